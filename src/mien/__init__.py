@@ -1,0 +1,54 @@
+"""mien reads facial expressions, and says how sure it is.
+
+>>> from mien import Engine
+>>> engine = Engine.load()
+>>> for reading in engine.read("examples/portraits.jpg"):
+...     print(reading.face.box, reading.emotions.top)
+
+Nothing is loaded before it is asked for: importing mien reads no model, opens no camera and touches no network.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Emotions",
+    "Engine",
+    "Face",
+    "Failure",
+    "FrameResult",
+    "MienError",
+    "ModelCard",
+    "Reading",
+    "available",
+]
+
+if TYPE_CHECKING:
+    from mien.engine import Engine as Engine
+    from mien.errors import MienError as MienError
+    from mien.models import ModelCard as ModelCard
+    from mien.models import available as available
+    from mien.types import Emotions as Emotions
+    from mien.types import Face as Face
+    from mien.types import Failure as Failure
+    from mien.types import FrameResult as FrameResult
+    from mien.types import Reading as Reading
+
+_ROOMS = {
+    "Engine": "mien.engine",
+    "MienError": "mien.errors",
+    "ModelCard": "mien.models",
+    "available": "mien.models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'mien' has no attribute {name!r}")
+    return getattr(import_module(_ROOMS.get(name, "mien.types")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,62 @@
+"""The words, and nothing about how they are found: label order, emoji, colours and the names other people use."""
+
+#: FER2013's seven expressions, in FER2013's order. Every share, column and confusion matrix follows it.
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+#: What FER+ asked ten people: the same seven, in the same order, and contempt.
+VOTES = (*EMOTIONS, "contempt")
+
+_EMOJI = {
+    "angry": "😠",
+    "disgust": "🤢",
+    "fear": "😨",
+    "happy": "😊",
+    "sad": "😢",
+    "surprise": "😮",
+    "neutral": "😐",
+    "contempt": "😏",
+}
+
+_COLOURS = {
+    "angry": "#d1495b",
+    "disgust": "#6a994e",
+    "fear": "#8367c7",
+    "happy": "#edae49",
+    "sad": "#3d7ea6",
+    "surprise": "#e07a3f",
+    "neutral": "#8d99ae",
+    "contempt": "#a97155",
+}
+
+_ALIASES = {
+    "anger": "angry",
+    "disgusted": "disgust",
+    "afraid": "fear",
+    "fearful": "fear",
+    "scared": "fear",
+    "happiness": "happy",
+    "joy": "happy",
+    "sadness": "sad",
+    "surprised": "surprise",
+    "calm": "neutral",
+}
+
+#: For labels we have never heard of: a user's own classes take these in turn.
+_SPARE_COLOURS = ("#2a9d8f", "#c77dff", "#ff7f51", "#4895ef", "#b5838d", "#90a955")
+
+
+def emoji(label: str) -> str:
+    """A small face for a label; a plain dot for a label that is not one of ours."""
+    return _EMOJI.get(canonical(label), "•")
+
+
+def colour(label: str) -> str:
+    """``#rrggbb`` for a label, the same in every window; unknown labels get a steady colour of their own."""
+    known = _COLOURS.get(canonical(label))
+    return known or _SPARE_COLOURS[sum(map(ord, label)) % len(_SPARE_COLOURS)]
+
+
+def canonical(name: str) -> str:
+    """The FER2013 word for what a data set, a folder or a person calls it; other words come back in lower case."""
+    word = name.strip().lower()
+    return _ALIASES.get(word, word)

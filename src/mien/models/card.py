@@ -1,0 +1,1 @@
+"""A model's own facts, carried inside its ONNX file."""
