@@ -1,0 +1,227 @@
+"""Faces and models put together: pictures in, readings out."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from os import PathLike
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien import media
+from mien.errors import HeadMissing, MienError
+from mien.faces import Detector, load_detector
+from mien.faces.crop import FRAMINGS, Framing, as_input, cut
+from mien.faces.quality import judge
+from mien.media import Source
+from mien.models import Classifier, ModelCard, find, load_classifier, locate
+from mien.types import Emotions, Face, Failure, FrameResult, Quality, Reading, Share
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
+
+#: How many pictures per worker are looked at ahead of the caller, so that their faces share one run of the model.
+_AHEAD = 4
+
+
+class Engine:
+    """Reads expressions. It keeps nothing between calls, so one engine serves any number of threads.
+
+    ``Engine.load`` is the usual way in. The constructor takes the two parts themselves: any object that finds faces
+    (:class:`mien.faces.Detector`) and any that scores them (:class:`mien.models.Classifier`).
+    """
+
+    def __init__(self, classifier: Classifier, detector: Detector) -> None:
+        self._classifier = classifier
+        self._detector = detector
+        self._framing = _framing(classifier.card, detector.name)
+
+    @classmethod
+    def load(
+        cls, model: str | PathLike[str] = "base", detector: str = "auto", threads: int | None = None
+    ) -> Engine:
+        """Load a model (a name from ``mien.available()`` or a path to an ``.onnx`` file) and a face detector.
+
+        ``detector`` is ``haar``, ``yunet``, ``none`` (the picture is the face) or ``auto`` (yunet where its file is
+        installed, else haar). ``threads`` bounds what one call may use; None leaves it to the machine.
+        """
+        classifier = load_classifier(locate(model), threads=threads)
+        return cls(classifier, load_detector(detector, yunet=find("yunet"), threads=threads))
+
+    @property
+    def card(self) -> ModelCard:
+        return self._classifier.card
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The model's expressions, in the order of the columns of :meth:`score`."""
+        return self.card.labels
+
+    @property
+    def vote_labels(self) -> tuple[str, ...]:
+        """The columns of :meth:`votes`; empty when the model has no such head."""
+        return self.card.vote_labels
+
+    @property
+    def detector(self) -> str:
+        """The name of the detector in use (``auto`` has been decided)."""
+        return self._detector.name
+
+    def read(self, source: Source, *, min_face: int | None = None, max_pixels: int | None = None) -> FrameResult:
+        """Find the faces in one picture and say what their expressions look like, largest face first.
+
+        ``source`` is a path, the bytes of a picture file, a PIL image, or an **RGB** (not BGR) uint8 array.
+        ``min_face`` is the smallest face to look for, in pixels of the picture. No face is an empty result.
+        """
+        return self._read_found([self._find(source, min_face, max_pixels)])[0]
+
+    def read_many(
+        self,
+        sources: Iterable[Source | Failure],
+        *,
+        min_face: int | None = None,
+        max_pixels: int | None = None,
+        jobs: int | None = None,
+    ) -> Iterator[FrameResult | Failure]:
+        """Read pictures lazily, in order. One that fails is a :class:`Failure` in its place, and the rest go on.
+
+        ``jobs`` threads open pictures and find faces, a few pictures ahead; the model scores their faces together.
+        """
+        look = partial(self._find_or_fail, min_face=min_face, max_pixels=max_pixels)
+        with closing(_ahead(look, sources, jobs or os.cpu_count() or 1)) as groups:
+            for group in groups:
+                results = iter(self._read_found([found for found in group if isinstance(found, _Found)]))
+                for found in group:
+                    yield found if isinstance(found, Failure) else next(results)
+
+    def score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Shares of each label for face crops ``(N, H, W)`` gray or ``(N, H, W, 3)`` RGB uint8: ``(N, labels)``."""
+        return self._classifier.run(self._as_input(media.crops(crops))).shares
+
+    def votes(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What ten people would say of face crops, as shares ``(N, vote_labels)``; crops as in :meth:`score`."""
+        if not self.vote_labels:
+            raise HeadMissing(
+                f"the model '{self.card.name}' does not say what ten people would vote",
+                "votes need a model trained on FER+ with a second head",
+                "use model='base', or score(), which every model has",
+            )
+        votes = self._classifier.run(self._as_input(media.crops(crops))).votes
+        assert votes is not None, "load_classifier holds the card to the outputs"
+        return votes
+
+    def _find_or_fail(
+        self, source: Source | Failure, min_face: int | None, max_pixels: int | None
+    ) -> _Found | Failure:
+        if isinstance(source, Failure):
+            return source
+        try:
+            return self._find(source, min_face, max_pixels)
+        except MienError as error:
+            return Failure(media.name_of(source), error)
+
+    def _find(self, source: Source, min_face: int | None, max_pixels: int | None) -> _Found:
+        picture = media.picture(source, max_pixels=max_pixels)
+        faces = self._detector.detect(picture.pixels, min_face=min_face)
+        crops = [cut(picture.pixels, face, self._framing, self.card.side) for face in faces]
+        height, width = picture.pixels.shape[:2]
+        return _Found(
+            picture.name,
+            (width, height),
+            faces,
+            crops,
+            [judge(picture.pixels, face, crop) for face, crop in zip(faces, crops, strict=True)],
+        )
+
+    def _read_found(self, pictures: Sequence[_Found]) -> list[FrameResult]:
+        """Score the crops of all pictures in one run of the model, and hand them back picture by picture."""
+        crops = [crop for picture in pictures for crop in picture.crops]
+        emotions = iter(self._emotions(crops))
+        return [
+            FrameResult(
+                picture.name,
+                picture.size,
+                tuple(
+                    Reading(face, next(emotions), quality)
+                    for face, quality in zip(picture.faces, picture.qualities, strict=True)
+                ),
+                self._detector.name,
+                self.card.name,
+            )
+            for picture in pictures
+        ]
+
+    def _emotions(self, crops: Sequence[NDArray[np.uint8]]) -> Iterator[Emotions]:
+        if not crops:
+            return
+        out = self._classifier.run(self._as_input(np.stack(crops)))
+        for i, shares in enumerate(out.shares):
+            yield emotions_of(self.card, shares, None if out.votes is None else out.votes[i])
+
+    def _as_input(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return as_input(crops, self.card.side, self.card.color)
+
+
+def emotions_of(card: ModelCard, shares: NDArray[np.float32], votes: NDArray[np.float32] | None) -> Emotions:
+    """One face's numbers as a value, judged by the rules its model's card carries."""
+    parts = _shares(card.labels, shares)
+    opinion = None if votes is None else _shares(card.vote_labels, votes)
+    return Emotions(parts, opinion, _mixture(card, opinion or ()), _uncertain(card, parts))
+
+
+def _shares(labels: Sequence[str], values: NDArray[np.float32]) -> tuple[Share, ...]:
+    # Seven decimals are what float32 carries; the rest would be noise in everybody's JSON.
+    return tuple(Share(label, round(float(value), 7)) for label, value in zip(labels, values, strict=True))
+
+
+def _mixture(card: ModelCard, votes: tuple[Share, ...]) -> tuple[Share, ...]:
+    """The expressions that together stand out: the leading one, and every other above the card's line."""
+    ranked = sorted(votes, key=lambda vote: -vote.share)
+    return tuple(vote for i, vote in enumerate(ranked) if i == 0 or vote.share >= card.mixture_above)
+
+
+def _uncertain(card: ModelCard, shares: tuple[Share, ...]) -> str | None:
+    top = max(shares, key=lambda share: share.share)
+    if top.share >= card.uncertain_below:
+        return None
+    return f"no expression stands out: {top.label} leads with {top.share:.0%}".replace("%", " %")
+
+
+def _framing(card: ModelCard, detector: str) -> Framing:
+    """How the model wants this detector's boxes cut: its card's word first, then what was measured in general."""
+    own = card.framings.get(detector)
+    return Framing(*own) if own else FRAMINGS.get(detector, Framing(1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The faces of one picture, cut out; the picture itself is let go."""
+
+    name: str
+    size: tuple[int, int]
+    faces: tuple[Face, ...]
+    crops: list[NDArray[np.uint8]]
+    qualities: list[Quality]
+
+
+def _ahead(work: Callable[[Item], Done], items: Iterable[Item], jobs: int) -> Iterator[list[Done]]:
+    """Do the work in threads, a bounded number of items ahead of the caller, and yield it in order, in groups."""
+    pending: deque[Future[Done]] = deque()
+    group = jobs * _AHEAD
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="mien-read")
+    try:
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) >= 2 * group:
+                yield [pending.popleft().result() for _ in range(group)]
+        while pending:
+            yield [pending.popleft().result() for _ in range(min(group, len(pending)))]
+    finally:
+        pool.shutdown(cancel_futures=True)
