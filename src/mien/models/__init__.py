@@ -1,0 +1,34 @@
+"""WHAT does a face show? Models, and the cards they carry."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mien.models.card import ModelCard as ModelCard
+from mien.models.card import write_card as write_card
+
+if TYPE_CHECKING:
+    from mien.models.onnx import Classifier as Classifier
+    from mien.models.onnx import OnnxClassifier as OnnxClassifier
+    from mien.models.onnx import Outputs as Outputs
+    from mien.models.onnx import inner_tensors as inner_tensors
+    from mien.models.onnx import load_classifier as load_classifier
+    from mien.models.onnx import tapped as tapped
+    from mien.models.store import available as available
+    from mien.models.store import find as find
+    from mien.models.store import home as home
+    from mien.models.store import locate as locate
+    from mien.models.store import pull as pull
+
+_MODULES = {
+    "onnx": ("Classifier", "OnnxClassifier", "Outputs", "inner_tensors", "load_classifier", "tapped"),
+    "store": ("available", "find", "home", "locate", "pull"),
+}
+_HOME_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = ["ModelCard", "write_card", *sorted(_HOME_OF)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'mien.models' has no attribute {name!r}")
+    return getattr(import_module(f"mien.models.{_HOME_OF[name]}"), name)

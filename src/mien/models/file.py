@@ -1,0 +1,86 @@
+"""The bytes of a model file, and what they seem to be when they are no model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeAlias
+
+from mien.errors import ModelDamaged, ModelMissing, nearest
+from mien.models import wire
+
+#: A model by its place or by its bytes.
+ModelSource: TypeAlias = str | os.PathLike[str] | bytes
+
+#: ``ModelProto.graph`` in onnx.proto: a file without one is no model.
+GRAPH = 7
+
+_OTHER_KINDS = {
+    b"\x89HDF": "a Keras .h5 file",
+    b"PK\x03\x04": "a .keras archive, a PyTorch file or another zip",
+    b"\x80": "a Python pickle, which mien never opens",
+    b"version https://git-lfs": "a Git LFS pointer; the file itself was not downloaded",
+    b"<": "a web page",
+}
+
+
+def read_model(source: ModelSource) -> bytes:
+    """The whole file, known to be protobuf with a graph; ModelMissing or ModelDamaged otherwise."""
+    model = source if isinstance(source, bytes) else _read(Path(source))
+    _check(model, name_of(source))
+    return model
+
+
+def name_of(source: ModelSource) -> str:
+    """How messages call a model."""
+    return "The model" if isinstance(source, bytes) else f"'{os.fspath(source)}'"
+
+
+def missing(path: Path) -> ModelMissing:
+    """The error for a path where nothing is, with the nearest name beside it."""
+    folder = path.parent
+    siblings = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+    hint = nearest(path.name, siblings) if siblings else f"The folder '{folder}' is not there either."
+    return ModelMissing(f"There is no model file '{path}'", "Expected the path of an .onnx file", hint)
+
+
+def damaged(name: str, reason: str) -> ModelDamaged:
+    """The error for bytes that are no whole ONNX model."""
+    return ModelDamaged(
+        f"{name} cannot be read as a model: {reason}",
+        "Expected a whole ONNX file",
+        "Copy or export it again; 'mien models' lists the models that are at hand",
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise missing(path) from None
+    except IsADirectoryError:
+        expected = "Expected an .onnx file, or a run's folder with model.onnx in it"
+        raise ModelMissing(f"'{path}' is a folder", expected, "Name the file") from None
+    except OSError as error:
+        remedy = "Check the path and the permissions"
+        raise ModelMissing(
+            f"'{path}' cannot be opened: {error.strerror}", "Expected a readable file", remedy
+        ) from error
+
+
+def _check(model: bytes, name: str) -> None:
+    if not model:
+        raise damaged(name, "it is empty")
+    try:
+        whole = any(field.number == GRAPH and field.content for field in list(wire.fields(model)))
+    except wire.Torn as error:
+        raise damaged(name, _other_kind(model) or str(error)) from None
+    if not whole:
+        raise damaged(name, _other_kind(model) or "there is no graph in it")
+
+
+def _other_kind(model: bytes) -> str:
+    found = next((kind for magic, kind in _OTHER_KINDS.items() if model.startswith(magic)), "")
+    if model[4:8] == b"TFL3":
+        found = "a TFLite file"
+    return f"it looks like {found}" if found else ""

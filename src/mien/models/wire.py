@@ -1,0 +1,86 @@
+"""Reading and writing protobuf on the wire: the few lines of it that an ONNX file's card and tensor names need.
+
+A message is a row of fields; a field is a number, a wire type and a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
+
+Buffer: TypeAlias = bytes | memoryview
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
+
+
+class Torn(ValueError):
+    """The bytes end in the middle of a field, or were never protobuf."""
+
+
+class Field(NamedTuple):
+    """One field: its number, its content (empty for numbers), and where it begins and ends in the message."""
+
+    number: int
+    content: memoryview
+    start: int
+    end: int
+
+
+def fields(message: Buffer) -> Iterator[Field]:
+    """Every field of a message, in order. Raises ``Torn`` where the message stops making sense."""
+    view, at = memoryview(message), 0
+    while at < len(view):
+        start = at
+        tag, at = _varint(view, at)
+        content, at = _content(view, at, tag & 7)
+        if tag >> 3 == 0:
+            raise Torn(f"field number 0 at byte {start}")
+        yield Field(tag >> 3, content, start, at)
+
+
+def messages(message: Buffer, number: int) -> Iterator[memoryview]:
+    """The contents of every field with that number."""
+    return (field.content for field in fields(message) if field.number == number)
+
+
+def text(content: Buffer) -> str:
+    """A string field's content."""
+    return bytes(content).decode("utf-8")
+
+
+def pack(number: int, content: bytes | str) -> bytes:
+    """A field of text, bytes or an inner message."""
+    raw = content.encode("utf-8") if isinstance(content, str) else content
+    return _pack_varint(number << 3 | _BYTES) + _pack_varint(len(raw)) + raw
+
+
+def _content(view: memoryview, at: int, kind: int) -> tuple[memoryview, int]:
+    if kind == _VARINT:
+        return view[:0], _varint(view, at)[1]
+    size, at = _varint(view, at) if kind == _BYTES else (_FIXED_SIZES.get(kind, -1), at)
+    if size < 0:
+        raise Torn(f"wire type {kind} at byte {at}")
+    if at + size > len(view):
+        raise Torn(f"{at + size - len(view)} bytes are missing at the end")
+    return view[at : at + size], at + size
+
+
+def _varint(view: memoryview, at: int) -> tuple[int, int]:
+    number = 0
+    for shift in range(0, 70, 7):
+        if at >= len(view):
+            raise Torn("the last number is cut off")
+        byte, at = view[at], at + 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, at
+    raise Torn(f"a number without an end before byte {at}")
+
+
+def _pack_varint(number: int) -> bytes:
+    packed = bytearray()
+    while number > 0x7F:
+        packed.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*packed, number])
