@@ -53,7 +53,7 @@ ensure() {
   trap 'exit 130' INT TERM
   if sound; then say "Bringing $checkout/.venv up to date for mien$2 ..."; else make_environment "$2" || return 1; fi
   : >"$checkout/.venv/.installing"
-  if ! "$(programs)/python" -m pip --disable-pip-version-check install --quiet --editable "$checkout$2" >&2; then
+  if ! "$(programs)/python" -m pip --disable-pip-version-check install -qq --editable "$checkout$2" >&2; then
     rm -f "$checkout/.venv/.installing"
     say "The installation failed; what pip said stands above. Mend that and run the same command again."
     return 1
