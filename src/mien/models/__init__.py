@@ -7,10 +7,12 @@ from mien.models.card import ModelCard as ModelCard
 from mien.models.card import write_card as write_card
 
 if TYPE_CHECKING:
+    from mien.models.graph import Tensor as Tensor
+    from mien.models.graph import inner_tensors as inner_tensors
     from mien.models.onnx import Classifier as Classifier
     from mien.models.onnx import OnnxClassifier as OnnxClassifier
     from mien.models.onnx import Outputs as Outputs
-    from mien.models.onnx import inner_tensors as inner_tensors
+    from mien.models.onnx import Tapped as Tapped
     from mien.models.onnx import load_classifier as load_classifier
     from mien.models.onnx import tapped as tapped
     from mien.models.store import available as available
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from mien.models.store import pull as pull
 
 _MODULES = {
-    "onnx": ("Classifier", "OnnxClassifier", "Outputs", "inner_tensors", "load_classifier", "tapped"),
+    "graph": ("Tensor", "inner_tensors"),
+    "onnx": ("Classifier", "OnnxClassifier", "Outputs", "Tapped", "load_classifier", "tapped"),
     "store": ("available", "find", "home", "locate", "pull"),
 }
 _HOME_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -70,11 +70,7 @@ class ModelCard:
     @classmethod
     def read(cls, model: ModelSource) -> ModelCard:
         """The card inside an ONNX file (path or bytes); no session is opened and the graph is not looked at."""
-        found = _card_text(read_model(model))
-        if found is None:
-            expected = f"Expected the entry '{CARD_KEY}' in the metadata of the ONNX file"
-            raise CardError(f"{name_of(model)} has no card", expected, _HOW_TO_ADD)
-        return cls.from_json(found)
+        return card_in(read_model(model), name_of(model))
 
     @classmethod
     def from_json(cls, card: str | bytes) -> ModelCard:
@@ -102,6 +98,15 @@ class ModelCard:
             raise CardError(
                 f"The card cannot be written as JSON: {error}", expected, "Convert scores and recipe"
             ) from error
+
+
+def card_in(model: bytes, name: str) -> ModelCard:
+    """The card in the bytes of a model; ``name`` is how messages call it."""
+    found = _card_text(model)
+    if found is None:
+        expected = f"Expected the entry '{CARD_KEY}' in the metadata of the ONNX file"
+        raise CardError(f"{name} has no card", expected, _HOW_TO_ADD)
+    return ModelCard.from_json(found)
 
 
 def write_card(model: bytes, card: ModelCard) -> bytes:
