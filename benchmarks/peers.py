@@ -1,0 +1,98 @@
+"""mien beside fer, in one run on the same pictures and the same two cores; writes results/peers.json.
+
+    python benchmarks/peers.py --yunet FILE              200 photos; needs a network, about five minutes
+    python benchmarks/peers.py --photos 20 --keep DIR    environments are kept in DIR and used again
+
+Each gets a fresh environment. fer's own pins conflict, so its parts are named here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import _install
+import _machine
+import _photos
+from speed import install_yunet, two_cores
+
+HERE = Path(__file__).resolve().parent
+FER = (
+    ("--no-deps", "fer"),
+    ("tensorflow-cpu", "opencv-contrib-python<5", "pandas", "tqdm", "requests", "moviepy<2", "setuptools<81"),
+)
+MIEN = ((str(HERE.parent),),)
+#: Program, and the words after the folder.
+RUNS = {
+    "mien_yunet": ("mien", "_time_mien.py", "yunet"),
+    "mien_haar": ("mien", "_time_mien.py", "haar"),
+    "fer": ("fer", "_time_fer.py"),
+}
+
+
+def main() -> None:
+    options = arguments()
+    two_cores()
+    if options.yunet:
+        install_yunet(options.yunet)
+    with tempfile.TemporaryDirectory() as name:
+        keep = options.keep or Path(name)
+        pythons = {peer: environment(keep / peer, parts) for peer, parts in (("mien", MIEN), ("fer", FER))}
+        _photos.make(Path(name) / "photos", options.photos)
+        figures = {run: timed(pythons[peer], words, Path(name) / "photos") for run, (peer, *words) in RUNS.items()}
+    for run, (peer, *_) in RUNS.items():
+        figures[run] |= {"installed_mb": _install.megabytes(keep / peer), "version": version(pythons[peer], peer)}
+    figures["photos"] = options.photos
+    print(json.dumps(figures, indent=2) if options.dry else f"written: {_machine.write('peers', figures).name}")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=int, default=200)
+    parser.add_argument("--yunet", type=Path, help="YuNet's file")
+    parser.add_argument("--keep", type=Path, help="keep the environments here, and use those that are there")
+    parser.add_argument("--dry", action="store_true", help="print, and write nothing")
+    return parser.parse_args()
+
+
+def environment(folder: Path, parts: tuple[tuple[str, ...], ...]) -> Path:
+    python = folder / "bin" / "python"
+    return python if python.exists() else _install.fresh(folder, *parts)
+
+
+def timed(python: Path, words: list[str], photos: Path) -> dict[str, Any]:
+    """The folder once, and beside it the start of a process up to its first reading, three times on one photo."""
+    script, *more = words
+    [alone, *_] = sorted(photos.glob("*.jpg"))
+    single = photos.parent / "single"
+    single.mkdir(exist_ok=True)
+    (single / alone.name).write_bytes(alone.read_bytes())
+    run(python, script, single, more)
+    starts = [run(python, script, single, more)["process_s"] for _ in range(3)]
+    return {**run(python, script, photos, more), "process_s": round(median(starts), 2)}
+
+
+def run(python: Path, script: str, photos: Path, more: list[str]) -> dict[str, Any]:
+    start = time.perf_counter()
+    done = subprocess.run(
+        [python, HERE / script, photos, *more], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True
+    )
+    return {**json.loads(done.stdout.splitlines()[-1]), "process_s": time.perf_counter() - start}
+
+
+def version(python: Path, package: str) -> str:
+    code = f"from importlib.metadata import version; print(version('{package}'))"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.exit(main())

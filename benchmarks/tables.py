@@ -1,0 +1,118 @@
+"""Writes the tables that people read from the result files that benchmarks wrote.
+
+    python benchmarks/tables.py            rewrite every marked section
+    python benchmarks/tables.py --check    exit 1 when one of them is not what the results say
+
+A section stands between ``<!-- table:NAME -->`` and ``<!-- /table:NAME -->`` in README.md, docs/ or benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+SECTION = re.compile(r"<!-- table:(?P<name>[\w-]+) -->\n(?P<body>.*?)<!-- /table:(?P=name) -->", re.DOTALL)
+Figures = dict[str, Any]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a table is not current")
+    check = parser.parse_args().check
+    stale = {path: text for path in pages() if (text := current(path)) != path.read_text(encoding="utf-8")}
+    for path, text in stale.items():
+        print(f"{'not current' if check else 'written'}: {path.relative_to(ROOT)}")
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    return int(check and bool(stale))
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def current(path: Path) -> str:
+    """The page as it should be."""
+    return SECTION.sub(section, path.read_text(encoding="utf-8"))
+
+
+def section(found: re.Match[str]) -> str:
+    name = found["name"]
+    return f"<!-- table:{name} -->\n{render(name)}\n<!-- /table:{name} -->"
+
+
+def render(name: str) -> str:
+    """A table by name: the result file it stands on is the part of its name before the first dash."""
+    place = RESULTS / f"{name.partition('-')[0]}.json"
+    if not place.exists():
+        return "*Not measured yet.*"
+    told = json.loads(place.read_text(encoding="utf-8"))
+    return f"{TABLES[name](told['figures'])}\n\n{origin(told)}"
+
+
+def origin(told: Figures) -> str:
+    machine = told["machine"]
+    processor = re.sub(r"\s+", " ", machine["processor"]).strip()
+    return f"*{told['date']}, commit {told['commit']}, {processor}, {machine['cores']} cores: `{told['command']}`*"
+
+
+def table(header: Sequence[str], rows: Iterator[Sequence[object]] | Sequence[Sequence[object]]) -> str:
+    right = "|---|" + "---:|" * (len(header) - 1)
+    lines = [f"| {' | '.join(header)} |", right]
+    return "\n".join([*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)])
+
+
+def speed(figures: Figures) -> str:
+    """What the issue of speed is about, beside its targets: (figure, what people call it, unit, sign of the target)."""
+    wanted = figures["targets"]
+    rows = [
+        ("import_s", "`import mien`", "s", "<"),
+        ("import_mb", "memory after `import mien`", "MB", "<"),
+        ("import_engine_s", "`from mien import Engine`", "s", ""),
+        ("process_s", "`mien predict photo.jpg`, the whole process", "s", "<"),
+        ("yunet_photos_per_s", "a folder of 640 px photos, yunet", "photos/s", "≥"),
+        ("haar_photos_per_s", "a folder of 640 px photos, haar", "photos/s", "≥"),
+        ("yunet_read_ms", "`engine.read`, one face, yunet", "ms", "<"),
+        ("haar_read_ms", "`engine.read`, one face, haar", "ms", "<"),
+        ("model_ms", "the network alone, one face, one core", "ms", ""),
+        ("installed_mb", "a fresh environment with mien", "MB", "≤"),
+    ]
+    lines = [
+        (words, f"{figures[name]} {unit}", f"{sign} {wanted[name]} {unit}" if name in wanted else "")
+        for name, words, unit, sign in rows
+        if name in figures
+    ]
+    return table(["", "measured", "target"], [*lines, *(memory(figures, detector) for detector in ("yunet", "haar"))])
+
+
+def memory(figures: Figures, detector: str) -> tuple[str, str, str]:
+    photos = figures["photos"]
+    words = f"memory after {photos // 5} and {photos * 19 // 20} photos, {detector}"
+    return words, f"{figures[f'{detector}_mb_at_a_fifth']}, {figures[f'{detector}_mb_at_the_end']} MB", "flat"
+
+
+def peers(figures: Figures) -> str:
+    columns = {"mien_yunet": "mien, yunet", "mien_haar": "mien, haar", "fer": f"fer {figures['fer']['version']}"}
+    rows = [
+        ("photos_per_s", "photos/s, one after the other"),
+        ("photos_per_s_read_many", "photos/s, `read_many`"),
+        ("ms_a_face", "ms a face: crop and network"),
+        ("first_reading_s", "import to first reading, s"),
+        ("installed_mb", "installed, MB"),
+        ("photos_with_a_face", f"photos with a face found, of {figures['photos']}"),
+    ]
+    body = [[words, *(figures[column].get(name, "") for column in columns)] for name, words in rows]
+    return table(["", *columns.values()], body)
+
+
+TABLES: dict[str, Callable[[Figures], str]] = {"speed": speed, "peers": peers}
+
+if __name__ == "__main__":
+    sys.exit(main())
