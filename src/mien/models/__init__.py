@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from mien.models.onnx import Tapped as Tapped
     from mien.models.onnx import load_classifier as load_classifier
     from mien.models.onnx import tapped as tapped
+    from mien.models.store import Entry as Entry
     from mien.models.store import available as available
+    from mien.models.store import entries as entries
     from mien.models.store import find as find
     from mien.models.store import home as home
     from mien.models.store import locate as locate
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "graph": ("Tensor", "inner_tensors"),
     "onnx": ("Classifier", "OnnxClassifier", "Outputs", "Tapped", "load_classifier", "tapped"),
-    "store": ("available", "find", "home", "locate", "pull"),
+    "store": ("Entry", "available", "entries", "find", "home", "locate", "pull"),
 }
 _HOME_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -7,12 +7,13 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 from urllib.error import HTTPError, URLError
-from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, Request, build_opener
+from urllib.request import Request, urlopen
 
+from mien import __version__
 from mien.errors import FetchError
 from mien.models.published import Publication
 from mien.models.seal import Seal
@@ -54,10 +55,8 @@ def copy(publication: Publication, source: Path) -> Iterator[bytes]:
             while chunk := file.read(_CHUNK):
                 yield chunk
     except OSError as error:
-        happened = f"'{source}' cannot be read: {error.strerror}"
-        raise FetchError(
-            happened, f"Expected the file {publication.file}", f"It comes from {publication.url}"
-        ) from error
+        happened, expected = f"'{source}' cannot be read: {error.strerror}", f"Expected the file {publication.file}"
+        raise FetchError(happened, expected, f"It comes from {publication.url}") from error
 
 
 def install(publication: Publication, chunks: Iterable[bytes], target: Path, progress: Progress | None = None) -> Path:
@@ -81,12 +80,9 @@ def install(publication: Publication, chunks: Iterable[bytes], target: Path, pro
 
 
 def _open(url: str, timeout: float) -> Any:
-    from mien import __version__
-
     if not url.startswith(("https://", "http://")):
         raise ValueError("its address does not begin with https://")
-    opener: OpenerDirector = build_opener(HTTPHandler, HTTPSHandler)
-    return opener.open(Request(url, headers={"User-Agent": f"mien/{__version__}"}), timeout=timeout)
+    return urlopen(Request(url, headers={"User-Agent": f"mien/{__version__}"}), timeout=timeout)
 
 
 def _write(chunks: Iterable[bytes], file: IO[bytes], size: int, progress: Progress | None) -> Seal:
@@ -127,6 +123,8 @@ def _by_hand(publication: Publication) -> str:
 def _network(reason: object) -> str:
     if isinstance(reason, TimeoutError):
         return "the server fell silent"
+    if isinstance(reason, IncompleteRead):
+        return "the connection was cut"
     return _first_line(getattr(reason, "strerror", None) or reason) or type(reason).__name__
 
 

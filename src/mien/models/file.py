@@ -26,7 +26,7 @@ _OTHER_KINDS = {
 
 def read_model(source: ModelSource) -> bytes:
     """The whole file, known to be protobuf with a graph; ModelMissing or ModelDamaged otherwise."""
-    model = source if isinstance(source, bytes) else _read(Path(source))
+    model = source if isinstance(source, bytes) else read(Path(source))
     _check(model, name_of(source))
     return model
 
@@ -39,8 +39,7 @@ def name_of(source: ModelSource) -> str:
 def missing(path: Path) -> ModelMissing:
     """The error for a path where nothing is, with the nearest name beside it."""
     folder = path.parent
-    siblings = [each.name for each in folder.iterdir()] if folder.is_dir() else []
-    hint = nearest(path.name, siblings) if siblings else f"The folder '{folder}' is not there either."
+    hint = nearest(path.name, _names_in(folder)) if is_folder(folder) else f"There is no folder '{folder}' either"
     return ModelMissing(f"There is no model file '{path}'", "Expected the path of an .onnx file", hint)
 
 
@@ -53,7 +52,8 @@ def damaged(name: str, reason: str) -> ModelDamaged:
     )
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """The content of a file; ModelMissing when it cannot be had."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -61,11 +61,32 @@ def _read(path: Path) -> bytes:
     except IsADirectoryError:
         expected = "Expected an .onnx file, or a run's folder with model.onnx in it"
         raise ModelMissing(f"'{path}' is a folder", expected, "Name the file") from None
-    except OSError as error:
-        remedy = "Check the path and the permissions"
-        raise ModelMissing(
-            f"'{path}' cannot be opened: {error.strerror}", "Expected a readable file", remedy
-        ) from error
+    except (OSError, ValueError) as error:
+        happened = f"'{path}' cannot be opened: {getattr(error, 'strerror', None) or error}"
+        raise ModelMissing(happened, "Expected a readable file", "Check the path and the permissions") from error
+
+
+def is_file(path: Path) -> bool:
+    """Is a file there? A path that may not be looked at, or cannot be one, counts as nothing there."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Is a folder there? As ``is_file``."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return [each.name for each in folder.iterdir()]
+    except OSError:
+        return []
 
 
 def _check(model: bytes, name: str) -> None:

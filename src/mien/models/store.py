@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from mien.errors import ModelError, ModelMissing, nearest
-from mien.models.file import missing
+from mien.models.file import is_file, is_folder, missing, read
 from mien.models.published import PUBLISHED
 from mien.models.seal import WEIGHTS, check, embedded, seals
 
@@ -26,7 +26,7 @@ RUN_FILE = "model.onnx"
 
 
 class Entry(NamedTuple):
-    """One line of the table. ``path`` is None while a file that can be fetched is not there."""
+    """One line of the table. ``path`` is None for a file that was not fetched yet, and for those of other packages."""
 
     name: str
     kind: str
@@ -42,7 +42,7 @@ def home() -> Path:
 def cache_folder(platform: str, environ: Mapping[str, str]) -> Path:
     """``home`` for any platform (``sys.platform``) and environment."""
     if chosen := environ.get("MIEN_HOME"):
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))  # noqa: PTH111 (Path's own fails where there is no home)
     if platform == "win32":
         return Path(environ.get("LOCALAPPDATA") or _user() / "AppData" / "Local") / "mien"
     if platform == "darwin":
@@ -61,14 +61,14 @@ def entries() -> tuple[Entry, ...]:
     """The whole table, models and detectors, with the place of each file; nothing is verified."""
     ours = [Entry(name, "model", "embedded", WEIGHTS / f"{name}.onnx") for name in seals()]
     theirs = [Entry(name, "model", point.dist.name if point.dist else "", None) for name, point in _offered().items()]
-    fetched = [Entry(name, each.kind, "fetched", _if_file(_cached(name))) for name, each in PUBLISHED.items()]
+    fetched = [Entry(name, each.kind, "fetched", _cached_if_there(name)) for name, each in PUBLISHED.items()]
     return (*ours, *theirs, *fetched)
 
 
 def find(name: str) -> Path | None:
     """A file by its name in the table, or None when it was not fetched yet; ModelError when it is damaged."""
     if name in PUBLISHED:
-        return _verified(name) if _if_file(_cached(name)) else None
+        return _verified(name) if is_file(_cached(name)) else None
     return locate(name)
 
 
@@ -82,7 +82,7 @@ def locate(name: str | os.PathLike[str]) -> Path:
     if name in PUBLISHED:
         happened = f"'{name}' is a face {PUBLISHED[name].kind}, not a model"
         raise ModelMissing(happened, f"Expected one of {', '.join(available())}", f"Use it as --detector {name}")
-    return _by_name(name)
+    return _in_table(name) or _at_or_unknown(name)
 
 
 def pull(
@@ -99,7 +99,7 @@ def pull(
     Comes back at once when it is there already. Models inside packages have nothing to fetch.
     """
     if name not in PUBLISHED:
-        return _by_name(name)
+        return _in_table(name) or _unknown(name)
     from mien.models import fetch
 
     publication = PUBLISHED[name]
@@ -111,13 +111,19 @@ def pull(
     return fetch.install(publication, chunks, _cached(name), progress)
 
 
-def _by_name(name: str) -> Path:
+def _in_table(name: str) -> Path | None:
     if name in seals():
         return embedded(name)
-    if point := _offered().get(name):
-        return _from_package(point)
-    if Path(name).exists():
-        return _at(Path(name))
+    point = _offered().get(name)
+    return _from_package(point) if point else None
+
+
+def _at_or_unknown(name: str) -> Path:
+    path = Path(name)
+    return _at(path) if is_file(path) or is_folder(path) else _unknown(name)
+
+
+def _unknown(name: str) -> NoReturn:
     known = available()
     expected = f"Expected one of {', '.join(known)}, or the path of an .onnx file"
     hint = nearest(name, [*known, *PUBLISHED]) or "'mien models' lists them"
@@ -129,14 +135,13 @@ def _looks_like_path(name: str) -> bool:
 
 
 def _at(path: Path) -> Path:
-    path = path.expanduser()
-    if path.is_dir():
+    if is_folder(path):
         inside = path / RUN_FILE
-        if not inside.is_file():
+        if not is_file(inside):
             expected = f"Expected an .onnx file, or a run's folder with {RUN_FILE} in it"
             raise ModelMissing(f"The folder '{path}' has no {RUN_FILE}", expected, _others(path))
         return inside
-    if not path.is_file():
+    if not is_file(path):
         raise missing(path)
     return path
 
@@ -159,7 +164,7 @@ def _from_package(point: EntryPoint) -> Path:
     except (ImportError, AttributeError, TypeError, ValueError, OSError) as error:
         happened = f"The model '{point.name}' of the package {package} does not load: {error}"
         raise ModelError(happened, "Expected a path, or a function that returns one", remedy) from error
-    if not path.is_file():
+    if not is_file(path):
         happened = f"The model '{point.name}' of the package {package} is not at '{path}'"
         raise ModelMissing(happened, "Expected an .onnx file", remedy)
     return path
@@ -169,25 +174,21 @@ def _cached(name: str) -> Path:
     return home() / PUBLISHED[name].file
 
 
+def _cached_if_there(name: str) -> Path | None:
+    return path if is_file(path := _cached(name)) else None
+
+
 def _verified(name: str) -> Path:
     path, remedy = _cached(name), f"Fetch it again: mien models pull {name}"
-    check(path.read_bytes(), PUBLISHED[name].seal, f"The file '{path}'", remedy)
+    check(read(path), PUBLISHED[name].seal, f"The file '{path}'", remedy)
     return path
 
 
 def _is_whole(name: str) -> bool:
     try:
         return bool(_verified(name))
-    except (ModelError, OSError):
+    except ModelError:
         return False
-
-
-def _if_file(path: Path) -> Path | None:
-    try:
-        return path if path.is_file() else None
-    except OSError:
-        # A folder on the way that may not be entered.
-        return None
 
 
 def _user() -> Path:
