@@ -3,7 +3,7 @@
     python benchmarks/tables.py            rewrite every marked section
     python benchmarks/tables.py --check    exit 1 when one of them is not what the results say
 
-A section stands between ``<!-- table:NAME -->`` and ``<!-- /table:NAME -->`` in README.md, docs/ or benchmarks/README.md.
+A section stands between ``<!-- table:NAME -->`` and ``<!-- /table:NAME -->`` in README.md, docs/, benchmarks/README.md.
 """
 
 from __future__ import annotations
