@@ -1,0 +1,162 @@
+"""The checks of ``mien doctor``, each a few findings."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from mien.apps.cli.reader import LoadEngine
+from mien.errors import MienError, install_command
+
+if TYPE_CHECKING:
+    from mien.apps.cli.models import Line
+
+#: What the base install brings: the module, and the distribution that tells its version.
+BASE = {
+    "numpy": "numpy",
+    "cv2": "opencv-python-headless",
+    "onnxruntime": "onnxruntime",
+    "PIL": "pillow",
+    "click": "click",
+    "rich": "rich",
+}
+
+#: The modules by which an extra is recognised.
+EXTRAS = {
+    "lab": ("matplotlib", "sklearn", "pandas", "onnx"),
+    "train": ("keras", "tensorflow", "tf2onnx"),
+    "web": ("flask", "waitress"),
+    "desktop": ("tkinter", "tkinterdnd2"),
+    "gradio": ("gradio",),
+    "streamlit": ("streamlit",),
+    "video": ("av",),
+}
+
+
+class Finding(NamedTuple):
+    """``state`` is ok, missing (mien reads without it) or broken (it does not)."""
+
+    state: str
+    topic: str
+    name: str
+    detail: str = ""
+    remedy: str = ""
+
+
+def checkup(load: LoadEngine) -> Iterator[Finding]:
+    """Everything there is to find, in the order in which one thing needs another."""
+    packages = list(_packages())
+    yield from packages
+    if any(finding.state == "broken" for finding in packages):
+        return
+    yield from _providers()
+    yield from _files()
+    yield from _timings(load)
+    yield from cameras()
+    yield from _extras()
+
+
+def _packages() -> Iterator[Finding]:
+    for module, distribution in BASE.items():
+        try:
+            found = import_module(module)
+        except ImportError as error:
+            yield Finding("broken", "package", distribution, str(error), install_command())
+            continue
+        try:
+            number = version(distribution)
+        except PackageNotFoundError:  # another distribution brings the module, such as opencv-python
+            number = str(getattr(found, "__version__", "version unknown"))
+        yield Finding("ok", "package", distribution, number)
+
+
+def _providers() -> Iterator[Finding]:
+    import onnxruntime
+
+    for name in onnxruntime.get_available_providers():
+        yield Finding("ok", "provider", name.removesuffix("ExecutionProvider"), "")
+
+
+def _files() -> Iterator[Finding]:
+    from mien.apps.cli.models import listed
+    from mien.models import home
+
+    try:
+        lines = listed()
+    except MienError as error:
+        yield _broken("model", "table", error)
+        lines = []
+    yield from (_file(line) for line in lines)
+    yield Finding("ok", "folder", "MIEN_HOME" if os.environ.get("MIEN_HOME") else "cache", str(home()))
+
+
+def _file(line: Line) -> Finding:
+    from mien.apps.cli.models import megabytes
+
+    if line.state.startswith("broken"):
+        return Finding("broken", line.kind, line.name, line.state)
+    if line.state.startswith("not fetched"):
+        return Finding("missing", line.kind, line.name, "not fetched", f"mien models pull {line.name}")
+    return Finding("ok", line.kind, line.name, f"{line.state}, {megabytes(line.size)}; {line.description}")
+
+
+def _broken(topic: str, name: str, error: MienError) -> Finding:
+    return Finding("broken", topic, name, " ".join(filter(None, [error.happened, error.expected])), error.remedy)
+
+
+def _timings(load: LoadEngine) -> Iterator[Finding]:
+    """One reading with every built-in detector that is here, which proves the whole chain, and its time."""
+    from mien.models import find
+
+    for detector in ("haar", "yunet", "none"):
+        try:
+            if detector == "yunet" and find("yunet") is None:
+                continue
+            yield Finding("ok", "timing", detector, f"{_milliseconds(load, detector):.0f} ms for 640 x 480")
+        except MienError as error:
+            yield _broken("timing", detector, error)
+
+
+def _milliseconds(load: LoadEngine, detector: str) -> float:
+    """The best of three, after one that warms up. The picture is noise: it belongs to nobody."""
+    import numpy as np
+
+    engine = load(model="base", detector=detector)
+    picture = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    times = []
+    for _ in range(4):
+        start = time.perf_counter()
+        engine.read(picture)
+        times.append(time.perf_counter() - start)
+    return 1000 * min(times[1:])
+
+
+def cameras(devices: Path = Path("/sys/class/video4linux")) -> Iterator[Finding]:
+    """What the system lists as cameras. None is opened: that is for the person in front of it to allow."""
+    if not devices.is_dir():
+        yield Finding("ok", "camera", "none listed", "mien opens a camera only when asked")
+        return
+    for device in sorted(devices.iterdir()):
+        yield Finding("ok", "camera", f"/dev/{device.name}", _camera_name(device))
+
+
+def _camera_name(device: Path) -> str:
+    try:
+        return (device / "name").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _extras() -> Iterator[Finding]:
+    for extra, modules in EXTRAS.items():
+        absent = [module for module in modules if find_spec(module) is None]
+        if absent:
+            yield Finding("missing", "extra", extra, f"without {', '.join(absent)}", install_command(extra))
+        else:
+            yield Finding("ok", "extra", extra, "installed")

@@ -1,0 +1,20 @@
+"""Names for the shell to complete; looked up only when it asks."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import CompletionItem
+
+
+def complete_detectors(context: click.Context, option: click.Parameter, begun: str) -> list[CompletionItem]:
+    from mien.faces import detector_names
+
+    return [CompletionItem(name) for name in detector_names() if name.startswith(begun)]
+
+
+def complete_models(context: click.Context, option: click.Parameter, begun: str) -> list[CompletionItem]:
+    from mien.models import available
+
+    names = [CompletionItem(name) for name in available() if name.startswith(begun)]
+    # An .onnx file serves as well, so the shell's own files are offered where no name fits.
+    return names or [CompletionItem(begun, type="file")]

@@ -1,0 +1,132 @@
+"""The edge: the one place where what went wrong becomes a sentence on stderr and an exit status."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, NoReturn
+
+import click
+
+from mien.apps.cli.group import mien
+from mien.apps.cli.output import flush
+from mien.apps.cli.reader import LoadEngine, load_engine
+from mien.errors import MienError
+
+#: What the shell sees. ``docs`` and ``mien --help`` say the same.
+FAILED, USAGE, BUG, INTERRUPTED, CLOSED_PIPE, TERMINATED = 1, 2, 70, 130, 141, 143
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; like KeyboardInterrupt no handler in between may swallow it."""
+
+
+def run(arguments: Sequence[str], load: LoadEngine = load_engine) -> int:
+    """Run one command line and return its exit status. ``load`` makes the engine: the seam where tests put theirs."""
+    _speak_any_name(sys.stdout, sys.stderr)
+    with _terminable():
+        try:
+            status = _invoke(list(arguments), load)
+            flush()
+            return status
+        except BaseException as error:  # noqa: BLE001  # the edge: nothing passes it unsaid
+            return _leave(error)
+
+
+def _invoke(arguments: list[str], load: LoadEngine) -> int:
+    # Not click's own main: that turns a closed pipe and a Ctrl-C into the same status 1.
+    _complete_if_asked()
+    try:
+        with mien.make_context("mien", arguments, obj=load) as context:
+            mien.invoke(context)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    return 0
+
+
+def _complete_if_asked() -> None:
+    if instruction := os.environ.get("_MIEN_COMPLETE"):
+        from click.shell_completion import shell_complete
+
+        raise click.exceptions.Exit(shell_complete(mien, {}, "mien", "_MIEN_COMPLETE", instruction))
+
+
+def _leave(error: BaseException) -> int:
+    """Say what there is to say about an error and return the exit status for it."""
+    if os.environ.get("MIEN_DEBUG"):
+        traceback.print_exception(error)
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message(), err=True)
+            return USAGE
+        case click.UsageError():
+            return _complain(_usage(error), USAGE)
+        case click.ClickException():
+            return _complain(error.format_message(), FAILED)
+        case BrokenPipeError():
+            return _silence(CLOSED_PIPE)
+        case KeyboardInterrupt() | click.Abort():
+            return _silence(INTERRUPTED)
+        case Terminated():
+            return _silence(TERMINATED)
+        case SystemExit() | GeneratorExit():
+            raise error
+        case MienError():
+            return _silence(_complain(str(error), FAILED))
+        case _:
+            return _silence(_complain(_bug(error), BUG))
+
+
+def _complain(message: str, status: int) -> int:
+    click.echo(f"mien: {message}", err=True)
+    return status
+
+
+def _usage(error: click.UsageError) -> str:
+    command = error.ctx.command_path if error.ctx else "mien"
+    return f"{error.format_message()}\nTry '{command} --help'."
+
+
+def _bug(error: BaseException) -> str:
+    again = "" if os.environ.get("MIEN_DEBUG") else "Run it again with MIEN_DEBUG=1 to see where, and "
+    plea = f"{again}report it with the command you ran."
+    return f"this is a bug in mien: {type(error).__name__}: {error}. {plea[0].upper()}{plea[1:]}"
+
+
+def _silence(status: int) -> int:
+    """Throw away what stdout still holds, so that the interpreter does not complain about it on its way out."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
+
+
+def _speak_any_name(*streams: IO[str]) -> None:
+    """A file name that is no text in the stream's encoding is written with escapes instead of ending the run."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """While inside, SIGTERM unwinds like Ctrl-C: bars are wiped and files closed."""
+    try:
+        before = signal.signal(signal.SIGTERM, _terminate)
+    except ValueError:  # not the main thread: whoever runs us there minds the signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise Terminated

@@ -1,0 +1,63 @@
+"""``--csv``: one row for each face, through the report room."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from mien import report
+from mien.apps.cli.output import printable
+from mien.apps.cli.paths import STDOUT
+from mien.errors import OutputError
+from mien.types import Failure, FrameResult
+
+WriteRows: TypeAlias = Callable[[FrameResult | Failure], None]
+
+
+@contextmanager
+def rows_to(target: str | None, labels: Sequence[str]) -> Iterator[WriteRows]:
+    """What writes a result's rows: to a file, to stdout for ``-``, or nowhere."""
+    if target is None:
+        yield lambda result: None
+        return
+    with _told(target), _stream(target) as stream:
+        yield _writer(stream, labels)
+
+
+def _writer(stream: IO[str], labels: Sequence[str]) -> WriteRows:
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(report.csv_header(labels))
+
+    def write(result: FrameResult | Failure) -> None:
+        table.writerows(report.csv_rows(result))
+        stream.flush()  # a run that is stopped leaves whole rows behind
+
+    return write
+
+
+@contextmanager
+def _stream(target: str) -> Iterator[IO[str]]:
+    if target == STDOUT:
+        yield sys.stdout
+        return
+    with Path(target).open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+        yield stream
+
+
+@contextmanager
+def _told(target: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = "stdout" if target == STDOUT else f"'{printable(target)}'"
+        raise OutputError(
+            f"the table could not be written to {where}: {error.strerror or error}",
+            "a place with room that may be written to was expected",
+            "name another file with --csv",
+        ) from error

@@ -1,0 +1,91 @@
+"""From the words on the command line to pictures, lazily and in order: files, folders, globs, stdin, addresses."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from mien import media
+from mien.apps.cli.paths import STDIN, is_address, root
+from mien.errors import MienError, SourceTooLarge
+from mien.types import Failure
+
+#: More than any picture file has; a pipe that never ends must not fill the memory.
+_STDIN_LIMIT = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture on its way: what the engine opens, what people call it, and its place in a folder of copies."""
+
+    source: Path | bytes | Failure
+    name: str
+    place: Path
+
+
+def items(words: Sequence[str], leave_out: Path | None = None) -> Iterator[Item]:
+    """Every picture the words name. What cannot be opened stands in its place as a Failure.
+
+    A lone folder is mirrored as it is; several words share one folder of copies, each under its own name.
+    ``leave_out`` is a folder whose pictures are skipped: the copies of this run, where they lie among the originals.
+    """
+    taken: set[str] = set()
+    for word in words:
+        if word == STDIN:
+            yield Item(_stdin(), STDIN, _place("stdin.png", taken))
+        elif is_address(word):
+            yield Item(_fetched(word), word, _place(PurePosixPath(urlsplit(word).path).name or "picture.png", taken))
+        else:
+            yield from _found(word, len(words) == 1, taken, leave_out)
+
+
+def _found(word: str, alone: bool, taken: set[str], leave_out: Path | None) -> Iterator[Item]:
+    folder = root(word)
+    top = Path() if alone or not Path(word).is_dir() else _place(folder.resolve().name, taken)
+    single = Path(word).is_file()
+    for found in media.find_pictures([word]):
+        if isinstance(found, Failure):
+            yield Item(found, found.source, Path())
+        elif single:
+            yield Item(found, str(found), _place(found.name, taken))
+        elif leave_out is None or not found.resolve().is_relative_to(leave_out):
+            yield Item(found, str(found), top / found.relative_to(folder))
+
+
+def _place(name: str, taken: set[str]) -> Path:
+    """A name still free in the folder of copies: ``photo.jpg``, then ``photo-2.jpg``; case tells no names apart."""
+    path, candidate, number = Path(name), name, 1
+    while candidate.lower() in taken:
+        number += 1
+        candidate = f"{path.stem}-{number}{path.suffix}"
+    taken.add(candidate.lower())
+    return Path(candidate)
+
+
+def _stdin() -> bytes | Failure:
+    data = sys.stdin.buffer.read(_STDIN_LIMIT + 1)
+    if len(data) <= _STDIN_LIMIT:
+        return data
+    return Failure(STDIN, SourceTooLarge("stdin brought more than 1 GiB", "one picture was expected"))
+
+
+def _fetched(address: str) -> bytes | Failure:
+    try:
+        return media.fetch(address)
+    except MienError as error:
+        return Failure(address, error)
+
+
+def count(words: Sequence[str], within: float = 1.0) -> int | None:
+    """How many pictures the words name; None when counting takes longer than that many seconds."""
+    until, total = time.monotonic() + within, 0
+    for word in words:
+        for _ in (word,) if word == STDIN or is_address(word) else media.find_pictures([word]):
+            total += 1
+            if time.monotonic() > until:
+                return None
+    return total

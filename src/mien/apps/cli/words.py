@@ -1,0 +1,63 @@
+"""What a reading says, in words: always what the expression looks like, never what the person feels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mien.apps.cli.output import printable
+from mien.types import FrameResult, Reading, Share
+
+#: Labels that are nouns need their adjective after "looks"; any other label stands as it is.
+_ADJECTIVES = {
+    "disgust": "disgusted",
+    "fear": "afraid",
+    "surprise": "surprised",
+    "contempt": "contemptuous",
+}
+
+
+def looks(label: str) -> str:
+    return f"looks {_ADJECTIVES.get(label, printable(label))}"
+
+
+def percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
+
+
+def listed(shares: Iterable[Share]) -> str:
+    """``60 % sad, 30 % neutral``; nothing for no shares."""
+    return ", ".join(f"{percent(share.share)} {printable(share.label)}" for share in shares)
+
+
+def notes(reading: Reading) -> tuple[str, ...]:
+    """What speaks against trusting this reading, each in a phrase; empty when nothing does."""
+    unsure = reading.emotions.uncertain
+    quality = reading.quality
+    return tuple(
+        phrase
+        for phrase in (
+            f"unsure: {unsure}" if unsure else "",
+            "" if quality.ok else f"hard to judge: {quality.reason or 'the face is not clear'}",
+        )
+        if phrase
+    )
+
+
+def plain_lines(result: FrameResult) -> Sequence[str]:
+    """A result for pipes and files that are read by people: one line a face, always in the same form."""
+    name = printable(result.source)
+    faces = result.readings
+    if not faces:
+        return [f"{name}: no face found"]
+    return [f"{name}: face {i} of {len(faces)} {_plain(reading)}" for i, reading in enumerate(faces, 1)]
+
+
+def _plain(reading: Reading) -> str:
+    box, emotions = reading.face.box, reading.emotions
+    mixture = f"people would say {listed(emotions.mixture)}" if emotions.mixture else ""
+    said = [
+        f"({box.width}x{box.height} at {box.x},{box.y}) {looks(emotions.top)}, {percent(emotions[emotions.top])}",
+        *filter(None, [mixture]),
+        *notes(reading),
+    ]
+    return "; ".join(said)
