@@ -217,7 +217,7 @@ def named(node: ast.AST) -> set[str]:
     ("fact", "place"),
     [
         (r"pip install", "errors.py"),
-        (r"ebafce4e", "models/store.py"),
+        (r"ebafce4e", "models/published.py"),
         (r"200_?000_?000", "media.py"),
         (r"(?<![\w.])\.299\b|\b0\.299\b", "faces/crop.py"),
     ],
