@@ -1,0 +1,165 @@
+"""Whole batches of faces, varied inside the graph.
+
+Faces are float32 (B, 48, 48, 1), 0-255, and stay so. Batches are shuffled before they come here, so "some of the
+faces" is a slice of the batch: that is as random as drawing lots, and nothing is computed only to be thrown away.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from mien.lab.recipe import Augment
+
+Tensor = Any
+Seed = Any
+SIDE = 48
+#: How small a face gets before it is enlarged again, in pixels.
+SMALL = (16, 20, 24, 32)
+
+
+def varied(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:
+    """The same faces as they might have been photographed: turned, shifted, lit, compressed, half hidden."""
+    faces = turned(faces, augment, seed)
+    faces = lit(faces, augment, seed)
+    faces = degraded(faces, augment, seed)
+    return erased(faces, augment.erase_part, seed)
+
+
+def mixed(faces: Tensor, targets: list[Tensor], strength: Tensor, seed: Seed) -> tuple[Tensor, list[Tensor]]:
+    """Each face blended with its neighbour in the batch, its targets likewise; share from beta(strength, strength)."""
+    count = ops.shape(faces)[0]
+    share = keras.random.beta((count, 1), strength, strength, seed=seed)
+    share = ops.maximum(share, 1 - share)
+    blended = _blend(faces, share[:, :, None, None])
+    return blended, [_blend(target, share) for target in targets]
+
+
+def _blend(values: Tensor, share: Tensor) -> Tensor:
+    return values * share + ops.roll(values, 1, axis=0) * (1 - share)
+
+
+def turned(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:
+    """Rotated, scaled, shifted and mirrored in one resampling; what lies outside repeats the border."""
+    count = ops.shape(faces)[0]
+    angle = _uniform((count,), augment.rotation * math.pi / 180, seed)
+    zoom = ops.exp(_uniform((count,), math.log1p(augment.scale), seed))
+    across, down = _uniform((count,), augment.shift, seed), _uniform((count,), augment.shift, seed)
+    mirror = ops.where(_chance((count,), 0.5 if augment.flip else 0.0, seed), -1.0, 1.0)
+    return ops.image.affine_transform(faces, _matrix(angle, zoom, across, down, mirror), "bilinear", "nearest")
+
+
+def _matrix(angle: Tensor, zoom: Tensor, across: Tensor, down: Tensor, mirror: Tensor) -> Tensor:
+    """Rows of (a, b, c, d, e, f, 0, 0): pixel (x, y) of the result comes from (ax + by + c, dx + ey + f)."""
+    middle = (SIDE - 1) / 2
+    cos, sin = ops.cos(angle) / zoom, ops.sin(angle) / zoom
+    a, b, d, e = cos * mirror, -sin, sin * mirror, cos
+    c = middle - (a + b) * middle + across
+    f = middle - (d + e) * middle + down
+    none = ops.zeros_like(a)
+    return ops.stack([a, b, c, d, e, f, none, none], axis=1)
+
+
+def lit(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:
+    """Contrast about each face's own mean, brightness, and a part of the faces in the dark."""
+    one = (ops.shape(faces)[0], 1, 1, 1)
+    mean = ops.mean(faces, axis=(1, 2, 3), keepdims=True)
+    faces = (faces - mean) * (1 + _uniform(one, augment.contrast, seed)) + mean
+    faces = ops.clip(faces + 255 * _uniform(one, augment.brightness, seed), 0, 255)
+    light = keras.random.uniform(one, 0.15, 0.6, seed=seed)
+    return ops.where(_chance(one, augment.dark_part, seed), ops.round(faces * light), faces)
+
+
+def degraded(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:
+    """A slice of the batch compressed, the next blurred, the next made small and enlarged again; the rest as it was."""
+    parts: list[tuple[float, Callable[[Tensor], Tensor]]] = [
+        (augment.jpeg_part, lambda some: compressed(some, seed)),
+        (augment.blur_part, lambda some: blurred(some, seed)),
+        *((augment.small_part / len(SMALL), lambda some, side=side: shrunk(some, side)) for side in SMALL),
+    ]
+    done, start, total = [], 0, faces.shape[0]
+    for part, change in parts:
+        stop = start + round(part * total)
+        done += [change(faces[start:stop])] if stop > start else []
+        start = stop
+    return ops.concatenate([*done, faces[start:]], axis=0)
+
+
+def shrunk(faces: Tensor, side: int) -> Tensor:
+    """As if the face had been ``side`` pixels wide in the photo."""
+    small = ops.image.resize(faces, (side, side), "bilinear", antialias=True)
+    return ops.clip(ops.image.resize(ops.round(small), (SIDE, SIDE), "bicubic"), 0, 255)
+
+
+def blurred(faces: Tensor, seed: Seed) -> Tensor:
+    """Out of focus: between a little and a binomial blur of five by five done twice."""
+    line = np.array([1, 4, 6, 4, 1], np.float32) / 16
+    kernel = np.outer(line, line)[:, :, None, None]
+    soft = ops.conv(ops.conv(faces, kernel, padding="same"), kernel, padding="same")
+    # "same" pads with black: divide by what the kernel found inside.
+    inside = ops.conv(ops.conv(ops.ones_like(faces[:1]), kernel, padding="same"), kernel, padding="same")
+    share = keras.random.uniform((ops.shape(faces)[0], 1, 1, 1), 0.4, 1.0, seed=seed)
+    return faces * (1 - share) + soft / inside * share
+
+
+#: The luminance table of the JPEG standard at quality 50.
+_TABLE = np.array(
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ],
+    np.float32,
+)
+
+
+def _cosines() -> np.ndarray:
+    place, wave = np.meshgrid(np.arange(8), np.arange(8))
+    scale = np.where(wave == 0, math.sqrt(1 / 8), 0.5)
+    return (scale * np.cos((2 * place + 1) * wave * math.pi / 16)).astype(np.float32)
+
+
+def compressed(faces: Tensor, seed: Seed, low: float = 10, high: float = 60) -> Tensor:
+    """What JPEG at a quality of ``low`` to ``high`` leaves of a gray picture: rounded cosine waves in 8 x 8 blocks."""
+    count, blocks = faces.shape[0], SIDE // 8
+    quality = keras.random.uniform((count, 1, 1, 1, 1), low, high, seed=seed)
+    factor = ops.where(quality < 50, 5000 / quality, 200 - 2 * quality)
+    table = ops.clip(ops.floor((_TABLE * factor + 50) / 100), 1, 255)
+    cells = ops.transpose(ops.reshape(faces - 128, (count, blocks, 8, blocks, 8)), (0, 1, 3, 2, 4))
+    waves = _cosines()
+    found = ops.matmul(ops.matmul(waves, cells), waves.T)
+    kept = ops.matmul(ops.matmul(waves.T, ops.round(found / table) * table), waves)
+    return ops.clip(ops.reshape(ops.transpose(kept, (0, 1, 3, 2, 4)), (count, SIDE, SIDE, 1)) + 128, 0, 255)
+
+
+def erased(faces: Tensor, part: float, seed: Seed) -> Tensor:
+    """A rectangle of one gray over a part of the faces: a hand, a mask, hair."""
+    count = ops.shape(faces)[0]
+    inside = _band(count, seed)[:, None, :, None] & _band(count, seed)[:, :, None, None]
+    gray = keras.random.uniform((count, 1, 1, 1), 0, 255, seed=seed)
+    return ops.where(inside & _chance((count, 1, 1, 1), part, seed), gray, faces)
+
+
+def _band(count: Any, seed: Seed) -> Tensor:
+    """Which columns, or rows, a rectangle 8 to 22 pixels wide covers, bool (B, 48)."""
+    middle = keras.random.uniform((count, 1), 0, SIDE, seed=seed)
+    half = keras.random.uniform((count, 1), 4, 11, seed=seed)
+    return ops.abs(ops.arange(SIDE, dtype="float32")[None] - middle) < half
+
+
+def _uniform(shape: tuple[Any, ...], half: float, seed: Seed) -> Tensor:
+    return keras.random.uniform(shape, -half, half, seed=seed)
+
+
+def _chance(shape: tuple[Any, ...], part: float, seed: Seed) -> Tensor:
+    return keras.random.uniform(shape, seed=seed) < part

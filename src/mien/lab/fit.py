@@ -1,0 +1,218 @@
+"""One training run, read from top to bottom.
+
+``fit`` trains the recipe's net on the Training faces, keeps a running average of the weights, and writes the run's
+folder: ``recipe.json``, ``history.csv``, ``state.npz`` (everything to go on from) and, at the end, ``weights.npz`` (the
+average). Killed at any moment, the same call goes on from the last whole epoch. The training step is TensorFlow's.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mien.errors import LabError
+from mien.lab import augment, checkpoint, nets
+from mien.lab.data import TRAINING, Faces, hold_out
+from mien.lab.recipe import Recipe
+from mien.labels import EMOTIONS
+
+log = logging.getLogger(__name__)
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a net learns from: ``faces`` uint8 (N, 48, 48, 1), ``shares`` (N, 7), ``votes`` (N, 8); zeros: no votes."""
+
+    faces: np.ndarray
+    shares: np.ndarray
+    votes: np.ndarray
+
+
+def fit(recipe: Recipe, faces: Faces, folder: Path) -> keras.Model:
+    """The trained net with its averaged weights. Goes on where a killed run of the same recipe stopped."""
+    learned, kept = divide(recipe, faces)
+    run = _Run(recipe, targets(learned))
+    history = run.resume(folder)
+    rows_to_go = range(len(history), recipe.fit.epochs)
+    log.info(
+        "%d faces, %d held out, %d epochs to go, %s", len(learned), len(kept), len(rows_to_go), recipe.fit.precision
+    )
+    for epoch in rows_to_go:
+        row = run.epoch(epoch) | _held_out_row(run.average, kept)
+        history.append(row)
+        checkpoint.write(folder, run.arrays(), recipe, history)
+        log.info("%s", _line(row))
+    checkpoint.finish(folder, run.average)
+    return run.average
+
+
+def divide(recipe: Recipe, faces: Faces) -> tuple[Faces, Faces]:
+    """The Training faces to learn from, and those held out; other splits are in neither."""
+    aside = hold_out(faces, recipe.data.held_out, seed=0)
+    learned = (faces.usage == TRAINING) & ~aside & ~faces.blank()
+    if recipe.data.drop_non_faces:
+        learned &= ~faces.faceless()
+    if learned.sum() < recipe.fit.batch:
+        raise LabError(
+            f"The data has {learned.sum()} Training faces", f"one batch is {recipe.fit.batch}", "Make fit.batch smaller"
+        )
+    return faces.take(learned), faces.take(aside)
+
+
+def targets(faces: Faces) -> Targets:
+    """One-hot labels and vote shares of these faces."""
+    return Targets(faces.pixels[..., None], np.eye(len(EMOTIONS), dtype=np.float32)[faces.labels], faces.vote_shares())
+
+
+def rate_at(recipe: Recipe, epoch: float) -> float:
+    """The learning rate at a moment counted in epochs: straight up in the warm-up, then half a cosine down to 0."""
+    fit = recipe.fit
+    if epoch < fit.warmup:
+        return fit.rate * epoch / fit.warmup
+    return fit.rate * 0.5 * (1 + math.cos(math.pi * (epoch - fit.warmup) / max(fit.epochs - fit.warmup, 1e-9)))
+
+
+class _Run:
+    """The state of a run: the net, its running average, the optimizer's memory, the seeds."""
+
+    def __init__(self, recipe: Recipe, learned: Targets) -> None:
+        keras.utils.set_random_seed(recipe.fit.seed)
+        self.recipe = recipe
+        self.net = nets.build(recipe.net, recipe.fit.precision)
+        self.average = nets.build(recipe.net, recipe.fit.precision)
+        self.average.set_weights(self.net.get_weights())
+        self.optimizer = keras.optimizers.SGD(0.0, momentum=recipe.fit.momentum, nesterov=True)
+        self.optimizer.build(self.net.trainable_variables)
+        self.seed = keras.random.SeedGenerator(recipe.fit.seed)
+        self.learned = [tf.constant(part) for part in (learned.faces, learned.shares, learned.votes)]
+        self.step = tf.function(self._step, reduce_retracing=True)
+
+    def variables(self) -> list[Any]:
+        return [*self.net.variables, *self.average.variables, *self.optimizer.variables, self.seed.state]
+
+    def arrays(self) -> list[np.ndarray]:
+        return [np.asarray(one) for one in self.variables()]
+
+    def resume(self, folder: Path) -> list[Row]:
+        """Takes up the state in the folder; the rows of the epochs done, none for a fresh folder."""
+        arrays, history = checkpoint.read(folder, self.recipe)
+        for variable, array in zip(self.variables(), arrays, strict=False):
+            variable.assign(array)
+        return history
+
+    def epoch(self, epoch: int) -> Row:
+        """One pass over all faces, in an order that depends on the seed and the epoch only."""
+        begun, losses = time.monotonic(), []
+        steps = list(self._batches(epoch))
+        for number, places in enumerate(steps):
+            moment = epoch + number / len(steps)
+            self.optimizer.learning_rate.assign(rate_at(self.recipe, moment))
+            losses.append(self.step(places, self._keep(moment * len(steps)), self._mixes(epoch)))
+        loss = float(np.mean([float(one) for one in losses]))
+        if not math.isfinite(loss):
+            rate = rate_at(self.recipe, epoch)
+            raise LabError(
+                f"The loss is {loss} in epoch {epoch + 1}, at rate {rate:.4f}",
+                "a finite number",
+                "Make fit.rate smaller",
+            )
+        seconds = time.monotonic() - begun
+        return {"epoch": epoch + 1, "rate": rate_at(self.recipe, epoch), "loss": loss, "seconds": seconds}
+
+    def _batches(self, epoch: int) -> Iterator[np.ndarray]:
+        size = self.recipe.fit.batch
+        order = np.random.default_rng((self.recipe.fit.seed, epoch)).permutation(len(self.learned[0]))
+        for start in range(0, len(order) - size + 1, size):
+            yield order[start : start + size].astype(np.int32)
+
+    def _mixes(self, epoch: int) -> bool:
+        augment = self.recipe.augment
+        return augment.mixup > 0 and epoch < augment.mixup_until * self.recipe.fit.epochs
+
+    def _keep(self, step: float) -> tf.Tensor:
+        """How much of the average stays: little in the first steps, when it would remember noise."""
+        return tf.constant(min(self.recipe.fit.average, (1 + step) / (10 + step)), tf.float32)
+
+    def _step(self, places: tf.Tensor, keep: tf.Tensor, mix: bool) -> tf.Tensor:
+        faces, shares, votes = (tf.gather(part, places) for part in self.learned)
+        faces = augment.varied(tf.cast(faces, tf.float32), self.recipe.augment, self.seed)
+        if mix:
+            faces, (shares, votes) = augment.mixed(faces, [shares, votes], self.recipe.augment.mixup, self.seed)
+        with tf.GradientTape() as tape:
+            loss = self._loss(self.net(faces, training=True), shares, votes)
+        self._descend(tape.gradient(loss, self.net.trainable_variables))
+        for mean, weight in zip(self.average.weights, self.net.weights, strict=True):
+            mean.assign(mean.value * keep + weight.value * (1 - keep))
+        return loss
+
+    def _loss(self, heads: list[tf.Tensor], shares: tf.Tensor, votes: tf.Tensor) -> tf.Tensor:
+        smoothing = self.recipe.loss.smoothing
+        soft = shares * (1 - smoothing) + smoothing / shares.shape[1]
+        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(soft, heads[0]))
+        if len(heads) > 1:
+            # Rows of zeros, where nobody voted, cost nothing.
+            loss += self.recipe.loss.votes * tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(votes, heads[1]))
+        return loss
+
+    def _descend(self, gradients: list[tf.Tensor]) -> None:
+        """One step down; kernels also shrink, as part of the gradient, so that momentum carries it."""
+        decay = self.recipe.fit.decay
+        pairs = [
+            (slope + decay * weight.value if weight.path.endswith("kernel") else slope, weight)
+            for slope, weight in zip(gradients, self.net.trainable_variables, strict=True)
+        ]
+        self.optimizer.apply_gradients(pairs)
+
+
+def logits(model: keras.Model, pixels: np.ndarray, batch: int = 250) -> list[np.ndarray]:
+    """What each head says of these faces, uint8 (N, 48, 48), one pass, no augmentation: arrays (N, 7) and (N, 8)."""
+    forward = tf.function(lambda faces: model(faces, training=False), reduce_retracing=True)
+    done = [forward(tf.cast(pixels[i : i + batch, ..., None], tf.float32)) for i in range(0, len(pixels), batch)]
+    return [np.concatenate([np.asarray(part[head]) for part in done]) for head in range(len(model.outputs))]
+
+
+def _held_out_row(model: keras.Model, kept: Faces) -> Row:
+    if not len(kept):
+        return {}
+    shares, *votes = logits(model, kept.pixels)
+    row = {"held_out": float(np.mean(shares.argmax(1) == kept.labels))}
+    if votes:
+        row["held_out_votes"] = float(np.mean(votes[0].argmax(1) == kept.vote_shares().argmax(1)))
+    return row
+
+
+def _line(row: Row) -> str:
+    return "  ".join(f"{key} {value:.4g}" for key, value in row.items())
+
+
+def main() -> None:
+    """``python -m mien.lab.fit recipes/base.toml --data fer2013.csv --run runs/base``."""
+    import argparse
+
+    from mien.lab import data
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    words = argparse.ArgumentParser(prog="python -m mien.lab.fit", description="Train the net of a recipe.")
+    words.add_argument("recipe", type=Path)
+    words.add_argument("--data", type=Path, required=True, help="fer2013.csv or fer2013.npz, fer2013new.csv beside it")
+    words.add_argument("--run", type=Path, required=True, help="the folder that receives the run")
+    words.add_argument("--epochs", type=int, help="end after so many epochs instead of the recipe's")
+    given = words.parse_args()
+    recipe = Recipe.read(given.recipe)
+    if given.epochs:
+        recipe = replace(recipe, fit=replace(recipe.fit, epochs=given.epochs))
+    fit(recipe, data.read(given.data), given.run)
+
+
+if __name__ == "__main__":
+    main()

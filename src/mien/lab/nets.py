@@ -1,0 +1,163 @@
+"""The architectures by name. Each is a short function from a net's settings to a Keras model.
+
+Every net takes raw gray faces, float32 or uint8 0-255 of shape (N, 48, 48, 1), and rescales them itself, so no caller
+can normalise wrongly. Every net gives logits: one array (N, 7) for the expression, and, where ``votes`` is set, a
+second (N, 8) for the shares of FER+ voters. Probabilities are made where they are needed: in the loss, and at export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import layers
+
+from mien.errors import LabError, nearest
+from mien.lab.recipe import Net
+from mien.labels import EMOTIONS, VOTES
+
+SIDE = 48
+#: What is cut from each border inside the graph: FER2013 faces carry a rim of background.
+RIM = 2
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable("mien")
+class FusedNorm(layers.BatchNormalization):
+    """Batch normalisation by the backend's fused kernel.
+
+    Stock Keras computes mean, variance and scaling as separate operations, which under bfloat16 on a CPU costs more
+    than the convolutions it stands between. Same weights, same names, same results as ``BatchNormalization`` to
+    rounding; axis must be the last. On other backends than TensorFlow it is plain ``BatchNormalization``.
+    """
+
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor = None) -> Tensor:
+        if keras.backend.backend() != "tensorflow" or len(inputs.shape) != 4:
+            return super().call(inputs, training=training, mask=mask)
+        return self._fused(inputs, bool(training))
+
+    def _fused(self, inputs: Tensor, training: bool) -> Tensor:
+        import tensorflow as tf
+
+        weights = [tf.convert_to_tensor(w.value) for w in (self.gamma, self.beta)]
+        running = [] if training else [self.moving_mean.value, self.moving_variance.value]
+        empty = tf.constant([], tf.float32)
+        scaled, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=weights[0],
+            offset=weights[1],
+            mean=running[0] if running else empty,
+            variance=running[1] if running else empty,
+            epsilon=self.epsilon,
+            is_training=training,
+        )
+        if training:
+            self._follow(mean, variance)
+        return scaled
+
+    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+        keep = self.momentum
+        self.moving_mean.assign(self.moving_mean * keep + mean * (1 - keep))
+        self.moving_variance.assign(self.moving_variance * keep + variance * (1 - keep))
+
+
+def _conv(x: Tensor, width: int, name: str, size: int = 3, stride: int = 1) -> Tensor:
+    return layers.Conv2D(width, size, stride, "same", use_bias=False, kernel_initializer="he_normal", name=name)(x)
+
+
+def _norm(x: Tensor, name: str) -> Tensor:
+    return FusedNorm(momentum=0.9, epsilon=1e-5, name=name)(x)
+
+
+def _conv_norm_relu(x: Tensor, width: int, name: str, stride: int = 1) -> Tensor:
+    x = _norm(_conv(x, width, f"{name}_conv", stride=stride), f"{name}_norm")
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def _faces(net: Net) -> tuple[Tensor, Tensor]:
+    """The input and what the first layer sees of it: about -2 to 2, the rim cut away."""
+    faces = keras.Input((SIDE, SIDE, 1), name="faces")
+    x = layers.Rescaling(1 / 63.75, offset=-2.0, name="rescaled")(faces)
+    return faces, layers.Cropping2D(RIM, name="cropped")(x) if net.crop else x
+
+
+def _heads(net: Net, x: Tensor) -> list[Tensor]:
+    sizes = {"shares": len(EMOTIONS)} | ({"votes": len(VOTES)} if net.votes else {})
+    return [layers.Dense(size, dtype="float32", name=name)(x) for name, size in sizes.items()]
+
+
+def basic(net: Net) -> keras.Model:
+    """The network of every course: three convolutions with pooling, one dense layer."""
+    faces, x = _faces(net)
+    for block, width in enumerate((32, 64, 128), start=1):
+        x = layers.Conv2D(width, 3, activation="relu", name=f"block{block}_conv")(x)
+        x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+    x = layers.Flatten(name="flat")(x)
+    x = layers.Dense(128, activation="relu", name="dense")(x)
+    x = layers.Dropout(net.dropout, name="dropout")(x)
+    return keras.Model(faces, _heads(net, x), name="basic")
+
+
+def residual(net: Net) -> keras.Model:
+    """Residual blocks by width and depth: ``width`` channels, doubled each stage, at 22, 11 and 6 pixels.
+
+    Ends in global average pooling and dense heads, so that exact class maps exist.
+    """
+    faces, x = _faces(net)
+    x = _conv_norm_relu(x, net.width, "stem", stride=2)
+    for stage, blocks in enumerate(net.depth, start=1):
+        for block in range(1, blocks + 1):
+            stride = 2 if block == 1 and stage > 1 else 1
+            x = _residual_block(x, net.width * 2 ** (stage - 1), f"stage{stage}_block{block}", stride)
+    x = layers.GlobalAveragePooling2D(name="pooled")(x)
+    x = layers.Dropout(net.dropout, name="dropout")(x)
+    return keras.Model(faces, _heads(net, x), name="residual")
+
+
+def _residual_block(x: Tensor, width: int, name: str, stride: int) -> Tensor:
+    short = x
+    if stride > 1:
+        short = layers.AveragePooling2D(stride, stride, "same", name=f"{name}_short_pool")(short)
+    if short.shape[-1] != width:
+        short = _norm(_conv(short, width, f"{name}_short_conv", size=1), f"{name}_short_norm")
+    x = _conv_norm_relu(x, width, f"{name}_1", stride)
+    x = _norm(_conv(x, width, f"{name}_2_conv"), f"{name}_2_norm")
+    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, short]))
+
+
+NETS: dict[str, Callable[[Net], keras.Model]] = {"basic": basic, "residual": residual}
+
+
+def build(net: Net, precision: str = "float32") -> keras.Model:
+    """The net of these settings with fresh weights; ``precision`` is a Keras dtype policy, say ``mixed_bfloat16``."""
+    if net.name not in NETS:
+        raise LabError(f"There is no net '{net.name}'", f"known are {', '.join(NETS)}", nearest(net.name, NETS))
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        return NETS[net.name](net)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Multiplications with an addition for one face, in convolutions and dense layers."""
+    return sum(_multiply_adds(layer) for layer in model.layers)
+
+
+def _multiply_adds(layer: keras.Layer) -> int:
+    if isinstance(layer, layers.Conv2D):
+        _, height, width, _ = layer.output.shape
+        return int(height * width * _product(layer.kernel.shape))
+    if isinstance(layer, layers.Dense):
+        return int(_product(layer.kernel.shape))
+    return 0
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    total = 1
+    for length in shape:
+        total *= length
+    return total

@@ -1,0 +1,148 @@
+"""A recipe: everything that decides how a net comes out, as frozen values read from a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from mien.errors import LabError, nearest
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which faces are trained on. ``held_out`` twin-free faces are kept for temperature and thresholds."""
+
+    held_out: int = 1500
+    drop_non_faces: bool = True
+
+
+@dataclass(frozen=True)
+class Net:
+    """Which architecture. ``width`` and ``depth`` are for the families that have them."""
+
+    name: str = "residual"
+    width: int = 32
+    depth: tuple[int, ...] = (2, 2, 2)
+    dropout: float = 0.1
+    votes: bool = True
+    crop: bool = True
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How faces are varied. Strengths are half-widths of a uniform range; ``*_part`` are shares of each batch."""
+
+    rotation: float = 15.0
+    scale: float = 0.18
+    shift: float = 4.0
+    flip: bool = True
+    contrast: float = 0.3
+    brightness: float = 0.15
+    erase_part: float = 0.3
+    jpeg_part: float = 0.1
+    blur_part: float = 0.1
+    small_part: float = 0.15
+    dark_part: float = 0.1
+    mixup: float = 0.2
+    mixup_until: float = 0.85
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Cross-entropy on the label, smoothed, and ``votes`` times cross-entropy on the shares of FER+ voters."""
+
+    smoothing: float = 0.08
+    votes: float = 0.4
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How long and how fast. ``rate`` is the peak of warm-up and cosine; ``decay`` is not on biases and norms."""
+
+    epochs: int = 80
+    batch: int = 128
+    rate: float = 0.1
+    momentum: float = 0.9
+    warmup: float = 3.0
+    decay: float = 4e-4
+    average: float = 0.9995
+    precision: str = "mixed_bfloat16"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One experiment."""
+
+    name: str = "untitled"
+    data: Data = field(default_factory=Data)
+    net: Net = field(default_factory=Net)
+    augment: Augment = field(default_factory=Augment)
+    loss: Loss = field(default_factory=Loss)
+    fit: Fit = field(default_factory=Fit)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Recipe:
+        """The recipe in a TOML file; what it leaves out keeps its default."""
+        try:
+            table = tomllib.loads(Path(path).read_text("utf-8"))
+        except FileNotFoundError:
+            raise LabError(
+                f"There is no recipe at {path}", "", "Recipes are TOML files, see recipes/base.toml"
+            ) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+            raise LabError(f"{path} is not TOML: {broken}", "", "Compare it with recipes/base.toml") from None
+        return cls.from_table(table)
+
+    @classmethod
+    def from_table(cls, table: dict[str, Any]) -> Recipe:
+        """The recipe in nested tables, refusing words it does not know and values of another kind."""
+        recipe: Recipe = _filled(cls, table, "")
+        return recipe
+
+    def to_table(self) -> dict[str, Any]:
+        """Plain nested dictionaries, the reverse of ``from_table``."""
+        return asdict(self)
+
+    def difference(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
+        """Which settings differ, by dotted name: ``{"fit.epochs": (80, 60)}``."""
+        mine, theirs = _flat(self.to_table()), _flat(other.to_table())
+        return {key: (mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]}
+
+
+def _filled(kind: type, table: dict[str, Any], where: str) -> Any:
+    known = [part.name for part in fields(kind)]
+    for key in table:
+        if key not in known:
+            expected = f"known {'in [' + where + ']' if where else 'at the top'} are {', '.join(known)}"
+            raise LabError(
+                f"The recipe has an unknown word '{where + '.' if where else ''}{key}'", expected, nearest(key, known)
+            )
+    hints = get_type_hints(kind)
+    return kind(**{key: _value(hints[key], value, f"{where}.{key}".lstrip(".")) for key, value in table.items()})
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    if is_dataclass(kind):
+        return _filled(kind, _of_kind(dict, value, where), where)
+    if kind == tuple[int, ...]:
+        return tuple(_of_kind(int, part, where) for part in _of_kind((list, tuple), value, where))
+    if kind is float:
+        return float(_of_kind((float, int), value, where))
+    return _of_kind(kind, value, where)
+
+
+def _of_kind(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        words = kind.__name__ if isinstance(kind, type) else " or ".join(one.__name__ for one in kind)
+        raise LabError(f"The recipe's {where} is {value!r}", f"a value of kind {words} was expected", "")
+    return value
+
+
+def _flat(table: dict[str, Any], where: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{where}{key}.") if isinstance(value, dict) else {where + key: value}
+    return flat
