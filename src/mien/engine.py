@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -44,9 +44,7 @@ class Engine:
         self._framing = _framing(classifier.card, detector.name)
 
     @classmethod
-    def load(
-        cls, model: str | PathLike[str] = "base", detector: str = "auto", threads: int | None = None
-    ) -> Engine:
+    def load(cls, model: str | PathLike[str] = "base", detector: str = "auto", threads: int | None = None) -> Engine:
         """Load a model (a name from ``mien.available()`` or a path to an ``.onnx`` file) and a face detector.
 
         ``detector`` is ``haar``, ``yunet``, ``none`` (the picture is the face) or ``auto`` (yunet where its file is
@@ -117,9 +115,7 @@ class Engine:
         assert votes is not None, "load_classifier holds the card to the outputs"
         return votes
 
-    def _find_or_fail(
-        self, source: Source | Failure, min_face: int | None, max_pixels: int | None
-    ) -> _Found | Failure:
+    def _find_or_fail(self, source: Source | Failure, min_face: int | None, max_pixels: int | None) -> _Found | Failure:
         if isinstance(source, Failure):
             return source
         try:
@@ -211,7 +207,7 @@ class _Found:
     qualities: list[Quality]
 
 
-def _ahead(work: Callable[[Item], Done], items: Iterable[Item], jobs: int) -> Iterator[list[Done]]:
+def _ahead(work: Callable[[Item], Done], items: Iterable[Item], jobs: int) -> Generator[list[Done]]:
     """Do the work in threads, a bounded number of items ahead of the caller, and yield it in order, in groups."""
     pending: deque[Future[Done]] = deque()
     group = jobs * _AHEAD

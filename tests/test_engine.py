@@ -1,0 +1,242 @@
+"""The engine: readings from any source, in order, the same from any thread, with nothing kept."""
+
+import io
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fakes import FakeClassifier, FakeDetector, fake_card
+from mien import Engine, FrameResult
+from mien.engine import emotions_of
+from mien.errors import ArrayError, HeadMissing, MienError, ModelMissing, SourceMissing
+from mien.labels import EMOTIONS, VOTES
+from mien.types import Box, Failure
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture
+def engine():
+    return Engine(FakeClassifier(), FakeDetector())
+
+
+@pytest.fixture(scope="module")
+def real():
+    return Engine.load(detector="haar")
+
+
+def flat(value, size=8):
+    return np.full((size, size, 3), value, np.uint8)
+
+
+def test_reading_holds_face_shares_and_quality(engine):
+    result = engine.read(flat(0))
+    assert result.size == (8, 8)
+    assert (result.detector, result.model) == ("fake", "fake")
+    (reading,) = result
+    assert reading.face.box == Box(0, 0, 8, 8)
+    assert reading.emotions.labels == EMOTIONS
+    assert reading.emotions.top == "angry"
+    assert reading.emotions["angry"] == reading.emotions.ranked()[0].share
+    assert sum(share for _, share in reading.emotions.shares) == pytest.approx(1, abs=1e-6)
+
+
+def test_results_are_comparable_and_hashable(engine):
+    first, again, other = engine.read(flat(0)), engine.read(flat(0)), engine.read(flat(255))
+    assert first == again
+    assert hash(first) == hash(again)
+    assert first != other
+    with pytest.raises(AttributeError):
+        first.size = (1, 1)
+
+
+def test_json_has_the_promised_keys(engine):
+    data = json.loads(engine.read(flat(0)).to_json())
+    assert list(data)[:3] == ["source", "size", "faces"]
+    face = data["faces"][0]
+    assert list(face)[:7] == ["box", "detection", "emotion", "scores", "uncertain", "quality", "track"]
+    assert list(face["scores"]) == list(EMOTIONS)
+    assert face["track"] is None
+    assert set(face["quality"]) == {"ok", "reason"}
+
+
+def test_no_face_is_an_empty_result(engine):
+    result = engine.read(flat(0, size=4))
+    assert isinstance(result, FrameResult)
+    assert len(result) == 0
+
+
+def test_every_kind_of_source_reads_the_same(engine, tmp_path):
+    rng = np.random.default_rng(0)
+    array = rng.integers(0, 256, (16, 12, 3), dtype=np.uint8)
+    image = Image.fromarray(array)
+    path = tmp_path / "a b 😀.png"
+    image.save(path)
+    results = [engine.read(source) for source in (array, image, path, str(path), path.read_bytes())]
+    assert len({result.readings for result in results}) == 1
+    assert results[2].source == str(path)
+
+
+def test_min_face_reaches_the_detector():
+    detector = FakeDetector()
+    Engine(FakeClassifier(), detector).read(flat(0), min_face=24)
+    assert detector.asked == [24]
+
+
+def test_read_many_keeps_order_and_puts_failures_in_place(engine, tmp_path):
+    sources = [flat(0), tmp_path / "missing.jpg", flat(255), b"", flat(128)]
+    results = list(engine.read_many(sources, jobs=3))
+    assert [isinstance(result, Failure) for result in results] == [False, True, False, True, False]
+    assert results[1].source == str(tmp_path / "missing.jpg")
+    assert isinstance(results[1].error, SourceMissing)
+    assert [results[i].readings[0].emotions.top for i in (0, 2, 4)] == ["angry", "neutral", "happy"]
+
+
+def test_read_many_passes_failures_through(engine):
+    failure = Failure("folder", MienError("nothing in it"))
+    assert next(engine.read_many([failure, flat(0)])) is failure
+
+
+def test_read_many_gives_what_read_gives(engine):
+    pictures = [flat(value) for value in range(0, 250, 10)]
+    assert list(engine.read_many(pictures)) == [engine.read(picture) for picture in pictures]
+
+
+def test_read_many_shares_runs_of_the_model():
+    classifier = FakeClassifier()
+    list(Engine(classifier, FakeDetector()).read_many([flat(0)] * 32, jobs=2))
+    assert sum(classifier.runs) == 32
+    assert len(classifier.runs) <= 8
+
+
+def test_read_many_is_lazy_and_lets_go(engine):
+    taken = count()
+    endless = (flat(next(taken) % 256) for _ in count())
+    results = engine.read_many(endless, jobs=2)
+    assert len(list(islice(results, 3))) == 3
+    assert next(taken) < 64
+    results.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mien-read")]
+
+
+def test_a_source_that_raises_leaves_no_thread(engine):
+    def broken():
+        yield flat(0)
+        raise RuntimeError("the caller's own trouble")
+
+    with pytest.raises(RuntimeError, match="own trouble"):
+        list(engine.read_many(broken()))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mien-read")]
+
+
+def test_score_takes_gray_and_rgb_crops_of_any_size(engine):
+    gray = np.full((2, 30, 20), 128, np.uint8)
+    shares = engine.score(gray)
+    assert shares.shape == (2, 7)
+    assert shares.dtype == np.float32
+    np.testing.assert_allclose(engine.score(np.repeat(gray[..., None], 3, axis=3)), shares, atol=1e-6)
+    assert engine.votes(gray).shape == (2, 8)
+    assert engine.vote_labels == VOTES
+
+
+@pytest.mark.parametrize(
+    "crops",
+    [
+        np.zeros((8, 8), np.uint8),
+        np.zeros((1, 8, 8, 4), np.uint8),
+        np.zeros((1, 0, 8), np.uint8),
+        np.zeros((1, 8, 8), np.float32),
+        np.full((1, 8, 8), np.nan),
+    ],
+)
+def test_score_refuses_what_is_no_stack_of_crops(engine, crops):
+    with pytest.raises(ArrayError) as caught:
+        engine.score(crops)
+    assert caught.value.expected
+    assert caught.value.remedy
+
+
+def test_no_crops_give_no_rows(engine):
+    assert engine.score(np.zeros((0, 8, 8), np.uint8)).shape == (0, 7)
+
+
+def test_a_model_of_other_classes_keeps_its_own_labels():
+    labels = ("angry", "happy", "sad", "surprise", "neutral")
+    engine = Engine(FakeClassifier(fake_card(labels=labels, vote_labels=())), FakeDetector())
+    (reading,) = engine.read(flat(255))
+    assert engine.labels == reading.emotions.labels == labels
+    assert engine.score(np.zeros((3, 8, 8), np.uint8)).shape == (3, 5)
+    assert reading.emotions.votes is None
+    assert reading.emotions.mixture == ()
+    assert list(reading.to_dict()["scores"]) == list(labels)
+    with pytest.raises(HeadMissing, match="ten people"):
+        engine.votes(np.zeros((1, 8, 8), np.uint8))
+
+
+def test_mixture_and_uncertainty_follow_the_card():
+    labels = ("sad", "neutral", "happy")
+    card = fake_card(labels=labels, vote_labels=labels, uncertain_below=0.5, mixture_above=0.25)
+    votes = np.array([0.6, 0.3, 0.1], np.float32)
+    plain = emotions_of(card, np.array([0.7, 0.2, 0.1], np.float32), votes)
+    assert [share.label for share in plain.mixture] == ["sad", "neutral"]
+    assert plain.uncertain is None
+    torn = emotions_of(card, np.array([0.4, 0.35, 0.25], np.float32), votes)
+    assert torn.uncertain == "no expression stands out: sad leads with 40 %"
+
+
+def test_unknown_model_names_the_nearest():
+    with pytest.raises(ModelMissing, match="Did you mean 'base'"):
+        Engine.load(model="bsae")
+
+
+def test_one_engine_serves_many_threads(real):
+    portraits = Image.open(EXAMPLES / "portraits.jpg").convert("RGB")
+    pictures = [portraits.resize((480 + 40 * i, 240 + 20 * i)) for i in range(6)]
+    alone = [real.read(picture) for picture in pictures]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(real.read, pictures * 4))
+    assert together == alone * 4
+
+
+def test_the_embedded_model_reads_the_portraits(real):
+    result = real.read(EXAMPLES / "portraits.jpg")
+    assert len(result) == 2
+    left, right = sorted(result, key=lambda reading: reading.face.box.x)
+    assert left.emotions.labels == EMOTIONS
+    assert left.emotions.top == right.emotions.top == "happy"
+    assert left.quality.ok
+
+
+def test_yunet_reads_the_portraits(yunet_file, monkeypatch, tmp_path):
+    from mien.models.store import pull
+
+    monkeypatch.setenv("MIEN_HOME", str(tmp_path))
+    pull("yunet", source=yunet_file)
+    engine = Engine.load()
+    assert engine.detector == "yunet"
+    result = engine.read(EXAMPLES / "portraits.jpg")
+    assert len(result) == 2
+    assert all(len(reading.face.landmarks) == 5 for reading in result)
+    assert all(reading.emotions.top == "happy" for reading in result)
+
+
+def test_without_the_yunet_file_auto_is_haar(monkeypatch, tmp_path):
+    monkeypatch.setenv("MIEN_HOME", str(tmp_path))
+    assert Engine.load().detector == "haar"
+
+
+def test_jpeg_bytes_and_upright_phone_photos(real):
+    portrait = Image.open(EXAMPLES / "hopper.jpg").convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    portrait.rotate(90, expand=True).save(buffer, "JPEG", exif=exif, quality=95)
+    result = real.read(buffer.getvalue())
+    assert result.size == portrait.size
+    assert len(result) == 1
