@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -27,7 +27,7 @@ _CHUNK = 1 << 16
 _STALE_SECONDS = 3600.0
 
 
-def download(publication: Publication, url: str, *, timeout: float, deadline: float) -> Iterator[bytes]:
+def download(publication: Publication, url: str, *, timeout: float, deadline: float) -> Generator[bytes]:
     """The content behind an address, piece by piece; FetchError when it stops coming.
 
     ``timeout`` is for one silence, ``deadline`` for the whole: a server that drips is not waited for all night.
@@ -48,7 +48,7 @@ def download(publication: Publication, url: str, *, timeout: float, deadline: fl
         raise _failed(publication, url, _network(error)) from error
 
 
-def copy(publication: Publication, source: Path) -> Iterator[bytes]:
+def copy(publication: Publication, source: Path) -> Generator[bytes]:
     """The content of a file that somebody brought."""
     try:
         with source.open("rb") as file:

@@ -38,7 +38,8 @@ def open_session(model: bytes, name: str, threads: int | None = None) -> Any:
     """A session on the CPU that may be run from several threads; ``threads`` is how many cores one run takes."""
     options = _options(_default_threads() if threads is None else threads)
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        # Falling back would try the same provider again, and print about it.
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except RUNTIME_ERRORS as error:
         raise _refused(name, error) from error
 
@@ -80,4 +81,5 @@ def _refused(name: str, error: Exception) -> ModelDamaged:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
+    told = str(error).strip().partition("\n")[0]
+    return told.removeprefix("[ONNXRuntimeError] : ").strip()[:300] or type(error).__name__

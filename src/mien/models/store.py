@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
@@ -108,7 +109,8 @@ def pull(
     address = url or publication.url
     online = fetch.download(publication, address, timeout=timeout, deadline=deadline)
     chunks = online if source is None else fetch.copy(publication, Path(source))
-    return fetch.install(publication, chunks, _cached(name), progress)
+    with closing(chunks):
+        return fetch.install(publication, chunks, _cached(name), progress)
 
 
 def _in_table(name: str) -> Path | None:
