@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import ceil, inf, sqrt
 from typing import NamedTuple, TypeAlias
 
 import cv2
@@ -24,7 +25,7 @@ class Hit(NamedTuple):
     points: tuple[Point, ...] | None = None
 
     def moved(self, scale: float, x: float, y: float) -> Hit:
-        """The same face where ``scale`` pixels of the view were one pixel, and the view began at ``x, y``."""
+        """The same face seen from the picture, when the view began at ``x, y`` and enlarged by ``scale``."""
         points = self.points and tuple(Point(p.x / scale + x, p.y / scale + y) for p in self.points)
         return Hit(self.x / scale + x, self.y / scale + y, self.width / scale, self.height / scale, self.score, points)
 
@@ -40,16 +41,18 @@ Look: TypeAlias = Callable[[Pixels], list[Hit]]
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What a detector can see in one go, in pixels of the view.
+    """What a detector sees in one go, in pixels of the view.
 
-    ``smallest`` is the narrowest face it finds reliably, ``long_side`` the size a picture is reduced to when nobody
-    asks for small faces, ``tile`` the side of the tiles a larger view is cut into, ``overlap`` how far they share.
+    ``smallest`` is the narrowest face it finds reliably, ``area`` how many pixels a picture keeps when nobody asks
+    for small faces, ``close`` the long side at which a face that fills the picture is found best. Larger views are
+    cut into tiles of side ``tile`` that share ``overlap`` pixels.
     """
 
     smallest: int
-    long_side: int
-    tile: int
-    overlap: int
+    area: int
+    close: int
+    tile: int = 960
+    overlap: int = 240
 
 
 class View(NamedTuple):
@@ -57,7 +60,7 @@ class View(NamedTuple):
 
     box: Box
     scale: float
-    own: tuple[float, float, float, float]
+    own: tuple[float, float, float, float] = (-inf, -inf, inf, inf)
 
     def shown(self, pixels: Pixels) -> Pixels:
         x, y, width, height = self.box
@@ -65,7 +68,7 @@ class View(NamedTuple):
         size = max(round(width * self.scale), 1), max(round(height * self.scale), 1)
         if size == (width, height):
             return window
-        sampling = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
+        sampling = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_CUBIC
         return np.asarray(cv2.resize(window, size, interpolation=sampling), np.uint8)
 
     def owns(self, hit: Hit) -> bool:
@@ -73,27 +76,41 @@ class View(NamedTuple):
         return left <= hit.x + hit.width / 2 < right and top <= hit.y + hit.height / 2 < bottom
 
 
-def scan(pixels: Pixels, look: Look, reach: Reach, min_face: int | None = None) -> tuple[Face, ...]:
-    """Every face, largest first. ``min_face`` is the narrowest face to look for, in pixels of the picture."""
+def scan(pixels: Pixels, look: Look, reach: Reach, min_face: int | None = None) -> list[Hit]:
+    """Every face once, best first. ``min_face`` is the narrowest face to look for, in pixels of the picture."""
     hits = [hit for view in views(pixels.shape, reach, min_face) for hit in _seen(pixels, view, look)]
-    faces = [hit.face() for hit in distinct(hits) if hit.width >= (min_face or 0) * 0.8]
-    return tuple(sorted(faces, key=lambda face: -face.box.width * face.box.height))
+    if not hits:
+        hits = list(_seen(pixels, _close_up(pixels.shape, reach), look))
+    return [hit for hit in distinct(hits) if hit.width >= 0.8 * (min_face or 0)]
+
+
+def largest_first(hits: Iterable[Hit]) -> tuple[Face, ...]:
+    """Hits as faces, the largest first."""
+    return tuple(hit.face() for hit in sorted(hits, key=lambda hit: -hit.width * hit.height))
 
 
 def views(shape: tuple[int, ...], reach: Reach, min_face: int | None) -> Iterator[View]:
     """The whole picture at the working size and, on request, tiles of larger sizes until small faces are seen."""
     height, width = shape[:2]
-    coarse = min(1.0, reach.long_side / max(width, height))
-    wanted = coarse if min_face is None else min(1.0, reach.smallest / max(min_face, 1))
-    for scale in _scales(coarse, wanted, reach):
-        step = (reach.tile - reach.overlap) / scale
-        columns, rows = _cells(width, step, reach.overlap / scale), _cells(height, step, reach.overlap / scale)
-        for (x, right, own_x, end_x), (y, bottom, own_y, end_y) in product(columns, rows):
-            yield View(Box(x, y, right - x, bottom - y), scale, (own_x, own_y, end_x, end_y))
+    whole = Box(0, 0, width, height)
+    coarse = working_scale(shape, reach)
+    wanted = coarse if min_face is None else min(max(1.0, coarse), reach.smallest / max(min_face, 1))
+    yield View(whole, min(coarse, wanted))
+    while wanted > coarse * 1.05:
+        yield from _tiles(width, height, wanted, reach)
+        wanted *= 2.0 * reach.smallest / reach.overlap  # what outgrows half the overlap is found at the next size
+
+
+def working_scale(shape: tuple[int, ...], reach: Reach) -> float:
+    """Down to the working size; a picture smaller than the close-up is enlarged to it, four times at most."""
+    height, width = shape[:2]
+    if max(height, width) < reach.close:
+        return min(reach.close / max(height, width), 4.0)
+    return min(1.0, sqrt(reach.area / (height * width)))
 
 
 def distinct(hits: Iterable[Hit]) -> list[Hit]:
-    """The best hit of each face: a hit that mostly covers a better one, or lies in it, is the same face."""
+    """The best hit of each face: what shares half its area with a better hit is the same face."""
     kept: list[Hit] = []
     for hit in sorted(hits, key=lambda hit: -hit.score):
         if all(_overlap(hit, other) < 0.5 for other in kept):
@@ -108,27 +125,27 @@ def _seen(pixels: Pixels, view: View, look: Look) -> Iterator[Hit]:
             yield place
 
 
-def _scales(coarse: float, wanted: float, reach: Reach) -> list[float]:
-    """From the whole picture in one go to the finest asked for; between them faces fit into the tiles' overlap."""
-    scales = [min(coarse, wanted)]
-    fine = wanted
-    while fine > coarse * 1.05:
-        scales.append(fine)
-        fine *= 2.0 * reach.smallest / reach.overlap
-    return scales
+def _close_up(shape: tuple[int, ...], reach: Reach) -> View:
+    height, width = shape[:2]
+    return View(Box(0, 0, width, height), min(reach.close / max(height, width), 4.0))
 
 
-def _cells(length: int, step: float, overlap: float) -> list[tuple[int, int, float, float]]:
-    """Start, end, and the part it answers for, of the tiles along one side; together they answer for all of it."""
-    count = max(int(np.ceil((length - overlap) / step)), 1)
-    cells = []
-    for index in range(count):
-        start = round(index * (length - overlap) / count)
-        stop = length if index == count - 1 else round((index + 1) * (length - overlap) / count + overlap)
-        own = -np.inf if index == 0 else start + overlap / 2
-        end = np.inf if index == count - 1 else round((index + 1) * (length - overlap) / count) + overlap / 2
-        cells.append((start, stop, own, end))
-    return cells
+def _tiles(width: int, height: int, scale: float, reach: Reach) -> Iterator[View]:
+    tile, overlap = reach.tile / scale, reach.overlap / scale
+    for column, row in product(_cells(width, tile, overlap), _cells(height, tile, overlap)):
+        box = Box(column[0], row[0], column[1] - column[0], row[1] - row[0])
+        yield View(box, scale, (column[2], row[2], column[3], row[3]))
+
+
+def _cells(length: int, tile: float, overlap: float) -> list[tuple[int, int, float, float]]:
+    """Start and end of the tiles along one side, and the stretch each answers for; together they answer for all."""
+    count = max(ceil((length - overlap) / (tile - overlap)), 1)
+    step = (length - overlap) / count
+    edges = [-inf, *(index * step + overlap / 2 for index in range(1, count)), inf]
+    return [
+        (max(int(index * step), 0), min(ceil((index + 1) * step + overlap), length), edges[index], edges[index + 1])
+        for index in range(count)
+    ]
 
 
 def _overlap(one: Hit, other: Hit) -> float:
