@@ -1,0 +1,35 @@
+"""The door: whatever people call a picture becomes one thing, RGB uint8, upright; or it is refused with a reason.
+
+::
+
+    picture.py    one picture from a path, bytes, a PIL image or an array
+    formats.py    which formats there are, told by their first bytes
+    decode.py     a file's bytes to pixels, within a limit
+    arrays.py     which arrays are pictures, and which are stacks of face crops
+    search.py     the pictures that paths, folders and globs name
+    saving.py     pixels to a file, whole or not at all
+    address.py    the bytes behind a URL; nothing else here goes to a network
+    names.py      what sources are called in messages
+    quiet.py      keeps a decoder's warnings to itself
+"""
+
+from mien.media.address import fetch
+from mien.media.arrays import crops
+from mien.media.decode import MAX_PIXELS
+from mien.media.names import name_of
+from mien.media.picture import Picture, Source, picture
+from mien.media.saving import save
+from mien.media.search import SUFFIXES, find_pictures
+
+__all__ = [
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Picture",
+    "Source",
+    "crops",
+    "fetch",
+    "find_pictures",
+    "name_of",
+    "picture",
+    "save",
+]

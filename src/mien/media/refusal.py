@@ -1,0 +1,49 @@
+"""Why a path could not be opened, in our words."""
+
+from __future__ import annotations
+
+import errno
+import os
+from os import PathLike
+from pathlib import Path
+
+from mien.errors import SourceError, SourceMissing, SourceUnreadable
+from mien.media.names import is_address, nearby, shown
+
+_EXPECTED = "A path to a picture file was expected"
+
+
+def refused_unopened(source: str | PathLike[str]) -> SourceError | None:
+    """The reason not even to try: an address, or nothing at all. None for a path."""
+    if is_address(source):
+        remedy = "Addresses are only read by the command line, with --allow-url"
+        return SourceError(f"{shown(source)} is an address, not a path", _EXPECTED, remedy)
+    if not os.fspath(source):
+        return SourceMissing("The path is empty", _EXPECTED, "Name a picture file")
+    return None
+
+
+def refusal(source: str | PathLike[str], error: OSError | ValueError) -> SourceError:
+    """The failure for a path that the system would not open."""
+    name, path = shown(source), Path(os.fsdecode(source))
+    match error:
+        case FileNotFoundError() if path.is_symlink():
+            return SourceMissing(f"{name} is a link to something that is not there", _EXPECTED, "Mend the link")
+        case FileNotFoundError() | NotADirectoryError():
+            return SourceMissing(f"{name} is not there", _EXPECTED, nearby(path) or "Check the spelling and the folder")
+        case IsADirectoryError():
+            return _folder(name)
+        case PermissionError() if path.is_dir():  # what Windows says of folders
+            return _folder(name)
+        case PermissionError():
+            expected = "A file that this user may read was expected"
+            return SourceMissing(f"{name} may not be opened", expected, "Change its permissions")
+        case OSError(errno=errno.ELOOP):
+            return SourceMissing(f"{name} is a link that leads to itself", _EXPECTED, "Mend the link")
+    reason = getattr(error, "strerror", None) or error
+    return SourceMissing(f"{name} cannot be opened: {reason}", _EXPECTED, "Check the path")
+
+
+def _folder(name: str) -> SourceUnreadable:
+    remedy = "Read it with find_pictures() or 'mien predict FOLDER'"
+    return SourceUnreadable(f"{name} is a folder", "One picture was expected", remedy)
