@@ -41,7 +41,7 @@ class Engine:
     def __init__(self, classifier: Classifier, detector: Detector) -> None:
         self._classifier = classifier
         self._detector = detector
-        self._framing = _framing(classifier.card, detector.name)
+        self._framing = framing_of(classifier.card, detector.name)
 
     @classmethod
     def load(cls, model: str | PathLike[str] = "base", detector: str = "auto", threads: int | None = None) -> Engine:
@@ -190,7 +190,7 @@ def _uncertain(card: ModelCard, shares: tuple[Share, ...]) -> str | None:
     return f"no expression stands out: {top.label} leads with {top.share:.0%}".replace("%", " %")
 
 
-def _framing(card: ModelCard, detector: str) -> Framing:
+def framing_of(card: ModelCard, detector: str) -> Framing:
     """How the model wants this detector's boxes cut: its card's word first, then what was measured in general."""
     own = card.framings.get(detector)
     return Framing(*own) if own else FRAMINGS.get(detector, Framing(1.0))
