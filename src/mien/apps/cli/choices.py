@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
+from mien.errors import MienError
+
 
 def complete_detectors(context: click.Context, option: click.Parameter, begun: str) -> list[CompletionItem]:
     from mien.faces import detector_names
@@ -15,6 +17,9 @@ def complete_detectors(context: click.Context, option: click.Parameter, begun: s
 def complete_models(context: click.Context, option: click.Parameter, begun: str) -> list[CompletionItem]:
     from mien.models import available
 
-    names = [CompletionItem(name) for name in available() if name.startswith(begun)]
+    try:
+        names = [CompletionItem(name) for name in available() if name.startswith(begun)]
+    except MienError:  # nobody wants a sentence in the middle of a command line
+        names = []
     # An .onnx file serves as well, so the shell's own files are offered where no name fits.
     return names or [CompletionItem(begun, type="file")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import IO, NoReturn
 import click
 
 from mien.apps.cli.group import mien
-from mien.apps.cli.output import flush
+from mien.apps.cli.output import flush, unwritten
 from mien.apps.cli.reader import LoadEngine, load_engine
 from mien.errors import MienError
 
@@ -40,8 +41,8 @@ def run(arguments: Sequence[str], load: LoadEngine = load_engine) -> int:
 
 def _invoke(arguments: list[str], load: LoadEngine) -> int:
     # Not click's own main: that turns a closed pipe and a Ctrl-C into the same status 1.
-    _complete_if_asked()
     try:
+        _complete_if_asked()
         with mien.make_context("mien", arguments, obj=load) as context:
             mien.invoke(context)
     except click.exceptions.Exit as leaving:
@@ -76,6 +77,9 @@ def _leave(error: BaseException) -> int:
             return _silence(TERMINATED)
         case SystemExit() | GeneratorExit():
             raise error
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EIO | errno.EFBIG):
+            # The library says such things in its own words; only stdout under click's help is left.
+            return _silence(_complain(str(unwritten(error)), FAILED))
         case MienError():
             return _silence(_complain(str(error), FAILED))
         case _:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
-from pathlib import Path
 
 import click
 
@@ -42,7 +42,7 @@ class LazyGroup(click.Group):
 
 
 def _unknown(name: str) -> str:
-    if Path(name).exists():
+    if os.path.lexists(name):
         return f"'{name}' is a file, not a command. Did you mean 'mien predict {name}'?"
     return f"no such command '{name}'. {nearest(name, COMMANDS) or 'There are: ' + ', '.join(COMMANDS) + '.'}"
 

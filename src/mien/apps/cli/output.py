@@ -41,6 +41,14 @@ def printable(name: str) -> str:
     return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in name)
 
 
+def unwritten(error: OSError) -> OutputError:
+    """What to say when stdout takes no more."""
+    reason = error.strerror or error
+    return OutputError(
+        f"the output could not be written: {reason}", "stdout takes no more", "make room, or send it somewhere else"
+    )
+
+
 def _written(stream: IO[str] | None, text: str) -> None:
     if stream is None:  # started with stdout closed
         return
@@ -50,8 +58,4 @@ def _written(stream: IO[str] | None, text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(
-            f"the output could not be written: {error.strerror or error}",
-            "",
-            "make room, or send it somewhere else",
-        ) from error
+        raise unwritten(error) from error

@@ -9,9 +9,6 @@ from pathlib import Path
 #: The word for a picture on stdin, and for a table on stdout.
 STDIN = STDOUT = "-"
 
-#: No table is ever written over a file with one of these suffixes: that would be a slip of the fingers.
-PICTURES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"])
-
 _MAGIC = frozenset("*?[")
 
 
@@ -19,12 +16,19 @@ def is_address(word: str) -> bool:
     return word.lower().startswith(("http://", "https://"))
 
 
+def is_folder(word: str) -> bool:
+    try:
+        return Path(word).is_dir()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
+
+
 def root(word: str) -> Path:
     """The folder that a path or glob starts from; a file's own folder."""
     path = Path(word)
-    if path.is_dir():
+    if is_folder(word):
         return path
-    if path.exists() or not _MAGIC & set(word):
+    if os.path.lexists(word) or not _MAGIC & set(word):
         return path.parent
     plain = []
     for part in path.parts:
@@ -37,7 +41,7 @@ def root(word: str) -> Path:
 def is_file(target: str) -> bool:
     """Does the person mean one file? A suffix says so, unless a folder of that name is there or a slash ends it."""
     ends_as_folder = target.endswith(("/", os.sep))
-    return bool(Path(target).suffix) and not ends_as_folder and not Path(target).is_dir()
+    return bool(Path(target).suffix) and not ends_as_folder and not is_folder(target)
 
 
 def holds_originals(target: Path, words: Sequence[str]) -> bool:

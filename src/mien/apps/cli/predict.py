@@ -11,7 +11,7 @@ import click
 
 from mien.apps.cli.choices import complete_detectors, complete_models
 from mien.apps.cli.output import on_terminal
-from mien.apps.cli.paths import PICTURES, STDIN, STDOUT, holds_originals, is_address, is_file
+from mien.apps.cli.paths import STDIN, STDOUT, holds_originals, is_address, is_file
 from mien.apps.cli.reader import LoadEngine, Reader
 from mien.errors import DetectorError, ModelMissing
 
@@ -98,12 +98,18 @@ def _check(request: Request) -> None:
         raise click.UsageError("'-' reads a picture from stdin. Give it one: mien predict - < photo.jpg")
     if request.as_json and request.csv == STDOUT:
         raise click.UsageError("--json and --csv - both want stdout. Give --csv a file.")
-    if request.csv and Path(request.csv).suffix.lower() in PICTURES:
+    if request.csv and _names_a_picture(request.csv):  # such as --csv *.jpg
         raise click.UsageError(f"--csv would write its table over the picture '{request.csv}'. Name a .csv file.")
     if request.annotate and not is_file(request.annotate) and holds_originals(Path(request.annotate), request.sources):
         raise click.UsageError(
             f"the originals lie in '{request.annotate}', and copies never lie among them. Try --annotate painted."
         )
+
+
+def _names_a_picture(target: str) -> bool:
+    from mien.media import SUFFIXES
+
+    return Path(target).suffix.lower() in SUFFIXES
 
 
 def _engine(context: click.Context, request: Request) -> Reader:

@@ -12,7 +12,7 @@ from mien.apps.cli.output import printable, say
 EPILOG = """\b
 Examples:
   mien models pull yunet --from face_detection_yunet_2026may.onnx
-  mien models pull yunet    (needs the network)
+  mien models pull yunet
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from mien import media
-from mien.apps.cli.paths import STDIN, is_address, root
+from mien.apps.cli.paths import STDIN, is_address, is_folder, root
 from mien.errors import MienError, SourceTooLarge
 from mien.types import Failure
 
@@ -45,12 +46,12 @@ def items(words: Sequence[str], leave_out: Path | None = None) -> Iterator[Item]
 
 def _found(word: str, alone: bool, taken: set[str], leave_out: Path | None) -> Iterator[Item]:
     folder = root(word)
-    top = Path() if alone or not Path(word).is_dir() else _place(folder.resolve().name, taken)
-    single = Path(word).is_file()
+    several = is_folder(word) or not os.path.lexists(word)
+    top = _place(folder.resolve().name, taken) if several and not alone else Path()
     for found in media.find_pictures([word]):
         if isinstance(found, Failure):
             yield Item(found, found.source, Path())
-        elif single:
+        elif not several:
             yield Item(found, str(found), _place(found.name, taken))
         elif leave_out is None or not found.resolve().is_relative_to(leave_out):
             yield Item(found, str(found), top / found.relative_to(folder))
