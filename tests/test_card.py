@@ -195,6 +195,12 @@ def test_a_cut_file_is_refused_wherever_it_was_cut():
             ModelCard.read(model[:end])
 
 
+def test_a_card_that_ends_too_early_is_refused():
+    entry = wire.pack(1, "mien.card") + wire.pack(2, "{}")[:-1]
+    with pytest.raises(CardError, match="damaged card"):
+        ModelCard.read(tiny_graph() + wire.pack(14, entry))
+
+
 def test_a_missing_path_has_the_nearest_name(tmp_path):
     (tmp_path / "model.onnx").write_bytes(tiny_model())
     with pytest.raises(ModelMissing, match=r"Did you mean 'model\.onnx'\?"):

@@ -102,7 +102,10 @@ class ModelCard:
 
 def card_in(model: bytes, name: str) -> ModelCard:
     """The card in the bytes of a model; ``name`` is how messages call it."""
-    found = _card_text(model)
+    try:
+        found = _card_text(model)
+    except wire.Torn as error:
+        raise CardError(f"{name} has a damaged card: {error}", "Expected a whole card", _HOW_TO_ADD) from error
     if found is None:
         expected = f"Expected the entry '{CARD_KEY}' in the metadata of the ONNX file"
         raise CardError(f"{name} has no card", expected, _HOW_TO_ADD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,9 @@ RUNTIME_ERRORS = (
 _MOST_THREADS = 4
 
 _SILENT = 4
+
+#: Before its sentence ONNX Runtime puts its own name, a number and a constant.
+_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 
 
 def open_session(model: bytes, name: str, threads: int | None = None) -> Any:
@@ -82,4 +86,4 @@ def _refused(name: str, error: Exception) -> ModelDamaged:
 
 def _first_line(error: Exception) -> str:
     told = str(error).strip().partition("\n")[0]
-    return told.removeprefix("[ONNXRuntimeError] : ").strip()[:300] or type(error).__name__
+    return _PREFIX.sub("", told)[:300] or type(error).__name__
