@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import LabError
+from mien.lab.recipe import Recipe
 from mien.labels import EMOTIONS, VOTES, canonical
 
 SIDE = 48
@@ -124,6 +125,15 @@ def hold_out(faces: Faces, count: int, seed: int = 0) -> NDArray[np.bool_]:
     mask = np.zeros(len(faces), bool)
     mask[_in_proportion(fit, faces.labels[fit], count, np.random.default_rng(seed))] = True
     return mask
+
+
+def divide(recipe: Recipe, faces: Faces) -> tuple[Faces, Faces]:
+    """The Training faces to learn from, and those held out; other splits are in neither."""
+    aside = hold_out(faces, recipe.data.held_out)
+    learned = (faces.usage == TRAINING) & ~aside & ~faces.blank()
+    if recipe.data.drop_non_faces:
+        learned &= ~faces.faceless()
+    return faces.take(learned), faces.take(aside)
 
 
 def _in_proportion(
@@ -242,3 +252,21 @@ def _with_votes(faces: Faces, path: Path) -> Faces:
         return replace(faces, problems=(*faces.problems, Problem(0, f"{reason}: its votes were not used")))
     votes = np.array([row[2:] for row in body], np.int16)
     return replace(faces, votes=_ours(votes, header[2:]))
+
+
+def write_csv(faces: Faces, path: Path) -> Path:
+    """The faces in the shape of ``fer2013.csv``; the path."""
+    with path.open("w", encoding="ascii", newline="\n") as file:
+        file.write("emotion,pixels,Usage\n")
+        for pixels, label, usage in zip(faces.pixels, faces.labels, faces.usage, strict=True):
+            file.write(f"{label},{' '.join(map(str, pixels.ravel()))},{usage}\n")
+    return path
+
+
+def write_votes(faces: Faces, path: Path) -> Path:
+    """The votes in the shape of ``fer2013new.csv``, in our column order, which reading follows; the path."""
+    with path.open("w", encoding="ascii", newline="\n") as file:
+        file.write(",".join(["Usage", "Image name", *ANSWERS]) + "\n")
+        for number, (usage, votes) in enumerate(zip(faces.usage, faces.votes, strict=True)):
+            file.write(",".join([usage, f"fer{number:07}.png", *map(str, votes)]) + "\n")
+    return path

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from mien.errors import LabError
 from mien.lab import augment, checkpoint, nets
-from mien.lab.data import TRAINING, Faces, hold_out
+from mien.lab.data import Faces, divide
 from mien.lab.recipe import Recipe
 from mien.labels import EMOTIONS
 
@@ -41,6 +41,7 @@ class Targets:
 def fit(recipe: Recipe, faces: Faces, folder: Path) -> keras.Model:
     """The trained net with its averaged weights. Goes on where a killed run of the same recipe stopped."""
     learned, kept = divide(recipe, faces)
+    _refuse_too_few(recipe, learned)
     run = _Run(recipe, targets(learned))
     history = run.resume(folder)
     rows_to_go = range(len(history), recipe.fit.epochs)
@@ -56,17 +57,10 @@ def fit(recipe: Recipe, faces: Faces, folder: Path) -> keras.Model:
     return run.average
 
 
-def divide(recipe: Recipe, faces: Faces) -> tuple[Faces, Faces]:
-    """The Training faces to learn from, and those held out; other splits are in neither."""
-    aside = hold_out(faces, recipe.data.held_out, seed=0)
-    learned = (faces.usage == TRAINING) & ~aside & ~faces.blank()
-    if recipe.data.drop_non_faces:
-        learned &= ~faces.faceless()
-    if learned.sum() < recipe.fit.batch:
-        raise LabError(
-            f"The data has {learned.sum()} Training faces", f"one batch is {recipe.fit.batch}", "Make fit.batch smaller"
-        )
-    return faces.take(learned), faces.take(aside)
+def _refuse_too_few(recipe: Recipe, learned: Faces) -> None:
+    if len(learned) < recipe.fit.batch:
+        there = f"The data has {len(learned)} Training faces to learn from"
+        raise LabError(there, f"one batch is {recipe.fit.batch}", "Make fit.batch smaller")
 
 
 def targets(faces: Faces) -> Targets:

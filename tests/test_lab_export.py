@@ -1,0 +1,133 @@
+"""Export: the ONNX graph computes what Keras does, under names worth reading, with its card; or it is refused."""
+
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+
+from mien.errors import LabError
+from mien.lab import drawn
+from mien.lab.recipe import Data, Net, Recipe
+from mien.models import ModelCard, inner_tensors, load_classifier, write_card
+
+keras = pytest.importorskip("keras")
+export = pytest.importorskip("mien.lab.export")
+pytestmark = pytest.mark.train
+
+from mien.lab import checkpoint, nets  # noqa: E402
+from mien.lab.calibrate import Calibration, softmax  # noqa: E402
+from mien.lab.graph import onnx_model  # noqa: E402
+
+FITTED = Calibration({"shares": 1.3, "votes": 0.8}, 0.4, 0.25)
+RECIPE = Recipe(name="tiny", data=Data(held_out=35), net=Net(width=4, depth=(1, 2)))
+
+
+def seasoned(net):
+    """A net whose every weight, running means too, is away from where it starts."""
+    model, rng = nets.build(net), np.random.default_rng(0)
+    for each in model.weights:
+        noise = rng.uniform(0.05, 0.3, each.shape) if len(each.shape) == 1 else rng.normal(0, 0.02, each.shape)
+        each.assign(each + noise.astype(np.float32))
+    return model
+
+
+def packed(model, fitted=FITTED):
+    card = export.card_of(model, RECIPE, fitted, "tiny")
+    return write_card(onnx_model(model, fitted.temperatures).SerializeToString(), card)
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return drawn.faces(560, seed=8)
+
+
+NETS = [RECIPE.net, Net(name="basic"), Net(width=4, depth=(1,), votes=False, crop=False)]
+
+
+@pytest.mark.parametrize("net", NETS, ids=lambda net: f"{net.name}-{len(net.depth)}")
+def test_keras_and_onnx_agree(net, faces):
+    model = seasoned(net)
+    fitted = dataclasses.replace(FITTED, temperatures=dict.fromkeys(model.output_names, 1.3))
+    classifier = load_classifier(packed(model, fitted))
+    assert export.refuse_unless_equal(model, fitted, classifier, faces.pixels[:9]) < export.TOLERANCE
+    assert classifier.run(faces.pixels[:2, ..., None]).shares.std() > 1e-4
+
+
+def test_a_graph_that_differs_is_refused(faces):
+    model = seasoned(RECIPE.net)
+    other = dataclasses.replace(FITTED, temperatures={"shares": 3.0, "votes": 0.8})
+    with pytest.raises(LabError, match="Keras and ONNX Runtime differ by"):
+        export.refuse_unless_equal(model, FITTED, load_classifier(packed(model, other)), faces.pixels[:9])
+
+
+def test_the_temperature_is_inside_the_graph(faces):
+    model = seasoned(RECIPE.net)
+    logits = export.logits_by_head(model, faces.pixels[:5])
+    outputs = load_classifier(packed(model)).run(faces.pixels[:5, ..., None])
+    assert np.allclose(outputs.shares, softmax(logits["shares"] / 1.3), atol=1e-5)
+    assert np.allclose(outputs.votes, softmax(logits["votes"] / 0.8), atol=1e-5)
+
+
+def test_inner_tensors_have_the_names_of_the_layers():
+    names = {tensor.name for tensor in inner_tensors(packed(seasoned(RECIPE.net)))}
+    wanted = {"stem/relu", "stage1/block1/relu", "stage2/block1/short/pool", "stage2/block2/2/conv", "pooled"}
+    assert wanted <= names
+    assert not [name for name in names if "norm" in name]
+
+
+def test_a_layer_that_is_not_ours_is_refused():
+    inputs = keras.Input((48, 48, 1), name="faces")
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Softmax(name="odd")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(7, name="shares")(x))
+    with pytest.raises(LabError, match="odd of kind Softmax"):
+        onnx_model(model, {})
+
+
+def finished(folder, net=RECIPE.net):
+    model = seasoned(net)
+    checkpoint.write(folder, model.get_weights(), dataclasses.replace(RECIPE, net=net), [{"epoch": 1}])
+    checkpoint.finish(folder, model)
+    return model
+
+
+def test_a_run_becomes_a_file_with_its_card(tmp_path, faces):
+    model = finished(tmp_path / "run")
+    export.export(tmp_path / "run", faces, tmp_path / "m.onnx", notes={"looks": 2})
+    card = ModelCard.read(tmp_path / "m.onnx")
+    assert (card.name, card.parameters, card.multiply_adds) == ("tiny", model.count_params(), nets.multiply_adds(model))
+    assert card.scores["looks"] == 2
+    assert card.scores["faces"] == int((faces.usage == "PublicTest").sum())
+    assert Recipe.from_table(card.recipe) == RECIPE
+    kept = faces.take(export.hold_out(faces, 35))
+    certain = load_classifier(tmp_path / "m.onnx").run(kept.pixels[..., None]).shares.max(1) >= card.uncertain_below
+    assert certain.mean() == pytest.approx(0.85, abs=0.03)
+
+
+def test_the_eight_bit_file_is_small_and_nearly_the_same(tmp_path, faces):
+    finished(tmp_path / "run", Net(width=16, depth=(1, 2)))
+    for name, eight_bit in (("float.onnx", False), ("int8.onnx", True)):
+        export.export(tmp_path / "run", faces, tmp_path / name, eight_bit=eight_bit)
+    assert (tmp_path / "int8.onnx").stat().st_size < 0.6 * (tmp_path / "float.onnx").stat().st_size
+    assert ModelCard.read(tmp_path / "int8.onnx").scores["precision"] == "int8"
+    ours, theirs = (
+        load_classifier(tmp_path / name).run(faces.pixels[:60, ..., None]).shares
+        for name in ("int8.onnx", "float.onnx")
+    )
+    assert 0 < np.abs(ours - theirs).max() < 0.1
+
+
+def test_an_unfinished_run_is_named(tmp_path, faces):
+    with pytest.raises(LabError, match="is no run"):
+        export.export(tmp_path, faces, tmp_path / "m.onnx")
+    checkpoint.write(tmp_path, [], RECIPE, [{"epoch": 1}])
+    with pytest.raises(LabError, match="holds no finished run"):
+        export.export(tmp_path, faces, tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_a_state_is_a_plain_npz(tmp_path):
+    checkpoint.write(tmp_path, [np.arange(3)], RECIPE, [{"epoch": 1, "loss": 2.0}])
+    with np.load(io.BytesIO((tmp_path / "state.npz").read_bytes()), allow_pickle=False) as file:
+        assert file["0000"].tolist() == [0, 1, 2]
+    assert (tmp_path / "history.csv").read_text() == "epoch,loss\n1,2.0\n"

@@ -1,0 +1,93 @@
+"""The nets: as many parameters as their layers imply, raw pixels in, and a fused norm that computes what Keras does."""
+
+import numpy as np
+import pytest
+
+from mien.errors import LabError
+from mien.lab.recipe import Net
+
+keras = pytest.importorskip("keras")
+nets = pytest.importorskip("mien.lab.nets")
+pytestmark = pytest.mark.train
+
+SMALL = Net(width=4, depth=(1, 2))
+
+
+def conv(size, inner, outer):
+    return size * size * inner * outer
+
+
+def residual_parameters(width, depth):
+    """Kernels, and four numbers a channel for each normalisation; two dense heads."""
+    count, inner = conv(3, 1, width) + 4 * width, width
+    for stage, blocks in enumerate(depth):
+        outer = width * 2**stage
+        for block in range(blocks):
+            first = inner if block == 0 else outer
+            count += conv(3, first, outer) + conv(3, outer, outer) + 8 * outer
+            count += conv(1, first, outer) + 4 * outer if first != outer else 0
+        inner = outer
+    return count + (inner + 1) * (7 + 8)
+
+
+@pytest.mark.parametrize(("width", "depth"), [(4, (1, 2)), (8, (1, 1, 1)), (32, (2, 2, 2))])
+def test_residual_nets_have_the_parameters_of_their_layers(width, depth):
+    assert nets.build(Net(width=width, depth=depth)).count_params() == residual_parameters(width, depth)
+
+
+def test_the_basic_net_has_the_parameters_of_its_layers():
+    model = nets.build(Net(name="basic", votes=False, crop=False))
+    # 48 -> 46 -> 23 -> 21 -> 10 -> 8 -> 4 pixels
+    convs = (9 + 1) * 32 + (9 * 32 + 1) * 64 + (9 * 64 + 1) * 128
+    assert model.count_params() == convs + (4 * 4 * 128 + 1) * 128 + (128 + 1) * 7
+
+
+def test_multiply_adds_of_the_basic_net_by_hand():
+    model = nets.build(Net(name="basic", votes=False, crop=False))
+    convs = 46**2 * 9 * 32 + 21**2 * 9 * 32 * 64 + 8**2 * 9 * 64 * 128
+    assert nets.multiply_adds(model) == convs + 2048 * 128 + 128 * 7
+
+
+def test_an_unknown_net_names_the_nearest():
+    with pytest.raises(LabError, match=r"no net 'resdual'.*Did you mean 'residual'"):
+        nets.build(Net(name="resdual"))
+
+
+def test_the_precision_is_the_nets_alone():
+    before = keras.config.dtype_policy()
+    model = nets.build(SMALL, "mixed_bfloat16")
+    assert model.get_layer("stem_conv").compute_dtype == "bfloat16"
+    assert {head.dtype for head in model.outputs} == {"float32"}
+    assert keras.config.dtype_policy() == before
+
+
+def test_heads_are_for_labels_and_votes():
+    model = nets.build(SMALL)
+    assert {name: head.shape for name, head in zip(model.output_names, model.outputs, strict=True)} == {
+        "shares": (None, 7),
+        "votes": (None, 8),
+    }
+    assert nets.build(Net(width=4, depth=(1,), votes=False)).output_names == ["shares"]
+
+
+def test_faces_are_rescaled_inside():
+    model = nets.build(SMALL)
+    inside = keras.Model(model.inputs, model.get_layer("cropped").output)
+    black_and_white = np.stack([np.zeros((48, 48, 1), np.float32), np.full((48, 48, 1), 255, np.float32)])
+    seen = np.asarray(inside([black_and_white]))
+    assert seen.shape == (2, 44, 44, 1)
+    assert seen[:, 0, 0, 0].tolist() == [-2.0, 2.0]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_fused_norm_does_what_batch_normalisation_does(training):
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(3, 2, (16, 5, 5, 6)).astype(np.float32)
+    ours, stock = nets.FusedNorm(momentum=0.9), keras.layers.BatchNormalization(momentum=0.9)
+    for layer in (ours, stock):
+        layer.build(inputs.shape)
+        layer.set_weights([np.random.default_rng(1).uniform(0.5, 2, 6).astype(np.float32) for _ in range(4)])
+    assert np.allclose(ours(inputs, training=training), stock(inputs, training=training), atol=2e-5)
+    for mine, theirs in zip(ours.get_weights(), stock.get_weights(), strict=True):
+        # The kernel follows the unbiased variance: 400 / 399 of the other.
+        assert np.allclose(mine, theirs, rtol=3e-3)
