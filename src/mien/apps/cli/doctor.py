@@ -56,12 +56,14 @@ def _json(findings: list[Finding], ok: bool) -> str:
 
 def _text(findings: list[Finding], ok: bool) -> str:
     head = ", ".join(f"{name} {version}" for name, version in _about().items())
-    return "\n".join([head, "", *map(_line, findings), "", _verdict(findings, ok)])
+    names = max(len(finding.name) for finding in findings)
+    return "\n".join([head, "", *(_line(finding, names) for finding in findings), "", _verdict(findings, ok)])
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: Finding, names: int) -> str:
     remedy = f"  ->  {finding.remedy}" if finding.remedy else ""
-    return printable(f"  {finding.state:8} {finding.topic:9} {finding.name:12} {finding.detail}".rstrip() + remedy)
+    told = f"  {finding.state:8} {finding.topic:9} {finding.name:{names}}  {finding.detail}"
+    return printable(told.rstrip() + remedy)
 
 
 def _verdict(findings: list[Finding], ok: bool) -> str:

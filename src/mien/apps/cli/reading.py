@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 
 from mien.apps.cli.bar import Bar
-from mien.apps.cli.copies import Copies
 from mien.apps.cli.hint import hint_at_yunet
 from mien.apps.cli.output import on_terminal, printable, remark
 from mien.apps.cli.paths import STDOUT
@@ -27,6 +26,7 @@ from mien.errors import MienError
 from mien.types import Failure, FrameResult
 
 if TYPE_CHECKING:
+    from mien.apps.cli.copies import Copies
     from mien.apps.cli.predict import Request
 
 Result: TypeAlias = FrameResult | Failure
@@ -66,7 +66,7 @@ class Tally:
 
 def run(request: Request, engine: Reader) -> int:
     """Read everything that was asked for, show it as it comes, and return the exit status."""
-    copies = Copies(request.annotate, request.max_pixels) if request.annotate else None
+    copies = _copies(request)
     pictures = _pictures(request, copies)
     show = screen(request.as_json, quiet=request.csv == STDOUT)
     tally = Tally()
@@ -83,6 +83,14 @@ def run(request: Request, engine: Reader) -> int:
             bar.update(tally.pictures)
     _sum_up(request, engine, tally)
     return tally.status(request.require_face)
+
+
+def _copies(request: Request) -> Copies | None:
+    if request.annotate is None:
+        return None
+    from mien.apps.cli.copies import Copies  # painting is imported by those who paint
+
+    return Copies(request.annotate, request.max_pixels)
 
 
 def _pictures(request: Request, copies: Copies | None) -> Iterator[Item]:

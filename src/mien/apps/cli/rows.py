@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from mien import report
 from mien.apps.cli.output import printable
 from mien.apps.cli.paths import STDOUT
 from mien.errors import OutputError
@@ -29,6 +28,8 @@ def rows_to(target: str | None, labels: Sequence[str]) -> Iterator[WriteRows]:
 
 
 def _writer(stream: IO[str], labels: Sequence[str]) -> WriteRows:
+    from mien import report  # imported by those who want a table
+
     table = csv.writer(stream, lineterminator="\n")
     table.writerow(report.csv_header(labels))
 

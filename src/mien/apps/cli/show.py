@@ -11,6 +11,7 @@ import click
 
 from mien.apps.cli.choices import complete_models
 from mien.apps.cli.output import printable, say
+from mien.apps.cli.words import percent
 
 if TYPE_CHECKING:
     from mien.models import ModelCard
@@ -68,8 +69,8 @@ def _told(card: ModelCard, path: Path) -> dict[str, Any]:
         "expressions": ", ".join(card.labels),
         "votes": ", ".join(card.vote_labels) or "none",
         "input": f"{card.side} x {card.side} {card.color}",
-        "uncertain": f"when no share reaches {card.uncertain_below:.0%}",
-        "mixture": f"every expression with {card.mixture_above:.0%} of the votes",
+        "uncertain": f"when no share reaches {percent(card.uncertain_below)}",
+        "mixture": f"every expression with {percent(card.mixture_above)} of the votes",
         "framings": dict(card.framings),
         "temperature": card.temperature,
         "votes temperature": card.votes_temperature,

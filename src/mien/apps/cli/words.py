@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from mien.apps.cli.output import printable
-from mien.types import FrameResult, Reading, Share
+
+if TYPE_CHECKING:
+    from mien.types import FrameResult, Reading, Share
 
 #: Labels that are nouns need their adjective after "looks"; any other label stands as it is.
 _ADJECTIVES = {
