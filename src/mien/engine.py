@@ -51,7 +51,9 @@ class Engine:
         installed, else haar). ``threads`` bounds what one call may use; None leaves it to the machine.
         """
         classifier = load_classifier(locate(model), threads=threads)
-        return cls(classifier, load_detector(detector, yunet=find("yunet"), threads=threads))
+        # Only those who may want YuNet look for its file: a damaged one must not stop Haar.
+        yunet = find("yunet") if detector in ("auto", "yunet") else None
+        return cls(classifier, load_detector(detector, yunet=yunet, threads=threads))
 
     @property
     def card(self) -> ModelCard:
