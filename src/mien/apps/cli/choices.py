@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
-from click.shell_completion import CompletionItem
 
 from mien.errors import MienError
 
+if TYPE_CHECKING:  # for the shell alone, and slow enough to be felt in --help
+    from click.shell_completion import CompletionItem
+
 
 def complete_detectors(context: click.Context, option: click.Parameter, begun: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
     from mien.faces import detector_names
 
     return [CompletionItem(name) for name in detector_names() if name.startswith(begun)]
 
 
 def complete_models(context: click.Context, option: click.Parameter, begun: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
     from mien.models import available
 
     try:
