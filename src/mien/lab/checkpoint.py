@@ -39,7 +39,7 @@ def read(folder: Path, recipe: Recipe) -> tuple[list[np.ndarray], list[Row]]:
     """Arrays and history of the last whole state, both empty for a fresh folder; refused for another recipe."""
     for name in (STATE, BEFORE):
         try:
-            arrays = _unpacked(folder / name)
+            arrays = unpacked(folder / name)
         except (FileNotFoundError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
             continue
         facts = json.loads(str(arrays.pop()))
@@ -56,7 +56,7 @@ def finish(folder: Path, model: keras.Model) -> None:
 def load(folder: Path, model: keras.Model) -> None:
     """Puts the weights of a finished run into a net of the same recipe."""
     try:
-        model.set_weights(_unpacked(folder / WEIGHTS))
+        model.set_weights(unpacked(folder / WEIGHTS))
     except FileNotFoundError:
         raise LabError(
             f"{folder} holds no finished run", f"{WEIGHTS} was expected", "Let the training end first"
@@ -86,9 +86,10 @@ def _packed(arrays: list[np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def _unpacked(path: Path) -> list[np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        return [file[name] for name in sorted(file.files)]
+def unpacked(path: Path) -> list[np.ndarray]:
+    # Opened here, because NumPy leaves a torn file open.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return [arrays[name] for name in sorted(arrays.files)]
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,0 +1,179 @@
+"""Training: a tiny net learns the drawn faces; a killed run goes on to the very same weights."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.errors import LabError
+from mien.lab import drawn
+from mien.lab.recipe import Augment, Data, Fit, Net, Recipe
+
+keras = pytest.importorskip("keras")
+fit = pytest.importorskip("mien.lab.fit")
+pytestmark = pytest.mark.train
+
+from mien.lab import checkpoint  # noqa: E402
+
+DRAWN = Path(__file__).parents[1] / "recipes" / "drawn.toml"
+QUICK = Recipe(
+    data=Data(held_out=7),
+    net=Net(width=4, depth=(1,), dropout=0.1),
+    augment=Augment(mixup=0.2, mixup_until=1.0),
+    fit=Fit(epochs=3, batch=28, rate=0.05, warmup=0.5, precision="float32", average=0.9),
+)
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return drawn.faces(140, seed=1)
+
+
+def weights(folder):
+    return checkpoint.unpacked(folder / checkpoint.WEIGHTS)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(faces, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    fit.fit(QUICK, faces, folder)
+    return folder
+
+
+def test_a_run_leaves_its_history_and_its_recipe(undisturbed):
+    with (undisturbed / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert {"rate", "loss", "seconds", "held_out", "held_out_votes"} <= set(rows[0])
+    assert checkpoint.recipe_of(undisturbed) == QUICK
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_killed_run_ends_as_if_nothing_had_been(faces, tmp_path, monkeypatch, undisturbed, moment):
+    """Killed in the epoch after ``moment`` whole ones: what it had begun is lost, the rest is as before."""
+    whole = fit._Run.epoch
+
+    def epoch(self, number):
+        row = whole(self, number)
+        if number == moment:
+            raise Killed
+        return row
+
+    monkeypatch.setattr(fit._Run, "epoch", epoch)
+    with pytest.raises(Killed):
+        fit.fit(QUICK, faces, tmp_path)
+    monkeypatch.undo()
+    fit.fit(QUICK, faces, tmp_path)
+    for mine, theirs in zip(weights(tmp_path), weights(undisturbed), strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+def test_a_torn_state_falls_back_to_the_one_before(undisturbed, tmp_path):
+    for name in (checkpoint.STATE, checkpoint.BEFORE):
+        (tmp_path / name).write_bytes((undisturbed / name).read_bytes())
+    torn = (tmp_path / checkpoint.STATE).read_bytes()
+    for length in (0, 10, len(torn) // 2, len(torn) - 1):
+        (tmp_path / checkpoint.STATE).write_bytes(torn[:length])
+        _, history = checkpoint.read(tmp_path, QUICK)
+        assert [row["epoch"] for row in history] == [1, 2]
+
+
+def test_a_flipped_bit_is_not_taken_for_a_state(undisturbed, tmp_path):
+    (tmp_path / checkpoint.BEFORE).write_bytes((undisturbed / checkpoint.BEFORE).read_bytes())
+    spoilt = bytearray((undisturbed / checkpoint.STATE).read_bytes())
+    spoilt[len(spoilt) // 2] ^= 0xFF
+    (tmp_path / checkpoint.STATE).write_bytes(spoilt)
+    assert len(checkpoint.read(tmp_path, QUICK)[1]) == 2
+
+
+def test_another_recipe_is_refused_with_the_difference_but_more_epochs_are_not(undisturbed):
+    other = replace(QUICK, net=replace(QUICK.net, dropout=0.5))
+    with pytest.raises(LabError, match=r"net.dropout is 0.5, was 0.1"):
+        checkpoint.read(undisturbed, other)
+    longer = replace(QUICK, fit=replace(QUICK.fit, epochs=9))
+    assert len(checkpoint.read(undisturbed, longer)[1]) == 3
+
+
+def test_too_few_faces_for_one_batch(faces, tmp_path):
+    with pytest.raises(LabError, match=r"105 Training faces to learn from.*fit.batch smaller"):
+        fit.fit(replace(QUICK, fit=replace(QUICK.fit, batch=106)), faces, tmp_path)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(faces, tmp_path):
+    wild = replace(QUICK, fit=replace(QUICK.fit, rate=1e20, warmup=0.0))
+    with pytest.raises(LabError, match=r"loss is (nan|inf) in epoch \d, at rate .*fit.rate smaller"):
+        fit.fit(wild, faces, tmp_path)
+    assert not (tmp_path / checkpoint.WEIGHTS).exists()
+
+
+def test_the_rate_rises_then_falls_to_nothing():
+    recipe = replace(QUICK, fit=replace(QUICK.fit, epochs=10, rate=0.1, warmup=2.0))
+    assert fit.rate_at(recipe, 0) == 0
+    assert fit.rate_at(recipe, 1) == pytest.approx(0.05)
+    assert fit.rate_at(recipe, 2) == pytest.approx(0.1)
+    assert fit.rate_at(recipe, 6) == pytest.approx(0.05)
+    assert fit.rate_at(recipe, 10) == pytest.approx(0)
+
+
+def test_people_who_did_not_vote_cost_nothing(faces):
+    learned = fit.targets(faces)
+    run = fit._Run(QUICK, learned)
+    heads = [np.zeros((4, 7), np.float32), np.full((4, 8), 5, np.float32)]
+    silent = run._loss(heads, learned.shares[:4], np.zeros((4, 8), np.float32))
+    assert float(silent) == pytest.approx(np.log(7), rel=1e-5)
+    spoken = run._loss(heads, learned.shares[:4], learned.votes[:4])
+    assert float(spoken) == pytest.approx(np.log(7) + QUICK.loss.votes * np.log(8), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_a_tiny_net_learns_the_drawn_faces(tmp_path):
+    faces = drawn.faces(7000)
+    model = fit.fit(Recipe.read(DRAWN), faces, tmp_path)
+    asked = faces.split("PublicTest")
+    assert np.mean(fit.logits(model, asked.pixels)[0].argmax(1) == asked.labels) > 0.95
+
+
+@pytest.mark.slow
+def test_killed_by_the_system_the_same_command_goes_on(faces, tmp_path, undisturbed):
+    data = drawn.write(tmp_path / "data", 140, seed=1)
+    recipe = tmp_path / "quick.toml"
+    recipe.write_text(_toml(QUICK.to_table()))
+    command = [sys.executable, "-m", "mien.lab.fit", recipe, "--data", data, "--run", tmp_path / "run"]
+    first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    _wait_for(tmp_path / "run" / checkpoint.STATE)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    subprocess.run(command, check=True, capture_output=True)
+    for mine, theirs in zip(weights(tmp_path / "run"), weights(undisturbed), strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+def _wait_for(path, seconds=120):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not come"
+        time.sleep(0.02)
+
+
+def _toml(table):
+    """Just enough TOML: sections of numbers, words and lists."""
+    lines = [f"name = {table['name']!r}"]
+    for section, values in table.items():
+        if isinstance(values, dict):
+            lines += [f"[{section}]", *(f"{key} = {_word(value)}" for key, value in values.items())]
+    return "\n".join(lines)
+
+
+def _word(value):
+    return str(value).lower() if isinstance(value, bool) else repr(list(value) if isinstance(value, tuple) else value)
