@@ -15,7 +15,7 @@ from typing import IO, NoReturn
 import click
 
 from mien.apps.cli.group import mien
-from mien.apps.cli.output import flush, unwritten
+from mien.apps.cli.output import flush, remark, unwritten
 from mien.apps.cli.reader import LoadEngine, load_engine
 from mien.errors import MienError
 
@@ -63,7 +63,7 @@ def _leave(error: BaseException) -> int:
         traceback.print_exception(error)
     match error:
         case click.exceptions.NoArgsIsHelpError():
-            click.echo(error.format_message(), err=True)
+            remark(error.format_message())
             return USAGE
         case click.UsageError():
             return _complain(_usage(error), USAGE)
@@ -87,7 +87,7 @@ def _leave(error: BaseException) -> int:
 
 
 def _complain(message: str, status: int) -> int:
-    click.echo(f"mien: {message}", err=True)
+    remark(f"mien: {message}")
     return status
 
 

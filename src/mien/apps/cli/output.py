@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import IO
 
 from mien.errors import OutputError
@@ -19,8 +20,9 @@ def flush() -> None:
 
 
 def remark(line: str) -> None:
-    """One line to stderr, for the person and not for the pipe."""
-    print(line, file=sys.stderr, flush=True)
+    """One line to stderr, for the person and not for the pipe. Where nobody can be told, nothing is said."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def on_terminal(stream: IO[str] | None) -> bool:

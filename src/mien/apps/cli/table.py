@@ -32,6 +32,7 @@ class Table:
         self._width = console.width
         self._narrow = self._width < NARROW
         self._ascii = not can_write(f"😊…{SHADES}", console.encoding)
+        self._cut = "~" if self._ascii else "…"
 
     def head(self) -> Iterator[Text]:
         """The line above the first result; none on a narrow terminal, where no columns line up."""
@@ -47,7 +48,7 @@ class Table:
             yield from self._faceless(name)
             return
         if self._narrow:
-            yield Text(_shortened(name, self._width), "bold")
+            yield Text(_shortened(name, self._width, self._cut), "bold")
         for i, reading in enumerate(result.readings, 1):
             number = f" {i}" if len(result) > 1 else ""
             yield from self._narrow_rows(reading) if self._narrow else self._wide_rows(reading, name, number)
@@ -58,17 +59,17 @@ class Table:
 
     def _faceless(self, name: str) -> Iterator[Text]:
         if self._narrow:
-            yield Text(_shortened(name, self._width), "bold")
+            yield Text(_shortened(name, self._width, self._cut), "bold")
             yield Text("no face found", "dim")
             return
         width = self._columns()[0]
-        yield Text.assemble(_fitted(name, width), "  ", ("no face found", "dim"))
+        yield Text.assemble(_fitted(name, width, self._cut), "  ", ("no face found", "dim"))
 
     def _wide_rows(self, reading: Reading, name: str, number: str) -> Iterator[Text]:
         column, bar, rest = self._columns()
-        first, *more = wrap(_unbroken(reading.emotions), rest) or [""]
+        first, *more = _mixed(reading.emotions, rest) or [""]
         yield Text.assemble(
-            (_fitted(name, column - len(number)), "bold"),
+            (_fitted(name, column - len(number), self._cut), "bold"),
             (number, "dim"),
             "  ",
             *self._expression(reading.emotions),
@@ -90,7 +91,7 @@ class Table:
             f" {percent(reading.emotions[reading.emotions.top]):>5}",
         )
         if len(reading.emotions.mixture) > 1:
-            yield from (Text(line) for line in _indented(_unbroken(reading.emotions), "   ", self._width))
+            yield from (Text(line) for line in _mixed(reading.emotions, self._width, "   "))
         yield from _noted(reading, "   ", self._width)
 
     def _columns(self) -> tuple[int, int, int]:
@@ -130,19 +131,20 @@ def _indented(words: str, indent: str, width: int) -> list[str]:
     return wrap(words, width, initial_indent=indent, subsequent_indent=indent)
 
 
-def _unbroken(emotions: Emotions) -> str:
-    """The mixture in words that wrap between expressions and not inside one."""
-    return listed(emotions.mixture).replace(" ", "\u00a0").replace(",\u00a0", ", ")
+def _mixed(emotions: Emotions, width: int, indent: str = "") -> list[str]:
+    """The mixture in lines that break between expressions and never inside one."""
+    unbroken = listed(emotions.mixture).replace(" ", "\u00a0").replace(",\u00a0", ", ")
+    return [line.replace("\u00a0", " ") for line in _indented(unbroken, indent, width)]
 
 
-def _fitted(words: str, width: int) -> str:
-    return set_cell_size(_shortened(words, width), width)
+def _fitted(words: str, width: int, mark: str = "…") -> str:
+    return set_cell_size(_shortened(words, width, mark), width)
 
 
-def _shortened(words: str, width: int) -> str:
-    """A long name keeps its end, where the file is."""
+def _shortened(words: str, width: int, mark: str = "…") -> str:
+    """A long name keeps its end, where the file is; the mark stands for the rest."""
     if cell_len(words) <= width:
         return words
     while cell_len(words) > width - 1:
         words = words[1:]
-    return f"…{words}"
+    return mark + words
