@@ -155,3 +155,15 @@ def test_vote_shares_leave_out_the_voters_who_named_none(faces):
     some.votes[0, [3, 6, 8]] = 3, 1, 6
     assert some.vote_shares()[0].tolist() == [0, 0, 0, 0.75, 0, 0, 0.25, 0]
     assert not some.vote_shares()[1].any()
+
+
+def test_only_some_classes_in_their_own_order(faces):
+    some = faces.only(("happy", "angry"))
+    assert some.classes == ("happy", "angry")
+    assert len(some) == 80
+    assert [some.classes[label] for label in some.labels] == [
+        EMOTIONS[label] for label in faces.labels if EMOTIONS[label] in some.classes
+    ]
+    assert some.take(np.arange(3)).classes == some.classes
+    with pytest.raises(LabError, match=r"no class 'hapy'.*Did you mean 'happy'"):
+        faces.only(("hapy",))

@@ -8,6 +8,7 @@ import pytest
 
 from mien.errors import LabError
 from mien.lab import drawn
+from mien.lab.data import hold_out
 from mien.lab.recipe import Data, Net, Recipe
 from mien.models import ModelCard, inner_tensors, load_classifier, write_card
 
@@ -42,10 +43,18 @@ def faces():
     return drawn.faces(560, seed=8)
 
 
-NETS = [RECIPE.net, Net(name="basic"), Net(width=4, depth=(1,), votes=False, crop=False)]
+NETS = [
+    RECIPE.net,
+    Net(width=4, depth=(1,), votes=False, crop=False),
+    Net(name="basic"),
+    Net(name="batchnorm", width=4, depth=(1, 1, 1)),
+    Net(name="batchnorm", width=4, depth=(1, 1, 1), order="pool-norm"),
+    Net(name="fiveclass"),
+    Net(name="vgg", width=4, depth=(2, 1)),
+]
 
 
-@pytest.mark.parametrize("net", NETS, ids=lambda net: f"{net.name}-{len(net.depth)}")
+@pytest.mark.parametrize("net", NETS, ids=lambda net: f"{net.name}-{net.order}-{len(net.depth)}")
 def test_keras_and_onnx_agree(net, faces):
     model = seasoned(net)
     fitted = dataclasses.replace(FITTED, temperatures=dict.fromkeys(model.output_names, 1.3))
@@ -99,7 +108,7 @@ def test_a_run_becomes_a_file_with_its_card(tmp_path, faces):
     assert card.scores["looks"] == 2
     assert card.scores["faces"] == int((faces.usage == "PublicTest").sum())
     assert Recipe.from_table(card.recipe) == RECIPE
-    kept = faces.take(export.hold_out(faces, 35))
+    kept = faces.take(hold_out(faces, 35))
     certain = load_classifier(tmp_path / "m.onnx").run(kept.pixels[..., None]).shares.max(1) >= card.uncertain_below
     assert certain.mean() == pytest.approx(0.85, abs=0.03)
 

@@ -1,5 +1,7 @@
 """The nets: as many parameters as their layers imply, raw pixels in, and a fused norm that computes what Keras does."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,41 @@ def test_the_basic_net_has_the_parameters_of_its_layers():
     # 48 -> 46 -> 23 -> 21 -> 10 -> 8 -> 4 pixels
     convs = (9 + 1) * 32 + (9 * 32 + 1) * 64 + (9 * 64 + 1) * 128
     assert model.count_params() == convs + (4 * 4 * 128 + 1) * 128 + (128 + 1) * 7
+
+
+def test_the_five_class_net_has_the_parameters_of_its_layers():
+    model = nets.build(Net(name="fiveclass", votes=False, crop=False), classes=5)
+    # 48 -> 46 -> 44 -> 22 -> 20 -> 10 -> 8 -> 4 pixels
+    convs = (9 + 1) * 32 + (9 * 32 + 1) * 64 + (9 * 64 + 1) * 128 + (9 * 128 + 1) * 128
+    assert model.count_params() == convs + (4 * 4 * 128 + 1) * 1024 + (1024 + 1) * 5
+
+
+@pytest.mark.parametrize("order", ["norm-pool", "pool-norm"])
+@pytest.mark.parametrize(("blocks", "flat"), [(3, 6 * 6 * 128), (4, 3 * 3 * 256)])
+def test_the_batchnorm_net_has_the_parameters_of_its_layers(order, blocks, flat):
+    net = Net(name="batchnorm", width=32, depth=(1,) * blocks, order=order, votes=False, crop=False)
+    widths = [1, *(32 * 2**block for block in range(blocks))]
+    biases = sum(widths[1:]) if order == "pool-norm" else 0  # before a norm a bias is of no use
+    convs = sum(conv(3, inner, outer) + 4 * outer for inner, outer in itertools.pairwise(widths))
+    dense = (flat + 1) * 512 + (512 + 1) * 256 + (256 + 1) * 7
+    assert nets.build(net).count_params() == convs + biases + dense
+
+
+def test_the_order_decides_what_comes_first():
+    names = [layer.name for layer in nets.build(Net(name="batchnorm", width=4, depth=(1,), order="pool-norm")).layers]
+    assert names.index("block1_pool") < names.index("block1_norm")
+    with pytest.raises(LabError, match=r"net.order is 'norm'"):
+        nets.build(Net(name="batchnorm", width=4, order="norm"))
+
+
+def test_the_vgg_net_has_the_parameters_and_multiply_adds_of_its_layers():
+    model = nets.build(Net(name="vgg", width=32, depth=(2, 2, 2, 2), votes=False, crop=False))
+    widths = [1, 32, 32, 64, 64, 128, 128, 256, 256]
+    pairs = list(itertools.pairwise(widths))
+    assert model.count_params() == sum(conv(3, a, b) + 4 * b for a, b in pairs) + (256 + 1) * 7
+    sides = [48, 48, 24, 24, 12, 12, 6, 6]
+    products = sum(side**2 * conv(3, a, b) for side, (a, b) in zip(sides, pairs, strict=True))
+    assert nets.multiply_adds(model) == products + 256 * 7
 
 
 def test_multiply_adds_of_the_basic_net_by_hand():

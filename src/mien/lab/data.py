@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import LabError
+from mien.errors import LabError, nearest
 from mien.lab.recipe import Recipe
 from mien.labels import EMOTIONS, VOTES, canonical
 
@@ -39,7 +39,7 @@ class Problem:
 class Faces:
     """Labelled gray faces.
 
-    ``pixels`` uint8 (N, 48, 48); ``labels`` int64 (N,), an index into EMOTIONS; ``usage`` (N,) words, the official
+    ``pixels`` uint8 (N, 48, 48); ``labels`` int64 (N,), an index into ``classes``; ``usage`` (N,) words, the official
     split; ``votes`` int16 (N, 10), how many people gave each of ANSWERS, all zero where nobody was asked.
     """
 
@@ -47,14 +47,26 @@ class Faces:
     labels: NDArray[np.int64]
     usage: NDArray[np.str_]
     votes: NDArray[np.int16]
-    problems: tuple[Problem, ...] = field(default=())
+    problems: tuple[Problem, ...] = ()
+    classes: tuple[str, ...] = EMOTIONS
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, which: NDArray[np.generic]) -> Faces:
         """The faces at these places, or where this mask is true; problems belong to the file and are left behind."""
-        return Faces(self.pixels[which], self.labels[which], self.usage[which], self.votes[which])
+        parts = (self.pixels[which], self.labels[which], self.usage[which], self.votes[which])
+        return Faces(*parts, classes=self.classes)
+
+    def only(self, classes: tuple[str, ...]) -> Faces:
+        """The faces of these classes, in this order; labels count along it."""
+        unknown = [name for name in classes if name not in self.classes]
+        if unknown:
+            there = f"known are {', '.join(self.classes)}"
+            raise LabError(f"The data has no class '{unknown[0]}'", there, nearest(unknown[0], self.classes))
+        places = np.array([classes.index(name) if name in classes else -1 for name in self.classes])
+        found = self.take(places[self.labels] >= 0)
+        return replace(found, labels=places[found.labels], classes=classes)
 
     def split(self, usage: str) -> Faces:
         """The faces of one official split; a LabError where there are none."""
@@ -128,7 +140,8 @@ def hold_out(faces: Faces, count: int, seed: int = 0) -> NDArray[np.bool_]:
 
 
 def divide(recipe: Recipe, faces: Faces) -> tuple[Faces, Faces]:
-    """The Training faces to learn from, and those held out; other splits are in neither."""
+    """The Training faces of the recipe's classes to learn from, and those held out; other splits are in neither."""
+    faces = faces.only(recipe.data.classes)
     aside = hold_out(faces, recipe.data.held_out)
     learned = (faces.usage == TRAINING) & ~aside & ~faces.blank()
     if recipe.data.drop_non_faces:

@@ -20,9 +20,14 @@ Labels = NDArray[np.integer[Any]]
 
 def evaluate(classifier: Classifier, faces: Faces, split: str = PUBLIC) -> dict[str, Any]:
     """Every figure of one model on one split of the data, one forward pass a face."""
+    faces = faces.only(classifier.card.labels)
     chosen = faces.split(split)
     outputs = classifier.run(chosen.pixels[..., None])
-    sheet: dict[str, Any] = {"split": split, "faces": len(chosen), **score_sheet(outputs.shares, chosen.labels)}
+    sheet: dict[str, Any] = {
+        "split": split,
+        "faces": len(chosen),
+        **score_sheet(outputs.shares, chosen.labels, chosen.classes),
+    }
     alone = without_twins(faces, split)
     sheet["faces_no_twins"] = int(alone.sum())
     sheet["accuracy_no_twins"] = accuracy(outputs.shares[alone], chosen.labels[alone])

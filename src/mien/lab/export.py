@@ -18,12 +18,12 @@ import numpy as np
 from mien.errors import LabError
 from mien.lab import calibrate, checkpoint, nets
 from mien.lab.calibrate import Calibration
-from mien.lab.data import Faces, divide, hold_out
+from mien.lab.data import Faces, divide
 from mien.lab.evaluate import accuracy, evaluate
 from mien.lab.graph import onnx_model
 from mien.lab.quantise import int8
 from mien.lab.recipe import Recipe
-from mien.labels import EMOTIONS, VOTES
+from mien.labels import VOTES
 from mien.models import ModelCard, OnnxClassifier, write_card
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,8 @@ def export(
     """
     recipe = checkpoint.recipe_of(run)
     model = trained(run, recipe)
-    kept = faces.take(hold_out(faces, recipe.data.held_out))
+    faces = faces.only(recipe.data.classes)
+    learned, kept = divide(recipe, faces)
     fitted = calibration(model, kept)
     card = card_of(model, recipe, fitted, name or recipe.name)
     proto = onnx_model(model, fitted.temperatures)
@@ -65,7 +66,7 @@ def export(
     log.info("Keras and ONNX Runtime differ by %.1e at most", difference)
     scores = {"precision": "float32", "held_out_accuracy": _accuracy(content, kept)}
     if eight_bit:
-        content = write_card(int8(proto, divide(recipe, faces)[0].pixels[:CALIBRATION]).SerializeToString(), card)
+        content = write_card(int8(proto, learned.pixels[:CALIBRATION]).SerializeToString(), card)
         scores |= {"precision": "int8", "held_out_accuracy_int8": _accuracy(content, kept)}
     card = replace(card, scores=rounded({**evaluate(OnnxClassifier(content), faces), **scores, **(notes or {})}))
     checkpoint.write_whole(target, write_card(content, card))
@@ -85,14 +86,14 @@ def rounded(figures: Any) -> Any:
 
 def trained(run: Path, recipe: Recipe) -> keras.Model:
     """The run's averaged net in float32, whatever it was trained in."""
-    model = nets.build(recipe.net, "float32")
+    model = nets.of_recipe(recipe, "float32")
     checkpoint.load(run, model)
     return model
 
 
 def calibration(model: keras.Model, kept: Faces) -> Calibration:
     """Temperatures and thresholds from faces the net never saw."""
-    goals = {"shares": np.eye(len(EMOTIONS))[kept.labels], "votes": kept.vote_shares()}
+    goals = {"shares": np.eye(len(kept.classes))[kept.labels], "votes": kept.vote_shares()}
     return calibrate.calibrate(logits_by_head(model, kept.pixels), goals)
 
 
@@ -132,7 +133,7 @@ def card_of(model: keras.Model, recipe: Recipe, fitted: Calibration, name: str) 
     """What the file says about itself, but for the scores."""
     return ModelCard(
         name=name,
-        labels=EMOTIONS,
+        labels=recipe.data.classes,
         vote_labels=VOTES if "votes" in fitted.temperatures else (),
         side=nets.SIDE,
         temperature=fitted.temperatures["shares"],

@@ -23,7 +23,6 @@ from mien.errors import LabError
 from mien.lab import augment, checkpoint, nets
 from mien.lab.data import Faces, divide
 from mien.lab.recipe import Recipe
-from mien.labels import EMOTIONS
 
 log = logging.getLogger(__name__)
 Row = dict[str, float]
@@ -65,7 +64,9 @@ def _refuse_too_few(recipe: Recipe, learned: Faces) -> None:
 
 def targets(faces: Faces) -> Targets:
     """One-hot labels and vote shares of these faces."""
-    return Targets(faces.pixels[..., None], np.eye(len(EMOTIONS), dtype=np.float32)[faces.labels], faces.vote_shares())
+    return Targets(
+        faces.pixels[..., None], np.eye(len(faces.classes), dtype=np.float32)[faces.labels], faces.vote_shares()
+    )
 
 
 def rate_at(recipe: Recipe, epoch: float) -> float:
@@ -82,8 +83,7 @@ class _Run:
     def __init__(self, recipe: Recipe, learned: Targets) -> None:
         keras.utils.set_random_seed(recipe.fit.seed)
         self.recipe = recipe
-        self.net = nets.build(recipe.net, recipe.fit.precision)
-        self.average = nets.build(recipe.net, recipe.fit.precision)
+        self.net, self.average = (nets.of_recipe(recipe, recipe.fit.precision) for _ in range(2))
         self.average.set_weights(self.net.get_weights())
         self.optimizer = keras.optimizers.SGD(0.0, momentum=recipe.fit.momentum, nesterov=True)
         self.optimizer.build(self.net.trainable_variables)

@@ -1,8 +1,8 @@
 """The architectures by name. Each is a short function from a net's settings to a Keras model.
 
 Every net takes raw gray faces, float32 or uint8 0-255 of shape (N, 48, 48, 1), and rescales them itself, so no caller
-can normalise wrongly. Every net gives logits: one array (N, 7) for the expression, and, where ``votes`` is set, a
-second (N, 8) for the shares of FER+ voters. Probabilities are made where they are needed: in the loss, and at export.
+can normalise wrongly. Every net gives logits: one array (N, classes), and, where ``votes`` is set, a second (N, 8) for
+the shares of FER+ voters. Probabilities are made where they are needed: in the loss, and at export.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import keras
 from keras import layers
 
 from mien.errors import LabError, nearest
-from mien.lab.recipe import Net
+from mien.lab.recipe import Net, Recipe
 from mien.labels import EMOTIONS, VOTES
 
 SIDE = 48
@@ -83,9 +83,9 @@ def _faces(net: Net) -> tuple[Tensor, Tensor]:
     return faces, layers.Cropping2D(RIM, name="cropped")(x) if net.crop else x
 
 
-def _heads(net: Net, x: Tensor) -> list[Tensor]:
-    sizes = {"shares": len(EMOTIONS)} | ({"votes": len(VOTES)} if net.votes else {})
-    return [layers.Dense(size, dtype="float32", name=name)(x) for name, size in sizes.items()]
+def _trunk(net: Net, name: str, faces: Tensor, features: Tensor) -> keras.Model:
+    """Everything up to the heads: faces in, features (N, F) out."""
+    return keras.Model(faces, layers.Dropout(net.dropout, name="dropout")(features), name=name)
 
 
 def basic(net: Net) -> keras.Model:
@@ -94,26 +94,67 @@ def basic(net: Net) -> keras.Model:
     for block, width in enumerate((32, 64, 128), start=1):
         x = layers.Conv2D(width, 3, activation="relu", name=f"block{block}_conv")(x)
         x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
-    x = layers.Flatten(name="flat")(x)
-    x = layers.Dense(128, activation="relu", name="dense")(x)
-    x = layers.Dropout(net.dropout, name="dropout")(x)
-    return keras.Model(faces, _heads(net, x), name="basic")
+    x = layers.Dense(128, activation="relu", name="dense")(layers.Flatten(name="flat")(x))
+    return _trunk(net, "basic", faces, x)
+
+
+def batchnorm(net: Net) -> keras.Model:
+    """Blocks of convolution, normalisation, pooling and dropout, as many as ``depth`` is long; dense 512 and 256.
+
+    ``order = "pool-norm"`` pools before it normalises.
+    """
+    faces, x = _faces(net)
+    for block in range(1, len(net.depth) + 1):
+        x = _norm_block(x, net, net.width * 2 ** (block - 1), f"block{block}")
+    x = layers.Dense(512, activation="relu", name="dense1")(layers.Flatten(name="flat")(x))
+    x = layers.Dense(256, activation="relu", name="dense2")(layers.Dropout(net.dropout, name="dense1_dropout")(x))
+    return _trunk(net, "batchnorm", faces, x)
+
+
+def _norm_block(x: Tensor, net: Net, width: int, name: str) -> Tensor:
+    if net.order == "norm-pool":
+        x = layers.MaxPooling2D(2, name=f"{name}_pool")(_conv_norm_relu(x, width, name))
+    elif net.order == "pool-norm":
+        x = layers.Conv2D(width, 3, padding="same", activation="relu", name=f"{name}_conv")(x)
+        x = _norm(layers.MaxPooling2D(2, name=f"{name}_pool")(x), f"{name}_norm")
+    else:
+        raise LabError(f"net.order is '{net.order}'", "known are norm-pool and pool-norm", "")
+    return layers.Dropout(net.dropout / 2, name=f"{name}_dropout")(x)
+
+
+def fiveclass(net: Net) -> keras.Model:
+    """The network of the five-class write-ups: two convolutions and pooling, two more each pooled, dense 1024."""
+    faces, x = _faces(net)
+    x = layers.Conv2D(32, 3, activation="relu", name="conv1")(x)
+    for number, width in enumerate((64, 128, 128), start=2):
+        x = layers.Conv2D(width, 3, activation="relu", name=f"conv{number}")(x)
+        x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
+        if number != 3:
+            x = layers.Dropout(net.dropout / 2, name=f"pool{number}_dropout")(x)
+    x = layers.Dense(1024, activation="relu", name="dense")(layers.Flatten(name="flat")(x))
+    return _trunk(net, "fiveclass", faces, x)
+
+
+def vgg(net: Net) -> keras.Model:
+    """A VGG-like net by width and depth: ``depth`` 3x3 convolutions a stage, ``width`` doubled, pooling between."""
+    faces, x = _faces(net)
+    for stage, convolutions in enumerate(net.depth, start=1):
+        for number in range(1, convolutions + 1):
+            x = _conv_norm_relu(x, net.width * 2 ** (stage - 1), f"stage{stage}_{number}")
+        if stage < len(net.depth):
+            x = layers.MaxPooling2D(2, name=f"stage{stage}_pool")(x)
+    return _trunk(net, "vgg", faces, layers.GlobalAveragePooling2D(name="pooled")(x))
 
 
 def residual(net: Net) -> keras.Model:
-    """Residual blocks by width and depth: ``width`` channels, doubled each stage, at 22, 11 and 6 pixels.
-
-    Ends in global average pooling and dense heads, so that exact class maps exist.
-    """
+    """Residual blocks by width and depth: ``width`` channels, doubled each stage, at 22, 11 and 6 pixels."""
     faces, x = _faces(net)
     x = _conv_norm_relu(x, net.width, "stem", stride=2)
     for stage, blocks in enumerate(net.depth, start=1):
         for block in range(1, blocks + 1):
             stride = 2 if block == 1 and stage > 1 else 1
             x = _residual_block(x, net.width * 2 ** (stage - 1), f"stage{stage}_block{block}", stride)
-    x = layers.GlobalAveragePooling2D(name="pooled")(x)
-    x = layers.Dropout(net.dropout, name="dropout")(x)
-    return keras.Model(faces, _heads(net, x), name="residual")
+    return _trunk(net, "residual", faces, layers.GlobalAveragePooling2D(name="pooled")(x))
 
 
 def _residual_block(x: Tensor, width: int, name: str, stride: int) -> Tensor:
@@ -127,19 +168,37 @@ def _residual_block(x: Tensor, width: int, name: str, stride: int) -> Tensor:
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, short]))
 
 
-NETS: dict[str, Callable[[Net], keras.Model]] = {"basic": basic, "residual": residual}
+#: Trunks by name. ``vgg`` and ``residual`` end in global average pooling, so that exact class maps exist.
+NETS: dict[str, Callable[[Net], keras.Model]] = {
+    "basic": basic,
+    "batchnorm": batchnorm,
+    "fiveclass": fiveclass,
+    "vgg": vgg,
+    "residual": residual,
+}
 
 
-def build(net: Net, precision: str = "float32") -> keras.Model:
+def of_recipe(recipe: Recipe, precision: str) -> keras.Model:
+    """The net a recipe asks for, for its classes, with fresh weights."""
+    return build(recipe.net, precision, len(recipe.data.classes))
+
+
+def build(net: Net, precision: str = "float32", classes: int = len(EMOTIONS)) -> keras.Model:
     """The net of these settings with fresh weights; ``precision`` is a Keras dtype policy, say ``mixed_bfloat16``."""
     if net.name not in NETS:
         raise LabError(f"There is no net '{net.name}'", f"known are {', '.join(NETS)}", nearest(net.name, NETS))
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        return NETS[net.name](net)
+        return _with_heads(net, NETS[net.name](net), classes)
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _with_heads(net: Net, trunk: keras.Model, classes: int) -> keras.Model:
+    sizes = {"shares": classes} | ({"votes": len(VOTES)} if net.votes else {})
+    heads = [layers.Dense(size, dtype="float32", name=name)(trunk.output) for name, size in sizes.items()]
+    return keras.Model(trunk.inputs[0], heads, name=trunk.name)
 
 
 def multiply_adds(model: keras.Model) -> int:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from mien.errors import LabError, nearest
+from mien.labels import EMOTIONS
 
 
 @dataclass(frozen=True)
 class Data:
-    """Which faces are trained on. ``held_out`` twin-free faces are kept for temperature and thresholds."""
+    """Which faces are trained on, of which ``classes``; ``held_out`` twin-free ones are kept for the thresholds."""
 
     held_out: int = 1500
     drop_non_faces: bool = True
+    classes: tuple[str, ...] = EMOTIONS
 
 
 @dataclass(frozen=True)
 class Net:
-    """Which architecture. ``width`` and ``depth`` are for the families that have them."""
+    """Which architecture. ``width`` and ``depth`` are for the families that have them, ``order`` for ``batchnorm``."""
 
     name: str = "residual"
     width: int = 32
@@ -28,6 +30,7 @@ class Net:
     dropout: float = 0.1
     votes: bool = True
     crop: bool = True
+    order: str = "norm-pool"
 
 
 @dataclass(frozen=True)
@@ -127,8 +130,8 @@ def _filled(kind: type, table: dict[str, Any], where: str) -> Any:
 def _value(kind: Any, value: Any, where: str) -> Any:
     if is_dataclass(kind):
         return _filled(kind, _of_kind(dict, value, where), where)
-    if kind == tuple[int, ...]:
-        return tuple(_of_kind(int, part, where) for part in _of_kind((list, tuple), value, where))
+    if get_origin(kind) is tuple:
+        return tuple(_of_kind(get_args(kind)[0], part, where) for part in _of_kind((list, tuple), value, where))
     if kind is float:
         return float(_of_kind((float, int), value, where))
     return _of_kind(kind, value, where)
