@@ -2,7 +2,7 @@
 
 ::
 
-    picture.py    one picture from a path, bytes, a PIL image or an array
+    door.py       one picture from a path, bytes, a PIL image or an array
     formats.py    which formats there are, told by their first bytes
     decode.py     a file's bytes to pixels, within a limit
     arrays.py     which arrays are pictures, and which are stacks of face crops
@@ -16,8 +16,8 @@
 from mien.media.address import fetch
 from mien.media.arrays import crops
 from mien.media.decode import MAX_PIXELS
+from mien.media.door import Picture, Source, picture
 from mien.media.names import name_of
-from mien.media.picture import Picture, Source, picture
 from mien.media.saving import save
 from mien.media.search import SUFFIXES, find_pictures
 

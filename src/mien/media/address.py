@@ -6,7 +6,7 @@ import time
 from http.client import HTTPException, HTTPResponse
 from typing import IO
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
@@ -38,7 +38,7 @@ def fetch(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) -> 
     At most five redirects are followed. Raises :class:`FetchError`. Whether the bytes are a picture is for
     ``picture(bytes)`` to say.
     """
-    if urlsplit(url.strip()).scheme.lower() not in ("http", "https"):
+    if not url.strip().lower().startswith(("http://", "https://")):
         raise FetchError(f"{shown(url)} cannot be fetched", _EXPECTED, "Download it, and pass the file")
     end = time.monotonic() + timeout
     try:
@@ -46,7 +46,7 @@ def fetch(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) -> 
             return _body(response, url, max_bytes, end)
     except HTTPError as error:
         error.close()
-        raise _failed(url, f"the server answered {error.code} {error.reason}") from error
+        raise _failed(url, f"the server answered {error.code} {_reason(error.reason)}") from error
     except URLError as error:
         raise _failed(url, _reason(error.reason)) from error
     except (OSError, HTTPException, ValueError) as error:
@@ -116,4 +116,4 @@ def _too_long(url: str, max_bytes: int) -> FetchError:
 def _reason(reason: object) -> str:
     if isinstance(reason, TimeoutError):
         return "the server fell silent"
-    return str(getattr(reason, "strerror", None) or reason).partition("\n")[0] or type(reason).__name__
+    return str(getattr(reason, "strerror", None) or reason).strip().partition("\n")[0] or type(reason).__name__

@@ -33,7 +33,8 @@ def refusal(source: str | PathLike[str], error: OSError | ValueError) -> SourceE
             return SourceMissing(f"{name} is not there", _EXPECTED, nearby(path) or "Check the spelling and the folder")
         case IsADirectoryError():
             return _folder(name)
-        case PermissionError() if path.is_dir():  # what Windows says of folders
+        # What Windows says of folders.
+        case PermissionError() if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises here
             return _folder(name)
         case PermissionError():
             expected = "A file that this user may read was expected"

@@ -32,14 +32,19 @@ def save(pixels: Pixels, path: str | PathLike[str]) -> None:
     The file appears under its name when it is whole; until then a file that was there stays as it was.
     Raises :class:`OutputError` when there is no room, no permission or no such format.
     """
-    target = Path(os.path.realpath(path))  # a link stays a link, and what it points to is replaced
     data = _encoded(pixels, Path(path))
+    try:
+        # A link stays a link; what it points to is replaced.
+        _replace(Path(os.path.realpath(path)), data)
+    except (OSError, ValueError) as error:
+        raise _not_written(path, error) from error
+
+
+def _replace(target: Path, data: bytes) -> None:
     part = target.with_name(f".mien-{secrets.token_hex(6)}.part")
     try:
         part.write_bytes(data)
         part.replace(target)
-    except (OSError, ValueError) as error:
-        raise _not_written(path, target, error) from error
     finally:
         with contextlib.suppress(OSError, ValueError):
             part.unlink(missing_ok=True)
@@ -73,8 +78,9 @@ def _encoder(path: Path) -> tuple[str, dict[str, Any]]:
     return _ENCODERS[suffix]
 
 
-def _not_written(path: str | PathLike[str], target: Path, error: OSError | ValueError) -> OutputError:
-    reason = "it is a folder" if target.is_dir() else getattr(error, "strerror", None) or error
+def _not_written(path: str | PathLike[str], error: OSError | ValueError) -> OutputError:
+    folder = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for names that are too long
+    reason = "it is a folder" if folder else getattr(error, "strerror", None) or error
     return OutputError(
         f"{shown(path)} could not be written: {reason}",
         "A folder with room that may be written to was expected",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatch
+from fnmatch import translate
 from os import DirEntry, PathLike
 from pathlib import Path
 from typing import TypeAlias
@@ -16,15 +16,12 @@ from mien.media.refusal import refusal, refused_unopened
 from mien.types import Failure
 
 #: Files in a folder that are taken for pictures. A file that is named itself is always tried.
-SUFFIXES = frozenset(
-    f".{suffix}"
-    for suffix in (
-        "jpg jpeg jpe jfif png apng webp gif tif tiff bmp dib heic heif hif avif jp2 j2k pgm ppm pnm"
-    ).split()
+SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff"]) | frozenset(
+    [".bmp", ".dib", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".pgm", ".ppm", ".pnm"]
 )
 
 _MAGIC = re.compile(r"[*?[]")
-_DIGITS = re.compile(r"(\d+)")
+_NUMBER = re.compile(r"\d+")
 _READ_IN_FOLDERS = f"In folders these are read: {', '.join(sorted(SUFFIXES))}"
 
 _Found: TypeAlias = Path | Failure
@@ -88,7 +85,7 @@ def _walk(folder: Path, parts: tuple[str, ...], seen: _Seen) -> Iterator[_Found]
         yield from _below(folder, rest or ("*",), seen)
         return
     try:
-        entries = _entries(folder, part)
+        entries = _ordered(_entries(folder, part))
     except OSError as error:
         yield _closed(folder, error)
         return
@@ -124,23 +121,32 @@ def _entered(folder: Path, place: int, seen: _Seen) -> bool:
 
 def _folders(folder: Path) -> list[Path]:
     try:
-        return [folder / entry.name for entry in _entries(folder, "*") if _is_folder(entry)]
+        return [folder / entry.name for entry in _ordered(filter(_is_folder, _entries(folder, "*")))]
     except OSError:
         return []
 
 
 def _entries(folder: Path, pattern: str) -> list[DirEntry[str]]:
-    """What matches in a folder, as people count; hidden names only where the pattern asks for them."""
+    """What matches in a folder; hidden names only where the pattern asks for them."""
     hidden = pattern.startswith(".")
+    matches = re.compile(translate(os.path.normcase(pattern))).match
     with os.scandir(folder) as entries:
-        matching = [e for e in entries if (hidden or not e.name.startswith(".")) and fnmatch(e.name, pattern)]
-    return sorted(matching, key=lambda entry: _natural(entry.name))
+        seen = entries if hidden else (entry for entry in entries if not entry.name.startswith("."))
+        return [entry for entry in seen if pattern == "*" or matches(os.path.normcase(entry.name))]
 
 
-def _natural(name: str) -> tuple[list[str | int], str]:
-    """``img2`` before ``img10``, whatever the case; the name itself settles what is equal."""
-    parts = _DIGITS.split(name.lower())
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
+def _ordered(entries: Iterable[DirEntry[str]]) -> list[DirEntry[str]]:
+    return sorted(entries, key=lambda entry: _natural(entry.name))
+
+
+def _natural(name: str) -> str:
+    """A key that sorts ``img2`` before ``img10``, whatever the case: a number's length stands before its digits."""
+    return _NUMBER.sub(_measured, name.lower()) + "\0" + name
+
+
+def _measured(number: re.Match[str]) -> str:
+    digits = number[0].lstrip("0")
+    return f"{len(digits):03}{digits}"
 
 
 def _is_folder(entry: DirEntry[str]) -> bool:
@@ -152,11 +158,15 @@ def _is_folder(entry: DirEntry[str]) -> bool:
 
 def _is_picture(entry: DirEntry[str], pattern: str) -> bool:
     """A file that looks like a picture, or whose suffix was asked for. A broken link is told when it is opened."""
-    wanted = Path(entry.name).suffix.lower() in SUFFIXES or not _MAGIC.search(Path(pattern).suffix or "*")
+    wanted = _suffix(entry.name).lower() in SUFFIXES or not _MAGIC.search(_suffix(pattern) or "*")
     try:
-        return wanted and not entry.is_dir() and (entry.is_file() or entry.is_symlink())
+        return wanted and (entry.is_file() or (entry.is_symlink() and not entry.is_dir()))
     except OSError:
         return wanted  # a link that leads to itself
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1]  # noqa: PTH122 - a Path for each of 100,000 names takes a second
 
 
 def _closed(folder: Path, error: OSError) -> Failure:
