@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.lab.evaluate import mixture_row
+from mien.lab.votes import mixture_row
 
 Array = NDArray[np.floating[Any]]
 

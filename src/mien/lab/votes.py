@@ -1,0 +1,50 @@
+"""The vote head against what ten people said (FER+). NumPy only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mien.lab.data import Faces
+from mien.lab.scores import Mask, Shares
+
+
+def vote_sheet(votes: Shares, faces: Faces) -> dict[str, float]:
+    """What the vote head (N, 8) is worth on these faces; none of them with votes gives an empty table.
+
+    ``votes_accuracy``: how often its largest share is the expression with the most votes, over the ``votes_faces`` on
+    which one of the eight expressions has more votes than every other; ties are left out, and people who said
+    "unknown" or "no face" are not counted. ``votes_divergence``: mean Kullback-Leibler divergence of the head from the
+    voters' shares, in nats, over all faces with a vote for an expression.
+    """
+    said = faces.vote_shares()
+    asked, sole = said.any(1), majority(said)
+    if not sole.any():
+        return {}
+    right = votes.argmax(1) == said.argmax(1)
+    return {
+        "votes_faces": int(sole.sum()),
+        "votes_accuracy": float(np.mean(right[sole])),
+        "votes_divergence": divergence(said[asked], votes[asked]),
+    }
+
+
+def majority(said: Shares) -> Mask:
+    """Where one expression has more votes than every other, bool (N,)."""
+    ordered = np.sort(said, axis=1)
+    return np.asarray(ordered[:, -1] > ordered[:, -2])
+
+
+def divergence(said: Shares, votes: Shares) -> float:
+    """Mean Kullback-Leibler divergence of predicted ``votes`` (N, K) from ``said`` (N, K), in nats."""
+    said, votes = said.astype(np.float64), np.maximum(votes.astype(np.float64), 1e-12)
+    ratio = np.where(said > 0, said / votes, 1.0)
+    return float(np.mean(np.sum(said * np.log(ratio), axis=1)))
+
+
+def mixture_row(votes: Shares, said: Shares, above: float, asked: float = 0.2) -> dict[str, float]:
+    """How well "its share lies above" finds the expressions that ``asked`` of the voters named."""
+    named, there = votes >= above, said >= asked - 1e-6
+    hit = float(np.sum(named & there))
+    precision, recall = hit / max(int(named.sum()), 1), hit / max(int(there.sum()), 1)
+    f1 = 2 * precision * recall / max(precision + recall, 1e-12)
+    return {"above": above, "precision": precision, "recall": recall, "f1": f1}
