@@ -19,10 +19,11 @@ from mien.errors import LabError
 from mien.lab import calibrate, checkpoint, nets
 from mien.lab.calibrate import Calibration
 from mien.lab.data import Faces, divide
-from mien.lab.evaluate import accuracy, evaluate
+from mien.lab.evaluate import evaluate
 from mien.lab.graph import onnx_model
 from mien.lab.quantise import int8
 from mien.lab.recipe import Recipe
+from mien.lab.scores import accuracy
 from mien.labels import VOTES
 from mien.models import ModelCard, OnnxClassifier, write_card
 

@@ -1,0 +1,73 @@
+"""How right the embedded model is: its score sheet on PublicTest, its size and time, and what spoilt faces cost it.
+
+    python benchmarks/accuracy.py fer2013.csv [--model base] [--looks N]
+
+PublicTest is read once a run; how often that happened before is the user's to know and goes into the record. The table
+of spoilt faces is made on the Training faces that were held out of the fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import _machine
+import numpy as np
+
+from mien.lab import data
+from mien.lab.evaluate import evaluate
+from mien.lab.recipe import Recipe
+from mien.lab.robustness import robustness
+from mien.lab.votes import mixture_row
+from mien.models import OnnxClassifier, load_classifier, locate
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("data", type=Path, help="fer2013.csv or fer2013.npz, fer2013new.csv beside it")
+    words.add_argument("--model", default="base")
+    words.add_argument("--looks", type=int, default=1, help="how often PublicTest was looked at, this time counted")
+    words.add_argument("--to", default="first-model", help="the name of the result file")
+    given = words.parse_args()
+    path, faces = locate(given.model), data.read(given.data)
+    figures = {"looks": given.looks, **measured(path, faces)}
+    print(_machine.write(given.to, figures))
+
+
+def measured(path: Path, faces: data.Faces) -> dict[str, Any]:
+    classifier = load_classifier(path, threads=1)
+    card = classifier.card
+    _, kept = data.divide(Recipe.from_table(dict(card.recipe)), faces)
+    return {
+        "model": {"name": card.name, "bytes": path.stat().st_size, "parameters": card.parameters},
+        "multiply_adds": card.multiply_adds,
+        "one_face_one_core_ms": milliseconds(classifier, faces.pixels[:1, ..., None]),
+        "public": evaluate(classifier, faces),
+        "mixture_on_public": mixture(classifier, faces.split(data.PUBLIC)),
+        "held_out_spoilt": [asdict(row) for row in robustness(classifier, kept)],
+    }
+
+
+def mixture(classifier: OnnxClassifier, faces: data.Faces) -> dict[str, float]:
+    """Precision and recall of the card's rule for expressions that a fifth of the voters named."""
+    said, votes = faces.vote_shares(), classifier.run(faces.pixels[..., None]).votes
+    asked = said.any(1)
+    return mixture_row(votes[asked], said[asked], classifier.card.mixture_above)
+
+
+def milliseconds(classifier: OnnxClassifier, face: np.ndarray, warm: int = 100, rounds: int = 500) -> dict[str, float]:
+    """Median and best of many single faces, warm."""
+    spent = []
+    for _ in range(warm + rounds):
+        begun = time.perf_counter()
+        classifier.run(face)
+        spent.append((time.perf_counter() - begun) * 1000)
+    return {"median": round(statistics.median(spent[warm:]), 3), "best": round(min(spent[warm:]), 3)}
+
+
+if __name__ == "__main__":
+    main()
