@@ -191,7 +191,7 @@ def _readable_share(image: ImageFile) -> float:
     """How much of the height came out before a decoder gave up; what it did not reach is black."""
     try:
         reached = image.im.getbbox()
-    except (ValueError, AttributeError):
+    except _DAMAGE:  # it had not even begun
         return 0.0
     return reached[3] / image.height if reached and image.height else 0.0
 
