@@ -22,7 +22,7 @@ from mien.types import Box, Face, Pixels, Point
 T = TypeVar("T")
 
 #: Side of the patch in which Haar looks again at a face, the face being 1 / 1.7 of it.
-PATCH = 75
+PATCH = 58
 #: Constant, and the weights of log(1 + n) for the windows of the three cascades. Provisional until measured.
 CONFIDENCE = (-4.5, 0.8, 0.9, 1.2)
 
@@ -67,7 +67,7 @@ class Haar:
     """
 
     name = "haar"
-    reach = Reach(smallest=26, area=480 * 360, close=144)
+    reach = Reach(smallest=26, area=432 * 324, close=144)
 
     def __init__(self) -> None:
         self._cascades = Pool(_Cascades)
@@ -89,8 +89,8 @@ class _Cascades:
 
     def propose(self, view: Pixels) -> list[Hit]:
         gray = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY)
-        boxes, counts = self._quick.detectMultiScale2(gray, 1.1, 1)
-        return [_square(box, int(count)) for box, count in zip(boxes, np.ravel(counts), strict=True)]
+        windows = self._quick.detectMultiScale(gray, 1.2, 0)
+        return _grouped(windows)
 
     def look_again(self, pixels: Pixels, hit: Hit) -> Hit:
         """The hit with a finer box and a confidence; a confidence under one half means no face."""
@@ -132,6 +132,13 @@ def _cascade(name: str) -> cv2.CascadeClassifier:
     return cv2.CascadeClassifier(f"{haarcascades}haarcascade_{name}.xml")
 
 
+def _grouped(windows: Sequence[Sequence[int]]) -> list[Hit]:
+    """Windows of about the same place and size as one hit whose score is their number, single ones included."""
+    twice = [list(map(int, window)) for window in windows for _ in range(2)]  # OpenCV drops groups of one
+    boxes, counts = cv2.groupRectangles(twice, 1, 0.2)
+    return [_square(box, int(count) // 2) for box, count in zip(boxes, np.ravel(counts), strict=True)]
+
+
 def _square(box: Sequence[int], neighbours: int) -> Hit:
     x, y, width, height = map(float, box)
     return Hit(x, y, width, height, float(neighbours))
@@ -140,7 +147,7 @@ def _square(box: Sequence[int], neighbours: int) -> Hit:
 def _windows(cascade: cv2.CascadeClassifier, patch: cv2.typing.MatLike) -> NDArray[np.float64]:
     """Every window ``(n, 4)`` near the middle of the patch, and about as large as the face, that passes the cascade."""
     smallest, largest = round(PATCH / 1.7 * 0.7), round(PATCH / 1.7 * 1.45)
-    boxes = cascade.detectMultiScale(patch, 1.06, 0, minSize=(smallest, smallest), maxSize=(largest, largest))
+    boxes = cascade.detectMultiScale(patch, 1.1, 0, minSize=(smallest, smallest), maxSize=(largest, largest))
     windows: NDArray[np.float64] = np.asarray(boxes, np.float64).reshape(-1, 4)
     off = windows[:, :2] + windows[:, 2:] / 2 - PATCH / 2
     near: NDArray[np.bool_] = np.abs(off).max(axis=1, initial=0) < PATCH / 1.7 * 0.25

@@ -1,14 +1,91 @@
-"""Is a face good enough to judge? Size so far; blur, light and pose follow with their measurement."""
+"""Is this face good enough to judge? Size, blur, light and pose, and the reason in a short sentence."""
 
 from __future__ import annotations
 
-from mien.types import Face, Pixels, Quality
+from dataclasses import dataclass
+from math import atan2, degrees, hypot
 
-#: Faces under this many pixels say little, whatever the model claims.
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.faces.crop import as_input
+from mien.types import Face, Pixels, Point, Quality
+
+#: Below or beyond these a face is not good enough to judge. Provisional until measured.
 SMALLEST = 20
+SHARPEST_BLUR = 0.08
+DARKEST, BRIGHTEST = 25.0, 235.0
+FLATTEST = 12.0
+YAW, PITCH, ROLL = 0.45, 0.35, 35.0
+
+GOOD = Quality()
 
 
-def judge(pixels: Pixels, face: Face, crop: Pixels) -> Quality:
-    """Whether the face can be judged, and the reason if not."""
-    side = min(face.box.width, face.box.height)
-    return Quality() if side >= SMALLEST else Quality(False, f"the face is only {side} pixels wide")
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What is measured. ``yaw``, ``pitch`` (0 is straight) and ``roll`` (degrees) are None without landmarks."""
+
+    width: int
+    sharpness: float
+    brightness: float
+    contrast: float
+    yaw: float | None = None
+    pitch: float | None = None
+    roll: float | None = None
+
+
+def judge(pixels: Pixels, face: Face, crop: NDArray[np.uint8]) -> Quality:
+    """Whether the face can be judged; ``crop`` is what the model sees of it, gray or RGB uint8."""
+    reason = _reason(signs(face, crop))
+    return Quality(False, reason) if reason else GOOD
+
+
+def signs(face: Face, crop: NDArray[np.uint8]) -> Signs:
+    """Measure a face: light and sharpness in its 48-pixel gray crop, size and pose in the picture."""
+    gray = as_input(crop[None], 48, "gray")[0, :, :, 0]
+    contrast = float(gray.std())
+    edges = float(cv2.Laplacian(gray, cv2.CV_32F).std())
+    pose = (None, None, None) if face.landmarks is None else _pose(face.landmarks)
+    width = min(face.box.width, face.box.height)
+    return Signs(width, edges / max(contrast, 1.0), float(gray.mean()), contrast, *pose)
+
+
+def _reason(seen: Signs) -> str | None:
+    if seen.width < SMALLEST:
+        return f"the face is only {seen.width} pixels wide"
+    return _light(seen) or ("the face is blurred" if seen.sharpness < SHARPEST_BLUR else None) or _turned(seen)
+
+
+def _light(seen: Signs) -> str | None:
+    if seen.brightness < DARKEST:
+        return "too dark"
+    if seen.brightness > BRIGHTEST:
+        return "too bright"
+    return "too little contrast" if seen.contrast < FLATTEST else None
+
+
+def _turned(seen: Signs) -> str | None:
+    if seen.yaw is not None and abs(seen.yaw) > YAW:
+        return "turned to the side"
+    if seen.pitch is not None and abs(seen.pitch) > PITCH:
+        return "tilted up or down"
+    return "leaning to one side" if seen.roll is not None and abs(seen.roll) > ROLL else None
+
+
+def _pose(points: tuple[Point, ...]) -> tuple[float, float, float]:
+    """How far the nose lies off the middle of the face, sideways and along it, and the slope of the eyes."""
+    right, left, nose, *mouth = (np.array(point) for point in points)
+    eyes, lips = (right + left) / 2, (mouth[0] + mouth[1]) / 2
+    down = lips - eyes
+    length = max(hypot(*down), 1e-6)
+    down = down / length
+    across = np.array([down[1], -down[0]])
+    breadth = max(abs(float((left - right) @ across)), length * 0.3)
+    yaw = float((nose - eyes) @ across) / breadth
+    pitch = float((nose - eyes) @ down) / length - NOSE
+    return yaw, pitch, degrees(atan2(*(left - right)[::-1]))
+
+
+#: Where the nose lies between eyes (0) and mouth (1) in a face that looks straight ahead.
+NOSE = 0.55
