@@ -51,10 +51,14 @@ NETS = [
     Net(name="batchnorm", width=4, depth=(1, 1, 1), order="pool-norm"),
     Net(name="fiveclass"),
     Net(name="vgg", width=4, depth=(2, 1)),
+    Net(name="vgg16"),
+    Net(name="mobilenetv2", side=64),
+    Net(name="efficientnetb0"),
+    pytest.param(Net(name="resnet50v2", side=56), marks=pytest.mark.slow, id="resnet50v2"),
 ]
 
 
-@pytest.mark.parametrize("net", NETS, ids=lambda net: f"{net.name}-{net.order}-{len(net.depth)}")
+@pytest.mark.parametrize("net", NETS, ids=lambda net: f"{net.name}-{net.order}-{net.width}")
 def test_keras_and_onnx_agree(net, faces):
     model = seasoned(net)
     fitted = dataclasses.replace(FITTED, temperatures=dict.fromkeys(model.output_names, 1.3))

@@ -79,6 +79,26 @@ def test_the_vgg_net_has_the_parameters_and_multiply_adds_of_its_layers():
     assert nets.multiply_adds(model) == products + 256 * 7
 
 
+@pytest.mark.parametrize(
+    ("name", "trunk", "features"),
+    [
+        ("vgg16", 14_714_688, 512),
+        ("mobilenetv2", 2_257_984, 1280),
+        ("efficientnetb0", 4_049_571, 1280),
+        pytest.param("resnet50v2", 23_564_800, 2048, marks=pytest.mark.slow),
+    ],
+)
+def test_well_known_networks_have_the_parameters_that_are_known_of_them(name, trunk, features):
+    model = nets.build(Net(name=name, votes=False))
+    assert model.count_params() == trunk + (features + 1) * 7
+
+
+def test_well_known_networks_see_the_side_asked_for():
+    model = nets.build(Net(name="mobilenetv2", side=96))
+    assert model.get_layer("Conv1").input.shape == (None, 96, 96, 3)
+    assert model.inputs[0].shape == (None, 48, 48, 1)
+
+
 def test_multiply_adds_of_the_basic_net_by_hand():
     model = nets.build(Net(name="basic", votes=False, crop=False))
     convs = 46**2 * 9 * 32 + 21**2 * 9 * 32 * 64 + 8**2 * 9 * 64 * 128

@@ -14,6 +14,7 @@ import keras
 from keras import layers
 
 from mien.errors import LabError, nearest
+from mien.lab import applications
 from mien.lab.recipe import Net, Recipe
 from mien.labels import EMOTIONS, VOTES
 
@@ -168,13 +169,24 @@ def _residual_block(x: Tensor, width: int, name: str, stride: int) -> Tensor:
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, short]))
 
 
-#: Trunks by name. ``vgg`` and ``residual`` end in global average pooling, so that exact class maps exist.
+def _application(name: str) -> Callable[[Net], keras.Model]:
+    """A trunk from mien.lab.applications."""
+
+    def trunk(net: Net) -> keras.Model:
+        faces = keras.Input((SIDE, SIDE, 1), name="faces")
+        return _trunk(net, name, faces, getattr(applications, name)(net, faces))
+
+    return trunk
+
+
+#: Trunks by name. All but the first three end in global average pooling, so that exact class maps exist.
 NETS: dict[str, Callable[[Net], keras.Model]] = {
     "basic": basic,
     "batchnorm": batchnorm,
     "fiveclass": fiveclass,
     "vgg": vgg,
     "residual": residual,
+    **{name: _application(name) for name in ("vgg16", "resnet50v2", "mobilenetv2", "efficientnetb0")},
 }
 
 
@@ -207,7 +219,7 @@ def multiply_adds(model: keras.Model) -> int:
 
 
 def _multiply_adds(layer: keras.Layer) -> int:
-    if isinstance(layer, layers.Conv2D):
+    if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
         _, height, width, _ = layer.output.shape
         return int(height * width * _product(layer.kernel.shape))
     if isinstance(layer, layers.Dense):

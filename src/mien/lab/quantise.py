@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from mien.lab.graph import INPUT
+from mien.lab.writers import INPUT
 
 #: Kinds of nodes that become eight-bit. The heads stay in float32: they are small, and class maps read their weights.
 _KINDS = ("Conv", "Add", "AveragePool", "MaxPool", "GlobalAveragePool")

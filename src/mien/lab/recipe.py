@@ -22,7 +22,9 @@ class Data:
 
 @dataclass(frozen=True)
 class Net:
-    """Which architecture. ``width`` and ``depth`` are for the families that have them, ``order`` for ``batchnorm``."""
+    """Which architecture. ``width`` and ``depth`` are for the families that have them, ``order`` for ``batchnorm``,
+    and ``side`` is the size in pixels at which the well-known networks see a face.
+    """
 
     name: str = "residual"
     width: int = 32
@@ -31,6 +33,7 @@ class Net:
     votes: bool = True
     crop: bool = True
     order: str = "norm-pool"
+    side: int = 48
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,259 @@
+"""How each kind of Keras layer is written as ONNX nodes: channels first, padding told outright, norms folded.
+
+A writer takes the graph and the layer and gives the name of the tensor that the layer makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from keras import layers
+from onnx import TensorProto
+
+from mien.errors import LabError
+
+INPUT = "faces"
+
+
+class Graph(Protocol):
+    """What a writer needs of the graph: names of tensors that stand before, and a place for nodes and weights."""
+
+    def tensor(self, keras_tensor: Any) -> str: ...
+    def node(self, kind: str, inputs: list[str], name: str, **how: Any) -> str: ...
+    def weight(self, name: str, array: Any) -> str: ...
+
+
+def tensor_name(layer: Any) -> str:
+    """What the tensor a Keras layer makes is called in the graph; Keras allows no ``/`` in names."""
+    return str(layer.name).replace("_", "/")
+
+
+def one_input(layer: Any) -> Any:
+    """The one Keras tensor a layer takes."""
+    return layer.input[0] if isinstance(layer.input, list) else layer.input
+
+
+def _before(graph: Graph, layer: Any) -> str:
+    return graph.tensor(one_input(layer))
+
+
+def _faces(graph: Graph, layer: Any) -> str:
+    """From uint8, channels last, to float32, channels first."""
+    height, width, channels = layer.output.shape[1:]
+    name = graph.node("Cast", [INPUT], f"{INPUT}/float", to=TensorProto.FLOAT)
+    if channels == 1:
+        shape = graph.weight(f"{INPUT}/shape", np.array([-1, 1, height, width], np.int64))
+        return graph.node("Reshape", [name, shape], f"{INPUT}/first")
+    return graph.node("Transpose", [name], f"{INPUT}/first", perm=[0, 3, 1, 2])
+
+
+def _scaled(graph: Graph, layer: Any, scale: Any, offset: Any) -> str:
+    """Times ``scale`` plus ``offset``, each a number or one for each channel; what would change nothing is left out."""
+    name, found = tensor_name(layer), _before(graph, layer)
+    scale, offset = (_by_channel(part) for part in (scale, offset))
+    if np.any(scale != 1):
+        found = graph.node("Mul", [found, graph.weight(f"{name}/scale", scale)], f"{name}/scaled")
+    if np.any(offset != 0):
+        found = graph.node("Add", [found, graph.weight(f"{name}/offset", offset)], name)
+    return found
+
+
+def _by_channel(values: Any) -> np.ndarray:
+    array = np.asarray(values, np.float32)
+    return array if array.ndim == 0 else array.reshape(1, -1, 1, 1)
+
+
+def _rescaling(graph: Graph, layer: Any) -> str:
+    return _scaled(graph, layer, layer.scale, layer.offset)
+
+
+def _normalization(graph: Graph, layer: Any) -> str:
+    mean, variance = (np.asarray(part).reshape(-1) for part in (layer.mean, layer.variance))
+    scale = 1 / np.maximum(np.sqrt(variance), 1e-7)
+    return _scaled(graph, layer, scale, -mean * scale)
+
+
+def _cropping(graph: Graph, layer: Any) -> str:
+    name, ((top, bottom), (left, right)) = tensor_name(layer), layer.cropping
+    _, height, width, _ = one_input(layer).shape
+    bounds = {"starts": [top, left], "ends": [height - bottom, width - right], "axes": [2, 3]}
+    inputs = [graph.weight(f"{name}/{key}", np.array(value, np.int64)) for key, value in bounds.items()]
+    return graph.node("Slice", [_before(graph, layer), *inputs], name)
+
+
+def _zero_padding(graph: Graph, layer: Any) -> str:
+    name, ((top, bottom), (left, right)) = tensor_name(layer), layer.padding
+    pads = graph.weight(f"{name}/pads", np.array([0, 0, top, left, 0, 0, bottom, right], np.int64))
+    return graph.node("Pad", [_before(graph, layer), pads], name)
+
+
+def _resizing(graph: Graph, layer: Any) -> str:
+    name, (_, height, width, _) = tensor_name(layer), one_input(layer).shape
+    if layer.interpolation != "bilinear":
+        raise LabError(f"The layer {layer.name} resizes by {layer.interpolation}", "bilinear was expected", "")
+    scales = graph.weight(f"{name}/scales", np.array([1, 1, layer.height / height, layer.width / width], np.float32))
+    how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    return graph.node("Resize", [_before(graph, layer), "", scales], name, **how)
+
+
+def _conv(graph: Graph, layer: Any, norm: Any = None) -> str:
+    kernel, bias = _folded(np.asarray(layer.kernel), layer, norm)
+    return _convolved(graph, layer, kernel.transpose(3, 2, 0, 1), bias)
+
+
+def _depthwise(graph: Graph, layer: Any, norm: Any = None) -> str:
+    """One filter for each channel: a convolution in as many groups."""
+    height, width, channels, several = layer.kernel.shape
+    flat = np.asarray(layer.kernel).reshape(height, width, 1, channels * several)
+    kernel, bias = _folded(flat, layer, norm)
+    return _convolved(graph, layer, kernel.transpose(3, 2, 0, 1), bias, group=channels)
+
+
+def _convolved(graph: Graph, layer: Any, kernel: np.ndarray, bias: np.ndarray, group: int = 1) -> str:
+    name = tensor_name(layer)
+    weights = [graph.weight(f"{name}/kernel", kernel), graph.weight(f"{name}/bias", bias)]
+    how = {"strides": list(layer.strides), "group": group, **_window(layer, layer.kernel_size)}
+    graph.node("Conv", [_before(graph, layer), *weights], name, **how)
+    return _activated(graph, name, layer)
+
+
+def _norm(graph: Graph, layer: Any) -> str:
+    before = one_input(layer)._keras_history.operation
+    fold = {layers.Conv2D: _conv, layers.DepthwiseConv2D: _depthwise}.get(type(before))
+    # A convolution that others also look at must stay as it is.
+    if fold and before.activation.__name__ == "linear" and len(before._outbound_nodes) == 1:
+        return fold(graph, before, layer)
+    name = tensor_name(layer)
+    parts = ("gamma", "beta", "moving_mean", "moving_variance")
+    inputs = [graph.weight(f"{name}/{part}", np.asarray(getattr(layer, part))) for part in parts]
+    return graph.node("BatchNormalization", [_before(graph, layer), *inputs], name, epsilon=layer.epsilon)
+
+
+def _folded(kernel: np.ndarray, conv: Any, norm: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel (height, width, in, out) and bias of a convolution with the normalisation behind it taken in."""
+    bias = np.asarray(conv.bias) if conv.use_bias else np.zeros(kernel.shape[-1], np.float32)
+    if norm is None:
+        return kernel, bias
+    scale = np.asarray(norm.gamma) / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
+    return kernel * scale, (bias - np.asarray(norm.moving_mean)) * scale + np.asarray(norm.beta)
+
+
+def _activated(graph: Graph, name: str, layer: Any) -> str:
+    return _activation(graph, name, layer.activation.__name__, f"{name}/{layer.activation.__name__}")
+
+
+def _activation(graph: Graph, before: str, kind: str, name: str) -> str:
+    if kind == "linear":
+        return before
+    if kind == "silu":
+        return graph.node("Mul", [before, graph.node("Sigmoid", [before], f"{name}/gate")], name)
+    operators = {"relu": "Relu", "sigmoid": "Sigmoid"}
+    if kind not in operators:
+        raise LabError(f"The activation {kind} cannot be exported", f"known are {', '.join(operators)}, silu", "")
+    return graph.node(operators[kind], [before], name)
+
+
+def _activation_layer(graph: Graph, layer: Any) -> str:
+    return _activation(graph, _before(graph, layer), layer.activation.__name__, tensor_name(layer))
+
+
+def _relu(graph: Graph, layer: Any) -> str:
+    name = tensor_name(layer)
+    if layer.max_value is None:
+        return graph.node("Relu", [_before(graph, layer)], name)
+    ends = [graph.weight(f"{name}/{key}", np.float32(end)) for key, end in (("low", 0), ("high", layer.max_value))]
+    return graph.node("Clip", [_before(graph, layer), *ends], name)
+
+
+def _joined(kind: str, **how: Any) -> Callable[[Graph, Any], str]:
+    """A node of several tensors."""
+    return lambda graph, layer: graph.node(
+        kind, [graph.tensor(each) for each in layer.input], tensor_name(layer), **how
+    )
+
+
+def _max_pooling(graph: Graph, layer: Any) -> str:
+    how = {"strides": list(layer.strides), **_window(layer, layer.pool_size)}
+    return graph.node("MaxPool", [_before(graph, layer)], tensor_name(layer), **how)
+
+
+def _average_pooling(graph: Graph, layer: Any) -> str:
+    how = {"strides": list(layer.strides), "count_include_pad": 0, **_window(layer, layer.pool_size)}
+    return graph.node("AveragePool", [_before(graph, layer)], tensor_name(layer), **how)
+
+
+def _global_pooling(graph: Graph, layer: Any) -> str:
+    name = tensor_name(layer)
+    return graph.node("Flatten", [graph.node("GlobalAveragePool", [_before(graph, layer)], f"{name}/maps")], name)
+
+
+def _reshape(graph: Graph, layer: Any) -> str:
+    """From a row of channels to one pixel of them, as squeeze-and-excite asks; nothing else."""
+    name, shape = tensor_name(layer), layer.target_shape
+    if len(one_input(layer).shape) != 2 or len(shape) != 3 or shape[:2] != (1, 1):
+        raise LabError(f"The layer {layer.name} reshapes to {shape}", "a row to one pixel was expected", "")
+    wanted = graph.weight(f"{name}/shape", np.array([-1, shape[2], 1, 1], np.int64))
+    return graph.node("Reshape", [_before(graph, layer), wanted], name)
+
+
+def _flatten(graph: Graph, layer: Any) -> str:
+    """In Keras's order, channels last, which the dense layer behind it has learnt."""
+    name, before = tensor_name(layer), _before(graph, layer)
+    if len(one_input(layer).shape) == 4:
+        before = graph.node("Transpose", [before], f"{name}/last", perm=[0, 2, 3, 1])
+    return graph.node("Flatten", [before], name)
+
+
+def write_dense(graph: Graph, layer: Any, before: str, name: str, temperature: float = 1.0) -> str:
+    """A dense layer without its activation, its answer divided by ``temperature``, as the tensor ``name``."""
+    weights = {"kernel": layer.kernel, "bias": layer.bias}
+    divided = {key: np.asarray(value) / np.float32(temperature) for key, value in weights.items()}
+    inputs = [graph.weight(f"{tensor_name(layer)}/{key}", value) for key, value in divided.items()]
+    return graph.node("Gemm", [before, *inputs], name)
+
+
+def _dense(graph: Graph, layer: Any) -> str:
+    name = tensor_name(layer)
+    return _activated(graph, write_dense(graph, layer, _before(graph, layer), name), layer)
+
+
+#: Looked through in this order: a kind stands before the kinds it is made from.
+WRITERS: dict[type, Callable[[Graph, Any], str]] = {
+    layers.InputLayer: _faces,
+    layers.Rescaling: _rescaling,
+    layers.Normalization: _normalization,
+    layers.Cropping2D: _cropping,
+    layers.ZeroPadding2D: _zero_padding,
+    layers.Resizing: _resizing,
+    layers.BatchNormalization: _norm,
+    layers.DepthwiseConv2D: _depthwise,
+    layers.Conv2D: _conv,
+    layers.ReLU: _relu,
+    layers.Activation: _activation_layer,
+    layers.Add: _joined("Add"),
+    layers.Multiply: _joined("Mul"),
+    layers.Concatenate: _joined("Concat", axis=1),
+    layers.MaxPooling2D: _max_pooling,
+    layers.AveragePooling2D: _average_pooling,
+    layers.GlobalAveragePooling2D: _global_pooling,
+    layers.Reshape: _reshape,
+    layers.Flatten: _flatten,
+    layers.Dense: _dense,
+    layers.Dropout: _before,
+}
+
+
+def _window(layer: Any, size: tuple[int, int]) -> dict[str, list[int]]:
+    """Kernel shape and explicit padding; ``same`` pads the way TensorFlow does, more at the end."""
+    height, width = one_input(layer).shape[1:3]
+    pads = [_same(length, step, side) for length, step, side in zip((height, width), layer.strides, size, strict=True)]
+    if layer.padding == "valid":
+        pads = [(0, 0), (0, 0)]
+    return {"kernel_shape": list(size), "pads": [pads[0][0], pads[1][0], pads[0][1], pads[1][1]]}
+
+
+def _same(length: int, step: int, side: int) -> tuple[int, int]:
+    whole = max((-(-length // step) - 1) * step + side - length, 0)
+    return whole // 2, whole - whole // 2
