@@ -3,16 +3,18 @@
 import io
 import os
 import re
-import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from command import command, environment
+from command import command, environment, mien, picture, with_fakes
+from fakes import FakeDetector
 from mien.apps.cli.bar import Bar
+from mien.apps.cli.hint import hint_at_yunet
 from mien.apps.cli.table import SHADES, Table
 from mien.labels import EMOTIONS
 from mien.types import Box, Emotions, Face, FrameResult, Quality, Reading, Share
@@ -142,6 +144,64 @@ def test_a_bar_is_nothing_where_nobody_looks():
     assert stream.getvalue() == ""
 
 
+# A long run at a terminal
+
+
+class Slow(FakeDetector):
+    """Haar, on a machine that needs its time."""
+
+    def detect(self, pixels, *, min_face=None):
+        time.sleep(0.05)
+        return super().detect(pixels, min_face=min_face)
+
+
+@pytest.fixture
+def at_terminal(monkeypatch, tmp_path):
+    """Runs a command where both streams are one terminal, and gives its status and what the terminal was sent."""
+    monkeypatch.setenv("MIEN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def ran(*arguments, load=None):
+        with monkeypatch.context() as patched:
+            stream = Terminal()
+            patched.setattr("sys.stdout", stream)
+            patched.setattr("sys.stderr", stream)
+            return mien(*arguments, load=load), stream.getvalue()
+
+    return ran
+
+
+def test_long_work_has_a_bar_a_sum_and_one_hint(at_terminal, tmp_path, capsys):
+    for i in range(24):
+        picture(tmp_path / "p" / f"{i}.png")
+    load = with_fakes(detector=Slow(name="haar"))
+    status, text = at_terminal("predict", tmp_path / "p", "--jobs", 1, load=load)
+    assert status == 0
+    assert " of 24 " in text
+    assert text.count("looks") == 24
+    assert "24 pictures, 24 faces, " in text
+    assert text.count("mien models pull yunet") == 1
+    hint_at_yunet(60.0)
+    assert capsys.readouterr().err == ""
+
+
+def test_quick_work_has_neither_bar_nor_hint(at_terminal, tmp_path):
+    load = with_fakes(detector=FakeDetector(name="haar"))
+    status, text = at_terminal("predict", picture(tmp_path / "a.png"), load=load)
+    assert status == 0
+    assert text.count("looks") == 1
+    assert not any(extra in text for extra in ("\r", "pull", "pictures,"))
+
+
+def test_what_went_wrong_is_summed_up(at_terminal, tmp_path):
+    picture(tmp_path / "p" / "a.png", size=4)
+    Path(tmp_path / "p" / "b.png").write_text("no picture")
+    status, text = at_terminal("predict", tmp_path / "p", "--require-face")
+    assert status == 1
+    assert "2 pictures, 0 faces, 1 without a face, 1 failed" in text
+    assert "mien: 1 of 2 pictures without a face" in text
+
+
 # A real terminal
 
 
@@ -193,22 +253,6 @@ def test_a_narrow_terminal_without_colour(tmp_path):
     assert "38;2" not in text
     assert max(map(cell_len, plain(text).splitlines())) <= 40
     assert plain(text).count("looks") == 2
-
-
-@unix
-def test_long_work_has_a_bar_a_sum_and_one_hint(tmp_path):
-    folder = tmp_path / "p"
-    folder.mkdir()
-    shutil.copy(EXAMPLES / "portraits.jpg", folder / "0.jpg")
-    for i in range(1, 12):
-        os.link(folder / "0.jpg", folder / f"{i}.jpg")
-    home = {"MIEN_HOME": str(tmp_path / "home")}
-    text = on_terminal("predict", folder, **home)
-    assert " of 12 " in plain(text)
-    assert "12 pictures, " in text
-    assert text.count("mien models pull yunet") == 1
-    assert "pull yunet" not in on_terminal("predict", folder, **home)
-    assert plain(text).count("looks") == 24
 
 
 @unix
