@@ -48,7 +48,7 @@ class Bar:
         """So much is done; ``total`` is given where it becomes known on the way."""
         self._total = total or self._total
         now = self._clock()
-        if self._off or now < self._due:
+        if self._off or now < self._due or done == self._total:  # what is through needs no bar any more
             return
         self._due = now + 0.1
         self._write(_WIPE + self.line(done, shutil.get_terminal_size().columns - 1))
