@@ -163,6 +163,20 @@ def average_precision(share: Shares, belongs: Mask) -> float:
     return float(np.sum(np.diff(np.append(0, recall)) * precision))
 
 
+def macro_roc(shares: Shares, labels: Labels) -> tuple[Shares, Shares]:
+    """The mean of the classes' ROC curves, those without faces left out, at 501 rates of false alarms."""
+    rates = np.linspace(0, 1, 501)
+    there = [number for number in range(shares.shape[1]) if 0 < np.sum(labels == number) < len(labels)]
+    curves = [roc_curve(shares[:, number], labels == number) for number in there]
+    means = [np.interp(rates, false, true) for false, true in curves]
+    return np.append(0, rates), np.append(0, np.mean(means, axis=0))
+
+
+def micro(shares: Shares, labels: Labels) -> tuple[Shares, Mask]:
+    """All shares (N * K,) and whether each is that of the label: every answer counts alike, whatever its class."""
+    return shares.ravel(), np.eye(shares.shape[1], dtype=bool)[labels].ravel()
+
+
 def _alarms(share: Shares, belongs: Mask) -> tuple[Shares, Shares]:
     """How many faces outside and inside of the class lie at or above each different share, the largest first."""
     order = np.argsort(-share, kind="stable")

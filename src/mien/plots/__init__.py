@@ -1,0 +1,28 @@
+"""Every figure in one style: plain numbers in, a matplotlib Figure out; ``png`` and ``svg`` make files of it.
+
+Needs the extra ``lab``; importing it without matplotlib is a MissingExtra. No window is opened and no setting changed.
+"""
+
+from mien.errors import MissingExtra, install_command
+
+try:
+    import matplotlib as matplotlib
+except ImportError:
+    raise MissingExtra(
+        "Figures need matplotlib, which is not installed", "The extra 'lab' brings it", f"Run {install_command('lab')}"
+    ) from None
+
+from mien.plots.curves import Curve as Curve
+from mien.plots.curves import coverage as coverage
+from mien.plots.curves import precision_recall as precision_recall
+from mien.plots.curves import reliability as reliability
+from mien.plots.curves import roc as roc
+from mien.plots.faces import Mistake as Mistake
+from mien.plots.faces import mistakes as mistakes
+from mien.plots.history import Rival as Rival
+from mien.plots.history import accuracy_and_speed as accuracy_and_speed
+from mien.plots.history import history as history
+from mien.plots.matrix import confusion as confusion
+from mien.plots.style import png as png
+from mien.plots.style import styled as styled
+from mien.plots.style import svg as svg

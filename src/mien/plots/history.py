@@ -1,0 +1,84 @@
+"""A training run, epoch by epoch, and several models against each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from mien.plots.style import INK, MUTED, RIGHT, WRONG, axes, percent, styled
+
+_HUES = (RIGHT, WRONG, "#6a994e", "#8367c7", "#b8862f", MUTED)
+
+
+@styled
+def history(lines: Mapping[str, Sequence[float]], title: str, *, shares: bool = False, best: str = "") -> Figure:
+    """One line for each name, a number for each epoch; ``shares`` are told in percent.
+
+    ``best`` marks a line's best epoch: the highest of shares, the lowest of anything else.
+    """
+    figure, ax = axes(6.4, 4.0, title)
+    for hue, (name, values) in zip(_HUES * len(lines), lines.items(), strict=False):
+        epochs = np.arange(1, len(values) + 1)
+        ax.plot(epochs, values, color=hue, marker="o" if len(values) < 2 else None)
+        ax.annotate(name, (epochs[-1], values[-1]), (7, 0), textcoords="offset points", color=hue, va="center")
+    if best:
+        _mark_best(ax, lines[best], shares)
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    ax.set(xlabel="epoch", xlim=(0.5, None))
+    if shares:
+        percent(ax.yaxis)
+    return figure
+
+
+def _mark_best(ax: Axes, values: Sequence[float], shares: bool) -> None:
+    place = int(np.nanargmax(values) if shares else np.nanargmin(values))
+    told = f"{100 * values[place]:.1f} %" if shares else f"{values[place]:.3f}"
+    ax.plot(place + 1, values[place], "o", color=INK, markersize=5)
+    ax.annotate(
+        f"best: {told} in epoch {place + 1}",
+        (place + 1, values[place]),
+        (0, 11),
+        textcoords="offset points",
+        ha="right" if place > len(values) / 3 else "left",
+        weight="bold",
+        fontsize=9,
+    )
+
+
+class Rival(NamedTuple):
+    """A model among others: milliseconds for a face on one core, accuracy and its 95 % interval, size in megabytes."""
+
+    name: str
+    milliseconds: float
+    accuracy: float
+    low: float
+    high: float
+    megabytes: float
+
+
+@styled
+def accuracy_and_speed(rivals: Sequence[Rival]) -> Figure:
+    """Accuracy with its interval against time a face; up and to the left is better, the dot's area is the file."""
+    figure, ax = axes(6.8, 4.6, "Accuracy against speed")
+    for hue, rival in zip(_HUES * len(rivals), rivals, strict=False):
+        ax.plot([rival.milliseconds] * 2, [rival.low, rival.high], color=hue, alpha=0.5, linewidth=2)
+        area = 30 + 12 * rival.megabytes  # in square points
+        ax.scatter(rival.milliseconds, rival.accuracy, s=area, color=hue, zorder=3)
+        place = (rival.milliseconds, rival.accuracy)
+        beside = 5 + math.sqrt(area) / 2
+        ax.annotate(rival.name, place, (beside, 4), textcoords="offset points", color=hue, weight="bold")
+    times = [rival.milliseconds for rival in rivals]
+    ax.set_xscale("log")
+    ax.set(xlabel="milliseconds for a face, on one core", ylabel="accuracy, with its 95 % interval")
+    ax.set_xlim(min(times) / 1.6, max(times) * 2.2)
+    ax.xaxis.set_major_locator(FixedLocator([n * 10.0**power for power in range(-3, 5) for n in (1, 2, 5)]))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    percent(ax.yaxis)
+    return figure
