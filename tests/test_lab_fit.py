@@ -64,8 +64,8 @@ def test_a_killed_run_ends_as_if_nothing_had_been(faces, tmp_path, monkeypatch, 
     """Killed in the epoch after ``moment`` whole ones: what it had begun is lost, the rest is as before."""
     whole = fit._Run.epoch
 
-    def epoch(self, number):
-        row = whole(self, number)
+    def epoch(self, number, history):
+        row = whole(self, number, history)
         if number == moment:
             raise Killed
         return row
@@ -92,7 +92,8 @@ def test_a_torn_state_falls_back_to_the_one_before(undisturbed, tmp_path):
 def test_a_flipped_bit_is_not_taken_for_a_state(undisturbed, tmp_path):
     (tmp_path / checkpoint.BEFORE).write_bytes((undisturbed / checkpoint.BEFORE).read_bytes())
     spoilt = bytearray((undisturbed / checkpoint.STATE).read_bytes())
-    spoilt[len(spoilt) // 2] ^= 0xFF
+    largest = max(checkpoint.unpacked(undisturbed / checkpoint.STATE)[:-1], key=lambda array: array.nbytes)
+    spoilt[spoilt.index(largest.tobytes())] ^= 0xFF
     (tmp_path / checkpoint.STATE).write_bytes(spoilt)
     assert len(checkpoint.read(tmp_path, QUICK)[1]) == 2
 
@@ -117,15 +118,6 @@ def test_a_loss_that_is_no_number_stops_the_run(faces, tmp_path):
     assert not (tmp_path / checkpoint.WEIGHTS).exists()
 
 
-def test_the_rate_rises_then_falls_to_nothing():
-    recipe = replace(QUICK, fit=replace(QUICK.fit, epochs=10, rate=0.1, warmup=2.0))
-    assert fit.rate_at(recipe, 0) == 0
-    assert fit.rate_at(recipe, 1) == pytest.approx(0.05)
-    assert fit.rate_at(recipe, 2) == pytest.approx(0.1)
-    assert fit.rate_at(recipe, 6) == pytest.approx(0.05)
-    assert fit.rate_at(recipe, 10) == pytest.approx(0)
-
-
 def test_people_who_did_not_vote_cost_nothing(faces):
     learned = fit.targets(faces)
     run = fit._Run(QUICK, learned)
@@ -134,6 +126,47 @@ def test_people_who_did_not_vote_cost_nothing(faces):
     assert float(silent) == pytest.approx(np.log(7), rel=1e-5)
     spoken = run._loss(heads, learned.shares[:4], learned.votes[:4])
     assert float(spoken) == pytest.approx(np.log(7) + QUICK.loss.votes * np.log(8), rel=1e-5)
+
+
+def test_rare_classes_weigh_more_where_it_is_asked_for(faces):
+    rare = faces.take((faces.labels != 1) | (np.arange(140) < 70))
+    balanced = replace(QUICK, loss=replace(QUICK.loss, balanced=True))
+    weights = fit._class_weights(balanced, fit.targets(rare).shares)
+    assert weights[1] == pytest.approx(2 * weights[0])
+    assert weights @ np.bincount(rare.labels) == pytest.approx(len(rare))
+    assert fit._class_weights(QUICK, fit.targets(rare).shares).tolist() == [1] * 7
+
+
+def test_easy_faces_count_less_under_the_focal_loss(faces):
+    run = fit._Run(replace(QUICK, loss=replace(QUICK.loss, focal=2.0)), fit.targets(faces))
+    shares = np.eye(7, dtype=np.float32)[:2]
+    logits = np.array([[9, 0, 0, 0, 0, 0, 0], [0] * 7], np.float32)
+    easy, hard = run._weights(logits, shares)
+    assert float(easy) < 1e-5
+    assert float(hard) == pytest.approx((6 / 7) ** 2, rel=1e-5)
+
+
+def test_other_settings_learn_too_and_go_on_from_a_state(faces, tmp_path):
+    settings = {"optimizer": "adamw", "rate": 2e-3, "schedule": "plateau", "average": 0.0, "clip": 1.0, "keep": "best"}
+    short = replace(QUICK, fit=replace(QUICK.fit, epochs=1, **settings))
+    fit.fit(short, faces, tmp_path)
+    fit.fit(replace(short, fit=replace(short.fit, epochs=2)), faces, tmp_path)
+    _, history = checkpoint.read(tmp_path, short)
+    assert history[1]["loss"] < history[0]["loss"]
+
+
+def test_an_unknown_optimizer_names_the_nearest():
+    with pytest.raises(LabError, match=r"no optimizer 'adm'.*Did you mean 'adam'"):
+        fit.optimizer_of(replace(QUICK, fit=replace(QUICK.fit, optimizer="adm")))
+
+
+def test_the_best_epoch_is_kept_where_it_is_asked_for(faces, tmp_path):
+    model = fit._Run(QUICK, fit.targets(faces)).net
+    checkpoint.keep_best(tmp_path, model)
+    best = model.get_weights()
+    model.set_weights([each + 1 for each in best])
+    checkpoint.finish(tmp_path, model, "best")
+    assert all(np.array_equal(*pair) for pair in zip(weights(tmp_path), best, strict=True))
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 Row = dict[str, float]
-STATE, BEFORE, WEIGHTS = "state.npz", "state.before.npz", "weights.npz"
+STATE, BEFORE, BEST, WEIGHTS = "state.npz", "state.before.npz", "best.npz", "weights.npz"
 #: What may change when a run goes on: the schedule follows the new length from where it is.
 _MAY_CHANGE = {"fit.epochs"}
 
@@ -48,8 +48,16 @@ def read(folder: Path, recipe: Recipe) -> tuple[list[np.ndarray], list[Row]]:
     return [], []
 
 
-def finish(folder: Path, model: keras.Model) -> None:
-    """The trained weights alone, in the order of ``model.weights``."""
+def keep_best(folder: Path, model: keras.Model) -> None:
+    """The weights of the best epoch so far."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / BEST, _packed(model.get_weights()))
+
+
+def finish(folder: Path, model: keras.Model, keep: str = "last") -> None:
+    """The trained weights alone, in the order of ``model.weights``: those of the model, or of the best epoch."""
+    if keep == "best" and (folder / BEST).exists():
+        model.set_weights(unpacked(folder / BEST))
     write_whole(folder / WEIGHTS, _packed(model.get_weights()))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mien.errors import LabError
-from mien.lab import augment, checkpoint, nets
+from mien.errors import LabError, nearest
+from mien.lab import augment, checkpoint, nets, schedule
 from mien.lab.data import Faces, divide
 from mien.lab.recipe import Recipe
+from mien.lab.schedule import rate_at
 
 log = logging.getLogger(__name__)
 Row = dict[str, float]
@@ -43,16 +44,15 @@ def fit(recipe: Recipe, faces: Faces, folder: Path) -> keras.Model:
     _refuse_too_few(recipe, learned)
     run = _Run(recipe, targets(learned))
     history = run.resume(folder)
-    rows_to_go = range(len(history), recipe.fit.epochs)
-    log.info(
-        "%d faces, %d held out, %d epochs to go, %s", len(learned), len(kept), len(rows_to_go), recipe.fit.precision
-    )
-    for epoch in rows_to_go:
-        row = run.epoch(epoch) | _held_out_row(run.average, kept)
+    log.info("%d faces, %d held out, %d epochs done, %s", len(learned), len(kept), len(history), recipe.fit.precision)
+    while not schedule.ended(recipe.fit, history):
+        row = run.epoch(len(history), history) | _held_out_row(run.average, kept)
         history.append(row)
+        if schedule.best(history) == len(history):
+            checkpoint.keep_best(folder, run.average)
         checkpoint.write(folder, run.arrays(), recipe, history)
         log.info("%s", _line(row))
-    checkpoint.finish(folder, run.average)
+    checkpoint.finish(folder, run.average, recipe.fit.keep)
     return run.average
 
 
@@ -69,12 +69,17 @@ def targets(faces: Faces) -> Targets:
     )
 
 
-def rate_at(recipe: Recipe, epoch: float) -> float:
-    """The learning rate at a moment counted in epochs: straight up in the warm-up, then half a cosine down to 0."""
-    fit = recipe.fit
-    if epoch < fit.warmup:
-        return fit.rate * epoch / fit.warmup
-    return fit.rate * 0.5 * (1 + math.cos(math.pi * (epoch - fit.warmup) / max(fit.epochs - fit.warmup, 1e-9)))
+def optimizer_of(recipe: Recipe) -> keras.optimizers.Optimizer:
+    """The recipe's optimizer at rate 0; the schedule sets it before each step."""
+    kinds: dict[str, Callable[[], keras.optimizers.Optimizer]] = {
+        "sgd": lambda: keras.optimizers.SGD(0.0, momentum=recipe.fit.momentum, nesterov=True),
+        "adam": lambda: keras.optimizers.Adam(0.0),
+        "adamw": lambda: keras.optimizers.AdamW(0.0, weight_decay=recipe.fit.decay),
+    }
+    name = recipe.fit.optimizer
+    if name not in kinds:
+        raise LabError(f"There is no optimizer '{name}'", f"known are {', '.join(kinds)}", nearest(name, kinds))
+    return kinds[name]()
 
 
 class _Run:
@@ -85,9 +90,11 @@ class _Run:
         self.recipe = recipe
         self.net, self.average = (nets.of_recipe(recipe, recipe.fit.precision) for _ in range(2))
         self.average.set_weights(self.net.get_weights())
-        self.optimizer = keras.optimizers.SGD(0.0, momentum=recipe.fit.momentum, nesterov=True)
+        self.optimizer = optimizer_of(recipe)
+        self.optimizer.exclude_from_weight_decay(var_list=[w for w in self.net.weights if not _shrinks(w)])
         self.optimizer.build(self.net.trainable_variables)
         self.seed = keras.random.SeedGenerator(recipe.fit.seed)
+        self.class_weights = tf.constant(_class_weights(recipe, learned.shares))
         self.learned = [tf.constant(part) for part in (learned.faces, learned.shares, learned.votes)]
         self.step = tf.function(self._step, reduce_retracing=True)
 
@@ -104,24 +111,24 @@ class _Run:
             variable.assign(array)
         return history
 
-    def epoch(self, epoch: int) -> Row:
+    def epoch(self, epoch: int, history: Sequence[Row]) -> Row:
         """One pass over all faces, in an order that depends on the seed and the epoch only."""
         begun, losses = time.monotonic(), []
         steps = list(self._batches(epoch))
         for number, places in enumerate(steps):
             moment = epoch + number / len(steps)
-            self.optimizer.learning_rate.assign(rate_at(self.recipe, moment))
+            self.optimizer.learning_rate.assign(rate_at(self.recipe.fit, moment, history))
             losses.append(self.step(places, self._keep(moment * len(steps)), self._mixes(epoch)))
         loss = float(np.mean([float(one) for one in losses]))
         if not math.isfinite(loss):
-            rate = rate_at(self.recipe, epoch)
+            rate = rate_at(self.recipe.fit, epoch, history)
             raise LabError(
                 f"The loss is {loss} in epoch {epoch + 1}, at rate {rate:.4f}",
                 "a finite number",
                 "Make fit.rate smaller",
             )
         seconds = time.monotonic() - begun
-        return {"epoch": epoch + 1, "rate": rate_at(self.recipe, epoch), "loss": loss, "seconds": seconds}
+        return {"epoch": epoch + 1, "rate": rate_at(self.recipe.fit, epoch, history), "loss": loss, "seconds": seconds}
 
     def _batches(self, epoch: int) -> Iterator[np.ndarray]:
         size = self.recipe.fit.batch
@@ -152,20 +159,43 @@ class _Run:
     def _loss(self, heads: list[tf.Tensor], shares: tf.Tensor, votes: tf.Tensor) -> tf.Tensor:
         smoothing = self.recipe.loss.smoothing
         soft = shares * (1 - smoothing) + smoothing / shares.shape[1]
-        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(soft, heads[0]))
+        losses = tf.nn.softmax_cross_entropy_with_logits(soft, heads[0]) * self._weights(heads[0], shares)
+        loss = tf.reduce_mean(losses)
         if len(heads) > 1:
             # Rows of zeros, where nobody voted, cost nothing.
             loss += self.recipe.loss.votes * tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(votes, heads[1]))
         return loss
 
+    def _weights(self, logits: tf.Tensor, shares: tf.Tensor) -> tf.Tensor:
+        """How much each face counts: by its class, and the less the surer the net is of it."""
+        weights = tf.linalg.matvec(shares, self.class_weights)
+        if self.recipe.loss.focal:
+            sure = tf.reduce_sum(tf.nn.softmax(logits) * shares, axis=1)
+            weights *= tf.stop_gradient((1 - sure) ** self.recipe.loss.focal)
+        return weights
+
     def _descend(self, gradients: list[tf.Tensor]) -> None:
-        """One step down; kernels also shrink, as part of the gradient, so that momentum carries it."""
-        decay = self.recipe.fit.decay
-        pairs = [
-            (slope + decay * weight.value if weight.path.endswith("kernel") else slope, weight)
+        """One step down. Kernels also shrink, as part of the gradient; adamw does that itself."""
+        decay = 0.0 if self.recipe.fit.optimizer == "adamw" else self.recipe.fit.decay
+        slopes = [
+            slope + decay * weight.value if decay and _shrinks(weight) else slope
             for slope, weight in zip(gradients, self.net.trainable_variables, strict=True)
         ]
-        self.optimizer.apply_gradients(pairs)
+        if self.recipe.fit.clip:
+            slopes, _ = tf.clip_by_global_norm(slopes, self.recipe.fit.clip)
+        self.optimizer.apply_gradients(list(zip(slopes, self.net.trainable_variables, strict=True)))
+
+
+def _shrinks(weight: keras.Variable) -> bool:
+    """Whether weight decay is for it: kernels, not biases and norms."""
+    return str(weight.path).endswith("kernel")
+
+
+def _class_weights(recipe: Recipe, shares: np.ndarray) -> np.ndarray:
+    """One for each class; where balanced, in proportion to its rareness, one for a class of average size."""
+    counts = shares.sum(0)
+    rare = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    return np.asarray(rare if recipe.loss.balanced else np.ones_like(rare), np.float32)
 
 
 def logits(model: keras.Model, pixels: np.ndarray, batch: int = 250) -> list[np.ndarray]:

@@ -57,22 +57,39 @@ class Augment:
 
 @dataclass(frozen=True)
 class Loss:
-    """Cross-entropy on the label, smoothed, and ``votes`` times cross-entropy on the shares of FER+ voters."""
+    """Cross-entropy on the label, smoothed, and ``votes`` times cross-entropy on the shares of FER+ voters.
+
+    ``balanced`` weighs each class by how rare it is; ``focal`` (0: off) is the power that takes easy faces out.
+    """
 
     smoothing: float = 0.08
     votes: float = 0.4
+    balanced: bool = False
+    focal: float = 0.0
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How long and how fast. ``rate`` is the peak of warm-up and cosine; ``decay`` is not on biases and norms."""
+    """How long and how fast. ``rate`` is the peak; ``decay`` is not on biases and norms.
+
+    ``optimizer`` is sgd (Nesterov), adam or adamw; ``schedule`` is cosine, steps, plateau or constant. ``patience`` is
+    for plateau: epochs without gain before the rate is halved; ``stop_after`` as many end the run (0: never).
+    ``average`` is how much of the running average of the weights stays at each step (0: no average); ``clip`` is the
+    largest norm of all gradients together (0: any). ``keep`` is "last" or "best": whose weights the run ends with.
+    """
 
     epochs: int = 80
     batch: int = 128
+    optimizer: str = "sgd"
     rate: float = 0.1
     momentum: float = 0.9
+    schedule: str = "cosine"
     warmup: float = 3.0
+    patience: int = 5
+    stop_after: int = 0
+    keep: str = "last"
     decay: float = 4e-4
+    clip: float = 0.0
     average: float = 0.9995
     precision: str = "mixed_bfloat16"
     seed: int = 0
