@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,16 +27,9 @@ def rows_to(target: str | None, labels: Sequence[str]) -> Iterator[WriteRows]:
 
 
 def _writer(stream: IO[str], labels: Sequence[str]) -> WriteRows:
-    from mien import report  # imported by those who want a table
+    from mien.report import CsvTable  # imported by those who want a table
 
-    table = csv.writer(stream, lineterminator="\n")
-    table.writerow(report.csv_header(labels))
-
-    def write(result: FrameResult | Failure) -> None:
-        table.writerows(report.csv_rows(result))
-        stream.flush()  # a run that is stopped leaves whole rows behind
-
-    return write
+    return CsvTable(stream, labels).write
 
 
 @contextmanager
