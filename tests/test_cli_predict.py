@@ -265,6 +265,7 @@ def test_csv_has_a_row_for_each_face(capsys):
     assert mien("predict", "a.png", "b.png", "--csv", "out.csv", load=with_fakes(detector=detector)) == 0
     table = rows(Path("out.csv").read_text(encoding="utf-8"))
     assert [row["source"] for row in table] == ["a.png", "a.png", "b.png"]
+    assert [row["face"] for row in table] == ["1", "2", "1"]
     assert float(table[0]["angry"]) > 0.7
     assert capsys.readouterr().out.count("looks") == 3
 
@@ -274,7 +275,10 @@ def test_csv_to_stdout_has_stdout_for_itself(capsys):
     Path("bad.jpg").write_text("not a picture")
     assert mien("predict", "a.png", "bad.jpg", "--csv", "-") == 1
     out, err = capsys.readouterr()
-    assert rows(out)[0]["source"] == "a.png"
+    good, bad = rows(out)
+    assert (good["source"], good["error"]) == ("a.png", "")
+    assert bad["source"] == "bad.jpg"
+    assert "picture" in bad["error"]
     assert "looks" not in out
     assert "bad.jpg" in err
 

@@ -169,6 +169,18 @@ def test_the_best_epoch_is_kept_where_it_is_asked_for(faces, tmp_path):
     assert all(np.array_equal(*pair) for pair in zip(weights(tmp_path), best, strict=True))
 
 
+def test_another_backend_is_refused(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(LabError, match=r"Keras runs on jax.*KERAS_BACKEND=tensorflow"):
+        fit.fit(QUICK, faces, tmp_path)
+
+
+def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["fit", str(tmp_path / "no.toml"), "--data", "x.csv", "--run", str(tmp_path)])
+    with pytest.raises(SystemExit, match="There is no recipe at"):
+        fit.main()
+
+
 @pytest.mark.slow
 def test_a_tiny_net_learns_the_drawn_faces(tmp_path):
     faces = drawn.faces(7000)
