@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mien.errors import LabError
+from mien.errors import LabError, MienError
 from mien.lab import calibrate, checkpoint, nets
 from mien.lab.calibrate import Calibration
 from mien.lab.data import Faces, divide
@@ -166,9 +166,11 @@ def main() -> None:
     words.add_argument("--int8", action="store_true", help="write the eight-bit file")
     words.add_argument("--looks", type=int, default=1, help="how often PublicTest was looked at, this time counted")
     given = words.parse_args()
-    notes = {"looks": given.looks}
-    faces = data.read(given.data)
-    card = export(given.run, faces, given.to, name=given.name, eight_bit=given.int8, notes=notes)
+    try:
+        faces, notes = data.read(given.data), {"looks": given.looks}
+        card = export(given.run, faces, given.to, name=given.name, eight_bit=given.int8, notes=notes)
+    except MienError as error:
+        raise SystemExit(str(error)) from None
     log.info("%s", card.to_json())
 
 

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mien.errors import LabError, nearest
+from mien.errors import LabError, MienError, nearest
 from mien.lab import augment, checkpoint, nets, schedule
 from mien.lab.data import Faces, divide
 from mien.lab.recipe import Recipe
@@ -40,6 +40,7 @@ class Targets:
 
 def fit(recipe: Recipe, faces: Faces, folder: Path) -> keras.Model:
     """The trained net with its averaged weights. Goes on where a killed run of the same recipe stopped."""
+    _refuse_another_backend()
     learned, kept = divide(recipe, faces)
     _refuse_too_few(recipe, learned)
     run = _Run(recipe, targets(learned))
@@ -54,6 +55,12 @@ def fit(recipe: Recipe, faces: Faces, folder: Path) -> keras.Model:
         log.info("%s", _line(row))
     checkpoint.finish(folder, run.average, recipe.fit.keep)
     return run.average
+
+
+def _refuse_another_backend() -> None:
+    if (backend := keras.backend.backend()) != "tensorflow":
+        happened = f"Keras runs on {backend}"
+        raise LabError(happened, "training steps are written for TensorFlow", "Set KERAS_BACKEND=tensorflow")
 
 
 def _refuse_too_few(recipe: Recipe, learned: Faces) -> None:
@@ -232,10 +239,13 @@ def main() -> None:
     words.add_argument("--run", type=Path, required=True, help="the folder that receives the run")
     words.add_argument("--epochs", type=int, help="end after so many epochs instead of the recipe's")
     given = words.parse_args()
-    recipe = Recipe.read(given.recipe)
-    if given.epochs:
-        recipe = replace(recipe, fit=replace(recipe.fit, epochs=given.epochs))
-    fit(recipe, data.read(given.data), given.run)
+    try:
+        recipe = Recipe.read(given.recipe)
+        if given.epochs:
+            recipe = replace(recipe, fit=replace(recipe.fit, epochs=given.epochs))
+        fit(recipe, data.read(given.data), given.run)
+    except MienError as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":
