@@ -1,0 +1,100 @@
+"""The proof end to end: faces in scenes, read with ``Engine.read``, against ``Engine.score`` on the faces themselves.
+
+Each 48 x 48 face is enlarged to 96 to 240 pixels and pasted into a drawn 640 x 480 scene. Detector, crop and model
+together must name as many expressions as the model alone does on the same faces, within two points.
+
+    python benchmarks/scenes.py --data fer2013.npz --yunet face_detection_yunet_2026may.onnx
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from _drawing import Faces, Scene, fer2013, scenes
+from _machine import write
+from _matching import same
+from numpy.typing import NDArray
+
+from mien import Engine
+from mien.faces import load_detector
+from mien.models import load_classifier, locate
+from mien.types import Box
+
+
+class Answers(NamedTuple):
+    """What was read, -1 where the face was not found, and how many faces were seen where none is."""
+
+    named: NDArray[np.int64]
+    false: int
+
+
+def read(engine: Engine, pictures: list[Scene] | Any) -> Answers:
+    named, false = [], 0
+    for picture, (drawn,) in pictures:
+        readings = engine.read(picture).readings
+        right = [reading for reading in readings if same(reading.face.box, drawn)]
+        false += len(readings) - len(right)
+        best = max(right, key=lambda reading: reading.face.detection, default=None)
+        named.append(-1 if best is None else engine.labels.index(best.emotions.top))
+    return Answers(np.array(named), false)
+
+
+def bare(faces: Faces, seed: int) -> Any:
+    """The faces alone, enlarged: what the detector "none" is for."""
+    rng = np.random.default_rng(seed)
+    for face in faces.pixels:
+        side = int(rng.integers(96, 241))
+        large = cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC)
+        yield Scene(np.repeat(large[..., None], 3, axis=2), (Box(0, 0, side, side),))
+
+
+def compared(answers: Answers, alone: NDArray[np.int64], labels: NDArray[np.int64]) -> dict[str, Any]:
+    found = answers.named >= 0
+    read_right, alone_right = answers.named == labels, alone == labels
+    return {
+        "faces": len(labels),
+        "found": round(float(found.mean()), 4),
+        "false_faces_per_100_scenes": round(100 * answers.false / len(labels), 2),
+        "score_on_all": round(float(alone_right.mean()), 4),
+        "score_on_found": round(float(alone_right[found].mean()), 4),
+        "read_on_found": round(float(read_right[found].mean()), 4),
+        "points_lost": round(100 * float(alone_right[found].mean() - read_right[found].mean()), 2),
+        "same_answer": round(float((answers.named == alone)[found].mean()), 4),
+    }
+
+
+def held_out(path: Path) -> Faces:
+    """Training faces that the embedded model never saw: what may be tuned on."""
+    from mien.lab.data import hold_out
+    from mien.lab.data import read as read_data
+
+    data = read_data(path)
+    kept = hold_out(data, 1500)
+    return Faces(data.pixels[kept], data.labels[kept].astype(np.int64))
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--data", type=Path, required=True, help="fer2013.npz or fer2013.csv")
+    words.add_argument("--yunet", type=Path, help="YuNet's model file; without it yunet is left out")
+    words.add_argument("--model", default="base")
+    words.add_argument("--tune", action="store_true", help="training faces the model never saw; nothing is written")
+    given = words.parse_args()
+    faces = held_out(given.data) if given.tune else fer2013(given.data, "PublicTest")
+    figures: dict[str, Any] = {"split": "PublicTest", "model": given.model}
+    for name in ("haar", "yunet", "none") if given.yunet else ("haar", "none"):
+        engine = Engine(load_classifier(locate(given.model)), load_detector(name, yunet=given.yunet))
+        alone = engine.score(faces.pixels).argmax(axis=1)
+        pictures = bare(faces, seed=7) if name == "none" else scenes(faces, seed=7)
+        figures[name] = compared(read(engine, pictures), alone, faces.labels)
+        print(name, figures[name])
+    if not given.tune:
+        write("scenes", figures)
+
+
+if __name__ == "__main__":
+    main()
