@@ -1,5 +1,7 @@
 """Fetching a picture from an address: a real server on this machine that behaves badly in every way."""
 
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -172,3 +174,11 @@ def test_where_no_server_is(url):
 def test_nobody_listens_to_a_url_in_picture(address):
     with pytest.raises(SourceError, match="--allow-url"):
         media.picture(f"{address}/photo")
+
+
+def test_nothing_of_the_network_is_loaded_before_it_is_asked_for():
+    code = "import sys; from mien import media; print({'ssl', 'http.client', 'urllib.request'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+    with pytest.raises(AttributeError, match="fetched"):
+        _ = media.fetched

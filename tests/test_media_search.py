@@ -202,11 +202,11 @@ def test_a_thousand_folders_deep(tmp_path, monkeypatch):
 
 
 def test_a_large_folder_starts_at_once(tmp_path):
-    for i in range(10_000):
+    for i in range(4_000):
         os.close(os.open(tmp_path / f"{i}.jpg", os.O_CREAT))
     start = time.perf_counter()
     first = list(islice(media.find_pictures([tmp_path]), 3))
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 0.5
     assert [each.name for each in first] == ["0.jpg", "1.jpg", "2.jpg"]
 
 

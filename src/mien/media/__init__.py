@@ -9,17 +9,22 @@
     search.py     the pictures that paths, folders and globs name
     saving.py     pixels to a file, whole or not at all
     address.py    the bytes behind a URL; nothing else here goes to a network
+    refusal.py    why a path could not be opened
     names.py      what sources are called in messages
     quiet.py      keeps a decoder's warnings to itself
 """
 
-from mien.media.address import fetch
+from typing import TYPE_CHECKING, Any
+
 from mien.media.arrays import crops
 from mien.media.decode import MAX_PIXELS
 from mien.media.door import Picture, Source, picture
 from mien.media.names import name_of
 from mien.media.saving import save
 from mien.media.search import SUFFIXES, find_pictures
+
+if TYPE_CHECKING:
+    from mien.media.address import fetch as fetch
 
 __all__ = [
     "MAX_PIXELS",
@@ -33,3 +38,11 @@ __all__ = [
     "picture",
     "save",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "fetch":  # Python's HTTP and TLS take longer to load than a photo to read, and few are asked for a URL
+        from mien.media.address import fetch
+
+        return fetch
+    raise AttributeError(f"module 'mien.media' has no attribute {name!r}")
