@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mien import draw, media
+from mien import media
 from mien.apps.cli.paths import is_file
 from mien.apps.cli.sources import Item
+from mien.draw import paint
 from mien.errors import OutputError
 from mien.types import Failure, FrameResult
 
@@ -30,7 +31,7 @@ class Copies:
         pixels = media.picture(item.source, max_pixels=self._max_pixels).pixels
         if not self.one_file:
             _make_folder(place.parent)
-        media.save(draw.paint(pixels, result), place)
+        media.save(paint(pixels, result), place)
         return place
 
 

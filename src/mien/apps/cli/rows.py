@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeAlias
 
@@ -22,14 +22,17 @@ def rows_to(target: str | None, labels: Sequence[str]) -> Iterator[WriteRows]:
     if target is None:
         yield lambda result: None
         return
-    with _told(target), _stream(target) as stream:
-        yield _writer(stream, labels)
-
-
-def _writer(stream: IO[str], labels: Sequence[str]) -> WriteRows:
     from mien.report import CsvTable  # imported by those who want a table
 
-    return CsvTable(stream, labels).write
+    with ExitStack() as stack:
+        with _told(target):
+            table = CsvTable(stack.enter_context(_stream(target)), labels)
+
+        def write(result: FrameResult | Failure) -> None:
+            with _told(target):
+                table.write(result)
+
+        yield write
 
 
 @contextmanager
@@ -37,8 +40,12 @@ def _stream(target: str) -> Iterator[IO[str]]:
     if target == STDOUT:
         yield sys.stdout
         return
-    with Path(target).open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+    stream = Path(target).open("w", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115
+    try:
         yield stream
+    finally:
+        with suppress(OSError):  # every picture's rows were flushed: what could go wrong has been said
+            stream.close()
 
 
 @contextmanager
