@@ -251,6 +251,19 @@ def test_an_address_is_fetched_when_that_is_allowed(site, capsys):
     assert "404" in gone["error"]
 
 
+def test_an_address_has_a_place_among_the_copies(site, capsys):
+    address = f"{site}/hopper.jpg?size=small/er#top"
+    assert mien("predict", address, address, "--allow-url", "--annotate", "painted", "--json") == 0
+    assert sorted(path.name for path in Path("painted").iterdir()) == ["hopper-2.jpg", "hopper.jpg"]
+
+
+@pytest.mark.parametrize("address", ["http://[", "http://", "https:///x.jpg", "http://\x00/", "HTTP://localhost:port/"])
+def test_an_address_that_is_none_is_a_failure(address, capsys):
+    assert mien("predict", address, "--allow-url", "--json", "--annotate", "painted") == 1
+    [line] = lines(capsys)
+    assert line["source"] == address
+
+
 # Tables
 
 

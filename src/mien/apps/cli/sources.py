@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from pathlib import Path
 
 from mien import media
 from mien.apps.cli.paths import STDIN, is_address, is_folder, root
@@ -39,7 +39,7 @@ def items(words: Sequence[str], leave_out: Path | None = None) -> Iterator[Item]
         if word == STDIN:
             yield Item(_stdin(), STDIN, _place("stdin.png", taken))
         elif is_address(word):
-            yield Item(_fetched(word), word, _place(PurePosixPath(urlsplit(word).path).name or "picture.png", taken))
+            yield Item(_fetched(word), word, _place(_last_part(word), taken))
         else:
             yield from _found(word, len(words) == 1, taken, leave_out)
 
@@ -55,6 +55,11 @@ def _found(word: str, alone: bool, taken: set[str], leave_out: Path | None) -> I
             yield Item(found, str(found), _place(found.name, taken))
         elif leave_out is None or not found.resolve().is_relative_to(leave_out):
             yield Item(found, str(found), top / found.relative_to(folder))
+
+
+def _last_part(address: str) -> str:
+    """What an address would be called as a file; its host where it has no path."""
+    return re.split(r"[?#]", address)[0].rstrip("/").rpartition("/")[2]
 
 
 def _place(name: str, taken: set[str]) -> Path:
