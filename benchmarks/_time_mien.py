@@ -6,9 +6,8 @@ import time
 from pathlib import Path
 
 start = time.perf_counter()
-from mien.media import picture  # noqa: E402
-
 from mien import Engine  # noqa: E402
+from mien.media import picture  # noqa: E402
 
 DETECTOR = sys.argv[2]
 photos = sorted(Path(sys.argv[1]).glob("*.jpg"))
