@@ -41,7 +41,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """Where a face is. Landmarks: right eye, left eye, nose, right and left corner of the mouth, as the person has them."""
+    """Where a face is. Landmarks: right eye, left eye, nose, right and left corner of the mouth (the person's)."""
 
     box: Box
     detection: float = 1.0
