@@ -8,6 +8,7 @@
     arrays.py     .npz
     votes.py      fer2013new.csv, what ten people said of each face
     words.py      which expression and which split a word means
+    several.py    several of them as one
     source.py     what all of them give
 
 What cannot be read is named, row by row, and does not stop the rest.

@@ -1,0 +1,43 @@
+"""Several sources as one: CK+, RAF-DB and AffectNet beside FER2013, each with its own words for the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mien.errors import LabError
+from mien.lab import sources
+from mien.lab.sources.source import Faces, LabelMap, Problem
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several: where it is, what its words mean, and which split all of its faces go to, if not their own."""
+
+    path: str | Path
+    labels: LabelMap = field(default_factory=dict)
+    usage: str = ""
+
+
+def together(parts: Iterable[Part]) -> Faces:
+    """The faces of all parts, one after the other. Their problems say which part they are of."""
+    read = [_read(part) for part in parts]
+    if not read:
+        raise LabError("No source is named", "one path or more was expected", "")
+    return Faces(
+        np.concatenate([faces.pixels for faces in read]),
+        np.concatenate([faces.labels for faces in read]),
+        np.concatenate([faces.usage for faces in read]),
+        np.concatenate([faces.votes for faces in read]),
+        tuple(problem for faces in read for problem in faces.problems),
+    )
+
+
+def _read(part: Part) -> Faces:
+    faces = sources.read(part.path, labels=part.labels).faces
+    problems = tuple(Problem(problem.row, f"{part.path}: {problem.reason}") for problem in faces.problems)
+    usage = np.full(len(faces), part.usage) if part.usage else faces.usage
+    return Faces(faces.pixels, faces.labels, usage, faces.votes, problems)
