@@ -49,12 +49,12 @@ def section(found: re.Match[str]) -> str:
 
 
 def render(name: str) -> str:
-    """A table by name: the result file it stands on is the part of its name before the first dash."""
-    place = RESULTS / f"{name.partition('-')[0]}.json"
+    result, draw = TABLES[name]
+    place = RESULTS / f"{result}.json"
     if not place.exists():
         return "*Not measured yet.*"
     told = json.loads(place.read_text(encoding="utf-8"))
-    return f"{TABLES[name](told['figures'])}\n\n{origin(told)}"
+    return f"{draw(told['figures'])}\n\n{origin(told)}"
 
 
 def origin(told: Figures) -> str:
@@ -112,7 +112,79 @@ def peers(figures: Figures) -> str:
     return table(["", *columns.values()], body)
 
 
-TABLES: dict[str, Callable[[Figures], str]] = {"speed": speed, "peers": peers}
+def accuracy(figures: Figures) -> str:
+    sheet, low_high = figures["public"], "{:.1%} to {:.1%}"
+    rows = [
+        ("accuracy, seven expressions", percent(sheet["accuracy"])),
+        ("its 95 % interval", low_high.format(*sheet["ci95"]).replace("%", " %")),
+        ("accuracy without faces that have a twin in training", percent(sheet["accuracy_no_twins"])),
+        ("balanced accuracy (mean recall)", percent(sheet["balanced_accuracy"])),
+        ("accuracy on the 70 % it is surest of", percent(sheet["accuracy_surest_70"])),
+        ("names what most of ten people said (FER+), eight expressions", percent(sheet["votes_accuracy"])),
+        ("calibration error (ECE)", f"{sheet['ece']:.3f}"),
+        ("parameters", f"{figures['model']['parameters']:,}"),
+        ("file, MB", f"{figures['model']['bytes'] / 1e6:.1f}"),
+    ]
+    return table([f"PublicTest, {sheet['faces']:,} faces", figures["model"]["name"]], rows)
+
+
+def classes(figures: Figures) -> str:
+    rows = [
+        (label, row["support"], percent(row["precision"]), percent(row["recall"]), f"{row['f1']:.2f}")
+        for label, row in figures["public"]["per_class"].items()
+    ]
+    return table(["expression", "faces", "right when it says so", "found when it is so", "F1"], rows)
+
+
+def spoilt(figures: Figures) -> str:
+    rows = [
+        (row["corruption"], row["strength"], percent(row["accuracy"]), f"{100 * row['lost']:.1f}")
+        for row in figures["held_out_spoilt"]
+    ]
+    return table(["held-out faces with", "strength", "accuracy", "points lost"], rows)
+
+
+def framing(figures: Figures) -> str:
+    rows = [
+        (detector, around, percent(row["found"]), *(f"{row[name]['median']:.3f}" for name in ("scale", "dx", "dy")))
+        for detector, kinds in figures.items()
+        for around, row in kinds.items()
+    ]
+    return table(["detector", "the face stands in", "found", "scale", "dx", "dy"], rows)
+
+
+def scenes(figures: Figures) -> str:
+    rows = [
+        (
+            detector,
+            f"{row['faces']:,}",
+            percent(row["found"]),
+            row["false_faces_per_100_scenes"],
+            percent(row["score_on_found"]),
+            percent(row["read_on_found"]),
+            f"{row['points_lost']:.1f}",
+        )
+        for detector, row in figures.items()
+        if isinstance(row, dict)
+    ]
+    header = ["detector", "scenes", "found", "false hits per 100", "`score` on the found", "`read`", "points lost"]
+    return table(header, rows)
+
+
+def percent(share: float) -> str:
+    return f"{share:.1%}".replace("%", " %")
+
+
+#: What a section is called: the result file it stands on, and how its figures become a table.
+TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
+    "speed": ("speed", speed),
+    "peers": ("peers", peers),
+    "accuracy": ("first-model", accuracy),
+    "classes": ("first-model", classes),
+    "spoilt": ("first-model", spoilt),
+    "framing": ("framing", framing),
+    "scenes": ("scenes", scenes),
+}
 
 if __name__ == "__main__":
     sys.exit(main())
