@@ -1,10 +1,8 @@
 """``mien models``, ``mien doctor`` and ``mien completion``."""
 
 import json
-import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -21,14 +19,6 @@ def home(tmp_path, monkeypatch):
     folder = tmp_path / "home"
     monkeypatch.setenv("MIEN_HOME", str(folder))
     return folder
-
-
-@pytest.fixture
-def yunet():
-    file = os.environ.get("MIEN_TEST_YUNET")
-    if not file:
-        pytest.skip("needs YuNet's file: set MIEN_TEST_YUNET")
-    return Path(file)
 
 
 # The list
@@ -54,8 +44,8 @@ def test_the_list_as_json(capsys):
 # Pull
 
 
-def test_a_file_that_was_brought_is_installed(yunet, home, capsys):
-    assert mien("models", "pull", "yunet", "--from", yunet) == 0
+def test_a_file_that_was_brought_is_installed(yunet_file, home, capsys):
+    assert mien("models", "pull", "yunet", "--from", yunet_file) == 0
     assert str(home) in capsys.readouterr().out
     mien("models", "--json")
     states = {line["name"]: line["state"] for line in json.loads(capsys.readouterr().out)}
@@ -146,9 +136,9 @@ def test_a_broken_model_is_a_finding_and_one(capsys):
     assert "pip install it again" in out
 
 
-def test_installed_yunet_is_timed(yunet, home, capsys):
+def test_installed_yunet_is_timed(yunet_file, home, capsys):
     home.mkdir()
-    shutil.copy(yunet, home / "face_detection_yunet_2026may.onnx")
+    shutil.copy(yunet_file, home / "face_detection_yunet_2026may.onnx")
     mien("doctor", "--json", load=with_fakes())
     assert set(found(capsys, "timing")) == {"haar", "yunet", "none"}
 
