@@ -20,6 +20,7 @@ from mien.apps.cli.edge import run
 from mien.apps.cli.group import COMMANDS
 from mien.apps.cli.group import mien as group
 from mien.errors import ModelDamaged
+from mien.lab import pencil
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -68,17 +69,16 @@ def desk(tmp_path_factory):
         shutil.copy(EXAMPLES / "astronaut.jpg", folder / name)
     for name in ("portraits.jpg", "group.jpg"):
         shutil.copy(EXAMPLES / "portraits.jpg", folder / name)
-    if yunet := os.environ.get("MIEN_TEST_YUNET"):
-        shutil.copy(yunet, folder / "face_detection_yunet_2026may.onnx")
+    pencil.write(folder / "faces", 210, folders=True)
     return folder
 
 
 @pytest.mark.parametrize("line", dict.fromkeys(LINES))
-def test_the_examples_in_the_help_work(line, desk, monkeypatch, capsys):
-    if "pull yunet" in line:
-        bring_yunet(desk, monkeypatch)
+def test_the_examples_in_the_help_work(line, desk, monkeypatch, capsys, request):
     monkeypatch.chdir(desk)
     monkeypatch.setenv("MIEN_HOME", str(desk / "home"))
+    if "pull yunet" in line:
+        bring_yunet(request.getfixturevalue("yunet_file"))
     if set("|<>") & set(line):
         assert shell(line, desk).returncode == 0
     else:
@@ -86,12 +86,9 @@ def test_the_examples_in_the_help_work(line, desk, monkeypatch, capsys):
         assert capsys.readouterr().out
 
 
-def bring_yunet(desk, monkeypatch):
-    """The file is brought once; after that a pull by address has nothing left to fetch."""
-    file = desk / "face_detection_yunet_2026may.onnx"
-    if not file.exists():
-        pytest.skip("needs YuNet's file: set MIEN_TEST_YUNET")
-    monkeypatch.setenv("MIEN_HOME", str(desk / "home"))
+def bring_yunet(file):
+    """The file lies where the example looks for it, and is installed: a pull by address has nothing left to fetch."""
+    shutil.copy(file, "face_detection_yunet_2026may.onnx")
     assert run(["models", "pull", "yunet", "--from", str(file)]) == 0
 
 
