@@ -14,8 +14,8 @@ from mien.lab.writers import INPUT
 
 #: Kinds of nodes that become eight-bit. The end of the net stays in float32: it is small, and class maps read it.
 _KINDS = ("Conv", "Add", "AveragePool", "MaxPool")
-#: What comes out of these is rounded only where the next node takes it, behind the ReLU: half of the range is not wasted
-#: on values that are about to be cut off, and the runtime makes one step of the two.
+#: What comes out of these is rounded only where the next node takes it, behind the ReLU: half of the range is not
+#: wasted on values that are about to be cut off, and the runtime makes one step of the two.
 _LATE = ("Conv", "Add")
 
 
