@@ -1,26 +1,231 @@
-"""One model on one split of the data: the figures of :mod:`mien.lab.scores` and :mod:`mien.lab.votes` together."""
+"""One model on one split of the data: its answers, and the figures they come to.
+
+The temperature behind ``ece_calibrated`` is fitted on faces that are never among those that are reported.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from mien.lab.data import PUBLIC, Faces, without_twins
-from mien.lab.scores import accuracy, score_sheet
-from mien.lab.votes import vote_sheet
-from mien.models import Classifier
+import numpy as np
+from numpy.typing import NDArray
+
+from mien import __version__
+from mien.errors import LabError
+from mien.lab import calibrate
+from mien.lab.data import PRIVATE, PUBLIC, TRAINING, Faces, hold_out, without_twins
+from mien.lab.passes import AUGMENTED, Passes, Progress, views
+from mien.lab.recipe import Data
+from mien.lab.scores import Mask, Shares, accuracy, calibration_error, confusion, log_loss, score_sheet
+from mien.lab.speed import model_facts
+from mien.lab.votes import sides, vote_sheet
+from mien.labels import VOTES, canonical
+from mien.models import Classifier, ModelCard, load_classifier
+
+#: What a split is called on the command line, and in the data. Validation is held out of Training.
+SPLITS = {"public": PUBLIC, "private": PRIVATE, "validation": TRAINING}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model said of the N faces of one split.
+
+    ``faces`` are labelled along the card's labels; ``places`` is where each stands in the data; ``alone`` are those
+    without a twin in another split; ``left_out`` counts faces of expressions that the model does not know.
+    ``calibrated`` are the shares at the temperature that ``held_out`` other faces ask for; None where there are none.
+    ``views`` holds the mean shares of several passes, by the name of the augmentation.
+    """
+
+    card: ModelCard
+    split: str
+    faces: Faces
+    places: NDArray[np.int64]
+    alone: Mask
+    left_out: Mapping[str, int]
+    shares: NDArray[np.float32]
+    votes: NDArray[np.float32] | None
+    calibrated: Shares | None
+    temperature: float | None
+    held_out: int
+    views: Mapping[str, NDArray[np.float32]]
 
 
 def evaluate(classifier: Classifier, faces: Faces, split: str = PUBLIC) -> dict[str, Any]:
-    """Every figure of one model on one split of the data, one forward pass a face."""
-    faces = faces.only(classifier.card.labels)
+    """Every figure of one model on one official split of the data, one forward pass a face."""
+    faces = faces.only(_labels(classifier.card, faces))
     chosen = faces.split(split)
-    outputs = classifier.run(chosen.pixels[..., None])
+    shares, votes = Passes(classifier).over(chosen.pixels)
     alone = without_twins(faces, split)
     return {
         "split": split,
         "faces": len(chosen),
-        **score_sheet(outputs.shares, chosen.labels, chosen.classes),
-        "faces_no_twins": int(alone.sum()),
-        "accuracy_no_twins": accuracy(outputs.shares[alone], chosen.labels[alone]) if alone.any() else None,
-        **({} if outputs.votes is None else vote_sheet(outputs.votes, chosen)),
+        **score_sheet(shares, chosen.labels, chosen.classes),
+        **_twin_figures(shares, chosen, alone),
+        **_vote_figures(classifier.card, votes, chosen),
+    }
+
+
+def examine(
+    model: Path,
+    faces: Faces,
+    split: str = "public",
+    *,
+    augmented: bool = True,
+    progress: Progress | None = None,
+) -> tuple[Answers, dict[str, Any]]:
+    """The answers of an ONNX file, and everything that goes into ``metrics.json``: its facts and its figures."""
+    found = answers(load_classifier(model), faces, split, augmented=augmented, progress=progress)
+    return found, {"mien": __version__, "model": model_facts(model), **figures(found)}
+
+
+def answers(
+    classifier: Classifier,
+    faces: Faces,
+    split: str = "public",
+    *,
+    augmented: bool = True,
+    progress: Progress | None = None,
+) -> Answers:
+    """One pass over the faces of ``split`` (a word of SPLITS), one over those held out, and nine if ``augmented``."""
+    known = _labels(classifier.card, faces)
+    inside = np.flatnonzero(np.isin(faces.labels, [faces.classes.index(label) for label in known]))
+    shown = faces.only(known)
+    aside = hold_out(shown, _held_out(classifier.card))
+    validates = split == "validation"
+    mask = aside if validates else shown.usage == SPLITS[split]
+    chosen = _some(shown, mask, split)
+    others = shown.take(np.zeros(len(shown), bool) if validates else aside)
+    passes = Passes(classifier, progress, len(chosen) * (1 + augmented * AUGMENTED) + len(others))
+    shares, votes = passes.over(chosen.pixels)
+    calibrated, temperature = (
+        _cross_fitted(shares, chosen.labels)
+        if validates
+        else _fitted(shares, passes.over(others.pixels)[0], others.labels)
+    )
+    return Answers(
+        card=classifier.card,
+        split=split,
+        faces=chosen,
+        places=inside[mask],
+        alone=np.ones(len(chosen), bool) if validates else without_twins(shown, SPLITS[split]),
+        left_out={} if validates else _left_out(faces, known, SPLITS[split]),
+        shares=shares,
+        votes=votes,
+        calibrated=calibrated,
+        temperature=temperature,
+        held_out=int(aside.sum()),
+        views=views(passes, chosen.pixels, shares) if augmented else {},
+    )
+
+
+def figures(found: Answers) -> dict[str, Any]:
+    """Every figure of these answers, as plain numbers; None where the data cannot tell."""
+    labels, shares = found.faces.labels, found.shares
+    return {
+        "split": found.split,
+        "faces": len(labels),
+        "labels": list(found.card.labels),
+        "left_out": dict(found.left_out),
+        "fingerprint": fingerprint(found.faces),
+        **score_sheet(shares, labels, found.card.labels),
+        **_twin_figures(shares, found.faces, found.alone),
+        **_calibration(found),
+        **_vote_figures(found.card, found.votes, found.faces),
+        "confusion": confusion(shares, labels).tolist(),
+        "mistakes": sides(shares, found.faces),
+        "tta": {name: _short(view, labels) for name, view in found.views.items()},
+    }
+
+
+def fingerprint(faces: Faces) -> str:
+    """The same sixteen letters for the same faces with the same labels, whatever file they came in."""
+    digest = hashlib.sha256(np.ascontiguousarray(faces.pixels).tobytes())
+    digest.update(" ".join(faces.classes[label] for label in faces.labels).encode())
+    return digest.hexdigest()[:16]
+
+
+def _labels(card: ModelCard, faces: Faces) -> tuple[str, ...]:
+    """The model's labels in the data's words; a LabError where the data has no such class."""
+    labels = tuple(canonical(label) for label in card.labels)
+    strange = [label for label in labels if label not in faces.classes]
+    if strange:
+        raise LabError(
+            f"The model and the data have different labels: no face in the data is '{strange[0]}'",
+            f"the model knows {', '.join(card.labels)}; the data knows {', '.join(faces.classes)}",
+            "Name another model, or data with its labels",
+        )
+    return labels
+
+
+def _some(faces: Faces, mask: Mask, split: str) -> Faces:
+    if split != "validation":
+        return faces.split(SPLITS[split])
+    if not mask.any():
+        happened = "The data has no Training faces to hold out for validation"
+        raise LabError(happened, "Training faces without twins were expected", "Choose --split public")
+    return faces.take(mask)
+
+
+def _held_out(card: ModelCard) -> int:
+    """How many Training faces the model's own recipe held out; they are the same ones every time."""
+    data = card.recipe.get("data") if isinstance(card.recipe, Mapping) else None
+    count = data.get("held_out") if isinstance(data, Mapping) else None
+    return count if isinstance(count, int) and count > 0 else Data().held_out
+
+
+def _left_out(faces: Faces, known: tuple[str, ...], usage: str) -> dict[str, int]:
+    there = Counter(faces.classes[label] for label in faces.labels[faces.usage == usage])
+    return {name: there[name] for name in faces.classes if there[name] and name not in known}
+
+
+def _fitted(shares: Shares, others: Shares, labels: NDArray[np.int64]) -> tuple[Shares | None, float | None]:
+    """The shares at the temperature that the ``others`` ask for, and it; nothing where there are no others."""
+    if not len(others):
+        return None, None
+    temperature = calibrate.temperature(_logs(others), np.eye(others.shape[1])[labels])
+    return calibrate.softmax(_logs(shares) / temperature), temperature
+
+
+def _cross_fitted(shares: Shares, labels: NDArray[np.int64]) -> tuple[Shares | None, float | None]:
+    """Each half at the temperature of the other half; the temperature of all is told."""
+    if len(shares) < 2:
+        return None, None
+    even = np.arange(len(shares)) % 2 == 0
+    calibrated = np.empty(shares.shape)
+    for half in (even, ~even):
+        calibrated[half] = _fitted(shares[half], shares[~half], labels[~half])[0]
+    return calibrated, _fitted(shares, shares, labels)[1]
+
+
+def _logs(shares: Shares) -> Shares:
+    return np.log(np.maximum(shares.astype(np.float64), 1e-12))
+
+
+def _twin_figures(shares: Shares, chosen: Faces, alone: Mask) -> dict[str, Any]:
+    right = accuracy(shares[alone], chosen.labels[alone]) if alone.any() else None
+    return {"faces_no_twins": int(alone.sum()), "accuracy_no_twins": right}
+
+
+def _vote_figures(card: ModelCard, votes: NDArray[np.float32] | None, faces: Faces) -> dict[str, float]:
+    return vote_sheet(votes, faces) if votes is not None and card.vote_labels == VOTES else {}
+
+
+def _calibration(found: Answers) -> dict[str, Any]:
+    error = None if found.calibrated is None else calibration_error(found.calibrated, found.faces.labels)
+    fitted = {"temperature": found.temperature, "faces": found.held_out, "on": "validation"}
+    if found.split == "validation":
+        fitted["on"] = "the other half of validation"
+    return {"ece_calibrated": error, "calibration": fitted}
+
+
+def _short(shares: Shares, labels: NDArray[np.int64]) -> dict[str, float]:
+    return {
+        "accuracy": accuracy(shares, labels),
+        "nll": log_loss(shares, labels),
+        "ece": calibration_error(shares, labels),
     }

@@ -6,6 +6,7 @@ import numpy as np
 
 from mien.lab.data import Faces
 from mien.lab.scores import Mask, Shares
+from mien.labels import VOTES
 
 
 def vote_sheet(votes: Shares, faces: Faces) -> dict[str, float]:
@@ -25,6 +26,27 @@ def vote_sheet(votes: Shares, faces: Faces) -> dict[str, float]:
         "votes_faces": int(sole.sum()),
         "votes_accuracy": float(np.mean(right[sole])),
         "votes_divergence": divergence(said[asked], votes[asked]),
+    }
+
+
+def sides(shares: Shares, faces: Faces) -> dict[str, int]:
+    """Whom people side with where a model is wrong: counts over the mistakes on faces that have a majority.
+
+    ``shares`` (N, K) along ``faces.classes``; "faces" counts those without a majority too.
+    """
+    said, answer = faces.vote_shares(), shares.argmax(1)
+    wrong = answer != faces.labels
+    asked = np.flatnonzero(wrong & majority(said))
+    people = [VOTES[place] for place in said[asked].argmax(1)]
+    model, label = ([faces.classes[place] for place in of[asked]] for of in (answer, faces.labels))
+    with_model = sum(map(str.__eq__, people, model))
+    with_label = sum(map(str.__eq__, people, label))
+    return {
+        "faces": int(wrong.sum()),
+        "with_majority": len(asked),
+        "people_say_the_answer": with_model,
+        "people_say_the_label": with_label,
+        "people_say_something_else": len(asked) - with_model - with_label,
     }
 
 

@@ -14,6 +14,8 @@ from mien.errors import nearest
 COMMANDS = {
     "predict": "mien.apps.cli.predict",
     "models": "mien.apps.cli.models",
+    "data": "mien.apps.cli.data",
+    "evaluate": "mien.apps.cli.evaluate",
     "doctor": "mien.apps.cli.doctor",
     "completion": "mien.apps.cli.completion",
 }

@@ -1,0 +1,43 @@
+"""What a model file is: its size, its work, and its time for one face on one core."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.models import ModelCard, load_classifier
+
+#: Faces that are timed after a few that warm up.
+_TIMED, _WARM = 60, 5
+
+
+def model_facts(path: Path) -> dict[str, Any]:
+    """Plain facts of an ONNX file for ``metrics.json``; ``milliseconds`` is measured here and now."""
+    card = ModelCard.read(path)
+    return {
+        "name": card.name,
+        "file": path.name,
+        "megabytes": path.stat().st_size / 1e6,
+        "parameters": card.parameters,
+        "multiply_adds": card.multiply_adds,
+        "milliseconds": milliseconds(path),
+        "recipe": dict(card.recipe) if isinstance(card.recipe, Mapping) else card.recipe,
+    }
+
+
+def milliseconds(path: Path) -> float:
+    """The median time of one face, alone, on one core."""
+    classifier = load_classifier(path, threads=1)
+    card = classifier.card
+    face = np.random.default_rng(0).integers(0, 256, (1, card.side, card.side, card.channels), np.uint8)
+    times = []
+    for _ in range(_WARM + _TIMED):
+        start = time.perf_counter()
+        classifier.run(face)
+        times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times[_WARM:])

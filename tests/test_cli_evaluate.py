@@ -1,0 +1,176 @@
+"""``mien evaluate``: the folder it leaves, and every way it can be wrong."""
+
+import csv
+import json
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from command import mien
+from mien.lab import drawn
+from tiny import tiny_card, tiny_model
+
+pytest.importorskip("matplotlib")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return drawn.write(tmp_path_factory.mktemp("faces"), 350)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "model.onnx"
+    path.write_bytes(tiny_model())
+    return path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("MIEN_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="module")
+def done(data, model, tmp_path_factory):
+    out = tmp_path_factory.mktemp("evaluated") / "deep" / "er"
+    assert mien("evaluate", "--model", model.parent, "--data", data, "-o", out) == 0
+    return out
+
+
+def metrics(folder: Path) -> dict:
+    return json.loads((folder / "metrics.json").read_text("utf-8"))
+
+
+# What it leaves
+
+
+def test_the_folder_holds_everything_and_nothing_else(done):
+    figures = ("confusion", "confusion_shares", "roc", "precision_recall", "reliability", "coverage", "mistakes")
+    files = {f"{name}.png" for name in figures} | {"metrics.json", "answers.csv", "report.txt", "evaluation.html"}
+    assert {path.name for path in done.iterdir()} == files
+    for name in figures:
+        with Image.open(done / f"{name}.png") as drawing:
+            assert min(drawing.size) > 400
+
+
+def test_the_figures_are_those_of_the_answers(done):
+    with (done / "answers.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    told = metrics(done)
+    assert told["faces"] == len(rows) == 35
+    assert told["accuracy"] == pytest.approx(sum(row["label"] == row["answer"] for row in rows) / len(rows))
+    assert told["model"]["name"] == "tiny"
+    assert told["model"]["milliseconds"] > 0
+    assert all(abs(sum(float(row[name]) for name in told["labels"]) - 1) < 1e-4 for row in rows)
+
+
+class Links(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.links = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href", "xlink:href", "data", "action")]
+
+
+def test_the_page_needs_nothing_but_itself(done):
+    text = (done / "evaluation.html").read_text("utf-8")
+    page = Links()
+    page.feed(text)
+    assert {"svg", "table", "img", "style"} <= set(page.tags)
+    assert not {"script", "link", "iframe"} & set(page.tags)
+    assert all(link.startswith(("data:image/png;base64,", "#")) for link in page.links)
+    assert not re.search(r"url\((?!#)|@import", text)
+    assert "prefers-color-scheme: dark" in text
+    assert page.tags.count("img") == min(24, 35 - round(35 * metrics(done)["accuracy"]))
+
+
+def test_the_report_fits_a_terminal(done):
+    lines = (done / "report.txt").read_text("utf-8").splitlines()
+    assert lines[0] == "tiny on the public split: 35 faces"
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("surprise ") for line in lines)
+
+
+def test_json_is_one_line_on_stdout(data, model, tmp_path, capsys):
+    words = ("--data", data, "--split", "validation", "--one-pass", "--json", "-o", tmp_path / "out")
+    assert mien("evaluate", "--model", model, *words) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == metrics(tmp_path / "out")
+    assert "evaluation.html" in err
+    assert (json.loads(out)["split"], json.loads(out)["tta"]) == ("validation", {})
+
+
+def test_names_in_a_card_cannot_write_into_the_page(data, tmp_path, capsys):
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(tiny_model(tiny_card(name="<script>alert(1)</script>")))
+    assert mien("evaluate", "--model", path, "--data", data, "--one-pass", "-o", tmp_path / "out") == 0
+    assert "<script" not in (tmp_path / "out" / "evaluation.html").read_text("utf-8")
+
+
+# What can be wrong
+
+
+def refused(*words, out: Path) -> int:
+    status = mien("evaluate", *words, "-o", out)
+    assert not out.exists()
+    return status
+
+
+def test_a_missing_split_is_one_sentence(model, tmp_path, capsys):
+    faces = drawn.faces(70)
+    from mien.lab.data import write_csv
+
+    path = write_csv(faces.take(faces.usage != "PrivateTest"), tmp_path / "fer2013.csv")
+    assert refused("--model", model, "--data", path, "--split", "private", out=tmp_path / "out") == 1
+    err = capsys.readouterr().err
+    assert "The data has no PrivateTest faces" in err
+    assert err.count("\n") == 1
+
+
+def test_other_labels_are_one_sentence(data, tmp_path, capsys):
+    path = tmp_path / "other.onnx"
+    path.write_bytes(tiny_model(tiny_card(labels=("bored", "awake"), vote_labels=())))
+    assert refused("--model", path, "--data", data, out=tmp_path / "out") == 1
+    err = capsys.readouterr().err
+    assert "different labels" in err
+    assert "bored" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--model", "bas", "--data", "x"], "Did you mean 'base'?"),
+        (["--model", "base"], "--data"),
+        (["--model", "base", "--data", "x", "--split", "test"], "public"),
+    ],
+)
+def test_wrong_usage(words, said, tmp_path, capsys):
+    assert refused(*words, out=tmp_path / "out") == 2
+    assert said in capsys.readouterr().err
+
+
+def test_data_that_is_not_there(model, tmp_path, capsys):
+    assert refused("--model", model, "--data", tmp_path / "nothing.csv", out=tmp_path / "out") == 1
+    assert "nothing.csv" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be(data, model, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert mien("evaluate", "--model", model, "--data", data, "-o", tmp_path / "file") == 1
+    assert "cannot be written" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_without_matplotlib_the_sentence_has_the_command(data, model, tmp_path, capsys, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith(("mien.plots", "mien.lab.sheet", "mien.lab.score_"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert refused("--model", model, "--data", data, out=tmp_path / "out") == 1
+    assert 'pip install ".[lab]"' in capsys.readouterr().err
