@@ -26,6 +26,7 @@ OFF = Augment(
     small_part=0,
     dark_part=0,
     mixup=0,
+    nothing_part=0,
 )
 
 
@@ -132,3 +133,39 @@ def test_mixing_blends_faces_and_targets_alike(faces):
     assert np.allclose(targets.sum(1), 1, atol=1e-5)
     assert (np.diag(targets) >= 0.5).all()
     assert np.allclose(np.asarray(blended)[..., 0], np.einsum("ij,jhw->ihw", targets, faces[..., 0]), atol=0.05)
+
+
+def test_the_end_of_a_batch_becomes_nothing_in_particular(faces):
+    shares, votes = np.eye(7, dtype=np.float32)[np.arange(70) % 7], np.zeros((70, 8), np.float32)
+    emptied, targets = augment.emptied(faces, [shares, votes], 0.1, seed())
+    assert np.array_equal(np.asarray(emptied)[:63], faces[:63])
+    assert np.abs(np.asarray(emptied)[63:] - faces[63:]).mean() > 5
+    for target, before in zip(targets, (shares, votes), strict=True):
+        assert np.array_equal(np.asarray(target)[:63], before[:63])
+        assert np.allclose(np.asarray(target)[63:], 1 / before.shape[1])
+
+
+def test_a_part_too_small_for_one_face_changes_nothing(faces):
+    emptied, [targets] = augment.emptied(faces, [faces[:, 0, :7, 0]], 0.001, seed())
+    assert emptied is faces
+    assert np.array_equal(targets, faces[:, 0, :7, 0])
+
+
+def test_a_jumble_has_the_same_squares_in_another_order(faces):
+    seen = np.asarray(augment.jumbled(faces[:3], seed()))
+
+    def squares(face):
+        return [face[y : y + 8, x : x + 8].tobytes() for y in range(0, 48, 8) for x in range(0, 48, 8)]
+
+    for before, after in zip(faces[:3, ..., 0], seen[..., 0], strict=True):
+        assert sorted(squares(before)) == sorted(squares(after))
+        assert squares(before) != squares(after)
+
+
+def test_textures_are_of_many_kinds():
+    seen = np.asarray(augment.textures(60, seed()))
+    assert seen.shape == (60, 48, 48, 1)
+    assert (seen.min(), seen.max()) >= (0, 200)
+    assert seen.max() <= 255
+    assert np.ptp(seen.mean((1, 2, 3))) > 150
+    assert np.ptp(seen.std((1, 2, 3))) > 30

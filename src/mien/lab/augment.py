@@ -21,6 +21,8 @@ Seed = Any
 SIDE = 48
 #: How small a face gets before it is enlarged again, in pixels.
 SMALL = (16, 20, 24, 32)
+#: Grains of noise across a texture.
+GRAINS = (2, 5, 12, 48)
 
 
 def varied(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:
@@ -42,6 +44,38 @@ def mixed(faces: Tensor, targets: list[Tensor], strength: Tensor, seed: Seed) ->
 
 def _blend(values: Tensor, share: Tensor) -> Tensor:
     return values * share + ops.roll(values, 1, axis=0) * (1 - share)
+
+
+def emptied(faces: Tensor, targets: list[Tensor], part: float, seed: Seed) -> tuple[Tensor, list[Tensor]]:
+    """The end of the batch made into things that are no faces; their targets say all expressions alike."""
+    count = round(part * faces.shape[0])
+    if not count:
+        return faces, targets
+    texture, jumble = textures(count - count // 2, seed), jumbled(faces[: count // 2], seed)
+    alike = [ops.ones_like(target[:count]) / target.shape[1] for target in targets]
+    filled = [ops.concatenate([target[:-count], even]) for target, even in zip(targets, alike, strict=True)]
+    return ops.concatenate([faces[:-count], texture, jumble]), filled
+
+
+def textures(count: int, seed: Seed) -> Tensor:
+    """Noise of several sizes laid over each other, from clouds to sand, at any contrast and light."""
+    layers = [
+        ops.image.resize(keras.random.uniform((count, side, side, 1), -1, 1, seed=seed), (SIDE, SIDE), "bilinear")
+        * keras.random.uniform((count, 1, 1, 1), 0, 1, seed=seed)
+        for side in GRAINS
+    ]
+    middle, contrast = (keras.random.uniform((count, 1, 1, 1), 0, most, seed=seed) for most in (255, 160))
+    return ops.clip(middle + contrast * sum(layers), 0, 255)
+
+
+def jumbled(faces: Tensor, seed: Seed) -> Tensor:
+    """Faces cut into 36 squares and laid together anew: all of a photo but the face."""
+    count, blocks = faces.shape[0], SIDE // 8
+    cells = ops.transpose(ops.reshape(faces, (count, blocks, 8, blocks, 8)), (0, 1, 3, 2, 4))
+    order = keras.random.shuffle(ops.arange(blocks * blocks), seed=seed)
+    mixed_up = ops.take(ops.reshape(cells, (count, blocks * blocks, 8, 8)), order, axis=1)
+    laid = ops.transpose(ops.reshape(mixed_up, (count, blocks, blocks, 8, 8)), (0, 1, 3, 2, 4))
+    return ops.reshape(laid, (count, SIDE, SIDE, 1))
 
 
 def turned(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:

@@ -156,6 +156,8 @@ class _Run:
         faces = augment.varied(tf.cast(faces, tf.float32), self.recipe.augment, self.seed)
         if mix:
             faces, (shares, votes) = augment.mixed(faces, [shares, votes], self.recipe.augment.mixup, self.seed)
+        part = self.recipe.augment.nothing_part
+        faces, (shares, votes) = augment.emptied(faces, [shares, votes], part, self.seed)
         with tf.GradientTape() as tape:
             loss = self._loss(self.net(faces, training=True), shares, votes)
         self._descend(tape.gradient(loss, self.net.trainable_variables))

@@ -38,7 +38,10 @@ class Net:
 
 @dataclass(frozen=True)
 class Augment:
-    """How faces are varied. Strengths are half-widths of a uniform range; ``*_part`` are shares of each batch."""
+    """How faces are varied. Strengths are half-widths of a uniform range; ``*_part`` are shares of each batch.
+
+    ``nothing_part`` of a batch are no faces, of which the net shall learn to say that it does not know.
+    """
 
     rotation: float = 15.0
     scale: float = 0.18
@@ -53,6 +56,7 @@ class Augment:
     dark_part: float = 0.1
     mixup: float = 0.2
     mixup_until: float = 0.85
+    nothing_part: float = 0.03
 
 
 @dataclass(frozen=True)
