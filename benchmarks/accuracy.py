@@ -20,6 +20,7 @@ import numpy as np
 
 from mien.lab import data
 from mien.lab.evaluate import evaluate
+from mien.lab.nothing import uncertain
 from mien.lab.recipe import Recipe
 from mien.lab.robustness import robustness
 from mien.lab.votes import mixture_row
@@ -48,6 +49,7 @@ def measured(path: Path, faces: data.Faces) -> dict[str, Any]:
         "one_face_one_core_ms": milliseconds(classifier, faces.pixels[:1, ..., None]),
         "public": evaluate(classifier, faces),
         "mixture_on_public": mixture(classifier, faces.split(data.PUBLIC)),
+        "uncertain_of_nothing": uncertain(classifier),
         "held_out_spoilt": [asdict(row) for row in robustness(classifier, kept)],
     }
 
