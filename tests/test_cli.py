@@ -21,6 +21,7 @@ from mien.apps.cli.group import COMMANDS
 from mien.apps.cli.group import mien as group
 from mien.errors import ModelDamaged
 from mien.lab import pencil
+from tiny import tiny_model
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -70,6 +71,7 @@ def desk(tmp_path_factory):
     for name in ("portraits.jpg", "group.jpg"):
         shutil.copy(EXAMPLES / "portraits.jpg", folder / name)
     pencil.write(folder / "faces", 210, folders=True)
+    (folder / "small.onnx").write_bytes(tiny_model())
     return folder
 
 

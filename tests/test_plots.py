@@ -91,6 +91,13 @@ def test_a_sheet_ranks_what_people_said():
     assert ranked({"sad": 2, "happy": 0, "fear": 7}) == [("fear", 7), ("sad", 2)]
 
 
+def test_the_names_of_near_models_do_not_lie_on_each_other():
+    figure = plots.accuracy_and_speed([plots.Rival(name, 2, 0.7, 0.68, 0.72, 3) for name in ("base", "small", "large")])
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+
+
 def test_without_matplotlib_the_sentence_has_the_command():
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -34,12 +34,16 @@ _MEANING = {
 
 def page(metrics: Metrics, figures: Mapping[str, str], worst: Sequence[Mistake]) -> str:
     """The page; ``figures`` are ``<svg>`` elements by name, ``worst`` the mistakes to show."""
+    return whole(title(metrics), _body(metrics, figures, worst))
+
+
+def whole(name: str, body: Iterable[str]) -> str:
+    """A page of our style around these elements."""
     style = files("mien.lab").joinpath("score_page.css").read_text("utf-8")
-    name = escape(title(metrics))
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>'
-    body = "\n".join(_body(metrics, figures, worst))
-    whole = f'<html lang="en"><head>{head}\n<style>\n{style}</style></head>\n<body>\n{body}\n</body></html>'
-    return f"<!doctype html>\n{whole}\n"
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    head = f"{head}<title>{escape(name)}</title>\n<style>\n{style}</style>"
+    inside = "\n".join(body)
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{inside}\n</body></html>\n'
 
 
 def _body(metrics: Metrics, figures: Mapping[str, str], worst: Sequence[Mistake]) -> Iterator[str]:

@@ -53,7 +53,7 @@ def write(folder: Path, found: Answers, metrics: Mapping[str, Any]) -> list[Path
     files[REPORT] = report(metrics).encode()
     files[METRICS] = (json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
     files[PAGE] = page(metrics, figures, worst).encode()
-    return [_written(folder / name, content) for name, content in files.items()]
+    return [written(folder / name, content) for name, content in files.items()]
 
 
 def drawings(found: Answers, metrics: Mapping[str, Any]) -> dict[str, Figure]:
@@ -140,7 +140,8 @@ def _try(folder: Path) -> None:
         raise _unwritable(folder, error) from error
 
 
-def _written(path: Path, content: bytes) -> Path:
+def written(path: Path, content: bytes) -> Path:
+    """The file, whole or not at all; an OutputError where it cannot be."""
     try:
         write_whole(path, content)
     except OSError as error:

@@ -13,6 +13,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from mien.plots.style import INK, MUTED, RIGHT, WRONG, axes, percent, styled
 
+#: Places for a name above or below its dot, in points, the best first.
+_STEPS = (4.0, -12.0, 18.0, -26.0, 32.0, -40.0)
 _HUES = (RIGHT, WRONG, "#6a994e", "#8367c7", "#b8862f", MUTED)
 
 
@@ -68,11 +70,7 @@ def accuracy_and_speed(rivals: Sequence[Rival]) -> Figure:
     figure, ax = axes(6.8, 4.6, "Accuracy against speed")
     for hue, rival in zip(_HUES * len(rivals), rivals, strict=False):
         ax.plot([rival.milliseconds] * 2, [rival.low, rival.high], color=hue, alpha=0.5, linewidth=2)
-        area = 30 + 12 * rival.megabytes  # in square points
-        ax.scatter(rival.milliseconds, rival.accuracy, s=area, color=hue, zorder=3)
-        place = (rival.milliseconds, rival.accuracy)
-        beside = 5 + math.sqrt(area) / 2
-        ax.annotate(rival.name, place, (beside, 4), textcoords="offset points", color=hue, weight="bold")
+        ax.scatter(rival.milliseconds, rival.accuracy, s=_area(rival), color=hue, zorder=3)
     times = [rival.milliseconds for rival in rivals]
     ax.set_xscale("log")
     ax.set(xlabel="milliseconds for a face, on one core", ylabel="accuracy, with its 95 % interval")
@@ -81,4 +79,29 @@ def accuracy_and_speed(rivals: Sequence[Rival]) -> Figure:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     percent(ax.yaxis)
+    for hue, rival, lift in zip(_HUES * len(rivals), rivals, _lifts(ax, rivals), strict=False):
+        place, beside = (rival.milliseconds, rival.accuracy), 5 + math.sqrt(_area(rival)) / 2
+        ax.annotate(rival.name, place, (beside, lift), textcoords="offset points", color=hue, weight="bold")
     return figure
+
+
+def _area(rival: Rival) -> float:
+    """Of the dot, in square points."""
+    return 30 + 12 * rival.megabytes
+
+
+def _lifts(ax: Axes, rivals: Sequence[Rival]) -> list[float]:
+    """How many points above its dot each name is written, so that the names of near dots do not lie on each other."""
+    taken: list[tuple[float, float]] = []
+    lifts = []
+    for rival in rivals:
+        x, y = ax.transData.transform((rival.milliseconds, rival.accuracy)) * 72 / ax.figure.dpi
+        lift = next((step for step in _STEPS if _free(x, y + step, taken)), _STEPS[0])
+        taken.append((x, y + lift))
+        lifts.append(lift)
+    return lifts
+
+
+def _free(x: float, y: float, taken: Sequence[tuple[float, float]]) -> bool:
+    """Is there room for a word of some length, in points?"""
+    return all(abs(x - left) > 90 or abs(y - up) > 12 for left, up in taken)

@@ -23,6 +23,15 @@ Exit status: 0; 1 if the model or the data cannot be used or the folder not be w
 """
 
 
+SPLIT = click.option(
+    "--split",
+    type=click.Choice(["public", "private", "validation"]),
+    default="public",
+    show_default=True,
+    help="PublicTest, PrivateTest, or the Training faces that training held out.",
+)
+
+
 @click.command(epilog=EPILOG)
 @click.option(
     "--model",
@@ -32,13 +41,7 @@ Exit status: 0; 1 if the model or the data cannot be used or the folder not be w
     help="A model from 'mien models', an .onnx file, or the folder of a training run. Without it: base.",
 )
 @click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
-@click.option(
-    "--split",
-    type=click.Choice(["public", "private", "validation"]),
-    default="public",
-    show_default=True,
-    help="PublicTest, PrivateTest, or the Training faces that training held out.",
-)
+@SPLIT
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the files."
 )

@@ -16,6 +16,7 @@ COMMANDS = {
     "models": "mien.apps.cli.models",
     "data": "mien.apps.cli.data",
     "evaluate": "mien.apps.cli.evaluate",
+    "compare": "mien.apps.cli.compare",
     "doctor": "mien.apps.cli.doctor",
     "completion": "mien.apps.cli.completion",
 }

@@ -1,0 +1,121 @@
+"""A comparison as text, as JSON, as a figure and as a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from mien import plots
+from mien.lab.compare import Comparison, Row
+from mien.lab.score_page import whole
+from mien.lab.score_report import percent
+from mien.lab.sheet import written
+
+#: A split of the faces so uneven is called no luck.
+_NO_LUCK = 0.05
+
+_HEAD = ("model", "accuracy", "95 % interval", "no twins", "balanced", "ECE", "params", "MB", "ms", "trained")
+
+
+def text(found: Comparison) -> str:
+    """The table, and below it the sentence about the best two."""
+    rows = [_HEAD, *map(_cells, found.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join([*(_line(row, widths) for row in rows), "", *_sentences(found)]) + "\n"
+
+
+def figures(found: Comparison) -> dict[str, Any]:
+    """Plain numbers of the table and of the test."""
+    test = None if found.test is None else {**found.test._asdict(), "models": [row.name for row in found.rows[:2]]}
+    return {"rows": [_plain(row) for row in found.rows], "mcnemar": test, "mcnemar_missing": found.why or None}
+
+
+def write(folder: Path, found: Comparison) -> list[Path]:
+    """``comparison.json``, ``.txt``, ``.html`` and ``accuracy_and_speed.png``; the page is the last."""
+    figure = plots.accuracy_and_speed([_rival(row) for row in found.rows])
+    files = {
+        "accuracy_and_speed.png": plots.png(figure),
+        "comparison.txt": text(found).encode(),
+        "comparison.json": (json.dumps(figures(found), indent=1, ensure_ascii=False) + "\n").encode(),
+        "comparison.html": whole("Models compared", _body(found, plots.svg(figure, "accuracy against speed"))).encode(),
+    }
+    return [written(folder / name, content) for name, content in files.items()]
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    interval = f"± {100 * row.spread:.1f}" if len(row.entries) > 1 else f"{100 * row.low:.1f} to {100 * row.high:.1f}"
+    return (
+        row.name,
+        percent(row.accuracy),
+        interval,
+        percent(row.no_twins),
+        percent(row.balanced),
+        percent(row.ece),
+        f"{row.parameters / 1e6:.2f} M" if row.parameters else "-",
+        f"{row.megabytes:.1f}",
+        f"{row.milliseconds:.2f}",
+        _span(row.trained),
+    )
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
+    ends = [cell.strip().rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+    return "  ".join([first, *ends]).rstrip()
+
+
+def _sentences(found: Comparison) -> Iterator[str]:
+    if found.test is None:
+        yield f"No test of the best two: {found.why}."
+    else:
+        first, second = (row.name for row in found.rows[:2])
+        only_first, only_second, p = found.test
+        yield f"Only {first} is right on {only_first:,} faces, only {second} on {only_second:,} (McNemar, p = {p:.2g}):"
+        yield "hardly luck." if p < _NO_LUCK else "that could be luck, so neither is shown to be better."
+    if len({each.faces for row in found.rows for each in row.entries}) > 1:
+        yield "Not all were measured on the same faces, so the order of the table says little."
+    if any(len(row.entries) > 1 for row in found.rows):
+        yield "± is the standard deviation over the seeds of one recipe."
+    yield "ms: one face on one core, measured where and when each was evaluated."
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    runs = [{"name": each.name, "accuracy": each.metrics["accuracy"]} for each in row.entries]
+    return {
+        "name": row.name,
+        "runs": runs,
+        "split": row.entries[0].metrics["split"],
+        "accuracy": row.accuracy,
+        "ci95": [row.low, row.high],
+        "spread": row.spread,
+        "accuracy_no_twins": row.no_twins,
+        "balanced_accuracy": row.balanced,
+        "ece": row.ece,
+        "parameters": row.parameters,
+        "megabytes": row.megabytes,
+        "milliseconds": row.milliseconds,
+        "trained_seconds": row.trained,
+    }
+
+
+def _rival(row: Row) -> plots.Rival:
+    return plots.Rival(row.name, row.milliseconds, row.accuracy, row.low, row.high, row.megabytes)
+
+
+def _body(found: Comparison, figure: str) -> Iterator[str]:
+    head = "".join(f"<th>{escape(word)}</th>" for word in _HEAD)
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(row))}</tr>" for row in found.rows)
+    yield "<h1>Models compared</h1>"
+    yield f"<div class='scroll'><table><tr>{head}</tr>{rows}</table></div>"
+    yield f"<p>{escape(' '.join(_sentences(found)))}</p>"
+    yield f"<figure style='max-width:46rem'>{figure}</figure>"
+
+
+def _span(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d}" if minutes >= 60 else f"{minutes} min"
