@@ -143,3 +143,22 @@ def test_a_check_is_a_whole_process(drawn, tmp_path):
     done = process("data", "check", drawn, "--json", env={"MIEN_HOME": str(tmp_path), "PATH": ""})
     assert done.returncode == 0
     assert json.loads(done.stdout)["faces"] == 140
+
+
+# Report
+
+
+def test_a_report_is_a_page_and_its_place_is_told(drawn, tmp_path, capsys):
+    out = tmp_path / "deep" / "report"
+    assert mien("data", "report", drawn, "-o", out) == 0
+    assert capsys.readouterr().out == f"{out / 'report.html'}\n"
+    assert json.loads((out / "report.json").read_text())["faces"] == 140
+
+
+def test_a_report_needs_a_place_that_can_be_written(drawn, tmp_path, capsys):
+    assert mien("data", "report", drawn) == 2
+    assert mien("data", "report", tmp_path / "nowhere", "-o", tmp_path / "out") == 1
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("")
+    assert mien("data", "report", drawn, "-o", tmp_path / "file" / "out") == 1
+    assert "could not be written" in capsys.readouterr().err

@@ -15,6 +15,7 @@ Examples:
 #: The commands in the order of the help, and where each lives.
 COMMANDS = {
     "check": "mien.apps.cli.data_check",
+    "report": "mien.apps.cli.data_report",
     "sample": "mien.apps.cli.data_sample",
 }
 

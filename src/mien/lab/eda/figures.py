@@ -1,0 +1,143 @@
+"""The figures of the data report, from plain numbers, in the one style."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from mien.lab.data import ANSWERS
+from mien.lab.eda.numbers import Numbers
+from mien.lab.eda.people import Votes
+from mien.lab.eda.space import Space
+from mien.labels import EMOTIONS, colour
+from mien.plots.style import GRID, INK, MUTED, axes, sheet, styled
+
+_DEPTH = (1.0, 0.55, 0.3, 0.2)
+
+
+@styled
+def classes(counts: Mapping[str, Sequence[int]]) -> Figure:
+    """Faces of each class, a bar in its colour, the splits one behind the other from deep to light."""
+    figure, ax = axes(6.8, 3.6, "Faces of each expression")
+    left = np.zeros(len(EMOTIONS))
+    for row, depth in zip(counts.values(), _DEPTH, strict=False):
+        ax.barh(EMOTIONS, row, left=left, color=[colour(name) for name in EMOTIONS], alpha=depth, height=0.72)
+        left += np.array(row)
+    for place, count in enumerate(left):
+        ax.annotate(f"{count:,.0f}", (count, place), (5, 0), textcoords="offset points", va="center", color=INK)
+    ax.invert_yaxis()
+    ax.margins(x=0.12)
+    ax.grid(visible=False, axis="y")
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.set_xlabel(f"faces; from deep to light: {', '.join(counts)}")
+    return figure
+
+
+@styled
+def means(numbers: Numbers) -> Figure:
+    """Three rows: the mean face of all and of each class, what sets each apart from all, and where its faces differ."""
+    figure = sheet(9.6, 3.9)
+    places = figure.subplots(3, len(EMOTIONS) + 1)
+    apart = numbers.means - numbers.means[0]
+    reach = max(float(np.abs(apart).max()), 1.0)
+    for column, name in enumerate(("all", *EMOTIONS)):
+        _shown(places[0, column], numbers.means[column], "gray", 0, 255)
+        _shown(places[1, column], apart[column], "RdBu_r", -reach, reach)
+        _shown(places[2, column], numbers.spreads[column], "magma", 0, max(float(numbers.spreads.max()), 1.0))
+        places[0, column].set_title(name, loc="center", fontsize=10, pad=5, color=INK)
+    for ax, word in zip(places[:, 0], ("mean", "mean less\nthat of all", "spread"), strict=True):
+        ax.set_ylabel(word, rotation=0, ha="right", va="center")
+    return figure
+
+
+def _shown(ax: Axes, values: NDArray[np.floating], palette: str, low: float, high: float) -> None:
+    ax.imshow(values, cmap=palette, vmin=low, vmax=high)
+    ax.set(xticks=[], yticks=[])
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+
+
+@styled
+def light(numbers: Numbers, labels: NDArray[np.int64]) -> Figure:
+    """How bright, and how rich in contrast, the faces of each class are: a hill for each, its median marked."""
+    figure = sheet(9.6, 4.2)
+    left, right = figure.subplots(1, 2, sharey=True)
+    _hills(left, numbers.brightness, labels, (0, 255), "brightness: mean of the pixels")
+    _hills(right, numbers.contrast, labels, (0, 110), "contrast: standard deviation of the pixels")
+    left.set_yticks(range(len(EMOTIONS)), EMOTIONS)
+    left.set_ylim(len(EMOTIONS) - 0.7, -1.0)
+    return figure
+
+
+def _hills(
+    ax: Axes, values: NDArray[np.float32], labels: NDArray[np.int64], ends: tuple[float, float], word: str
+) -> None:
+    edges = np.linspace(*ends, 52)
+    middles = (edges[1:] + edges[:-1]) / 2
+    for row, name in enumerate(EMOTIONS):
+        some = values[labels == row]
+        if not len(some):
+            continue
+        height = np.convolve(np.histogram(some, edges)[0], [0.25, 0.5, 0.25], "same")
+        top = row - 0.85 * height / max(float(height.max()), 1.0)
+        ax.fill_between(middles, row, top, color=colour(name), alpha=0.75, linewidth=0)
+        ax.plot([np.median(some)] * 2, [row, row - 0.85], color=INK, linewidth=1)
+    ax.grid(visible=False, axis="y")
+    ax.set(xlim=ends, xlabel=word)
+
+
+@styled
+def answers(votes: Votes) -> Figure:
+    """Of what people said of each class's faces, how much was what: a row for each label, in percent."""
+    figure, ax = axes(8.6, 4.9, "What ten people say of the faces with each label, in percent")
+    for (row, column), part in np.ndenumerate(votes.answers):
+        ax.add_patch(
+            Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, facecolor="none", edgecolor=GRID, linewidth=0.8)
+        )
+        hue = colour(ANSWERS[column]) if column < len(EMOTIONS) + 1 else MUTED
+        ax.add_patch(Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, facecolor=hue, alpha=part**0.7, linewidth=0))
+        bold = "bold" if row == column else None
+        ax.text(column + 0.5, row + 0.5, f"{100 * part:.0f}", ha="center", va="center", color=INK, weight=bold)
+    ax.set(xlim=(0, len(ANSWERS)), ylim=(len(EMOTIONS), 0), xlabel="people say", ylabel="the label says")
+    words = ["not a face" if answer == "nf" else answer for answer in ANSWERS]
+    ax.set_xticks(np.arange(len(ANSWERS)) + 0.5, words, rotation=35, ha="right", rotation_mode="anchor")
+    ax.set_yticks(np.arange(len(EMOTIONS)) + 0.5, EMOTIONS)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    return figure
+
+
+@styled
+def walks(space: Space) -> Figure:
+    """The mean face, and what becomes of it on the way along each axis: a row for each, from -3 to 3 deviations."""
+    steps = (-3, -2, -1, 0, 1, 2, 3)
+    figure = sheet(7.4, 4.6)
+    places = figure.subplots(len(space.axes), len(steps), squeeze=False)
+    for row, (axis, part) in enumerate(zip(space.axes, space.explained, strict=True)):
+        for column, step in enumerate(steps):
+            _shown(places[row, column], space.mean + step * axis, "gray", -2, 2)
+        places[row, 0].set_ylabel(f"axis {row + 1}\n{100 * part:.0f} %", rotation=0, ha="right", va="center")
+    for ax, step in zip(places[0], steps, strict=True):
+        ax.set_title("mean" if step == 0 else f"{step:+d}", loc="center", fontsize=10, pad=5, color=MUTED)
+    return figure
+
+
+@styled
+def scatter(space: Space) -> Figure:
+    """Every face a point in its class's colour; the large points are the middles of the classes."""
+    figure, ax = axes(6.6, 5.6, "The map: axis 1 against axis 2")
+    order = np.random.default_rng(0).permutation(len(space.points))
+    hues = [colour(EMOTIONS[label]) for label in space.labels[order]]
+    ax.scatter(*space.points[order].T, c=hues, s=7, alpha=0.45, linewidths=0, rasterized=True)
+    for label, name in enumerate(EMOTIONS):
+        some = space.points[space.labels == label]
+        if len(some):
+            ax.scatter(*some.mean(0), s=120, color=colour(name), edgecolors=INK, linewidths=0.8, label=name, zorder=3)
+    ax.set(xlabel="axis 1, standard deviations", ylabel="axis 2", aspect="equal", xlim=(-3.4, 3.4), ylim=(-3.4, 3.4))
+    figure.legend(loc="outside right upper", title="middle of", alignment="left", markerscale=0.6)
+    return figure
