@@ -134,6 +134,8 @@ def test_facts_added_later_do_not_trouble_an_older_reader():
         ("framings", []),
         ("temperature", 0),
         ("temperature", "1"),
+        ("temperature", 10**400),
+        ("framings", {"haar": [10**400, 0, 0]}),
         ("votes_temperature", -1.0),
         ("uncertain_below", 1.1),
         ("mixture_above", -0.1),
@@ -158,7 +160,7 @@ def test_what_is_no_json_object_is_refused(card):
         ModelCard.from_json(card)
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), {1, 2}])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), {1, 2}, "\ud800"])
 def test_scores_that_are_no_json_are_refused_at_export(number):
     with pytest.raises(CardError, match="cannot be written as JSON"):
         write_card(tiny_graph(), replace(FULL, scores={"accuracy": number}))

@@ -14,7 +14,7 @@ from PIL import Image
 from fakes import FakeClassifier, FakeDetector, fake_card
 from mien import Engine, FrameResult
 from mien.engine import emotions_of
-from mien.errors import ArrayError, HeadMissing, MienError, ModelMissing, SourceMissing
+from mien.errors import ArrayError, HeadMissing, MienError, ModelError, ModelMissing, SourceMissing
 from mien.labels import EMOTIONS, VOTES
 from mien.types import Box, Failure
 
@@ -133,6 +133,37 @@ def test_a_source_that_raises_leaves_no_thread(engine):
     with pytest.raises(RuntimeError, match="own trouble"):
         list(engine.read_many(broken()))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mien-read")]
+
+
+@pytest.mark.parametrize("one", ["missing.jpg", b"no picture", Image.new("RGB", (9, 8)), flat(0), flat(0)[..., 0]])
+def test_read_many_takes_a_lone_picture_for_a_list_of_one(engine, one):
+    assert len(list(engine.read_many(one))) == 1
+
+
+def test_read_many_takes_a_stack_apart(engine):
+    assert [result.size for result in engine.read_many(np.zeros((3, 9, 8, 3), np.uint8))] == [(8, 9)] * 3
+    assert [result.size for result in engine.read_many(np.zeros((5, 9, 8), np.uint8))] == [(8, 9)] * 5
+
+
+def test_planes_instead_of_a_picture_are_told_and_not_taken_apart(engine):
+    [failure] = engine.read_many(np.zeros((3, 9, 8), np.uint8))
+    assert "channels come first" in failure.error.remedy
+
+
+def test_no_number_of_jobs_stops_a_run(engine):
+    assert len(list(engine.read_many([flat(0)], jobs=-1))) == 1
+
+
+def test_a_model_that_stops_costs_one_picture_and_no_other():
+    class Stopping(FakeClassifier):
+        def run(self, faces):
+            if faces.max(initial=0) == 255:
+                raise ModelError("it stopped")
+            return super().run(faces)
+
+    pictures = [flat(0)] * 4 + [flat(255)] + [flat(0)] * 11
+    results = list(Engine(Stopping(), FakeDetector()).read_many(pictures, jobs=1))
+    assert [isinstance(result, Failure) for result in results] == [False] * 4 + [True] + [False] * 11
 
 
 def test_score_takes_gray_and_rgb_crops_of_any_size(engine):

@@ -40,6 +40,17 @@ def stored(folder: Path, name: str, data: bytes) -> Path:
 # What is in the file
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that opens and cannot be read")
+def test_a_file_that_cannot_be_read_although_it_opens():
+    assert "'/proc/self/mem' cannot be read" in refused("/proc/self/mem", SourceMissing).happened
+
+
+def test_bytes_with_gaps_are_bytes():
+    spread = bytearray(2 * len(PORTRAITS))
+    spread[::2] = PORTRAITS
+    assert media.picture(memoryview(spread)[::2]).pixels.shape == (480, 960, 3)
+
+
 def test_an_empty_file(tmp_path):
     assert "'empty.jpg' is empty" in str(refused(stored(tmp_path, "empty.jpg", b""))).replace(f"{tmp_path}/", "")
 
@@ -193,11 +204,19 @@ def test_an_empty_path(path):
     refused(path, kind)
 
 
-@pytest.mark.parametrize("address", ["https://example.org/a.jpg", "HTTP://example.org", "data:image/png;base64,iVBO"])
-def test_an_address_is_not_fetched(address):
+@pytest.mark.parametrize(
+    ("address", "way"),
+    [
+        ("https://example.org/a.jpg", "--allow-url"),
+        ("HTTP://example.org", "--allow-url"),
+        ("s3://bucket/a.jpg", "name the file"),
+        ("data:image/png;base64,iVBO", "name the file"),
+    ],
+)
+def test_an_address_is_not_fetched(address, way):
     error = refused(address, SourceError)
     assert "is an address" in error.happened
-    assert "--allow-url" in error.remedy
+    assert way in error.remedy
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")

@@ -92,6 +92,16 @@ def test_a_graph_for_one_face_at_a_time_still_reads_many():
     )
 
 
+def test_a_graph_that_stops_at_the_second_face_is_refused_when_it_is_loaded():
+    raw = onnx.load_model_from_string(tiny_model())
+    [flatten] = [node for node in raw.graph.node if node.op_type == "Flatten"]
+    flatten.op_type = "Reshape"
+    flatten.input.append("one")
+    raw.graph.initializer.append(onnx.helper.make_tensor("one", onnx.TensorProto.INT64, [2], [1, 32]))
+    with pytest.raises(ModelError, match="stopped while running"):
+        load_classifier(raw.SerializeToString())
+
+
 def test_own_labels_and_a_single_head():
     card = tiny_card(labels=("yes", "no", "perhaps"), vote_labels=())
     shares, votes = load_classifier(tiny_model(card)).run(some_faces(2))
@@ -119,7 +129,7 @@ def test_faces_the_card_does_not_speak_of_are_refused(model, faces):
 
 def test_card_and_graph_must_agree_on_the_labels():
     for wrong in (tiny_model(shares=6), tiny_model(votes=7)):
-        assert "shape (1," in refusal(wrong).happened
+        assert "shape (2," in refusal(wrong).happened
 
 
 def test_card_and_graph_must_agree_on_the_input():
@@ -135,6 +145,17 @@ def test_card_and_graph_must_agree_on_the_heads():
     foreign = onnx.load_model_from_string(tiny_graph(votes=0))
     foreign.graph.node[-1].output[0] = foreign.graph.output[0].name = "probabilities"
     assert "probabilities" in refusal(write_card(foreign.SerializeToString(), tiny_card(vote_labels=()))).happened
+
+
+def test_shares_that_are_no_tensor_are_refused():
+    foreign = onnx.load_model_from_string(tiny_graph(votes=0))
+    foreign.graph.node[-1].output[0] = "tensor"
+    foreign.graph.node.append(onnx.helper.make_node("SequenceConstruct", ["tensor"], ["shares"]))
+    foreign.graph.output[0].CopyFrom(
+        onnx.helper.make_tensor_sequence_value_info("shares", onnx.TensorProto.FLOAT, None)
+    )
+    error = refusal(write_card(foreign.SerializeToString(), tiny_card(vote_labels=())))
+    assert "seq(tensor(float))" in error.happened
 
 
 def test_logits_are_not_taken_for_shares():

@@ -84,7 +84,7 @@ class Engine:
 
     def read_many(
         self,
-        sources: Iterable[Source | Failure],
+        sources: Iterable[Source | Failure] | Source,
         *,
         min_face: int | None = None,
         max_pixels: int | None = None,
@@ -93,11 +93,12 @@ class Engine:
         """Read pictures lazily, in order. One that fails is a :class:`Failure` in its place, and the rest go on.
 
         ``jobs`` threads open pictures and find faces, a few pictures ahead; the model scores their faces together.
+        A lone path, picture or array is read as a list of one; an array ``(N, h, w, 3)`` as N pictures.
         """
         look = partial(self._find_or_fail, min_face=min_face, max_pixels=max_pixels)
-        with closing(_ahead(look, sources, jobs or os.cpu_count() or 1)) as groups:
+        with closing(_ahead(look, media.several(sources), max(jobs or os.cpu_count() or 1, 1))) as groups:
             for group in groups:
-                results = iter(self._read_found([found for found in group if isinstance(found, _Found)]))
+                results = iter(self._read_or_fail([found for found in group if isinstance(found, _Found)]))
                 for found in group:
                     yield found if isinstance(found, Failure) else next(results)
 
@@ -109,9 +110,9 @@ class Engine:
         """What ten people would say of face crops, as shares ``(N, vote_labels)``; crops as in :meth:`score`."""
         if not self.vote_labels:
             raise HeadMissing(
-                f"the model '{self.card.name}' does not say what ten people would vote",
-                "votes need a model trained on FER+ with a second head",
-                "use model='base', or score(), which every model has",
+                f"The model '{self.card.name}' does not say what ten people would vote",
+                "Votes need a model with a second head, trained on FER+",
+                "Use model='base', or score(), which every model has",
             )
         votes = self._classifier.run(self._as_input(media.crops(crops))).votes
         assert votes is not None, "load_classifier holds the card to the outputs"
@@ -137,6 +138,15 @@ class Engine:
             crops,
             [judge(picture.pixels, face, crop) for face, crop in zip(faces, crops, strict=True)],
         )
+
+    def _read_or_fail(self, pictures: Sequence[_Found]) -> Sequence[FrameResult | Failure]:
+        """Where the model stops, each picture has another chance by itself; the one it stops at fails, and no other."""
+        try:
+            return self._read_found(pictures)
+        except MienError as error:
+            if len(pictures) == 1:
+                return [Failure(pictures[0].name, error)]
+            return [result for picture in pictures for result in self._read_or_fail([picture])]
 
     def _read_found(self, pictures: Sequence[_Found]) -> list[FrameResult]:
         """Score the crops of all pictures in one run of the model, and hand them back picture by picture."""

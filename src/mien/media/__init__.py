@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien.media.arrays import crops
 from mien.media.decode import MAX_PIXELS
-from mien.media.door import Picture, Source, picture
+from mien.media.door import Picture, Source, picture, several
 from mien.media.names import name_of
 from mien.media.saving import save
 from mien.media.search import SUFFIXES, find_pictures
@@ -37,6 +37,7 @@ __all__ = [
     "name_of",
     "picture",
     "save",
+    "several",
 ]
 
 

@@ -31,6 +31,11 @@ def rgb(array: NDArray[Any]) -> Pixels:
     return np.ascontiguousarray(array)
 
 
+def is_one(array: NDArray[Any]) -> bool:
+    """Is this meant as one picture? Also when its channels come first, which is refused with advice."""
+    return array.ndim < 3 or (array.ndim == 3 and bool({array.shape[0], array.shape[2]} & {1, 3, 4}))
+
+
 def crops(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Face crops, held to ``(N, H, W)`` gray or ``(N, H, W, 3)`` RGB uint8. N may be 0, H and W may not."""
     array = _stacked(array)

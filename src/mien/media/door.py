@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -56,7 +56,7 @@ def picture(source: Source, *, max_pixels: int | None = None) -> Picture:
         case Image.Image():
             pixels = upright(source, shown(source), limit)
         case bytes() | bytearray() | memoryview():
-            pixels = decoded(BytesIO(source), shown(source), limit)
+            pixels = decoded(BytesIO(bytes(source)), shown(source), limit)
         case str() | PathLike():
             with _opened(source) as file:
                 pixels = decoded(file, shown(source), limit)
@@ -65,12 +65,30 @@ def picture(source: Source, *, max_pixels: int | None = None) -> Picture:
     return Picture(pixels, name_of(source))
 
 
+def several(sources: object) -> Iterable[Any]:
+    """Sources to go through; a lone one becomes a list of one, for text would come apart into letters.
+
+    Of arrays only a stack comes apart: ``(N, h, w, channels)``, or ``(N, h, w)`` where it cannot be one picture.
+    """
+    match sources:
+        case str() | PathLike() | bytes() | bytearray() | memoryview() | Image.Image():
+            return [sources]
+        case np.ndarray() if arrays.is_one(sources):
+            return [sources]
+        case Iterable():
+            return sources
+    return [sources]
+
+
 @contextmanager
 def _opened(source: str | PathLike[str]) -> Iterator[IO[bytes]]:
     if refused := refused_unopened(source):
         raise refused
     with _handle(source) as file:
-        yield file if file.seekable() else _emptied(file, shown(source))
+        try:
+            yield file if file.seekable() else _emptied(file, shown(source))
+        except OSError as error:  # a disk or a network share that gives out after the file was opened
+            raise refusal(source, error) from error
 
 
 def _handle(source: str | PathLike[str]) -> IO[bytes]:

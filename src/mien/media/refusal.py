@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from mien.errors import SourceError, SourceMissing, SourceUnreadable
-from mien.media.names import is_address, nearby, shown
+from mien.media.names import is_address, name_of, nearby, shown
 
 _EXPECTED = "A path to a picture file was expected"
 
@@ -16,7 +16,8 @@ _EXPECTED = "A path to a picture file was expected"
 def refused_unopened(source: str | PathLike[str]) -> SourceError | None:
     """The reason not even to try: an address, or nothing at all. None for a path."""
     if is_address(source):
-        remedy = "Addresses are only read by the command line, with --allow-url"
+        web = name_of(source).lower().startswith(("http://", "https://"))
+        remedy = "The command line fetches it with --allow-url" if web else "Download it, and name the file"
         return SourceError(f"{shown(source)} is an address, not a path", _EXPECTED, remedy)
     if not os.fspath(source):
         return SourceMissing("The path is empty", _EXPECTED, "Name a picture file")
@@ -42,7 +43,7 @@ def refusal(source: str | PathLike[str], error: OSError | ValueError) -> SourceE
         case OSError(errno=errno.ELOOP):
             return SourceMissing(f"{name} is a link that leads to itself", _EXPECTED, "Mend the link")
     reason = getattr(error, "strerror", None) or error
-    return SourceMissing(f"{name} cannot be opened: {reason}", _EXPECTED, "Check the path")
+    return SourceMissing(f"{name} cannot be read: {reason}", _EXPECTED, "Check the path")
 
 
 def _folder(name: str) -> SourceUnreadable:

@@ -17,6 +17,10 @@ _MEND = "Export the model again with mien's lab, or write a card that fits with 
 _SLACK = 0.05
 
 
+#: What shares may be told in; they come out as float32.
+_NUMBERS = ("tensor(float)", "tensor(float16)", "tensor(double)")
+
+
 class Session(Protocol):
     """What is asked of an ONNX Runtime session."""
 
@@ -38,21 +42,26 @@ def check_input(session: Session, card: ModelCard, name: str) -> None:
 
 
 def check_heads(session: Session, card: ModelCard, name: str) -> None:
-    """An output ``shares``, and ``votes`` if and only if the card has labels for it."""
-    found = [each.name for each in session.get_outputs()]
+    """An output ``shares``, and ``votes`` if and only if the card has labels for it; both of numbers."""
+    kinds = {each.name: each.type for each in session.get_outputs()}
+    found = list(kinds)
     if "shares" not in found:
         raise CardError(f"{name} has the outputs {', '.join(found)}", "Expected one that is named shares", _MEND)
     if ("votes" in found) != bool(card.vote_labels):
         told = "an output votes, but no labels for it" if "votes" in found else "labels for votes, but no such output"
         raise CardError(f"{name} has {told}", "Expected both or neither", _MEND)
+    for head in {"shares", "votes"} & set(found):
+        if kinds[head] not in _NUMBERS:
+            raise CardError(f"{name} answers {head} as {kinds[head]}", "Expected a tensor of floats", _MEND)
 
 
-def check_answer(answer: NDArray[Any], labels: tuple[str, ...], head: str, name: str) -> None:
-    """One row of shares as wide as the labels: between 0 and 1, and 1 in all."""
-    if answer.shape != (1, len(labels)):
-        told = f"one face gives {head} of shape {_shape(answer.shape)}"
-        raise CardError(f"In {name} {told}", f"Expected (1, {len(labels)}): the card has {len(labels)} labels", _MEND)
-    if not (np.all(answer > -_SLACK) and abs(float(answer.sum()) - 1) < _SLACK):
+def check_answer(answer: NDArray[Any], faces: int, labels: tuple[str, ...], head: str, name: str) -> None:
+    """For each face a row of shares as wide as the labels: between 0 and 1, and 1 in all."""
+    wide = (faces, len(labels))
+    if answer.shape != wide:
+        told = f"{faces} face{'s' * (faces > 1)} gave {head} of shape {_shape(answer.shape)}"
+        raise CardError(f"In {name} {told}", f"Expected {wide}: the card has {len(labels)} labels", _MEND)
+    if not (np.all(answer > -_SLACK) and np.all(abs(answer.sum(axis=1) - 1) < _SLACK)):
         expected = "Expected numbers from 0 to 1 that make 1 in all: the softmax belongs inside the graph"
         raise CardError(f"{name} answers {head} that are no shares", expected, _MEND)
 
@@ -66,9 +75,9 @@ def check_faces(faces: NDArray[np.uint8], card: ModelCard) -> None:
         raise ArrayError(happened, wanted, "mien.faces.crop.as_input makes it from any crops")
 
 
-def blank(card: ModelCard) -> NDArray[np.uint8]:
-    """One black face, to see how a model answers."""
-    return np.zeros((1, card.side, card.side, card.channels), np.uint8)
+def blank(card: ModelCard, faces: int) -> NDArray[np.uint8]:
+    """So many black faces, to see how a model answers."""
+    return np.zeros((faces, card.side, card.side, card.channels), np.uint8)
 
 
 def _fits(shape: Sequence[Any], expected: Sequence[int]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,7 +92,9 @@ class ModelCard:
     def to_json(self) -> str:
         """One line of JSON, as it is written into the file."""
         try:
-            return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+            card = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+            card.encode()  # JSON may hold half a character, a file may not
+            return card
         except (TypeError, ValueError) as error:
             expected = "Expected plain numbers (no NaN, no NumPy values), words, lists and dicts"
             raise CardError(
@@ -167,7 +169,8 @@ def _word(value: object) -> bool:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # Whole numbers in JSON may be longer than any float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _count(value: object) -> bool:
