@@ -20,7 +20,7 @@ from mien.media.arrays import crops
 from mien.media.decode import MAX_PIXELS
 from mien.media.door import Picture, Source, picture, several
 from mien.media.names import name_of
-from mien.media.saving import save
+from mien.media.saving import WRITABLE, save
 from mien.media.search import SUFFIXES, find_pictures
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
+    "WRITABLE",
     "Picture",
     "Source",
     "crops",

@@ -25,6 +25,9 @@ _ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".webp": ("WEBP", {"quality": 92}),
 }
 
+#: The suffixes of what can be written.
+WRITABLE = frozenset(_ENCODERS)
+
 
 def save(pixels: Pixels, path: str | PathLike[str]) -> None:
     """Write RGB uint8 ``(h, w, 3)`` as JPEG, PNG or WebP, told by the suffix.

@@ -15,7 +15,7 @@ from typing import IO, NoReturn
 import click
 
 from mien.apps.cli.group import mien
-from mien.apps.cli.output import flush, remark, unwritten
+from mien.apps.cli.output import flush, printable, remark, unwritten
 from mien.apps.cli.reader import LoadEngine, load_engine
 from mien.errors import MienError
 
@@ -81,13 +81,14 @@ def _leave(error: BaseException) -> int:
             # The library says such things in its own words; only stdout under click's help is left.
             return _silence(_complain(str(unwritten(error)), FAILED))
         case MienError():
-            return _silence(_complain(str(error), FAILED))
+            return _silence(_complain(printable(str(error)), FAILED))
         case _:
             return _silence(_complain(_bug(error), BUG))
 
 
 def _complain(message: str, status: int) -> int:
-    remark(f"mien: {message}")
+    """Line by line and printable: names out of files are in it, and none of them steers the terminal."""
+    remark("\n".join(printable(line.expandtabs(4)) for line in f"mien: {message}".splitlines()))
     return status
 
 
@@ -104,6 +105,8 @@ def _bug(error: BaseException) -> str:
 
 def _silence(status: int) -> int:
     """Throw away what stdout still holds, so that the interpreter does not complain about it on its way out."""
+    if sys.stdout is None:  # started with stdout closed
+        return status
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from mien.apps.cli.output import remark
 from mien.models import home
 
@@ -14,7 +16,7 @@ _HINT = "Faces were found with haar. 'mien models pull yunet' fetches a faster a
 def hint_at_yunet(seconds: float) -> None:
     """Say it after the first slow run; an empty file in mien's cache folder remembers that it was said."""
     said = home() / "hint-yunet"
-    if seconds < SLOW or said.exists():
+    if seconds < SLOW or os.path.lexists(said):
         return
     remark(_HINT)
     try:

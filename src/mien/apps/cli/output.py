@@ -21,6 +21,8 @@ def flush() -> None:
 
 def remark(line: str) -> None:
     """One line to stderr, for the person and not for the pipe. Where nobody can be told, nothing is said."""
+    if sys.stderr is None:  # started with stderr closed; print would turn to stdout
+        return
     with suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 
@@ -47,7 +49,7 @@ def unwritten(error: OSError) -> OutputError:
     """What to say when stdout takes no more."""
     reason = error.strerror or error
     return OutputError(
-        f"the output could not be written: {reason}", "stdout takes no more", "make room, or send it somewhere else"
+        f"the output could not be written: {reason}", "Stdout takes no more", "Make room, or send it somewhere else"
     )
 
 

@@ -47,4 +47,17 @@ def is_file(target: str) -> bool:
 def holds_originals(target: Path, words: Sequence[str]) -> bool:
     """Would copies in this folder lie where the originals are, or above them?"""
     folders = (root(word) for word in words if word != STDIN and not is_address(word))
-    return any(folder.resolve().is_relative_to(target.resolve()) for folder in folders)
+    return any(real(folder).is_relative_to(real(target)) for folder in folders)
+
+
+def real(path: Path) -> Path:
+    """The path without links; one that leads in a circle stays as it is, where ``Path.resolve`` raises."""
+    return Path(os.path.realpath(path))
+
+
+def same_file(one: str | Path, other: str | Path) -> bool:
+    """Do both name one file? Not if either is not there, or may not be looked at."""
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return False

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from mien.apps.cli.choices import complete_detectors, complete_models
-from mien.apps.cli.output import on_terminal
-from mien.apps.cli.paths import STDIN, STDOUT, holds_originals, is_address, is_file
+from mien.apps.cli.output import on_terminal, printable
+from mien.apps.cli.paths import STDIN, STDOUT, holds_originals, is_address, is_file, same_file
 from mien.apps.cli.reader import LoadEngine, Reader
 from mien.errors import DetectorError, ModelMissing
 
@@ -100,6 +100,8 @@ def _check(request: Request) -> None:
         raise click.UsageError("--json and --csv - both want stdout. Give --csv a file.")
     if request.csv and _names_a_picture(request.csv):  # such as --csv *.jpg
         raise click.UsageError(f"--csv would write its table over the picture '{request.csv}'. Name a .csv file.")
+    if request.csv and any(same_file(request.csv, word) for word in request.sources):
+        raise click.UsageError(f"--csv would write its table over the source '{request.csv}'. Name a .csv file.")
     if request.annotate and not is_file(request.annotate) and holds_originals(Path(request.annotate), request.sources):
         raise click.UsageError(
             f"the originals lie in '{request.annotate}', and copies never lie among them. Try --annotate painted."
@@ -117,4 +119,4 @@ def _engine(context: click.Context, request: Request) -> Reader:
     try:
         return load(model=request.model, detector=request.detector)
     except (DetectorError, ModelMissing) as error:
-        raise click.UsageError(str(error), context) from error
+        raise click.UsageError(printable(str(error)), context) from error

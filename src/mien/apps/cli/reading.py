@@ -17,7 +17,7 @@ import click
 from mien.apps.cli.bar import Bar
 from mien.apps.cli.hint import hint_at_yunet
 from mien.apps.cli.output import on_terminal, printable, remark
-from mien.apps.cli.paths import STDOUT
+from mien.apps.cli.paths import STDOUT, real
 from mien.apps.cli.reader import Reader
 from mien.apps.cli.rows import rows_to
 from mien.apps.cli.screens import complaint, screen
@@ -58,7 +58,7 @@ class Tally:
         return int(self.failed > 0 or (require_face and self.faceless > 0))
 
     def __str__(self) -> str:
-        parts = [f"{self.pictures:,} pictures", f"{self.faces:,} faces"]
+        parts = [f"{self.pictures:,} pictures", f"{self.faces:,} face{'s' * (self.faces != 1)}"]
         parts += [f"{self.faceless:,} without a face"] * bool(self.faceless)
         parts += [f"{self.failed:,} failed"] * bool(self.failed)
         return ", ".join([*parts, f"{self.seconds:.1f} s"])
@@ -97,7 +97,7 @@ def _pictures(request: Request, copies: Copies | None) -> Iterator[Item]:
     if copies is None:
         return items(request.sources)
     if not copies.one_file:
-        return items(request.sources, leave_out=copies.target.resolve())
+        return items(request.sources, leave_out=real(copies.target))
     first = list(islice(found := items(request.sources), 2))
     if len(first) > 1:
         raise click.UsageError(

@@ -58,6 +58,6 @@ def _told(target: str) -> Iterator[None]:
         where = "stdout" if target == STDOUT else f"'{printable(target)}'"
         raise OutputError(
             f"the table could not be written to {where}: {error.strerror or error}",
-            "a place with room that may be written to was expected",
-            "name another file with --csv",
+            "A place with room that may be written to was expected",
+            "Name another file with --csv",
         ) from error

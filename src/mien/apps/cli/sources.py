@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien import media
-from mien.apps.cli.paths import STDIN, is_address, is_folder, root
-from mien.errors import MienError, SourceTooLarge
+from mien.apps.cli.paths import STDIN, is_address, is_folder, real, root
+from mien.errors import MienError, SourceMissing, SourceTooLarge
 from mien.types import Failure
 
 #: More than any picture file has; a pipe that never ends must not fill the memory.
 _STDIN_LIMIT = 1 << 30
+
+#: File systems take 255 bytes; a number and a suffix may follow.
+_LONGEST_NAME = 100
+
+_TO_STDIN = "Give it a picture: mien predict - < photo.jpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +52,20 @@ def items(words: Sequence[str], leave_out: Path | None = None) -> Iterator[Item]
 def _found(word: str, alone: bool, taken: set[str], leave_out: Path | None) -> Iterator[Item]:
     folder = root(word)
     several = is_folder(word) or not os.path.lexists(word)
-    top = _place(folder.resolve().name, taken) if several and not alone else Path()
+    top = _place(real(folder).name, taken) if several and not alone else Path()
     for found in media.find_pictures([word]):
         if isinstance(found, Failure):
             yield Item(found, found.source, Path())
         elif not several:
             yield Item(found, str(found), _place(found.name, taken))
-        elif leave_out is None or not found.resolve().is_relative_to(leave_out):
+        elif leave_out is None or not real(found).is_relative_to(leave_out):
             yield Item(found, str(found), top / found.relative_to(folder))
 
 
 def _last_part(address: str) -> str:
-    """What an address would be called as a file; its host where it has no path."""
-    return re.split(r"[?#]", address)[0].rstrip("/").rpartition("/")[2]
+    """What an address would be called as a file on any system; its host where it has no path."""
+    last = re.split(r"[?#]", address)[0].rstrip("/").rpartition("/")[2]
+    return re.sub(r'[\\:*"<>|\0-\x1f]', "_", last)[-_LONGEST_NAME:]
 
 
 def _place(name: str, taken: set[str]) -> Path:
@@ -73,10 +79,16 @@ def _place(name: str, taken: set[str]) -> Path:
 
 
 def _stdin() -> bytes | Failure:
-    data = sys.stdin.buffer.read(_STDIN_LIMIT + 1)
+    if sys.stdin is None:
+        return Failure(STDIN, SourceMissing("stdin is closed", "A picture was expected there", _TO_STDIN))
+    try:
+        data = sys.stdin.buffer.read(_STDIN_LIMIT + 1)
+    except OSError as error:
+        happened = f"stdin cannot be read: {error.strerror or error}"
+        return Failure(STDIN, SourceMissing(happened, "A picture was expected there", _TO_STDIN))
     if len(data) <= _STDIN_LIMIT:
         return data
-    return Failure(STDIN, SourceTooLarge("stdin brought more than 1 GiB", "one picture was expected"))
+    return Failure(STDIN, SourceTooLarge("stdin brought more than 1 GiB", "One picture was expected", _TO_STDIN))
 
 
 def _fetched(address: str) -> bytes | Failure:
