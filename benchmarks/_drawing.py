@@ -38,7 +38,7 @@ class Scene(NamedTuple):
 
 
 def fer2013(path: Path, usage: str) -> Faces:
-    """One part of FER2013 ("Training" or "PublicTest"), from the original CSV or from an ``.npz`` of the same columns."""
+    """One part of FER2013 ("Training" or "PublicTest"), from the original CSV or an ``.npz`` of its columns."""
     if path.suffix == ".csv":
         return _from_csv(path, usage)
     data = np.load(path)
@@ -51,6 +51,16 @@ def _from_csv(path: Path, usage: str) -> Faces:
         rows = [row for row in csv.DictReader(lines) if row["Usage"] == usage]
     pixels = np.array([np.fromstring(row["pixels"], np.uint8, sep=" ") for row in rows])
     return Faces(pixels.reshape(-1, 48, 48), np.array([int(row["emotion"]) for row in rows]))
+
+
+def held_out(path: Path) -> Faces:
+    """Training faces that the embedded model never saw: what may be tuned on."""
+    from mien.lab.data import hold_out
+    from mien.lab.data import read as read_data
+
+    data = read_data(path)
+    kept = hold_out(data, 1500)
+    return Faces(data.pixels[kept], data.labels[kept].astype(np.int64))
 
 
 def portrait(name: str) -> Pixels:

@@ -6,6 +6,9 @@ Where a detector finds the face, its box is compared with the borders of the FER
     scale   side of the picture / square root of the box's area
     dx, dy  centre of the picture from the centre of the box, in box widths and heights
 
+With YuNet, also what levelling the eyes is worth: scenes of training faces the model never saw, upright and turned,
+read with and without it, by the slope that the landmarks show.
+
     python benchmarks/framing.py --data fer2013.npz --yunet face_detection_yunet_2026may.onnx
 """
 
@@ -13,17 +16,22 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from _drawing import Scene, fer2013, scene
+from _drawing import Faces, Scene, fer2013, held_out, scene, scenes
 from _machine import write
 from _matching import matching
 from numpy.typing import NDArray
 
 from mien.faces import Detector, load_detector
+from mien.faces.crop import FRAMINGS, as_input, cut, slope
+from mien.models import Classifier, load_classifier, locate
+from mien.types import Box, Pixels
 
 Show = Callable[[np.random.Generator, NDArray[np.uint8]], Scene]
 
@@ -34,15 +42,9 @@ def bordered(kind: int, margin: float) -> Show:
         large = cv2.cvtColor(cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC), cv2.COLOR_GRAY2RGB)
         edge = int(side * margin)
         picture = cv2.copyMakeBorder(large, edge, edge, edge, edge, kind, value=(128, 128, 128))
-        return Scene(np.asarray(picture, np.uint8), (scene_box(edge, side),))
+        return Scene(np.asarray(picture, np.uint8), (Box(edge, edge, side, side),))
 
     return show
-
-
-def scene_box(edge: int, side: int) -> Any:
-    from mien.types import Box
-
-    return Box(edge, edge, side, side)
 
 
 SURROUNDINGS: dict[str, Show] = {
@@ -65,7 +67,7 @@ def offsets(detector: Detector, faces: NDArray[np.uint8], show: Show, seed: int)
     return np.array(rows)
 
 
-def _offset(box: Any, drawn: Any) -> tuple[float, float, float]:
+def _offset(box: Box, drawn: Box) -> tuple[float, float, float]:
     scale = drawn.width / np.sqrt(box.width * box.height)
     dx = (drawn.x + drawn.width / 2 - box.x - box.width / 2) / box.width
     dy = (drawn.y + drawn.height / 2 - box.y - box.height / 2) / box.height
@@ -80,21 +82,75 @@ def summary(rows: NDArray[np.float64], shown: int) -> dict[str, Any]:
     return told
 
 
+class Read(NamedTuple):
+    """One face in a scene: the slope of its eyes, and whether it was named rightly bare, as it leans, and levelled."""
+
+    slope: float
+    bare: bool
+    leaning: bool
+    levelled: bool
+
+
+def levelling(detector: Detector, model: Classifier, faces: Faces, turn: float) -> dict[str, Any]:
+    """Accuracy with and without levelled eyes, in scenes turned by ``turn`` degrees one way or the other."""
+    slopes, labels, crops = [], [], []
+    for index, ((picture, (drawn,)), face) in enumerate(zip(scenes(faces, seed=7), faces.pixels, strict=True)):
+        shown = turned(picture, drawn, turn * (-1) ** index)
+        found = matching(detector.detect(shown), drawn)
+        if found is None:
+            continue
+        leaning = cut(shown, replace(found, landmarks=None), FRAMINGS[detector.name], 48)
+        levelled = cut(shown, found, FRAMINGS[detector.name], 48)
+        slopes.append(abs(slope(found)))
+        labels.append(faces.labels[index])
+        crops += [np.repeat(face[..., None], 3, axis=2), leaning, levelled]
+    answers = model.run(as_input(np.array(crops), 48, "gray")).shares.argmax(axis=1).reshape(-1, 3)
+    rows = [Read(lean, *(answer == label)) for lean, label, answer in zip(slopes, labels, answers, strict=True)]
+    groups = [(0.0, 180.0), *pairwise((0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 90.0))]
+    return {"found": round(len(rows) / len(faces.labels), 4)} | {
+        f"{low:.0f}-{high:.0f} degrees": _accuracies([row for row in rows if low <= row.slope < high])
+        for low, high in groups
+    }
+
+
+def turned(picture: Pixels, drawn: Box, degrees: float) -> Pixels:
+    """The scene turned about the face."""
+    middle = drawn.x + drawn.width / 2, drawn.y + drawn.height / 2
+    turn = cv2.getRotationMatrix2D(middle, degrees, 1.0)
+    size = picture.shape[1], picture.shape[0]
+    return np.asarray(cv2.warpAffine(picture, turn, size, borderMode=cv2.BORDER_REFLECT), np.uint8)
+
+
+def _accuracies(rows: list[Read]) -> dict[str, Any]:
+    told: dict[str, Any] = {"faces": len(rows)}
+    if rows:
+        _, bare, leaning, levelled = np.mean(np.array(rows, float), axis=0).round(4).tolist()
+        told |= {"bare": bare, "as it leans": leaning, "levelled": levelled}
+    return told
+
+
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--data", type=Path, required=True, help="fer2013.npz or fer2013.csv")
     words.add_argument("--yunet", type=Path, help="YuNet's model file; without it only Haar is measured")
     words.add_argument("--faces", type=int, default=2000, help="training faces a detector and surrounding")
+    words.add_argument("--model", default="base", help="the model that tells what levelling is worth")
     given = words.parse_args()
+    cv2.setNumThreads(1)
     faces = fer2013(given.data, "Training").some(given.faces, seed=41).pixels
     figures = {}
     for name in ("haar", "yunet") if given.yunet else ("haar",):
         detector = load_detector(name, yunet=given.yunet)
         figures[name] = {
-            around: summary(offsets(detector, faces, show, seed=5), len(faces))
-            for around, show in SURROUNDINGS.items()
+            around: summary(offsets(detector, faces, show, seed=5), len(faces)) for around, show in SURROUNDINGS.items()
         }
         print(name, figures[name])
+    if given.yunet:
+        model, unseen = load_classifier(locate(given.model)), held_out(given.data).some(given.faces, seed=8)
+        figures["levelling"] = {
+            f"turned {turn} degrees": levelling(detector, model, unseen, turn) for turn in (0, 15, 30)
+        }
+        print(figures["levelling"])
     write("framing", figures)
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from _drawing import Faces, Scene, fer2013, scenes
+from _drawing import Faces, Scene, fer2013, held_out, scenes
 from _machine import write
 from _matching import same
 from numpy.typing import NDArray
@@ -65,16 +65,6 @@ def compared(answers: Answers, alone: NDArray[np.int64], labels: NDArray[np.int6
         "points_lost": round(100 * float(alone_right[found].mean() - read_right[found].mean()), 2),
         "same_answer": round(float((answers.named == alone)[found].mean()), 4),
     }
-
-
-def held_out(path: Path) -> Faces:
-    """Training faces that the embedded model never saw: what may be tuned on."""
-    from mien.lab.data import hold_out
-    from mien.lab.data import read as read_data
-
-    data = read_data(path)
-    kept = hold_out(data, 1500)
-    return Faces(data.pixels[kept], data.labels[kept].astype(np.int64))
 
 
 def main() -> None:

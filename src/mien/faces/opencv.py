@@ -24,7 +24,7 @@ T = TypeVar("T")
 #: Side of the patch in which Haar looks again at a face, the face being 1 / 1.7 of it.
 PATCH = 58
 #: Constant, and the weights of log(1 + n) for the windows of the three cascades. Provisional until measured.
-CONFIDENCE = (-4.5, 0.8, 0.9, 1.2)
+CONFIDENCE = (-2.88, 0.45, 1.07, 2.69)
 
 
 class Pool(Generic[T]):
