@@ -174,3 +174,11 @@ def test_without_matplotlib_the_sentence_has_the_command(data, model, tmp_path, 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert refused("--model", model, "--data", data, out=tmp_path / "out") == 1
     assert 'pip install ".[lab]"' in capsys.readouterr().err
+
+
+def test_a_keras_file_must_be_explained_and_an_onnx_file_must_not(data, model, tmp_path, capsys):
+    (tmp_path / "net.h5").write_bytes(b"a net")
+    assert refused("--model", tmp_path / "net.h5", "--data", data, out=tmp_path / "out") == 1
+    assert "--labels" in capsys.readouterr().err
+    assert refused("--model", model, "--data", data, "--scale", "0-1", out=tmp_path / "out") == 2
+    assert "for Keras files" in capsys.readouterr().err

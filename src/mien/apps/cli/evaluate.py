@@ -38,31 +38,44 @@ SPLIT = click.option(
     default="base",
     metavar="NAME",
     shell_complete=complete_models,
-    help="A model from 'mien models', an .onnx file, or the folder of a training run. Without it: base.",
+    help="A model from 'mien models', an .onnx, .keras or .h5 file, or the folder of a training run. Without it: base.",
 )
 @click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
 @SPLIT
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the files."
 )
+@click.option("--labels", metavar="A,B,...", help="Of another's Keras file: its labels, in the order of its outputs.")
+@click.option("--scale", type=click.Choice(["0-1", "0-255"]), help="Of another's Keras file: the pixels it takes.")
 @click.option("--one-pass", is_flag=True, help="No test-time augmentation: ten times quicker.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json as one line.")
 @click.pass_context
 def evaluate(
-    context: click.Context, /, model: str, data: str, split: str, out: Path, one_pass: bool, as_json: bool
+    context: click.Context,
+    /,
+    model: str,
+    data: str,
+    split: str,
+    out: Path,
+    labels: str | None,
+    scale: str | None,
+    one_pass: bool,
+    as_json: bool,
 ) -> None:
     """Measure a model on faces with labels.
 
     The folder receives metrics.json, report.txt, answers.csv, every figure as PNG, and evaluation.html,
     one page that holds it all. Every figure but those named so is of a single pass. The temperature
     behind the calibrated error is fitted on Training faces held out, never on the faces reported.
+
+    A Keras file is turned into ONNX once, which needs the extra 'train'; Lambda layers are refused.
     """
     from mien.lab.evaluate import examine
     from mien.lab.score_report import report
     from mien.lab.sheet import PAGE, place, write
     from mien.lab.sources import read
 
-    path = located(context, model)
+    path = located(context, model, labels, scale)
     with place(out):
         with Bar() as bar:
             faces = read(data, progress=bar.update).faces
@@ -73,11 +86,17 @@ def evaluate(
     remark(f"The whole evaluation: {printable(str(out / PAGE))}")
 
 
-def located(context: click.Context, model: str) -> Path:
-    """The model's file; a name that nobody knows is wrong usage."""
+def located(context: click.Context, model: str, labels: str | None = None, scale: str | None = None) -> Path:
+    """The model's ONNX file, made first if it is a Keras file; a name that nobody knows is wrong usage."""
+    from mien.lab.foreign import as_onnx, is_keras
     from mien.models import locate
 
     try:
+        if is_keras(Path(model)):
+            words = [word.strip() for word in (labels or "").split(",") if word.strip()]
+            return as_onnx(Path(model), labels=words, scale=scale or "")
+        if labels or scale:
+            raise click.UsageError("--labels and --scale are for Keras files; an .onnx file says both itself.", context)
         return locate(model)
     except ModelMissing as error:
         raise click.UsageError(str(error), context) from error

@@ -1,0 +1,95 @@
+"""Keras files, ``.keras`` and ``.h5``, ours and other people's: turned into ONNX once, checked, and kept.
+
+The turning is done by a process of its own (:mod:`mien.lab.keras_file`), so that TensorFlow's memory, its words on
+stderr and whatever an odd file does to it stay there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from mien.errors import LabError, MissingExtra, ModelMissing, install_command
+from mien.lab.checkpoint import write_whole
+from mien.models import ModelCard, home
+from mien.models.store import RUN_FILE
+
+SUFFIXES = (".keras", ".h5", ".hdf5")
+
+#: What the pixels that go into another's net are: as they are, or divided by 255.
+SCALES = ("0-255", "0-1")
+
+#: A change in how files are turned changes this, and nothing that was kept is taken for the new.
+_EDITION = 1
+
+
+def is_keras(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
+
+
+def as_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") -> Path:
+    """The ONNX file of a Keras file, made now or before; a LabError says why there can be none.
+
+    ``labels`` (in the order of its outputs) and ``scale`` must be told, unless the ``model.onnx`` of its run lies
+    beside it and tells them.
+    """
+    if not path.is_file():
+        raise ModelMissing(f"There is no model file '{path}'", "Expected a .keras or .h5 file", "Check the path")
+    told = _card_beside(path)
+    labels, votes = (tuple(labels), ()) if labels or not told else (told.labels, told.vote_labels)
+    scale = scale or (SCALES[0] if told else "")
+    if not labels or scale not in SCALES:
+        happened = f"'{path}' does not say what its answers and its pixels are"
+        remedy = "Add --labels angry,disgust,fear,... and --scale 0-1 or 0-255"
+        raise LabError(happened, "its labels in order and the scale of its pixels were expected", remedy)
+    kept = home() / "converted" / f"{_key(path, labels, votes, scale)}.onnx"
+    if not kept.is_file():
+        _refuse_without_keras(path)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        _turn(path, kept, labels, votes, scale)
+    return kept
+
+
+def _card_beside(path: Path) -> ModelCard | None:
+    beside = path.with_name(RUN_FILE)
+    return ModelCard.read(beside) if beside.is_file() else None
+
+
+def _key(path: Path, labels: Sequence[str], votes: Sequence[str], scale: str) -> str:
+    """From the content, so that a file that was moved is not turned again, and a changed one is."""
+    digest = hashlib.sha256(path.read_bytes())
+    digest.update(json.dumps([_EDITION, path.stem, labels, votes, scale]).encode())
+    return digest.hexdigest()[:32]
+
+
+def _refuse_without_keras(path: Path) -> None:
+    missing = [name for name in ("keras", "tensorflow", "tf2onnx") if find_spec(name) is None]
+    if missing:
+        happened = f"'{path}' is a Keras file, and {', '.join(missing)} is not installed"
+        raise MissingExtra(happened, "The extra 'train' brings it", f"Run {install_command('train')}")
+
+
+def _turn(path: Path, kept: Path, labels: Sequence[str], votes: Sequence[str], scale: str) -> None:
+    part = kept.with_suffix(".part")
+    words = json.dumps([str(path), str(part), list(labels), list(votes), scale])
+    command = [sys.executable, "-m", "mien.lab.keras_file", words]
+    # TensorFlow's is the backend whose nets become ONNX, whichever the person trains with.
+    done = subprocess.run(command, capture_output=True, check=False, env={**os.environ, "KERAS_BACKEND": "tensorflow"})
+    try:
+        *_, last = done.stdout.splitlines() or [b""]
+        answer = json.loads(last)
+    except ValueError:
+        happened = f"'{path}' ended the process that was to read it (status {done.returncode})"
+        raise LabError(
+            happened, "a model that Keras can load was expected", "Export it to ONNX where it was made"
+        ) from None
+    if answer:
+        raise LabError(*answer)
+    write_whole(kept, part.read_bytes())
+    part.unlink()
