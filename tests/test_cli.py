@@ -79,6 +79,8 @@ def desk(tmp_path_factory):
 def test_the_examples_in_the_help_work(line, desk, monkeypatch, capsys, request):
     monkeypatch.chdir(desk)
     monkeypatch.setenv("MIEN_HOME", str(desk / "home"))
+    if "augment-preview" in line:
+        pytest.importorskip("keras", reason="needs the extra train")
     if "pull yunet" in line:
         bring_yunet(request.getfixturevalue("yunet_file"))
     if set("|<>") & set(line):

@@ -16,6 +16,7 @@ Examples:
 COMMANDS = {
     "check": "mien.apps.cli.data_check",
     "report": "mien.apps.cli.data_report",
+    "augment-preview": "mien.apps.cli.data_preview",
     "sample": "mien.apps.cli.data_sample",
 }
 

@@ -26,7 +26,7 @@ def png(sheet: Sheet, enlarged: int = 2) -> bytes:
     large = sheet.repeat(enlarged, axis=0).repeat(enlarged, axis=1)
     gray, seen = np.maximum(large, 0).astype(np.uint8), np.where(large < 0, 0, 255).astype(np.uint8)
     buffer = io.BytesIO()
-    Image.merge("LA", [Image.fromarray(gray), Image.fromarray(seen)]).save(buffer, "PNG", optimize=True)
+    Image.merge("LA", [Image.fromarray(gray), Image.fromarray(seen)]).save(buffer, "PNG")
     return buffer.getvalue()
 
 
