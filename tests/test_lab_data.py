@@ -7,6 +7,7 @@ from mien.errors import LabError
 from mien.lab import data, drawn
 from mien.lab.data import ANSWERS, Problem
 from mien.lab.recipe import Data, Recipe
+from mien.lab.sources import votes
 from mien.labels import EMOTIONS
 
 HEADER = "emotion,pixels,Usage\n"
@@ -89,8 +90,8 @@ def test_votes_of_another_length_are_named_and_left_out(tmp_path):
 
 
 def test_npz_is_read_and_missing_parts_are_named(tmp_path, faces):
-    votes = faces.votes[:, [data.ANSWERS.index(name) for name in map(data.canonical, data._FER_PLUS_COLUMNS)]]
-    np.savez(tmp_path / "a.npz", pixels=faces.pixels, emotion=faces.labels, usage=faces.usage, votes=votes)
+    given = {"pixels": faces.pixels, "emotion": faces.labels, "usage": faces.usage}
+    np.savez(tmp_path / "a.npz", **given, votes=votes.theirs(faces.votes))
     assert np.array_equal(data.read(tmp_path / "a.npz").votes, faces.votes)
     np.savez(tmp_path / "b.npz", pixels=faces.pixels)
     with pytest.raises(LabError, match="no emotion, usage"):

@@ -23,6 +23,8 @@ PIXELS = " ".join(["7"] * 2303 + ["8"])
 def home(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("MIEN_HOME", str(folder))
+    monkeypatch.setattr(sources, "WORTH_BYTES", 0)
+    monkeypatch.setattr(sources, "WORTH_PICTURES", 0)
     return folder
 
 
@@ -426,6 +428,13 @@ def test_a_cache_that_cannot_be_written_costs_nothing_else(tmp_path, monkeypatch
     (tmp_path / "taken").write_text("a file, not a folder")
     monkeypatch.setenv("MIEN_HOME", str(tmp_path / "taken"))
     assert len(sources.read(drawn.write(tmp_path, 21))) == 21
+
+
+def test_what_is_read_in_a_moment_is_not_kept(tmp_path, home, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setenv("MIEN_HOME", str(home))
+    sources.read(drawn.write(tmp_path, 21))
+    assert not list(home.rglob("*.npz"))
 
 
 def test_the_cache_forgets_what_was_used_longest_ago(tmp_path, home):

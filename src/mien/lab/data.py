@@ -1,13 +1,7 @@
-"""FER2013 and FER+ as arrays: read, checked, split.
-
-Shapes: ``fer2013.csv`` (emotion, pixels, Usage; also with spaces in the column names), ``fer2013.npz`` (pixels,
-emotion, usage), and FER+'s ``fer2013new.csv`` beside either, which has the same rows in the same order.
-"""
+"""FER2013 and FER+ as arrays: what faces with labels are, which are twins, who learns and who is held out."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,15 +10,13 @@ from numpy.typing import NDArray
 
 from mien.errors import LabError, nearest
 from mien.lab.recipe import Recipe
-from mien.labels import EMOTIONS, VOTES, canonical
+from mien.labels import EMOTIONS, VOTES
 
 SIDE = 48
-PIXELS = SIDE * SIDE
 TRAINING, PUBLIC, PRIVATE = "Training", "PublicTest", "PrivateTest"
 USAGES = (TRAINING, PUBLIC, PRIVATE)
 #: What people could say of a face in FER+: our eight expressions, in our order, then these two.
 ANSWERS = (*VOTES, "unknown", "nf")
-_FER_PLUS = "fer2013new.csv"
 
 
 @dataclass(frozen=True)
@@ -96,19 +88,10 @@ class Faces:
 
 
 def read(path: str | Path) -> Faces:
-    """The faces in a ``.csv`` or ``.npz`` file, with FER+ votes where ``fer2013new.csv`` lies beside it."""
-    path = Path(path)
-    if not path.is_file():
-        raise LabError(
-            f"There is no data at {path}",
-            "fer2013.csv or fer2013.npz was expected",
-            "Get FER2013 from Kaggle, see the guide",
-        )
-    faces = _read_npz(path) if path.suffix == ".npz" else _read_csv(path)
-    voted = path.with_name(_FER_PLUS)
-    if faces.votes.any() or not voted.is_file():
-        return faces
-    return _with_votes(faces, voted)
+    """The faces at a path, whatever their shape, with FER+ votes where they lie beside: see :mod:`mien.lab.sources`."""
+    from mien.lab import sources  # which makes its faces of what stands here
+
+    return sources.read(path).faces
 
 
 def twins(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -158,113 +141,6 @@ def _in_proportion(
         inside = np.flatnonzero(labels == label)
         rank[rng.permutation(inside)] = (np.arange(len(inside)) + rng.random()) / len(inside)
     return places[np.argsort(rank, kind="stable")[:count]]
-
-
-def _read_npz(path: Path) -> Faces:
-    with np.load(path, allow_pickle=False) as file:
-        missing = [name for name in ("pixels", "emotion", "usage") if name not in file]
-        if missing:
-            raise LabError(f"{path.name} has no {', '.join(missing)}", "pixels, emotion and usage were expected", "")
-        pixels, labels = file["pixels"].astype(np.uint8), file["emotion"].astype(np.int64)
-        votes = _ours(file["votes"]) if "votes" in file else np.zeros((len(labels), len(ANSWERS)), np.int16)
-        return Faces(pixels, labels, file["usage"].astype(np.str_), votes)
-
-
-#: FER+'s own column order, which the npz keeps.
-_FER_PLUS_COLUMNS = (
-    "neutral",
-    "happiness",
-    "surprise",
-    "sadness",
-    "anger",
-    "disgust",
-    "fear",
-    "contempt",
-    "unknown",
-    "nf",
-)
-
-
-def _ours(votes: NDArray[np.generic], columns: Iterable[str] = _FER_PLUS_COLUMNS) -> NDArray[np.int16]:
-    places = {canonical(name): place for place, name in enumerate(columns)}
-    return votes[:, [places[answer] for answer in ANSWERS]].astype(np.int16)
-
-
-def _read_csv(path: Path) -> Faces:
-    with path.open("rb") as file:
-        columns = [
-            name.strip().strip('"').lower() for name in file.readline().decode("utf-8-sig", "replace").split(",")
-        ]
-        missing = [name for name in ("emotion", "pixels", "usage") if name not in columns]
-        if missing:
-            raise LabError(
-                f"{path.name} is not FER2013: it has no column {', '.join(missing)}",
-                "emotion, pixels, Usage were expected",
-                "",
-            )
-        places = [columns.index(name) for name in ("emotion", "pixels", "usage")]
-        return _gathered(_rows(file, places))
-
-
-def _rows(lines: Iterable[bytes], places: list[int]) -> Iterator[tuple[int, NDArray[np.uint8], str] | str]:
-    """Each row as label, pixels and usage, or, where it cannot be one, the reason."""
-    for line in lines:
-        cells = line.replace(b'"', b"").strip().split(b",")
-        yield (
-            _row(*(cells[place] for place in places))
-            if len(cells) > max(places)
-            else "too few columns, cut off perhaps"
-        )
-
-
-def _row(emotion: bytes, pixels: bytes, usage: bytes) -> tuple[int, NDArray[np.uint8], str] | str:
-    if not emotion.strip().isdigit() or int(emotion) >= len(EMOTIONS):
-        return f"label {emotion.decode('utf-8', 'replace')!r} is none of 0 to {len(EMOTIONS) - 1}"
-    if pixels.translate(None, b"0123456789 "):
-        return "pixels that are no numbers"
-    values = np.fromstring(pixels, np.int64, sep=" ")
-    if len(values) != PIXELS:
-        return f"{len(values)} pixels instead of {PIXELS}"
-    if values.max() > 255:
-        return "pixels outside 0 to 255"
-    return int(emotion), values.astype(np.uint8), usage.decode("utf-8", "replace").strip()
-
-
-def _gathered(rows: Iterable[tuple[int, NDArray[np.uint8], str] | str]) -> Faces:
-    good: list[tuple[int, NDArray[np.uint8], str]] = []
-    problems = []
-    for number, row in enumerate(rows, start=1):
-        if isinstance(row, str):
-            problems.append(Problem(number, row))
-        else:
-            good.append(row)
-    if not good:
-        raise LabError(
-            "The file holds no readable face",
-            "rows of emotion, pixels, Usage were expected",
-            problems[0].reason if problems else "",
-        )
-    pixels = np.stack([row[1] for row in good]).reshape(-1, SIDE, SIDE)
-    labels = np.array([row[0] for row in good], np.int64)
-    return Faces(
-        pixels,
-        labels,
-        np.array([row[2] for row in good]),
-        np.zeros((len(good), len(ANSWERS)), np.int16),
-        tuple(problems),
-    )
-
-
-def _with_votes(faces: Faces, path: Path) -> Faces:
-    """FER+ rows belong to FER2013 rows by place, so a file with lost rows cannot be joined."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.reader(file))
-    header, body = rows[0], rows[1:]
-    if len(body) != len(faces) or faces.problems:
-        reason = f"{path.name} has {len(body)} rows and the faces are {len(faces)}"
-        return replace(faces, problems=(*faces.problems, Problem(0, f"{reason}: its votes were not used")))
-    votes = np.array([row[2:] for row in body], np.int16)
-    return replace(faces, votes=_ours(votes, header[2:]))
 
 
 def write_csv(faces: Faces, path: Path) -> Path:

@@ -83,5 +83,5 @@ def _given(face: str) -> NDArray[np.uint8]:
 def _drawn(seed: int) -> NDArray[np.uint8]:
     from mien.lab import drawn
 
-    [*_, happy] = drawn.faces(4, seed).pixels
+    happy: NDArray[np.uint8] = drawn.faces(4, seed).pixels[3]
     return happy

@@ -33,6 +33,8 @@ __all__ = ["LabelMap", "Progress", "Source", "find", "fingerprint", "read"]
 
 #: A change in how files are read changes this, and no cache of the old way is taken for the new.
 _EDITION = 1
+#: What is smaller, in bytes or in pictures, is read in a moment and not worth room in the cache.
+WORTH_BYTES, WORTH_PICTURES = 8_000_000, 500
 _TABLES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
 
 
@@ -112,10 +114,18 @@ def _beside(path: Path) -> list[Path]:
 
 def _key(path: Path, words: Mapping[str, str], group: str | None) -> str:
     try:
+        if not _worth_keeping(path):
+            return ""
         content = cache.fingerprint([path, *_beside(path)])
     except OSError:
         return ""
     return cache.key([_EDITION, content, sorted(words.items()), group])
+
+
+def _worth_keeping(path: Path) -> bool:
+    if path.is_dir():
+        return len(folders.pictures(path)) >= WORTH_PICTURES
+    return path.stat().st_size >= WORTH_BYTES
 
 
 def _packed(source: Source) -> dict[str, NDArray[np.generic]]:
