@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from command import mien, picture
+from command import environment, mien, picture, process
 from mien.apps.cli import hint
 from mien.apps.cli.sources import items
 from tiny import tiny_card, tiny_model
@@ -50,6 +50,19 @@ def test_with_a_closed_stdout_what_went_wrong_is_still_said(monkeypatch, capsys)
     monkeypatch.setattr(sys, "stdout", None)
     assert mien("models", "show", "nobody") == 1
     assert "There is no model 'nobody'" in capsys.readouterr().err
+
+
+@unix
+def test_a_damaged_picture_is_one_line_whatever_its_decoder_says():
+    """libtiff writes to the file descriptor, where only a whole process can be heard."""
+    Image.effect_noise((64, 64), 50).save("noise.tif", compression="tiff_lzw")
+    data = bytearray(Path("noise.tif").read_bytes())
+    data[600:700] = bytes(100)
+    Path("noise.tif").write_bytes(data)
+    done = process("predict", "noise.tif", "--detector", "none")
+    [line] = done.stderr.decode().splitlines()
+    assert line.startswith("mien: 'noise.tif' is a damaged TIFF")
+    assert b"LZWDecode" in process("predict", "noise.tif", "--detector", "none", env=environment(MIEN_DEBUG="1")).stderr
 
 
 # Names

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO
 
 from mien.errors import OutputError
+
+_STDERR = 2
 
 
 def say(line: str) -> None:
@@ -25,6 +30,37 @@ def remark(line: str) -> None:
         return
     with suppress(OSError):
         print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def alone_on_stderr() -> Iterator[None]:
+    """Inside, stderr is ours: what C libraries write there past Python goes nowhere.
+
+    libtiff has a line for each byte of a damaged file that it does not like, and no switch. With MIEN_DEBUG it speaks.
+    """
+    before = sys.stderr
+    if os.environ.get("MIEN_DEBUG") or not _is_descriptor_two(before):
+        yield
+        return
+    before.flush()
+    kept = os.dup(_STDERR)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), _STDERR)
+    try:
+        with open(kept, "w", encoding=before.encoding, errors=before.errors, buffering=1, closefd=False) as ours:
+            sys.stderr = ours
+            yield
+    finally:
+        sys.stderr = before
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+
+
+def _is_descriptor_two(stream: IO[str] | None) -> bool:
+    try:
+        return stream is not None and stream.fileno() == _STDERR
+    except (OSError, ValueError):  # a stream in memory
+        return False
 
 
 def on_terminal(stream: IO[str] | None) -> bool:

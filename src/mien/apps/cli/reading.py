@@ -16,7 +16,7 @@ import click
 
 from mien.apps.cli.bar import Bar
 from mien.apps.cli.hint import hint_at_yunet
-from mien.apps.cli.output import on_terminal, printable, remark
+from mien.apps.cli.output import alone_on_stderr, on_terminal, printable, remark
 from mien.apps.cli.paths import STDOUT, real
 from mien.apps.cli.reader import Reader
 from mien.apps.cli.rows import rows_to
@@ -71,6 +71,7 @@ def run(request: Request, engine: Reader) -> int:
     show = screen(request.as_json, quiet=request.csv == STDOUT)
     tally = Tally()
     with ExitStack() as stack:
+        stack.enter_context(alone_on_stderr())
         write_rows = stack.enter_context(rows_to(request.csv, engine.labels))
         bar = stack.enter_context(Bar(count(request.sources) if on_terminal(sys.stderr) else None))
         for item, result in stack.enter_context(closing(_in_order(engine, pictures, request))):
