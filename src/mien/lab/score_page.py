@@ -80,7 +80,7 @@ def _tiles(metrics: Metrics) -> Iterator[str]:
     yield _tile("accuracy", percent(metrics["accuracy"]), f"95 % interval {100 * low:.1f} to {100 * high:.1f}")
     twins = metrics["faces"] - metrics["faces_no_twins"]
     yield _tile("without twins", percent(metrics["accuracy_no_twins"]), f"{twins:,} faces stand in training too")
-    yield _tile("balanced accuracy", percent(metrics["balanced_accuracy"]), f"macro f1 {percent(metrics['macro_f1'])}")
+    yield _tile("balanced", percent(metrics["balanced_accuracy"]), f"macro f1 {percent(metrics['macro_f1'])}")
     yield _tile("surest 70&nbsp;%", percent(metrics["accuracy_surest_70"]), "when the rest gets no answer")
     calibrated = f"calibrated: {percent(metrics['ece_calibrated'])}"
     yield _tile("calibration error", percent(metrics["ece"]), calibrated)
