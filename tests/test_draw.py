@@ -25,13 +25,13 @@ def painted(*readings: Reading, size=(640, 480), ground=128) -> np.ndarray:
     return out
 
 
-def rgb(label: str) -> tuple[int, ...]:
-    return tuple(bytes.fromhex(colour(label)[1:]))
+def rgb(label: str, among: tuple[str, ...] = ()) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour(label, among)[1:]))
 
 
-def count(pixels: np.ndarray, label: str) -> int:
+def count(pixels: np.ndarray, label: str, among: tuple[str, ...] = ()) -> int:
     """How many pixels have exactly the label's colour: its box and the ground of its tag."""
-    return int((pixels == rgb(label)).all(axis=2).sum())
+    return int((pixels == rgb(label, among)).all(axis=2).sum())
 
 
 def extent(pixels: np.ndarray, ground=128) -> tuple[int, int, int, int]:
@@ -165,7 +165,8 @@ def test_boxes_may_lie_outside_or_be_degenerate(box):
 def test_labels_of_a_users_own(label):
     labels = (label, "other")
     out = painted(reading(CENTRE, label, labels=labels))
-    assert count(out, label) > 500
+    assert count(out, label, labels) > 500
+    assert count(out, "other", labels) == 0
 
 
 def test_readings_of_a_crowd_are_painted_quickly():

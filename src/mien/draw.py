@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from PIL.Image import Transpose
 
 from mien.labels import colour
-from mien.types import Box, FrameResult, Pixels, Reading, Share
+from mien.types import Box, Emotions, FrameResult, Pixels, Reading, Share
 
 #: Round things are drawn this much larger and sampled down: smooth at any size.
 _FINER = 4
@@ -229,7 +229,7 @@ def _luminance(tone: _Colour) -> float:
 
 
 def _tone(reading: Reading) -> _Colour:
-    full = _rgb(reading.emotions.top)
+    full = _rgb(reading.emotions)
     return _mixed(full, _MUTED) if reading.emotions.uncertain else full
 
 
@@ -237,8 +237,8 @@ def _ground(reading: Reading) -> _Colour:
     return _mixed(_tone(reading), _MUTED) if reading.emotions.uncertain else _tone(reading)
 
 
-def _rgb(label: str) -> _Colour:
-    code = colour(label).lstrip("#")
+def _rgb(emotions: Emotions) -> _Colour:
+    code = colour(emotions.top, emotions.labels).lstrip("#")
     return int(code[:2], 16), int(code[2:4], 16), int(code[4:6], 16)
 
 

@@ -41,8 +41,8 @@ _ALIASES = {
     "calm": "neutral",
 }
 
-#: For labels we have never heard of: a user's own classes take these in turn.
-_SPARE_COLOURS = ("#2a9d8f", "#c77dff", "#ff7f51", "#4895ef", "#b5838d", "#90a955")
+#: For labels we have never heard of.
+_SPARE_COLOURS = ("#2a9d8f", "#c77dff", "#ff7f51", "#4895ef", "#b5838d", "#90a955", "#f15bb5", "#8d6e63")
 
 
 def emoji(label: str) -> str:
@@ -50,10 +50,17 @@ def emoji(label: str) -> str:
     return _EMOJI.get(canonical(label), "•")
 
 
-def colour(label: str) -> str:
-    """``#rrggbb`` for a label, the same in every window; unknown labels get a steady colour of their own."""
-    known = _COLOURS.get(canonical(label))
-    return known or _SPARE_COLOURS[sum(map(ord, label)) % len(_SPARE_COLOURS)]
+def colour(label: str, among: tuple[str, ...] = ()) -> str:
+    """``#rrggbb`` for a label, the same in every window.
+
+    ``among`` are a model's labels: those we do not know take the spare colours in turn, so that no two share one
+    until the spare ones run out. Without it, an unknown label has a steady colour that another may have too.
+    """
+    if known := _COLOURS.get(canonical(label)):
+        return known
+    unknown = [each for each in among if canonical(each) not in _COLOURS]
+    place = unknown.index(label) if label in unknown else sum(map(ord, label))
+    return _SPARE_COLOURS[place % len(_SPARE_COLOURS)]
 
 
 def canonical(name: str) -> str:

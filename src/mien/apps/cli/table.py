@@ -104,12 +104,12 @@ class Table:
     def _expression(self, emotions: Emotions) -> tuple[str | tuple[str, str], ...]:
         label = emotions.top
         mark = "" if self._ascii else f"{emoji(label)} "
-        return mark, (_fitted(looks(label), _LOOKS - cell_len(mark)), colour(label))
+        return mark, (_fitted(looks(label), _LOOKS - cell_len(mark)), colour(label, emotions.labels))
 
     def _bar(self, emotions: Emotions, width: int) -> tuple[tuple[str, str], ...]:
         shades = "#=-." if self._ascii else SHADES
         parts = zip(_cells(emotions, width), emotions.ranked(), chain(shades, repeat(shades[-1])), strict=False)
-        drawn = tuple((shade * cells, colour(share.label)) for cells, share, shade in parts if cells)
+        drawn = tuple((shade * cells, colour(share.label, emotions.labels)) for cells, share, shade in parts if cells)
         return (*drawn, (" " * (width - sum(len(blocks) for blocks, _ in drawn)), ""))
 
 
