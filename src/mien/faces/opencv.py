@@ -67,7 +67,7 @@ class Haar:
     """
 
     name = "haar"
-    reach = Reach(smallest=26, area=432 * 324, close=144)
+    reach = Reach(smallest=24, area=432 * 324, close=144)
 
     def __init__(self) -> None:
         self._cascades = Pool(_Cascades)
@@ -110,7 +110,7 @@ class Yunet:
     """YuNet: a small network that also finds eyes, nose and mouth, and faces turned or tilted."""
 
     name = "yunet"
-    reach = Reach(smallest=16, area=640 * 480, close=192)
+    reach = Reach(smallest=18, area=640 * 480, close=192)
 
     def __init__(self, path: Path) -> None:
         self._bytes = _model_bytes(path)

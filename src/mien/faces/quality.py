@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atan2, degrees, hypot
+from math import atan2, degrees, hypot, sqrt
 
 import cv2
 import numpy as np
@@ -14,19 +14,26 @@ from mien.types import Face, Pixels, Point, Quality
 
 #: Below or beyond these a face is not good enough to judge. Provisional until measured.
 SMALLEST = 20
-SHARPEST_BLUR = 0.08
+BLURRED = 0.08
 DARKEST, BRIGHTEST = 25.0, 235.0
 FLATTEST = 12.0
 YAW, PITCH, ROLL = 0.45, 0.35, 35.0
+#: Where the nose lies between eyes (0) and mouth (1) in a face that looks straight ahead.
+NOSE = 0.55
 
 GOOD = Quality()
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What is measured. ``yaw``, ``pitch`` (0 is straight) and ``roll`` (degrees) are None without landmarks."""
+    """What is measured.
 
-    width: int
+    ``size`` in pixels of the picture; ``sharpness``, the strength of edges against the contrast; ``brightness`` and
+    ``contrast``, mean and deviation of the gray values. Without landmarks ``yaw``, ``pitch`` (both 0 when straight)
+    and ``roll`` (degrees) are None.
+    """
+
+    size: float
     sharpness: float
     brightness: float
     contrast: float
@@ -37,7 +44,8 @@ class Signs:
 
 def judge(pixels: Pixels, face: Face, crop: NDArray[np.uint8]) -> Quality:
     """Whether the face can be judged; ``crop`` is what the model sees of it, gray or RGB uint8."""
-    reason = _reason(signs(face, crop))
+    seen = signs(face, crop)
+    reason = _small(face, seen) or _light(seen) or _blurred(seen) or _turned(seen)
     return Quality(False, reason) if reason else GOOD
 
 
@@ -47,14 +55,16 @@ def signs(face: Face, crop: NDArray[np.uint8]) -> Signs:
     contrast = float(gray.std())
     edges = float(cv2.Laplacian(gray, cv2.CV_32F).std())
     pose = (None, None, None) if face.landmarks is None else _pose(face.landmarks)
-    width = min(face.box.width, face.box.height)
-    return Signs(width, edges / max(contrast, 1.0), float(gray.mean()), contrast, *pose)
+    size = sqrt(face.box.width * face.box.height)
+    return Signs(size, edges / max(contrast, 1.0), float(gray.mean()), contrast, *pose)
 
 
-def _reason(seen: Signs) -> str | None:
-    if seen.width < SMALLEST:
-        return f"the face is only {seen.width} pixels wide"
-    return _light(seen) or ("the face is blurred" if seen.sharpness < SHARPEST_BLUR else None) or _turned(seen)
+def _small(face: Face, seen: Signs) -> str | None:
+    return f"the face is only {face.box.width} pixels wide" if seen.size < SMALLEST else None
+
+
+def _blurred(seen: Signs) -> str | None:
+    return "the face is blurred" if seen.sharpness < BLURRED else None
 
 
 def _light(seen: Signs) -> str | None:
@@ -85,7 +95,3 @@ def _pose(points: tuple[Point, ...]) -> tuple[float, float, float]:
     yaw = float((nose - eyes) @ across) / breadth
     pitch = float((nose - eyes) @ down) / length - NOSE
     return yaw, pitch, degrees(atan2(*(left - right)[::-1]))
-
-
-#: Where the nose lies between eyes (0) and mouth (1) in a face that looks straight ahead.
-NOSE = 0.55
