@@ -177,7 +177,8 @@ def test_scores_that_are_no_json_are_refused_at_export(number):
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "Git LFS"),
         (b"<!DOCTYPE html><html></html>", "web page"),
         (b"\x08\x08", "no graph"),
-        (b"just some words", "cannot be read as a model"),
+        (b"just some words", "no ONNX at all"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "no ONNX at all"),
     ],
 )
 def test_other_files_are_refused_and_called_by_their_name(tmp_path, content, words):

@@ -143,6 +143,18 @@ def test_installed_yunet_is_timed(yunet_file, home, capsys):
     assert set(found(capsys, "timing")) == {"haar", "yunet", "none"}
 
 
+def test_a_detector_file_that_was_cut_off_is_a_finding_in_both_lists(home, capsys):
+    home.mkdir()
+    (home / "face_detection_yunet_2026may.onnx").write_bytes(b"cut off")
+    assert mien("doctor", "--json") == 1
+    yunet = found(capsys, "detector")["yunet"]
+    assert yunet["state"] == "broken"
+    assert "cut off after 7 bytes. Expected" in yunet["detail"]
+    assert "mien models pull yunet" in yunet["detail"]
+    assert mien("models") == 0
+    assert "broken: " in capsys.readouterr().out
+
+
 def test_cameras_are_listed_by_name_and_not_opened(tmp_path):
     (tmp_path / "video0").mkdir()
     (tmp_path / "video0" / "name").write_text("Front camera\n")

@@ -95,7 +95,7 @@ def _check(model: bytes, name: str) -> None:
     try:
         whole = any(field.number == GRAPH and field.content for field in list(wire.fields(model)))
     except wire.Torn as error:
-        raise damaged(name, _other_kind(model) or str(error)) from None
+        raise damaged(name, _other_kind(model) or f"it is cut off, or no ONNX at all ({error})") from None
     if not whole:
         raise damaged(name, _other_kind(model) or "there is no graph in it")
 

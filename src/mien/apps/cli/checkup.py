@@ -120,7 +120,7 @@ def _detectors() -> Iterator[Finding]:
 
 
 def _broken(topic: str, name: str, error: MienError) -> Finding:
-    return Finding("broken", topic, name, " ".join(filter(None, [error.happened, error.expected])), error.remedy)
+    return Finding("broken", topic, name, str(MienError(error.happened, error.expected)), error.remedy)
 
 
 def _timings(load: LoadEngine) -> Iterator[Finding]:

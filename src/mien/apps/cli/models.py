@@ -60,13 +60,23 @@ def _line(entry: Entry) -> Line:
     from mien.models.published import PUBLISHED
 
     if published := PUBLISHED.get(entry.name):
-        state = "installed" if entry.path else f"not fetched: mien models pull {entry.name}"
-        return Line(entry.name, entry.kind, state, published.seal.size, f"finds faces; licence {published.license}")
+        about = f"finds faces; licence {published.license}"
+        return Line(entry.name, entry.kind, _state(entry.name), published.seal.size, about)
     state = "embedded" if entry.origin == "embedded" else f"from {entry.origin}"
     try:
         return Line(entry.name, entry.kind, state, *_size_and_card(entry.name))
     except MienError as error:
         return Line(entry.name, entry.kind, f"broken: {error}", None, "")
+
+
+def _state(name: str) -> str:
+    """Where a published file stands; its content is looked at, for it may have been cut off or swapped."""
+    from mien.models import find
+
+    try:
+        return "installed" if find(name) else f"not fetched: mien models pull {name}"
+    except MienError as error:
+        return f"broken: {error}"
 
 
 def _size_and_card(name: str) -> tuple[int, str]:
