@@ -41,6 +41,7 @@ def folder(faces, tmp_path_factory):
 def test_everything_is_written_and_every_picture_opens(folder):
     written = {path.name for path in folder.iterdir()}
     drawn_ = {"classes", "means", "light", "axes", "map", "people", "samples", "map_of_faces", "twins", "disagreement"}
+    drawn_ |= {"map_of_answers"}
     assert {"report.html", "report.json", *(f"{name}.png" for name in drawn_)} <= written
     for path in folder.glob("*.png"):
         with Image.open(path) as picture:
@@ -83,7 +84,7 @@ def test_the_page_has_every_part(folder):
     ]
     assert "row 351" in page
     assert all(label in page for label in EMOTIONS)
-    assert page.count("<svg") == 6
+    assert page.count("<svg") == 7
 
 
 def test_every_kind_of_finding_is_explained():
@@ -188,6 +189,25 @@ def test_the_nearest_mean_is_right_where_classes_are_means():
     usage = np.where(np.arange(140) < 70, "Training", "PublicTest")
     found = space.mapped(Faces(pixels, labels, usage, no_votes(140)))
     assert found.nearest == 1.0
+
+
+class Oracle:
+    """Says the label that is written into the first pixel, and is sure of it."""
+
+    def __call__(self, pixels):
+        return np.where(np.eye(7, dtype=bool)[pixels[:, 0, 0]], 0.94, 0.01).astype(np.float32)
+
+
+def test_what_a_network_tells_apart_stands_apart(faces, monkeypatch):
+    monkeypatch.setattr(space.order, "shares", Oracle())
+    some = replace(faces, pixels=faces.pixels.copy())
+    some.pixels[:, 0, 0] = some.labels
+    found = space.seen(some)
+    assert (found.usage, found.right) == ("PublicTest", 1.0)
+    assert set(some.usage[found.places]) == {"PublicTest"}
+    middles = np.array([found.points[found.labels == label].mean(0) for label in range(7)])
+    spread = max(found.points[found.labels == label].std(0).max() for label in range(7))
+    assert np.ptp(middles, axis=0).min() > 1 > spread
 
 
 # Sheets

@@ -70,13 +70,18 @@ def _looks(faces: Faces) -> tuple[list[int], NDArray[np.float64]] | None:
 
 def _seen(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The class the embedded model gives each face."""
+    return np.asarray(shares(pixels).argmax(1))
+
+
+def shares(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the embedded model says of faces (N, 48, 48): the shares of EMOTIONS, (N, 7)."""
     from mien.faces.crop import as_input
     from mien.models import load_classifier, locate
 
     model = load_classifier(locate("base"))
-    places = np.array([EMOTIONS.index(canonical(label)) for label in model.card.labels])
-    shares = model.run(as_input(pixels, model.card.side, model.card.color)).shares
-    return places[shares.argmax(1)]
+    labels = [canonical(label) for label in model.card.labels]
+    found = model.run(as_input(pixels, model.card.side, model.card.color)).shares
+    return found[:, [labels.index(name) for name in EMOTIONS]]
 
 
 def _best(looks: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@
 
     numbers.py    what is counted and measured
     people.py     the votes of FER+ against the labels
-    space.py      faces as points: the map, the axes, the nearest mean
+    space.py      faces as points: the maps, the axes, the nearest mean
     figures.py    drawn from those numbers, in the style of all figures
     sheets.py     sheets of faces
     page.py       one HTML page that holds it all, styled by page.css
@@ -28,7 +28,7 @@ from mien.lab.eda import figures, people, sheets, space
 from mien.lab.eda.numbers import Numbers, measured
 from mien.lab.eda.page import page
 from mien.lab.eda.people import Votes
-from mien.lab.eda.space import Space
+from mien.lab.eda.space import Sight, Space
 from mien.lab.sources import Source
 
 PAGE, TABLE = "report.html", "report.json"
@@ -44,6 +44,7 @@ class Report:
     numbers: Numbers
     votes: Votes | None
     space: Space
+    sight: Sight
 
     @property
     def source(self) -> Source:
@@ -51,6 +52,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         told = self.checked.to_dict() | self.numbers.to_dict() | {"map": self.space.to_dict()}
+        told["embedded_model"] = {"split": self.sight.usage, "faces": len(self.sight.places), "right": self.sight.right}
         return told if self.votes is None else told | {"people": self.votes.to_dict()}
 
 
@@ -60,7 +62,9 @@ def examined(source: Source, tell: Tell = lambda _: None) -> Report:
     checked = check(source)
     tell("measuring")
     votes = people.asked(source.faces) if source.faces.votes.any() else None
-    return Report(checked, measured(source.faces), votes, space.mapped(source.faces))
+    numbers, places = measured(source.faces), space.mapped(source.faces)
+    tell("letting the embedded model look")
+    return Report(checked, numbers, votes, places, space.seen(source.faces))
 
 
 def write(report: Report, folder: str | Path, tell: Tell = lambda _: None) -> list[Path]:
@@ -86,6 +90,7 @@ def _figures(report: Report) -> Iterator[tuple[str, Figure]]:
     yield "light", figures.light(numbers, source.faces.labels)
     yield "axes", figures.walks(report.space)
     yield "map", figures.scatter(report.space)
+    yield "map_of_answers", figures.sight(report.sight)
     if report.votes is not None:
         yield "people", figures.answers(report.votes)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mien.lab.data import ANSWERS
 from mien.lab.eda.numbers import Numbers
 from mien.lab.eda.people import Votes
-from mien.lab.eda.space import Space
+from mien.lab.eda.space import Sight, Space
 from mien.labels import EMOTIONS, colour
 from mien.plots.style import GRID, INK, MUTED, axes, sheet, styled
 
@@ -131,13 +131,27 @@ def walks(space: Space) -> Figure:
 def scatter(space: Space) -> Figure:
     """Every face a point in its class's colour; the large points are the middles of the classes."""
     figure, ax = axes(6.6, 5.6, "The map: axis 1 against axis 2")
-    order = np.random.default_rng(0).permutation(len(space.points))
-    hues = [colour(EMOTIONS[label]) for label in space.labels[order]]
-    ax.scatter(*space.points[order].T, c=hues, s=7, alpha=0.45, linewidths=0, rasterized=True)
-    for label, name in enumerate(EMOTIONS):
-        some = space.points[space.labels == label]
-        if len(some):
-            ax.scatter(*some.mean(0), s=120, color=colour(name), edgecolors=INK, linewidths=0.8, label=name, zorder=3)
+    _points(ax, space.points, space.labels, 7)
     ax.set(xlabel="axis 1, standard deviations", ylabel="axis 2", aspect="equal", xlim=(-3.4, 3.4), ylim=(-3.4, 3.4))
     figure.legend(loc="outside right upper", title="middle of", alignment="left", markerscale=0.6)
     return figure
+
+
+@styled
+def sight(seen: Sight) -> Figure:
+    """The same, of what a trained network says."""
+    figure, ax = axes(6.6, 5.2, "The same, after a network has looked")
+    _points(ax, seen.points, seen.labels, 11)
+    ax.set(xlabel="axis 1 of its answers", ylabel="axis 2", aspect="equal")
+    figure.legend(loc="outside right upper", title="middle of", alignment="left", markerscale=0.6)
+    return figure
+
+
+def _points(ax: Axes, points: NDArray[np.float64], labels: NDArray[np.int64], size: float) -> None:
+    order = np.random.default_rng(0).permutation(len(points))
+    hues = [colour(EMOTIONS[label]) for label in labels[order]]
+    ax.scatter(*points[order].T, c=hues, s=size, alpha=0.5, linewidths=0, rasterized=True)
+    for label, name in enumerate(EMOTIONS):
+        some = points[labels == label]
+        if len(some):
+            ax.scatter(*some.mean(0), s=120, color=colour(name), edgecolors=INK, linewidths=0.8, label=name, zorder=3)

@@ -9,13 +9,47 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.lab.data import TRAINING, Faces
+from mien.lab import order
+from mien.lab.data import PRIVATE, PUBLIC, TRAINING, Faces
 from mien.labels import EMOTIONS
 
 #: So many faces are put on the map, and so many directions are looked along.
 MAPPED, AXES = 4000, 4
 #: The principal directions are found on faces of this side: fine lines add time and no variance.
 _SIDE = 24
+
+
+#: So many faces the network looks at.
+SEEN = 1200
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Faces as a trained network sees them: ``places`` (M,), ``points`` (M, 2), ``labels`` (M,), and how often its
+    answer is the label. ``usage`` is the split they are of.
+    """
+
+    places: NDArray[np.int64]
+    points: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    right: float
+    usage: str
+
+
+def seen(faces: Faces) -> Sight:
+    """The map of what the embedded model says, of test faces where there are any: it has learned Training by heart."""
+    usage = next((each for each in (PUBLIC, PRIVATE) if (faces.usage == each).any()), TRAINING)
+    there = np.flatnonzero((faces.usage == usage) & ~faces.blank())
+    places = np.sort(np.random.default_rng(0).permutation(there)[:SEEN])
+    if not len(places):
+        return Sight(places, np.zeros((0, 2)), faces.labels[places], 0.0, usage)
+    shares = order.shares(faces.pixels[places]).astype(np.float64)
+    logs = np.log(np.maximum(shares, 1e-3))
+    # The middle of the logarithms is no answer; what is left after it are the network's own directions.
+    logs -= logs.mean(1, keepdims=True)
+    points, _ = _principal(logs - logs.mean(0))
+    right = float((shares.argmax(1) == faces.labels[places]).mean())
+    return Sight(places, points[:, :2], faces.labels[places], round(right, 4), usage)
 
 
 @dataclass(frozen=True)
