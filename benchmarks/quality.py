@@ -148,9 +148,10 @@ def main() -> None:
     words.add_argument("--data", type=Path, required=True, help="fer2013.npz or fer2013.csv")
     words.add_argument("--yunet", type=Path, help="YuNet's model file; without it pose is left out")
     words.add_argument("--model", default="base")
+    words.add_argument("--faces", type=int, default=1000, help="how many faces the model never saw")
     given = words.parse_args()
     cv2.setNumThreads(1)
-    model, faces = load_classifier(locate(given.model)), held_out(given.data)
+    model, faces = load_classifier(locate(given.model)), held_out(given.data).some(given.faces, seed=8)
     figures: dict[str, Any] = {"faces": len(faces.labels), "accuracy": accuracy(model, faces.pixels, faces)}
     figures |= {name: sweep(model, faces, *how) for name, how in SWEEPS.items()}
     if given.yunet:

@@ -98,11 +98,18 @@ def _from_package(name: str) -> Callable[[Path | None], Detector]:
 
 
 def _checked(entry: EntryPoint) -> Detector:
-    made = entry.load()()
+    try:
+        made = entry.load()()
+    except (ImportError, AttributeError) as error:
+        raise _unusable(entry, f"cannot be loaded ({error})") from error
     if not isinstance(made, Detector):
-        raise DetectorError(
-            f"The detector '{entry.name}' of {entry.value} has no 'name' and 'detect'",
-            "an object that follows mien.faces.Detector",
-            "Ask the package that brings it, or use detector 'haar'",
-        )
+        raise _unusable(entry, "has no 'name' and 'detect'")
     return made
+
+
+def _unusable(entry: EntryPoint, why: str) -> DetectorError:
+    return DetectorError(
+        f"The detector '{entry.name}' of {entry.value} {why}",
+        "an object that follows mien.faces.Detector",
+        "Ask the package that brings it, or use detector 'haar'",
+    )
