@@ -75,7 +75,12 @@ def desk(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("line", dict.fromkeys(LINES))
+def marked(line):
+    """Keras takes seconds to begin: the examples that need it run with the other tests of the extra train."""
+    return pytest.param(line, marks=pytest.mark.train) if "augment-preview" in line else line
+
+
+@pytest.mark.parametrize("line", [marked(line) for line in dict.fromkeys(LINES)])
 def test_the_examples_in_the_help_work(line, desk, monkeypatch, capsys, request):
     monkeypatch.chdir(desk)
     monkeypatch.setenv("MIEN_HOME", str(desk / "home"))
