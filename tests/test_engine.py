@@ -3,6 +3,7 @@
 import io
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 from pathlib import Path
@@ -123,6 +124,21 @@ def test_read_many_is_lazy_and_lets_go(engine):
     assert next(taken) < 64
     results.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mien-read")]
+
+
+def test_a_slow_source_holds_no_result_back(engine):
+    given = count()
+
+    def slow():
+        for _ in range(12):
+            next(given)
+            yield flat(0)
+            time.sleep(0.1)
+
+    results = engine.read_many(slow(), jobs=2)
+    next(results)
+    assert next(given) < 11
+    assert len(list(results)) == 11
 
 
 def test_a_source_that_raises_leaves_no_thread(engine):

@@ -9,7 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from os import PathLike
+from time import monotonic
 from typing import TypeVar
 
 import numpy as np
@@ -29,6 +31,9 @@ Done = TypeVar("Done")
 
 #: How many pictures per worker are looked at ahead of the caller, so that their faces share one run of the model.
 _AHEAD = 4
+
+#: Seconds after which results that are there are handed out, however few: a slow source does not hold them back.
+_PATIENCE = 0.5
 
 
 class Engine:
@@ -222,14 +227,21 @@ class _Found:
 def _ahead(work: Callable[[Item], Done], items: Iterable[Item], jobs: int) -> Generator[list[Done]]:
     """Do the work in threads, a bounded number of items ahead of the caller, and yield it in order, in groups."""
     pending: deque[Future[Done]] = deque()
-    group = jobs * _AHEAD
+    group, told = jobs * _AHEAD, monotonic()
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="mien-read")
     try:
         for item in items:
             pending.append(pool.submit(work, item))
-            if len(pending) >= 2 * group:
-                yield [pending.popleft().result() for _ in range(group)]
+            full, late = len(pending) >= 2 * group, monotonic() - told > _PATIENCE
+            if ready := group if full else late and _leading(pending):
+                yield [pending.popleft().result() for _ in range(ready)]
+                told = monotonic()
         while pending:
             yield [pending.popleft().result() for _ in range(min(group, len(pending)))]
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _leading(pending: Iterable[Future[Done]]) -> int:
+    """How many are done before the first that is not."""
+    return sum(1 for _ in takewhile(Future.done, pending))
