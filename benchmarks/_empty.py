@@ -19,7 +19,7 @@ def empty(seed: int, drawn: int = 150, photos: int = 30) -> Iterator[Pixels]:
         yield background(rng, 640, 480)
     for name in PORTRAITS:
         yield from _faceless(rng, name)
-    for photo in _photos():
+    for photo in photos():
         for _ in range(photos):
             yield _part(rng, photo)
 
@@ -33,7 +33,7 @@ def _faceless(rng: np.random.Generator, name: str) -> Iterator[Pixels]:
         yield np.ascontiguousarray(cv2.resize(np.rot90(picture, turns), (640, 640)))
 
 
-def _photos() -> list[Pixels]:
+def photos() -> list[Pixels]:
     try:
         return list(import_module("sklearn.datasets").load_sample_images().images)
     except ImportError:

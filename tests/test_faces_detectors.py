@@ -124,6 +124,16 @@ def test_odd_sizes_have_no_faces_and_do_no_harm(detector, size, min_face):
     assert detector.detect(np.full((*size, 3), 127, np.uint8), min_face=min_face) == ()
 
 
+@pytest.mark.parametrize("size", [(1, 192), (24, 163), (2, 700), (17, 282)])
+def test_narrow_pictures_never_show_faces_that_are_not_there(yunet_file, size):
+    # OpenCV's YuNet reads memory that nobody wrote when a side is 32 pixels or less; about one look in ten shows it.
+    detector = load_detector("yunet", yunet=yunet_file)
+    narrow, ordinary = np.full((*size, 3), 127, np.uint8), scaled(portrait("hopper"), 0.3)
+    for _ in range(30):
+        assert len(detector.detect(ordinary)) == 1
+        assert detector.detect(narrow) == ()
+
+
 def test_pixels_need_not_be_contiguous_or_writable(detector):
     picture = portrait("astronaut")[:, ::-1]
     picture.flags.writeable = False
@@ -153,7 +163,7 @@ def crowd(width: int, height: int, face: int) -> tuple[Pixels, int]:
 
 def test_small_faces_are_found_on_request(detector):
     picture, faces = crowd(1800, 1200, 24)
-    assert len(detector.detect(picture)) < faces / 2
+    assert sum(face.box.width < 40 for face in detector.detect(picture)) < faces / 2
     assert len(detector.detect(picture, min_face=24)) == pytest.approx(faces, abs=faces * 0.05)
 
 

@@ -21,10 +21,15 @@ from mien.types import Box, Face, Pixels, Point
 
 T = TypeVar("T")
 
-#: Side of the patch in which Haar looks again at a face, the face being 1 / 1.7 of it.
-PATCH = 58
-#: Constant, and the weights of log(1 + n) for the windows of the three cascades. Provisional until measured.
+#: The patch in which Haar looks again at a face: so much around it, reduced to so many pixels.
+AROUND, PATCH = Framing(1.7), 58
+#: Constant, and the weights of log(1 + n) for the windows of the three cascades that agree: how likely it is a face
+#: (``haar confidence`` in benchmarks/results/detectors.json).
 CONFIDENCE = (-2.88, 0.45, 1.07, 2.69)
+
+#: YuNet's coarsest map needs two cells each way: on views of 32 pixels and less OpenCV 4.14 answers from memory that
+#: nobody wrote.
+NARROWEST = 64
 
 
 class Pool(Generic[T]):
@@ -67,10 +72,10 @@ class Haar:
     """
 
     name = "haar"
-    reach = Reach(smallest=24, area=432 * 324, close=144)
+    reach = Reach(smallest=24, area=416 * 312, close=144)
 
     def __init__(self) -> None:
-        self._cascades = Pool(_Cascades)
+        self._cascades = Pool(Cascades)
 
     def detect(self, pixels: Pixels, *, min_face: int | None = None) -> tuple[Face, ...]:
         """Faces in an RGB uint8 picture, largest first; ``min_face`` is the smallest to look for, in its pixels."""
@@ -80,7 +85,7 @@ class Haar:
         return largest_first(distinct(hit for hit in looked if hit.score >= 0.5))
 
 
-class _Cascades:
+class Cascades:
     """The three cascades, for one thread at a time."""
 
     def __init__(self) -> None:
@@ -94,23 +99,27 @@ class _Cascades:
 
     def look_again(self, pixels: Pixels, hit: Hit) -> Hit:
         """The hit with a finer box and a confidence; a confidence under one half means no face."""
-        around = Framing(1.7)
-        patch = cv2.cvtColor(cut(pixels, hit.face(), around, PATCH), cv2.COLOR_RGB2GRAY)
-        found = [_windows(cascade, patch) for cascade in self._careful]
+        found = self.agreeing(pixels, hit)
         score = _confidence(hit.score, *(len(windows) for windows in found))
         windows = np.concatenate(found)
         if not len(windows):
             return hit._replace(score=score)
-        left, top, size = around.square(hit.face())
-        x, y, width, _ = windows.mean(axis=0) * (size / PATCH)
-        return Hit(left + float(x), top + float(y), float(width), float(width), score)
+        x, y, width, _ = map(float, windows.mean(axis=0))
+        return Hit(x, y, width, width, score)
+
+    def agreeing(self, pixels: Pixels, hit: Hit) -> list[NDArray[np.float64]]:
+        """For each careful cascade its windows ``(n, 4)`` that see a face here, in pixels of the picture."""
+        face = hit.face()
+        patch = cv2.cvtColor(cut(pixels, face, AROUND, PATCH), cv2.COLOR_RGB2GRAY)
+        left, top, size = AROUND.square(face)
+        return [_windows(cascade, patch) * (size / PATCH) + (left, top, 0, 0) for cascade in self._careful]
 
 
 class Yunet:
     """YuNet: a small network that also finds eyes, nose and mouth, and faces turned or tilted."""
 
     name = "yunet"
-    reach = Reach(smallest=18, area=640 * 480, close=192)
+    reach = Reach(smallest=18, area=512 * 384, close=192)
 
     def __init__(self, path: Path) -> None:
         self._bytes = _model_bytes(path)
@@ -123,8 +132,10 @@ class Yunet:
 
     def _look(self, net: cv2.FaceDetectorYN, view: Pixels) -> list[Hit]:
         height, width = view.shape[:2]
-        net.setInputSize((width, height))
-        rows = net.detect(cv2.cvtColor(view, cv2.COLOR_RGB2BGR))[1]
+        right, below = max(NARROWEST - width, 0), max(NARROWEST - height, 0)
+        shown = cv2.copyMakeBorder(view, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(127, 127, 127))
+        net.setInputSize((width + right, height + below))
+        rows = net.detect(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))[1]
         return [] if rows is None else [_hit(row) for row in rows]
 
 
@@ -146,11 +157,11 @@ def _square(box: Sequence[int], neighbours: int) -> Hit:
 
 def _windows(cascade: cv2.CascadeClassifier, patch: cv2.typing.MatLike) -> NDArray[np.float64]:
     """Every window ``(n, 4)`` near the middle of the patch, and about as large as the face, that passes the cascade."""
-    smallest, largest = round(PATCH / 1.7 * 0.7), round(PATCH / 1.7 * 1.45)
+    smallest, largest = round(PATCH / AROUND.scale * 0.7), round(PATCH / AROUND.scale * 1.45)
     boxes = cascade.detectMultiScale(patch, 1.1, 0, minSize=(smallest, smallest), maxSize=(largest, largest))
     windows: NDArray[np.float64] = np.asarray(boxes, np.float64).reshape(-1, 4)
     off = windows[:, :2] + windows[:, 2:] / 2 - PATCH / 2
-    near: NDArray[np.bool_] = np.abs(off).max(axis=1, initial=0) < PATCH / 1.7 * 0.25
+    near: NDArray[np.bool_] = np.abs(off).max(axis=1, initial=0) < PATCH / AROUND.scale * 0.25
     return windows[near]
 
 
