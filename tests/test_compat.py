@@ -272,3 +272,15 @@ def test_the_shared_engine_is_loaded_once_and_reads_a_real_picture(monkeypatch):
     assert found[0] == found[1]
     assert len(found[0]) == 2
     assert shape(found[0][0]["emotion"]) == shape(DEEPFACE[0]["emotion"])
+
+
+def test_a_file_opened_as_text_is_not_taken_for_a_path(engine, tmp_path):
+    (tmp_path / "list.txt").write_text(str(EXAMPLES / "hopper.jpg"))
+    with (tmp_path / "list.txt").open() as file, pytest.raises(ValueError, match="opened as text"):
+        analyze(file, engine=engine)
+
+
+@pytest.mark.parametrize("rectangle", [(1, 2, 3), (1, 2, 3, 4, 5), ("left", 0, 5, 5), (float("nan"), 0, 5, 5)])
+def test_a_rectangle_that_is_none_is_refused(engine, rectangle):
+    with pytest.raises(ValueError, match="is no face rectangle"):
+        FER(engine=engine).detect_emotions(picture(), [rectangle])

@@ -114,7 +114,7 @@ class FER:
         with _as_value_errors():
             if face_rectangles is None:
                 return [_as_fer(reading.face.box, dict(reading.emotions.shares)) for reading in self._read(img)]
-            boxes = [Box(*map(int, box)) for box in face_rectangles]
+            boxes = list(map(_box, face_rectangles))
             return list(map(_as_fer, boxes, _scored(self._engine, _opened(img), boxes, "haar")))
 
     def batch_detect_emotions(self, imgs: Sequence[Image]) -> list[list[dict[str, Any]]]:
@@ -171,19 +171,15 @@ def _analyzed(engine: Engine, image: Image, enforce: bool, whole: bool) -> list[
         if result.readings:
             return [_as_deepface(reading, result.size) for reading in result]
         if enforce:
-            raise FaceNotDetected(
-                f"No face was found in {result.source}",
-                "Expected a picture with a face",
-                "Pass enforce_detection=False to take the whole picture for one",
-            )
+            remedy = "Pass enforce_detection=False to take the whole picture for one"
+            raise FaceNotDetected(f"No face was found in {result.source}", "Expected a picture with a face", remedy)
     return [_whole(engine, media.picture(source).pixels)]
 
 
 def _as_deepface(reading: Reading, size: tuple[int, int]) -> dict[str, Any]:
     face = reading.face
     right, left = face.landmarks[:2] if face.landmarks else (None, None)
-    region = _region(face.box, size, left, right)
-    return _verdict(dict(reading.emotions.shares), region, face.detection)
+    return _verdict(dict(reading.emotions.shares), _region(face.box, size, left, right), face.detection)
 
 
 def _whole(engine: Engine, pixels: NDArray[np.uint8]) -> dict[str, Any]:
@@ -247,7 +243,17 @@ def _source(image: Image) -> media.Source:
     if isinstance(image, str):
         return _from_text(image)
     # Whatever else the door takes goes through: paths, bytes, PIL images.
-    return image.read() if hasattr(image, "read") else image
+    content = image.read() if hasattr(image, "read") else image
+    if isinstance(content, str):  # which the door would take for a path
+        raise Refused("The file was opened as text", "Expected a file of bytes", "Open it with mode 'rb'")
+    return content
+
+
+def _box(rectangle: Sequence[int]) -> Box:
+    try:
+        return Box(*map(int, rectangle))
+    except (TypeError, ValueError) as error:
+        raise Refused(f"{rectangle!r} is no face rectangle", "Expected (x, y, width, height)", "Mend it") from error
 
 
 def _rgb(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -257,8 +263,7 @@ def _rgb(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _from_text(text: str) -> str | bytes:
     if text.startswith(("http://", "https://")):
-        remedy = "Download it yourself and pass its bytes or its path"
-        raise Refused(f"mien does not fetch '{text}'", "Expected a picture that is already here", remedy)
+        raise Refused(f"mien does not fetch '{text}'", "Expected a picture that is here", "Download it, pass its path")
     if not text.startswith("data:image/"):
         return text
     try:
@@ -272,15 +277,15 @@ def _check_actions(actions: Sequence[str], anti_spoofing: bool) -> None:
     if anti_spoofing:
         happened = "mien does not tell real faces from pictures of faces"
         raise Refused(happened, "Expected anti_spoofing=False", "Leave anti_spoofing out")
+    expected = "Expected actions=['emotion']"
     if not actions:
-        raise Refused("No action was asked for", "Expected actions=['emotion']", "Leave actions out")
+        raise Refused("No action was asked for", expected, "Leave actions out")
     for action in actions:
         if action in _OTHER_ACTIONS:
             happened = f"mien does not judge {action}: it reads expressions and nothing else"
-            raise Refused(happened, "Expected actions=['emotion']", "Leave the other actions out")
+            raise Refused(happened, expected, "Leave the other actions out")
         if action not in _ACTIONS:
-            hint = nearest(str(action), _ACTIONS) or "Leave actions out"
-            raise Refused(f"There is no action {action!r}", "Expected actions=['emotion']", hint)
+            raise Refused(f"There is no action {action!r}", expected, nearest(str(action), _ACTIONS) or "Leave it out")
 
 
 def _detector(backend: str) -> str:
