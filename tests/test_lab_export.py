@@ -130,6 +130,14 @@ def test_the_eight_bit_file_is_small_and_nearly_the_same(tmp_path, faces):
     assert 0 < np.abs(ours - theirs).max() < 0.1
 
 
+def test_a_card_claims_four_places_at_every_depth():
+    assert export.rounded({"a": [0.123456, {"b": 1 / 3}], "n": 7, "none": None}) == {
+        "a": [0.1235, {"b": 0.3333}],
+        "n": 7,
+        "none": None,
+    }
+
+
 def test_an_unfinished_run_is_named(tmp_path, faces):
     with pytest.raises(LabError, match="is no run"):
         export.export(tmp_path, faces, tmp_path / "m.onnx")

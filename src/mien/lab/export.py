@@ -82,6 +82,8 @@ def rounded(figures: Any) -> Any:
     """Nested figures with four places after the point: what a card can honestly claim."""
     if isinstance(figures, dict):
         return {key: rounded(value) for key, value in figures.items()}
+    if isinstance(figures, list | tuple):
+        return [rounded(value) for value in figures]
     return round(figures, 4) if isinstance(figures, float) else figures
 
 
