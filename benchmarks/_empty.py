@@ -12,7 +12,7 @@ from _drawing import PORTRAITS, background, portrait
 from mien.types import Pixels
 
 
-def empty(seed: int, drawn: int = 150, photos: int = 30) -> Iterator[Pixels]:
+def empty(seed: int, drawn: int = 150, parts: int = 30) -> Iterator[Pixels]:
     """640-pixel pictures without a face; the photos are those that travel with scikit-learn, where it is installed."""
     rng = np.random.default_rng(seed)
     for _ in range(drawn):
@@ -20,7 +20,7 @@ def empty(seed: int, drawn: int = 150, photos: int = 30) -> Iterator[Pixels]:
     for name in PORTRAITS:
         yield from _faceless(rng, name)
     for photo in photos():
-        for _ in range(photos):
+        for _ in range(parts):
             yield _part(rng, photo)
 
 

@@ -44,35 +44,41 @@ class Reach:
     """What a detector sees in one go, in pixels of the view.
 
     ``smallest`` is the narrowest face it finds reliably, ``area`` how many pixels a picture keeps when nobody asks
-    for small faces, ``close`` the long side at which a face that fills the picture is found best. Larger views are
-    cut into tiles of side ``tile`` that share ``overlap`` pixels.
+    for small faces, ``close`` the long side at which a face that fills the picture is found best, with ``border``
+    pixels of its edge repeated around it. Larger views are cut into tiles of side ``tile`` that share ``overlap``
+    pixels.
     """
 
     smallest: int
     area: int
     close: int
+    border: int = 0
     tile: int = 960
     overlap: int = 240
 
 
 class View(NamedTuple):
-    """A window of the picture, ``scale`` view pixels to one of the picture; it answers for faces centred in ``own``."""
+    """A window of the picture, ``scale`` view pixels to one of the picture; it answers for faces centred in ``own``.
+
+    ``border`` pixels of the view go around the window, repeating its edge.
+    """
 
     box: Box
     scale: float
     own: tuple[float, float, float, float] = (-inf, -inf, inf, inf)
+    border: int = 0
 
     def shown(self, pixels: Pixels) -> Pixels:
         x, y, width, height = self.box
-        window = pixels[y : y + height, x : x + width]
-        size = max(round(width * self.scale), 1), max(round(height * self.scale), 1)
-        if size == (width, height):
+        window = _sized(pixels[y : y + height, x : x + width], self.scale)
+        if not self.border:
             return window
-        skip = int(1 / self.scale / 3)
-        if skip > 1:  # averaging three of these a pixel is as good as averaging all, and several times as fast
-            window = np.ascontiguousarray(window[::skip, ::skip])
-        sampling = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_CUBIC
-        return np.asarray(cv2.resize(window, size, interpolation=sampling), np.uint8)
+        edge = self.border
+        return np.asarray(cv2.copyMakeBorder(window, edge, edge, edge, edge, cv2.BORDER_REPLICATE), np.uint8)
+
+    def placed(self, hit: Hit) -> Hit:
+        """A hit in the view, as it lies in the picture."""
+        return hit.moved(self.scale, self.box.x - self.border / self.scale, self.box.y - self.border / self.scale)
 
     def owns(self, hit: Hit) -> bool:
         left, top, right, bottom = self.own
@@ -123,14 +129,27 @@ def distinct(hits: Iterable[Hit]) -> list[Hit]:
 
 def _seen(pixels: Pixels, view: View, look: Look) -> Iterator[Hit]:
     for hit in look(view.shown(pixels)):
-        place = hit.moved(view.scale, view.box.x, view.box.y)
+        place = view.placed(hit)
         if view.owns(place):
             yield place
 
 
 def _close_up(shape: tuple[int, ...], reach: Reach) -> View:
     height, width = shape[:2]
-    return View(Box(0, 0, width, height), min(reach.close / max(height, width), 4.0))
+    return View(Box(0, 0, width, height), min(reach.close / max(height, width), 4.0), border=reach.border)
+
+
+def _sized(window: Pixels, scale: float) -> Pixels:
+    height, width = window.shape[:2]
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    if size == (width, height):
+        return window
+    skip = int(1 / scale / 3)
+    if skip > 1:  # averaging three of these a pixel is as good as averaging all, and several times as fast
+        window = np.ascontiguousarray(window[::skip, ::skip])
+    return np.asarray(
+        cv2.resize(window, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8
+    )
 
 
 def _tiles(width: int, height: int, scale: float, reach: Reach) -> Iterator[View]:
