@@ -148,9 +148,21 @@ def framing(figures: Figures) -> str:
     rows = [
         (detector, around, percent(row["found"]), *(f"{row[name]['median']:.3f}" for name in ("scale", "dx", "dy")))
         for detector, kinds in figures.items()
+        if detector != "levelling"
         for around, row in kinds.items()
     ]
     return table(["detector", "the face stands in", "found", "scale", "dx", "dy"], rows)
+
+
+def levelling(figures: Figures) -> str:
+    rows = [
+        (turned, slope, row["faces"], *(percent(row[name]) for name in ("bare", "as it leans", "levelled")))
+        for turned, slopes in figures["levelling"].items()
+        for slope, row in slopes.items()
+        if isinstance(row, dict)
+    ]
+    header = ["pictures", "eyes slope by", "faces", "face alone", "cut as it leans", "cut with level eyes"]
+    return table(header, rows)
 
 
 def scenes(figures: Figures) -> str:
@@ -183,6 +195,7 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "classes": ("first-model", classes),
     "spoilt": ("first-model", spoilt),
     "framing": ("framing", framing),
+    "levelling": ("framing", levelling),
     "scenes": ("scenes", scenes),
 }
 
