@@ -170,8 +170,8 @@ def test_small_faces_are_found_on_request(detector):
 @pytest.mark.slow
 def test_24_megapixels_and_24_pixel_faces(detector):
     picture, faces = crowd(6000, 4000, 24)
-    found = detector.detect(picture, min_face=24)
-    assert len(found) == pytest.approx(faces, abs=faces * 0.05)
+    found = sum(20 < face.box.width < 80 for face in detector.detect(picture, min_face=24))
+    assert (0.85 if detector.name == "haar" else 0.98) * faces <= found <= faces * 1.03
 
 
 def test_none_takes_the_picture_for_the_face():

@@ -30,6 +30,8 @@ CONFIDENCE = (-3.82, 1.13, 1.04, 2.27)
 #: YuNet's coarsest map needs two cells each way: on views of 32 pixels and less OpenCV 4.14 answers from memory that
 #: nobody wrote.
 NARROWEST = 64
+#: How many sizes of view stay planned for each thread.
+KEPT = 4
 
 
 class Pool(Generic[T]):
@@ -79,8 +81,9 @@ class Haar:
 
     def detect(self, pixels: Pixels, *, min_face: int | None = None) -> tuple[Face, ...]:
         """Faces in an RGB uint8 picture, largest first; ``min_face`` is the smallest to look for, in its pixels."""
+        step = 1.2 if min_face is None else 1.1
         with self._cascades.borrowed() as cascades:
-            proposed = scan(pixels, cascades.propose, self.reach, min_face)
+            proposed = scan(pixels, lambda view: cascades.propose(view, step), self.reach, min_face)
             looked = [cascades.look_again(pixels, hit) for hit in proposed]
         return largest_first(distinct(hit for hit in looked if hit.score >= 0.5))
 
@@ -92,10 +95,9 @@ class Cascades:
         self._quick = _cascade("frontalface_default")
         self._careful = _cascade("frontalface_alt2"), _cascade("frontalface_alt")
 
-    def propose(self, view: Pixels) -> list[Hit]:
+    def propose(self, view: Pixels, step: float = 1.2) -> list[Hit]:
         gray = _stretched(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY))
-        windows = self._quick.detectMultiScale(gray, 1.2, 0)
-        return _grouped(windows)
+        return _grouped(self._quick.detectMultiScale(gray, step, 0))
 
     def look_again(self, pixels: Pixels, hit: Hit) -> Hit:
         """The hit with a finer box and a confidence; a confidence under one half means no face."""
@@ -122,21 +124,41 @@ class Yunet:
     reach = Reach(smallest=18, area=512 * 384, close=192)
 
     def __init__(self, path: Path) -> None:
-        self._bytes = _model_bytes(path)
-        self._nets = Pool(lambda: _network(self._bytes, path))
+        content = _model_bytes(path)
+        self._nets = Pool(lambda: Nets(lambda: _network(content, path)))
 
     def detect(self, pixels: Pixels, *, min_face: int | None = None) -> tuple[Face, ...]:
         """Faces in an RGB uint8 picture, largest first; ``min_face`` is the smallest to look for, in its pixels."""
-        with self._nets.borrowed() as net:
-            return largest_first(scan(pixels, lambda view: self._look(net, view), self.reach, min_face))
+        with self._nets.borrowed() as nets:
+            return largest_first(scan(pixels, nets.look, self.reach, min_face))
 
-    def _look(self, net: cv2.FaceDetectorYN, view: Pixels) -> list[Hit]:
+
+class Nets:
+    """YuNet for one thread at a time.
+
+    OpenCV plans a net for one size of view, and a new size costs half a look: nets of the last few sizes are kept.
+    """
+
+    def __init__(self, make: Callable[[], cv2.FaceDetectorYN]) -> None:
+        self._make = make
+        self._planned = {(0, 0): make()}
+
+    def look(self, view: Pixels) -> list[Hit]:
         height, width = view.shape[:2]
         right, below = max(NARROWEST - width, 0), max(NARROWEST - height, 0)
         shown = cv2.copyMakeBorder(view, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(127, 127, 127))
+        net = self._net(width + right, height + below)
         net.setInputSize((width + right, height + below))
         rows = net.detect(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))[1]
         return [] if rows is None else [_hit(row) for row in rows]
+
+    def _net(self, width: int, height: int) -> cv2.FaceDetectorYN:
+        size = -(-width // 32), -(-height // 32)  # YuNet sees whole cells of 32 pixels
+        net = self._planned.pop(size, None)
+        if net is None and len(self._planned) >= KEPT:
+            net = self._planned.pop(next(iter(self._planned)))
+        self._planned[size] = net or self._make()
+        return self._planned[size]
 
 
 def _cascade(name: str) -> cv2.CascadeClassifier:
