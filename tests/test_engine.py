@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -180,6 +181,22 @@ def test_a_model_that_stops_costs_one_picture_and_no_other():
     pictures = [flat(0)] * 4 + [flat(255)] + [flat(0)] * 11
     results = list(Engine(Stopping(), FakeDetector()).read_many(pictures, jobs=1))
     assert [isinstance(result, Failure) for result in results] == [False] * 4 + [True] + [False] * 11
+
+
+def test_reading_many_pictures_takes_one_core_for_each(engine):
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        results = engine.read_many([flat(0)] * 40, jobs=2)
+        others = engine.read_many([flat(0)] * 40, jobs=2)
+        next(results), next(others)
+        assert cv2.getNumThreads() == 1
+        results.close()
+        assert cv2.getNumThreads() == 1
+        others.close()
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_score_takes_gray_and_rgb_crops_of_any_size(engine):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mien import media
 from mien.errors import HeadMissing, MienError
 from mien.faces import Detector, load_detector
+from mien.faces.cores import one_core_each
 from mien.faces.crop import FRAMINGS, Framing, as_input, cut
 from mien.faces.quality import judge
 from mien.media import Source
@@ -97,11 +98,13 @@ class Engine:
     ) -> Iterator[FrameResult | Failure]:
         """Read pictures lazily, in order. One that fails is a :class:`Failure` in its place, and the rest go on.
 
-        ``jobs`` threads open pictures and find faces, a few pictures ahead; the model scores their faces together.
-        A lone path, picture or array is read as a list of one; an array ``(N, h, w, 3)`` as N pictures.
+        ``jobs`` threads, one core each, open pictures and find faces, a few pictures ahead; the model scores the faces
+        of several together. A lone path, picture or array is read as a list of one; an array ``(N, h, w, 3)`` as N
+        pictures.
         """
         look = partial(self._find_or_fail, min_face=min_face, max_pixels=max_pixels)
-        with closing(_ahead(look, media.several(sources), max(jobs or os.cpu_count() or 1, 1))) as groups:
+        workers = max(jobs or os.cpu_count() or 1, 1)
+        with one_core_each, closing(_ahead(look, media.several(sources), workers)) as groups:
             for group in groups:
                 results = iter(self._read_or_fail([found for found in group if isinstance(found, _Found)]))
                 for found in group:
