@@ -182,7 +182,7 @@ def raising(error):
 def test_an_expected_failure_is_one_sentence_and_one(tmp_path, capsys):
     failure = ModelDamaged("the model is cut off", "a whole file was expected", "fetch it again")
     assert mien("predict", tmp_path, load=raising(failure)) == 1
-    assert capsys.readouterr().err == "mien: the model is cut off. a whole file was expected. fetch it again.\n"
+    assert capsys.readouterr().err == "mien: the model is cut off. A whole file was expected. Fetch it again.\n"
 
 
 def test_an_unexpected_one_is_a_bug_and_says_how_to_see_more(tmp_path, capsys, monkeypatch):

@@ -351,7 +351,7 @@ def test_names_that_an_array_brings_go_before_numbers(tmp_path, faces):
         ({"pixels": np.full((2, 2304), 300), "emotion": [0, 1]}, "outside 0 to 255"),
         ({"pixels": np.full((2, 2304), np.nan), "emotion": [0, 1]}, "NaN"),
         ({"pixels": np.zeros((2, 2304), np.uint8), "emotion": [0]}, "2, 1 and 1"),
-        ({"pixels": np.zeros((1, 2304), np.uint8), "emotion": [9]}, "label '9'"),
+        ({"pixels": np.zeros((1, 2304), np.uint8), "emotion": [9]}, "[Ll]abel '9'"),
         ({"pixels": np.array([["a"]]), "emotion": [0]}, "kind"),
     ],
 )

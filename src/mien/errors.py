@@ -45,7 +45,9 @@ class MienError(Exception):
         super().__init__(happened, expected, remedy)
 
     def __str__(self) -> str:
-        return " ".join(_sentence(beat) for beat in (self.happened, self.expected, self.remedy) if beat)
+        # What happened may begin with the name of a file, which keeps its letters; so does a command.
+        beats = (self.happened, _capital(self.expected), _capital(self.remedy))
+        return " ".join(_sentence(beat) for beat in beats if beat)
 
 
 class SourceError(MienError):
@@ -112,6 +114,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """``Did you mean 'yunet'?``, or nothing when no known word is close."""
     close = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"Did you mean '{close[0]}'?" if close else ""
+
+
+def _capital(beat: str) -> str:
+    return beat if beat.startswith(("mien ", "pip ")) else beat[:1].upper() + beat[1:]
 
 
 def _sentence(beat: str) -> str:
