@@ -75,7 +75,7 @@ def test_a_card_is_shown_in_words(tmp_path, capsys):
     said = {name: value.strip() for name, value in out.items()}
     assert said["expressions"].startswith("angry, disgust, fear")
     assert said["input"] == "8 x 8 gray"
-    assert said["scores PublicTest accuracy"] == "0.5"
+    assert said["scores PublicTest"] == "accuracy 0.5, faces 3,589"
     assert said["parameters"] == "1,234,567"
 
 

@@ -91,12 +91,18 @@ def _lines(facts: Mapping[str, Any]) -> str:
 
 
 def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Tables inside the card, told line by line: ``scores public_test accuracy``."""
+    """Tables inside the card, told line by line: ``scores accuracy``; those inside a table are a line each."""
     for name, value in facts.items():
-        if isinstance(value, Mapping):
+        if above and _is_row(value):
+            yield f"{above}{name}", ", ".join(f"{key} {_value(part)}" for key, part in value.items())
+        elif isinstance(value, Mapping):
             yield from _flat(value, f"{above}{name} ")
         else:
             yield f"{above}{name}", _value(value)
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, Mapping) and not any(isinstance(part, Mapping) for part in value.values())
 
 
 def _value(value: Any) -> str:
@@ -104,4 +110,4 @@ def _value(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return ", ".join(map(_value, value)) if isinstance(value, list | tuple) else str(value)
+    return " ".join(map(_value, value)) if isinstance(value, list | tuple) else str(value)
