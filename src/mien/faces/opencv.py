@@ -121,7 +121,7 @@ class Yunet:
     """YuNet: a small network that also finds eyes, nose and mouth, and faces turned or tilted."""
 
     name = "yunet"
-    reach = Reach(smallest=18, area=512 * 384, close=192)
+    reach = Reach(smallest=18, area=576 * 432, close=192)
 
     def __init__(self, path: Path) -> None:
         content = _model_bytes(path)
