@@ -100,7 +100,7 @@ def test_two_heads_stay_two(shelf):
         ("old.h5", EMOTIONS, "files of Keras 2 do not always load"),
         ("text.h5", EMOTIONS, "cannot load"),
         ("sigmoid.keras", EMOTIONS, "no shares"),
-        ("plain.h5", ("sad", "happy"), "one number for each of 2 labels"),
+        ("plain.h5", ("sad", "happy"), "One number for each of 2 labels"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_reason(shelf, name, labels, said):
