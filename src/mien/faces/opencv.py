@@ -150,7 +150,7 @@ class Nets:
         net = self._net(width + right, height + below)
         net.setInputSize((width + right, height + below))
         rows = net.detect(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))[1]
-        return [] if rows is None else [_hit(row) for row in rows]
+        return [] if rows is None else [_hit(row) for row in rows if np.isfinite(row).all()]
 
     def _net(self, width: int, height: int) -> cv2.FaceDetectorYN:
         size = -(-width // 32), -(-height // 32)  # YuNet sees whole cells of 32 pixels

@@ -104,7 +104,7 @@ def views(shape: tuple[int, ...], reach: Reach, min_face: int | None) -> Iterato
     whole = Box(0, 0, width, height)
     coarse = working_scale(shape, reach)
     wanted = coarse if min_face is None else min(max(2.0, coarse), reach.smallest / max(min_face, 1))
-    yield View(whole, min(coarse, wanted))
+    yield View(whole, coarse)
     while wanted > coarse * 1.05:
         yield from _tiles(width, height, wanted, reach)
         wanted *= 2.0 * reach.smallest / reach.overlap  # what outgrows half the overlap is found at the next size
