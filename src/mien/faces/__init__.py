@@ -25,6 +25,7 @@ class Detector(Protocol):
     def detect(self, pixels: Pixels, *, min_face: int | None = None) -> tuple[Face, ...]:
         """The faces in an RGB uint8 picture ``(height, width, 3)``, largest first; empty when there are none.
 
+        The box of a face that the picture cuts off may reach beyond its edges: ``cut`` needs to know where it would be.
         ``min_face`` is the smallest face to look for, in pixels of the picture; None is the detector's sensible and
         fast choice.
         """
