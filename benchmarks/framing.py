@@ -28,7 +28,7 @@ from _machine import write
 from _matching import matching
 from numpy.typing import NDArray
 
-from mien.faces import Detector, load_detector
+from mien.faces import Detector, crop, load_detector
 from mien.faces.crop import FRAMINGS, as_input, cut, slope
 from mien.models import Classifier, load_classifier, locate
 from mien.types import Box, Pixels
@@ -146,6 +146,7 @@ def main() -> None:
         }
         print(name, figures[name])
     if given.yunet:
+        crop.LEVEL_ABOVE = 0.0  # level every face, to see from which slope on it pays
         model, unseen = load_classifier(locate(given.model)), held_out(given.data).some(given.faces, seed=8)
         figures["levelling"] = {
             f"turned {turn} degrees": levelling(detector, model, unseen, turn) for turn in (0, 15, 30)
