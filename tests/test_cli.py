@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 import mien as package
 from command import command, environment, mien, picture, process, started
-from mien.apps.cli.edge import run
+from mien.apps.cli.edge import Terminated, run
 from mien.apps.cli.group import COMMANDS
 from mien.apps.cli.group import mien as group
 from mien.errors import ModelDamaged
@@ -202,6 +203,18 @@ def test_debugging_shows_the_traceback(tmp_path, capsys, monkeypatch):
 
 def test_ctrl_c_while_loading_is_quiet(tmp_path, capsys):
     assert mien("predict", tmp_path, load=raising(KeyboardInterrupt())) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("stop", "status"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_a_signal_inside_a_lock_is_no_bug(stop, status, tmp_path, capsys):
+    def interrupted(**_):
+        try:
+            raise stop
+        finally:
+            threading.Lock().release()  # what a lock says when the signal landed in its own code
+
+    assert mien("predict", tmp_path, load=interrupted) == status
     assert capsys.readouterr() == ("", "")
 
 

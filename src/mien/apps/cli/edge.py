@@ -61,7 +61,7 @@ def _leave(error: BaseException) -> int:
     """Say what there is to say about an error and return the exit status for it."""
     if os.environ.get("MIEN_DEBUG"):
         traceback.print_exception(error)
-    match error:
+    match _stopped_by(error) or error:
         case click.exceptions.NoArgsIsHelpError():
             remark(error.format_message())
             return USAGE
@@ -84,6 +84,13 @@ def _leave(error: BaseException) -> int:
             return _silence(_complain(printable(str(error)), FAILED))
         case _:
             return _silence(_complain(_bug(error), BUG))
+
+
+def _stopped_by(error: BaseException | None) -> BaseException | None:
+    """The signal behind an error: one that lands inside a lock's own code comes out as that lock's complaint."""
+    while error is not None and not isinstance(error, KeyboardInterrupt | Terminated):
+        error = error.__context__
+    return error
 
 
 def _complain(message: str, status: int) -> int:
