@@ -14,6 +14,7 @@ import pytest
 
 from mien.errors import LabError
 from mien.lab import drawn
+from mien.lab.events import Epoch, Step, Stopped
 from mien.lab.recipe import Augment, Data, Fit, Net, Recipe
 
 keras = pytest.importorskip("keras")
@@ -167,6 +168,24 @@ def test_the_best_epoch_is_kept_where_it_is_asked_for(faces, tmp_path):
     model.set_weights([each + 1 for each in best])
     checkpoint.finish(tmp_path, model, "best")
     assert all(np.array_equal(*pair) for pair in zip(weights(tmp_path), best, strict=True))
+
+
+def test_a_run_tells_how_it_goes_and_leaves_when_asked(faces, tmp_path, undisturbed):
+    told, history = [], [1, 2]
+    with pytest.raises(Stopped, match=r"stopped after 2 whole epochs.*goes on") as left:
+        fit.fit(QUICK, faces, tmp_path, watch=told.append, stop=lambda: len(epochs(told)) == 2)
+    assert left.value.epochs == 2
+    assert [row["epoch"] for row in epochs(told)[-1].history] == history
+    last = [event for event in told if isinstance(event, Step)][-1]
+    assert (last.epoch, last.epochs, last.step, last.steps) == (2, 3, 3, 3)
+    assert last.loss == pytest.approx(epochs(told)[-1].row["loss"], rel=0.5)
+    fit.fit(QUICK, faces, tmp_path)
+    for mine, theirs in zip(weights(tmp_path), weights(undisturbed), strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+def epochs(told):
+    return [event for event in told if isinstance(event, Epoch)]
 
 
 def test_another_backend_is_refused(faces, tmp_path, monkeypatch):

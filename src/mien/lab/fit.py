@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +22,31 @@ import tensorflow as tf
 from mien.errors import LabError, MienError, nearest
 from mien.lab import augment, checkpoint, nets, schedule
 from mien.lab.data import Faces, divide
+from mien.lab.events import Epoch, Event, Step, Stop, Stopped, Watch
 from mien.lab.recipe import Recipe
 from mien.lab.schedule import rate_at
+from mien.lab.targets import Targets, targets
 
 log = logging.getLogger(__name__)
 Row = dict[str, float]
 
 
-@dataclass(frozen=True)
-class Targets:
-    """What a net learns from: ``faces`` uint8 (N, 48, 48, 1), ``shares`` (N, 7), ``votes`` (N, 8); zeros: no votes."""
-
-    faces: np.ndarray
-    shares: np.ndarray
-    votes: np.ndarray
+#: Seconds between two tellings of how an epoch goes.
+TELL = 0.25
 
 
-def fit(recipe: Recipe, faces: Faces, folder: Path) -> keras.Model:
-    """The trained net with its averaged weights. Goes on where a killed run of the same recipe stopped."""
+def fit(
+    recipe: Recipe, faces: Faces, folder: Path, *, watch: Watch | None = None, stop: Stop | None = None
+) -> keras.Model:
+    """The trained net with its averaged weights. Goes on where a killed run of the same recipe stopped.
+
+    ``watch`` is told how it goes, see :mod:`mien.lab.events`. ``stop`` is asked after each step; once it says yes the
+    run leaves with :class:`~mien.lab.events.Stopped`, the state of the last whole epoch on disk.
+    """
     _refuse_another_backend()
     learned, kept = divide(recipe, faces)
     _refuse_too_few(recipe, learned)
-    run = _Run(recipe, targets(learned))
+    run = _Run(recipe, targets(learned), watch or _nobody, stop or _never)
     history = run.resume(folder)
     log.info("%d faces, %d held out, %d epochs done, %s", len(learned), len(kept), len(history), recipe.fit.precision)
     while not schedule.ended(recipe.fit, history):
@@ -52,9 +55,18 @@ def fit(recipe: Recipe, faces: Faces, folder: Path) -> keras.Model:
         if schedule.best(history) == len(history):
             checkpoint.keep_best(folder, run.average)
         checkpoint.write(folder, run.arrays(), recipe, history)
+        run.watch(Epoch(row, tuple(history)))
         log.info("%s", _line(row))
     checkpoint.finish(folder, run.average, recipe.fit.keep)
     return run.average
+
+
+def _nobody(event: Event) -> None:
+    """Nobody watches."""
+
+
+def _never() -> bool:
+    return False
 
 
 def _refuse_another_backend() -> None:
@@ -67,13 +79,6 @@ def _refuse_too_few(recipe: Recipe, learned: Faces) -> None:
     if len(learned) < recipe.fit.batch:
         there = f"The data has {len(learned)} Training faces to learn from"
         raise LabError(there, f"one batch is {recipe.fit.batch}", "Make fit.batch smaller")
-
-
-def targets(faces: Faces) -> Targets:
-    """One-hot labels and vote shares of these faces."""
-    return Targets(
-        faces.pixels[..., None], np.eye(len(faces.classes), dtype=np.float32)[faces.labels], faces.vote_shares()
-    )
 
 
 def optimizer_of(recipe: Recipe) -> keras.optimizers.Optimizer:
@@ -92,7 +97,8 @@ def optimizer_of(recipe: Recipe) -> keras.optimizers.Optimizer:
 class _Run:
     """The state of a run: the net, its running average, the optimizer's memory, the seeds."""
 
-    def __init__(self, recipe: Recipe, learned: Targets) -> None:
+    def __init__(self, recipe: Recipe, learned: Targets, watch: Watch = _nobody, stop: Stop = _never) -> None:
+        self.watch, self.stop = watch, stop
         keras.utils.set_random_seed(recipe.fit.seed)
         self.recipe = recipe
         self.net, self.average = (nets.of_recipe(recipe, recipe.fit.precision) for _ in range(2))
@@ -120,22 +126,26 @@ class _Run:
 
     def epoch(self, epoch: int, history: Sequence[Row]) -> Row:
         """One pass over all faces, in an order that depends on the seed and the epoch only."""
-        begun, losses = time.monotonic(), []
-        steps = list(self._batches(epoch))
-        for number, places in enumerate(steps):
-            moment = epoch + number / len(steps)
-            self.optimizer.learning_rate.assign(rate_at(self.recipe.fit, moment, history))
-            losses.append(self.step(places, self._keep(moment * len(steps)), self._mixes(epoch)))
-        loss = float(np.mean([float(one) for one in losses]))
+        begun, losses, told = time.monotonic(), [], 0.0
+        batches = list(self._batches(epoch))
+        for number, places in enumerate(batches):
+            moment = epoch + number / len(batches)
+            rate = rate_at(self.recipe.fit, moment, history)
+            self.optimizer.learning_rate.assign(rate)
+            losses.append(self.step(places, self._keep(moment * len(batches)), self._mixes(epoch)))
+            if self.stop():
+                raise Stopped(epoch)
+            seconds = time.monotonic() - begun
+            if (number and seconds - told > TELL) or number + 1 == len(batches):
+                told = seconds
+                # The step that was just begun may still run: its loss is not waited for.
+                loss = _mean(losses[:-1] or losses)
+                self.watch(Step(epoch + 1, self.recipe.fit.epochs, number + 1, len(batches), loss, rate, seconds))
+        loss, rate = _mean(losses), rate_at(self.recipe.fit, epoch, history)
         if not math.isfinite(loss):
-            rate = rate_at(self.recipe.fit, epoch, history)
-            raise LabError(
-                f"The loss is {loss} in epoch {epoch + 1}, at rate {rate:.4f}",
-                "a finite number",
-                "Make fit.rate smaller",
-            )
-        seconds = time.monotonic() - begun
-        return {"epoch": epoch + 1, "rate": rate_at(self.recipe.fit, epoch, history), "loss": loss, "seconds": seconds}
+            happened = f"The loss is {loss} in epoch {epoch + 1}, at rate {rate:.4f}"
+            raise LabError(happened, "a finite number", "Make fit.rate smaller")
+        return {"epoch": epoch + 1, "rate": rate, "loss": loss, "seconds": time.monotonic() - begun}
 
     def _batches(self, epoch: int) -> Iterator[np.ndarray]:
         size = self.recipe.fit.batch
@@ -193,6 +203,10 @@ class _Run:
         if self.recipe.fit.clip:
             slopes, _ = tf.clip_by_global_norm(slopes, self.recipe.fit.clip)
         self.optimizer.apply_gradients(list(zip(slopes, self.net.trainable_variables, strict=True)))
+
+
+def _mean(losses: Sequence[Any]) -> float:
+    return float(np.mean([float(one) for one in losses]))
 
 
 def _shrinks(weight: keras.Variable) -> bool:

@@ -1,0 +1,55 @@
+"""What a training run tells while it runs, as frozen values: whoever watches decides what to draw of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mien.errors import LabError
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A moment inside an epoch, told a few times a second and at its last step.
+
+    ``epoch`` of ``epochs`` and ``step`` of ``steps`` count from 1; ``loss`` is the mean of the epoch so far, ``rate``
+    the learning rate of this step, ``seconds`` what the epoch has taken so far.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A whole epoch whose state is on disk: its ``row`` of figures, and the rows of all epochs with it at the end."""
+
+    row: Row
+    history: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Note:
+    """One sentence worth reading: what was chosen and why, what was taken up again."""
+
+    text: str
+
+
+Event = Step | Epoch | Note
+Watch = Callable[[Event], None]
+Stop = Callable[[], bool]
+
+
+class Stopped(LabError):
+    """Somebody asked the run to end. ``epochs`` whole ones are on disk; the same call goes on from there."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__(f"The training was stopped after {epochs} whole epochs", "", "The same command goes on there")
+        self.epochs = epochs
