@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mien.types import Face as Face
     from mien.types import Failure as Failure
     from mien.types import FrameResult as FrameResult
+    from mien.types import Moment as Moment
     from mien.types import Reading as Reading
 
 _ROOMS = {

@@ -23,9 +23,9 @@ from mien.faces import Detector, load_detector
 from mien.faces.cores import one_core_each
 from mien.faces.crop import FRAMINGS, Framing, as_input, cut
 from mien.faces.quality import judge
-from mien.media import Source
+from mien.media import FilmSource, Source
 from mien.models import Classifier, ModelCard, find, load_classifier, locate
-from mien.types import Emotions, Face, Failure, FrameResult, Quality, Reading, Share
+from mien.types import Emotions, Face, Failure, FrameResult, Moment, Quality, Reading, Share
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -109,6 +109,28 @@ class Engine:
                 results = iter(self._read_or_fail([found for found in group if isinstance(found, _Found)]))
                 for found in group:
                     yield found if isinstance(found, Failure) else next(results)
+
+    def watch(
+        self,
+        source: FilmSource,
+        *,
+        every: int = 1,
+        fps: float | None = None,
+        start: float | None = None,
+        end: float | None = None,
+        min_face: int | None = None,
+        frames: bool = False,
+    ) -> Iterator[Moment]:
+        """Read a film lazily, moment by moment, and follow the people in it: each reading's ``track`` is a number.
+
+        ``every`` reads each nth frame, ``fps`` at most so many in a second; ``start`` and ``end`` are seconds.
+        ``frames=True`` hands the pixels over too. Leaving the loop, however, closes the film.
+        """
+        from mien.watch import watch
+
+        return watch(
+            self, media.film(source), every=every, fps=fps, start=start, end=end, min_face=min_face, frames=frames
+        )
 
     def score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Shares of each label for face crops ``(N, H, W)`` gray or ``(N, H, W, 3)`` RGB uint8: ``(N, labels)``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -148,6 +148,31 @@ class FrameResult:
 
     def to_json(self) -> str:
         """One line of JSON, the same that ``mien predict --json`` prints."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One frame of a film, read; the readings carry ``track``, the number of a person while the shot lasts.
+
+    ``index`` counts the film's frames from 0; ``seconds`` is the film's own clock, which need not tick evenly. ``cut``
+    says that a new shot begins here (never at the first frame). ``pixels`` is the frame, RGB uint8 upright, where it
+    was asked for; it takes no part in comparing.
+    """
+
+    index: int
+    seconds: float
+    result: FrameResult
+    cut: bool = False
+    pixels: Pixels | None = field(default=None, compare=False, repr=False)
+
+    def __iter__(self) -> Iterator[Reading]:
+        return iter(self.result)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"frame": self.index, "seconds": self.seconds, "cut": self.cut, **self.result.to_dict()}
+
+    def to_json(self) -> str:
         return json.dumps(self.to_dict(), ensure_ascii=False)
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mien.media.arrays import crops
 from mien.media.decode import MAX_PIXELS
 from mien.media.door import Picture, Source, picture, several
+from mien.media.film import About, Film, FilmSource, Frame, film
 from mien.media.names import name_of
 from mien.media.saving import WRITABLE, save
 from mien.media.search import SUFFIXES, find_pictures
@@ -30,10 +31,15 @@ __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
     "WRITABLE",
+    "About",
+    "Film",
+    "FilmSource",
+    "Frame",
     "Picture",
     "Source",
     "crops",
     "fetch",
+    "film",
     "find_pictures",
     "name_of",
     "picture",
