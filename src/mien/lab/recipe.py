@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -73,6 +73,20 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class Teach:
+    """What teachers say, mixed into what the labels say; ``weight`` is their part, 0 to 1.
+
+    ``targets`` is a file that ``mien distill`` wrote, ``runs`` are folders of finished runs that see the very picture
+    that the student sees; both stand beside the recipe. ``temperature`` above 1 makes what they say softer.
+    """
+
+    targets: str = ""
+    runs: tuple[str, ...] = ()
+    weight: float = 0.7
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
 class Fit:
     """How long and how fast. ``rate`` is the peak; ``decay`` is not on biases and norms.
 
@@ -101,14 +115,16 @@ class Fit:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One experiment."""
+    """One experiment. ``place`` is the folder of its file, from which paths in it count; it is no setting."""
 
     name: str = "untitled"
     data: Data = field(default_factory=Data)
     net: Net = field(default_factory=Net)
     augment: Augment = field(default_factory=Augment)
     loss: Loss = field(default_factory=Loss)
+    teach: Teach = field(default_factory=Teach)
     fit: Fit = field(default_factory=Fit)
+    place: Path = field(default=Path(), repr=False, compare=False)
 
     @classmethod
     def read(cls, path: str | Path) -> Recipe:
@@ -121,7 +137,7 @@ class Recipe:
             ) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
             raise LabError(f"{path} is not TOML: {broken}", "", "Compare it with recipes/base.toml") from None
-        return cls.from_table(table)
+        return replace(cls.from_table(table), place=Path(path).parent)
 
     @classmethod
     def from_table(cls, table: dict[str, Any]) -> Recipe:
@@ -131,7 +147,11 @@ class Recipe:
 
     def to_table(self) -> dict[str, Any]:
         """Plain nested dictionaries, the reverse of ``from_table``."""
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if key != "place"}
+
+    def beside(self, path: str) -> Path:
+        """Where a path in the recipe leads: it counts from the recipe's own folder."""
+        return self.place / path
 
     def difference(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
         """Which settings differ, by dotted name: ``{"fit.epochs": (80, 60)}``."""
@@ -140,7 +160,7 @@ class Recipe:
 
 
 def _filled(kind: type, table: dict[str, Any], where: str) -> Any:
-    known = [part.name for part in fields(kind)]
+    known = [part.name for part in fields(kind) if part.compare]
     for key in table:
         if key not in known:
             expected = f"known {'in [' + where + ']' if where else 'at the top'} are {', '.join(known)}"
