@@ -46,7 +46,7 @@ def fit(
     _refuse_another_backend()
     learned, kept = divide(recipe, faces)
     _refuse_too_few(recipe, learned)
-    run = _Run(recipe, targets(learned), watch or _nobody, stop or _never)
+    run = _Run(recipe, targets(learned, recipe), watch or _nobody, stop or _never)
     history = run.resume(folder)
     log.info("%d faces, %d held out, %d epochs done, %s", len(learned), len(kept), len(history), recipe.fit.precision)
     while not schedule.ended(recipe.fit, history):
