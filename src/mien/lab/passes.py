@@ -60,6 +60,13 @@ def views(passes: Passes, pixels: Pixels, plain: Shares) -> dict[str, Shares]:
     return {"flip": (plain + flipped) / 2, "flip and shifts": np.mean([plain, flipped, *moved], axis=0)}
 
 
+def looks(pixels: Pixels) -> Iterator[Pixels]:
+    """The faces as they are, mirrored, and both moved four ways: ten arrays of the same shape."""
+    for each in (pixels, np.ascontiguousarray(pixels[:, :, ::-1])):
+        yield each
+        yield from _moved(each)
+
+
 def _moved(pixels: Pixels) -> Iterator[Pixels]:
     """The faces moved up, down, left and right; the border's pixels go on where nothing was."""
     height, width = pixels.shape[1:3]

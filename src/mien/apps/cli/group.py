@@ -17,6 +17,7 @@ COMMANDS = {
     "data": "mien.apps.cli.data",
     "evaluate": "mien.apps.cli.evaluate",
     "compare": "mien.apps.cli.compare",
+    "distill": "mien.apps.cli.distill",
     "doctor": "mien.apps.cli.doctor",
     "completion": "mien.apps.cli.completion",
 }
