@@ -16,12 +16,13 @@ from mien.errors import OutputError
 
 EPILOG = """\b
 Examples:
-  mien distill base small.onnx --data faces -o targets/both.npz --one-pass
+  mien distill base small.onnx --data faces --recipe student.toml
+  mien distill base --data faces --recipe student.toml -o targets/base.npz --one-pass
 
 \b
 The student's recipe then says
   [teach]
-  targets = "targets/both.npz"
+  targets = "targets/teachers.npz"
   weight = 0.7
 and 'mien train' mixes what the teachers said with the labels: 0.7 of theirs, 0.3 of the label's.
 
@@ -35,10 +36,10 @@ Exit status: 0; 1 if a teacher, the recipe or the data cannot be used; 2 for wro
 @click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
 @click.option("--recipe", type=click.Path(path_type=Path), help="The student's: which faces it learns from.")
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="The .npz; else where RECIPE has it."
+    "-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="The .npz; else where RECIPE says."
 )
 @click.option(
-    "--temperature", default=1.0, show_default=True, type=click.FloatRange(0.1, 20), help="Above 1 is softer."
+    "--temperature", default=1.0, show_default=True, type=click.FloatRange(0.1, 20), help="Above 1: softer."
 )
 @click.option("--one-pass", is_flag=True, help="One look at each face instead of ten.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
