@@ -207,14 +207,16 @@ class Engine:
         return as_input(crops, self.card.side, self.card.color)
 
 
-def emotions_of(card: ModelCard, shares: NDArray[np.float32], votes: NDArray[np.float32] | None) -> Emotions:
-    """One face's numbers as a value, judged by the rules its model's card carries."""
+def emotions_of(
+    card: ModelCard, shares: NDArray[np.floating], votes: NDArray[np.floating] | None, lean: float = 0.0
+) -> Emotions:
+    """One face's numbers as a value, judged by the rules its model's card carries; ``lean`` moves the line of doubt."""
     parts = _shares(card.labels, shares)
     opinion = None if votes is None else _shares(card.vote_labels, votes)
-    return Emotions(parts, opinion, _mixture(card, opinion or ()), _uncertain(card, parts))
+    return Emotions(parts, opinion, _mixture(card, opinion or ()), _uncertain(parts, card.uncertain_below + lean))
 
 
-def _shares(labels: Sequence[str], values: NDArray[np.float32]) -> tuple[Share, ...]:
+def _shares(labels: Sequence[str], values: NDArray[np.floating]) -> tuple[Share, ...]:
     # Seven decimals are what float32 carries; the rest would be noise in everybody's JSON.
     return tuple(Share(label, round(float(value), 7)) for label, value in zip(labels, values, strict=True))
 
@@ -225,9 +227,9 @@ def _mixture(card: ModelCard, votes: tuple[Share, ...]) -> tuple[Share, ...]:
     return tuple(vote for i, vote in enumerate(ranked) if i == 0 or vote.share >= card.mixture_above)
 
 
-def _uncertain(card: ModelCard, shares: tuple[Share, ...]) -> str | None:
+def _uncertain(shares: tuple[Share, ...], below: float) -> str | None:
     top = max(shares, key=lambda share: share.share)
-    if top.share >= card.uncertain_below:
+    if top.share >= below:
         return None
     return f"no expression stands out: {top.label} leads with {top.share:.0%}".replace("%", " %")
 

@@ -1,0 +1,1 @@
+"""What moments become over time: steadied shares, events, a summary for each person, a page."""
