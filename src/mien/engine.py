@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import takewhile
 from os import PathLike
-from time import monotonic
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien import media
+from mien.ahead import ahead
 from mien.errors import HeadMissing, MienError
 from mien.faces import Detector, load_detector
 from mien.faces.cores import one_core_each
@@ -25,16 +21,8 @@ from mien.faces.crop import FRAMINGS, Framing, as_input, cut
 from mien.faces.quality import judge
 from mien.media import FilmSource, Source
 from mien.models import Classifier, ModelCard, find, load_classifier, locate
-from mien.types import Emotions, Face, Failure, FrameResult, Moment, Quality, Reading, Share
-
-Item = TypeVar("Item")
-Done = TypeVar("Done")
-
-#: How many pictures per worker are looked at ahead of the caller, so that their faces share one run of the model.
-_AHEAD = 4
-
-#: Seconds after which results that are there are handed out, however few: a slow source does not hold them back.
-_PATIENCE = 0.5
+from mien.models.verdict import emotions_of as emotions_of
+from mien.types import Emotions, Face, Failure, FrameResult, Moment, Quality, Reading
 
 
 class Engine:
@@ -104,7 +92,7 @@ class Engine:
         """
         look = partial(self._find_or_fail, min_face=min_face, max_pixels=max_pixels)
         workers = max(jobs or os.cpu_count() or 1, 1)
-        with one_core_each, closing(_ahead(look, media.several(sources), workers)) as groups:
+        with one_core_each, closing(ahead(look, media.several(sources), workers)) as groups:
             for group in groups:
                 results = iter(self._read_or_fail([found for found in group if isinstance(found, _Found)]))
                 for found in group:
@@ -207,33 +195,6 @@ class Engine:
         return as_input(crops, self.card.side, self.card.color)
 
 
-def emotions_of(
-    card: ModelCard, shares: NDArray[np.floating], votes: NDArray[np.floating] | None, lean: float = 0.0
-) -> Emotions:
-    """One face's numbers as a value, judged by the rules its model's card carries; ``lean`` moves the line of doubt."""
-    parts = _shares(card.labels, shares)
-    opinion = None if votes is None else _shares(card.vote_labels, votes)
-    return Emotions(parts, opinion, _mixture(card, opinion or ()), _uncertain(parts, card.uncertain_below + lean))
-
-
-def _shares(labels: Sequence[str], values: NDArray[np.floating]) -> tuple[Share, ...]:
-    # Seven decimals are what float32 carries; the rest would be noise in everybody's JSON.
-    return tuple(Share(label, round(float(value), 7)) for label, value in zip(labels, values, strict=True))
-
-
-def _mixture(card: ModelCard, votes: tuple[Share, ...]) -> tuple[Share, ...]:
-    """The expressions that together stand out: the leading one, and every other above the card's line."""
-    ranked = sorted(votes, key=lambda vote: -vote.share)
-    return tuple(vote for i, vote in enumerate(ranked) if i == 0 or vote.share >= card.mixture_above)
-
-
-def _uncertain(shares: tuple[Share, ...], below: float) -> str | None:
-    top = max(shares, key=lambda share: share.share)
-    if top.share >= below:
-        return None
-    return f"no expression stands out: {top.label} leads with {top.share:.0%}".replace("%", " %")
-
-
 def framing_of(card: ModelCard, detector: str) -> Framing:
     """How the model wants this detector's boxes cut: its card's word first, then what was measured in general."""
     own = card.framings.get(detector)
@@ -249,26 +210,3 @@ class _Found:
     faces: tuple[Face, ...]
     crops: list[NDArray[np.uint8]]
     qualities: list[Quality]
-
-
-def _ahead(work: Callable[[Item], Done], items: Iterable[Item], jobs: int) -> Generator[list[Done]]:
-    """Do the work in threads, a bounded number of items ahead of the caller, and yield it in order, in groups."""
-    pending: deque[Future[Done]] = deque()
-    group, told = jobs * _AHEAD, monotonic()
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="mien-read")
-    try:
-        for item in items:
-            pending.append(pool.submit(work, item))
-            full, late = len(pending) >= 2 * group, monotonic() - told > _PATIENCE
-            if ready := group if full else late and _leading(pending):
-                yield [pending.popleft().result() for _ in range(ready)]
-                told = monotonic()
-        while pending:
-            yield [pending.popleft().result() for _ in range(min(group, len(pending)))]
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _leading(pending: Iterable[Future[Done]]) -> int:
-    """How many are done before the first that is not."""
-    return sum(1 for _ in takewhile(Future.done, pending))
