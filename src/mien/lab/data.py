@@ -32,7 +32,8 @@ class Faces:
     """Labelled gray faces.
 
     ``pixels`` uint8 (N, 48, 48); ``labels`` int64 (N,), an index into ``classes``; ``usage`` (N,) words, the official
-    split; ``votes`` int16 (N, 10), how many people gave each of ANSWERS, all zero where nobody was asked.
+    split; ``votes`` int16 (N, 10), how many people gave each of ANSWERS, all zero where nobody was asked; ``groups``
+    (N,) words of who is who, None where nobody asked for them.
     """
 
     pixels: NDArray[np.uint8]
@@ -41,6 +42,7 @@ class Faces:
     votes: NDArray[np.int16]
     problems: tuple[Problem, ...] = ()
     classes: tuple[str, ...] = EMOTIONS
+    groups: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,7 +50,8 @@ class Faces:
     def take(self, which: NDArray[np.generic]) -> Faces:
         """The faces at these places, or where this mask is true; problems belong to the file and are left behind."""
         parts = (self.pixels[which], self.labels[which], self.usage[which], self.votes[which])
-        return Faces(*parts, classes=self.classes)
+        groups = None if self.groups is None else self.groups[which]
+        return Faces(*parts, classes=self.classes, groups=groups)
 
     def only(self, classes: tuple[str, ...]) -> Faces:
         """The faces of these classes, in this order; labels count along it."""
@@ -124,8 +127,10 @@ def hold_out(faces: Faces, count: int, seed: int = 0) -> NDArray[np.bool_]:
 
 def divide(recipe: Recipe, faces: Faces) -> tuple[Faces, Faces]:
     """The Training faces of the recipe's classes to learn from, and those held out; other splits are in neither."""
+    from mien.lab.splits import held_out  # which stands on what stands here
+
     faces = faces.only(recipe.data.classes)
-    aside = hold_out(faces, recipe.data.held_out)
+    aside = held_out(recipe.data, faces)
     learned = (faces.usage == TRAINING) & ~aside & ~faces.blank()
     if recipe.data.drop_non_faces:
         learned &= ~faces.faceless()

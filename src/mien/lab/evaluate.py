@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,22 @@ from numpy.typing import NDArray
 from mien import __version__
 from mien.errors import LabError
 from mien.lab import calibrate
-from mien.lab.data import PRIVATE, PUBLIC, TRAINING, Faces, hold_out, without_twins
+from mien.lab.data import PRIVATE, PUBLIC, TRAINING, Faces, without_twins
 from mien.lab.passes import AUGMENTED, Passes, Progress, views
 from mien.lab.recipe import Data
 from mien.lab.scores import Mask, Shares, accuracy, calibration_error, confusion, log_loss, score_sheet
 from mien.lab.speed import model_facts
+from mien.lab.splits import held_out
 from mien.lab.votes import sides, vote_sheet
 from mien.labels import VOTES, canonical
 from mien.models import Classifier, ModelCard, load_classifier
 
 #: What a split is called on the command line, and in the data. Validation is held out of Training.
 SPLITS = {"public": PUBLIC, "private": PRIVATE, "validation": TRAINING}
+
+
+#: The settings of a recipe that decide which Training faces are held out.
+_DIVIDING = ("held_out", "folds", "fold", "group")
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ def answers(
     known = _labels(classifier.card, faces)
     inside = np.flatnonzero(np.isin(faces.labels, [faces.classes.index(label) for label in known]))
     shown = faces.only(known)
-    aside = hold_out(shown, _held_out(classifier.card))
+    aside = _aside(classifier.card, shown)
     validates = split == "validation"
     mask = aside if validates else shown.usage == SPLITS[split]
     chosen = _some(shown, mask, split)
@@ -171,11 +176,15 @@ def _some(faces: Faces, mask: Mask, split: str) -> Faces:
     return faces.take(mask)
 
 
-def _held_out(card: ModelCard) -> int:
-    """How many Training faces the model's own recipe held out; they are the same ones every time."""
-    data = card.recipe.get("data") if isinstance(card.recipe, Mapping) else None
-    count = data.get("held_out") if isinstance(data, Mapping) else None
-    return count if isinstance(count, int) and count > 0 else Data().held_out
+def _aside(card: ModelCard, faces: Faces) -> Mask:
+    """The Training faces that the model's own recipe held out; they are the same ones every time."""
+    table = card.recipe.get("data") if isinstance(card.recipe, Mapping) else None
+    told = {key: table[key] for key in _DIVIDING if key in table} if isinstance(table, Mapping) else {}
+    if told.get("group") and faces.groups is None:
+        # Who is who stands in a column that was not read: nobody can be said to be held out.
+        return np.zeros(len(faces), bool)
+    settings = replace(Data(), **told)
+    return held_out(settings if settings.held_out > 0 or settings.folds else Data(), faces)
 
 
 def _left_out(faces: Faces, known: tuple[str, ...], usage: str) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -12,18 +13,42 @@ from mien.labels import EMOTIONS
 
 
 @dataclass(frozen=True)
-class Data:
-    """Which faces are trained on, of which ``classes``; ``held_out`` twin-free ones are kept for the thresholds."""
+class Source:
+    """One of several places with faces: ``labels`` says what its own words mean (``{ "1" = "surprise" }``, an empty
+    word leaves a class out), ``usage`` which split all of its faces go to, where its own shall not count.
+    """
 
+    path: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    usage: str = ""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which faces are trained on, of which ``classes``, and which of Training are held out to judge the epochs by.
+
+    ``sources`` say where the faces are; paths count from the recipe's folder, and ``--data`` stands above them. Held
+    out are ``held_out`` faces without a twin, classes in proportion; or, where ``folds`` is 2 or more, one part of so
+    many, the ``fold``-th, twins in the same one. ``group`` names a column (a person, a photograph) whose faces never
+    stand on both sides.
+    """
+
+    sources: tuple[Source, ...] = ()
     held_out: int = 1500
+    folds: int = 0
+    fold: int = 1
+    group: str = ""
     drop_non_faces: bool = True
     classes: tuple[str, ...] = EMOTIONS
 
 
 @dataclass(frozen=True)
 class Net:
-    """Which architecture. ``width`` and ``depth`` are for the families that have them, ``order`` for ``batchnorm``,
-    and ``side`` is the size in pixels at which the well-known networks see a face.
+    """Which architecture. ``width`` and ``depth`` are for the families that have them, ``order`` for ``batchnorm``.
+
+    ``side`` is the size in pixels at which the layers see a face, ``color`` whether they see it "gray" or "rgb" ("auto":
+    rgb for the well-known networks); faces are resized and coloured inside the graph. ``weights`` to begin with are
+    "none", "imagenet" for a well-known network, or a file or run of a net with the same trunk.
     """
 
     name: str = "residual"
@@ -34,13 +59,17 @@ class Net:
     crop: bool = True
     order: str = "norm-pool"
     side: int = 48
+    color: str = "auto"
+    weights: str = "none"
 
 
 @dataclass(frozen=True)
 class Augment:
     """How faces are varied. Strengths are half-widths of a uniform range; ``*_part`` are shares of each batch.
 
-    ``nothing_part`` of a batch are no faces, of which the net shall learn to say that it does not know.
+    ``mixup`` and ``cutmix`` are the strengths at which neighbours are blended and pasted into each other, up to
+    ``mixup_until`` of the epochs; where both are given each has half of the batch. ``nothing_part`` of a batch are no
+    faces, of which the net shall learn to say that it does not know.
     """
 
     rotation: float = 15.0
@@ -55,8 +84,16 @@ class Augment:
     small_part: float = 0.15
     dark_part: float = 0.1
     mixup: float = 0.2
+    cutmix: float = 0.0
     mixup_until: float = 0.85
     nothing_part: float = 0.03
+
+
+#: Faces as they are.
+PLAIN = Augment(
+    rotation=0, scale=0, shift=0, flip=False, contrast=0, brightness=0, erase_part=0, jpeg_part=0, blur_part=0,
+    small_part=0, dark_part=0, mixup=0, cutmix=0, nothing_part=0,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,12 +101,14 @@ class Loss:
     """Cross-entropy on the label, smoothed, and ``votes`` times cross-entropy on the shares of FER+ voters.
 
     ``balanced`` weighs each class by how rare it is; ``focal`` (0: off) is the power that takes easy faces out.
+    ``soft`` is how much of the label gives way to what FER+ voters said, 0 to 1.
     """
 
     smoothing: float = 0.08
     votes: float = 0.4
     balanced: bool = False
     focal: float = 0.0
+    soft: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -94,6 +133,10 @@ class Fit:
     for plateau: epochs without gain before the rate is halved; ``stop_after`` as many end the run (0: never).
     ``average`` is how much of the running average of the weights stays at each step (0: no average); ``clip`` is the
     largest norm of all gradients together (0: any). ``keep`` is "last" or "best": whose weights the run ends with.
+
+    Where ``net.weights`` are given, only the heads learn for the first ``frozen`` epochs, at ``rate``; then all layers
+    do, at ``fine`` times as much. ``precision`` is float32, mixed_bfloat16, or auto: the faster here, found by trying.
+    ``deterministic`` gives the same bits on every run, in float32. ``devices`` share each batch (0: all there are).
     """
 
     epochs: int = 80
@@ -109,7 +152,11 @@ class Fit:
     decay: float = 4e-4
     clip: float = 0.0
     average: float = 0.9995
-    precision: str = "mixed_bfloat16"
+    frozen: int = 3
+    fine: float = 0.1
+    precision: str = "auto"
+    deterministic: bool = False
+    devices: int = 1
     seed: int = 0
 
 
@@ -135,6 +182,8 @@ class Recipe:
             raise LabError(
                 f"There is no recipe at {path}", "", "Recipes are TOML files, see recipes/base.toml"
             ) from None
+        except OSError as error:
+            raise LabError(f"{path} cannot be read: {error.strerror or error}", "a TOML file was expected") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
             raise LabError(f"{path} is not TOML: {broken}", "", "Compare it with recipes/base.toml") from None
         return replace(cls.from_table(table), place=Path(path).parent)
@@ -152,6 +201,25 @@ class Recipe:
     def beside(self, path: str) -> Path:
         """Where a path in the recipe leads: it counts from the recipe's own folder."""
         return self.place / path
+
+    def settled(self) -> Recipe:
+        """The same with whole paths, so that it can be read from any folder."""
+        return self._with_paths(lambda path: str(self.beside(path).absolute()))
+
+    def to_publish(self) -> dict[str, Any]:
+        """The table for a file that is given away: of paths only the last part."""
+        return self._with_paths(lambda path: Path(path).name).to_table()
+
+    def _with_paths(self, of: Callable[[str], str]) -> Recipe:
+        sources = tuple(replace(source, path=of(source.path)) for source in self.data.sources)
+        targets = of(self.teach.targets) if self.teach.targets else ""
+        weights = self.net.weights if self.net.weights in ("", "none", "imagenet") else of(self.net.weights)
+        return replace(
+            self,
+            data=replace(self.data, sources=sources),
+            net=replace(self.net, weights=weights),
+            teach=replace(self.teach, targets=targets, runs=tuple(map(of, self.teach.runs))),
+        )
 
     def difference(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
         """Which settings differ, by dotted name: ``{"fit.epochs": (80, 60)}``."""
@@ -175,7 +243,9 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     if is_dataclass(kind):
         return _filled(kind, _of_kind(dict, value, where), where)
     if get_origin(kind) is tuple:
-        return tuple(_of_kind(get_args(kind)[0], part, where) for part in _of_kind((list, tuple), value, where))
+        return tuple(_value(get_args(kind)[0], part, where) for part in _of_kind((list, tuple), value, where))
+    if get_origin(kind) is Mapping:
+        return {str(key): _of_kind(str, part, where) for key, part in _of_kind(Mapping, value, where).items()}
     if kind is float:
         return float(_of_kind((float, int), value, where))
     return _of_kind(kind, value, where)

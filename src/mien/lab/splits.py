@@ -8,12 +8,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import LabError
-from mien.lab.data import TRAINING, Faces, twins
+from mien.lab.data import TRAINING, Faces, hold_out, twins
+from mien.lab.recipe import Data
 
 #: The subset without disgust, which is rare, and fear, which is hard.
 FIVE = ("angry", "happy", "sad", "surprise", "neutral")
 #: Faces of these five in the whole of FER2013 as its folders have it: Training, and both test splits together.
 FIVE_IN_FOLDERS = {"training": 24_176, "test": 6_043}
+
+
+def held_out(settings: Data, faces: Faces) -> NDArray[np.bool_]:
+    """Which Training faces are kept aside to judge the epochs by: bool (N,), the same ones every time."""
+    if settings.folds:
+        return _one_fold(settings, faces)
+    if settings.group:
+        return _some_groups(settings, faces)
+    return hold_out(faces, settings.held_out)
+
+
+def _one_fold(settings: Data, faces: Faces) -> NDArray[np.bool_]:
+    if not 1 <= settings.fold <= settings.folds:
+        raise LabError(f"data.fold is {settings.fold}", f"1 to {settings.folds} was expected", "Folds count from 1")
+    if not settings.group:
+        return apart(faces, settings.folds) == settings.fold - 1
+    inside = faces.usage == TRAINING
+    found = np.zeros(len(faces), bool)
+    dealt = folds(faces.labels[inside], settings.folds, groups=_groups(settings, faces)[inside])
+    found[inside] = dealt == settings.fold - 1
+    return found
+
+
+def _some_groups(settings: Data, faces: Faces) -> NDArray[np.bool_]:
+    """Whole groups, drawn one after the other until enough faces are aside."""
+    inside = faces.usage == TRAINING
+    names, together, sizes = np.unique(_groups(settings, faces)[inside], return_inverse=True, return_counts=True)
+    order = np.random.default_rng(0).permutation(len(names))
+    enough = int(np.searchsorted(np.cumsum(sizes[order]), settings.held_out)) + 1
+    found = np.zeros(len(faces), bool)
+    found[inside] = np.isin(together.ravel(), order[:enough] if settings.held_out else [])
+    return found
+
+
+def _groups(settings: Data, faces: Faces) -> NDArray[np.str_]:
+    if faces.groups is None:
+        happened = f"The data was read without its column '{settings.group}'"
+        raise LabError(happened, "it says who is who", "Name data that has it")
+    return faces.groups
 
 
 def folds(

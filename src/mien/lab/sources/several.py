@@ -10,7 +10,7 @@ import numpy as np
 
 from mien.errors import LabError
 from mien.lab import sources
-from mien.lab.sources.source import Faces, LabelMap, Problem
+from mien.lab.sources.source import Faces, LabelMap, Problem, Progress
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,12 @@ class Part:
     usage: str = ""
 
 
-def together(parts: Iterable[Part]) -> Faces:
-    """The faces of all parts, one after the other. Their problems say which part they are of."""
-    read = [_read(part) for part in parts]
+def together(parts: Iterable[Part], group: str = "", progress: Progress | None = None) -> Faces:
+    """The faces of all parts, one after the other. Their problems say which part they are of.
+
+    ``group`` names the column that says who is who, in every part; nobody of one part is taken for one of another.
+    """
+    read = [_read(part, number, group, progress) for number, part in enumerate(parts)]
     if not read:
         raise LabError("No source is named", "one path or more was expected", "")
     return Faces(
@@ -33,11 +36,14 @@ def together(parts: Iterable[Part]) -> Faces:
         np.concatenate([faces.usage for faces in read]),
         np.concatenate([faces.votes for faces in read]),
         tuple(problem for faces in read for problem in faces.problems),
+        groups=np.concatenate([faces.groups for faces in read if faces.groups is not None]) if group else None,
     )
 
 
-def _read(part: Part) -> Faces:
-    faces = sources.read(part.path, labels=part.labels).faces
+def _read(part: Part, number: int, group: str, progress: Progress | None) -> Faces:
+    found = sources.read(part.path, labels=part.labels, group=group or None, progress=progress)
+    faces = found.faces
     problems = tuple(Problem(problem.row, f"{part.path}: {problem.reason}") for problem in faces.problems)
     usage = np.full(len(faces), part.usage) if part.usage else faces.usage
-    return Faces(faces.pixels, faces.labels, usage, faces.votes, problems)
+    groups = None if found.groups is None else np.array([f"{number}/{word}" for word in found.groups], np.str_)
+    return Faces(faces.pixels, faces.labels, usage, faces.votes, problems, groups=groups)
