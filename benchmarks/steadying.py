@@ -11,6 +11,7 @@ sees no clear leader (15 points ahead) have no right answer, and are left out of
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -133,7 +134,7 @@ def late(way: Way, told: Answers, fps: float) -> list[float]:
     _, named = way(told.shares, 1 / fps)
     ends = [0, *told.changes, len(named)]
     settling = round(0.25 * fps)
-    means = [told.shares[first + settling : last].mean(axis=0) for first, last in zip(ends, ends[1:], strict=False)]
+    means = [told.shares[first + settling : last].mean(axis=0) for first, last in pairwise(ends)]
     return [
         _delay(named[first:last], told.calm[first:last], int(after.argmax())) / fps
         for before, after, first, last in zip(means, means[1:], ends[1:], ends[2:], strict=False)
