@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,10 @@ from mien.media import FilmSource, Source
 from mien.models import Classifier, ModelCard, find, load_classifier, locate
 from mien.models.verdict import emotions_of as emotions_of
 from mien.types import Emotions, Face, Failure, FrameResult, Moment, Quality, Reading
+
+if TYPE_CHECKING:
+    from mien.explain import Explanation, Look
+    from mien.explain.inside import Inside
 
 
 class Engine:
@@ -135,6 +140,64 @@ class Engine:
         votes = self._classifier.run(self._as_input(media.crops(crops))).votes
         assert votes is not None, "load_classifier holds the card to the outputs"
         return votes
+
+    @cached_property
+    def _inside(self) -> Inside:
+        """The model opened for looking inside: made when somebody first looks, and without any memory of faces."""
+        from mien.explain.inside import Inside
+
+        return Inside(self._classifier)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of the network's layers, in order; empty for a model that cannot be opened."""
+        return self._inside.layers
+
+    def look(self, crop: Source, layers: str | Sequence[str] = "auto") -> Look:
+        """A quick look inside, for moving pictures: a few layers, the shares and the class map of the leading label."""
+        return self._inside.look(self._one(crop), layers)
+
+    def explain(
+        self,
+        crop: Source,
+        methods: str | Sequence[str] = ("cam",),
+        layers: str | Sequence[str] = "auto",
+        target: str | None = None,
+        versus: str | None = None,
+        seed: int = 0,
+    ) -> Explanation:
+        """What the network makes of one face crop ``(H, W)`` or ``(H, W, 3)`` uint8 (or a picture file of one).
+
+        ``methods`` are among ``cam``, ``occlusion`` and ``rise``; ``layers`` are ``auto``, ``all``, or names from
+        :attr:`layers`. Maps speak for ``target`` (the leading label, if none is named), against ``versus`` if one is.
+        """
+        return self._inside.explain(self._one(crop), methods, layers, target, versus, seed)
+
+    def explain_picture(
+        self,
+        source: Source,
+        face: int | None = None,
+        *,
+        methods: str | Sequence[str] = ("cam",),
+        layers: str | Sequence[str] = "auto",
+        target: str | None = None,
+        versus: str | None = None,
+        seed: int = 0,
+        min_face: int | None = None,
+        max_pixels: int | None = None,
+    ) -> tuple[Explanation, ...]:
+        """The same for the faces of a picture, largest first: all, or the one numbered ``face`` (from 1).
+
+        No face is an empty result; a number that no face has is an error.
+        """
+        from mien.dissect import dissect
+
+        found = self._find(source, min_face, max_pixels)
+        how = {"methods": methods, "layers": layers, "target": target, "versus": versus, "seed": seed}
+        return dissect(self._inside, self._read_found([found])[0], found.crops, self._framing, face, **how)
+
+    def _one(self, crop: Source) -> NDArray[np.uint8]:
+        return self._as_input(media.picture(crop).pixels[None])[0]
 
     def _find_or_fail(self, source: Source | Failure, min_face: int | None, max_pixels: int | None) -> _Found | Failure:
         if isinstance(source, Failure):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import atan2, degrees
+from math import atan2, cos, degrees, radians, sin
 from types import MappingProxyType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.types import Face, Pixels
+from mien.types import Face, Pixels, Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,30 @@ def cut(pixels: Pixels, face: Face, framing: Framing, side: int) -> Pixels:
 
     A face whose landmarks say that it leans by more than ``LEVEL_ABOVE`` degrees is turned until the eyes are level.
     """
-    left, top, size = framing.square(face)
-    lean = slope(face)
-    if abs(lean) <= LEVEL_ABOVE:
+    left, top, size, lean = placed(face, framing)
+    if not lean:
         return _window(pixels, left, top, size, side)
     around = _window(pixels, left - size / 4, top - size / 4, size * 1.5, side * 3)
     turn = cv2.getRotationMatrix2D((side * 1.5 - 0.5, side * 1.5 - 0.5), lean, 1.0)
     turn[:, 2] -= np.array([side / 2, side / 2])
     return _rgb(_resized(np.asarray(cv2.warpAffine(around, turn, (side * 2, side * 2)), np.uint8), side, side))
+
+
+def placed(face: Face, framing: Framing) -> tuple[float, float, float, float]:
+    """``(left, top, side, lean)``: the square that is cut, and by how many degrees it is turned about its middle."""
+    lean = slope(face)
+    return (*framing.square(face), lean if abs(lean) > LEVEL_ABOVE else 0.0)
+
+
+def in_crop(face: Face, framing: Framing, side: int) -> tuple[Point, ...] | None:
+    """The landmarks in pixels of the crop that :func:`cut` makes; None where nobody knows them."""
+    if face.landmarks is None:
+        return None
+    left, top, size, lean = placed(face, framing)
+    turn = np.array([[cos(radians(lean)), sin(radians(lean))], [-sin(radians(lean)), cos(radians(lean))]])
+    middle = np.array([left, top]) + size / 2
+    turned = (np.array(face.landmarks) - middle) @ turn.T * (side / size) + side / 2
+    return tuple(Point(float(x), float(y)) for x, y in turned)
 
 
 def slope(face: Face) -> float:

@@ -37,10 +37,14 @@ class Classifier(Protocol):
 
 
 class OnnxClassifier:
-    """A model on the CPU. It has no memory: threads may share it."""
+    """A model on the CPU. It has no memory: threads may share it.
+
+    ``model`` are the bytes it was loaded from, for those who look inside: the file may be another by then.
+    """
 
     def __init__(self, model: ModelSource, *, threads: int | None = None) -> None:
         raw, self._name = read_model(model), name_of(model)
+        self.model, self.threads = raw, threads
         self.card = card_in(raw, self._name)
         self._session = open_session(raw, self._name, threads)
         check_input(self._session, self.card, self._name)

@@ -44,6 +44,15 @@ def messages(message: Buffer, number: int) -> Iterator[memoryview]:
     return (field.content for field in fields(message) if field.number == number)
 
 
+def numbers(message: Buffer, number: int) -> Iterator[int]:
+    """The whole numbers of every field with that number, one to a field or packed together; as two's complement."""
+    view = memoryview(message)
+    for field in fields(message):
+        if field.number == number:
+            tag, begins = _varint(view, field.start)
+            yield from _varints(field.content if tag & 7 == _BYTES else view[begins : field.end])
+
+
 def text(content: Buffer) -> str:
     """A string field's content."""
     return bytes(content).decode("utf-8")
@@ -76,6 +85,13 @@ def _varint(view: memoryview, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return number, at
     raise Torn(f"a number without an end before byte {at}")
+
+
+def _varints(row: memoryview) -> Iterator[int]:
+    at = 0
+    while at < len(row):
+        number, at = _varint(row, at)
+        yield number - (1 << 64) if number >> 63 else number
 
 
 def _pack_varint(number: int) -> bytes:

@@ -1,0 +1,211 @@
+"""A network's layers, by names that people understand: what they are, what they see, and what they cost."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from mien.errors import ModelError, nearest
+from mien.explain.blueprint import Blueprint, Node
+from mien.explain.explanation import Cost, Kernels, Reach
+from mien.explain.head import Head, find_head
+from mien.explain.reach import Spread, spreads
+from mien.models.file import ModelSource
+
+#: What people call the operations of ONNX.
+KINDS = {
+    **dict.fromkeys(("Conv", "ConvTranspose"), "conv"),
+    **dict.fromkeys(("MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean"), "pool"),
+    **dict.fromkeys(("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Clip", "HardSwish", "Gelu"), "activation"),
+    **dict.fromkeys(("Sigmoid", "Tanh", "HardSigmoid", "Softplus", "Softsign", "Mish"), "activation"),
+    **dict.fromkeys(("BatchNormalization", "InstanceNormalization", "LayerNormalization"), "norm"),
+    **dict.fromkeys(("Gemm", "MatMul"), "dense"),
+    **{"Add": "sum", "Concat": "sum", "Softmax": "softmax"},
+}
+
+_GLOBAL = ("GlobalAveragePool", "GlobalMaxPool", "ReduceMean")
+_GATES = ("Sigmoid", "HardSigmoid", "Tanh")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A layer of the graph: its name, its kind, the tensor it makes and the node behind it.
+
+    ``spread`` says how its places lie on the crop; None behind the global pooling.
+    """
+
+    name: str
+    kind: str
+    tensor: str
+    node: Node
+    spread: Spread | None
+
+    @property
+    def reach(self) -> Reach | None:
+        return None if self.spread is None else self.spread.reach
+
+
+class Anatomy:
+    """What can be told of a model from its file alone."""
+
+    def __init__(self, model: ModelSource, side: int, channels: int) -> None:
+        self.blueprint = Blueprint(model)
+        self._spreads = spreads(self.blueprint, side, channels)
+        named = list(self._named())
+        self.parts = tuple(named)
+        self.by_name = {part.name: part for part in self.parts}
+
+    @cached_property
+    def head(self) -> Head | None:
+        """How the shares are made of the last layer; None where the graph ends in another way."""
+        return find_head(self.blueprint, "shares")
+
+    @cached_property
+    def votes(self) -> Head | None:
+        """The same of the second head."""
+        return find_head(self.blueprint, "votes")
+
+    @cached_property
+    def kernels(self) -> Kernels | None:
+        """The filters of the first convolution."""
+        first = next((part for part in self.parts if part.kind == "conv"), None)
+        weights = None if first is None else self.blueprint.constant(first.node.inputs[1])
+        return None if first is None or weights is None else Kernels(first.name, weights.astype("float32"))
+
+    @cached_property
+    def costs(self) -> tuple[Cost, ...]:
+        """Parameters and multiply-adds of every layer that has any."""
+        return tuple(cost for part in self.parts if (cost := self._cost(part)).parameters)
+
+    def spread(self, tensor: str) -> Spread | None:
+        return self._spreads.get(tensor)
+
+    def choose(self, layers: str | Sequence[str]) -> tuple[Part, ...]:
+        """The layers of ``auto``, of ``all``, or of these names, in the order of the network."""
+        if layers == "all":
+            return self.parts
+        if layers == "auto":
+            return tuple(part for part in self.parts if part.name in self.landmarks)
+        names = [each.strip() for each in layers.split(",")] if isinstance(layers, str) else list(layers)
+        for name in names:
+            self._refuse_unknown(name)
+        return tuple(part for part in self.parts if part.name in names)
+
+    @cached_property
+    def landmarks(self) -> frozenset[str]:
+        """What ``auto`` shows: the end of every stage (before the maps shrink), every pooling, and the logits."""
+        chosen = [part for part in self.parts if part.kind == "pool" and _is_main(part)]
+        chosen += [part for part in self.parts if self.head is not None and part.tensor == self.head.logits]
+        placed = [part for part in self.parts if part.spread is not None and part.kind in ("conv", "activation")]
+        steps = {part.spread.length: part for part in placed if part.spread is not None}
+        first = [part for part in placed if part.kind == "activation" or len(placed) == 1][:1]
+        return frozenset(part.name for part in [*chosen, *steps.values(), *first])
+
+    def _refuse_unknown(self, name: str) -> None:
+        if name not in self.by_name:
+            known = ", ".join(self.by_name)
+            hint = nearest(name, self.by_name) or "layers='all' shows every one"
+            raise ModelError(f"The model has no layer '{name}'", f"It has {known}", hint)
+
+    def _cost(self, part: Part) -> Cost:
+        if part.kind not in ("conv", "dense", "norm"):
+            return Cost(part.name, part.kind, 0, 0)
+        found = [self.blueprint.constant(name) for name in part.node.inputs[1:] if name]
+        sizes = [each.size for each in found if each is not None]
+        places = part.spread.length**2 if part.kind == "conv" and part.spread is not None else 1
+        work = 0 if part.kind == "norm" or not sizes else sizes[0] * places
+        return Cost(part.name, part.kind, sum(sizes), work)
+
+    def _named(self) -> Iterator[Part]:
+        found = list(_layers(self.blueprint))
+        names = _names(found)
+        for name, (kind, tensor, node) in zip(names, found, strict=True):
+            yield Part(name, kind, tensor, node, self._spreads.get(tensor))
+
+
+def _is_main(part: Part) -> bool:
+    """Poolings beside the main path only fit a shortcut to it."""
+    return "short" not in part.name.split(".")
+
+
+def _layers(blueprint: Blueprint) -> Iterator[tuple[str, str, Node]]:
+    """Kind, tensor and node of everything that people would call a layer."""
+    for node in blueprint.nodes:
+        if node.op == "Mul" and _gated(blueprint, node):
+            yield "activation", node.outputs[0], node
+        elif node.op in KINDS and _depends(blueprint, node) and not _only_gate(blueprint, node):
+            yield KINDS[node.op], _with_bias(blueprint, node), node
+
+
+def _depends(blueprint: Blueprint, node: Node) -> bool:
+    """Is it more than a constant, and more than adding one?"""
+    varying = [name for name in node.inputs if name in blueprint.varying]
+    return len(varying) > 1 if KINDS[node.op] == "sum" else bool(varying)
+
+
+def _gated(blueprint: Blueprint, node: Node) -> bool:
+    """``x * sigmoid(x)``: one activation, written as two nodes."""
+    makers = [blueprint.makers.get(name) for name in node.inputs]
+    return any(m is not None and m.op in _GATES and m.inputs[0] in node.inputs for m in makers)
+
+
+def _only_gate(blueprint: Blueprint, node: Node) -> bool:
+    taking = blueprint.takers.get(node.outputs[0], [])
+    return node.op in _GATES and bool(taking) and all(t.op == "Mul" and _gated(blueprint, t) for t in taking)
+
+
+def _with_bias(blueprint: Blueprint, node: Node) -> str:
+    """The tensor of a layer whose bias is added by a node of its own."""
+    taking = blueprint.takers.get(node.outputs[0], [])
+    if node.op in ("MatMul", "Conv") and len(taking) == 1 and taking[0].op == "Add":
+        others = [name for name in taking[0].inputs if name != node.outputs[0]]
+        if others and blueprint.constant(others[0]) is not None:
+            return taking[0].outputs[0]
+    return node.outputs[0]
+
+
+def _names(found: Sequence[tuple[str, str, Node]]) -> list[str]:
+    """A readable, unique name for each layer."""
+    paths = _without_common([_path(tensor) for _, tensor, _ in found])
+    names = [_shortened(place, found, paths) for place in range(len(found))]
+    counted: Counter[str] = Counter()
+    for place, (name, (kind, _, _)) in enumerate(zip(names, found, strict=True)):
+        names[place] = name if re.search("[a-z]", name, re.IGNORECASE) else kind
+        counted[names[place]] += 1
+    seen: Counter[str] = Counter()
+    unique = []
+    for name in names:
+        seen[name] += 1
+        unique.append(f"{name}{seen[name]}" if counted[name] > 1 else name)
+    return unique
+
+
+def _path(tensor: str) -> tuple[str, ...]:
+    """The steps of a tensor's name, a number taken to the word behind it: ``block1/2/conv`` is block1, conv2."""
+    steps = [step for step in re.sub(r":\d+$", "", tensor).split("/") if step]
+    merged: list[str] = []
+    for step in steps:
+        number = merged.pop() if merged and merged[-1].isdigit() and not step.isdigit() else ""
+        merged.append(step + number)
+    return tuple(merged)
+
+
+def _without_common(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The steps that all names share say nothing."""
+    while len(paths) > 1 and all(len(path) > 1 for path in paths) and len({path[0] for path in paths}) == 1:
+        paths = [path[1:] for path in paths]
+    return paths
+
+
+def _shortened(place: int, found: Sequence[tuple[str, str, Node]], paths: list[tuple[str, ...]]) -> str:
+    """A group's last activation, and a global pooling, stand for the group: ``stage1.block1`` and not ``...relu``."""
+    (kind, _, node), path = found[place], paths[place]
+    group = path[:-1]
+    last = place == max(i for i, other in enumerate(paths) if other[: len(group)] == group)
+    stands = (kind == "activation" and not path[-1][-1].isdigit()) or node.op in _GLOBAL
+    if group and last and stands and group not in paths:
+        return ".".join(group)
+    return ".".join(path)

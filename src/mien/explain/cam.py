@@ -1,0 +1,43 @@
+"""Exact class activation maps: weights times feature maps, for networks that end in global average pooling."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.explain.explanation import Reach
+from mien.explain.head import Head
+from mien.explain.reach import Spread
+
+
+def evidence(head: Head, maps: NDArray[np.float32], target: int, versus: int | None) -> NDArray[np.float32]:
+    """What each place ``(h, w)`` adds to the target's logit, against ``versus`` or against the mean of all labels.
+
+    The mean over all places, and the bias in the same way, make the difference of the logits exactly. Without a rival
+    the mean is taken away because a softmax does not see what all labels share.
+    """
+    assert head.weights is not None, "only a head with maps has weights"
+    rival = head.weights.mean(axis=1) if versus is None else head.weights[:, versus]
+    return np.asarray(np.tensordot(head.weights[:, target] - rival, maps, axes=1), np.float32)
+
+
+def on_crop(coarse: NDArray[np.float32], reach: Reach, side: int) -> NDArray[np.float32]:
+    """A map of places ``(h, w)`` laid over the crop ``(side, side)``, each place where the middle of its view is."""
+    places = ((np.arange(side) - reach.offset) / reach.stride).astype(np.float32)
+    across = np.broadcast_to(np.clip(places, 0, coarse.shape[1] - 1), (side, side))
+    down = np.broadcast_to(np.clip(places, 0, coarse.shape[0] - 1)[:, None], (side, side))
+    laid = cv2.remap(
+        np.ascontiguousarray(coarse, np.float32),
+        np.ascontiguousarray(across),
+        np.ascontiguousarray(down),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    # Straight lines between few places show as creases; half a place of blur takes them out and moves nothing.
+    return np.asarray(cv2.GaussianBlur(laid, (0, 0), max(reach.stride / 3, 0.3), borderType=cv2.BORDER_REPLICATE))
+
+
+def channels_first(maps: NDArray[np.float32], spread: Spread | None) -> NDArray[np.float32]:
+    """Feature maps of one face as ``(channels, h, w)``."""
+    return maps.transpose(2, 0, 1) if spread is not None and spread.channels == 3 else maps

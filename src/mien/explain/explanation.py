@@ -1,0 +1,285 @@
+"""What an explanation is: frozen values and read-only arrays that every picture, page and window is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.types import Emotions, Face, Quality, Share
+
+#: A map or activations: float32, read-only.
+Map: TypeAlias = NDArray[np.float32]
+
+
+class Reach(NamedTuple):
+    """What one place of a layer sees, in pixels of the crop.
+
+    ``size`` is the side of the square it sees, ``stride`` the step from one place to the next, ``offset`` the middle
+    of the square that the first place sees (pixel 0 has its middle at 0). A layer behind the global pooling sees all.
+    """
+
+    size: int
+    stride: float
+    offset: float
+
+
+class Cost(NamedTuple):
+    """Where parameters and work are: one convolution or dense layer, for one face."""
+
+    layer: str
+    kind: str
+    parameters: int
+    multiply_adds: int
+
+
+class Kernels(NamedTuple):
+    """The filters of the first convolution, ``(out, in, height, width)`` float32, and the layer they stand in."""
+
+    layer: str
+    weights: Map
+
+
+class Contribution(NamedTuple):
+    """What one channel adds to the target's logit: its mean activation times its weight."""
+
+    channel: int
+    activation: float
+    weight: float
+    amount: float
+
+
+class Flip(NamedTuple):
+    """The smallest covered rectangle that changes the answer, in pixels of the crop.
+
+    ``becomes`` is the label that leads then, and ``share`` what it leads with; ``area`` is the covered part of the
+    crop, 0 to 1.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    area: float
+    becomes: str
+    share: float
+
+
+class Placing(NamedTuple):
+    """Where the crop lies in the picture: a square, turned about its middle by ``lean`` degrees (clockwise)."""
+
+    left: float
+    top: float
+    side: float
+    lean: float = 0.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Saliency:
+    """Where a model looked: float32 ``(side, side)`` in pixels of the crop.
+
+    Evidence for ``target``: 0 or more. With ``versus`` it is signed: above 0 speaks for ``target``, below 0 for
+    ``versus``. ``parameters`` are what the method was run with; ``seed`` is None for methods without chance.
+    """
+
+    map: Map
+    target: str
+    method: str
+    versus: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+
+    @property
+    def signed(self) -> bool:
+        return self.versus is not None
+
+    @property
+    def scale(self) -> float:
+        """The strongest evidence either way; 0 for a map without any."""
+        return float(np.abs(self.map).max(initial=0.0))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "target": self.target,
+            "versus": self.versus,
+            "seed": self.seed,
+            "parameters": dict(self.parameters),
+            "strongest": round(self.scale, 6),
+        }
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Layer:
+    """One layer on one face.
+
+    ``kind`` is conv, pool, activation, norm, sum, dense or softmax. ``activations`` are float32 ``(channels, height,
+    width)``, or ``(channels,)`` for a layer without places. ``dead`` counts channels that say nothing on this face;
+    ``order`` are all channels, the strongest first. ``tensor`` is the layer's name inside the ONNX file.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    activations: Map
+    dead: int
+    order: tuple[int, ...]
+    reach: Reach | None
+    tensor: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "shape": list(self.shape),
+            "channels": self.shape[0],
+            "dead": self.dead,
+            "strongest": list(self.order[:9]),
+            "reach": None if self.reach is None else self.reach._asdict(),
+            "tensor": self.tensor,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """How a map's evidence lies on the face: shares of brows, eyes, nose, mouth and rest.
+
+    ``basis`` is ``landmarks``, or ``mean geometry`` where nobody knows where this face's eyes and mouth are. Empty
+    shares mean a map without evidence. Of a signed map the evidence for the target is counted.
+    """
+
+    method: str
+    basis: str
+    shares: tuple[Share, ...]
+
+    @property
+    def top(self) -> Share | None:
+        """The region with most of the evidence; None where there is none."""
+        return max(self.shares, key=lambda share: share.share, default=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"method": self.method, "basis": self.basis, "shares": dict(self.shares)}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Look:
+    """The quick look: what a window shows beside a moving picture. ``map`` is None where no quick one exists."""
+
+    crop: NDArray[np.uint8]
+    emotions: Emotions
+    layers: tuple[Layer, ...]
+    map: Saliency | None = None
+    regions: Regions | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Explanation:
+    """One face, and what the network made of it.
+
+    ``crop`` is the face as the model saw it, uint8 ``(side, side)`` or ``(side, side, 3)``. ``logits`` are what goes
+    into the softmax before the temperature divides them (empty where the graph does not show them). ``regions`` has
+    one entry for each of ``maps``; ``region_map`` says for each pixel which region it belongs to, as an index into
+    ``mien.explain.regions.REGIONS``. ``contributions`` are the channels of the last layer by what they add to the
+    target, the largest amounts first; with ``bias`` they make the target's logit as the graph computes it, behind
+    the temperature. They are empty where a network does not end in global average pooling. ``flip`` is None when it
+    was not looked for or nothing changed the answer (``flip_sought`` tells which). ``notes`` are things a reader
+    must know, as sentences.
+    """
+
+    crop: NDArray[np.uint8]
+    emotions: Emotions
+    target: str
+    versus: str | None
+    logits: tuple[Share, ...]
+    temperature: float
+    layers: tuple[Layer, ...]
+    maps: tuple[Saliency, ...]
+    regions: tuple[Regions, ...]
+    region_map: NDArray[np.uint8]
+    votes_logits: tuple[Share, ...] = ()
+    votes_temperature: float = 1.0
+    contributions: tuple[Contribution, ...] = ()
+    bias: float = 0.0
+    kernels: Kernels | None = None
+    costs: tuple[Cost, ...] = ()
+    flip: Flip | None = None
+    flip_sought: bool = False
+    notes: tuple[str, ...] = ()
+    model: str = ""
+    source: str = ""
+    size: tuple[int, int] | None = None
+    detector: str = ""
+    face: Face | None = None
+    number: int | None = None
+    quality: Quality | None = None
+    placing: Placing | None = None
+
+    @property
+    def untempered(self) -> tuple[Share, ...]:
+        """The shares as they would be without the temperature; empty without logits."""
+        values = np.array([share for _, share in self.logits], np.float64)
+        parts = np.exp(values - values.max(initial=0.0))
+        named = zip(self.logits, parts / parts.sum() if len(parts) else parts, strict=True)
+        return tuple(Share(logit.label, round(float(part), 7)) for logit, part in named)
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name; KeyError when it was not asked for."""
+        return {each.name: each for each in self.layers}[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the arrays, as plain JSON values; :meth:`arrays` has those."""
+        emotions = self.emotions
+        return {
+            "source": self.source,
+            "number": self.number,
+            "model": self.model,
+            "detector": self.detector,
+            "size": None if self.size is None else list(self.size),
+            "box": None if self.face is None else list(self.face.box),
+            "detection": None if self.face is None else self.face.detection,
+            "landmarks": _points(self.face),
+            "quality": None if self.quality is None else self.quality.to_dict(),
+            "placing": None if self.placing is None else self.placing._asdict(),
+            "emotion": emotions.top,
+            "scores": dict(emotions.shares),
+            "uncertain": emotions.uncertain,
+            "votes": None if emotions.votes is None else dict(emotions.votes),
+            "mixture": dict(emotions.mixture),
+            "target": self.target,
+            "versus": self.versus,
+            "logits": dict(self.logits),
+            "temperature": self.temperature,
+            "scores_without_temperature": dict(self.untempered),
+            "votes_logits": dict(self.votes_logits),
+            "votes_temperature": self.votes_temperature,
+            "maps": [{**each.to_dict(), "regions": where.to_dict()} for each, where in self._mapped()],
+            "flip": None if self.flip is None else self.flip._asdict(),
+            "flip_sought": self.flip_sought,
+            "contributions": [each._asdict() for each in self.contributions],
+            "bias": self.bias,
+            "layers": [each.to_dict() for each in self.layers],
+            "kernels": None if self.kernels is None else self.kernels.layer,
+            "costs": [each._asdict() for each in self.costs],
+            "notes": list(self.notes),
+        }
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array by name, as it is written into an ``.npz`` file."""
+        kernels = {} if self.kernels is None else {"kernels": self.kernels.weights}
+        return {
+            "crop": self.crop,
+            "region_map": self.region_map,
+            **kernels,
+            **{f"map.{each.method}": each.map for each in self.maps},
+            **{f"layer.{each.name}": each.activations for each in self.layers},
+        }
+
+    def _mapped(self) -> list[tuple[Saliency, Regions]]:
+        return list(zip(self.maps, self.regions, strict=True))
+
+
+def _points(face: Face | None) -> list[list[float]] | None:
+    return None if face is None or face.landmarks is None else [list(point) for point in face.landmarks]

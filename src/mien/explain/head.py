@@ -1,0 +1,105 @@
+"""The end of a network: how its shares are made of the last layer, found by walking back from the output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.explain.blueprint import Blueprint, Node
+
+#: Operations that hand on what they take, but for its shape and rounding.
+_HANDS_ON = ("Identity", "Flatten", "Reshape", "Squeeze", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear")
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """``softmax(mean of maps @ weights + bias)``.
+
+    ``logits`` is the tensor that goes into the softmax. ``weights`` are float32 ``(channels, labels)``, ``bias``
+    ``(labels,)``. ``maps`` is the tensor before the global average pooling. Weights and maps are None where the
+    network ends otherwise.
+    """
+
+    logits: str
+    weights: NDArray[np.float32] | None = None
+    bias: NDArray[np.float32] | None = None
+    maps: str | None = None
+
+
+def find_head(blueprint: Blueprint, output: str) -> Head | None:
+    """The head behind an output; None where no softmax makes it."""
+    softmax = _behind(blueprint, output)
+    if softmax is None or softmax.op != "Softmax":
+        return None
+    logits = softmax.inputs[0]
+    dense = _dense(blueprint, logits)
+    if dense is None:
+        return Head(logits)
+    pooled, weights, bias = dense
+    maps = _before_pooling(blueprint, pooled)
+    return Head(logits, weights, bias, maps) if maps else Head(logits)
+
+
+def _behind(blueprint: Blueprint, tensor: str) -> Node | None:
+    """The node that makes a tensor, seen through those that only hand on."""
+    node = blueprint.makers.get(tensor)
+    while node is not None and node.op in _HANDS_ON:
+        node = blueprint.makers.get(node.inputs[0])
+    return node
+
+
+def _dense(blueprint: Blueprint, logits: str) -> tuple[str, NDArray[np.float32], NDArray[np.float32]] | None:
+    """What the last dense layer takes, its weights and its bias; scalings between it and the softmax taken in."""
+    node = _behind(blueprint, logits)
+    if node is None:
+        return None
+    if node.op == "Gemm":
+        return _gemm(blueprint, node)
+    if node.op == "MatMul":
+        weights = blueprint.constant(node.inputs[1])
+        return None if weights is None else (node.inputs[0], _floats(weights), _floats(np.zeros(weights.shape[1])))
+    return _changed(blueprint, node)
+
+
+def _gemm(blueprint: Blueprint, node: Node) -> tuple[str, NDArray[np.float32], NDArray[np.float32]] | None:
+    weights = blueprint.constant(node.inputs[1])
+    if weights is None or node.attributes.get("transA"):
+        return None
+    weights = weights.T if node.attributes.get("transB") else weights
+    bias = blueprint.constant(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(weights.shape[1])
+    if bias is None:
+        return None
+    alpha, beta = node.attributes.get("alpha", 1.0), node.attributes.get("beta", 1.0)
+    return node.inputs[0], _floats(weights * alpha), _floats(np.broadcast_to(bias * beta, weights.shape[1:]))
+
+
+def _changed(blueprint: Blueprint, node: Node) -> tuple[str, NDArray[np.float32], NDArray[np.float32]] | None:
+    """A dense layer with its bias, or its temperature, in a node of its own."""
+    constants = [blueprint.constant(name) for name in node.inputs]
+    if node.op not in ("Add", "Mul", "Div") or len(constants) != 2 or sum(c is None for c in constants) != 1:
+        return None
+    if node.op == "Div" and constants[1] is None:
+        return None
+    place = 0 if constants[0] is None else 1
+    other, below = constants[1 - place], _dense(blueprint, node.inputs[place])
+    if below is None or other is None:
+        return None
+    pooled, weights, bias = below
+    if node.op == "Add":
+        return pooled, weights, _floats(bias + other.reshape(-1))
+    factor = other.reshape(-1) if node.op == "Mul" else 1 / other.reshape(-1)
+    return pooled, _floats(weights * factor), _floats(bias * factor)
+
+
+def _before_pooling(blueprint: Blueprint, pooled: str) -> str | None:
+    node = _behind(blueprint, pooled)
+    if node is None or node.op not in ("GlobalAveragePool", "ReduceMean"):
+        return None
+    # The rounding to eight bits is no layer: the maps before it are the same but for that.
+    return node.inputs[0]
+
+
+def _floats(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(values, np.float32)

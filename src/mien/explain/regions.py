@@ -1,0 +1,77 @@
+"""Brows, eyes, nose, mouth and the rest of a face, on its crop; and how a map's evidence lies on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.explain.explanation import Regions, Saliency
+from mien.types import Point, Share
+
+#: The regions; a region map says for each pixel which of them it is, by its place here.
+REGIONS = ("rest", "brows", "eyes", "nose", "mouth")
+
+LANDMARKS, MEAN = "landmarks", "mean geometry"
+
+#: Where eyes, nose and corners of the mouth lie in a crop, as parts of its side: medians over FER2013's training faces
+#: in which YuNet finds them.
+MEAN_FACE = (
+    Point(0.320, 0.385),
+    Point(0.680, 0.385),
+    Point(0.500, 0.575),
+    Point(0.355, 0.770),
+    Point(0.645, 0.770),
+)
+
+
+def region_map(side: int, landmarks: Sequence[Point] | None = None) -> NDArray[np.uint8]:
+    """For each pixel of a crop its region; ``landmarks`` are the five points in pixels of the crop, or None."""
+    points = np.array(landmarks if landmarks is not None else [(x * side, y * side) for x, y in MEAN_FACE], np.float64)
+    right, left, nose, *corners = points
+    eyes, mouth = (right + left) / 2, (corners[0] + corners[1]) / 2
+    across, apart = _axis(left - right, side)
+    down = np.array([-across[1], across[0]])
+    deep = max(abs(float((mouth - eyes) @ down)), apart * 0.6)
+    drawn = np.zeros((side, side), np.uint8)
+    tip = nose * 0.75 + eyes * 0.25 + down * deep * 0.04
+    _ellipse(drawn, "nose", tip, (apart * 0.27, deep * 0.30), across)
+    for eye in (right, left):
+        _ellipse(drawn, "brows", eye - down * deep * 0.33, (apart * 0.42, deep * 0.20), across)
+    for eye in (right, left):
+        _ellipse(drawn, "eyes", eye, (apart * 0.33, deep * 0.17), across)
+    wide = max(float(np.linalg.norm(corners[1] - corners[0])), apart * 0.5)
+    _ellipse(drawn, "mouth", mouth, (wide * 0.68, deep * 0.34), across)
+    drawn.setflags(write=False)
+    return drawn
+
+
+def regions_of(saliency: Saliency, where: NDArray[np.uint8], basis: str) -> Regions:
+    """The part of a map's evidence for its target that lies on each region."""
+    weight = np.maximum(saliency.map, 0).astype(np.float64)
+    sums = np.bincount(where.ravel(), weight.ravel(), len(REGIONS))
+    if sums.sum() <= 0:
+        return Regions(saliency.method, basis, ())
+    parts = sums / sums.sum()
+    order = (*range(1, len(REGIONS)), 0)
+    return Regions(saliency.method, basis, tuple(Share(REGIONS[i], round(float(parts[i]), 4)) for i in order))
+
+
+def _axis(vector: NDArray[np.float64], side: int) -> tuple[NDArray[np.float64], float]:
+    """Its direction and its length; of a face seen from the side, where both eyes fall together, never too small."""
+    length = float(np.linalg.norm(vector))
+    return (vector / length, max(length, side * 0.15)) if length > 1e-6 else (np.array([1.0, 0.0]), side * 0.15)
+
+
+def _ellipse(
+    drawn: NDArray[np.uint8],
+    name: str,
+    middle: NDArray[np.float64],
+    radii: tuple[float, float],
+    across: NDArray[np.float64],
+) -> None:
+    turn = float(np.degrees(np.arctan2(across[1], across[0])))
+    box = ((float(middle[0]), float(middle[1])), (2 * radii[0], 2 * radii[1]), turn)
+    cv2.ellipse(drawn, box, REGIONS.index(name), thickness=-1)

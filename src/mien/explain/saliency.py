@@ -1,0 +1,95 @@
+"""Where a model looked, found by covering parts of the face and asking again: no gradients are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.explain.explanation import Map
+from mien.explain.layers import frozen
+
+#: Shares ``(N, labels)`` for raw faces ``(N, side, side, channels)``; any number of them.
+Ask = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+#: Faces asked about at once: as many as keep the memory flat.
+_BATCH = 128
+
+#: The side of the covering square, and its step, as parts of the face's side.
+PATCH, STEP = 0.21, 0.1
+
+#: Random masks: how many, how many cells to a side, and the part of the cells that is kept.
+MASKS, CELLS, KEPT = 500, 7, 0.5
+
+
+def blurred(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The face without its features, ``(side, side, channels)``: what a covered place shows.
+
+    A black or gray cover would be an edge and a shape of its own, which the network has an opinion about.
+    """
+    soft = cv2.GaussianBlur(face, (0, 0), face.shape[0] / 6, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(soft, np.uint8).reshape(face.shape)
+
+
+def occlusion(ask: Ask, face: NDArray[np.uint8], target: int, versus: int | None) -> Map:
+    """What the target loses when a square of the face is covered, as the mean over the squares that cover a pixel."""
+    side = face.shape[0]
+    masks = _squares(side)
+    scores = _scores(ask, _covered(face, masks), target, versus)
+    lost = _score(ask(face[None]), target, versus)[0] - scores
+    summed = np.tensordot(lost, masks, axes=1) / masks.sum(axis=0)
+    return frozen(summed if versus is not None else np.maximum(summed, 0))
+
+
+def rise(ask: Ask, face: NDArray[np.uint8], target: int, versus: int | None, seed: int, masks: int = MASKS) -> Map:
+    """How much better the target fares with a pixel than without it, over seeded random masks."""
+    kept = _random(face.shape[0], masks, seed)
+    scores = _scores(ask, _covered(face, 1 - kept), target, versus)
+    centred = (kept - kept.mean(axis=0)) / (kept.std(axis=0) + 1e-6)
+    found = np.tensordot(scores - scores.mean(), centred, axes=1) / len(kept)
+    return frozen(found if versus is not None else np.maximum(found, 0))
+
+
+def _scores(ask: Ask, faces: NDArray[np.uint8], target: int, versus: int | None) -> NDArray[np.float64]:
+    parts = [_score(ask(faces[i : i + _BATCH]), target, versus) for i in range(0, len(faces), _BATCH)]
+    return np.concatenate(parts)
+
+
+def _score(shares: NDArray[np.float32], target: int, versus: int | None) -> NDArray[np.float64]:
+    against = 0.0 if versus is None else shares[:, versus]
+    return np.asarray(shares[:, target] - against, np.float64)
+
+
+def _covered(face: NDArray[np.uint8], masks: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The face once for each mask ``(N, side, side)``: where the mask is 1 it is covered, where 0 it is as it was."""
+    plain, soft = face.astype(np.float32), blurred(face).astype(np.float32)
+    mixed = plain[None] + masks[..., None] * (soft - plain)[None]
+    return np.asarray(np.rint(mixed), np.uint8)
+
+
+@lru_cache(maxsize=4)
+def _squares(side: int) -> NDArray[np.float32]:
+    """A covering square at every step, those at the border cut off; each pixel lies under several."""
+    patch, step = max(round(side * PATCH), 1), max(round(side * STEP), 1)
+    starts = np.arange(-patch // 2 + 1, side - patch // 2, step)
+    line = np.arange(side)
+    along = ((line >= starts[:, None]) & (line < starts[:, None] + patch)).astype(np.float32)
+    masks = np.einsum("ay,bx->abyx", along, along).reshape(-1, side, side)
+    return masks[masks.any(axis=(1, 2))]
+
+
+@lru_cache(maxsize=2)
+def _random(side: int, count: int, seed: int) -> NDArray[np.float32]:
+    """Soft random masks ``(count, side, side)``, 1 where the face is kept: few cells, enlarged and shifted."""
+    chance = np.random.default_rng(seed)
+    cell = -(-side // CELLS)
+    coarse = (chance.random((count, CELLS + 1, CELLS + 1)) < KEPT).astype(np.float32)
+    shifts = chance.integers(0, cell, (count, 2))
+    masks = np.empty((count, side, side), np.float32)
+    for mask, cells, (down, across) in zip(masks, coarse, shifts, strict=True):
+        whole = cv2.resize(cells, ((CELLS + 1) * cell,) * 2, interpolation=cv2.INTER_LINEAR)
+        mask[:] = whole[down : down + side, across : across + side]
+    return masks
