@@ -4,12 +4,13 @@ import dataclasses
 import io
 
 import numpy as np
+import onnx
 import pytest
 
 from mien.errors import LabError
 from mien.lab import drawn
 from mien.lab.data import hold_out
-from mien.lab.recipe import Data, Net, Recipe
+from mien.lab.recipe import Data, Net, Recipe, Source, Teach
 from mien.models import ModelCard, inner_tensors, load_classifier, write_card
 
 keras = pytest.importorskip("keras")
@@ -135,6 +136,30 @@ def test_the_eight_bit_file_is_small_and_nearly_the_same(tmp_path, faces):
     assert 0 < np.abs(ours - theirs).max() < 0.1
 
 
+def test_a_card_tells_no_folder_of_the_machine():
+    recipe = dataclasses.replace(
+        RECIPE,
+        data=Data(sources=(Source("/data/secret/fer2013.csv"),)),
+        net=Net(weights="/data/secret/weights.npz"),
+        teach=Teach("/data/secret/t.npz", ("/data/secret/runs/a",)),
+    )
+    table = export.card_of(seasoned(RECIPE.net), recipe, FITTED, "tiny").recipe
+    assert "secret" not in str(table)
+    assert table["teach"]["runs"] == ("a",)
+
+
+def test_weights_have_seven_bits_so_that_no_processor_overflows(tmp_path, faces):
+    """Two products of uint8 and int8 are added in 16 bits where there is no VNNI."""
+    finished(tmp_path / "run", Net(width=16, depth=(1, 2)))
+    export.export(tmp_path / "run", faces, tmp_path / "int8.onnx", eight_bit=True)
+    tensors = onnx.load(tmp_path / "int8.onnx").graph.initializer
+    weights = [onnx.numpy_helper.to_array(each) for each in tensors if each.data_type == onnx.TensorProto.INT8]
+    weights = [each for each in weights if each.ndim == 4]
+    assert len(weights) >= 5
+    assert 32 < max(np.abs(each.astype(int)).max() for each in weights) <= 64
+    assert 2 * 255 * 64 < 2**15
+
+
 def test_a_card_claims_four_places_at_every_depth():
     assert export.rounded({"a": [0.123456, {"b": 1 / 3}], "n": 7, "none": None}) == {
         "a": [0.1235, {"b": 0.3333}],
@@ -144,7 +169,7 @@ def test_a_card_claims_four_places_at_every_depth():
 
 
 def test_an_unfinished_run_is_named(tmp_path, faces):
-    with pytest.raises(LabError, match="is no run"):
+    with pytest.raises(LabError, match="is no training run"):
         export.export(tmp_path, faces, tmp_path / "m.onnx")
     checkpoint.write(tmp_path, [], RECIPE, [{"epoch": 1}])
     with pytest.raises(LabError, match="holds no finished run"):

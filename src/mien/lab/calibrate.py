@@ -37,7 +37,9 @@ def calibrate(heads: dict[str, Array], goals: dict[str, Array]) -> Calibration:
 
 
 def temperature(logits: Array, goals: Array) -> float:
-    """The divisor of the logits that makes the goals most likely: the best of a fine grid from 0.25 to 4."""
+    """The divisor of the logits that makes the goals most likely: the best of a fine grid from 0.25 to 4, or 1."""
+    if not goals.any():
+        return 1.0
     grid = np.geomspace(0.25, 4, 400)
     return round(float(min(grid, key=lambda divisor: cross_entropy(logits / divisor, goals))), 4)
 

@@ -1,7 +1,8 @@
 """Keras files, ``.keras`` and ``.h5``, ours and other people's: turned into ONNX once, checked, and kept.
 
-The turning is done by a process of its own (:mod:`mien.lab.keras_file`), so that TensorFlow's memory, its words on
-stderr and whatever an odd file does to it stay there.
+A file that mien wrote has its card inside and needs no words. The turning is done by a process of its own
+(:mod:`mien.lab.keras_file`), so that TensorFlow's memory, its words on stderr and whatever an odd file does to it stay
+there.
 """
 
 from __future__ import annotations
@@ -11,22 +12,26 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from mien.errors import LabError, MissingExtra, ModelMissing, install_command
 from mien.lab.checkpoint import write_whole
-from mien.models import ModelCard, home
+from mien.models import ModelCard, home, write_card
 from mien.models.store import RUN_FILE
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 
-#: What the pixels that go into another's net are: as they are, or divided by 255.
-SCALES = ("0-255", "0-1")
+#: What the pixels that go into another's net are: as they are, or divided by 255, or that from -1 to 1.
+SCALES = ("0-255", "0-1", "-1-1")
+
+#: The name under which a card stands in a Keras file that mien wrote: an entry of the archive, an attribute of HDF5.
+CARD_INSIDE = "mien.card"
 
 #: A change in how files are turned changes this, and nothing that was kept is taken for the new.
-_EDITION = 1
+_EDITION = 2
 
 
 def is_keras(path: Path) -> bool:
@@ -36,24 +41,39 @@ def is_keras(path: Path) -> bool:
 def as_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") -> Path:
     """The ONNX file of a Keras file, made now or before; a LabError says why there can be none.
 
-    ``labels`` (in the order of its outputs) and ``scale`` must be told, unless the ``model.onnx`` of its run lies
-    beside it and tells them.
+    ``labels`` (in the order of its outputs) and ``scale`` must be told, unless the file has a card, or the
+    ``model.onnx`` of its run lies beside it and has one. Then the ONNX file has all that the card says.
     """
     if not path.is_file():
         raise ModelMissing(f"There is no model file '{path}'", "Expected a .keras or .h5 file", "Check the path")
-    told = _card_beside(path)
+    told = card_inside(path) or _card_beside(path)
     labels, votes = (tuple(labels), ()) if labels or not told else (told.labels, told.vote_labels)
     scale = scale or (SCALES[0] if told else "")
     if not labels or scale not in SCALES:
         happened = f"'{path}' does not say what its answers and its pixels are"
-        remedy = "Add --labels angry,disgust,fear,... and --scale 0-1 or 0-255"
+        remedy = "Add --labels angry,disgust,fear,... and --scale 0-1, 0-255 or -1-1"
         raise LabError(happened, "its labels in order and the scale of its pixels were expected", remedy)
-    kept = home() / "converted" / f"{_key(path, labels, votes, scale)}.onnx"
+    own = told if told and labels == told.labels and scale == SCALES[0] else None
+    kept = home() / "converted" / f"{_key(path, labels, votes, scale, own)}.onnx"
     if not kept.is_file():
         _refuse_without_keras(path)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        _turn(path, kept, labels, votes, scale)
+        _turn(path, kept, labels, votes, scale, own)
     return kept
+
+
+def card_inside(path: Path) -> ModelCard | None:
+    """The card in a Keras file that mien wrote; None in any other."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                return ModelCard.from_json(archive.read(f"{CARD_INSIDE}.json"))
+        import h5py
+
+        with h5py.File(path, "r") as file:
+            return ModelCard.from_json(file.attrs[CARD_INSIDE])
+    except (KeyError, OSError, ImportError, zipfile.BadZipFile):
+        return None
 
 
 def _card_beside(path: Path) -> ModelCard | None:
@@ -61,10 +81,11 @@ def _card_beside(path: Path) -> ModelCard | None:
     return ModelCard.read(beside) if beside.is_file() else None
 
 
-def _key(path: Path, labels: Sequence[str], votes: Sequence[str], scale: str) -> str:
+def _key(path: Path, labels: Sequence[str], votes: Sequence[str], scale: str, own: ModelCard | None) -> str:
     """From the content, so that a file that was moved is not turned again, and a changed one is."""
     digest = hashlib.sha256(path.read_bytes())
-    digest.update(json.dumps([_EDITION, path.stem, labels, votes, scale]).encode())
+    name = own.to_json() if own else path.stem
+    digest.update(json.dumps([_EDITION, name, labels, votes, scale]).encode())
     return digest.hexdigest()[:32]
 
 
@@ -75,7 +96,9 @@ def _refuse_without_keras(path: Path) -> None:
         raise MissingExtra(happened, "The extra 'train' brings it", f"Run {install_command('train')}")
 
 
-def _turn(path: Path, kept: Path, labels: Sequence[str], votes: Sequence[str], scale: str) -> None:
+def _turn(
+    path: Path, kept: Path, labels: Sequence[str], votes: Sequence[str], scale: str, own: ModelCard | None
+) -> None:
     part = kept.with_suffix(".part")
     words = json.dumps([str(path), str(part), list(labels), list(votes), scale])
     command = [sys.executable, "-m", "mien.lab.keras_file", words]
@@ -91,5 +114,5 @@ def _turn(path: Path, kept: Path, labels: Sequence[str], votes: Sequence[str], s
         ) from None
     if answer:
         raise LabError(*answer)
-    write_whole(kept, part.read_bytes())
+    write_whole(kept, write_card(part.read_bytes(), own) if own else part.read_bytes())
     part.unlink()

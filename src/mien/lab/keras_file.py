@@ -25,6 +25,9 @@ from mien.models import ModelCard, load_classifier, write_card
 #: How far a share may differ between Keras and ONNX Runtime.
 TOLERANCE = 1e-4
 
+#: What raw pixels are multiplied with, and what is added then.
+_SCALES = {"0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1-1": (2 / 255, -1.0)}
+
 #: What Keras raises over a file it cannot follow: it checks little itself, so most of Python's own are among them.
 _REFUSALS = (
     ArithmeticError,
@@ -121,12 +124,12 @@ def _whole(
 ) -> keras.Model:
     """Raw pixels in, shares (and votes) out, whatever the net itself takes and gives."""
     entry = keras.Input(faces.shape[1:], name="faces", dtype="float32")
-    factor = 1 / 255 if scale == "0-1" else 1.0
-    answers = keras.tree.flatten(net(keras.layers.Rescaling(factor, name="scale")(entry)))
+    factor, offset = _SCALES[scale]
+    answers = keras.tree.flatten(net(keras.layers.Rescaling(factor, offset, name="scale")(entry)))
     heads = {"shares": labels} | ({"votes": votes} if votes else {})
     if len(answers) < len(heads):
         raise LabError(f"'{path}' has {len(answers)} outputs", f"{' and '.join(heads)} were expected")
-    tried = keras.tree.flatten(net(faces.astype(np.float32) * factor, training=False))
+    tried = keras.tree.flatten(net(faces.astype(np.float32) * factor + offset, training=False))
     ends = [
         _head(answer, np.asarray(seen), name, words, path)
         for (name, words), answer, seen in zip(heads.items(), answers, tried, strict=False)

@@ -46,7 +46,7 @@ SPLIT = click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the files."
 )
 @click.option("--labels", metavar="A,B,...", help="Of another's Keras file: its labels, in the order of its outputs.")
-@click.option("--scale", type=click.Choice(["0-1", "0-255"]), help="Of another's Keras file: the pixels it takes.")
+@click.option("--scale", type=click.Choice(["0-1", "0-255", "-1-1"]), help="Of another's Keras file: the pixels it takes.")
 @click.option("--one-pass", is_flag=True, help="No test-time augmentation: ten times quicker.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json as one line.")
 @click.pass_context

@@ -1,0 +1,136 @@
+"""``mien export``: write a finished training run as the kind of file that somebody else loads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mien.apps.cli.bar import Bar
+from mien.apps.cli.data_source import extras, writing
+from mien.apps.cli.hushed import hushed
+from mien.apps.cli.output import printable, remark, say
+from mien.errors import OutputError
+
+if TYPE_CHECKING:
+    from mien.lab.data import Faces
+    from mien.lab.recipe import Recipe
+
+#: What is appended to the run's name where no file is named.
+SUFFIXES = {
+    "onnx": ".onnx",
+    "keras": ".keras",
+    "h5": ".h5",
+    "savedmodel": ".savedmodel",
+    "tflite": ".tflite",
+    "int8": ".int8.onnx",
+}
+
+EPILOG = """\b
+Examples:
+  mien export runs/first --to onnx --data faces -o first.onnx
+  mien export runs/first --to int8 --data faces
+  mien export runs/first --to h5 --data faces
+
+\b
+Exit status: 0; 1 if the run or the data cannot be used, or the file answers otherwise than Keras does;
+2 for wrong usage.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--to", "kind", required=True, type=click.Choice(list(SUFFIXES)), help="The kind of file.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Else NAME with the kind's suffix.")
+@click.option("--data", metavar="SRC", help="The faces the run learned from. Without it: those its recipe names.")
+@click.option("--name", metavar="NAME", help="What the card calls the model. Without it: as the recipe does.")
+@click.option(
+    "--scores",
+    type=click.Choice(["validation", "public"]),
+    default="validation",
+    show_default=True,
+    help="Faces the card's figures are of: those held out, or PublicTest, which is a look at the test.",
+)
+@click.option("--looks", type=click.IntRange(1), help="How often PublicTest was looked at, this time counted.")
+@click.option("--force", is_flag=True, help="Write over what is there.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as one line.")
+@click.pass_context
+def export(context: click.Context, /, run: Path, kind: str, out: Path | None, force: bool, **how: Any) -> None:
+    """Write a training run as a model file.
+
+    \b
+    onnx        every window of mien loads it; the card with labels and scores is inside
+    int8        the same in eight bits: a third of the size and of the time
+    keras, h5   plain Keras loads them without mien
+    savedmodel  a folder for TensorFlow Serving
+    tflite      for phones
+
+    Before anything is written the file is read back and asked about real faces, one and three at a time: it has to say
+    what the run says. What eight bits cost is measured on the faces that were held out, and told in the card.
+    """
+    if how["looks"] and how["scores"] != "public":
+        raise click.UsageError("--looks counts looks at PublicTest. Add --scores public.", context)
+    with extras(), hushed():
+        from mien.lab import checkpoint
+
+        recipe = checkpoint.recipe_of(run)
+        target = out or Path(recipe.name + SUFFIXES[kind])
+        if target.exists() and not force:
+            raise OutputError(f"'{target}' is there already", "an export needs a new file", "name another, or --force")
+        faces = _faces(context, run, recipe, how["data"])
+        with writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        facts = _written(run, faces, kind, target, how)
+    say(json.dumps(facts, ensure_ascii=False) if how["as_json"] else _told(facts))
+    if kind in ("onnx", "int8"):
+        remark(f"Try it: mien predict photo.jpg --model {printable(str(target))}")
+
+
+def _faces(context: click.Context, run: Path, recipe: Recipe, data: str | None) -> Faces:
+    from mien.lab.sources import read
+
+    if data is None:
+        raise click.UsageError("which faces did the run learn from? Add --data.", context)
+    with Bar() as bar:
+        return read(data, progress=bar.update).faces
+
+
+def _written(run: Path, faces: Faces, kind: str, target: Path, how: dict[str, Any]) -> dict[str, Any]:
+    from mien.lab import export as lab
+    from mien.lab import formats
+    from mien.lab.data import PUBLIC
+
+    facts = {"file": str(target), "kind": kind, "allowed": formats.TOLERANCE}
+    if kind in ("onnx", "int8"):
+        split = PUBLIC if how["scores"] == "public" else ""
+        notes = {"looks": how["looks"] or 1} if split else {}
+        card = lab.export(
+            run, faces, target, name=how["name"] or "", eight_bit=kind == "int8", notes=notes, split=split
+        )
+        return facts | {"difference": card.scores["keras_difference"], "bytes": _size(target), "scores": card.scores}
+    done = lab.finished(run, faces, how["name"] or "")
+    net = formats.plain(done.model, done.fitted.temperatures)
+    with writing(target):
+        worst = formats.write(net, done.card, kind, target, done.real)
+    return facts | {"difference": worst, "bytes": _size(target), "scores": {}}
+
+
+def _size(target: Path) -> int:
+    files = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
+    return sum(path.stat().st_size for path in files)
+
+
+def _told(facts: dict[str, Any]) -> str:
+    scores, before = facts["scores"], "before it became eight bits, " if facts["kind"] == "int8" else ""
+    lines = [
+        f"{printable(facts['file'])}: {facts['bytes'] / 1e6:.2f} MB",
+        f"{before}Keras and the file differ by {facts['difference']:.1e} at most (allowed: {facts['allowed']:.0e})",
+    ]
+    if "held_out_accuracy" in scores:
+        lines.append(f"{100 * scores['held_out_accuracy']:.1f} % of the held-out faces are right")
+    if "held_out_accuracy_int8" in scores:
+        change = 100 * (scores["held_out_accuracy_int8"] - scores["held_out_accuracy"])
+        lines[-1] += f" in float32, {100 * scores['held_out_accuracy_int8']:.1f} % in int8 ({change:+.1f} points)"
+    return "\n".join(lines)
