@@ -24,7 +24,7 @@ MAX_PIXELS = 200_000_000
 _LIMIT_VARIABLE = "MIEN_MAX_PIXELS"
 
 # What Pillow's decoders raise for damaged files; fuzzing found each of them.
-_DAMAGE = (
+DAMAGE = (
     OSError,
     SyntaxError,
     ValueError,
@@ -92,7 +92,7 @@ def upright(image: Image.Image, shown: str, limit: int) -> Pixels:
     with quietly():
         try:
             return _rgb(image)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise SourceUnreadable(
                 f"{shown} could not be loaded: {_word(error)}", "A picture with pixels was expected", "Open it anew"
             ) from error
@@ -112,7 +112,7 @@ def _pixels_of(form: Format, file: IO[bytes], shown: str, limit: int) -> Pixels:
     try:
         _check_size(image.size, shown, limit)
         return _rgb(image)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         _refuse_damaged(form, file, shown, error, _readable_share(image))
     except Image.DecompressionBombError as error:
         raise _too_large(shown, str(error)) from error
@@ -135,7 +135,7 @@ def _header(form: Format, file: IO[bytes], shown: str) -> ImageFile:
         raise _too_large(shown, str(error)) from error
     except MemoryError as error:
         raise _too_large(shown, "its header asks for more memory than there is") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         _refuse_damaged(form, file, shown, error, 0.0)
 
 
@@ -191,7 +191,7 @@ def _readable_share(image: ImageFile) -> float:
     """How much of the height came out before a decoder gave up; what it did not reach is black."""
     try:
         reached = image.im.getbbox()
-    except _DAMAGE:  # it had not even begun
+    except DAMAGE:  # it had not even begun
         return 0.0
     return reached[3] / image.height if reached and image.height else 0.0
 
@@ -211,7 +211,7 @@ def _orientation(image: Image.Image) -> int:
     """1 to 8; 1 when there is no EXIF that can be followed, for that is no reason to refuse the picture."""
     try:
         told = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except _DAMAGE:
+    except DAMAGE:
         return 1
     return told if isinstance(told, int) else 1
 

@@ -7,10 +7,11 @@ raises it stands inside :func:`quietly`, so for everybody else it does not exist
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
 
@@ -49,3 +50,30 @@ def _place_filter() -> None:
         for place in range(len(filters) - 1, 0, -1):
             if filters[place] is _FILTER:
                 del filters[place]
+
+
+_hush = threading.Lock()
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """OpenCV and what it calls write nothing to the terminal: some of it goes past every setting, to the file itself.
+
+    For a moment only, around a single call: while it lasts, standard error of the whole process is lost.
+    """
+    with _hush, ExitStack() as back:
+        try:
+            kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        except OSError:  # a process without standard error has nothing to keep quiet
+            yield
+            return
+        back.callback(os.close, kept)
+        back.callback(os.dup2, kept, 2)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        yield
+
+
+def hush_ffmpeg() -> None:
+    """The FFmpeg inside OpenCV writes to the terminal unless the environment says no, before its first film."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

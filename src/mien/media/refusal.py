@@ -24,26 +24,26 @@ def refused_unopened(source: str | PathLike[str]) -> SourceError | None:
     return None
 
 
-def refusal(source: str | PathLike[str], error: OSError | ValueError) -> SourceError:
-    """The failure for a path that the system would not open."""
+def refusal(source: str | PathLike[str], error: OSError | ValueError, expected: str = _EXPECTED) -> SourceError:
+    """The failure for a path that the system would not open; ``expected`` says what should have been there."""
     name, path = shown(source), Path(os.fsdecode(source))
     match error:
         case FileNotFoundError() if path.is_symlink():
-            return SourceMissing(f"{name} is a link to something that is not there", _EXPECTED, "Mend the link")
+            return SourceMissing(f"{name} is a link to something that is not there", expected, "Mend the link")
         case FileNotFoundError() | NotADirectoryError():
-            return SourceMissing(f"{name} is not there", _EXPECTED, nearby(path) or "Check the spelling and the folder")
+            return SourceMissing(f"{name} is not there", expected, nearby(path) or "Check the spelling and the folder")
         case IsADirectoryError():
             return _folder(name)
         # What Windows says of folders.
         case PermissionError() if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises here
             return _folder(name)
         case PermissionError():
-            expected = "A file that this user may read was expected"
-            return SourceMissing(f"{name} may not be opened", expected, "Change its permissions")
+            readable = "A file that this user may read was expected"
+            return SourceMissing(f"{name} may not be opened", readable, "Change its permissions")
         case OSError(errno=errno.ELOOP):
-            return SourceMissing(f"{name} is a link that leads to itself", _EXPECTED, "Mend the link")
+            return SourceMissing(f"{name} is a link that leads to itself", expected, "Mend the link")
     reason = getattr(error, "strerror", None) or error
-    return SourceMissing(f"{name} cannot be read: {reason}", _EXPECTED, "Check the path")
+    return SourceMissing(f"{name} cannot be read: {reason}", expected, "Check the path")
 
 
 def _folder(name: str) -> SourceUnreadable:

@@ -1,0 +1,150 @@
+"""Frames into a film file: whole or not at all, and playable wherever it was left off."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+
+from mien.errors import OutputError, nearest
+from mien.media.film_open import need_pyav, with_pyav
+from mien.media.names import shown
+from mien.types import Pixels
+
+#: What can be written, and what it needs. VP8 plays in every browser; so does H.264, which only PyAV writes.
+WRITABLE_FILMS = {".webm": None, ".mp4": "PyAV"}
+
+
+class Writer(Protocol):
+    """What encodes. ``OSError`` and ``ValueError`` mean that the file could not be written."""
+
+    def write(self, pixels: Pixels, seconds: float) -> None:
+        """One frame, RGB uint8 of the size announced, shown from ``seconds`` on."""
+
+    def close(self) -> None:
+        """Finish the file."""
+
+
+class Sink:
+    """A film file being written. It appears under its name when it is closed, with the frames that came until then.
+
+    Leaving a ``with`` block closes it, also when an exception or Ctrl-C ends the block: what is there is then a whole,
+    shorter film. A sink that got no frame leaves nothing behind, and a file that was there as it was.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int], writer: Writer, part: Path) -> None:
+        self._path, self._size, self._writer, self._part = path, size, writer, part
+        self._closed = False
+        self.frames = 0
+
+    def write(self, pixels: Pixels, seconds: float) -> None:
+        """Add a frame, RGB uint8 ``(h, w, 3)``, shown from ``seconds`` on until the next one comes.
+
+        A frame of another size is scaled to the film's. Raises :class:`OutputError`.
+        """
+        if pixels.shape[:2] != self._size[::-1]:
+            pixels = _scaled(pixels, self._size)
+        try:
+            self._writer.write(np.ascontiguousarray(pixels), max(seconds, 0.0))
+        except (OSError, ValueError) as error:
+            raise _not_written(self._path, error) from error
+        self.frames += 1
+
+    def close(self) -> None:
+        """Finish the film and put it under its name; closing twice does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._writer.close()
+            if self.frames:
+                self._part.replace(os.path.realpath(self._path))
+        except (OSError, ValueError) as error:
+            raise _not_written(self._path, error) from error
+        finally:
+            self._remove()
+
+    def discard(self) -> None:
+        """Leave nothing of what was written."""
+        self.frames = 0
+        with contextlib.suppress(OutputError):
+            self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _remove(self) -> None:
+        with contextlib.suppress(OSError):
+            self._part.unlink(missing_ok=True)
+
+
+def sink(
+    path: str | PathLike[str],
+    size: tuple[int, int],
+    rate: float | None = None,
+    *,
+    sound: str | PathLike[str] | None = None,
+    start: float = 0.0,
+) -> Sink:
+    """A film file to write frames of ``size`` (width, height) into: ``.webm``, or ``.mp4`` with the extra 'video'.
+
+    ``rate`` is about how many frames a second will come; their own times are kept. ``sound`` names a film whose sound
+    goes along, from ``start`` seconds on; frames are then timed from there too. Without PyAV there is no sound.
+    """
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix not in WRITABLE_FILMS:
+        raise OutputError(
+            f"No film can be written to {shown(path)}: "
+            + (f"'{suffix}' is no format we write" if suffix else "it has no suffix"),
+            f"Expected one of {', '.join(WRITABLE_FILMS)}",
+            nearest(suffix, WRITABLE_FILMS) or "Name a .webm file, which every browser plays",
+        )
+    if WRITABLE_FILMS[suffix]:
+        need_pyav(f"Writing {suffix} (H.264)", "name a .webm file, which works now")
+    real = Path(os.path.realpath(target))
+    part = real.with_name(f".mien-{secrets.token_hex(6)}{suffix}")
+    try:
+        part.touch(exist_ok=False)
+        writer = _writer(part, size, rate or 25.0, sound, start)
+    except (OSError, ValueError) as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise _not_written(path, error) from error
+    return Sink(target, size, writer, part)
+
+
+def _writer(part: Path, size: tuple[int, int], rate: float, sound: str | PathLike[str] | None, start: float) -> Writer:
+    if with_pyav():
+        from mien.media.sink_pyav import PyAVWriter
+
+        return PyAVWriter(part, size, rate, sound, start)
+    from mien.media.sink_opencv import OpenCVWriter
+
+    return OpenCVWriter(part, size, rate, start)
+
+
+def _scaled(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    import cv2
+
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _not_written(path: str | PathLike[str], error: OSError | ValueError) -> OutputError:
+    reason = getattr(error, "strerror", None) or error
+    return OutputError(
+        f"The film {shown(path)} could not be written: {reason}",
+        "A folder with room that may be written to was expected",
+        "Make room, or name another place",
+    )
