@@ -22,6 +22,8 @@ fit = pytest.importorskip("mien.lab.fit")
 pytestmark = pytest.mark.train
 
 from mien.lab import checkpoint  # noqa: E402
+from mien.lab.descent import optimizer_of  # noqa: E402
+from mien.lab.objective import Batch, Objective, class_weights  # noqa: E402
 
 DRAWN = Path(__file__).parents[1] / "recipes" / "drawn.toml"
 QUICK = Recipe(
@@ -121,28 +123,28 @@ def test_a_loss_that_is_no_number_stops_the_run(faces, tmp_path):
 
 def test_people_who_did_not_vote_cost_nothing(faces):
     learned = fit.targets(faces)
-    run = fit._Run(QUICK, learned)
+    objective = Objective(QUICK, np.ones(7, np.float32))
     heads = [np.zeros((4, 7), np.float32), np.full((4, 8), 5, np.float32)]
-    silent = run._loss(heads, learned.shares[:4], np.zeros((4, 8), np.float32))
+    silent, _ = objective.loss(heads, Batch(None, learned.shares[:4], np.zeros((4, 8), np.float32)))
     assert float(silent) == pytest.approx(np.log(7), rel=1e-5)
-    spoken = run._loss(heads, learned.shares[:4], learned.votes[:4])
+    spoken, _ = objective.loss(heads, Batch(None, learned.shares[:4], learned.votes[:4]))
     assert float(spoken) == pytest.approx(np.log(7) + QUICK.loss.votes * np.log(8), rel=1e-5)
 
 
 def test_rare_classes_weigh_more_where_it_is_asked_for(faces):
     rare = faces.take((faces.labels != 1) | (np.arange(140) < 70))
     balanced = replace(QUICK, loss=replace(QUICK.loss, balanced=True))
-    weights = fit._class_weights(balanced, fit.targets(rare).shares)
+    weights = class_weights(balanced, fit.targets(rare).shares)
     assert weights[1] == pytest.approx(2 * weights[0])
     assert weights @ np.bincount(rare.labels) == pytest.approx(len(rare))
-    assert fit._class_weights(QUICK, fit.targets(rare).shares).tolist() == [1] * 7
+    assert class_weights(QUICK, fit.targets(rare).shares).tolist() == [1] * 7
 
 
-def test_easy_faces_count_less_under_the_focal_loss(faces):
-    run = fit._Run(replace(QUICK, loss=replace(QUICK.loss, focal=2.0)), fit.targets(faces))
+def test_easy_faces_count_less_under_the_focal_loss():
+    focal = Objective(replace(QUICK, loss=replace(QUICK.loss, focal=2.0)), np.ones(7, np.float32))
     shares = np.eye(7, dtype=np.float32)[:2]
     logits = np.array([[9, 0, 0, 0, 0, 0, 0], [0] * 7], np.float32)
-    easy, hard = run._weights(logits, shares)
+    easy, hard = focal.weights(logits, shares)
     assert float(easy) < 1e-5
     assert float(hard) == pytest.approx((6 / 7) ** 2, rel=1e-5)
 
@@ -158,7 +160,7 @@ def test_other_settings_learn_too_and_go_on_from_a_state(faces, tmp_path):
 
 def test_an_unknown_optimizer_names_the_nearest():
     with pytest.raises(LabError, match=r"no optimizer 'adm'.*Did you mean 'adam'"):
-        fit.optimizer_of(replace(QUICK, fit=replace(QUICK.fit, optimizer="adm")))
+        optimizer_of(replace(QUICK, fit=replace(QUICK.fit, optimizer="adm")))
 
 
 def test_the_best_epoch_is_kept_where_it_is_asked_for(faces, tmp_path):
@@ -188,9 +190,9 @@ def epochs(told):
     return [event for event in told if isinstance(event, Epoch)]
 
 
-def test_another_backend_is_refused(faces, tmp_path, monkeypatch):
-    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(LabError, match=r"Keras runs on jax.*KERAS_BACKEND=tensorflow"):
+def test_a_backend_without_steps_is_refused(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "openvino")
+    with pytest.raises(LabError, match=r"Keras runs on openvino.*tensorflow, torch, jax.*KERAS_BACKEND=tensorflow"):
         fit.fit(QUICK, faces, tmp_path)
 
 

@@ -27,10 +27,35 @@ GRAINS = (2, 5, 12, 48)
 
 def varied(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:
     """The same faces as they might have been photographed: turned, shifted, lit, compressed, half hidden."""
-    faces = turned(faces, augment, seed)
-    faces = lit(faces, augment, seed)
+    if augment.rotation or augment.scale or augment.shift or augment.flip:
+        faces = turned(faces, augment, seed)
+    if augment.contrast or augment.brightness or augment.dark_part:
+        faces = lit(faces, augment, seed)
     faces = degraded(faces, augment, seed)
-    return erased(faces, augment.erase_part, seed)
+    return erased(faces, augment.erase_part, seed) if augment.erase_part else faces
+
+
+def blended(faces: Tensor, targets: list[Tensor], augment: Augment, seed: Seed) -> tuple[Tensor, list[Tensor]]:
+    """Neighbours mixed, or pasted into each other; where the settings have both, each in one half of the batch."""
+    if not augment.cutmix:
+        return mixed(faces, targets, augment.mixup, seed)
+    if not augment.mixup:
+        return pasted(faces, targets, augment.cutmix, seed)
+    half = faces.shape[0] // 2
+    one, mixed_targets = mixed(faces[:half], [each[:half] for each in targets], augment.mixup, seed)
+    other, pasted_targets = pasted(faces[half:], [each[half:] for each in targets], augment.cutmix, seed)
+    pairs = zip(mixed_targets, pasted_targets, strict=True)
+    return ops.concatenate([one, other]), [ops.concatenate(pair) for pair in pairs]
+
+
+def pasted(faces: Tensor, targets: list[Tensor], strength: float, seed: Seed) -> tuple[Tensor, list[Tensor]]:
+    """A square of the neighbour's face in each; targets in proportion to the pixels. Area from beta(strength, same)."""
+    count = ops.shape(faces)[0]
+    side = SIDE * ops.sqrt(keras.random.beta((count, 1), strength, strength, seed=seed))
+    down, across = (_within(keras.random.uniform((count, 1), 0, SIDE, seed=seed), side / 2) for _ in range(2))
+    inside = down[:, :, None, None] & across[:, None, :, None]
+    share = 1 - ops.mean(ops.cast(inside, "float32"), axis=(1, 2))
+    return ops.where(inside, ops.roll(faces, 1, axis=0), faces), [_blend(target, share) for target in targets]
 
 
 def mixed(faces: Tensor, targets: list[Tensor], strength: Tensor, seed: Seed) -> tuple[Tensor, list[Tensor]]:
@@ -168,7 +193,7 @@ def compressed(faces: Tensor, seed: Seed, low: float = 10, high: float = 60) -> 
     count, blocks = faces.shape[0], SIDE // 8
     quality = keras.random.uniform((count, 1, 1, 1, 1), low, high, seed=seed)
     factor = ops.where(quality < 50, 5000 / quality, 200 - 2 * quality)
-    table = ops.clip(ops.floor((_TABLE * factor + 50) / 100), 1, 255)
+    table = ops.clip(ops.floor((ops.multiply(_TABLE, factor) + 50) / 100), 1, 255)
     cells = ops.transpose(ops.reshape(faces - 128, (count, blocks, 8, blocks, 8)), (0, 1, 3, 2, 4))
     waves = _cosines()
     found = ops.matmul(ops.matmul(waves, cells), waves.T)
@@ -187,7 +212,11 @@ def erased(faces: Tensor, part: float, seed: Seed) -> Tensor:
 def _band(count: Any, seed: Seed) -> Tensor:
     """Which columns, or rows, a rectangle 8 to 22 pixels wide covers, bool (B, 48)."""
     middle = keras.random.uniform((count, 1), 0, SIDE, seed=seed)
-    half = keras.random.uniform((count, 1), 4, 11, seed=seed)
+    return _within(middle, keras.random.uniform((count, 1), 4, 11, seed=seed))
+
+
+def _within(middle: Tensor, half: Tensor) -> Tensor:
+    """Which of the places 0 to 47 are nearer than ``half`` to the middle, bool (B, 48)."""
     return ops.abs(ops.arange(SIDE, dtype="float32")[None] - middle) < half
 
 

@@ -15,6 +15,7 @@ from keras import layers
 
 from mien.errors import LabError, nearest
 from mien.lab import applications
+from mien.lab.norm import FusedNorm
 from mien.lab.recipe import Net, Recipe
 from mien.labels import EMOTIONS, VOTES
 
@@ -23,45 +24,6 @@ SIDE = 48
 RIM = 2
 
 Tensor = Any
-
-
-@keras.saving.register_keras_serializable("mien")
-class FusedNorm(layers.BatchNormalization):
-    """Batch normalisation by the backend's fused kernel.
-
-    Stock Keras computes mean, variance and scaling as separate operations, which under bfloat16 on a CPU costs more
-    than the convolutions it stands between. Same weights, same names, same results as ``BatchNormalization`` to
-    rounding; axis must be the last. On other backends than TensorFlow it is plain ``BatchNormalization``.
-    """
-
-    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor = None) -> Tensor:
-        if keras.backend.backend() != "tensorflow" or len(inputs.shape) != 4:
-            return super().call(inputs, training=training, mask=mask)
-        return self._fused(inputs, bool(training))
-
-    def _fused(self, inputs: Tensor, training: bool) -> Tensor:
-        import tensorflow as tf
-
-        weights = [tf.convert_to_tensor(w.value) for w in (self.gamma, self.beta)]
-        running = [] if training else [self.moving_mean.value, self.moving_variance.value]
-        empty = tf.constant([], tf.float32)
-        scaled, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs,
-            scale=weights[0],
-            offset=weights[1],
-            mean=running[0] if running else empty,
-            variance=running[1] if running else empty,
-            epsilon=self.epsilon,
-            is_training=training,
-        )
-        if training:
-            self._follow(mean, variance)
-        return scaled
-
-    def _follow(self, mean: Tensor, variance: Tensor) -> None:
-        keep = self.momentum
-        self.moving_mean.assign(self.moving_mean * keep + mean * (1 - keep))
-        self.moving_variance.assign(self.moving_variance * keep + variance * (1 - keep))
 
 
 def _conv(x: Tensor, width: int, name: str, size: int = 3, stride: int = 1) -> Tensor:
@@ -78,10 +40,20 @@ def _conv_norm_relu(x: Tensor, width: int, name: str, stride: int = 1) -> Tensor
 
 
 def _faces(net: Net) -> tuple[Tensor, Tensor]:
-    """The input and what the first layer sees of it: about -2 to 2, the rim cut away."""
+    """The input and what the first layer sees of it: about -2 to 2, the rim cut away, in size and colour as asked."""
     faces = keras.Input((SIDE, SIDE, 1), name="faces")
     x = layers.Rescaling(1 / 63.75, offset=-2.0, name="rescaled")(faces)
-    return faces, layers.Cropping2D(RIM, name="cropped")(x) if net.crop else x
+    x = layers.Cropping2D(RIM, name="cropped")(x) if net.crop else x
+    x = layers.Concatenate(name="rgb")([x, x, x]) if colour_of(net) == "rgb" else x
+    return faces, layers.Resizing(net.side, net.side, name="resized")(x) if net.side != SIDE else x
+
+
+def colour_of(net: Net) -> str:
+    """ "gray" or "rgb": what the layers of this net see."""
+    known = {"gray": "gray", "rgb": "rgb", "auto": "rgb" if net.name in applications.NAMES else "gray"}
+    if net.color not in known:
+        raise LabError(f"net.color is '{net.color}'", f"known are {', '.join(known)}", nearest(net.color, known))
+    return known[net.color]
 
 
 def _trunk(net: Net, name: str, faces: Tensor, features: Tensor) -> keras.Model:
@@ -174,7 +146,7 @@ def _application(name: str) -> Callable[[Net], keras.Model]:
 
     def trunk(net: Net) -> keras.Model:
         faces = keras.Input((SIDE, SIDE, 1), name="faces")
-        return _trunk(net, name, faces, getattr(applications, name)(net, faces))
+        return _trunk(net, name, faces, applications.trunk(net, faces, colour_of(net)))
 
     return trunk
 
@@ -186,7 +158,7 @@ NETS: dict[str, Callable[[Net], keras.Model]] = {
     "fiveclass": fiveclass,
     "vgg": vgg,
     "residual": residual,
-    **{name: _application(name) for name in ("vgg16", "resnet50v2", "mobilenetv2", "efficientnetb0")},
+    **{name: _application(name) for name in applications.NAMES},
 }
 
 

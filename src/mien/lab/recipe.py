@@ -46,9 +46,9 @@ class Data:
 class Net:
     """Which architecture. ``width`` and ``depth`` are for the families that have them, ``order`` for ``batchnorm``.
 
-    ``side`` is the size in pixels at which the layers see a face, ``color`` whether they see it "gray" or "rgb" ("auto":
-    rgb for the well-known networks); faces are resized and coloured inside the graph. ``weights`` to begin with are
-    "none", "imagenet" for a well-known network, or a file or run of a net with the same trunk.
+    ``side`` is the size in pixels at which the layers see a face, ``color`` whether they see it gray or rgb (auto: rgb
+    for the well-known networks); faces are resized and coloured inside the graph. ``weights`` to begin with are none,
+    imagenet for a well-known network, or a file or run of a net with the same trunk.
     """
 
     name: str = "residual"
@@ -133,6 +133,7 @@ class Fit:
     for plateau: epochs without gain before the rate is halved; ``stop_after`` as many end the run (0: never).
     ``average`` is how much of the running average of the weights stays at each step (0: no average); ``clip`` is the
     largest norm of all gradients together (0: any). ``keep`` is "last" or "best": whose weights the run ends with.
+    ``sampling`` is all (each face once an epoch) or balanced (each class as often as the others).
 
     Where ``net.weights`` are given, only the heads learn for the first ``frozen`` epochs, at ``rate``; then all layers
     do, at ``fine`` times as much. ``precision`` is float32, mixed_bfloat16, or auto: the faster here, found by trying.
@@ -152,6 +153,7 @@ class Fit:
     decay: float = 4e-4
     clip: float = 0.0
     average: float = 0.9995
+    sampling: str = "all"
     frozen: int = 3
     fine: float = 0.1
     precision: str = "auto"

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from mien.errors import LabError, nearest
-from mien.lab.recipe import Fit
+from mien.lab.recipe import Fit, Recipe
 
 Row = Mapping[str, float]
 #: The figure that better epochs have more of: accuracy on the held-out faces.
@@ -18,8 +19,27 @@ WATCHED = "held_out"
 DROP = 0.5
 
 
+def frozen(recipe: Recipe) -> int:
+    """The epochs in which only the heads learn; without weights to begin with there is nothing to freeze."""
+    return 0 if recipe.net.weights == "none" else recipe.fit.frozen
+
+
+def rate_of(recipe: Recipe, epoch: float, history: Sequence[Row]) -> float:
+    """The learning rate of a run at a moment counted in epochs.
+
+    While all but the heads are frozen it is the peak; the schedule begins behind that, ``fine`` times as fast, or at
+    once and in full where there are no weights to begin with.
+    """
+    fit, before = recipe.fit, frozen(recipe)
+    if epoch < before:
+        return fit.rate
+    if recipe.net.weights != "none":
+        fit = replace(fit, epochs=fit.epochs - before, rate=fit.rate * fit.fine)
+    return rate_at(fit, epoch - before, history[before:])
+
+
 def rate_at(fit: Fit, epoch: float, history: Sequence[Row]) -> float:
-    """The learning rate at a moment counted in epochs, straight up from 0 in the warm-up."""
+    """The schedule's rate, straight up from 0 in the warm-up."""
     if fit.schedule not in SCHEDULES:
         there = f"known are {', '.join(SCHEDULES)}"
         raise LabError(f"There is no schedule '{fit.schedule}'", there, nearest(fit.schedule, SCHEDULES))
