@@ -20,7 +20,7 @@ from mien.faces import Detector, load_detector
 from mien.faces.cores import one_core_each
 from mien.faces.crop import FRAMINGS, Framing, as_input, cut
 from mien.faces.quality import judge
-from mien.media import FilmSource, Source
+from mien.media import Choice, FilmSource, Source
 from mien.models import Classifier, ModelCard, find, load_classifier, locate
 from mien.models.verdict import emotions_of as emotions_of
 from mien.types import Emotions, Face, Failure, FrameResult, Moment, Quality, Reading
@@ -107,7 +107,7 @@ class Engine:
         self,
         source: FilmSource,
         *,
-        every: int = 1,
+        every: int | None = 1,
         fps: float | None = None,
         start: float | None = None,
         end: float | None = None,
@@ -121,9 +121,8 @@ class Engine:
         """
         from mien.watch import watch
 
-        return watch(
-            self, media.film(source), every=every, fps=fps, start=start, end=end, min_face=min_face, frames=frames
-        )
+        choice = Choice(1 if every is None else every, fps, start or 0.0, float("inf") if end is None else end)
+        return watch(self, media.film(source), choice, min_face=min_face, frames=frames)
 
     def score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Shares of each label for face crops ``(N, H, W)`` gray or ``(N, H, W, 3)`` RGB uint8: ``(N, labels)``."""
