@@ -79,15 +79,21 @@ def desk(tmp_path_factory):
 
 def marked(line):
     """Keras takes seconds to begin: the examples that need it run with the other tests of the extra train."""
-    return pytest.param(line, marks=pytest.mark.train) if "augment-preview" in line else line
+    return pytest.param(line, marks=pytest.mark.train) if needs_keras(line) else line
+
+
+def needs_keras(line):
+    return any(word in line for word in ("augment-preview", ".h5", "mien train", "mien export", "mien tune"))
 
 
 @pytest.mark.parametrize("line", [marked(line) for line in dict.fromkeys(LINES)])
 def test_the_examples_in_the_help_work(line, desk, monkeypatch, capsys, request):
     monkeypatch.chdir(desk)
     monkeypatch.setenv("MIEN_HOME", str(desk / "home"))
-    if "augment-preview" in line:
+    if needs_keras(line):
         pytest.importorskip("keras", reason="needs the extra train")
+    if "runs/first" in line or ".h5" in line:
+        bring_run()
     if "pull yunet" in line:
         bring_yunet(request.getfixturevalue("yunet_file"))
     if set("|<>") & set(line):
@@ -101,6 +107,22 @@ def bring_yunet(file):
     """The file lies where the example looks for it, and is installed: a pull by address has nothing left to fetch."""
     shutil.copy(file, "face_detection_yunet_2026may.onnx")
     assert run(["models", "pull", "yunet", "--from", str(file)]) == 0
+
+
+def bring_run():
+    """A finished training, unless an example made one before, and its Keras file on its own."""
+    from mien.lab import checkpoint, export, formats, nets
+    from mien.lab.calibrate import Calibration
+    from mien.lab.recipe import Data, Net, Recipe
+
+    folder, recipe = Path("runs", "first"), Recipe(name="first", data=Data(held_out=14), net=Net(width=4, depth=(1,)))
+    model, fitted = nets.of_recipe(recipe, "float32"), Calibration({"shares": 1.0, "votes": 1.0}, 0.0, 0.2)
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        checkpoint.write(folder, model.get_weights(), recipe, [{"epoch": 1}])
+        checkpoint.finish(folder, model)
+    card = export.card_of(model, recipe, fitted, "first")
+    formats.save(formats.plain(model, fitted.temperatures), card, Path("emotion_model.h5"))
 
 
 def shell(line, folder):

@@ -204,23 +204,10 @@ def card_of(model: keras.Model, recipe: Recipe, fitted: Calibration, name: str) 
         mixture_above=fitted.mixture_above,
         parameters=model.count_params(),
         multiply_adds=nets.multiply_adds(model),
-        recipe=without_places(recipe).to_table(),
+        recipe=recipe.to_publish(),
         license=LICENSE,
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
     )
-
-
-def without_places(recipe: Recipe) -> Recipe:
-    """The recipe as a stranger may read it: of paths the last part, for folders are nobody's business."""
-    sources = tuple(replace(each, path=Path(each.path).name) for each in recipe.data.sources)
-    weights = Path(recipe.net.weights).name
-    teach = replace(
-        recipe.teach,
-        targets=Path(recipe.teach.targets).name,
-        runs=tuple(Path(run).name for run in recipe.teach.runs),
-    )
-    data, net = replace(recipe.data, sources=sources), replace(recipe.net, weights=weights)
-    return replace(recipe, data=data, net=net, teach=teach)
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ import click
 
 from mien.apps.cli.bar import Bar
 from mien.apps.cli.choices import complete_models
-from mien.apps.cli.evaluate import SPLIT, located
+from mien.apps.cli.evaluate import SPLIT
+from mien.apps.cli.located import located
 from mien.apps.cli.output import printable, remark, say
 
 if TYPE_CHECKING:

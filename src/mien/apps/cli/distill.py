@@ -10,7 +10,7 @@ import click
 from mien.apps.cli.bar import Bar
 from mien.apps.cli.choices import complete_models
 from mien.apps.cli.data_source import extras, writing
-from mien.apps.cli.evaluate import located
+from mien.apps.cli.located import located
 from mien.apps.cli.output import printable, remark, say
 from mien.errors import OutputError
 
@@ -35,12 +35,8 @@ Exit status: 0; 1 if a teacher, the recipe or the data cannot be used; 2 for wro
 @click.argument("teachers", nargs=-1, required=True, metavar="TEACHER...", shell_complete=complete_models)
 @click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
 @click.option("--recipe", type=click.Path(path_type=Path), help="The student's: which faces it learns from.")
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="The .npz; else where RECIPE says."
-)
-@click.option(
-    "--temperature", default=1.0, show_default=True, type=click.FloatRange(0.1, 20), help="Above 1: softer."
-)
+@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="The .npz; else where RECIPE says.")
+@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0.1, 20), help="Above 1: softer.")
 @click.option("--one-pass", is_flag=True, help="One look at each face instead of ten.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one line.")

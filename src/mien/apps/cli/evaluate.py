@@ -9,8 +9,8 @@ import click
 
 from mien.apps.cli.bar import Bar
 from mien.apps.cli.choices import complete_models
+from mien.apps.cli.located import LABELS, SCALE, located
 from mien.apps.cli.output import printable, remark, say
-from mien.errors import ModelMissing
 
 EPILOG = """\b
 Examples:
@@ -45,8 +45,8 @@ SPLIT = click.option(
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the files."
 )
-@click.option("--labels", metavar="A,B,...", help="Of another's Keras file: its labels, in the order of its outputs.")
-@click.option("--scale", type=click.Choice(["0-1", "0-255", "-1-1"]), help="Of another's Keras file: the pixels it takes.")
+@LABELS
+@SCALE
 @click.option("--one-pass", is_flag=True, help="No test-time augmentation: ten times quicker.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json as one line.")
 @click.pass_context
@@ -84,19 +84,3 @@ def evaluate(
         write(out, found, metrics)
     say(json.dumps(metrics, ensure_ascii=False) if as_json else report(metrics).rstrip())
     remark(f"The whole evaluation: {printable(str(out / PAGE))}")
-
-
-def located(context: click.Context, model: str, labels: str | None = None, scale: str | None = None) -> Path:
-    """The model's ONNX file, made first if it is a Keras file; a name that nobody knows is wrong usage."""
-    from mien.lab.foreign import as_onnx, is_keras
-    from mien.models import locate
-
-    try:
-        if is_keras(Path(model)):
-            words = [word.strip() for word in (labels or "").split(",") if word.strip()]
-            return as_onnx(Path(model), labels=words, scale=scale or "")
-        if labels or scale:
-            raise click.UsageError("--labels and --scale are for Keras files; an .onnx file says both itself.", context)
-        return locate(model)
-    except ModelMissing as error:
-        raise click.UsageError(str(error), context) from error

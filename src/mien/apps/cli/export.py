@@ -79,7 +79,7 @@ def export(context: click.Context, /, run: Path, kind: str, out: Path | None, fo
         target = out or Path(recipe.name + SUFFIXES[kind])
         if target.exists() and not force:
             raise OutputError(f"'{target}' is there already", "an export needs a new file", "name another, or --force")
-        faces = _faces(context, run, recipe, how["data"])
+        faces = _faces(recipe, how["data"])
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
         facts = _written(run, faces, kind, target, how)
@@ -88,13 +88,12 @@ def export(context: click.Context, /, run: Path, kind: str, out: Path | None, fo
         remark(f"Try it: mien predict photo.jpg --model {printable(str(target))}")
 
 
-def _faces(context: click.Context, run: Path, recipe: Recipe, data: str | None) -> Faces:
+def _faces(recipe: Recipe, data: str | None) -> Faces:
     from mien.lab.sources import read
+    from mien.lab.sources.several import of_recipe
 
-    if data is None:
-        raise click.UsageError("which faces did the run learn from? Add --data.", context)
     with Bar() as bar:
-        return read(data, progress=bar.update).faces
+        return read(data, progress=bar.update).faces if data else of_recipe(recipe, bar.update)
 
 
 def _written(run: Path, faces: Faces, kind: str, target: Path, how: dict[str, Any]) -> dict[str, Any]:

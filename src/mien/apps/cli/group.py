@@ -15,9 +15,11 @@ COMMANDS = {
     "predict": "mien.apps.cli.predict",
     "models": "mien.apps.cli.models",
     "data": "mien.apps.cli.data",
+    "train": "mien.apps.cli.train",
     "evaluate": "mien.apps.cli.evaluate",
     "compare": "mien.apps.cli.compare",
     "distill": "mien.apps.cli.distill",
+    "export": "mien.apps.cli.export",
     "doctor": "mien.apps.cli.doctor",
     "completion": "mien.apps.cli.completion",
 }

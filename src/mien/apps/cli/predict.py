@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from mien.apps.cli.choices import complete_detectors, complete_models
+from mien.apps.cli.located import LABELS, SCALE, is_keras, readable
 from mien.apps.cli.output import on_terminal, printable
 from mien.apps.cli.paths import STDIN, STDOUT, holds_originals, is_address, is_file, same_file
 from mien.apps.cli.reader import LoadEngine, Reader
@@ -22,6 +23,7 @@ Examples:
   mien predict "photos/*.jpg" --json
   mien predict portraits.jpg --annotate painted.jpg
   mien predict photos --annotate painted --jobs 2
+  mien predict photo.jpg --model emotion_model.h5
   mien predict group.jpg --min-face 24 --detector haar
   mien predict photos --require-face || echo "look again"
   cat photo.jpg | mien predict - --json
@@ -42,6 +44,8 @@ class Request:
     annotate: str | None
     detector: str
     model: str
+    labels: str | None
+    scale: str | None
     min_face: int | None
     require_face: bool
     jobs: int | None
@@ -66,8 +70,10 @@ class Request:
     default="base",
     metavar="NAME",
     shell_complete=complete_models,
-    help="A model from 'mien models', or an .onnx file. Without it: base.",
+    help="A model from 'mien models', an .onnx, .keras or .h5 file, or a training run. Without it: base.",
 )
+@LABELS
+@SCALE
 @click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to look for, in pixels.")
 @click.option("--require-face", is_flag=True, help="Exit with 1 if any picture has no face.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Pictures to work on at the same time.")
@@ -91,6 +97,8 @@ def predict(context: click.Context, /, **options: Any) -> None:
 
 def _check(request: Request) -> None:
     """Refuse what cannot be meant, before anything is loaded or written."""
+    if (request.labels or request.scale) and not is_keras(request.model):
+        raise click.UsageError("--labels and --scale are for Keras files; an .onnx file says both itself.")
     address = next((word for word in request.sources if is_address(word)), None)
     if address and not request.allow_url:
         raise click.UsageError(f"'{address}' is an address. Add --allow-url to have it fetched.")
@@ -117,6 +125,7 @@ def _names_a_picture(target: str) -> bool:
 def _engine(context: click.Context, request: Request) -> Reader:
     load: LoadEngine = context.obj
     try:
-        return load(model=request.model, detector=request.detector)
+        model = readable(request.model, request.labels, request.scale)
+        return load(model=model, detector=request.detector)
     except (DetectorError, ModelMissing) as error:
         raise click.UsageError(printable(str(error)), context) from error

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from mien.apps.cli.located import readable
+
 if TYPE_CHECKING:  # mien.types brings numpy, which `mien --help` does not wait for
     from mien.types import Failure, FrameResult, Pixels
 
@@ -36,7 +38,10 @@ class LoadEngine(Protocol):
 
 
 def load_engine(*, model: str, detector: str) -> Reader:
-    """The real engine. It is imported here, so that commands that read nothing start without it."""
+    """The real engine. It is imported here, so that commands that read nothing start without it.
+
+    A Keras file becomes ONNX first: the engine itself knows nothing of Keras.
+    """
     from mien.engine import Engine
 
-    return Engine.load(model=model, detector=detector)
+    return Engine.load(model=readable(model), detector=detector)
