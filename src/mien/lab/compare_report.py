@@ -10,9 +10,9 @@ from typing import Any
 
 from mien import plots
 from mien.lab.compare import Comparison, Row
-from mien.lab.score_page import whole
 from mien.lab.score_report import percent
 from mien.lab.sheet import written
+from mien.pages import table, whole
 
 #: A split of the faces so uneven is called no luck.
 _NO_LUCK = 0.05
@@ -106,10 +106,8 @@ def _rival(row: Row) -> plots.Rival:
 
 
 def _body(found: Comparison, figure: str) -> Iterator[str]:
-    head = "".join(f"<th>{escape(word)}</th>" for word in _HEAD)
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(row))}</tr>" for row in found.rows)
     yield "<h1>Models compared</h1>"
-    yield f"<div class='scroll'><table><tr>{head}</tr>{rows}</table></div>"
+    yield table(_HEAD, ([escape(cell) for cell in _cells(row)] for row in found.rows))
     yield f"<p>{escape(' '.join(_sentences(found)))}</p>"
     yield f"<figure style='max-width:46rem'>{figure}</figure>"
 

@@ -7,7 +7,7 @@
     space.py      faces as points: the maps, the axes, the nearest mean
     figures.py    drawn from those numbers, in the style of all figures
     sheets.py     sheets of faces
-    page.py       one HTML page that holds it all, styled by page.css
+    page.py       one HTML page that holds it all
 """
 
 from __future__ import annotations

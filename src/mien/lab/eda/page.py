@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping
 from html import escape
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from mien import __version__
 from mien.lab.check import learned_by_heart
 from mien.lab.eda import sheets
 from mien.lab.eda.numbers import Pair
 from mien.lab.eda.people import Votes, spoken
 from mien.labels import EMOTIONS, VOTES, colour
+from mien.pages import address, footer, named, percent, table, tile, tiles, whole
 
 if TYPE_CHECKING:
     from mien.lab.eda import Report
@@ -66,18 +64,13 @@ _PROSE = {
 
 def page(report: Report, figures: Mapping[str, str]) -> str:
     """The page; ``figures`` are ``<svg>`` elements by name."""
-    style = files("mien.lab.eda").joinpath("page.css").read_text("utf-8")
-    name = escape(f"{report.source.path.name}: the data")
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>'
-    body = "\n".join(_body(report, figures))
-    whole = f'<html lang="en"><head>{head}\n<style>\n{style}</style></head>\n<body>\n{body}\n</body></html>'
-    return f"<!doctype html>\n{whole}\n"
+    return whole(f"{report.source.path.name}: the data", _body(report, figures))
 
 
 def _body(report: Report, figures: Mapping[str, str]) -> Iterator[str]:
     yield f"<h1>What is in {escape(report.source.path.name)}</h1>"
     yield f"<p class='muted'>{len(report.source):,} faces, 48 x 48, from a {_shape(report)}</p>"
-    yield f"<div class='tiles'>{''.join(_tiles(report))}</div>"
+    yield tiles(_tiles(report))
     yield from (f"<p>{escape(remark)}</p>" for remark in report.source.remarks)
     yield from _classes(report, figures)
     yield from _samples(report)
@@ -88,7 +81,7 @@ def _body(report: Report, figures: Mapping[str, str]) -> Iterator[str]:
     yield from _map(report, figures)
     yield from _findings(report)
     rights = "Faces from the data are shown here: mind their rights before you publish."
-    yield f"<p><small>Made by mien {__version__}. {rights}</small></p>"
+    yield footer(rights)
 
 
 def _shape(report: Report) -> str:
@@ -101,38 +94,35 @@ def _tiles(report: Report) -> Iterator[str]:
     least, most = (EMOTIONS[totals.index(pick(totals))] for pick in (min, max))
     ratio = f"{max(totals) / min(totals):.1f} : 1" if min(totals) else "one is empty"
     told = f"{most} {max(totals):,}, {least} {min(totals):,}" if most != least else f"{max(totals):,} faces each"
-    yield _tile("largest to smallest class", ratio, told)
+    yield tile("largest to smallest class", ratio, told)
     for usage, count in learned_by_heart(faces).items():
         told = f"{count:,} faces, pixel for pixel; tests on them are too good" if count else "no face, pixel for pixel"
-        yield _tile(f"{usage} in Training", percent(count / sum(numbers.counts[usage])), told)
-    yield _tile("copies", f"{numbers.twins:,}", f"exact; and {numbers.near:,} pairs that are nearly the same picture")
+        yield tile(f"{usage} in Training", percent(count / sum(numbers.counts[usage])), told)
+    yield tile("copies", f"{numbers.twins:,}", f"exact; and {numbers.near:,} pairs that are nearly the same picture")
     if report.votes is not None:
         told = f"of {report.votes.asked:,} faces, most people give the label's answer"
-        yield _tile("label and people agree", percent(report.votes.overall), told)
+        yield tile("label and people agree", percent(report.votes.overall), told)
     if report.space.nearest is not None and report.space.always is not None:
         told = f"right by the nearest mean face; always the commonest: {percent(report.space.always)}"
-        yield _tile("told by pixels alone", percent(report.space.nearest), told)
-
-
-def _tile(name: str, value: str, told: str) -> str:
-    return f"<div class='tile'><span>{escape(name)}</span><b>{value}</b><small>{escape(told)}</small></div>"
+        yield tile("told by pixels alone", percent(report.space.nearest), told)
 
 
 def _classes(report: Report, figures: Mapping[str, str]) -> Iterator[str]:
     numbers = report.numbers
-    head = "".join(f"<th>{escape(word)}</th>" for word in ("expression", *numbers.counts, "share", "weight"))
-    rows = "".join(_class_row(report, place) for place in range(len(EMOTIONS)))
     yield "<h2>How many of each</h2>"
     yield f"<p>{_PROSE['classes']}</p>"
-    table = f"<div class='scroll'><table><tr>{head}</tr>{rows}</table></div>"
-    yield f"<div class='pair'><figure>{figures['classes']}</figure>{table}</div>"
+    counts = table(
+        ("expression", *numbers.counts, "share", "weight"),
+        (_class_row(report, place) for place in range(len(EMOTIONS))),
+    )
+    yield f"<div class='pair middle'><figure>{figures['classes']}</figure>{counts}</div>"
 
 
-def _class_row(report: Report, place: int) -> str:
+def _class_row(report: Report, place: int) -> list[str]:
     counts = [row[place] for row in report.numbers.counts.values()]
     share = sum(counts) / max(len(report.source), 1)
     cells = [*(f"{count:,}" for count in counts), percent(share), f"{report.numbers.weights[place]:.2f}"]
-    return f"<tr><td>{_named(EMOTIONS[place])}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    return [named(EMOTIONS[place]), *cells]
 
 
 def _samples(report: Report) -> Iterator[str]:
@@ -142,7 +132,7 @@ def _samples(report: Report) -> Iterator[str]:
         some = faces.pixels[sheets.chosen(faces, label)]
         if len(some):
             image = _image(sheets.png(sheets.strip(some), 1), f"{len(some)} faces labelled {name}")
-            yield f"<div class='row'><span>{_named(name)}</span>{image}</div>"
+            yield f"<div class='row'><span>{named(name)}</span>{image}</div>"
 
 
 def _averages(figures: Mapping[str, str]) -> Iterator[str]:
@@ -175,18 +165,15 @@ def _pair(report: Report, pair: Pair) -> str:
 def _told(report: Report, place: int) -> str:
     faces = report.source.faces
     where = f"{escape(report.source.place(place))}, {escape(str(faces.usage[place]))}"
-    return f"{_named(EMOTIONS[faces.labels[place]])}<br><small>{where}</small>"
+    return f"{named(EMOTIONS[faces.labels[place]])}<br><small>{where}</small>"
 
 
 def _people(report: Report, votes: Votes, figures: Mapping[str, str]) -> Iterator[str]:
-    rows = "".join(
-        f"<tr><td>{_named(name)}</td><td>{percent(part)}</td></tr>"
-        for name, part in zip(EMOTIONS, votes.agree, strict=True)
-    )
     yield "<h2>What ten people say</h2>"
     yield f"<p>{_PROSE['people'].format(agree=percent(votes.overall))}</p>"
-    agree = f"<table><tr><th>label</th><th>most people agree</th></tr>{rows}</table>"
-    yield f"<div class='pair'><figure>{figures['people']}</figure><div>{agree}</div></div>"
+    pairs = zip(EMOTIONS, votes.agree, strict=True)
+    agree = table(("label", "most people agree"), ([named(name), percent(part)] for name, part in pairs))
+    yield f"<div class='pair middle'><figure>{figures['people']}</figure><div>{agree}</div></div>"
     yield "<h3>People agree least on these</h3>"
     yield f"<div class='faces'>{''.join(_voted(report, place) for place in votes.torn)}</div>"
     if votes.contrary:
@@ -199,7 +186,7 @@ def _voted(report: Report, place: int) -> str:
     said = spoken(faces, place)
     squares = "".join(f"<i style='background:{_hue(answer)}'></i>" * count for answer, count in said.items())
     words = ", ".join(f"{count} {'not a face' if answer == 'nf' else answer}" for answer, count in said.items())
-    label = f"<p>label: {_named(EMOTIONS[faces.labels[place]])}</p>"
+    label = f"<p>label: {named(EMOTIONS[faces.labels[place]])}</p>"
     where = f"<small>{escape(report.source.place(place))}</small>"
     beside = f"<div>{label}<div class='said'>{squares}</div><p>{words}</p>{where}</div>"
     return f"<div class='face'>{_face(report, place)}{beside}</div>"
@@ -210,7 +197,7 @@ def _map(report: Report, figures: Mapping[str, str]) -> Iterator[str]:
     part = percent(float(space.explained[:2].sum()))
     yield "<h2>A map of the faces</h2>"
     yield f"<p>{_PROSE['map'].format(count=f'{len(space.places):,}', part=part)}</p>"
-    yield f"<div class='pair'><figure>{figures['axes']}</figure><figure>{figures['map']}</figure></div>"
+    yield f"<div class='pair middle'><figure>{figures['axes']}</figure><figure>{figures['map']}</figure></div>"
     sheet = sheets.mapped(faces.pixels[space.places], space.points)
     words = "the faces themselves, placed by the first two axes"
     yield f"<h3>The same map: {words}, spread out evenly</h3>{_image(sheets.png(sheet, 1), words, 'map')}"
@@ -218,7 +205,7 @@ def _map(report: Report, figures: Mapping[str, str]) -> Iterator[str]:
     sight = report.sight
     right = percent(sight.right)
     told = _PROSE["sight"].format(count=f"{len(sight.places):,}", usage=escape(sight.usage), right=right)
-    yield f"<div class='pair'><figure>{figures['map_of_answers']}</figure><p>{told}</p></div>"
+    yield f"<div class='pair middle'><figure>{figures['map_of_answers']}</figure><p>{told}</p></div>"
 
 
 def _findings(report: Report) -> Iterator[str]:
@@ -236,10 +223,6 @@ def _findings(report: Report) -> Iterator[str]:
     yield "<p><small>report.json, and mien data check with --all, name every one of them.</small></p>"
 
 
-def _named(label: str) -> str:
-    return f"<b class='label'><i class='dot' style='background:{colour(label)}'></i>{escape(label)}</b>"
-
-
 def _hue(answer: str) -> str:
     return colour(answer) if answer in VOTES else "var(--muted)"
 
@@ -250,9 +233,4 @@ def _face(report: Report, place: int) -> str:
 
 
 def _image(png: bytes, described: str, kind: str = "") -> str:
-    data = base64.b64encode(png).decode()
-    return f"<img class='{kind}' alt='{escape(described)}' src='data:image/png;base64,{data}'>"
-
-
-def percent(part: float) -> str:
-    return f"{100 * part:.1f} %"
+    return f"<img class='{kind}' alt='{escape(described)}' src='{address(png)}'>"

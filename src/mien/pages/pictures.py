@@ -1,0 +1,38 @@
+"""Pictures inside a page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Kind = Literal["png", "webp", "jpeg"]
+
+
+def address(data: bytes, kind: str = "image/png") -> str:
+    """The bytes of a file as an address: ``data:image/png;base64,...``."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def picture(pixels: NDArray[np.uint8], alt: str, *, kind: Kind = "png", css: str = "", quality: int = 82) -> str:
+    """An ``<img>`` that holds its pixels, gray ``(h, w)`` or RGB ``(h, w, 3)``, and their size.
+
+    PNG keeps every pixel; WebP and JPEG are for photographs. ``alt`` is what it shows, in words; ``css`` its class.
+    """
+    height, width = pixels.shape[:2]
+    source = address(encoded(pixels, kind, quality), f"image/{kind}")
+    named = f" class='{escape(css)}'" if css else ""
+    return f"<img{named} width='{width}' height='{height}' alt='{escape(alt)}' src='{source}'>"
+
+
+def encoded(pixels: NDArray[np.uint8], kind: Kind = "png", quality: int = 82) -> bytes:
+    """The bytes of a picture file."""
+    how: dict[str, Any] = {"compress_level": 9} if kind == "png" else {"quality": quality}
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, kind, **how)
+    return buffer.getvalue()

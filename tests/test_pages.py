@@ -1,0 +1,114 @@
+"""The frame and the pieces of every page."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from mien import pages
+from mien.labels import VOTES, colour
+
+
+class Strict(HTMLParser):
+    """Complains of a tag that is closed without being open."""
+
+    EMPTY = ("meta", "link", "img", "br", "input")
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+PIECES = [
+    pages.tiles([pages.tile("a < b", "1 %", "c & d")]),
+    pages.figure("<svg></svg>", "x < y", wide=True),
+    pages.table(["one", "<two>"], [["1", "2"], ["3", pages.bar(0.5)]]),
+    pages.named("<happy>", face=True),
+    pages.note("words", warn=True),
+    pages.footer(),
+    pages.picture(np.zeros((4, 6, 3), np.uint8), "a 'black' <picture>", css="pixels"),
+]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_piece_is_well_formed(piece):
+    read = Strict(piece)
+    assert read.open == []
+    assert read.seen
+
+
+def test_a_page_is_well_formed_and_has_one_main():
+    read = Strict(pages.whole("A & B", PIECES, style="p { color: red }", script="let a = 1 < 2"))
+    assert read.open == []
+    assert [tag for tag, _ in read.seen].count("main") == 1
+    assert ("html", {"lang": "en"}) in read.seen
+
+
+def test_text_from_outside_stays_text():
+    page = pages.whole("<script>alert(1)</script>", PIECES)
+    assert "<script" not in page
+    assert "<two>" not in page
+    assert "<picture>" not in page
+
+
+def test_a_page_allows_its_own_script_and_no_other():
+    plain, moving = pages.whole("t", []), pages.whole("t", [], script="1")
+    assert "script-src 'none'" in plain
+    assert re.search(r"script-src 'sha256-[\w+/=]{44}'", moving)
+    assert "'unsafe-eval'" not in moving
+    assert "http:" not in moving.replace("http://www.w3.org/2000/svg", "").replace("http%3A//www.w3.org/2000/svg", "")
+
+
+def test_the_sheet_has_every_expression_in_its_colour_and_both_lights():
+    sheet = pages.sheet()
+    assert [label for label in VOTES if f"--{label}: {colour(label)};" not in sheet] == []
+    for wish in ("prefers-color-scheme: dark", "prefers-reduced-motion", "@media print", ":focus-visible"):
+        assert wish in sheet
+    assert sheet.count("{") == sheet.count("}")
+    used = set(re.findall(r"var\((--[\w-]+)", sheet))
+    assert used <= set(re.findall(r"(--[\w-]+):", sheet))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_their_ground(scheme):
+    """WCAG AA: 4.5 to 1."""
+    blocks = re.findall(r":root \{([^}]*--ink[^}]*)\}", pages.sheet())[:2]
+    tones = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[["light", "dark"].index(scheme)]))
+    for ground in ("paper", "panel", "raised"):
+        for letters in ("ink", "muted", "accent", "right", "wrong"):
+            assert contrast(tones[letters], tones[ground]) >= 4.5, (letters, ground)
+    assert contrast(tones["on-accent"], tones["accent"]) >= 4.5
+    assert contrast(tones["ink"], tones["warn-ground"]) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(tone: str) -> float:
+    parts = [int(tone[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_a_picture_holds_its_pixels_and_their_size():
+    image = pages.picture(np.full((4, 6), 128, np.uint8), "gray")
+    assert "width='6' height='4'" in image
+    assert image.count("data:image/png;base64,") == 1
+
+
+def test_percent_does_not_break():
+    assert pages.percent(0.7134) == "71.3\u00a0%"
+    assert pages.percent(1, 0) == "100\u00a0%"
