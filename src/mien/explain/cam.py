@@ -7,19 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.explain.explanation import Reach
-from mien.explain.head import Head
-from mien.explain.reach import Spread
+from mien.explain.head import Pooled
 
 
-def evidence(head: Head, maps: NDArray[np.float32], target: int, versus: int | None) -> NDArray[np.float32]:
+def evidence(pooled: Pooled, maps: NDArray[np.float32], target: int, versus: int | None) -> NDArray[np.float32]:
     """What each place ``(h, w)`` adds to the target's logit, against ``versus`` or against the mean of all labels.
 
     The mean over all places, and the bias in the same way, make the difference of the logits exactly. Without a rival
     the mean is taken away because a softmax does not see what all labels share.
     """
-    assert head.weights is not None, "only a head with maps has weights"
-    rival = head.weights.mean(axis=1) if versus is None else head.weights[:, versus]
-    return np.asarray(np.tensordot(head.weights[:, target] - rival, maps, axes=1), np.float32)
+    weights = pooled.weights
+    rival = weights.mean(axis=1) if versus is None else weights[:, versus]
+    return np.asarray(np.tensordot(weights[:, target] - rival, maps, axes=1), np.float32)
 
 
 def on_crop(coarse: NDArray[np.float32], reach: Reach, side: int) -> NDArray[np.float32]:
@@ -36,8 +35,3 @@ def on_crop(coarse: NDArray[np.float32], reach: Reach, side: int) -> NDArray[np.
     )
     # Straight lines between few places show as creases; half a place of blur takes them out and moves nothing.
     return np.asarray(cv2.GaussianBlur(laid, (0, 0), max(reach.stride / 3, 0.3), borderType=cv2.BORDER_REPLICATE))
-
-
-def channels_first(maps: NDArray[np.float32], spread: Spread | None) -> NDArray[np.float32]:
-    """Feature maps of one face as ``(channels, h, w)``."""
-    return maps.transpose(2, 0, 1) if spread is not None and spread.channels == 3 else maps

@@ -14,10 +14,12 @@ from mien.explain.saliency import Ask, blurred
 MOST = 0.5
 
 #: The shapes tried, as (width, height) to the same area: squares, and bars along brows and mouths.
-_SHAPES = ((1.0, 1.0), (1.6, 0.625), (0.625, 1.6), (2.2, 0.455))
+_SHAPES = ((1.0, 1.0), (1.7, 0.6), (0.6, 1.7))
 
-#: Areas tried, each so many times the one before.
-_GROWTH = 1.45
+#: Areas tried: the side of the smallest square and the least step, as parts of the face's; each area so many times
+#: the one before.
+_SMALLEST, _STEP = 1 / 8, 1 / 12
+_GROWTH = 1.6
 
 
 def smallest_flip(ask: Ask, face: NDArray[np.uint8], labels: Sequence[str]) -> Flip | None:
@@ -40,7 +42,7 @@ def smallest_flip(ask: Ask, face: NDArray[np.uint8], labels: Sequence[str]) -> F
 
 def _by_area(side: int) -> Iterator[list[tuple[int, int, int, int]]]:
     """Rectangles ``(x, y, width, height)`` inside the crop, by groups of about the same area."""
-    area = (side / 12) ** 2
+    area = (side * _SMALLEST) ** 2
     while area <= MOST * side**2:
         yield list(dict.fromkeys(_boxes(side, area**0.5)))
         area *= _GROWTH
@@ -57,8 +59,8 @@ def _boxes(side: int, length: float) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _starts(side: int, length: int) -> list[int]:
-    """Steps of half the length, from border to border."""
-    count = max(int(np.ceil((side - length) / max(length / 2, 1))), 0) + 1
+    """Steps of half the length or more, from border to border."""
+    count = int(np.ceil((side - length) / max(length / 2, side * _STEP))) + 1
     return sorted({int(start) for start in np.linspace(0, side - length, count).round()})
 
 

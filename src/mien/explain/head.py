@@ -14,18 +14,24 @@ _HANDS_ON = ("Identity", "Flatten", "Reshape", "Squeeze", "Cast", "Dropout", "Qu
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
-    """``softmax(mean of maps @ weights + bias)``.
+class Pooled:
+    """A head of the form ``mean of maps @ weights + bias``.
 
-    ``logits`` is the tensor that goes into the softmax. ``weights`` are float32 ``(channels, labels)``, ``bias``
-    ``(labels,)``. ``maps`` is the tensor before the global average pooling. Weights and maps are None where the
-    network ends otherwise.
+    ``maps`` is the tensor before the global average pooling; ``weights`` are float32 ``(channels, labels)``, ``bias``
+    is ``(labels,)``.
     """
 
+    maps: str
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """``logits`` is the tensor that goes into the softmax; ``pooled`` is None where they are made in another way."""
+
     logits: str
-    weights: NDArray[np.float32] | None = None
-    bias: NDArray[np.float32] | None = None
-    maps: str | None = None
+    pooled: Pooled | None = None
 
 
 def find_head(blueprint: Blueprint, output: str) -> Head | None:
@@ -35,11 +41,8 @@ def find_head(blueprint: Blueprint, output: str) -> Head | None:
         return None
     logits = softmax.inputs[0]
     dense = _dense(blueprint, logits)
-    if dense is None:
-        return Head(logits)
-    pooled, weights, bias = dense
-    maps = _before_pooling(blueprint, pooled)
-    return Head(logits, weights, bias, maps) if maps else Head(logits)
+    maps = None if dense is None else _before_pooling(blueprint, dense[0])
+    return Head(logits, None if dense is None or maps is None else Pooled(maps, *dense[1:]))
 
 
 def _behind(blueprint: Blueprint, tensor: str) -> Node | None:
@@ -95,10 +98,19 @@ def _changed(blueprint: Blueprint, node: Node) -> tuple[str, NDArray[np.float32]
 
 def _before_pooling(blueprint: Blueprint, pooled: str) -> str | None:
     node = _behind(blueprint, pooled)
-    if node is None or node.op not in ("GlobalAveragePool", "ReduceMean"):
+    if node is None or not (node.op == "GlobalAveragePool" or _over_places(blueprint, node)):
         return None
     # The rounding to eight bits is no layer: the maps before it are the same but for that.
     return node.inputs[0]
+
+
+def _over_places(blueprint: Blueprint, node: Node) -> bool:
+    """Is it a mean over height and width?"""
+    told = node.attributes.get("axes")
+    if told is None and len(node.inputs) > 1:
+        constant = blueprint.constant(node.inputs[1])
+        told = None if constant is None else constant.tolist()
+    return node.op == "ReduceMean" and told is not None and sorted(axis % 4 for axis in told) in ([1, 2], [2, 3])
 
 
 def _floats(values: NDArray[np.floating]) -> NDArray[np.float32]:

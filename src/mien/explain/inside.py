@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MienError, nearest
-from mien.explain import cam, saliency
+from mien.explain import saliency
 from mien.explain.anatomy import Anatomy, Part
-from mien.explain.explanation import Contribution, Explanation, Layer, Look, Map, Saliency
+from mien.explain.explanation import Explanation, Look, Map, Saliency
 from mien.explain.flip import smallest_flip
-from mien.explain.layers import frozen, layer_of
+from mien.explain.question import Question, methods_of, question_of
 from mien.explain.regions import LANDMARKS, MEAN, region_map, regions_of
+from mien.explain.sight import Sight
 from mien.explain.taps import Taps
 from mien.models import Classifier, ModelCard
 from mien.models.verdict import emotions_of
-from mien.types import Point, Share
+from mien.types import Point
 
-Face = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 
-#: What can be asked for; the first is what is shown when nothing is said.
-METHODS = ("cam", "occlusion", "rise")
-
-#: Those that need gradients, and so Keras; they live in the laboratory.
-GRADIENTS = ("grad-cam", "layer-cam", "integrated-gradients", "smoothgrad")
+_NO_CAM = "This network does not end in global average pooling: occlusion stands in for its class map."
 
 
 class Inside:
@@ -57,199 +53,138 @@ class Inside:
         """The names of all layers, in order; empty for a model that cannot be opened."""
         return () if self.anatomy is None else tuple(part.name for part in self.anatomy.parts)
 
-    def look(self, face: Face, layers: str | Sequence[str] = "auto") -> Look:
+    @property
+    def has_class_maps(self) -> bool:
+        """Does the network end in global average pooling and one dense layer?"""
+        return self.anatomy is not None and self.anatomy.head is not None and self.anatomy.head.pooled is not None
+
+    def look(self, face: Pixels, layers: str | Sequence[str] = "auto") -> Look:
         """Everything of a quick look in one run of the network; ``face`` is ``(side, side, channels)``."""
         parts = self._choose(layers)
-        maps = self._maps_tensor()
-        found = self._tapped(face, [part.tensor for part in parts], ["shares", "votes", maps])
-        if not found:
-            out = self._classifier.run(face[None])
-            found = {"shares": out.shares} if out.votes is None else {"shares": out.shares, "votes": out.votes}
-        votes = found["votes"][0] if self.card.vote_labels else None
-        emotions = emotions_of(self.card, found["shares"][0], votes)
-        shown = None
-        if maps:
-            shown = self._cam(found[maps][0], self.card.labels.index(emotions.top), None)
-        where = regions_of(shown, region_map(self.card.side), MEAN) if shown else None
-        return Look(_flat(face), emotions, self._layers(parts, found), shown, where)
+        heads = ("shares", "votes") if self.card.vote_labels else ("shares",)
+        sight = self._sight(face, [*(part.tensor for part in parts), *heads, *self._ends(logits=False)])
+        if sight is None:
+            shares, votes = self._classifier.run(face[None])
+            return Look(_flat(face), emotions_of(self.card, shares[0], None if votes is None else votes[0]), ())
+        shares, votes = sight.tensors["shares"], sight.tensors.get("votes")
+        emotions = emotions_of(self.card, shares[0], None if votes is None else votes[0])
+        question = question_of(self.card.labels, emotions.top, None, 0)
+        shown = self._class_map(sight, question) if self.has_class_maps else None
+        where = None if shown is None else regions_of(shown, region_map(self.card.side), MEAN)
+        return Look(_flat(face), emotions, sight.layers(parts), shown, where)
 
     def explain(
         self,
-        pixels: Face,
+        pixels: Pixels,
         methods: str | Sequence[str] = ("cam",),
         layers: str | Sequence[str] = "auto",
         target: str | None = None,
         versus: str | None = None,
         seed: int = 0,
         landmarks: Sequence[Point] | None = None,
+        notes: Sequence[str] = (),
         **facts: Any,
     ) -> Explanation:
         """All there is to say of one face, ``pixels (side, side, channels)``.
 
         ``landmarks`` are its five points in pixels of the crop; ``facts`` are what the caller knows of its picture.
         """
-        named, parts = _methods(methods), self._choose(layers)
-        out = self._classifier.run(pixels[None])
-        emotions = emotions_of(self.card, out.shares[0], None if out.votes is None else out.votes[0])
-        goal, rival = self._goals(target, versus, emotions.top)
-        found = self._tapped(pixels, [part.tensor for part in parts], [*self._logit_tensors(), self._maps_tensor()])
-        maps, notes = self._saliencies(pixels, named, goal, rival, seed, found)
-        where = region_map(self.card.side, landmarks)
-        basis = MEAN if landmarks is None else LANDMARKS
-        sought = any(each.method == "occlusion" for each in maps)
+        named, parts = methods_of(methods), self._choose(layers)
+        shares, votes = self._classifier.run(pixels[None])
+        emotions = emotions_of(self.card, shares[0], None if votes is None else votes[0])
+        question = question_of(self.card.labels, target or emotions.top, versus, seed)
+        sight = self._sight(pixels, [*(part.tensor for part in parts), *self._ends()])
+        possible = self._possible(named)
+        maps = tuple(self._saliency(pixels, each, question, sight) for each in possible)
+        where, basis = region_map(self.card.side, landmarks), MEAN if landmarks is None else LANDMARKS
         return Explanation(
             crop=_flat(pixels),
             emotions=emotions,
-            target=self.card.labels[goal],
+            target=self.card.labels[question.target],
             versus=versus,
-            logits=self._logits(found, "head", self.card.labels, self.card.temperature),
-            temperature=self.card.temperature,
-            votes_logits=self._logits(found, "votes", self.card.vote_labels, self.card.votes_temperature),
-            votes_temperature=self.card.votes_temperature,
-            layers=self._layers(parts, found),
             maps=maps,
             regions=tuple(regions_of(each, where, basis) for each in maps),
             region_map=where,
-            **self._dense(found, goal),
-            kernels=self.anatomy.kernels if self.anatomy else None,
-            costs=self.anatomy.costs if self.anatomy else (),
-            flip=smallest_flip(self._ask, pixels, self.card.labels) if sought else None,
-            flip_sought=sought,
-            notes=(*self._closed(), *notes, *facts.pop("notes", ())),
+            flip=smallest_flip(self._ask, pixels, self.card.labels) if "occlusion" in possible else None,
+            flip_sought="occlusion" in possible,
+            temperature=self.card.temperature,
+            votes_temperature=self.card.votes_temperature,
             model=self.card.name,
+            notes=(*self._closed(), *([_NO_CAM] if possible != named else []), *notes),
+            **self._seen(sight, parts, question),
             **facts,
         )
 
     def _choose(self, layers: str | Sequence[str]) -> tuple[Part, ...]:
         return () if self.anatomy is None else self.anatomy.choose(layers)
 
-    def _closed(self) -> tuple[str, ...]:
-        if self.anatomy is not None:
-            return ()
-        return (f"The model '{self.card.name}' does not hand out its graph, so no layer can be shown.",)
+    def _ends(self, logits: bool = True) -> list[str]:
+        """The tensors at the end of the network that explanations are made of."""
+        if self.anatomy is None:
+            return []
+        heads = [head for head in (self.anatomy.head, self.anatomy.votes) if head is not None]
+        maps = [head.pooled.maps for head in heads[:1] if head.pooled is not None]
+        return [*maps, *(head.logits for head in heads if logits)]
 
-    def _goals(self, target: str | None, versus: str | None, top: str) -> tuple[int, int | None]:
-        goal = self._label(top if target is None else target)
-        rival = None if versus is None else self._label(versus)
-        if rival == goal:
-            happened = f"'{versus}' was to be held against itself"
-            raise MienError(happened, "Expected two different expressions", "Name another for versus")
-        return goal, rival
+    def _sight(self, face: Pixels, tensors: Iterable[str]) -> Sight | None:
+        if self.anatomy is None or self._taps is None:
+            return None
+        wanted = list(tensors)
+        return Sight(self.anatomy, self._taps.run(face[None], wanted) if wanted else {})
 
-    def _label(self, word: str) -> int:
-        if word not in self.card.labels:
-            known = ", ".join(self.card.labels)
-            hint = nearest(word, self.card.labels) or "Choose one of these"
-            raise MienError(f"The model does not know the expression '{word}'", f"It knows {known}", hint)
-        return self.card.labels.index(word)
+    def _seen(self, sight: Sight | None, parts: Sequence[Part], question: Question) -> dict[str, Any]:
+        """What only an open model can tell."""
+        if sight is None:
+            return {"logits": (), "layers": ()}
+        first, second = (None if head is None else head.logits for head in (sight.anatomy.head, sight.anatomy.votes))
+        contributions, bias = sight.contributions(question.target)
+        return {
+            "logits": sight.logits(first, self.card.labels, self.card.temperature),
+            "votes_logits": sight.logits(second, self.card.vote_labels, self.card.votes_temperature),
+            "layers": sight.layers(parts),
+            "contributions": contributions,
+            "bias": bias,
+            "kernels": sight.anatomy.kernels,
+            "costs": sight.anatomy.costs,
+        }
 
-    def _tapped(self, face: Face, tensors: Sequence[str], more: Sequence[str | None]) -> dict[str, NDArray[Any]]:
-        wanted = [*tensors, *(name for name in more if name and (name != "votes" or self.card.vote_labels))]
-        return dict(self._taps.run(face[None], wanted)) if self._taps and wanted else {}
+    def _closed(self) -> list[str]:
+        told = f"The model '{self.card.name}' does not hand out its graph, so its layers cannot be shown."
+        return [told] if self.anatomy is None else []
 
-    def _maps_tensor(self) -> str | None:
-        return self.anatomy.head.maps if self.anatomy and self.anatomy.head else None
+    def _possible(self, methods: Sequence[str]) -> tuple[str, ...]:
+        """Where there are no exact class maps, occlusion stands in for them."""
+        stands_in = {} if self.has_class_maps else {"cam": "occlusion"}
+        return tuple(dict.fromkeys(stands_in.get(method, method) for method in methods))
 
-    def _logit_tensors(self) -> list[str]:
-        heads = (self.anatomy.head, self.anatomy.votes) if self.anatomy else ()
-        return [head.logits for head in heads if head is not None]
+    def _saliency(self, pixels: Pixels, method: str, question: Question, sight: Sight | None) -> Saliency:
+        if method == "cam":
+            assert sight is not None, "class maps are for models that can be opened"
+            return self._class_map(sight, question)
+        if method == "occlusion":
+            how = {"patch": saliency.PATCH, "step": saliency.STEP}
+            return self._named(saliency.occlusion(self._ask, pixels, question), method, question, how)
+        how = {"masks": saliency.MASKS, "cells": saliency.CELLS, "kept": saliency.KEPT}
+        return self._named(saliency.rise(self._ask, pixels, question), method, question, how, question.seed)
 
-    def _layers(self, parts: Sequence[Part], found: dict[str, NDArray[Any]]) -> tuple[Layer, ...]:
-        return tuple(layer_of(part, found[part.tensor]) for part in parts)
-
-    def _logits(
-        self, found: dict[str, NDArray[Any]], head: str, labels: Sequence[str], temperature: float
-    ) -> tuple[Share, ...]:
-        """As the network gave them: the temperature is folded into the graph's last weights, and is taken out again."""
-        known = getattr(self.anatomy, head, None)
-        if known is None or known.logits not in found:
-            return ()
-        values = found[known.logits].reshape(-1) * temperature
-        return tuple(Share(label, round(float(value), 6)) for label, value in zip(labels, values, strict=True))
-
-    def _dense(self, found: dict[str, NDArray[Any]], goal: int) -> dict[str, Any]:
-        """What each channel of the last layer adds to the target's logit."""
-        maps = self._maps_tensor()
-        head = self.anatomy.head if self.anatomy else None
-        if maps is None or head is None or head.weights is None or head.bias is None:
-            return {}
-        places = self._places(found[maps][0])
-        means, weights = places.reshape(len(places), -1).mean(axis=1), head.weights[:, goal]
-        order = np.argsort(-np.abs(means * weights), kind="stable")
-        rows = (Contribution(int(k), float(means[k]), float(weights[k]), float(means[k] * weights[k])) for k in order)
-        return {"contributions": tuple(rows), "bias": float(head.bias[goal])}
-
-    def _saliencies(
-        self,
-        face: Face,
-        methods: Sequence[str],
-        goal: int,
-        rival: int | None,
-        seed: int,
-        found: dict[str, NDArray[Any]],
-    ) -> tuple[tuple[Saliency, ...], tuple[str, ...]]:
-        notes: tuple[str, ...] = ()
-        if "cam" in methods and self._maps_tensor() is None:
-            methods = list(dict.fromkeys("occlusion" if each == "cam" else each for each in methods))
-            notes = ("This network does not end in global average pooling: occlusion stands in for its class map.",)
-        return tuple(self._saliency(face, each, goal, rival, seed, found) for each in methods), notes
-
-    def _saliency(
-        self, face: Face, method: str, goal: int, rival: int | None, seed: int, found: dict[str, NDArray[Any]]
-    ) -> Saliency:
-        match method:
-            case "cam":
-                maps = self._maps_tensor()
-                assert maps is not None, "asked for only where there are maps"
-                return self._cam(found[maps][0], goal, rival)
-            case "occlusion":
-                map_ = saliency.occlusion(self._ask, face, goal, rival)
-                return self._named(map_, "occlusion", goal, rival, {"patch": saliency.PATCH, "step": saliency.STEP})
-        map_ = saliency.rise(self._ask, face, goal, rival, seed)
-        settings = {"masks": saliency.MASKS, "cells": saliency.CELLS, "kept": saliency.KEPT}
-        return self._named(map_, "rise", goal, rival, settings, seed)
-
-    def _cam(self, maps: NDArray[np.float32], goal: int, rival: int | None) -> Saliency:
-        assert self.anatomy is not None and self.anatomy.head is not None and self.anatomy.head.maps is not None
-        spread = self.anatomy.spread(self.anatomy.head.maps)
-        coarse = cam.evidence(self.anatomy.head, self._places(maps), goal, rival)
-        assert spread is not None, "maps before the pooling have places"
-        laid = cam.on_crop(coarse, spread.reach, self.card.side)
-        layer = next((part.name for part in self.anatomy.parts if part.tensor == self.anatomy.head.maps), "")
-        return self._named(
-            frozen(laid if rival is not None else np.maximum(laid, 0)), "cam", goal, rival, {"layer": layer}
-        )
-
-    def _places(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
-        assert self.anatomy is not None and self.anatomy.head is not None and self.anatomy.head.maps is not None
-        return cam.channels_first(maps, self.anatomy.spread(self.anatomy.head.maps))
+    def _class_map(self, sight: Sight, question: Question) -> Saliency:
+        pooled = sight.pooled
+        assert pooled is not None, "asked for only where there are class maps"
+        layer = next((part.name for part in sight.anatomy.parts if part.tensor == pooled.maps), pooled.maps)
+        laid = sight.class_map(question.target, question.versus, self.card.side)
+        return self._named(laid, "cam", question, {"layer": layer})
 
     def _named(
-        self, map_: Map, method: str, goal: int, rival: int | None, how: dict[str, Any], seed: int | None = None
+        self, laid: Map, method: str, question: Question, how: dict[str, Any], seed: int | None = None
     ) -> Saliency:
-        labels = self.card.labels
-        return Saliency(map_, labels[goal], method, None if rival is None else labels[rival], how, seed)
+        rival = None if question.versus is None else self.card.labels[question.versus]
+        return Saliency(laid, self.card.labels[question.target], method, rival, how, seed)
 
-    def _ask(self, faces: Face) -> NDArray[np.float32]:
+    def _ask(self, faces: Pixels) -> NDArray[np.float32]:
         return self._classifier.run(faces).shares
 
 
-def _methods(methods: str | Sequence[str]) -> list[str]:
-    """The methods by name, each once; an unknown one is refused with the nearest."""
-    named = [each.strip() for each in methods.split(",")] if isinstance(methods, str) else list(methods)
-    for name in named:
-        if name in GRADIENTS:
-            happened = f"'{name}' needs gradients, which an ONNX file does not give"
-            raise MienError(
-                happened, f"Here there are {', '.join(METHODS)}", "mien.lab.gradients does it for Keras files"
-            )
-        if name not in METHODS:
-            hint = nearest(name, METHODS) or "Choose one of these"
-            raise MienError(f"There is no method '{name}'", f"There are {', '.join(METHODS)}", hint)
-    return list(dict.fromkeys(named))
-
-
-def _flat(face: Face) -> Face:
+def _flat(face: Pixels) -> Pixels:
     """``(side, side)`` for gray, ``(side, side, 3)`` for colour; read-only."""
     kept = np.array(face[..., 0] if face.shape[2] == 1 else face)
     kept.setflags(write=False)

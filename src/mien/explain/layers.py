@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +30,7 @@ def layer_of(part: Part, tensor: NDArray[np.float32]) -> Layer:
     )
 
 
-def frozen(array: NDArray[np.float32]) -> Map:
+def frozen(array: NDArray[Any]) -> Map:
     """The same numbers, whole and read-only."""
     kept = np.array(array, np.float32, order="C")
     kept.setflags(write=False)

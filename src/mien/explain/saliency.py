@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mien.explain.explanation import Map
 from mien.explain.layers import frozen
+from mien.explain.question import Question
 
 #: Shares ``(N, labels)`` for raw faces ``(N, side, side, channels)``; any number of them.
 Ask = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -34,33 +35,33 @@ def blurred(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(soft, np.uint8).reshape(face.shape)
 
 
-def occlusion(ask: Ask, face: NDArray[np.uint8], target: int, versus: int | None) -> Map:
+def occlusion(ask: Ask, face: NDArray[np.uint8], question: Question) -> Map:
     """What the target loses when a square of the face is covered, as the mean over the squares that cover a pixel."""
     side = face.shape[0]
     masks = _squares(side)
-    scores = _scores(ask, _covered(face, masks), target, versus)
-    lost = _score(ask(face[None]), target, versus)[0] - scores
+    scores = _scores(ask, _covered(face, masks), question)
+    lost = _score(ask(face[None]), question)[0] - scores
     summed = np.tensordot(lost, masks, axes=1) / masks.sum(axis=0)
-    return frozen(summed if versus is not None else np.maximum(summed, 0))
+    return frozen(summed if question.versus is not None else np.maximum(summed, 0))
 
 
-def rise(ask: Ask, face: NDArray[np.uint8], target: int, versus: int | None, seed: int, masks: int = MASKS) -> Map:
+def rise(ask: Ask, face: NDArray[np.uint8], question: Question, masks: int = MASKS) -> Map:
     """How much better the target fares with a pixel than without it, over seeded random masks."""
-    kept = _random(face.shape[0], masks, seed)
-    scores = _scores(ask, _covered(face, 1 - kept), target, versus)
+    kept = _random(face.shape[0], masks, question.seed)
+    scores = _scores(ask, _covered(face, 1 - kept), question)
     centred = (kept - kept.mean(axis=0)) / (kept.std(axis=0) + 1e-6)
     found = np.tensordot(scores - scores.mean(), centred, axes=1) / len(kept)
-    return frozen(found if versus is not None else np.maximum(found, 0))
+    return frozen(found if question.versus is not None else np.maximum(found, 0))
 
 
-def _scores(ask: Ask, faces: NDArray[np.uint8], target: int, versus: int | None) -> NDArray[np.float64]:
-    parts = [_score(ask(faces[i : i + _BATCH]), target, versus) for i in range(0, len(faces), _BATCH)]
+def _scores(ask: Ask, faces: NDArray[np.uint8], question: Question) -> NDArray[np.float64]:
+    parts = [_score(ask(faces[i : i + _BATCH]), question) for i in range(0, len(faces), _BATCH)]
     return np.concatenate(parts)
 
 
-def _score(shares: NDArray[np.float32], target: int, versus: int | None) -> NDArray[np.float64]:
-    against = 0.0 if versus is None else shares[:, versus]
-    return np.asarray(shares[:, target] - against, np.float64)
+def _score(shares: NDArray[np.float32], question: Question) -> NDArray[np.float64]:
+    against = 0.0 if question.versus is None else shares[:, question.versus]
+    return np.asarray(shares[:, question.target] - against, np.float64)
 
 
 def _covered(face: NDArray[np.uint8], masks: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -78,7 +79,7 @@ def _squares(side: int) -> NDArray[np.float32]:
     line = np.arange(side)
     along = ((line >= starts[:, None]) & (line < starts[:, None] + patch)).astype(np.float32)
     masks = np.einsum("ay,bx->abyx", along, along).reshape(-1, side, side)
-    return masks[masks.any(axis=(1, 2))]
+    return np.asarray(masks[masks.any(axis=(1, 2))], np.float32)
 
 
 @lru_cache(maxsize=2)
