@@ -115,9 +115,7 @@ class Steadier:
         return replace(reading, emotions=emotions)
 
     def _forget(self, seconds: float) -> None:
-        self._people = {
-            number: person for number, person in self._people.items() if seconds - person.seconds <= FORGET
-        }
+        self._people = {number: person for number, person in self._people.items() if seconds - person.seconds <= FORGET}
 
 
 def _numbers(shares: tuple[Share, ...]) -> Shares:

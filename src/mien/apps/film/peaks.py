@@ -1,0 +1,85 @@
+"""Small pictures of the peaks of events, kept while a film goes by."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from PIL import Image
+
+from mien.apps.film.hiding import hide
+from mien.moments import Event, Record
+from mien.types import Box, Moment, Pixels, Reading
+
+#: The side of a picture in pixels, how much around the face it shows, and how many are kept for one person.
+SIDE, AROUND, EACH = 128, 0.35, 8
+
+#: A peak has to be so much higher before it gets another picture.
+_HIGHER = 0.02
+
+_QUALITY = 80
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    start: float
+    label: str
+    peak: float
+    jpeg: bytes
+
+
+class Peaks:
+    """Gathers pictures by person; the highest peaks of expressions other than neutral stay."""
+
+    def __init__(self, *, hidden: bool = False) -> None:
+        self._hidden = hidden
+        self._current: dict[int, _Picture] = {}
+        self._kept: dict[int, list[_Picture]] = {}
+
+    def add(self, moment: Moment, record: Record) -> None:
+        """``moment`` has its pixels, and ``record`` has heard of it."""
+        for reading in moment:
+            event = record.current(reading.track) if reading.track is not None else None
+            if event and event.peak_at == moment.seconds and moment.pixels is not None:
+                self._take(event, reading, moment.pixels)
+
+    def of(self, events: Iterable[Event]) -> dict[Event, bytes]:
+        """The events that have a picture, as JPEG."""
+        pictures = {
+            (person, one.start): one.jpeg
+            for person in {*self._kept, *self._current}
+            for one in self._best([*self._kept.get(person, []), *self._now(person)])
+        }
+        return {
+            event: pictures[event.person, event.start] for event in events if (event.person, event.start) in pictures
+        }
+
+    def _take(self, event: Event, reading: Reading, pixels: Pixels) -> None:
+        before = self._current.get(event.person)
+        same = before is not None and before.start == event.start
+        if before and same and event.peak < before.peak + _HIGHER:
+            return
+        if before and not same:
+            self._kept[event.person] = self._best([*self._kept.get(event.person, []), before])
+        jpeg = _portrait(pixels, reading.face.box, self._hidden)
+        self._current[event.person] = _Picture(event.start, event.label, event.peak, jpeg)
+
+    def _now(self, person: int) -> list[_Picture]:
+        return [self._current[person]] if person in self._current else []
+
+    def _best(self, pictures: list[_Picture]) -> list[_Picture]:
+        return sorted(pictures, key=lambda one: (one.label == "neutral", -one.peak))[:EACH]
+
+
+def _portrait(pixels: Pixels, box: Box, hidden: bool) -> bytes:
+    height, width = pixels.shape[:2]
+    side = min(round(max(box.width, box.height) * (1 + 2 * AROUND)), width, height)
+    left = min(max(box.x + box.width // 2 - side // 2, 0), width - side)
+    top = min(max(box.y + box.height // 2 - side // 2, 0), height - side)
+    cut = pixels[top : top + side, left : left + side]
+    # Everything that might be of the face: nothing but soft colours is left.
+    shown = hide(cut, [Box(0, 0, side, side)]) if hidden else cut
+    stream = io.BytesIO()
+    Image.fromarray(shown).resize((SIDE, SIDE), Image.Resampling.BOX).save(stream, "JPEG", quality=_QUALITY)
+    return stream.getvalue()

@@ -1,0 +1,62 @@
+"""What a film showed, gathered as it goes by: steadied moments, events, people and their timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from mien.moments.events import Event, Events
+from mien.moments.spans import Span, spans
+from mien.moments.steady import Judge, Steadier
+from mien.moments.timeline import Timeline
+from mien.types import Moment
+
+
+class Told(NamedTuple):
+    """One moment steadied, as it was ``read``, until when it lasts, and the events that were found to be over."""
+
+    moment: Moment
+    read: Moment
+    until: float
+    events: tuple[Event, ...]
+
+
+class Record:
+    """One film's record. ``follow`` is fed the moments and hands them on; the rest fills as it goes.
+
+    It holds no pixels, and its size depends on the people in the film and their events, not on its length.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self.timeline = Timeline()
+        self.events: list[Event] = []
+        self.frames = 0
+        self.size = (0, 0)
+        self._judge = judge
+        self._finder = Events()
+
+    def follow(self, moments: Iterable[Moment]) -> Iterator[Told]:
+        """Each moment when it is known how long it lasts. The last events come into ``events`` at the end."""
+        steadier = Steadier(self._judge)
+        for read in spans(moments):
+            moment = steadier.step(read.moment)
+            yield Told(moment, read.moment, read.until, self._add(Span(moment, read.until)))
+
+    def finish(self) -> tuple[Event, ...]:
+        """The film is over, or was left: close what is open. Calling it again changes nothing."""
+        over = self._finder.finish()
+        self.events.extend(over)
+        self.events.sort(key=lambda event: (event.start, event.person))
+        return over
+
+    def current(self, person: int) -> Event | None:
+        """What a person shows now, as far as it has come."""
+        return self._finder.current(person)
+
+    def _add(self, span: Span) -> tuple[Event, ...]:
+        self.frames += 1
+        self.size = span.moment.result.size
+        self.timeline.add(span)
+        over = self._finder.step(span)
+        self.events.extend(over)
+        return over
