@@ -7,12 +7,16 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mien.errors import LabError
+from mien.errors import LabError, OutputError
+from mien.lab import toml
 from mien.lab.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -20,45 +24,69 @@ if TYPE_CHECKING:
 
 Row = dict[str, float]
 STATE, BEFORE, BEST, WEIGHTS = "state.npz", "state.before.npz", "best.npz", "weights.npz"
-#: What may change when a run goes on: the schedule follows the new length from where it is.
-_MAY_CHANGE = {"fit.epochs"}
+RECIPE, HISTORY = "recipe.toml", "history.csv"
+#: What may change when a run goes on: its name, where the very same faces lie, and how many epochs there shall be; the
+#: schedule follows the new length from where it is.
+_MAY_CHANGE = {"fit.epochs", "name", "data.sources"}
 
 
 def write(folder: Path, arrays: list[np.ndarray], recipe: Recipe, history: list[Row]) -> None:
-    """The state after an epoch. The state before it stays until the new one is whole on disk."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """The state after an epoch. The state before it stays until the new one is whole on disk, and after that too."""
     facts = json.dumps({"recipe": recipe.to_table(), "history": history})
-    if (folder / STATE).exists():
-        (folder / STATE).replace(folder / BEFORE)
-    write_whole(folder / STATE, _packed([*arrays, np.array(facts)]))
-    write_whole(folder / "recipe.json", json.dumps(recipe.to_table(), indent=2).encode())
-    write_whole(folder / "history.csv", _table(history).encode())
+    with _room(folder, len(history) - 1):
+        with _part(folder / STATE, _packed([*arrays, np.array(facts)])) as part:
+            if (folder / STATE).exists():
+                (folder / STATE).replace(folder / BEFORE)
+            part.replace(folder / STATE)
+        write_recipe(folder, recipe)
+        write_whole(folder / HISTORY, _table(history).encode())
+
+
+def write_recipe(folder: Path, recipe: Recipe) -> None:
+    """``recipe.toml``: every setting, paths whole."""
+    write_whole(folder / RECIPE, toml.written(recipe.settled().to_table()).encode())
 
 
 def read(folder: Path, recipe: Recipe) -> tuple[list[np.ndarray], list[Row]]:
     """Arrays and history of the last whole state, both empty for a fresh folder; refused for another recipe."""
-    for name in (STATE, BEFORE):
+    there = [name for name in (STATE, BEFORE) if (folder / name).exists()]
+    for name in there:
         try:
             arrays = unpacked(folder / name)
-        except (FileNotFoundError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
+            facts = json.loads(str(arrays.pop()))
+        except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
             continue
-        facts = json.loads(str(arrays.pop()))
         _refuse_another(recipe, Recipe.from_table(facts["recipe"]), folder)
         return arrays, facts["history"]
+    if there:
+        happened = f"{' and '.join(there)} in '{folder}' cannot be read"
+        raise LabError(happened, "one of them whole was expected", "Train anew with --force")
     return [], []
+
+
+def is_torn(folder: Path) -> bool:
+    """Is the newest state there, but not whole, so that the one before it must serve?"""
+    try:
+        unpacked(folder / STATE)
+    except FileNotFoundError:
+        return (folder / BEFORE).exists()
+    except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
+        return True
+    return False
 
 
 def keep_best(folder: Path, model: keras.Model) -> None:
     """The weights of the best epoch so far."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / BEST, _packed(model.get_weights()))
+    with _room(folder):
+        write_whole(folder / BEST, _packed(model.get_weights()))
 
 
 def finish(folder: Path, model: keras.Model, keep: str = "last") -> None:
     """The trained weights alone, in the order of ``model.weights``: those of the model, or of the best epoch."""
     if keep == "best" and (folder / BEST).exists():
         model.set_weights(unpacked(folder / BEST))
-    write_whole(folder / WEIGHTS, _packed(model.get_weights()))
+    with _room(folder):
+        write_whole(folder / WEIGHTS, _packed(model.get_weights()))
 
 
 def load(folder: Path, model: keras.Model) -> None:
@@ -73,19 +101,22 @@ def load(folder: Path, model: keras.Model) -> None:
 
 def recipe_of(folder: Path) -> Recipe:
     """The recipe a run was made with."""
-    try:
-        return Recipe.from_table(json.loads((folder / "recipe.json").read_text("utf-8")))
-    except FileNotFoundError:
-        raise LabError(f"{folder} is no run", "recipe.json was expected", "Name the folder given to --run") from None
+    if (folder / RECIPE).exists():
+        return Recipe.read(folder / RECIPE)
+    try:  # runs had their recipe as JSON once
+        table = json.loads((folder / "recipe.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        happened = f"'{folder}' is no training run"
+        raise LabError(happened, f"a folder with {RECIPE} in it was expected", "'mien runs' lists them") from None
+    return replace(Recipe.from_table(table), place=folder)
 
 
 def _refuse_another(recipe: Recipe, before: Recipe, folder: Path) -> None:
     changed = {key: pair for key, pair in recipe.difference(before).items() if key not in _MAY_CHANGE}
     if changed:
         words = ", ".join(f"{key} is {now!r}, was {then!r}" for key, (now, then) in changed.items())
-        raise LabError(
-            f"{folder} holds a run of another recipe: {words}", "", "Name another folder, or restore the recipe"
-        )
+        happened = f"'{folder}' holds a run of another recipe: {words}"
+        raise LabError(happened, "", "Restore the recipe, choose another --name, or begin anew with --force")
 
 
 def _packed(arrays: list[np.ndarray]) -> bytes:
@@ -102,17 +133,41 @@ def unpacked(path: Path) -> list[np.ndarray]:
 
 def write_whole(path: Path, content: bytes) -> None:
     """All or nothing: a reader, or a power cut, sees the old file or the new one."""
+    with _part(path, content) as part:
+        part.replace(path)
+
+
+@contextmanager
+def _part(path: Path, content: bytes) -> Iterator[Path]:
+    """The content on disk under a name beside ``path``, gone again unless it is given its own."""
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield part
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _room(folder: Path, epochs: int | None = None) -> Iterator[None]:
+    """Inside, a disk that takes no more is said to be that, and what is kept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        kept = f"the state of {epochs} whole epochs is kept" if epochs else "a folder with room to write in"
+        remedy = "Make room, and give the same command again"
+        raise OutputError(f"'{folder}' cannot be written: {error.strerror or error}", kept, remedy) from error
 
 
 def _table(history: list[Row]) -> str:
     text = io.StringIO()
-    table = csv.DictWriter(text, fieldnames=list(history[-1]), lineterminator="\n")
+    columns = dict.fromkeys(key for row in history for key in row)
+    table = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
     table.writeheader()
     table.writerows(history)
     return text.getvalue()

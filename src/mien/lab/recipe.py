@@ -206,11 +206,16 @@ class Recipe:
 
     def settled(self) -> Recipe:
         """The same with whole paths, so that it can be read from any folder."""
-        return self._with_paths(lambda path: str(self.beside(path).absolute()))
+        return self._with_paths(self._whole)
 
     def to_publish(self) -> dict[str, Any]:
         """The table for a file that is given away: of paths only the last part."""
         return self._with_paths(lambda path: Path(path).name).to_table()
+
+    def _whole(self, path: str) -> str:
+        """What was typed on the command line counts from where it was typed."""
+        beside = self.beside(path)
+        return str((beside if beside.exists() or not Path(path).exists() else Path(path)).absolute())
 
     def _with_paths(self, of: Callable[[str], str]) -> Recipe:
         sources = tuple(replace(source, path=of(source.path)) for source in self.data.sources)

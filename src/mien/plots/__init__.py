@@ -23,6 +23,8 @@ from mien.plots.history import Rival as Rival
 from mien.plots.history import accuracy_and_speed as accuracy_and_speed
 from mien.plots.history import history as history
 from mien.plots.matrix import confusion as confusion
+from mien.plots.network import Stage as Stage
+from mien.plots.network import network as network
 from mien.plots.style import png as png
 from mien.plots.style import styled as styled
 from mien.plots.style import svg as svg

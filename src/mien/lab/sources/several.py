@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.errors import LabError
+from mien.errors import LabError, nearest
 from mien.lab import sources
-from mien.lab.sources.source import Faces, LabelMap, Problem, Progress
+from mien.lab.recipe import Recipe
+from mien.lab.sources.source import USAGES, Faces, LabelMap, Problem, Progress
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,17 @@ def _read(part: Part, number: int, group: str, progress: Progress | None) -> Fac
     usage = np.full(len(faces), part.usage) if part.usage else faces.usage
     groups = None if found.groups is None else np.array([f"{number}/{word}" for word in found.groups], np.str_)
     return Faces(faces.pixels, faces.labels, usage, faces.votes, problems, groups=groups)
+
+
+def of_recipe(recipe: Recipe, progress: Progress | None = None) -> Faces:
+    """The faces that a recipe's own sources name; a LabError where it names none, or their splits are unknown words."""
+    wanted = [source for source in recipe.data.sources if source.path]
+    if not wanted:
+        remedy = "Add --data fer2013.csv; 'mien data sample FOLDER' draws some to try"
+        raise LabError("The recipe does not say where its faces are", "[[data.sources]] or --data was expected", remedy)
+    strange = [source.usage for source in wanted if source.usage not in ("", *USAGES)]
+    if strange:
+        known = f"known are {', '.join(USAGES)}"
+        raise LabError(f"A source's usage is '{strange[0]}'", known, nearest(strange[0], USAGES))
+    parts = [Part(recipe.beside(source.path), source.labels, source.usage) for source in wanted]
+    return together(parts, recipe.data.group, progress)

@@ -1,0 +1,105 @@
+"""A Keras net as a figure: its layers gathered by the size of what they give."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+from keras import layers
+from matplotlib.figure import Figure
+
+from mien import plots
+from mien.lab import nets
+
+#: What a layer is called in the figure; the first kind that fits.
+_WORDS: dict[type, str] = {
+    layers.DepthwiseConv2D: "depthwise {size}",
+    layers.SeparableConv2D: "separable {size}",
+    layers.Conv2D: "conv {size}",
+    layers.BatchNormalization: "norm",
+    layers.MaxPooling2D: "max pool",
+    layers.AveragePooling2D: "mean pool",
+    layers.GlobalAveragePooling2D: "mean of each",
+    layers.Dense: "dense",
+    layers.Dropout: "dropout",
+    layers.Flatten: "flatten",
+    layers.ReLU: "relu",
+    layers.Rescaling: "rescale",
+    layers.Normalization: "rescale",
+    layers.Resizing: "resize",
+    layers.Cropping2D: "crop",
+    layers.ZeroPadding2D: "pad",
+    layers.Concatenate: "gray to colour",
+    layers.Add: "add shortcut",
+    layers.Multiply: "scale channels",
+}
+
+#: Layers that a reader of the figure does not miss.
+_SILENT = (layers.InputLayer, layers.Identity, layers.Reshape)
+
+
+def png(model: keras.Model) -> bytes:
+    """``draw`` as a file."""
+    return plots.png(draw(model))
+
+
+def draw(model: keras.Model) -> Figure:
+    """The net from its faces on the left to its answers on the right."""
+    told = f"{model.count_params():,} parameters, {nets.multiply_adds(model) / 1e6:,.1f} million multiply-adds a face"
+    return plots.network(list(stages(model)), model.name, told)
+
+
+def stages(model: keras.Model) -> Iterator[plots.Stage]:
+    """What happens at each size, in order; the heads come last, one each."""
+    heads = [model.get_layer(name) for name in model.output_names]
+    before = [layer for layer in model.layers if layer not in heads]
+    for gathered in _by_size(before):
+        side, count = _size(gathered[-1])
+        yield plots.Stage(side, max(_size(layer)[1] for layer in gathered) if side else count, _lines(gathered))
+    for head in heads:
+        yield plots.Stage(0, head.output.shape[-1], (head.name,), True)
+
+
+def _by_size(every: Sequence[Any]) -> list[list[Any]]:
+    """Layers of one size together. What squeezes a picture to a number and opens it again stays where it is."""
+    pictures = [place for place, layer in enumerate(every) if _size(layer)[0] > 1]
+    last = max(pictures, default=-1)
+    found: dict[tuple[int, int], list[Any]] = {}
+    here = (0, 0)
+    for place, layer in enumerate(every):
+        side, count = _size(layer)
+        if place > last or side > 1:
+            here = (side, 0 if side else count)
+        found.setdefault(here, []).append(layer)
+    return list(found.values())
+
+
+def _size(layer: Any) -> tuple[int, int]:
+    """Side and number of what a layer gives; side 0 for a row of numbers."""
+    shape = tuple(layer.output.shape[1:])
+    return (int(shape[0]), int(shape[-1])) if len(shape) == 3 else (0, int(shape[-1]))
+
+
+def _lines(gathered: Sequence[Any]) -> tuple[str, ...]:
+    counts = Counter(word for layer in gathered for word in _word(layer))
+    if not counts:
+        return ("faces",) if isinstance(gathered[0], layers.InputLayer) else ()
+    return tuple(f"{count} × {word}" if count > 1 else word for word, count in counts.items())
+
+
+def _word(layer: Any) -> list[str]:
+    if isinstance(layer, _SILENT):
+        return []
+    word = next((word for kind, word in _WORDS.items() if isinstance(layer, kind)), "")
+    size = getattr(layer, "kernel_size", None)
+    words = [word.format(size="×".join(map(str, size)) if size else "")] if word else [_named(layer)]
+    activation = getattr(layer, "activation", None)
+    name = getattr(activation, "__name__", "linear")
+    return words if name == "linear" or isinstance(layer, layers.Activation) else [*words, name]
+
+
+def _named(layer: Any) -> str:
+    activation = getattr(layer, "activation", None)
+    return getattr(activation, "__name__", None) or type(layer).__name__.lower()

@@ -1,0 +1,185 @@
+"""A run's folder: what lies in it, what state it is in, and when it may be written to. Needs no Keras.
+
+::
+
+    recipe.toml           every setting, as the run resolved it
+    environment.json      versions, seed, data, commit, machine
+    architecture.png      the layers as a figure
+    history.csv           a row for each epoch
+    state.npz             everything to go on from; state.before.npz is the epoch before
+    weights.npz           the trained weights, in Keras's order
+    emotion_model.keras   the same for plain Keras, as is emotion_model.h5
+    model.onnx            the same for every window of mien, with its card
+    accuracy.png, loss.png, confusion.png, answers.csv
+    metrics.json          the figures on the reported split; written last
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mien.errors import LabError, OutputError, nearest
+from mien.lab import checkpoint
+from mien.lab.alone import LOCK, is_busy
+from mien.lab.checkpoint import BEFORE, BEST, HISTORY, RECIPE, STATE, WEIGHTS, Row
+from mien.lab.recipe import Recipe
+
+ENVIRONMENT, METRICS, ANSWERS = "environment.json", "metrics.json", "answers.csv"
+KERAS, H5, ONNX = "emotion_model.keras", "emotion_model.h5", "model.onnx"
+ARCHITECTURE, ACCURACY, LOSS, CONFUSION = "architecture.png", "accuracy.png", "loss.png", "confusion.png"
+
+#: Where runs are, if nobody says otherwise.
+HOME = Path("runs")
+
+#: Every file that a run writes, in the order in which a new one begins.
+FILES = (
+    *(METRICS, ANSWERS, CONFUSION, ACCURACY, LOSS, ONNX, H5, KERAS, WEIGHTS, BEST, STATE, BEFORE, HISTORY),
+    *(ARCHITECTURE, ENVIRONMENT, RECIPE, "recipe.json", LOCK),
+)
+
+#: What a state is called: ``finished`` has its metrics, ``running`` has a process, ``stopped`` can go on, ``empty`` has
+#: no whole epoch yet, ``damaged`` cannot be read.
+FINISHED, RUNNING, STOPPED, EMPTY, DAMAGED = "finished", "running", "stopped", "empty", "damaged"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as its folder tells it. ``recipe`` is None where it cannot be read; ``metrics`` are empty until the end.
+
+    ``epochs`` are those done, ``history`` their rows.
+    """
+
+    folder: Path
+    state: str
+    recipe: Recipe | None
+    history: tuple[Row, ...]
+    metrics: dict[str, Any]
+    environment: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def epochs(self) -> int:
+        return len(self.history)
+
+    @property
+    def best(self) -> tuple[float, int] | None:
+        """The best accuracy on the held-out faces and its epoch, from 1; None where nothing was held out."""
+        told = [(row["held_out"], -place) for place, row in enumerate(self.history, 1) if "held_out" in row]
+        return (max(told)[0], -max(told)[1]) if told else None
+
+    @property
+    def seconds(self) -> float:
+        return sum(row.get("seconds", 0.0) for row in self.history)
+
+
+def read(folder: Path) -> Run:
+    """The run in a folder; a LabError where there is none."""
+    if not is_run(folder):
+        happened = f"'{folder}' is no training run"
+        raise LabError(happened, f"a folder with {RECIPE} in it was expected", "'mien runs' lists them")
+    recipe = _recipe(folder)
+    history, metrics = _history(folder / HISTORY), _json(folder / METRICS)
+    return Run(folder, _state(folder, recipe, history, metrics), recipe, history, metrics, _json(folder / ENVIRONMENT))
+
+
+def is_run(folder: Path) -> bool:
+    return (folder / RECIPE).is_file() or (folder / "recipe.json").is_file()
+
+
+def every(home: Path = HOME) -> Iterator[Run]:
+    """The runs below a folder, by name; none where there is no such folder."""
+    if home.is_dir():
+        yield from (read(folder) for folder in sorted(home.iterdir()) if is_run(folder))
+
+
+def find(name: str, home: Path = HOME) -> Run:
+    """A run by its name below ``home``, or by its path."""
+    for folder in (home / name, Path(name)):
+        if is_run(folder):
+            return read(folder)
+    known = [run.name for run in every(home)]
+    expected = f"there are {', '.join(known)}" if known else "there are none yet; 'mien train' makes one"
+    raise LabError(f"There is no run '{name}' in '{home}'", expected, nearest(name, known))
+
+
+def clear(folder: Path) -> None:
+    """Takes away what a run wrote, and nothing else; the lock stays with whoever holds it."""
+    for name in FILES:
+        for path in (folder / name, folder / f"{name}.part"):
+            if name != LOCK:
+                path.unlink(missing_ok=True)
+
+
+def refuse_others(folder: Path, force: bool) -> None:
+    """A sentence where a run would be written among other things, or where nothing can be written."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"'{folder}' is a file", "a folder for the run was expected", "Choose another --name")
+    strangers = folder.is_dir() and not is_run(folder) and any(each.name not in FILES for each in folder.iterdir())
+    if strangers and not force:
+        happened = f"'{folder}' is not empty, and no run is in it"
+        raise OutputError(
+            happened, "a new folder was expected", "Choose another --name, or --force to write among them"
+        )
+
+
+@contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Inside, the folder is there and takes files; an OutputError where not. Folders left empty go again."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    trial = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        happened = f"'{folder}' cannot be written: {error.strerror or error}"
+        raise OutputError(happened, "a folder with room to write in", "Name another with --runs") from error
+    try:
+        yield
+    finally:
+        for each in missing:
+            if each.is_dir() and not any(each.iterdir()):
+                each.rmdir()
+
+
+def _state(folder: Path, recipe: Recipe | None, history: tuple[Row, ...], metrics: dict[str, Any]) -> str:
+    if is_busy(folder):
+        return RUNNING
+    if recipe is None:
+        return DAMAGED
+    if metrics and (folder / WEIGHTS).exists():
+        return FINISHED
+    return STOPPED if history else EMPTY
+
+
+def _recipe(folder: Path) -> Recipe | None:
+    try:
+        return checkpoint.recipe_of(folder)
+    except LabError:
+        return None
+
+
+def _history(path: Path) -> tuple[Row, ...]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError):
+        return ()
+    return tuple(rows)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

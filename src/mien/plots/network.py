@@ -1,0 +1,109 @@
+"""A network as a row of blocks: how large its pictures are, how many of them, and what is done to them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
+
+from mien.plots.style import INK, MUTED, PAPER, RIGHT, WRONG, axes, styled
+
+#: Inches between two blocks, at the least, and the height of the largest.
+_GAP, _HEIGHT = 0.42, 1.9
+
+#: Lines of words that stand below one block.
+_LINES = 9
+
+
+class Stage(NamedTuple):
+    """What happens at one size. ``side`` is the pictures' in pixels, 0 for a row of numbers; ``count`` how many.
+
+    ``words`` tell the layers, one line each; ``head`` stages are answers.
+    """
+
+    side: int
+    count: int
+    words: tuple[str, ...]
+    head: bool = False
+
+
+@styled
+def network(stages: Sequence[Stage], title: str, below: str = "") -> Figure:
+    """The stages from left to right, pictures as sheets, rows of numbers as bars, answers in the other colour."""
+    largest = max(stage.side for stage in stages)
+    widths = [_width(stage, largest) for stage in stages]
+    columns = [
+        max(width, 0.075 * max(map(len, [*stage.words, ""]))) for width, stage in zip(widths, stages, strict=True)
+    ]
+    whole = sum(columns) + _GAP * (len(stages) - 1)
+    lines = max(min(len(stage.words), _LINES) for stage in stages)
+    bottom = -_HEIGHT / 2 - 0.45 - 0.17 * lines
+    figure, ax = axes(max(whole + 0.5, 4.5), _HEIGHT / 2 - bottom + 1.0, title)
+    left = 0.0
+    for stage, width, column in zip(stages, widths, columns, strict=True):
+        middle = left + column / 2
+        _block(ax, stage, middle, width, largest)
+        _words(ax, stage, middle)
+        left += column + _GAP
+    _arrows(ax, columns)
+    ax.set(xlim=(-0.15, max(whole, 4.0) + 0.15), ylim=(bottom - 0.15, _HEIGHT / 2 + 0.3), aspect="equal")
+    ax.text(0, bottom, below, color=MUTED, fontsize=9, va="top")
+    ax.set_axis_off()
+    return figure
+
+
+def _height(stage: Stage, largest: int) -> float:
+    """A single pixel and a short row can still be seen."""
+    if stage.side:
+        return max(_HEIGHT * math.sqrt(stage.side / largest), 0.2)
+    return min(0.25 + 0.14 * math.log2(max(stage.count, 2)), _HEIGHT)
+
+
+def _width(stage: Stage, largest: int) -> float:
+    return _height(stage, largest) * 0.55 + _depth(stage) if stage.side else 0.16
+
+
+def _depth(stage: Stage) -> float:
+    """How far a stack of pictures reaches back."""
+    return 0.07 * math.log2(stage.count + 1)
+
+
+def _block(ax: Axes, stage: Stage, middle: float, width: float, largest: int) -> None:
+    height, colour = _height(stage, largest), WRONG if stage.head else RIGHT
+    if not stage.side:
+        _sheet(ax, middle - width / 2, -height / 2, width, height, colour, 0.85)
+        return
+    depth = _depth(stage)
+    front, left, low = width - depth, middle - width / 2, -height / 2 - depth / 3
+    high, right, lift = low + height, left + front, depth * 2 / 3
+    top = [(left, high), (left + depth, high + lift), (right + depth, high + lift), (right, high)]
+    side = [(right, high), (right + depth, high + lift), (right + depth, low + lift), (right, low)]
+    for corners, alpha in ((top, 0.35), (side, 0.6)):
+        ax.add_patch(Polygon(corners, facecolor=colour, alpha=alpha, edgecolor=PAPER, linewidth=0.8))
+    _sheet(ax, left, low, front, height, colour, 0.85)
+
+
+def _sheet(ax: Axes, left: float, low: float, width: float, height: float, colour: str, alpha: float) -> None:
+    ax.add_patch(Rectangle((left, low), width, height, facecolor=colour, alpha=alpha, edgecolor=PAPER, linewidth=0.8))
+
+
+def _words(ax: Axes, stage: Stage, middle: float) -> None:
+    size = f"{stage.side} × {stage.side} × {stage.count}" if stage.side else f"{stage.count}"
+    ax.text(middle, -_HEIGHT / 2 - 0.32, size, ha="center", va="top", weight="bold", fontsize=9)
+    words = list(stage.words)
+    if len(words) > _LINES:
+        words = [*words[: _LINES - 1], f"and {len(words) - _LINES + 1} more"]
+    for line, word in enumerate(words):
+        ax.text(middle, -_HEIGHT / 2 - 0.52 - 0.17 * line, word, ha="center", va="top", color=INK, fontsize=7.5)
+
+
+def _arrows(ax: Axes, columns: Sequence[float]) -> None:
+    left = 0.0
+    for column in columns[:-1]:
+        left += column
+        ax.annotate("", (left + _GAP - 0.08, 0), (left + 0.08, 0), arrowprops={"arrowstyle": "->", "color": MUTED})
+        left += _GAP
