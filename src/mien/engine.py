@@ -196,7 +196,8 @@ class Engine:
         return dissect(self._inside, self._read_found([found])[0], found.crops, self._framing, face, **how)
 
     def _one(self, crop: Source) -> NDArray[np.uint8]:
-        return self._as_input(media.picture(crop).pixels[None])[0]
+        one: NDArray[np.uint8] = self._as_input(media.picture(crop).pixels[None])[0]
+        return one
 
     def _find_or_fail(self, source: Source | Failure, min_face: int | None, max_pixels: int | None) -> _Found | Failure:
         if isinstance(source, Failure):

@@ -52,6 +52,6 @@ def _refuse_unknown(name: str) -> None:
     known = f"There are {', '.join(METHODS)}"
     if name in GRADIENTS:
         happened = f"The method '{name}' needs gradients, which an ONNX file does not give"
-        raise MienError(happened, known, "mien.lab.gradients has it for Keras files")
+        raise MienError(happened, known, "For Keras files mien.lab.gradients has it")
     if name not in METHODS:
         raise MienError(f"There is no method '{name}'", known, nearest(name, METHODS) or "Choose one of these")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +28,7 @@ MEAN_FACE = (
 
 def region_map(side: int, landmarks: Sequence[Point] | None = None) -> NDArray[np.uint8]:
     """For each pixel of a crop its region; ``landmarks`` are the five points in pixels of the crop, or None."""
-    points = np.array(landmarks if landmarks is not None else [(x * side, y * side) for x, y in MEAN_FACE], np.float64)
+    points = np.array(landmarks if landmarks is not None else [(x * side - 0.5, y * side - 0.5) for x, y in MEAN_FACE])
     right, left, nose, *corners = points
     eyes, mouth = (right + left) / 2, (corners[0] + corners[1]) / 2
     across, apart = _axis(left - right, side)
@@ -72,6 +71,9 @@ def _ellipse(
     radii: tuple[float, float],
     across: NDArray[np.float64],
 ) -> None:
-    turn = float(np.degrees(np.arctan2(across[1], across[0])))
-    box = ((float(middle[0]), float(middle[1])), (2 * radii[0], 2 * radii[1]), turn)
-    cv2.ellipse(drawn, box, REGIONS.index(name), thickness=-1)
+    """Exactly the pixels whose middle lies inside: a drawn one would lean to one side by a pixel."""
+    y, x = np.indices(drawn.shape)
+    aside, below = x - middle[0], y - middle[1]
+    along = (aside * across[0] + below * across[1]) / radii[0]
+    athwart = (below * across[0] - aside * across[1]) / radii[1]
+    drawn[along**2 + athwart**2 <= 1] = REGIONS.index(name)

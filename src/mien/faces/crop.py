@@ -69,13 +69,13 @@ def placed(face: Face, framing: Framing) -> tuple[float, float, float, float]:
 
 
 def in_crop(face: Face, framing: Framing, side: int) -> tuple[Point, ...] | None:
-    """The landmarks in pixels of the crop that :func:`cut` makes; None where nobody knows them."""
+    """The landmarks in the crop that :func:`cut` makes, pixel 0 with its middle at 0; None where nobody knows them."""
     if face.landmarks is None:
         return None
     left, top, size, lean = placed(face, framing)
     turn = np.array([[cos(radians(lean)), sin(radians(lean))], [-sin(radians(lean)), cos(radians(lean))]])
     middle = np.array([left, top]) + size / 2
-    turned = (np.array(face.landmarks) - middle) @ turn.T * (side / size) + side / 2
+    turned = (np.array(face.landmarks) - middle) @ turn.T * (side / size) + (side - 1) / 2
     return tuple(Point(float(x), float(y)) for x, y in turned)
 
 
