@@ -91,7 +91,6 @@ def _gone_on(recipe: Recipe, faces: Faces, folder: Path, command: str, tell: Wat
     if found.metrics and (folder / WEIGHTS).exists() and schedule.ended(recipe.fit, history):
         tell(Note(f"'{folder}' is finished already; --force trains it anew"))
         return found.metrics
-    tell(Note(f"Going on after {len(history)} whole epochs"))
     (folder / METRICS).unlink(missing_ok=True)
     _written(folder, _resumed(found.environment, recipe, faces, command, len(history)))
     return {}

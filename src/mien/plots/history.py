@@ -15,7 +15,8 @@ from mien.plots.style import INK, MUTED, RIGHT, WRONG, axes, percent, styled
 
 #: Places for a name above or below its dot, in points, the best first.
 _STEPS = (4.0, -12.0, 18.0, -26.0, 32.0, -40.0)
-_HUES = (RIGHT, WRONG, "#6a994e", "#8367c7", "#b8862f", MUTED)
+#: Lines and dots of one figure, in this order.
+HUES = (RIGHT, WRONG, "#6a994e", "#8367c7", "#b8862f", MUTED)
 
 
 @styled
@@ -25,7 +26,7 @@ def history(lines: Mapping[str, Sequence[float]], title: str, *, shares: bool = 
     ``best`` marks a line's best epoch: the highest of shares, the lowest of anything else.
     """
     figure, ax = axes(6.4, 4.0, title)
-    for hue, (name, values) in zip(_HUES * len(lines), lines.items(), strict=False):
+    for hue, (name, values) in zip(HUES * len(lines), lines.items(), strict=False):
         epochs = np.arange(1, len(values) + 1)
         ax.plot(epochs, values, color=hue, marker="o" if len(values) < 2 else None)
         ax.annotate(name, (epochs[-1], values[-1]), (7, 0), textcoords="offset points", color=hue, va="center")
@@ -68,7 +69,7 @@ class Rival(NamedTuple):
 def accuracy_and_speed(rivals: Sequence[Rival]) -> Figure:
     """Accuracy with its interval against time a face; up and to the left is better, the dot's area is the file."""
     figure, ax = axes(6.8, 4.6, "Accuracy against speed")
-    for hue, rival in zip(_HUES * len(rivals), rivals, strict=False):
+    for hue, rival in zip(HUES * len(rivals), rivals, strict=False):
         ax.plot([rival.milliseconds] * 2, [rival.low, rival.high], color=hue, alpha=0.5, linewidth=2)
         ax.scatter(rival.milliseconds, rival.accuracy, s=_area(rival), color=hue, zorder=3)
     times = [rival.milliseconds for rival in rivals]
@@ -79,7 +80,7 @@ def accuracy_and_speed(rivals: Sequence[Rival]) -> Figure:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     percent(ax.yaxis)
-    for hue, rival, lift in zip(_HUES * len(rivals), rivals, _lifts(ax, rivals), strict=False):
+    for hue, rival, lift in zip(HUES * len(rivals), rivals, _lifts(ax, rivals), strict=False):
         place, beside = (rival.milliseconds, rival.accuracy), 5 + math.sqrt(_area(rival)) / 2
         ax.annotate(rival.name, place, (beside, lift), textcoords="offset points", color=hue, weight="bold")
     return figure

@@ -67,7 +67,7 @@ class Bar:
         if not self._total:
             return f"{self._amount(done)}  {rate}"[:width]
         left = (self._total - done) * seconds / done if done else 0.0
-        words = f" {self._amount(done)} of {self._amount(self._total)}  {rate}  {_span(left)} left"
+        words = f" {self._amount(done)} of {self._amount(self._total)}  {rate}  {span(left)} left"
         cells = max(0, min(30, width - len(words)))
         full = min(cells, cells * done // self._total)
         return f"{self._blocks[0] * full}{self._blocks[1] * (cells - full)}{words}"[:width]
@@ -80,7 +80,7 @@ class Bar:
             self._off = True
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -13,13 +13,16 @@ from mien.errors import nearest
 #: The commands in the order of the help, and where each lives.
 COMMANDS = {
     "predict": "mien.apps.cli.predict",
+    "video": "mien.apps.cli.video",
     "models": "mien.apps.cli.models",
     "data": "mien.apps.cli.data",
     "train": "mien.apps.cli.train",
+    "runs": "mien.apps.cli.runs",
     "evaluate": "mien.apps.cli.evaluate",
     "compare": "mien.apps.cli.compare",
     "distill": "mien.apps.cli.distill",
     "export": "mien.apps.cli.export",
+    "robustness": "mien.apps.cli.robustness",
     "doctor": "mien.apps.cli.doctor",
     "completion": "mien.apps.cli.completion",
 }

@@ -37,4 +37,4 @@ class Signals:
         if self.came:
             raise self.error()
         self.came = number
-        remark("\nmien: stopping after this step; once more ends at once")
+        remark("mien: stopping after this step; once more ends at once")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
@@ -12,9 +13,10 @@ import click
 
 from mien.apps.cli.bar import Bar
 from mien.apps.cli.data_source import extras
-from mien.apps.cli.output import printable, remark, say
+from mien.apps.cli.output import alone_on_stderr, printable, remark, say
 
 if TYPE_CHECKING:
+    from mien.apps.cli.train_view import View
     from mien.lab.data import Faces
     from mien.lab.recipe import Recipe
 
@@ -79,7 +81,7 @@ def train(
         raise click.UsageError(f"there is no run in '{folder}' to go on with")
     run_folder.refuse_others(folder, force)
     faces = _faces(chosen)
-    with extras(), View() as view:
+    with extras(), alone_on_stderr(), View(chosen.fit.batch) as view:
         metrics = _trained(chosen, faces, folder, force, view)
     say(_summary(metrics, folder))
 
@@ -116,13 +118,14 @@ def _faces(recipe: Recipe) -> Faces:
         return of_recipe(recipe, bar.update)
 
 
-def _trained(recipe: Recipe, faces: Faces, folder: Path, force: bool, view: Any) -> dict[str, Any]:
+def _trained(recipe: Recipe, faces: Faces, folder: Path, force: bool, view: View) -> dict[str, Any]:
     """The run, stopped by a signal at its next step, after which the command says how to go on."""
     from mien.apps.cli.stopping import Signals
     from mien.lab.events import Stopped
 
-    # What TensorFlow tells about itself while it starts is for those who build it.
+    # What TensorFlow tells about itself, and that HDF5 is old, is for those who build them.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("absl").setLevel(logging.ERROR)
     from mien.lab.training import train
 
     with Signals() as signals:
@@ -136,15 +139,15 @@ def _trained(recipe: Recipe, faces: Faces, folder: Path, force: bool, view: Any)
             raise signals.error() from None
 
 
-def _command() -> str:
-    return shlex.join(["mien", *sys.argv[1:]])
+def _command(*but: str) -> str:
+    return shlex.join(["mien", *(word for word in sys.argv[1:] if word not in but)])
 
 
 def _how_to_go_on(epochs: int, folder: Path) -> str:
     if not epochs:
         return "mien: stopped before the first epoch was whole; nothing was kept"
     whole = "the first epoch" if epochs == 1 else f"{epochs} whole epochs"
-    return f"mien: stopped after {whole}, which are saved in {printable(str(folder))}. To go on: {_command()}"
+    return f"mien: stopped after {whole}, which are saved in {printable(str(folder))}. To go on: {_command('--force')}"
 
 
 def _summary(metrics: dict[str, Any], folder: Path) -> str:
