@@ -35,6 +35,7 @@ PIECES = [
     pages.figure("<svg></svg>", "x < y", wide=True),
     pages.table(["one", "<two>"], [["1", "2"], ["3", pages.bar(0.5)]]),
     pages.named("<happy>", face=True),
+    *map(pages.icon, (*VOTES, "another")),
     pages.note("words", warn=True),
     pages.footer(),
     pages.picture(np.zeros((4, 6, 3), np.uint8), "a 'black' <picture>", css="pixels"),

@@ -41,6 +41,14 @@ _ALIASES = {
     "calm": "neutral",
 }
 
+#: Labels that are nouns need their adjective after "looks"; any other stands as it is.
+_ADJECTIVES = {
+    "disgust": "disgusted",
+    "fear": "afraid",
+    "surprise": "surprised",
+    "contempt": "contemptuous",
+}
+
 #: For labels we have never heard of.
 _SPARE_COLOURS = ("#2a9d8f", "#c77dff", "#ff7f51", "#4895ef", "#b5838d", "#90a955", "#f15bb5", "#8d6e63")
 
@@ -61,6 +69,11 @@ def colour(label: str, among: tuple[str, ...] = ()) -> str:
     unknown = [each for each in among if canonical(each) not in _COLOURS]
     place = unknown.index(label) if label in unknown else sum(map(ord, label))
     return _SPARE_COLOURS[place % len(_SPARE_COLOURS)]
+
+
+def adjective(label: str) -> str:
+    """The word that follows "looks": ``afraid`` for fear, ``happy`` for happy."""
+    return _ADJECTIVES.get(label, label)
 
 
 def canonical(name: str) -> str:

@@ -5,12 +5,14 @@
     sheet.py      the style sheet, with the expressions' colours
     whole.py      a page that stands by itself: its own style, nothing fetched from anywhere
     pieces.py     tiles, figures, tables, labels
+    icons.py      a small drawn face for each expression
     pictures.py   pictures inside a page, as data addresses
 
 Pieces are strings of HTML. What comes from outside is escaped by the piece that takes it as plain ``text``; arguments
 called ``html`` go in as they are.
 """
 
+from mien.pages.icons import icon as icon
 from mien.pages.pictures import address as address
 from mien.pages.pictures import picture as picture
 from mien.pages.pieces import bar as bar

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from mien import __version__
-from mien.labels import colour, emoji
+from mien.labels import colour
+from mien.pages.icons import icon
 
 
 def tiles(many: Iterable[str]) -> str:
@@ -38,10 +39,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def named(name: str, *, face: bool = False, among: Sequence[str] = ()) -> str:
-    """An expression's name with its colour; with ``face`` its small face too."""
+    """An expression's name with its colour; with ``face``, its small face instead of a dot."""
+    if face:
+        return f"<b class='label'>{icon(name, tuple(among))} {escape(name)}</b>"
     spot = f"<i class='dot' style='background:{colour(name, tuple(among))}'></i>"
-    small = f"<span class='emoji' aria-hidden='true'>{emoji(name)}</span> " if face else ""
-    return f"<b class='label'>{spot}{small}{escape(name)}</b>"
+    return f"<b class='label'>{spot}{escape(name)}</b>"
 
 
 def bar(part: float, hue: str = "") -> str:

@@ -6,21 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mien.apps.cli.output import printable
+from mien.labels import adjective
 
 if TYPE_CHECKING:
     from mien.types import FrameResult, Reading, Share
 
-#: Labels that are nouns need their adjective after "looks"; any other label stands as it is.
-_ADJECTIVES = {
-    "disgust": "disgusted",
-    "fear": "afraid",
-    "surprise": "surprised",
-    "contempt": "contemptuous",
-}
-
 
 def looks(label: str) -> str:
-    return f"looks {_ADJECTIVES.get(label, printable(label))}"
+    return f"looks {printable(adjective(label))}"
 
 
 def percent(share: float) -> str:
