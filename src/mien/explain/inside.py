@@ -58,6 +58,10 @@ class Inside:
         """Does the network end in global average pooling and one dense layer?"""
         return self.anatomy is not None and self.anatomy.head is not None and self.anatomy.head.pooled is not None
 
+    def ask(self, faces: Pixels) -> NDArray[np.float32]:
+        """Shares ``(N, labels)`` for faces ``(N, side, side, channels)``."""
+        return self._classifier.run(faces).shares
+
     def look(self, face: Pixels, layers: str | Sequence[str] = "auto") -> Look:
         """Everything of a quick look in one run of the network; ``face`` is ``(side, side, channels)``."""
         parts = self._choose(layers)
@@ -105,7 +109,7 @@ class Inside:
             maps=maps,
             regions=tuple(regions_of(each, where, basis) for each in maps),
             region_map=where,
-            flip=smallest_flip(self._ask, pixels, self.card.labels) if "occlusion" in possible else None,
+            flip=smallest_flip(self.ask, pixels, self.card.labels) if "occlusion" in possible else None,
             flip_sought="occlusion" in possible,
             temperature=self.card.temperature,
             votes_temperature=self.card.votes_temperature,
@@ -114,6 +118,13 @@ class Inside:
             **self._seen(sight, parts, question),
             **facts,
         )
+
+    def saliency(self, face: Pixels, method: str, target: str, versus: str | None = None, seed: int = 0) -> Saliency:
+        """One map of one face ``(side, side, channels)``, and nothing else."""
+        (possible,) = self._possible(methods_of([method]))
+        question = question_of(self.card.labels, target, versus, seed)
+        sight = self._sight(face, self._ends(logits=False)) if possible == "cam" else None
+        return self._saliency(face, possible, question, sight)
 
     def _choose(self, layers: str | Sequence[str]) -> tuple[Part, ...]:
         return () if self.anatomy is None else self.anatomy.choose(layers)
@@ -163,9 +174,9 @@ class Inside:
             return self._class_map(sight, question)
         if method == "occlusion":
             how = {"patch": saliency.PATCH, "step": saliency.STEP}
-            return self._named(saliency.occlusion(self._ask, pixels, question), method, question, how)
+            return self._named(saliency.occlusion(self.ask, pixels, question), method, question, how)
         how = {"masks": saliency.MASKS, "cells": saliency.CELLS, "kept": saliency.KEPT}
-        return self._named(saliency.rise(self._ask, pixels, question), method, question, how, question.seed)
+        return self._named(saliency.rise(self.ask, pixels, question), method, question, how, question.seed)
 
     def _class_map(self, sight: Sight, question: Question) -> Saliency:
         pooled = sight.pooled
@@ -179,9 +190,6 @@ class Inside:
     ) -> Saliency:
         rival = None if question.versus is None else self.card.labels[question.versus]
         return Saliency(laid, self.card.labels[question.target], method, rival, how, seed)
-
-    def _ask(self, faces: Pixels) -> NDArray[np.float32]:
-        return self._classifier.run(faces).shares
 
 
 def _flat(face: Pixels) -> Pixels:

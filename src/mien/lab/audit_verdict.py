@@ -1,0 +1,72 @@
+"""What the figures of an audit come to, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Figures = Mapping[str, Any]
+
+#: With all weights shuffled a map may be this much like the true one; a map of the face alone would be all of it.
+MOST_LIKENESS = 0.5
+
+#: Below this much agreement a little noise makes another map.
+LEAST_STABILITY = 0.6
+
+#: What an engine shows when nothing is said stands before the others.
+_FIRST = ("cam", "occlusion", "rise")
+
+
+def judged(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures with a verdict for each method, the one to show, and the whole in one sentence."""
+    for told in figures["methods"].values():
+        failures = list(_failures(told))
+        told["believable"] = not failures
+        told["verdict"] = _sentence(told, failures)
+    believable = [name for name, told in figures["methods"].items() if told["believable"]]
+    ranked = sorted(believable, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+    figures["default"] = ranked[0] if ranked else None
+    figures["verdict"] = _whole(figures, ranked)
+    return figures
+
+
+def beaten(told: Figures) -> list[str]:
+    """The baselines that a method beats on both curves, with 95 % certainty."""
+    return [name for name, gain in told["against"].items() if all(gain[curve][1] > 0 for curve in gain)]
+
+
+def _failures(told: Figures) -> Iterator[str]:
+    missed = [name for name in told["against"] if name not in beaten(told)]
+    if missed:
+        yield f"it does not beat {_listed(missed)} on both curves"
+    likeness = told["shuffled"][-1]["likeness"]
+    if likeness > MOST_LIKENESS:
+        yield f"it draws much the same map ({likeness:.2f} alike) when every weight is shuffled"
+
+
+def _sentence(told: Figures, failures: list[str]) -> str:
+    if failures:
+        return f"Do not believe it: {' and '.join(failures)}."
+    gains = [min(gain[curve][0] for gain in told["against"].values()) for curve in ("deletion", "insertion")]
+    steady = told["stability"][0]
+    firm = "hardly moves" if steady >= LEAST_STABILITY else "moves"
+    return (
+        f"It can be believed: it beats {_listed(told['against'])}, by {gains[0]:.3f} or more on deletion and "
+        f"{gains[1]:.3f} or more on insertion; with shuffled weights the map is another "
+        f"({told['shuffled'][-1]['likeness']:.2f} alike), and a little noise {firm} it ({steady:.2f} alike)."
+    )
+
+
+def _whole(figures: Figures, believable: list[str]) -> str:
+    name, count = figures["model"], figures["faces"]
+    if not believable:
+        return f"No map of {name} can be believed on these {count:,} faces."
+    sharpest = max(believable, key=lambda each: figures["methods"][each]["insertion"][0])
+    others = [each for each in figures["methods"] if each not in believable]
+    told = f"Of {name}'s maps, {_listed(believable)} tell the truth on these {count:,} faces; {sharpest} tells most."
+    return told + (f" Do not show {_listed(others)}." if others else "")
+
+
+def _listed(names: Any) -> str:
+    *some, last = names
+    return f"{', '.join(some)} and {last}" if some else str(last)
