@@ -55,25 +55,25 @@ def stages(model: keras.Model) -> Iterator[plots.Stage]:
     """What happens at each size, in order; the heads come last, one each."""
     heads = [model.get_layer(name) for name in model.output_names]
     before = [layer for layer in model.layers if layer not in heads]
-    for gathered in _by_size(before):
-        side, count = _size(gathered[-1])
-        yield plots.Stage(side, max(_size(layer)[1] for layer in gathered) if side else count, _lines(gathered))
+    for (side, count), gathered in _by_size(before).items():
+        deepest = max(_size(layer)[1] for layer in gathered)
+        yield plots.Stage(side, deepest if side else count, _lines(gathered))
     for head in heads:
         yield plots.Stage(0, head.output.shape[-1], (head.name,), True)
 
 
-def _by_size(every: Sequence[Any]) -> list[list[Any]]:
-    """Layers of one size together. What squeezes a picture to a number and opens it again stays where it is."""
+def _by_size(every: Sequence[Any]) -> dict[tuple[int, int], list[Any]]:
+    """Layers of one size together, by side, or for rows of numbers by 0 and how many they are. What squeezes a picture to a number and opens it again stays where it is."""
     pictures = [place for place, layer in enumerate(every) if _size(layer)[0] > 1]
     last = max(pictures, default=-1)
     found: dict[tuple[int, int], list[Any]] = {}
     here = (0, 0)
     for place, layer in enumerate(every):
         side, count = _size(layer)
-        if place > last or side > 1:
+        if (place > last or side > 1) and not isinstance(layer, layers.ZeroPadding2D):
             here = (side, 0 if side else count)
         found.setdefault(here, []).append(layer)
-    return list(found.values())
+    return found
 
 
 def _size(layer: Any) -> tuple[int, int]:

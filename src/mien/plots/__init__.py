@@ -25,6 +25,11 @@ from mien.plots.history import history as history
 from mien.plots.matrix import confusion as confusion
 from mien.plots.network import Stage as Stage
 from mien.plots.network import network as network
+from mien.plots.runs import runs as runs
+from mien.plots.strength import Dot as Dot
+from mien.plots.strength import Panel as Panel
+from mien.plots.strength import groups as groups
+from mien.plots.strength import strengths as strengths
 from mien.plots.style import png as png
 from mien.plots.style import styled as styled
 from mien.plots.style import svg as svg

@@ -13,7 +13,7 @@ from matplotlib.patches import Polygon, Rectangle
 from mien.plots.style import INK, MUTED, PAPER, RIGHT, WRONG, axes, styled
 
 #: Inches between two blocks, at the least, and the height of the largest.
-_GAP, _HEIGHT = 0.42, 1.9
+_GAP, _HEIGHT = 0.42, 1.5
 
 #: Lines of words that stand below one block.
 _LINES = 9
@@ -40,16 +40,14 @@ def network(stages: Sequence[Stage], title: str, below: str = "") -> Figure:
         max(width, 0.075 * max(map(len, [*stage.words, ""]))) for width, stage in zip(widths, stages, strict=True)
     ]
     whole = sum(columns) + _GAP * (len(stages) - 1)
-    lines = max(min(len(stage.words), _LINES) for stage in stages)
-    bottom = -_HEIGHT / 2 - 0.45 - 0.17 * lines
+    bottom = -_HEIGHT / 2 - 0.5 - 0.17 * max(min(len(stage.words), _LINES) for stage in stages)
     figure, ax = axes(max(whole + 0.5, 4.5), _HEIGHT / 2 - bottom + 1.0, title)
     left = 0.0
     for stage, width, column in zip(stages, widths, columns, strict=True):
-        middle = left + column / 2
-        _block(ax, stage, middle, width, largest)
-        _words(ax, stage, middle)
+        _block(ax, stage, left + column / 2, width, largest)
+        _words(ax, stage, left + column / 2)
         left += column + _GAP
-    _arrows(ax, columns)
+    _arrows(ax, stages, columns)
     ax.set(xlim=(-0.15, max(whole, 4.0) + 0.15), ylim=(bottom - 0.15, _HEIGHT / 2 + 0.3), aspect="equal")
     ax.text(0, bottom, below, color=MUTED, fontsize=9, va="top")
     ax.set_axis_off()
@@ -64,7 +62,7 @@ def _height(stage: Stage, largest: int) -> float:
 
 
 def _width(stage: Stage, largest: int) -> float:
-    return _height(stage, largest) * 0.55 + _depth(stage) if stage.side else 0.16
+    return _height(stage, largest) + _depth(stage) if stage.side else 0.16
 
 
 def _depth(stage: Stage) -> float:
@@ -101,9 +99,12 @@ def _words(ax: Axes, stage: Stage, middle: float) -> None:
         ax.text(middle, -_HEIGHT / 2 - 0.52 - 0.17 * line, word, ha="center", va="top", color=INK, fontsize=7.5)
 
 
-def _arrows(ax: Axes, columns: Sequence[float]) -> None:
+def _arrows(ax: Axes, stages: Sequence[Stage], columns: Sequence[float]) -> None:
+    """From each block to the next. All answers come from the last block before them, so none leads to another."""
     left = 0.0
-    for column in columns[:-1]:
+    for stage, column in zip(stages[:-1], columns, strict=False):
         left += column
-        ax.annotate("", (left + _GAP - 0.08, 0), (left + 0.08, 0), arrowprops={"arrowstyle": "->", "color": MUTED})
+        if not stage.head:
+            arrow = {"arrowstyle": "->", "color": MUTED}
+            ax.annotate("", (left + _GAP - 0.08, 0), (left + 0.08, 0), arrowprops=arrow)
         left += _GAP

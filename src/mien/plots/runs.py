@@ -25,26 +25,25 @@ def runs(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     """
     figure = sheet(7.2, 6.4)
     top, below = figure.subplots(2, 1, sharex=True)
-    for hue, (name, rows) in zip(HUES * len(histories), histories.items(), strict=False):
-        _both(top, name, rows, ("held_out", "accuracy"), hue)
-        _both(below, name, rows, ("held_out_loss", "loss"), hue)
+    for hue, rows in zip(HUES * len(histories), histories.values(), strict=False):
+        _both(top, rows, ("held_out", "accuracy"), hue)
+        _both(below, rows, ("held_out_loss", "loss"), hue)
     top.set_title("Accuracy")
     below.set_title("Loss")
     below.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     below.set(xlabel="epoch", xlim=(0.5, None))
     percent(top.yaxis)
-    handles = [Line2D([], [], color=MUTED, linestyle=style) for style in ("-", _DOTS)]
-    figure.legend(handles, ["held out", "learned from"], loc="outside lower center", ncols=2)
+    named = [Line2D([], [], color=hue) for _, hue in zip(histories, HUES * len(histories), strict=False)]
+    styles = [Line2D([], [], color=MUTED, linestyle=style) for style in ("-", _DOTS)]
+    words = [*histories, "held out", "learned from"]
+    figure.legend([*named, *styles], words, loc="outside lower center", ncols=min(len(words), 5))
     return figure
 
 
-def _both(ax: Axes, name: str, rows: Sequence[Mapping[str, float]], keys: tuple[str, str], hue: str) -> None:
-    """The lines that the history has, the name at the end of the first."""
-    there = [key for key in keys if any(key in row for row in rows)]
-    for key in there:
+def _both(ax: Axes, rows: Sequence[Mapping[str, float]], keys: tuple[str, str], hue: str) -> None:
+    """The lines that the history has."""
+    for key, style in zip(keys, ("-", _DOTS), strict=True):
         values = [row.get(key, math.nan) for row in rows]
-        epochs = np.arange(1, len(values) + 1)
-        style = "-" if key == keys[0] else _DOTS
-        ax.plot(epochs, values, color=hue, linestyle=style, marker="o" if len(values) < 2 else None, markersize=4)
-        if key == there[0]:
-            ax.annotate(name, (epochs[-1], values[-1]), (7, 0), textcoords="offset points", color=hue, va="center")
+        if not all(map(math.isnan, values)):
+            epochs = np.arange(1, len(values) + 1)
+            ax.plot(epochs, values, color=hue, linestyle=style, marker="o" if len(values) < 2 else None, markersize=4)
