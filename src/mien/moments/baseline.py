@@ -64,7 +64,9 @@ class Baseline:
         if reading.track not in self._people:
             return reading
         shares, votes = (part.shares() for part in self._people[reading.track])
-        return reading if shares is None else replace(reading, emotions=_beyond(reading.emotions, shares, votes, judge))
+        if shares is None or _calm(reading.emotions.labels, shares):
+            return reading
+        return replace(reading, emotions=_beyond(reading.emotions, shares, votes, judge))
 
 
 class _Resting:
@@ -94,6 +96,11 @@ class _Resting:
             return self._sum / self._seen
         middle = (self._counts.cumsum(axis=1) >= self._seen / 2).argmax(axis=1) / _STEPS
         return np.asarray(middle / max(middle.sum(), 1e-9))
+
+
+def _calm(labels: Sequence[str], resting: Shares) -> bool:
+    """Nothing but neutral is raised at rest: there is nothing to tell relative to."""
+    return all(label == "neutral" or share <= USUAL for label, share in zip(labels, resting, strict=True))
 
 
 def _beyond(emotions: Emotions, shares: Shares, votes: Shares | None, judge: Judge) -> Emotions:

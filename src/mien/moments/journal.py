@@ -7,7 +7,7 @@ digits: moments that come back are equal to those that went in.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ def run_of(path: Path) -> Run | None:
         return None
 
 
-def moments_of(path: Path, judge: Judge) -> Iterator[Moment]:
+def moments_of(path: Path, judge: Judge) -> Generator[Moment]:
     """The moments written down so far, without their pixels; a torn last line is left out."""
     run = run_of(path)
     assert run is not None, "who reads a journal has looked at its head"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from mien.moments.baseline import Baseline
 from mien.moments.events import Event, Events
 from mien.moments.spans import Span, spans
 from mien.moments.steady import Judge, Steadier
@@ -27,24 +28,29 @@ class Record:
     It holds no pixels, and its size depends on the people in the film and their events, not on its length.
     """
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, baseline: Baseline | None = None) -> None:
+        """``judge`` is the rules of the model's card; ``baseline`` has learned what people look like at rest."""
         self.timeline = Timeline()
         self.events: list[Event] = []
+        #: The events that only the end of the film ended.
+        self.last: tuple[Event, ...] = ()
         self.frames = 0
         self.size = (0, 0)
-        self._judge = judge
+        self._judge, self._baseline = judge, baseline
         self._finder = Events()
 
     def follow(self, moments: Iterable[Moment]) -> Iterator[Told]:
         """Each moment when it is known how long it lasts. The last events come into ``events`` at the end."""
         steadier = Steadier(self._judge)
         for read in spans(moments):
-            moment = steadier.step(read.moment)
+            told = self._baseline.relative(read.moment, self._judge) if self._baseline else read.moment
+            moment = steadier.step(told)
             yield Told(moment, read.moment, read.until, self._add(Span(moment, read.until)))
 
     def finish(self) -> tuple[Event, ...]:
         """The film is over, or was left: close what is open. Calling it again changes nothing."""
         over = self._finder.finish()
+        self.last += over
         self.events.extend(over)
         self.events.sort(key=lambda event: (event.start, event.person))
         return over

@@ -25,18 +25,19 @@ def rows_to(target: str | None, labels: Sequence[str]) -> Iterator[WriteRows]:
     from mien.report import CsvTable  # imported by those who want a table
 
     with ExitStack() as stack:
-        with _told(target):
-            table = CsvTable(stack.enter_context(_stream(target)), labels)
+        with told_of(target):
+            table = CsvTable(stack.enter_context(stream_to(target)), labels)
 
         def write(result: FrameResult | Failure) -> None:
-            with _told(target):
+            with told_of(target):
                 table.write(result)
 
         yield write
 
 
 @contextmanager
-def _stream(target: str) -> Iterator[IO[str]]:
+def stream_to(target: str) -> Iterator[IO[str]]:
+    """A file for tables, or stdout for ``-``."""
     if target == STDOUT:
         yield sys.stdout
         return
@@ -49,7 +50,8 @@ def _stream(target: str) -> Iterator[IO[str]]:
 
 
 @contextmanager
-def _told(target: str) -> Iterator[None]:
+def told_of(target: str, option: str = "--csv") -> Iterator[None]:
+    """Inside, what goes wrong with writing is told in our words."""
     try:
         yield
     except BrokenPipeError:
@@ -59,5 +61,5 @@ def _told(target: str) -> Iterator[None]:
         raise OutputError(
             f"the table could not be written to {where}: {error.strerror or error}",
             "A place with room that may be written to was expected",
-            "Name another file with --csv",
+            f"Name another file with {option}",
         ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -36,17 +36,19 @@ class Going:
     def __init__(self, engine: Watcher, wish: Wish, journal: Path, *, resume: bool = False) -> None:
         self.judge: Judge = partial(emotions_of, engine.card)
         self._engine, self._wish, self.journal = engine, wish, journal
+        #: What was wrong with a film that could be read only in part; known when it has been read.
+        self.complaint: str | None = None
         self._resume = resume and journal.exists()
         if self._resume:
             self._agree()
 
-    def moments(self, pixels: bool) -> Iterator[Moment]:
+    def moments(self, pixels: bool) -> Generator[Moment]:
         if self._resume:
             yield from self._gone_on(pixels)
         else:
             yield from self._written(Journal(self.journal, self._wish.run(self._engine)), pixels, self._wish)
 
-    def again(self, pixels: bool) -> Iterator[Moment]:
+    def again(self, pixels: bool) -> Generator[Moment]:
         """Everything that the journal holds."""
         moments = moments_of(self.journal, self.judge)
         return self._with_pixels(moments) if pixels else moments
@@ -55,7 +57,7 @@ class Going:
         """The run is complete: nobody will go on with it."""
         self.journal.unlink(missing_ok=True)
 
-    def _gone_on(self, pixels: bool) -> Iterator[Moment]:
+    def _gone_on(self, pixels: bool) -> Generator[Moment]:
         tail: deque[Moment] = deque()
         highest = 0
         for moment in self.again(pixels):
@@ -71,15 +73,17 @@ class Going:
         rest = self._written(Journal.going_on(self.journal), pixels, replace(self._wish, start=tail[0].seconds), people)
         yield from rest
 
-    def _written(self, journal: Journal, pixels: bool, wish: Wish, people: _People | None = None) -> Iterator[Moment]:
+    def _written(self, journal: Journal, pixels: bool, wish: Wish, people: _People | None = None) -> Generator[Moment]:
+        film = media.film(wish.source)
         with closing(journal):
-            for moment in self._engine.watch(wish.source, frames=pixels, **wish.choice()):
+            for moment in self._engine.watch(film, frames=pixels, **wish.choice()):
                 named = people.named(moment) if people else moment
                 if named is not None:
                     journal.add(named)
                     yield named
+        self.complaint = film.complaint
 
-    def _with_pixels(self, moments: Iterator[Moment]) -> Iterator[Moment]:
+    def _with_pixels(self, moments: Iterator[Moment]) -> Generator[Moment]:
         """The film's frames beside what was read of them before."""
         wish = self._wish
         choice = Choice(wish.every or 1, wish.fps, wish.start or 0.0, inf if wish.end is None else wish.end)

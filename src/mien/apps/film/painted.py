@@ -11,17 +11,17 @@ from mien import media
 from mien.apps.film.hiding import Hidden, Hiding
 from mien.apps.film.wish import Wish
 from mien.draw import paint
-from mien.media.sinks import Sink
+from mien.media import About
 from mien.types import FrameResult, Moment, Pixels, Reading
 
 
 class Painted:
     """Writes the film as its moments come. What was written when it ends, however it does, is a whole film."""
 
-    def __init__(self, target: Path, wish: Wish, *, hide: bool = False) -> None:
-        self._target, self._wish = target, wish
+    def __init__(self, target: Path, wish: Wish, about: About, *, hide: bool = False) -> None:
         self._hiding = Hiding() if hide else None
-        self._sink: Sink | None = None
+        start = wish.start or 0.0
+        self._sink = media.sink(target, about.size, _rate(wish, about), sound=wish.source, start=start)
 
     def add(self, moment: Moment) -> None:
         """``moment`` has its pixels."""
@@ -38,8 +38,7 @@ class Painted:
         if self._hiding is not None:
             for hidden in self._hiding.finish():
                 self._write_hidden(hidden)
-        if self._sink is not None:
-            self._sink.close()
+        self._sink.close()
 
     def __enter__(self) -> Self:
         return self
@@ -54,21 +53,13 @@ class Painted:
         self._write(hidden.pixels, hidden.ticket)
 
     def _write(self, pixels: Pixels, moment: Moment) -> None:
-        if self._sink is None:
-            self._sink = self._opened(pixels)
         self._sink.write(paint(pixels, shown(moment.result)), moment.seconds)
 
-    def _opened(self, pixels: Pixels) -> Sink:
-        wish = self._wish
-        film = media.film(wish.source)
-        rate = film.about.rate
-        film.close()
-        if rate and wish.every:
-            rate /= wish.every
-        if wish.fps:
-            rate = min(rate or wish.fps, wish.fps)
-        size = pixels.shape[1], pixels.shape[0]
-        return media.sink(self._target, size, rate, sound=wish.source, start=wish.start or 0.0)
+
+def _rate(wish: Wish, about: About) -> float | None:
+    """About how many frames a second are read."""
+    rate = about.rate and about.rate / (wish.every or 1)
+    return min(rate or wish.fps, wish.fps) if wish.fps else rate
 
 
 def shown(result: FrameResult) -> FrameResult:
