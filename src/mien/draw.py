@@ -37,9 +37,10 @@ _MUTED: _Colour = (98, 104, 115)
 def paint(pixels: Pixels, result: FrameResult) -> Pixels:
     """A copy of the picture ``(h, w, 3)`` RGB uint8 with a box and a tag for each face.
 
-    The tag gives the leading expression and its share, and in a second line the mixture where more than one stands
-    out. An uncertain reading is dashed, muted and has a question mark. Tags stay inside the picture, and off each
-    other and the faces as far as there is room; where there is none for words, the box stands alone.
+    The tag gives the leading expression and its share, behind the person's number in a film, and in a second line the
+    mixture where more than one stands out. An uncertain reading is dashed, muted and has a question mark. Tags stay
+    inside the picture, and off each other and the faces as far as there is room; where there is none for words, the box
+    stands alone.
     """
     image = Image.fromarray(pixels)
     for reading in result.readings:
@@ -149,14 +150,15 @@ def _wordings(reading: Reading, letters: int) -> Iterator[tuple[str, ...]]:
     emotions = reading.emotions
     top = emotions.ranked()[0]
     label = _writable(top.label) + ("?" if emotions.uncertain else "")
-    headline = f"{label} {_percent(top.share)}".strip()
+    person = "" if reading.track is None else f"{reading.track}: "
+    headline = f"{person}{label} {_percent(top.share)}".strip()
     if len(emotions.mixture) > 1:
         mixture = ", ".join(_part(share) for share in emotions.mixture)
         # Under a small face it would be several times as wide as the face it speaks of.
         if _tag_size((headline, mixture), letters)[0] <= 3 * reading.face.box.width:
             yield headline, mixture
     yield (headline,)
-    yield (_percent(top.share),)
+    yield (f"{person}{_percent(top.share)}",)
 
 
 def _part(share: Share) -> str:
