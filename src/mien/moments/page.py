@@ -53,7 +53,7 @@ def _body(record: Record, making: Making, pictures: Mapping[Event, bytes]) -> It
     if not people:
         yield "<p>No face was found in this film.</p>"
     else:
-        yield from _stage(making, people)
+        yield from _stage(making, people, timeline.start)
         yield _slider(timeline.start, timeline.end)
         for person in sorted(people, key=lambda one: one.number):
             yield _person(person, record, making, pictures)
@@ -84,14 +84,15 @@ def _tiles(record: Record) -> Iterator[str]:
     yield tile("stood out", percent(1 - doubted / judged) if judged else "–", "of the judged time one expression led")
 
 
-def _stage(making: Making, people: list[Person]) -> Iterator[str]:
+def _stage(making: Making, people: list[Person], start: float) -> Iterator[str]:
     chips = "".join(
         f"<div class='chip' data-person='{one.number}'><b>Person {one.number}</b><span></span><i class='mix'></i></div>"
         for one in sorted(people, key=lambda one: one.number)
     )
     film = ""
     if making.video:
-        source = escape(quote(making.video))
+        # The fragment makes browsers show that frame instead of a black one.
+        source = f"{escape(quote(making.video))}#t={start + 0.001:.3f}"
         film = f"<video controls playsinline preload='metadata' src='{source}'></video>"
     yield f"<div class='stage'>{film}<div class='chips' aria-live='off'>{chips}</div></div>"
 

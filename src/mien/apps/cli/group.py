@@ -16,6 +16,7 @@ COMMANDS = {
     "video": "mien.apps.cli.video",
     "models": "mien.apps.cli.models",
     "data": "mien.apps.cli.data",
+    "nets": "mien.apps.cli.nets",
     "train": "mien.apps.cli.train",
     "runs": "mien.apps.cli.runs",
     "evaluate": "mien.apps.cli.evaluate",

@@ -76,7 +76,7 @@ def train(
     if resume and force:
         raise click.UsageError("--resume goes on, --force begins anew: one of them")
     chosen = _chosen(recipe, net, data, epochs, name, classes, settings)
-    folder = runs / (name or chosen.name)
+    folder = runs / _word(chosen.name)
     if resume and not run_folder.is_run(folder):
         raise click.UsageError(f"there is no run in '{folder}' to go on with")
     run_folder.refuse_others(folder, force)
@@ -84,6 +84,13 @@ def train(
     with extras(), alone_on_stderr(), View(chosen.fit.batch) as view:
         metrics = _trained(chosen, faces, folder, force, view)
     say(_summary(metrics, folder))
+
+
+def _word(name: str) -> str:
+    """A name that is one folder."""
+    if not name.strip() or Path(name).name != name:
+        raise click.BadParameter(f"'{name}' is no name for a folder; --runs says where runs are", param_hint="--name")
+    return name
 
 
 def _chosen(

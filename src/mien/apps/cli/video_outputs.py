@@ -12,6 +12,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from mien.apps.cli.paths import STDOUT
 from mien.apps.cli.rows import stream_to, told_of
 from mien.apps.cli.video import Request
 from mien.apps.film.painted import Painted
@@ -72,6 +73,13 @@ class Outputs:
             _whole(request.vtt, "--vtt", "\n".join(tables.subtitles(record.events, said)))
         if request.report and self._peaks:
             _whole(request.report, "--report", page(record, self._making(unfinished), self._peaks.of(record.events)))
+
+    def discard(self) -> None:
+        """Nothing was read: leave no file behind that says nothing."""
+        self._stack.close()
+        for target in (self._request.csv, self._request.json):
+            if target and target != STDOUT:
+                Path(target).unlink(missing_ok=True)
 
     def _begin(self) -> None:
         if self._csv:

@@ -58,8 +58,12 @@ class _Film:
             if stopped:
                 raise stopped
         except BaseException as error:
-            # Whatever ends it: what was read until then is in whole files.
-            self._close(outputs, record, _unfinished(error, record))
+            # Whatever ends it: what was read until then is in whole files, and where nothing was there are none.
+            if record.frames:
+                self._close(outputs, record, _unfinished(error, record))
+            else:
+                outputs.discard()
+                self._going.through()
             raise
         self._close(outputs, record, self._going.complaint)
         self._going.through()
