@@ -29,6 +29,7 @@ from mien.plots.runs import runs as runs
 from mien.plots.strength import Dot as Dot
 from mien.plots.strength import Panel as Panel
 from mien.plots.strength import groups as groups
+from mien.plots.strength import strength as strength
 from mien.plots.strength import strengths as strengths
 from mien.plots.style import png as png
 from mien.plots.style import styled as styled
