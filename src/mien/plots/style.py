@@ -21,7 +21,7 @@ INK, MUTED, GRID, PAPER = "#20252b", "#6a727c", "#e2e5e9", "#fefefe"
 RIGHT, WRONG = "#2b6a99", "#c8553d"
 
 #: In a page these four follow its light or dark side.
-_ROLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper"}
+_ROLES = {INK: "--ink", MUTED: "--muted", GRID: "--line", PAPER: "--paper"}
 
 #: Dots to an inch: a figure of 6 inches is sharp on a projector and on paper.
 DPI = 160
@@ -103,7 +103,7 @@ def png(figure: Figure) -> bytes:
 
 @styled
 def svg(figure: Figure, described: str = "") -> str:
-    """The figure as an ``<svg>`` element for a page that sets the colours ``--ink --muted --grid --paper``.
+    """The figure as an ``<svg>`` element for a page that sets the colours ``--ink --muted --line --paper``.
 
     ``described`` is what people hear who cannot see it.
     """
