@@ -73,6 +73,7 @@ def desk(tmp_path_factory):
         shutil.copy(EXAMPLES / "portraits.jpg", folder / name)
     pencil.write(folder / "faces", 210, folders=True)
     (folder / "small.onnx").write_bytes(tiny_model())
+    (folder / "people.csv").write_text("age\n" + "".join(f"{20 + each % 60}\n" for each in range(210)))
     (folder / "student.toml").write_text('[data]\nheld_out = 14\n[teach]\ntargets = "targets/teachers.npz"\n')
     return folder
 

@@ -61,9 +61,9 @@ def robustness(
     scale: str | None,
     as_json: bool,
 ) -> None:
-    """Measure a model on faces that are badly boxed, turned, dark, small ...
+    """Measure a model on spoilt faces, and by group.
 
-    Every corruption has graded strengths, and every model sees the same pixels. Then the figures by group: light,
+    Faces are boxed badly, turned, dark, blurred, small, half hidden, at graded strengths; every model sees the same pixels. Then the figures by group: light,
     contrast, detail and, with YuNet, the turn of the head are estimated; --groups adds columns of the user's own, from
     the data or from a table with a row for each face. The folder receives curves, robustness.json and one page.
     """
