@@ -220,8 +220,8 @@ def _twin_figures(shares: Shares, chosen: Faces, alone: Mask) -> dict[str, Any]:
     return {"faces_no_twins": int(alone.sum()), "accuracy_no_twins": right}
 
 
-def _vote_figures(card: ModelCard, votes: NDArray[np.float32] | None, faces: Faces) -> dict[str, float]:
-    return vote_sheet(votes, faces) if votes is not None and card.vote_labels == VOTES else {}
+def _vote_figures(card: ModelCard, votes: NDArray[np.float32] | None, faces: Faces) -> dict[str, Any]:
+    return vote_sheet(votes, faces, card.mixture_above) if votes is not None and card.vote_labels == VOTES else {}
 
 
 def _calibration(found: Answers) -> dict[str, Any]:

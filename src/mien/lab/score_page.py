@@ -73,6 +73,11 @@ def _tiles(metrics: Metrics) -> Iterator[str]:
     if "votes_accuracy" in metrics:
         told = f"{metrics['votes_faces']:,} faces with a majority, divergence {metrics['votes_divergence']:.2f}"
         yield tile("ten people (FER+)", percent(metrics["votes_accuracy"]), told)
+    if mixture := metrics.get("mixture"):
+        found = f"{percent(mixture['recall'], 0)} of what a fifth of people named is found"
+        yield tile("mixtures", percent(mixture["precision"]), f"of the expressions named are right; {found}")
+        told = f"of {metrics['votes_second_faces']:,} faces on which people have a second"
+        yield tile("second expression", percent(metrics["votes_second"]), told)
 
 
 def _remarks(metrics: Metrics) -> Iterator[str]:

@@ -50,6 +50,11 @@ def _figures(metrics: Metrics) -> Iterator[str]:
     if "votes_accuracy" in metrics:
         faces = f"({metrics['votes_faces']:,} faces; divergence {metrics['votes_divergence']:.3f})"
         yield f"ten people (FER+)   {percent(metrics['votes_accuracy'])}  {faces}"
+    if mixture := metrics.get("mixture"):
+        faces = f"({metrics['votes_second_faces']:,} faces that have one)"
+        yield f"  their second      {percent(metrics['votes_second'])}  {faces}"
+        found, named = f"{percent(mixture['recall'])} found", f"(from {percent(mixture['above'], 0)} of the votes)"
+        yield f"  mixtures          {percent(mixture['precision'])}  right, {found}  {named}"
 
 
 def _remarks(metrics: Metrics) -> Iterator[str]:

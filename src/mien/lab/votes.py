@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mien.lab.data import Faces
 from mien.lab.scores import Mask, Shares
 from mien.labels import VOTES
 
+#: The part of the voters from which an expression counts as there.
+ASKED = 0.2
 
-def vote_sheet(votes: Shares, faces: Faces) -> dict[str, float]:
+
+def vote_sheet(votes: Shares, faces: Faces, above: float = ASKED) -> dict[str, Any]:
     """What the vote head (N, 8) is worth on these faces; none of them with votes gives an empty table.
 
     ``votes_accuracy``: how often its largest share is the expression with the most votes, over the ``votes_faces`` on
     which one of the eight expressions has more votes than every other; ties are left out, and people who said
     "unknown" or "no face" are not counted. ``votes_divergence``: mean Kullback-Leibler divergence of the head from the
-    voters' shares, in nats, over all faces with a vote for an expression.
+    voters' shares, in nats, over all faces with a vote for an expression. ``votes_second``: how often its second
+    expression is the voters' second, over the ``votes_second_faces`` on which they have one. ``mixture``: precision and
+    recall of naming every expression with ``above`` of the head's votes, against those that a fifth of people named.
     """
     said = faces.vote_shares()
     asked, sole = said.any(1), majority(said)
@@ -26,7 +33,18 @@ def vote_sheet(votes: Shares, faces: Faces) -> dict[str, float]:
         "votes_faces": int(sole.sum()),
         "votes_accuracy": float(np.mean(right[sole])),
         "votes_divergence": divergence(said[asked], votes[asked]),
+        **_second(votes, said),
+        "mixture": mixture_row(votes[asked], said[asked], above),
     }
+
+
+def _second(votes: Shares, said: Shares) -> dict[str, Any]:
+    """How often the second expressions agree, where the voters' first two are not tied; None where nobody has one."""
+    ranks = np.sort(said, axis=1)[:, ::-1]
+    there = (ranks[:, 0] > ranks[:, 1]) & (ranks[:, 1] > ranks[:, 2])
+    right = np.argsort(-votes, axis=1, kind="stable")[:, 1] == np.argsort(-said, axis=1, kind="stable")[:, 1]
+    found = float(np.mean(right[there])) if there.any() else None
+    return {"votes_second_faces": int(there.sum()), "votes_second": found}
 
 
 def sides(shares: Shares, faces: Faces) -> dict[str, int]:
@@ -63,9 +81,13 @@ def divergence(said: Shares, votes: Shares) -> float:
     return float(np.mean(np.sum(said * np.log(ratio), axis=1)))
 
 
-def mixture_row(votes: Shares, said: Shares, above: float, asked: float = 0.2) -> dict[str, float]:
-    """How well "its share lies above" finds the expressions that ``asked`` of the voters named."""
+def mixture_row(votes: Shares, said: Shares, above: float, asked: float = ASKED) -> dict[str, float]:
+    """How well the rule of a mixture finds the expressions that ``asked`` of the voters named, both (N, 8).
+
+    The rule names the leading expression, and every other whose share lies ``above``.
+    """
     named, there = votes >= above, said >= asked - 1e-6
+    named[np.arange(len(votes)), votes.argmax(1)] = True
     hit = float(np.sum(named & there))
     precision, recall = hit / max(int(named.sum()), 1), hit / max(int(there.sum()), 1)
     f1 = 2 * precision * recall / max(precision + recall, 1e-12)
