@@ -13,7 +13,9 @@ import tomllib
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
+from PIL import Image
 
 import mien as package
 from command import command, environment, mien, picture, process, started
@@ -22,6 +24,7 @@ from mien.apps.cli.group import COMMANDS
 from mien.apps.cli.group import mien as group
 from mien.errors import ModelDamaged
 from mien.lab import pencil
+from mien.media.sinks import sink
 from tiny import tiny_model
 
 ROOT = Path(__file__).parents[1]
@@ -73,9 +76,18 @@ def desk(tmp_path_factory):
         shutil.copy(EXAMPLES / "portraits.jpg", folder / name)
     pencil.write(folder / "faces", 210, folders=True)
     (folder / "small.onnx").write_bytes(tiny_model())
+    bring_film(folder / "clip.webm")
     (folder / "people.csv").write_text("age\n" + "".join(f"{20 + each % 60}\n" for each in range(210)))
     (folder / "student.toml").write_text('[data]\nheld_out = 14\n[teach]\ntargets = "targets/teachers.npz"\n')
     return folder
+
+
+def bring_film(path):
+    """A second of the astronaut, who does not move."""
+    pixels = np.asarray(Image.open(EXAMPLES / "astronaut.jpg").convert("RGB").resize((256, 256)))
+    with sink(path, (256, 256), 8) as out:
+        for index in range(8):
+            out.write(pixels, index / 8)
 
 
 def marked(line):
@@ -95,6 +107,8 @@ def test_the_examples_in_the_help_work(line, desk, monkeypatch, capsys, request)
         pytest.importorskip("keras", reason="needs the extra train")
     if "runs/first" in line or ".h5" in line:
         bring_run()
+    if line.startswith("mien live") and "--no-window" not in line:
+        pytest.skip("opens a window: tests/test_live_window.py does")
     if "pull yunet" in line:
         bring_yunet(request.getfixturevalue("yunet_file"))
     if set("|<>") & set(line):

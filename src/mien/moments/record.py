@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mien.moments.baseline import Baseline
 from mien.moments.events import Event, Events
-from mien.moments.spans import Span, spans
+from mien.moments.spans import Span, Spans
 from mien.moments.steady import Judge, Steadier
 from mien.moments.timeline import Timeline
 from mien.types import Moment
@@ -37,15 +37,19 @@ class Record:
         self.frames = 0
         self.size = (0, 0)
         self._judge, self._baseline = judge, baseline
-        self._finder = Events()
+        self._finder, self._behind, self._steadier = Events(), Spans(), Steadier(judge)
 
     def follow(self, moments: Iterable[Moment]) -> Iterator[Told]:
-        """Each moment when it is known how long it lasts. The last events come into ``events`` at the end."""
-        steadier = Steadier(self._judge)
-        for read in spans(moments):
-            told = self._baseline.relative(read.moment, self._judge) if self._baseline else read.moment
-            moment = steadier.step(told)
-            yield Told(moment, read.moment, read.until, self._add(Span(moment, read.until)))
+        """Each moment when it is known how long it lasts."""
+        for moment in moments:
+            if over := self._behind.step(moment):
+                yield self._told(over)
+        yield from self.rest()
+
+    def rest(self) -> Iterator[Told]:
+        """The moment that is still held, for one who stopped following in the middle."""
+        if over := self._behind.last():
+            yield self._told(over)
 
     def finish(self) -> tuple[Event, ...]:
         """The film is over, or was left: close what is open. Calling it again changes nothing."""
@@ -58,6 +62,11 @@ class Record:
     def current(self, person: int) -> Event | None:
         """What a person shows now, as far as it has come."""
         return self._finder.current(person)
+
+    def _told(self, read: Span) -> Told:
+        relative = self._baseline.relative(read.moment, self._judge) if self._baseline else read.moment
+        moment = self._steadier.step(relative)
+        return Told(moment, read.moment, read.until, self._add(Span(moment, read.until)))
 
     def _add(self, span: Span) -> tuple[Event, ...]:
         self.frames += 1

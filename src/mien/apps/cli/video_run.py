@@ -59,6 +59,8 @@ class _Film:
                 raise stopped
         except BaseException as error:
             # Whatever ends it: what was read until then is in whole files, and where nothing was there are none.
+            for told in record.rest():
+                outputs.add(told)
             if record.frames:
                 self._close(outputs, record, _unfinished(error, record))
             else:
