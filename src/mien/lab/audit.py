@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from mien.explain.question import methods_of
 from mien.faces.crop import as_input
 from mien.lab import audit_verdict
 from mien.lab.audit_shuffle import shuffled
+from mien.lab.data import Faces, hold_out
+from mien.lab.evaluate import SPLITS
+from mien.lab.recipe import Data
 from mien.models import load_classifier
 from mien.models.file import ModelSource, read_model
 
@@ -34,6 +37,9 @@ Method = Callable[[Inside, Face, str], NDArray[np.floating[Any]]]
 
 #: How many faces the slower checks are made on.
 SHUFFLED, NOISY = 24, 60
+
+#: Faces shown with their maps.
+EXAMPLES = 7
 
 #: The noise a map must stand, in gray values (standard deviation): it is hardly seen.
 NOISE = 4.0
@@ -71,14 +77,37 @@ class Drawn:
         return np.asarray((self.curves[..., :-1] + self.curves[..., 1:]).mean(axis=2) / 2)
 
 
+def drawn_faces(faces: Faces, split: str, count: int, seed: int = 0) -> NDArray[np.uint8]:
+    """So many faces of a split (a word of ``evaluate.SPLITS``), uint8 ``(N, 48, 48)``; all where there are fewer."""
+    chosen = faces.take(hold_out(faces, Data().held_out)) if split == "validation" else faces.split(SPLITS[split])
+    places = np.random.default_rng(seed).permutation(len(chosen))[:count]
+    return np.asarray(chosen.pixels[np.sort(places)])
+
+
+class Example(NamedTuple):
+    """A face uint8 ``(side, side, channels)``, what it was explained for, and its map by each method."""
+
+    face: Face
+    target: str
+    maps: Mapping[str, NDArray[np.float32]]
+
+
+class Audited(NamedTuple):
+    """The figures, as plain numbers and words, and a few faces to look at."""
+
+    figures: dict[str, Any]
+    examples: list[Example]
+
+
 def audit(
     model: ModelSource,
     pixels: NDArray[np.uint8],
     methods: Mapping[str, Method] | None = None,
     *,
+    split: str = "",
     seed: int = 0,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Audited:
     """Every figure of the audit, and its verdict, on faces ``(N, h, w)`` uint8; the leading label is explained."""
     if not len(pixels):
         raise LabError("There is no face to audit maps on", "One or more were expected", "Choose another split")
@@ -91,9 +120,17 @@ def audit(
     drawn = {name: _drawn(inside, each, faces, targets, step) for name, each in (baselines() | named).items()}
     noise = {name: _stability(inside, each, faces, targets, drawn[name], step, seed) for name, each in named.items()}
     shuffles = _shuffles(raw, named, faces, targets, drawn, step, seed)
-    figures = {
-        "model": inside.card.name,
-        "faces": len(faces),
+    figures = {"model": inside.card.name, "split": split, **_figures(drawn, noise, shuffles)}
+    return Audited(audit_verdict.judged(figures), _examples(faces, targets, drawn))
+
+
+def _figures(
+    drawn: Mapping[str, Drawn],
+    noise: Mapping[str, Floats],
+    shuffles: Mapping[str, list[dict[str, Any]]],
+) -> dict[str, Any]:
+    return {
+        "faces": len(next(iter(drawn.values())).maps),
         "explained": "the leading expression",
         "noise": NOISE,
         "baselines": {name: _curve_figures(drawn[name]) for name in baselines()},
@@ -105,11 +142,17 @@ def audit(
                 "stability": _told(noise[name]),
                 "shuffled": shuffles[name],
             }
-            for name in named
+            for name in noise
         },
         "agreement": {name: {other: _agreement(drawn[name], drawn[other]) for other in drawn} for name in drawn},
     }
-    return audit_verdict.judged(figures)
+
+
+def _examples(faces: Face, targets: Sequence[str], drawn: Mapping[str, Drawn]) -> list[Example]:
+    """The first face of each expression."""
+    places = [targets.index(label) for label in dict.fromkeys(targets)][:EXAMPLES]
+    shown = {name: each for name, each in drawn.items() if name != "random"}
+    return [Example(faces[i], targets[i], {name: each.maps[i] for name, each in shown.items()}) for i in places]
 
 
 def _possible(inside: Inside) -> tuple[str, ...]:
@@ -158,14 +201,21 @@ def _shuffles(
     few = min(SHUFFLED, len(faces))
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in methods}
     stages = list(shuffled(raw, seed))
+    names = _names(Inside(load_classifier(raw)))
     for number, (layer, model) in enumerate(stages):
         broken = Inside(load_classifier(model))
         for name, method in methods.items():
             pairs = zip(faces[:few], targets, drawn[name].maps, strict=False)
             likeness = [abs(rank_agreement(before, method(broken, face, goal))) for face, goal, before in pairs]
-            found[name].append({"layer": layer, "likeness": round(float(np.mean(likeness)), 4)})
+            found[name].append({"layer": names.get(layer, layer), "likeness": round(float(np.mean(likeness)), 4)})
             step(SHUFFLED * (number + 1) // len(stages) - SHUFFLED * number // len(stages))
     return found
+
+
+def _names(inside: Inside) -> dict[str, str]:
+    """What people call the layer behind a tensor."""
+    parts = inside.anatomy.parts if inside.anatomy else ()
+    return {tensor: part.name for part in parts for tensor in part.node.outputs}
 
 
 def _curve_figures(drawn: Drawn) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _HANDS_ON = ("DequantizeLinear", "Identity", "Cast", "Transpose")
 
 
 def shuffled(model: bytes, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-    """The layer down to which the weights are shuffled, and the whole model; stage after stage, each with the last's.
+    """The tensor of the layer down to which weights are shuffled, and the whole model; each stage keeps the last's.
 
     Every layer keeps its own numbers in another order, so ranges and rounding stay what they were.
     """
@@ -42,7 +42,7 @@ def _weighted(proto: ModelProto, stored: dict[str, TensorProto]) -> list[tuple[s
             continue
         for name in (_source(each, makers) for each in node.input):
             if name in stored and name not in found and _is_weight(stored[name]):
-                found[name] = node.name or node.output[0]
+                found[name] = node.output[0]
     return [(layer, name) for name, layer in found.items()]
 
 

@@ -13,16 +13,19 @@ MOST_LIKENESS = 0.5
 #: Below this much agreement a little noise makes another map.
 LEAST_STABILITY = 0.6
 
+#: A map this much like a hill in the middle of the crop tells little about where.
+COARSE = 0.7
+
 #: What an engine shows when nothing is said stands before the others.
 _FIRST = ("cam", "occlusion", "rise")
 
 
 def judged(figures: dict[str, Any]) -> dict[str, Any]:
     """The figures with a verdict for each method, the one to show, and the whole in one sentence."""
-    for told in figures["methods"].values():
+    for name, told in figures["methods"].items():
         failures = list(_failures(told))
         told["believable"] = not failures
-        told["verdict"] = _sentence(told, failures)
+        told["verdict"] = _sentence(told, failures, figures["agreement"][name])
     believable = [name for name, told in figures["methods"].items() if told["believable"]]
     ranked = sorted(believable, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
     figures["default"] = ranked[0] if ranked else None
@@ -44,17 +47,26 @@ def _failures(told: Figures) -> Iterator[str]:
         yield f"it draws much the same map ({likeness:.2f} alike) when every weight is shuffled"
 
 
-def _sentence(told: Figures, failures: list[str]) -> str:
+def _sentence(told: Figures, failures: list[str], agreement: Figures) -> str:
     if failures:
         return f"Do not believe it: {' and '.join(failures)}."
     gains = [min(gain[curve][0] for gain in told["against"].values()) for curve in ("deletion", "insertion")]
     steady = told["stability"][0]
     firm = "hardly moves" if steady >= LEAST_STABILITY else "moves"
+    last = told["shuffled"][-1]["likeness"]
     return (
         f"It can be believed: it beats {_listed(told['against'])}, by {gains[0]:.3f} or more on deletion and "
-        f"{gains[1]:.3f} or more on insertion; with shuffled weights the map is another "
-        f"({told['shuffled'][-1]['likeness']:.2f} alike), and a little noise {firm} it ({steady:.2f} alike)."
+        f"{gains[1]:.3f} or more on insertion; with shuffled weights the map is another ({last:.2f} alike), and a "
+        f"little noise {firm} it ({steady:.2f} alike).{_coarse(agreement)}"
     )
+
+
+def _coarse(agreement: Mapping[str, float]) -> str:
+    """Faces are in the middle, and so is a map of few places: true, and little said."""
+    alike = agreement.get("centre", 0.0)
+    if alike < COARSE:
+        return ""
+    return f" It is coarse, though: it is {alike:.2f} alike to a plain hill in the middle of the crop."
 
 
 def _whole(figures: Figures, believable: list[str]) -> str:

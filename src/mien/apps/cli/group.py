@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "mien.apps.cli.compare",
     "distill": "mien.apps.cli.distill",
     "export": "mien.apps.cli.export",
+    "audit": "mien.apps.cli.audit",
     "robustness": "mien.apps.cli.robustness",
     "doctor": "mien.apps.cli.doctor",
     "completion": "mien.apps.cli.completion",

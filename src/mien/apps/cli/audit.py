@@ -1,0 +1,94 @@
+"""``mien audit``: do a model's maps of where it looked tell the truth?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from mien.apps.cli.bar import Bar
+from mien.apps.cli.choices import complete_models
+from mien.apps.cli.data_source import extras
+from mien.apps.cli.evaluate import SPLIT
+from mien.apps.cli.located import LABELS, SCALE, located
+from mien.apps.cli.output import printable, remark, say
+
+EPILOG = """\b
+Examples:
+  mien audit --model base --data faces -o audit
+  mien audit --model base --data faces -n 100 --methods cam,rise --json -o audit
+
+\b
+Exit status: 0; 1 if the model or the data cannot be used or the folder not be written, and with
+--strict if no map can be believed; 2 for wrong usage or an unknown model.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "--model",
+    default="base",
+    metavar="NAME",
+    shell_complete=complete_models,
+    help="A model from 'mien models', an .onnx, .keras or .h5 file, or the folder of a training run. Without it: base.",
+)
+@click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
+@SPLIT
+@click.option(
+    "-n",
+    "--faces",
+    "count",
+    type=click.IntRange(2),
+    default=500,
+    show_default=True,
+    help="How many faces, drawn at random.",
+)
+@click.option("--methods", metavar="NAMES", help="cam, occlusion and rise, with commas between. Without it: all.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="For what is left to chance.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for it all.")
+@LABELS
+@SCALE
+@click.option("--strict", is_flag=True, help="Exit status 1 if no map can be believed.")
+@click.option("--json", "as_json", is_flag=True, help="Print audit.json as one line.")
+@click.pass_context
+def audit(
+    context: click.Context,
+    /,
+    model: str,
+    data: str,
+    split: str,
+    count: int,
+    methods: str | None,
+    seed: int,
+    out: Path,
+    labels: str | None,
+    scale: str | None,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Audit the maps that show where a model looked.
+
+    What a map points at is taken away from the face, and brought back, and the answer must follow; the map must beat
+    chance, a hill in the middle and the picture's edges; it must change when the weights are shuffled, and stay when
+    there is a little noise. The folder receives audit.json, figures, and audit.html with the verdict in words.
+    """
+    with extras():
+        from mien.lab import audit as room
+        from mien.lab import audit_sheet as sheet
+        from mien.lab.sheet import place
+        from mien.lab.sources import read
+
+    path = located(context, model, labels, scale)
+    named = room.own_methods(methods) if methods else None
+    with place(out):
+        with Bar() as bar:
+            faces = read(data, progress=bar.update).faces
+        pixels = room.drawn_faces(faces, split, count, seed)
+        with Bar() as bar:
+            found = room.audit(path, pixels, named, split=split, seed=seed, progress=bar.update)
+        page = sheet.write(out, found)[-1]
+    say(json.dumps(found.figures, ensure_ascii=False) if as_json else sheet.text(found.figures).rstrip())
+    remark(f"The whole audit: {printable(str(page))}")
+    if strict and found.figures["default"] is None:
+        context.exit(1)
