@@ -27,9 +27,14 @@ AROUND, PATCH = Framing(1.7), 58
 #: (``haar confidence`` in benchmarks/results/detectors.json).
 CONFIDENCE = (-3.82, 1.13, 1.04, 2.27)
 
+#: The patch in which Haar looks for a face that was there a moment ago, and how many windows that is worth.
+ONWARD, ONWARD_PATCH, PROPOSED = Framing(1.9), 60, 4.0
+
 #: YuNet's coarsest map needs two cells each way: on views of 32 pixels and less OpenCV 4.14 answers from memory that
 #: nobody wrote.
 NARROWEST = 64
+#: The patch in which YuNet looks for a face that was there a moment ago.
+AGAIN, AGAIN_PATCH = Framing(2.4), 96
 #: How many sizes of view stay planned for each thread.
 KEPT = 4
 
@@ -87,6 +92,12 @@ class Haar:
             looked = [cascades.look_again(pixels, hit) for hit in proposed]
         return largest_first(distinct(hit for hit in looked if hit.score >= 0.5))
 
+    def near(self, pixels: Pixels, boxes: Sequence[Box]) -> tuple[Face, ...]:
+        """Faces at about these boxes, each once."""
+        with self._cascades.borrowed() as cascades:
+            looked = [cascades.look_near(pixels, box) for box in boxes]
+        return largest_first(distinct(hit for hit in looked if hit is not None))
+
 
 class Cascades:
     """The three cascades, for one thread at a time."""
@@ -109,12 +120,28 @@ class Cascades:
         x, y, width, _ = map(float, windows.mean(axis=0))
         return Hit(x, y, width, width, score)
 
+    def look_near(self, pixels: Pixels, box: Box) -> Hit | None:
+        """The face at about this box. That one was there a moment ago is taken for what the quick cascade would say."""
+        x, y, width, height = map(float, box)
+        face = Hit(x, y, width, height, 0.0).face()
+        patch = _stretched(cv2.cvtColor(cut(pixels, face, ONWARD, ONWARD_PATCH), cv2.COLOR_RGB2GRAY))
+        left, top, size = ONWARD.square(face)
+        windows = _windows(self._careful[1], patch, ONWARD, ONWARD_PATCH, 0.45)
+        score = _confidence(PROPOSED, 0, len(windows))
+        if score < 0.5:
+            return None
+        x, y, width, _ = map(float, windows.mean(axis=0) * (size / ONWARD_PATCH) + (left, top, 0, 0))
+        return Hit(x, y, width, width, score)
+
     def agreeing(self, pixels: Pixels, hit: Hit) -> list[NDArray[np.float64]]:
         """For each careful cascade its windows ``(n, 4)`` that see a face here, in pixels of the picture."""
         face = hit.face()
         patch = _stretched(cv2.cvtColor(cut(pixels, face, AROUND, PATCH), cv2.COLOR_RGB2GRAY))
         left, top, size = AROUND.square(face)
-        return [_windows(cascade, patch) * (size / PATCH) + (left, top, 0, 0) for cascade in self._careful]
+        return [
+            _windows(cascade, patch, AROUND, PATCH, 0.25) * (size / PATCH) + (left, top, 0, 0)
+            for cascade in self._careful
+        ]
 
 
 class Yunet:
@@ -131,6 +158,12 @@ class Yunet:
         """Faces in an RGB uint8 picture, largest first; ``min_face`` is the smallest to look for, in its pixels."""
         with self._nets.borrowed() as nets:
             return largest_first(scan(pixels, nets.look, self.reach, min_face))
+
+    def near(self, pixels: Pixels, boxes: Sequence[Box]) -> tuple[Face, ...]:
+        """Faces at about these boxes, each once."""
+        with self._nets.borrowed() as nets:
+            hits = [hit for box in boxes for hit in nets.look_near(pixels, box)]
+        return largest_first(distinct(hits))
 
 
 class Nets:
@@ -151,6 +184,15 @@ class Nets:
         net.setInputSize((width + right, height + below))
         rows = net.detect(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))[1]
         return [] if rows is None else [_hit(row) for row in rows if np.isfinite(row).all()]
+
+    def look_near(self, pixels: Pixels, box: Box) -> Iterator[Hit]:
+        """Faces in a patch around a box, larger than half of it: a face at a patch's edge is somebody else's."""
+        left, top, size = AGAIN.square(Face(box))
+        scale = AGAIN_PATCH / size
+        for hit in self.look(cut(pixels, Face(box), AGAIN, AGAIN_PATCH)):
+            x, y = hit.x + hit.width / 2, hit.y + hit.height / 2
+            if min(x, y, AGAIN_PATCH - x, AGAIN_PATCH - y) > 0.15 * AGAIN_PATCH:
+                yield hit.moved(scale, left, top)
 
     def _net(self, width: int, height: int) -> cv2.FaceDetectorYN:
         size = -(-width // 32), -(-height // 32)  # YuNet sees whole cells of 32 pixels
@@ -186,13 +228,16 @@ def _square(box: Sequence[int], neighbours: int) -> Hit:
     return Hit(x, y, width, height, float(neighbours))
 
 
-def _windows(cascade: cv2.CascadeClassifier, patch: cv2.typing.MatLike) -> NDArray[np.float64]:
-    """Every window ``(n, 4)`` near the middle of the patch, and about as large as the face, that passes the cascade."""
-    smallest, largest = round(PATCH / AROUND.scale * 0.7), round(PATCH / AROUND.scale * 1.45)
+def _windows(
+    cascade: cv2.CascadeClassifier, patch: cv2.typing.MatLike, around: Framing, side: int, off: float
+) -> NDArray[np.float64]:
+    """Every window ``(n, 4)`` that passes the cascade, about as large as the face and at most ``off`` faces from it."""
+    face = side / around.scale
+    smallest, largest = round(face * 0.7), round(face * 1.45)
     boxes = cascade.detectMultiScale(patch, 1.1, 0, minSize=(smallest, smallest), maxSize=(largest, largest))
     windows: NDArray[np.float64] = np.asarray(boxes, np.float64).reshape(-1, 4)
-    off = windows[:, :2] + windows[:, 2:] / 2 - PATCH / 2
-    near: NDArray[np.bool_] = np.abs(off).max(axis=1, initial=0) < PATCH / AROUND.scale * 0.25
+    away = windows[:, :2] + windows[:, 2:] / 2 - side / 2
+    near: NDArray[np.bool_] = np.abs(away).max(axis=1, initial=0) < face * off
     return windows[near]
 
 

@@ -122,7 +122,7 @@ def distinct(hits: Iterable[Hit]) -> list[Hit]:
     """The best hit of each face: what shares half its area with a better hit is the same face."""
     kept: list[Hit] = []
     for hit in sorted(hits, key=lambda hit: -hit.score):
-        if all(_overlap(hit, other) < 0.5 for other in kept):
+        if all(overlap(hit, other) < 0.5 for other in kept):
             kept.append(hit)
     return kept
 
@@ -170,7 +170,7 @@ def _cells(length: int, tile: float, overlap: float) -> list[tuple[int, int, flo
     ]
 
 
-def _overlap(one: Hit, other: Hit) -> float:
+def overlap(one: Hit | Box, other: Hit | Box) -> float:
     """The shared area as a part of the smaller of the two."""
     width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
     height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
