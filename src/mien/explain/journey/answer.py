@@ -1,0 +1,199 @@
+"""How the numbers become an answer: the dense layer, softmax, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from mien.explain.journey.parts import balance, plain, signed, strip, whole_percent
+from mien.explain.journey.step import Step
+from mien.labels import adjective, colour
+from mien.pages import icon
+from mien.pages.people import of_ten
+
+if TYPE_CHECKING:
+    from mien.explain.explanation import Contribution
+    from mien.explain.journey.scene import Scene
+    from mien.types import Emotions, Share
+
+#: Channels that get a row of their own in the sum.
+_ROWS = 8
+
+
+def dense(scene: Scene) -> Step:
+    told = scene.told
+    many, target = len(told.contributions), escape(told.target)
+    total = (sum(each.amount for each in told.contributions) + told.bias) * told.temperature
+    return Step(
+        key="sum",
+        short="Sum",
+        eyebrow="the dense layer",
+        title=f"What speaks for “{told.target}”, and what against",
+        words=f"For each expression the network has learned how much every one of the {many} numbers matters to it: "
+        f"its weight. Number times weight, all added up, is the score of “{target}”; orange adds, blue takes away.",
+        facts=(("numbers", f"{many}"), ("score", plain(total))),
+        html=_sum(scene, total),
+        thumb=_sum_thumb(told.contributions),
+    )
+
+
+def _sum(scene: Scene, total: float) -> str:
+    # The graph divides by the temperature in its weights; the softmax step speaks of that, so here it is taken out.
+    hot = scene.told.temperature
+    every = [each._replace(weight=each.weight * hot, amount=each.amount * hot) for each in scene.told.contributions]
+    rows, rest, bias = every[:_ROWS], every[_ROWS:], scene.told.bias * hot
+    others = sum(each.amount for each in rest)
+    most = max(abs(value) for value in (*(each.amount for each in rows), others, bias))
+    drawn = "".join(_row(scene, each, most) for each in rows)
+    if rest:
+        drawn += _line(f"the other {len(rest)} together", "", others, most)
+    drawn += _line("what is added in any case", "", bias, most)
+    head = "<tr><th scope='col'>number × weight</th><th scope='col'>adds</th></tr>"
+    foot = f"<tr><th scope='row'>score of {escape(scene.told.target)}</th><td><b>{plain(total)}</b></td></tr>"
+    caption = "<caption class='hidden'>What each number adds to the score</caption>"
+    return f"<table class='sum'>{caption}<thead>{head}</thead><tbody>{drawn}</tbody><tfoot>{foot}</tfoot></table>"
+
+
+def _row(scene: Scene, each: Contribution, most: float) -> str:
+    atlas = scene.last_maps
+    tile = atlas.tile(each.channel) if atlas and each.channel in atlas.channels else ""
+    name = f"{tile}<span>map {each.channel}<small>{plain(each.activation)} × {plain(each.weight)}</small></span>"
+    return _line(name, "mapped", each.amount, most)
+
+
+def _line(name: str, css: str, amount: float, most: float) -> str:
+    cell = f"<td>{balance(amount, most)}<span>{signed(amount)}</span></td>"
+    return f"<tr><th scope='row' class='{css}'>{name}</th>{cell}</tr>"
+
+
+def _sum_thumb(contributions: Sequence[Contribution]) -> str:
+    most = abs(contributions[0].amount) or 1.0
+    bars = "".join(
+        f"<rect class='{'less' if amount < 0 else 'more'}' x='{16 + min(amount, 0):.1f}' width='{abs(amount):.1f}' "
+        f"y='{place * 5.2 + 1:.1f}' height='4' rx='1'/>"
+        for place, amount in enumerate(14 * each.amount / most for each in contributions[:6])
+    )
+    return f"<svg class='thumb' viewBox='0 0 32 32' aria-hidden='true'>{bars}</svg>"
+
+
+def softmax(scene: Scene) -> Step:
+    told = scene.told
+    cooled = "divided by" if told.temperature > 1 else "sharpened by"
+    words = (
+        "Softmax turns scores into shares that add up to 100 %: the highest score gets the most, and a lead of one "
+        f"point makes a share almost three times as large. Before that all scores are {cooled} a temperature of "
+        f"{told.temperature:.2f}, measured once so that of all faces read at 70 %, about 70 % turn out right."
+    )
+    return Step(
+        key="softmax",
+        short="Softmax",
+        eyebrow="softmax",
+        title="Scores become shares",
+        words=words,
+        facts=(
+            ("temperature", f"{told.temperature:.2f}"),
+            ("how sure", whole_percent(told.emotions[told.emotions.top])),
+        ),
+        html=_shares(scene),
+        thumb=_bars_thumb(scene),
+    )
+
+
+def _shares(scene: Scene) -> str:
+    told, labels = scene.told, scene.labels
+    before, scores = dict(told.untempered), dict(told.logits)
+    rows = "".join(
+        f"<tr><th scope='row'>{icon(label, labels)}<span>{escape(label)}</span></th>"
+        f"<td class='score'>{plain(scores[label])}</td>"
+        f"<td class='grow'>{strip(share, colour(label, labels), before[label])}</td>"
+        f"<td><b>{whole_percent(share)}</b></td></tr>"
+        for label, share in told.emotions.ranked()
+    )
+    head = "".join(f"<th scope='col'>{word}</th>" for word in ("expression", "score", "", "share"))
+    mark = "<p class='more'>The thin line on each bar is the share as it would be without the temperature.</p>"
+    return f"<table class='shares'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{mark}"
+
+
+def _bars_thumb(scene: Scene) -> str:
+    ranked = scene.told.emotions.ranked()[:5]
+    most = ranked[0].share or 1.0
+    bars = "".join(
+        f"<rect y='{place * 6 + 2}' height='4.4' rx='1' x='2' width='{max(28 * share / most, 1):.1f}' "
+        f"fill='{colour(label, scene.labels)}'/>"
+        for place, (label, share) in enumerate(ranked)
+    )
+    return f"<svg class='thumb' viewBox='0 0 32 32' aria-hidden='true'>{bars}</svg>"
+
+
+def result(scene: Scene) -> Step:
+    emotions = scene.told.emotions
+    top = emotions.top
+    sure = whole_percent(emotions[top])
+    return Step(
+        key="result",
+        short="Result",
+        eyebrow="the result",
+        title=f"The expression looks {adjective(top)}",
+        words=f"That is what the network makes of this face, and it gives the answer {sure}. {_doubt(emotions)}",
+        html=_verdict(scene),
+        thumb=icon(top, scene.labels, css="thumb round"),
+        aside=_notes(scene) + "<p class='muted'>What a face shows and what a person feels are two things; this speaks "
+        "only of the first.</p>",
+        css="result",
+    )
+
+
+def _doubt(emotions: Emotions) -> str:
+    if emotions.uncertain:
+        return f"It is not sure: {escape(emotions.uncertain)}."
+    second = emotions.ranked()[1:2]
+    return "".join(f"The next best guess is {escape(each.label)} with {whole_percent(each.share)}." for each in second)
+
+
+def _verdict(scene: Scene) -> str:
+    emotions = scene.told.emotions
+    face = scene.crop("The face as the network saw it")
+    big = icon(emotions.top, scene.labels, css="verdict-icon")
+    mixture = _mixture(emotions, scene.labels)
+    return f"<div class='verdict'><div class='meet'>{face}{big}</div>{mixture}{_ten(emotions)}</div>"
+
+
+def _mixture(emotions: Emotions, labels: tuple[str, ...]) -> str:
+    """All shares on one line, and the names of those that can be seen."""
+    begin, parts = 0.0, []
+    for label, share in emotions.ranked():
+        parts.append(f"<rect x='{begin:.2f}' width='{100 * share:.2f}' height='10' fill='{colour(label, labels)}'/>")
+        begin += 100 * share
+    named = "".join(
+        f"<li>{icon(label, labels)}<b>{whole_percent(share)}</b> {escape(label)}</li>"
+        for label, share in emotions.ranked()[:4]
+        if share >= 0.05
+    )
+    shape = "viewBox='0 0 100 10' preserveAspectRatio='none' aria-hidden='true'"
+    line = f"<svg class='mixture' {shape}>{''.join(parts)}</svg>"
+    return f"<div><h3>The network’s shares</h3>{line}<ul class='legend'>{named}</ul></div>"
+
+
+def _ten(emotions: Emotions) -> str:
+    if emotions.votes is None:
+        return ""
+    people = of_ten(emotions.votes)
+    labels = tuple(share.label for share in emotions.votes)
+    faces = "".join(icon(label, labels) for label in people)
+    counted = ", ".join(f"{people.count(label)} {escape(label)}" for label in dict.fromkeys(people))
+    told = _mixed(emotions.mixture)
+    return (
+        f"<div><h3>What ten people would say</h3><p class='ten'>{faces}</p><p class='muted'>{counted}. {told}</p></div>"
+    )
+
+
+def _mixed(mixture: Sequence[Share]) -> str:
+    if len(mixture) < 2:
+        return "Most would agree."
+    words = " and ".join(f"{whole_percent(share.share)} {escape(share.label)}" for share in mixture)
+    return f"A mixed expression: {words}."
+
+
+def _notes(scene: Scene) -> str:
+    return "".join(f"<p class='note warn'>{escape(note)}</p>" for note in scene.told.notes)

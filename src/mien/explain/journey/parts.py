@@ -1,0 +1,65 @@
+"""Small pieces of the journey, as strings of HTML without a single ``style`` attribute."""
+
+from __future__ import annotations
+
+from html import escape
+
+from mien.pages import percent
+
+#: Bars take the size of the place they stand in.
+_STRETCHED = "viewBox='0 0 100 10' preserveAspectRatio='none' aria-hidden='true'"
+
+
+def thousands(number: int) -> str:
+    """``1.2 million``, ``190 thousand``, ``42``."""
+    if number >= 1_000_000:
+        return f"{number / 1e6:.1f} million"
+    return f"{number / 1e3:.0f} thousand" if number >= 10_000 else f"{number:,}"
+
+
+def whole_percent(part: float) -> str:
+    """``64 %``; what is not quite nothing is not called nothing."""
+    return "under 1 %" if 0 < part < 0.005 else percent(part, 0)
+
+
+def signed(value: float) -> str:
+    """``+0.28`` or ``−0.12``."""
+    return f"{'−' if value < 0 else '+'}{abs(value):.2f}"
+
+
+def plain(value: float) -> str:
+    return f"{'−' if value < 0 else ''}{abs(value):.2f}"
+
+
+def strip(part: float, hue: str = "", mark: float | None = None) -> str:
+    """A bar as wide as its place, filled to ``part``; ``mark`` is a thin line elsewhere on it."""
+    fill = f" fill='{hue}'" if hue else ""
+    line = "" if mark is None else f"<rect class='mark' x='{100 * mark:.1f}' width='.8' height='10'/>"
+    return (
+        f"<svg class='strip' {_STRETCHED}><rect class='ground' width='100' height='10'/>"
+        f"<rect width='{100 * min(max(part, 0), 1):.2f}' height='10'{fill}/>{line}</svg>"
+    )
+
+
+def balance(amount: float, most: float) -> str:
+    """A bar to the right of its middle for what adds, to the left for what takes away."""
+    length = 50 * min(abs(amount) / most, 1) if most > 0 else 0
+    begin = 50 - length if amount < 0 else 50
+    css = "less" if amount < 0 else "more"
+    return (
+        f"<svg class='strip balance' {_STRETCHED}><rect class='ground' width='100' height='10'/>"
+        f"<rect class='{css}' x='{begin:.2f}' width='{length:.2f}' height='10'/>"
+        "<rect class='middle' x='49.8' width='.4' height='10'/></svg>"
+    )
+
+
+def use(name: str, box: str, told: str = "", css: str = "") -> str:
+    """A part of a picture in the store: ``box`` is ``x y width height`` in its pixels; ``told`` is it in words."""
+    spoken = f"role='img' aria-label='{escape(told)}'" if told else "aria-hidden='true'"
+    named = f" class='{css}'" if css else ""
+    return f"<svg{named} viewBox='{box}' {spoken} focusable='false'><use href='#{name}'/></svg>"
+
+
+def together(html: str, caption: str, css: str = "") -> str:
+    """A figure with a caption of HTML."""
+    return f"<figure class='{css}'>{html}<figcaption>{caption}</figcaption></figure>"
