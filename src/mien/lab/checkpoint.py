@@ -159,7 +159,7 @@ def _room(folder: Path, epochs: int | None = None) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        kept = f"the state of {epochs} whole epochs is kept" if epochs else "a folder with room to write in"
+        kept = f"the state after epoch {epochs} is kept" if epochs else "a folder with room to write in"
         remedy = "Make room, and give the same command again"
         raise OutputError(f"'{folder}' cannot be written: {error.strerror or error}", kept, remedy) from error
 

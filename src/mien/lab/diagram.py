@@ -63,7 +63,10 @@ def stages(model: keras.Model) -> Iterator[plots.Stage]:
 
 
 def _by_size(every: Sequence[Any]) -> dict[tuple[int, int], list[Any]]:
-    """Layers of one size together, by side, or for rows of numbers by 0 and how many they are. What squeezes a picture to a number and opens it again stays where it is."""
+    """Layers of one size together, by side and 0, or for rows of numbers by 0 and how many they are.
+
+    What squeezes a picture to a number and opens it again stays where it is, and so does a rim around a picture.
+    """
     pictures = [place for place, layer in enumerate(every) if _size(layer)[0] > 1]
     last = max(pictures, default=-1)
     found: dict[tuple[int, int], list[Any]] = {}
