@@ -23,7 +23,7 @@ from mien.faces.quality import judge
 from mien.media import Choice, FilmSource, Source
 from mien.models import Classifier, ModelCard, find, load_classifier, locate
 from mien.models.verdict import emotions_of as emotions_of
-from mien.types import Emotions, Face, Failure, FrameResult, Moment, Quality, Reading
+from mien.types import Emotions, Face, Failure, FrameResult, Moment, Pixels, Quality, Reading
 
 if TYPE_CHECKING:
     from mien.explain import Explanation, Look
@@ -119,10 +119,11 @@ class Engine:
         ``every`` reads each nth frame, ``fps`` at most so many in a second; ``start`` and ``end`` are seconds.
         ``frames=True`` hands the pixels over too. Leaving the loop, however, closes the film.
         """
-        from mien.watch import watch
+        from mien.watch import Eyes, watch
 
         choice = Choice(1 if every is None else every, fps, start or 0.0, float("inf") if end is None else end)
-        return watch(self, media.film(source), choice, min_face=min_face, frames=frames)
+        eyes = Eyes(self._detector, self._cut_out, self._read_found)
+        return watch(eyes, media.film(source), choice, min_face=min_face, frames=frames)
 
     def score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Shares of each label for face crops ``(N, H, W)`` gray or ``(N, H, W, 3)`` RGB uint8: ``(N, labels)``."""
@@ -209,16 +210,12 @@ class Engine:
 
     def _find(self, source: Source, min_face: int | None, max_pixels: int | None) -> _Found:
         picture = media.picture(source, max_pixels=max_pixels)
-        faces = self._detector.detect(picture.pixels, min_face=min_face)
-        crops = [cut(picture.pixels, face, self._framing, self.card.side) for face in faces]
-        height, width = picture.pixels.shape[:2]
-        return _Found(
-            picture.name,
-            (width, height),
-            faces,
-            crops,
-            [judge(picture.pixels, face, crop) for face, crop in zip(faces, crops, strict=True)],
-        )
+        return self._cut_out(picture.name, picture.pixels, self._detector.detect(picture.pixels, min_face=min_face))
+
+    def _cut_out(self, name: str, pixels: Pixels, faces: tuple[Face, ...]) -> _Found:
+        crops = [cut(pixels, face, self._framing, self.card.side) for face in faces]
+        qualities = [judge(pixels, face, crop) for face, crop in zip(faces, crops, strict=True)]
+        return _Found(name, (pixels.shape[1], pixels.shape[0]), faces, crops, qualities)
 
     def _read_or_fail(self, pictures: Sequence[_Found]) -> Sequence[FrameResult | Failure]:
         """Where the model stops, each picture has another chance by itself; the one it stops at fails, and no other."""

@@ -9,7 +9,6 @@
     film_ends.py      is a film file whole?
     film_pictures.py  animated GIF, WebP and PNG, and folders of frames
     cameras.py        cameras: always the newest frame
-    ahead.py          work done in a thread of its own, a bounded number of items ahead
     sinks.py          frames back into a film file, whole or not at all
 """
 

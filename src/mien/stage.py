@@ -1,4 +1,4 @@
-"""Work done in a thread of its own, a bounded number of items ahead of whoever takes them."""
+"""One stage of several that work at once: a thread of its own, a bounded number of items ahead of the next."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOOK = 0.1
 _END = object()
 
 
-def ahead(items: Generator[T], depth: int, name: str) -> Generator[T]:
+def staged(items: Generator[T], depth: int, name: str) -> Generator[T]:
     """The items, in order, made by a thread that is at most ``depth`` of them ahead.
 
     An error of theirs is raised here. However this ends, by the last item, by an error or because the caller leaves
