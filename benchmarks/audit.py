@@ -34,7 +34,7 @@ def main() -> None:
     for name in options.models or tuple(seals()):
         found = audit(locate(name), pixels, split="PublicTest", progress=told).figures
         print(f"\n{text(found)}", file=sys.stderr)
-        figures[name] = {**found, "sha256": seals()[name].sha256} if name in seals() else found
+        figures[name] = found
         if options.cards:
             into_card(name, found)
     print(f"written: {_machine.write('audit', figures).name}")

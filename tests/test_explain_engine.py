@@ -58,6 +58,41 @@ def test_no_face_is_an_empty_result(base):
         base.explain_picture(np.zeros((90, 90, 3), np.uint8), 1)
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"methods": "cma"},
+        {"layers": "steam"},
+        {"target": "hapy"},
+        {"versus": "hapy"},
+        {"target": "sad", "versus": "sad"},
+    ],
+)
+def test_wrong_words_are_refused_even_where_there_is_no_face(base, asked):
+    with pytest.raises(MienError):
+        base.explain_picture(np.zeros((90, 90, 3), np.uint8), **asked)
+
+
+def test_the_crop_of_a_face_is_what_was_explained(base, told):
+    from mien.media import picture
+
+    pixels = picture(PORTRAITS).pixels
+    for each in told:
+        assert base.look(base.crop(pixels, each.face)).emotions == each.emotions
+
+
+def test_what_excites_a_channel_are_the_faces_on_which_it_is_strongest(base):
+    crops = np.random.default_rng(0).integers(0, 256, (70, 48, 48)).astype(np.uint8)
+    found = base.exciting(crops, "stem", [0, 5, 31], count=4)
+    strength = np.stack([base.explain(crop, (), "stem").layers[0].activations.mean(axis=(1, 2)) for crop in crops])
+    for channel, places in found.items():
+        wanted = np.argsort(-strength[:, channel], kind="stable")[:4]
+        assert places == tuple(place for place in wanted.tolist() if strength[place, channel] > 0)
+    assert base.exciting(crops[:0], "stem", [3]) == {3: ()}
+    with pytest.raises(MienError, match="no layer 'stems'"):
+        base.exciting(crops, "stems", [0])
+
+
 def test_everything_is_plain_json(told):
     for each in told:
         again = json.loads(json.dumps(each.to_dict(), allow_nan=False))

@@ -24,6 +24,7 @@ def dissect(
     **how: Any,
 ) -> tuple[Explanation, ...]:
     """An explanation for each face of a result that was read from these crops, or for the one with this number."""
+    inside.check(how["methods"], how["layers"], how["target"], how["versus"])
     chosen = range(len(result)) if number is None else [_place(number, result)]
     return tuple(_explained(inside, result, crops[place], framing, place, how) for place in chosen)
 

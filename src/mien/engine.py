@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -195,6 +195,19 @@ class Engine:
         found = self._find(source, min_face, max_pixels)
         how = {"methods": methods, "layers": layers, "target": target, "versus": versus, "seed": seed}
         return dissect(self._inside, self._read_found([found])[0], found.crops, self._framing, face, **how)
+
+    def exciting(
+        self, crops: NDArray[np.uint8], layer: str, channels: Sequence[int], count: int = 9
+    ) -> Mapping[int, tuple[int, ...]]:
+        """What each channel of a layer responds to: the places of the crops that excite it most, the strongest first.
+
+        Crops as in :meth:`score`. Where fewer than ``count`` excite a channel at all, there are fewer.
+        """
+        return self._inside.exciting(self._as_input(media.crops(crops)), layer, channels, count)
+
+    def crop(self, pixels: Pixels, face: Face) -> Pixels:
+        """The face cut out of a picture as this model wants it: RGB uint8 ``(side, side, 3)``."""
+        return cut(pixels, face, self._framing, self.card.side)
 
     def _one(self, crop: Source) -> NDArray[np.uint8]:
         one: NDArray[np.uint8] = self._as_input(media.picture(crop).pixels[None])[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mien.explain import saliency
 from mien.explain.anatomy import Anatomy, Part
+from mien.explain.exciting import most_exciting
 from mien.explain.explanation import Explanation, Look, Map, Saliency
 from mien.explain.flip import smallest_flip
 from mien.explain.question import Question, methods_of, question_of
@@ -119,12 +120,30 @@ class Inside:
             **facts,
         )
 
+    def check(
+        self, methods: str | Sequence[str], layers: str | Sequence[str], target: str | None, versus: str | None
+    ) -> None:
+        """Refuse what :meth:`explain` would refuse, before there is a face."""
+        methods_of(methods)
+        self._choose(layers)
+        for word in filter(None, (target, versus)):
+            question_of(self.card.labels, word, versus if word == target else None, 0)
+
     def saliency(self, face: Pixels, method: str, target: str, versus: str | None = None, seed: int = 0) -> Saliency:
         """One map of one face ``(side, side, channels)``, and nothing else."""
         (possible,) = self._possible(methods_of([method]))
         question = question_of(self.card.labels, target, versus, seed)
         sight = self._sight(face, self._ends(logits=False)) if possible == "cam" else None
         return self._saliency(face, possible, question, sight)
+
+    def exciting(
+        self, faces: Pixels, layer: str, channels: Sequence[int], count: int = 9
+    ) -> Mapping[int, tuple[int, ...]]:
+        """The faces ``(N, side, side, channels)`` that excite each of a layer's channels most, by their places."""
+        if self._taps is None or not len(faces):
+            return dict.fromkeys(channels, ())
+        (part,) = self._choose([layer])
+        return most_exciting(self._taps, faces, part, channels, count)
 
     def _choose(self, layers: str | Sequence[str]) -> tuple[Part, ...]:
         return () if self.anatomy is None else self.anatomy.choose(layers)
