@@ -97,7 +97,10 @@ class Anatomy:
     @cached_property
     def landmarks(self) -> frozenset[str]:
         """What ``auto`` shows: the end of every stage (before the maps shrink), every pooling, and the logits."""
-        chosen = [part for part in self.parts if part.kind == "pool" and _is_main(part)]
+        pools = [part for part in self.parts if part.kind == "pool" and _is_main(part)]
+        # Of the global ones the last: those before it stand in gates.
+        chosen = [part for part in pools if part.spread is not None]
+        chosen += [part for part in pools if part.spread is None][-1:]
         chosen += [part for part in self.parts if self.head is not None and part.tensor == self.head.logits]
         placed = [part for part in self.parts if part.spread is not None and part.kind in ("conv", "activation")]
         steps = {part.spread.length: part for part in placed if part.spread is not None}
@@ -127,8 +130,8 @@ class Anatomy:
 
 
 def _is_main(part: Part) -> bool:
-    """Poolings beside the main path only fit a shortcut to it."""
-    return "short" not in part.name.split(".")
+    """Poolings of one pixel only fit a shortcut to the path beside it, and so do those that are named so."""
+    return max(part.node.attributes.get("kernel_shape", [2])) > 1 and "short" not in part.name.split(".")
 
 
 def _layers(blueprint: Blueprint) -> Iterator[tuple[str, str, Node]]:
