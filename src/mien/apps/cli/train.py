@@ -88,7 +88,7 @@ def train(
 
 def _word(name: str) -> str:
     """A name that is one folder."""
-    if not name.strip() or Path(name).name != name:
+    if not name.strip() or name == os.pardir or Path(name).name != name:
         raise click.BadParameter(f"'{name}' is no name for a folder; --runs says where runs are", param_hint="--name")
     return name
 
