@@ -49,8 +49,9 @@ def rise(ask: Ask, face: NDArray[np.uint8], question: Question, masks: int = MAS
     """How much better the target fares with a pixel than without it, over seeded random masks."""
     kept = _random(face.shape[0], masks, question.seed)
     scores = _scores(ask, _covered(face, 1 - kept), question)
-    centred = (kept - kept.mean(axis=0)) / (kept.std(axis=0) + 1e-6)
-    found = np.tensordot(scores - scores.mean(), centred, axes=1) / len(kept)
+    # Less their mean the scores need no mean of the masks; where masks vary more they say no more for it.
+    told = (scores - scores.mean()).astype(np.float32)
+    found = np.tensordot(told, kept, axes=1) / (len(kept) * (kept.std(axis=0) + 1e-6))
     return frozen(found if question.versus is not None else np.maximum(found, 0))
 
 
