@@ -55,6 +55,20 @@ ALL = list(commands())
 LINES = [line for path, each in ALL for line in examples_in(help_of(path, each))]
 
 
+#: A recipe whose training takes seconds.
+TINY = """
+[data]
+held_out = 14
+[net]
+width = 4
+depth = [1]
+[fit]
+epochs = 1
+batch = 32
+precision = "float32"
+"""
+
+
 # Help
 
 
@@ -78,6 +92,8 @@ def desk(tmp_path_factory):
     (folder / "small.onnx").write_bytes(tiny_model())
     bring_film(folder / "clip.webm")
     (folder / "people.csv").write_text("age\n" + "".join(f"{20 + each % 60}\n" for each in range(210)))
+    (folder / "tiny.toml").write_text(TINY)
+    (folder / "space.toml").write_text("[fit.rate]\nlow = 0.01\nhigh = 0.1\nlog = true\n")
     (folder / "student.toml").write_text('[data]\nheld_out = 14\n[teach]\ntargets = "targets/teachers.npz"\n')
     return folder
 

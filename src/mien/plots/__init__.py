@@ -26,6 +26,8 @@ from mien.plots.matrix import confusion as confusion
 from mien.plots.network import Stage as Stage
 from mien.plots.network import network as network
 from mien.plots.runs import runs as runs
+from mien.plots.search import importance as importance
+from mien.plots.search import trials as trials
 from mien.plots.strength import Dot as Dot
 from mien.plots.strength import Panel as Panel
 from mien.plots.strength import groups as groups

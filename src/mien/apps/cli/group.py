@@ -13,7 +13,10 @@ from mien.errors import nearest
 #: The commands in the order of the help, and where each lives.
 COMMANDS = {
     "predict": "mien.apps.cli.predict",
+    "explain": "mien.apps.cli.explain",
     "video": "mien.apps.cli.video",
+    "live": "mien.apps.cli.live",
+    "serve": "mien.apps.cli.serve",
     "models": "mien.apps.cli.models",
     "data": "mien.apps.cli.data",
     "nets": "mien.apps.cli.nets",
@@ -21,6 +24,7 @@ COMMANDS = {
     "runs": "mien.apps.cli.runs",
     "evaluate": "mien.apps.cli.evaluate",
     "compare": "mien.apps.cli.compare",
+    "tune": "mien.apps.cli.tune",
     "distill": "mien.apps.cli.distill",
     "export": "mien.apps.cli.export",
     "audit": "mien.apps.cli.audit",

@@ -1,0 +1,142 @@
+"""``mien tune``: try settings of a recipe, and keep the best."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mien.apps.cli.bar import Bar
+from mien.apps.cli.data_source import extras
+from mien.apps.cli.hushed import hushed
+from mien.apps.cli.output import printable, remark, say
+
+if TYPE_CHECKING:
+    from mien.lab.data import Faces
+    from mien.lab.events import Event
+    from mien.lab.recipe import Recipe
+    from mien.lab.tune import Trial, Tuned
+
+EPILOG = """\b
+Examples:
+  mien tune tiny.toml --space space.toml --trials 2 --data faces -o tuned
+
+\b
+SPACE has a section for each setting that is tried:
+  [fit.rate]
+  low = 0.01
+  high = 0.3
+  log = true
+  [net.width]
+  choices = [24, 32, 48]
+
+\b
+Exit status: 0; 1 if recipe, space or data cannot be used; 2 for wrong usage; 130 and 143 after
+Ctrl-C and SIGTERM: the same command goes on.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--space", required=True, type=click.Path(path_type=Path), metavar="FILE", help="What to try, as TOML.")
+@click.option("--trials", default=20, show_default=True, type=click.IntRange(1), help="Until so many were tried.")
+@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Or until so much time is over.")
+@click.option("--data", metavar="SRC", help="Faces with labels. Without it: those the recipe names.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="Else tuned/ and the recipe's name.")
+@click.option("--json", "as_json", is_flag=True, help="Print the best trial as one line.")
+def tune(
+    recipe: Path, space: Path, trials: int, hours: float | None, data: str | None, out: Path | None, as_json: bool
+) -> None:
+    """Search for better settings of RECIPE.
+
+    Each trial is a training with other settings; those that lie behind are ended early. The folder receives the study
+    (study.db), trials.csv, best.toml, and figures of which settings made the difference. Killed at any moment, the
+    same command goes on. What the recipe holds out stays untouched: settings are chosen on other Training faces.
+    """
+    with extras(), hushed():
+        from mien.lab import space as spaces
+        from mien.lab import tune as lab
+        from mien.lab.recipe import Recipe
+        from mien.lab.sheet import place
+
+        start, tried = Recipe.read(recipe), spaces.read(space)
+        folder = out or Path("tuned", start.name)
+        with place(folder):
+            faces = _faces(start, data)
+            with Bar(trials * start.fit.epochs, amount="{:,} epochs".format) as bar:
+                view = _View(bar, start.fit.epochs)
+                found = lab.tune(
+                    start, tried, faces, folder, trials=trials, hours=hours, watch=view.watch, tell=view.tell
+                )
+        _draw(folder, found)
+    say(json.dumps(_plain(found), ensure_ascii=False) if as_json else _told(found))
+    if found.best:
+        remark(f"Train it: mien train {printable(str(folder / lab.BEST))} --name best")
+
+
+def _faces(recipe: Recipe, data: str | None) -> Faces:
+    from mien.lab.sources import read
+    from mien.lab.sources.several import of_recipe
+
+    with Bar() as bar:
+        return read(data, progress=bar.update).faces if data else of_recipe(recipe, bar.update)
+
+
+class _View:
+    """A bar over all epochs that may come, and a line for each trial that ended."""
+
+    def __init__(self, bar: Bar, epochs: int) -> None:
+        self._bar, self._epochs, self._trials, self._inside = bar, epochs, 0, 0
+
+    def watch(self, event: Event) -> None:
+        from mien.lab.events import Epoch
+
+        if isinstance(event, Epoch):
+            self._inside = len(event.history)
+            self._bar.update(self._trials * self._epochs + self._inside)
+
+    def tell(self, trial: Trial, found: Tuned) -> None:
+        self._trials += 1
+        self._bar.wipe()
+        remark(_line(trial))
+
+
+def _line(trial: Trial) -> str:
+    value = "" if trial.value is None else f"{100 * trial.value:.1f} % "
+    settings = ", ".join(f"{key} {_short(each)}" for key, each in trial.settings.items())
+    return printable(f"trial {trial.number}: {value}{trial.state} after {trial.epochs} epochs ({settings})")
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _draw(folder: Path, found: Tuned) -> None:
+    from mien import plots
+    from mien.lab.sheet import written
+
+    values, whole = [each.value for each in found.trials], [each.state == "finished" for each in found.trials]
+    if any(value is not None for value in values):
+        written(folder / "trials.png", plots.png(plots.trials(values, whole)))
+    if found.importance:
+        written(folder / "importance.png", plots.png(plots.importance(found.importance)))
+
+
+def _plain(found: Tuned) -> dict[str, Any]:
+    best = found.best
+    return {
+        "trials": len(found.trials),
+        "best": best and {"trial": best.number, "accuracy": best.value, "settings": dict(best.settings)},
+        "importance": dict(found.importance),
+    }
+
+
+def _told(found: Tuned) -> str:
+    if found.best is None:
+        return "No trial was finished yet; the same command goes on."
+    lines = [f"best: {_line(found.best)}"]
+    ranked = sorted(found.importance.items(), key=lambda part: -part[1])
+    lines += [f"  {100 * part:3.0f} % of the differences come from {key}" for key, part in ranked]
+    return "\n".join(lines)

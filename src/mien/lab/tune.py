@@ -1,0 +1,289 @@
+"""A search for better settings: trials are trained, the hopeless ones ended early, and what was tried is never lost.
+
+What the recipe holds out is taken away before the search begins: settings are chosen on other Training faces, held out
+of the rest. PublicTest is not looked at. The study lies in ``study.db`` (SQLite); the same call goes on with it, a
+trial that was killed from its last whole epoch.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from mien.errors import LabError
+from mien.lab import checkpoint, toml
+from mien.lab.data import Faces, divide
+from mien.lab.events import Epoch, Event, Stop, Stopped, Watch
+from mien.lab.recipe import Recipe
+from mien.lab.space import Choices, Range, Space, changed
+
+STUDY, TRIALS, BEST = "study.db", "trials.csv", "best.toml"
+
+#: Trials that run to their end before any is compared with them, and the part of the epochs each gets in peace.
+_FIRST, _PEACE = 4, 0.25
+
+
+class Train(Protocol):
+    """What one trial asks for: :func:`mien.lab.fit.fit`, or in tests somebody who is quicker."""
+
+    def __call__(
+        self, recipe: Recipe, faces: Faces, folder: Path, *, watch: Watch | None, stop: Stop | None
+    ) -> object: ...
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One set of settings: ``state`` is finished, ended early, failed or interrupted; ``value`` the accuracy, or None.
+
+    ``epochs`` are those that were trained.
+    """
+
+    number: int
+    state: str
+    settings: Mapping[str, Any]
+    value: float | None
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """All trials, the best finished one, and the recipe with its settings; None where none was finished.
+
+    ``importance`` is known when the search ends: by setting, the part of the differences that it explains.
+    """
+
+    trials: tuple[Trial, ...]
+    best: Trial | None
+    recipe: Recipe | None
+    importance: Mapping[str, float]
+
+
+def tune(
+    recipe: Recipe,
+    space: Space,
+    faces: Faces,
+    folder: Path,
+    *,
+    trials: int,
+    hours: float | None = None,
+    watch: Watch | None = None,
+    tell: Callable[[Trial, Tuned], None] | None = None,
+    train: Train | None = None,
+) -> Tuned:
+    """Trains until there are ``trials`` finished or ended ones, or ``hours`` are over; what was found.
+
+    ``watch`` hears of every epoch, ``tell`` of every trial that ends. A study of another recipe or space is refused.
+    """
+    learned = _kept_apart(recipe, faces)
+    deadline = time.monotonic() + hours * 3600 if hours else float("inf")
+    folder.mkdir(parents=True, exist_ok=True)
+    study = _study(folder, recipe, space)
+    _take_up(study)
+    while _done(study) < trials and time.monotonic() < deadline:
+        trial = study.ask()
+        try:
+            value = _trained(train or _fit(), _tried(trial, recipe, space), learned, folder, watch, deadline)
+        except Stopped:
+            break  # its state stays "running": the next call takes it up
+        except _Hopeless:
+            study.tell(trial, state=TrialState.PRUNED)
+        except LabError as error:
+            study.tell(trial, state=TrialState.FAIL)
+            if not _done(study):  # it is the recipe or the data, not the settings
+                raise error
+        else:
+            study.tell(trial, value)
+        found = _found(study, recipe)
+        _write(folder, found)
+        if tell:
+            tell(found.trials[trial.number], found)
+    found = _found(study, recipe)
+    return replace(found, importance=_importance(study, found))
+
+
+class _Hopeless(Exception):
+    """A trial that lies behind the others."""
+
+
+def _kept_apart(recipe: Recipe, faces: Faces) -> Faces:
+    """The faces without those that the recipe holds out: what is chosen here is not measured on them."""
+    learned, kept = divide(recipe, faces)
+    if not len(kept):
+        raise LabError(
+            "The recipe holds no faces out", "settings are compared on held-out faces", "Set data.held_out in it"
+        )
+    if len(divide(recipe, learned)[1]) < len(kept) / 2 or not len(divide(recipe, learned)[0]):
+        happened = f"{len(learned):,} faces are too few to hold out {len(kept):,} a second time"
+        raise LabError(happened, "settings are chosen on other faces than the recipe holds out", "Lower data.held_out")
+    return learned
+
+
+def _study(folder: Path, recipe: Recipe, space: Space) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = optuna.storages.RDBStorage(f"sqlite:///{(folder / STUDY).absolute()}")
+    told = json.dumps([recipe.to_table(), {key: repr(each) for key, each in space.items()}], sort_keys=True)
+    study = optuna.create_study(
+        storage=storage,
+        study_name="mien",
+        direction="maximize",
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(_FIRST, max(round(recipe.fit.epochs * _PEACE), 1)),
+    )
+    # With the same seed a study that goes on would try again what it tried first.
+    study.sampler = optuna.samplers.TPESampler(seed=recipe.fit.seed + len(study.trials))
+    before = study.user_attrs.get("told")
+    if before is None:
+        study.set_user_attr("told", told)
+    elif before != told:
+        happened = f"'{folder}' holds a search of another recipe or space"
+        raise LabError(happened, "the same two were expected", "Name another folder with -o")
+    return study
+
+
+def _take_up(study: optuna.Study) -> None:
+    """Trials that a kill left behind are asked for again, first, and go on in their folder."""
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.enqueue_trial(trial.params, user_attrs={"folder": _folder(trial)})
+        study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _folder(trial: Any) -> str:
+    return str(trial.user_attrs.get("folder") or f"{trial.number:04d}")
+
+
+def _done(study: optuna.Study) -> int:
+    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+
+
+def _fit() -> Train:
+    from mien.lab.fit import fit  # Keras takes seconds to begin
+
+    return fit
+
+
+def _tried(trial: optuna.Trial, recipe: Recipe, space: Space) -> tuple[optuna.Trial, Recipe]:
+    values = {key: _suggested(trial, key, each) for key, each in space.items()}
+    return trial, changed(recipe, values).settled()
+
+
+def _trained(
+    train: Train,
+    tried: tuple[optuna.Trial, Recipe],
+    faces: Faces,
+    folder: Path,
+    watch: Watch | None,
+    deadline: float,
+) -> float:
+    """The accuracy of one trial on its held-out faces."""
+    trial, recipe = tried
+    place, rows = folder / "trials" / _folder(trial), list[float]()
+
+    def look(event: Event) -> None:
+        if watch:
+            watch(event)
+        if isinstance(event, Epoch):
+            for number in range(len(rows), len(event.history)):
+                rows.append(event.history[number]["held_out"])
+                trial.report(rows[-1], number + 1)
+            if trial.should_prune():
+                raise _Hopeless
+
+    try:
+        train(recipe, faces, place, watch=look, stop=lambda: time.monotonic() > deadline)
+    except _Hopeless:
+        _clear(place)
+        raise
+    if not rows:  # it had its last epoch when it was killed
+        rows = [row["held_out"] for row in checkpoint.read(place, checkpoint.recipe_of(place))[1]]
+    _clear(place)
+    return max(rows) if recipe.fit.keep == "best" else rows[-1]
+
+
+def _suggested(trial: optuna.Trial, key: str, each: Range | Choices) -> Any:
+    if isinstance(each, Choices):
+        return each.of_word(trial.suggest_categorical(key, each.words))
+    if each.whole:
+        return trial.suggest_int(key, int(each.low), int(each.high), step=int(each.step or 1), log=each.log)
+    return trial.suggest_float(key, each.low, each.high, step=each.step, log=each.log)
+
+
+def _clear(place: Path) -> None:
+    """Recipe and history of a trial stay; its weights would fill the disk."""
+    for name in (checkpoint.STATE, checkpoint.BEFORE, checkpoint.BEST, checkpoint.WEIGHTS):
+        (place / name).unlink(missing_ok=True)
+
+
+def _found(study: optuna.Study, recipe: Recipe) -> Tuned:
+    told = tuple(_told(each) for each in study.get_trials(deepcopy=False))
+    finished = [each for each in told if each.state == "finished" and each.value is not None]
+    if not finished:
+        return Tuned(told, None, None, {})
+    best = max(finished, key=lambda each: (each.value, -each.number))
+    return Tuned(told, best, changed(recipe, best.settings), {})
+
+
+_STATES = {
+    TrialState.COMPLETE: "finished",
+    TrialState.PRUNED: "ended early",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "interrupted",
+    TrialState.WAITING: "waiting",
+}
+
+
+def _told(trial: FrozenTrial) -> Trial:
+    values = trial.intermediate_values
+    settings = {
+        key: json.loads(value) if isinstance(trial.distributions[key], _CATEGORICAL) else value
+        for key, value in trial.params.items()
+    }
+    last = values[max(values)] if values else None
+    value = last if trial.value is None else trial.value
+    return Trial(trial.number, _STATES[trial.state], settings, value, len(values))
+
+
+_CATEGORICAL = optuna.distributions.CategoricalDistribution
+
+
+def _importance(study: optuna.Study, found: Tuned) -> dict[str, float]:
+    """By setting how much of the differences it explains, 0 to 1; empty while there is too little to tell."""
+    finished = [each for each in found.trials if each.state == "finished"]
+    if len(finished) < 3 or len({each.value for each in finished}) < 2:
+        return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+
+
+def _write(folder: Path, found: Tuned) -> None:
+    checkpoint.write_whole(folder / TRIALS, table(found).encode())
+    if found.recipe and found.best and found.best.value is not None:
+        head = _HEAD.format(found.best.number, len(found.trials), 100 * found.best.value, found.best.epochs)
+        checkpoint.write_whole(folder / BEST, (head + toml.written(found.recipe.settled().to_table())).encode())
+
+
+_HEAD = """\
+# Trial {} of {}: {:.1f} % of its held-out faces, after {} epochs.
+# It was chosen because it came out best, so another run of it will come out a little lower.
+
+"""
+
+
+def table(found: Tuned) -> str:
+    """``trials.csv``: a row for each trial."""
+    names = sorted({key for each in found.trials for key in each.settings})
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["trial", "state", "accuracy", "epochs", *names])
+    for each in found.trials:
+        value = "" if each.value is None else f"{each.value:.5f}"
+        rows.writerow([each.number, each.state, value, each.epochs, *(each.settings.get(name, "") for name in names)])
+    return text.getvalue()
