@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: Packages of the extras, by the name they are imported under.
-_PACKAGES = {"matplotlib": "lab", "sklearn": "lab", "pandas": "lab", "keras": "train", "tensorflow": "train"}
+_PACKAGES = {"matplotlib": "lab", "sklearn": "lab", "pandas": "lab", "onnx": "lab"} | dict.fromkeys(
+    ("keras", "tensorflow", "tf2onnx", "optuna"), "train"
+)
 
 
 def source_options(command: Command) -> Command:
