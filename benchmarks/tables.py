@@ -183,6 +183,92 @@ def scenes(figures: Figures) -> str:
     return table(header, rows)
 
 
+def recipes(figures: Figures) -> str:
+    """Every recipe that was followed to its end, the most accurate first; fewer classes are an easier question."""
+    rows = [(name, told, run) for name, told in figures.items() for run in [told["runs"][0]]]
+    rows.sort(key=lambda row: (-row[1]["classes"], -mean(row[1], "accuracy")))
+    return table(
+        ["recipe", "PublicTest", "seeds", "no twins", "balanced", "epochs", "training", "parameters", "write-ups"],
+        [
+            (
+                f"[{name}](../recipes/{name}.toml)" + (", five classes" if told["classes"] == 5 else ""),
+                percent(mean(told, "accuracy")),
+                len(seeds(told)),
+                percent(mean(told, "accuracy_no_twins")),
+                percent(mean(told, "balanced_accuracy")),
+                f"{run['epochs']} of {run['planned']}" + (", shortened" if run["shortened"] else ""),
+                minutes(mean(told, "seconds")),
+                f"{told['parameters'] / 1e6:.1f} M",
+                CLAIMS.get(told["net"], ""),
+            )
+            for name, told, run in rows
+        ],
+    )
+
+
+#: What popular write-ups claim for nets of such a kind; ours began without weights from elsewhere.
+CLAIMS = {
+    **dict.fromkeys(("basic", "batchnorm"), "50, 65-70, 66 %"),
+    **dict.fromkeys(("vgg16", "resnet50v2", "mobilenetv2", "efficientnetb0"), "75-85 %, with transfer"),
+}
+
+
+def seeds(told: Figures) -> list[Figures]:
+    """The runs that count: those in full, or where there are none all."""
+    return [run for run in told["runs"] if not run["shortened"]] or told["runs"]
+
+
+def mean(told: Figures, key: str) -> float:
+    runs = seeds(told)
+    return float(sum(run[key] for run in runs) / len(runs))
+
+
+def minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def explain(figures: Figures) -> str:
+    """What looking inside costs, beside its targets."""
+    wanted = figures["targets"]
+    rows = [
+        ("cam_adds_ms", "a class map, on top of a reading", "ms", "<"),
+        ("occlusion_ms", "occlusion", "ms", "<"),
+        ("rise_ms", "RISE, 500 masks", "ms", "<"),
+        ("looks_per_s", "`engine.look`: layers, shares and class map", "faces/s", "≥"),
+        ("all_layers_ms", "activations of every layer", "ms", ""),
+        ("occlusion_and_flip_ms", "occlusion, and the smallest part that changes the answer", "ms", ""),
+        ("first_explanation_ms", "the first explanation, two faces found and the model opened", "ms", ""),
+    ]
+    lines = [
+        (words, f"{figures[name]} {unit}", f"{sign} {wanted[name]} {unit}" if name in wanted else "")
+        for name, words, unit, sign in rows
+    ]
+    return table([f"{figures['model']}, two cores", "measured", "target"], lines)
+
+
+def audit(figures: Figures) -> str:
+    """Every method and baseline of every model that was audited."""
+    header = ["map", "deletion, low is good", "insertion, high is good", "beats", "noise", "shuffled", "to be believed"]
+    rows = [audited(model, name, row) for model, told in figures.items() for name, row in maps_of(told)]
+    verdicts = "\n\n".join(told["verdict"] for told in figures.values())
+    return f"{table(header, rows)}\n\n{verdicts}"
+
+
+def maps_of(told: Figures) -> Iterator[tuple[str, Figures]]:
+    yield from told["methods"].items()
+    yield from told["baselines"].items()
+
+
+def audited(model: str, name: str, row: Figures) -> Sequence[str]:
+    areas = ["{:.3f} ({:.3f} to {:.3f})".format(*row[curve]) for curve in ("deletion", "insertion")]
+    if "against" not in row:
+        return [f"{model}: {name}", *areas, "", "", "", ""]
+    beats = [other for other, gain in row["against"].items() if all(low > 0 for _, low, _ in gain.values())]
+    steady, last = row["stability"][0], row["shuffled"][-1]["likeness"]
+    believed = "yes" if row["believable"] else "no"
+    return [f"{model}: {name}", *areas, ", ".join(beats) or "none", f"{steady:.2f}", f"{last:.2f}", believed]
+
+
 def percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %")
 
@@ -197,6 +283,9 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "framing": ("framing", framing),
     "levelling": ("framing", levelling),
     "scenes": ("scenes", scenes),
+    "explain": ("explain", explain),
+    "audit": ("audit", audit),
+    "recipes": ("recipes", recipes),
 }
 
 if __name__ == "__main__":

@@ -104,3 +104,10 @@ def test_a_recipe_comes_by_its_name_or_its_path(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", shelf.names_there())
 def test_every_recipe_on_the_shelf_is_called_like_its_file(name):
     assert shelf.recipe(name).name == name
+
+
+def test_the_recipe_in_the_docs_is_one(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text("utf-8")
+    (tmp_path / "mine.toml").write_text(page.partition("```toml\n")[2].partition("```")[0])
+    recipe = Recipe.read(tmp_path / "mine.toml")
+    assert recipe.data.sources[1].labels == {"contempt": "", "anger": "angry"}

@@ -1,0 +1,137 @@
+"""What each recipe gives when it is followed: reads finished runs, and writes the figures into results and headers.
+
+    python benchmarks/recipes.py runs
+
+A run belongs to a recipe when it has the same settings, but for its name, its seed, where its data lies, and, told as
+shortened, how many epochs there were. Writes ``results/recipes.json`` and the block at the top of ``recipes/*.toml``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from _machine import HERE, write
+
+from mien.lab import run_folder
+from mien.lab.recipe import Recipe
+from mien.lab.run_folder import FINISHED, Run
+
+RECIPES = HERE.parent / "recipes"
+
+#: What a run may differ in from the recipe that it follows. Precision "auto" becomes what was faster.
+_FREE = ("name", "data.sources", "fit.seed", "fit.epochs", "fit.precision", "net.votes")
+
+#: The block that is written into a recipe, in comments.
+_BEGIN, _END = "# What came out, written by benchmarks/recipes.py:", "# So far what came out."
+_BLOCK = re.compile(rf"^{re.escape(_BEGIN)}\n.*?^{re.escape(_END)}\n", re.DOTALL | re.MULTILINE)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, help="the folder of the runs")
+    found = figures(parser.parse_args().runs)
+    print(write("recipes", found))
+    for name, told in found.items():
+        path = RECIPES / f"{name}.toml"
+        path.write_text(headed(path.read_text("utf-8"), block(name, told)), "utf-8")
+        print(f"{name}: {len(told['runs'])} runs")
+
+
+def figures(home: Path) -> dict[str, Any]:
+    """By recipe: its net, and what every finished run of it gave."""
+    runs = [run for run in run_folder.every(home) if run.state == FINISHED and run.metrics.get("split") == "public"]
+    found = {}
+    for path in sorted(RECIPES.glob("*.toml")):
+        recipe = Recipe.read(path)
+        own = [run for run in runs if follows(run, recipe)]
+        if own:
+            model = own[0].metrics["model"]
+            size = {key: model[key] for key in ("parameters", "multiply_adds")}
+            each = sorted((figure(run, recipe) for run in own), key=lambda told: (told["shortened"], told["seed"]))
+            found[path.stem] = {"net": recipe.net.name, "classes": len(recipe.data.classes), **size, "runs": each}
+    return found
+
+
+def follows(run: Run, recipe: Recipe) -> bool:
+    return run.recipe is not None and not set(run.recipe.difference(recipe)) - set(_FREE)
+
+
+def figure(run: Run, recipe: Recipe) -> dict[str, Any]:
+    """What one run gave."""
+    keys = ("faces", "accuracy", "ci95", "accuracy_no_twins", "balanced_accuracy", "ece")
+    about, machine = run.environment, run.environment.get("machine", {})
+    assert run.recipe is not None
+    return {
+        "seed": run.recipe.fit.seed,
+        "epochs": run.epochs,
+        "planned": recipe.fit.epochs,
+        "shortened": run.recipe.fit.epochs < recipe.fit.epochs,
+        "precision": run.recipe.fit.precision,
+        "seconds": round(run.seconds),
+        "held_out": run.best[0] if run.best else None,
+        **{key: run.metrics[key] for key in keys},
+        "begun": about.get("begun"),
+        "resumed": len(about.get("resumed", [])),
+        "commit": about.get("commit"),
+        "versions": about.get("versions"),
+        "machine": {key: machine.get(key) for key in ("processor", "cores", "instructions")},
+    }
+
+
+def headed(text: str, lines: Sequence[str]) -> str:
+    """The recipe with this block behind the comments it begins with, or in the place of an older block."""
+    made = "\n".join([_BEGIN, *lines, _END]) + "\n"
+    if _BLOCK.search(text):
+        return _BLOCK.sub(lambda _: made, text, count=1)
+    comments = re.match(r"(#.*\n)*", text)
+    assert comments is not None
+    return f"{comments[0]}#\n{made}{text[comments.end() :]}"
+
+
+def block(name: str, told: Mapping[str, Any]) -> Iterator[str]:
+    """Command, figure, time and machine of every run, and of several seeds what they give on average."""
+    for run in told["runs"]:
+        yield f"#   {command(name, run)}"
+        yield f"#     {outcome(run)}"
+        yield f"#     {circumstances(run)}"
+    whole = [run["accuracy"] for run in told["runs"] if not run["shortened"]]
+    if len(whole) > 1:
+        spread = f"{100 * statistics.fmean(whole):.1f} % ± {100 * statistics.stdev(whole):.1f}"
+        yield f"#   {len(whole)} seeds together: PublicTest {spread}"
+
+
+def command(name: str, run: Mapping[str, Any]) -> str:
+    words = f"mien train recipes/{name}.toml --data fer2013.csv"
+    words += f" --epochs {run['epochs']}" if run["shortened"] else ""
+    return words + (f" --set fit.seed={run['seed']} --name {name}-{run['seed']}" if run["seed"] else "")
+
+
+def outcome(run: Mapping[str, Any]) -> str:
+    low, high = run["ci95"]
+    told = f"PublicTest {100 * run['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+    twins = f", {100 * run['accuracy_no_twins']:.1f} % without twins" if run["accuracy_no_twins"] is not None else ""
+    return f"{told}{twins}, balanced {100 * run['balanced_accuracy']:.1f} %; {run['faces']:,} faces"
+
+
+def circumstances(run: Mapping[str, Any]) -> str:
+    """How long and on what; a run that stopped early by its own rule is no shortened one."""
+    fewer = run["epochs"] < run["planned"]
+    epochs = f"{run['epochs']} of {run['planned']} epochs" if fewer else f"{run['epochs']} epochs"
+    why = ", shortened" if run["shortened"] else ", stopped by itself" if fewer else ""
+    machine = run["machine"]
+    again = f", taken up again {run['resumed']} times" if run["resumed"] else ""
+    return f"{epochs}{why} in {span(run['seconds'])} on {machine['cores']} cores of {machine['processor']}{again}"
+
+
+def span(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} minutes" if minutes < 120 else f"{seconds / 3600:.1f} hours"
+
+
+if __name__ == "__main__":
+    main()
