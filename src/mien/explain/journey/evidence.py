@@ -39,12 +39,13 @@ def where(scene: Scene) -> Step:
     goal = f"“{escape(told.target)}”" + (f" rather than “{escape(told.versus)}”" if told.versus else "")
     top = told.regions[0].top if told.regions else None
     seen = f"; {whole_percent(top.share)} of it lies on the {_region(top.label)}" if top and top.label != "rest" else ""
+    bright = "orange" if told.versus else "bright"
     return Step(
         key="where",
         short="Where",
         eyebrow="evidence",
         title="Where did it look?",
-        words=f"The bright places are those of the face that spoke most for {goal}{seen}. Such a map is a good hint "
+        words=f"The {bright} places are those of the face that spoke most for {goal}{seen}. Such a map is a good hint "
         "and no proof: it says where the network found something, not whether it was right.",
         html="".join(_method(scene, place) for place in range(len(told.maps))),
         thumb=_over(scene, told.maps[0], "thumb"),

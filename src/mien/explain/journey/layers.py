@@ -79,7 +79,7 @@ def _deep(scene: Scene, layer: Layer) -> tuple[str, str]:
         return (
             "First it sees edges and light",
             "Each picture below is the face seen through one filter: bright where its pattern was found, dark where "
-            "it was not. A place of these maps knows only a few dots, so all it can tell is edges and changes of light.",
+            "it was not. A place of these maps knows only a few dots: all it can tell is edges and changes of light.",
         )
     if part < 0.75:
         return (
