@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from mien.errors import LabError, MienError
-from mien.lab import checkpoint, devices, nets, precision, schedule, steps, transfer
+from mien.lab import checkpoint, devices, nets, precision, schedule, steps, teachers, transfer
 from mien.lab.batches import batches
 from mien.lab.data import TRAINING, Faces, divide
 from mien.lab.descent import Descent
@@ -92,7 +92,7 @@ class _Run:
         keras.utils.set_random_seed(recipe.fit.seed)
         self.net, self.average = (nets.of_recipe(recipe, recipe.fit.precision) for _ in range(2))
         self.seed = keras.random.SeedGenerator(recipe.fit.seed)
-        self.objective = Objective(recipe, class_weights(recipe, learned.shares))
+        self.objective = Objective(recipe, class_weights(recipe, learned.shares), teachers.say_of(recipe))
         # One for all layers, and before it one for the heads alone where the others begin frozen.
         self.descents = [Descent(recipe, self.net.trainable_variables)]
         if schedule.frozen(recipe):
@@ -176,7 +176,7 @@ class _Run:
 
 def logits(model: keras.Model, pixels: np.ndarray, batch: int = 250) -> list[np.ndarray]:
     """What each head says of these faces, uint8 (N, 48, 48), one pass, no augmentation: arrays (N, 7) and (N, 8)."""
-    forward = steps.of_backend().forward(model)
+    forward = steps.forward_of(model)
     done = [forward(pixels[i : i + batch, ..., None].astype(np.float32)) for i in range(0, len(pixels), batch)]
     answers = [[keras.ops.convert_to_numpy(head) for head in each] for each in done]
     return [np.concatenate([each[head] for each in answers]) for head in range(len(model.outputs))]

@@ -7,6 +7,7 @@ the shares of FER+ voters. Probabilities are made where they are needed: in the 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,11 @@ def _conv_norm_relu(x: Tensor, width: int, name: str, stride: int = 1) -> Tensor
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
+def _dropout(rate: float, name: str) -> keras.Layer:
+    """With a seed of its own, without which torch would draw from a generator that nobody keeps."""
+    return layers.Dropout(rate, seed=random.randrange(10**9), name=name)
+
+
 def _faces(net: Net) -> tuple[Tensor, Tensor]:
     """The input and what the first layer sees of it: about -2 to 2, the rim cut away, in size and colour as asked."""
     faces = keras.Input((SIDE, SIDE, 1), name="faces")
@@ -58,7 +64,7 @@ def colour_of(net: Net) -> str:
 
 def _trunk(net: Net, name: str, faces: Tensor, features: Tensor) -> keras.Model:
     """Everything up to the heads: faces in, features (N, F) out."""
-    return keras.Model(faces, layers.Dropout(net.dropout, name="dropout")(features), name=name)
+    return keras.Model(faces, _dropout(net.dropout, "dropout")(features), name=name)
 
 
 def basic(net: Net) -> keras.Model:
@@ -72,15 +78,16 @@ def basic(net: Net) -> keras.Model:
 
 
 def batchnorm(net: Net) -> keras.Model:
-    """Blocks of convolution, normalisation, pooling and dropout, as many as ``depth`` is long; dense 512 and 256.
+    """Blocks of convolution, normalisation, pooling and dropout; dense 512 and 256.
 
-    ``order = "pool-norm"`` pools before it normalises.
+    As many blocks as ``depth`` is long, each twice as wide as the one before. ``order = "pool-norm"`` pools before it
+    normalises.
     """
     faces, x = _faces(net)
     for block in range(1, len(net.depth) + 1):
         x = _norm_block(x, net, net.width * 2 ** (block - 1), f"block{block}")
     x = layers.Dense(512, activation="relu", name="dense1")(layers.Flatten(name="flat")(x))
-    x = layers.Dense(256, activation="relu", name="dense2")(layers.Dropout(net.dropout, name="dense1_dropout")(x))
+    x = layers.Dense(256, activation="relu", name="dense2")(_dropout(net.dropout, "dense1_dropout")(x))
     return _trunk(net, "batchnorm", faces, x)
 
 
@@ -92,24 +99,27 @@ def _norm_block(x: Tensor, net: Net, width: int, name: str) -> Tensor:
         x = _norm(layers.MaxPooling2D(2, name=f"{name}_pool")(x), f"{name}_norm")
     else:
         raise LabError(f"net.order is '{net.order}'", "known are norm-pool and pool-norm", "")
-    return layers.Dropout(net.dropout / 2, name=f"{name}_dropout")(x)
+    return _dropout(net.dropout / 2, f"{name}_dropout")(x)
 
 
 def fiveclass(net: Net) -> keras.Model:
-    """The network of the five-class write-ups: two convolutions and pooling, two more each pooled, dense 1024."""
+    """The net of the five-class write-ups: four convolutions, three poolings, dense."""
     faces, x = _faces(net)
     x = layers.Conv2D(32, 3, activation="relu", name="conv1")(x)
     for number, width in enumerate((64, 128, 128), start=2):
         x = layers.Conv2D(width, 3, activation="relu", name=f"conv{number}")(x)
         x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
         if number != 3:
-            x = layers.Dropout(net.dropout / 2, name=f"pool{number}_dropout")(x)
+            x = _dropout(net.dropout / 2, f"pool{number}_dropout")(x)
     x = layers.Dense(1024, activation="relu", name="dense")(layers.Flatten(name="flat")(x))
     return _trunk(net, "fiveclass", faces, x)
 
 
 def vgg(net: Net) -> keras.Model:
-    """A VGG-like net by width and depth: ``depth`` 3x3 convolutions a stage, ``width`` doubled, pooling between."""
+    """3x3 convolutions in stages by width and depth, pooling between.
+
+    ``depth`` convolutions a stage; ``width`` channels in the first, doubled in each that follows.
+    """
     faces, x = _faces(net)
     for stage, convolutions in enumerate(net.depth, start=1):
         for number in range(1, convolutions + 1):
@@ -120,7 +130,10 @@ def vgg(net: Net) -> keras.Model:
 
 
 def residual(net: Net) -> keras.Model:
-    """Residual blocks by width and depth: ``width`` channels, doubled each stage, at 22, 11 and 6 pixels."""
+    """Residual blocks in stages by width and depth.
+
+    ``depth`` blocks a stage; ``width`` channels in the first, doubled in each that follows, at 22, 11 and 6 pixels.
+    """
     faces, x = _faces(net)
     x = _conv_norm_relu(x, net.width, "stem", stride=2)
     for stage, blocks in enumerate(net.depth, start=1):

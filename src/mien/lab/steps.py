@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import keras
 import numpy as np
@@ -42,6 +43,16 @@ class Backend(Protocol):
 
 
 BACKENDS = ("tensorflow", "torch", "jax")
+
+
+_forwards: WeakKeyDictionary[keras.Model, Forward] = WeakKeyDictionary()
+
+
+def forward_of(model: keras.Model) -> Forward:
+    """The model's own, compiled once."""
+    if model not in _forwards:
+        _forwards[model] = of_backend().forward(model)
+    return _forwards[model]
 
 
 def of_backend() -> Backend:

@@ -16,9 +16,11 @@ Values = list[Any]
 
 
 def step(learner: Learner) -> Step:
+    """Compiled once for each value of ``mix``, for the devices of the distribution in which it was made."""
     descent, changed = learner.descent, _others(learner)
     memory, means = descent.optimizer.variables, learner.average.weights
     groups = [descent.variables, changed, memory, means]
+    shared = keras.distribution.distribution()
 
     def compiled(values: list[Values], parts: Values, keep: Any, mix: bool) -> Any:
         trained, others, moments, averages = values
@@ -37,7 +39,7 @@ def step(learner: Learner) -> Step:
 
     def call(arrays: Sequence[np.ndarray], keep: float, mix: bool) -> Any:
         before = [[each.value for each in group] for group in groups]
-        after, figures = function(before, [_dealt(each) for each in arrays], keep, mix)
+        after, figures = function(before, [_dealt(shared, each) for each in arrays], keep, mix)
         for group, values in zip(groups, after, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable.assign(value)
@@ -63,9 +65,8 @@ def _cost(learner: Learner, known: list[Any], followed: list[keras.Variable], pa
     return loss, (right, [scope.get_current_value(each) for each in followed])
 
 
-def _dealt(array: np.ndarray) -> Any:
+def _dealt(shared: Any, array: np.ndarray) -> Any:
     """The batch dealt to the devices in equal parts, where there are several."""
-    shared = keras.distribution.distribution()
     if shared is None:
         return jnp.asarray(array)
     return keras.distribution.distribute_tensor(jnp.asarray(array), shared.get_data_layout(array.shape))

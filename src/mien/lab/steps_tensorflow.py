@@ -65,7 +65,8 @@ def _dealt(strategy: Any, arrays: Sequence[np.ndarray]) -> tuple[Any, ...]:
 
 
 def forward(model: keras.Model) -> Forward:
-    graph = tf.function(lambda faces: model(faces, training=False), reduce_retracing=True)
+    faces = tf.TensorSpec((None, *model.inputs[0].shape[1:]), tf.float32)
+    graph = tf.function(lambda faces: model(faces, training=False), input_signature=[faces])
 
     def call(faces: np.ndarray) -> list[Any]:
         return list(keras.tree.flatten(graph(tf.constant(faces, tf.float32))))

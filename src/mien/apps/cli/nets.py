@@ -1,0 +1,129 @@
+"""``mien nets``: the networks that can be trained, how large they are, and what each is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mien.apps.cli.data_source import extras, writing
+from mien.apps.cli.hushed import hushed
+from mien.apps.cli.output import printable, say
+
+if TYPE_CHECKING:
+    from mien.lab.catalogue import Entry, Layer
+
+EPILOG = """\b
+Examples:
+  mien nets
+  mien nets show basic
+  mien nets show residual --set net.width=20 -o residual.png
+"""
+SHOW_EPILOG = """\b
+Examples:
+  mien nets show basic
+  mien nets show vgg --set net.width=16 --set net.depth=1,1,2 -o vgg.png
+"""
+_CHANGED = "One setting of its recipe, as in 'mien train'. Again: more."
+_SET = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=_CHANGED)
+_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+
+
+@click.group(invoke_without_command=True, epilog=EPILOG)
+@_SET
+@_JSON
+@click.option("--diagrams", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Draw each into DIR.")
+@click.pass_context
+def nets(context: click.Context, settings: tuple[str, ...], as_json: bool, diagrams: Path | None) -> None:
+    """List the networks that can be trained.
+
+    Each as its usual recipe builds it, with what it costs: parameters, and multiplications with an addition
+    for one face. Needs the extra 'train'.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with extras(), hushed():
+        from mien.lab import catalogue
+
+        found = list(catalogue.entries(settings))
+    say(json.dumps([asdict(each) for each in found], ensure_ascii=False) if as_json else _list(found))
+    if diagrams:
+        _draw_all([each.name for each in found], settings, diagrams)
+
+
+@nets.command(epilog=SHOW_EPILOG)
+@click.argument("name")
+@_SET
+@_JSON
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="The diagram, a .png file.")
+def show(name: str, settings: tuple[str, ...], as_json: bool, out: Path | None) -> None:
+    """Show the layers of one network, and draw them.
+
+    NAME is a name from 'mien nets'. Needs the extra 'train'.
+    """
+    if out and out.suffix.lower() != ".png":
+        raise click.BadParameter(f"'{out}' does not end in .png", param_hint="--out")
+    with extras(), hushed():
+        from mien.lab import catalogue
+
+        built = catalogue.model(catalogue.recipe_of(name, settings))
+        entry, layers = catalogue.entry(name, built), list(catalogue.layers(built))
+    facts = {**asdict(entry), "layers": [asdict(layer) for layer in layers]}
+    say(json.dumps(facts, ensure_ascii=False) if as_json else _told(entry, layers))
+    if out:
+        _draw(name, settings, out)
+
+
+def _list(found: Iterable[Entry]) -> str:
+    rows = [("NAME", "PARAMETERS", "MULTIPLY-ADDS", "WHAT IT IS")]
+    rows += [(each.name, f"{each.parameters:,}", _millions(each.multiply_adds), each.about) for each in found]
+    return _columns(rows, right=(1, 2))
+
+
+def _told(entry: Entry, layers: Iterable[Layer]) -> str:
+    rows = [("LAYER", "KIND", "GIVES", "PARAMETERS")]
+    rows += [(each.name, each.kind, _shape(each.shape), f"{each.parameters:,}") for each in layers]
+    size = f"{entry.parameters:,} parameters, {_millions(entry.multiply_adds)} multiply-adds a face"
+    return f"{printable(entry.name)}: {entry.about}\n{size}\n\n{_columns(rows, right=(3,))}"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.1f} M"
+
+
+def _columns(rows: Sequence[Sequence[str]], right: tuple[int, ...]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(printable(_row(row, widths, right)) for row in rows)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], right: tuple[int, ...]) -> str:
+    fitted = [
+        cell.rjust(width) if place in right else cell.ljust(width)
+        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(fitted).rstrip()
+
+
+def _draw_all(names: Iterable[str], settings: tuple[str, ...], folder: Path) -> None:
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        _draw(name, settings, folder / f"{name}.png")
+
+
+def _draw(name: str, settings: tuple[str, ...], out: Path) -> None:
+    with extras(), hushed():
+        from mien.lab import catalogue, diagram
+
+        content = diagram.png(catalogue.model(catalogue.recipe_of(name, settings)))
+    with writing(out):
+        out.write_bytes(content)
+    say(printable(str(out)))

@@ -1,0 +1,74 @@
+"""``mien nets``: the list, the layers of one, and diagrams."""
+
+import json
+
+import pytest
+
+pytest.importorskip("keras")
+pytestmark = pytest.mark.train
+
+from PIL import Image  # noqa: E402
+
+from command import mien  # noqa: E402
+from mien.lab import catalogue, nets  # noqa: E402
+from test_lab_nets import residual_parameters  # noqa: E402
+
+TINY = ("--set", "net.width=4", "--set", "net.depth=1,2")
+
+
+def test_one_net_layer_by_layer_and_drawn(tmp_path, capsys):
+    assert mien("nets", "show", "residual", *TINY, "-o", tmp_path / "residual.png") == 0
+    out = capsys.readouterr().out
+    assert f"{residual_parameters(4, (1, 2)):,} parameters" in out
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line}
+    assert rows["stage2_block2_2_conv"] == ["Conv2D", "11", "x", "11", "x", "8", "576"]
+    assert rows["votes"][-1] == "72"
+    with Image.open(tmp_path / "residual.png") as picture:
+        assert min(picture.size) > 200
+
+
+def test_the_layers_as_json_add_up(capsys):
+    assert mien("nets", "show", "basic", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["name"] == "basic"
+    assert sum(layer["parameters"] for layer in found["layers"]) == found["parameters"]
+    assert next(layer["shape"] for layer in found["layers"] if layer["name"] == "flat") == [2048]
+
+
+def test_the_list_has_every_net_with_its_size(monkeypatch, capsys):
+    few = {name: nets.NETS[name] for name in ("basic", "vgg")}
+    monkeypatch.setattr(catalogue.nets, "NETS", few)
+    assert mien("nets", *TINY) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["NAME", "PARAMETERS", "MULTIPLY-ADDS", "WHAT", "IT", "IS"]
+    assert [line.split()[0] for line in lines] == list(few)
+    assert mien("nets", "--json", *TINY) == 0
+    assert [set(each) for each in json.loads(capsys.readouterr().out)] == [
+        {"name", "about", "parameters", "multiply_adds"}
+    ] * 2
+
+
+@pytest.mark.slow
+def test_every_net_is_built_and_drawn(tmp_path, capsys):
+    assert mien("nets", "--diagrams", tmp_path) == 0
+    assert {path.stem for path in tmp_path.glob("*.png")} == set(nets.NETS)
+
+
+@pytest.mark.parametrize("name", nets.NETS)
+def test_every_net_has_one_line_that_fits(name):
+    assert 10 < len(catalogue.about(name)) < 80
+    assert "`" not in catalogue.about(name)
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "status"),
+    [
+        (("nets", "show", "bsic"), "There is no net 'bsic'", 1),
+        (("nets", "show", "basic", "--set", "net.wdth=3"), "Did you mean 'net.width'", 1),
+        (("nets", "show", "basic", "-o", "basic.gif"), "does not end in .png", 2),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(words, said, status, capsys):
+    assert mien(*words) == status
+    out, err = capsys.readouterr()
+    assert (out, said in err) == ("", True)
