@@ -21,13 +21,10 @@ from _matching import same
 from mien.faces import Detector, load_detector
 from mien.faces.assign import assign
 from mien.faces.cores import one_core_each
-from mien.faces.follow import Follower, Searcher
-from mien.types import Face
+from mien.faces.follow import Follower, People, Searcher, Strides
 
 #: Someone of whom less shows need not be found, and may be.
 SHOWS = 0.5
-#: frame -> (number of the person, face) for each face
-Tracked = list[tuple[tuple[int | None, Face], ...]]
 SIMPLE = ("two cross", "two cross, alike", "two cross fast", "two meet and part")
 
 
@@ -93,15 +90,18 @@ def told(row: Counter[str]) -> dict[str, float]:
 
 def watched(detector: Detector, film: Drawn) -> Counter[str]:
     searcher = Searcher(detector)
-    follower, tracked, spent = Follower(detector, searcher), [], 0.0
+    strides: Strides[int] = Strides(Follower(detector, searcher))
+    tracked, spent = [], 0.0
     for frame in film.frames():
-        start = time.perf_counter()
-        tracked.append(follower.step(frame.pixels, frame.seconds, searcher.search(frame.pixels, frame.seconds)))
-        spent += time.perf_counter() - start
-    return judged(film, tracked) + Counter(us=round(spent * 1e6), frames=len(tracked))
+        start = time.thread_time()
+        searched = searcher.search(frame.pixels, frame.seconds)
+        tracked += strides.step(frame.index, frame.pixels, frame.seconds, searched)
+        spent += time.thread_time() - start
+    tracked += strides.rest()
+    return judged(film, [people for _, people in tracked]) + Counter(us=round(spent * 1e6), frames=len(tracked))
 
 
-def judged(film: Drawn, tracked: Tracked) -> Counter[str]:
+def judged(film: Drawn, tracked: list[People]) -> Counter[str]:
     """Counts over one film; a person who hardly shows counts neither when found nor when missed."""
     count: Counter[str] = Counter()
     together: Counter[tuple[Any, Any]] = Counter()
@@ -133,7 +133,7 @@ def judged(film: Drawn, tracked: Tracked) -> Counter[str]:
     return count
 
 
-def _nearest(allowed: np.ndarray, truth: list[Any], people: tuple[tuple[int | None, Face], ...]) -> np.ndarray:
+def _nearest(allowed: np.ndarray, truth: list[Any], people: People) -> np.ndarray:
     """Of several that fit, the nearest."""
     costs = allowed.copy()
     for row, true in enumerate(truth):

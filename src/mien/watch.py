@@ -15,7 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from mien.faces import Detector
 from mien.faces.cores import one_core_each
-from mien.faces.follow import Follower, Searched, Searcher
+from mien.faces.follow import Follower, People, Searched, Searcher, Strides
 from mien.media import Choice, Film, Frame
 from mien.stage import staged
 from mien.types import Face, FrameResult, Moment, Pixels
@@ -65,7 +65,7 @@ def watch(
     with one_core_each if not live else nullcontext(), closing(film):
         waiting = _waiting(film)
         sights = run(_searched(run(film.frames(choice), waiting, "mien-decode"), searcher), waiting, "mien-search")
-        seen = run(_followed(eyes, sights, searcher, film.about.name, frames), waiting, "mien-follow")
+        seen = run(_followed(eyes, sights, searcher, film.about.name, frames, live), waiting, "mien-follow")
         with closing(run(_read(eyes, seen, 1 if live else GROUP), 2, "mien-read")) as groups:
             for group in groups:
                 yield from group
@@ -78,15 +78,25 @@ def _searched(frames: Generator[Frame], searcher: Searcher) -> Generator[_Sight]
 
 
 def _followed(
-    eyes: Eyes[Found], sights: Generator[_Sight], searcher: Searcher, name: str, keep: bool
+    eyes: Eyes[Found], sights: Generator[_Sight], searcher: Searcher, name: str, keep: bool, live: bool
 ) -> Generator[_Seen[Found]]:
     follower = Follower(eyes.detector, searcher)
+    # What is live cannot wait for the next look.
+    strides: Strides[_Sight] = Strides(follower, 0.0 if live else None)
     with closing(sights):
-        for frame, searched in sights:
-            people = follower.step(frame.pixels, frame.seconds, searched)
-            found = eyes.cut_out(name, frame.pixels, tuple(face for _, face in people))
-            numbers = tuple(number for number, _ in people)
-            yield _Seen(frame.index, frame.seconds, searched.cut, numbers, found, frame.pixels if keep else None)
+        for sight in sights:
+            frame, searched = sight
+            for known in strides.step(sight, frame.pixels, frame.seconds, searched):
+                yield _seen(eyes, *known, name, keep)
+    for known in strides.rest():
+        yield _seen(eyes, *known, name, keep)
+
+
+def _seen(eyes: Eyes[Found], sight: _Sight, people: People, name: str, keep: bool) -> _Seen[Found]:
+    frame, searched = sight
+    found = eyes.cut_out(name, frame.pixels, tuple(face for _, face in people))
+    numbers = tuple(number for number, _ in people)
+    return _Seen(frame.index, frame.seconds, searched.cut, numbers, found, frame.pixels if keep else None)
 
 
 def _read(eyes: Eyes[Found], seen: Generator[_Seen[Found]], group: int) -> Generator[list[Moment]]:

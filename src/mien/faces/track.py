@@ -66,7 +66,7 @@ class Person:
 
     def sighted(self, face: Face, seconds: float) -> None:
         gone = max(seconds - self.seen, 1e-3)
-        if _distance(self.expected(seconds), face.box) > REACH:  # a jump is no speed
+        if distance(self.expected(seconds), face.box) > REACH:  # a jump is no speed
             self.velocity = (0.0, 0.0)
         else:
             trust = 1 - exp(-gone / SPEED_OVER)
@@ -138,7 +138,7 @@ class Tracker:
         if not self._people or not faces:
             return {}
         expected = [person.expected(seconds) for person in self._people]
-        far = np.array([[_distance(box, face.box) for face in faces] for box in expected])
+        far = np.array([[distance(box, face.box) for face in faces] for box in expected])
         near = far < ALONE
         return {
             place: person
@@ -153,7 +153,7 @@ def _as_expected(person: Person, face: Face, look: Callable[[], Look], seconds: 
     gone = max(seconds - person.seen - 0.05, 0.0)
     reach = min(REACH + REACH_A_SECOND * gone, FARTHEST)
     expected = person.expected(seconds)
-    far, grown = _distance(expected, face.box), abs(log(_size(face.box) / _size(expected))) / log(GROWTH)
+    far, grown = distance(expected, face.box), abs(log(_size(face.box) / _size(expected))) / log(GROWTH)
     if far > reach or grown > 1:
         return inf
     other = unlike(person.look, look())
@@ -162,7 +162,7 @@ def _as_expected(person: Person, face: Face, look: Callable[[], Look], seconds: 
 
 def _by_look(person: Person, face: Face, look: Callable[[], Look], seconds: float) -> float:
     """For somebody who jumped: only looks count."""
-    if seconds - person.seen > MOMENT or _distance(person.face.box, face.box) > FARTHEST:
+    if seconds - person.seen > MOMENT or distance(person.face.box, face.box) > FARTHEST:
         return inf
     other = unlike(person.look, look())
     return other if other < ALIKE else inf
@@ -176,6 +176,6 @@ def _size(box: Box) -> float:
     return sqrt(max(box.width * box.height, 1))
 
 
-def _distance(one: Box, other: Box) -> float:
+def distance(one: Box, other: Box) -> float:
     """Between the middles, in sides of a face."""
     return hypot(*np.subtract(_middle(one), _middle(other))) / sqrt(_size(one) * _size(other))
