@@ -1,0 +1,52 @@
+"""The web app and the service: pages for people, ``/api/v1`` for programs, one engine behind both.
+
+::
+
+    app.py         create_app: the pieces put together
+    settings.py    what can be set, and from where it comes
+    server.py      waitress, with bounds on what it holds in memory and a stop that finishes what was begun
+    engines.py     the engines by model and detector; batching.py  faces of several requests in one run of a model
+    gate.py        how many requests are worked on at once, and how many may wait
+    intake.py      the pictures in a request, from whichever of its shapes
+    safety.py      who may ask, from where, and how often; the headers of every answer
+    problems.py    what went wrong, as problem+json
+    metrics.py     counts and times; log.py  one line for each request, without any content
+    jobs.py        films that are being read
+    api/           one module for each thing that programs ask for; openapi/ describes them
+    views/         one module for each page; templates/ and static/ hold what they send
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mien.errors import MissingExtra, install_command
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from mien.engine import Engine
+
+__all__ = ["create_app"]
+
+
+def create_app(engine: Engine | None = None, **settings: Any) -> Flask:
+    """The web app, for any WSGI server: ``gunicorn "mien.apps.web:create_app()"``.
+
+    ``engine`` answers where a request names no other model; without it the models are loaded by name. ``settings``
+    are the fields of :class:`mien.apps.web.settings.Settings`; what is not given comes from ``MIEN_*`` variables, then
+    from the file that ``config`` (or ``MIEN_CONFIG``) names.
+    """
+    try:
+        from mien.apps.web.app import make
+    except ModuleNotFoundError as error:
+        if error.name not in ("flask", "werkzeug", "jinja2"):
+            raise
+        raise MissingExtra(
+            "The web app needs Flask, which is not installed",
+            "The extra 'web' brings it",
+            f"Run {install_command('web')}",
+        ) from error
+    from mien.apps.web.settings import gathered
+
+    return make(engine, gathered(settings))

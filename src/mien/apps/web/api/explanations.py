@@ -1,0 +1,105 @@
+"""``POST /explanations``: what happens inside the network on a face; ``POST /looks``: the quick look, for cameras."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Blueprint, Response, g, jsonify, request
+
+from mien.apps.web.api import seen
+from mien.apps.web.api.readings import engine_for, pixels_of, read_pixels
+from mien.apps.web.intake import Asked, asked, choice, number, wanted
+from mien.apps.web.problems import Problem
+from mien.apps.web.service import Service, service
+from mien.apps.web.stages import stage
+from mien.engine import Engine, framing_of
+from mien.errors import MienError
+from mien.explain import Explanation
+from mien.faces.crop import cut
+from mien.types import Pixels
+
+routes = Blueprint("explanations", __name__)
+
+JSON, HTML = "application/json", "text/html"
+
+#: So many maps of a layer are sent where nobody says how many, and at most.
+_MAPS, _MOST_MAPS = 12, 256
+
+
+@routes.post("/explanations")
+def explain() -> Response:
+    """One picture, one face: layers, maps, evidence. As HTML it is the journey, a page that stands by itself."""
+    kind = wanted(request, [JSON, HTML])
+    own, said = service(), _one(service())
+    engine = engine_for(own, said.words)
+    with own.turn():
+        pixels = pixels_of(own, said.uploads[0])
+        with stage(own.metrics, "explain"):
+            told = _explained(own, engine, pixels, said)
+        g.facts = {"pictures": 1, "faces": len(told)}
+        return _journey(told, pixels, said) if kind == HTML else _as_json(told, pixels, said)
+
+
+@routes.post("/looks")
+def look() -> Response:
+    """The readings of one picture, and a quick look inside at the face numbered ``face`` (the largest, if none is)."""
+    own, said = service(), _one(service())
+    engine = engine_for(own, said.words)
+    with own.turn():
+        pixels = pixels_of(own, said.uploads[0])
+        result = read_pixels(own, engine, pixels, said.uploads[0].name, said.words)
+        place = (number(said.words, "face", 1, 100_000) or 1) - 1
+        inside = None
+        if place < len(result):
+            crop = cut(pixels, result.faces[place], framing_of(engine.card, engine.detector), engine.card.side)
+            with stage(own.metrics, "look"):
+                inside = seen.look(engine.look(crop, choice(said.words, "layers") or "auto"), _maps(said))
+        g.facts = {"pictures": 1, "faces": len(result)}
+    return jsonify(picture=result.to_dict(), look=inside)
+
+
+def _one(own: Service) -> Asked:
+    said = asked(request, own.settings)
+    if len(said.uploads) != 1:
+        raise Problem(400, "One picture at a time is looked into.")
+    return said
+
+
+def _maps(said: Asked) -> int:
+    return number(said.words, "maps", 1, _MOST_MAPS) or _MAPS
+
+
+def _explained(own: Service, engine: Engine, pixels: Pixels, said: Asked) -> tuple[Explanation, ...]:
+    words = said.words
+    return engine.explain_picture(
+        pixels,
+        None if words.get("face") == "all" else number(words, "face", 1, 100_000) or 1,
+        methods=choice(words, "methods") or ("cam",),
+        layers=choice(words, "layers") or "auto",
+        target=choice(words, "target"),
+        versus=choice(words, "versus"),
+        seed=number(words, "seed", 0, 999_999_999) or 0,
+        min_face=number(words, "min_face", 1, 100_000),
+    )
+
+
+def _as_json(told: tuple[Explanation, ...], pixels: Pixels, said: Asked) -> Response:
+    height, width = pixels.shape[:2]
+    many, name = _maps(said), said.uploads[0].name
+    explanations = [{**each.to_dict(), "source": name, "arrays": seen.explanation(each, many)} for each in told]
+    body: dict[str, Any] = {"source": name, "size": [width, height], "explanations": explanations}
+    return Response(json.dumps(body, ensure_ascii=False), content_type=JSON)
+
+
+def _journey(told: tuple[Explanation, ...], pixels: Pixels, said: Asked) -> Response:
+    """The page, or with ``part=body`` what stands in it, for a page that brings its own style and script."""
+    from mien.explain import journey
+
+    if len(told) != 1:
+        raise MienError("The journey follows one face", "A face's number was expected", "Send face=1, or leave it out")
+    if said.words.get("part") == "body":
+        return Response("\n".join(journey.body(told[0], pixels)), content_type=f"{HTML}; charset=utf-8")
+    response = Response(journey.page(told[0], pixels), content_type=f"{HTML}; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="journey.html"'
+    return response

@@ -1,0 +1,100 @@
+"""The app put together: settings, engines, guards, routes."""
+
+from __future__ import annotations
+
+import atexit
+import time
+from typing import Any, cast
+
+from flask import Flask, Response, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from mien.apps.web import api, filming, problems, safety, views
+from mien.apps.web.engines import Engines
+from mien.apps.web.gate import Gate
+from mien.apps.web.intake import InMemory
+from mien.apps.web.jobs import Jobs
+from mien.apps.web.log import note
+from mien.apps.web.metrics import Metrics
+from mien.apps.web.service import Service
+from mien.apps.web.settings import Settings
+from mien.engine import Engine
+
+#: What a form is made of besides its pictures.
+_ENVELOPE = 100_000
+
+#: Asked for all the time by machines; a line in the log for each would hide the others.
+_QUIET = ("state.health", "state.ready", "state.metrics", "static", "pages.asset")
+
+
+class Web(Flask):
+    """Flask whose uploads stay in memory."""
+
+    request_class = InMemory
+
+
+def make(engine: Engine | None, settings: Settings) -> Flask:
+    """The app; whatever is missing (a model, a detector's file) is raised here and not at the first request."""
+    app = Web(__name__, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    service = _service(engine, settings)
+    app.extensions["mien"] = service
+    atexit.register(service.jobs.close)
+    safety.install(app, settings, service.metrics)
+    problems.install(app)
+    _limit(app, settings)
+    _record(app, service)
+    api.install(app)
+    views.install(app)
+    if settings.proxies:
+        known: dict[str, int] = dict.fromkeys(("x_for", "x_proto", "x_host"), settings.proxies)
+        app.wsgi_app = cast(Any, ProxyFix(app.wsgi_app, **known))  # type: ignore[method-assign]
+    return app
+
+
+def _service(engine: Engine | None, settings: Settings) -> Service:
+    metrics, gate = Metrics(), Gate(settings.crew, settings.queue)
+    engines = Engines(engine, settings, metrics, others=lambda: gate.working > 1)
+    service = Service(settings, metrics, gate, engines, Jobs(settings, filming.read))
+    metrics.gauge("mien_waiting", "Requests that wait for a worker.", lambda: gate.waiting)
+    metrics.gauge("mien_working", "Requests that are worked on.", lambda: gate.working)
+    metrics.gauge(
+        "mien_films", "Films, by state.", lambda: {(("state", k),): v for k, v in service.jobs.states().items()}
+    )
+    metrics.gauge("mien_model_runs_total", "Runs of the models.", lambda: engines.runs()[0])
+    metrics.gauge("mien_model_faces_total", "Faces in those runs.", lambda: engines.runs()[1])
+    metrics.gauge("mien_model_info", "The usual model and detector.", lambda: {_model(engines): 1})
+    return service
+
+
+def _model(engines: Engines) -> tuple[tuple[str, str], ...]:
+    return (("detector", engines.get().detector), ("model", engines.default))
+
+
+def _limit(app: Flask, settings: Settings) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes + _ENVELOPE
+
+    @app.before_request
+    def _films_are_larger() -> None:
+        if request.endpoint == "videos.begin":
+            request.max_content_length = settings.max_film_bytes + _ENVELOPE
+
+
+def _record(app: Flask, service: Service) -> None:
+    @app.after_request
+    def _tell(response: Response) -> Response:
+        took = time.perf_counter() - g.get("began", time.perf_counter())
+        route = request.url_rule.rule if request.url_rule else "none"
+        status = response.status_code
+        service.metrics.requests.add(route=route, method=_method(), status=str(status))
+        service.metrics.seconds.observe(took, route=route)
+        if request.endpoint not in _QUIET or status >= 400:
+            told = {"id": g.get("request_id"), "method": _method(), "route": route, "status": status}
+            note("request", **told, ms=round(1000 * took, 1), **g.get("facts", {}))
+        return response
+
+
+def _method() -> str:
+    """Anybody may send any word as a method; in the counts and the log there are only the known ones."""
+    return request.method if request.method in ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH") else "other"

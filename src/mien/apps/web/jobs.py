@@ -1,0 +1,201 @@
+"""Films that are being read: one at a time, few waiting, each in a folder of its own that goes when its time is over.
+
+Jobs live in one process. Several processes behind one address would each know only their own.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mien.apps.web.log import log, note
+from mien.apps.web.settings import Settings
+from mien.engine import Engine
+from mien.errors import MienError, OutputError
+
+#: What a job may be. The last three are ends.
+WAITING, READING, DONE, FAILED, CANCELLED = "waiting", "reading", "done", "failed", "cancelled"
+ENDS = (DONE, FAILED, CANCELLED)
+
+
+@dataclass(eq=False)
+class Job:
+    """One film: what was asked, how far it is, and what came of it."""
+
+    id: str
+    name: str
+    folder: Path
+    engine: Engine
+    options: dict[str, Any]
+    state: str = WAITING
+    facts: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    results: tuple[str, ...] = ()
+    ended: float | None = None
+    left: threading.Event = field(default_factory=threading.Event)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    version: int = 0
+
+    def tell(self, **news: Any) -> None:
+        """Something is new; whoever waits for it hears of it."""
+        with self.changed:
+            self.facts |= news.pop("facts", {})
+            for name, value in news.items():
+                setattr(self, name, value)
+            self.version += 1
+            self.changed.notify_all()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "source": self.name,
+            "state": self.state,
+            "error": self.error,
+            "results": list(self.results),
+            **self.facts,
+        }
+
+    def news(self, patience: float) -> Iterator[dict[str, Any] | None]:
+        """What the job is now, and each time it changes until it ends; None when nothing was new for ``patience``."""
+        seen = -1
+        while True:
+            with self.changed:
+                new = self.changed.wait_for(lambda: self.version != seen, patience)  # noqa: B023 - called at once
+                seen, told = self.version, self.to_dict()
+            yield told if new else None
+            if told["state"] in ENDS:
+                return
+
+
+class Full(Exception):
+    """As many films wait or are kept as may."""
+
+
+class Jobs:
+    """``read`` reads one job's film in its folder, telling the job how it goes."""
+
+    def __init__(self, settings: Settings, read: Callable[[Job], None]) -> None:
+        self._settings, self._read = settings, read
+        self._jobs: dict[str, Job] = {}
+        self._queue: list[Job] = []
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        #: How many more streams of events there may be.
+        self.streams = threading.Semaphore(settings.streams)
+
+    def add(self, data: bytes, name: str, engine: Engine, options: dict[str, Any]) -> Job:
+        """Put a film on the list. Full where it is too long; OutputError where there is no room on the disk."""
+        with self._wake:
+            self._sweep()
+            if self._closed or len(self._jobs) >= self._settings.film_jobs:
+                raise Full
+            folder = self._folder()
+            job = Job(secrets.token_urlsafe(24), name, folder, engine, options)
+            self._jobs[job.id] = job
+        try:
+            _write(folder / "film", data)
+        except OSError as error:
+            self.remove(job.id)
+            raise OutputError(f"The film could not be kept: {error.strerror}", "Room for it was expected") from error
+        with self._wake:
+            self._queue.append(job)
+            self._start()
+            self._wake.notify_all()
+        return job
+
+    def get(self, id_: str) -> Job | None:
+        with self._wake:
+            self._sweep()
+            return self._jobs.get(id_)
+
+    def remove(self, id_: str) -> bool:
+        """Stop a job if it runs, and remove everything of it. Was there such a job?"""
+        with self._wake:
+            job = self._jobs.pop(id_, None)
+            if job in self._queue:
+                self._queue.remove(job)
+        if job is None:
+            return False
+        job.left.set()
+        job.tell(state=CANCELLED if job.state not in ENDS else job.state, results=())
+        shutil.rmtree(job.folder, ignore_errors=True)
+        return True
+
+    def states(self) -> dict[str, int]:
+        with self._wake:
+            states = [job.state for job in self._jobs.values()]
+        return {state: states.count(state) for state in (WAITING, READING, *ENDS)}
+
+    def close(self) -> None:
+        """The server leaves: every job ends and every folder goes."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify_all()
+        for id_ in list(self._jobs):
+            self.remove(id_)
+        if self._thread:
+            self._thread.join(5)
+
+    def _folder(self) -> Path:
+        # Only this user may look into it.
+        try:
+            return Path(tempfile.mkdtemp(prefix="mien-film-", dir=self._settings.scratch or None))
+        except OSError as error:
+            happened = f"There is no folder for films: {error.strerror}"
+            raise OutputError(happened, "A folder that can be written was expected", "Set 'scratch' to one") from error
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="mien-films", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                # Also when nobody asks, what is over is removed in time.
+                self._wake.wait_for(lambda: bool(self._queue) or self._closed, timeout=15)
+                if self._closed:
+                    return
+                self._sweep()
+                job = self._queue.pop(0) if self._queue else None
+            if job is not None:
+                self._run(job)
+
+    def _run(self, job: Job) -> None:
+        began = time.monotonic()
+        job.tell(state=READING)
+        try:
+            self._read(job)
+            job.tell(state=CANCELLED if job.left.is_set() else DONE)
+        except MienError as error:
+            job.tell(state=FAILED, error=str(error).replace(f"'{job.folder / 'film'}'", f"'{job.name}'"))
+        except Exception as error:  # noqa: BLE001  # the edge: a bug in one film must not end the films after it
+            log.error("bug", exc_info=error, extra={"facts": {"job": job.id[:6]}})
+            job.tell(state=FAILED, error="This is a bug in mien, and it was written down.")
+        with suppress(OSError):
+            (job.folder / "film").unlink(missing_ok=True)
+        job.ended = time.monotonic()
+        if job.left.is_set():
+            shutil.rmtree(job.folder, ignore_errors=True)
+        note("film", state=job.state, seconds=round(job.ended - began, 2), frames=job.facts.get("frames"))
+
+    def _sweep(self) -> None:
+        """Remove what ended long ago; called with the lock held."""
+        over = time.monotonic() - 60 * self._settings.keep_minutes
+        for job in [each for each in self._jobs.values() if each.ended is not None and each.ended < over]:
+            del self._jobs[job.id]
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    path.chmod(0o600)
