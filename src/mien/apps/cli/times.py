@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import click
 
 
-class Time(click.ParamType):
+class Time(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
     """Seconds, or minutes and hours before colons: ``12.5``, ``1:02.5``, ``1:00:02``."""
 
     name = "TIME"
@@ -31,7 +31,7 @@ class Resting:
     seconds: float | None
 
 
-class Rest(click.ParamType):
+class Rest(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
     """``SECONDS|median``."""
 
     name = "SECONDS|median"

@@ -1,0 +1,216 @@
+"""The widget that shows a camera: the picture with boxes and labels, bars, timeline, facts, and the keys.
+
+It belongs to no window in particular: ``mien live`` puts it into one of its own, and any other Tk window may hold it.
+"""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, strftime
+
+import cv2
+import numpy as np
+
+from mien import media
+from mien.apps.film.painted import shown
+from mien.apps.live.inside_view import Inside
+from mien.apps.live.insides import Insides, Looker
+from mien.apps.live.look import ACCENT, GROUND, INK, MUTED, PANEL, RAISED, Picture, letters
+from mien.apps.live.overlay import with_map
+from mien.apps.live.sides import WIDE, Bars, Facts, Strip
+from mien.apps.live.watching import View, Watching, of
+from mien.draw import paint
+from mien.engine import framing_of
+from mien.errors import MienError
+from mien.types import Pixels
+
+#: Milliseconds between two looks for a newer view, and seconds for which a message stays.
+_TICK, _MESSAGE = 4, 2.5
+
+#: What keys do, in the order in which they are shown.
+KEYS = {
+    "q": "quit",
+    "space": "pause",
+    "s": "snapshot",
+    "w": "where it looks",
+    "i": "inside",
+    "t": "smoothing",
+}
+
+
+class Pane(tk.Frame):
+    """Shows a :class:`Watching` until it is over. ``press`` does what a key does; ``quit`` is the owner's to give."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        watching: Watching,
+        looker: Looker,
+        *,
+        quit: Callable[[], None],
+        inside: bool = False,
+        folder: Path | None = None,
+    ) -> None:
+        super().__init__(parent, background=GROUND)
+        self._watching, self._quit, self._folder = watching, quit, folder or Path.cwd()
+        self._insides = Insides(looker, watching.newest)
+        self._framing = framing_of(looker.card, looker.detector)
+        self._view: View | None = None
+        self._seen = 0
+        self._smooth, self._map, self._inside = True, False, False
+        self._message_until = 0.0
+        self.delays: list[float] = []
+        self._build(looker.card.labels)
+        if inside:
+            self.press("i")
+        self.bind("<Destroy>", self._gone)
+        self._job = self.after(_TICK, self._tick)
+
+    def press(self, key: str) -> None:
+        """One of :data:`KEYS`; any other does nothing."""
+        actions = {
+            "q": self._quit,
+            "space": self._pause,
+            "s": self._snapshot,
+            "w": self._switch_map,
+            "i": self._switch_inside,
+            "t": self._switch_smoothing,
+        }
+        if key in actions:
+            actions[key]()
+
+    # How it is built
+
+    def _build(self, labels: tuple[str, ...]) -> None:
+        self.columnconfigure(0, weight=1)
+        self.rowconfigure(0, weight=1)
+        self._canvas = tk.Canvas(self, width=640, height=480, background="black", highlightthickness=0)
+        self._canvas.grid(row=0, column=0, sticky="nsew")
+        self._picture = Picture(self._canvas)
+        self._note = self._canvas.create_text(0, 0, fill=INK, font=letters(18, bold=True), state="hidden")
+        side = tk.Frame(self, background=PANEL, width=WIDE)
+        side.grid(row=0, column=1, sticky="ns")
+        self._bars, self._strip, self._facts = Bars(side, labels), Strip(side, labels), Facts(side)
+        for part in (self._bars, self._strip, self._facts):
+            part.pack(fill="x")
+        self._below = Inside(self, labels)
+        self._keys = self._key_line()
+        self._keys.grid(row=2, column=0, columnspan=2, sticky="ew")
+
+    def _key_line(self) -> tk.Frame:
+        line = tk.Frame(self, background=GROUND, padx=12, pady=9)
+        self._hints: dict[str, tk.Label] = {}
+        for key, does in KEYS.items():
+            name = "Space" if key == "space" else key.upper()
+            cap = tk.Label(line, text=f" {name} ", background=RAISED, foreground=INK, font=letters(13, bold=True))
+            hint = tk.Label(line, text=does, background=GROUND, foreground=MUTED, font=letters(13))
+            cap.pack(side="left")
+            hint.pack(side="left", padx=(6, 18))
+            for part in (cap, hint):
+                part.bind("<Button-1>", lambda _event, key=key: self.press(key))  # type: ignore[misc]
+            self._hints[key] = hint
+        self._message = tk.Label(line, background=GROUND, foreground=ACCENT, font=letters(13))
+        self._message.pack(side="right")
+        self._lit()
+        return line
+
+    # What keys do
+
+    def _pause(self) -> None:
+        self._watching.pause()
+        self._lit()
+
+    def _switch_map(self) -> None:
+        self._map = not self._map
+        self._look_inside()
+
+    def _switch_inside(self) -> None:
+        self._inside = not self._inside
+        self._below.clear()
+        if self._inside:
+            self._below.grid(row=1, column=0, columnspan=2, sticky="ew")
+        else:
+            self._below.grid_forget()
+        self._look_inside()
+
+    def _look_inside(self) -> None:
+        self._insides.switch(self._inside or self._map)
+        self._lit()
+
+    def _switch_smoothing(self) -> None:
+        self._smooth = not self._smooth
+        self._lit()
+
+    def _snapshot(self) -> None:
+        if self._view is None:
+            return
+        place = self._folder / f"mien-{strftime('%Y%m%d-%H%M%S')}-{self._view.number}.png"
+        try:
+            media.save(self._painted(self._view), place)
+        except MienError as error:
+            self._say(str(error))
+        else:
+            self._say(f"kept as {place.name}")
+
+    def _lit(self) -> None:
+        """Show which of the switches are on."""
+        on = {"space": self._watching.paused, "w": self._map, "i": self._inside, "t": self._smooth}
+        for key, hint in self._hints.items():
+            hint.configure(foreground=ACCENT if on.get(key) else MUTED)
+        self._hints["space"].configure(text="go on" if self._watching.paused else "pause")
+
+    def _say(self, words: str) -> None:
+        self._message.configure(text=words)
+        self._message_until = monotonic() + _MESSAGE
+
+    # What is shown
+
+    def _tick(self) -> None:
+        if self._watching.over:
+            self._quit()
+            return
+        if (view := self._watching.newest(self._view.number if self._view else 0)) is not None:
+            self._view = view
+            self._show(view)
+        if (seen := self._insides.newest) is not None and self._inside and seen.number != self._seen:
+            self._seen = seen.number
+            self._below.show(seen)
+        if self._insides.error:
+            self._say(str(self._insides.error))
+        elif monotonic() > self._message_until:
+            self._message.configure(text="")
+        self._job = self.after(_TICK, self._tick)
+
+    def _show(self, view: View) -> None:
+        self._draw(self._painted(view))
+        reading = view.reading(self._smooth)
+        self._bars.show(reading)
+        self._strip.show(reading, view.seconds)
+        self.update_idletasks()  # drawn now, and not when Tk next has nothing to do
+        self.delays = [*self.delays[-300:], self._watching.delay(view)]
+        self._facts.show(view.rate, float(np.median(self.delays[-15:])), view.dropped)
+
+    def _painted(self, view: View) -> Pixels:
+        pixels, seen = view.pixels, self._insides.newest
+        if self._map and seen is not None and seen.look.map is not None:
+            # What was seen a moment ago belongs to the same person's face of now.
+            now = of(view.steady, seen.reading.track)
+            pixels = with_map(pixels, seen.look.map, now.face, self._framing) if now else pixels
+        return paint(pixels, shown(view.moment(self._smooth).result))
+
+    def _draw(self, pixels: Pixels) -> None:
+        width, height = max(self._canvas.winfo_width(), 2), max(self._canvas.winfo_height(), 2)
+        scale = min(width / pixels.shape[1], height / pixels.shape[0])
+        size = max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1)
+        if size != (pixels.shape[1], pixels.shape[0]):
+            way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            pixels = np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
+        self._picture.move((width - size[0]) // 2, (height - size[1]) // 2)
+        self._picture.show(pixels)
+
+    def _gone(self, event: tk.Event[tk.Misc]) -> None:
+        if event.widget is self:
+            self.after_cancel(self._job)
+            self._insides.close()

@@ -1,0 +1,78 @@
+"""The window of ``mien live``: a :class:`Pane`, its keys, and a way out for every ending."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from mien.errors import MienError, MissingExtra
+
+if TYPE_CHECKING:
+    import tkinter as tk
+
+    from mien.apps.live.insides import Looker
+    from mien.apps.live.watching import Watching
+
+_WITHOUT = "mien live --no-window reads without one"
+
+
+def open_window() -> tk.Tk:
+    """An empty window. Raises where there is no screen, or where Python came without Tk."""
+    try:
+        import tkinter as tk
+    except ImportError as error:
+        raise MissingExtra(
+            "The window needs Tk, which this Python was built without",
+            "Tk comes with Python, or as a package of the system (python3-tk)",
+            f"Install it, or go without: {_WITHOUT}",
+        ) from error
+    try:
+        root = tk.Tk()
+    except tk.TclError as error:
+        raise MienError(
+            f"There is no screen to open a window on: {error}", "A desktop was expected", f"{_WITHOUT}"
+        ) from error
+    root.withdraw()
+    return root
+
+
+def show(root: tk.Tk, watching: Watching, looker: Looker, *, inside: bool = False) -> list[float]:
+    """Show the camera until the window is closed or the camera is over; the newest delays in seconds."""
+    from mien.apps.live.look import GROUND
+    from mien.apps.live.pane import Pane
+
+    root.title(f"mien live · {watching.camera.about.name}")
+    root.configure(background=GROUND)
+    root.minsize(640, 420)
+    pane = Pane(root, watching, looker, quit=root.quit, inside=inside)
+    pane.pack(fill="both", expand=True)
+    root.bind("<Key>", lambda event: pane.press(_named(event.keysym)))
+    root.protocol("WM_DELETE_WINDOW", root.quit)
+    root.deiconify()
+    _run(root)
+    return pane.delays
+
+
+def _run(root: tk.Tk) -> None:
+    """Tk's loop until somebody quits. What is raised inside, a signal too, ends it: Tk would print it and go on."""
+    raised: list[BaseException] = []
+
+    def end(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+        raised.append(error)
+        root.quit()
+
+    root.report_callback_exception = end
+    try:
+        root.mainloop()
+    finally:
+        import tkinter as tk
+
+        with suppress(tk.TclError):  # closed already by whoever owns the screen
+            root.destroy()
+    if raised:
+        raise raised[0]
+
+
+def _named(key: str) -> str:
+    return "q" if key == "Escape" else key.lower()
