@@ -30,11 +30,13 @@ class Batch:
 
 
 class Objective:
-    """The recipe's augmentation and loss. ``class_weights`` (K,): how much a face of each class counts."""
+    """The recipe's augmentation and loss. ``class_weights`` (K,): how much a face of each class counts.
 
-    def __init__(self, recipe: Recipe, class_weights: np.ndarray) -> None:
-        self.recipe = recipe
-        self.class_weights = class_weights
+    Teachers that ``say`` something are asked about the faces as they are after all variation, but for those emptied.
+    """
+
+    def __init__(self, recipe: Recipe, class_weights: np.ndarray, say: Say | None = None) -> None:
+        self.recipe, self.class_weights, self.say = recipe, class_weights, say
 
     def batch(self, faces: Tensor, shares: Tensor, votes: Tensor, mix: bool, seed: Any) -> Batch:
         """A batch as it comes from the data, faces uint8, varied as the recipe says; ``mix`` blends neighbours."""
@@ -42,6 +44,8 @@ class Objective:
         seen = augment.varied(ops.cast(faces, "float32"), settings, seed)
         if mix:
             seen, targets = augment.blended(seen, targets, settings, seed)
+        if self.say:
+            targets = _mixed(targets, self.say(seen), self.recipe.teach.weight)
         seen, targets = augment.emptied(seen, targets, settings.nothing_part, seed)
         return Batch(seen, *targets)
 
@@ -65,6 +69,16 @@ class Objective:
             # Rounding may take a certain answer past 1, where the power has no value.
             weights = weights * ops.stop_gradient(ops.maximum(1 - sure, 0.0) ** self.recipe.loss.focal)
         return weights
+
+
+def _mixed(targets: Sequence[Tensor], said: Sequence[Tensor], weight: float) -> list[Tensor]:
+    """What labels and voters say, ``weight`` of it replaced by what teachers say; where nobody voted, all of it."""
+    shares, votes = targets
+    mixed = [(1 - weight) * shares + weight * said[0]]
+    if len(said) < 2:
+        return [*mixed, votes]
+    asked = ops.sum(votes, axis=1, keepdims=True) > 0
+    return [*mixed, ops.where(asked, (1 - weight) * votes + weight * said[1], said[1])]
 
 
 def cross_entropy(shares: Tensor, logits: Tensor) -> Tensor:
