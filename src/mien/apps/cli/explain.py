@@ -20,11 +20,11 @@ FORMATS = ("html", "png", "npz", "json")
 EPILOG = """\b
 Examples:
   mien explain photo.jpg -o explained
-  mien explain photo.jpg -o explained --method cam,occlusion,rise
-  mien explain photo.jpg -o explained --target happy --versus surprise
-  mien explain photo.jpg -o explained --layers stem,stage2.block2 --format png
-  mien explain photos -o explained --format html --format json
-  mien explain crop.png --detector none -o explained
+  mien explain photo.jpg -o where --method cam,occlusion,rise
+  mien explain photo.jpg -o contrast --target happy --versus surprise
+  mien explain photo.jpg -o layers --layers stem,stage2.block2 --format png
+  mien explain photos -o journeys --format html --format json
+  mien explain photo.jpg -o crop --detector none
 
 \b
 Exit status: 0, also when no face was found; 1 if a picture failed or the folder cannot be

@@ -10,6 +10,7 @@ from mien.explain.explanation import Layer, Map, Reach
 from mien.explain.pictures.paper import (
     ACCENT,
     INK,
+    LESS,
     LINE,
     MUTED,
     PANEL,
@@ -133,8 +134,8 @@ def _skyline(layer: Layer, before: Layer | None) -> Canvas:
     canvas.draw.rounded_rectangle((0, head, width - 1, head + 299), 14, fill=PANEL)
     for place, value in enumerate(shown):
         top = zero - 260 * float(value) / (high - low)
-        span = (place * wide + 1, min(top, zero), (place + 1) * wide - 1 - (wide < 3), max(top, zero))
-        canvas.draw.rectangle(span, fill=ACCENT)
+        right = place * wide + max(wide - 2, 0)
+        canvas.draw.rectangle((place * wide, min(top, zero), right, max(top, zero)), fill=LESS if value < 0 else ACCENT)
     canvas.draw.line((0, zero, width, zero), fill=MUTED)
     canvas.write((width - 12, head + 8), f"highest {high:.2f}", SMALL, MUTED, "ra")
     return canvas
@@ -211,4 +212,5 @@ def _small_bars(canvas: Canvas, at: tuple[int, int], values: Map) -> None:
     for place, value in enumerate(shown):
         x, high = at[0] + place * wide, (_ROW - 10) * abs(float(value)) / most
         right = x + max(min(wide - 1, 60), 1)
-        canvas.draw.rectangle((x, at[1] + _ROW - 2 - high, right, at[1] + _ROW - 2), fill=ACCENT)
+        hue = LESS if value < 0 else ACCENT
+        canvas.draw.rectangle((x, at[1] + _ROW - 2 - high, right, at[1] + _ROW - 2), fill=hue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -62,8 +63,8 @@ def lines_of(words: str, size: int, room: float) -> list[str]:
 
 
 def _broken(word: str, size: int, room: float) -> Iterable[str]:
-    while width_of(word, size) > room and len(word) > 1:
-        fits = max(1, next(n for n in range(len(word), 0, -1) if width_of(word[:n], size) <= room or n == 1))
+    while len(word) > 1 and width_of(word, size) > room:
+        fits = max(1, _fits(word, size, room))
         yield word[:fits]
         word = word[fits:]
     yield word
@@ -73,8 +74,12 @@ def fitted(words: str, size: int, room: float) -> str:
     """The words on one line: what does not fit gives way to an ellipsis."""
     if width_of(words, size) <= room:
         return words
-    fits = next((n for n in range(len(words), 0, -1) if width_of(words[:n] + "…", size) <= room), 0)
-    return words[:fits].rstrip() + "…"
+    return words[: _fits(words, size, room - width_of("…", size))].rstrip() + "…"
+
+
+def _fits(words: str, size: int, room: float) -> int:
+    """How many of the first letters have room."""
+    return bisect_right(range(1, len(words) + 1), room, key=lambda many: width_of(words[:many], size))
 
 
 @dataclass

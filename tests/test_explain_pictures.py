@@ -1,0 +1,245 @@
+"""Explanations as pictures: nothing cut off, nothing missing, whatever the network and its words."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien import Engine, media
+from mien.explain import Contribution, Explanation, Flip, Kernels, Layer, Regions, Saliency, pictures
+from mien.explain.pictures.paper import PAPER, fitted, font, lines_of, width_of, writable
+from mien.explain.pictures.tones import scale, steps
+from mien.types import Emotions, Share
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+GROUND = np.array([int(PAPER[i : i + 2], 16) for i in (1, 3, 5)], np.uint8)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine.load(detector="haar")
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return media.picture(EXAMPLES / "hopper.jpg").pixels
+
+
+@pytest.fixture(scope="module")
+def told(engine, photo):
+    return engine.explain_picture(photo, methods=("cam", "occlusion"), layers="all")[0]
+
+
+def layer(activations, name="wide", kind="conv", dead=0):
+    activations = np.asarray(activations, np.float32)
+    strength = np.abs(activations).reshape(len(activations), -1).mean(axis=1)
+    order = tuple(np.argsort(-strength, kind="stable").tolist())
+    return Layer(name, kind, activations.shape, activations, dead, order, None, name)
+
+
+def bare(**parts):
+    """An explanation of a model that shows nothing of itself."""
+    crop = np.full((48, 48), 90, np.uint8)
+    emotions = Emotions((Share("happy", 0.7), Share("sad", 0.3)))
+    known = {
+        "crop": crop, "emotions": emotions, "target": "happy", "versus": None, "logits": (), "temperature": 1.0,
+        "layers": (), "maps": (), "regions": (), "region_map": np.zeros((48, 48), np.uint8),
+    }  # fmt: skip
+    return Explanation(**{**known, **parts})
+
+
+def framed(pixels) -> bool:
+    """Is the margin all around untouched, so that nothing is cut off?"""
+    edge = np.concatenate([pixels[:20].reshape(-1, 3), pixels[-20:].reshape(-1, 3)])
+    sides = np.concatenate([pixels[:, :20].reshape(-1, 3), pixels[:, -20:].reshape(-1, 3)])
+    return bool((np.concatenate([edge, sides]) == GROUND).all())
+
+
+def inked(pixels) -> bool:
+    return bool((pixels != GROUND).any())
+
+
+def test_every_picture_of_a_real_face_stands_within_its_margins(told, photo):
+    layers = {each.name: each for each in told.layers}
+    drawn = [
+        pictures.maps(layers["stem.conv"], 48),
+        pictures.maps(layers["stage3.block2"], 48),
+        pictures.maps(layers["pooled"], 48, layers["stage3.block2"]),
+        pictures.activations(told.layers, told.crop),
+        pictures.softmax(told),
+        pictures.contributions(told),
+        pictures.costs(told),
+        pictures.where(told, photo),
+        pictures.where(told),
+        pictures.kernels(told.kernels),
+        pictures.reach(told),
+    ]
+    assert [framed(each) and inked(each) for each in drawn] == [True] * len(drawn)
+    assert {each.dtype for each in drawn} == {np.dtype(np.uint8)}
+
+
+def test_what_they_draw_depends_on_the_face(engine, told):
+    other = engine.explain(np.asarray(255 - told.crop), layers="all")
+    assert not np.array_equal(pictures.softmax(told), pictures.softmax(other))
+    same = pictures.maps(told.layer("stem"), 48)
+    assert np.array_equal(same, pictures.maps(told.layer("stem"), 48))
+    assert not np.array_equal(same, pictures.maps(other.layer("stem"), 48))
+
+
+def test_a_layer_of_two_thousand_channels_shows_64_and_counts_the_rest():
+    chance = np.random.default_rng(0)
+    wide = layer(chance.random((2000, 7, 7)), dead=0)
+    silent = layer(np.where(np.arange(2000)[:, None, None] < 100, chance.random((2000, 7, 7)), 0), dead=1900)
+    few = layer(chance.random((64, 7, 7)))
+    assert pictures.maps(wide).shape[0] <= pictures.maps(few).shape[0] + 60
+    assert pictures.maps(silent).shape[0] <= pictures.maps(few).shape[0] + 60
+    assert framed(pictures.maps(wide))
+
+
+@pytest.mark.parametrize(
+    "activations",
+    [
+        np.zeros((8, 5, 5)),
+        np.ones((1, 1, 1)),
+        np.full((3, 4, 6), -2.0),
+        np.random.default_rng(1).normal(size=(5, 300, 400)),
+        np.zeros(40),
+        np.linspace(-1, 1, 7),
+        np.random.default_rng(2).random(3000),
+        np.array([0.5]),
+    ],
+    ids=str,
+)
+def test_any_shape_of_layer_is_drawn(activations):
+    odd = layer(activations, "odd", "pool")
+    assert framed(pictures.maps(odd, 48))
+    assert framed(pictures.activations([odd, odd], np.zeros((48, 48, 3), np.uint8)))
+
+
+def test_a_long_name_is_shortened_and_not_cut(told):
+    long = replace(told.layers[0], name="the.very.long.name.of." + "a_layer_that_goes_on_" * 12)
+    assert framed(pictures.maps(long, 48))
+    assert framed(pictures.activations([long], told.crop))
+    costs = replace(told, costs=tuple(each._replace(layer="x" * 200) for each in told.costs))
+    assert framed(pictures.costs(costs))
+
+
+def test_labels_that_cannot_be_written_get_a_number():
+    odd = bare(emotions=Emotions((Share("笑顔", 0.6), Share("très fâché " * 9, 0.4))))
+    assert framed(pictures.softmax(odd))
+
+
+def test_a_model_that_shows_nothing_still_gets_its_shares():
+    assert framed(pictures.softmax(bare()))
+    assert framed(pictures.activations((), bare().crop))
+
+
+def test_an_uncertain_mixed_reading_says_so(told):
+    mixture = (Share("sad", 0.5), Share("neutral", 0.4))
+    doubt = replace(told.emotions, uncertain="no expression stands out", mixture=mixture)
+    plain, mixed = pictures.softmax(told), pictures.softmax(replace(told, emotions=doubt))
+    assert mixed.shape[0] > plain.shape[0]
+
+
+def test_a_map_without_evidence_is_drawn_as_the_face_alone():
+    flat = Saliency(np.zeros((48, 48), np.float32), "happy", "cam")
+    told = bare(maps=(flat,), regions=(Regions("cam", "mean geometry", ()),))
+    drawn = pictures.where(told)
+    assert framed(drawn)
+    face, over = drawn[200:400, 60:360], drawn[200:400, 60 + 360 : 360 + 360]
+    assert np.abs(face.astype(int) - over.astype(int)).max() <= 1
+
+
+def test_a_contrast_is_blue_where_it_speaks_against():
+    values = np.zeros((48, 48), np.float32)
+    values[:, :24], values[:, 24:] = 1.0, -1.0
+    signed = Saliency(values, "happy", "rise", "sad")
+    regions = Regions("rise", "landmarks", (Share("mouth", 1.0),))
+    over = pictures.where(bare(maps=(signed,), regions=(regions,)))[220:380, 430:730].astype(int)
+    left, right = over[:, :100].mean(axis=(0, 1)), over[:, -100:].mean(axis=(0, 1))
+    assert left[0] > left[2] + 40
+    assert right[2] > right[0] + 40
+
+
+def test_the_patch_that_flips_the_answer_is_marked():
+    flat = Saliency(np.zeros((48, 48), np.float32), "happy", "occlusion")
+    told = bare(maps=(flat,), regions=(Regions("occlusion", "mean geometry", ()),), flip_sought=True)
+    marked = replace(told, flip=Flip(10, 10, 12, 12, 0.06, "sad", 0.5))
+    mark = np.array([127, 240, 226])
+    assert not (pictures.where(told) == mark).all(axis=2).any()
+    assert (pictures.where(marked) == mark).all(axis=2).any()
+
+
+def test_faces_are_numbered_on_a_copy(engine):
+    pixels = media.picture(EXAMPLES / "portraits.jpg").pixels
+    before = pixels.copy()
+    faces = engine.explain_picture(pixels, methods=())
+    from mien.explain.pictures.numbers import numbered
+
+    drawn = numbered(pixels, faces)
+    assert np.array_equal(pixels, before)
+    for each in faces:
+        x, y = each.face.box.x + each.face.box.width, each.face.box.y + each.face.box.height
+        assert not np.array_equal(drawn[y - 5 : y + 5, x - 5 : x + 5], before[y - 5 : y + 5, x - 5 : x + 5])
+
+
+def test_a_few_filters_and_many_contributions():
+    few = Kernels("first", np.random.default_rng(0).normal(size=(3, 3, 5, 5)).astype(np.float32))
+    many = tuple(Contribution(k, 0.1, 0.2 if k % 2 else -0.2, 0.02 if k % 2 else -0.02) for k in range(2000))
+    assert framed(pictures.kernels(few))
+    assert framed(pictures.contributions(bare(contributions=many, bias=-1.0)))
+
+
+# Letters and colours
+
+
+@pytest.mark.parametrize("words", ["a few words that go on and on", "x" * 300, "", "w " * 90])
+@pytest.mark.parametrize("room", [60, 200, 900])
+def test_no_line_is_wider_than_its_room(words, room):
+    lines = lines_of(words, 22, room)
+    assert all(width_of(line, 22) <= room for line in lines)
+    assert "".join(lines).replace(" ", "") == words.replace(" ", "")
+    assert width_of(fitted(words, 22, room), 22) <= room
+
+
+def test_only_letters_that_the_font_has_are_written():
+    box = font(40).getmask("\u4e00").getbbox()
+    for letter in writable("a×b −1 – — ‘x’ “y” … ° é ü ñ 笑 😊 \n\t %"):
+        assert letter == " " or font(40).getmask(letter).getbbox() != box
+    assert writable("façade × 3 − 1") == "facade x 3 - 1"
+    assert writable("笑顔") == ""
+
+
+@pytest.mark.parametrize("name", ["sea", "ember"])
+def test_scales_only_get_lighter(name):
+    light = scale(name).astype(float) @ [0.2126, 0.7152, 0.0722]
+    assert (np.diff(light) >= -0.5).all()
+    assert light[-1] - light[0] > 200
+
+
+def test_the_scale_for_contrasts_is_lightest_in_its_middle_and_blue_meets_orange():
+    tide = scale("tide").astype(float)
+    light = tide @ [0.2126, 0.7152, 0.0722]
+    assert 118 <= int(light.argmax()) <= 138
+    assert tide[0, 2] > tide[0, 0]
+    assert tide[-1, 0] > tide[-1, 2]
+
+
+def test_values_stand_where_they_belong_on_a_scale():
+    values = np.array([-1.0, 0.0, 0.5, 1.0], np.float32)
+    assert steps(values, "sea").tolist() == [0, 0, 128, 255]
+    assert steps(values, "tide").tolist() == [0, 128, 191, 255]
+    assert steps(values, "sea", 2.0).tolist() == [0, 0, 64, 128]
+    assert steps(np.zeros(3, np.float32), "tide").tolist() == [128] * 3
+
+
+def test_drawing_needs_neither_matplotlib_nor_keras():
+    code = (
+        "import sys; from mien.explain import pictures, journey; "
+        "print([name for name in ('matplotlib', 'keras', 'tensorflow', 'pandas', 'mien.lab') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
