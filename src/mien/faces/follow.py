@@ -136,11 +136,9 @@ class Strides(Generic[Item]):
 def between_looks(before: People, after: People, part: float) -> People:
     """Who was there before and after is on the way between, at ``part`` of it (0 to 1)."""
     then = {number: face for number, face in before if number is not None}
-    return tuple(
-        (number, _on_the_way(then[number], face, part))
-        for number, face in after
-        if number is not None and number in then
-    )
+    both = [(number, then[number], face) for number, face in after if number is not None and number in then]
+    # Who jumped was on no way.
+    return tuple((number, _on_the_way(a, b, part)) for number, a, b in both if distance(a.box, b.box) < REACH)
 
 
 def _on_the_way(one: Face, other: Face, part: float) -> Face:

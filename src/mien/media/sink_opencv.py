@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,9 @@ from mien.types import Pixels
 
 #: Nobody sees more than so many frames in a second, and a wrong rate must not fill the disk.
 _FASTEST = 60.0
+
+#: Bytes that a disk has left where nothing went wrong.
+_ROOM = 1 << 18
 
 
 class OpenCVWriter:
@@ -37,8 +41,9 @@ class OpenCVWriter:
         if self._last is not None:
             self._repeat(self._ticks + 1)
         self._out.release()
-        if self._ticks and not self._part.stat().st_size:
-            raise OSError("the encoder wrote nothing")
+        # OpenCV does not say when it cannot write.
+        if self._ticks and (not self._part.stat().st_size or shutil.disk_usage(self._part.parent).free < _ROOM):
+            raise OSError("there is no room left on the disk")
 
     def _repeat(self, until: int) -> None:
         """Show the last frame up to a tick; before the first tick there is nothing to show."""

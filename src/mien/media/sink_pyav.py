@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import av
-import cv2
-import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.error import FFmpegError
@@ -56,40 +55,41 @@ class PyAVWriter:
         self._out: OutputContainer = av.open(str(part), "w", options=options)
         about = Fraction(rate).limit_denominator(1000)
         self._stream = cast("VideoStream", self._out.add_stream(form.video, rate=about, options=form.options))
-        # Half of the colours are shared by two pixels each way: sides are even.
-        self._even = size[0] % 2, size[1] % 2
-        self._stream.width, self._stream.height = size[0] + self._even[0], size[1] + self._even[1]
+        self._stream.width, self._stream.height = size
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = _TICK
         self._start, self._last = start, -1
         self._sound = None if sound is None else Sound.along(sound, self._out, form.kept, form.audio, start)
 
     def write(self, pixels: Pixels, seconds: float) -> None:
-        frame = VideoFrame.from_ndarray(self._evened(pixels), format="rgb24")
+        frame = VideoFrame.from_ndarray(pixels, format="rgb24")
         # Two frames never share a tick; the encoder would refuse the second.
         self._last = max(round((seconds - self._start) / _TICK), self._last + 1, 0)
         frame.pts, frame.time_base = self._last, _TICK
-        self._out.mux(self._stream.encode(frame))
-        if self._sound:
-            self._out.mux(list(self._sound.until(seconds)))
+        with _told_as_oserror():
+            self._out.mux(self._stream.encode(frame))
+            if self._sound:
+                self._out.mux(list(self._sound.until(seconds)))
 
     def close(self) -> None:
-        try:
+        with _told_as_oserror(), ExitStack() as closing:
+            closing.callback(self._out.close)
+            if self._sound:
+                closing.callback(self._sound.close)
             if self._last >= 0:
                 self._out.mux(self._stream.encode(None))
-                if self._sound:
-                    self._out.mux(list(self._sound.until(self._start + float(self._last * _TICK))))
-                    self._out.mux(list(self._sound.rest()))
-        finally:
-            if self._sound:
-                self._sound.close()
-            self._out.close()
+            if self._last >= 0 and self._sound:
+                self._out.mux(list(self._sound.until(self._start + float(self._last * _TICK))))
+                self._out.mux(list(self._sound.rest()))
 
-    def _evened(self, pixels: Pixels) -> Pixels:
-        if not any(self._even):
-            return pixels
-        across, down = self._even
-        return np.asarray(cv2.copyMakeBorder(pixels, 0, down, 0, across, cv2.BORDER_REPLICATE), np.uint8)
+
+@contextmanager
+def _told_as_oserror() -> Iterator[None]:
+    """FFmpeg's failures that are none of Python's own."""
+    try:
+        yield
+    except FFmpegError as error:
+        raise OSError(error.errno, str(error.strerror)) from error
 
 
 class Sound:

@@ -51,7 +51,7 @@ class Sink:
         if pixels.shape[:2] != self._size[::-1]:
             pixels = _scaled(pixels, self._size)
         try:
-            self._writer.write(np.ascontiguousarray(pixels), max(seconds, 0.0))
+            self._writer.write(_evened(pixels), max(seconds, 0.0))
         except (OSError, ValueError) as error:
             raise _not_written(self._path, error) from error
         self.frames += 1
@@ -117,7 +117,7 @@ def sink(
     part = real.with_name(f".mien-{secrets.token_hex(6)}{suffix}")
     try:
         part.touch(exist_ok=False)
-        writer = _writer(part, size, rate or 25.0, sound, start)
+        writer = _writer(part, _even(size), rate or 25.0, sound, start)
     except (OSError, ValueError) as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -133,6 +133,19 @@ def _writer(part: Path, size: tuple[int, int], rate: float, sound: str | PathLik
     from mien.media.sink_opencv import OpenCVWriter
 
     return OpenCVWriter(part, size, rate, start)
+
+
+def _even(size: tuple[int, int]) -> tuple[int, int]:
+    """Codecs let two pixels each way share their colours, and so sides are even."""
+    return size[0] + size[0] % 2, size[1] + size[1] % 2
+
+
+def _evened(pixels: Pixels) -> Pixels:
+    """With the last row and column twice, where their number is odd."""
+    height, width = pixels.shape[:2]
+    if height % 2 or width % 2:
+        pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return np.ascontiguousarray(pixels)
 
 
 def _scaled(pixels: Pixels, size: tuple[int, int]) -> Pixels:
