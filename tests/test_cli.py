@@ -19,6 +19,7 @@ from PIL import Image
 
 import mien as package
 from command import command, environment, mien, picture, process, started
+from made_runs import made_run
 from mien.apps.cli.edge import Terminated, run
 from mien.apps.cli.group import COMMANDS
 from mien.apps.cli.group import mien as group
@@ -93,6 +94,8 @@ def desk(tmp_path_factory):
     bring_film(folder / "clip.webm")
     (folder / "people.csv").write_text("age\n" + "".join(f"{20 + each % 60}\n" for each in range(210)))
     (folder / "tiny.toml").write_text(TINY)
+    for name in ("earlier", "another"):
+        made_run(folder / "runs" / name)
     (folder / "space.toml").write_text("[fit.rate]\nlow = 0.01\nhigh = 0.1\nlog = true\n")
     (folder / "student.toml").write_text('[data]\nheld_out = 14\n[teach]\ntargets = "targets/teachers.npz"\n')
     return folder

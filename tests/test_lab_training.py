@@ -252,6 +252,16 @@ def test_without_votes_the_net_has_one_head_and_without_public_faces_those_held_
     assert training.train(short, silent, tmp_path / "x") == metrics
 
 
+def test_of_a_small_set_most_is_learned_from(faces, tmp_path):
+    greedy = replace(QUICK, data=Data(), fit=replace(QUICK.fit, epochs=1))
+    said = []
+    metrics = training.train(greedy, faces, tmp_path / "x", watch=said.append)
+    assert "33 are held out, as 1,500 would leave too few" in said[0].text
+    assert checkpoint.recipe_of(tmp_path / "x").data.held_out == 33
+    assert metrics["calibration"]["faces"] == 33
+    assert training.train(greedy, faces, tmp_path / "x") == metrics
+
+
 def test_five_classes_a_fold_and_a_group(faces, tmp_path):
     five = ("angry", "happy", "sad", "surprise", "neutral")
     people = replace(faces, groups=np.array([f"person {place % 9}" for place in range(len(faces))]))

@@ -17,6 +17,8 @@ from mien.errors import install_command
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "docs/guide.md", "CONTRIBUTING.md"]
+#: Pages without commands.
+OTHERS = ["docs/architecture.md", "docs/recipes.md", "benchmarks/README.md", "SECURITY.md"]
 ROOMS = re.compile(r"^```\n(src/mien/.*?)^```$", re.DOTALL | re.MULTILINE)
 #: Options that name what a command writes.
 WRITING = ("--csv", "--annotate", "-o")
@@ -113,7 +115,7 @@ def test_the_json_shown_has_the_keys_that_are_printed(desk):
     assert list(shown["faces"][0]["scores"]) == list(printed["faces"][0]["scores"])
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/architecture.md", "benchmarks/README.md", "SECURITY.md"])
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS])
 def test_every_link_within_the_project_leads_somewhere(page):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text(page))
     assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []

@@ -28,6 +28,8 @@ RECIPE, HISTORY = "recipe.toml", "history.csv"
 #: What may change when a run goes on: its name, where the very same faces lie, and how many epochs there shall be; the
 #: schedule follows the new length from where it is.
 _MAY_CHANGE = {"fit.epochs", "name", "data.sources"}
+#: So many differences fit a sentence.
+_TOLD = 8
 
 
 def write(folder: Path, arrays: list[np.ndarray], recipe: Recipe, history: list[Row]) -> None:
@@ -114,7 +116,8 @@ def recipe_of(folder: Path) -> Recipe:
 def _refuse_another(recipe: Recipe, before: Recipe, folder: Path) -> None:
     changed = {key: pair for key, pair in recipe.difference(before).items() if key not in _MAY_CHANGE}
     if changed:
-        words = ", ".join(f"{key} is {now!r}, was {then!r}" for key, (now, then) in changed.items())
+        said = [f"{key} is {now!r}, was {then!r}" for key, (now, then) in changed.items()]
+        words = ", ".join([*said[:_TOLD], *([f"and {len(said) - _TOLD} more"] if len(said) > _TOLD else [])])
         happened = f"'{folder}' holds a run of another recipe: {words}"
         raise LabError(happened, "", "Restore the recipe, choose another --name, or begin anew with --force")
 

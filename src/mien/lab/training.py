@@ -19,6 +19,9 @@ from mien.lab.events import Note, Stop, Watch
 from mien.lab.recipe import Recipe
 from mien.lab.run_folder import ARCHITECTURE, ENVIRONMENT, METRICS, WEIGHTS
 
+#: A larger part of the Training faces is never held out.
+_MOST_HELD_OUT = 0.35
+
 
 def train(
     recipe: Recipe,
@@ -56,9 +59,20 @@ def resolved(recipe: Recipe, faces: Faces, tell: Watch) -> Recipe:
     if recipe.net.votes and not faces.votes.any() and not recipe.teach.targets:
         tell(Note("No votes of FER+ lie beside the data: the net has one head, for the labels"))
         recipe = replace(recipe, net=replace(recipe.net, votes=False))
+    recipe = _with_fewer_held_out(recipe, faces, tell)
     if faces.problems:
         tell(Note(f"{len(faces.problems):,} rows of the data cannot be read and are left out"))
     return recipe.settled()
+
+
+def _with_fewer_held_out(recipe: Recipe, faces: Faces, tell: Watch) -> Recipe:
+    """A recipe made for FER2013 must not hold out most of a small set of faces."""
+    there = int((faces.only(recipe.data.classes).usage == TRAINING).sum())
+    if recipe.data.folds or recipe.data.held_out <= there * _MOST_HELD_OUT:
+        return recipe
+    fewer = there // 5
+    tell(Note(f"Of {there:,} Training faces {fewer:,} are held out, as {recipe.data.held_out:,} would leave too few"))
+    return replace(recipe, data=replace(recipe.data, held_out=fewer))
 
 
 def _refuse_missing_classes(recipe: Recipe, faces: Faces) -> None:

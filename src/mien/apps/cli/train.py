@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  mien train --net basic --data faces --epochs 1 --name first
-  mien train --net basic --data faces --epochs 1 --name second --classes happy,sad --set fit.batch=64
+  mien train --net basic --data faces --epochs 1 --name mine
+  mien train --net basic --data faces --epochs 1 --name two --classes happy,sad --set fit.rate=0.0005
 
 \b
 The same command goes on where a run was stopped or killed. --set takes every setting of a recipe:
