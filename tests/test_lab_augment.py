@@ -1,33 +1,19 @@
 """Augmentation: nothing where nothing is asked for, the named change where it is, always a face of 0 to 255."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mien.lab import drawn
+from mien.lab.recipe import PLAIN as OFF
 from mien.lab.recipe import Augment
 
 keras = pytest.importorskip("keras")
 augment = pytest.importorskip("mien.lab.augment")
 pytestmark = pytest.mark.train
-
-OFF = Augment(
-    rotation=0,
-    scale=0,
-    shift=0,
-    flip=False,
-    contrast=0,
-    brightness=0,
-    erase_part=0,
-    jpeg_part=0,
-    blur_part=0,
-    small_part=0,
-    dark_part=0,
-    mixup=0,
-    nothing_part=0,
-)
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +45,6 @@ def test_everything_at_once_stays_a_face(faces):
 
 
 def test_half_of_the_faces_are_mirrored_and_no_more(faces):
-    from dataclasses import replace
-
     seen = np.asarray(augment.turned(faces, replace(OFF, flip=True), seed()))
     kept = np.abs(seen - faces).max((1, 2, 3)) < 0.01
     mirrored = np.abs(seen - faces[:, :, ::-1]).max((1, 2, 3)) < 0.01
@@ -118,8 +102,6 @@ def test_erasing_covers_a_rectangle_with_one_gray():
 
 
 def test_dark_faces_are_darker_and_some():
-    from dataclasses import replace
-
     flat = np.full((200, 48, 48, 1), 200, np.float32)
     seen = np.asarray(augment.lit(flat, replace(OFF, dark_part=0.25), seed()))[:, 0, 0, 0]
     assert 0.1 < (seen < 130).mean() < 0.4
@@ -133,6 +115,34 @@ def test_mixing_blends_faces_and_targets_alike(faces):
     assert np.allclose(targets.sum(1), 1, atol=1e-5)
     assert (np.diag(targets) >= 0.5).all()
     assert np.allclose(np.asarray(blended)[..., 0], np.einsum("ij,jhw->ihw", targets, faces[..., 0]), atol=0.05)
+
+
+def test_pasting_takes_a_square_of_the_neighbour_and_its_part_of_the_target(faces):
+    shares = np.eye(70, dtype=np.float32)
+    pasted, [targets] = augment.pasted(faces, [shares], 1.0, seed())
+    pasted, targets = np.asarray(pasted)[..., 0], np.asarray(targets)
+    assert np.allclose(targets.sum(1), 1, atol=1e-5)
+    for place, face in enumerate(pasted):
+        mine, theirs = faces[place, ..., 0], faces[place - 1, ..., 0]
+        changed = face != mine
+        assert np.array_equal(face[changed], theirs[changed])
+        rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+        if len(rows):
+            square = (np.ptp(rows) + 1) * (np.ptp(columns) + 1) / 48**2
+            assert targets[place, place - 1] == pytest.approx(square, abs=0.06)
+    assert 0.1 < np.mean(np.diag(targets)) < 0.95
+
+
+def test_mixing_and_pasting_have_half_of_the_batch_each(faces):
+    both = replace(OFF, mixup=5.0, cutmix=5.0)
+    seen, [targets] = augment.blended(faces, [np.eye(70, dtype=np.float32)], both, seed())
+    whole = np.isin(np.asarray(seen), faces).mean((1, 2, 3))
+    assert np.asarray(targets)[:35, 35:].max() == 0
+    assert (whole[35:] == 1).all()
+    assert whole[:35].mean() < 0.9
+    for settings in (replace(OFF, mixup=5.0), replace(OFF, cutmix=5.0)):
+        alone, _ = augment.blended(faces, [], settings, seed())
+        assert (np.isin(np.asarray(alone), faces).mean() == 1) == bool(settings.cutmix)
 
 
 def test_the_end_of_a_batch_becomes_nothing_in_particular(faces):

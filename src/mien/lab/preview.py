@@ -14,17 +14,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mien.lab import augment, drawn
-from mien.lab.recipe import Augment
+from mien.lab.recipe import PLAIN, Augment
 from mien.plots.style import MUTED, sheet, styled
 
 #: Chances in a row; a multiple of the four sizes to which faces are made small.
 COLUMNS = 8
 #: So many blends are tried; the eight strongest are shown.
 TRIES = 64
-_NOTHING = Augment(
-    rotation=0, scale=0, shift=0, flip=False, contrast=0, brightness=0, erase_part=0, jpeg_part=0, blur_part=0,
-    small_part=0, dark_part=0, mixup=0, nothing_part=0,
-)  # fmt: skip
 
 Rows = dict[str, NDArray[np.uint8]]
 
@@ -40,7 +36,13 @@ def rows(face: NDArray[np.uint8], settings: Augment, seed: int = 0) -> Rows:
         for name, each in _settings(settings)
     }
     if settings.mixup:
-        shown[f"mixed with another\n{COLUMNS} of {TRIES} chances"] = _mixed(face, settings, seed)
+        shown[f"mixed with another\n{COLUMNS} of {TRIES} chances"] = _with_others(
+            face, replace(settings, cutmix=0), seed
+        )
+    if settings.cutmix:
+        shown[f"a square of another\n{COLUMNS} of {TRIES} chances"] = _with_others(
+            face, replace(settings, mixup=0), seed
+        )
     together = augment.varied(keras.ops.convert_to_tensor(batch), settings, keras.random.SeedGenerator(seed))
     return shown | {"all together": _seen(together)}
 
@@ -57,7 +59,7 @@ def _settings(settings: Augment) -> Iterator[tuple[str, Augment]]:
     }
     for name, (key, told) in strengths.items():
         if getattr(settings, key):
-            yield f"{name}\n{told}", replace(_NOTHING, **{key: getattr(settings, key)})
+            yield f"{name}\n{told}", replace(PLAIN, **{key: getattr(settings, key)})
     parts = {
         "in the dark": "dark_part",
         "compressed": "jpeg_part",
@@ -67,14 +69,14 @@ def _settings(settings: Augment) -> Iterator[tuple[str, Augment]]:
     }
     for name, key in parts.items():
         if part := getattr(settings, key):
-            yield f"{name}\n{100 * part:g} % of them", replace(_NOTHING, **{key: 1.0})
+            yield f"{name}\n{100 * part:g} % of them", replace(PLAIN, **{key: 1.0})
 
 
-def _mixed(face: NDArray[np.uint8], settings: Augment, seed: int) -> NDArray[np.uint8]:
+def _with_others(face: NDArray[np.uint8], settings: Augment, seed: int) -> NDArray[np.uint8]:
     """The face blended with drawn ones. Most chances blend hardly at all: of many, those that do the most are shown."""
     others = drawn.faces(TRIES, seed + 1).pixels
     batch = np.stack([np.repeat(face[None], TRIES, 0), others], 1).reshape(-1, *face.shape, 1).astype(np.float32)
-    blended, _ = augment.mixed(keras.ops.convert_to_tensor(batch), [], settings.mixup, keras.random.SeedGenerator(seed))
+    blended, _ = augment.blended(keras.ops.convert_to_tensor(batch), [], settings, keras.random.SeedGenerator(seed))
     seen = _seen(blended)[::2]
     change = np.abs(seen.astype(int) - face).mean((1, 2))
     return seen[np.argsort(change, kind="stable")[-COLUMNS:]]

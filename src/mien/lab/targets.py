@@ -11,6 +11,7 @@ from mien.errors import LabError
 from mien.lab.data import Faces
 from mien.lab.recipe import Recipe, Teach
 from mien.lab.taught import Taught, keys
+from mien.labels import VOTES
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,25 @@ class Targets:
 def targets(faces: Faces, recipe: Recipe | None = None) -> Targets:
     """One-hot labels and vote shares of these faces, mixed with what the recipe's teachers say of them."""
     shares, votes = np.eye(len(faces.classes), dtype=np.float32)[faces.labels], faces.vote_shares()
+    if recipe and recipe.loss.soft:
+        shares = by_voters(faces, shares, votes, recipe.loss.soft)
     if recipe and recipe.teach.targets:
         shares, votes = _mixed(faces, recipe, shares, votes)
     return Targets(faces.pixels[..., None], shares, votes)
+
+
+def by_voters(
+    faces: Faces, shares: NDArray[np.float32], votes: NDArray[np.float32], part: float
+) -> NDArray[np.float32]:
+    """The labels' shares with ``part`` of each given to what voters said of the classes; the labels where none did."""
+    if not 0 <= part <= 1:
+        raise LabError(f"loss.soft is {part}", "a part from 0 to 1 was expected")
+    said = np.zeros_like(shares)
+    for place, name in enumerate(faces.classes):
+        if name in VOTES:
+            said[:, place] = votes[:, VOTES.index(name)]
+    total = said.sum(1, keepdims=True)
+    return np.where(total > 0, (1 - part) * shares + part * said / np.maximum(total, 1e-9), shares)
 
 
 def _mixed(
