@@ -15,6 +15,7 @@ pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
 
 from mien.apps.cli.edge import run as mien_itself  # noqa: E402
+from mien.apps.cli.export import SUFFIXES  # noqa: E402
 from mien.lab import checkpoint, export, formats  # noqa: E402
 from mien.lab.recipe import Data, Net, Recipe  # noqa: E402
 from test_lab_export import FITTED, seasoned  # noqa: E402
@@ -40,7 +41,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("MIEN_HOME", str(tmp_path / "home"))
 
 
-@pytest.mark.parametrize("kind", ["onnx", "keras", "h5", "savedmodel", "tflite", "int8"])
+@pytest.mark.parametrize("kind", ["onnx", "keras", "h5", "savedmodel", "tflite", "int8", "float16"])
 def test_every_kind_says_how_far_it_is_from_keras(kind, desk, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert mien("export", desk / "run", "--to", kind, "--data", desk / "faces") == 0
@@ -48,7 +49,7 @@ def test_every_kind_says_how_far_it_is_from_keras(kind, desk, tmp_path, monkeypa
     assert "Keras and the file differ by" in out
     assert "allowed: 1e-04" in out
     made = [path.name for path in tmp_path.iterdir() if path.name.startswith("first")]
-    assert any(name == f"first{'.int8.onnx' if kind == 'int8' else '.' + kind}" for name in made)
+    assert any(name == f"first{SUFFIXES[kind]}" for name in made)
 
 
 def test_what_eight_bits_cost_is_in_the_card(desk, tmp_path, capsys):

@@ -136,6 +136,22 @@ def test_the_eight_bit_file_is_small_and_nearly_the_same(tmp_path, faces):
     assert 0 < np.abs(ours - theirs).max() < 0.1
 
 
+def test_sixteen_bits_halve_the_file_and_hardly_change_it(tmp_path, faces):
+    finished(tmp_path / "run", Net(name="basic"))
+    for name, sixteen_bit in (("float.onnx", False), ("half.onnx", True)):
+        export.export(tmp_path / "run", faces, tmp_path / name, sixteen_bit=sixteen_bit)
+    sizes = [(tmp_path / name).stat().st_size for name in ("half.onnx", "float.onnx")]
+    assert sizes[0] < 0.55 * sizes[1]
+    scores = ModelCard.read(tmp_path / "half.onnx").scores
+    assert scores["precision"] == "float16"
+    assert abs(scores["held_out_accuracy_float16"] - scores["held_out_accuracy"]) < 0.06
+    ours, theirs = (
+        load_classifier(tmp_path / name).run(faces.pixels[:60, ..., None]).shares
+        for name in ("half.onnx", "float.onnx")
+    )
+    assert 0 < np.abs(ours - theirs).max() < 0.01
+
+
 def test_a_card_tells_no_folder_of_the_machine():
     recipe = dataclasses.replace(
         RECIPE,

@@ -1,4 +1,7 @@
-"""Eight-bit files: a third of the size and of the time, for a little accuracy that is measured, not hoped for."""
+"""Smaller files: eight bits for a third of the size and of the time, sixteen for half of the size alone.
+
+What either costs in accuracy is measured, not hoped for.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from mien.lab.writers import INPUT
 
 #: Kinds of nodes that become eight-bit. The end of the net stays in float32: it is small, and class maps read it.
 _KINDS = ("Conv", "Add", "AveragePool", "MaxPool")
+#: Weights of fewer numbers stay as they are.
+_FEW = 64
 #: What comes out of these is rounded only where the next node takes it, behind the ReLU: half of the range is not
 #: wasted on values that are about to be cut off, and the runtime makes one step of the two.
 _LATE = ("Conv", "Add")
@@ -40,6 +45,26 @@ def int8(model: onnx.ModelProto, pixels: np.ndarray, batch: int = 50) -> onnx.Mo
             extra_options={"OpTypesToExcludeOutputQuantization": list(_LATE)},
         )
         return onnx.load(after)
+
+
+def half(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph with weights of sixteen bits, which the runtime makes into float32 when it opens the file."""
+    small = onnx.ModelProto()
+    small.CopyFrom(model)
+    del small.graph.initializer[:]
+    casts = []
+    for each in model.graph.initializer:
+        if each.data_type != onnx.TensorProto.FLOAT or np.prod(each.dims) < _FEW:
+            small.graph.initializer.append(each)
+            continue
+        kept = f"{each.name}/half"
+        weights = onnx.numpy_helper.to_array(each).astype(np.float16)
+        small.graph.initializer.append(onnx.numpy_helper.from_array(weights, kept))
+        casts.append(onnx.helper.make_node("Cast", [kept], [each.name], name=kept, to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del small.graph.node[:]
+    small.graph.node.extend(nodes)
+    return small
 
 
 class _Batches(CalibrationDataReader):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mien.lab.data import Faces
     from mien.lab.recipe import Recipe
 
+#: Kinds that are ONNX files with a card.
+_ONNX = ("onnx", "int8", "float16")
+
 #: What is appended to the run's name where no file is named.
 SUFFIXES = {
     "onnx": ".onnx",
@@ -26,6 +29,7 @@ SUFFIXES = {
     "savedmodel": ".savedmodel",
     "tflite": ".tflite",
     "int8": ".int8.onnx",
+    "float16": ".float16.onnx",
 }
 
 EPILOG = """\b
@@ -63,6 +67,7 @@ def export(context: click.Context, /, run: Path, kind: str, out: Path | None, fo
     \b
     onnx        every window of mien loads it; the card with labels and scores is inside
     int8        the same in eight bits: a third of the size and of the time
+    float16     the same with weights of half the size
     keras, h5   plain Keras loads them without mien
     savedmodel  a folder for TensorFlow Serving
     tflite      for phones
@@ -84,7 +89,7 @@ def export(context: click.Context, /, run: Path, kind: str, out: Path | None, fo
             target.parent.mkdir(parents=True, exist_ok=True)
         facts = _written(run, faces, kind, target, how)
     say(json.dumps(facts, ensure_ascii=False) if how["as_json"] else _told(facts))
-    if kind in ("onnx", "int8"):
+    if kind in _ONNX:
         remark(f"Try it: mien predict photo.jpg --model {printable(str(target))}")
 
 
@@ -102,11 +107,18 @@ def _written(run: Path, faces: Faces, kind: str, target: Path, how: dict[str, An
     from mien.lab.data import PUBLIC
 
     facts = {"file": str(target), "kind": kind, "allowed": formats.TOLERANCE}
-    if kind in ("onnx", "int8"):
+    if kind in _ONNX:
         split = PUBLIC if how["scores"] == "public" else ""
         notes = {"looks": how["looks"] or 1} if split else {}
         card = lab.export(
-            run, faces, target, name=how["name"] or "", eight_bit=kind == "int8", notes=notes, split=split
+            run,
+            faces,
+            target,
+            name=how["name"] or "",
+            eight_bit=kind == "int8",
+            sixteen_bit=kind == "float16",
+            notes=notes,
+            split=split,
         )
         return facts | {"difference": card.scores["keras_difference"], "bytes": _size(target), "scores": card.scores}
     done = lab.finished(run, faces, how["name"] or "")
@@ -122,14 +134,15 @@ def _size(target: Path) -> int:
 
 
 def _told(facts: dict[str, Any]) -> str:
-    scores, before = facts["scores"], "before it became eight bits, " if facts["kind"] == "int8" else ""
+    scores, small = facts["scores"], facts["kind"] if facts["kind"] in ("int8", "float16") else ""
+    before = f"before it became {small}, " if small else ""
     lines = [
         f"{printable(facts['file'])}: {facts['bytes'] / 1e6:.2f} MB",
         f"{before}Keras and the file differ by {facts['difference']:.1e} at most (allowed: {facts['allowed']:.0e})",
     ]
     if "held_out_accuracy" in scores:
         lines.append(f"{100 * scores['held_out_accuracy']:.1f} % of the held-out faces are right")
-    if "held_out_accuracy_int8" in scores:
-        change = 100 * (scores["held_out_accuracy_int8"] - scores["held_out_accuracy"])
-        lines[-1] += f" in float32, {100 * scores['held_out_accuracy_int8']:.1f} % in int8 ({change:+.1f} points)"
+    if (after := scores.get(f"held_out_accuracy_{small}")) is not None:
+        change = 100 * (after - scores["held_out_accuracy"])
+        lines[-1] += f" in float32, {100 * after:.1f} % in {small} ({change:+.1f} points)"
     return "\n".join(lines)
