@@ -36,7 +36,7 @@ def picture(scene: Scene) -> Step:
         words=f"To a computer this is {height * width:,} dots, and each dot is three numbers: how much red, green and "
         "blue. Nothing in those numbers says yet that there is a person, let alone an expression.",
         facts=(("size", f"{width:,} × {height:,} dots"), ("numbers", f"{height * width * 3:,}")),
-        html=f"<div class='photo'>{_sized(scene, use(scene.id('photo'), scene.photo_box, told))}</div>",
+        html=f"<div class='photo'>{_sized(scene, use(scene.id('photo-image'), scene.photo_box, told))}</div>",
         aside="<p class='hint muted'><kbd>←</kbd> <kbd>→</kbd> lead through the steps.</p>",
         thumb=_thumb(scene),
     )
@@ -58,7 +58,7 @@ def face(scene: Scene) -> Step:
         f"around what looks like one{points}. What lies outside the bright square the network never sees.",
         facts=tuple(facts),
         html=f"<div class='photo'>{_sized(scene, _found(scene))}</div>",
-        thumb=use(scene.id("photo"), _around(scene), css="thumb"),
+        thumb=use(scene.id("photo-image"), _around(scene), css="thumb"),
     )
 
 
@@ -85,7 +85,7 @@ def _thumb(scene: Scene) -> str:
     assert scene.pixels is not None
     height, width = scene.pixels.shape[:2]
     side = min(height, width)
-    return use(scene.id("photo"), f"{(width - side) / 2:g} {(height - side) / 2:g} {side} {side}", css="thumb")
+    return use(scene.id("photo-image"), f"{(width - side) / 2:g} {(height - side) / 2:g} {side} {side}", css="thumb")
 
 
 def _sized(scene: Scene, drawn: str) -> str:
@@ -111,7 +111,7 @@ def _found(scene: Scene) -> str:
     inside = "".join(_marks(scene))
     return (
         f"<svg viewBox='{scene.photo_box}' role='img' aria-label='{escape(told)}' focusable='false'>"
-        f"<use href='#{scene.id('photo')}'/>{inside}</svg>"
+        f"<use href='#{scene.id('photo-image')}'/>{inside}</svg>"
     )
 
 

@@ -82,8 +82,9 @@ def _over(scene: Scene, saliency: Saliency, css: str, flip: Flip | None = None) 
         rest = f"<rect class='flip' x='{flip.x}' y='{flip.y}' width='{flip.width}' height='{flip.height}'/>"
     spoken = "aria-hidden='true'" if css == "thumb" else f"role='img' aria-label='{told}'"
     return (
-        f"<svg class='{css}' viewBox='0 0 {side} {side}' {spoken} focusable='false'><use href='#{scene.id('crop')}'/>"
-        f"<image data-heat width='{side}' height='{side}' opacity='.8' href='{_heat(saliency)}'/>{outline}{rest}</svg>"
+        f"<svg class='{css}' viewBox='0 0 {side} {side}' {spoken} focusable='false'>"
+        f"<use href='#{scene.id('face-image')}'/><image data-heat width='{side}' height='{side}' opacity='.8' "
+        f"href='{_heat(saliency)}'/>{outline}{rest}</svg>"
     )
 
 
@@ -99,7 +100,7 @@ def _on_photo(scene: Scene, saliency: Saliency) -> str:
     return (
         f"<svg class='heat' viewBox='{box}' role='img' aria-label='The same map in the picture' focusable='false'>"
         f"<rect class='beyond' x='-{width}' y='-{height}' width='{3 * width}' height='{3 * height}'/>"
-        f"<use href='#{scene.id('photo')}'/><image data-heat transform='{turn}' x='{left:.2f}' y='{top:.2f}' "
+        f"<use href='#{scene.id('photo-image')}'/><image data-heat transform='{turn}' x='{left:.2f}' y='{top:.2f}' "
         f"width='{side:.2f}' height='{side:.2f}' preserveAspectRatio='none' opacity='.8' "
         f"href='{_heat(saliency)}'/></svg>"
     )

@@ -33,7 +33,7 @@ def _seen(scene: Scene) -> str:
     side = scene.side
     return (
         f"<svg class='seen' viewBox='0 0 {side} {side}' role='img' aria-label='The face' focusable='false'>"
-        f"<use href='#{scene.id('crop')}'/><rect class='field' data-field rx='.6'/></svg>"
+        f"<use href='#{scene.id('face-image')}'/><rect class='field' data-field rx='.6'/></svg>"
     )
 
 

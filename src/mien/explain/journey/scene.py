@@ -86,7 +86,7 @@ class Scene:
 
     def crop(self, told: str = "", css: str = "face-map") -> str:
         """The face as the network got it."""
-        return use(self.id("crop"), f"0 0 {self.side} {self.side}", told, css)
+        return use(self.id("face-image"), f"0 0 {self.side} {self.side}", told, css)
 
     @cached_property
     def last_maps(self) -> Atlas | None:
@@ -105,11 +105,11 @@ class Scene:
     def _stored(self) -> Iterator[str]:
         side = self.side
         crop = address(encoded(self.told.crop))
-        yield f"<image id='{self.id('crop')}' width='{side}' height='{side}' href='{crop}' class='cells'/>"
+        yield f"<image id='{self.id('face-image')}' width='{side}' height='{side}' href='{crop}' class='cells'/>"
         if self.pixels is not None:
             height, width = self.pixels.shape[:2]
             photo = address(*_photo(self.pixels))
-            yield f"<image id='{self.id('photo')}' width='{width}' height='{height}' href='{photo}'/>"
+            yield f"<image id='{self.id('photo-image')}' width='{width}' height='{height}' href='{photo}'/>"
         yield from (atlas.image().replace("<image", "<image class='cells'", 1) for atlas in self.atlases.values())
 
 

@@ -1,0 +1,188 @@
+"""The journey in a real browser: stepped through by keyboard and pointer, without a complaint and without a network."""
+
+from pathlib import Path
+
+import pytest
+
+from browser import chromium
+from mien import Engine, media
+from mien.explain import journey
+from mien.explain.journey.several import page as several
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+LAYERS = ["stem", "stage2.block2", "stage3.block2", "pooled"]
+NOW = "[...document.querySelectorAll('[data-step]')].filter(step => !step.hidden).map(step => step.id).join()"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    engine, pixels = Engine.load(detector="haar"), media.picture(EXAMPLES / "portraits.jpg").pixels
+    faces = engine.explain_picture(pixels, methods=("cam", "occlusion"), layers="all")
+    (folder / "journey.html").write_text(journey.page(faces[1], pixels, LAYERS), encoding="utf-8")
+    (folder / "several.html").write_text(several("portraits.jpg", pixels, faces, pixels), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser, pages):
+    browser.size(1280, 860)
+    browser.prefer(scheme="light", motion="reduce")
+    browser.complaints.clear()
+    browser.asked.clear()
+    browser.open("about:blank")
+    browser.open((pages / "journey.html").as_uri())
+    return browser
+
+
+def quiet(page):
+    assert page.complaints == []
+    assert [each for each in page.asked if not each.startswith(("file:", "data:", "about:"))] == []
+
+
+def shown(page):
+    return page.ask(NOW)
+
+
+def pointed(page, selector, kind="mouseMoved"):
+    x, y = page.ask(
+        f"(() => {{ const at = document.querySelector({selector!r}); at.scrollIntoView({{ block: 'center' }});"
+        "const box = at.getBoundingClientRect(); return [box.x + box.width * .3, box.y + box.height * .3]; })()"
+    )
+    page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y)
+
+
+def test_arrow_keys_lead_through_every_step_and_back(page):
+    seen = [shown(page)]
+    for _ in range(20):
+        page.press("ArrowRight")
+        seen.append(shown(page))
+    ids = page.ask("[...document.querySelectorAll('[data-step]')].map(step => step.id)")
+    assert list(dict.fromkeys(seen)) == ids
+    assert shown(page) == "network"
+    assert page.ask("document.querySelector('[data-next]').disabled")
+    page.press("ArrowLeft")
+    assert shown(page) == "result"
+    page.press("Home")
+    assert shown(page) == "picture"
+    page.press("End")
+    assert shown(page) == "network"
+    quiet(page)
+
+
+def test_tab_reaches_the_rail_the_slider_and_the_buttons(page):
+    reached = []
+    for _ in range(30):
+        page.press("Tab")
+        reached.append(page.ask("document.activeElement.tagName + (document.activeElement.dataset.go ?? '')"))
+    assert "A0" in reached
+    assert "INPUT" in reached
+    page.ask("document.querySelector('[data-next]').focus()")
+    page.press("Enter")
+    assert shown(page) == "face"
+    assert page.ask("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    quiet(page)
+
+
+def test_the_slider_steps_and_says_where_it_is(page):
+    page.ask("document.querySelector('[data-slider]').focus()")
+    page.press("ArrowRight")
+    assert shown(page) == "face"
+    assert page.ask("document.querySelector('[data-slider]').getAttribute('aria-valuetext')").startswith("2 of 13: ")
+    assert page.ask("document.querySelector('[data-live]').textContent").startswith("Step 2 of 13: ")
+
+
+def test_the_rail_leads_anywhere_and_an_address_opens_a_step(page, pages):
+    page.ask("document.querySelector('[data-go=\"9\"]').click()")
+    assert shown(page) == "softmax"
+    assert page.ask("location.hash") == "#softmax"
+    assert page.ask("document.querySelectorAll('[aria-current]').length") == 1
+    page.open("about:blank")
+    page.open((pages / "journey.html").as_uri() + "#where")
+    assert shown(page) == "where"
+    quiet(page)
+
+
+def test_maps_are_chosen_by_keyboard_and_by_pointing(page):
+    page.ask("document.querySelector('[data-go=\"4\"]').click()")
+    box = "document.querySelector('#layer-1 [data-large]').getAttribute('viewBox')"
+    field = "document.querySelector('#layer-1 [data-field]').getAttribute('x')"
+    first = page.ask(box)
+    page.ask("document.querySelector('#layer-1 [data-maps] button').focus()")
+    page.press("ArrowRight")
+    assert shown(page) == "layer-1"
+    assert page.ask(box) != first
+    assert page.ask("document.querySelectorAll('#layer-1 [aria-pressed=true]').length") == 1
+    page.press("Escape")
+    page.press("ArrowRight")
+    assert shown(page) == "layer-2"
+    page.press("ArrowLeft")
+    before = page.ask(field)
+    pointed(page, "#layer-1 [data-large]")
+    assert page.ask(field) != before
+    pointed(page, "#layer-1 [data-maps] button:nth-child(5)")
+    assert page.ask("document.querySelector('#layer-1 [aria-pressed=true]').matches(':nth-child(5)')")
+    quiet(page)
+
+
+def test_a_dot_of_the_crop_tells_its_number_and_the_filter_slides(page):
+    page.ask("document.querySelector('[data-go=\"2\"]').click()")
+    pointed(page, ".probe svg")
+    told = page.ask("document.querySelector('.probe').parentElement.querySelector('[data-told]').textContent")
+    assert told.startswith("row 15, column 15: ")
+    page.press("ArrowRight")
+    page.ask("document.querySelector('[data-play]').click()")
+    cover = "document.querySelector('[data-cover]').getAttribute('d')"
+    page.ask("new Promise(done => setTimeout(done, 120))")
+    assert page.ask(cover)
+    page.ask("document.querySelector('[data-play]').click()")
+    assert page.ask(cover) is None
+    quiet(page)
+
+
+def test_the_map_over_the_face_fades(page):
+    page.ask("document.querySelector('[data-go=\"10\"]').click()")
+    page.ask("document.querySelector('[data-strength]').focus()")
+    page.press("ArrowLeft")
+    assert page.ask("document.querySelector('#where article [data-heat]').getAttribute('opacity')") == "0.79"
+    assert shown(page) == "where"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 860)])
+def test_no_step_is_wider_than_the_window(page, width, height, scheme, tmp_path):
+    page.size(width, height, phone=width < 500)
+    page.prefer(scheme=scheme, motion="reduce")
+    for _ in range(13):
+        assert page.ask("document.documentElement.scrollWidth") <= width, shown(page)
+        page.press("ArrowRight")
+    paper = page.ask("getComputedStyle(document.body).backgroundColor")
+    assert paper == {"light": "rgb(253, 252, 250)", "dark": "rgb(20, 23, 27)"}[scheme]
+    assert page.picture(tmp_path / "shot.png").stat().st_size > 10_000
+    quiet(page)
+
+
+def test_without_the_script_every_step_is_on_the_page(browser, pages):
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open("about:blank")
+        browser.open((pages / "journey.html").as_uri())
+        root = browser.call("DOM.getDocument", depth=0)["root"]["nodeId"]
+        found = browser.call("DOM.querySelectorAll", nodeId=root, selector="[data-step]")["nodeIds"]
+        tall = [browser.call("DOM.getBoxModel", nodeId=node)["model"]["height"] for node in found]
+        assert len(tall) == 13
+        assert min(tall) > 100
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_the_page_of_several_faces_is_quiet_too(page, pages):
+    page.open((pages / "several.html").as_uri())
+    assert page.ask("document.querySelectorAll('.people a').length") == 2
+    quiet(page)
