@@ -1,14 +1,15 @@
-"""How right the embedded model is: its score sheet on PublicTest, its size and time, and what spoilt faces cost it.
+"""How right an embedded model is: its score sheet on PublicTest, its size and time, and what spoilt faces cost it.
 
     python benchmarks/accuracy.py fer2013.csv [--model base] [--looks N]
 
 PublicTest is read once a run; how often that happened before is the user's to know and goes into the record. The table
-of spoilt faces is made on the Training faces that were held out of the fit.
+of spoilt faces and the groups are made on the Training faces that were held out of the fit.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import statistics
 import time
 from dataclasses import asdict
@@ -20,10 +21,10 @@ import numpy as np
 
 from mien.lab import data
 from mien.lab.evaluate import evaluate
+from mien.lab.groups import by_group, estimated
 from mien.lab.nothing import uncertain
 from mien.lab.recipe import Recipe
 from mien.lab.robustness import robustness
-from mien.lab.votes import mixture_row
 from mien.models import OnnxClassifier, load_classifier, locate
 
 
@@ -32,33 +33,35 @@ def main() -> None:
     words.add_argument("data", type=Path, help="fer2013.csv or fer2013.npz, fer2013new.csv beside it")
     words.add_argument("--model", default="base")
     words.add_argument("--looks", type=int, default=1, help="how often PublicTest was looked at, this time counted")
-    words.add_argument("--to", default="first-model", help="the name of the result file")
+    words.add_argument("--to", help="the name of the result file; else accuracy- and the model's")
     given = words.parse_args()
     path, faces = locate(given.model), data.read(given.data)
     figures = {"looks": given.looks, **measured(path, faces)}
-    print(_machine.write(given.to, figures))
+    print(_machine.write(given.to or f"accuracy-{given.model}", figures))
 
 
 def measured(path: Path, faces: data.Faces) -> dict[str, Any]:
     classifier = load_classifier(path, threads=1)
     card = classifier.card
     _, kept = data.divide(Recipe.from_table(dict(card.recipe)), faces)
+    shares = classifier.run(kept.pixels[..., None]).shares
+    seen, missing = estimated(kept.pixels)
     return {
-        "model": {"name": card.name, "bytes": path.stat().st_size, "parameters": card.parameters},
+        "model": {
+            "name": card.name,
+            "bytes": path.stat().st_size,
+            "parameters": card.parameters,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        },
         "multiply_adds": card.multiply_adds,
         "one_face_one_core_ms": milliseconds(classifier, faces.pixels[:1, ..., None]),
         "public": evaluate(classifier, faces),
-        "mixture_on_public": mixture(classifier, faces.split(data.PUBLIC)),
+        "certain_on_held_out": float(np.mean(shares.max(1) >= card.uncertain_below)),
         "uncertain_of_nothing": uncertain(classifier),
         "held_out_spoilt": [asdict(row) for row in robustness(classifier, kept)],
+        "held_out_groups": [asdict(by_group(name, words, shares, kept.labels)) for name, words in seen.items()],
+        "not_grouped": missing,
     }
-
-
-def mixture(classifier: OnnxClassifier, faces: data.Faces) -> dict[str, float]:
-    """Precision and recall of the card's rule for expressions that a fifth of the voters named."""
-    said, votes = faces.vote_shares(), classifier.run(faces.pixels[..., None]).votes
-    asked = said.any(1)
-    return mixture_row(votes[asked], said[asked], classifier.card.mixture_above)
 
 
 def milliseconds(classifier: OnnxClassifier, face: np.ndarray, warm: int = 100, rounds: int = 500) -> dict[str, float]:

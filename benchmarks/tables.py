@@ -319,9 +319,9 @@ def percent(share: float) -> str:
 TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "speed": ("speed", speed),
     "peers": ("peers", peers),
-    "accuracy": ("first-model", accuracy),
-    "classes": ("first-model", classes),
-    "spoilt": ("first-model", spoilt),
+    "accuracy": ("accuracy-base", accuracy),
+    "classes": ("accuracy-base", classes),
+    "spoilt": ("accuracy-base", spoilt),
     "framing": ("framing", framing),
     "levelling": ("framing", levelling),
     "scenes": ("scenes", scenes),

@@ -1,0 +1,58 @@
+"""The embedded models under everything that happens to faces, beside other models in the same run on the same pixels.
+
+    python benchmarks/robustness.py fer2013.csv [--rival fer=emotion_model.hdf5 --scale -1-1]
+
+Rivals learned from FER2013's Training faces, so PublicTest is used: one more look at it. A rival is an ONNX file with a
+card, or a Keras file with FER2013's labels in their order, for which --scale tells the pixels it takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import _machine
+
+from mien.lab import data, foreign, robustness_report
+from mien.lab.groups import by_group, estimated
+from mien.lab.robustness import Held, hold
+from mien.labels import EMOTIONS
+from mien.models import load_classifier, locate
+from mien.models.seal import seals
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("data", type=Path, help="fer2013.csv or fer2013.npz")
+    words.add_argument("--rival", action="append", default=[], metavar="NAME=FILE")
+    words.add_argument("--scale", choices=foreign.SCALES, default="0-1", help="of the pixels that Keras files take")
+    words.add_argument("--split", choices=["public", "validation"], default="public")
+    given = words.parse_args()
+    paths = {name: locate(name) for name in seals()}
+    paths |= {name: opened(Path(file), given.scale) for name, _, file in (word.partition("=") for word in given.rival)}
+    held = hold([load_classifier(path) for path in paths.values()], data.read(given.data), given.split, told)
+    print(_machine.write("robustness", robustness_report.figures(report(tuple(paths), held))))
+
+
+def opened(path: Path, scale: str) -> Path:
+    return foreign.as_onnx(path, labels=EMOTIONS, scale=scale) if foreign.is_keras(path) else path
+
+
+def report(names: tuple[str, ...], held: list[Held]) -> robustness_report.Report:
+    faces = held[0].answers.faces
+    columns, missing = estimated(faces.pixels)
+    splits = [
+        tuple(by_group(name, words, each.answers.shares, faces.labels) for name, words in columns.items())
+        for each in held
+    ]
+    return robustness_report.Report(names, tuple(held), tuple(splits), tuple(missing))
+
+
+def told(done: int, total: int) -> None:
+    if done % 50_000 < 128:
+        print(f"{done:,} of {total:,} faces", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
