@@ -269,48 +269,6 @@ def audited(model: str, name: str, row: Figures) -> Sequence[str]:
     return [f"{model}: {name}", *areas, ", ".join(beats) or "none", f"{steady:.2f}", f"{last:.2f}", believed]
 
 
-def explain(figures: Figures) -> str:
-    """What looking inside costs, beside its targets."""
-    wanted = figures["targets"]
-    rows = [
-        ("cam_adds_ms", "a class map, on top of a reading", "ms", "<"),
-        ("occlusion_ms", "occlusion", "ms", "<"),
-        ("rise_ms", "RISE, 500 masks", "ms", "<"),
-        ("looks_per_s", "`engine.look`: layers, shares and class map", "faces/s", "≥"),
-        ("all_layers_ms", "activations of every layer", "ms", ""),
-        ("occlusion_and_flip_ms", "occlusion, and the smallest part that changes the answer", "ms", ""),
-        ("first_explanation_ms", "the first explanation, two faces found and the model opened", "ms", ""),
-    ]
-    lines = [
-        (words, f"{figures[name]} {unit}", f"{sign} {wanted[name]} {unit}" if name in wanted else "")
-        for name, words, unit, sign in rows
-    ]
-    return table([f"{figures['model']}, two cores", "measured", "target"], lines)
-
-
-def audit(figures: Figures) -> str:
-    """Every method and baseline of every model that was audited."""
-    header = ["map", "deletion, low is good", "insertion, high is good", "beats", "noise", "shuffled", "to be believed"]
-    rows = [audited(model, name, row) for model, told in figures.items() for name, row in maps_of(told)]
-    verdicts = "\n\n".join(told["verdict"] for told in figures.values())
-    return f"{table(header, rows)}\n\n{verdicts}"
-
-
-def maps_of(told: Figures) -> Iterator[tuple[str, Figures]]:
-    yield from told["methods"].items()
-    yield from told["baselines"].items()
-
-
-def audited(model: str, name: str, row: Figures) -> Sequence[str]:
-    areas = ["{:.3f} ({:.3f} to {:.3f})".format(*row[curve]) for curve in ("deletion", "insertion")]
-    if "against" not in row:
-        return [f"{model}: {name}", *areas, "", "", "", ""]
-    beats = [other for other, gain in row["against"].items() if all(low > 0 for _, low, _ in gain.values())]
-    steady, last = row["stability"][0], row["shuffled"][-1]["likeness"]
-    believed = "yes" if row["believable"] else "no"
-    return [f"{model}: {name}", *areas, ", ".join(beats) or "none", f"{steady:.2f}", f"{last:.2f}", believed]
-
-
 def percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %")
 
@@ -325,8 +283,6 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "framing": ("framing", framing),
     "levelling": ("framing", levelling),
     "scenes": ("scenes", scenes),
-    "explain": ("explain", explain),
-    "audit": ("audit", audit),
     "explain": ("explain", explain),
     "audit": ("audit", audit),
     "recipes": ("recipes", recipes),
