@@ -37,6 +37,8 @@ KEYS |= {"Enter": 13, "PageDown": 34, "PageUp": 33}
 
 def browser_file() -> str:
     """Where Chromium is; the test that asks is skipped where it is not, unless it has to be."""
+    if os.name == "nt":
+        pytest.skip("the browser is driven over pipes that Windows does not have")
     found = os.environ.get("MIEN_BROWSER") or next(filter(None, map(shutil.which, NAMES)), "")
     if not found and os.environ.get("MIEN_REQUIRE_BROWSER"):
         pytest.fail("MIEN_REQUIRE_BROWSER is set, but there is no Chromium")
