@@ -21,6 +21,7 @@ __all__ = [
     "FrameResult",
     "MienError",
     "ModelCard",
+    "Moment",
     "Reading",
     "available",
 ]

@@ -15,6 +15,8 @@ _Thumb: TypeAlias = NDArray[np.float32]
 #: A thumbnail's size, and from which difference on two of them show different scenes (0 the same, 1 unrelated).
 _WIDTH, _HEIGHT = 32, 18
 CUT = 0.55
+#: The variance, in grays, that every picture has at least: noise on black is no scene.
+_FLAT = 30.0
 
 
 class Shots:
@@ -34,15 +36,15 @@ class Shots:
 
 
 def difference(one: _Thumb, other: _Thumb) -> float:
-    """1 less the correlation of two thumbnails: light that changes over all of the picture makes no difference."""
-    return 1.0 - float((one * other).sum())
+    """0 for the same picture, 1 for unrelated ones. Light that changes over all of the picture counts little."""
+    apart = float(((one - other) ** 2).sum())
+    return apart / (float((one**2).sum() + (other**2).sum()) + _FLAT * one.size)
 
 
 def _thumb(pixels: Pixels) -> _Thumb:
-    """Unit length, mean 0. A frame without any contrast is all zeros, and unlike everything."""
+    """A small picture whose mean is 0."""
     # Nearest rows first: averaging every pixel of a large frame costs more than looking at it.
     step = max(min(pixels.shape[0] // (_HEIGHT * 4), pixels.shape[1] // (_WIDTH * 4)), 1)
     small = cv2.resize(np.ascontiguousarray(pixels[::step, ::step]), (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA)
     thumb = np.asarray(small, np.float32)
-    thumb -= thumb.mean(axis=(0, 1))
-    return thumb / np.float32(max(float(np.sqrt((thumb * thumb).sum())), 1e-6))
+    return thumb - thumb.mean(axis=(0, 1))

@@ -16,7 +16,7 @@ from mien.types import Box, Face, Pixels
 #: Seconds that somebody may be hidden and keeps the number; until when one is looked for where one should be.
 PATIENCE, NEARBY = 2.0, 0.4
 #: A face is somebody when the detector is once so sure, or so much in sum over several frames.
-SURE, SURE_IN_SUM = 0.8, 1.8
+SURE, SURE_IN_SUM = 0.8, 1.7
 #: How far a face may be from where it was expected, in faces: at once, and more for each second unseen, up to so much.
 REACH, REACH_A_SECOND, FARTHEST = 0.9, 3.0, 3.5
 #: How much larger or smaller a face may be than expected, as a factor.
