@@ -16,8 +16,8 @@ from mien.apps.cli.output import printable, remark, say
 
 EPILOG = """\b
 Examples:
-  mien audit --model base --data faces -o audit
-  mien audit --model base --data faces -n 100 --methods cam,rise --json -o audit
+  mien audit --model base --data faces --methods cam -n 40 -o audit
+  mien audit --model base --data faces --methods cam,occlusion -n 5 --json -o audit
 
 \b
 Exit status: 0; 1 if the model or the data cannot be used or the folder not be written, and with
