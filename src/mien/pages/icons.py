@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import Literal, NamedTuple
 
-from mien.labels import canonical, colour
+from mien.labels import VOTES, canonical, colour
 
 #: The side of the square in which the strokes stand.
 SIDE = 32
@@ -48,46 +48,47 @@ def _both(stroke: Stroke) -> tuple[Stroke, Stroke]:
 
 _EYES = _both(_oval(11, 13, 1.7, 2.1))
 
-_FACES: dict[str, tuple[Stroke, ...]] = {
-    "angry": (
-        *_both(_line(7.6, 9, 13.4, 11.6)),
-        *_both(_oval(11, 14.6, 1.7, 1.9)),
-        _curve(10.6, 23.4, 16, 18.2, 21.4, 23.4),
-    ),
-    "disgust": (
-        *_both(_curve(8, 12.4, 11, 15, 14, 13)),
-        _oval(18.6, 23.4, 2.3, 2.7, "#f2a0a8"),
-        _curve(10, 22.4, 13.5, 18.6, 16.6, 21.4),
-        _curve(16.6, 21.4, 19.4, 23.6, 22, 20.6),
-    ),
-    "fear": (
-        *_both(_curve(7.4, 10.4, 9.4, 7.4, 13, 7.8)),
-        *_both(_oval(11, 13.6, 2.9, 3.2, "#ffffff")),
-        *_both(_oval(11, 13.6, 1.4, 1.5)),
-        _curve(10, 23.2, 12, 19.6, 14, 22.2),
-        _curve(14, 22.2, 16, 24.8, 18, 22.2),
-        _curve(18, 22.2, 20, 19.6, 22, 23.2),
-    ),
-    "happy": (*_both(_curve(8.4, 13.6, 11, 9.8, 13.6, 13.6)), _curve(9, 18.4, 16, 28, 23, 18.4)),
-    "sad": (
-        *_both(_line(7.8, 11, 13, 8.8)),
-        *_both(_oval(11, 14.4, 1.7, 2)),
-        _curve(10.8, 24, 16, 18.4, 21.2, 24),
-        _oval(23.4, 19.6, 1.3, 2, "#d7ecf7"),
-    ),
-    "surprise": (
-        *_both(_curve(7.6, 8.6, 10.6, 5.4, 13.8, 7.8)),
-        *_both(_oval(11, 13, 2.1, 2.6)),
-        _oval(16, 22.6, 3.1, 4),
-    ),
-    "neutral": (*_EYES, _line(10.8, 21.4, 21.2, 21.4)),
-    "contempt": (
-        _line(8.4, 13.4, 13.6, 13.4),
-        _line(18.4, 13.4, 23.6, 13.4),
-        _curve(18, 9.6, 21, 7, 24, 8.6),
-        _curve(10.6, 22, 18, 23.4, 22, 18.4),
-    ),
-}
+_GLARE = (
+    *_both(_line(7.6, 9, 13.4, 11.6)),
+    *_both(_oval(11, 14.6, 1.7, 1.9)),
+    _curve(10.6, 23.4, 16, 18.2, 21.4, 23.4),
+)
+_GRIMACE = (
+    *_both(_curve(8, 12.4, 11, 15, 14, 13)),
+    _oval(18.6, 23.4, 2.3, 2.7, "#f2a0a8"),
+    _curve(10, 22.4, 13.5, 18.6, 16.6, 21.4),
+    _curve(16.6, 21.4, 19.4, 23.6, 22, 20.6),
+)
+_FRIGHT = (
+    *_both(_curve(7.4, 10.4, 9.4, 7.4, 13, 7.8)),
+    *_both(_oval(11, 13.6, 2.9, 3.2, "#ffffff")),
+    *_both(_oval(11, 13.6, 1.4, 1.5)),
+    _curve(10, 23.2, 12, 19.6, 14, 22.2),
+    _curve(14, 22.2, 16, 24.8, 18, 22.2),
+    _curve(18, 22.2, 20, 19.6, 22, 23.2),
+)
+_SMILE = (*_both(_curve(8.4, 13.6, 11, 9.8, 13.6, 13.6)), _curve(9, 18.4, 16, 28, 23, 18.4))
+_TEARS = (
+    *_both(_line(7.8, 11, 13, 8.8)),
+    *_both(_oval(11, 14.4, 1.7, 2)),
+    _curve(10.8, 24, 16, 18.4, 21.2, 24),
+    _oval(23.4, 19.6, 1.3, 2, "#d7ecf7"),
+)
+_GASP = (
+    *_both(_curve(7.6, 8.6, 10.6, 5.4, 13.8, 7.8)),
+    *_both(_oval(11, 13, 2.1, 2.6)),
+    _oval(16, 22.6, 3.1, 4),
+)
+_CALM = (*_EYES, _line(10.8, 21.4, 21.2, 21.4))
+_SMIRK = (
+    _line(8.4, 13.4, 13.6, 13.4),
+    _line(18.4, 13.4, 23.6, 13.4),
+    _curve(18, 9.6, 21, 7, 24, 8.6),
+    _curve(10.6, 22, 18, 23.4, 22, 18.4),
+)
+
+#: In the order of the labels.
+_FACES = dict(zip(VOTES, (_GLARE, _GRIMACE, _FRIGHT, _SMILE, _TEARS, _GASP, _CALM, _SMIRK), strict=True))
 
 
 def strokes(label: str) -> tuple[Stroke, ...]:
