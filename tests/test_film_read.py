@@ -86,7 +86,7 @@ def test_a_film_says_what_it_is(mp4, reader):
 
 @every_reader
 def test_a_varying_rate_keeps_its_times(folder, mp4, reader):
-    path = ffmpeg("-i", mp4, "-vf", "select='not(between(n,5,14))'", "-vsync", "vfr", folder / "varying.mp4")
+    path = ffmpeg("-i", mp4, "-vf", "select='not(between(n,5,14))'", "-fps_mode", "vfr", folder / "varying.mp4")
     assert times(read(path, reader)) == [index / 25 for index in range(25) if not 5 <= index <= 14]
 
 
