@@ -1,16 +1,18 @@
 """Do the embedded models' maps tell the truth? Writes results/audit.json, and what it comes to into their cards.
 
-    python benchmarks/audit.py --data fer2013.csv                        every embedded model, 500 faces of PublicTest
-    python benchmarks/audit.py --data fer2013.csv --models base          one of them
-    python benchmarks/audit.py --data fer2013.csv --cards                and write the figures into the models' cards
+    python benchmarks/audit.py --data fer2013.csv                    every embedded model, 500 faces of PublicTest
+    python benchmarks/audit.py --data fer2013.csv --models base      one of them
+    python benchmarks/audit.py --cards                               only write what was measured into the cards
 
 Nothing is fitted or chosen on PublicTest here: the methods are looked at, and their default is the first that holds.
-``--cards`` writes the card inside each ``.onnx`` file anew and seals the folder; run it after a model was replaced.
+``--cards`` writes the card inside each ``.onnx`` file anew and seals the folder; it refuses figures of another network.
+After a model was replaced, run it with ``--data`` and ``--cards``.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from dataclasses import replace
@@ -19,34 +21,41 @@ from typing import Any
 
 import _machine
 
-from mien.lab.audit import audit, drawn_faces
-from mien.lab.audit_sheet import for_card, text
-from mien.lab.sources import read
 from mien.models import ModelCard, available, locate, write_card
 from mien.models.seal import WEIGHTS, seal, seals
 
 
 def main() -> None:
     options = arguments()
-    faces = read(options.data).faces
-    pixels = drawn_faces(faces, "public", options.faces)
     figures = kept()
-    for name in options.models or tuple(seals()):
-        found = audit(locate(name), pixels, split="PublicTest", progress=told).figures
-        print(f"\n{text(found)}", file=sys.stderr)
-        figures[name] = found
-        if options.cards:
-            into_card(name, found)
-    print(f"written: {_machine.write('audit', figures).name}")
+    if options.data:
+        figures |= measured(options.data, options.models or tuple(seals()), options.faces)
+        print(f"written: {_machine.write('audit', figures).name}")
+    for name in seals() if options.cards else ():
+        into_card(name, figures)
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="fer2013.csv, with fer2013new.csv beside it")
+    parser.add_argument("--data", help="fer2013.csv, with fer2013new.csv beside it; without it nothing is measured")
     parser.add_argument("--models", nargs="+", choices=available(), help="only these")
     parser.add_argument("--faces", type=int, default=500)
     parser.add_argument("--cards", action="store_true", help="write the figures into the embedded models' cards")
     return parser.parse_args()
+
+
+def measured(data: str, models: tuple[str, ...], count: int) -> dict[str, Any]:
+    from mien.lab.audit import audit, drawn_faces
+    from mien.lab.audit_sheet import text
+    from mien.lab.sources import read
+
+    pixels = drawn_faces(read(data).faces, "public", count)
+    figures = {}
+    for name in models:
+        found = audit(locate(name), pixels, split="PublicTest", progress=told).figures
+        print(f"\n{text(found)}", file=sys.stderr)
+        figures[name] = {**found, "fingerprint": fingerprint(locate(name).read_bytes())}
+    return figures
 
 
 def kept() -> dict[str, Any]:
@@ -56,13 +65,24 @@ def kept() -> dict[str, Any]:
     return {name: figures for name, figures in before.items() if name in available()}
 
 
+def fingerprint(model: bytes) -> str:
+    """The same for the same network, whatever its card says."""
+    card = ModelCard.read(model)
+    return hashlib.sha256(write_card(model, ModelCard("any", card.labels))).hexdigest()
+
+
 def into_card(name: str, figures: dict[str, Any]) -> None:
     """The audit joins the scores on the card; all else in the file stays byte by byte."""
+    from mien.lab.audit_sheet import for_card
+
     path = Path(WEIGHTS, f"{name}.onnx")
     model = path.read_bytes()
+    if figures.get(name, {}).get("fingerprint") != fingerprint(model):
+        raise SystemExit(f"{name} is not the network that was audited: run this again with --data")
     card = ModelCard.read(model)
-    path.write_bytes(write_card(model, replace(card, scores={**card.scores, "maps": for_card(figures)})))
+    path.write_bytes(write_card(model, replace(card, scores={**card.scores, "maps": for_card(figures[name])})))
     seal()
+    print(f"written into the card of {name}")
 
 
 def told(done: int, total: int) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -200,3 +201,18 @@ def test_wrong_words_are_told_and_leave_nothing_behind(data, tmp_path, words, co
     assert mien("audit", "--data", data, "-o", tmp_path / "out", *words) == code
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_embedded_models_carry_their_audit_and_their_default_map_holds():
+    from mien.explain.question import METHODS
+    from mien.models import locate
+    from mien.models.seal import seals
+
+    results = Path(__file__).parent.parent / "benchmarks" / "results" / "audit.json"
+    measured = json.loads(results.read_text())["figures"]
+    for name in seals():
+        told = ModelCard.read(locate(name)).scores["maps"]
+        assert told["faces"] >= 500
+        assert told["default"] == METHODS[0], "what is shown when nothing is said must be believable"
+        assert told[METHODS[0]]["beats"] == "random, centre, edges"
+        assert told == sheet.for_card(measured[name])
