@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -24,7 +25,7 @@ routes = Blueprint("explanations", __name__)
 JSON, HTML = "application/json", "text/html"
 
 #: So many maps of a layer are sent where nobody says how many, and at most.
-_MAPS, _MOST_MAPS = 12, 256
+MAPS, MOST_MAPS = 12, 256
 
 
 @routes.post("/explanations")
@@ -67,7 +68,7 @@ def _one(own: Service) -> Asked:
 
 
 def _maps(said: Asked) -> int:
-    return number(said.words, "maps", 1, _MOST_MAPS) or _MAPS
+    return number(said.words, "maps", 1, MOST_MAPS) or MAPS
 
 
 def _explained(own: Service, engine: Engine, pixels: Pixels, said: Asked) -> tuple[Explanation, ...]:
@@ -98,8 +99,9 @@ def _journey(told: tuple[Explanation, ...], pixels: Pixels, said: Asked) -> Resp
 
     if len(told) != 1:
         raise MienError("The journey follows one face", "A face's number was expected", "Send face=1, or leave it out")
+    one = replace(told[0], source=said.uploads[0].name)
     if said.words.get("part") == "body":
-        return Response("\n".join(journey.body(told[0], pixels)), content_type=f"{HTML}; charset=utf-8")
-    response = Response(journey.page(told[0], pixels), content_type=f"{HTML}; charset=utf-8")
+        return Response("\n".join(journey.body(one, pixels)), content_type=f"{HTML}; charset=utf-8")
+    response = Response(journey.page(one, pixels), content_type=f"{HTML}; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="journey.html"'
     return response
