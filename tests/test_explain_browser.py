@@ -150,7 +150,7 @@ def test_the_map_over_the_face_fades(page):
     page.ask("document.querySelector('[data-go=\"10\"]').click()")
     page.ask("document.querySelector('[data-strength]').focus()")
     page.press("ArrowLeft")
-    assert page.ask("document.querySelector('#where article [data-heat]').getAttribute('opacity')") == "0.79"
+    assert page.ask("document.querySelector('#where article .heat [data-heat]').getAttribute('opacity')") == "0.79"
     assert shown(page) == "where"
 
 

@@ -10,7 +10,7 @@
     weights.py    a filter as a small picture
     totals.py     global pooling, and the network as a whole
     answer.py     the dense layer, softmax, the result
-    evidence.py   where the network looked
+    evidence.py   where the network looked; heat.py its maps as pictures
     several.py    the page before them, of a picture with several faces or none
     parts.py      small pieces of these: bars, tiles, facts
     journey.css   its style, behind the sheet of all pages; journey.js moves it

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from mien.explain.journey.parts import balance, plain, signed, strip, whole_percent
+from mien.explain.journey.parts import plain, rung, signed, strip, whole_percent
 from mien.explain.journey.step import Step
 from mien.labels import adjective, colour
 from mien.pages import icon
@@ -43,28 +44,30 @@ def _sum(scene: Scene, total: float) -> str:
     hot = scene.told.temperature
     every = [each._replace(weight=each.weight * hot, amount=each.amount * hot) for each in scene.told.contributions]
     rows, rest, bias = every[:_ROWS], every[_ROWS:], scene.told.bias * hot
-    others = sum(each.amount for each in rest)
-    most = max(abs(value) for value in (*(each.amount for each in rows), others, bias))
-    drawn = "".join(_row(scene, each, most) for each in rows)
-    if rest:
-        drawn += _line(f"the other {len(rest)} together", "", others, most)
-    drawn += _line("what is added in any case", "", bias, most)
+    names = [_mapped(scene, each) for each in rows] + [f"the other {len(rest)} together"] * bool(rest)
+    amounts = [each.amount for each in rows] + [sum(each.amount for each in rest)] * bool(rest)
+    drawn = _ladder([*names, "what is added in any case"], [*amounts, bias])
     head = "<tr><th scope='col'>number × weight</th><th scope='col'>adds</th></tr>"
     foot = f"<tr><th scope='row'>score of {escape(scene.told.target)}</th><td><b>{plain(total)}</b></td></tr>"
     caption = "<caption class='hidden'>What each number adds to the score</caption>"
     return f"<table class='sum'>{caption}<thead>{head}</thead><tbody>{drawn}</tbody><tfoot>{foot}</tfoot></table>"
 
 
-def _row(scene: Scene, each: Contribution, most: float) -> str:
+def _ladder(names: Sequence[str], amounts: Sequence[float]) -> str:
+    """A row for each amount; its bar begins where the one before it ended."""
+    sums = list(accumulate(amounts, initial=0.0))
+    low, high = min(sums), max(sums)
+    return "".join(
+        f"<tr><th scope='row'>{name}</th><td>{rung(begin, end, low, high)}<span>{signed(amount)}</span></td></tr>"
+        for name, amount, (begin, end) in zip(names, amounts, pairwise(sums), strict=True)
+    )
+
+
+def _mapped(scene: Scene, each: Contribution) -> str:
     atlas = scene.last_maps
     tile = atlas.tile(each.channel) if atlas and each.channel in atlas.channels else ""
-    name = f"{tile}<span>map {each.channel}<small>{plain(each.activation)} × {plain(each.weight)}</small></span>"
-    return _line(name, "mapped", each.amount, most)
-
-
-def _line(name: str, css: str, amount: float, most: float) -> str:
-    cell = f"<td>{balance(amount, most)}<span>{signed(amount)}</span></td>"
-    return f"<tr><th scope='row' class='{css}'>{name}</th>{cell}</tr>"
+    told = f"map {each.channel}<small>{plain(each.activation)} × {plain(each.weight)}</small>"
+    return f"<span class='mapped'>{tile}<span>{told}</span></span>"
 
 
 def _sum_thumb(contributions: Sequence[Contribution]) -> str:
@@ -81,9 +84,9 @@ def softmax(scene: Scene) -> Step:
     told = scene.told
     cooled = "divided by" if told.temperature > 1 else "sharpened by"
     words = (
-        "Softmax turns scores into shares that add up to 100 %: the highest score gets the most, and a lead of one "
-        f"point makes a share almost three times as large. Before that all scores are {cooled} a temperature of "
-        f"{told.temperature:.2f}, measured once so that of all faces read at 70 %, about 70 % turn out right."
+        "Softmax turns scores into shares that add up to 100\u00a0%: the highest score gets the most, and a lead of "
+        f"one point makes a share almost three times as large. Before that all scores are {cooled} a temperature of "
+        f"{told.temperature:.2f}, measured once so that of all faces read at 70\u00a0%, about 70\u00a0% turn out right."
     )
     return Step(
         key="softmax",

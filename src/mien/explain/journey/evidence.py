@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from html import escape
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from mien.explain.journey.parts import strip, whole_percent
 from mien.explain.journey.step import Step
-from mien.explain.pictures.tones import Scale, scale, steps, stops
-from mien.pages import address
+from mien.explain.pictures.tones import stops
 
 if TYPE_CHECKING:
     from mien.explain.explanation import Flip, Regions, Saliency
@@ -83,9 +79,13 @@ def _over(scene: Scene, saliency: Saliency, css: str, flip: Flip | None = None) 
     spoken = "aria-hidden='true'" if css == "thumb" else f"role='img' aria-label='{told}'"
     return (
         f"<svg class='{css}' viewBox='0 0 {side} {side}' {spoken} focusable='false'>"
-        f"<use href='#{scene.id('face-image')}'/><image data-heat width='{side}' height='{side}' opacity='.8' "
-        f"href='{_heat(saliency)}'/>{outline}{rest}</svg>"
+        f"<use href='#{scene.id('face-image')}'/>{_laid(scene, saliency)}{outline}{rest}</svg>"
     )
+
+
+def _laid(scene: Scene, saliency: Saliency, transform: str = "") -> str:
+    moved = f" transform='{transform}'" if transform else ""
+    return f"<use data-heat opacity='.8'{moved} href='#{scene.id(f'heat-{saliency.method}')}'/>"
 
 
 def _on_photo(scene: Scene, saliency: Saliency) -> str:
@@ -96,31 +96,13 @@ def _on_photo(scene: Scene, saliency: Saliency) -> str:
     around, middle = 0.45 * side, (left + side / 2, top + side / 2)
     height, width = scene.pixels.shape[:2]
     box = f"{left - around:.1f} {top - around:.1f} {side + 2 * around:.1f} {side + 2 * around:.1f}"
-    turn = f"rotate({lean:.2f} {middle[0]:.2f} {middle[1]:.2f})"
+    turn = f"rotate({lean:.2f} {middle[0]:.2f} {middle[1]:.2f}) "
+    turn += f"translate({left:.2f} {top:.2f}) scale({side / scene.side:.5f})"
     return (
         f"<svg class='heat' viewBox='{box}' role='img' aria-label='The same map in the picture' focusable='false'>"
         f"<rect class='beyond' x='-{width}' y='-{height}' width='{3 * width}' height='{3 * height}'/>"
-        f"<use href='#{scene.id('photo-image')}'/><image data-heat transform='{turn}' x='{left:.2f}' y='{top:.2f}' "
-        f"width='{side:.2f}' height='{side:.2f}' preserveAspectRatio='none' opacity='.8' "
-        f"href='{_heat(saliency)}'/></svg>"
+        f"<use href='#{scene.id('photo-image')}'/>{_laid(scene, saliency, turn)}</svg>"
     )
-
-
-def _heat(saliency: Saliency) -> str:
-    """The map as a picture that lets the face through where there is no evidence."""
-    name: Scale = "tide" if saliency.signed else "ember"
-    size = 4 * saliency.map.shape[0] if saliency.map.shape[0] <= 64 else saliency.map.shape[0]
-    values = np.asarray(cv2.resize(saliency.map, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
-    strength = np.clip(np.abs(values) / (saliency.scale or 1.0), 0, 1)
-    alpha = np.power(strength, 0.7) * 0.95
-    colours = scale(name)[steps(values, name, saliency.scale)]
-    return address(_webp(np.dstack([colours, np.rint(alpha * 255).astype(np.uint8)])), "image/webp")
-
-
-def _webp(pixels: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "WEBP", quality=80, method=4)
-    return buffer.getvalue()
 
 
 def _outlines(scene: Scene) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def lens(scene: Scene, atlas: Atlas) -> str:
     face = _seen(scene)
     large = _large(atlas, "The chosen map, enlarged")
-    lens = together(face, "the square: what the marked place has seen") + together(large, "<span data-told></span>")
+    lens = together(face, "what the marked place has seen") + together(large, "<span data-told></span>")
     return f"<div class='lens'>{lens}</div>{_grid(scene, atlas, _buttons(atlas))}{_rest(atlas)}"
 
 

@@ -41,15 +41,15 @@ def strip(part: float, hue: str = "", mark: float | None = None) -> str:
     )
 
 
-def balance(amount: float, most: float) -> str:
-    """A bar to the right of its middle for what adds, to the left for what takes away."""
-    length = 50 * min(abs(amount) / most, 1) if most > 0 else 0
-    begin = 50 - length if amount < 0 else 50
-    css = "less" if amount < 0 else "more"
+def rung(begin: float, end: float, low: float, high: float) -> str:
+    """A bar from ``begin`` to ``end`` on a scale from ``low`` to ``high``, which holds 0; it says which way it went."""
+    unit = 100 / ((high - low) or 1.0)
+    left, width = (min(begin, end) - low) * unit, abs(end - begin) * unit
+    css = "less" if end < begin else "more"
     return (
-        f"<svg class='strip balance' {_STRETCHED}><rect class='ground' width='100' height='10'/>"
-        f"<rect class='{css}' x='{begin:.2f}' width='{length:.2f}' height='10'/>"
-        "<rect class='middle' x='49.8' width='.4' height='10'/></svg>"
+        f"<svg class='strip rung' {_STRETCHED}><rect class='ground' width='100' height='10'/>"
+        f"<rect class='middle' x='{-low * unit - 0.2:.2f}' width='.4' height='10'/>"
+        f"<rect class='{css}' x='{left:.2f}' width='{max(width, 0.5):.2f}' height='10'/></svg>"
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.explain.explanation import Explanation, Layer
+from mien.explain.journey.heat import heat
 from mien.explain.journey.parts import use
 from mien.explain.pictures.tones import Scale, scale, scale_for, steps
 from mien.pages import address
@@ -110,6 +111,9 @@ class Scene:
             height, width = self.pixels.shape[:2]
             photo = address(*_photo(self.pixels))
             yield f"<image id='{self.id('photo-image')}' width='{width}' height='{height}' href='{photo}'/>"
+        for saliency in self.told.maps:
+            name = self.id(f"heat-{saliency.method}")
+            yield f"<image id='{name}' width='{side}' height='{side}' href='{heat(saliency)}'/>"
         yield from (atlas.image().replace("<image", "<image class='cells'", 1) for atlas in self.atlases.values())
 
 
