@@ -189,6 +189,7 @@ class Pane(tk.Frame):
         self._bars.show(reading)
         self._strip.show(reading, view.seconds)
         self.update_idletasks()  # drawn now, and not when Tk next has nothing to do
+        self.winfo_pointerx()  # answered when the screen has drawn it: the delay is told as it is
         self.delays = [*self.delays[-300:], self._watching.delay(view)]
         self._facts.show(view.rate, float(np.median(self.delays[-15:])), view.dropped)
 
