@@ -129,7 +129,13 @@ def test_plain_lines_where_nobody_watches():
     assert "40.0 %" in lines[3]
 
 
-def test_on_a_terminal_the_epoch_under_way_is_drawn(monkeypatch):
+@pytest.fixture
+def terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+
+
+def test_on_a_terminal_the_epoch_under_way_is_drawn(monkeypatch, terminal):
     monkeypatch.setenv("COLUMNS", "100")
     out, now = Terminal(), iter(range(0, 1000, 30))
     with View(32, out, clock=lambda: next(now)) as view:
@@ -142,7 +148,17 @@ def test_on_a_terminal_the_epoch_under_way_is_drawn(monkeypatch):
     assert "left  best 20.0 % in epoch 1" in drawn_
 
 
-def test_it_fits_a_narrow_terminal(monkeypatch):
+@pytest.mark.parametrize(("name", "value"), [("TERM", "dumb"), ("JPY_PARENT_PID", "7")])
+def test_nothing_is_drawn_where_lines_cannot_be_wiped(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    out = Terminal()
+    with View(32, out) as view:
+        view(STEP)
+        view(Epoch(row(1), (row(1),)))
+    assert [line.split()[0] for line in out.getvalue().splitlines()] == ["epoch", "1"]
+
+
+def test_it_fits_a_narrow_terminal(monkeypatch, terminal):
     monkeypatch.setenv("COLUMNS", "40")
     out = Terminal()
     with View(32, out) as view:

@@ -31,7 +31,7 @@ def text(page: str) -> str:
 
 def blocks(language: str) -> list[pytest.param]:
     return [
-        pytest.param(code, id=f"{page}-{number}")
+        pytest.param(code, id=f"{page}-{number}", marks=pytest.mark.train if "mien train" in code else ())
         for page in PAGES
         for number, (word, code) in enumerate(FENCED.findall(text(page)))
         if word == language
@@ -69,6 +69,8 @@ def test_a_block_of_python_runs(code, desk):
 
 @pytest.mark.parametrize("code", [block for block in blocks("sh") if runs_here(block.values[0])])
 def test_a_block_of_commands_runs(code, desk):
+    if "mien train" in code:
+        pytest.importorskip("keras", reason="needs the extra train")
     for line in code.splitlines():
         words = shlex.split(line)
         run([sys.executable, "-m", *words], desk)

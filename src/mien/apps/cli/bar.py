@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
-from mien.apps.cli.output import can_write, on_terminal
+from mien.apps.cli.output import can_redraw, can_write
 
 _WIPE = "\r\x1b[2K"
 
@@ -35,7 +35,7 @@ class Bar:
         self._started = clock()
         self._due = self._started + after
         self._visible = False
-        self._off = not on_terminal(self._stream)
+        self._off = not can_redraw(self._stream)
         self._blocks = "━─" if can_write("━─", getattr(self._stream, "encoding", None)) else "#-"
 
     def __enter__(self) -> Bar:

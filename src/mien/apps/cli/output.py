@@ -67,6 +67,11 @@ def on_terminal(stream: IO[str] | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def can_redraw(stream: IO[str] | None) -> bool:
+    """Can lines be wiped and drawn again? Not in a notebook, which shows all of them, nor where TERM says dumb."""
+    return on_terminal(stream) and os.environ.get("TERM") != "dumb" and "JPY_PARENT_PID" not in os.environ
+
+
 def can_write(characters: str, encoding: str | None) -> bool:
     """Does the stream's encoding have these characters? Old consoles lack blocks and emoji."""
     try:

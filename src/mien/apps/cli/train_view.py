@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from mien.apps.cli.bar import span
-from mien.apps.cli.output import can_write, on_terminal, printable
+from mien.apps.cli.output import can_redraw, can_write, printable
 
 if TYPE_CHECKING:
     from mien.lab.events import Epoch, Event, Step
@@ -44,7 +44,7 @@ class View:
         self._began: tuple[float, int] | None = None  # when this process saw its first step, and of which epoch
 
     def __enter__(self) -> View:
-        if on_terminal(self._stream):
+        if can_redraw(self._stream):
             # rich is imported only where there is a terminal to draw on.
             from rich.console import Console
             from rich.live import Live
