@@ -20,12 +20,13 @@ import _machine
 import numpy as np
 
 from mien.lab import data
-from mien.lab.evaluate import evaluate
+from mien.lab import evaluate as sheet
 from mien.lab.groups import by_group, estimated
 from mien.lab.nothing import uncertain
 from mien.lab.recipe import Recipe
 from mien.lab.robustness import robustness
-from mien.models import OnnxClassifier, load_classifier, locate
+from mien.models import OnnxClassifier, load_classifier, locate, wire
+from mien.models.file import GRAPH
 
 
 def main() -> None:
@@ -51,17 +52,23 @@ def measured(path: Path, faces: data.Faces) -> dict[str, Any]:
             "name": card.name,
             "bytes": path.stat().st_size,
             "parameters": card.parameters,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "graph": graph_hash(path),
         },
         "multiply_adds": card.multiply_adds,
         "one_face_one_core_ms": milliseconds(classifier, faces.pixels[:1, ..., None]),
-        "public": evaluate(classifier, faces),
+        "public": sheet.figures(sheet.answers(classifier, faces)),
         "certain_on_held_out": float(np.mean(shares.max(1) >= card.uncertain_below)),
         "uncertain_of_nothing": uncertain(classifier),
         "held_out_spoilt": [asdict(row) for row in robustness(classifier, kept)],
         "held_out_groups": [asdict(by_group(name, words, shares, kept.labels)) for name, words in seen.items()],
         "not_grouped": missing,
     }
+
+
+def graph_hash(path: Path) -> str:
+    """Of the network alone: the card around it may be told more later, and that changes no figure."""
+    fields = wire.fields(path.read_bytes())
+    return hashlib.sha256(next(field.content for field in fields if field.number == GRAPH)).hexdigest()
 
 
 def milliseconds(classifier: OnnxClassifier, face: np.ndarray, warm: int = 100, rounds: int = 500) -> dict[str, float]:

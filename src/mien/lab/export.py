@@ -6,6 +6,7 @@ The other kinds of file are in :mod:`mien.lab.formats`.
 from __future__ import annotations
 
 import datetime
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ import onnx
 from numpy.typing import NDArray
 
 from mien.errors import LabError, MienError
-from mien.lab import calibrate, checkpoint, nets
+from mien.lab import calibrate, checkpoint, compare, nets
 from mien.lab.calibrate import Calibration
 from mien.lab.data import PUBLIC, Faces, divide
 from mien.lab.evaluate import evaluate
@@ -96,9 +97,22 @@ def export(
     done = finished(run, faces, name)
     content, scores = as_int8(done) if eight_bit else as_half(done) if sixteen_bit else as_onnx(done)
     told = evaluate(OnnxClassifier(content), faces, split) if split else held_out_figures(content, done.kept)
-    card = replace(done.card, scores=rounded({**told, **scores, **(notes or {})}))
+    card = replace(done.card, scores=rounded({**told, **scores, **cost(run), **(notes or {})}))
     checkpoint.write_whole(target, write_card(content, card))
     return card
+
+
+def cost(run: Path) -> dict[str, Any]:
+    """What the training cost, as far as the run's folder tells: ``training_seconds``, and ``trained_on``."""
+    found: dict[str, Any] = {}
+    if seconds := compare.trained(run):
+        found["training_seconds"] = round(seconds)
+    try:
+        told = json.loads((run / "environment.json").read_text("utf-8"))
+        found["trained_on"] = f"{told['machine']['processor']}, {told['machine']['cores']} cores"
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return found
 
 
 def as_onnx(done: Finished) -> tuple[bytes, dict[str, Any]]:

@@ -15,6 +15,7 @@ from mien.apps.cli.show import show
 from mien.errors import MienError
 
 if TYPE_CHECKING:
+    from mien.models import ModelCard
     from mien.models.store import Entry
 
 EPILOG = """\b
@@ -86,7 +87,14 @@ def _size_and_card(name: str) -> tuple[int, str]:
     card = ModelCard.read(path)
     votes = f" and {len(card.vote_labels)} votes" if card.vote_labels else ""
     millions = f", {card.parameters / 1e6:.2g} M parameters" if card.parameters else ""
-    return path.stat().st_size, f"{len(card.labels)} expressions{votes} from {card.side} px {card.color}{millions}"
+    told = f"{len(card.labels)} expressions{votes} from {card.side} px {card.color}{millions}{_right(card)}"
+    return path.stat().st_size, told
+
+
+def _right(card: ModelCard) -> str:
+    """How right the card says the model is, and on which faces."""
+    right, split = card.scores.get("accuracy"), card.scores.get("split", "")
+    return f", {100 * right:.1f} % right on {split}" if isinstance(right, float) and split else ""
 
 
 def _table(lines: list[Line]) -> str:
