@@ -106,6 +106,9 @@ def test_the_rail_leads_anywhere_and_an_address_opens_a_step(page, pages):
     page.open("about:blank")
     page.open((pages / "journey.html").as_uri() + "#where")
     assert shown(page) == "where"
+    assert page.ask("document.querySelector('#where h2').getBoundingClientRect().top") > page.ask(
+        "document.querySelector('.rail').getBoundingClientRect().bottom"
+    )
     quiet(page)
 
 

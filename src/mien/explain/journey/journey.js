@@ -140,5 +140,6 @@ for (const journey of document.querySelectorAll(".journey")) {
 
   journey.classList.add("moving");
   show(Math.max(steps.findIndex(step => "#" + step.id === location.hash), 0), true);
+  if (location.hash) window.scrollTo({ top: 0, behavior: "instant" });  // an address scrolls to its step, under the rail
   window.addEventListener("hashchange", () => show(steps.findIndex(step => "#" + step.id === location.hash)));
 }
