@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -40,17 +41,33 @@ def open_window() -> tk.Tk:
 def show(root: tk.Tk, watching: Watching, looker: Looker, *, inside: bool = False) -> list[float]:
     """Show the camera until the window is closed or the camera is over; the newest delays in seconds."""
     from mien.apps.live.look import GROUND
-    from mien.apps.live.pane import Pane
 
     root.title(f"mien live · {watching.camera.about.name}")
     root.configure(background=GROUND)
     root.minsize(640, 420)
+    was_on = gc.isenabled()
+    try:
+        return _shown(root, watching, looker, inside)
+    finally:
+        # Widgets and their parts hold each other, so only the collector frees them; and Tk ends the process when that
+        # happens in another thread than its own. So it rests from the loop's end until it has run here.
+        gc.collect()
+        if was_on:
+            gc.enable()
+
+
+def _shown(root: tk.Tk, watching: Watching, looker: Looker, inside: bool) -> list[float]:
+    from mien.apps.live.pane import Pane
+
     pane = Pane(root, watching, looker, quit=root.quit, inside=inside)
     pane.pack(fill="both", expand=True)
     root.bind("<Key>", lambda event: pane.press(_named(event.keysym)))
     root.protocol("WM_DELETE_WINDOW", root.quit)
     root.deiconify()
-    _run(root)
+    try:
+        _run(root)
+    finally:
+        gc.disable()
     return pane.delays
 
 
@@ -68,10 +85,11 @@ def _run(root: tk.Tk) -> None:
     finally:
         import tkinter as tk
 
+        del root.report_callback_exception
         with suppress(tk.TclError):  # closed already by whoever owns the screen
             root.destroy()
     if raised:
-        raise raised[0]
+        raise raised.pop()
 
 
 def _named(key: str) -> str:
