@@ -12,6 +12,7 @@ from known import SIDE, faces, known_model
 from mien import Engine
 from mien.explain.anatomy import Anatomy
 from mien.explain.blueprint import Blueprint
+from mien.explain.names import Named, readable
 from mien.models import ModelCard, load_classifier, locate, tapped, write_card
 from tiny import tiny_model
 
@@ -220,3 +221,29 @@ def test_looking_does_not_change_what_is_read(base):
     base.look(pictures[0], "all")
     base.explain(pictures[1], "occlusion")
     np.testing.assert_array_equal(base.score(pictures), before)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "names"),
+    [
+        (
+            [
+                ("conv", "f/f/first_1/convolution:0"),
+                ("activation", "f/f/first_1/Relu:0"),
+                ("conv", "Conv__138:0"),
+                ("pool", "f/f/max_pooling2d_1/MaxPool2d:0"),
+                ("dense", "f/f/dense_1/BiasAdd:0"),
+                ("softmax", "Identity:0"),
+            ],
+            ["first_1", "first_1.Relu", "conv", "max_pooling2d_1", "dense_1", "softmax"],
+        ),
+        ([("conv", "12"), ("activation", "13"), ("conv", "onnx::Conv_14")], ["conv1", "activation", "conv2"]),
+        ([("conv", "a/x"), ("pool", "a/x:0"), ("pool", "a/x:1")], ["x.conv", "x.pool1", "x.pool2"]),
+        (
+            [("conv", "stem/conv"), ("activation", "stem/relu"), ("pool", "stage1/pool")],
+            ["stem.conv", "stem", "stage1.pool"],
+        ),
+    ],
+)
+def test_names_of_exporters_become_short_and_unique(tensors, names):
+    assert readable([Named(kind, tensor) for kind, tensor in tensors]) == names

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +10,7 @@ from mien.errors import ModelError, nearest
 from mien.explain.blueprint import Blueprint, Node
 from mien.explain.explanation import Cost, Kernels, Reach
 from mien.explain.head import Head, find_head
+from mien.explain.names import Named, readable
 from mien.explain.reach import Spread, spreads
 from mien.models.file import ModelSource
 
@@ -116,7 +115,8 @@ class Anatomy:
     def _cost(self, part: Part) -> Cost:
         if part.kind not in ("conv", "dense", "norm"):
             return Cost(part.name, part.kind, 0, 0)
-        found = [self.blueprint.constant(name) for name in part.node.inputs[1:] if name]
+        apart = [] if part.tensor in part.node.outputs else self.blueprint.makers[part.tensor].inputs
+        found = [self.blueprint.constant(name) for name in (*part.node.inputs[1:], *apart) if name]
         sizes = [each.size for each in found if each is not None]
         places = part.spread.length**2 if part.kind == "conv" and part.spread is not None else 1
         work = 0 if part.kind == "norm" or not sizes else sizes[0] * places
@@ -124,7 +124,7 @@ class Anatomy:
 
     def _named(self) -> Iterator[Part]:
         found = list(_layers(self.blueprint))
-        names = _names(found)
+        names = readable([Named(kind, tensor, node.op in _GLOBAL) for kind, tensor, node in found])
         for name, (kind, tensor, node) in zip(names, found, strict=True):
             yield Part(name, kind, tensor, node, self._spreads.get(tensor))
 
@@ -168,47 +168,3 @@ def _with_bias(blueprint: Blueprint, node: Node) -> str:
         if others and blueprint.constant(others[0]) is not None:
             return taking[0].outputs[0]
     return node.outputs[0]
-
-
-def _names(found: Sequence[tuple[str, str, Node]]) -> list[str]:
-    """A readable, unique name for each layer."""
-    paths = _without_common([_path(tensor) for _, tensor, _ in found])
-    names = [_shortened(place, found, paths) for place in range(len(found))]
-    counted: Counter[str] = Counter()
-    for place, (name, (kind, _, _)) in enumerate(zip(names, found, strict=True)):
-        names[place] = name if re.search("[a-z]", name, re.IGNORECASE) else kind
-        counted[names[place]] += 1
-    seen: Counter[str] = Counter()
-    unique = []
-    for name in names:
-        seen[name] += 1
-        unique.append(f"{name}{seen[name]}" if counted[name] > 1 else name)
-    return unique
-
-
-def _path(tensor: str) -> tuple[str, ...]:
-    """The steps of a tensor's name, a number taken to the word behind it: ``block1/2/conv`` is block1, conv2."""
-    steps = [step for step in re.sub(r":\d+$", "", tensor).split("/") if step]
-    merged: list[str] = []
-    for step in steps:
-        number = merged.pop() if merged and merged[-1].isdigit() and not step.isdigit() else ""
-        merged.append(step + number)
-    return tuple(merged)
-
-
-def _without_common(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The steps that all names share say nothing."""
-    while len(paths) > 1 and all(len(path) > 1 for path in paths) and len({path[0] for path in paths}) == 1:
-        paths = [path[1:] for path in paths]
-    return paths
-
-
-def _shortened(place: int, found: Sequence[tuple[str, str, Node]], paths: list[tuple[str, ...]]) -> str:
-    """A group's last activation, and a global pooling, stand for the group: ``stage1.block1`` and not ``...relu``."""
-    (kind, _, node), path = found[place], paths[place]
-    group = path[:-1]
-    last = place == max(i for i, other in enumerate(paths) if other[: len(group)] == group)
-    stands = (kind == "activation" and not path[-1][-1].isdigit()) or node.op in _GLOBAL
-    if group and last and stands and group not in paths:
-        return ".".join(group)
-    return ".".join(path)

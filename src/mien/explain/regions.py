@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,15 @@ MEAN_FACE = (
 
 def region_map(side: int, landmarks: Sequence[Point] | None = None) -> NDArray[np.uint8]:
     """For each pixel of a crop its region; ``landmarks`` are the five points in pixels of the crop, or None."""
-    points = np.array(landmarks if landmarks is not None else [(x * side - 0.5, y * side - 0.5) for x, y in MEAN_FACE])
+    return _mean_map(side) if landmarks is None else _drawn(side, np.array(landmarks, np.float64))
+
+
+@lru_cache(maxsize=8)
+def _mean_map(side: int) -> NDArray[np.uint8]:
+    return _drawn(side, np.array(MEAN_FACE) * side - 0.5)
+
+
+def _drawn(side: int, points: NDArray[np.float64]) -> NDArray[np.uint8]:
     right, left, nose, *corners = points
     eyes, mouth = (right + left) / 2, (corners[0] + corners[1]) / 2
     across, apart = _axis(left - right, side)
