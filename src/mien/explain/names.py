@@ -40,13 +40,10 @@ def _steps(tensor: str) -> tuple[str, ...]:
 
 
 def _without_common(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The first step that most names share says nothing; so does the next."""
-    while True:
-        deep = Counter(path[0] for path in paths if len(path) > 1)
-        step, count = deep.most_common(1)[0] if deep else ("", 0)
-        if count <= 0.6 * len(paths):
-            return paths
-        paths = [path[1:] if len(path) > 1 and path[0] == step else path for path in paths]
+    """The first step that all longer names share says nothing; so does the next."""
+    while len(deep := [path for path in paths if len(path) > 1]) > 1 and len({path[0] for path in deep}) == 1:
+        paths = [path[1:] if len(path) > 1 else path for path in paths]
+    return paths
 
 
 def _bare(path: tuple[str, ...]) -> tuple[str, ...]:
