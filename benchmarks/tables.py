@@ -235,6 +235,7 @@ def explain(figures: Figures) -> str:
         ("occlusion_ms", "occlusion", "ms", "<"),
         ("rise_ms", "RISE, 500 masks", "ms", "<"),
         ("looks_per_s", "`engine.look`: layers, shares and class map", "faces/s", "≥"),
+        ("journey_ms", "the journey, from the picture's file to the whole page of one face", "ms", "<"),
         ("all_layers_ms", "activations of every layer", "ms", ""),
         ("occlusion_and_flip_ms", "occlusion, and the smallest part that changes the answer", "ms", ""),
         ("first_explanation_ms", "the first explanation, two faces found and the model opened", "ms", ""),
@@ -242,6 +243,7 @@ def explain(figures: Figures) -> str:
     lines = [
         (words, f"{figures[name]} {unit}", f"{sign} {wanted[name]} {unit}" if name in wanted else "")
         for name, words, unit, sign in rows
+        if name in figures
     ]
     return table([f"{figures['model']}, two cores", "measured", "target"], lines)
 
