@@ -37,6 +37,12 @@ KINDS = {
     "no_mistakes": lambda: plots.mistakes([]),
     "history": lambda: plots.history({"training": [3, 2, 1], "held out": [3, 2.5]}, "Loss", best="held out"),
     "one_epoch": lambda: plots.history({"held out": [0.5]}, "Accuracy", shares=True, best="held out"),
+    "runs": lambda: plots.runs({"one": [{"loss": 2.0, "held_out": 0.3}], "two": [{"loss": 1.0}, {"loss": 0.5}]}),
+    "network": lambda: plots.network(
+        [plots.Stage(48, 1, ("rescale",)), plots.Stage(0, 128, ("dense",) * 12), plots.Stage(0, 7, ("shares",), True)],
+        "a net",
+        "so many parameters",
+    ),
     "speed": lambda: plots.accuracy_and_speed([plots.Rival("base", 2, 0.7, 0.68, 0.72, 3)] * 7),
 }
 

@@ -146,7 +146,6 @@ def _cleared_unless_begun(folder: Path) -> Iterator[None]:
     """A run that ends before its first whole epoch leaves nothing behind."""
     try:
         yield
-    except BaseException:
+    finally:
         if not _has_state(folder):
             run_folder.clear(folder)
-        raise

@@ -20,13 +20,13 @@ _LINES = 9
 
 
 class Stage(NamedTuple):
-    """What happens at one size. ``side`` is the pictures' in pixels, 0 for a row of numbers; ``count`` how many.
+    """What happens at one size. ``side`` is the pictures' in pixels, 0 for a row of numbers; ``channels`` how many.
 
     ``words`` tell the layers, one line each; ``head`` stages are answers.
     """
 
     side: int
-    count: int
+    channels: int
     words: tuple[str, ...]
     head: bool = False
 
@@ -58,7 +58,7 @@ def _height(stage: Stage, largest: int) -> float:
     """A single pixel and a short row can still be seen."""
     if stage.side:
         return max(_HEIGHT * math.sqrt(stage.side / largest), 0.2)
-    return min(0.25 + 0.14 * math.log2(max(stage.count, 2)), _HEIGHT)
+    return min(0.25 + 0.14 * math.log2(max(stage.channels, 2)), _HEIGHT)
 
 
 def _width(stage: Stage, largest: int) -> float:
@@ -67,7 +67,7 @@ def _width(stage: Stage, largest: int) -> float:
 
 def _depth(stage: Stage) -> float:
     """How far a stack of pictures reaches back."""
-    return 0.07 * math.log2(stage.count + 1)
+    return 0.07 * math.log2(stage.channels + 1)
 
 
 def _block(ax: Axes, stage: Stage, middle: float, width: float, largest: int) -> None:
@@ -90,7 +90,7 @@ def _sheet(ax: Axes, left: float, low: float, width: float, height: float, colou
 
 
 def _words(ax: Axes, stage: Stage, middle: float) -> None:
-    size = f"{stage.side} × {stage.side} × {stage.count}" if stage.side else f"{stage.count}"
+    size = f"{stage.side} × {stage.side} × {stage.channels}" if stage.side else f"{stage.channels}"
     ax.text(middle, -_HEIGHT / 2 - 0.32, size, ha="center", va="top", weight="bold", fontsize=9)
     words = list(stage.words)
     if len(words) > _LINES:
