@@ -30,7 +30,7 @@ from mien.apps.live.window import open_window, show
 from mien.faces import load_detector
 from mien.models import load_classifier, locate
 
-SIZE, FPS, SECONDS, WARM = (640, 480), 30, 12, 3.0
+SIZE, FPS, SECONDS = (640, 480), 30, 14
 
 
 def main() -> None:
@@ -86,7 +86,7 @@ def shown(film: Path, detector: str, yunet: Path, inside: bool) -> dict[str, Any
         passed, view = time.monotonic() - began, watching.newest()
     assert view is not None
     # What comes first waits for windows and models to be made.
-    steady = np.array(delays[round(WARM * FPS) :]) * 1000
+    steady = np.array(delays[len(delays) // 4 :]) * 1000
     return {
         "delay_ms": {"median": round(float(np.median(steady)), 1), "p95": round(float(np.quantile(steady, 0.95)), 1)},
         "frames_read": view.number,

@@ -318,17 +318,19 @@ def outputs(folder: Path) -> list:
 
 
 def test_ctrl_c_leaves_whole_files_and_resume_goes_on(clip, tmp_path, capsys):
-    assert video(clip, *outputs(tmp_path), detector=Stopping(50)) == 130
+    assert video(clip, *outputs(tmp_path), detector=Stopping(40)) == 130
     assert "--resume goes on" in capsys.readouterr().err
-    assert len(table(tmp_path / "o.csv")) == 50
-    assert [row["emotion"] for row in table(tmp_path / "o.e.csv")] == ["happy", "sad"]
-    assert "Stopped at 2.5 s" in (tmp_path / "o.html").read_text()
+    # A few frames were on their way when it came.
+    read = len(table(tmp_path / "o.csv"))
+    assert 20 <= read < 80
+    assert table(tmp_path / "o.e.csv")[0]["emotion"] == "happy"
+    assert f"Stopped at {read / FPS:.1f} s" in (tmp_path / "o.html").read_text()
     with media.film(tmp_path / "o.webm") as painted:
-        assert 48 <= sum(1 for _ in painted.frames()) <= 51
+        assert abs(sum(1 for _ in painted.frames()) - read) <= 2
 
     detector = FakeDetector((BOX,))
     assert video(clip, *outputs(tmp_path), "--resume", detector=detector) == 0
-    assert len(detector.asked) <= 80 - 50 + going.OVERLAP * FPS + 1
+    assert len(detector.asked) <= 80 - read + going.OVERLAP * FPS + 1
     whole = tmp_path / "whole"
     whole.mkdir()
     assert video(clip, *outputs(whole)[:-2]) == 0
@@ -401,7 +403,7 @@ def test_resume_without_a_stopped_run_begins_at_the_beginning(clip, tmp_path, ca
 
 def test_a_baseline_stopped_while_learning_still_tells_what_was_read(clip, tmp_path):
     assert video(clip, "--csv", tmp_path / "a.csv", "--baseline", "median", detector=Stopping(30)) == 130
-    assert len(table(tmp_path / "a.csv")) == 30
+    assert 10 <= len(table(tmp_path / "a.csv")) < 80
     assert video(clip, "--csv", tmp_path / "a.csv", "--baseline", "median", "--resume") == 0
     assert len(table(tmp_path / "a.csv")) == 80
 
