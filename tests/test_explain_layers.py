@@ -247,3 +247,43 @@ def test_looking_does_not_change_what_is_read(base):
 )
 def test_names_of_exporters_become_short_and_unique(tensors, names):
     assert readable([Named(kind, tensor) for kind, tensor in tensors]) == names
+
+
+def shuffling_model() -> bytes:
+    """Channels are shuffled on the way, which hides from a reader of the graph where the places are."""
+    chance = np.random.default_rng(0)
+    constants = {
+        "w": chance.normal(size=(4, 1, 3, 3)).astype(np.float32),
+        "dense": chance.normal(size=(4, 3)).astype(np.float32),
+        "apart": np.array([-1, 2, 2, 10, 10]),
+        "whole": np.array([-1, 4, 10, 10]),
+    }
+    nodes = [
+        helper.make_node("Transpose", ["faces"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "w"], ["seen"]),
+        helper.make_node("Reshape", ["seen", "apart"], ["groups"]),
+        helper.make_node("Transpose", ["groups"], ["mixed"], perm=[0, 2, 1, 3, 4]),
+        helper.make_node("Reshape", ["mixed", "whole"], ["shuffled"]),
+        helper.make_node("Relu", ["shuffled"], ["relu"]),
+        helper.make_node("GlobalAveragePool", ["relu"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "dense"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["shares"]),
+    ]
+    entry = helper.make_tensor_value_info("faces", TensorProto.FLOAT, ["N", 12, 12, 1])
+    answer = helper.make_tensor_value_info("shares", TensorProto.FLOAT, ["N", 3])
+    stored = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "shuffling", [entry], [answer], stored)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    return write_card(model.SerializeToString(), ModelCard("shuffling", ("a", "b", "c"), side=12))
+
+
+def test_where_places_are_lost_layers_are_shown_and_class_maps_are_not_made_up():
+    engine = Engine(load_classifier(shuffling_model()), FakeDetector())
+    crop = np.random.default_rng(1).integers(0, 256, (12, 12)).astype(np.uint8)
+    told = engine.explain(crop, "cam", "all")
+    assert told.layer("relu").shape == (4, 10, 10)
+    assert told.layer("relu").reach is None
+    assert [each.method for each in told.maps] == ["occlusion"]
+    assert any("occlusion stands in" in note for note in told.notes)
+    assert engine.look(crop).map is None

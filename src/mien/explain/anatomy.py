@@ -9,7 +9,7 @@ from functools import cached_property
 from mien.errors import ModelError, nearest
 from mien.explain.blueprint import Blueprint, Node
 from mien.explain.explanation import Cost, Kernels, Reach
-from mien.explain.head import Head, find_head
+from mien.explain.head import Head, Pooled, find_head
 from mien.explain.names import Named, readable
 from mien.explain.reach import Spread, spreads
 from mien.models.file import ModelSource
@@ -66,6 +66,12 @@ class Anatomy:
     def votes(self) -> Head | None:
         """The same of the second head."""
         return find_head(self.blueprint, "votes")
+
+    @property
+    def pooled(self) -> Pooled | None:
+        """The end of a network that has exact class maps: global average pooling of places we know, one dense layer."""
+        found = None if self.head is None else self.head.pooled
+        return found if found is not None and self.spread(found.maps) is not None else None
 
     @cached_property
     def kernels(self) -> Kernels | None:

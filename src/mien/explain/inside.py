@@ -57,7 +57,7 @@ class Inside:
     @property
     def has_class_maps(self) -> bool:
         """Does the network end in global average pooling and one dense layer?"""
-        return self.anatomy is not None and self.anatomy.head is not None and self.anatomy.head.pooled is not None
+        return self.anatomy is not None and self.anatomy.pooled is not None
 
     def ask(self, faces: Pixels) -> NDArray[np.float32]:
         """Shares ``(N, labels)`` for faces ``(N, side, side, channels)``."""
@@ -153,7 +153,7 @@ class Inside:
         if self.anatomy is None:
             return []
         heads = [head for head in (self.anatomy.head, self.anatomy.votes) if head is not None]
-        maps = [head.pooled.maps for head in heads[:1] if head.pooled is not None]
+        maps = [] if self.anatomy.pooled is None else [self.anatomy.pooled.maps]
         return [*maps, *(head.logits for head in heads if logits)]
 
     def _sight(self, face: Pixels, tensors: Iterable[str]) -> Sight | None:

@@ -39,11 +39,10 @@ def frozen(array: NDArray[Any]) -> Map:
 
 def _channels_first(activations: NDArray[np.float32], part: Part) -> NDArray[np.float32]:
     """``(channels, height, width)``, or ``(channels,)`` where there are no places."""
-    if activations.ndim == 3 and part.spread is not None and part.spread.channels == 3:
-        return activations.transpose(2, 0, 1)
-    if activations.ndim == 3 and (part.spread is None or activations.shape[1:] == (1, 1)):
+    if activations.ndim != 3 or activations.shape[1:] == (1, 1):
         return activations.reshape(-1)
-    return activations.reshape(-1) if activations.ndim != 3 else activations
+    last = part.spread is not None and part.spread.channels == 3
+    return activations.transpose(2, 0, 1) if last else activations
 
 
 def _still(activations: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -50,7 +50,8 @@ def _after(node: Node, before: Sequence[Spread], blueprint: Blueprint, channels:
         case "ReduceMean" | "ReduceMax" | "ReduceSum":
             return None
         case "Transpose":
-            return replace(seen, channels=list(node.attributes.get("perm", [])).index(seen.channels))
+            perm = node.attributes.get("perm", [3, 2, 1, 0])
+            return replace(seen, channels=perm.index(seen.channels)) if len(perm) == 4 else None
         case "Reshape":
             return _reshaped(node, seen, blueprint, channels)
         case "Slice":
@@ -101,9 +102,10 @@ def _reshaped(node: Node, seen: Spread, blueprint: Blueprint, channels: int) -> 
 def _sliced(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
     bounds = _settings(node, blueprint, ("starts", "ends", "axes"))
     place = 2 if seen.channels == 1 else 1
-    if len(bounds) < 3 or place not in bounds[2]:
+    axes = [axis % 4 for axis in bounds[2]] if len(bounds) == 3 else []
+    if place not in axes:
         return seen
-    start, end = (int(each[bounds[2].index(place)]) for each in bounds[:2])
+    start, end = (int(each[axes.index(place)]) for each in bounds[:2])
     start, end = (min(each + seen.length if each < 0 else each, seen.length) for each in (start, end))
     return replace(seen, length=end - start, offset=seen.offset + start * seen.stride)
 

@@ -28,8 +28,7 @@ class Sight:
     @property
     def pooled(self) -> Pooled | None:
         """The end of a network that has exact class maps; None for another, and where nobody tapped it."""
-        head = self.anatomy.head
-        found = None if head is None else head.pooled
+        found = self.anatomy.pooled
         return found if found is not None and found.maps in self.tensors else None
 
     def layers(self, parts: Sequence[Part]) -> tuple[Layer, ...]:
