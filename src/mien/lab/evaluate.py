@@ -179,12 +179,13 @@ def _some(faces: Faces, mask: Mask, split: str) -> Faces:
 def _aside(card: ModelCard, faces: Faces) -> Mask:
     """The Training faces that the model's own recipe held out; they are the same ones every time."""
     table = card.recipe.get("data") if isinstance(card.recipe, Mapping) else None
-    told = {key: table[key] for key in _DIVIDING if key in table} if isinstance(table, Mapping) else {}
-    if told.get("group") and faces.groups is None:
-        # Who is who stands in a column that was not read: nobody can be said to be held out.
-        return np.zeros(len(faces), bool)
+    kinds = {key: type(getattr(Data(), key)) for key in _DIVIDING}
+    told = {key: table[key] for key in kinds if isinstance(table, Mapping) and type(table.get(key)) is kinds[key]}
     settings = replace(Data(), **told)
-    return held_out(settings if settings.held_out > 0 or settings.folds else Data(), faces)
+    # Who is who stands in a column that was not read: then nobody can be said to be held out.
+    if (settings.group and faces.groups is None) or not (settings.held_out > 0 or settings.folds):
+        return np.zeros(len(faces), bool)
+    return held_out(settings, faces)
 
 
 def _left_out(faces: Faces, known: tuple[str, ...], usage: str) -> dict[str, int]:
