@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -82,7 +83,8 @@ def distill(
     written(target, content)
     facts = {"file": str(target), "bytes": len(content), **found.taught.facts}
     say(json.dumps(facts, ensure_ascii=False) if as_json else _told(target, len(content), found))
-    remark(f'In the recipe: [teach] targets = "{printable(target.name)}", where it lies beside it.')
+    beside = os.path.relpath(target, student.place).replace(os.sep, "/")
+    remark(f'The student\'s recipe says: [teach] targets = "{printable(beside)}"')
 
 
 def _told(target: Path, size: int, found: object) -> str:
