@@ -152,6 +152,18 @@ def test_a_picture_that_fails_takes_no_other_with_it(explain, tmp_path, capsys):
     assert "broken.jpg" in capsys.readouterr().err
 
 
+def test_with_data_it_shows_what_the_channels_respond_to(explain, tmp_path):
+    from mien.lab import pencil
+
+    faces = tmp_path / "faces"
+    pencil.write(faces, 70, folders=True)
+    words = ("--data", faces, "--layers", "stem,pooled", "--format", "png")
+    assert explain(EXAMPLES / "hopper.jpg", "-o", tmp_path / "out", *words) == 0
+    assert {"exciting-stem.png", "exciting-pooled.png"} <= names(tmp_path / "out")
+    assert explain(EXAMPLES / "hopper.jpg", "-o", tmp_path / "none", "--data", tmp_path / "missing") == 1
+    assert not (tmp_path / "none").exists()
+
+
 # Nobody there
 
 

@@ -193,6 +193,15 @@ def test_a_few_filters_and_many_contributions():
     assert framed(pictures.contributions(bare(contributions=many, bias=-1.0)))
 
 
+def test_what_channels_respond_to_is_drawn_also_where_nothing_excites_them():
+    chance = np.random.default_rng(0)
+    faces = chance.integers(0, 255, (30, 48, 48), np.uint8)
+    places = layer(chance.random((6, 5, 5)))
+    assert framed(pictures.responses(places, faces, {3: tuple(range(9)), 1: (), 0: (4,)}))
+    assert framed(pictures.responses(layer(chance.random(6)), faces, {2: (1, 2)}))
+    assert framed(pictures.responses(places, faces, {}))
+
+
 # Letters and colours
 
 

@@ -44,6 +44,7 @@ class Request:
     target: str | None
     versus: str | None
     face: int | None
+    data: str | None
     formats: tuple[str, ...]
     detector: str
     model: str
@@ -86,6 +87,7 @@ def _formats(context: click.Context, option: click.Parameter, given: tuple[str, 
 @click.option("--target", metavar="LABEL", help="The expression to explain. Without it: the one that leads.")
 @click.option("--versus", metavar="LABEL", help="Why not this one? The maps then say what speaks for which.")
 @click.option("--face", type=click.IntRange(min=1), metavar="N", help="Only face N, the largest being 1.")
+@click.option("--data", metavar="SRC", help="Faces with labels (extra 'lab'): show those that excite a channel most.")
 @click.option(
     "--format",
     "formats",

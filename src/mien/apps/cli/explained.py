@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mien import media
+from mien.apps.cli.exciting import Examples
 from mien.apps.cli.explain import unwritable
 from mien.draw import paint
 from mien.explain import Explanation, Layer, journey, pictures
@@ -47,14 +48,14 @@ class Explained:
         return tuple(layer for layer in told.layers if self.steps is None or layer.name in self.steps)
 
 
-def write(found: Explained, folder: Path, formats: Sequence[str]) -> Path | None:
+def write(found: Explained, folder: Path, formats: Sequence[str], examples: Examples | None = None) -> Path | None:
     """Every file that was asked for; the page to open first, if there is one."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".mien-") as name:
             made = Path(name) / "made"
             made.mkdir()
-            _all(found, made, formats)
+            _all(found, made, formats, examples)
             _put(made, folder)
     except OSError as error:
         raise unwritable(folder, error) from error
@@ -73,7 +74,7 @@ def _put(made: Path, folder: Path) -> None:
             path.replace(folder / path.relative_to(made))
 
 
-def _all(found: Explained, folder: Path, formats: Sequence[str]) -> None:
+def _all(found: Explained, folder: Path, formats: Sequence[str], examples: Examples | None) -> None:
     many = len(found.faces) > 1
     if "json" in formats:
         whole = {**found.result.to_dict(), "faces": [each.to_dict() for each in found.faces]}
@@ -82,6 +83,8 @@ def _all(found: Explained, folder: Path, formats: Sequence[str]) -> None:
         place = folder / f"face-{told.number}" if many else folder
         place.mkdir(exist_ok=True)
         _face(found, told, place, formats)
+        if examples is not None and "png" in formats:
+            _examples(found.shown(told), place, examples)
     if many and "png" in formats:
         media.save(_annotated(found), folder / "faces.png")
     if "html" in formats and len(found.faces) != 1:
@@ -100,6 +103,12 @@ def _face(found: Explained, told: Explanation, folder: Path, formats: Sequence[s
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **told.arrays())
         (folder / "arrays.npz").write_bytes(buffer.getvalue())
+
+
+def _examples(shown: Sequence[Layer], folder: Path, examples: Examples) -> None:
+    for layer in shown:
+        if layer.kind not in ("dense", "softmax"):
+            media.save(examples.picture(layer), folder / f"exciting-{_file(layer.name)}.png")
 
 
 def _pictures(found: Explained, told: Explanation) -> Iterator[tuple[str, Pixels]]:

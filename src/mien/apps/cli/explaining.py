@@ -12,6 +12,7 @@ import numpy as np
 
 from mien import media
 from mien.apps.cli.bar import Bar
+from mien.apps.cli.exciting import Examples
 from mien.apps.cli.explain import Request
 from mien.apps.cli.explained import Explained, write
 from mien.apps.cli.output import alone_on_stderr, printable, remark, say
@@ -36,11 +37,12 @@ def run(request: Request, reader: Reader) -> int:
     assert isinstance(reader, Engine), "every loader makes engines"
     steps = _layers(request, reader)
     failed = faceless = 0
+    examples = Examples(request.data, reader) if request.data else None
     with alone_on_stderr(), Bar() as bar:
         for item, folder in _places(request):
             try:
                 found = _explained(request, reader, item, steps, bar)
-                page = write(found, folder, request.formats)
+                page = write(found, folder, request.formats, examples)
             except MienError as error:
                 bar.wipe()
                 remark(complaint(Failure(item.name, error)))
