@@ -124,8 +124,9 @@ def circumstances(run: Mapping[str, Any]) -> str:
     epochs = f"{run['epochs']} of {run['planned']} epochs" if fewer else f"{run['epochs']} epochs"
     why = ", shortened" if run["shortened"] else ", stopped by itself" if fewer else ""
     machine = run["machine"]
+    cores = "one core" if machine["cores"] == 1 else f"{machine['cores']} cores"
     again = f", taken up again {run['resumed']} times" if run["resumed"] else ""
-    return f"{epochs}{why} in {span(run['seconds'])} on {machine['cores']} cores of {machine['processor']}{again}"
+    return f"{epochs}{why} in {span(run['seconds'])} on {cores} of {machine['processor']}{again}"
 
 
 def span(seconds: float) -> str:
