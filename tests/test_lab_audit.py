@@ -14,7 +14,7 @@ from known import faces, known_model
 from mien.errors import LabError
 from mien.explain import faithful
 from mien.explain.inside import Inside
-from mien.lab import audit_shuffle
+from mien.lab import audit_shuffle, audit_verdict
 from mien.models import ModelCard, load_classifier
 from tiny import tiny_model
 
@@ -41,6 +41,30 @@ def test_every_method_holds_and_the_fake_fails(audited):
     fake = figures["methods"]["fake"]["verdict"]
     assert re.search(r"does not beat .*edges.* on both curves", fake)
     assert "every weight is shuffled" in fake
+
+
+@pytest.mark.parametrize(
+    ("gain", "likeness", "standing", "said"),
+    [
+        ([0.1, 0.05, 0.15], 0.2, "holds", "It can be believed"),
+        ([0.1, -0.05, 0.2], 0.2, "unsure", "ahead of edges, but 9 faces are too few"),
+        ([-0.1, -0.2, 0.1], 0.2, "fails", "does not beat edges"),
+        ([0.1, 0.05, 0.15], 0.8, "fails", "much the same map (0.80 alike)"),
+    ],
+)
+def test_a_method_holds_or_fails_or_needs_more_faces(gain, likeness, standing, said):
+    told = {
+        "insertion": [0.5, 0.4, 0.6],
+        "against": {"edges": {"deletion": gain, "insertion": [0.1, 0.05, 0.2]}},
+        "shuffled": [{"layer": "stem", "likeness": likeness}],
+        "stability": [0.9, 0.8, 1.0],
+    }
+    figures = {"model": "known", "faces": 9, "methods": {"cam": told}, "agreement": {"cam": {"centre": 0.1}}}
+    judged = audit_verdict.judged(figures)
+    assert judged["methods"]["cam"]["standing"] == standing
+    assert said in judged["methods"]["cam"]["verdict"]
+    assert judged["default"] == ("cam" if standing == "holds" else None)
+    assert judged["verdict"].startswith("Of known's maps, cam tells" if standing == "holds" else "No map of known")
 
 
 def test_gains_are_the_differences_of_the_areas(audited):

@@ -71,7 +71,7 @@ def _split(figures: Figures) -> str:
 def _tiles(figures: Figures) -> Iterator[str]:
     for name, told in figures["methods"].items():
         against = f"beats {len(beaten(told))} of {len(told['against'])} baselines, {told['milliseconds']:.1f} ms a map"
-        yield tile(name, "holds" if told["believable"] else "fails", against)
+        yield tile(name, told["standing"], against)
 
 
 def _method(name: str, told: Figures) -> str:

@@ -21,11 +21,15 @@ _FIRST = ("cam", "occlusion", "rise")
 
 
 def judged(figures: dict[str, Any]) -> dict[str, Any]:
-    """The figures with a verdict for each method, the one to show, and the whole in one sentence."""
+    """The figures with a verdict for each method, the one to show, and the whole in one sentence.
+
+    A method ``holds``, or ``fails``, or is ``unsure``: ahead of every baseline, but on too few faces to be certain.
+    """
     for name, told in figures["methods"].items():
-        failures = list(_failures(told))
-        told["believable"] = not failures
-        told["verdict"] = _sentence(told, failures, figures["agreement"][name])
+        failures, doubts = list(_failures(told)), list(_doubts(told, figures["faces"]))
+        told["standing"] = "fails" if failures else "unsure" if doubts else "holds"
+        told["believable"] = told["standing"] == "holds"
+        told["verdict"] = _sentence(told, failures, doubts, figures["agreement"][name])
     believable = [name for name, told in figures["methods"].items() if told["believable"]]
     ranked = sorted(believable, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
     figures["default"] = ranked[0] if ranked else None
@@ -39,17 +43,24 @@ def beaten(told: Figures) -> list[str]:
 
 
 def _failures(told: Figures) -> Iterator[str]:
-    missed = [name for name in told["against"] if name not in beaten(told)]
-    if missed:
-        yield f"it does not beat {_listed(missed)} on both curves"
+    behind = [name for name, gain in told["against"].items() if any(gain[curve][0] <= 0 for curve in gain)]
+    if behind:
+        yield f"it does not beat {_listed(behind)} on both curves"
     likeness = told["shuffled"][-1]["likeness"]
     if likeness > MOST_LIKENESS:
         yield f"it draws much the same map ({likeness:.2f} alike) when every weight is shuffled"
 
 
-def _sentence(told: Figures, failures: list[str], agreement: Figures) -> str:
+def _doubts(told: Figures, faces: int) -> Iterator[str]:
+    if missed := [name for name in told["against"] if name not in beaten(told)]:
+        yield f"it is ahead of {_listed(missed)}, but {faces:,} faces are too few to be certain"
+
+
+def _sentence(told: Figures, failures: list[str], doubts: list[str], agreement: Figures) -> str:
     if failures:
         return f"Do not believe it: {' and '.join(failures)}."
+    if doubts:
+        return f"Take more faces: {doubts[0]}."
     gains = [min(gain[curve][0] for gain in told["against"].values()) for curve in ("deletion", "insertion")]
     steady = told["stability"][0]
     firm = "hardly moves" if steady >= LEAST_STABILITY else "moves"
@@ -70,13 +81,17 @@ def _coarse(agreement: Mapping[str, float]) -> str:
 
 
 def _whole(figures: Figures, believable: list[str]) -> str:
-    name, count = figures["model"], figures["faces"]
+    name, count, methods = figures["model"], figures["faces"], figures["methods"]
+    fail, unsure = ([each for each in methods if methods[each]["standing"] == word] for word in ("fails", "unsure"))
+    rest = f" Take more faces to be certain of {_listed(unsure)}." if unsure else ""
+    rest += f" Do not show {_listed(fail)}." if fail and believable else ""
     if not believable:
-        return f"No map of {name} can be believed on these {count:,} faces."
-    sharpest = max(believable, key=lambda each: figures["methods"][each]["insertion"][0])
-    others = [each for each in figures["methods"] if each not in believable]
+        return f"No map of {name} can be believed on these {count:,} faces.{rest}"
+    if len(believable) == 1:
+        return f"Of {name}'s maps, {believable[0]} tells the truth on these {count:,} faces.{rest}"
+    sharpest = max(believable, key=lambda each: methods[each]["insertion"][0])
     told = f"Of {name}'s maps, {_listed(believable)} tell the truth on these {count:,} faces; {sharpest} tells most."
-    return told + (f" Do not show {_listed(others)}." if others else "")
+    return told + rest
 
 
 def _listed(names: Any) -> str:
