@@ -190,6 +190,13 @@ def epochs(told):
     return [event for event in told if isinstance(event, Epoch)]
 
 
+def test_a_run_does_not_go_on_under_another_backend(faces, undisturbed, monkeypatch):
+    run = fit._Run(QUICK, fit.targets(faces))
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(LabError, match=r"a run that tensorflow began, and Keras runs on jax.*KERAS_BACKEND=tensorflow"):
+        run.resume(undisturbed)
+
+
 def test_a_backend_without_steps_is_refused(faces, tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "openvino")
     with pytest.raises(LabError, match=r"Keras runs on openvino.*tensorflow, torch, jax.*KERAS_BACKEND=tensorflow"):

@@ -192,7 +192,7 @@ def logits_by_head(model: keras.Model, pixels: np.ndarray) -> dict[str, np.ndarr
     batches = [pixels[i : i + BATCH, ..., None].astype(np.float32) for i in range(0, len(pixels), BATCH)]
     answers = [keras.tree.flatten(model(faces, training=False)) for faces in batches]
     return {
-        name: np.concatenate([np.asarray(answer[head]) for answer in answers])
+        name: np.concatenate([keras.ops.convert_to_numpy(answer[head]) for answer in answers])
         for head, name in enumerate(model.output_names)
     }
 

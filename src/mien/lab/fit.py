@@ -69,6 +69,15 @@ def fit(
     return run.average
 
 
+def _refuse_another_backend(arrays: Sequence[np.ndarray], folder: Path) -> None:
+    """Each keeps another memory, and draws its chances another way. Old states were all TensorFlow's."""
+    named = [str(each) for each in arrays[-1:] if each.dtype.kind == "U"]
+    before, now = (named or ["tensorflow"])[0], keras.backend.backend()
+    if arrays and before != now:
+        happened = f"'{folder}' holds a run that {before} began, and Keras runs on {now}"
+        raise LabError(happened, "the same backend was expected", f"Set KERAS_BACKEND={before}, or begin anew")
+
+
 def _nobody(event: Event) -> None:
     """Nobody watches."""
 
@@ -108,11 +117,12 @@ class _Run:
         return [*self.net.variables, *self.average.variables, *memories, self.seed.state]
 
     def arrays(self) -> list[np.ndarray]:
-        return [np.asarray(each) for each in self.variables()]
+        return [*(np.asarray(each) for each in self.variables()), np.array(keras.backend.backend())]
 
     def resume(self, folder: Path) -> list[Row]:
         """Takes up the state in the folder; the rows of the epochs done, none for a fresh folder."""
         arrays, history = checkpoint.read(folder, self.recipe)
+        _refuse_another_backend(arrays, folder)
         for variable, array in zip(self.variables(), arrays, strict=False):
             variable.assign(array)
         if history:
