@@ -4,14 +4,16 @@
 
     app.py         create_app: the pieces put together
     settings.py    what can be set, and from where it comes
-    server.py      waitress, with bounds on what it holds in memory and a stop that finishes what was begun
+    server.py      waitress, with nothing on the disk and a stop that finishes what was begun
+    arrival.py     what comes to it, bounded in length, altogether, and in time
     engines.py     the engines by model and detector; batching.py  faces of several requests in one run of a model
+    service.py     what the routes share; stages.py  how long each stage of a reading takes
     gate.py        how many requests are worked on at once, and how many may wait
     intake.py      the pictures in a request, from whichever of its shapes
     safety.py      who may ask, from where, and how often; the headers of every answer
     problems.py    what went wrong, as problem+json
     metrics.py     counts and times; log.py  one line for each request, without any content
-    jobs.py        films that are being read
+    jobs.py        films that are being read; filming.py  one of them, and what comes of it
     api/           one module for each thing that programs ask for; openapi/ describes them
     views/         one module for each page; templates/ and static/ hold what they send
 """

@@ -38,6 +38,7 @@ def make(engine: Engine | None, settings: Settings) -> Flask:
     app = Web(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.url_map.merge_slashes = False
     service = _service(engine, settings)
     app.extensions["mien"] = service
     atexit.register(service.jobs.close)

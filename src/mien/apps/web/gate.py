@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -22,12 +23,16 @@ class Gate:
     """``with gate.inside(deadline)``: at most ``workers`` are inside at once, at most ``waiting`` before it."""
 
     def __init__(self, workers: int, waiting: int) -> None:
-        self._free = threading.Semaphore(workers)
         self._lock = threading.Lock()
+        self._line: deque[threading.Event] = deque()
         self._most, self._workers = waiting, workers
-        self.waiting = self.working = 0
+        self.working = 0
         #: A moving mean of how long work takes, from which a retry is reckoned.
         self._usual = 0.05
+
+    @property
+    def waiting(self) -> int:
+        return len(self._line)
 
     @contextmanager
     def inside(self, deadline: float, *, bounded: bool = True) -> Iterator[float]:
@@ -48,28 +53,32 @@ class Gate:
             self._leave(time.monotonic() - entered)
 
     def _enter(self, deadline: float, bounded: bool) -> None:
-        if not self._free.acquire(blocking=False):
-            self._wait(deadline, bounded)
         with self._lock:
-            self.working += 1
-
-    def _wait(self, deadline: float, bounded: bool) -> None:
-        with self._lock:
-            if bounded and self.waiting >= self._most:
+            # In the order of coming: who has just left the worker must not take it again before those who wait.
+            if self.working < self._workers and not self._line:
+                self.working += 1
+                return
+            if bounded and len(self._line) >= self._most:
                 raise Busy(self._after(), late=False)
-            self.waiting += 1
-        try:
-            if not self._free.acquire(timeout=max(deadline - time.monotonic(), 0)):
-                raise Busy(self._after(), late=True)
-        finally:
-            with self._lock:
-                self.waiting -= 1
+            turn = threading.Event()
+            self._line.append(turn)
+        if not turn.wait(max(deadline - time.monotonic(), 0)):
+            self._give_up(turn)
+
+    def _give_up(self, turn: threading.Event) -> None:
+        with self._lock:
+            if turn.is_set():  # it came in the last moment
+                return
+            self._line.remove(turn)
+            raise Busy(self._after(), late=True)
 
     def _leave(self, took: float) -> None:
         with self._lock:
-            self.working -= 1
             self._usual += 0.1 * (took - self._usual)
-        self._free.release()
+            if self._line:
+                self._line.popleft().set()
+            else:
+                self.working -= 1
 
     def _after(self) -> int:
         return max(1, round(self.waiting * self._usual / self._workers))

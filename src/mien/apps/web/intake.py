@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import IO, Any, NamedTuple
 
 from flask import Request
+from werkzeug.datastructures import FileStorage
 
 from mien.apps.web.problems import Problem
 from mien.apps.web.settings import Settings
@@ -20,6 +21,9 @@ from mien.types import Pixels
 
 #: A name in an answer is for people; this much of it is enough.
 _LONGEST = 120
+
+#: So many maps of a layer are sent where nobody says how many, and at most.
+MAPS, MOST_MAPS = 12, 256
 
 _DATA = re.compile(r"data:[^,]{0,200},")
 
@@ -78,14 +82,23 @@ def asked(request: Request, settings: Settings) -> Asked:
     return found
 
 
+def form_of(request: Request, name: str) -> tuple[list[FileStorage], dict[str, str]]:
+    """The files of a form under a name, and its words."""
+    try:
+        files, words = request.files.getlist(name), request.form.to_dict()
+    except (ValueError, LookupError) as error:  # what Werkzeug's parser lets through
+        raise Problem(400, "The form is torn: each part needs a name, and its end.") from error
+    return files, {key: value for key, value in words.items() if key}
+
+
 def _from_form(request: Request) -> Asked:
-    files = request.files.getlist("file")
+    files, words = form_of(request, "file")
     if not files:
-        others = sorted({*request.files, *request.form})
+        others = sorted(name for name in {*request.files, *request.form} if name)
         told = f" It has {', '.join(repr(plain(name)) for name in others[:5])}." if others else ""
         raise Problem(400, f"The form has no part 'file' with a picture in it.{told}")
     uploads = [Upload(plain(file.filename or f"picture {i}"), file.read()) for i, file in enumerate(files, 1)]
-    return Asked(uploads, {**request.form.to_dict(), **request.args.to_dict()})
+    return Asked(uploads, {**words, **request.args.to_dict()})
 
 
 def _from_body(request: Request) -> Asked:
@@ -169,7 +182,7 @@ def wanted(request: Request, kinds: list[str]) -> str:
 
 def choice(words: dict[str, str], name: str) -> str | None:
     """A word that a request may give, or None."""
-    return words.get(name, "").strip()[:_LONGEST] or None
+    return words.get(name, "").strip()[:4000] or None
 
 
 def _word(error: BaseException) -> str:

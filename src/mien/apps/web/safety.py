@@ -36,8 +36,9 @@ _HEADERS = {
 _ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(:\d{1,5})?")
 
-#: What anybody may ask for without a key: what a page is made of, and whether the server lives.
-_OPEN = ("pages.", "static", "state.health", "state.ready", "described.")
+#: What anybody may ask for without a key: what pages are made of, and whether the server lives. A film's job is
+#: asked for by its own unguessable id, which browsers can put where they can put no key.
+_OPEN = ("page", "state.health", "state.ready", "described.", "videos.state", "videos.events", "videos.result")
 
 
 class Pace:

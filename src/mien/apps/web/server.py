@@ -1,4 +1,4 @@
-"""waitress, with bounds on what waits in its memory, and a stop that finishes what was begun.
+"""waitress, with nothing on the disk and a stop that finishes what was begun.
 
 Bodies stay in memory: nothing that somebody sent is ever written to the disk. Therefore what may be sent is bounded
 before it is received: a body by its address, all bodies together by a budget, and the time in which one has to come.
@@ -7,8 +7,6 @@ before it is received: a body by its address, all bodies together by a budget, a
 from __future__ import annotations
 
 import errno
-import io
-import json
 import signal
 import socket
 import threading
@@ -20,171 +18,25 @@ from typing import Any
 from flask import Flask
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
-from waitress.receiver import FixedStreamReceiver
-from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask
-from waitress.utilities import Error
 
-from mien.apps.web.problems import KIND
+from mien.apps.web.arrival import PATIENCE, Channel, ListeningServer, Parser
 from mien.apps.web.service import Service
-from mien.apps.web.settings import MB, Settings
+from mien.apps.web.settings import Settings
 from mien.errors import MienError
-
-#: A request has this many seconds to come whole, and a little more for each megabyte.
-_PATIENCE, _A_MEGABYTE = 20.0, 2.0
-
-#: All bodies that are on their way may be this large together, beside one film.
-_BUDGET = 256 * MB
 
 #: waitress writes what is larger than this to the disk.
 _NEVER = 1 << 62
-
-_FILMS = "/api/v1/videos"
-
-#: What a form is made of besides what it carries; and how long a body may be that is let in to be forgotten.
-_ENVELOPE, _FORGOTTEN = 100_000, 1000 * MB
-
-
-class _Refused(Error):  # type: ignore[misc]
-    """An answer that this server gives itself, before the app hears of the request."""
-
-    def __init__(self, code: int, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code, self.reason = code, reason
-
-
-class _Told(ErrorTask):  # type: ignore[misc]
-    """Errors in the shape of all others."""
-
-    def execute(self) -> None:
-        error = self.request.error
-        detail = error.body if isinstance(error, _Refused) else f"The request could not be followed: {error.body}."
-        problem = {"type": "about:blank", "title": error.reason, "status": error.code, "detail": detail}
-        body = json.dumps(problem).encode()
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers += [("Content-Type", KIND), ("X-Content-Type-Options", "nosniff")]
-        self.response_headers += [("Cache-Control", "no-store")] + [("Retry-After", "5")] * (error.code == 503)
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-
-
-class _Nowhere:
-    """A body that is refused is let in and forgotten: clients that send first and listen later hear why."""
-
-    def append(self, data: bytes) -> None:
-        pass
-
-    def getfile(self) -> io.BytesIO:
-        return io.BytesIO()
-
-    def close(self) -> None:
-        pass
-
-    def __len__(self) -> int:
-        return 0
-
-
-class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Refuses a body by what its headers say, before it comes."""
-
-    #: Set for each server; waitress makes parsers itself. Lengths of the large bodies that are here or on their way.
-    service: Service
-    arriving: dict[int, int]
-    refused: _Refused | None = None
-    error: Error | None = None
-    expect_continue: bool = False
-
-    @property
-    def most(self) -> int:
-        settings = self.service.settings
-        return (settings.max_film_bytes if self.path == _FILMS else settings.max_bytes) + _ENVELOPE
-
-    def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
-        length = self.content_length
-        if length > self.most:
-            self._refuse(_too_large(self.most))
-        elif length + sum(list(self.arriving.values())) > _BUDGET + self.service.settings.max_film_bytes:
-            busy = "Too much is on its way to this server. Try again in a little while."
-            self._refuse(_Refused(503, "Service Unavailable", busy))
-        elif length > MB:
-            self.arriving[id(self)] = length
-
-    def received(self, data: bytes) -> int:
-        taken: int = super().received(data)
-        if self.chunked and self.body_bytes_received > self.most and not self.error:
-            self.error, self.completed = _too_large(self.most), True
-        if self.refused and self.completed:
-            self.error = self.refused
-        return taken
-
-    def close(self) -> None:
-        self.arriving.pop(id(self), None)
-        super().close()
-
-    def _refuse(self, why: _Refused) -> None:
-        self.refused = why
-        if self.expect_continue or self.content_length > _FORGOTTEN:
-            # It has not been sent yet, or is too long even to be forgotten.
-            self.error, self.expect_continue, self.completed = why, False, True
-        else:
-            self.body_rcv = FixedStreamReceiver(self.content_length, _Nowhere())
-
-
-def _too_large(most: int) -> _Refused:
-    told = f"The request is larger than this server takes here, which is {most // MB} MB."
-    return _Refused(413, "Content Too Large", told)
-
-
-class _Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection that knows since when its request has been coming."""
-
-    error_task_class = _Told
-    began: float | None = None
-
-    def received(self, data: bytes) -> bool:
-        if self.began is None:
-            self.began = time.monotonic()
-        done: bool = super().received(data)
-        if self.request is None:
-            self.began = None
-        return done
-
-    def too_slow(self, patience: float) -> bool:
-        if self.began is None:
-            return False
-        length = self.request.content_length if self.request else 0
-        return time.monotonic() - self.began > patience + _A_MEGABYTE * length / MB
-
-    def handle_close(self) -> None:
-        if self.request is not None:
-            self.request.close()
-        super().handle_close()
-
-
-class _Server(TcpWSGIServer):  # type: ignore[misc]
-    patience: float
-
-    def maintenance(self, now: float) -> None:
-        super().maintenance(now)
-        for channel in list(self.active_channels.values()):
-            gone = not channel.connected and not channel.requests
-            if gone or channel.too_slow(self.patience):
-                channel.will_close = True
 
 
 class Server:
     """One app behind one socket. ``run`` returns when SIGTERM or SIGINT (or ``stop``) ended it."""
 
-    def __init__(self, app: Flask, *, patience: float = _PATIENCE) -> None:
+    def __init__(self, app: Flask, *, patience: float = PATIENCE) -> None:
         self._service: Service = app.extensions["mien"]
         self._stopping = threading.Event()
-        parser = type("Parser", (_Parser,), {"service": self._service, "arriving": {}})
-        channel = type("Channel", (_Channel,), {"parser_class": parser})
-        kind = type("Server", (_Server,), {"channel_class": channel, "patience": patience})
+        parser = type("Parser", (Parser,), {"service": self._service, "arriving": {}})
+        channel = type("Channel", (Channel,), {"parser_class": parser})
+        kind = type("Server", (ListeningServer,), {"channel_class": channel, "patience": patience})
         self._map: dict[int, Any] = {}
         self._server = _bound(kind, app, self._map, self._service.settings)
 
@@ -243,7 +95,7 @@ class Server:
                 signal.signal(number, handler)
 
 
-def _bound(kind: type[_Server], app: Flask, sockets: dict[int, Any], settings: Settings) -> _Server:
+def _bound(kind: type[ListeningServer], app: Flask, sockets: dict[int, Any], settings: Settings) -> ListeningServer:
     """The server, listening; or one sentence about why it cannot."""
     try:
         adjusted = _adjusted(settings)

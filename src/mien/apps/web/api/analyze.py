@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from mien import compat
 from mien.apps.web.api.readings import pixels_of
-from mien.apps.web.intake import Upload, as_json, from_base64, plain
+from mien.apps.web.intake import Upload, as_json, form_of, from_base64, plain
 from mien.apps.web.problems import Problem, status_of
 from mien.apps.web.service import Service, service
 from mien.errors import MienError, SourceError, SourceUnreadable
@@ -53,9 +53,10 @@ def _analyzed(own: Service, upload: Upload, words: dict[str, Any]) -> Any:
 
 def _asked() -> tuple[Upload, dict[str, Any]]:
     if request.mimetype == "multipart/form-data":
-        words: dict[str, Any] = request.form.to_dict()
-        if file := request.files.get("img"):
-            return Upload(plain(file.filename or "img"), file.read()), words
+        files, fields = form_of(request, "img")
+        words: dict[str, Any] = dict(fields)
+        if files:
+            return Upload(plain(files[0].filename or "img"), files[0].read()), words
     else:
         words = as_json(request)
     # Older clients of DeepFace say img_path for the same thing.

@@ -10,12 +10,12 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from mien.apps.web.api import seen
 from mien.apps.web.api.readings import engine_for, pixels_of, read_pixels
-from mien.apps.web.intake import Asked, asked, choice, number, wanted
+from mien.apps.web.intake import MAPS, MOST_MAPS, Asked, asked, choice, number, plain, wanted
 from mien.apps.web.problems import Problem
 from mien.apps.web.service import Service, service
 from mien.apps.web.stages import stage
 from mien.engine import Engine, framing_of
-from mien.errors import MienError
+from mien.errors import MienError, nearest
 from mien.explain import Explanation
 from mien.faces.crop import cut
 from mien.types import Pixels
@@ -23,9 +23,6 @@ from mien.types import Pixels
 routes = Blueprint("explanations", __name__)
 
 JSON, HTML = "application/json", "text/html"
-
-#: So many maps of a layer are sent where nobody says how many, and at most.
-MAPS, MOST_MAPS = 12, 256
 
 
 @routes.post("/explanations")
@@ -55,7 +52,7 @@ def look() -> Response:
         if place < len(result):
             crop = cut(pixels, result.faces[place], framing_of(engine.card, engine.detector), engine.card.side)
             with stage(own.metrics, "look"):
-                inside = seen.look(engine.look(crop, choice(said.words, "layers") or "auto"), _maps(said))
+                inside = seen.look(engine.look(crop, _layers(engine, said)), _maps(said))
         g.facts = {"pictures": 1, "faces": len(result)}
     return jsonify(picture=result.to_dict(), look=inside)
 
@@ -71,13 +68,24 @@ def _maps(said: Asked) -> int:
     return number(said.words, "maps", 1, MOST_MAPS) or MAPS
 
 
+def _layers(engine: Engine, said: Asked) -> str:
+    """The layers that were asked for; those the model does not have are the request's fault, not the model's."""
+    named = choice(said.words, "layers") or "auto"
+    known = ("auto", "all", *engine.layers)
+    for name in named.split(","):
+        if name.strip() not in known:
+            happened = f"The model has no layer '{plain(name)}'"
+            raise MienError(happened, "'auto', 'all' or layers by name were expected", nearest(name, known))
+    return named
+
+
 def _explained(own: Service, engine: Engine, pixels: Pixels, said: Asked) -> tuple[Explanation, ...]:
     words = said.words
     return engine.explain_picture(
         pixels,
         None if words.get("face") == "all" else number(words, "face", 1, 100_000) or 1,
         methods=choice(words, "methods") or ("cam",),
-        layers=choice(words, "layers") or "auto",
+        layers=_layers(engine, said),
         target=choice(words, "target"),
         versus=choice(words, "versus"),
         seed=number(words, "seed", 0, 999_999_999) or 0,
