@@ -44,6 +44,11 @@ def test_only_faces_that_are_learned_from_become_targets(teachers, faces):
     assert not taught.places(keys(tests.pixels))[0].any()
 
 
+def test_of_few_faces_as_many_are_asked_about_as_training_will_learn_from(teachers, faces):
+    facts = distill(teachers, faces, Recipe(), many=False).taught.facts
+    assert (facts["held_out"], facts["faces"]) == (280 // 5, 280 - 280 // 5)
+
+
 def test_answers_are_the_mean_over_teachers_and_over_ten_looks(teachers, faces):
     one = distill(teachers, faces, RECIPE, many=False).taught
     learned, _ = divide(RECIPE, faces)

@@ -21,6 +21,7 @@ from mien.lab.evaluate import fingerprint
 from mien.lab.passes import Passes, Progress, looks
 from mien.lab.recipe import Recipe
 from mien.lab.scores import accuracy, calibration_error
+from mien.lab.splits import with_fewer_held_out
 from mien.lab.targets import soften
 from mien.lab.taught import Taught
 from mien.labels import VOTES, canonical
@@ -53,6 +54,7 @@ def distill(
     """
     classifiers = [load_classifier(path) for path in teachers]
     classes = _classes(classifiers, recipe)
+    recipe = with_fewer_held_out(recipe, faces)  # as training will do
     learned, kept = divide(recipe, faces)
     if not len(learned):
         raise LabError(f"The data has no {TRAINING} faces to teach", "at least one was expected", "Name other data")

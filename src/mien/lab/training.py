@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import LabError
-from mien.lab import checkpoint, environment, run_folder, schedule
+from mien.lab import checkpoint, environment, run_folder, schedule, splits
 from mien.lab.alone import alone
 from mien.lab.checkpoint import BEFORE, STATE
 from mien.lab.data import TRAINING, Faces
 from mien.lab.events import Note, Stop, Watch
 from mien.lab.recipe import Recipe
 from mien.lab.run_folder import ARCHITECTURE, ENVIRONMENT, METRICS, WEIGHTS
-
-#: A larger part of the Training faces is never held out.
-_MOST_HELD_OUT = 0.35
 
 
 def train(
@@ -46,11 +43,13 @@ def train(
         if done:
             return done
         if force or not _has_state(folder):
-            _begin(recipe, faces, folder, command)
+            with checkpoint.room(folder):
+                _begin(recipe, faces, folder, command)
         from mien.lab import finish, fit
 
         fit.fit(recipe, faces, folder, watch=watch, stop=stop)
-        return finish.finish(recipe, faces, folder, tell)
+        with checkpoint.room(folder, len(checkpoint.history_of(folder))):
+            return finish.finish(recipe, faces, folder, tell)
 
 
 def resolved(recipe: Recipe, faces: Faces, tell: Watch) -> Recipe:
@@ -66,13 +65,12 @@ def resolved(recipe: Recipe, faces: Faces, tell: Watch) -> Recipe:
 
 
 def _with_fewer_held_out(recipe: Recipe, faces: Faces, tell: Watch) -> Recipe:
-    """A recipe made for FER2013 must not hold out most of a small set of faces."""
-    there = int((faces.only(recipe.data.classes).usage == TRAINING).sum())
-    if recipe.data.folds or recipe.data.held_out <= there * _MOST_HELD_OUT:
-        return recipe
-    fewer = there // 5
-    tell(Note(f"Of {there:,} Training faces {fewer:,} are held out, as {recipe.data.held_out:,} would leave too few"))
-    return replace(recipe, data=replace(recipe.data, held_out=fewer))
+    fitting = splits.with_fewer_held_out(recipe, faces)
+    if fitting != recipe:
+        there = int((faces.only(recipe.data.classes).usage == TRAINING).sum())
+        told = f"{fitting.data.held_out:,} are held out, as {recipe.data.held_out:,} would leave too few"
+        tell(Note(f"Of {there:,} Training faces {told}"))
+    return fitting
 
 
 def _refuse_missing_classes(recipe: Recipe, faces: Faces) -> None:

@@ -25,6 +25,7 @@ from mien.lab.data import Faces, divide
 from mien.lab.events import Epoch, Event, Stop, Stopped, Watch
 from mien.lab.recipe import Recipe
 from mien.lab.space import Choices, Range, Space, changed
+from mien.lab.splits import with_fewer_held_out
 
 STUDY, TRIALS, BEST = "study.db", "trials.csv", "best.toml"
 
@@ -83,6 +84,7 @@ def tune(
 
     ``watch`` hears of every epoch, ``tell`` of every trial that ends. A study of another recipe or space is refused.
     """
+    recipe = with_fewer_held_out(recipe, faces)
     learned = _kept_apart(recipe, faces)
     deadline = time.monotonic() + hours * 3600 if hours else float("inf")
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,9 +123,6 @@ def _kept_apart(recipe: Recipe, faces: Faces) -> Faces:
         raise LabError(
             "The recipe holds no faces out", "settings are compared on held-out faces", "Set data.held_out in it"
         )
-    if len(divide(recipe, learned)[1]) < len(kept) / 2 or not len(divide(recipe, learned)[0]):
-        happened = f"{len(learned):,} faces are too few to hold out {len(kept):,} a second time"
-        raise LabError(happened, "settings are chosen on other faces than the recipe holds out", "Lower data.held_out")
     return learned
 
 
