@@ -3,7 +3,8 @@
     python benchmarks/tables.py            rewrite every marked section
     python benchmarks/tables.py --check    exit 1 when one of them is not what the results say
 
-A section stands between ``<!-- table:NAME -->`` and ``<!-- /table:NAME -->`` in README.md, docs/, benchmarks/README.md.
+A section stands between ``<!-- table:NAME -->`` and ``<!-- /table:NAME -->`` in README.md, docs/, benchmarks/README.md
+and results/video.md.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def main() -> int:
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    places = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", RESULTS / "video.md"]
+    return [*places, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def current(path: Path) -> str:
@@ -271,6 +273,105 @@ def audited(model: str, name: str, row: Figures) -> Sequence[str]:
     return [f"{model}: {name}", *areas, ", ".join(beats) or "none", f"{steady:.2f}", f"{last:.2f}", believed]
 
 
+def steadying(figures: Figures) -> str:
+    rows = [
+        (
+            name,
+            row["setting"],
+            row["label_changes_per_minute"],
+            row["shown_changes_per_minute"],
+            row["delay_ms"]["median"],
+            row["delay_ms"]["p95"],
+            percent(row["late"]),
+            f"{row['off_by']:.3f}",
+        )
+        for name, row in figures["ways"].items()
+    ]
+    header = [
+        "way of steadying",
+        "best setting",
+        "label changes a minute",
+        "with question marks",
+        "delay, median ms",
+        "95 %, ms",
+        "later than 200 ms",
+        "shares off by",
+    ]
+    return table(header, rows)
+
+
+def steadying_rates(figures: Figures) -> str:
+    rows = [
+        (
+            f"{rate} frames/s",
+            row["label_changes_per_minute"],
+            row["delay_ms"]["median"],
+            row["delay_ms"]["p95"],
+            percent(row["late"]),
+        )
+        for rate, row in figures["rates"].items()
+    ]
+    return table(["mien's filter at", "label changes a minute", "delay, median ms", "95 %, ms", "> 200 ms"], rows)
+
+
+def live(figures: Figures) -> str:
+    rows = [
+        (
+            name,
+            row["delay_ms"]["median"],
+            row["delay_ms"]["p95"],
+            f"< {figures['target_ms']}",
+            row["rate"],
+            row["left_out"],
+            row["cores"],
+        )
+        for name, row in figures["shown"].items()
+    ]
+    header = ["detector", "delay, median ms", "95 %, ms", "target", "frames read/s", "left out", "cores"]
+    return table(header, rows)
+
+
+def training(figures: Figures) -> str:
+    """Images a second of each way to train, with both clocks."""
+    ways = {"keras": "stock Keras", "mien": "mien", "torch": "plain PyTorch"}
+    measured = [figures["two_cores"]["images_per_s"], figures["one_core"]["images_per_s"]]
+    rows = [
+        (f"{ways[who]}, {kind}", *(f"{speeds[f'{who}_{kind}']:.0f}" for speeds in measured))
+        for kind in ("bfloat16", "float32")
+        for who in ways
+        if all(f"{who}_{kind}" in speeds for speeds in measured)
+    ]
+    if all("mien_bfloat16_augmented" in speeds for speeds in measured):
+        rows.append(
+            ("mien, bfloat16, with all augmentation", *(f"{each['mien_bfloat16_augmented']:.0f}" for each in measured))
+        )
+    wanted = figures["targets"]
+    for key, words in (("of_stock_keras", "mien, times stock Keras, bfloat16"), ("of_torch", "mien, times PyTorch, bfloat16")):
+        told = (f"{figures[cores][key]:.2f} (wanted {wanted[key]})" for cores in ("two_cores", "one_core"))
+        rows.append((words, *told))
+    return table(["images a second", "two cores, by the wall's clock", "one thread, by its own time"], rows)
+
+
+def backends(figures: Figures) -> str:
+    rows = [
+        (
+            f"{name} {told['version']}",
+            percent(told["accuracy"]),
+            f"{told['seconds']} s",
+            "yes" if told["resumed_differs_by"] == 0 else f"no, {told['resumed_differs_by']:.0e} apart",
+        )
+        for name, told in figures.items()
+        if isinstance(told, dict)
+    ]
+    return table(["", "PublicTest of the drawn faces", "five epochs", "goes on to the same bits, in float32"], rows)
+
+
+def transfer(figures: Figures) -> str:
+    epochs = len(next(iter(figures["held_out"].values())))
+    rows = [(f"from {name}", *map(percent, each)) for name, each in figures["held_out"].items()]
+    return table(["", *(f"epoch {number + 1}" for number in range(epochs))], rows)
+
+
 def percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %")
 
@@ -288,6 +389,12 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "explain": ("explain", explain),
     "audit": ("audit", audit),
     "recipes": ("recipes", recipes),
+    "training": ("training", training),
+    "backends": ("backends", backends),
+    "transfer": ("transfer", transfer),
+    "steadying": ("steadying", steadying),
+    "steadying-rates": ("steadying", steadying_rates),
+    "live": ("live", live),
 }
 
 if __name__ == "__main__":

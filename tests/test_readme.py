@@ -18,7 +18,7 @@ from mien.errors import install_command
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "docs/guide.md", "CONTRIBUTING.md"]
 #: Pages without commands.
-OTHERS = ["docs/architecture.md", "docs/recipes.md", "benchmarks/README.md", "SECURITY.md"]
+OTHERS = ["docs/architecture.md", "docs/recipes.md", "docs/training.md", "benchmarks/README.md", "SECURITY.md"]
 ROOMS = re.compile(r"^```\n(src/mien/.*?)^```$", re.DOTALL | re.MULTILINE)
 #: Options that name what a command writes.
 WRITING = ("--csv", "--annotate", "-o")
