@@ -6,7 +6,7 @@
 
 Nothing is fitted or chosen on PublicTest here: the methods are looked at, and their default is the first that holds.
 ``--cards`` writes the card inside each ``.onnx`` file anew and seals the folder; it refuses figures of another network.
-After a model was replaced, run it with ``--data`` and ``--cards``.
+After a model was replaced, run it with ``--data``, ``--missing`` and ``--cards``.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from mien.models.seal import WEIGHTS, seal, seals
 def main() -> None:
     options = arguments()
     figures = kept()
-    if options.data:
-        figures |= measured(options.data, options.models or tuple(seals()), options.faces)
+    models = [name for name in options.models or seals() if not (options.missing and is_current(name, figures))]
+    if options.data and models:
+        figures |= measured(options.data, models, options.faces)
         print(f"written: {_machine.write('audit', figures).name}")
     for name in seals() if options.cards else ():
         into_card(name, figures)
@@ -39,12 +40,13 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="fer2013.csv, with fer2013new.csv beside it; without it nothing is measured")
     parser.add_argument("--models", nargs="+", choices=available(), help="only these")
+    parser.add_argument("--missing", action="store_true", help="only models that are not the networks audited before")
     parser.add_argument("--faces", type=int, default=500)
     parser.add_argument("--cards", action="store_true", help="write the figures into the embedded models' cards")
     return parser.parse_args()
 
 
-def measured(data: str, models: tuple[str, ...], count: int) -> dict[str, Any]:
+def measured(data: str, models: list[str], count: int) -> dict[str, Any]:
     from mien.lab.audit import audit, drawn_faces
     from mien.lab.audit_sheet import text
     from mien.lab.sources import read
@@ -71,18 +73,25 @@ def fingerprint(model: bytes) -> str:
     return hashlib.sha256(write_card(model, ModelCard("any", card.labels))).hexdigest()
 
 
+def is_current(name: str, figures: dict[str, Any]) -> bool:
+    """Were these figures measured on the network that is embedded under this name now?"""
+    return bool(figures.get(name, {}).get("fingerprint") == fingerprint(locate(name).read_bytes()))
+
+
 def into_card(name: str, figures: dict[str, Any]) -> None:
     """The audit joins the scores on the card; all else in the file stays byte by byte."""
     from mien.lab.audit_sheet import for_card
 
     path = Path(WEIGHTS, f"{name}.onnx")
-    model = path.read_bytes()
-    if figures.get(name, {}).get("fingerprint") != fingerprint(model):
+    if not is_current(name, figures):
         raise SystemExit(f"{name} is not the network that was audited: run this again with --data")
+    model = path.read_bytes()
     card = ModelCard.read(model)
-    path.write_bytes(write_card(model, replace(card, scores={**card.scores, "maps": for_card(figures[name])})))
-    seal()
-    print(f"written into the card of {name}")
+    told = write_card(model, replace(card, scores={**card.scores, "maps": for_card(figures[name])}))
+    if told != model:  # what is current keeps its date, so that nothing that hangs on it is measured again
+        path.write_bytes(told)
+        seal()
+        print(f"written into the card of {name}")
 
 
 def told(done: int, total: int) -> None:

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from fakes import FakeClassifier, FakeDetector, fake_card
-from known import LEFT, LENGTH, SIDE, TOP, faces, inside, known_model
+from known import LEFT, LENGTH, SIDE, TOP, faces, inside, known_card, known_model
 from mien import Engine
 from mien.errors import MienError
 from mien.explain.question import METHODS, Question
 from mien.explain.saliency import occlusion, rise
 from mien.labels import EMOTIONS
-from mien.models import load_classifier
+from mien.models import load_classifier, write_card
 from tiny import tiny_model
 
 
@@ -188,3 +188,18 @@ def test_a_crop_of_any_size_is_explained(base, shape):
     told = base.explain(crop)
     assert told.crop.shape == (48, 48)
     assert np.isfinite(told.maps[0].map).all()
+
+
+def with_audit(**maps):
+    card = known_card(scores={"maps": maps})
+    return Engine(load_classifier(write_card(known_model(), card)), FakeDetector())
+
+
+def test_what_is_shown_when_nothing_is_said_is_what_the_audit_trusts():
+    trusted = with_audit(default="rise", cam={"standing": "fails"})
+    assert trusted.explain(faces(1)[0]).maps[0].method == "rise"
+    doubted = trusted.explain(faces(1)[0], "cam,occlusion")
+    assert [each.method for each in doubted.maps] == ["cam", "occlusion"]
+    assert any("not to believe its cam maps" in note for note in doubted.notes)
+    for nothing in ({}, {"default": None}, {"default": "tea leaves"}):
+        assert with_audit(**nothing).explain(faces(1)[0], "auto").maps[0].method == "cam"

@@ -228,15 +228,15 @@ def test_wrong_words_are_told_and_leave_nothing_behind(data, tmp_path, words, co
 
 
 def test_the_embedded_models_carry_their_audit_and_their_default_map_holds():
-    from mien.explain.question import METHODS
     from mien.models import locate
     from mien.models.seal import seals
 
     results = Path(__file__).parent.parent / "benchmarks" / "results" / "audit.json"
     measured = json.loads(results.read_text())["figures"]
     for name in seals():
-        told = ModelCard.read(locate(name)).scores["maps"]
+        inside = Inside(load_classifier(locate(name)))
+        told = inside.card.scores["maps"]
         assert told["faces"] >= 500
-        assert told["default"] == METHODS[0], "what is shown when nothing is said must be believable"
-        assert told[METHODS[0]]["beats"] == "random, centre, edges"
+        assert told["default"] == inside.default, "what is shown when nothing is said must be believable"
+        assert (told[inside.default]["standing"], told[inside.default]["beats"]) == ("holds", "random, centre, edges")
         assert told == sheet.for_card(measured[name])

@@ -76,6 +76,7 @@ def test_every_step_once_and_in_order(checkout):
     python = [line.split()[1] for line in asked if line.startswith("python")]
     assert python == [
         "-m",
+        "benchmarks/audit.py",
         *["benchmarks/accuracy.py"] * 3,
         "benchmarks/robustness.py",
         *["benchmarks/cards.py"] * 2,

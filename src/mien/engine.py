@@ -160,7 +160,7 @@ class Engine:
     def explain(
         self,
         crop: Source,
-        methods: str | Sequence[str] = ("cam",),
+        methods: str | Sequence[str] = "auto",
         layers: str | Sequence[str] = "auto",
         target: str | None = None,
         versus: str | None = None,
@@ -168,8 +168,9 @@ class Engine:
     ) -> Explanation:
         """What the network makes of one face crop ``(H, W)`` or ``(H, W, 3)`` uint8 (or a picture file of one).
 
-        ``methods`` are among ``cam``, ``occlusion`` and ``rise``; ``layers`` are ``auto``, ``all``, or names from
-        :attr:`layers`. Maps speak for ``target`` (the leading label, if none is named), against ``versus`` if one is.
+        ``methods`` are among ``cam``, ``occlusion`` and ``rise`` (``auto``: the first that the card's audit trusts);
+        ``layers`` are ``auto``, ``all``, or names from :attr:`layers`. Maps speak for ``target`` (the leading label, if
+        none is named), against ``versus`` if one is.
         """
         return self._inside.explain(self._one(crop), methods, layers, target, versus, seed)
 
@@ -178,7 +179,7 @@ class Engine:
         source: Source,
         face: int | None = None,
         *,
-        methods: str | Sequence[str] = ("cam",),
+        methods: str | Sequence[str] = "auto",
         layers: str | Sequence[str] = "auto",
         target: str | None = None,
         versus: str | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from mien.explain.anatomy import Anatomy, Part
 from mien.explain.exciting import most_exciting
 from mien.explain.explanation import Explanation, Look, Map, Saliency
 from mien.explain.flip import smallest_flip
-from mien.explain.question import Question, methods_of, question_of
+from mien.explain.question import AUTO, METHODS, Question, methods_of, question_of
 from mien.explain.regions import LANDMARKS, MEAN, region_map, regions_of
 from mien.explain.sight import Sight
 from mien.explain.taps import Taps
@@ -59,6 +59,19 @@ class Inside:
         """Does the network end in global average pooling and one dense layer?"""
         return self.anatomy is not None and self.anatomy.pooled is not None
 
+    @property
+    def default(self) -> str:
+        """The map that is shown when none is named: the first that held in the audit the card tells of."""
+        told = self._audit.get("default")
+        (possible,) = self._possible([told if told in METHODS else METHODS[0]])
+        return possible
+
+    @property
+    def _audit(self) -> Mapping[str, Any]:
+        """What the card says of the model's maps; empty where nobody audited them."""
+        told = self.card.scores.get("maps")
+        return told if isinstance(told, Mapping) else {}
+
     def ask(self, faces: Pixels) -> NDArray[np.float32]:
         """Shares ``(N, labels)`` for faces ``(N, side, side, channels)``."""
         return self._classifier.run(faces).shares
@@ -81,7 +94,7 @@ class Inside:
     def explain(
         self,
         pixels: Pixels,
-        methods: str | Sequence[str] = ("cam",),
+        methods: str | Sequence[str] = AUTO,
         layers: str | Sequence[str] = "auto",
         target: str | None = None,
         versus: str | None = None,
@@ -94,7 +107,7 @@ class Inside:
 
         ``landmarks`` are its five points in pixels of the crop; ``facts`` are what the caller knows of its picture.
         """
-        named, parts = methods_of(methods), self._choose(layers)
+        named, parts = methods_of(methods, self.default), self._choose(layers)
         shares, votes = self._classifier.run(pixels[None])
         emotions = emotions_of(self.card, shares[0], None if votes is None else votes[0])
         question = question_of(self.card.labels, target or emotions.top, versus, seed)
@@ -115,7 +128,7 @@ class Inside:
             temperature=self.card.temperature,
             votes_temperature=self.card.votes_temperature,
             model=self.card.name,
-            notes=(*self._closed(), *([_NO_CAM] if possible != named else []), *notes),
+            notes=(*self._closed(), *([_NO_CAM] if possible != named else []), *self._doubts(possible), *notes),
             **self._seen(sight, parts, question),
             **facts,
         )
@@ -181,6 +194,13 @@ class Inside:
     def _closed(self) -> list[str]:
         told = f"The model '{self.card.name}' does not hand out its graph, so its layers cannot be shown."
         return [told] if self.anatomy is None else []
+
+    def _doubts(self, methods: Sequence[str]) -> Iterator[str]:
+        """What the audit said against the maps that are shown."""
+        for method in methods:
+            row = self._audit.get(method)
+            if isinstance(row, Mapping) and row.get("standing") == "fails":
+                yield f"This model's audit says not to believe its {method} maps; 'mien models show' has the figures."
 
     def _possible(self, methods: Sequence[str]) -> tuple[str, ...]:
         """Where there are no exact class maps, occlusion stands in for them."""

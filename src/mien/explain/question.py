@@ -7,8 +7,11 @@ from typing import NamedTuple
 
 from mien.errors import MienError, nearest
 
-#: What can be asked for on any install; the first is what is shown when nothing is said.
+#: What can be asked for on any install; the first is what is shown when neither the caller nor the card says otherwise.
 METHODS = ("cam", "occlusion", "rise")
+
+#: Whichever the audit in the model's card found to be the first that holds.
+AUTO = "auto"
 
 #: Those that need gradients, and so Keras; they live in the laboratory.
 GRADIENTS = ("grad-cam", "layer-cam", "integrated-gradients", "smoothgrad")
@@ -32,9 +35,10 @@ def question_of(labels: Sequence[str], target: str, versus: str | None, seed: in
     return Question(goal, rival, seed)
 
 
-def methods_of(methods: str | Sequence[str]) -> tuple[str, ...]:
-    """The methods by name, each once; in one string they stand with commas between."""
-    named = [each.strip() for each in methods.split(",")] if isinstance(methods, str) else list(methods)
+def methods_of(methods: str | Sequence[str], default: str = METHODS[0]) -> tuple[str, ...]:
+    """The methods by name, each once; in one string they stand with commas between. ``auto`` is the default."""
+    given = [each.strip() for each in methods.split(",")] if isinstance(methods, str) else list(methods)
+    named = [default if name == AUTO else name for name in given]
     for name in named:
         _refuse_unknown(name)
     return tuple(dict.fromkeys(named))

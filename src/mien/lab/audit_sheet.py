@@ -75,6 +75,7 @@ def _row(told: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {curve: told[curve] for curve in ("deletion", "insertion")}
     if "against" in told:
         row |= {
+            "standing": told["standing"],
             "beats": ", ".join(beaten(told)),
             "noise": told["stability"][0],
             "shuffled": told["shuffled"][-1]["likeness"],
