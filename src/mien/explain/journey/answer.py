@@ -82,11 +82,9 @@ def _sum_thumb(contributions: Sequence[Contribution]) -> str:
 
 def softmax(scene: Scene) -> Step:
     told = scene.told
-    cooled = "divided by" if told.temperature > 1 else "sharpened by"
     words = (
         "Softmax turns scores into shares that add up to 100\u00a0%: the highest score gets the most, and a lead of "
-        f"one point makes a share almost three times as large. Before that all scores are {cooled} a temperature of "
-        f"{told.temperature:.2f}, measured once so that of all faces read at 70\u00a0%, about 70\u00a0% turn out right."
+        f"one point makes a share almost three times as large. {_tempered(told.temperature)}"
     )
     return Step(
         key="softmax",
@@ -103,18 +101,28 @@ def softmax(scene: Scene) -> Step:
     )
 
 
+def _tempered(temperature: float) -> str:
+    if temperature == 1:
+        return "Whether a share of 70\u00a0% is right in 70\u00a0% of all cases has not been measured for this model."
+    return (
+        f"Before that all scores are divided by a temperature of {temperature:.2f}, measured once so that of all faces "
+        "read at 70\u00a0%, about 70\u00a0% turn out right."
+    )
+
+
 def _shares(scene: Scene) -> str:
     told, labels = scene.told, scene.labels
-    before, scores = dict(told.untempered), dict(told.logits)
+    scores, before = dict(told.logits), dict(told.untempered) if told.temperature != 1 else {}
     rows = "".join(
         f"<tr><th scope='row'>{icon(label, labels)}<span>{escape(label)}</span></th>"
         f"<td class='score'>{plain(scores[label])}</td>"
-        f"<td class='grow'>{strip(share, colour(label, labels), before[label])}</td>"
+        f"<td class='grow'>{strip(share, colour(label, labels), before.get(label))}</td>"
         f"<td><b>{whole_percent(share)}</b></td></tr>"
         for label, share in told.emotions.ranked()
     )
     head = "".join(f"<th scope='col'>{word}</th>" for word in ("expression", "score", "", "share"))
     mark = "<p class='more'>The thin line on each bar is the share as it would be without the temperature.</p>"
+    mark = mark if before else ""
     return f"<table class='shares'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{mark}"
 
 
@@ -185,15 +193,15 @@ def _ten(emotions: Emotions) -> str:
     labels = tuple(share.label for share in emotions.votes)
     faces = "".join(icon(label, labels) for label in people)
     counted = ", ".join(f"{people.count(label)} {escape(label)}" for label in dict.fromkeys(people))
-    told = _mixed(emotions.mixture)
+    told = _mixed(emotions.mixture, max(share.share for share in emotions.votes))
     return (
         f"<div><h3>What ten people would say</h3><p class='ten'>{faces}</p><p class='muted'>{counted}. {told}</p></div>"
     )
 
 
-def _mixed(mixture: Sequence[Share]) -> str:
+def _mixed(mixture: Sequence[Share], most: float) -> str:
     if len(mixture) < 2:
-        return "Most would agree."
+        return "Most would agree." if most > 0.5 else "They would not agree."
     words = " and ".join(f"{whole_percent(share.share)} {escape(share.label)}" for share in mixture)
     return f"A mixed expression: {words}."
 

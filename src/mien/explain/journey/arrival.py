@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: The side of the crop in colour, before it becomes what the network gets.
 _COLOUR_SIDE = 240
 
+_GRAY = "Small and gray is enough: an expression lives in shapes."
+_COLOUR = "Three of them make a dot, for red, green and blue."
+
 
 def picture(scene: Scene) -> Step:
     assert scene.pixels is not None
@@ -63,7 +66,7 @@ def face(scene: Scene) -> Step:
 
 
 def crop(scene: Scene) -> Step:
-    side, channels = scene.side, "gray" if scene.told.crop.ndim == 2 else "in colour"
+    side, gray = scene.side, scene.told.crop.ndim == 2
     numbers = scene.told.crop.size
     enlarged = ""
     if scene.told.placing is not None and scene.told.placing.side < side:
@@ -73,8 +76,8 @@ def crop(scene: Scene) -> Step:
         short="Crop",
         eyebrow="the crop",
         title=f"All the network gets: {side} × {side} dots",
-        words=f"The square is cut out, turned upright and made small: {numbers:,} numbers from 0 (black) to 255 "
-        f"(white) are all that is left. Small and {channels} is enough: an expression lives in shapes.{enlarged}",
+        words=f"The square is cut out, turned upright and made small: {numbers:,} numbers from 0 (dark) to 255 "
+        f"(bright) are all that is left. {_GRAY if gray else _COLOUR}{enlarged}",
         html=_cropped(scene),
         thumb=scene.crop(css="thumb"),
         aside=_remarks(scene),

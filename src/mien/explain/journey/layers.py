@@ -62,20 +62,24 @@ def maps(scene: Scene, layer: Layer, place: int) -> Step:
 def _short(scene: Scene, layer: Layer) -> str:
     """The stage where that says enough, else the whole name."""
     stage = layer.name.split(".")[0]
+    pooling = layer.kind == _POOLING
     same = [each for each in scene.layers if each.name in scene.atlases and each.name.split(".")[0] == stage]
-    return stage if len(same) == 1 else layer.name
+    if len([each for each in same if (each.kind == _POOLING) == pooling]) > 1:
+        return layer.name
+    return f"{stage} pool" if pooling and len(same) > 1 else stage
 
 
 def _deep(scene: Scene, layer: Layer) -> tuple[str, str]:
     """What a layer does, by what its places can see of the face. Nobody told it to: these are what such layers find."""
     if layer.kind == _POOLING:
         return (
-            "Only the strongest answers go on",
-            f"Neighbouring answers are put together into one, so that the maps shrink to {_by(layer)} places. "
+            "Neighbours are put together",
+            f"Neighbouring answers become one, the strongest or their mean: the maps shrink to {_by(layer)} places. "
             "What was found stays; where exactly it was matters a little less, and a shifted face looks the same.",
         )
     part = 1.0 if layer.reach is None else layer.reach.size / scene.side
-    if part < 0.2:
+    first = next(iter(each for each in scene.layers if each.name in scene.atlases), layer)
+    if part < 0.2 and layer is first:
         return (
             "First it sees edges and light",
             "Each picture below is the face seen through one filter: bright where its pattern was found, dark where "
@@ -85,7 +89,7 @@ def _deep(scene: Scene, layer: Layer) -> tuple[str, str]:
         return (
             "Edges become shapes",
             "The maps are filtered again, all of them together, and so edges become bends, folds and corners. "
-            "A place now sees a part of the face as large as an eye or the corner of a mouth.",
+            f"{_sees(layer)}",
         )
     if part < 1.6:
         return (
@@ -98,6 +102,13 @@ def _deep(scene: Scene, layer: Layer) -> tuple[str, str]:
         "Every place has now heard from the whole face, and each map is one feature of its expression, somewhere. "
         "These are no longer pictures: a bright square means “here is what I look for”.",
     )
+
+
+def _sees(layer: Layer) -> str:
+    if layer.reach is None:
+        return "The deeper a layer, the more of the face a place of its maps has seen."
+    size = layer.reach.size
+    return f"A place now sees {size} × {size} dots, and so a part of the face, such as the corner of an eye or a mouth."
 
 
 def _by(layer: Layer) -> str:

@@ -59,11 +59,12 @@ def _mixture(mixture: Sequence[Share]) -> str:
 def _small_print(told: Explanation) -> list[str]:
     if not told.logits:
         return ["The scores behind these shares cannot be seen: the graph does not show them."]
-    way = "divided by" if told.temperature > 1 else "sharpened by"
+    score = "Score: what goes into the softmax. "
+    if told.temperature == 1:
+        return [f"{score}How often a share of 70 % is right has not been measured for this model."]
     return [
-        f"Score: what goes into the softmax. All scores are {way} a temperature of {told.temperature:.2f}, measured "
-        "once on faces kept aside, so that of all faces read at 70 % about 70 % turn out right. The thin line is the "
-        "share without it."
+        f"{score}All scores are divided by a temperature of {told.temperature:.2f}, measured once on faces kept aside, "
+        "so that of all faces read at 70 % about 70 % turn out right. The thin line is the share without it."
     ]
 
 
@@ -85,7 +86,7 @@ def _shares(canvas: Canvas, told: Explanation) -> None:
             canvas.write((score, middle), f"{scores[label]:.2f}", WORDS, MUTED, "rm")
         canvas.draw.rounded_rectangle((begin, middle - 15, end, middle + 15), 8, fill=PANEL)
         canvas.bar(begin, middle - 15, (end - begin) * share, 30, colour(label, labels))
-        if label in before:
+        if label in before and told.temperature != 1:
             x = begin + (end - begin) * before[label]
             canvas.draw.line((x, middle - 19, x, middle + 19), fill=INK, width=2)
         canvas.write((_WIDE, middle), _percent(share), WORDS, anchor="rm", bold=1 if place == 0 else 0)
