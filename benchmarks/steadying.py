@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from _drawing import held_out, portrait
+from _drawing import Faces, held_out, portrait
 from _filters import Floats, Way, families, since_change
 from _machine import write
 from _sequences import Sequence, changing, still
@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 
 from mien.engine import Engine
 from mien.faces import load_detector
+from mien.labels import EMOTIONS
 from mien.models import Classifier, load_classifier, locate
+from mien.moments.baseline import USUAL
 from mien.moments.steady import LEAD
 
 PEOPLE, STILL, SHOT, FPS = 60, 10.0, 2.5, 30.0
@@ -59,7 +61,19 @@ def main() -> None:
     figures: dict[str, Any] = {"noise": noise(model, told.yunet), "people": PEOPLE, "in_time_s": IN_TIME}
     figures["ways"] = {name: best(ways, tuning, telling, doubt) for name, ways in families()}
     figures["rates"] = {f"{fps:g}": at_rate(model, faces, fps, doubt) for fps in (30.0, 15.0, 10.0, 5.0)}
+    figures["at_rest"] = at_rest(model, held_out(told.data))
     print(write("steadying", figures))
+
+
+def at_rest(model: Classifier, faces: Faces) -> dict[str, Any]:
+    """What the model says of faces that people called neutral: how much of another expression is usual at rest."""
+    neutral = scores(model, faces.pixels[faces.labels == EMOTIONS.index("neutral")])
+    middle, high = np.quantile(neutral, (0.5, 0.75), axis=0)
+    told = {
+        label: {"median": round(float(middle[i]), 3), "p75": round(float(high[i]), 3)}
+        for i, label in enumerate(EMOTIONS)
+    }
+    return {"faces": len(neutral), "usual": USUAL, "shares": told}
 
 
 def half(model: Classifier, rng: np.random.Generator, faces: NDArray[np.uint8], fps: float = FPS) -> Half:

@@ -19,7 +19,8 @@ from mien.errors import MienError
 from mien.moments.steady import Judge, Shares
 from mien.types import Emotions, Moment, Reading, Share
 
-#: How much of an expression other than neutral a face at rest commonly shows (measured in benchmarks/steadying.py).
+#: How much of an expression other than neutral a face at rest commonly shows: the median of the one that neutral faces
+#: show most (sad; benchmarks/results/steadying.json, ``at_rest``).
 USUAL = 0.1
 
 #: Seconds of a judgeable face below which there is no telling what it looks like at rest.
