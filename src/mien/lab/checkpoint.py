@@ -35,13 +35,18 @@ _TOLD = 8
 def write(folder: Path, arrays: list[np.ndarray], recipe: Recipe, history: list[Row]) -> None:
     """The state after an epoch. The state before it stays until the new one is whole on disk, and after that too."""
     facts = json.dumps({"recipe": recipe.to_table(), "history": history})
-    with _room(folder, len(history) - 1):
+    with room(folder, len(history) - 1):
         with _part(folder / STATE, _packed([*arrays, np.array(facts)])) as part:
             if (folder / STATE).exists():
                 (folder / STATE).replace(folder / BEFORE)
             part.replace(folder / STATE)
         write_recipe(folder, recipe)
-        write_whole(folder / HISTORY, _table(history).encode())
+        write_history(folder, history)
+
+
+def write_history(folder: Path, history: list[Row]) -> None:
+    """``history.csv``: a row for each epoch."""
+    write_whole(folder / HISTORY, _table(history).encode())
 
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:
@@ -66,6 +71,17 @@ def read(folder: Path, recipe: Recipe) -> tuple[list[np.ndarray], list[Row]]:
     return [], []
 
 
+def history_of(folder: Path) -> list[Row]:
+    """The rows of the epochs done, from the newest state that is whole; what ``history.csv`` shall say."""
+    for name in (STATE, BEFORE):
+        try:
+            rows: list[Row] = json.loads(str(unpacked(folder / name)[-1]))["history"]
+        except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
+            continue
+        return rows
+    return []
+
+
 def is_torn(folder: Path) -> bool:
     """Is the newest state there, but not whole, so that the one before it must serve?"""
     try:
@@ -79,7 +95,7 @@ def is_torn(folder: Path) -> bool:
 
 def keep_best(folder: Path, model: keras.Model) -> None:
     """The weights of the best epoch so far."""
-    with _room(folder):
+    with room(folder):
         write_whole(folder / BEST, _packed(model.get_weights()))
 
 
@@ -87,7 +103,7 @@ def finish(folder: Path, model: keras.Model, keep: str = "last") -> None:
     """The trained weights alone, in the order of ``model.weights``: those of the model, or of the best epoch."""
     if keep == "best" and (folder / BEST).exists():
         model.set_weights(unpacked(folder / BEST))
-    with _room(folder):
+    with room(folder):
         write_whole(folder / WEIGHTS, _packed(model.get_weights()))
 
 
@@ -156,7 +172,7 @@ def _part(path: Path, content: bytes) -> Iterator[Path]:
 
 
 @contextmanager
-def _room(folder: Path, epochs: int | None = None) -> Iterator[None]:
+def room(folder: Path, epochs: int | None = None) -> Iterator[None]:
     """Inside, a disk that takes no more is said to be that, and what is kept."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

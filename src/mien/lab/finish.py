@@ -12,7 +12,7 @@ import numpy as np
 
 import mien
 from mien import plots
-from mien.lab import evaluate, export, formats, run_folder, scores, sheet
+from mien.lab import checkpoint, evaluate, export, formats, run_folder, scores, sheet
 from mien.lab.checkpoint import Row, write_whole
 from mien.lab.data import PUBLIC, Faces
 from mien.lab.events import Note, Watch
@@ -31,7 +31,8 @@ _NOT_FOR_CARDS = ("fingerprint", "labels", "left_out", "confusion", "mistakes", 
 def finish(recipe: Recipe, faces: Faces, folder: Path, tell: Watch) -> dict[str, Any]:
     """Writes everything but the state, ``metrics.json`` last; its figures. May be called again."""
     tell(Note("Writing the models, and measuring what came out"))
-    history = run_folder.read(folder).history
+    history = checkpoint.history_of(folder)
+    checkpoint.write_history(folder, history)
     draw_curves(folder, history)
     done = export.finished(folder, faces, recipe.name)
     content, told = export.as_onnx(done)
