@@ -288,3 +288,18 @@ def test_it_works_on_the_light_install(tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert names(tmp_path / "out") == FILES
+
+
+def test_slow_methods_tell_how_far_they_are(explain, tmp_path, monkeypatch):
+    from mien.apps.cli import explaining
+
+    told = []
+
+    class Watched(explaining.Bar):
+        def update(self, done, total=None):
+            told.append((done, total))
+
+    monkeypatch.setattr(explaining, "Bar", Watched)
+    words = ("--method", "cam,occlusion,rise", "--format", "json")
+    assert explain(EXAMPLES / "portraits.jpg", "-o", tmp_path / "out", *words) == 0
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
