@@ -38,16 +38,12 @@ Exit status: 0; 1 if recipe or data cannot be used, or the training cannot go on
 @click.command(epilog=EPILOG)
 @click.argument("recipe", required=False)
 @click.option("--net", metavar="NAME", help="A network's name, in its usual recipe or in RECIPE.")
-@click.option(
-    "--data", multiple=True, metavar="SRC", help="Faces with labels, as 'mien data check' takes. Again: more."
-)
+@click.option("--data", multiple=True, metavar="SRC", help="Faces with labels: a .csv, .npz or folder. Again: more.")
 @click.option("--epochs", type=click.IntRange(1), help="How often every face is seen.")
 @click.option("--name", metavar="NAME", help="What the run is called. Without it: as the recipe.")
 @click.option("--classes", metavar="A,B,...", help="Only these expressions, in this order.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting of the recipe. Again: more.")
-@click.option(
-    "--runs", type=click.Path(path_type=Path, file_okay=False), default="runs", show_default=True, metavar="DIR"
-)
+@click.option("--runs", type=click.Path(path_type=Path), default="runs", show_default=True, help="Where runs are.")
 @click.option("--resume", is_flag=True, help="Go on with a run, and never begin one. To go on needs no option.")
 @click.option("--force", is_flag=True, help="Begin anew where a run is already.")
 def train(
