@@ -44,7 +44,8 @@ def main() -> None:
             for name in ("yunet", "haar")
             for inside in (False, True)
         }
-    print(write("live", {"size": SIZE, "fps": FPS, "target_ms": 60, "shown": figures}))
+    load = round(os.getloadavg()[0], 1)
+    print(write("live", {"size": SIZE, "fps": FPS, "target_ms": 60, "load": load, "shown": figures}))
 
 
 @contextmanager

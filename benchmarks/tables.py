@@ -328,7 +328,9 @@ def live(figures: Figures) -> str:
         for name, row in figures["shown"].items()
     ]
     header = ["detector", "delay, median ms", "95 %, ms", "target", "frames read/s", "left out", "cores"]
-    return table(header, rows)
+    # Whoever shares the machine is in the figures: say so.
+    busy = f"\n\nThe machine's load was {figures['load']} meanwhile: other work ran on it." if figures["load"] > 3 else ""
+    return table(header, rows) + busy
 
 
 def training(figures: Figures) -> str:
