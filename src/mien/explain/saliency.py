@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,8 +17,8 @@ from mien.explain.question import Question
 #: Shares ``(N, labels)`` for raw faces ``(N, side, side, channels)``; any number of them.
 Ask = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
-#: Faces asked about at once: as many as keep the memory flat.
-_BATCH = 128
+#: Faces asked about at once: as many as keep the memory flat, 128 small ones and a few large ones.
+_PIXELS, _MOST, _LEAST = 300_000, 128, 8
 
 #: The side of the covering square, and its step, as parts of the face's side.
 PATCH, STEP = 0.21, 0.1
@@ -37,27 +38,51 @@ def blurred(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def occlusion(ask: Ask, face: NDArray[np.uint8], question: Question) -> Map:
     """What the target loses when a square of the face is covered, as the mean over the squares that cover a pixel."""
-    side = face.shape[0]
-    masks = _squares(side)
-    scores = _scores(ask, _covered(face, masks), question)
-    lost = _score(ask(face[None]), question)[0] - scores
-    summed = np.tensordot(lost, masks, axes=1) / masks.sum(axis=0)
-    return frozen(summed if question.versus is not None else np.maximum(summed, 0))
+    masks = _squares(face.shape[0])
+    lost = _score(ask(face[None]), question)[0] - _scores(ask, face, masks, question)
+    sums = _sums(lost, masks)
+    found = sums.weighted / sums.plain
+    return frozen(found if question.versus is not None else np.maximum(found, 0))
 
 
 def rise(ask: Ask, face: NDArray[np.uint8], question: Question, masks: int = MASKS) -> Map:
     """How much better the target fares with a pixel than without it, over seeded random masks."""
-    kept = _random(face.shape[0], masks, question.seed)
-    scores = _scores(ask, _covered(face, 1 - kept), question)
+    covers = _random(face.shape[0], masks, question.seed)
+    scores = _scores(ask, face, covers, question)
     # Less their mean the scores need no mean of the masks; where masks vary more they say no more for it.
-    told = (scores - scores.mean()).astype(np.float32)
-    found = np.tensordot(told, kept, axes=1) / (len(kept) * (kept.std(axis=0) + 1e-6))
+    sums = _sums(scores.mean() - scores, covers)
+    spread = np.sqrt(np.maximum(sums.squared / masks - (sums.plain / masks) ** 2, 0))
+    found = sums.weighted / (masks * (spread + 1e-6))
     return frozen(found if question.versus is not None else np.maximum(found, 0))
 
 
-def _scores(ask: Ask, faces: NDArray[np.uint8], question: Question) -> NDArray[np.float64]:
-    parts = [_score(ask(faces[i : i + _BATCH]), question) for i in range(0, len(faces), _BATCH)]
-    return np.concatenate(parts)
+class _Sums(NamedTuple):
+    """Over all masks, for each pixel: of the masks by their weights, of the masks, and of their squares."""
+
+    weighted: NDArray[np.float64]
+    plain: NDArray[np.float64]
+    squared: NDArray[np.float64]
+
+
+def _sums(weights: NDArray[np.float64], masks: NDArray[np.uint8]) -> _Sums:
+    side = masks.shape[1]
+    weighted, plain, squared = np.zeros((3, side, side))
+    for some in _batches(masks):
+        part = masks[some].astype(np.float32) / 255
+        weighted += np.tensordot(weights[some].astype(np.float32), part, axes=1)
+        plain += part.sum(axis=0)
+        squared += np.einsum("nyx,nyx->yx", part, part)
+    return _Sums(weighted, plain, squared)
+
+
+def _scores(ask: Ask, face: NDArray[np.uint8], masks: NDArray[np.uint8], question: Question) -> NDArray[np.float64]:
+    """For each mask how the target fares under it."""
+    return np.concatenate([_score(ask(_covered(face, masks[some])), question) for some in _batches(masks)])
+
+
+def _batches(masks: NDArray[np.uint8]) -> Iterator[slice]:
+    step = min(max(_PIXELS // (masks.shape[1] * masks.shape[2]), _LEAST), _MOST)
+    return (slice(start, start + step) for start in range(0, len(masks), step))
 
 
 def _score(shares: NDArray[np.float32], question: Question) -> NDArray[np.float64]:
@@ -65,32 +90,32 @@ def _score(shares: NDArray[np.float32], question: Question) -> NDArray[np.float6
     return np.asarray(shares[:, question.target] - against, np.float64)
 
 
-def _covered(face: NDArray[np.uint8], masks: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The face once for each mask ``(N, side, side)``: where the mask is 1 it is covered, where 0 it is as it was."""
+def _covered(face: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The face once for each mask ``(N, side, side)``: where the mask is 255 it is covered, where 0 it is as it was."""
     plain, soft = face.astype(np.float32), blurred(face).astype(np.float32)
-    mixed = plain[None] + masks[..., None] * (soft - plain)[None]
+    mixed = plain[None] + masks[..., None].astype(np.float32) / 255 * (soft - plain)[None]
     return np.asarray(np.rint(mixed), np.uint8)
 
 
 @lru_cache(maxsize=4)
-def _squares(side: int) -> NDArray[np.float32]:
-    """A covering square at every step, those at the border cut off; each pixel lies under several."""
+def _squares(side: int) -> NDArray[np.uint8]:
+    """255 in a covering square at every step, those at the border cut off; each pixel lies under several."""
     patch, step = max(round(side * PATCH), 1), max(round(side * STEP), 1)
     starts = np.arange(-patch // 2 + 1, side - patch // 2, step)
     line = np.arange(side)
-    along = ((line >= starts[:, None]) & (line < starts[:, None] + patch)).astype(np.float32)
+    along = ((line >= starts[:, None]) & (line < starts[:, None] + patch)).astype(np.uint8)
     masks = np.einsum("ay,bx->abyx", along, along).reshape(-1, side, side)
-    return np.asarray(masks[masks.any(axis=(1, 2))], np.float32)
+    return np.asarray(masks[masks.any(axis=(1, 2))] * 255, np.uint8)
 
 
 @lru_cache(maxsize=2)
-def _random(side: int, count: int, seed: int) -> NDArray[np.float32]:
-    """Soft random masks ``(count, side, side)``, 1 where the face is kept: few cells, enlarged and shifted."""
+def _random(side: int, count: int, seed: int) -> NDArray[np.uint8]:
+    """Soft random masks ``(count, side, side)``, 255 where the face is covered: few cells, enlarged and shifted."""
     chance = np.random.default_rng(seed)
     cell = -(-side // CELLS)
-    coarse = (chance.random((count, CELLS + 1, CELLS + 1)) < KEPT).astype(np.float32)
+    coarse = np.where(chance.random((count, CELLS + 1, CELLS + 1)) < KEPT, 0, 255).astype(np.uint8)
     shifts = chance.integers(0, cell, (count, 2))
-    masks = np.empty((count, side, side), np.float32)
+    masks = np.empty((count, side, side), np.uint8)
     for mask, cells, (down, across) in zip(masks, coarse, shifts, strict=True):
         whole = cv2.resize(cells, ((CELLS + 1) * cell,) * 2, interpolation=cv2.INTER_LINEAR)
         mask[:] = whole[down : down + side, across : across + side]
