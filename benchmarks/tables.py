@@ -329,8 +329,8 @@ def live(figures: Figures) -> str:
     ]
     header = ["detector", "delay, median ms", "95 %, ms", "target", "frames read/s", "left out", "cores"]
     # Whoever shares the machine is in the figures: say so.
-    busy = f"\n\nThe machine's load was {figures['load']} meanwhile: other work ran on it." if figures["load"] > 3 else ""
-    return table(header, rows) + busy
+    told = f"\n\nThe machine's load was {figures['load']} meanwhile: other work ran on it."
+    return table(header, rows) + (told if figures["load"] > 3 else "")
 
 
 def training(figures: Figures) -> str:
