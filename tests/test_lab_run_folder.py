@@ -30,6 +30,8 @@ def test_a_finished_run_and_one_that_was_stopped(tmp_path):
     assert found[1].best == (0.4, 2)
     assert found[1].seconds == 90
     assert found[2].best is None
+    (tmp_path / "b_done" / "metrics.json").unlink()  # killed while it was finishing
+    assert run_folder.read(tmp_path / "b_done").state == "trained"
 
 
 def test_a_run_that_cannot_be_read_is_damaged_and_does_not_hide_the_others(tmp_path):
@@ -38,7 +40,7 @@ def test_a_run_that_cannot_be_read_is_damaged_and_does_not_hide_the_others(tmp_p
     (tmp_path / "a" / "recipe.toml").write_text("name = ")
     (tmp_path / "b" / "metrics.json").write_text("[1")
     (tmp_path / "b" / "history.csv").write_text("epoch,loss\n1,much\n")
-    assert [run.state for run in run_folder.every(tmp_path)] == ["damaged", "empty"]
+    assert [run.state for run in run_folder.every(tmp_path)] == ["damaged", "trained"]
 
 
 def test_an_old_run_is_read_by_its_json(tmp_path):

@@ -43,9 +43,10 @@ FILES = (
     *(ARCHITECTURE, ENVIRONMENT, RECIPE, "recipe.json", LOCK),
 )
 
-#: What a state is called: ``finished`` has its metrics, ``running`` has a process, ``stopped`` can go on, ``empty`` has
-#: no whole epoch yet, ``damaged`` cannot be read.
-FINISHED, RUNNING, STOPPED, EMPTY, DAMAGED = "finished", "running", "stopped", "empty", "damaged"
+#: What a state is called: ``finished`` has its metrics, ``trained`` its weights but no metrics yet, ``running`` has a
+#: process, ``stopped`` can go on, ``empty`` has no whole epoch yet, ``damaged`` cannot be read.
+FINISHED, TRAINED, RUNNING, STOPPED, EMPTY = "finished", "trained", "running", "stopped", "empty"
+DAMAGED = "damaged"
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,8 @@ def _state(folder: Path, recipe: Recipe | None, history: tuple[Row, ...], metric
         return RUNNING
     if recipe is None:
         return DAMAGED
-    if metrics and (folder / WEIGHTS).exists():
-        return FINISHED
+    if (folder / WEIGHTS).exists():
+        return FINISHED if metrics else TRAINED
     return STOPPED if history else EMPTY
 
 
