@@ -168,8 +168,8 @@ class _Run:
         known = [keras.ops.convert_to_numpy(each) for each in figures]
         loss, right = np.mean(known, axis=0, dtype=np.float64).tolist()
         if not math.isfinite(loss):
-            happened = f"The loss is {loss} in epoch {epoch + 1}, at rate {rate:.4f}"
-            raise LabError(happened, "a finite number", "Make fit.rate smaller")
+            happened = f"The loss is {loss} in epoch {epoch + 1}, at rate {rate:.3g}"
+            raise LabError(happened, "a finite number was expected", "Make fit.rate smaller, or set fit.clip=1")
         return loss, right
 
     def _taken(self, places: np.ndarray) -> list[np.ndarray]:
