@@ -302,4 +302,4 @@ def test_slow_methods_tell_how_far_they_are(explain, tmp_path, monkeypatch):
     monkeypatch.setattr(explaining, "Bar", Watched)
     words = ("--method", "cam,occlusion,rise", "--format", "json")
     assert explain(EXAMPLES / "portraits.jpg", "-o", tmp_path / "out", *words) == 0
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4), (1, 2), (2, 2)]

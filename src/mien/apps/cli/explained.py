@@ -6,7 +6,7 @@ import io
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,14 +48,23 @@ class Explained:
         return tuple(layer for layer in told.layers if self.steps is None or layer.name in self.steps)
 
 
-def write(found: Explained, folder: Path, formats: Sequence[str], examples: Examples | None = None) -> Path | None:
-    """Every file that was asked for; the page to open first, if there is one."""
+def write(
+    found: Explained,
+    folder: Path,
+    formats: Sequence[str],
+    examples: Examples | None,
+    progress: Callable[[int, int], None],
+) -> Path | None:
+    """Every file that was asked for; the page to open first, if there is one. ``progress`` counts the faces."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".mien-") as name:
+        # Beside the place where it will be, so that putting it there is no copying; inside, where that is there already.
+        beside = folder if folder.is_dir() else folder.parent
+        with tempfile.TemporaryDirectory(dir=beside, prefix=".mien-") as name:
             made = Path(name) / "made"
             made.mkdir()
-            _all(found, made, formats, examples)
+            for done, _ in enumerate(_all(found, made, formats, examples), 1):
+                progress(done, len(found.faces))
             _put(made, folder)
     except OSError as error:
         raise unwritable(folder, error) from error
@@ -74,22 +83,24 @@ def _put(made: Path, folder: Path) -> None:
             path.replace(folder / path.relative_to(made))
 
 
-def _all(found: Explained, folder: Path, formats: Sequence[str], examples: Examples | None) -> None:
+def _all(found: Explained, folder: Path, formats: Sequence[str], examples: Examples | None) -> Iterator[Explanation]:
+    """Each face as it has been written, when what belongs to all of them is there."""
     many = len(found.faces) > 1
     if "json" in formats:
         whole = {**found.result.to_dict(), "faces": [each.to_dict() for each in found.faces]}
         (folder / "explanation.json").write_text(_json(whole), encoding="utf-8")
+    if many and "png" in formats:
+        media.save(_annotated(found), folder / "faces.png")
+    if "html" in formats and len(found.faces) != 1:
+        page = several.page(found.source, found.pixels, found.faces, _annotated(found))
+        (folder / JOURNEY).write_text(page, encoding="utf-8")
     for told in found.faces:
         place = folder / f"face-{told.number}" if many else folder
         place.mkdir(exist_ok=True)
         _face(found, told, place, formats)
         if examples is not None and "png" in formats:
             _examples(found.shown(told), place, examples)
-    if many and "png" in formats:
-        media.save(_annotated(found), folder / "faces.png")
-    if "html" in formats and len(found.faces) != 1:
-        page = several.page(found.source, found.pixels, found.faces, _annotated(found))
-        (folder / JOURNEY).write_text(page, encoding="utf-8")
+        yield told
 
 
 def _face(found: Explained, told: Explanation, folder: Path, formats: Sequence[str]) -> None:

@@ -42,7 +42,7 @@ def run(request: Request, reader: Reader) -> int:
         for item, folder in _places(request):
             try:
                 found = _explained(request, reader, item, steps, bar)
-                page = write(found, folder, request.formats, examples)
+                page = write(found, folder, request.formats, examples, bar.update)
             except MienError as error:
                 bar.wipe()
                 remark(complaint(Failure(item.name, error)))
