@@ -24,7 +24,9 @@ const tell = (chip, at) => {
   words.className = step && step[2].length ? "" : "muted";
   if (!step) { words.textContent = "not seen"; return; }
   if (!step[2].length) { words.textContent = "could not be judged"; return; }
-  const first = step[2].indexOf(Math.max(...step[2]));
+  // An event says more exactly what was shown than the mean of a step, which may lie across a change.
+  const event = FILM.events[chip.dataset.person].find(([start, end]) => at >= start && at < end);
+  const first = event ? event[2] : step[2].indexOf(Math.max(...step[2]));
   words.textContent = `${FILM.labels[first][1]} ${step[2][first]} %`;
   step[2].forEach((share, number) => {
     const part = document.createElement("u");

@@ -209,10 +209,20 @@ def _data(record: Record, making: Making) -> str:
         ]
         for one in record.timeline.by_presence()[:PEOPLE]
     }
+    places = {label: place for place, label in enumerate(making.labels)}
+    events = {
+        number: [
+            [round(event.start, 3), round(event.end, 3), places[event.label]]
+            for event in record.events
+            if event.person == number
+        ]
+        for number in people
+    }
     data = {
         "labels": [[label, looks(label), colour(label, making.labels)] for label in making.labels],
         "start": record.timeline.start,
         "end": record.timeline.end,
         "people": people,
+        "events": events,
     }
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
