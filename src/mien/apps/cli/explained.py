@@ -58,7 +58,7 @@ def write(
     """Every file that was asked for; the page to open first, if there is one. ``progress`` counts the faces."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the place where it will be, so that putting it there is no copying; inside, where that is there already.
+        # Beside the place where it will be, or inside it where that is there: putting it there is no copying.
         beside = folder if folder.is_dir() else folder.parent
         with tempfile.TemporaryDirectory(dir=beside, prefix=".mien-") as name:
             made = Path(name) / "made"

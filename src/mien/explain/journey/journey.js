@@ -1,6 +1,7 @@
 "use strict";
 // Moves every journey on the page. Without it all steps stand there, one below the other.
-for (const journey of document.querySelectorAll(".journey")) {
+// It may run again when a window has put another journey on its page.
+for (const journey of document.querySelectorAll(".journey:not(.moving)")) {
   const one = (name, within = journey) => within.querySelector(name);
   const all = (name, within = journey) => [...within.querySelectorAll(name)];
   const steps = all("[data-step]"), links = all("[data-go]");
@@ -33,6 +34,7 @@ for (const journey of document.querySelectorAll(".journey")) {
   next.addEventListener("click", () => show(now + 1));
   slider.addEventListener("input", () => show(slider.value - 1));
   document.addEventListener("keydown", event => {
+    if (!journey.getClientRects().length) return;  // taken off the page, or not shown
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
     const way = { ArrowRight: now + 1, PageDown: now + 1, ArrowLeft: now - 1, PageUp: now - 1, Home: 0, End: steps.length - 1 }[event.key];
