@@ -348,7 +348,10 @@ def training(figures: Figures) -> str:
             ("mien, bfloat16, with all augmentation", *(f"{each['mien_bfloat16_augmented']:.0f}" for each in measured))
         )
     wanted = figures["targets"]
-    for key, words in (("of_stock_keras", "mien, times stock Keras, bfloat16"), ("of_torch", "mien, times PyTorch, bfloat16")):
+    for key, words in (
+        ("of_stock_keras", "mien, times stock Keras, bfloat16"),
+        ("of_torch", "mien, times PyTorch, bfloat16"),
+    ):
         told = (f"{figures[cores][key]:.2f} (wanted {wanted[key]})" for cores in ("two_cores", "one_core"))
         rows.append((words, *told))
     return table(["images a second", "two cores, by the wall's clock", "one thread, by its own time"], rows)
@@ -374,6 +377,71 @@ def transfer(figures: Figures) -> str:
     return table(["", *(f"epoch {number + 1}" for number in range(epochs))], rows)
 
 
+def tracking(figures: Figures) -> str:
+    """Both detectors, as films are followed and with every frame searched, which is the slow way to compare with."""
+    rows = [
+        (
+            f"{detector}, {'as in mien' if way == 'followed' else 'every frame searched'}",
+            f"{row['all']['idf1']:.3f}",
+            row["all"]["switches"],
+            row["switches_on_simple_crossings"],
+            row["all"]["fragments"],
+            f"{row['all']['numbers']} for {row['all']['people']}",
+            percent(row["all"]["missed"]),
+            percent(row["all"]["false"]),
+            row["all"]["ms_a_frame"],
+        )
+        for detector in ("yunet", "haar")
+        for way, row in figures[detector].items()
+    ]
+    header = ["detector", "IDF1", "switches", "on simple crossings", "gaps", "numbers", "missed", "false", "ms a frame"]
+    return table(header, rows)
+
+
+def tracking_scenes(figures: Figures) -> str:
+    names = figures["yunet"]["followed"]["scenes"]
+    rows = [
+        (
+            name,
+            *(cell for detector in ("yunet", "haar") for cell in _scene(figures[detector]["followed"]["scenes"][name])),
+        )
+        for name in names
+    ]
+    return table(["film", "yunet: IDF1", "switches", "gaps", "haar: IDF1", "switches", "gaps"], rows)
+
+
+def _scene(row: Figures) -> tuple[str, int, int]:
+    return f"{row['idf1']:.3f}", row["switches"], row["fragments"]
+
+
+def video(figures: Figures) -> str:
+    targets = figures["targets"]
+    wanted = (
+        ("yunet_read", "read, yunet", f"≥ {targets['yunet']}, aim {targets['yunet_aim']}"),
+        ("haar_read", "read, haar", f"≥ {targets['haar']}"),
+        ("yunet_read_without_pyav", "read, yunet, decoded by OpenCV", ""),
+        ("yunet_annotated_mp4", "read, painted, written as mp4, yunet", f"≥ {targets['yunet_annotated']}"),
+        ("haar_annotated_mp4", "read, painted, written as mp4, haar", ""),
+        ("yunet_annotated_webm_without_pyav", "read, painted, written as webm by OpenCV, yunet", ""),
+        ("yunet_hour", f"read, yunet, {figures['hour_minutes']} minutes", ""),
+        ("yunet_minute", "read, yunet, one minute", ""),
+        ("fer", "fer's `Video.analyze`", ""),
+    )
+    rows = [
+        (name, row["frames_per_s"], target, row.get("cpu_ms_a_frame", ""), row.get("peak_mb", ""), row["load"])
+        for key, name, target in wanted
+        if (row := figures.get(key))
+    ]
+    header = ["", "frames/s", "target", "processor, ms a frame", "memory, MB", "load of the machine"]
+    return table(header, rows)
+
+
+def video_shares(figures: Figures) -> str:
+    told = {name: figures.get(f"{name}_shares_ms_a_frame", {}) for name in ("yunet", "haar")}
+    rows = [(stage, told["yunet"][stage], told["haar"].get(stage, "")) for stage in told["yunet"] if stage != "load"]
+    return table(["ms of one core for a frame", "yunet", "haar"], rows)
+
+
 def percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %")
 
@@ -397,6 +465,10 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "steadying": ("steadying", steadying),
     "steadying-rates": ("steadying", steadying_rates),
     "live": ("live", live),
+    "tracking": ("tracking", tracking),
+    "tracking-scenes": ("tracking", tracking_scenes),
+    "video": ("video", video),
+    "video-shares": ("video", video_shares),
 }
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def main() -> None:
         install_yunet(options.yunet)
     with tempfile.TemporaryDirectory() as name:
         figures = kept() if options.only else {}
-        figures |= measured(Path(name), options)
+        figures |= measured(options.keep or Path(name), options)
     figures["targets"] = TARGETS
     print(json.dumps(figures, indent=2) if options.dry else f"written: {_machine.write('video', figures).name}")
 
@@ -60,6 +60,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--times", type=int, default=2, help="runs of each, of which the fastest counts")
     parser.add_argument("--hour", type=int, default=60, help="minutes of the film whose memory is measured")
     parser.add_argument("--fer", type=Path, help="a Python that has fer")
+    parser.add_argument("--keep", type=Path, help="keep the films in this folder, and use those that are there")
     parser.add_argument("--only", nargs="+", help="these figures, and keep the others of the last time")
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     return parser.parse_args()
@@ -95,6 +96,9 @@ def measured(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 def drawn_minute(path: Path) -> Path:
     """A film of the scenes, one after the other."""
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     chosen = {scene.name: scene for scene in scenes()}
     with media.sink(path, SIZE, RATE) as out:
