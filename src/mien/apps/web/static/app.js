@@ -6,9 +6,11 @@ let stop = () => {}, turn = 0;
 async function start() {
   const main = document.getElementById("main"), mine = ++turn;
   const name = main.dataset.page;
-  if (!["photo", "live", "video", "inside", "models"].includes(name)) return;
-  const page = await import(`./${name}.js`);
-  if (mine === turn) stop = page.start(main, go) ?? (() => {});
+  if (["photo", "live", "video", "inside", "models"].includes(name)) {
+    const page = await import(`./${name}.js`);
+    if (mine === turn) stop = page.start(main, go) ?? (() => {});
+  }
+  main.dataset.ready = "";
 }
 
 export async function go(address, { back = false } = {}) {

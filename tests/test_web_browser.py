@@ -1,0 +1,475 @@
+"""The pages in a real Chromium, driven by Playwright: what people do, with mouse, keyboard, phone, camera and film.
+
+Playwright brings no browser here: the system's Chromium is used. ``MIEN_REQUIRE_BROWSER=1`` makes a missing one a
+failure instead of a skip.
+"""
+
+import json
+import os
+import re
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import pytest
+
+from browser import browser_file
+from films import two_people
+from web import ASTRONAUT, HOPPER, PORTRAITS, app_of, listening, service
+
+if not os.environ.get("MIEN_REQUIRE_BROWSER"):
+    pytest.importorskip("playwright", reason="Playwright drives the browser; it is in the extra 'dev'")
+
+from playwright.sync_api import expect, sync_playwright
+
+#: Generous: other work may share the machine, and a page that never does it is found all the same.
+expect.set_options(timeout=20_000)
+
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+CAMERA = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+
+#: What Chromium says of answers that are refusals, which is no complaint about the page.
+EXPECTED = re.compile(r"status of (4\d\d|503)|net::ERR_FAILED")
+
+
+@pytest.fixture(scope="module")
+def moving_face(tmp_path_factory):
+    """What the fake camera sees: a face that moves a little."""
+    path = tmp_path_factory.mktemp("camera") / "face.mjpeg"
+    whole = cv2.resize(cv2.imread(str(ASTRONAUT)), (520, 520))
+    frames = [cv2.imencode(".jpg", whole[20:380, 10 + i : 490 + i])[1].tobytes() for i in range(0, 20, 2)]
+    path.write_bytes(b"".join(frames))
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(moving_face):
+    program = browser_file()
+    switches = [*SWITCHES, *CAMERA, f"--use-file-for-fake-video-capture={moving_face}"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=switches)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    app = app_of(scratch=str(tmp_path_factory.mktemp("scratch")), max_bytes=2_000_000)
+    yield app
+    service(app).jobs.close()
+
+
+@pytest.fixture(scope="module")
+def address(app):
+    with listening(app) as (host, port):
+        yield f"http://{host}:{port}"
+
+
+@contextmanager
+def tab(chromium, address, **how):
+    """A fresh tab; at the end it must have complained of nothing and asked nobody else for anything."""
+    context = chromium.new_context(base_url=address, **how)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    try:
+        yield page
+    finally:
+        context.close()
+    assert [each for each in said if not EXPECTED.search(each)] == []
+    assert [each for each in asked if not each.startswith((address, "data:", "blob:"))] == []
+
+
+@pytest.fixture
+def page(chromium, address):
+    with tab(chromium, address) as page:
+        yield page
+
+
+def opened(page, path):
+    """A page, when its script listens."""
+    page.goto(path)
+    page.wait_for_selector("main[data-ready]")
+
+
+def one_face(page, path=ASTRONAUT):
+    opened(page, "/")
+    page.set_input_files("[data-file]", path)
+    page.wait_for_selector(".someone")
+
+
+# Photo
+
+
+def test_a_photo_is_chosen_read_and_saved(page):
+    opened(page, "/")
+    with page.expect_file_chooser() as chooser:
+        page.click("text=Choose photos")
+    chooser.value.set_files(PORTRAITS)
+    expect(page.locator(".box")).to_have_count(2)
+    expect(page.locator(".someone")).to_have_count(2)
+    expect(page.locator("[data-progress]")).to_have_text("2 faces in one photo")
+    assert "looks happy" in page.locator(".someone >> nth=1").inner_text()
+    assert "Of ten people" in page.locator(".someone >> nth=0").inner_text()
+    with page.expect_download() as saved:
+        page.click("[data-save=json]")
+    told = json.loads(saved.value.path().read_text())
+    assert [len(each["faces"]) for each in told["pictures"]] == [2]
+    with page.expect_download() as saved:
+        page.click("[data-save=csv]")
+    assert saved.value.path().read_text().count("portraits.jpg") == 2
+    with page.expect_download() as saved:
+        page.click("text=Save annotated")
+    assert saved.value.path().read_bytes()[:3] == b"\xff\xd8\xff"
+
+
+def test_a_box_shows_its_bars_and_marks_its_card(page):
+    one_face(page, PORTRAITS)
+    box, card = page.locator(".box >> nth=1"), page.locator(".someone >> nth=1")
+    expect(box.locator(".pop")).to_be_hidden()
+    box.hover()
+    expect(box.locator(".pop")).to_be_visible()
+    expect(card).to_have_class(re.compile("marked"))
+    place, whole = box.bounding_box(), page.locator(".picture img").bounding_box()
+    told = page.evaluate("fetch('/assets/x/samples/hopper.jpg').then(r => r.ok)")
+    assert told
+    assert whole["x"] <= place["x"]
+    assert place["x"] + place["width"] <= whole["x"] + whole["width"] + 1
+
+
+def test_several_photos_and_one_that_is_none(page, tmp_path):
+    (tmp_path / "notes.jpg").write_text("hello")
+    opened(page, "/")
+    page.set_input_files("[data-file]", [ASTRONAUT, tmp_path / "notes.jpg", HOPPER])
+    expect(page.locator("[data-progress]")).to_have_text("2 faces in 2 photos; 1 could not be read")
+    expect(page.locator(".read")).to_have_count(3)
+    expect(page.locator(".read.failed [role=alert]")).to_contain_text("'notes.jpg' is text, not a picture")
+
+
+def test_a_photo_is_dropped_and_another_pasted(page):
+    opened(page, "/")
+    bring = """async ([kind, path]) => {
+      const blob = await (await fetch(path)).blob(), data = new DataTransfer();
+      const facts = { bubbles: true, cancelable: true };
+      data.items.add(new File([blob], "image.png", { type: "image/jpeg" }));
+      const paste = new ClipboardEvent("paste", { ...facts, clipboardData: data });
+      const drop = new DragEvent("drop", { ...facts, dataTransfer: data });
+      document.querySelector(kind === "paste" ? "body" : ".drop").dispatchEvent(kind === "paste" ? paste : drop);
+    }"""
+    page.wait_for_load_state("networkidle")
+    page.evaluate(bring, ["drop", "/assets/x/samples/astronaut.jpg"])
+    expect(page.locator(".someone")).to_have_count(1)
+    page.evaluate(bring, ["paste", "/assets/x/samples/hopper.jpg"])
+    expect(page.locator(".someone")).to_have_count(2)
+    expect(page.locator("h3", has_text="pasted.png")).to_be_visible()
+
+
+def test_a_photo_is_taken_with_the_camera(page):
+    opened(page, "/")
+    page.click("text=Take a photo")
+    page.wait_for_function("document.querySelector('dialog video')?.videoWidth > 0")
+    page.click("text=Take it")
+    expect(page.locator("h3", has_text="photo.jpg")).to_be_visible()
+    expect(page.locator("dialog")).to_have_count(0)
+
+
+def test_errors_are_shown_where_they_belong(page, app, tmp_path):
+    opened(page, "/")
+    (tmp_path / "large.jpg").write_bytes(b"\0" * 2_200_000)
+    page.set_input_files("[data-file]", tmp_path / "large.jpg")
+    expect(page.locator("[role=alert]")).to_contain_text("this server takes up to 2.0 MB")
+    page.route("**/api/v1/readings*", lambda route: route.abort())
+    page.click("text=Read another")
+    page.click("[data-sample='hopper.jpg']")
+    expect(page.locator("[role=alert]")).to_contain_text("cannot be reached")
+
+
+def test_a_photo_without_a_face_says_so(page, tmp_path):
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 300, 3), 180, np.uint8))
+    opened(page, "/")
+    page.set_input_files("[data-file]", tmp_path / "wall.png")
+    expect(page.locator(".empty")).to_contain_text("No face was found")
+
+
+def test_a_key_is_asked_for_once(chromium, tmp_path):
+    with listening(app_of(keys=("open sesame",))) as (host, port), tab(chromium, f"http://{host}:{port}") as page:
+        opened(page, "/")
+        page.click("[data-sample='hopper.jpg']")
+        page.fill("dialog input", "wrong")
+        page.click("dialog >> text=Use it")
+        page.wait_for_timeout(200)
+        page.fill("dialog input", "open sesame")
+        page.click("dialog >> text=Use it")
+        expect(page.locator(".someone")).to_have_count(1)
+
+
+# Inside
+
+
+def test_a_click_on_a_face_opens_the_network_on_it(page):
+    one_face(page, PORTRAITS)
+    page.click(".someone >> nth=1 >> text=See inside")
+    expect(page.locator("h1")).to_have_text("Why it looks happy")
+    assert page.url.endswith("/inside?face=2")
+    canvas = "document.querySelector('.over canvas').getContext('2d').getImageData(0, 0, 48, 48).data"
+    assert len(set(page.evaluate(f"[...{canvas}]"))) > 20
+    page.select_option("[name=versus]", "surprise")
+    expect(page.locator("h1")).to_have_text("Why it looks happy rather than surprise")
+    assert "versus=surprise" in page.url
+    page.select_option("[name=methods]", "occlusion")
+    expect(page.locator(".board")).to_contain_text("says")
+    page.click(".layer-tabs button >> nth=2")
+    assert page.locator(".maps button").count() > 10
+    page.click(".maps button >> nth=3")
+    expect(page.locator(".maps button >> nth=3")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".field")).to_be_visible()
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("What does this expression look like?")
+
+
+def test_the_steps_come_with_a_style_and_a_script_of_their_own(page):
+    opened(page, "/inside")
+    page.click("[data-sample='astronaut.jpg']")
+    page.wait_for_selector(".board section")
+    page.click("[data-view=steps]")
+    expect(page.locator(".journey [data-step]:visible")).to_have_count(1)
+    first = page.locator(".journey [data-step]:visible h2").inner_text()
+    page.click(".journey [data-next]")
+    assert page.locator(".journey [data-step]:visible h2").inner_text() != first
+    with page.expect_download() as saved:
+        page.click("text=Save these steps as a page")
+    assert "<!doctype html>" in saved.value.path().read_text()[:50]
+
+
+def test_inside_without_a_picture_asks_for_one(page):
+    opened(page, "/inside?face=2&target=happy")
+    expect(page.locator("[data-opening]")).to_be_visible()
+    page.set_input_files("[data-file]", HOPPER)
+    expect(page.locator("h1").last).to_contain_text("Why it looks")
+
+
+# Live
+
+
+def test_the_camera_is_read_after_a_notice(page):
+    opened(page, "/live")
+    expect(page.locator("[data-notice]")).to_contain_text("are not kept")
+    assert page.evaluate("document.querySelector('video').srcObject") is None
+    page.click("[data-start]")
+    expect(page.locator("[data-looks]")).to_contain_text("looks happy")
+    expect(page.locator("[data-latency]")).to_contain_text("ms")
+    page.wait_for_function("parseFloat(document.querySelector('[data-rate]').textContent) > 1")
+    page.click("[data-inside]")
+    page.wait_for_selector("[data-layers] canvas")
+    drawn = "document.querySelector('[data-layers] .maps canvas').getContext('2d').getImageData(0, 0, 8, 8).data"
+    assert len(set(page.evaluate(f"[...{drawn}]"))) > 5
+    with page.expect_download() as saved:
+        page.click("[data-shot]")
+    assert saved.value.path().read_bytes()[:3] == b"\xff\xd8\xff"
+    page.click("[data-pause]")
+    expect(page.locator("[data-pause]")).to_have_text("Go on")
+    page.click("[data-pause]")
+    page.click("[data-stop]")
+    expect(page.locator("[data-notice]")).to_be_visible()
+    assert page.evaluate("document.querySelector('video').srcObject") is None
+
+
+def test_one_frame_is_on_its_way_at_a_time(page):
+    flying = {"now": 0, "most": 0, "all": 0}
+
+    def began(request):
+        if "/api/v1/readings" in request.url:
+            flying["now"] += 1
+            flying["all"] += 1
+            flying["most"] = max(flying["most"], flying["now"])
+
+    def over(request):
+        flying["now"] -= "/api/v1/readings" in request.url
+
+    page.on("request", began)
+    page.on("requestfinished", over)
+    page.on("requestfailed", over)
+    opened(page, "/live")
+    page.click("[data-start]")
+    page.wait_for_timeout(1500)
+    page.click("[data-stop]")
+    assert flying["all"] > 3
+    assert flying["most"] == 1
+
+
+def test_the_camera_stops_when_the_tab_is_hidden_or_left(page):
+    opened(page, "/live")
+    page.click("[data-start]")
+    page.wait_for_selector("[data-live]:not([hidden])")
+    page.evaluate("window.track = document.querySelector('video').srcObject.getTracks()[0]")
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', { value: true });"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    assert page.evaluate("window.track.readyState") == "ended"
+    expect(page.locator("[data-problem]")).to_contain_text("tab was hidden")
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: false })")
+
+
+def test_a_page_that_is_left_takes_the_camera_with_it(page):
+    opened(page, "/live")
+    page.click("[data-start]")
+    page.wait_for_selector("[data-live]:not([hidden])")
+    page.evaluate("window.track = document.querySelector('video').srcObject.getTracks()[0]")
+    page.click("nav >> text=About")
+    expect(page.locator("h1")).to_have_text("About mien")
+    assert page.evaluate("window.track.readyState") == "ended"
+
+
+# Video
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    path = tmp_path_factory.mktemp("film") / "two people.webm"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"VP80"), 10, (640, 360))
+    frame = cv2.resize(np.ascontiguousarray(two_people()[..., ::-1]), (640, 360))
+    for _ in range(150):
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+def test_a_film_is_followed_and_shown(page, film):
+    opened(page, "/video")
+    page.select_option("[name=fps]", "5")
+    page.set_input_files("[data-file]", film)
+    expect(page.locator("[data-name]")).to_have_text("two people.webm")
+    page.wait_for_function("document.querySelector('[data-facts]').textContent.includes(' of ')")
+    expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
+    assert page.locator(".track-film rect").count() >= 2
+    page.wait_for_function("document.querySelector('.film').readyState >= 1")
+    with page.expect_download() as saved:
+        page.click("text=Events (CSV)")
+    assert "happy" in saved.value.path().read_text()
+    page.click("text=Delete everything of this film")
+    expect(page.locator("[data-opening]")).to_be_visible()
+
+
+def test_a_film_is_cancelled(page, film, app):
+    opened(page, "/video")
+    page.select_option("[name=fps]", "30")
+    page.set_input_files("[data-file]", film)
+    expect(page.locator("[data-told]")).to_have_text(re.compile("Reading|Waiting"))
+    page.click("[data-cancel]")
+    expect(page.locator("[data-told]")).to_contain_text("Cancelled")
+    assert sum(service(app).jobs.states().values()) == 0
+
+
+def test_a_film_that_is_none_says_why(page, tmp_path):
+    (tmp_path / "holiday.mp4").write_bytes(b"\0" * 1000)
+    opened(page, "/video")
+    page.set_input_files("[data-file]", tmp_path / "holiday.mp4")
+    expect(page.locator("[data-told]")).to_contain_text("'holiday.mp4'")
+    page.click("text=Another film")
+    expect(page.locator("[data-opening]")).to_be_visible()
+
+
+def test_asking_stands_in_where_no_stream_is_free(page, film, app):
+    streams = service(app).jobs.streams
+    taken = [streams.acquire(blocking=False) for _ in range(10)]
+    try:
+        opened(page, "/video")
+        page.select_option("[name=fps]", "5")
+        page.set_input_files("[data-file]", film)
+        expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
+    finally:
+        for _ in range(sum(taken)):
+            streams.release()
+
+
+# For everybody
+
+
+def test_everything_is_reached_by_keyboard(page):
+    opened(page, "/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.dataset.sample") == "portraits.jpg":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".someone")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.classList.contains('box')"):
+            break
+    name = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert re.fullmatch(r"Face \d .*looks \w+, \d+\u00a0%\. See inside\.", name)
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("Why it looks")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+PATHS = ["/", "/live", "/video", "/inside", "/models", "/about", "/api"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_phone_never_scrolls_sideways(chromium, address, path):
+    how = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+    with tab(chromium, address, **how) as page:
+        opened(page, path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        if path in ("/", "/inside"):
+            page.click("[data-sample='portraits.jpg']")
+            page.wait_for_selector(".someone, .board section")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        small = page.evaluate("""[...document.querySelectorAll('button, nav a, select, summary')]
+          .filter(each => each.offsetParent && !each.closest('.maps, .picture'))
+          .map(each => each.getBoundingClientRect()).filter(box => box.height < 36).length""")
+        assert small == 0
+
+
+def serious(page):
+    """What axe finds and calls serious or critical."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is in the extra 'dev'")
+    found = axe.Axe().run(page).response["violations"]
+    bad = [each for each in found if each["impact"] in ("serious", "critical")]
+    return [f"{each['id']}: {[node['html'][:160] for node in each['nodes']]}" for each in bad]
+
+
+@pytest.fixture
+def checked(chromium, address):
+    """A tab into which axe may be brought, which the pages' own policy forbids."""
+    context = chromium.new_context(base_url=address, bypass_csp=True)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PATHS)
+def test_axe_finds_nothing_serious(checked, path, scheme):
+    checked.emulate_media(color_scheme=scheme)
+    opened(checked, path)
+    checked.wait_for_load_state("networkidle")
+    assert serious(checked) == []
+    if path in ("/", "/inside"):
+        checked.click("[data-sample='portraits.jpg']")
+        checked.wait_for_selector(".someone, .board section")
+        checked.wait_for_timeout(300)
+        assert serious(checked) == []
+    if path == "/live":
+        checked.click("[data-start]")
+        checked.wait_for_selector("[data-bars] dl")
+        assert serious(checked) == []
+
+
+def test_nothing_jumps_while_a_photo_is_read(page):
+    opened(page, "/")
+    page.evaluate("""window.jumps = 0; new PerformanceObserver(list => {
+      for (const each of list.getEntries()) if (!each.hadRecentInput) window.jumps += each.value;
+    }).observe({ type: 'layout-shift', buffered: true })""")
+    page.click("[data-sample='portraits.jpg']")
+    page.wait_for_selector(".someone")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.jumps") < 0.1
