@@ -1,5 +1,6 @@
 """Watching a camera without a window: the worker, the notice, what is written, and that the camera is let go."""
 
+import os
 import sys
 import threading
 import time
@@ -324,11 +325,17 @@ def test_a_size_that_is_none_is_refused(word, capsys):
     assert Size().convert("640x480", None, None) == (640, 480)
 
 
+def test_without_tk_it_says_what_to_install_or_do(clip, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tkinter", None)
+    assert live("--camera", clip) == 1
+    err = capsys.readouterr().err
+    assert "python3-tk" in err
+    assert "--no-window" in err
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="DISPLAY is how Linux names a screen")
 def test_without_a_screen_it_says_how_to_go_without(clip):
     pytest.importorskip("tkinter")
-    import os
-
     done = process("live", "--camera", clip, env={**os.environ, "DISPLAY": ":99999"})
     assert done.returncode == 1
     assert b"--no-window" in done.stderr

@@ -34,7 +34,7 @@ def clock(seconds: float) -> str:
 def span(seconds: float) -> str:
     """A length of time: ``0.8 s``, ``12 s``, ``3 min 20 s``, ``1 h 2 min``."""
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s" if seconds >= 0.095 else f"{seconds:.2f} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

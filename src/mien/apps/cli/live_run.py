@@ -87,7 +87,9 @@ def _agreed(request: Request) -> bool:
 def _recording(request: Request, camera: Camera) -> Recording | None:
     if request.record is None:
         return None
-    return Recording(Path(request.record), camera.about.size, camera.about.rate)
+    size = camera.about.size
+    # Some drivers do not say: frames are then brought to a common size.
+    return Recording(Path(request.record), size if all(size) else (640, 480), camera.about.rate)
 
 
 def _written(watching: Watching) -> None:

@@ -26,6 +26,16 @@ from mien.moments.spans import spans
 from mien.moments.words import clock
 from mien.types import Moment
 
+#: What the last lines call each file.
+_WRITTEN = {
+    "--csv": "Table",
+    "--json": "JSON lines",
+    "--annotate": "Painted",
+    "--report": "Report",
+    "--events": "Events",
+    "--vtt": "Subtitles",
+}
+
 
 def run(request: Request, engine: Watcher) -> int:
     """Read the film, write what was asked for, show the summary, and return the exit status."""
@@ -103,7 +113,7 @@ class _Film:
             summary(record, request.source, self._engine.card.labels)
         if on_terminal(sys.stderr) and on_terminal(sys.stdout):
             for option, target in request.files().items():
-                remark(f"{option[2:].capitalize()}: {printable(target)}")
+                remark(f"{_WRITTEN[option]}: {printable(target)}")
             if request.detector == "auto" and self._engine.detector == "haar":
                 hint_at_yunet(record.timeline.end - record.timeline.start)
 

@@ -57,14 +57,14 @@ def _head(record: Record, source: str) -> str:
 
 def _drawn(record: Record, source: str, strip: _Strip) -> Iterator[Text]:
     yield Text(_head(record, source), "bold")
-    for person in _people(record)[:PEOPLE]:
+    for person in sorted(_people(record)[:PEOPLE], key=lambda one: one.number):
         yield Text.assemble("\n", (f"Person {person.number}", "bold"), f"  {story(person)}")
         yield strip.of(person)
         yield from _events([event for event in record.events if event.person == person.number], strip.labels)
     if (more := len(record.timeline.people) - PEOPLE) > 0:
         yield Text(f"\n{more:,} more people, seen for a shorter time", "dim")
-    if reasons := record.timeline.unjudged:
-        told = ", ".join(f"{reason} {span(seconds)}" for reason, seconds in reasons.items())
+    if reasons := [f"{reason} {span(seconds)}" for reason, seconds in record.timeline.unjudged.items()]:
+        told = ", ".join(reasons)
         yield Text(f"\nCould not be judged: {told}", "dim")
 
 
@@ -78,7 +78,8 @@ def _events(events: list[Event], labels: tuple[str, ...]) -> Iterator[Text]:
         word = (f"{printable(event.label):<10}", colour(event.label, labels))
         yield Text.assemble("  ", word, f"{clock(event.start):>8} to {clock(event.end):<8} peak {percent(event.peak)}")
     if len(events) > len(telling):
-        yield Text(f"  {len(events):,} events in all (--events writes them)", "dim")
+        number = "1 event" if len(events) == 1 else f"{len(events):,} events"
+        yield Text(f"  {number} in all (--events writes them)", "dim")
 
 
 class _Strip:
