@@ -118,6 +118,7 @@ def test_without_a_frame_nothing_is_left_and_nothing_lost(tmp_path, as_installed
         ("a.mp4", "aac", "out.mp4", "aac"),
         ("a.mov", "pcm_s16le", "out.mp4", "aac"),
         ("a.webm", "libopus", "out.webm", "opus"),
+        ("a.ts", "aac", "out.mp4", "aac"),
         ("a.mp4", "aac", "out.webm", "opus"),
     ],
 )
@@ -148,6 +149,15 @@ def test_an_mp4_plays_in_browsers_from_its_first_bytes(tmp_path):
     assert (video["codec_name"], video["pix_fmt"]) == ("h264", "yuv420p")
     data = (tmp_path / "out.mp4").read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
+
+
+@needs_pyav
+def test_sound_that_cannot_be_read_is_left_out(tmp_path):
+    Path(tmp_path / "words.txt").write_text("no film")
+    for number, source in enumerate((tmp_path, tmp_path / "words.txt", tmp_path / "nowhere.mp4", b"\0film")):
+        with media.sink(tmp_path / f"{number}.mp4", (64, 48), sound=source) as out:
+            out.write(flat(1), 0)
+        assert set(told(tmp_path / f"{number}.mp4")) == {"video"}
 
 
 @needs_pyav

@@ -26,7 +26,7 @@ DAMAGE = (FFmpegError, ValueError)
 _LARGE = 1280 * 720
 
 #: Files may name other files and addresses; only this one is meant.
-_OWN_FILE = {"protocol_whitelist": "file"}
+OWN_FILE = {"protocol_whitelist": "file"}
 
 
 class PyAVReader:
@@ -37,7 +37,7 @@ class PyAVReader:
     def __init__(self, path: str, name: str, *, timeline: bool = False) -> None:
         """``timeline`` says that the container's clock begins at 0, whenever the first frame comes (mp4, mov)."""
         with ExitStack() as if_refused:
-            self._container: InputContainer = if_refused.enter_context(av.open(path, options=_OWN_FILE))
+            self._container: InputContainer = if_refused.enter_context(av.open(path, options=OWN_FILE))
             self._stream = self._film(name)
             self._zero = 0.0 if timeline else (self._container.start_time or 0) / av.time_base
             self._first = self._first_frame()

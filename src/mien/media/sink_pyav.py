@@ -18,6 +18,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from mien.media.film_pyav import OWN_FILE
 from mien.types import Pixels
 
 
@@ -96,9 +97,12 @@ class Sound:
     """The sound of a film, packet by packet: as it is where the new container takes it, else encoded anew."""
 
     def __init__(self, source: str, out: OutputContainer, kept: frozenset[str], encoder: str, start: float) -> None:
-        self._source = av.open(source)
+        self._source = av.open(source, options=OWN_FILE)
         self._from: AudioStream = self._source.streams.audio[0]
-        self._start = start
+        # As the reader counts: an mp4 has a timeline of its own, other films begin at their first packet.
+        timeline = "mp4" in self._source.format.name
+        self._start = start + (0.0 if timeline else (self._source.start_time or 0) / av.time_base)
+        self._zero = self._start - start
         self._copied = self._from.codec_context.name in kept
         if self._copied:
             self._to: AudioStream = out.add_stream_from_template(self._from)
@@ -106,7 +110,7 @@ class Sound:
             self._to = cast("AudioStream", out.add_stream(encoder, rate=48000))
             self._to.layout = "mono" if self._from.layout.nb_channels == 1 else "stereo"
         if start > 0:
-            self._source.seek(int(start * av.time_base))
+            self._source.seek(int(self._start * av.time_base))
         self._packets = self._timed()
         self._next: tuple[float, Packet[Any]] | None = None
 
@@ -117,7 +121,7 @@ class Sound:
         """None where there is no sound, or none that can be read: the film is worth more than its sound."""
         try:
             return cls(os.fsdecode(source), out, kept, encoder, start)
-        except (FFmpegError, IndexError, ValueError):
+        except (FFmpegError, OSError, IndexError, ValueError):
             return None
 
     def until(self, seconds: float) -> Iterator[Packet[Any]]:
@@ -145,7 +149,7 @@ class Sound:
         for packet in self._source.demux(self._from):
             if packet.pts is None or packet.dts is None or packet.pts < shift:
                 continue
-            seconds = float(packet.pts * base)
+            seconds = float(packet.pts * base) - self._zero
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
             packet.stream = self._to
             yield seconds, packet
@@ -158,4 +162,4 @@ class Sound:
             for part in resampler.resample(frame):
                 part.pts = None if part.pts is None else part.pts - round(self._start * 48000)
                 for packet in self._to.encode(part):
-                    yield frame.time, packet
+                    yield frame.time - self._zero, packet
