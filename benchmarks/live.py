@@ -83,7 +83,7 @@ def shown(film: Path, detector: str, yunet: Path, inside: bool) -> dict[str, Any
     root = open_window()
     began, processor = time.monotonic(), time.process_time()
     with media.camera(film) as camera, Watching(engine, camera) as watching:
-        delays = show(root, watching, engine, inside=inside)
+        delays, looks = show(root, watching, engine, inside=inside)
         passed, view = time.monotonic() - began, watching.newest()
     assert view is not None
     # What comes first waits for windows and models to be made.
@@ -93,6 +93,7 @@ def shown(film: Path, detector: str, yunet: Path, inside: bool) -> dict[str, Any
         "frames_read": view.number,
         "left_out": view.dropped,
         "rate": round(view.rate, 1),
+        "looks_per_s": round(looks, 1) if inside else None,
         "cores": round((time.process_time() - processor) / passed, 2),
     }
 

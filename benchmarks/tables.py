@@ -322,12 +322,13 @@ def live(figures: Figures) -> str:
             row["delay_ms"]["p95"],
             f"< {figures['target_ms']}",
             row["rate"],
+            row.get("looks_per_s") or "",
             row["left_out"],
             row["cores"],
         )
         for name, row in figures["shown"].items()
     ]
-    header = ["detector", "delay, median ms", "95 %, ms", "target", "frames read/s", "left out", "cores"]
+    header = ["detector", "delay, median ms", "95 %, ms", "target", "frames read/s", "looks inside/s", "left out", "cores"]
     # Whoever shares the machine is in the figures: say so.
     told = f"\n\nThe machine's load was {figures['load']} meanwhile: other work ran on it."
     return table(header, rows) + (told if figures["load"] > 3 else "")

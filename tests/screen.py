@@ -40,7 +40,7 @@ def press(display: str, *keys: str) -> None:
         subprocess.run(words, env={**os.environ, "DISPLAY": display}, check=True, capture_output=True)
 
 
-def window(display: str, name: str, seconds: float = 20.0) -> str:
+def window(display: str, name: str, seconds: float = 60.0) -> str:
     """Wait for a window of this name to be shown; its number."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -55,7 +55,7 @@ def _go(request: Request, root: tk.Tk | None, watching: Watching, engine: Engine
         _written(watching)
         return
     with _until_ctrl_c(root, watching):
-        delays = show(root, watching, engine, inside=request.explain)
+        delays = show(root, watching, engine, inside=request.explain).delays
     if delays and on_terminal(sys.stderr):
         remark(f"From frame to picture: {statistics.median(delays) * 1000:.0f} ms in the middle of the last ones.")
 

@@ -62,6 +62,7 @@ class Pane(tk.Frame):
         self._smooth, self._map, self._inside = True, False, False
         self._message_until = 0.0
         self.delays: list[float] = []
+        self.looks = 0.0
         self._build(looker.card.labels)
         if inside:
             self.press("i")
@@ -175,7 +176,7 @@ class Pane(tk.Frame):
             self._view = view
             self._show(view)
         if (seen := self._insides.newest) is not None and self._inside and seen.number != self._seen:
-            self._seen = seen.number
+            self._seen, self.looks = seen.number, seen.rate
             self._below.show(seen)
         if self._insides.error:
             self._say(str(self._insides.error))

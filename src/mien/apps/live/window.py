@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mien.errors import MienError, MissingExtra
 
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from mien.apps.live.watching import Watching
 
 _WITHOUT = "mien live --no-window reads without one"
+
+
+class Shown(NamedTuple):
+    """How it went: the newest ``delays`` from frame to picture in seconds, and ``looks`` inside a second at the end."""
+
+    delays: list[float]
+    looks: float
 
 
 def open_window() -> tk.Tk:
@@ -38,8 +45,8 @@ def open_window() -> tk.Tk:
     return root
 
 
-def show(root: tk.Tk, watching: Watching, looker: Looker, *, inside: bool = False) -> list[float]:
-    """Show the camera until the window is closed or the camera is over; the newest delays in seconds."""
+def show(root: tk.Tk, watching: Watching, looker: Looker, *, inside: bool = False) -> Shown:
+    """Show the camera until the window is closed or the camera is over."""
     from mien.apps.live.look import GROUND
 
     root.title(f"mien live · {watching.camera.about.name}")
@@ -56,7 +63,7 @@ def show(root: tk.Tk, watching: Watching, looker: Looker, *, inside: bool = Fals
             gc.enable()
 
 
-def _shown(root: tk.Tk, watching: Watching, looker: Looker, inside: bool) -> list[float]:
+def _shown(root: tk.Tk, watching: Watching, looker: Looker, inside: bool) -> Shown:
     from mien.apps.live.pane import Pane
 
     pane = Pane(root, watching, looker, quit=root.quit, inside=inside)
@@ -68,7 +75,7 @@ def _shown(root: tk.Tk, watching: Watching, looker: Looker, inside: bool) -> lis
         _run(root)
     finally:
         gc.disable()
-    return pane.delays
+    return Shown(pane.delays, pane.looks)
 
 
 def _run(root: tk.Tk) -> None:
