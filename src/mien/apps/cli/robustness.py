@@ -63,9 +63,10 @@ def robustness(
 ) -> None:
     """Measure a model on spoilt faces, and by group.
 
-    Faces are boxed badly, turned, dark, blurred, small, half hidden, at graded strengths; every model sees the same pixels. Then the figures by group: light,
-    contrast, detail and, with YuNet, the turn of the head are estimated; --groups adds columns of the user's own, from
-    the data or from a table with a row for each face. The folder receives curves, robustness.json and one page.
+    Faces are boxed badly, turned, dark, blurred, small or half hidden, at graded strengths, and every model sees the
+    same pixels. Then the figures by group: light, contrast, detail and, with YuNet, the turn of the head are estimated;
+    --groups adds columns of the user's own, from the data or from a table with a row for each face. The folder
+    receives curves, robustness.json and one page.
     """
     with extras():
         from mien.lab import robustness_report as told
