@@ -1,8 +1,8 @@
 """The same recipe under TensorFlow, torch and JAX; writes results/backends.json.
 
-    python benchmarks/backends.py --others PYTHON    the Python of one with mien, torch and JAX; three minutes
+    python benchmarks/backends.py --others PYTHON    the Python of one with mien, torch and JAX; five minutes
 
-What is learnt (the drawn faces of recipes/drawn.toml, five epochs), and whether a run that was stopped and taken up
+What is learnt (the drawn faces of recipes/drawn.toml), and whether a run that was stopped and taken up
 again ends at the very same weights as one that was not.
 """
 
