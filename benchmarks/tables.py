@@ -37,7 +37,7 @@ def main() -> int:
 
 def pages() -> list[Path]:
     places = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", RESULTS / "video.md"]
-    return [*places, *sorted((ROOT / "docs").rglob("*.md"))]
+    return [*places, *sorted((ROOT / "docs").rglob("*.md")), *sorted(RESULTS.glob("*.md"))]
 
 
 def current(path: Path) -> str:
@@ -328,7 +328,16 @@ def live(figures: Figures) -> str:
         )
         for name, row in figures["shown"].items()
     ]
-    header = ["detector", "delay, median ms", "95 %, ms", "target", "frames read/s", "looks inside/s", "left out", "cores"]
+    header = [
+        "detector",
+        "delay, median ms",
+        "95 %, ms",
+        "target",
+        "frames read/s",
+        "looks inside/s",
+        "left out",
+        "cores",
+    ]
     # Whoever shares the machine is in the figures: say so.
     told = f"\n\nThe machine's load was {figures['load']} meanwhile: other work ran on it."
     return table(header, rows) + (told if figures["load"] > 3 else "")
@@ -369,7 +378,7 @@ def backends(figures: Figures) -> str:
         for name, told in figures.items()
         if isinstance(told, dict)
     ]
-    return table(["", "PublicTest of the drawn faces", "five epochs", "goes on to the same bits, in float32"], rows)
+    return table(["", "PublicTest of the drawn faces", "ten epochs", "goes on to the same bits, in float32"], rows)
 
 
 def transfer(figures: Figures) -> str:
@@ -443,6 +452,44 @@ def video_shares(figures: Figures) -> str:
     return table(["ms of one core for a frame", "yunet", "haar"], rows)
 
 
+def web(figures: Figures) -> str:
+    """The service under load, beside its targets; then what waiting at the model brings, memory, and the start."""
+    wanted = figures["targets"]
+    aims = {("yunet", "4"): f"{wanted['yunet_requests_per_s']}", ("haar", "4"): f"{wanted['haar_requests_per_s']}"}
+    rows = [
+        (
+            f"{detector}, {clients} client{'s' * (clients != '1')}",
+            row["requests_per_s"],
+            aims.get((detector, clients), ""),
+            *(f"{row[name]:.0f}" for name in ("p50_ms", "p95_ms", "p99_ms")),
+            row["errors"],
+        )
+        for detector in ("yunet", "haar")
+        for clients, row in figures.get(detector, {}).items()
+    ]
+    header = ["one face, 640 × 480", "requests/s", "aim", "median, ms", "95 %, ms", "99 %, ms", "errors"]
+    return "\n\n".join([table(header, rows), table(*web_windows(figures)), table(*web_rest(figures))])
+
+
+def web_windows(figures: Figures) -> tuple[list[str], list[Sequence[object]]]:
+    rows = [
+        (f"{window} ms", row["requests_per_s"], f"{row['p95_ms']:.0f}", row["faces_a_run"])
+        for window, row in figures["windows"].items()
+    ]
+    return ["16 clients; a busy model waits for more faces", "requests/s", "95 %, ms", "faces in a run"], rows
+
+
+def web_rest(figures: Figures) -> tuple[list[str], list[Sequence[object]]]:
+    held, wanted = figures["memory"], figures["targets"]
+    rows: list[Sequence[object]] = [
+        ("start to first answer", f"{figures['start_s']} s", f"< {wanted['start_s']:g} s"),
+        (f"memory after a tenth of {held['requests']:,} requests", f"{held['mb'][0]:.0f} MB", ""),
+        ("memory after all of them", f"{held['mb'][-1]:.0f} MB", f"< {wanted['growth_percent']} % more"),
+        ("errors among them", held["errors"], 0),
+    ]
+    return ["", "measured", "target"], rows
+
+
 def percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %")
 
@@ -457,6 +504,7 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "framing": ("framing", framing),
     "levelling": ("framing", levelling),
     "scenes": ("scenes", scenes),
+    "web": ("web", web),
     "explain": ("explain", explain),
     "audit": ("audit", audit),
     "recipes": ("recipes", recipes),

@@ -7,6 +7,7 @@ failure instead of a skip.
 import json
 import os
 import re
+import time
 from contextlib import contextmanager
 
 import cv2
@@ -95,6 +96,14 @@ def opened(page, path):
     page.wait_for_selector("main[data-ready]")
 
 
+def until(page, truth, seconds=20):
+    """Playwright's own way of waiting evaluates text, which the pages' policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(truth):
+        assert time.monotonic() < end, truth
+        page.wait_for_timeout(30)
+
+
 def one_face(page, path=ASTRONAUT):
     opened(page, "/")
     page.set_input_files("[data-file]", path)
@@ -170,7 +179,7 @@ def test_a_photo_is_dropped_and_another_pasted(page):
 def test_a_photo_is_taken_with_the_camera(page):
     opened(page, "/")
     page.click("text=Take a photo")
-    page.wait_for_function("document.querySelector('dialog video')?.videoWidth > 0")
+    until(page, "document.querySelector('dialog video')?.videoWidth > 0")
     page.click("text=Take it")
     expect(page.locator("h3", has_text="photo.jpg")).to_be_visible()
     expect(page.locator("dialog")).to_have_count(0)
@@ -212,15 +221,16 @@ def test_a_key_is_asked_for_once(chromium, tmp_path):
 def test_a_click_on_a_face_opens_the_network_on_it(page):
     one_face(page, PORTRAITS)
     page.click(".someone >> nth=1 >> text=See inside")
-    expect(page.locator("h1")).to_have_text("Why it looks happy")
+    expect(page.locator("[data-title]")).to_have_text("Why it looks happy")
     assert page.url.endswith("/inside?face=2")
     canvas = "document.querySelector('.over canvas').getContext('2d').getImageData(0, 0, 48, 48).data"
     assert len(set(page.evaluate(f"[...{canvas}]"))) > 20
     page.select_option("[name=versus]", "surprise")
-    expect(page.locator("h1")).to_have_text("Why it looks happy rather than surprise")
+    expect(page.locator("[data-title]")).to_have_text("Why it looks happy rather than surprise")
     assert "versus=surprise" in page.url
-    page.select_option("[name=methods]", "occlusion")
-    expect(page.locator(".board")).to_contain_text("says")
+    with page.expect_response(re.compile("methods=occlusion")):
+        page.select_option("[name=methods]", "occlusion")
+    expect(page.locator("[data-waiting]")).to_be_hidden()
     page.click(".layer-tabs button >> nth=2")
     assert page.locator(".maps button").count() > 10
     page.click(".maps button >> nth=3")
@@ -248,7 +258,7 @@ def test_inside_without_a_picture_asks_for_one(page):
     opened(page, "/inside?face=2&target=happy")
     expect(page.locator("[data-opening]")).to_be_visible()
     page.set_input_files("[data-file]", HOPPER)
-    expect(page.locator("h1").last).to_contain_text("Why it looks")
+    expect(page.locator("[data-title]")).to_contain_text("Why it looks")
 
 
 # Live
@@ -261,7 +271,7 @@ def test_the_camera_is_read_after_a_notice(page):
     page.click("[data-start]")
     expect(page.locator("[data-looks]")).to_contain_text("looks happy")
     expect(page.locator("[data-latency]")).to_contain_text("ms")
-    page.wait_for_function("parseFloat(document.querySelector('[data-rate]').textContent) > 1")
+    until(page, "parseFloat(document.querySelector('[data-rate]').textContent) > 1")
     page.click("[data-inside]")
     page.wait_for_selector("[data-layers] canvas")
     drawn = "document.querySelector('[data-layers] .maps canvas').getContext('2d').getImageData(0, 0, 8, 8).data"
@@ -311,7 +321,6 @@ def test_the_camera_stops_when_the_tab_is_hidden_or_left(page):
     )
     assert page.evaluate("window.track.readyState") == "ended"
     expect(page.locator("[data-problem]")).to_contain_text("tab was hidden")
-    page.evaluate("Object.defineProperty(document, 'hidden', { value: false })")
 
 
 def test_a_page_that_is_left_takes_the_camera_with_it(page):
@@ -332,7 +341,7 @@ def film(tmp_path_factory):
     path = tmp_path_factory.mktemp("film") / "two people.webm"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"VP80"), 10, (640, 360))
     frame = cv2.resize(np.ascontiguousarray(two_people()[..., ::-1]), (640, 360))
-    for _ in range(150):
+    for _ in range(60):
         writer.write(frame)
     writer.release()
     return path
@@ -343,10 +352,10 @@ def test_a_film_is_followed_and_shown(page, film):
     page.select_option("[name=fps]", "5")
     page.set_input_files("[data-file]", film)
     expect(page.locator("[data-name]")).to_have_text("two people.webm")
-    page.wait_for_function("document.querySelector('[data-facts]').textContent.includes(' of ')")
+    until(page, "document.querySelector('[data-facts]').textContent.includes(' of ')")
     expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
     assert page.locator(".track-film rect").count() >= 2
-    page.wait_for_function("document.querySelector('.film').readyState >= 1")
+    until(page, "document.querySelector('.film').readyState >= 1")
     with page.expect_download() as saved:
         page.click("text=Events (CSV)")
     assert "happy" in saved.value.path().read_text()
@@ -407,7 +416,7 @@ def test_everything_is_reached_by_keyboard(page):
     name = page.evaluate("document.activeElement.getAttribute('aria-label')")
     assert re.fullmatch(r"Face \d .*looks \w+, \d+\u00a0%\. See inside\.", name)
     page.keyboard.press("Enter")
-    expect(page.locator("h1")).to_contain_text("Why it looks")
+    expect(page.locator("[data-title]")).to_contain_text("Why it looks")
     assert page.evaluate("document.activeElement.id") == "main"
 
 

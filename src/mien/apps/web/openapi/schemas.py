@@ -39,7 +39,7 @@ def _shares(told: str) -> Schema:
 
 
 def schemas() -> dict[str, Schema]:
-    return {**_readings(), **_inside(), **_films(), **_service(), **_deepface()}
+    return {**_readings(), **_arrays(), **_inside(), **_films(), **_service(), **_deepface()}
 
 
 def _readings() -> dict[str, Schema]:
@@ -85,7 +85,7 @@ def _readings() -> dict[str, Schema]:
     }
 
 
-def _inside() -> dict[str, Schema]:
+def _arrays() -> dict[str, Schema]:
     array = thing(
         "Whole numbers from 0 to 255, row by row, in base64; `scale` names the colours they are places on.",
         optional=("scale", "strongest"),
@@ -110,6 +110,10 @@ def _inside() -> dict[str, Schema]:
             ),
         ]
     }
+    return {"Array": array, "Map": mapped, "LayerMaps": layer}
+
+
+def _inside() -> dict[str, Schema]:
     arrays = thing(
         crop=ref("Array"), region_map=ref("Array"), maps=several(ref("Map")), layers=several(ref("LayerMaps"))
     )
@@ -139,9 +143,6 @@ def _inside() -> dict[str, Schema]:
         layers=several(ref("LayerMaps")),
     )
     return {
-        "Array": array,
-        "Map": mapped,
-        "LayerMaps": layer,
         "Explanation": explanation,
         "Explanations": thing(source=TEXT, size=several(WHOLE), explanations=several(ref("Explanation"))),
         "Look": thing(picture=ref("Picture"), look=maybe(look)),

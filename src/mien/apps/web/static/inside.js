@@ -75,7 +75,9 @@ export function start(root, go) {
     }
   }
 
-  const send = (signal, accept = "application/json") => ({ method: "POST", body: tab.photo.blob, kind: "application/octet-stream", signal, accept });
+  function send(signal, accept = "application/json") {
+    return { method: "POST", body: tab.photo.blob, kind: "application/octet-stream", signal, accept };
+  }
 
   function trouble(sentence) {
     problem.textContent = sentence;
@@ -91,7 +93,7 @@ export function start(root, go) {
 
   function remember(said) {
     const address = new URLSearchParams(Object.entries(said).filter(([name, value]) => value && !(name === "methods" && value === "cam")));
-    history.replaceState({}, "", `/inside?${address}`);
+    if (location.pathname === "/inside") history.replaceState({}, "", `/inside?${address}`);
   }
 
   async function look(wanted) {
