@@ -46,5 +46,6 @@ def _thumb(pixels: Pixels) -> _Thumb:
     # Nearest rows first: averaging every pixel of a large frame costs more than looking at it.
     step = max(min(pixels.shape[0] // (_HEIGHT * 4), pixels.shape[1] // (_WIDTH * 4)), 1)
     small = cv2.resize(np.ascontiguousarray(pixels[::step, ::step]), (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA)
-    thumb = np.asarray(small, np.float32)
-    return thumb - thumb.mean(axis=(0, 1))
+    thumb: _Thumb = np.asarray(small, np.float32)
+    thumb -= thumb.mean(axis=(0, 1))
+    return thumb

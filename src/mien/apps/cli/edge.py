@@ -61,7 +61,8 @@ def _leave(error: BaseException) -> int:
     """Say what there is to say about an error and return the exit status for it."""
     if os.environ.get("MIEN_DEBUG"):
         traceback.print_exception(error)
-    match _stopped_by(error) or error:
+    error = _stopped_by(error) or error
+    match error:
         case click.exceptions.NoArgsIsHelpError():
             remark(error.format_message())
             return USAGE
