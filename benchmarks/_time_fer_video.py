@@ -5,9 +5,12 @@ import sys
 import tempfile
 import time
 
+import cv2
 from fer.classes import Video
 from fer.fer import FER
 
+# fer asks for keys and closes windows also where OpenCV has none.
+cv2.waitKey, cv2.destroyAllWindows = lambda wait: -1, lambda: None
 film, frames = sys.argv[1], int(sys.argv[2])
 detector = FER()
 with tempfile.TemporaryDirectory() as folder:
