@@ -13,8 +13,8 @@ from mien.explain import Flip, Kernels, Placing, Regions, Saliency, journey
 from mien.explain.journey.arrival import corners
 from mien.explain.journey.scene import atlas_of
 from mien.explain.journey.several import page as several
-from mien.pages.people import of_ten
 from mien.types import Box, Emotions, Face, Share
+from mien.words import of_ten
 from test_explain_pictures import bare, layer
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

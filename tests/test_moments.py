@@ -15,8 +15,9 @@ from mien.moments.spans import Span, spans
 from mien.moments.steady import steady
 from mien.moments.table import columns, event_row, rows, subtitles
 from mien.moments.timeline import MOST, kind_of
-from mien.moments.words import clock, looks, span
+from mien.moments.words import clock, span
 from mien.types import Box, Face, Quality
+from mien.words import looks
 from moments import CARD, JUDGE, film, moment, noisy, reading, shares
 
 HAPPY, SAD, NEUTRAL = shares(happy=0.85), shares(sad=0.8), shares(neutral=0.8)

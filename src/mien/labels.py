@@ -72,8 +72,8 @@ def colour(label: str, among: tuple[str, ...] = ()) -> str:
 
 
 def adjective(label: str) -> str:
-    """The word that follows "looks": ``afraid`` for fear, ``happy`` for happy."""
-    return _ADJECTIVES.get(label, label)
+    """The word that follows "looks": ``afraid`` for fear, ``happy`` for happy, whatever other word stands for it."""
+    return _ADJECTIVES.get(canonical(label), label)
 
 
 def canonical(name: str) -> str:

@@ -14,8 +14,9 @@ from mien.moments import charts
 from mien.moments.events import GAP, SHORTEST, Event
 from mien.moments.record import Record
 from mien.moments.timeline import DOUBT, Person
-from mien.moments.words import clock, looks, percent, span
+from mien.moments.words import clock, percent, span
 from mien.pages import address, bar, footer, named, note, table, tile, tiles, whole
+from mien.words import looks
 
 #: As many people get a timeline of their own; the others are in the table.
 PEOPLE = 12

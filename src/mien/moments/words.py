@@ -1,24 +1,13 @@
-"""Times and shares in words, and what an expression is said to look like: never what a person is."""
+"""Times and shares in words, as a report writes them."""
 
 from __future__ import annotations
 
-from mien.labels import canonical
-
-#: Labels that are nouns need their adjective after "looks"; any other label stands as it is.
-_ADJECTIVES = {
-    "disgust": "disgusted",
-    "fear": "afraid",
-    "surprise": "surprised",
-    "contempt": "contemptuous",
-}
-
-
-def looks(label: str) -> str:
-    return f"looks {_ADJECTIVES.get(canonical(label), label)}"
+from mien import words
 
 
 def percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", "\u00a0%")
+    """As everywhere, and never torn apart at the end of a line."""
+    return words.percent(share).replace(" ", "\u00a0")
 
 
 def clock(seconds: float) -> str:

@@ -22,7 +22,7 @@ from mien.media import About
 from mien.moments import Event, Record, Told
 from mien.moments import table as tables
 from mien.moments.page import Making, page
-from mien.moments.words import looks
+from mien.words import looks
 
 Write: TypeAlias = Callable[[str], None]
 

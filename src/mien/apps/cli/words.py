@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from mien import words
 from mien.apps.cli.output import printable
-from mien.labels import adjective
 
 if TYPE_CHECKING:
     from mien.types import FrameResult, Reading, Share
 
 
 def looks(label: str) -> str:
-    return f"looks {printable(adjective(label))}"
+    return printable(words.looks(label))
 
 
 def percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", " %")
+    return words.percent(share)
 
 
 def listed(shares: Iterable[Share]) -> str:
     """``60 % sad, 30 % neutral``; nothing for no shares."""
-    return ", ".join(f"{percent(share.share)} {printable(share.label)}" for share in shares)
+    return printable(words.listed(shares))
 
 
 def notes(reading: Reading) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from mien.apps.live.look import INK, LINE, MUTED, PANEL, Picture, letters
 from mien.labels import colour
-from mien.moments.words import looks, percent
+from mien.moments.words import percent
 from mien.types import Reading
+from mien.words import looks
 
 #: The panel's width in pixels, the space at its edges, and the seconds that the timeline shows.
 WIDE, EDGE, SHOWN = 300, 18, 20.0

@@ -22,7 +22,7 @@ from mien.models.verdict import emotions_of
 from mien.moments import Record, Told
 from mien.moments import table as tables
 from mien.moments.page import Making, page
-from mien.moments.words import looks
+from mien.words import looks
 
 #: What comes of a film, and what kind each file is.
 RESULTS = {

@@ -11,7 +11,7 @@ from mien.explain.journey.parts import plain, rung, signed, strip, whole_percent
 from mien.explain.journey.step import Step
 from mien.labels import adjective, colour
 from mien.pages import icon
-from mien.pages.people import of_ten
+from mien.words import of_ten
 
 if TYPE_CHECKING:
     from mien.explain.explanation import Contribution

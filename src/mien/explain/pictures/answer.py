@@ -23,8 +23,8 @@ from mien.explain.pictures.paper import (
     writable,
 )
 from mien.labels import adjective, colour
-from mien.pages.people import of_ten
 from mien.types import Pixels, Share
+from mien.words import of_ten
 
 _WIDE, _LINE = 1100, 56
 

@@ -1,5 +1,5 @@
 // The page for photos: one or many, read one after the other, each shown as soon as it is there.
-import { el, say, save } from "./dom.js";
+import { el, say, save, told } from "./dom.js";
 import { dropPlace } from "./drop.js";
 import { boxed } from "./picture.js";
 import { card } from "./reading.js";
@@ -84,7 +84,7 @@ export function start(root, go) {
       each.addEventListener("mouseenter", () => mark(i + 1, true));
       each.addEventListener("mouseleave", () => mark(i + 1, false));
     });
-    const none = el("p", { class: "empty" }, "No face was found. Faces smaller than about a thirtieth of the picture, or turned far away, are missed; a closer photo helps.");
+    const none = el("p", { class: "empty" }, told.noFace);
     const source = await address(file);
     place.replaceChildren(
       el("header", {}, el("h3", {}, file.name), el("p", { class: "muted" }, `${result.size[0]} × ${result.size[1]}, found by ${result.detector}, read by ${result.model}`),

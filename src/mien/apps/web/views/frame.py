@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from mien import __version__
+from mien import __version__, words
 from mien.apps.web.service import service
 from mien.apps.web.views.assets import version
 from mien.explain.pictures import tones
@@ -42,6 +42,7 @@ def shared() -> dict[str, Any]:
             "scales": {name: list(tones.stops(name)) for name in ("sea", "ember", "tide")},
             "maxBytes": own.settings.max_bytes,
             "maxFilmBytes": own.settings.max_film_bytes,
+            "noFace": f"{words.NO_FACE} {words.NO_FACE_HELP}",
             "locked": bool(own.settings.keys),
         },
     }

@@ -1,0 +1,88 @@
+"""What a reading says, in words, once for every window: what an expression looks like, never what a person is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from mien.labels import adjective
+
+if TYPE_CHECKING:
+    from mien.types import FrameResult, Reading, Share
+
+#: Said where a picture holds no face that was found, with what helps.
+NO_FACE = "No face was found."
+NO_FACE_HELP = (
+    "Faces smaller than about a thirtieth of the picture, or turned far away, are missed; a closer photo helps."
+)
+
+#: Said beside every first reading.
+LIMIT = "What an expression looks like is not what a person feels."
+
+
+def looks(label: str) -> str:
+    """``looks afraid`` for fear, whatever a model calls it."""
+    return f"looks {adjective(label)}"
+
+
+def percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
+
+
+def listed(shares: Iterable[Share]) -> str:
+    """``60 % sad, 30 % neutral``; nothing for no shares."""
+    return ", ".join(_part(share) for share in shares)
+
+
+def headline(reading: Reading) -> str:
+    """What is seen first: ``looks happy · 93 %``, with a ``perhaps`` where the model is unsure."""
+    emotions = reading.emotions
+    unsure = "perhaps " if emotions.uncertain else ""
+    return f"{unsure}{looks(emotions.top)} · {percent(emotions[emotions.top])}"
+
+
+def doubts(reading: Reading) -> tuple[str, ...]:
+    """What speaks against trusting this reading, a sentence each; empty when nothing does."""
+    found = []
+    if not reading.quality.ok:
+        found.append(f"Hard to judge: {reading.quality.reason or 'the face is not clear'}.")
+    if reading.emotions.uncertain:
+        found.append(f"Unsure: {reading.emotions.uncertain}.")
+    return tuple(found)
+
+
+def mixture(reading: Reading) -> str:
+    """A sentence where several expressions stand out; empty where one does."""
+    several = reading.emotions.mixture
+    return f"A mixture: people would see {_joined([_part(share) for share in several])}." if len(several) > 1 else ""
+
+
+def ten_people(reading: Reading) -> str:
+    """What ten people would say, as a sentence; empty for a model that does not know."""
+    if reading.emotions.votes is None:
+        return ""
+    ten = of_ten(reading.emotions.votes)
+    return f"Of ten people, {_joined([f'{ten.count(label)} would say {label}' for label in dict.fromkeys(ten)])}."
+
+
+def found(result: FrameResult) -> str:
+    """How many faces there are: ``No face``, ``One face``, ``12 faces``."""
+    return {0: "No face", 1: "One face"}.get(len(result), f"{len(result)} faces")
+
+
+def of_ten(votes: Sequence[Share]) -> tuple[str, ...]:
+    """The shares of votes as ten labels, the most frequent first; remainders go to the largest of them."""
+    counts = {label: int(10 * share) for label, share in votes}
+    by_rest = sorted(votes, key=lambda vote: (-(10 * vote.share - int(10 * vote.share)), -vote.share))
+    for label, _ in by_rest[: max(10 - sum(counts.values()), 0)]:
+        counts[label] += 1
+    ranked = sorted(counts, key=lambda label: -counts[label])
+    return tuple(label for label in ranked for _ in range(counts[label]))
+
+
+def _part(share: Share) -> str:
+    return f"{percent(share.share)} {share.label}"
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
