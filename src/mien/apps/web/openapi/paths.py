@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mien.apps.web.filming import RESULTS
+from mien.apps.film.gathered import RESULTS
 from mien.apps.web.intake import MAPS, MOST_MAPS
 from mien.apps.web.openapi.schemas import NUMBER, TEXT, WHOLE, Schema, ref, several
 from mien.explain.question import METHODS
