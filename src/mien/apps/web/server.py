@@ -6,9 +6,7 @@ before it is received: a body by its address, all bodies together by a budget, a
 
 from __future__ import annotations
 
-import errno
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -19,10 +17,10 @@ from flask import Flask
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 
+from mien.apps.port import refused
 from mien.apps.web.arrival import PATIENCE, Channel, ListeningServer, Parser
 from mien.apps.web.service import Service
 from mien.apps.web.settings import Settings
-from mien.errors import MienError
 
 #: waitress writes what is larger than this to the disk.
 _NEVER = 1 << 62
@@ -103,7 +101,7 @@ def _bound(kind: type[ListeningServer], app: Flask, sockets: dict[int, Any], set
     except (OSError, ValueError, OverflowError) as error:
         for each in list(sockets.values()):
             each.close()
-        raise _not_bound(settings, error) from error
+        raise refused(settings.host, settings.port, error, "mien serve") from error
 
 
 def _adjusted(settings: Settings) -> Adjustments:
@@ -123,31 +121,3 @@ def _adjusted(settings: Settings) -> Adjustments:
         asyncore_use_poll=True,
         clear_untrusted_proxy_headers=False,
     )
-
-
-def _not_bound(settings: Settings, error: Exception) -> MienError:
-    where = f"{settings.host}, port {settings.port}"
-    number = error.errno if isinstance(error, OSError) else None
-    if number == errno.EADDRINUSE:
-        free = _next_free(settings.host, settings.port)
-        remedy = f"Port {free} is free: mien serve --port {free}" if free else "Choose another with --port"
-        return MienError(f"Another program listens on {where}", "A free port was expected", remedy)
-    if number == errno.EACCES:
-        expected = "Ports below 1024 are for the system's own services"
-        return MienError(
-            f"This user may not listen on {where}", expected, "Choose a port above: mien serve --port 8000"
-        )
-    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    remedy = "127.0.0.1 is this machine alone, 0.0.0.0 every address it has"
-    return MienError(f"mien cannot listen on {where}: {told}", "An address of this machine was expected", remedy)
-
-
-def _next_free(host: str, port: int) -> int | None:
-    for other in range(port + 1, min(port + 100, 65536)):
-        with socket.socket() as trial:
-            try:
-                trial.bind((host, other))
-            except OSError:
-                continue
-            return other
-    return None

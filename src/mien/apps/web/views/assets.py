@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 from flask import Blueprint, Response, abort, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from mien.apps import samples
 from mien.explain import journey
 from mien.pages import sheet
 
@@ -30,6 +31,7 @@ def assets() -> dict[str, bytes]:
     found = dict(_under(files("mien.apps.web").joinpath("static"), ""))
     # One file: a page waits for one answer before it can be shown, not for two.
     found["style.css"] = f"{sheet()}\n{found.pop('web.css').decode()}".encode()
+    found |= {f"samples/{name}": data for name, data in samples.pictures().items()}
     found["journey.css"] = journey.style().encode()
     found["journey.js"] = journey.script().encode()
     return found

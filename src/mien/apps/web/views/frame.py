@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mien import __version__, words
+from mien.apps.samples import SAMPLES
 from mien.apps.web.service import service
 from mien.apps.web.views.assets import version
 from mien.explain.pictures import tones
@@ -33,6 +34,7 @@ def shared() -> dict[str, Any]:
         "asset": asset,
         "version": __version__,
         "sprite": _sprite(),
+        "sample_photos": SAMPLES,
         "told": {
             "asset": asset,
             "model": own.engines.default,
