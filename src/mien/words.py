@@ -19,6 +19,24 @@ NO_FACE_HELP = (
 #: Said beside every first reading.
 LIMIT = "What an expression looks like is not what a person feels."
 
+#: What mien must not be used for; in plain sight in every window.
+MUST_NOT = (
+    "Not to judge, sort, hire, grade, insure, police or diagnose people, not to watch pupils or workers "
+    "(which the European Union's AI Act forbids), and not on anybody who has not agreed to it."
+)
+
+#: What mien cannot do, a sentence each.
+CANNOT = (
+    "It does not know what anybody feels. Faces are posed, held, tired, ill or simply built that way; people agree "
+    "with each other only in part.",
+    "It learned from photographs found on the web, and is worse on faces unlike those: the very young and old, veiled "
+    "or bearded faces, unusual light.",
+    "It reads a single moment, without knowing what happened before it.",
+)
+
+#: Said before a camera opens, beside where its pictures go.
+CAMERA = "Everybody in the picture is read. Ask those beside you first."
+
 
 def looks(label: str) -> str:
     """``looks afraid`` for fear, whatever a model calls it."""

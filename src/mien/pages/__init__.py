@@ -25,4 +25,5 @@ from mien.pages.pieces import table as table
 from mien.pages.pieces import tile as tile
 from mien.pages.pieces import tiles as tiles
 from mien.pages.sheet import sheet as sheet
+from mien.pages.sheet import tones as tones
 from mien.pages.whole import whole as whole

@@ -35,6 +35,7 @@ def shared() -> dict[str, Any]:
         "version": __version__,
         "sprite": _sprite(),
         "sample_photos": SAMPLES,
+        "words": words,
         "told": {
             "asset": asset,
             "model": own.engines.default,
