@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from flask import Blueprint, render_template
 
+from mien.apps.cards import comparison, coverage, facts, percent
 from mien.apps.web.service import service
 from mien.labels import colour
 from mien.models import ModelCard
@@ -27,34 +28,12 @@ def page() -> str:
         "models.html",
         cards=cards,
         default=engines.default,
-        rows=list(_rows(cards)),
+        rows=comparison(cards),
+        facts=facts,
         curves=_curves(cards),
         colour=colour,
         size=(_WIDTH, _HEIGHT),
     )
-
-
-def _rows(cards: dict[str, ModelCard]) -> list[tuple[str, list[str]]]:
-    """The comparison: what is compared, and each model's cell; rows that no model can fill are left out."""
-    wanted = (
-        ("Right on the test faces", "accuracy"),
-        ("… without faces seen in training", "accuracy_no_twins"),
-        ("Right on the 70 % it is surest of", "accuracy_surest_70"),
-        ("Mean over the expressions", "balanced_accuracy"),
-        ("Names what most of ten people said", "votes_accuracy"),
-    )
-    rows = [(words, [_percent(card.scores.get(name)) for card in cards.values()]) for words, name in wanted]
-    rows.append(("Calibration error", [_plain(card.scores.get("ece")) for card in cards.values()]))
-    rows.append(("Parameters", [f"{card.parameters:,}" if card.parameters else "" for card in cards.values()]))
-    return [(words, cells) for words, cells in rows if any(cells)]
-
-
-def _percent(value: Any) -> str:
-    return f"{100 * value:.1f}\u00a0%" if isinstance(value, int | float) else ""
-
-
-def _plain(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, int | float) else ""
 
 
 class Curve(NamedTuple):
@@ -68,14 +47,13 @@ class Curve(NamedTuple):
 
 def _curves(cards: dict[str, ModelCard]) -> list[Curve]:
     """How right a model is on the faces it is surest of, by how many of them are kept."""
-    told = {name: card.scores.get("coverage") for name, card in cards.items()}
-    known = {name: sorted((float(k), float(v)) for k, v in each.items()) for name, each in told.items() if each}
+    known = {name: pairs for name, card in cards.items() if (pairs := coverage(card))}
     return [_curve(name, pairs, _LINES[i % len(_LINES)]) for i, (name, pairs) in enumerate(known.items())]
 
 
 def _curve(name: str, pairs: list[tuple[float, float]], stroke: str) -> Curve:
     places = [(_across(kept), _down(right)) for kept, right in pairs]
-    words = [f"{_percent(right)} right on the surest {_percent(kept)}" for kept, right in pairs]
+    words = [f"{percent(right)} right on the surest {percent(kept)}" for kept, right in pairs]
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     return Curve(name, points, stroke, [(x, y, told) for (x, y), told in zip(places, words, strict=True)])
 
