@@ -4,6 +4,7 @@ import http.client
 import json
 import logging
 import os
+import platform
 import re
 import signal
 import socket
@@ -20,6 +21,7 @@ import pytest
 
 from command import command, environment
 from fakes import FakeClassifier
+from mien.apps.web import arenas
 from mien.apps.web.log import AsJson, AsText
 from web import ASTRONAUT, READINGS, app_of, fake_engine, listening, picture
 
@@ -267,3 +269,37 @@ def test_nothing_but_strangers_is_left_in_the_folder_for_films(tmp_path):
         ask(address, "POST", "/api/v1/videos", b"no film", IMAGE)
         time.sleep(0.3)
     assert list(Path(tmp_path).iterdir()) == []
+
+
+ARENAS = """
+import ctypes, threading
+from mien.apps.web import arenas
+{}
+libc = ctypes.CDLL(None)
+libc.malloc.restype = libc.fdopen.restype = ctypes.c_void_p
+meet = threading.Barrier(12)
+def work():
+    meet.wait(10)
+    libc.malloc(50_000)
+    meet.wait(10)
+threads = [threading.Thread(target=work) for _ in range(12)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+libc.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
+libc.malloc_info(0, libc.fdopen(1, b"w"))
+libc.fflush(None)
+"""
+
+
+def pools(*, fewer: bool, **variables: str) -> int:
+    code = ARENAS.format("arenas.few()" if fewer else "")
+    environment = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"} | variables
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    return done.stdout.count("<heap nr=")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="pools as glibc has them")
+def test_threads_share_a_few_pools_of_memory():
+    assert pools(fewer=False) > arenas.POOLS
+    assert pools(fewer=True) <= arenas.POOLS
+    assert pools(fewer=True, MALLOC_ARENA_MAX="7") > arenas.POOLS

@@ -53,8 +53,10 @@ def serve(print_config: bool, **given: Any) -> None:
 
 
 def _serve(settings: Any) -> None:
-    from mien.apps.web import create_app
+    from mien.apps.web import arenas, create_app
     from mien.apps.web.log import configure
+
+    arenas.few()  # the process is ours; whoever embeds the app decides about theirs
 
     app = create_app(**{name: getattr(settings, name) for name in settings.__dataclass_fields__})
     # Flask is here, and so is what came with it.

@@ -5,6 +5,7 @@
     app.py         create_app: the pieces put together
     settings.py    what can be set, and from where it comes
     server.py      waitress, with nothing on the disk and a stop that finishes what was begun
+    arenas.py      memory that its threads share
     arrival.py     what comes to it, bounded in length, altogether, and in time
     engines.py     the engines by model and detector; batching.py  faces of several requests in one run of a model
     service.py     what the routes share; stages.py  how long each stage of a reading takes
