@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.apps.live.insides import Seen
-from mien.apps.live.look import INK, LINE, MUTED, PANEL, Picture, letters
+from mien.apps.live.look import DARK, Picture, Shades, rgb
 from mien.explain.pictures.tones import coloured, scale_for
 from mien.labels import colour
 from mien.moments.words import percent
@@ -26,23 +26,21 @@ HIGH, _LARGEST, _SMALLEST, _GAP, _SOFTMAX = 182, 118, 66, 14, 236
 #: Channels shown of a layer: three rows of three.
 _GRID = 3
 
-#: Between the channels: the panel's own colour.
-_BEHIND = tuple(int(PANEL[place : place + 2], 16) for place in (1, 3, 5))
-
 
 class Inside(tk.Canvas):
     """A strip under the picture. The channels of each layer are chosen once and stay, so that they can be followed."""
 
-    def __init__(self, parent: tk.Misc, labels: Sequence[str]) -> None:
-        super().__init__(parent, height=HIGH, background=PANEL, highlightthickness=0)
+    def __init__(self, parent: tk.Misc, labels: Sequence[str], shades: Shades = DARK) -> None:
+        self._shades, self._long, self._font = shades, shades.long, shades.letters(12)
+        super().__init__(parent, height=shades.long(HIGH), background=shades.panel, highlightthickness=0)
         self._labels = tuple(labels)
         self._chosen: dict[str, NDArray[np.int64]] = {}
         self._strongest: dict[str, float] = {}
         self._pictures: list[Picture] = []
         self._titles: list[int] = []
         self._bars: list[tuple[int, ...]] = []
-        self._side = _LARGEST
-        self._rate = self.create_text(_GAP, HIGH - 14, anchor="w", fill=MUTED, font=letters(12))
+        self._side = self._long(_LARGEST)
+        self._rate = self._words(self._long(_GAP), self._long(HIGH - 14))
 
     def show(self, seen: Seen) -> None:
         maps = [layer for layer in seen.look.layers if layer.activations.ndim == 3]
@@ -52,20 +50,20 @@ class Inside(tk.Canvas):
         drawn += [(layer.name, self._drawn(layer)) for layer in maps]
         drawn += [(layer.name, self._vector(layer)) for layer in vectors]
         self._room(len(drawn))
-        left = _GAP
+        left = self._long(_GAP)
         for (title, pixels), picture, item in zip(drawn, self._pictures, self._titles, strict=True):
-            picture.move(left, 36)
+            picture.move(left, self._long(36))
             picture.show(pixels)
-            self.coords(item, left, 24)
-            self.itemconfigure(item, text=_short(title, pixels.shape[1]))
-            left += pixels.shape[1] + _GAP
-        self._softmax(left + 8, seen)
+            self.coords(item, left, self._long(24))
+            self.itemconfigure(item, text=_short(title, pixels.shape[1] / self._shades.scale))
+            left += pixels.shape[1] + self._long(_GAP)
+        self._softmax(left + self._long(8), seen)
         self.itemconfigure(self._rate, text=f"{seen.rate:.0f} looks a second, at person {seen.reading.track}")
 
     def _fitting(self, squares: int, halves: int) -> int:
         """The side with which everything fits into the strip."""
-        free = self.winfo_width() - _SOFTMAX - _GAP * (squares + halves + 2)
-        return max(min(int(free / (squares + halves / 2)), _LARGEST), _SMALLEST)
+        free = self.winfo_width() - self._long(_SOFTMAX + _GAP * (squares + halves + 2))
+        return max(min(int(free / (squares + halves / 2)), self._long(_LARGEST)), self._long(_SMALLEST))
 
     def clear(self) -> None:
         """Choose the channels anew when it is next shown."""
@@ -79,7 +77,7 @@ class Inside(tk.Canvas):
         strongest = max(float(np.abs(maps[chosen]).max(initial=0)), 0.98 * self._strongest.get(layer.name, 0.0), 1e-6)
         self._strongest[layer.name] = strongest
         step, tone = self._side // _GRID, scale_for(maps[chosen])
-        side, sheet = step - 2, np.full((self._side, self._side, 3), _BEHIND, np.uint8)
+        side, sheet = step - 2, np.full((self._side, self._side, 3), rgb(self._shades.panel), np.uint8)
         for place, values in enumerate(maps[chosen]):
             top, left = (step * part for part in divmod(place, _GRID))
             small = coloured(values, tone, strongest)
@@ -101,32 +99,36 @@ class Inside(tk.Canvas):
     def _softmax(self, left: int, seen: Seen) -> None:
         if not self._bars:
             self._bars = [self._bar(label) for label in self._labels]
-            self._softmax_title = self.create_text(left, 24, anchor="w", text="softmax", fill=MUTED, font=letters(12))
-        self.coords(self._softmax_title, left, 24)
+            self._softmax_title = self._words(left, 0, "softmax")
+        long = self._long
+        self.coords(self._softmax_title, left, long(24))
         for place, (share, items) in enumerate(zip(seen.look.emotions.shares, self._bars, strict=True)):
             name, ground, bar, number = items
-            top, start = self._top(place), left + 70
-            self.coords(name, left, top + 4)
-            self.coords(ground, start, top, start + 108, top + 9)
-            self.coords(bar, start, top, start + max(share.share * 108, 1), top + 9)
-            self.coords(number, start + 152, top + 4)
+            top, start = self._top(place), left + long(70)
+            self.coords(name, left, top + long(4))
+            self.coords(ground, start, top, start + long(108), top + long(9))
+            self.coords(bar, start, top, start + max(share.share * long(108), 1), top + long(9))
+            self.coords(number, start + long(152), top + long(4))
             self.itemconfigure(number, text=percent(share.share))
 
     def _bar(self, label: str) -> tuple[int, ...]:
         return (
-            self.create_text(0, 0, anchor="w", text=label[:10], fill=INK, font=letters(12)),
-            self.create_rectangle(0, 0, 0, 0, fill=LINE, width=0),
+            self.create_text(0, 0, anchor="w", text=label[:10], fill=self._shades.ink, font=self._font),
+            self.create_rectangle(0, 0, 0, 0, fill=self._shades.line, width=0),
             self.create_rectangle(0, 0, 0, 0, fill=colour(label, self._labels), width=0),
-            self.create_text(0, 0, anchor="e", fill=MUTED, font=letters(12)),
+            self.create_text(0, 0, anchor="e", fill=self._shades.muted, font=self._font),
         )
 
     def _top(self, place: int) -> int:
-        return 38 + round(place * (HIGH - 60) / max(len(self._labels), 1))
+        return self._long(38 + place * (HIGH - 60) / max(len(self._labels), 1))
+
+    def _words(self, x: int, y: int, text: str = "") -> int:
+        return self.create_text(x, y, anchor="w", text=text, fill=self._shades.muted, font=self._font)
 
     def _room(self, count: int) -> None:
         while len(self._pictures) < count:
             self._pictures.append(Picture(self))
-            self._titles.append(self.create_text(0, 0, anchor="w", fill=MUTED, font=letters(12)))
+            self._titles.append(self._words(0, 0))
 
 
 def _three(crop: NDArray[np.uint8]) -> Pixels:
@@ -138,7 +140,7 @@ def _large(pixels: Pixels, side: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, (side, side), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
-def _short(name: str, width: int) -> str:
+def _short(name: str, width: float) -> str:
     """The end of a name, which says what it is, in so many pixels."""
     room = max(int(width / 6.6), 6)
     return name if len(name) <= room else f"…{name[1 - room :]}"

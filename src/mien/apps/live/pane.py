@@ -17,7 +17,7 @@ from mien import media
 from mien.apps.film.painted import shown
 from mien.apps.live.inside_view import Inside
 from mien.apps.live.insides import Insides, Looker
-from mien.apps.live.look import ACCENT, GROUND, INK, MUTED, PANEL, RAISED, Picture, letters
+from mien.apps.live.look import DARK, Picture, Shades
 from mien.apps.live.overlay import with_map
 from mien.apps.live.sides import WIDE, Bars, Facts, Strip
 from mien.apps.live.watching import View, Watching, of
@@ -52,8 +52,16 @@ class Pane(tk.Frame):
         quit: Callable[[], None],
         inside: bool = False,
         folder: Path | None = None,
+        shades: Shades = DARK,
+        lit: Callable[[dict[str, bool]], None] | None = None,
+        keep: Callable[[View], None] | None = None,
     ) -> None:
-        super().__init__(parent, background=GROUND)
+        """A window with switches of its own is told by ``lit`` which are on, and shows no line of keys.
+
+        ``keep`` takes snapshots; without it they become files in ``folder``.
+        """
+        super().__init__(parent, background=shades.ground)
+        self._shades, self._told_lit, self._keep = shades, lit, keep
         self._watching, self._quit, self._folder = watching, quit, folder or Path.cwd()
         self._insides = Insides(looker, watching.newest)
         self._framing = framing_of(looker.card, looker.detector)
@@ -90,31 +98,34 @@ class Pane(tk.Frame):
         self._canvas = tk.Canvas(self, width=640, height=480, background="black", highlightthickness=0)
         self._canvas.grid(row=0, column=0, sticky="nsew")
         self._picture = Picture(self._canvas)
-        self._note = self._canvas.create_text(0, 0, fill=INK, font=letters(18, bold=True), state="hidden")
-        side = tk.Frame(self, background=PANEL, width=WIDE)
+        side = tk.Frame(self, background=self._shades.panel, width=self._shades.long(WIDE))
         side.grid(row=0, column=1, sticky="ns")
-        self._bars, self._strip, self._facts = Bars(side, labels), Strip(side, labels), Facts(side)
+        self._bars, self._strip = Bars(side, labels, self._shades), Strip(side, labels, self._shades)
+        self._facts = Facts(side, self._shades)
         for part in (self._bars, self._strip, self._facts):
             part.pack(fill="x")
-        self._below = Inside(self, labels)
+        self._below = Inside(self, labels, self._shades)
+        self._hints: dict[str, tk.Label] = {}
         self._keys = self._key_line()
-        self._keys.grid(row=2, column=0, columnspan=2, sticky="ew")
+        if self._told_lit is None:
+            self._keys.grid(row=2, column=0, columnspan=2, sticky="ew")
+        self._lit()
 
     def _key_line(self) -> tk.Frame:
-        line = tk.Frame(self, background=GROUND, padx=12, pady=9)
-        self._hints: dict[str, tk.Label] = {}
+        shades, font = self._shades, self._shades.letters(13)
+        line = tk.Frame(self, background=shades.ground, padx=shades.long(12), pady=shades.long(9))
         for key, does in KEYS.items():
             name = "Space" if key == "space" else key.upper()
-            cap = tk.Label(line, text=f" {name} ", background=RAISED, foreground=INK, font=letters(13, bold=True))
-            hint = tk.Label(line, text=does, background=GROUND, foreground=MUTED, font=letters(13))
+            bold = shades.letters(13, bold=True)
+            cap = tk.Label(line, text=f" {name} ", background=shades.raised, foreground=shades.ink, font=bold)
+            hint = tk.Label(line, text=does, background=shades.ground, foreground=shades.muted, font=font)
             cap.pack(side="left")
-            hint.pack(side="left", padx=(6, 18))
+            hint.pack(side="left", padx=(shades.long(6), shades.long(18)))
             for part in (cap, hint):
                 part.bind("<Button-1>", lambda _event, key=key: self.press(key))  # type: ignore[misc]
             self._hints[key] = hint
-        self._message = tk.Label(line, background=GROUND, foreground=ACCENT, font=letters(13))
+        self._message = tk.Label(line, background=shades.ground, foreground=shades.accent, font=font)
         self._message.pack(side="right")
-        self._lit()
         return line
 
     # What keys do
@@ -147,6 +158,9 @@ class Pane(tk.Frame):
     def _snapshot(self) -> None:
         if self._view is None:
             return
+        if self._keep:
+            self._keep(self._view)
+            return
         place = self._folder / f"mien-{strftime('%Y%m%d-%H%M%S')}-{self._view.number}.png"
         try:
             media.save(self._painted(self._view), place)
@@ -159,8 +173,10 @@ class Pane(tk.Frame):
         """Show which of the switches are on."""
         on = {"space": self._watching.paused, "w": self._map, "i": self._inside, "t": self._smooth}
         for key, hint in self._hints.items():
-            hint.configure(foreground=ACCENT if on.get(key) else MUTED)
+            hint.configure(foreground=self._shades.accent if on.get(key) else self._shades.muted)
         self._hints["space"].configure(text="go on" if self._watching.paused else "pause")
+        if self._told_lit:
+            self._told_lit(on)
 
     def _say(self, words: str) -> None:
         self._message.configure(text=words)
@@ -172,9 +188,10 @@ class Pane(tk.Frame):
         if self._watching.over:
             self._quit()
             return
-        if (view := self._watching.newest(self._view.number if self._view else 0)) is not None:
-            self._view = view
-            self._show(view)
+        newest = self._watching.newest(self._view.number if self._view else 0)
+        if newest is not None and self.winfo_viewable():
+            self._view = newest
+            self._show(newest)
         if (seen := self._insides.newest) is not None and self._inside and seen.number != self._seen:
             self._seen, self.looks = seen.number, seen.rate
             self._below.show(seen)

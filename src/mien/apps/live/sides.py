@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.apps.live.look import INK, LINE, MUTED, PANEL, Picture, letters
+from mien.apps.live.look import DARK, Picture, Shades, rgb
 from mien.labels import colour
 from mien.moments.words import percent
 from mien.types import Reading
@@ -17,38 +17,42 @@ from mien.words import looks
 #: The panel's width in pixels, the space at its edges, and the seconds that the timeline shows.
 WIDE, EDGE, SHOWN = 300, 18, 20.0
 
-_ROW, _BARS = 30, 84
+#: Where the bars begin below the words, the height of a row, and how far from the edge a bar begins and ends.
+_BARS, _ROW, _NAMES, _NUMBERS = 84, 30, 84, 44
 
 
 class Bars(tk.Canvas):
     """One person's shares as bars, and above them what the expression looks like."""
 
-    def __init__(self, parent: tk.Misc, labels: Sequence[str]) -> None:
-        height = _BARS + _ROW * len(labels) + 6
-        super().__init__(parent, width=WIDE, height=height, background=PANEL, highlightthickness=0)
-        self._labels = tuple(labels)
-        self._who = self.create_text(EDGE, 18, anchor="nw", fill=MUTED, font=letters(13))
-        self._says = self.create_text(EDGE, 36, anchor="nw", fill=INK, font=letters(21, bold=True))
+    def __init__(self, parent: tk.Misc, labels: Sequence[str], shades: Shades = DARK) -> None:
+        self._shades, self._labels = shades, tuple(labels)
+        long, letters = shades.long, shades.letters
+        height = long(_BARS + _ROW * len(labels) + 6)
+        super().__init__(parent, width=long(WIDE), height=height, background=shades.panel, highlightthickness=0)
+        room = long(WIDE - 2 * EDGE)
+        self._who = self.create_text(long(EDGE), long(18), anchor="nw", fill=shades.muted, font=letters(13))
+        self._says = self.create_text(long(EDGE), long(36), anchor="nw", fill=shades.ink, width=room)
         self._rows = [self._row(place, label) for place, label in enumerate(self._labels)]
 
     def show(self, reading: Reading | None) -> None:
         who, says = _told(reading)
         self.itemconfigure(self._who, text=who)
-        self.itemconfigure(self._says, text=says, font=letters(21 if len(says) < 22 else 16, bold=True))
+        self.itemconfigure(self._says, text=says, font=self._shades.letters(21 if len(says) < 22 else 16, bold=True))
         shares = dict(reading.emotions.shares) if reading and reading.quality.ok else {}
+        left, right = self._shades.long(EDGE + _NAMES), self._shades.long(WIDE - EDGE - _NUMBERS)
         for label, (bar, number, top) in zip(self._labels, self._rows, strict=True):
             share = shares.get(label, 0.0)
-            left = EDGE + 84
-            self.coords(bar, left, top, left + max(share * (WIDE - left - EDGE - 44), 1), top + 10)
+            self.coords(bar, left, top, left + max(share * (right - left), 1), top + self._shades.long(10))
             self.itemconfigure(number, text=percent(share) if shares else "")
 
     def _row(self, place: int, label: str) -> tuple[int, int, int]:
-        top = _BARS + place * _ROW
-        left, right = EDGE + 84, WIDE - EDGE
-        self.create_text(EDGE, top + 5, anchor="w", text=label[:12], fill=INK, font=letters(13))
-        self.create_rectangle(left, top, right - 44, top + 10, fill=LINE, width=0)
-        bar = self.create_rectangle(left, top, left, top + 10, fill=colour(label, self._labels), width=0)
-        number = self.create_text(right, top + 5, anchor="e", fill=MUTED, font=letters(13))
+        long, shades = self._shades.long, self._shades
+        top, high, middle = long(_BARS + place * _ROW), long(10), long(_BARS + place * _ROW + 5)
+        left, right, font = long(EDGE + _NAMES), long(WIDE - EDGE), shades.letters(13)
+        self.create_text(long(EDGE), middle, anchor="w", text=label[:12], fill=shades.ink, font=font)
+        self.create_rectangle(left, top, right - long(_NUMBERS), top + high, fill=shades.line, width=0)
+        bar = self.create_rectangle(left, top, left, top + high, fill=colour(label, self._labels), width=0)
+        number = self.create_text(right, middle, anchor="e", fill=shades.muted, font=font)
         return bar, number, top
 
 
@@ -66,14 +70,18 @@ def _told(reading: Reading | None) -> tuple[str, str]:
 class Strip(tk.Canvas):
     """The last seconds of the largest face: shares stacked, newest at the right."""
 
-    def __init__(self, parent: tk.Misc, labels: Sequence[str], height: int = 84) -> None:
-        super().__init__(parent, width=WIDE, height=height + 44, background=PANEL, highlightthickness=0)
-        self.create_text(EDGE, 8, anchor="nw", text=f"the last {SHOWN:g} seconds", fill=MUTED, font=letters(13))
-        self._tones = np.array([_rgb(colour(label, tuple(labels))) for label in labels], np.uint8)
-        self._empty = np.array(_rgb(LINE), np.uint8)
-        self._pixels = np.tile(self._empty, (height, WIDE - 2 * EDGE, 1))
-        self._picture = Picture(self, EDGE, 30)
-        self._per_second = (WIDE - 2 * EDGE) / SHOWN
+    def __init__(self, parent: tk.Misc, labels: Sequence[str], shades: Shades = DARK, height: int = 84) -> None:
+        long = shades.long
+        super().__init__(
+            parent, width=long(WIDE), height=long(height + 44), background=shades.panel, highlightthickness=0
+        )
+        words = f"the last {SHOWN:g} seconds"
+        self.create_text(long(EDGE), long(8), anchor="nw", text=words, fill=shades.muted, font=shades.letters(13))
+        self._tones = np.array([rgb(colour(label, tuple(labels))) for label in labels], np.uint8)
+        self._empty = np.array(rgb(shades.line), np.uint8)
+        self._pixels = np.tile(self._empty, (long(height), long(WIDE - 2 * EDGE), 1))
+        self._picture = Picture(self, long(EDGE), long(30))
+        self._per_second = self._pixels.shape[1] / SHOWN
         self._at: float | None = None
 
     def show(self, reading: Reading | None, seconds: float) -> None:
@@ -102,8 +110,10 @@ class Strip(tk.Canvas):
 class Facts(tk.Canvas):
     """Frames a second, the delay, what was dropped."""
 
-    def __init__(self, parent: tk.Misc) -> None:
-        super().__init__(parent, width=WIDE, height=96, background=PANEL, highlightthickness=0)
+    def __init__(self, parent: tk.Misc, shades: Shades = DARK) -> None:
+        self._shades = shades
+        wide, high = shades.long(WIDE), shades.long(96)
+        super().__init__(parent, width=wide, height=high, background=shades.panel, highlightthickness=0)
         self._values = [self._line(place, name) for place, name in enumerate(("frames read", "delay", "left out"))]
 
     def show(self, rate: float, delay: float, dropped: int) -> None:
@@ -112,10 +122,7 @@ class Facts(tk.Canvas):
             self.itemconfigure(item, text=text)
 
     def _line(self, place: int, name: str) -> int:
-        top = 18 + 26 * place
-        self.create_text(EDGE, top, anchor="w", text=name, fill=MUTED, font=letters(13))
-        return self.create_text(WIDE - EDGE, top, anchor="e", fill=INK, font=letters(13))
-
-
-def _rgb(code: str) -> tuple[int, int, int]:
-    return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)
+        long, font = self._shades.long, self._shades.letters(13)
+        top = long(18 + 26 * place)
+        self.create_text(long(EDGE), top, anchor="w", text=name, fill=self._shades.muted, font=font)
+        return self.create_text(long(WIDE - EDGE), top, anchor="e", fill=self._shades.ink, font=font)

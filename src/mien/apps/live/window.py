@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,21 +26,21 @@ class Shown(NamedTuple):
     looks: float
 
 
-def open_window() -> tk.Tk:
-    """An empty window. Raises where there is no screen, or where Python came without Tk."""
+def open_window(instead: str = _WITHOUT) -> tk.Tk:
+    """An empty window. Raises where there is no screen, or where Python came without Tk; ``instead`` works there."""
     try:
         import tkinter as tk
     except ImportError as error:
         raise MissingExtra(
             "The window needs Tk, which this Python was built without",
             "Tk comes with Python, or as a package of the system (python3-tk)",
-            f"Install it, or go without: {_WITHOUT}",
+            f"Install it, or go without: {instead}",
         ) from error
     try:
         root = tk.Tk()
     except tk.TclError as error:
         raise MienError(
-            f"There is no screen to open a window on: {error}", "A desktop was expected", f"{_WITHOUT}"
+            f"There is no screen to open a window on: {error}", "A desktop was expected", instead
         ) from error
     root.withdraw()
     return root
@@ -47,17 +48,26 @@ def open_window() -> tk.Tk:
 
 def show(root: tk.Tk, watching: Watching, looker: Looker, *, inside: bool = False) -> Shown:
     """Show the camera until the window is closed or the camera is over."""
-    from mien.apps.live.look import GROUND
+    from mien.apps.live.look import DARK
 
     root.title(f"mien live · {watching.camera.about.name}")
-    root.configure(background=GROUND)
+    root.configure(background=DARK.ground)
     root.minsize(640, 420)
+    with collected_here():
+        return _shown(root, watching, looker, inside)
+
+
+@contextmanager
+def collected_here() -> Iterator[None]:
+    """What is left of a window's widgets inside the block is freed at its end, and in this thread.
+
+    Widgets and their parts hold each other, so only the collector frees them; and Tk ends the process when that
+    happens in another thread than its own. So it rests from the loop's end until it has run here.
+    """
     was_on = gc.isenabled()
     try:
-        return _shown(root, watching, looker, inside)
+        yield
     finally:
-        # Widgets and their parts hold each other, so only the collector frees them; and Tk ends the process when that
-        # happens in another thread than its own. So it rests from the loop's end until it has run here.
         gc.collect()
         if was_on:
             gc.enable()
@@ -71,15 +81,15 @@ def _shown(root: tk.Tk, watching: Watching, looker: Looker, inside: bool) -> Sho
     root.bind("<Key>", lambda event: pane.press(_named(event.keysym)))
     root.protocol("WM_DELETE_WINDOW", root.quit)
     root.deiconify()
-    try:
-        _run(root)
-    finally:
-        gc.disable()
+    run(root)
     return Shown(pane.delays, pane.looks)
 
 
-def _run(root: tk.Tk) -> None:
-    """Tk's loop until somebody quits. What is raised inside, a signal too, ends it: Tk would print it and go on."""
+def run(root: tk.Tk) -> None:
+    """Tk's loop until somebody quits. What is raised inside, a signal too, ends it: Tk would print it and go on.
+
+    To be called inside :func:`collected_here`.
+    """
     raised: list[BaseException] = []
 
     def end(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
@@ -92,6 +102,7 @@ def _run(root: tk.Tk) -> None:
     finally:
         import tkinter as tk
 
+        gc.disable()
         del root.report_callback_exception
         with suppress(tk.TclError):  # closed already by whoever owns the screen
             root.destroy()
