@@ -58,7 +58,7 @@ def test_the_batchnorm_net_has_the_parameters_of_its_layers(order, blocks, flat)
     widths = [1, *(32 * 2**block for block in range(blocks))]
     biases = sum(widths[1:]) if order == "pool-norm" else 0  # before a norm a bias is of no use
     convs = sum(conv(3, inner, outer) + 4 * outer for inner, outer in itertools.pairwise(widths))
-    dense = (flat + 1) * 512 + (512 + 1) * 256 + (256 + 1) * 7
+    dense = (flat + 4) * 512 + (512 + 4) * 256 + (256 + 1) * 7
     assert nets.build(net).count_params() == convs + biases + dense
 
 

@@ -78,7 +78,7 @@ def basic(net: Net) -> keras.Model:
 
 
 def batchnorm(net: Net) -> keras.Model:
-    """Blocks of convolution, normalisation, pooling and dropout; dense 512 and 256.
+    """Blocks of convolution, normalisation, pooling and dropout; dense 512 and 256, normalised too.
 
     As many blocks as ``depth`` is long, each twice as wide as the one before. ``order = "pool-norm"`` pools before it
     normalises.
@@ -86,9 +86,14 @@ def batchnorm(net: Net) -> keras.Model:
     faces, x = _faces(net)
     for block in range(1, len(net.depth) + 1):
         x = _norm_block(x, net, net.width * 2 ** (block - 1), f"block{block}")
-    x = layers.Dense(512, activation="relu", name="dense1")(layers.Flatten(name="flat")(x))
-    x = layers.Dense(256, activation="relu", name="dense2")(_dropout(net.dropout, "dense1_dropout")(x))
+    x = _dense_norm_relu(layers.Flatten(name="flat")(x), 512, "dense1")
+    x = _dense_norm_relu(_dropout(net.dropout, "dense1_dropout")(x), 256, "dense2")
     return _trunk(net, "batchnorm", faces, x)
+
+
+def _dense_norm_relu(x: Tensor, width: int, name: str) -> Tensor:
+    x = _norm(layers.Dense(width, use_bias=False, name=name)(x), f"{name}_norm")
+    return layers.ReLU(name=f"{name}_relu")(x)
 
 
 def _norm_block(x: Tensor, net: Net, width: int, name: str) -> Tensor:
