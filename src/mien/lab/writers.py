@@ -121,8 +121,8 @@ def _convolved(graph: Graph, layer: Any, kernel: np.ndarray, bias: np.ndarray, g
 
 def _norm(graph: Graph, layer: Any) -> str:
     before = one_input(layer)._keras_history.operation
-    fold = {layers.Conv2D: _conv, layers.DepthwiseConv2D: _depthwise}.get(type(before))
-    # A convolution that others also look at must stay as it is.
+    fold = {layers.Conv2D: _conv, layers.DepthwiseConv2D: _depthwise, layers.Dense: _dense}.get(type(before))
+    # A layer that others also look at must stay as it is.
     if fold and before.activation.__name__ == "linear" and len(before._outbound_nodes) == 1:
         return fold(graph, before, layer)
     name = tensor_name(layer)
@@ -131,9 +131,9 @@ def _norm(graph: Graph, layer: Any) -> str:
     return graph.node("BatchNormalization", [_before(graph, layer), *inputs], name, epsilon=layer.epsilon)
 
 
-def _folded(kernel: np.ndarray, conv: Any, norm: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel (height, width, in, out) and bias of a convolution with the normalisation behind it taken in."""
-    bias = np.asarray(conv.bias) if conv.use_bias else np.zeros(kernel.shape[-1], np.float32)
+def _folded(kernel: np.ndarray, layer: Any, norm: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel (..., in, out) and bias of a convolution or dense layer with the normalisation behind it taken in."""
+    bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(kernel.shape[-1], np.float32)
     if norm is None:
         return kernel, bias
     scale = np.asarray(norm.gamma) / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
@@ -206,17 +206,17 @@ def _flatten(graph: Graph, layer: Any) -> str:
     return graph.node("Flatten", [before], name)
 
 
-def write_dense(graph: Graph, layer: Any, before: str, name: str, temperature: float = 1.0) -> str:
+def write_dense(graph: Graph, layer: Any, before: str, name: str, temperature: float = 1.0, norm: Any = None) -> str:
     """A dense layer without its activation, its answer divided by ``temperature``, as the tensor ``name``."""
-    weights = {"kernel": layer.kernel, "bias": layer.bias}
-    divided = {key: np.asarray(value) / np.float32(temperature) for key, value in weights.items()}
+    weights = dict(zip(("kernel", "bias"), _folded(np.asarray(layer.kernel), layer, norm), strict=True))
+    divided = {key: value / np.float32(temperature) for key, value in weights.items()}
     inputs = [graph.weight(f"{tensor_name(layer)}/{key}", value) for key, value in divided.items()]
     return graph.node("Gemm", [before, *inputs], name)
 
 
-def _dense(graph: Graph, layer: Any) -> str:
+def _dense(graph: Graph, layer: Any, norm: Any = None) -> str:
     name = tensor_name(layer)
-    return _activated(graph, write_dense(graph, layer, _before(graph, layer), name), layer)
+    return _activated(graph, write_dense(graph, layer, _before(graph, layer), name, norm=norm), layer)
 
 
 #: Looked through in this order: a kind stands before the kinds it is made from.
