@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import TYPE_CHECKING
 
 from mien.labels import adjective
 
 if TYPE_CHECKING:
-    from mien.types import FrameResult, Reading, Share
+    from mien.types import Reading, Share
 
 #: Said where a picture holds no face that was found, with what helps.
 NO_FACE = "No face was found."
@@ -83,9 +83,9 @@ def ten_people(reading: Reading) -> str:
     return f"Of ten people, {_joined([f'{ten.count(label)} would say {label}' for label in dict.fromkeys(ten)])}."
 
 
-def found(result: FrameResult) -> str:
-    """How many faces there are: ``No face``, ``One face``, ``12 faces``."""
-    return {0: "No face", 1: "One face"}.get(len(result), f"{len(result)} faces")
+def found(faces: Sized) -> str:
+    """How many faces there are in a result, or in several: ``No face``, ``One face``, ``12 faces``."""
+    return {0: "No face", 1: "One face"}.get(len(faces), f"{len(faces)} faces")
 
 
 def of_ten(votes: Sequence[Share]) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from mien import plots
 from mien.lab.compare import Comparison, Row
 from mien.lab.score_report import percent
@@ -24,7 +26,17 @@ def text(found: Comparison) -> str:
     """The table, and below it the sentence about the best two."""
     rows = [_HEAD, *map(_cells, found.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join([*(_line(row, widths) for row in rows), "", *_sentences(found)]) + "\n"
+    return "\n".join([*(_line(row, widths) for row in rows), "", *sentences(found)]) + "\n"
+
+
+def rows(found: Comparison) -> list[dict[str, str]]:
+    """The table's cells as text, by what stands above them."""
+    return [dict(zip(_HEAD, _cells(row), strict=True)) for row in found.rows]
+
+
+def figure(found: Comparison) -> Figure:
+    """Accuracy against speed."""
+    return plots.accuracy_and_speed([_rival(row) for row in found.rows])
 
 
 def figures(found: Comparison) -> dict[str, Any]:
@@ -35,12 +47,12 @@ def figures(found: Comparison) -> dict[str, Any]:
 
 def write(folder: Path, found: Comparison) -> list[Path]:
     """``comparison.json``, ``.txt``, ``.html`` and ``accuracy_and_speed.png``; the page is the last."""
-    figure = plots.accuracy_and_speed([_rival(row) for row in found.rows])
+    drawn = figure(found)
     files = {
-        "accuracy_and_speed.png": plots.png(figure),
+        "accuracy_and_speed.png": plots.png(drawn),
         "comparison.txt": text(found).encode(),
         "comparison.json": (json.dumps(figures(found), indent=1, ensure_ascii=False) + "\n").encode(),
-        "comparison.html": whole("Models compared", _body(found, plots.svg(figure, "accuracy against speed"))).encode(),
+        "comparison.html": whole("Models compared", _body(found, plots.svg(drawn, "accuracy against speed"))).encode(),
     }
     return [written(folder / name, content) for name, content in files.items()]
 
@@ -67,7 +79,8 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([first, *ends]).rstrip()
 
 
-def _sentences(found: Comparison) -> Iterator[str]:
+def sentences(found: Comparison) -> Iterator[str]:
+    """What there is to say of the table: of the best two first."""
     if found.test is None:
         yield f"No test of the best two: {found.why}."
     else:
@@ -108,7 +121,7 @@ def _rival(row: Row) -> plots.Rival:
 def _body(found: Comparison, figure: str) -> Iterator[str]:
     yield "<h1>Models compared</h1>"
     yield table(_HEAD, ([escape(cell) for cell in _cells(row)] for row in found.rows))
-    yield f"<p>{escape(' '.join(_sentences(found)))}</p>"
+    yield f"<p>{escape(' '.join(sentences(found)))}</p>"
     yield f"<figure style='max-width:46rem'>{figure}</figure>"
 
 
