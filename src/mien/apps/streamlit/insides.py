@@ -1,0 +1,100 @@
+"""One face explained for a visitor, and the pictures that show it: each made once, as long as it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mien.apps.streamlit.held import Photo, kept
+from mien.engine import Engine
+from mien.explain import Explanation, Layer, journey, pictures
+from mien.types import Pixels
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which face of which picture, by which model, and what about it; ``versus`` None is all the others."""
+
+    photo: Photo
+    face: int
+    model: str
+    detector: str
+    method: str
+    target: str | None
+    versus: str | None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return self.photo.key, self.face, self.model, self.detector, self.method, self.target, self.versus
+
+
+#: A picture of the inside, and what it shows in words.
+Drawn = tuple[str, Pixels]
+
+
+def explained(engine: Engine, asked: Asked) -> Explanation:
+    def make() -> Explanation:
+        (told,) = engine.explain_picture(
+            asked.photo.pixels(),
+            asked.face,
+            methods=[asked.method],
+            layers="all",
+            target=asked.target,
+            versus=asked.versus,
+        )
+        return replace(told, source=asked.photo.name)
+
+    return kept("face explained", asked.key, make)
+
+
+def drawn(asked: Asked, view: str, make: Callable[[], list[Drawn]]) -> list[Drawn]:
+    return kept("inside drawn", (*asked.key, view), make)
+
+
+def where(asked: Asked, told: Explanation) -> list[Drawn]:
+    goal = told.target + (f" rather than {told.versus}" if told.versus else "")
+    return [(f"Where the network looked for {goal}", pictures.where(told, asked.photo.pixels()))]
+
+
+def of_layer(told: Explanation, layer: Layer) -> list[Drawn]:
+    """The maps of one layer, beside those they were made of where it has no places."""
+    placed = [each for each in told.layers[: told.layers.index(layer)] if len(each.shape) == 3]
+    maps = pictures.maps(layer, told.crop.shape[0], placed[-1] if placed else None)
+    return [(f"The maps of the layer {layer.name}", maps)]
+
+
+def every_layer(told: Explanation) -> list[Drawn]:
+    reached = replace(told, layers=tuple(each for each in told.layers if len(each.shape) == 3))
+    return [
+        ("Every layer and its strongest maps", pictures.activations(told.layers, told.crop)),
+        ("What one place of each layer sees of the face", pictures.reach(reached)),
+    ]
+
+
+def softmax(told: Explanation) -> list[Drawn]:
+    found = [("Every expression with its score and its share", pictures.softmax(told))]
+    if told.contributions:
+        found.append((f"What adds up to the score of {told.target}", pictures.contributions(told)))
+    return found
+
+
+def network(told: Explanation) -> list[Drawn]:
+    found = []
+    if told.kernels is not None:
+        found.append(("The filters of the first layer", pictures.kernels(told.kernels)))
+    if told.costs:
+        found.append(("Where the network's numbers and its work are", pictures.costs(told)))
+    return found
+
+
+def steps(engine: Engine, asked: Asked, told: Explanation) -> str:
+    """The journey, a page that stands by itself."""
+
+    def make() -> str:
+        blank = np.full((engine.card.side,) * 2, 128, np.uint8)
+        named = [layer.name for layer in engine.explain(blank, ()).layers]
+        return journey.page(told, asked.photo.pixels(), named)
+
+    return kept("journey", asked.key, make)

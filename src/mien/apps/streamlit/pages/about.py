@@ -1,0 +1,76 @@
+"""How it works, what it cannot do, what it must not be used for; and what the models say of themselves."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mien import words
+from mien.apps import cards
+from mien.apps.samples import CREDIT
+from mien.apps.streamlit import engines
+from mien.apps.streamlit.shown import escaped
+from mien.models import ModelCard, locate
+
+
+def page() -> str | None:
+    st.title("About mien", anchor=False)
+    st.markdown(
+        "mien reads what facial expressions look like, says how sure it is, and lets you see inside the network that "
+        "says so."
+    )
+    card = engines.current().card
+    _works(card)
+    _limits(card)
+    _models()
+    st.caption(CREDIT)
+    return None
+
+
+def _works(card: ModelCard) -> None:
+    votes = ", and says what ten people would answer" if card.vote_labels else ""
+    gray = ", gray" if card.color == "gray" else ""
+    st.subheader("How it works", anchor=False)
+    st.markdown(
+        "1. **Find.** A detector looks through the picture for faces, at every size.\n"
+        f"2. **Cut.** Each face is cut out, levelled, and made {card.side} × {card.side} pixels{gray}: that is all the "
+        "network sees.\n"
+        f"3. **Read.** A network with {card.parameters:,} learned numbers gives each expression a share{votes}.\n"
+        "4. **Doubt.** Blurred, dark, tiny or turned faces are marked, and so are faces on which nothing stands out."
+    )
+
+
+def _limits(card: ModelCard) -> None:
+    st.subheader("What it cannot do", anchor=False)
+    right = card.scores.get("accuracy")
+    known = [*words.CANNOT]
+    if isinstance(right, float):
+        known.insert(
+            1,
+            f"It is wrong often: on test faces it names the right one of {len(card.labels)} expressions in "
+            f"{100 * right:.0f} of 100.",
+        )
+    st.markdown("\n".join(f"- {each}" for each in known))
+    st.subheader("What it must not be used for", anchor=False)
+    st.warning(words.MUST_NOT, icon=":material/gavel:")
+    st.subheader("Privacy", anchor=False)
+    st.markdown(
+        "- Pictures are read in memory, and are gone with the page.\n"
+        "- Films and tables lie in a private folder while they are read; what is made of them stays in memory until "
+        "you choose another or close the page.\n"
+        "- The page fetches nothing from anywhere else, and nobody is told that it is used.\n"
+        "- Nobody is recognised: mien has no notion of who a face belongs to."
+    )
+
+
+def _models() -> None:
+    st.subheader("The models", anchor=False)
+    known = {_called(name): ModelCard.read(locate(name)) for name in engines.models()}
+    rows = [{"": said, **dict(zip(known, cells, strict=True))} for said, cells in cards.comparison(known)]
+    st.dataframe(rows, hide_index=True)
+    for name, card in known.items():
+        with st.expander(name, icon=":material/description:"):
+            st.markdown("\n".join(f"- **{said}**: {escaped(value)}" for said, value in cards.facts(card)))
+
+
+def _called(name: str) -> str:
+    return name if len(name) < 40 else f"…{name[-38:]}"

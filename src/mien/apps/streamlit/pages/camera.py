@@ -1,0 +1,51 @@
+"""The camera: a notice first, then one picture at a time."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mien import words
+from mien.apps.streamlit import engines, shown
+from mien.apps.streamlit.held import Photo, hold, look_into
+
+_OPEN = "camera open"
+
+
+def page() -> str | None:
+    st.title("Camera", anchor=False)
+    if not st.session_state.get(_OPEN):
+        _notice()
+        return None
+    st.button("Close the camera", on_click=close, icon=":material/videocam_off:")
+    taken = st.camera_input("Take a picture", key="taken")
+    if taken is None:
+        return None
+    photo = Photo("camera.jpg", taken.getvalue())
+    engine = engines.current()
+    [found] = shown.read_all(engine, [photo])
+    number = shown.picture(engine, found, 0)
+    if not number:
+        return None
+    hold([photo])
+    look_into(photo, number)
+    return "inside"
+
+
+def close() -> None:
+    st.session_state.pop(_OPEN, None)
+
+
+def _notice() -> None:
+    with st.container(border=True):
+        st.subheader("Before the camera opens", anchor=False)
+        st.markdown(
+            "- Pictures that you take go to the program that serves this page, one at a time, are read there and are "
+            "not kept.\n"
+            f"- {words.CAMERA}\n"
+            "- The camera closes when you leave this page."
+        )
+        st.button("Open the camera", type="primary", on_click=_open, icon=":material/videocam:")
+
+
+def _open() -> None:
+    st.session_state[_OPEN] = True

@@ -1,0 +1,91 @@
+"""The data report: what is in a set of faces, what is wrong with it, and what people say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from mien.apps.streamlit import drawings, sets, trials
+from mien.apps.streamlit.choosing import plain
+from mien.apps.streamlit.held import Photo, forget
+from mien.apps.streamlit.server import is_loopback
+from mien.apps.streamlit.sets import Report
+from mien.apps.streamlit.settings import TABLE_MB
+from mien.apps.streamlit.shown import escaped
+
+_SAVE = ":material/download:"
+
+_FILES, _PATH, _REPORT = "tables", "path", "data report"
+
+
+def page() -> str | None:
+    st.title("What is in the data?", anchor=False)
+    st.markdown(
+        "A report of a set of faces: classes and weights, samples, mean faces, light, copies, what ten people said, a "
+        "map of the faces, and what a check finds."
+    )
+    with trials.laboratory():
+        if make := _chosen():
+            forget(_REPORT)
+            st.session_state[_REPORT] = _made(make)
+    if report := st.session_state.get(_REPORT):
+        _result(report)
+    return None
+
+
+def _chosen() -> Callable[[sets.Tell], Report] | None:
+    """What is to be reported on, when somebody has just said so."""
+    local = is_loopback(st.get_option("server.address"))
+    told = f"fer2013.csv, with fer2013new.csv beside it if there is one, or an .npz; up to {TABLE_MB} MB"
+    given = st.file_uploader(
+        "A table of faces",
+        type=["csv", "npz"],
+        accept_multiple_files=True,
+        max_upload_size=TABLE_MB,
+        key=_FILES,
+        help=told,
+    )
+    path = ""
+    if local:
+        place = "A file or folder on this computer"
+        path = st.text_input(place, key=_PATH, placeholder="faces, or faces/fer2013.csv", help="Read where it lies.")
+    with st.container(horizontal=True):
+        wanted = st.button("Make the report", type="primary", icon=":material/analytics:")
+        drawn = st.button("Try it with drawn faces", icon=":material/draw:")
+    if drawn:
+        return sets.drawn
+    if wanted and path.strip():
+        return lambda tell: sets.at(Path(path.strip()).expanduser(), tell)
+    if wanted and given:
+        files = [Photo(plain(each.name), each.getvalue()) for each in given]
+        return lambda tell: sets.sent(files, tell)
+    if wanted:
+        st.warning("Choose a table first" + (", or name a file or folder." if local else "."), icon=":material/table:")
+    return None
+
+
+def _made(make: Callable[[sets.Tell], Report]) -> Report:
+    with st.status("Reading …", expanded=False) as status:
+
+        def tell(told: str) -> None:
+            status.update(label=f"{told.capitalize()} …")
+
+        report = make(tell)
+        status.update(label="The report is made.", state="complete")
+    return report
+
+
+def _result(report: Report) -> None:
+    st.subheader(escaped(report.name), anchor=False)
+    with st.container(horizontal=True):
+        stem = report.name.rpartition(".")[0] or report.name
+        files: tuple[tuple[str, str, str, str | bytes], ...] = (
+            ("Report", "html", "text/html", report.page),
+            ("Numbers (JSON)", "json", "application/json", report.table),
+            ("Figures (ZIP)", "zip", "application/zip", report.figures),
+        )
+        for called, suffix, kind, data in files:
+            st.download_button(called, data, f"{stem}-report.{suffix}", kind, on_click="ignore", icon=_SAVE)
+    drawings.whole(report.page, f"The report of {report.name}", 1000)

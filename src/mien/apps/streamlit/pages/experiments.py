@@ -1,0 +1,123 @@
+"""Training runs: how each went, and several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from mien.apps.streamlit import drawings, trials
+from mien.apps.streamlit.settings import settings
+from mien.apps.streamlit.shown import escaped
+
+if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
+
+    from mien.lab.run_folder import Run
+
+#: So many are compared at once: columns stay wide enough to be read.
+_MOST = 4
+
+
+def page() -> str | None:
+    st.title("Experiments", anchor=False)
+    with trials.laboratory():
+        from mien.lab.run_folder import HOME, every
+
+        home = settings().runs or HOME
+        _page(list(every(home)), f"{home}")
+    return None
+
+
+def _page(found: Sequence[Run], home: str) -> None:
+    if not found:
+        st.info(
+            f"There are no training runs in the folder **{escaped(home)}**. `mien train` makes one; "
+            "`mien streamlit --runs DIR` looks elsewhere.",
+            icon=":material/science:",
+        )
+        return
+    st.markdown(f"{len(found)} training runs in **{escaped(home)}**, read anew whenever this page is.")
+    _table(found)
+    names = [run.name for run in found]
+    chosen = st.multiselect(
+        "Look at, side by side", names, default=names[:1], max_selections=_MOST, key="run", bind="query-params"
+    )
+    runs = [run for run in found if run.name in chosen]
+    if runs:
+        _side_by_side(runs)
+
+
+def _table(found: Sequence[Run]) -> None:
+    st.dataframe(
+        [trials.row(run) for run in found],
+        hide_index=True,
+        column_config={
+            **{name: _share() for name in ("Best held out", "Score")},
+            "Begun": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+        },
+    )
+
+
+def _share() -> ColumnConfig:
+    return st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0)
+
+
+def _side_by_side(runs: Sequence[Run]) -> None:
+    _numbers(runs)
+    st.subheader("Curves", anchor=False)
+    if curves := trials.curves(runs):
+        with st.container(width=820):
+            drawings.figure(curves, f"Accuracy and loss, epoch by epoch, of {', '.join(run.name for run in runs)}")
+    else:
+        st.info("No whole epoch yet.", icon=":material/hourglass:")
+    _confusions(runs)
+    if len(runs) > 1:
+        _comparison(runs)
+    _settings(runs)
+
+
+def _numbers(runs: Sequence[Run]) -> None:
+    for run in runs:
+        with st.container(border=True):
+            st.markdown(f"**{escaped(run.name)}**")
+            told = trials.numbers(run)
+            for column, (name, value) in zip(st.columns(len(told)), told, strict=True):
+                column.metric(name, value)
+
+
+def _confusions(runs: Sequence[Run]) -> None:
+    st.subheader("Confusion", anchor=False)
+    width = max(min(len(runs), 2), 1)
+    columns = st.columns(width)
+    for place, run in enumerate(runs):
+        with columns[place % width]:
+            st.markdown(f"**{escaped(run.name)}**")
+            if drawn := trials.confusion(run):
+                with st.container(width=620):
+                    drawings.figure(drawn, f"The confusion matrix of {run.name}")
+            else:
+                st.caption("Drawn when the run is finished.")
+
+
+def _comparison(runs: Sequence[Run]) -> None:
+    from mien.lab import compare_report
+
+    st.subheader("Compared", anchor=False)
+    found = trials.compared(runs)
+    if found is None:
+        st.info("Two finished runs are compared in a table.", icon=":material/balance:")
+        return
+    st.dataframe(compare_report.rows(found), hide_index=True)
+    st.markdown(escaped(" ".join(compare_report.sentences(found))))
+    with st.container(width=820):
+        drawings.figure(compare_report.figure(found), "Accuracy against speed")
+
+
+def _settings(runs: Sequence[Run]) -> None:
+    st.subheader("Settings that differ", anchor=False)
+    if rows := trials.settings(runs):
+        st.dataframe(rows, hide_index=True)
+    else:
+        st.caption("None: these runs have the same settings." if len(runs) > 1 else "None: all is as usual.")
