@@ -3,6 +3,7 @@
 ::
 
     watching.py   the worker: newest frame in, newest view out; the window asks, and never waits
+    pushed.py     frames that somebody else hands over, such as a browser
     insides.py    a second worker, which looks into the network at the same faces
     recording.py  what is shown, into a film file
     pane.py       the widget, for the window of ``mien live`` and for any other

@@ -1,0 +1,108 @@
+"""What programs may ask: ``/read``, ``/explain`` and ``/watch``. Everything else of the page is its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from mien.apps.gradio.engines import Engines
+from mien.apps.gradio.sending import Sent, sent
+from mien.apps.gradio.told import refused, told
+from mien.apps.gradio.video import Reading
+from mien.errors import MienError
+
+
+class Api:
+    """The endpoints, made inside the page; nothing of them is seen there."""
+
+    def __init__(self, engines: Engines, reading: dict[str, Any], filming: dict[str, Any]) -> None:
+        self._engines = engines
+        with gr.Row(visible=False):
+            file, answer = gr.File(label="picture"), gr.JSON(label="result")
+            model = gr.Textbox("", label="model")
+            self._ask("read", self.read, [file, gr.Number(None, label="min_face", precision=0), model], answer, reading)
+            asked = [gr.Number(None, label="face", precision=0), gr.Textbox("cam", label="method")]
+            asked += [gr.Textbox("", label="target"), gr.Textbox("", label="versus"), model]
+            self._ask("explain", self.explain, [file, *asked], answer, reading)
+            self._film = gr.File(label="film")
+            told_ = [gr.Number(10, label="fps"), gr.Checkbox(False, label="blur"), model]
+            self._ask("watch", self.watch, [self._film, *told_], [answer, gr.Files(label="files")], filming)
+
+    def _ask(self, name: str, answer: Any, inputs: list[Any], outputs: Any, queue: dict[str, Any]) -> None:
+        gr.Button(visible=False).click(
+            answer,
+            inputs,
+            outputs,
+            preprocess=False,
+            api_name=name,
+            api_description=str(answer.__doc__),
+            api_visibility="public",
+            **queue,
+        )
+
+    def read(self, picture: Any, min_face: float | None, model: str) -> dict[str, Any]:
+        """What the expressions in a picture look like: the same JSON that `mien predict --json` prints.
+
+        `min_face` is the smallest face to look for, in pixels; `model` is one of those in the page.
+        """
+        with told():
+            photo = _given(picture)
+            result = self._engines.get(model).read(photo.pixels(), min_face=_whole(min_face, "min_face"))
+            return replace(result, source=photo.name).to_dict()
+
+    def explain(
+        self, picture: Any, face: float | None, method: str, target: str, versus: str, model: str
+    ) -> dict[str, Any]:
+        """What the network sees in a face: the same JSON that `mien explain` writes, without the arrays.
+
+        `face` is a face's number, the largest being 1; without it all are explained. `method` is cam, occlusion or
+        rise, or several with commas between; `target` the expression that is explained, `versus` the one it is not.
+        """
+        with told():
+            photo, engine = _given(picture), self._engines.get(model)
+            pixels, number = photo.pixels(), _whole(face, "face")
+            methods = tuple(word.strip() for word in method.split(",") if word.strip()) or ("cam",)
+            asked: dict[str, Any] = {"methods": methods, "target": target or None, "versus": versus or None}
+            faces = engine.explain_picture(pixels, number, **asked)
+            told_ = [{**each.to_dict(), "source": photo.name} for each in faces]
+            size = [pixels.shape[1], pixels.shape[0]]
+            named = {"detector": engine.detector, "model": engine.card.name}
+            return {"source": photo.name, "size": size, "faces": told_, **named}
+
+    def watch(self, film: Any, fps: float, blur: bool, model: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Whose expression looks like what in a film, and when: facts, and files (report, tables, subtitles, film)."""
+        with told():
+            engine, given = self._engines.get(model), _given(film)
+            reading = Reading(engine, given, _rate(fps), bool(blur), self._film.GRADIO_CACHE)
+            for _ in reading.news():
+                pass
+        assert reading.gathered is not None, "nobody stops it here"
+        named = {"source": given.name, "detector": engine.detector, "model": engine.card.name}
+        return {**named, **reading.gathered.facts}, [str(path) for path in reading.files().values()]
+
+
+def _given(payload: Any) -> Sent:
+    given = sent(payload)
+    if given is None:
+        raise refused("There is no file. Send one: handle_file('photo.jpg') in gradio_client.")
+    return given
+
+
+def _whole(number: float | None, name: str) -> int | None:
+    if number is None:
+        return None
+    if number != int(number) or not 1 <= number <= 100_000:
+        raise MienError(
+            f"'{name}' is {number:g}", "A whole number from 1 on was expected", "Leave it out for the usual"
+        )
+    return int(number)
+
+
+def _rate(fps: float) -> float:
+    if not (isinstance(fps, int | float) and 0.1 <= fps <= 60):
+        raise MienError(
+            f"'fps' is {fps}", "How many frames are read of each second: from 0.1 to 60", "Leave it out: 10"
+        )
+    return float(fps)

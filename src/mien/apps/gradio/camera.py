@@ -1,0 +1,183 @@
+"""The tab for a camera. Its frames come one by one as text and are never written to the disk."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections import deque
+from io import BytesIO
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from mien import words
+from mien.apps.film.painted import shown as as_painted
+from mien.apps.gradio import shown
+from mien.apps.gradio.engines import Engines
+from mien.apps.gradio.sending import MAX_PIXELS
+from mien.apps.gradio.told import told
+from mien.apps.live.overlay import with_map
+from mien.apps.live.pushed import Pushed
+from mien.draw import paint
+from mien.engine import Engine, framing_of
+from mien.labels import colour
+from mien.media.decode import decoded
+from mien.pages import address
+from mien.pages.pictures import encoded
+from mien.types import Moment, Pixels
+
+#: Seconds between two frames, as far as they can be read so quickly; and seconds that the timeline shows.
+_EVERY, _SHOWN = 0.15, 30.0
+
+#: Seconds between two drawings of the timeline.
+_DRAWN = 1.0
+
+_NOTICE = f"""### Before the camera opens
+
+- Pictures from your camera go to the machine that serves this page, one at a time. They are read in its memory, are
+  not written to a disk, and are gone with the answer.
+- {words.CAMERA}
+- The camera stops when you press Stop, or leave this page.
+"""
+
+
+class _Session:
+    """One visitor's camera."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.pushed = engine, Pushed(engine)
+        self.began = time.monotonic()
+        self.times: deque[float] = deque(maxlen=20)
+        self.history: deque[tuple[float, dict[str, float]]] = deque()
+        self.drawn = 0.0
+
+    def read(self, pixels: Pixels) -> Moment:
+        seconds = time.monotonic() - self.began
+        moment = self.pushed.read(pixels, seconds)
+        self.times.append(seconds)
+        if len(moment.result) and moment.result.readings[0].quality.ok:
+            self.history.append((seconds, dict(moment.result.readings[0].emotions.shares)))
+        while self.history and seconds - self.history[0][0] > _SHOWN:
+            self.history.popleft()
+        return moment
+
+    @property
+    def rate(self) -> float:
+        """Frames read a second."""
+        passed = self.times[-1] - self.times[0] if self.times else 0.0
+        return (len(self.times) - 1) / passed if passed else 0.0
+
+
+class CameraTab:
+    """Made inside a ``gr.Tab``."""
+
+    def __init__(self, engines: Engines, model: Any, queue: dict[str, Any]) -> None:
+        self._engines = engines
+        labels = engines.get().labels
+        with gr.Column(elem_classes="notice") as notice:
+            gr.Markdown(_NOTICE)
+            start = gr.Button("I have read this: show the camera", variant="primary", elem_id="camera-start")
+        with gr.Column(visible=False) as live:
+            with gr.Row():
+                with gr.Column(scale=1, min_width=300):
+                    camera = gr.Image(
+                        sources=["webcam"],
+                        streaming=True,
+                        type="numpy",
+                        format="jpeg",
+                        label="Your camera",
+                        buttons=[],
+                        elem_id="camera-input",
+                    )
+                    where = gr.Checkbox(False, label="Show where the network looks", elem_id="camera-where")
+                with gr.Column(scale=1, min_width=300):
+                    self._picture = gr.Image(
+                        label="What was read", interactive=False, buttons=["fullscreen"], elem_id="camera-seen"
+                    )
+                    self._said = gr.Markdown("Press the round button to begin.", elem_classes="said")
+                    self._label = gr.Label(show_heading=False, show_label=False, elem_id="camera-label")
+            self._plot = gr.LinePlot(
+                _rows(()),
+                x="seconds",
+                y="share",
+                color="expression",
+                color_map={label: colour(label, labels) for label in labels},
+                y_lim=[0, 1],
+                height=220,
+                label=f"The largest face, over the last {_SHOWN:.0f} seconds",
+                elem_id="camera-plot",
+            )
+        session = gr.State(None)
+        start.click(
+            lambda: (gr.Column(visible=False), gr.Column(visible=True)),
+            outputs=[notice, live],
+            api_visibility="private",
+            queue=False,
+        )
+        camera.stream(
+            self._frame,
+            [camera, where, model, session],
+            [session, self._picture, self._said, self._label, self._plot],
+            stream_every=_EVERY,
+            # Raw in and raw out: Gradio would write each frame to the disk.
+            preprocess=False,
+            postprocess=False,
+            show_progress="hidden",
+            api_visibility="private",
+            **queue,
+        )
+
+    def _frame(self, payload: Any, where: bool, model: str, session: _Session | None) -> list[Any]:
+        if not (data := _bytes(payload)):
+            return [session, *[gr.skip()] * 4]
+        with told():
+            engine = self._engines.get(model)
+            if session is None or session.engine is not engine:
+                session = _Session(engine)
+            moment = session.read(decoded(BytesIO(data), "the camera's frame", MAX_PIXELS))
+            picture = _painted(engine, moment, where)
+        return [session, {"url": address(encoded(picture, "jpeg", 80), "image/jpeg")}, *self._told(moment, session)]
+
+    def _told(self, moment: Moment, session: _Session) -> list[Any]:
+        facts = f"<small>{words.found(moment.result)} · {session.rate:.1f} frames a second</small>"
+        if not len(moment.result):
+            return [f"### {words.NO_FACE}\n\n{facts}", None, gr.skip()]
+        first = moment.result.readings[0]
+        label = self._label.postprocess(shown.shares(first))
+        return [f"{shown.told(first)}\n\n{facts}", label.model_dump(), self._timeline(session)]
+
+    def _timeline(self, session: _Session) -> Any:
+        now = session.times[-1]
+        if now - session.drawn < _DRAWN:
+            return gr.skip()
+        session.drawn = now
+        plotted = self._plot.postprocess(_rows(session.history, now))
+        return plotted.model_dump() if plotted else gr.skip()
+
+
+def _painted(engine: Engine, moment: Moment, where: bool) -> Pixels:
+    pixels = moment.pixels
+    assert pixels is not None, "what was handed over comes back"
+    if where and len(moment.result):
+        face, framing = moment.result.faces[0], framing_of(engine.card, engine.detector)
+        seen = engine.look(engine.crop(pixels, face)).map
+        pixels = with_map(pixels, seen, face, framing) if seen else pixels
+    return paint(pixels, as_painted(moment.result))
+
+
+def _bytes(payload: Any) -> bytes:
+    """The picture in a frame's address; empty where there is none."""
+    url = payload.get("url") if isinstance(payload, dict) else None
+    if not url or not url.startswith("data:image/"):
+        return b""
+    try:
+        return base64.b64decode(url.partition(",")[2], validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _rows(history: Any, now: float = 0.0) -> pd.DataFrame:
+    rows = [(round(at - now, 2), label, share) for at, shares in history for label, share in shares.items()]
+    return pd.DataFrame(rows, columns=["seconds", "expression", "share"])

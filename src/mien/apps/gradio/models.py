@@ -1,0 +1,95 @@
+"""The tab of the models: what each says of itself, side by side and as curves."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from mien import words
+from mien.apps.cards import comparison, coverage, facts
+from mien.apps.gradio.engines import Engines
+from mien.labels import colour
+from mien.models import ModelCard
+
+
+def chooser(engines: Engines) -> Any:
+    """The model that reads in this page; nothing to choose where there is one."""
+    return gr.Dropdown(
+        list(engines.names),
+        value=engines.default,
+        label="Read with",
+        visible=len(engines.names) > 1,
+        elem_id="model",
+        render=False,
+    )
+
+
+def models_tab(engines: Engines, model: Any) -> None:
+    """Made inside a ``gr.Tab``; ``model`` is the chooser, and is placed here."""
+    cards = engines.cards()
+    gr.Markdown("What reads the faces here, and how well. Every number is measured on faces it did not learn from.")
+    model.render()
+    with gr.Row():
+        with gr.Column(min_width=320):
+            rows = [[name, *cells] for name, cells in comparison(cards)]
+            gr.Dataframe(rows, headers=["", *cards], interactive=False, label="In numbers", buttons=["fullscreen"])
+        with gr.Column(min_width=320):
+            _curves(cards)
+    for name, card in cards.items():
+        _one(name, card, name == engines.default)
+    gr.Markdown(_limits(cards[engines.default]))
+
+
+def _curves(cards: dict[str, ModelCard]) -> None:
+    points = [(100 * kept, 100 * right, name) for name, card in cards.items() for kept, right in coverage(card)]
+    if points:
+        gr.LinePlot(
+            pd.DataFrame(points, columns=["faces kept, the surest first (%)", "right (%)", "model"]),
+            x="faces kept, the surest first (%)",
+            y="right (%)",
+            color="model" if len(cards) > 1 else None,
+            height=260,
+            label="How often it is right when it may leave out the faces it is least sure of",
+            elem_id="models-curve",
+        )
+
+
+def _one(name: str, card: ModelCard, usual: bool) -> None:
+    with gr.Accordion(f"{name}{' (the usual one)' if usual else ''}", open=usual), gr.Row():
+        lines = [f"| **{escape(word)}** | {_cell(value)} |" for word, value in facts(card)]
+        gr.Markdown("\n".join(["| | |", "|---|---|", *lines]), min_width=320)
+        scores = card.scores.get("per_class") or {}
+        if scores:
+            labels = tuple(scores)
+            gr.BarPlot(
+                pd.DataFrame(
+                    [(label, score["f1"], label) for label, score in scores.items()], columns=["", "F1", "of"]
+                ),
+                x="",
+                y="F1",
+                color="of",
+                color_map={label: colour(label, labels) for label in labels},
+                sort=list(labels),
+                y_lim=[0, 1],
+                height=260,
+                label="By expression (F1)",
+                elem_id=f"models-f1-{name}",
+                min_width=320,
+            )
+
+
+def _cell(value: str) -> str:
+    return escape(value).replace("|", "\\|")
+
+
+def _limits(card: ModelCard) -> str:
+    often = []
+    if accuracy := card.scores.get("accuracy"):
+        many = f"{len(card.labels)} expressions in {100 * accuracy:.0f} of 100"
+        often = [f"It is wrong often: on test faces it names the right one of {many}."]
+    cannot = [words.CANNOT[0], *often, *words.CANNOT[1:]]
+    listed = "\n".join(f"- {sentence}" for sentence in cannot)
+    return f"### What it cannot do\n\n{listed}\n\n### What it must not be used for\n\n{words.MUST_NOT}"

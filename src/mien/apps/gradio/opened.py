@@ -1,0 +1,51 @@
+"""An explanation as pictures, drawn in the style of every window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from html import escape
+
+from mien.explain import Explanation, Layer, journey, pictures
+from mien.types import Pixels
+
+#: What the methods are called, and what each does.
+METHODS = {
+    "cam": "Class map: exact, from the last layer; at once",
+    "occlusion": "Covering: what is lost when a part is covered; about a second",
+    "rise": "Random masks: many random covers, averaged; a second or two",
+}
+
+
+def layers(told: Explanation) -> Iterator[tuple[Pixels, str]]:
+    """A sheet of maps for each layer, with its name, in order."""
+    before: Layer | None = None
+    for layer in told.layers:
+        placed = len(layer.shape) == 3
+        if placed or layer.kind == "pool":
+            yield pictures.maps(layer, told.crop.shape[0], before), layer.name
+        before = layer if placed else before
+
+
+def network(told: Explanation) -> Iterator[tuple[Pixels, str]]:
+    """The network as a whole: what each layer answers and sees, its first filters, where its numbers are."""
+    if told.layers:
+        yield pictures.activations(told.layers, told.crop), "Every layer at a glance"
+        yield pictures.reach(replace(told, layers=told.layers)), "What one place of each layer sees"
+    if told.kernels is not None:
+        yield pictures.kernels(told.kernels), f"The filters of {told.kernels.layer}"
+    if told.costs:
+        yield pictures.costs(told), "Where the numbers are"
+
+
+def answer(told: Explanation) -> Iterator[tuple[Pixels, str]]:
+    """How the answer comes about: the softmax, and the sum behind it where the network has one."""
+    yield pictures.softmax(told), "The softmax"
+    if told.contributions:
+        yield pictures.contributions(told), f"What speaks for {told.target}, and what against"
+
+
+def steps(told: Explanation, pixels: Pixels) -> str:
+    """The journey as a page within the page, nobody to the rest of it."""
+    inner = escape(journey.page(told, pixels), quote=True)
+    return f'<iframe class="journey" title="Step by step" sandbox="allow-scripts" srcdoc="{inner}"></iframe>'

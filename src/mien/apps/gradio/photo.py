@@ -1,0 +1,142 @@
+"""The tab for photos."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+
+from mien import words
+from mien.apps.gradio import shown
+from mien.apps.gradio.engines import Engines
+from mien.apps.gradio.sending import sent
+from mien.apps.gradio.told import told
+from mien.apps.samples import CREDIT, paths
+from mien.draw import paint
+from mien.pages.pictures import encoded
+from mien.report import csv_header, csv_rows
+from mien.types import FrameResult, Pixels
+
+#: Said where nothing has been read yet.
+_EMPTY = f"Drop a photo, paste one, or take one of the portraits below. {words.LIMIT}"
+
+
+class PhotoTab:
+    """Made inside a ``gr.Tab``."""
+
+    def __init__(self, engines: Engines, model: Any, queue: dict[str, Any]) -> None:
+        self._engines = engines
+        self._result = gr.State(None, time_to_live=900)
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=5, min_width=320):
+                self.photo = photo_input("Photo")
+                examples(self.photo)
+            with gr.Column(scale=6, min_width=320):
+                self._said = gr.Markdown(_EMPTY, elem_classes="said", elem_id="photo-said")
+                self._label = gr.Label(show_heading=False, show_label=False, visible=False, elem_id="photo-label")
+                self._faces = gr.Gallery(
+                    label="Faces: choose one",
+                    columns=4,
+                    height="auto",
+                    allow_preview=False,
+                    visible=False,
+                    object_fit="cover",
+                    elem_id="photo-faces",
+                    buttons=[],
+                )
+        self._seen = gr.AnnotatedImage(label="What was read", visible=False, elem_id="photo-seen", format="jpeg")
+        with gr.Row(visible=False) as self._saves:
+            self._files = [gr.DownloadButton(f"Save {name}", size="sm") for name in ("JSON", "CSV", "picture")]
+        outputs = [self._result, self._said, self._label, self._faces, self._seen, self._saves, *self._files]
+        gr.on(
+            [self.photo.change, model.change],
+            self._read,
+            [self.photo, model],
+            outputs,
+            api_visibility="private",
+            show_progress_on=self._said,
+            trigger_mode="always_last",
+            preprocess=False,
+            **queue,
+        )
+        chosen = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+        self._faces.select(self._choose, self._result, [self._said, self._label], **chosen)
+        self._seen.select(self._choose, self._result, [self._said, self._label], **chosen)
+
+    def _read(self, payload: Any, model: str) -> list[Any]:
+        photo = sent(payload)
+        if photo is None:
+            return [None, _EMPTY, *_hidden(4), *_hidden(0), *[gr.skip()] * 3]
+        with told():
+            engine = self._engines.get(model)
+            pixels = photo.pixels()
+            result = replace(engine.read(pixels), source=photo.name)
+        return [result, *_shown(pixels, result), gr.Row(visible=True), *self._written(pixels, result, engine.labels)]
+
+    def _written(self, pixels: Pixels, result: FrameResult, labels: tuple[str, ...]) -> list[Any]:
+        """The result as files, in the folder that Gradio empties."""
+        stem = Path(result.source).stem or "photo"
+        table = io.StringIO(newline="")
+        csv.writer(table, lineterminator="\n").writerows([csv_header(labels), *csv_rows(result, labels)])
+        data = {
+            f"{stem}.json": result.to_json().encode() + b"\n",
+            f"{stem}.csv": table.getvalue().encode(),
+            f"{stem}-read.jpg": encoded(paint(pixels, result), "jpeg", 92),
+        }
+        folder = self.photo.GRADIO_CACHE
+        return [save_bytes_to_cache(each, name, folder) for name, each in data.items()]
+
+    def _choose(self, result: FrameResult | None, event: gr.SelectData) -> list[Any]:
+        if result is None or not 0 <= event.index < len(result):
+            return [gr.skip(), gr.skip()]
+        reading = result.readings[event.index]
+        return [shown.told(reading, event.index + 1), shown.shares(reading)]
+
+
+def photo_input(label: str) -> Any:
+    """A place for one photo: dropped, chosen or pasted."""
+    return gr.Image(
+        sources=["upload", "clipboard"],
+        type="filepath",
+        label=label,
+        height=360,
+        buttons=["fullscreen"],
+        elem_id=f"{label.lower().replace(' ', '-')}-input",
+    )
+
+
+def examples(photo: Any) -> None:
+    """The free portraits, under a place for a photo."""
+    files = paths()
+    gr.Examples(
+        [[str(path)] for path in files.values()],
+        photo,
+        label="No photo at hand?",
+        example_labels=None,
+        api_visibility="private",
+    )
+    gr.Markdown(CREDIT, elem_classes="fine")
+
+
+def _shown(pixels: Pixels, result: FrameResult) -> list[Any]:
+    if not len(result):
+        seen = (shown.smaller(pixels), [])
+        return [shown.nobody(), *_hidden(2), gr.AnnotatedImage(seen, color_map={}, visible=True)]
+    picture, hues = shown.annotated(pixels, result)
+    many = len(result) > 1
+    first = result.readings[0]
+    return [
+        shown.told(first, 1 if many else None),
+        gr.Label(shown.shares(first), visible=True),
+        gr.Gallery(shown.portraits(pixels, result) if many else None, visible=many, selected_index=0 if many else None),
+        gr.AnnotatedImage(picture, color_map=hues, visible=True),
+    ]
+
+
+def _hidden(count: int) -> list[Any]:
+    return [gr.update(visible=False)] * count

@@ -1,0 +1,95 @@
+"""A result in Gradio's components, in the words and colours of every window."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien import words
+from mien.draw import paint
+from mien.labels import colour
+from mien.types import Box, FrameResult, Pixels, Reading
+
+#: The longest side of a picture in the page: Gradio keeps a layer as large as the picture for each face.
+LONGEST = 1600
+
+#: So many faces get a layer of their own; the others are painted and listed all the same.
+_LAYERS = 24
+
+#: The side of a face in the row of faces, and how much around its box is shown.
+_SIDE, _AROUND = 160, 0.2
+
+
+def annotated(pixels: Pixels, result: FrameResult) -> tuple[Any, dict[str, str]]:
+    """What ``gr.AnnotatedImage`` shows, and the colours of its legend: the picture painted, a layer for each face."""
+    painted = smaller(paint(pixels, result))
+    scale = painted.shape[1] / pixels.shape[1]
+    readings = result.readings[:_LAYERS]
+    names = [named(number, reading) for number, reading in enumerate(readings, 1)]
+    layers = [(_glow(reading.face.box, scale, painted), name) for reading, name in zip(readings, names, strict=True)]
+    hues = {name: hue(reading) for reading, name in zip(readings, names, strict=True)}
+    return (painted, layers), hues
+
+
+def named(number: int, reading: Reading) -> str:
+    """``1 · looks happy · 93 %``: different for each face."""
+    return f"{number} · {words.headline(reading)}"
+
+
+def hue(reading: Reading) -> str:
+    return colour(reading.emotions.top, reading.emotions.labels)
+
+
+def portraits(pixels: Pixels, result: FrameResult) -> list[tuple[Pixels, str]]:
+    """Each face by itself, for a gallery."""
+    return [(_portrait(pixels, each.face.box), named(number, each)) for number, each in enumerate(result, 1)]
+
+
+def told(reading: Reading, number: int | None = None) -> str:
+    """What a face's expression looks like, as Markdown: what is seen first, then what speaks for caution."""
+    who = f"Face {number} " if number else ""
+    lines = [f"### {escape(who + words.headline(reading))}"]
+    lines += [f"**{escape(doubt)}**" for doubt in words.doubts(reading)]
+    lines += [escape(each) for each in (words.mixture(reading), words.ten_people(reading)) if each]
+    return "\n\n".join(lines)
+
+
+def shares(reading: Reading) -> dict[str, float]:
+    """What ``gr.Label`` shows."""
+    return dict(reading.emotions.shares)
+
+
+def nobody() -> str:
+    return f"### {words.NO_FACE}\n\n{words.NO_FACE_HELP}"
+
+
+def smaller(pixels: Pixels, longest: int = LONGEST) -> Pixels:
+    """The picture with its longest side within bounds."""
+    height, width = pixels.shape[:2]
+    if max(height, width) <= longest:
+        return pixels
+    part = longest / max(height, width)
+    size = max(round(width * part), 1), max(round(height * part), 1)
+    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BOX), np.uint8)
+
+
+def _glow(box: Box, scale: float, painted: Pixels) -> NDArray[np.float64]:
+    """A face's place as a faint layer; the legend brings it forward."""
+    layer = np.zeros(painted.shape[:2])
+    left, top = max(round(box.x * scale), 0), max(round(box.y * scale), 0)
+    right, bottom = round((box.x + box.width) * scale), round((box.y + box.height) * scale)
+    layer[top:bottom, left:right] = 0.12
+    return layer
+
+
+def _portrait(pixels: Pixels, box: Box) -> Pixels:
+    height, width = pixels.shape[:2]
+    side = min(round(max(box.width, box.height) * (1 + 2 * _AROUND)), width, height)
+    left = min(max(box.x + box.width // 2 - side // 2, 0), width - side)
+    top = min(max(box.y + box.height // 2 - side // 2, 0), height - side)
+    cut = Image.fromarray(pixels[top : top + side, left : left + side])
+    return np.array(cut.resize((_SIDE, _SIDE), Image.Resampling.BOX if side > _SIDE else Image.Resampling.BICUBIC))

@@ -1,0 +1,23 @@
+"""What was foreseen, in Gradio's language: a sentence on the page, and the same sentence for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gradio as gr
+
+from mien.errors import MienError
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Inside, a MienError becomes Gradio's own kind of error, which stays until it has been read."""
+    try:
+        yield
+    except MienError as error:
+        raise refused(str(error)) from error
+
+
+def refused(sentence: str) -> gr.Error:
+    return gr.Error(sentence, duration=None, title="That did not work", print_exception=False)

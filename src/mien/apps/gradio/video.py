@@ -1,0 +1,211 @@
+"""The tab for films."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from mien import words
+from mien.apps.film.gathered import Gathered, Order, gather
+from mien.apps.gradio.engines import Engines
+from mien.apps.gradio.sending import MAX_FILM_BYTES, MAX_FILM_SECONDS, MB, Sent, sent
+from mien.apps.gradio.told import refused, told
+from mien.engine import Engine
+from mien.errors import MienError
+from mien.labels import colour
+from mien.moments import Told
+from mien.moments.words import clock
+
+#: So many points of a person's shares are drawn.
+_POINTS = 400
+
+_EMPTY = f"""Whose expression looks like what, and when: people keep their number, and what lasts is an event.
+
+Up to {MAX_FILM_BYTES // MB} MB; of long films the first {MAX_FILM_SECONDS / 60:.0f} minutes are read.
+What is made of a film is removed after 15 minutes."""
+
+
+class Reading:
+    """One film, read in a thread of its own, that can be stopped in the middle."""
+
+    def __init__(self, engine: Engine, film: Sent, fps: float, hidden: bool, cache: str) -> None:
+        Path(cache).mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="film-", dir=cache))
+        self.left = threading.Event()
+        self.points: list[tuple[int, float, dict[str, float]]] = []
+        self.gathered: Gathered | None = None
+        self.error: BaseException | None = None
+        self._facts: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._engine = engine
+        self._order = Order(film.film(), film.name, self.folder, fps, MAX_FILM_SECONDS, hidden)
+        self._thread = threading.Thread(target=self._run, name="mien-film", daemon=True)
+        self._thread.start()
+
+    def news(self) -> Iterator[dict[str, Any]]:
+        """How far it is, each time that changes, until it ends; whoever stops listening stops it."""
+        try:
+            while self._thread.is_alive() or not self._facts.empty():
+                try:
+                    yield self._facts.get(timeout=0.2)
+                except Empty:
+                    continue
+        finally:
+            self.left.set()
+            self._thread.join()
+            if self.gathered is None:
+                shutil.rmtree(self.folder, ignore_errors=True)
+        if self.error is not None:
+            raise self.error
+
+    def files(self) -> dict[str, Path]:
+        """What came of it, by name."""
+        return {name: self.folder / name for name in (self.gathered.results if self.gathered else ())}
+
+    def _run(self) -> None:
+        try:
+            self.gathered = gather(
+                self._engine, self._order, left=self.left.is_set, tell=self._facts.put, see=self._seen
+            )
+        except BaseException as error:  # noqa: BLE001 - it is raised again where somebody listens
+            self.error = error
+
+    def _seen(self, told_: Told) -> None:
+        for reading in told_.moment:
+            if reading.track is not None and reading.quality.ok:
+                self.points.append((reading.track, told_.moment.seconds, dict(reading.emotions.shares)))
+
+
+class VideoTab:
+    """Made inside a ``gr.Tab``."""
+
+    def __init__(self, engines: Engines, model: Any, queue: dict[str, Any]) -> None:
+        self._engines = engines
+        self._readings: dict[str, Reading] = {}
+        labels = engines.get().labels
+        with gr.Row():
+            with gr.Column(scale=5, min_width=320):
+                self._film = gr.Video(sources=["upload"], label="Film", height=320, buttons=[], elem_id="video-input")
+                fps = gr.Slider(1, 25, 10, step=1, label="Frames read of each second")
+                hidden = gr.Checkbox(False, label="Hide the faces in what is made of it")
+                with gr.Row():
+                    begin = gr.Button("Read the film", variant="primary", elem_id="video-begin")
+                    stop = gr.Button("Stop", visible=False, elem_id="video-stop")
+            with gr.Column(scale=6, min_width=320):
+                self._said = gr.Markdown(_EMPTY, elem_classes="said", elem_id="video-said")
+                painted = gr.Video(label="What was read", visible=False, buttons=["download"], elem_id="video-seen")
+        points = gr.State(None, time_to_live=900)
+        with gr.Column(visible=False) as found:
+            person = gr.Radio([], label="Person", elem_id="video-person")
+            plot = gr.LinePlot(
+                x="seconds",
+                y="share",
+                color="expression",
+                color_map={label: colour(label, labels) for label in labels},
+                y_lim=[0, 1],
+                height=260,
+                label="What their expression looked like",
+                elem_id="video-plot",
+            )
+            events = gr.Dataframe(
+                headers=["person", "looks", "from", "to", "peak"], interactive=False, label="Events",
+                elem_id="video-events", buttons=["fullscreen", "copy"],
+            )  # fmt: skip
+            files = gr.Files(label="Report, tables, subtitles and the film", elem_id="video-files")
+        gr.on(
+            [begin.click],
+            self._read,
+            [self._film, fps, hidden, model],
+            [self._said, begin, stop, painted, found, points, person, plot, events, files],
+            preprocess=False,
+            api_visibility="private",
+            show_progress="minimal",
+            show_progress_on=self._said,
+            **queue,
+        )
+        stop.click(self._stop, queue=False, api_visibility="private")
+        person.input(_shares, [points, person], plot, queue=False, api_visibility="private", show_progress="hidden")
+
+    def _read(self, payload: Any, fps: float, hidden: bool, model: str, request: gr.Request) -> Iterator[list[Any]]:
+        film, nothing = sent(payload), [gr.skip()] * 5
+        if film is None:
+            raise refused("There is no film yet. Drop one above, or choose it.")
+        with told():
+            reading = Reading(self._engines.get(model), film, float(fps), bool(hidden), self._film.GRADIO_CACHE)
+            self._readings[str(request.session_hash)] = reading
+            buttons = [gr.Button(visible=False), gr.Button(visible=True)]
+            yield ["The film is opened …", *buttons, gr.Video(None, visible=False), gr.Column(visible=False), *nothing]
+            try:
+                for facts in reading.news():
+                    yield [progress(facts), *[gr.skip()] * 9]
+            except MienError:
+                yield [_EMPTY, *_ready(), *[gr.skip()] * 7]
+                raise
+            finally:
+                self._readings.pop(str(request.session_hash), None)
+        yield self._result(reading)
+
+    def _result(self, reading: Reading) -> list[Any]:
+        if reading.gathered is None:
+            return ["Stopped. Nothing of the film is kept.", *_ready(), *[gr.skip()] * 7]
+        facts, made = reading.gathered.facts, reading.files()
+        people = [one["person"] for one in facts["found"]["people"]]
+        first = people[0] if people else None
+        chooser = gr.Radio([(f"Person {one}", one) for one in people], value=first, visible=len(people) > 1)
+        film = gr.Video(str(made["film.webm"]) if "film.webm" in made else None, visible="film.webm" in made)
+        rows = [_row(event) for event in facts["found"]["events"]]
+        kept = [gr.Column(visible=True), reading.points, chooser, _shares(reading.points, first), rows]
+        return [_summary(facts), *_ready(), film, *kept, [str(path) for path in made.values()]]
+
+    def _stop(self, request: gr.Request) -> None:
+        if reading := self._readings.get(str(request.session_hash)):
+            reading.left.set()
+
+
+def progress(facts: dict[str, Any]) -> str:
+    """How far it is, as a sentence."""
+    of = f" of {clock(facts['of'])}" if facts.get("of") else ""
+    people = facts["people"]
+    who = "nobody yet" if not people else "one person" if people == 1 else f"{people} people"
+    return f"### Read up to {clock(facts['seconds'])}{of}\n\n{facts['frames']} frames, {who}."
+
+
+def _ready() -> list[Any]:
+    return [gr.Button(visible=True), gr.Button(visible=False)]
+
+
+def _summary(facts: dict[str, Any]) -> str:
+    found = facts["found"]
+    if not found["people"]:
+        return f"### {words.NO_FACE}\n\n{words.NO_FACE_HELP}"
+    lines = [f"### {clock(found['end'] - found['start'])} read, {_people(len(found['people']))}"]
+    for one in found["people"]:
+        parts = ", ".join(f"{words.percent(part)} {label}" for label, part in list(one["looks"].items())[:3])
+        lines.append(f"- Person {one['person']}: {parts or 'never clear enough to judge'}")
+    if facts.get("complaint"):
+        lines.append(f"\n**{facts['complaint']}**")
+    return "\n".join(lines)
+
+
+def _people(count: int) -> str:
+    return "one person" if count == 1 else f"{count} people"
+
+
+def _row(event: dict[str, Any]) -> list[Any]:
+    looked = words.looks(event["label"]).removeprefix("looks ")
+    return [event["person"], looked, clock(event["start"]), clock(event["end"]), words.percent(event["peak"])]
+
+
+def _shares(points: list[tuple[int, float, dict[str, float]]] | None, person: int | None) -> pd.DataFrame:
+    """One person's shares over the film, thinned out evenly."""
+    own = [(at, shares) for track, at, shares in points or () if track == person]
+    thinned = own[:: max(-(-len(own) // _POINTS), 1)]
+    rows = [(round(at, 2), label, share) for at, shares in thinned for label, share in shares.items()]
+    return pd.DataFrame(rows, columns=["seconds", "expression", "share"])
