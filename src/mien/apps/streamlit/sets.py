@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mien.apps.streamlit.held import Photo
@@ -55,7 +55,7 @@ def drawn(tell: Tell) -> Report:
     tell("drawing faces")
     with _folder() as folder:
         pencil.write(folder / "drawn", DRAWN)
-        return _reported(folder / "drawn", tell, cached=False)
+        return replace(_reported(folder / "drawn", tell, cached=False), name="Drawn faces")
 
 
 def _reported(path: Path, tell: Tell, *, cached: bool) -> Report:

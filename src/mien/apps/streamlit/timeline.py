@@ -9,35 +9,40 @@ import streamlit as st
 from mien.labels import colour
 from mien.words import looks
 
+#: In pixels: a person's row, and the bar in it.
+_ROW, _BAR = 34, 18
+
 
 def timeline(events: list[dict[str, Any]], end: float) -> None:
     """A row for each person, a bar for each event in its expression's colour."""
-    import altair as alt
+    st.vega_lite_chart(spec=chart(events, end))
 
-    rows = [{**each, "who": f"Person {each['person']}", "looked": looks(each["label"])} for each in events]
+
+def chart(events: list[dict[str, Any]], end: float) -> dict[str, Any]:
+    """The chart in Vega-Lite's words."""
     labels = tuple(dict.fromkeys(each["label"] for each in events))
-    people = len({each["person"] for each in events})
-    chart = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_bar(cornerRadius=3, height=18)
-        .encode(
-            x=alt.X("start:Q", title="seconds", scale=alt.Scale(domain=[0, max(end, 0.1)])),
-            x2="end:Q",
-            y=alt.Y("who:N", title=None, sort=None),
-            color=alt.Color(
-                "label:N",
-                title=None,
-                scale=alt.Scale(domain=list(labels), range=[colour(each, labels) for each in labels]),
-                legend=alt.Legend(orient="bottom"),
-            ),
-            tooltip=[
-                alt.Tooltip("who:N", title="Who"),
-                alt.Tooltip("looked:N", title="What"),
-                alt.Tooltip("start:Q", title="From", format=".1f"),
-                alt.Tooltip("end:Q", title="To", format=".1f"),
-                alt.Tooltip("peak:Q", title="Peak", format=".0%"),
+    rows = [{**each, "who": f"Person {each['person']}", "looked": looks(each["label"])} for each in events]
+    people = list(dict.fromkeys(each["who"] for each in sorted(rows, key=lambda each: each["person"])))
+    hues = {"domain": list(labels), "range": [colour(each, labels) for each in labels]}
+    return {
+        "data": {"values": rows},
+        "mark": {"type": "bar", "height": _BAR, "cornerRadius": 3},
+        "height": {"step": _ROW},
+        "encoding": {
+            "x": {**_field("start"), "title": "seconds", "scale": {"domain": [0, max(end, 0.1)]}},
+            "x2": {"field": "end"},
+            "y": {**_field("who"), "title": None, "sort": people},
+            "color": {**_field("label"), "title": None, "scale": hues, "legend": {"orient": "bottom"}},
+            "tooltip": [
+                {**_field("who"), "title": "Who"},
+                {**_field("looked"), "title": "What"},
+                {**_field("start"), "title": "From", "format": ".1f"},
+                {**_field("end"), "title": "To", "format": ".1f"},
+                {**_field("peak"), "title": "Peak", "format": ".0%"},
             ],
-        )
-        .properties(height=60 + 34 * people, usermeta={"embedOptions": {"actions": False}})
-    )
-    st.altair_chart(chart)
+        },
+    }
+
+
+def _field(name: str) -> dict[str, Any]:
+    return {"field": name, "type": "quantitative" if name in ("start", "end", "peak") else "nominal"}

@@ -68,7 +68,7 @@ def _begin(several: Sequence[Photo]) -> None:
 
 
 def _photo(reads: list[Read]) -> Read:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         place = 0
         if len(reads) > 1:
             names = [each.photo.name for each in reads]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import streamlit as st
@@ -162,9 +162,14 @@ def _found(film: Film) -> None:
     if film.events:
         st.markdown("**Who looked how, and when**")
         timeline(film.events, film.facts["found"]["end"])
-        st.dataframe([_event(each) for each in film.events], hide_index=True, height=250)
+        st.dataframe([_event(each) for each in film.events], hide_index=True, height=_high(len(film.events)))
     else:
         st.info("No expression stood out for long enough to be an event.")
+
+
+def _high(rows: int) -> int | Literal["content"]:
+    """A long table scrolls."""
+    return "content" if rows < 12 else 420
 
 
 def _person(told: dict[str, Any]) -> dict[str, Any]:
