@@ -70,7 +70,7 @@ def _skyline(layer: Layer, css: str = "skyline", most: int = _BARS) -> str:
     told = f"{len(values)} bars, the highest {top:.2f}"
     spoken = f"role='img' aria-label='{told}'" if css == "skyline" else "aria-hidden='true'"
     return (
-        f"<svg class='{css} bars' viewBox='0 0 {8 * len(values)} 100' preserveAspectRatio='none' {spoken}>{bars}</svg>"
+        f"<svg class='{css} columns' viewBox='0 0 {8 * len(values)} 100' preserveAspectRatio='none' {spoken}>{bars}</svg>"
     )
 
 
