@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mien.apps.cli.bar import Bar
-from mien.apps.cli.choices import complete_models
+from mien.apps.cli.choices import MODEL_OR_RUN
 from mien.apps.cli.data_source import extras
 from mien.apps.cli.evaluate import SPLIT
 from mien.apps.cli.located import LABELS, SCALE, located
@@ -26,13 +26,7 @@ Exit status: 0; 1 if the model or the data cannot be used or the folder not be w
 
 
 @click.command(epilog=EPILOG)
-@click.option(
-    "--model",
-    default="base",
-    metavar="NAME",
-    shell_complete=complete_models,
-    help="A model from 'mien models', an .onnx, .keras or .h5 file, or the folder of a training run. Without it: base.",
-)
+@MODEL_OR_RUN
 @click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
 @SPLIT
 @click.option(

@@ -1,4 +1,4 @@
-"""Names for the shell to complete; looked up only when it asks."""
+"""Options that several commands share, and names for the shell to complete; looked up only when it asks."""
 
 from __future__ import annotations
 
@@ -31,3 +31,31 @@ def complete_models(context: click.Context, option: click.Parameter, begun: str)
         names = []
     # An .onnx file serves as well, so the shell's own files are offered where no name fits.
     return names or [CompletionItem(begun, type="file")]
+
+
+#: Who finds the faces.
+DETECTOR = click.option(
+    "--detector",
+    default="auto",
+    metavar="NAME",
+    shell_complete=complete_detectors,
+    help="haar, yunet, none (the picture is the face), or auto: yunet where it is installed, else haar.",
+)
+
+#: Who reads them.
+MODEL = click.option(
+    "--model",
+    default="base",
+    metavar="NAME",
+    shell_complete=complete_models,
+    help="A model from 'mien models', or an .onnx file. Without it: base.",
+)
+
+#: The same where what training leaves behind is welcome too.
+MODEL_OR_RUN = click.option(
+    "--model",
+    default="base",
+    metavar="NAME",
+    shell_complete=complete_models,
+    help="A model from 'mien models', an .onnx, .keras or .h5 file, or the folder of a training run. Without it: base.",
+)

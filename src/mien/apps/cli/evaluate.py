@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mien.apps.cli.bar import Bar
-from mien.apps.cli.choices import complete_models
+from mien.apps.cli.choices import MODEL_OR_RUN
 from mien.apps.cli.located import LABELS, SCALE, located
 from mien.apps.cli.output import printable, remark, say
 
@@ -33,13 +33,7 @@ SPLIT = click.option(
 
 
 @click.command(epilog=EPILOG)
-@click.option(
-    "--model",
-    default="base",
-    metavar="NAME",
-    shell_complete=complete_models,
-    help="A model from 'mien models', an .onnx, .keras or .h5 file, or the folder of a training run. Without it: base.",
-)
+@MODEL_OR_RUN
 @click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
 @SPLIT
 @click.option(

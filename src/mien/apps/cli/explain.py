@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mien.apps.cli.choices import complete_detectors, complete_models
+from mien.apps.cli.choices import DETECTOR, MODEL
 from mien.apps.cli.output import on_terminal, printable
 from mien.apps.cli.paths import STDIN, holds_originals, is_address
 from mien.apps.cli.reader import LoadEngine
@@ -96,20 +96,8 @@ def _formats(context: click.Context, option: click.Parameter, given: tuple[str, 
     metavar="html|png|npz|json",
     help="Write only files of this kind; may be repeated.",
 )
-@click.option(
-    "--detector",
-    default="auto",
-    metavar="NAME",
-    shell_complete=complete_detectors,
-    help="haar, yunet, none (the picture is the face), or auto: yunet where it is installed, else haar.",
-)
-@click.option(
-    "--model",
-    default="base",
-    metavar="NAME",
-    shell_complete=complete_models,
-    help="A model from 'mien models', or an .onnx file. Without it: base.",
-)
+@DETECTOR
+@MODEL
 @click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to look for, in pixels.")
 @click.option("--require-face", is_flag=True, help="Exit with 1 if any picture has no face.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")

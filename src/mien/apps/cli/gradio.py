@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from mien.apps.cli.choices import complete_detectors, complete_models
+from mien.apps.cli.choices import DETECTOR, MODEL
 from mien.apps.cli.output import on_terminal, printable, remark, say
 from mien.errors import DetectorError, ModelMissing
 
@@ -33,20 +33,8 @@ with 0. Exit status: 1 if it cannot listen or cannot be shared, 2 for an unknown
     is_flag=True,
     help="Give the page a public address for some days. Needs a network, and goes through Gradio's own servers.",
 )
-@click.option(
-    "--detector",
-    default="auto",
-    metavar="NAME",
-    shell_complete=complete_detectors,
-    help="haar, yunet, none (the picture is the face), or auto: yunet where it is installed, else haar.",
-)
-@click.option(
-    "--model",
-    default="base",
-    metavar="NAME",
-    shell_complete=complete_models,
-    help="A model from 'mien models', or an .onnx file. Without it: base.",
-)
+@DETECTOR
+@MODEL
 @click.pass_context
 def gradio(context: click.Context, host: str, port: int, share: bool, detector: str, model: str) -> None:
     """Open the Gradio page: photos, camera, films, and the inside of the network.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from mien.apps.cli.choices import complete_detectors, complete_models
+from mien.apps.cli.choices import DETECTOR, MODEL
 from mien.apps.cli.output import printable
 from mien.apps.cli.reader import LoadEngine
 from mien.errors import DetectorError, ModelMissing
@@ -68,20 +68,8 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic only in newer 
 @click.option("--size", type=Size(), help="Ask the camera for this size.")
 @click.option("--yes", is_flag=True, help="The notice about what is kept has been read.")
 @click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to look for, in pixels.")
-@click.option(
-    "--detector",
-    default="auto",
-    metavar="NAME",
-    shell_complete=complete_detectors,
-    help="haar, yunet, none (the picture is the face), or auto: yunet where it is installed, else haar.",
-)
-@click.option(
-    "--model",
-    default="base",
-    metavar="NAME",
-    shell_complete=complete_models,
-    help="A model from 'mien models', or an .onnx file. Without it: base.",
-)
+@DETECTOR
+@MODEL
 @click.pass_context
 def live(context: click.Context, /, **options: Any) -> None:
     """Read the expressions before a camera, in a window.

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mien.apps.cli.choices import complete_detectors, complete_models
+from mien.apps.cli.choices import DETECTOR, MODEL_OR_RUN
 from mien.apps.cli.located import LABELS, SCALE, is_keras, readable
 from mien.apps.cli.output import on_terminal, printable
 from mien.apps.cli.paths import STDIN, STDOUT, holds_originals, is_address, is_file, same_file
@@ -58,20 +58,8 @@ class Request:
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each picture.")
 @click.option("--csv", metavar="FILE", help="Write a table with one row for each face; - is stdout.")
 @click.option("--annotate", metavar="PATH", help="Write painted copies: a file for one picture, a folder for many.")
-@click.option(
-    "--detector",
-    default="auto",
-    metavar="NAME",
-    shell_complete=complete_detectors,
-    help="haar, yunet, none (the picture is the face), or auto: yunet where it is installed, else haar.",
-)
-@click.option(
-    "--model",
-    default="base",
-    metavar="NAME",
-    shell_complete=complete_models,
-    help="A model from 'mien models', an .onnx, .keras or .h5 file, or a training run. Without it: base.",
-)
+@DETECTOR
+@MODEL_OR_RUN
 @LABELS
 @SCALE
 @click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to look for, in pixels.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from mien.apps.cli.choices import complete_detectors, complete_models
+from mien.apps.cli.choices import DETECTOR, MODEL
 from mien.apps.cli.output import printable
 from mien.apps.cli.paths import STDOUT, is_address, same_file
 from mien.apps.cli.reader import LoadEngine
@@ -86,20 +86,8 @@ class Request:
 )
 @click.option("--raw", is_flag=True, help="Add the shares as they were read, before steadying, to --csv and --json.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped; give it the same options.")
-@click.option(
-    "--detector",
-    default="auto",
-    metavar="NAME",
-    shell_complete=complete_detectors,
-    help="haar, yunet, none (the picture is the face), or auto: yunet where it is installed, else haar.",
-)
-@click.option(
-    "--model",
-    default="base",
-    metavar="NAME",
-    shell_complete=complete_models,
-    help="A model from 'mien models', or an .onnx file. Without it: base.",
-)
+@DETECTOR
+@MODEL
 @click.pass_context
 def video(context: click.Context, /, **options: Any) -> None:
     """Read the expressions in a film: whose, and when.
