@@ -2,7 +2,11 @@
 
 import base64
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -106,3 +110,42 @@ def test_lambda_s_handler_keeps_its_app(monkeypatch):
     assert aws.handler(event(path="/api/v1/models"))["statusCode"] == 200
     assert aws._apps == [app]
     assert aws.handler(event("POST", "/api/v1/videos", b"x", **{"content-type": "video/mp4"}))["statusCode"] == 404
+
+
+IMAGES = [ROOT / "Dockerfile", *sorted((ROOT / "deploy").rglob("Dockerfile*"))]
+
+
+@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.name)
+def test_the_linter_of_images_finds_nothing(path):
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    if (linter := shutil.which("hadolint", path=places)) is None:
+        pytest.skip("hadolint is in the extra 'dev' on Linux")
+    done = subprocess.run([linter, str(path)], capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+    assert done.returncode == 0
+
+
+def steps(word):
+    """What the first stage of the image copies, or runs, in one line each."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    first = text.split("\nFROM ")[1]
+    return re.findall(rf"^{word} (.+)$", first, re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="the image is one of Linux")
+def test_the_steps_of_the_image_make_a_small_environment_that_serves(tmp_path):
+    """Docker's own steps, but for the Python and the detector: what is copied, and each line that runs."""
+    for words in steps("COPY"):
+        *names, to = words.split()
+        for name in names:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, tmp_path / (name if to == "./" else to))
+    for step in steps("RUN"):
+        line = step.replace("python -m venv", f"{sys.executable} -m venv")
+        line = line.replace("/venv", f"{tmp_path}/venv").replace("/models", f"{tmp_path}/models")
+        subprocess.run(["sh", "-ec", line], cwd=tmp_path, env={**os.environ, "YUNET": "0"}, check=True)
+    files = [path for path in (tmp_path / "venv").rglob("*") if path.is_file() and not path.is_symlink()]
+    assert sum(path.stat().st_size for path in files) < 400_000_000
+    words = [tmp_path / "venv/bin/mien", "serve", "--print-config"]
+    assert "port = 8000" in subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
