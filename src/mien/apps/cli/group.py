@@ -17,6 +17,7 @@ COMMANDS = {
     "video": "mien.apps.cli.video",
     "live": "mien.apps.cli.live",
     "serve": "mien.apps.cli.serve",
+    "desktop": "mien.apps.cli.desktop",
     "gradio": "mien.apps.cli.gradio",
     "streamlit": "mien.apps.cli.streamlit",
     "models": "mien.apps.cli.models",

@@ -10,10 +10,10 @@ What is open and known lives without a window, and is tested so; views show it, 
     filming.py    the film; films.py what the worker does with it; film_files.py what comes of it
     watched.py    the camera; peering.py the inside of the network
     outcomes.py   what was read as files; kinds.py what was handed over
-    settings.py   what is remembered; bells.py who hears of what; system.py light or dark, how large, where to paste from
+    settings.py   what is remembered; bells.py who hears of what; shelf.py the models; system.py
 
-    window.py     the window; frame.py what stands around the pages; menus.py, keys.py, dialogs.py, dropping.py
+    start.py      the way in; window.py the window; frame.py around it; menus.py, dialogs.py, dropping.py, tidy.py
     theme.py      colours, letters and sizes; styles.py ttk in them; rounded.py, icons.py, drawing.py what is drawn
     parts.py      small pieces of every page; stage.py a picture in a page; shares.py the bars of a face
-    photo.py, strip.py, camera.py, video.py, timeline.py, inside.py, layers.py, maps.py, models.py   the pages
+    photo.py, camera.py, video.py, inside.py, models.py   pages; strip.py, timeline.py, layers.py, maps.py, moving.py
 """

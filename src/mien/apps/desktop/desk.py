@@ -13,6 +13,7 @@ from mien.apps.desktop.ground import Ground
 from mien.apps.desktop.kinds import sorted_out
 from mien.apps.desktop.peering import Peering
 from mien.apps.desktop.settings import Settings
+from mien.apps.desktop.shelf import Shelf
 from mien.apps.desktop.watched import Cameras
 from mien.apps.desktop.worker import LATER
 
@@ -30,6 +31,7 @@ class Desk:
         self.film = Filming(self.ground)
         self.inside = Peering(self.ground, self.album)
         self.camera = Cameras(self.ground, self.album)
+        self.shelf = Shelf(self.ground)
         self.page = PAGES[0]
         self.attach()
 
@@ -48,10 +50,10 @@ class Desk:
             self.page = page
             self.ground.bells.ring("page")
 
-    def open(self, paths: Iterable[Path]) -> None:
-        """Pictures, folders or a film, on the page where they belong."""
+    def open(self, paths: Iterable[Path], *, keep: bool = True) -> None:
+        """Pictures, folders or a film, on the page where they belong; ``keep`` them among the recent ones."""
         pictures, films = sorted_out(paths)
-        for path in (*films[:1], *pictures):
+        for path in (*films[:1], *pictures) if keep else ():
             self._remember(path)
         if films:
             self.show("video")

@@ -95,7 +95,7 @@ class Pane(tk.Frame):
     def _build(self, labels: tuple[str, ...]) -> None:
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
-        self._canvas = tk.Canvas(self, width=640, height=480, background="black", highlightthickness=0)
+        self._canvas = tk.Canvas(self, width=640, height=480, background=self._shades.panel, highlightthickness=0)
         self._canvas.grid(row=0, column=0, sticky="nsew")
         self._picture = Picture(self._canvas)
         side = tk.Frame(self, background=self._shades.panel, width=self._shades.long(WIDE))

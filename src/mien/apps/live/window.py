@@ -37,7 +37,7 @@ def open_window(instead: str = _WITHOUT) -> tk.Tk:
             f"Install it, or go without: {instead}",
         ) from error
     try:
-        root = tk.Tk()
+        root = tk.Tk(className="mien")
     except tk.TclError as error:
         raise MienError(
             f"There is no screen to open a window on: {error}", "A desktop was expected", instead

@@ -1,0 +1,152 @@
+"""The maps of one layer, as many as there is room for; and every layer at a glance."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.apps.desktop.drawing import face, grid, numbers
+from mien.apps.desktop.parts import Soon
+from mien.apps.desktop.peering import Insight
+from mien.apps.desktop.theme import Theme
+from mien.apps.live.look import Picture
+
+#: Maps of one layer, and of a layer at a glance.
+MOST, _IN_A_ROW = 64, 9
+
+_BLUE = "#3f86c4"
+
+
+class Board(tk.Canvas):
+    """A canvas that draws an insight anew when it is asked to, or when its room changes."""
+
+    def __init__(self, parent: tk.Misc, theme: Theme) -> None:
+        super().__init__(parent, background=theme.shades.raised, highlightthickness=0, width=10, height=10)
+        self.theme, self.insight = theme, None  # type: tuple[Theme, Insight | None]
+        self._pictures: list[Picture] = []
+        self._words: list[int] = []
+        self._used = [0, 0]
+        self._soon = Soon(self, self._anew)
+        self.bind("<Configure>", self._soon)
+
+    def show(self, insight: Insight | None) -> None:
+        self.insight = insight
+        self._soon()
+
+    def draw(self, insight: Insight) -> int:
+        """Draw it, and say how high it became."""
+        raise NotImplementedError
+
+    def put(self, pixels: NDArray[np.uint8], x: int, y: int) -> None:
+        """A picture; those of the time before are used again, for what moves."""
+        if self._used[0] == len(self._pictures):
+            self._pictures.append(Picture(self))
+        picture = self._pictures[self._used[0]]
+        self._used[0] += 1
+        picture.move(x, y)
+        picture.show(pixels)
+
+    def write(self, x: int, y: int, text: str, *, size: float = 12, hue: str = "", bold: bool = False) -> None:
+        if self._used[1] == len(self._words):
+            self._words.append(self.create_text(0, 0, anchor="nw"))
+        item = self._words[self._used[1]]
+        self._used[1] += 1
+        self.coords(item, x, y)
+        fill, font = hue or self.theme.shades.muted, self.theme.letters(size, bold)
+        self.itemconfigure(item, text=text, fill=fill, font=font)
+
+    def _anew(self) -> None:
+        self._used = [0, 0]
+        high = self.draw(self.insight) if self.insight and self.winfo_width() > 40 else 1
+        for picture in self._pictures[self._used[0] :]:
+            picture.hide()
+        for item in self._words[self._used[1] :]:
+            self.itemconfigure(item, text="")
+        self.configure(scrollregion=(0, 0, self.winfo_width(), high))
+
+
+class Maps(Board):
+    """The feature maps of one layer; the channels that were strongest at first stay, so that they can be followed."""
+
+    def __init__(self, parent: tk.Misc, theme: Theme) -> None:
+        super().__init__(parent, theme)
+        self._layer = ""
+        self._chosen: tuple[int, ...] = ()
+
+    def choose(self, layer: str, moving: bool) -> None:
+        if layer != self._layer or not moving:
+            self._chosen = ()
+        self._layer = layer
+        self.show(self.insight)
+
+    def draw(self, insight: Insight) -> int:
+        layer = next((each for each in insight.layers if each.name == self._layer), None)
+        if layer is None:
+            return 1
+        long, wide = self.theme.long, self.winfo_width()
+        many = layer.shape[0]
+        if len(layer.shape) < 3:
+            told = f"{layer.kind} · {many:,} numbers, one for each map" if many > 1 else layer.kind
+            self.write(0, 0, f"{told} · {layer.dead:,} are 0 on this face" if layer.dead else told, size=13)
+            shades = self.theme.shades
+            size = wide, long(200)
+            self.put(numbers(layer.activations, size, shades.accent, _BLUE, shades.panel), 0, long(28))
+            return long(240)
+        seen = f" · each place sees {layer.reach.size} × {layer.reach.size} pixels" if layer.reach else ""
+        silent = f" · {layer.dead:,} silent on this face" if layer.dead else ""
+        self.write(0, 0, f"{layer.kind} · {many:,} maps of {layer.shape[1]} × {layer.shape[2]}{seen}{silent}", size=13)
+        self._chosen = self._chosen or layer.order[:MOST]
+        side, gap = long(76), long(6)
+        across = max((wide + gap) // (side + gap), 1)
+        sheet = grid(layer, self._chosen, side, gap, across, self.theme.shades.raised)
+        self.put(sheet, 0, long(28))
+        rest = many - len(self._chosen)
+        if rest > 0:
+            self.write(0, long(36) + sheet.shape[0], f"The {rest:,} weakest are not shown.")
+        return int(long(60) + sheet.shape[0])
+
+
+class Glance(Board):
+    """Every layer in a row: what it is, and its strongest maps; a click chooses it."""
+
+    def __init__(self, parent: tk.Misc, theme: Theme, chosen: Callable[[str], None]) -> None:
+        super().__init__(parent, theme)
+        self._rows: list[tuple[int, str]] = []
+        self._call = chosen
+        self.bind("<Button-1>", self._click)
+
+    def draw(self, insight: Insight) -> int:
+        theme, long = self.theme, self.theme.long
+        side, gap, names = long(46), long(5), long(190)
+        across = max(min((self.winfo_width() - names) // (side + gap), _IN_A_ROW), 1)
+        self.put(face(insight.crop, side), names, 0)
+        self.write(0, long(6), "the face", size=13, hue=theme.shades.ink, bold=True)
+        side_of = f"{insight.crop.shape[1]} × {insight.crop.shape[0]} pixels"
+        self.write(0, long(25), side_of, size=11)
+        top, self._rows = side + long(10), []
+        for layer in insight.layers:
+            self._rows.append((top, layer.name))
+            self.write(0, top + long(6), _short(layer.name), size=13, hue=theme.shades.ink, bold=True)
+            shape = " × ".join(map(str, layer.shape))
+            self.write(0, top + long(25), f"{layer.kind}, {shape}", size=11)
+            if len(layer.shape) == 3:
+                self.put(grid(layer, layer.order[:across], side, gap, across, theme.shades.raised), names, top)
+            else:
+                size = across * (side + gap) - gap, side
+                shades = theme.shades
+                self.put(numbers(layer.activations, size, shades.accent, _BLUE, shades.panel), names, top)
+            top += side + long(10)
+        return int(top)
+
+    def _click(self, event: tk.Event[tk.Misc]) -> None:
+        y = self.canvasy(event.y)
+        below = [name for top, name in self._rows if top <= y]
+        if below:
+            self._call(below[-1])
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 22 else f"…{name[-21:]}"

@@ -1,0 +1,204 @@
+"""Small pieces of every page: words that wrap, buttons, something that scrolls, a bubble of help, an empty page."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from tkinter import ttk
+from typing import Any
+
+from mien.apps.desktop.theme import Theme
+
+#: Milliseconds until a bubble of help comes up.
+_PATIENCE = 600
+
+
+class Words(ttk.Label):
+    """A label that breaks its lines where its room ends."""
+
+    def __init__(self, parent: tk.Misc, text: str = "", style: str = "TLabel", **more: Any) -> None:
+        super().__init__(parent, text=text, style=style, justify=more.pop("justify", "left"), **more)
+        self.bind("<Configure>", self._wrap)
+
+    def _wrap(self, event: tk.Event[tk.Misc]) -> None:
+        if abs(int(str(self.cget("wraplength") or 0)) - event.width) > 2:
+            self.configure(wraplength=event.width)
+
+
+def button(
+    parent: tk.Misc,
+    theme: Theme,
+    text: str,
+    command: Callable[[], object],
+    *,
+    icon: str = "",
+    style: str = "TButton",
+    help: str = "",
+) -> ttk.Button:
+    """A button, with a drawing beside its words where ``icon`` names one."""
+    made = ttk.Button(parent, text=f" {text}" if icon and text else text, command=command, style=style)
+    if icon:
+        hue = theme.tones.on_accent if style.startswith("Main") else theme.shades.ink
+        made.configure(image=theme.icon(icon, hue), compound="left")
+    made.bind("<Return>", lambda _event: made.invoke())
+    if help:
+        Bubble(made, theme, help)
+    return made
+
+
+class Bubble:
+    """Help that comes up when the mouse rests on something, or the keyboard stands on it."""
+
+    def __init__(self, widget: tk.Widget, theme: Theme, text: str) -> None:
+        self._widget, self._theme, self.text = widget, theme, text
+        self._job: str | None = None
+        self._top: tk.Toplevel | None = None
+        widget.bind("<Enter>", self._wait, add=True)
+        for event in ("<Leave>", "<ButtonPress>", "<Destroy>", "<FocusOut>"):
+            widget.bind(event, self._gone, add=True)
+
+    def _wait(self, _event: object) -> None:
+        self._gone()
+        self._job = self._widget.after(_PATIENCE, self._show)
+
+    def _show(self) -> None:
+        theme, widget = self._theme, self._widget
+        self._top = top = tk.Toplevel(widget, background=theme.shades.line)
+        top.overrideredirect(True)
+        label = tk.Label(top, text=self.text, background=theme.shades.raised, foreground=theme.shades.ink)
+        label.configure(font=theme.letters(13), padx=theme.long(10), pady=theme.long(5), justify="left")
+        label.configure(wraplength=theme.long(320))
+        label.pack(padx=1, pady=1)
+        top.geometry(f"+{widget.winfo_rootx()}+{widget.winfo_rooty() + widget.winfo_height() + theme.long(6)}")
+
+    def _gone(self, _event: object = None) -> None:
+        with suppress(tk.TclError):  # the window is going
+            if self._job:
+                self._widget.after_cancel(self._job)
+            if self._top:
+                self._top.destroy()
+        self._job = self._top = None
+
+
+def card(parent: tk.Misc, theme: Theme, kind: str = "Card") -> ttk.Frame:
+    """A frame with round corners, and room at its edges."""
+    return ttk.Frame(parent, style=f"{kind}.TFrame", padding=theme.long(16))
+
+
+def with_bar(parent: tk.Misc, scrolled: Any) -> ttk.Scrollbar:
+    """A bar for a list or a canvas, packed at its right only while there is something to scroll."""
+    bar = ttk.Scrollbar(parent, orient="vertical", command=scrolled.yview)
+
+    def moved(first: str, last: str) -> None:
+        bar.set(first, last)
+        whole = float(first) <= 0.0 and float(last) >= 1.0
+        if whole and bar.winfo_ismapped():
+            bar.pack_forget()
+        elif not whole and not bar.winfo_ismapped():
+            bar.pack(side="right", fill="y", before=scrolled)
+
+    scrolled.configure(yscrollcommand=moved)
+    return bar
+
+
+class Scrolled(ttk.Frame):
+    """``inner`` takes the widgets; what is taller than the room can be scrolled, by wheel and by keys."""
+
+    def __init__(self, parent: tk.Misc, theme: Theme, style: str = "TFrame", width: int = 0) -> None:
+        super().__init__(parent, style=style)
+        ground = theme.shades.panel if style.startswith("Panel") else theme.shades.ground
+        self._canvas = tk.Canvas(self, background=ground, highlightthickness=0, yscrollincrement=theme.long(24))
+        if width:
+            self._canvas.configure(width=theme.long(width))
+        self._bar = ttk.Scrollbar(self, orient="vertical", command=self._canvas.yview)
+        self._canvas.configure(yscrollcommand=self._bar.set)
+        self._canvas.pack(side="left", fill="both", expand=True)
+        self.inner = ttk.Frame(self._canvas, style=style)
+        self._item = self._canvas.create_window(0, 0, window=self.inner, anchor="nw")
+        self.inner.bind("<Configure>", self._fit)
+        self._canvas.bind("<Configure>", self._fit)
+        for event in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
+            self.bind_all(event, _wheel)
+        self._canvas.bind("<Prior>", lambda _event: self._canvas.yview_scroll(-1, "pages"))
+        self._canvas.bind("<Next>", lambda _event: self._canvas.yview_scroll(1, "pages"))
+
+    def top(self) -> None:
+        self._canvas.yview_moveto(0)
+
+    def _fit(self, _event: object) -> None:
+        width, height = self._canvas.winfo_width(), self.inner.winfo_reqheight()
+        self._canvas.itemconfigure(self._item, width=width)
+        self._canvas.configure(scrollregion=(0, 0, width, max(height, 1)))
+        tall = height > self._canvas.winfo_height() + 1
+        if tall and not self._bar.winfo_ismapped():
+            self._bar.pack(side="right", fill="y")
+        elif not tall and self._bar.winfo_ismapped():
+            self._bar.pack_forget()
+            self._canvas.yview_moveto(0)
+
+
+def _wheel(event: tk.Event[tk.Misc]) -> None:
+    """Scroll whatever lies under the mouse, or the first thing around it that can be scrolled."""
+    widget: Any = event.widget
+    by = -1 if event.num == 4 or event.delta > 0 else 1
+    while isinstance(widget, tk.Misc):
+        if isinstance(widget, tk.Canvas) and widget.cget("scrollregion") and widget.yview() != (0.0, 1.0):
+            widget.yview_scroll(2 * by, "units")
+            return
+        widget = widget.master
+
+
+class Soon:
+    """Does something once when Tk has time, however often it is asked."""
+
+    def __init__(self, widget: tk.Misc, act: Callable[[], None]) -> None:
+        self._widget, self._act, self._asked = widget, act, False
+
+    def __call__(self, _event: object = None) -> None:
+        if not self._asked:
+            self._asked = True
+            self._widget.after_idle(self._do)
+
+    def _do(self) -> None:
+        self._asked = False
+        if self._widget.winfo_exists():
+            self._act()
+
+
+class Note(ttk.Frame):
+    """Something that is to be minded, on a ground of its own."""
+
+    def __init__(self, parent: tk.Misc, theme: Theme, text: str = "") -> None:
+        super().__init__(parent, style="Warn.TFrame", padding=(theme.long(14), theme.long(10)))
+        self.columnconfigure(1, weight=1)
+        sign = ttk.Label(self, image=theme.icon("warn", theme.tones.warn), style="Warn.TLabel")
+        sign.grid(row=0, column=0, sticky="n")
+        self._words = Words(self, text, "Warn.TLabel")
+        self._words.grid(row=0, column=1, sticky="ew", padx=(theme.long(12), 0))
+
+    def say(self, text: str) -> None:
+        self._words.configure(text=text)
+
+
+def empty(
+    parent: tk.Misc, theme: Theme, icon: str, title: str, told: Sequence[str], buttons: Sequence[tuple[str, Any]]
+) -> ttk.Frame:
+    """A page with nothing on it yet, which says what to do; the first button is the usual one."""
+    frame = ttk.Frame(parent)
+    frame.columnconfigure(0, weight=1)
+    for row in (0, 2):
+        frame.rowconfigure(row, weight=1)
+    card = ttk.Frame(frame, style="Soft.TFrame", padding=(theme.long(48), theme.long(32)))
+    card.grid(row=1, column=0, padx=theme.long(16), pady=theme.long(16))
+    ttk.Label(card, image=theme.icon(icon, theme.shades.muted, 56), style="Soft.TLabel").pack(pady=(0, theme.long(14)))
+    wide: dict[str, Any] = {"wraplength": theme.long(470), "justify": "center"}
+    ttk.Label(card, text=title, style="Soft.Title.TLabel", **wide).pack()
+    for text in told:
+        ttk.Label(card, text=text, style="Soft.Muted.TLabel", **wide).pack(pady=(theme.long(8), 0))
+    row_of = ttk.Frame(card, style="Panel.TFrame")
+    row_of.pack(pady=(theme.long(24), 0))
+    for place, (text, command) in enumerate(buttons):
+        style = "Main.TButton" if place == 0 else "TButton"
+        button(row_of, theme, text, command, style=style).pack(side="left", padx=theme.long(5))
+    return frame

@@ -1,0 +1,175 @@
+"""The page for films: the film, what happens in it, and everybody over its time."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from tkinter import ttk
+from typing import TYPE_CHECKING
+
+from mien.apps.desktop.filming import RATES
+from mien.apps.desktop.parts import Note, Soon, Words, button, empty, with_bar
+from mien.apps.desktop.parts import card as card_of
+from mien.apps.desktop.stage import Stage
+from mien.apps.desktop.timeline import Timeline
+from mien.moments.words import clock, percent, span
+from mien.words import LIMIT
+
+if TYPE_CHECKING:
+    from mien.apps.desktop.window import Window
+
+_RATES = {f"{rate:g} a second": rate for rate in RATES}
+
+
+class Page(ttk.Frame):
+    """Shows the film, or how to open one."""
+
+    def __init__(self, parent: tk.Misc, window: Window) -> None:
+        super().__init__(parent)
+        self._window, self._theme, self._film = window, window.theme, window.desk.film
+        self.columnconfigure(0, weight=1)
+        self.rowconfigure(0, weight=1)
+        words = (
+            "It is read on this machine: who shows which expression, and when.",
+            window.drop_words("a film"),
+            LIMIT,
+        )
+        choose = ("Choose a film…", window.dialogs.open_film)
+        self._empty = empty(self, self._theme, "video", "Open a film to see its expressions over time", words, [choose])
+        self._full = self._built()
+        bells = window.desk.ground.bells
+        bells.hear("film", Soon(self, self._show))
+        bells.hear("course", Soon(self, self._show_course))
+        bells.hear("frame", Soon(self, self._show_frame))
+        self._show()
+        self._show_course()
+        self._show_frame()
+
+    def toggle(self) -> None:
+        """Play, or stop playing."""
+        self._film.pause() if self._film.playing else self._film.play()
+
+    def _built(self) -> ttk.Frame:
+        theme, gap = self._theme, self._theme.long(16)
+        frame = ttk.Frame(self, padding=(gap, gap, gap, theme.long(8)))
+        frame.columnconfigure(0, weight=3)
+        frame.columnconfigure(1, weight=1)
+        frame.rowconfigure(2, weight=3)
+        frame.rowconfigure(4, weight=3, minsize=theme.long(120))
+        self._head(frame).grid(row=0, column=0, columnspan=2, sticky="ew", pady=(0, theme.long(10)))
+        self._note = Note(frame, theme, "")
+        self._stage = Stage(frame, theme, lambda _width, _height: None)
+        self._stage.grid(row=2, column=0, sticky="nsew")
+        self._table(frame).grid(row=2, column=1, sticky="nsew", padx=(gap, 0))
+        self._transport(frame).grid(row=3, column=0, columnspan=2, sticky="ew", pady=theme.long(8))
+        self._timeline = Timeline(frame, theme, self._film.seek)
+        self._timeline.grid(row=4, column=0, columnspan=2, sticky="nsew")
+        return frame
+
+    def _head(self, frame: ttk.Frame) -> ttk.Frame:
+        theme, window, space = self._theme, self._window, (self._theme.long(8), 0)
+        head = ttk.Frame(frame)
+        head.columnconfigure(0, weight=1)
+        self._title, self._facts = Words(head, style="Title.TLabel"), Words(head, style="Muted.TLabel")
+        self._title.grid(row=0, column=0, sticky="ew")
+        self._facts.grid(row=1, column=0, sticky="ew")
+        buttons = ttk.Frame(head)
+        buttons.grid(row=0, column=1, rowspan=2, sticky="e")
+        button(buttons, theme, "Open…", window.dialogs.open_film, icon="open").pack(side="left")
+        window.menus.button(buttons, "Save", "film").pack(side="left", padx=space)
+        return head
+
+    def _table(self, frame: ttk.Frame) -> ttk.Frame:
+        theme = self._theme
+        card = card_of(frame, theme)
+        ttk.Label(card, text="Events", style="Card.Strong.TLabel").pack(anchor="w")
+        columns = {"person": ("person", 60), "label": ("looks", 90), "start": ("from", 70), "peak": ("peak", 60)}
+        self._events = ttk.Treeview(card, columns=tuple(columns), show="headings", height=4, selectmode="browse")
+        for name, (words, wide) in columns.items():
+            self._events.heading(name, text=words, anchor="w")
+            self._events.column(name, width=theme.long(wide), minwidth=theme.long(40), anchor="w")
+        self._events.pack(side="left", fill="both", expand=True, pady=(theme.long(6), 0))
+        with_bar(card, self._events)
+        self._events.bind("<<TreeviewSelect>>", self._chosen)
+        return card
+
+    def _transport(self, frame: ttk.Frame) -> ttk.Frame:
+        theme, film = self._theme, self._film
+        row = ttk.Frame(frame)
+        self._play = button(row, theme, "", self.toggle, icon="play", help="Play (Space)")
+        self._play.pack(side="left")
+        self._time = ttk.Label(row, style="Muted.TLabel")
+        self._time.pack(side="left", padx=theme.long(12))
+        button(row, theme, "Read again", self._again, icon="again").pack(side="right")
+        self._rate = tk.StringVar(self, next(words for words, rate in _RATES.items() if rate == film.fps))
+        rates = ttk.Combobox(row, textvariable=self._rate, values=tuple(_RATES), state="readonly", width=12)
+        rates.configure(font=theme.letters(14))
+        rates.pack(side="right", padx=theme.long(12))
+        ttk.Label(row, text="Frames read", style="Muted.TLabel").pack(side="right")
+        self._hide = tk.BooleanVar(self, film.hidden)
+        hide = ttk.Checkbutton(row, text="Hide faces in what is saved", variable=self._hide)
+        hide.pack(side="right", padx=theme.long(16))
+        return row
+
+    def _again(self) -> None:
+        self._film.fps, self._film.hidden = _RATES[self._rate.get()], self._hide.get()
+        self._film.again()
+
+    def _show(self) -> None:
+        film = self._film
+        if film.reel is None:
+            self._full.grid_forget()
+            self._empty.grid(row=0, column=0, sticky="nsew")
+            return
+        self._empty.grid_forget()
+        self._full.grid(row=0, column=0, sticky="nsew")
+        self._title.configure(text=film.reel.path.name)
+        words = str(film.error) if film.error else film.reel.unfinished if film.stage in ("left", "read") else None
+        self._note.say(words or "")
+        if words:
+            self._note.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(0, self._theme.long(10)))
+        else:
+            self._note.grid_forget()
+        self._play.configure(image=self._theme.icon("pause" if film.playing else "play"))
+        self._play.state(["!disabled" if film.known else "disabled"])
+        self._tell()
+
+    def _tell(self) -> None:
+        film = self._film
+        about = film.reel.about if film.reel else None
+        facts = [f"{about.size[0]} × {about.size[1]}"] if about else []
+        facts += [span(film.seconds)] if film.seconds else []
+        facts += [f"{film.course.frames:,} frames read", _counted(len(film.course.people), "person", "people")]
+        facts += [_counted(len(film.course.events), "event", "events")]
+        reading = ["being read …"] if film.stage == "reading" else []
+        self._facts.configure(text=" · ".join([*reading, *facts]))
+
+    def _show_course(self) -> None:
+        film = self._film
+        if film.reel is None:
+            return
+        length = film.seconds or film.course.end
+        self._timeline.show(film.course, film.reel.labels, length - film.course.start)
+        shown = self._events.get_children()
+        for event in film.course.events[len(shown) :]:
+            values = (event.person, event.label, clock(event.start), percent(event.peak))
+            self._events.insert("", "end", values=values)
+        if len(shown) > len(film.course.events):
+            self._events.delete(*shown[len(film.course.events) :])
+        self._tell()
+
+    def _show_frame(self) -> None:
+        film = self._film
+        self._stage.show(film.glimpse.pixels if film.glimpse else None, "" if film.error else "Opening the film …")
+        self._timeline.look(film.at)
+        whole = f" of {clock(film.seconds)}" if film.seconds else ""
+        self._time.configure(text=f"{clock(film.at)}{whole}")
+
+    def _chosen(self, _event: object) -> None:
+        chosen = self._events.selection()
+        if chosen and self._film.known:
+            event = self._film.course.events[self._events.index(chosen[0])]
+            self._film.seek(event.peak_at)
+
+
+def _counted(many: int, one: str, several: str) -> str:
+    return f"{many:,} {one if many == 1 else several}"
