@@ -33,10 +33,10 @@ OWN = re.compile(
 
 
 @contextmanager
-def serving(*arguments: object, **variables: str) -> Iterator[str]:
+def serving(*arguments: object, cwd: Path | None = None, **variables: str) -> Iterator[str]:
     """``mien streamlit`` as a process of its own, on a free port; its address."""
     own = environment(**variables)
-    with started("streamlit", "--port", 0, *arguments, env=own, stdout=subprocess.PIPE) as process:
+    with started("streamlit", "--port", 0, *arguments, env=own, stdout=subprocess.PIPE, cwd=cwd) as process:
         line = process.stdout.readline().decode()
         assert line.startswith("mien answers at http://"), line + process.stderr.read().decode()
         yield line.split()[-1]

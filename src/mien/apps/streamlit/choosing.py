@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -10,23 +12,30 @@ from mien.apps import samples
 from mien.apps.streamlit.held import Photo, hold, photos
 from mien.apps.streamlit.settings import PHOTO_MB, PHOTOS
 
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
 #: What file choosers offer; what a file is, is seen in its first bytes and not by its name.
 PICTURES = ("image", "heic", "heif", "avif")
 
 #: Counts how often everything was put away: a place for files is emptied by putting a new one there.
 _TURN = "turn of photos"
 
+#: Which files the place for them held when it was last looked at. Streamlit tells of a change also when somebody only
+#: goes to another page, so the files themselves are compared.
+_SEEN = "files seen"
+
 
 def choose(told: str, *, several: bool) -> None:
     """The place for files, and our own pictures below it while nobody has chosen one."""
-    st.file_uploader(
+    given = st.file_uploader(
         told,
         type=list(PICTURES),
         accept_multiple_files=several,
         max_upload_size=PHOTO_MB,
-        key=_key(),
-        on_change=_chosen,
+        key=f"photos {st.session_state.get(_TURN, 0)}",
     )
+    _take(given if isinstance(given, list) else [given] if given else [])
     if not photos():
         _samples()
 
@@ -43,14 +52,17 @@ def plain(name: str) -> str:
     return "".join(each for each in last if each.isprintable()).strip()[:120] or "picture"
 
 
-def _key() -> str:
-    return f"photos {st.session_state.get(_TURN, 0)}"
+def begin() -> None:
+    """A page is opened, and its place for files is empty: that puts nothing away."""
+    st.session_state.pop(_SEEN, None)
 
 
-def _chosen() -> None:
-    found = st.session_state[_key()] or []
-    several = found if isinstance(found, list) else [found]
-    hold(Photo(plain(each.name), each.getvalue()) for each in several[:PHOTOS])
+def _take(files: Sequence[UploadedFile]) -> None:
+    """Other files than before are what is in hand from now on."""
+    seen = tuple(each.file_id for each in files)
+    if seen != st.session_state.get(_SEEN, ()):
+        st.session_state[_SEEN] = seen
+        hold(Photo(plain(each.name), each.getvalue()) for each in files[:PHOTOS])
 
 
 def _samples() -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from mien import words
 from mien.apps.streamlit import engines, faces
+from mien.apps.streamlit.choosing import begin
 from mien.apps.streamlit.pages import about, camera, data, experiments, inside, photo, video
 from mien.apps.streamlit.shown import escaped
 from mien.errors import MienError
@@ -21,6 +22,10 @@ KEPT = (
     "Nothing is kept: what you show stays in the memory of the program that serves this page, while the page is open. "
     "Nothing is sent elsewhere."
 )
+
+
+#: Where in the visit's state the page is that was seen last.
+_PAGE = "page seen"
 
 
 class Page(NamedTuple):
@@ -54,7 +59,7 @@ def show(first: str = PAGES[0].name) -> None:
     places = {page.name: _place(page, default=page.name == first) for page in PAGES}
     chosen = st.navigation(list(places.values()))
     current = next(name for name, place in places.items() if place == chosen)
-    _left(current)
+    _turned(current)
     st.html(faces.STYLE)
     _sidebar()
     with told():
@@ -80,9 +85,11 @@ def _nothing() -> None:
     """Pages are drawn by ``show``, which knows what belongs around them."""
 
 
-def _left(current: str) -> None:
-    """Whoever leaves the camera closes it."""
-    if current != "camera":
+def _turned(current: str) -> None:
+    """Whoever comes from another page finds places for files empty, and the camera closed."""
+    if st.session_state.get(_PAGE) != current:
+        st.session_state[_PAGE] = current
+        begin()
         camera.close()
 
 

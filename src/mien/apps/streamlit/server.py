@@ -30,7 +30,7 @@ def program() -> Program:
     try:
         from streamlit.web.cli import main
     except ModuleNotFoundError as error:
-        if error.name != "streamlit":
+        if (error.name or "").partition(".")[0] != "streamlit":
             raise
         raise MissingExtra(
             "The page needs Streamlit, which is not installed",

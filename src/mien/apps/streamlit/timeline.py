@@ -9,8 +9,8 @@ import streamlit as st
 from mien.labels import colour
 from mien.words import looks
 
-#: In pixels: a person's row, and the bar in it.
-_ROW, _BAR = 34, 18
+#: In pixels: a person's row, and the axis and the legend, which Streamlit counts as part of the height.
+_ROW, _AROUND = 36, 124
 
 
 def timeline(events: list[dict[str, Any]], end: float) -> None:
@@ -26,8 +26,8 @@ def chart(events: list[dict[str, Any]], end: float) -> dict[str, Any]:
     hues = {"domain": list(labels), "range": [colour(each, labels) for each in labels]}
     return {
         "data": {"values": rows},
-        "mark": {"type": "bar", "height": _BAR, "cornerRadius": 3},
-        "height": {"step": _ROW},
+        "mark": {"type": "bar", "height": {"band": 0.6}, "cornerRadius": 3},
+        "height": _AROUND + _ROW * len(people),
         "encoding": {
             "x": {**_field("start"), "title": "seconds", "scale": {"domain": [0, max(end, 0.1)]}},
             "x2": {"field": "end"},

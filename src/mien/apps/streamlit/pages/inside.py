@@ -42,8 +42,8 @@ def page() -> str | None:
     )
     if not photos():
         choose("A photo", several=False)
-        return None
-    _inside(engines.current())
+    if photos():
+        _inside(engines.current())
     return None
 
 

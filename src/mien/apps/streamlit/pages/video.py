@@ -26,7 +26,7 @@ from mien.pages.pictures import encoded
 from mien.types import Pixels
 from mien.words import looks, percent
 
-_FILM, _READ = "film", "film that was read"
+_FILM, _READ, _WHICH = "film", "film that was read", "file of the film"
 
 #: What the files are called on the page.
 _CALLED = {
@@ -46,9 +46,9 @@ _PAUSE, _WIDE = 0.5, 640
 def page() -> str | None:
     st.title("Read a film", anchor=False)
     st.markdown("Who shows which expression, and when: as a timeline, a report, tables, subtitles, and a painted film.")
-    given = st.file_uploader(
-        "A film", type=["video", "image/gif"], max_upload_size=FILM_MB, key=_FILM, on_change=_other
-    )
+    given = st.file_uploader("A film", type=["video", "image/gif"], max_upload_size=FILM_MB, key=_FILM)
+    if given and given.file_id != st.session_state.get(_WHICH):
+        _put_away()
     left, right = st.columns([1, 2], vertical_alignment="bottom")
     fps = left.selectbox("Frames read of each second", list(_RATES), index=1, format_func=_RATES.__getitem__, key="fps")
     hidden = right.checkbox("Hide faces in what is made", key="hidden")
@@ -57,15 +57,17 @@ def page() -> str | None:
         f"another or close the page. Up to {FILM_MB} MB, of which {FILM_SECONDS / 60:.0f} minutes are read."
     )
     if st.button("Read the film", type="primary", disabled=given is None, icon=":material/play_arrow:") and given:
-        forget(_READ)
+        _put_away()
         st.session_state[_READ] = _reading(Photo(plain(given.name), given.getvalue()), float(fps), hidden)
+        st.session_state[_WHICH] = given.file_id
     if film := st.session_state.get(_READ):
         _result(film)
     return None
 
 
-def _other() -> None:
+def _put_away() -> None:
     forget(_READ)
+    forget(_WHICH)
 
 
 def _reading(film: Photo, fps: float, hidden: bool) -> Film:

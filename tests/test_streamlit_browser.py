@@ -1,0 +1,268 @@
+"""The Streamlit page in a real Chromium, driven by Playwright: photos, camera, a film, the inside, runs and data.
+
+Playwright brings no browser here: the system's Chromium is used. ``MIEN_REQUIRE_BROWSER=1`` makes a missing one a
+failure instead of a skip.
+"""
+
+import os
+import zipfile
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from browser import browser_file
+
+if not os.environ.get("MIEN_REQUIRE_BROWSER"):
+    pytest.importorskip("playwright", reason="Playwright drives the browser; it is in the extra 'dev'")
+    pytest.importorskip("streamlit", reason="the page needs the extra 'streamlit'")
+
+from playwright.sync_api import expect, sync_playwright
+
+from films import film_of, two_people
+from mien.engine import Engine
+from mien.lab import pencil
+from streamlit_page import ASTRONAUT, HOPPER, OWN, PORTRAITS, driven, film_driven, finished_run, send, serving
+
+#: Generous: other work may share the machine, and a page that never does it is found all the same.
+expect.set_options(timeout=20_000)
+
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+CAMERA = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+
+
+@pytest.fixture(scope="module")
+def face_before_the_camera(tmp_path_factory):
+    """What the fake camera sees: a face that moves a little."""
+    path = tmp_path_factory.mktemp("camera") / "face.mjpeg"
+    whole = cv2.resize(cv2.imread(str(ASTRONAUT)), (520, 520))
+    frames = [cv2.imencode(".jpg", whole[20:380, 10 + i : 490 + i])[1].tobytes() for i in range(0, 20, 2)]
+    path.write_bytes(b"".join(frames))
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(face_before_the_camera):
+    switches = [*SWITCHES, *CAMERA, f"--use-file-for-fake-video-capture={face_before_the_camera}"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_file(), args=switches)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """Where the server stands: runs to look at and drawn faces to report on."""
+    desk = tmp_path_factory.mktemp("desk")
+    finished_run(desk / "runs" / "narrow", width=32, right=0.55)
+    finished_run(desk / "runs" / "wide", seed=1, width=64, right=0.75)
+    pencil.write(desk / "faces", 140)
+    return desk
+
+
+@pytest.fixture(scope="module")
+def address(desk, chromium):
+    with serving("--detector", "haar", cwd=desk, MIEN_HOME=str(desk / "home")) as address:
+        yield address
+
+
+@contextmanager
+def tab(chromium, address, **how):
+    """A fresh tab; at the end it must have complained of nothing and asked nobody else for anything."""
+    context = chromium.new_context(base_url=address, **how)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    said, asked = [], []
+    page.on("console", lambda message: said.extend(complaints(message)))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    try:
+        yield page
+    finally:
+        context.close()
+    assert [each for each in said if not OWN.search(each)] == []
+    assert [each for each in asked if not each.startswith((address, "data:", "blob:"))] == []
+
+
+def complaints(message):
+    """What was complained of, or where nothing was found."""
+    if message.type in ("error", "warning"):
+        yield message.location["url"] if "Failed to load resource" in message.text else message.text
+
+
+@pytest.fixture
+def page(chromium, address):
+    with tab(chromium, address) as page:
+        yield page
+
+
+def button(page, name):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+# Photo
+
+
+def test_several_photos_are_read_and_saved(page):
+    expected = [
+        {**Engine.load(detector="haar").read(path).to_dict(), "source": path.name} for path in (PORTRAITS, HOPPER)
+    ]
+    assert driven(page, [PORTRAITS, HOPPER]) == expected
+    expect(page.locator(".mien-face")).to_have_count(3)
+    expect(page.get_by_text("3 faces in 2 photos")).to_be_visible()
+    assert "Of ten people" in page.locator(".mien-face >> nth=0").inner_text()
+    assert "looks happy" in page.locator(".mien-face >> nth=1").inner_text()
+    with page.expect_download() as saved:
+        button(page, "CSV").click()
+    assert saved.value.path().read_text().count("portraits.jpg") == 2
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Annotated picture").first.click()
+    assert saved.value.path().read_bytes()[:3] == b"\xff\xd8\xff"
+    button(page, "Clear").click()
+    expect(page.get_by_text("Or try one of ours")).to_be_visible()
+
+
+def test_no_face_and_a_broken_file_are_sentences(page, tmp_path):
+    Image.fromarray(np.full((60, 60, 3), 120, np.uint8)).save(tmp_path / "wall.png")
+    (tmp_path / "torn.jpg").write_bytes(ASTRONAUT.read_bytes()[:700])
+    page.goto("/")
+    send(page, [tmp_path / "wall.png", tmp_path / "torn.jpg"])
+    expect(page.get_by_text("No face was found.")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="torn.jpg")).to_be_visible()
+    assert "Traceback" not in page.inner_text("body")
+
+
+def test_choices_stand_in_the_address_and_come_back_from_it(page):
+    page.goto("/?detector=none")
+    page.get_by_text("An astronaut").click()
+    expect(page.get_by_text("found by none")).to_be_visible()
+    page.get_by_role("link", name="About").click()
+    expect(page.get_by_text("Not to judge, sort, hire")).to_be_visible()
+    assert page.url.endswith("/about?detector=none")
+    page.go_back()
+    expect(page.get_by_text("found by none")).to_be_visible()
+
+
+def test_what_was_chosen_is_still_there_after_a_look_at_other_pages(page):
+    page.goto("/")
+    send(page, [ASTRONAUT])
+    expect(page.locator(".mien-face")).to_have_count(1)
+    for name, heading in (("About", "About mien"), ("Inside", "Why it looks happy"), ("Photo", "What does this")):
+        page.get_by_role("link", name=name).click()
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    expect(page.locator(".mien-face")).to_have_count(1)
+    send(page, [HOPPER])
+    expect(page.get_by_role("heading", name="hopper.jpg")).to_be_visible()
+    expect(page.locator(".mien-face")).to_have_count(1)
+
+
+def test_a_phone_in_the_dark_has_room_for_everything(chromium, address):
+    with tab(chromium, address, viewport={"width": 390, "height": 844}, color_scheme="dark") as page:
+        page.goto("/")
+        page.get_by_text("Two portraits").click()
+        expect(page.locator(".mien-face")).to_have_count(2)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        ground = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+        assert ground == "rgb(20, 23, 27)"
+
+
+# Camera
+
+
+def test_the_camera_opens_after_its_notice_and_closes_when_it_is_left(page):
+    page.goto("/camera")
+    expect(page.get_by_text("Ask those beside you first")).to_be_visible()
+    assert page.locator("video").count() == 0
+    button(page, "Open the camera").click()
+    expect(page.locator("video")).to_be_visible()
+    page.wait_for_function("document.querySelector('video').videoWidth > 0")
+    button(page, "Take Photo").click()
+    expect(page.locator(".mien-face")).to_have_count(1)
+    page.get_by_role("link", name="Photo").click()
+    expect(page.get_by_text("Or try one of ours")).to_be_visible()
+    page.get_by_role("link", name="Camera").click()
+    expect(page.get_by_text("Ask those beside you first")).to_be_visible()
+    assert page.locator("video").count() == 0
+
+
+# Inside
+
+
+def test_a_face_leads_into_the_network(page):
+    page.goto("/")
+    page.get_by_text("Two portraits").click()
+    button(page, "See inside").nth(1).click()
+    expect(page.get_by_role("heading", name="Why it looks happy")).to_be_visible()
+    assert page.url.endswith("/inside")
+    choose(page, "Found by", "occlusion")
+    choose(page, "rather than", "sad")
+    expect(page.get_by_role("heading", name="Why it looks happy rather than sad")).to_be_visible()
+    expect(page.get_by_alt_text("Where the network looked for happy rather than sad")).to_be_visible()
+    assert "method=occlusion" in page.url
+    assert "versus=sad" in page.url
+    for view, shown in (("Feature maps", "The maps of the layer stem"), ("Softmax", "Every expression with its score")):
+        page.get_by_role("radio", name=view).click()
+        expect(page.get_by_alt_text(shown).first).to_be_visible()
+    page.get_by_role("radio", name="Step by step").click()
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Next").click()
+    expect(frame.get_by_text("Step 2 of").last).to_be_visible()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save these steps as a page").click()
+    assert "How a network reads this face" in saved.value.path().read_text("utf-8")
+
+
+def choose(page, label, option):
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+# Video
+
+
+def test_a_film_is_read_with_its_tables_and_its_report(page, tmp_path):
+    film = film_of(tmp_path / "two.mp4", two_people(), seconds=2)
+    files = film_driven(page, film, tmp_path)
+    assert set(files) == {"report.html", "faces.csv", "events.csv", "subtitles.vtt"}
+    assert len(files["faces.csv"].splitlines()) > 20
+    with zipfile.ZipFile(tmp_path / "film.zip") as archive:
+        assert archive.read("film.webm")[:4] == b"\x1a\x45\xdf\xa3"
+    page.wait_for_function("document.querySelector('video').videoWidth > 0")
+    expect(page.get_by_text("Who looked how, and when")).to_be_visible()
+    page.get_by_role("link", name="About").click()
+    expect(page.get_by_role("heading", name="About mien")).to_be_visible()
+    page.get_by_role("link", name="Video").click()
+    page.get_by_text("The whole report").click()
+    expect(page.frame_locator("iframe").get_by_role("heading", name="two.mp4")).to_be_visible()
+
+
+def test_a_film_that_is_none_is_a_sentence(page, tmp_path):
+    (tmp_path / "none.mp4").write_bytes(b"no film at all" * 100)
+    page.goto("/video")
+    send(page, [tmp_path / "none.mp4"])
+    button(page, "Read the film").click()
+    expect(page.get_by_role("alert").filter(has_text="none.mp4")).to_be_visible()
+
+
+# Experiments and data
+
+
+def test_runs_stand_side_by_side_as_the_address_says(page):
+    page.goto("/experiments?run=narrow&run=wide")
+    expect(page.get_by_alt_text("The confusion matrix of narrow")).to_be_visible()
+    expect(page.get_by_alt_text("The confusion matrix of wide")).to_be_visible()
+    expect(page.get_by_alt_text("Accuracy and loss, epoch by epoch, of narrow, wide")).to_be_visible()
+    expect(page.get_by_text("hardly luck")).to_be_visible()
+
+
+def test_a_folder_of_this_computer_is_reported_on(page):
+    page.goto("/data")
+    page.get_by_role("textbox", name="A file or folder on this computer").fill("faces")
+    button(page, "Make the report").click()
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_text("140 faces, 48 x 48")).to_be_visible()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Figures (ZIP)").click()
+    assert "samples.png" in zipfile.ZipFile(saved.value.path()).namelist()
