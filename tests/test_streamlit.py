@@ -46,7 +46,7 @@ def photo(path: Path):
 
 def said(page) -> str:
     """Everything that stands on the page, as HTML and Markdown."""
-    kinds = (page.title, page.subheader, page.markdown, page.caption, page.info, page.error, page.warning)
+    kinds = (page.title, page.header, page.markdown, page.caption, page.info, page.error, page.warning)
     return "\n".join([*(each.value for kind in kinds for each in kind), *(each.body for each in page.get("html"))])
 
 
@@ -290,7 +290,7 @@ def test_drawn_faces_are_reported_on():
     page = page_test("data").run()
     next(button for button in page.button if button.label == "Try it with drawn faces").click().run()
     assert not page.exception
-    assert page.subheader[0].value == "Drawn faces"
+    assert page.header[0].value == "Drawn faces"
     assert json.loads(page.session_state["data report"].table)["faces"]
 
 

@@ -108,10 +108,10 @@ def test_nobody_is_told_and_no_traceback_is_shown():
 def test_the_theme_has_the_colours_of_every_page():
     for dark, theme in ((False, config()["theme"]["light"]), (True, config()["theme"]["dark"])):
         own = tones(dark=dark)
-        expected = {"primaryColor": "accent", "backgroundColor": "paper", "textColor": "ink", "borderColor": "line"}
+        expected = {"backgroundColor": "paper", "textColor": "ink", "borderColor": "line", "linkColor": "accent"}
         assert {name: theme[name] for name in expected} == {name: own[tone] for name, tone in expected.items()}
         assert theme["secondaryBackgroundColor"] == own["panel"]
-        assert theme["linkColor"] == own["accent"]
+        assert contrast(theme["primaryColor"], "#ffffff") >= 4.5
 
 
 def test_every_setting_beside_the_app_is_known_to_streamlit():
@@ -129,6 +129,18 @@ def test_some_addresses_are_of_this_machine_alone(host):
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org", None, ""])
 def test_others_are_not(host):
     assert not server.is_loopback(host)
+
+
+def contrast(one, other):
+    """By WCAG's measure."""
+    lights = sorted(map(light, (one, other)))
+    return (lights[1] + 0.05) / (lights[0] + 0.05)
+
+
+def light(colour):
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def config():

@@ -20,14 +20,15 @@ STYLE = """<style>
 .mien-face p { margin: .4rem 0 0; font-size: .95rem; line-height: 1.45; }
 .mien-doubt { border-left: .2rem solid #d39b2a; padding-left: .6rem; }
 .mien-wide { grid-column: 1 / -1; }
-.mien-bars { display: grid; grid-template-columns: max-content 1fr max-content; gap: .3rem .7rem; margin: 0;
+.mien-face .mien-bars { display: grid; grid-template-columns: max-content 1fr max-content; gap: .3rem .7rem; margin: 0; padding: 0;
   align-items: center; font-size: .92rem; }
-.mien-bars dt, .mien-bars dd { margin: 0; font-weight: 400; }
-.mien-bars dd + dd { text-align: right; font-variant-numeric: tabular-nums; }
+.mien-face .mien-bars dt, .mien-face .mien-bars dd { margin: 0; padding: 0; font-weight: 400; }
+.mien-face .mien-bars dd + dd { text-align: right; font-variant-numeric: tabular-nums; }
 .mien-track { display: block; height: .6rem; border-radius: .3rem; overflow: hidden;
   background: color-mix(in srgb, currentColor 12%, transparent); }
 .mien-track > i { display: block; height: 100%; border-radius: inherit; }
-.mien-icon { width: 1.35em; height: 1.35em; vertical-align: -.3em; flex: none; }
+.mien-icon { width: 1.35em; height: 1.35em; vertical-align: -.3em; margin-right: .25em; flex: none; }
+.mien-ten .mien-icon { margin: 0; }
 .mien-ten { display: flex; flex-wrap: wrap; gap: .3rem; font-size: 1.3rem; }
 .mien-note { border-left: .25rem solid #d39b2a; padding: .1rem 0 .1rem .9rem; max-width: 46rem; }
 @media (max-width: 40rem) { .mien-face > img { width: 4.2rem; height: 4.2rem; } }
@@ -42,7 +43,7 @@ def card(reading: Reading, number: int, many: int, portrait: bytes) -> str:
     told = "".join(f"<p class='mien-doubt'>{escape(each)}</p>" for each in words.doubts(reading))
     mixed = words.mixture(reading)
     told += f"<p>{escape(mixed)}</p>" if mixed else ""
-    head = f"<h3>{which}{_icon(emotions.top, emotions.labels)} {escape(words.headline(reading))}</h3>"
+    head = f"<h3>{which}{_icon(emotions.top, emotions.labels)} {_whole(words.headline(reading))}</h3>"
     people = ten(emotions.votes, words.ten_people(reading)) if emotions.votes else ""
     return (
         f"<section class='mien-face' aria-label='Face {number}'>{picture}<div>{head}{told}</div>"
@@ -69,6 +70,11 @@ def _bar(label: str, share: float, among: tuple[str, ...], face: bool) -> str:
         f"<dt>{name}</dt><dd aria-hidden='true'><span class='mien-track'>{fill}</span></dd>"
         f"<dd>{words.percent(share)}</dd>"
     )
+
+
+def _whole(said: str) -> str:
+    """A number and its sign are not torn apart at the end of a line."""
+    return escape(said).replace(" %", "&nbsp;%").replace(" · ", "&nbsp;· ")
 
 
 @lru_cache(maxsize=64)

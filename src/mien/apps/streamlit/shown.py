@@ -61,7 +61,7 @@ def saves(engine: Engine, several: Sequence[Read]) -> None:
 
 def picture(engine: Engine, one: Read, place: int) -> int | None:
     """One picture and its faces; the number of the face that somebody wants to look into, from 1."""
-    st.subheader(escaped(one.photo.name), anchor=False)
+    st.header(escaped(one.photo.name), anchor=False)
     match one.result:
         case Failure(error=error):
             st.error(escaped(str(error)), icon=":material/broken_image:")
@@ -73,7 +73,7 @@ def picture(engine: Engine, one: Read, place: int) -> int | None:
 def _result(engine: Engine, one: Read, result: FrameResult, place: int) -> int | None:
     width, height = result.size
     st.caption(f"{width} × {height}, found by {escaped(result.detector)}, read by {escaped(result.model)}")
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns(2, gap="medium")
     with left:
         st.image(one.shown, width="stretch", alt=f"{words.found(result)}, with what is seen in each")
         if result.readings:

@@ -32,7 +32,7 @@ def chart(events: list[dict[str, Any]], end: float) -> dict[str, Any]:
             "x": {**_field("start"), "title": "seconds", "scale": {"domain": [0, max(end, 0.1)]}},
             "x2": {"field": "end"},
             "y": {**_field("who"), "title": None, "sort": people},
-            "color": {**_field("label"), "title": None, "scale": hues, "legend": {"orient": "bottom"}},
+            "color": {**_field("label"), "title": None, "scale": hues, "legend": {"orient": "top"}},
             "tooltip": [
                 {**_field("who"), "title": "Who"},
                 {**_field("looked"), "title": "What"},

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mien.apps.cards import percent
 from mien.errors import LabError, MissingExtra, install_command
-from mien.words import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +42,7 @@ def row(run: Run) -> dict[str, Any]:
         "Best held out": run.best[0] if run.best else None,
         "In epoch": run.best[1] if run.best else None,
         "Score": run.metrics.get("accuracy"),
-        "Split": run.metrics.get("split"),
+        "Split": run.metrics.get("split", ""),
         "Minutes": round(run.seconds / 60, 1),
         "Begun": _when(run.environment.get("begun")),
     }

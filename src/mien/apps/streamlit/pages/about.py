@@ -29,7 +29,7 @@ def page() -> str | None:
 def _works(card: ModelCard) -> None:
     votes = ", and says what ten people would answer" if card.vote_labels else ""
     gray = ", gray" if card.color == "gray" else ""
-    st.subheader("How it works", anchor=False)
+    st.header("How it works", anchor=False)
     st.markdown(
         "1. **Find.** A detector looks through the picture for faces, at every size.\n"
         f"2. **Cut.** Each face is cut out, levelled, and made {card.side} × {card.side} pixels{gray}: that is all the "
@@ -40,7 +40,7 @@ def _works(card: ModelCard) -> None:
 
 
 def _limits(card: ModelCard) -> None:
-    st.subheader("What it cannot do", anchor=False)
+    st.header("What it cannot do", anchor=False)
     right = card.scores.get("accuracy")
     known = [*words.CANNOT]
     if isinstance(right, float):
@@ -50,9 +50,9 @@ def _limits(card: ModelCard) -> None:
             f"{100 * right:.0f} of 100.",
         )
     st.markdown("\n".join(f"- {each}" for each in known))
-    st.subheader("What it must not be used for", anchor=False)
+    st.header("What it must not be used for", anchor=False)
     st.warning(words.MUST_NOT, icon=":material/gavel:")
-    st.subheader("Privacy", anchor=False)
+    st.header("Privacy", anchor=False)
     st.markdown(
         "- Pictures are read in memory, and are gone with the page.\n"
         "- Films and tables lie in a private folder while they are read; what is made of them stays in memory until "
@@ -63,9 +63,9 @@ def _limits(card: ModelCard) -> None:
 
 
 def _models() -> None:
-    st.subheader("The models", anchor=False)
+    st.header("The models", anchor=False)
     known = {_called(name): ModelCard.read(locate(name)) for name in engines.models()}
-    rows = [{"": said, **dict(zip(known, cells, strict=True))} for said, cells in cards.comparison(known)]
+    rows = [{"Measure": said, **dict(zip(known, cells, strict=True))} for said, cells in cards.comparison(known)]
     st.dataframe(rows, hide_index=True)
     for name, card in known.items():
         with st.expander(name, icon=":material/description:"):

@@ -37,7 +37,7 @@ def close() -> None:
 
 def _notice() -> None:
     with st.container(border=True):
-        st.subheader("Before the camera opens", anchor=False)
+        st.header("Before the camera opens", anchor=False)
         st.markdown(
             "- Pictures that you take go to the program that serves this page, one at a time, are read there and are "
             "not kept.\n"

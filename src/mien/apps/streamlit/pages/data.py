@@ -78,7 +78,7 @@ def _made(make: Callable[[sets.Tell], Report]) -> Report:
 
 
 def _result(report: Report) -> None:
-    st.subheader(escaped(report.name), anchor=False)
+    st.header(escaped(report.name), anchor=False)
     with st.container(horizontal=True):
         stem = report.name.rpartition(".")[0] or report.name
         files: tuple[tuple[str, str, str, str | bytes], ...] = (

@@ -55,7 +55,7 @@ def _table(found: Sequence[Run]) -> None:
         hide_index=True,
         column_config={
             **{name: _share() for name in ("Best held out", "Score")},
-            "Begun": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Begun": st.column_config.DatetimeColumn(format="YYYY-MM-DD"),
         },
     )
 
@@ -66,7 +66,7 @@ def _share() -> ColumnConfig:
 
 def _side_by_side(runs: Sequence[Run]) -> None:
     _numbers(runs)
-    st.subheader("Curves", anchor=False)
+    st.header("Curves", anchor=False)
     if curves := trials.curves(runs):
         with st.container(width=820):
             drawings.figure(curves, f"Accuracy and loss, epoch by epoch, of {', '.join(run.name for run in runs)}")
@@ -88,7 +88,7 @@ def _numbers(runs: Sequence[Run]) -> None:
 
 
 def _confusions(runs: Sequence[Run]) -> None:
-    st.subheader("Confusion", anchor=False)
+    st.header("Confusion", anchor=False)
     width = max(min(len(runs), 2), 1)
     columns = st.columns(width)
     for place, run in enumerate(runs):
@@ -104,7 +104,7 @@ def _confusions(runs: Sequence[Run]) -> None:
 def _comparison(runs: Sequence[Run]) -> None:
     from mien.lab import compare_report
 
-    st.subheader("Compared", anchor=False)
+    st.header("Compared", anchor=False)
     found = trials.compared(runs)
     if found is None:
         st.info("Two finished runs are compared in a table.", icon=":material/balance:")
@@ -116,7 +116,7 @@ def _comparison(runs: Sequence[Run]) -> None:
 
 
 def _settings(runs: Sequence[Run]) -> None:
-    st.subheader("Settings that differ", anchor=False)
+    st.header("Settings that differ", anchor=False)
     if rows := trials.settings(runs):
         st.dataframe(rows, hide_index=True)
     else:

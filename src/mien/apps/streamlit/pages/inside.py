@@ -111,7 +111,7 @@ def _said(told: Explanation, one: Read, number: int) -> None:
     assert isinstance(one.result, FrameResult), "a failure has no face"
     reading = one.result.readings[number - 1]
     rather = f" rather than {told.versus}" if told.versus else ""
-    st.subheader(f"Why it {escaped(looks(told.target) + rather)}", anchor=False)
+    st.header(f"Why it {escaped(looks(told.target) + rather)}", anchor=False)
     with st.expander("What it said", icon=":material/face:"):
         st.html(faces.card(reading, number, len(one.result), one.faces[number - 1]))
     for note in told.notes:

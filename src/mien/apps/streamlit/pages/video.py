@@ -124,7 +124,7 @@ def _how_far(facts: dict[str, Any]) -> str:
 
 
 def _result(film: Film) -> None:
-    st.subheader(escaped(film.name), anchor=False)
+    st.header(escaped(film.name), anchor=False)
     if complaint := film.facts.get("complaint"):
         st.warning(escaped(complaint), icon=":material/warning:")
     _numbers(film)
