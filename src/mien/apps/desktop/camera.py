@@ -6,7 +6,8 @@ import tkinter as tk
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
-from mien.apps.desktop.parts import Bubble, Note, Scrolled, button
+from mien.apps.desktop.flowing import Flow
+from mien.apps.desktop.parts import Bubble, Note, Scrolled, Words, button
 from mien.apps.desktop.watched import sources
 from mien.apps.live.notice import BEFORE
 
@@ -63,12 +64,14 @@ class Page(ttk.Frame):
         theme, gap = self._theme, self._theme.long(16)
         around = Scrolled(self, theme)
         card = ttk.Frame(around.inner, style="Card.TFrame", padding=2 * gap)
-        card.pack(pady=4 * gap)
+        around.bind(
+            "<Configure>", lambda event: card.pack_configure(padx=max((event.width - theme.long(600)) // 2, gap))
+        )
+        card.pack(pady=3 * gap, fill="x")
         ttk.Label(card, image=theme.icon("camera", theme.shades.muted, 48), style="Card.TLabel").pack(anchor="w")
         ttk.Label(card, text="Before the camera opens", style="Card.Title.TLabel").pack(anchor="w", pady=theme.long(8))
         for sentence in BEFORE:
-            text = ttk.Label(card, text=f"•  {sentence}", style="Card.TLabel", wraplength=theme.long(520))
-            text.pack(anchor="w", pady=theme.long(3))
+            Words(card, f"•  {sentence}", "Card.TLabel").pack(fill="x", pady=theme.long(3))
         self._choices(card).pack(anchor="w", fill="x", pady=(gap, 0))
         if self._camera.error:
             Note(card, theme, str(self._camera.error)).pack(fill="x", pady=(gap, 0))
@@ -77,17 +80,19 @@ class Page(ttk.Frame):
     def _choices(self, card: tk.Misc) -> ttk.Frame:
         theme, opening = self._theme, self._camera.stage == "opening"
         row = ttk.Frame(card, style="Raised.TFrame")
-        ttk.Label(row, text="Camera", style="Card.TLabel").grid(row=0, column=0, sticky="w")
-        field = ttk.Combobox(row, textvariable=self._source, values=sources(), width=22, font=theme.letters(14))
-        field.grid(row=0, column=1, padx=theme.long(10))
+        line = Flow(row, theme, "Raised.TFrame")
+        line.pack(fill="x")
+        line.add(ttk.Label(line, text="Camera", style="Card.TLabel", padding=theme.long(5)))
+        field = ttk.Combobox(line, textvariable=self._source, values=sources(), width=22, font=theme.letters(14))
+        field.configure(style="Card.TCombobox")
+        line.add(field, 16)
         field.bind("<Return>", lambda _event: self.start())
         Bubble(field, theme, "A camera's number (0 is the first), the address of one, or the path of a film")
-        ttk.Checkbutton(row, text="as in a mirror", variable=self._mirror, style="Card.TCheckbutton").grid(
-            row=0, column=2
-        )
+        mirror = ttk.Checkbutton(line, text="as in a mirror", variable=self._mirror, style="Card.TCheckbutton")
+        line.add(mirror)
         words = "Opening the camera …" if opening else "Start the camera"
-        start = button(row, theme, words, self.start, style="Main.TButton", icon="camera")
-        start.grid(row=1, column=0, columnspan=3, sticky="w", pady=(theme.long(14), 0))
+        start = button(row, theme, words, self.start, style="Card.Main.TButton", icon="camera")
+        start.pack(anchor="w", pady=(theme.long(14), 0))
         if opening:
             start.state(["disabled"])
         return row
@@ -98,10 +103,12 @@ class Page(ttk.Frame):
         theme, camera, gap = self._theme, self._camera, self._theme.long(16)
         assert camera.watching is not None, "the camera is on"
         assert camera.engine is not None, "somebody reads it"
-        frame = ttk.Frame(self, padding=gap)
+        around = Scrolled(self, theme, fill=True)
+        frame = around.inner
+        frame.configure(padding=gap)
         frame.columnconfigure(0, weight=1)
-        frame.rowconfigure(1, weight=1)
-        bar = ttk.Frame(frame)
+        frame.rowconfigure(1, weight=1, minsize=theme.long(320))
+        bar = Flow(frame, theme)
         bar.grid(row=0, column=0, sticky="ew", pady=(0, theme.long(12)))
         self._buttons(bar)
         self.pane = Pane(
@@ -114,20 +121,20 @@ class Page(ttk.Frame):
             keep=camera.keep,
         )
         self.pane.grid(row=1, column=0, sticky="nsew")
-        return frame
+        return around
 
-    def _buttons(self, bar: ttk.Frame) -> None:
-        theme, space = self._theme, (0, self._theme.long(8))
+    def _buttons(self, bar: Flow) -> None:
+        theme = self._theme
         stop = button(bar, theme, "Stop", self._camera.stop, icon="stop", style="Main.TButton")
         self._pause = button(bar, theme, "Pause", lambda: self.press("space"), icon="pause")
         shot = button(bar, theme, "Snapshot", lambda: self.press("s"), icon="snapshot")
         for each in (stop, self._pause, shot):
-            each.pack(side="left", padx=space)
+            bar.add(each)
         self._states = {key: tk.BooleanVar(self, key == "t") for key in SWITCHES}
-        for key, (name, does) in reversed(SWITCHES.items()):
+        for key, (name, does) in SWITCHES.items():
             switch = ttk.Checkbutton(bar, text=name, variable=self._states[key], style="Choice.TCheckbutton")
             switch.configure(command=lambda key=key: self.press(key))  # type: ignore[misc]
-            switch.pack(side="right", padx=(theme.long(8), 0))
+            bar.add(switch)
             Bubble(switch, theme, f"{does} ({key.upper()})")
 
     def _lit(self, on: dict[str, bool]) -> None:

@@ -58,7 +58,9 @@ class Foot(ttk.Frame):
         self._words = ttk.Label(self, style="Panel.Muted.TLabel", justify="left")
         self._words.grid(row=0, column=0, sticky="ew")
         self._words.bind("<Configure>", lambda event: self._words.configure(wraplength=event.width))
-        self._bar = ttk.Progressbar(self, length=theme.long(130), mode="determinate", maximum=1.0)
+        self._bar = ttk.Progressbar(
+            self, style="Panel.Horizontal.TProgressbar", length=theme.long(130), mode="determinate", maximum=1.0
+        )
         self._cancel = button(self, theme, "Cancel", window.desk.cancel, style="Panel.Quiet.TButton", help="Esc")
         self._fields: dict[str, tuple[ttk.Combobox, tk.StringVar]] = {}
         for column, (part, words) in enumerate((("model", "Model"), ("detector", "Faces by")), 3):
@@ -74,6 +76,7 @@ class Foot(ttk.Frame):
         frame, value = ttk.Frame(self, style="Panel.TFrame"), tk.StringVar(self)
         ttk.Label(frame, text=words, style="Panel.Muted.TLabel").pack(side="left", padx=(0, theme.long(6)))
         field = ttk.Combobox(frame, textvariable=value, state="readonly", width=7, font=theme.letters(13))
+        field.configure(style="Panel.TCombobox")
         field.pack(side="left")
         field.bind("<<ComboboxSelected>>", lambda _event: self._picked(part, field.get()))
         self._fields[part] = field, value
@@ -113,4 +116,4 @@ class Foot(ttk.Frame):
             return f"{done:,} of {many:,} pictures read"
         if desk.film.stage == "reading":
             return "The film is being read …"
-        return "Ready. Everything happens on this machine; nothing is kept unless you save it."
+        return "Ready. Nothing leaves this machine."

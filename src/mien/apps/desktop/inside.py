@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageTk
 
 from mien.apps.desktop.drawing import face, legend, over
+from mien.apps.desktop.flowing import Flow, watch_width
 from mien.apps.desktop.layers import Layers
-from mien.apps.desktop.parts import Note, Scrolled, Soon, Words, button, card, empty
+from mien.apps.desktop.parts import Empty, Note, Scrolled, Soon, Words, button, card
 from mien.apps.desktop.peering import Insight
 from mien.apps.desktop.rounded import bar
 from mien.apps.desktop.shares import Bars
@@ -42,7 +43,7 @@ class Page(ttk.Frame):
         self._inside, self._album = window.desk.inside, window.desk.album
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
-        self._empty = empty(
+        self._empty = Empty(
             self,
             self._theme,
             "inside",
@@ -79,23 +80,31 @@ class Page(ttk.Frame):
         around.grid(row=2, column=0, sticky="nsew")
         body = around.inner
         body.configure(padding=(0, 0, gap, 0))
-        body.columnconfigure((0, 1), weight=1, uniform="half")
         said = card(body, theme)
-        said.grid(row=0, column=0, sticky="nsew", padx=(0, theme.long(12)))
         ttk.Label(said, text="What it said", style="Card.Strong.TLabel").pack(anchor="w")
         self._says = Words(said, style="Card.Large.TLabel")
         self._says.pack(fill="x", pady=theme.long(6))
         self._bars = Bars(said, theme, theme.shades.raised, ranked=False)
         self._bars.pack(fill="x")
         self._where = Where(body, theme)
-        self._where.grid(row=0, column=1, sticky="nsew")
         self._layers = Layers(body, theme, self._inside)
-        self._layers.grid(row=1, column=0, columnspan=2, sticky="nsew", pady=theme.long(12))
+        self._layers.grid(row=2, column=0, columnspan=2, sticky="nsew", pady=theme.long(12))
+
+        def arrange(narrow: bool) -> None:
+            body.columnconfigure(0, weight=1, uniform="" if narrow else "half")
+            body.columnconfigure(1, weight=0 if narrow else 1, uniform="" if narrow else "half")
+            said.grid(row=0, column=0, columnspan=2 if narrow else 1, sticky="nsew", padx=(0, 0 if narrow else gap))
+            place = {"row": 1, "column": 0, "columnspan": 2, "pady": (gap, 0)}
+            self._where.grid(
+                sticky="nsew", **(place if narrow else {"row": 0, "column": 1, "columnspan": 1, "pady": 0})
+            )
+
+        watch_width(body, theme, arrange, 700)
         return frame
 
     def _ask(self, frame: ttk.Frame) -> ttk.Frame:
         theme, inside = self._theme, self._inside
-        row = ttk.Frame(frame)
+        self._row = row = Flow(frame, theme)
         self._fields: dict[str, tuple[ttk.Frame, ttk.Combobox, tk.StringVar]] = {}
         asked = {
             "face": ("Face", lambda _text, place: self._album.mean(place)),
@@ -113,16 +122,17 @@ class Page(ttk.Frame):
                 "<<ComboboxSelected>>",
                 lambda _event, chosen=chosen, field=field: chosen(field.get(), field.current()),  # type: ignore[misc]
             )
-            part.pack(side="left", padx=(0, theme.long(12)))
+            row.add(part, 12)
             self._fields[name] = part, field, value
         self._fields["method"][1].configure(values=[_TOLD[name] for name in ("auto", *METHODS)], width=22)
-        self._busy = ttk.Label(row, style="Muted.TLabel")
-        self._busy.pack(side="left", anchor="s", pady=theme.long(6))
         self._report = button(row, theme, "Report…", lambda: self._window.dialogs.save("report"), icon="save")
-        self._report.pack(side="right", anchor="s")
+        row.add(self._report)
         self._live = tk.BooleanVar(self, self._inside.moving)
         self._switch = ttk.Checkbutton(row, text="With the camera", variable=self._live, style="Choice.TCheckbutton")
         self._switch.configure(command=lambda: self._window.move_inside(self._live.get()))
+        row.add(self._switch, 12)
+        self._busy = ttk.Label(row, style="Muted.TLabel", padding=theme.long(6))
+        row.add(self._busy)
         return row
 
     def _show(self) -> None:
@@ -136,10 +146,7 @@ class Page(ttk.Frame):
         self._empty.grid_forget()
         self._full.grid(row=0, column=0, sticky="nsew")
         self._live.set(inside.moving)
-        if camera.watching is not None:
-            self._switch.pack(side="right", anchor="s", padx=self._theme.long(8))
-        else:
-            self._switch.pack_forget()
+        self._row.leave_out(self._switch, camera.watching is None)
         self._show_fields()
         shown = inside.shown
         words = str(inside.error) if inside.error else "" if shown is None else " ".join(shown.notes)
@@ -198,7 +205,9 @@ class Where(ttk.Frame):
         self._most = self._canvas.create_text(side, side + theme.long(18), anchor="ne", **text)
         self._regions = tk.Canvas(self, background=theme.shades.raised, highlightthickness=0, width=10, height=10)
         self._regions.grid(row=1, column=1, sticky="nsew", padx=(theme.long(16), 0), pady=(theme.long(8), 0))
-        self._slider = ttk.Scale(self, variable=self._strength, command=lambda _value: self._draw())
+        self._slider = ttk.Scale(
+            self, style="Card.Horizontal.TScale", variable=self._strength, command=lambda _value: self._draw()
+        )
         self._slider.grid(row=2, column=0, sticky="ew", pady=(theme.long(4), 0))
         self._photos: list[ImageTk.PhotoImage] = []
         self._legends: dict[bool, ImageTk.PhotoImage] = {}

@@ -27,7 +27,7 @@ class Layers(ttk.Frame):
         ttk.Label(head, text="Layer by layer", style="Card.Strong.TLabel").pack(side="left")
         self._way = tk.StringVar(self, "maps")
         for name, words in (("glance", "All at a glance"), ("maps", "One layer")):
-            choice = ttk.Radiobutton(head, text=words, value=name, variable=self._way, style="Choice.TRadiobutton")
+            choice = ttk.Radiobutton(head, text=words, value=name, variable=self._way, style="Card.Choice.TRadiobutton")
             choice.configure(command=self._switch)
             choice.pack(side="right", padx=(theme.long(6), 0))
         self._list = ttk.Treeview(self, show="tree", selectmode="browse", height=4)

@@ -7,6 +7,7 @@ from tkinter import ttk
 from typing import TYPE_CHECKING, Any
 
 from mien.apps.cards import comparison, facts, percent
+from mien.apps.desktop.flowing import watch_width
 from mien.apps.desktop.parts import Note, Scrolled, Soon, Words, button
 from mien.apps.desktop.parts import card as card_of
 from mien.models import ModelCard
@@ -59,19 +60,28 @@ class Page(ttk.Frame):
         theme, ground = self._theme, self._ground
         frame = card_of(self._body, theme)
         frame.columnconfigure(1, weight=1)
-        frame.columnconfigure(2, weight=1)
+        frame.columnconfigure(2, weight=1, minsize=theme.long(200))
         ttk.Label(frame, text=name, style="Card.Large.TLabel").grid(row=0, column=0, columnspan=2, sticky="w")
         if name == ground.choice.model:
             ttk.Label(frame, text="reads now", style="Card.Muted.TLabel").grid(row=0, column=2, sticky="e")
         else:
             choose = ground.choice._replace(model=name)
-            read = button(frame, theme, "Read with this one", lambda: ground.choose(choose))
+            read = button(frame, theme, "Read with this one", lambda: ground.choose(choose), style="Card.TButton")
             read.grid(row=0, column=2, sticky="e")
         measured = [(words, cells[0]) for words, cells in comparison({name: card})]
-        self._facts(frame, facts(card)).grid(row=1, column=0, columnspan=2, sticky="new", pady=theme.long(10))
-        self._facts(frame, measured).grid(row=1, column=2, sticky="new", pady=theme.long(10))
+        told, numbers = self._facts(frame, facts(card)), self._facts(frame, measured)
+        space = theme.long(10)
+
+        def arrange(narrow: bool) -> None:
+            told.grid(row=1, column=0, columnspan=3 if narrow else 2, sticky="new", pady=space)
+            below: dict[str, Any] = (
+                {"row": 2, "column": 0, "columnspan": 3} if narrow else {"row": 1, "column": 2, "columnspan": 1}
+            )
+            numbers.grid(sticky="new", pady=space, **below)
+
+        watch_width(frame, theme, arrange)
         if scores := card.scores.get("per_class"):
-            self._classes(frame, scores).grid(row=2, column=0, columnspan=3, sticky="ew")
+            self._classes(frame, scores).grid(row=3, column=0, columnspan=3, sticky="ew")
         return frame
 
     def _facts(self, parent: tk.Misc, rows: list[tuple[str, str]]) -> ttk.Frame:

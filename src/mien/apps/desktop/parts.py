@@ -8,6 +8,7 @@ from contextlib import suppress
 from tkinter import ttk
 from typing import Any
 
+from mien.apps.desktop.flowing import Flow
 from mien.apps.desktop.theme import Theme
 
 #: Milliseconds until a bubble of help comes up.
@@ -39,8 +40,9 @@ def button(
     """A button, with a drawing beside its words where ``icon`` names one."""
     made = ttk.Button(parent, text=f" {text}" if icon and text else text, command=command, style=style)
     if icon:
-        hue = theme.tones.on_accent if style.startswith("Main") else theme.shades.ink
-        made.configure(image=theme.icon(icon, hue), compound="left")
+        hue = theme.tones.on_accent if "Main." in style else theme.shades.ink
+        # Tk would dim a picture with a raster.
+        made.configure(image=(theme.icon(icon, hue), "disabled", theme.icon(icon, theme.shades.muted)), compound="left")
     made.bind("<Return>", lambda _event: made.invoke())
     if help:
         Bubble(made, theme, help)
@@ -103,10 +105,16 @@ def with_bar(parent: tk.Misc, scrolled: Any) -> ttk.Scrollbar:
 
 
 class Scrolled(ttk.Frame):
-    """``inner`` takes the widgets; what is taller than the room can be scrolled, by wheel and by keys."""
+    """``inner`` takes the widgets; what is taller than the room can be scrolled, by wheel and by keys.
 
-    def __init__(self, parent: tk.Misc, theme: Theme, style: str = "TFrame", width: int = 0) -> None:
+    With ``fill`` it is never less tall than the room.
+    """
+
+    def __init__(
+        self, parent: tk.Misc, theme: Theme, style: str = "TFrame", *, width: int = 0, fill: bool = False
+    ) -> None:
         super().__init__(parent, style=style)
+        self._fill = fill
         ground = theme.shades.panel if style.startswith("Panel") else theme.shades.ground
         self._canvas = tk.Canvas(self, background=ground, highlightthickness=0, yscrollincrement=theme.long(24))
         if width:
@@ -126,9 +134,15 @@ class Scrolled(ttk.Frame):
     def top(self) -> None:
         self._canvas.yview_moveto(0)
 
+    def widen(self, width: int) -> None:
+        """Ask for so many pixels."""
+        self._canvas.configure(width=width)
+
     def _fit(self, _event: object) -> None:
         width, height = self._canvas.winfo_width(), self.inner.winfo_reqheight()
         self._canvas.itemconfigure(self._item, width=width)
+        if self._fill:
+            self._canvas.itemconfigure(self._item, height=max(height, self._canvas.winfo_height()))
         self._canvas.configure(scrollregion=(0, 0, width, max(height, 1)))
         tall = height > self._canvas.winfo_height() + 1
         if tall and not self._bar.winfo_ismapped():
@@ -181,24 +195,41 @@ class Note(ttk.Frame):
         self._words.configure(text=text)
 
 
-def empty(
-    parent: tk.Misc, theme: Theme, icon: str, title: str, told: Sequence[str], buttons: Sequence[tuple[str, Any]]
-) -> ttk.Frame:
+class Empty(Scrolled):
     """A page with nothing on it yet, which says what to do; the first button is the usual one."""
-    frame = ttk.Frame(parent)
-    frame.columnconfigure(0, weight=1)
-    for row in (0, 2):
-        frame.rowconfigure(row, weight=1)
-    card = ttk.Frame(frame, style="Soft.TFrame", padding=(theme.long(48), theme.long(32)))
-    card.grid(row=1, column=0, padx=theme.long(16), pady=theme.long(16))
-    ttk.Label(card, image=theme.icon(icon, theme.shades.muted, 56), style="Soft.TLabel").pack(pady=(0, theme.long(14)))
-    wide: dict[str, Any] = {"wraplength": theme.long(470), "justify": "center"}
-    ttk.Label(card, text=title, style="Soft.Title.TLabel", **wide).pack()
-    for text in told:
-        ttk.Label(card, text=text, style="Soft.Muted.TLabel", **wide).pack(pady=(theme.long(8), 0))
-    row_of = ttk.Frame(card, style="Panel.TFrame")
-    row_of.pack(pady=(theme.long(24), 0))
-    for place, (text, command) in enumerate(buttons):
-        style = "Main.TButton" if place == 0 else "TButton"
-        button(row_of, theme, text, command, style=style).pack(side="left", padx=theme.long(5))
-    return frame
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        theme: Theme,
+        icon: str,
+        title: str,
+        told: Sequence[str],
+        buttons: Sequence[tuple[str, Any]],
+    ) -> None:
+        super().__init__(parent, theme, fill=True)
+        self._theme = theme
+        self.inner.columnconfigure(0, weight=1)
+        for row in (0, 2):
+            self.inner.rowconfigure(row, weight=1)
+        soft = ttk.Frame(self.inner, style="Soft.TFrame", padding=(theme.long(40), theme.long(32)))
+        soft.grid(row=1, column=0, padx=theme.long(16), pady=theme.long(16))
+        image = theme.icon(icon, theme.shades.muted, 56)
+        ttk.Label(soft, image=image, style="Soft.TLabel").pack(pady=(0, theme.long(14)))
+        wide: dict[str, Any] = {"wraplength": theme.long(400), "justify": "center"}
+        ttk.Label(soft, text=title, style="Soft.Title.TLabel", **wide).pack()
+        for text in told:
+            ttk.Label(soft, text=text, style="Soft.Muted.TLabel", **wide).pack(pady=(theme.long(8), 0))
+        row_of = ttk.Frame(soft, style="Panel.TFrame")
+        row_of.pack(pady=(theme.long(24), 0))
+        for place, (text, command) in enumerate(buttons):
+            style = "Panel.Main.TButton" if place == 0 else "Panel.TButton"
+            button(row_of, theme, text, command, style=style).pack(side="left", padx=theme.long(5))
+
+    def offer(self, words: str, buttons: Sequence[tuple[str, Any]], help: str) -> None:
+        """More that can be tried, below."""
+        row = Flow(self.inner, self._theme, way="middle")
+        row.grid(row=2, column=0, sticky="new", pady=(0, self._theme.long(16)))
+        row.add(ttk.Label(row, text=words, style="Muted.TLabel", padding=self._theme.long(6)))
+        for text, command in buttons:
+            row.add(button(row, self._theme, text, command, style="Quiet.TButton", help=help), 0)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tkinter as tk
+from functools import partial
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
 from mien.apps import samples
-from mien.apps.desktop.parts import Note, Scrolled, Soon, Words, button, empty
+from mien.apps.desktop.parts import Empty, Note, Scrolled, Soon, Words, button
 from mien.apps.desktop.shares import FaceCard
 from mien.apps.desktop.shots import Shot, scaled
 from mien.apps.desktop.stage import Stage
@@ -28,7 +29,7 @@ class Page(ttk.Frame):
         self._album, self._viewing = window.desk.album, window.viewing
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
-        self._empty = empty(
+        self._empty = Empty(
             self,
             self._theme,
             "photo",
@@ -36,22 +37,15 @@ class Page(ttk.Frame):
             (window.drop_words("photos or a folder"), LIMIT),
             (("Choose photos…", window.dialogs.open_pictures), ("Choose a folder…", window.dialogs.open_folder)),
         )
-        self._offer(self._empty)
+        act = lambda path: window.desk.open([path], keep=False)  # noqa: E731
+        tries = [(called, partial(act, path)) for called, path in samples.paths().items()]
+        self._empty.offer("Or try", tries, samples.CREDIT)
         self._full = self._built()
         self._said: tuple[object, ...] = ()
         soon = Soon(self, self._show)
         for topic in ("album", "shot", "view", "face", "card"):
             window.desk.ground.bells.hear(topic, soon)
         self._show()
-
-    def _offer(self, frame: ttk.Frame) -> None:
-        """For those who have no photo at hand."""
-        theme, row = self._theme, ttk.Frame(frame)
-        row.grid(row=2, column=0, sticky="n")
-        ttk.Label(row, text="Or try", style="Muted.TLabel").pack(side="left", padx=theme.long(8))
-        for called, path in samples.paths().items():
-            act = lambda path=path: self._window.desk.open([path], keep=False)  # noqa: E731
-            button(row, theme, called, act, style="Quiet.TButton", help=samples.CREDIT).pack(side="left")
 
     def _built(self) -> ttk.Frame:
         theme, window = self._theme, self._window
@@ -72,10 +66,15 @@ class Page(ttk.Frame):
         self.stage = Stage(frame, theme, self._viewing.want, self._clicked)
         self.stage.grid(row=1, column=0, sticky="nsew", padx=(gap, 0), pady=(0, gap))
         self._side = Scrolled(frame, theme, width=360)
+        frame.bind("<Configure>", self._divide)
         self._side.grid(row=1, column=1, sticky="ns", padx=gap, pady=(0, gap))
         self.strip = Strip(frame, theme, self._album)
         self._build_side(self._side.inner)
         return frame
+
+    def _divide(self, event: tk.Event[tk.Misc]) -> None:
+        """What was read never takes more than half from the picture."""
+        self._side.widen(min(self._theme.long(360), event.width // 2))
 
     def _build_side(self, side: ttk.Frame) -> None:
         theme, gap = self._theme, self._theme.long(10)

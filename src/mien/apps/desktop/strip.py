@@ -28,7 +28,9 @@ class Strip(ttk.Frame):
     def __init__(self, parent: tk.Misc, theme: Theme, album: Album) -> None:
         super().__init__(parent, style="Panel.TFrame", padding=(theme.long(12), theme.long(8)))
         self._theme, self._album = theme, album
-        shades, high = theme.shades, theme.long(_SIDE + _LINE + 12)
+        # Pictures are no text: large letters would leave little room for the one that is looked at.
+        self._part = min(theme.shades.scale, theme.screen * 1.25)
+        shades, high = theme.shades, self._long(_SIDE + _LINE + 12)
         self.canvas = tk.Canvas(self, height=high, background=shades.panel, highlightthickness=theme.long(2))
         self.canvas.configure(highlightbackground=shades.panel, highlightcolor=shades.accent, takefocus=True)
         self._bar = ttk.Scrollbar(self, orient="horizontal", command=self._scroll)
@@ -50,9 +52,12 @@ class Strip(ttk.Frame):
             self._into_view()
         self._soon()
 
+    def _long(self, pixels: float) -> int:
+        return round(pixels * self._part)
+
     @property
     def _step_wide(self) -> int:
-        return self._theme.long(_SIDE + _GAP)
+        return self._long(_SIDE + _GAP)
 
     @property
     def _whole(self) -> int:
@@ -74,7 +79,7 @@ class Strip(ttk.Frame):
             self._bar.pack_forget()
 
     def _one(self, place: int, shot: Shot, x: int) -> None:
-        theme, canvas, side = self._theme, self.canvas, self._theme.long(_SIDE)
+        theme, canvas, side = self._theme, self.canvas, self._long(_SIDE)
         top, left = theme.long(4), x + theme.long(4)
         middle = left + side // 2, top + side // 2
         canvas.create_rectangle(left, top, left + side, top + side, fill=theme.shades.raised, width=0)
@@ -94,7 +99,7 @@ class Strip(ttk.Frame):
             return None
         if shot.number not in self._photos:
             image: Image.Image = Image.open(BytesIO(shot.small))
-            side = self._theme.long(_SIDE)
+            side = self._long(_SIDE)
             part = side / min(image.size)
             image = image.resize((max(round(image.width * part), side), max(round(image.height * part), side)))
             left, top = (image.width - side) // 2, (image.height - side) // 2

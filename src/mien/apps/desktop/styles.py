@@ -20,7 +20,7 @@ def apply(theme: Theme) -> ttk.Style:
     style = ttk.Style(theme.root)
     style.theme_create(name := f"mien-{next(_numbers)}", parent="clam")
     style.theme_use(name)
-    for part in (_surfaces, _words, _buttons, _rail, _fields, _switches, _moving, _tables):
+    for part in (_surfaces, _words, _buttons, _rail, _fields, _switches, _moving, _tables, _grounds):
         part(style, theme)
     _lists(theme)
     return style
@@ -192,7 +192,7 @@ def _switches(style: ttk.Style, theme: Theme) -> None:
     layout = [
         ("Checkbutton.padding", {"sticky": "nsew", "children": [("Tick.indicator", left), ("Tick.gap", left), label]})
     ]
-    for name, ground in (("TCheckbutton", shades.ground), ("Card.TCheckbutton", shades.raised)):
+    for name, ground in (("TCheckbutton", shades.ground),):
         _lay(style, name, layout)
         style.configure(name, background=ground, foreground=shades.ink, font=theme.letters(14), padding=theme.long(4))
         style.map(name, background=[], foreground=[("disabled", shades.muted)])
@@ -236,6 +236,15 @@ def _tables(style: ttk.Style, theme: Theme) -> None:
     style.configure("Treeview.Heading", background=shades.raised, foreground=shades.muted, relief="flat")
     style.configure("Treeview.Heading", font=theme.letters(12, True), padding=(theme.long(4), theme.long(6)))
     style.map("Treeview.Heading", background=[("active", theme.tones.hover)])
+
+
+def _grounds(style: ttk.Style, theme: Theme) -> None:
+    """What shows behind round corners, for what stands on a card or a panel."""
+    widgets = ("TButton", "Main.TButton", "TMenubutton", "TCombobox", "TEntry", "TCheckbutton", "Horizontal.TScale")
+    shades = theme.shades
+    for prefix, ground in (("Panel", shades.panel), ("Card", shades.raised)):
+        for name in (*widgets, "Choice.TRadiobutton", "Choice.TCheckbutton", "Horizontal.TProgressbar"):
+            style.configure(f"{prefix}.{name}", background=ground)
 
 
 def _lists(theme: Theme) -> None:

@@ -44,7 +44,9 @@ class Theme:
 
     def __init__(self, root: tk.Misc, settings: Settings) -> None:
         self.root, self.dark = root, settings.shows_dark
-        scale = system.pixel_size(root.winfo_fpixels("1i")) * settings.text
+        #: How many pixels one of the drawing takes, before anybody asks for larger text.
+        self.screen = system.pixel_size(root.winfo_fpixels("1i"))
+        scale = self.screen * settings.text
         self.shades = replace(DARK if self.dark else LIGHT, scale=scale, family=family(root))
         self.tones = _tones(self.shades, self.dark)
         self._fonts: dict[tuple[float, bool], fonts.Font] = {}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tkinter as tk
 from tkinter import ttk
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mien.apps.desktop.filming import RATES
-from mien.apps.desktop.parts import Note, Soon, Words, button, empty, with_bar
+from mien.apps.desktop.flowing import Flow, watch_width
+from mien.apps.desktop.parts import Empty, Note, Scrolled, Soon, Words, button, with_bar
 from mien.apps.desktop.parts import card as card_of
 from mien.apps.desktop.stage import Stage
 from mien.apps.desktop.timeline import Timeline
@@ -34,7 +35,7 @@ class Page(ttk.Frame):
             LIMIT,
         )
         choose = ("Choose a film…", window.dialogs.open_film)
-        self._empty = empty(self, self._theme, "video", "Open a film to see its expressions over time", words, [choose])
+        self._empty = Empty(self, self._theme, "video", "Open a film to see its expressions over time", words, [choose])
         self._full = self._built()
         bells = window.desk.ground.bells
         bells.hear("film", Soon(self, self._show))
@@ -48,22 +49,30 @@ class Page(ttk.Frame):
         """Play, or stop playing."""
         self._film.pause() if self._film.playing else self._film.play()
 
-    def _built(self) -> ttk.Frame:
+    def _built(self) -> Scrolled:
         theme, gap = self._theme, self._theme.long(16)
-        frame = ttk.Frame(self, padding=(gap, gap, gap, theme.long(8)))
+        around = Scrolled(self, theme, fill=True)
+        frame = around.inner
+        frame.configure(padding=(gap, gap, gap, theme.long(8)))
         frame.columnconfigure(0, weight=3)
         frame.columnconfigure(1, weight=1)
-        frame.rowconfigure(2, weight=3)
-        frame.rowconfigure(4, weight=3, minsize=theme.long(120))
+        frame.rowconfigure(2, weight=3, minsize=theme.long(220))
+        frame.rowconfigure(4, weight=3, minsize=theme.long(150))
         self._head(frame).grid(row=0, column=0, columnspan=2, sticky="ew", pady=(0, theme.long(10)))
         self._note = Note(frame, theme, "")
         self._stage = Stage(frame, theme, lambda _width, _height: None)
-        self._stage.grid(row=2, column=0, sticky="nsew")
-        self._table(frame).grid(row=2, column=1, sticky="nsew", padx=(gap, 0))
+        table = self._table(frame)
+
+        def arrange(narrow: bool) -> None:
+            self._stage.grid(row=2, column=0, columnspan=2 if narrow else 1, sticky="nsew")
+            place: dict[str, Any] = {"row": 5 if narrow else 2, "column": 0 if narrow else 1}
+            table.grid(sticky="nsew", columnspan=2 if narrow else 1, padx=(0 if narrow else gap, 0), **place)
+
+        watch_width(frame, theme, arrange)
         self._transport(frame).grid(row=3, column=0, columnspan=2, sticky="ew", pady=theme.long(8))
         self._timeline = Timeline(frame, theme, self._film.seek)
         self._timeline.grid(row=4, column=0, columnspan=2, sticky="nsew")
-        return frame
+        return around
 
     def _head(self, frame: ttk.Frame) -> ttk.Frame:
         theme, window, space = self._theme, self._window, (self._theme.long(8), 0)
@@ -94,20 +103,20 @@ class Page(ttk.Frame):
 
     def _transport(self, frame: ttk.Frame) -> ttk.Frame:
         theme, film = self._theme, self._film
-        row = ttk.Frame(frame)
+        row = Flow(frame, theme)
         self._play = button(row, theme, "", self.toggle, icon="play", help="Play (Space)")
-        self._play.pack(side="left")
-        self._time = ttk.Label(row, style="Muted.TLabel")
-        self._time.pack(side="left", padx=theme.long(12))
-        button(row, theme, "Read again", self._again, icon="again").pack(side="right")
+        row.add(self._play, 12)
+        self._time = ttk.Label(row, style="Muted.TLabel", padding=theme.long(7), width=20)
+        row.add(self._time)
         self._rate = tk.StringVar(self, next(words for words, rate in _RATES.items() if rate == film.fps))
         rates = ttk.Combobox(row, textvariable=self._rate, values=tuple(_RATES), state="readonly", width=12)
         rates.configure(font=theme.letters(14))
-        rates.pack(side="right", padx=theme.long(12))
-        ttk.Label(row, text="Frames read", style="Muted.TLabel").pack(side="right")
         self._hide = tk.BooleanVar(self, film.hidden)
         hide = ttk.Checkbutton(row, text="Hide faces in what is saved", variable=self._hide)
-        hide.pack(side="right", padx=theme.long(16))
+        row.add(hide, 16)
+        row.add(ttk.Label(row, text="Frames read", style="Muted.TLabel", padding=theme.long(7)), 2)
+        row.add(rates, 12)
+        row.add(button(row, theme, "Read again", self._again, icon="again"))
         return row
 
     def _again(self) -> None:

@@ -19,7 +19,7 @@ from mien.apps.live.inside_view import Inside
 from mien.apps.live.insides import Insides, Looker
 from mien.apps.live.look import DARK, Picture, Shades
 from mien.apps.live.overlay import with_map
-from mien.apps.live.sides import WIDE, Bars, Facts, Strip
+from mien.apps.live.sides import Bars, Facts, Strip
 from mien.apps.live.watching import View, Watching, of
 from mien.draw import paint
 from mien.engine import framing_of
@@ -28,6 +28,9 @@ from mien.types import Pixels
 
 #: Milliseconds between two looks for a newer view, and seconds for which a message stays.
 _TICK, _MESSAGE = 4, 2.5
+
+#: A pane that is narrower, in pixels of the drawing, has its bars below the picture.
+_NARROW = 560
 
 #: What keys do, in the order in which they are shown.
 KEYS = {
@@ -75,6 +78,7 @@ class Pane(tk.Frame):
         if inside:
             self.press("i")
         self.bind("<Destroy>", self._gone)
+        self.bind("<Configure>", self._resized)
         self._job = self.after(_TICK, self._tick)
 
     def press(self, key: str) -> None:
@@ -98,18 +102,32 @@ class Pane(tk.Frame):
         self._canvas = tk.Canvas(self, width=640, height=480, background=self._shades.panel, highlightthickness=0)
         self._canvas.grid(row=0, column=0, sticky="nsew")
         self._picture = Picture(self._canvas)
-        side = tk.Frame(self, background=self._shades.panel, width=self._shades.long(WIDE))
-        side.grid(row=0, column=1, sticky="ns")
+        side = self._side = tk.Frame(self, background=self._shades.panel)
         self._bars, self._strip = Bars(side, labels, self._shades), Strip(side, labels, self._shades)
         self._facts = Facts(side, self._shades)
-        for part in (self._bars, self._strip, self._facts):
-            part.pack(fill="x")
+        for row, part in enumerate((self._bars, self._strip, self._facts)):
+            part.grid(row=row, column=0, sticky="new")
+        self._arrange(False)
         self._below = Inside(self, labels, self._shades)
         self._hints: dict[str, tk.Label] = {}
         self._keys = self._key_line()
         if self._told_lit is None:
-            self._keys.grid(row=2, column=0, columnspan=2, sticky="ew")
+            self._keys.grid(row=3, column=0, columnspan=2, sticky="ew")
         self._lit()
+
+    def _arrange(self, narrow: bool) -> None:
+        """Bars and facts beside the picture, or below it where there is no room beside."""
+        self._narrow = narrow
+        self.rowconfigure(0, weight=1, minsize=self._shades.long(240 if narrow else 0))
+        self._side.grid(row=1 if narrow else 0, column=0 if narrow else 1, sticky="new" if narrow else "ns")
+        for row, part in ((0, self._strip), (1, self._facts)):
+            part.grid(row=row if narrow else row + 1, column=1 if narrow else 0, sticky="new")
+        self._bars.grid(row=0, column=0, rowspan=2 if narrow else 1, sticky="new")
+
+    def _resized(self, event: tk.Event[tk.Misc]) -> None:
+        narrow = event.width < self._shades.long(_NARROW)
+        if event.widget is self and narrow != self._narrow:
+            self._arrange(narrow)
 
     def _key_line(self) -> tk.Frame:
         shades, font = self._shades, self._shades.letters(13)
@@ -142,7 +160,7 @@ class Pane(tk.Frame):
         self._inside = not self._inside
         self._below.clear()
         if self._inside:
-            self._below.grid(row=1, column=0, columnspan=2, sticky="ew")
+            self._below.grid(row=2, column=0, columnspan=2, sticky="ew")
         else:
             self._below.grid_forget()
         self._look_inside()
