@@ -42,7 +42,7 @@ class Api:
             **queue,
         )
 
-    def read(self, picture: Any, min_face: float | None, model: str) -> dict[str, Any]:
+    def read(self, picture: Any, min_face: float | None = None, model: str = "") -> dict[str, Any]:
         """What the expressions in a picture look like: the same JSON that `mien predict --json` prints.
 
         `min_face` is the smallest face to look for, in pixels; `model` is one of those in the page.
@@ -53,7 +53,13 @@ class Api:
             return replace(result, source=photo.name).to_dict()
 
     def explain(
-        self, picture: Any, face: float | None, method: str, target: str, versus: str, model: str
+        self,
+        picture: Any,
+        face: float | None = None,
+        method: str = "cam",
+        target: str = "",
+        versus: str = "",
+        model: str = "",
     ) -> dict[str, Any]:
         """What the network sees in a face: the same JSON that `mien explain` writes, without the arrays.
 
@@ -71,7 +77,9 @@ class Api:
             named = {"detector": engine.detector, "model": engine.card.name}
             return {"source": photo.name, "size": size, "faces": told_, **named}
 
-    def watch(self, film: Any, fps: float, blur: bool, model: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def watch(
+        self, film: Any, fps: float = 10, blur: bool = False, model: str = ""
+    ) -> tuple[dict[str, Any], list[str]]:
         """Whose expression looks like what in a film, and when: facts, and files (report, tables, subtitles, film)."""
         with told():
             engine, given = self._engines.get(model), _given(film)

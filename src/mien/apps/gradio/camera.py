@@ -79,36 +79,37 @@ class CameraTab:
         with gr.Column(elem_classes="notice") as notice:
             gr.Markdown(_NOTICE)
             start = gr.Button("I have read this: show the camera", variant="primary", elem_id="camera-start")
-        with gr.Column(visible=False) as live:
-            with gr.Row():
-                with gr.Column(scale=1, min_width=300):
-                    camera = gr.Image(
-                        sources=["webcam"],
-                        streaming=True,
-                        type="numpy",
-                        format="jpeg",
-                        label="Your camera",
-                        buttons=[],
-                        elem_id="camera-input",
-                    )
-                    where = gr.Checkbox(False, label="Show where the network looks", elem_id="camera-where")
-                with gr.Column(scale=1, min_width=300):
-                    self._picture = gr.Image(
-                        label="What was read", interactive=False, buttons=["fullscreen"], elem_id="camera-seen"
-                    )
-                    self._said = gr.Markdown("Press the round button to begin.", elem_classes="said")
-                    self._label = gr.Label(show_heading=False, show_label=False, elem_id="camera-label")
-            self._plot = gr.LinePlot(
-                _rows(()),
-                x="seconds",
-                y="share",
-                color="expression",
-                color_map={label: colour(label, labels) for label in labels},
-                y_lim=[0, 1],
-                height=220,
-                label=f"The largest face, over the last {_SHOWN:.0f} seconds",
-                elem_id="camera-plot",
-            )
+        with gr.Column(visible=False) as live, gr.Row():
+            with gr.Column(scale=1, min_width=300):
+                camera = gr.Image(
+                    sources=["webcam"],
+                    streaming=True,
+                    type="numpy",
+                    format="jpeg",
+                    label="Your camera",
+                    buttons=[],
+                    elem_id="camera-input",
+                )
+                where = gr.Checkbox(False, label="Show where the network looks", elem_id="camera-where")
+                self._plot = gr.LinePlot(
+                    x="seconds",
+                    y="share",
+                    color="expression",
+                    color_map={label: colour(label, labels) for label in labels},
+                    y_lim=[0, 1],
+                    colors_in_legend=[],
+                    x_lim=[-_SHOWN, 0],
+                    height=300,
+                    label=f"The largest face, over the last {_SHOWN:.0f} seconds",
+                    elem_id="camera-plot",
+                )
+                gr.HTML(shown.key(labels), padding=False)
+            with gr.Column(scale=1, min_width=300):
+                self._picture = gr.Image(
+                    label="What was read", interactive=False, buttons=["fullscreen"], elem_id="camera-seen"
+                )
+                self._said = gr.Markdown("Press the round button to begin.", elem_classes="said")
+                self._label = gr.Label(show_heading=False, show_label=False, elem_id="camera-label")
         session = gr.State(None)
         start.click(
             lambda: (gr.Column(visible=False), gr.Column(visible=True)),

@@ -7,15 +7,14 @@ from typing import Any
 
 import gradio as gr
 
-from mien import words
 from mien.apps.gradio import opened, shown
 from mien.apps.gradio.engines import Engines
 from mien.apps.gradio.photo import examples, photo_input
 from mien.apps.gradio.sending import sent
 from mien.apps.gradio.told import told
 from mien.explain import Explanation
-from mien.explain.pictures import where
-from mien.types import Pixels
+from mien.explain.pictures import contributions, softmax, where
+from mien.types import Pixels, Quality, Reading
 
 #: Said for "whichever expression leads", and for "none".
 _LEADING, _NONE = "the one that leads", "nothing else"
@@ -31,7 +30,7 @@ class InsideTab:
         labels = list(engines.get().labels)
         with gr.Row():
             with gr.Column(scale=5, min_width=320):
-                photo = photo_input("Inside photo")
+                photo = photo_input("inside-input")
                 examples(photo)
             with gr.Column(scale=6, min_width=320):
                 self._said = gr.Markdown(_EMPTY, elem_classes="said", elem_id="inside-said")
@@ -46,19 +45,21 @@ class InsideTab:
         with gr.Column(visible=False) as found, gr.Tabs():
             with gr.Tab("Where it looked"):
                 looked = _picture("Where it looked", "inside-where")
-            with gr.Tab("The answer"):
-                answer = _sheets("How the answer comes about", "inside-answer", 2)
+            with gr.Tab("The answer"), gr.Row():
+                answer = _picture("The softmax", "inside-softmax")
+                total = _picture("The sum behind it", "inside-sum")
             with gr.Tab("Feature maps"):
-                maps = _sheets("Layer by layer: choose one", "inside-maps", 4)
+                every = gr.Checkbox(False, label="Every layer, not only the end of each stage", elem_id="inside-every")
+                maps = _sheets("Layer by layer", "inside-maps")
             with gr.Tab("The network"):
-                network = _sheets("The network as a whole: choose one", "inside-network", 2)
+                network = _sheets("The network as a whole", "inside-network")
             with gr.Tab("Step by step"):
                 steps = gr.HTML(elem_id="inside-steps", padding=False)
         gr.on(
-            [photo.change, face.input, method.change, target.change, versus.change, model.change],
+            [photo.change, face.input, method.input, target.input, versus.input, every.input, model.change],
             self._open,
-            [photo, face, method, target, versus, model],
-            [self._said, face, target, versus, found, looked, answer, maps, network, steps],
+            [photo, face, method, target, versus, every, model],
+            [self._said, face, target, versus, found, looked, answer, total, maps, network, steps],
             preprocess=False,
             api_visibility="private",
             show_progress_on=self._said,
@@ -66,37 +67,51 @@ class InsideTab:
             **queue,
         )
 
-    def _open(self, payload: Any, face: int, method: str, target: str, versus: str, model: str) -> list[Any]:
+    def _open(
+        self, payload: Any, face: int, method: str, target: str, versus: str, every: bool, model: str
+    ) -> list[Any]:
         photo = sent(payload)
         if photo is None:
-            return [_EMPTY, gr.Dropdown(visible=False), *[gr.skip()] * 2, gr.Column(visible=False), *[gr.skip()] * 5]
+            return _nothing(_EMPTY)
         with told():
             engine = self._engines.get(model)
             pixels = photo.pixels()
             result = engine.read(pixels)
             if not len(result):
-                nothing = [gr.Column(visible=False), *[gr.skip()] * 5]
-                return [shown.nobody(), gr.Dropdown(visible=False), *[gr.skip()] * 2, *nothing]
+                return _nothing(shown.nobody())
             number = min(int(face or 1), len(result))
-            asked = {"target": _label(target, engine.labels), "versus": _label(versus, engine.labels)}
-            (one,) = engine.explain_picture(pixels, number, methods=(method,), layers="all", **asked)
+            asked: dict[str, Any] = {"target": _label(target, engine.labels), "versus": _label(versus, engine.labels)}
+            layers = "all" if every else "auto"
+            (one,) = engine.explain_picture(pixels, number, methods=(method,), layers=layers, **asked)
             one = replace(one, source=photo.name)
         faces = [(shown.named(place, reading), place) for place, reading in enumerate(result, 1)]
         chooser = gr.Dropdown(faces, value=number, visible=len(faces) > 1)
-        return [_said(one), chooser, *_choices(engine.labels, asked), gr.Column(visible=True), *_drawn(one, pixels)]
+        return [
+            _said(one, len(faces)),
+            chooser,
+            *_choices(engine.labels, asked),
+            gr.Column(visible=True),
+            *_drawn(one, pixels),
+        ]
 
 
-def _said(one: Explanation) -> str:
+def _nothing(said: str) -> list[Any]:
+    return [said, gr.Dropdown(visible=False), *[gr.skip()] * 2, gr.Column(visible=False), *[gr.skip()] * 6]
+
+
+def _said(one: Explanation, faces: int) -> str:
+    assert one.face is not None, "it was found in a picture"
+    reading = Reading(one.face, one.emotions, one.quality or Quality())
     rather = f" rather than {one.versus}" if one.versus else ""
-    notes = "\n\n".join(one.notes)
-    doubt = f"\n\n**Unsure: {one.emotions.uncertain}.**" if one.emotions.uncertain else ""
-    share = words.percent(one.emotions[one.emotions.top])
-    return f"### {words.looks(one.emotions.top)} · {share}{doubt}\n\nEvidence for {one.target}{rather}.\n\n{notes}"
+    evidence = f"Shown is the evidence for {one.target}{rather}."
+    return "\n\n".join([shown.told(reading, one.number if faces > 1 else None), evidence, *one.notes])
 
 
 def _drawn(one: Explanation, pixels: Pixels) -> list[Any]:
-    sheets = [list(kind(one)) for kind in (opened.answer, opened.layers, opened.network)]
-    return [where(one, pixels), *sheets, opened.steps(one, pixels)]
+    total = gr.Image(contributions(one) if one.contributions else None, visible=bool(one.contributions))
+    maps = gr.Gallery(list(opened.layers(one)), selected_index=0)
+    network = gr.Gallery(list(opened.network(one)), selected_index=0)
+    return [where(one, pixels), softmax(one), total, maps, network, opened.steps(one, pixels)]
 
 
 def _choices(labels: tuple[str, ...], asked: dict[str, str | None]) -> list[Any]:
@@ -115,12 +130,13 @@ def _picture(label: str, name: str) -> Any:
     return gr.Image(label=label, interactive=False, format="png", buttons=["download", "fullscreen"], elem_id=name)
 
 
-def _sheets(label: str, name: str, columns: int) -> Any:
+def _sheets(label: str, name: str) -> Any:
+    """One sheet large, the others below it."""
     return gr.Gallery(
         label=label,
-        columns=columns,
+        preview=True,
         format="png",
-        height="auto",
+        height=760,
         object_fit="contain",
         buttons=["download", "fullscreen"],
         elem_id=name,

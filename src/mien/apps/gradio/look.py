@@ -30,7 +30,9 @@ def theme() -> gr.themes.Base:
 def style(labels: tuple[str, ...] = VOTES) -> str:
     """What a theme cannot say: the expressions' own colours, letters of the system, room on a phone."""
     hues = "".join(_hue(label, labels) for label in labels)
-    return f"{hues}\n{files('mien.apps.gradio').joinpath('page.css').read_text('utf-8')}"
+    # A few of Gradio's own variables have no dark of theirs.
+    dark = f".dark {{ --color-accent: {tones(dark=True)['accent']}; }}"
+    return f"{hues}{dark}\n{files('mien.apps.gradio').joinpath('page.css').read_text('utf-8')}"
 
 
 def _both(known: dict[str, str], suffix: str = "") -> dict[str, str]:
@@ -84,7 +86,7 @@ def _both(known: dict[str, str], suffix: str = "") -> dict[str, str]:
 def _hue(label: str, among: tuple[str, ...]) -> str:
     # Labels come out of model files: nothing in one ends the text that it stands in.
     name = "".join(f"\\{ord(letter):x} " if not letter.isalnum() else letter for letter in label)
-    return f'[data-testid="{name}-confidence-set"] [role=meter] {{ background: {colour(label, among)} !important; }}\n'
+    return f'[data-testid="{name}-confidence-set"] .bar {{ background: {colour(label, among)} !important; }}\n'
 
 
 def _mixed(code: str, part: float) -> str:

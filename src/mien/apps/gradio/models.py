@@ -47,11 +47,11 @@ def _curves(cards: dict[str, ModelCard]) -> None:
     points = [(100 * kept, 100 * right, name) for name, card in cards.items() for kept, right in coverage(card)]
     if points:
         gr.LinePlot(
-            pd.DataFrame(points, columns=["faces kept, the surest first (%)", "right (%)", "model"]),
-            x="faces kept, the surest first (%)",
+            pd.DataFrame(points, columns=["faces kept (%)", "right (%)", "model"]),
+            x="faces kept (%)",
             y="right (%)",
             color="model" if len(cards) > 1 else None,
-            height=260,
+            height=300,
             label="How often it is right when it may leave out the faces it is least sure of",
             elem_id="models-curve",
         )
@@ -59,30 +59,30 @@ def _curves(cards: dict[str, ModelCard]) -> None:
 
 def _one(name: str, card: ModelCard, usual: bool) -> None:
     with gr.Accordion(f"{name}{' (the usual one)' if usual else ''}", open=usual), gr.Row():
-        lines = [f"| **{escape(word)}** | {_cell(value)} |" for word, value in facts(card)]
-        gr.Markdown("\n".join(["| | |", "|---|---|", *lines]), min_width=320)
-        scores = card.scores.get("per_class") or {}
-        if scores:
-            labels = tuple(scores)
-            gr.BarPlot(
-                pd.DataFrame(
-                    [(label, score["f1"], label) for label, score in scores.items()], columns=["", "F1", "of"]
-                ),
-                x="",
-                y="F1",
-                color="of",
-                color_map={label: colour(label, labels) for label in labels},
-                sort=list(labels),
-                y_lim=[0, 1],
-                height=260,
-                label="By expression (F1)",
-                elem_id=f"models-f1-{name}",
-                min_width=320,
-            )
+        with gr.Column(min_width=280):
+            gr.Markdown("\n".join(f"- **{escape(word)}:** {escape(value)}" for word, value in facts(card)))
+        if scores := card.scores.get("per_class"):
+            with gr.Column(min_width=280):
+                _bars(name, {label: score["f1"] for label, score in scores.items()})
 
 
-def _cell(value: str) -> str:
-    return escape(value).replace("|", "\\|")
+def _bars(name: str, scores: dict[str, float]) -> None:
+    labels = tuple(scores)
+    gr.BarPlot(
+        pd.DataFrame([(label, score, label) for label, score in scores.items()], columns=["expression", "F1", "of"]),
+        x="expression",
+        y="F1",
+        color="of",
+        color_map={label: colour(label, labels) for label in labels},
+        colors_in_legend=[],
+        x_title="",
+        x_label_angle=-30,
+        sort=list(labels),
+        y_lim=[0, 1],
+        height=300,
+        label="By expression (F1)",
+        elem_id=f"models-f1-{name}",
+    )
 
 
 def _limits(card: ModelCard) -> str:
@@ -92,4 +92,4 @@ def _limits(card: ModelCard) -> str:
         often = [f"It is wrong often: on test faces it names the right one of {many}."]
     cannot = [words.CANNOT[0], *often, *words.CANNOT[1:]]
     listed = "\n".join(f"- {sentence}" for sentence in cannot)
-    return f"### What it cannot do\n\n{listed}\n\n### What it must not be used for\n\n{words.MUST_NOT}"
+    return f"### What it cannot do\n\n{listed}"

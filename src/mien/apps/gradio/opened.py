@@ -38,13 +38,6 @@ def network(told: Explanation) -> Iterator[tuple[Pixels, str]]:
         yield pictures.costs(told), "Where the numbers are"
 
 
-def answer(told: Explanation) -> Iterator[tuple[Pixels, str]]:
-    """How the answer comes about: the softmax, and the sum behind it where the network has one."""
-    yield pictures.softmax(told), "The softmax"
-    if told.contributions:
-        yield pictures.contributions(told), f"What speaks for {told.target}, and what against"
-
-
 def steps(told: Explanation, pixels: Pixels) -> str:
     """The journey as a page within the page, nobody to the rest of it."""
     inner = escape(journey.page(told, pixels), quote=True)

@@ -30,14 +30,14 @@ WATCHING: dict[str, Any] = {"concurrency_limit": 4, "concurrency_id": "camera"}
 
 _TITLE = "mien: what does this expression look like?"
 
-_PRIVACY = f"""**Must not be used** {words.MUST_NOT[0].lower()}{words.MUST_NOT[1:]}
+_PRIVACY = f"""**What it must not be used for:** {words.MUST_NOT}
 
 **What is kept:** photos and films lie in a temporary folder of this server while they are read, and so does what is
 made of them; all of it is removed after {KEPT // 60} minutes, and when the server stops. Frames of a camera are never
 written down. Nobody is identified, nothing goes to anybody else, and this page fetches nothing from other servers."""
 
 
-class Page(gr.Blocks):
+class Page(gr.Blocks):  # type: ignore[misc]  # its types are not read
     """A ``gr.Blocks`` that is launched with mien's manners, where its caller does not say otherwise."""
 
     #: The labels whose colours the page needs.
@@ -63,7 +63,8 @@ class Page(gr.Blocks):
 
 def made(engines: Engines) -> Page:
     """The whole page."""
-    with Page(title="mien", delete_cache=(SWEPT, KEPT)) as page:
+    page = Page(title="mien", delete_cache=(SWEPT, KEPT))
+    with page:
         page.labels = tuple(dict.fromkeys(label for card in engines.cards().values() for label in card.labels))
         gr.Markdown(f"# {_TITLE}\n\n{words.LIMIT}")
         model = chooser(engines)
@@ -80,4 +81,5 @@ def made(engines: Engines) -> Page:
                 models_tab(engines, model)
         gr.Markdown(_PRIVACY, elem_classes="fine")
         Api(engines, READING, FILMING)
-    return page.queue(max_size=_WAITING)
+    page.queue(max_size=_WAITING)
+    return page

@@ -34,24 +34,27 @@ class PhotoTab:
         self._result = gr.State(None, time_to_live=900)
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=320):
-                self.photo = photo_input("Photo")
+                self.photo = photo_input("photo-input")
                 examples(self.photo)
             with gr.Column(scale=6, min_width=320):
                 self._said = gr.Markdown(_EMPTY, elem_classes="said", elem_id="photo-said")
-                self._label = gr.Label(show_heading=False, show_label=False, visible=False, elem_id="photo-label")
                 self._faces = gr.Gallery(
                     label="Faces: choose one",
-                    columns=4,
-                    height="auto",
+                    columns=5,
+                    height=None,
                     allow_preview=False,
+                    fit_columns=False,
                     visible=False,
                     object_fit="cover",
                     elem_id="photo-faces",
                     buttons=[],
                 )
-        self._seen = gr.AnnotatedImage(label="What was read", visible=False, elem_id="photo-seen", format="jpeg")
-        with gr.Row(visible=False) as self._saves:
-            self._files = [gr.DownloadButton(f"Save {name}", size="sm") for name in ("JSON", "CSV", "picture")]
+                self._label = gr.Label(show_heading=False, show_label=False, visible=False, elem_id="photo-label")
+                self._seen = gr.AnnotatedImage(
+                    label="What was read", visible=False, elem_id="photo-seen", format="jpeg"
+                )
+                with gr.Row(visible=False, elem_id="photo-saves") as self._saves:
+                    self._files = [gr.DownloadButton(f"Save {name}", size="sm") for name in ("JSON", "CSV", "picture")]
         outputs = [self._result, self._said, self._label, self._faces, self._seen, self._saves, *self._files]
         gr.on(
             [self.photo.change, model.change],
@@ -98,15 +101,15 @@ class PhotoTab:
         return [shown.told(reading, event.index + 1), shown.shares(reading)]
 
 
-def photo_input(label: str) -> Any:
+def photo_input(name: str) -> Any:
     """A place for one photo: dropped, chosen or pasted."""
     return gr.Image(
         sources=["upload", "clipboard"],
         type="filepath",
-        label=label,
-        height=360,
+        label="Photo",
+        height=340,
         buttons=["fullscreen"],
-        elem_id=f"{label.lower().replace(' ', '-')}-input",
+        elem_id=name,
     )
 
 
@@ -125,8 +128,8 @@ def examples(photo: Any) -> None:
 
 def _shown(pixels: Pixels, result: FrameResult) -> list[Any]:
     if not len(result):
-        seen = (shown.smaller(pixels), [])
-        return [shown.nobody(), *_hidden(2), gr.AnnotatedImage(seen, color_map={}, visible=True)]
+        plain = gr.AnnotatedImage((shown.smaller(pixels), []), color_map={}, visible=True)
+        return [shown.nobody(), *_hidden(2), plain]
     picture, hues = shown.annotated(pixels, result)
     many = len(result) > 1
     first = result.readings[0]

@@ -51,8 +51,9 @@ def portraits(pixels: Pixels, result: FrameResult) -> list[tuple[Pixels, str]]:
 
 def told(reading: Reading, number: int | None = None) -> str:
     """What a face's expression looks like, as Markdown: what is seen first, then what speaks for caution."""
-    who = f"Face {number} " if number else ""
-    lines = [f"### {escape(who + words.headline(reading))}"]
+    headline = words.headline(reading)
+    said = f"Face {number} {headline}" if number else headline[0].upper() + headline[1:]
+    lines = [f"### {escape(said)}"]
     lines += [f"**{escape(doubt)}**" for doubt in words.doubts(reading)]
     lines += [escape(each) for each in (words.mixture(reading), words.ten_people(reading)) if each]
     return "\n\n".join(lines)
@@ -61,6 +62,12 @@ def told(reading: Reading, number: int | None = None) -> str:
 def shares(reading: Reading) -> dict[str, float]:
     """What ``gr.Label`` shows."""
     return dict(reading.emotions.shares)
+
+
+def key(labels: tuple[str, ...]) -> str:
+    """Which colour stands for which expression, for a plot."""
+    entries = (f"<span><i style='background:{colour(each, labels)}'></i>{escape(each)}</span>" for each in labels)
+    return f"<p class='key'>{' '.join(entries)}</p>"
 
 
 def nobody() -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from mien import words
 from mien.apps.film.gathered import Gathered, Order, gather
+from mien.apps.gradio import shown
 from mien.apps.gradio.engines import Engines
 from mien.apps.gradio.sending import MAX_FILM_BYTES, MAX_FILM_SECONDS, MB, Sent, sent
 from mien.apps.gradio.told import refused, told
@@ -62,6 +63,8 @@ class Reading:
             self._thread.join()
             if self.gathered is None:
                 shutil.rmtree(self.folder, ignore_errors=True)
+        if isinstance(self.error, MienError):
+            raise _of_film(self.error, self._order)
         if self.error is not None:
             raise self.error
 
@@ -110,15 +113,17 @@ class VideoTab:
                 color="expression",
                 color_map={label: colour(label, labels) for label in labels},
                 y_lim=[0, 1],
-                height=260,
+                colors_in_legend=[],
+                height=330,
                 label="What their expression looked like",
                 elem_id="video-plot",
             )
+            gr.HTML(shown.key(labels), padding=False)
             events = gr.Dataframe(
                 headers=["person", "looks", "from", "to", "peak"], interactive=False, label="Events",
                 elem_id="video-events", buttons=["fullscreen", "copy"],
             )  # fmt: skip
-            files = gr.Files(label="Report, tables, subtitles and the film", elem_id="video-files")
+            files = gr.Files(label="Report, tables, subtitles and the film", interactive=False, elem_id="video-files")
         gr.on(
             [begin.click],
             self._read,
@@ -167,6 +172,12 @@ class VideoTab:
     def _stop(self, request: gr.Request) -> None:
         if reading := self._readings.get(str(request.session_hash)):
             reading.left.set()
+
+
+def _of_film(error: MienError, order: Order) -> MienError:
+    """The failure with the name that the film had where it came from, not with this server's."""
+    beats = (error.happened, error.expected, error.remedy)
+    return type(error)(*(beat.replace(str(order.film), order.name) for beat in beats))
 
 
 def progress(facts: dict[str, Any]) -> str:
