@@ -1,5 +1,6 @@
 """Models that run: shares and votes from raw faces, held to the card, the same from any thread."""
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -263,3 +264,17 @@ def test_reading_a_card_opens_no_session(tmp_path):
     path.write_bytes(tiny_model())
     read = "import sys; from mien.models import ModelCard; ModelCard.read(sys.argv[1])"
     subprocess.run([sys.executable, "-c", f"{read}; assert 'onnxruntime' not in sys.modules", str(path)], check=True)
+
+
+@pytest.mark.parametrize(
+    "command", ["import mien.models.onnx", "import sys; from mien.__main__ import main; main(['doctor'])"]
+)
+def test_nobody_is_told_that_a_model_runs(command, tmp_path):
+    """ONNX Runtime's reports to its makers begin with a file of their own, and go out unless it is told not to."""
+    scratch, home = tmp_path / "scratch", tmp_path / "home"
+    scratch.mkdir()
+    own = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    variables = {**own, "TMPDIR": str(scratch), "HOME": str(home), "MIEN_HOME": str(home)}
+    done = subprocess.run([sys.executable, "-c", command], env=variables, capture_output=True, check=False)
+    assert b"Traceback" not in done.stderr
+    assert [path.name for path in scratch.iterdir()] == []

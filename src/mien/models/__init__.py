@@ -1,10 +1,14 @@
 """WHAT does a face show? Models, and the cards they carry."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mien.models.card import ModelCard as ModelCard
 from mien.models.card import write_card as write_card
+
+# ONNX Runtime tells its makers that it is used, unless this says no before it is first imported. Who wants that says 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from mien.models.graph import Tensor as Tensor

@@ -64,6 +64,8 @@ def checkup(load: LoadEngine) -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
+    # Before ONNX Runtime, which it keeps from telling its makers.
+    import_module("mien.models")
     for module, distribution in BASE.items():
         try:
             found = import_module(module)
