@@ -5,6 +5,7 @@ failure instead of a skip.
 """
 
 import os
+import time
 import zipfile
 from contextlib import contextmanager
 
@@ -64,7 +65,9 @@ def desk(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(desk, chromium):
-    with serving("--detector", "haar", cwd=desk, MIEN_HOME=str(desk / "home")) as address:
+    (desk / "scratch").mkdir()
+    folders = {"MIEN_HOME": str(desk / "home"), "TMPDIR": str(desk / "scratch")}
+    with serving("--detector", "haar", cwd=desk, **folders) as address:
         yield address
 
 
@@ -168,6 +171,32 @@ def test_a_phone_in_the_dark_has_room_for_everything(chromium, address):
         assert ground == "rgb(20, 23, 27)"
 
 
+#: Streamlit's own: its places for files have a role and a name.
+_THEIRS = "presentation-role-conflict"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_it(chromium, address, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="it is in the extra 'dev'").Axe()
+    with tab(chromium, address, color_scheme=scheme) as page:
+        for path, shown in (("/about", "Not to judge, sort, hire"), ("/experiments?run=wide", "Settings that differ")):
+            page.goto(path)
+            expect(page.get_by_text(shown)).to_be_visible()
+            assert complained(axe, page) == []
+        page.goto("/")
+        page.get_by_text("Two portraits").click()
+        expect(page.locator(".mien-face")).to_have_count(2)
+        assert complained(axe, page) == []
+        button(page, "See inside").first.click()
+        expect(page.get_by_alt_text("Where the network looked for")).to_be_visible()
+        assert complained(axe, page) == []
+
+
+def complained(axe, page):
+    found = axe.run(page).response["violations"]
+    return [(each["id"], each["nodes"][0]["html"]) for each in found if each["id"] != _THEIRS]
+
+
 # Camera
 
 
@@ -236,6 +265,22 @@ def test_a_film_is_read_with_its_tables_and_its_report(page, tmp_path):
     page.get_by_role("link", name="Video").click()
     page.get_by_text("The whole report").click()
     expect(page.frame_locator("iframe").get_by_role("heading", name="two.mp4")).to_be_visible()
+
+
+def test_a_film_is_stopped_and_nothing_of_it_is_left(page, tmp_path, desk):
+    film = film_of(tmp_path / "long.mp4", two_people(), seconds=40)
+    page.goto("/video")
+    send(page, [film])
+    button(page, "Read the film").click()
+    expect(page.get_by_text("frames a second")).to_be_visible()
+    button(page, "Stop").click()
+    expect(button(page, "Stop")).to_be_hidden()
+    expect(button(page, "Read the film")).to_be_enabled()
+    assert page.get_by_text("Who looked how, and when").count() == 0
+    end = time.monotonic() + 10
+    while left := list((desk / "scratch").iterdir()):
+        assert time.monotonic() < end, left
+        time.sleep(0.05)
 
 
 def test_a_film_that_is_none_is_a_sentence(page, tmp_path):

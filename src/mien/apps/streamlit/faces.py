@@ -8,11 +8,11 @@ from html import escape
 
 from mien import words
 from mien.labels import colour
-from mien.pages import address, icon
+from mien.pages import address, icon, tones
 from mien.types import Reading, Share
 
 #: Rules for the pieces below; grounds are mixed with the letters' own colour, and so follow the theme.
-STYLE = """<style>
+_STYLE = """
 .mien-face { display: grid; grid-template-columns: auto 1fr; gap: .9rem 1rem; align-items: start; }
 .mien-face > img { width: 5.5rem; height: 5.5rem; border-radius: .6rem; }
 .mien-face h3 { font-size: 1.12rem; line-height: 1.3; font-weight: 650; margin: 0; padding: 0; }
@@ -32,7 +32,19 @@ STYLE = """<style>
 .mien-ten { display: flex; flex-wrap: wrap; gap: .3rem; font-size: 1.3rem; }
 .mien-note { border-left: .25rem solid #d39b2a; padding: .1rem 0 .1rem .9rem; max-width: 46rem; }
 @media (max-width: 40rem) { .mien-face > img { width: 4.2rem; height: 4.2rem; } }
-</style>"""
+"""
+
+#: Streamlit writes these too faintly to be read by everybody.
+_CONTRAST = """
+div[data-testid="stCaptionContainer"] { color: %(muted)s; opacity: 1; }
+button[role="radio"][aria-checked="true"] p, div[data-testid="stCameraInput"] button,
+div[data-testid="stCameraInput"] button span { color: %(ink)s; }
+"""
+
+
+def style(*, dark: bool) -> str:
+    """The rules as an element."""
+    return f"<style>{_STYLE}{_CONTRAST % tones(dark=dark)}</style>"
 
 
 def card(reading: Reading, number: int, many: int, portrait: bytes) -> str:

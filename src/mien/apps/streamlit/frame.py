@@ -9,7 +9,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from mien import words
-from mien.apps.streamlit import engines, faces
+from mien.apps.streamlit import drawings, engines, faces
 from mien.apps.streamlit.choosing import begin
 from mien.apps.streamlit.pages import about, camera, data, experiments, inside, photo, video
 from mien.apps.streamlit.shown import escaped
@@ -60,7 +60,7 @@ def show(first: str = PAGES[0].name) -> None:
     chosen = st.navigation(list(places.values()))
     current = next(name for name, place in places.items() if place == chosen)
     _turned(current)
-    st.html(faces.STYLE)
+    st.html(faces.style(dark=drawings.is_dark()))
     _sidebar()
     with told():
         drawn = next(page for page in PAGES if page.name == current)
