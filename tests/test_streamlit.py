@@ -2,6 +2,7 @@
 
 import json
 import os
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from mien.lab import run_folder
 from mien.lab.recipe import Net
 from mien.labels import EMOTIONS, colour
 from mien.pages.pictures import encoded
-from streamlit_page import ASTRONAUT, CLIP, PORTRAITS, finished_run, page_test, read_in_test
+from streamlit_page import ASTRONAUT, CLIP, EXAMPLES, PORTRAITS, finished_run, page_test, read_in_test
 from tiny import tiny_card, tiny_model
 
 
@@ -325,3 +326,24 @@ def test_the_camera_is_closed_until_somebody_has_read_the_notice():
     assert not page.get("camera_input")
     page.button[0].click().run()
     assert len(page.get("camera_input")) == 1
+
+
+# The file for Streamlit's own command and its cloud
+
+
+def test_the_example_shows_the_page_with_the_settings_of_the_page():
+    from streamlit.testing.v1 import AppTest
+
+    folder, own = EXAMPLES / "streamlit", files("mien.apps.streamlit.start")
+    page = AppTest.from_file(folder / "streamlit_app.py", default_timeout=60).run()
+    assert not page.exception
+    assert "Two portraits" in [button.label for button in page.button]
+    settings = ".streamlit/config.toml"
+    assert (folder / settings).read_text("utf-8") == own.joinpath(settings).read_text("utf-8")
+    assert ".[streamlit]" in (folder / "requirements.txt").read_text("utf-8").splitlines()
+
+
+def test_streamlits_own_command_finds_the_library_and_not_the_room(tmp_path):
+    """The folder of the file comes first when Streamlit imports: nothing but the file may lie in it."""
+    lying = [each.name for each in Path(str(files("mien.apps.streamlit.start"))).iterdir() if each.suffix == ".py"]
+    assert sorted(lying) == ["__init__.py", "app.py"]

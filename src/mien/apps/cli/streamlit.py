@@ -50,8 +50,9 @@ SIGTERM and Ctrl-C end it with 0.
 def streamlit(
     context: click.Context, /, host: str, port: int, model: str | None, detector: str | None, runs: Path | None
 ) -> None:
-    """Open the Streamlit page: photos, camera, films, the network's inside, runs and data.
+    """Open the Streamlit page, with runs and data.
 
+    Photos, a camera, films, the network's inside, training runs side by side, and reports of data.
     Nothing that is shown to it is kept, and nobody is told that it is used. It listens on this machine
     alone unless --host says otherwise.
     """
