@@ -62,7 +62,7 @@ class Album:
         return sum(shot.outcome is not None for shot in self.shots)
 
     def outcomes(self) -> list[FrameResult | Failure]:
-        return [shot.outcome for shot in self.shots if shot.outcome]
+        return [shot.outcome for shot in self.shots if shot.outcome is not None]
 
     def go(self, place: int) -> None:
         """Look at another picture."""

@@ -25,10 +25,10 @@ SAVED = {
 
 
 class Dialogs:
-    """The window's questions. ``asked`` may be replaced by whoever has the answers already."""
+    """The window's questions. ``asks`` is Tk's own :mod:`tkinter.filedialog`, or whoever has the answers already."""
 
-    def __init__(self, window: Window) -> None:
-        self._window = window
+    def __init__(self, window: Window, asks: Any = filedialog) -> None:
+        self._window, self._asks = window, asks
         self._folder: str | None = None
 
     # Which file
@@ -36,18 +36,18 @@ class Dialogs:
     def open_pictures(self) -> None:
         patterns = " ".join(sorted(f"*{suffix}" for suffix in SUFFIXES))
         types = [("Pictures", patterns), ("Pictures", patterns.upper()), ("All files", "*")]
-        self._open(self._asked(filedialog.askopenfilenames, "Open pictures", types))
+        self._open(self._asked(self._asks.askopenfilenames, "Open pictures", types))
 
     def open_film(self) -> None:
         patterns = " ".join(sorted(f"*{suffix}" for suffix in FILMS))
-        self._open(self._asked(filedialog.askopenfilename, "Open a film", [("Films", patterns), ("All files", "*")]))
+        self._open(self._asked(self._asks.askopenfilename, "Open a film", [("Films", patterns), ("All files", "*")]))
 
     def open_folder(self) -> None:
-        self._open(filedialog.askdirectory(parent=self._window.root, title="Open a folder", initialdir=self._folder))
+        self._open(self._asks.askdirectory(parent=self._window.root, title="Open a folder", initialdir=self._folder))
 
     def open_model(self) -> None:
         types = [("Models", "*.onnx"), ("All files", "*")]
-        path = self._asked(filedialog.askopenfilename, "Open a model", types)
+        path = self._asked(self._asks.askopenfilename, "Open a model", types)
         if path:
             ground = self._window.desk.ground
             ground.choose(ground.choice._replace(model=str(path)))
@@ -89,7 +89,7 @@ class Dialogs:
 
     def _place(self, title: str, name: str, suffix: str, called: str) -> Path | None:
         types = [(called, f"*{suffix}"), ("All files", "*")]
-        told = filedialog.asksaveasfilename(
+        told = self._asks.asksaveasfilename(
             parent=self._window.root,
             title=title,
             initialfile=name,

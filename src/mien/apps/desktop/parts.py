@@ -42,7 +42,8 @@ def button(
     if icon:
         hue = theme.tones.on_accent if "Main." in style else theme.shades.ink
         # Tk would dim a picture with a raster.
-        made.configure(image=(theme.icon(icon, hue), "disabled", theme.icon(icon, theme.shades.muted)), compound="left")
+        drawn: Any = theme.icon(icon, hue), "disabled", theme.icon(icon, theme.shades.muted)
+        made.configure(image=drawn, compound="left")
     made.bind("<Return>", lambda _event: made.invoke())
     if help:
         Bubble(made, theme, help)

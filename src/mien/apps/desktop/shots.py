@@ -32,7 +32,8 @@ class Shot:
     @property
     def outcome(self) -> FrameResult | Failure | None:
         """As the library and ``mien predict`` tell it; None before it was read."""
-        return self.result or (Failure(self.name, self.error) if self.error else None)
+        # A result without faces is empty, and no less a result.
+        return Failure(self.name, self.error) if self.error else self.result
 
     @property
     def title(self) -> str:

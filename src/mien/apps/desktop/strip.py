@@ -114,7 +114,7 @@ class Strip(ttk.Frame):
         if isinstance(shot.result, FrameResult) and shot.result.readings:
             emotions = shot.result.readings[0].emotions
             return colour(emotions.top, emotions.labels)
-        return self._theme.shades.muted if shot.result else self._theme.shades.line
+        return self._theme.shades.line if shot.result is None else self._theme.shades.muted
 
     def _into_view(self) -> None:
         left, wide = self._place * self._step_wide, max(self.canvas.winfo_width(), self._step_wide)

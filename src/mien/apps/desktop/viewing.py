@@ -18,42 +18,56 @@ class View(NamedTuple):
     part: float
 
 
+class _Wanted(NamedTuple):
+    """What is to be painted, and how large."""
+
+    result: FrameResult | None
+    pixels: Pixels | None
+    size: tuple[int, int]
+
+    def same(self, other: _Wanted | None) -> bool:
+        """The very same objects: comparing what is in them would take longer than painting them."""
+        if other is None or self.pixels is None:
+            return False
+        return self.result is other.result and self.pixels is other.pixels and self.size == other.size
+
+
 class Viewing:
     """Rings ``view`` when the picture is painted in the size that was wanted last."""
 
     def __init__(self, ground: Ground, album: Album) -> None:
         self._ground, self._album = ground, album
         self._size = (0, 0)
-        self._view: tuple[tuple[object, ...], View] | None = None
-        self._asked: tuple[object, ...] | None = None
+        self._view: tuple[_Wanted, View] | None = None
+        self._asked: _Wanted | None = None
         self._task: Task | None = None
 
     @property
     def view(self) -> View | None:
         """None while it is being painted."""
-        return self._view[1] if self._view and self._view[0] == self._key() else None
+        return self._view[1] if self._view and self._wanted().same(self._view[0]) else None
 
     def want(self, width: int, height: int) -> None:
         self._size = width, height
-        key, shot, pixels = self._key(), self._album.shot, self._album.pixels
-        if shot is None or pixels is None or min(self._size) < 8 or key == self._asked:
+        wanted = self._wanted()
+        if wanted.pixels is None or min(self._size) < 8 or wanted.same(self._asked):
             return
         if self._task:
             self._task.cancel()
-        self._asked = key
-        steps = _painting(pixels, shot.result, self._size)
-        self._task = self._ground.do(steps, lambda view: self._hear(key, view), urgency=NOW)
+        self._asked = wanted
+        steps = _painting(wanted.pixels, wanted.result, self._size)
+        self._task = self._ground.do(steps, lambda view: self._hear(wanted, view), urgency=NOW)
 
     def forget(self) -> None:
         self._view = self._asked = None
 
-    def _hear(self, key: tuple[object, ...], view: View) -> None:
-        self._view = key, view
+    def _hear(self, wanted: _Wanted, view: View) -> None:
+        self._view = wanted, view
         self._ground.bells.ring("view")
 
-    def _key(self) -> tuple[object, ...]:
+    def _wanted(self) -> _Wanted:
         shot = self._album.shot
-        return shot and shot.number, shot and shot.result, id(self._album.pixels), self._size
+        return _Wanted(shot.result if shot else None, self._album.pixels, self._size)
 
 
 def fitted(pixels: Pixels, size: tuple[int, int]) -> Pixels:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from tkinter import ttk
+from tkinter import filedialog, ttk
 from types import TracebackType
 from typing import Any
 
@@ -31,11 +31,11 @@ _SIZE, _LEAST = (1180, 780), (720, 520)
 class Window:
     """One window of the desktop. ``bugs`` are errors that nobody foresaw: shown, and raised when the window closes."""
 
-    def __init__(self, root: tk.Tk, desk: Desk) -> None:
+    def __init__(self, root: tk.Tk, desk: Desk, asks: Any = filedialog) -> None:
         self.root, self.desk = root, desk
         self.bugs: list[BaseException] = []
         self.viewing = Viewing(desk.ground, desk.album)
-        self.dialogs, self.on_a_mac = Dialogs(self), system.modifier() == "Command"
+        self.dialogs, self.on_a_mac = Dialogs(self, asks), system.modifier() == "Command"
         self.menus = Menus(self)
         self.drops = dropping.accept(root, desk.open)
         self._tidy = Tidy()
