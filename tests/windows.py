@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import command
+import desktop
 import web
 from mien import Engine, words
 from mien.models.verdict import emotions_of
@@ -127,8 +128,18 @@ def _result(address: str) -> str:
     raise AssertionError("the film was not read in time")
 
 
+# The desktop, on a screen of its own
+
+
+@contextmanager
+def desktop_window(folder: Path) -> Iterator[Window]:
+    with desktop.as_others(folder) as asked:
+        yield Window(asked.pictures, lambda path: rows(asked.film(path)), asked.nothing)
+
+
 WINDOWS: dict[str, Callable[[Path], AbstractContextManager[Window]]] = {
     "library": library,
     "command line": command_line,
     "web service": service,
+    "desktop": desktop_window,
 }
