@@ -49,6 +49,7 @@ class Driven:
 
     def settle(self) -> None:
         """Until the worker has nothing to do, and all of it is seen."""
+        self.root.update()
         self.until(lambda: self.desk.idle)
         for _ in range(3):
             self.root.update()
@@ -76,7 +77,9 @@ class Driven:
     def says(self) -> str:
         """Every word that is to be seen."""
         self.root.update()
-        return "\n".join(word for widget in everything(self.root) if widget.winfo_viewable() for word in words_of(widget))
+        return "\n".join(
+            word for widget in everything(self.root) if widget.winfo_viewable() for word in words_of(widget)
+        )
 
     def clipboard(self) -> str:
         return str(self.root.clipboard_get())

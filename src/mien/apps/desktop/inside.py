@@ -157,7 +157,8 @@ class Page(ttk.Frame):
             )
         else:
             self._note.grid_forget()
-        self._busy.configure(text="looking …" if inside.busy else "")
+        self._busy.configure(text="looking …")
+        self._row.leave_out(self._busy, not inside.busy)
         if not inside.moving and shown is not None:
             self.insight(shown)
 

@@ -16,10 +16,13 @@ _PATIENCE = 600
 
 
 class Words(ttk.Label):
-    """A label that breaks its lines where its room ends."""
+    """A label that breaks its lines where its room ends. It asks for no width of its own: it takes what there is.
 
-    def __init__(self, parent: tk.Misc, text: str = "", style: str = "TLabel", **more: Any) -> None:
-        super().__init__(parent, text=text, style=style, justify=more.pop("justify", "left"), **more)
+    Would it ask for what its lines need, its room would depend on where they break, and that on its room.
+    """
+
+    def __init__(self, parent: tk.Misc, text: str = "", style: str = "TLabel") -> None:
+        super().__init__(parent, text=text, style=style, justify="left", width=1)
         self.bind("<Configure>", self._wrap)
 
     def _wrap(self, event: tk.Event[tk.Misc]) -> None:

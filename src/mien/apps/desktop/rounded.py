@@ -23,6 +23,24 @@ def plate(side: int, radius: float, fill: str, outline: str | None = None, wide:
     return image.resize((side, side), Image.Resampling.BOX)
 
 
+def wide_plate(image: Image.Image, border: int, side: int, behind: str = "") -> Image.Image:
+    """The same plate with a large middle, for large areas: Tk lays the middle out like tiles, and many take seconds.
+
+    On the colour ``behind`` it needs no transparency, which Tk draws slowly too.
+    """
+    if behind:
+        ground = Image.new("RGB", image.size, behind)
+        ground.paste(image, mask=image)
+        image = ground
+    end, large = image.width - border, Image.new(image.mode, (side, side))
+    spans = ((0, border, 0, border), (border, end, border, side - border), (end, image.width, side - border, side))
+    for top, bottom, to_top, to_bottom in spans:
+        for left, right, to_left, to_right in spans:
+            part = image.crop((left, top, right, bottom))
+            large.paste(part.resize((to_right - to_left, to_bottom - to_top)), (to_left, to_top))
+    return large
+
+
 def bar(width: int, height: int, part: float, fill: str, ground: str, behind: str) -> Image.Image:
     """A bar with round ends that is filled to this part, on the colour behind it."""
     image = Image.new("RGB", (width * _FINER, height * _FINER), behind)

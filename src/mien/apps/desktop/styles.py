@@ -9,10 +9,13 @@ from typing import Any
 
 from PIL import Image
 
-from mien.apps.desktop.rounded import disc, plate, switch
+from mien.apps.desktop.rounded import disc, plate, switch, wide_plate
 from mien.apps.desktop.theme import Theme
 
 _numbers = count(1)
+
+#: Sides of the plates behind large areas, and how wide the middle of a button's is, in pixels.
+_LARGE, _WIDE = 400, 120
 
 
 def apply(theme: Theme) -> ttk.Style:
@@ -45,8 +48,9 @@ def _surfaces(style: ttk.Style, theme: Theme) -> None:
         ("Soft", shades.panel, shades.panel),
         ("Warn", theme.tones.warn_ground, theme.tones.warn_ground),
     ):
-        element, side = f"{name}.plate", theme.long(28)
-        border, image = theme.long(12), theme.keep(plate(side, theme.long(10), fill, edge, theme.long(1)))
+        element, border = f"{name}.plate", theme.long(12)
+        small = plate(theme.long(28), theme.long(10), fill, edge, theme.long(1))
+        image = theme.keep(wide_plate(small, border, _LARGE, "" if name == "Warn" else shades.ground))
         style.element_create(element, "image", image, border=border, padding=0, sticky="nsew")
         _lay(style, f"{name}.TFrame", [(element, {"sticky": "nsew"})])
         style.configure(f"{name}.TFrame", background=shades.ground)
@@ -101,10 +105,11 @@ def _plates(
     style: ttk.Style, theme: Theme, element: str, fill: str, edge: str, hover: str, radius: int, selected: str = ""
 ) -> None:
     """A button's ground in all of its states."""
-    shades, tones, side = theme.shades, theme.tones, theme.long(30)
+    shades, tones, side, border = theme.shades, theme.tones, theme.long(30), theme.long(12)
 
     def made(ground: str, line: str, wide: float = 1) -> Any:
-        return theme.keep(plate(side, radius, ground, line, theme.long(wide)))
+        small = plate(side, radius, ground, line, theme.long(wide))
+        return theme.keep(wide_plate(small, border, 2 * border + _WIDE))
 
     chosen: tuple[Any, ...] = ()
     if selected:
@@ -119,7 +124,9 @@ def _plates(
         ("focus", "active", made(hover, _ring(theme, fill), 2)),
         ("focus", made(fill, _ring(theme, fill), 2)),
         ("active", made(hover, edge if edge == fill else shades.accent)),
-        border=theme.long(12),
+        border=border,
+        width=2 * border,
+        height=2 * border,
         padding=0,
         sticky="nsew",
     )
@@ -149,8 +156,8 @@ def _rail(style: ttk.Style, theme: Theme) -> None:
     _plates(style, theme, "Choice.plate", shades.ground, shades.line, theme.tones.hover, theme.long(9), chosen)
     for name in ("Choice.TRadiobutton", "Choice.TCheckbutton"):
         _lay(style, name, [("Choice.plate", {"sticky": "nsew", "children": [inside]})])
-        style.configure(name, background=shades.ground, foreground=shades.ink, font=theme.letters(13, True))
-        style.configure(name, padding=(theme.long(12), theme.long(6)), anchor="center")
+        style.configure(name, background=shades.ground, foreground=shades.ink, font=theme.letters(14, True))
+        style.configure(name, padding=(theme.long(14), theme.long(7)), anchor="center")
         style.map(name, foreground=[("disabled", shades.muted)], background=[])
 
 
@@ -158,11 +165,12 @@ def _fields(style: ttk.Style, theme: Theme) -> None:
     shades, radius, side = theme.shades, theme.long(8), theme.long(28)
 
     def made(line: str, wide: float = 1) -> Any:
-        return theme.keep(plate(side, radius, shades.raised, line, theme.long(wide)))
+        small, border = plate(side, radius, shades.raised, line, theme.long(wide)), theme.long(10)
+        return theme.keep(wide_plate(small, border, 2 * border + _WIDE))
 
     style.element_create(
         "Field.plate", "image", made(shades.line), ("focus", made(shades.accent, 2)), border=theme.long(10),
-        sticky="nsew", padding=theme.long(2),
+        sticky="nsew", padding=theme.long(2), width=theme.long(20), height=theme.long(20),
     )  # fmt: skip
     style.element_create("Field.arrow", "image", theme.icon("down", side=18), sticky="", padding=theme.long(3))
     area = ("Combobox.textarea", {"sticky": "nsew"})
