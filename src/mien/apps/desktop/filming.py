@@ -31,7 +31,7 @@ class Filming:
         self.course = Course()
         self.glimpse: Glimpse | None = None
         self.fps, self.hidden, self.playing = 10.0, False, False
-        self._choice = ground.choice
+        self._choice, self._room = ground.choice, (960, 540)
         self._numbers, self._folder = count(1), TemporaryDirectory(prefix="mien-", ignore_cleanup_errors=True)
         self._task: Task | None = None
         self._look: Task | None = None
@@ -61,6 +61,7 @@ class Filming:
         self._choice = self._ground.choice
         reel = Reel(path, Path(self._folder.name), self.fps, self.hidden, next(self._numbers))
         self.reel, self.stage, self.error = reel, "reading", None
+        reel.room = self._room
         self.course, self.glimpse = Course(), None
         steps = reel.reading(self._ground.bench, self._choice)
         self._task = self._ground.do(
@@ -85,6 +86,14 @@ class Filming:
 
     def close(self) -> None:
         self._folder.cleanup()
+
+    def fit(self, width: int, height: int) -> None:
+        """There is so much room for a frame."""
+        if (width, height) != self._room and min(width, height) > 8:
+            self._room = width, height
+            if self.reel:
+                self.reel.room = self._room
+                self.seek(self.at) if self.glimpse and self.stage != "reading" and not self.playing else None
 
     def seek(self, seconds: float) -> None:
         """Look at it there."""

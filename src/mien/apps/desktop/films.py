@@ -10,7 +10,8 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple
 
 from mien.apps.desktop.bench import Bench, Choice
-from mien.apps.desktop.shots import reduced, scaled
+from mien.apps.desktop.shots import scaled
+from mien.apps.desktop.viewing import fitted
 from mien.apps.desktop.worker import Steps
 from mien.types import Moment, Pixels
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from mien.moments import Event, Record
     from mien.moments.timeline import Person, Step
 
-#: The longest side of a frame as it is shown, seconds between two pieces of news, frames a second when it plays.
-SCREEN, _PAUSE, _PLAYED = 960, 0.2, 15.0
+#: Seconds between two pieces of news, and frames a second when it plays.
+_PAUSE, _PLAYED = 0.2, 15.0
 
 #: The most moments that are held for looking at the film again; of a longer film every second one stays.
 _HELD = 4000
@@ -84,6 +85,8 @@ class Reel:
         self.record: Record | None = None
         self.peaks: Peaks | None = None
         self.unfinished: str | None = None
+        #: The room for a frame on the screen; the window says so.
+        self.room = (960, 540)
         self.labels: tuple[str, ...] = ()
         self.detector = self.model = ""
 
@@ -160,11 +163,20 @@ class Reel:
 
     def _glimpse(self, moment: Moment) -> Glimpse:
         assert moment.pixels is not None, "frames were asked for"
-        return _painted(moment.pixels, moment)
+        return self._painted(moment.pixels, moment)
 
     def _shown(self, pixels: Pixels, seconds: float) -> Glimpse:
         moment = self.moments.at(seconds)
-        return _painted(pixels, replace(moment, seconds=seconds) if moment else None, seconds)
+        return self._painted(pixels, replace(moment, seconds=seconds) if moment else None, seconds)
+
+    def _painted(self, pixels: Pixels, moment: Moment | None, seconds: float = 0.0) -> Glimpse:
+        from mien.apps.film.painted import shown
+        from mien.draw import paint
+
+        small = fitted(pixels, self.room)
+        if moment is None:
+            return Glimpse(seconds, small)
+        return Glimpse(moment.seconds, paint(small, shown(scaled(moment.result, small.shape[1] / pixels.shape[1]))))
 
 
 def course_of(record: Record) -> Course:
@@ -172,13 +184,3 @@ def course_of(record: Record) -> Course:
     timeline = record.timeline
     people = tuple(Seen(replace(one), tuple(timeline.steps(one.number))) for one in timeline.by_presence()[:12])
     return Course(timeline.start, timeline.end, record.frames, people, tuple(record.events))
-
-
-def _painted(pixels: Pixels, moment: Moment | None, seconds: float = 0.0) -> Glimpse:
-    from mien.apps.film.painted import shown
-    from mien.draw import paint
-
-    small = reduced(pixels, SCREEN)
-    if moment is None:
-        return Glimpse(seconds, small)
-    return Glimpse(moment.seconds, paint(small, shown(scaled(moment.result, small.shape[1] / pixels.shape[1]))))

@@ -122,12 +122,12 @@ class Page(ttk.Frame):
 
     def _show_picture(self, shot: Shot) -> None:
         self._viewing.want(*self.stage.room)
-        view, pixels = self._viewing.view, self._album.pixels
+        view = self._viewing.view
         if view is not None:
             self.stage.show(view.pixels)
             self.stage.mark(self._marked(view.pixels.shape[1]))
-        else:
-            self.stage.show(pixels, "" if shot.error else f"Opening {shot.title} …")
+        elif self._album.pixels is None:
+            self.stage.show(None, "" if shot.error else f"Opening {shot.title} …")
             self.stage.mark(())
 
     def _marked(self, wide: int) -> tuple[Box, ...]:

@@ -6,13 +6,15 @@ import tkinter as tk
 from collections.abc import Callable
 
 from mien.apps.desktop.theme import Theme
-from mien.apps.desktop.viewing import fitted
 from mien.apps.live.look import Picture
 from mien.types import Box, Pixels
 
 
 class Stage(tk.Canvas):
-    """``resized`` is called with the room there is, ``clicked`` with a place in pixels of what is shown."""
+    """``resized`` is called with the room there is: whoever shows pictures makes them fit, and not in Tk's thread.
+
+    ``clicked`` is called with a place in pixels of what is shown.
+    """
 
     def __init__(
         self,
@@ -26,7 +28,7 @@ class Stage(tk.Canvas):
         self._theme, self._resized, self._clicked = theme, resized, clicked
         self._picture = Picture(self)
         self._pixels: Pixels | None = None
-        self._corner = (0, 0)
+        self.corner = (0, 0)
         self._words = self.create_text(0, 0, fill=shades.muted, font=theme.letters(15), justify="center")
         self.bind("<Configure>", self._changed)
         self.bind("<Button-1>", self._click)
@@ -38,40 +40,36 @@ class Stage(tk.Canvas):
         return max(self.winfo_width() - 2 * edge, 1), max(self.winfo_height() - 2 * edge, 1)
 
     def show(self, pixels: Pixels | None, words: str = "") -> None:
-        """Pixels of any size; those of the right one are shown as they are. ``words`` stand where there are none."""
+        """These pixels, in the middle; ``words`` where there are none."""
         self.itemconfigure(self._words, text=words if pixels is None else "")
-        self._pixels = pixels
-        if pixels is None:
-            self._picture.hide()
-            self.mark(())
-            return
-        shown = pixels if self._fits(pixels) else fitted(pixels, self.room)
-        self._corner = (self.winfo_width() - shown.shape[1]) // 2, (self.winfo_height() - shown.shape[0]) // 2
-        self._picture.move(*self._corner)
-        self._picture.show(shown)
+        if pixels is not None:
+            self._place(pixels)
+        if pixels is not self._pixels:
+            self._pixels = pixels
+            self._picture.hide() if pixels is None else self._picture.show(pixels)
 
     def mark(self, boxes: tuple[Box, ...]) -> None:
         """Mark these places, in pixels of what is shown."""
         self.delete("mark")
-        left, top = self._corner
+        left, top = self.corner
         gap = self._theme.long(5)
         for box in boxes:
             x, y = left + box.x, top + box.y
             corners = x - gap, y - gap, x + box.width + gap, y + box.height + gap
             self.create_rectangle(*corners, outline=self._theme.shades.accent, width=self._theme.long(2), tags="mark")
 
-    def _fits(self, pixels: Pixels) -> bool:
-        width, height = self.room
-        free = width - pixels.shape[1], height - pixels.shape[0]
-        return bool(min(free) >= 0 and (min(free) < 2 or max(pixels.shape) < 64))
+    def _place(self, pixels: Pixels) -> None:
+        self.corner = (self.winfo_width() - pixels.shape[1]) // 2, (self.winfo_height() - pixels.shape[0]) // 2
+        self._picture.move(*self.corner)
 
     def _changed(self, event: tk.Event[tk.Misc]) -> None:
         self.coords(self._words, event.width // 2, event.height // 2)
         self.itemconfigure(self._words, width=max(event.width - self._theme.long(60), 50))
         if self._pixels is not None:
-            self.show(self._pixels)
+            self.mark(())
+            self._place(self._pixels)
         self._resized(*self.room)
 
     def _click(self, event: tk.Event[tk.Misc]) -> None:
         if self._clicked and self._pixels is not None:
-            self._clicked(event.x - self._corner[0], event.y - self._corner[1])
+            self._clicked(event.x - self.corner[0], event.y - self.corner[1])

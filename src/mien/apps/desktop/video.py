@@ -60,7 +60,7 @@ class Page(ttk.Frame):
         frame.rowconfigure(4, weight=3, minsize=theme.long(150))
         self._head(frame).grid(row=0, column=0, columnspan=2, sticky="ew", pady=(0, theme.long(10)))
         self._note = Note(frame, theme, "")
-        self._stage = Stage(frame, theme, lambda _width, _height: None)
+        self._stage = Stage(frame, theme, self._film.fit)
         table = self._table(frame)
 
         def arrange(narrow: bool) -> None:
