@@ -51,7 +51,7 @@ def look() -> dict[str, Any]:
     _quiet()
     from mien.apps.gradio.look import style, theme
 
-    return {"theme": theme(), "css": style()}
+    return {"theme": theme(), "head": style()}
 
 
 def _quiet() -> None:

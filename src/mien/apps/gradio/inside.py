@@ -43,29 +43,46 @@ class InsideTab:
                     )
                     versus = gr.Dropdown([_NONE, *labels], value=_NONE, label="rather than", elem_id="inside-versus")
         with gr.Column(visible=False) as found, gr.Tabs():
-            with gr.Tab("Where it looked"):
+            with gr.Tab("Where"):
                 looked = _picture("Where it looked", "inside-where")
-            with gr.Tab("The answer"), gr.Row():
+            with gr.Tab("Answer"), gr.Row():
                 answer = _picture("The softmax", "inside-softmax")
                 total = _picture("The sum behind it", "inside-sum")
-            with gr.Tab("Feature maps"):
+            with gr.Tab("Maps"):
                 every = gr.Checkbox(False, label="Every layer, not only the end of each stage", elem_id="inside-every")
                 maps = _sheets("Layer by layer", "inside-maps")
-            with gr.Tab("The network"):
+            with gr.Tab("Network"):
                 network = _sheets("The network as a whole", "inside-network")
-            with gr.Tab("Step by step"):
+            with gr.Tab("Steps"):
                 steps = gr.HTML(elem_id="inside-steps", padding=False)
+        shown_ = [self._said, found, looked, answer, total, maps, network, steps]
+        asked = [photo, face, method, target, versus, every, model]
+        how = {"preprocess": False, "api_visibility": "private", "show_progress_on": self._said, **queue}
+        # What people choose meanwhile is theirs: nothing that answers them sets it back.
         gr.on(
-            [photo.change, face.input, method.input, target.input, versus.input, every.input, model.change],
+            [face.input, method.input, target.input, versus.input, every.input],
             self._open,
-            [photo, face, method, target, versus, every, model],
-            [self._said, face, target, versus, found, looked, answer, total, maps, network, steps],
-            preprocess=False,
-            api_visibility="private",
-            show_progress_on=self._said,
+            asked,
+            shown_,
             trigger_mode="always_last",
-            **queue,
+            **how,
         )
+        gr.on([photo.change, model.change], self._begin, [photo, model], [face, target, versus], **how).success(
+            self._open, asked, shown_, **how
+        )
+
+    def _begin(self, payload: Any, model: str) -> list[Any]:
+        """Another photo, or another model, which may know other expressions."""
+        photo = sent(payload)
+        if photo is None:
+            return [gr.Dropdown(visible=False), gr.skip(), gr.skip()]
+        with told():
+            engine = self._engines.get(model)
+            result = engine.read(photo.pixels())
+        faces = [(shown.named(place, reading), place) for place, reading in enumerate(result, 1)]
+        chooser = gr.Dropdown(faces or [("1", 1)], value=1, visible=len(faces) > 1)
+        labels = engine.labels
+        return [chooser, gr.Dropdown([_LEADING, *labels], value=_LEADING), gr.Dropdown([_NONE, *labels], value=_NONE)]
 
     def _open(
         self, payload: Any, face: int, method: str, target: str, versus: str, every: bool, model: str
@@ -76,27 +93,18 @@ class InsideTab:
         with told():
             engine = self._engines.get(model)
             pixels = photo.pixels()
-            result = engine.read(pixels)
-            if not len(result):
-                return _nothing(shown.nobody())
-            number = min(int(face or 1), len(result))
             asked: dict[str, Any] = {"target": _label(target, engine.labels), "versus": _label(versus, engine.labels)}
-            layers = "all" if every else "auto"
-            (one,) = engine.explain_picture(pixels, number, methods=(method,), layers=layers, **asked)
+            asked |= {"methods": (method,), "layers": "all" if every else "auto"}
+            faces = len(engine.read(pixels))
+            if not faces:
+                return _nothing(shown.nobody())
+            (one,) = engine.explain_picture(pixels, min(int(face or 1), faces), **asked)
             one = replace(one, source=photo.name)
-        faces = [(shown.named(place, reading), place) for place, reading in enumerate(result, 1)]
-        chooser = gr.Dropdown(faces, value=number, visible=len(faces) > 1)
-        return [
-            _said(one, len(faces)),
-            chooser,
-            *_choices(engine.labels, asked),
-            gr.Column(visible=True),
-            *_drawn(one, pixels),
-        ]
+        return [_said(one, faces), gr.Column(visible=True), *_drawn(one, pixels)]
 
 
 def _nothing(said: str) -> list[Any]:
-    return [said, gr.Dropdown(visible=False), *[gr.skip()] * 2, gr.Column(visible=False), *[gr.skip()] * 6]
+    return [said, gr.Column(visible=False), *[gr.skip()] * 6]
 
 
 def _said(one: Explanation, faces: int) -> str:
@@ -112,14 +120,6 @@ def _drawn(one: Explanation, pixels: Pixels) -> list[Any]:
     maps = gr.Gallery(list(opened.layers(one)), selected_index=0)
     network = gr.Gallery(list(opened.network(one)), selected_index=0)
     return [where(one, pixels), softmax(one), total, maps, network, opened.steps(one, pixels)]
-
-
-def _choices(labels: tuple[str, ...], asked: dict[str, str | None]) -> list[Any]:
-    """Another model may know other expressions."""
-    return [
-        gr.Dropdown([_LEADING, *labels], value=asked["target"] or _LEADING),
-        gr.Dropdown([_NONE, *labels], value=asked["versus"] or _NONE),
-    ]
 
 
 def _label(chosen: str, labels: tuple[str, ...]) -> str | None:

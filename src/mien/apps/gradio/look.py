@@ -28,11 +28,15 @@ def theme() -> gr.themes.Base:
 
 
 def style(labels: tuple[str, ...] = VOTES) -> str:
-    """What a theme cannot say: the expressions' own colours, letters of the system, room on a phone."""
+    """What a theme cannot say: the expressions' own colours, letters of the system, room on a phone.
+
+    It is for the page's head: what Gradio takes as ``css`` it writes twice, and not as it was written.
+    """
     hues = "".join(_hue(label, labels) for label in labels)
     # A few of Gradio's own variables have no dark of theirs.
     dark = f".dark {{ --color-accent: {tones(dark=True)['accent']}; }}"
-    return f"{hues}{dark}\n{files('mien.apps.gradio').joinpath('page.css').read_text('utf-8')}"
+    sheet = files("mien.apps.gradio").joinpath("page.css").read_text("utf-8")
+    return f"<style>{hues}{dark}\n{sheet}</style>"
 
 
 def _both(known: dict[str, str], suffix: str = "") -> dict[str, str]:

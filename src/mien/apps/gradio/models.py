@@ -35,7 +35,7 @@ def models_tab(engines: Engines, model: Any) -> None:
     with gr.Row():
         with gr.Column(min_width=320):
             rows = [[name, *cells] for name, cells in comparison(cards)]
-            gr.Dataframe(rows, headers=["", *cards], interactive=False, label="In numbers", buttons=["fullscreen"])
+            gr.Dataframe(rows, headers=["", *cards], interactive=False, label="In numbers", wrap=True, buttons=["fullscreen"])
         with gr.Column(min_width=320):
             _curves(cards)
     for name, card in cards.items():

@@ -46,7 +46,7 @@ class Page(gr.Blocks):  # type: ignore[misc]  # its types are not read
     def launch(self, *args: Any, **settings: Any) -> Any:
         manners: dict[str, Any] = {
             "theme": theme(),
-            "css": style(self.labels),
+            "head": style(self.labels),
             "footer_links": ["api"],
             "max_file_size": MAX_FILM_BYTES,
             # Gradio would keep what was read in the browser, and counts of it on a page of its own.

@@ -20,4 +20,6 @@ def told() -> Iterator[None]:
 
 
 def refused(sentence: str) -> gr.Error:
-    return gr.Error(sentence, duration=None, title="That did not work", print_exception=False)
+    # The page takes it for HTML, programs for text: names out of files are in it, and no tag may come of one.
+    plain = sentence.replace("<", "‹").replace(">", "›")
+    return gr.Error(plain, duration=None, title="That did not work", print_exception=False)

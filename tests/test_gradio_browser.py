@@ -1,0 +1,270 @@
+"""The Gradio page in a real Chromium, driven by Playwright: photos, camera, films, the inside, by day and on a phone.
+
+Playwright brings no browser here: the system's Chromium is used. ``MIEN_REQUIRE_BROWSER=1`` makes a missing one a
+failure instead of a skip.
+"""
+
+import json
+import os
+import re
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from browser import browser_file
+from films import EXAMPLES, film_of, two_people
+
+if not os.environ.get("MIEN_REQUIRE_BROWSER"):
+    pytest.importorskip("gradio")
+    pytest.importorskip("playwright", reason="Playwright drives the browser; it is in the extra 'dev'")
+
+from playwright.sync_api import expect, sync_playwright
+
+from gradio_page import served
+from mien import Engine, words
+
+#: Generous: other work may share the machine, and a page that never does it is found all the same.
+expect.set_options(timeout=20_000)
+
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+CAMERA = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+
+PORTRAITS, ASTRONAUT, HOPPER = (EXAMPLES / f"{name}.jpg" for name in ("portraits", "astronaut", "hopper"))
+
+
+@pytest.fixture(scope="module")
+def moving_face(tmp_path_factory):
+    """What the fake camera sees: a face that moves a little."""
+    path = tmp_path_factory.mktemp("camera") / "face.mjpeg"
+    whole = cv2.resize(cv2.imread(str(ASTRONAUT)), (520, 520))
+    frames = [cv2.imencode(".jpg", whole[20:380, 10 + i : 490 + i])[1].tobytes() for i in range(0, 20, 2)]
+    path.write_bytes(b"".join(frames))
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(moving_face):
+    program = browser_file()
+    switches = [*SWITCHES, *CAMERA, f"--use-file-for-fake-video-capture={moving_face}"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=switches)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    with served(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@contextmanager
+def opened(chromium, site, tab="Photo", **how):
+    """A fresh tab of the browser on one of the page's tabs; nothing may be complained of, and nobody else asked."""
+    context = chromium.new_context(permissions=["camera"], **{"viewport": {"width": 1200, "height": 900}, **how})
+    page = context.new_page()
+    complaints, asked = [], []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.on("request", lambda request: asked.append(request.url))
+    try:
+        page.goto(site.address)
+        page.get_by_role("tab", name=tab, exact=True).first.click()
+        yield page
+        assert complaints == []
+        assert [url for url in asked if not ours(url, site)] == []
+    finally:
+        context.close()
+
+
+def ours(url, site):
+    return url.startswith(("data:", "blob:", "about:")) or urlsplit(url).netloc == urlsplit(site.address).netloc
+
+
+@pytest.fixture
+def photo(chromium, site):
+    with opened(chromium, site) as page:
+        yield page
+
+
+def send(page, place, path):
+    page.locator(f"#{place} input[type=file]").set_input_files(path)
+
+
+def shares(page, name):
+    """The expressions of a label, in the order in which they stand, and their shares as they are drawn."""
+    meters = page.locator(f"#{name} meter")
+    expect(meters.first).to_be_visible()
+    return meters.evaluate_all("all => all.map(one => [one.ariaLabel, Number(one.value)])")
+
+
+def test_the_page_says_what_it_cannot_and_what_becomes_of_what_is_sent(photo):
+    expect(photo.get_by_text(words.LIMIT).first).to_be_visible()
+    expect(photo.get_by_text(words.MUST_NOT)).to_be_visible()
+    expect(photo.get_by_text("all of it is removed after 15 minutes")).to_be_visible()
+
+
+def test_a_photo_is_read(photo):
+    send(photo, "photo-input", ASTRONAUT)
+    reading = Engine.load(detector="haar").read(ASTRONAUT).readings[0]
+    expect(photo.locator("#photo-said h3")).to_have_text(words.headline(reading).capitalize())
+    expect(photo.locator("#photo-said")).to_contain_text(words.ten_people(reading))
+    drawn = shares(photo, "photo-label")
+    assert [label for label, _ in drawn] == [share.label for share in reading.emotions.ranked()]
+    assert [share for _, share in drawn] == pytest.approx(
+        [share.share for share in reading.emotions.ranked()], abs=1e-6
+    )
+    expect(photo.locator("#photo-seen img").first).to_be_visible()
+    expect(photo.locator("#photo-faces")).to_be_hidden()
+
+
+def test_several_faces_are_told_apart(photo):
+    send(photo, "photo-input", PORTRAITS)
+    expect(photo.locator("#photo-said h3")).to_contain_text("Face 1 looks neutral")
+    photo.locator("#photo-faces button.thumbnail-item").nth(1).click()
+    expect(photo.locator("#photo-said h3")).to_contain_text("Face 2 looks happy")
+    photo.locator("#photo-seen .legend-item").first.click()
+    expect(photo.locator("#photo-said h3")).to_contain_text("Face 1 looks neutral")
+    assert shares(photo, "photo-label")[0][0] == "neutral"
+
+
+def test_what_was_read_can_be_saved(photo):
+    send(photo, "photo-input", PORTRAITS)
+    expect(photo.locator("#photo-saves")).to_be_visible()
+    saved = {}
+    for name in ("Save JSON", "Save CSV", "Save picture"):
+        with photo.expect_download() as download:
+            photo.get_by_role("button", name=name).click()
+        saved[download.value.suggested_filename] = download.value.path().read_bytes()
+    assert set(saved) == {"portraits.json", "portraits.csv", "portraits-read.jpg"}
+    told = json.loads(saved["portraits.json"])
+    assert (told["source"], len(told["faces"])) == ("portraits.jpg", 2)
+    assert saved["portraits.csv"].decode().count("\n") == 3
+
+
+def test_an_example_is_read(photo):
+    photo.locator(".gallery-item, .gallery button").first.click()
+    expect(photo.locator("#photo-said h3")).to_contain_text("looks")
+
+
+def test_a_picture_without_a_face_says_so_with_what_helps(photo, tmp_path):
+    Image.fromarray(np.full((240, 320, 3), 128, np.uint8)).save(tmp_path / "wall.png")
+    send(photo, "photo-input", tmp_path / "wall.png")
+    expect(photo.locator("#photo-said h3")).to_have_text(words.NO_FACE)
+    expect(photo.locator("#photo-said")).to_contain_text(words.NO_FACE_HELP)
+    expect(photo.locator("#photo-label")).to_be_hidden()
+
+
+def test_a_file_that_is_no_picture_is_told_and_runs_nothing(photo, tmp_path):
+    path = tmp_path / "<img src=x onerror=alert(1)>.jpg"
+    path.write_text("This is not a picture.")
+    photo.on("dialog", lambda dialog: pytest.fail("a file's name was run"))
+    send(photo, "photo-input", path)
+    expect(photo.get_by_test_id("toast-body")).to_contain_text("is text, not a picture that mien reads")
+    expect(photo.locator("#photo-label")).to_be_hidden()
+
+
+def test_the_inside_opens_with_another_face_method_and_expression(chromium, site):
+    with opened(chromium, site, "Inside") as page:
+        send(page, "inside-input", PORTRAITS)
+        said, where = page.locator("#inside-said"), page.locator("#inside-where img")
+        expect(said).to_contain_text("Face 1 looks neutral")
+        expect(said).to_contain_text("Shown is the evidence for neutral.")
+        first = where.get_attribute("src")
+        page.locator("#inside-face input").click()
+        page.get_by_role("option", name="2 · looks happy").click()
+        expect(said).to_contain_text("Face 2 looks happy")
+        page.locator("#inside-method").get_by_text("Covering").click()
+        page.locator("#inside-target input").click()
+        page.get_by_role("option", name="surprise", exact=True).click()
+        expect(said).to_contain_text("Shown is the evidence for surprise.")
+        expect(where).not_to_have_attribute("src", first)
+        page.get_by_role("tab", name="Answer").click()
+        expect(page.locator("#inside-softmax img")).to_be_visible()
+        page.get_by_role("tab", name="Maps").click()
+        expect(page.locator("#inside-maps img").first).to_be_visible()
+        page.get_by_role("tab", name="Steps").click()
+        expect(page.frame_locator("#inside-steps iframe").locator("h1")).to_have_text("How a network reads this face")
+
+
+def test_the_camera_is_read_after_its_notice_and_nothing_of_it_is_kept(chromium, site):
+    with opened(chromium, site, "Camera") as page:
+        expect(page.get_by_text(words.CAMERA)).to_be_visible()
+        expect(page.locator("#camera-input")).to_be_hidden()
+        before = set(site.kept())
+        page.locator("#camera-start").click()
+        page.locator("#camera-input button:visible").first.click()
+        page.locator("#camera-input button.capture-button").click()
+        expect(page.locator("#camera-label meter").first).to_be_visible()
+        assert shares(page, "camera-label")[0][0] == "happy"
+        picture = page.locator("#camera-seen img")
+        assert picture.get_attribute("src").startswith("data:image/jpeg;base64,")
+        page.locator("#camera-where label").click()
+        seen = picture.get_attribute("src")
+        expect(picture).not_to_have_attribute("src", seen)
+        expect(page.locator("#camera-plot svg, #camera-plot canvas").first).to_be_visible()
+        assert set(site.kept()) == before
+        page.locator("#camera-input button.capture-button").click()
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    return film_of(tmp_path_factory.mktemp("film") / "clip.mp4", two_people(), 1.0, 25, "-c:v", "libx264")
+
+
+def test_a_film_is_read_with_its_people_and_files(chromium, site, film):
+    with opened(chromium, site, "Video") as page:
+        send(page, "video-input", film)
+        expect(page.locator("#video-input video")).to_be_visible()
+        page.locator("#video-begin").click()
+        expect(page.locator("#video-said h3")).to_contain_text("2 people")
+        expect(page.locator("#video-seen video")).to_be_visible()
+        expect(page.locator("#video-plot svg, #video-plot canvas").first).to_be_visible()
+        page.locator("#video-person").get_by_text("Person 2").click()
+        for name in ("report.html", "faces.csv", "events.csv", "subtitles.vtt", "film.webm"):
+            stem, _, suffix = name.partition(".")
+            expect(page.locator("#video-files")).to_contain_text(re.compile(f"{stem}.*{suffix}"))
+
+
+def test_a_film_can_be_stopped_and_leaves_nothing(chromium, site, tmp_path):
+    long = film_of(tmp_path / "long.mp4", two_people(), 120.0, 25, "-c:v", "libx264", "-preset", "ultrafast")
+    with opened(chromium, site, "Video") as page:
+        send(page, "video-input", long)
+        expect(page.locator("#video-input video")).to_be_visible()
+        page.locator("#video-begin").click()
+        expect(page.locator("#video-said")).to_contain_text("Read up to")
+        before = [path for path in site.kept() if path.name == "faces.csv"]
+        page.locator("#video-stop").click()
+        expect(page.locator("#video-said")).to_contain_text("Nothing of the film is kept")
+        assert len([path for path in site.kept() if path.name == "faces.csv"]) == len(before) - 1
+
+
+def test_no_film_is_told(chromium, site):
+    with opened(chromium, site, "Video") as page:
+        page.locator("#video-begin").click()
+        expect(page.get_by_test_id("toast-body")).to_contain_text("There is no film yet")
+
+
+def test_the_models_say_how_good_they_are_and_what_they_cannot(chromium, site):
+    with opened(chromium, site, "Models") as page:
+        expect(page.get_by_text("Right on the test faces")).to_be_visible()
+        expect(page.locator("#models-f1-base svg, #models-f1-base canvas").first).to_be_visible()
+        for sentence in words.CANNOT:
+            expect(page.get_by_text(sentence)).to_be_visible()
+
+
+def test_it_fits_a_phone_by_night(chromium, site):
+    how = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "is_mobile": True, "has_touch": True}
+    with opened(chromium, site, **how) as page:
+        dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert max(map(int, re.findall(r"\d+", dark)[:3])) < 60
+        send(page, "photo-input", PORTRAITS)
+        expect(page.locator("#photo-said h3")).to_contain_text("Face 1")
+        expect(page.locator("#photo-seen img").first).to_be_visible()
+        for tab in ("Camera", "Video", "Inside", "Models"):
+            page.get_by_role("tab", name=tab, exact=True).first.click()
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
