@@ -22,6 +22,9 @@ from PIL import Image
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
+#: Where the page takes files.
+_INPUT = "[data-testid=stFileUploaderDropzoneInput]"
+
 #: How often it is started, and how many pictures are taken before and while its memory is watched.
 STARTS, WARM, TAKEN = 5, 20, 200
 
@@ -53,7 +56,7 @@ def _start(browser: Any) -> tuple[float, float, float]:
         page = _opened(browser, address)
         usable = time.perf_counter() - began
         asked = time.perf_counter()
-        page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(EXAMPLES / "portraits.jpg")
+        page.locator(_INPUT).set_input_files(EXAMPLES / "portraits.jpg")
         page.wait_for_selector(".mien-face >> nth=1")
         read = time.perf_counter() - asked
         page.context.close()
@@ -81,12 +84,12 @@ def _show(page: Any, number: int) -> None:
     stream = io.BytesIO()
     picture.save(stream, "PNG")
     name = f"picture-{number}.png"
-    # Another file takes the place of the one before.
-    if page.locator("[data-testid=stFileUploaderDeleteBtn] button, button[aria-label^='Remove']").count():
-        page.locator("[data-testid=stFileUploaderDeleteBtn] button, button[aria-label^='Remove']").first.click()
+    if page.locator(".mien-face").count():
+        page.get_by_role("button", name="Clear").click()
         page.wait_for_selector("text=Or try one of ours")
+        page.wait_for_function(f"document.querySelectorAll('{_INPUT}').length == 1")
     file = {"name": name, "mimeType": "image/png", "buffer": stream.getvalue()}
-    page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(file)
+    page.locator(_INPUT).set_input_files(file)
     page.wait_for_selector(f"h2:has-text('{name}')")
     page.wait_for_selector(".mien-face")
 

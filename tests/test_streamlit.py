@@ -4,6 +4,7 @@ import json
 import os
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -100,6 +101,25 @@ def test_no_face_and_a_broken_file_are_said_in_their_places():
     [error] = page.error
     assert "torn" in error.value
     assert "<bytes>" not in error.value
+
+
+def test_files_are_let_go_when_they_are_replaced_and_when_their_place_is_left(monkeypatch):
+    from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+    from streamlit.runtime.uploaded_file_manager import UploadedFileRec
+
+    held = MemoryUploadedFileManager("/upload")
+    run = SimpleNamespace(uploaded_file_mgr=held, session_id="visit")
+    monkeypatch.setattr(uploads, "get_script_run_ctx", lambda: run)
+    monkeypatch.setattr(uploads, "st", SimpleNamespace(session_state={}))
+    for name in "abc":
+        held.add_file("visit", UploadedFileRec(name, f"{name}.jpg", "image/jpeg", b"..."))
+    first, second, third = (SimpleNamespace(file_id=name) for name in "abc")
+    uploads.lying("photos", [first, second])
+    uploads.lying("film", [third])
+    uploads.lying("photos", [second])
+    assert set(held.file_storage["visit"]) == {"b", "c"}
+    uploads.let_go()
+    assert set(held.file_storage["visit"]) == set()
 
 
 def test_another_detector_reads_anew():

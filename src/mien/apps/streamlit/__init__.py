@@ -8,6 +8,7 @@
     frame.py       what every page has: the way to the others, model and detector, the edge where errors become words
     engines.py     the engines, loaded once for everybody who visits
     held.py        what a visitor has in hand, and what was read of it; gone with the page
+    uploads.py     files as Streamlit holds them, let go in time
     choosing.py    a picture chosen, or one of the samples
     shown.py       what was read, on the page; faces.py  one face; drawings.py  figures and whole pages in it
     pages/         one module for each page

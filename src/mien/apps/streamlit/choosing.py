@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from mien.apps import samples
+from mien.apps.streamlit import uploads
 from mien.apps.streamlit.held import Photo, hold, photos
 from mien.apps.streamlit.settings import PHOTO_MB, PHOTOS
 
@@ -43,6 +44,7 @@ def choose(told: str, *, several: bool) -> None:
 def put_away() -> None:
     """Nothing is in hand any more, and nothing in the place for files."""
     st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+    uploads.let_go()
     hold(())
 
 
@@ -55,10 +57,12 @@ def plain(name: str) -> str:
 def begin() -> None:
     """A page is opened, and its place for files is empty: that puts nothing away."""
     st.session_state.pop(_SEEN, None)
+    uploads.let_go()
 
 
 def _take(files: Sequence[UploadedFile]) -> None:
     """Other files than before are what is in hand from now on."""
+    uploads.lying("photos", files)
     seen = tuple(each.file_id for each in files)
     if seen != st.session_state.get(_SEEN, ()):
         st.session_state[_SEEN] = seen

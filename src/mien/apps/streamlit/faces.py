@@ -20,8 +20,8 @@ _STYLE = """
 .mien-face p { margin: .4rem 0 0; font-size: .95rem; line-height: 1.45; }
 .mien-doubt { border-left: .2rem solid #d39b2a; padding-left: .6rem; }
 .mien-wide { grid-column: 1 / -1; }
-.mien-face .mien-bars { display: grid; grid-template-columns: max-content 1fr max-content; gap: .3rem .7rem; margin: 0; padding: 0;
-  align-items: center; font-size: .92rem; }
+.mien-face .mien-bars { display: grid; grid-template-columns: max-content 1fr max-content; gap: .3rem .7rem;
+  margin: 0; padding: 0; align-items: center; font-size: .92rem; }
 .mien-face .mien-bars dt, .mien-face .mien-bars dd { margin: 0; padding: 0; font-weight: 400; }
 .mien-face .mien-bars dd + dd { text-align: right; font-variant-numeric: tabular-nums; }
 .mien-track { display: block; height: .6rem; border-radius: .3rem; overflow: hidden;

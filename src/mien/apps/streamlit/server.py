@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from importlib.resources import files
+from pathlib import Path
 from typing import TypeAlias
 
 from mien.apps.port import listens, refused
@@ -49,10 +52,17 @@ def serve(run: Program, host: str, port: int, ready: Callable[[str], None]) -> N
     """Serve until SIGINT or SIGTERM; ``ready`` hears the address as soon as somebody answers there."""
     if error := listens(host, port):
         raise refused(host, port, error, _COMMAND)
-    port = port or _any(host)
-    address = f"http://{_shown(host)}:{port}"
-    threading.Thread(target=_announce, args=(host, port, lambda: ready(address)), daemon=True).start()
-    run(["run", app(), *flags(host, port)], standalone_mode=False)
+    port, ours = port or _any(host), sys.stdout
+
+    def announce() -> None:
+        _wait(host, port)
+        with redirect_stdout(ours):
+            ready(f"http://{_shown(host)}:{port}")
+
+    # What Streamlit has to say on stdout is not for whoever reads the address there, who may have left long ago.
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        threading.Thread(target=announce, daemon=True).start()
+        run(["run", app(), *flags(host, port)], standalone_mode=False)
 
 
 def flags(host: str, port: int) -> Iterator[str]:
@@ -99,11 +109,10 @@ def _any(host: str) -> int:
         return int(trial.getsockname()[1])
 
 
-def _announce(host: str, port: int, ready: Callable[[], None]) -> None:
-    """Wait until somebody answers, however long that takes, and say so."""
+def _wait(host: str, port: int) -> None:
+    """Wait until somebody answers, however long that takes."""
     there = _shown(host).strip("[]")
     while True:
         with suppress(OSError), socket.create_connection((there, port), timeout=1):
             break
         time.sleep(0.02)
-    ready()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mien import words
-from mien.apps.streamlit import engines, shown
+from mien.apps.streamlit import engines, shown, uploads
 from mien.apps.streamlit.held import Photo, hold, look_into
 
 _OPEN = "camera open"
@@ -18,6 +18,7 @@ def page() -> str | None:
         return None
     st.button("Close the camera", on_click=close, icon=":material/videocam_off:")
     taken = st.camera_input("Take a picture", key="taken")
+    uploads.lying("camera", [taken])
     if taken is None:
         return None
     photo = Photo("camera.jpg", taken.getvalue())

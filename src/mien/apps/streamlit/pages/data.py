@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from mien.apps.streamlit import drawings, sets, trials
+from mien.apps.streamlit import drawings, sets, trials, uploads
 from mien.apps.streamlit.choosing import plain
 from mien.apps.streamlit.held import Photo, forget
 from mien.apps.streamlit.server import is_loopback
@@ -47,6 +47,7 @@ def _chosen() -> Callable[[sets.Tell], Report] | None:
         key=_FILES,
         help=told,
     )
+    uploads.lying("tables", given)
     path = ""
     if local:
         place = "A file or folder on this computer"

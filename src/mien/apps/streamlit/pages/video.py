@@ -12,7 +12,7 @@ import streamlit as st
 from PIL import Image
 
 from mien.apps.film.gathered import RESULTS
-from mien.apps.streamlit import drawings, engines, films
+from mien.apps.streamlit import drawings, engines, films, uploads
 from mien.apps.streamlit.choosing import plain
 from mien.apps.streamlit.films import Film
 from mien.apps.streamlit.held import Photo, forget
@@ -47,6 +47,7 @@ def page() -> str | None:
     st.title("Read a film", anchor=False)
     st.markdown("Who shows which expression, and when: as a timeline, a report, tables, subtitles, and a painted film.")
     given = st.file_uploader("A film", type=["video", "image/gif"], max_upload_size=FILM_MB, key=_FILM)
+    uploads.lying("film", [given])
     if given and given.file_id != st.session_state.get(_WHICH):
         _put_away()
     left, right = st.columns([1, 2], vertical_alignment="bottom")
