@@ -13,7 +13,7 @@ if not os.environ.get("MIEN_REQUIRE_BROWSER"):
     pytest.importorskip("streamlit", reason="the page needs the extra 'streamlit'")
 
 from made_runs import made_run
-from mien.apps.streamlit import faces, films, timeline, trials
+from mien.apps.streamlit import faces, films, timeline, trials, uploads
 from mien.apps.streamlit.choosing import plain
 from mien.apps.streamlit.held import Photo
 from mien.apps.streamlit.shown import escaped
@@ -85,7 +85,7 @@ def test_readings_are_the_engines_own():
 def test_a_card_says_all_that_there_is_to_say():
     page = upload(page_test().run(), photo(PORTRAITS))
     told = said(page)
-    assert "looks happy · 9" in told
+    assert "looks happy&nbsp;· 9" in told
     assert "Of ten people" in told
     assert told.count("mien-track'>") >= 2 * len(EMOTIONS)
     assert [button.label for button in page.button].count("See inside") == 2
