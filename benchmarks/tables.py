@@ -490,6 +490,48 @@ def web_rest(figures: Figures) -> tuple[list[str], list[Sequence[object]]]:
     return ["", "measured", "target"], rows
 
 
+#: What is told of each window: the figure, by its names in the result file; its words and unit; what was aimed at.
+WINDOWS = (
+    ("desktop", ("start_seconds", "visible"), "from the command until the window is there", "s", ""),
+    ("desktop", ("start_seconds", "answers"), "until it answers a key", "s", "< 1.2"),
+    ("desktop", ("deaf_ms", "median"), "longest wait for an event while 24 megapixels are read, median", "ms", "< 50"),
+    ("desktop", ("deaf_ms", "longest"), "the same, the longest of all", "ms", "< 50"),
+    ("desktop", ("inside_per_second",), "the inside of the network, with the camera, a second", "", "≥ 10"),
+    ("desktop", ("memory", "after_a_tenth_mb"), "memory after a tenth of an hour's frames of the camera", "MB", ""),
+    ("desktop", ("memory", "after_all_mb"), "memory after all of them", "MB", "flat"),
+    *(
+        (name, *rest)
+        for name in ("gradio", "streamlit")
+        for rest in (
+            (("address_seconds",), "from the command until somebody answers", "s", ""),
+            (("first_page_seconds",), "from the command until the page can be used", "s", "< 6"),
+            (("first_photo_seconds",), "from a photo to its result, the first one", "s", ""),
+            (("idle_mb",), "memory to begin with", "MB", ""),
+            (("warm_mb",), "memory after the first pictures", "MB", ""),
+            (("after_mb",), "memory after all of them", "MB", "flat"),
+        )
+    ),
+)
+
+
+def windows(figures: Figures) -> str:
+    rows = [
+        (name, words, f"{value:,} {unit}".strip(), aim)
+        for name, path, words, unit, aim in WINDOWS
+        if (value := _within(figures.get(name, {}), path)) is not None
+    ]
+    loads = [f"{name} {told['load']}" for name, told in figures.items() if told["load"] > 3]
+    told = f"\n\nThe machine's load meanwhile: {', '.join(loads)}; other work ran on it." if loads else ""
+    return table(["window", "", "measured", "aim"], rows) + told
+
+
+def _within(figures: Figures, path: Sequence[str]) -> Any:
+    value: Any = figures
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
 def percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %")
 
@@ -505,6 +547,7 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "levelling": ("framing", levelling),
     "scenes": ("scenes", scenes),
     "web": ("web", web),
+    "windows": ("windows", windows),
     "explain": ("explain", explain),
     "audit": ("audit", audit),
     "recipes": ("recipes", recipes),

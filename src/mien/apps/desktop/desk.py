@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mien.apps.desktop import outcomes
 from mien.apps.desktop.album import Album
@@ -17,6 +18,9 @@ from mien.apps.desktop.shelf import Shelf
 from mien.apps.desktop.watched import Cameras
 from mien.apps.desktop.worker import LATER
 
+if TYPE_CHECKING:
+    from mien.apps.desktop.watched import OpenDevice
+
 #: The pages, in their order.
 PAGES = ("photo", "camera", "video", "inside", "models")
 
@@ -24,13 +28,19 @@ PAGES = ("photo", "camera", "video", "inside", "models")
 class Desk:
     """Rings ``page`` when another page is to be shown; its parts ring for themselves."""
 
-    def __init__(self, load: Load, remembered: Settings | None = None, choice: Choice | None = None) -> None:
+    def __init__(
+        self,
+        load: Load,
+        remembered: Settings | None = None,
+        choice: Choice | None = None,
+        device: OpenDevice | None = None,
+    ) -> None:
         self.ground = Ground(load, remembered)
         self.ground.choice = choice or Choice()
         self.album = Album(self.ground)
         self.film = Filming(self.ground)
         self.inside = Peering(self.ground, self.album)
-        self.camera = Cameras(self.ground, self.album)
+        self.camera = Cameras(self.ground, self.album, device)
         self.shelf = Shelf(self.ground)
         self.page = PAGES[0]
         self.attach()

@@ -168,20 +168,25 @@ def _wheel(event: tk.Event[tk.Misc]) -> None:
 
 
 class Soon:
-    """Does something once when Tk has time, however often it is asked."""
+    """Does something once when Tk has time, however often it is asked; never again when the widget is gone."""
 
     def __init__(self, widget: tk.Misc, act: Callable[[], None]) -> None:
-        self._widget, self._act, self._asked = widget, act, False
+        self._widget, self._act = widget, act
+        self._job: str | None = None
+        widget.bind("<Destroy>", self._gone, add=True)
 
     def __call__(self, _event: object = None) -> None:
-        if not self._asked:
-            self._asked = True
-            self._widget.after_idle(self._do)
+        if self._job is None and self._widget.winfo_exists():
+            self._job = self._widget.after_idle(self._do)
 
     def _do(self) -> None:
-        self._asked = False
-        if self._widget.winfo_exists():
-            self._act()
+        self._job = None
+        self._act()
+
+    def _gone(self, event: tk.Event[tk.Misc]) -> None:
+        if event.widget is self._widget and self._job is not None:
+            self._widget.after_cancel(self._job)
+            self._job = None
 
 
 class Note(ttk.Frame):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from time import strftime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mien.apps.desktop.album import Album
 from mien.apps.desktop.bench import Bench, Choice
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from mien.apps.live.watching import View, Watching
     from mien.engine import Engine
     from mien.media import Camera
+    from mien.media.cameras import CameraSource, Device
+
+    OpenDevice: TypeAlias = Callable[[CameraSource], Device]
 
 _DEVICES = Path("/dev")
 
@@ -33,8 +37,9 @@ class Cameras:
     ``error`` is why the last one ended, where it ended by itself.
     """
 
-    def __init__(self, ground: Ground, album: Album) -> None:
-        self._ground, self._album = ground, album
+    def __init__(self, ground: Ground, album: Album, opened: OpenDevice | None = None) -> None:
+        """``opened`` opens the device, for other devices than OpenCV knows."""
+        self._ground, self._album, self._device = ground, album, opened
         self.stage = "off"
         self.source, self.mirror = "", True
         self.error: MienError | None = None
@@ -87,7 +92,7 @@ class Cameras:
 
         engine = bench.engine(choice)
         yield None
-        camera = media.camera(source, mirror=mirror)
+        camera = media.camera(source, mirror=mirror, opened=self._device)
         with self._lock:
             self._opened.append(camera)
         yield engine, camera
