@@ -137,9 +137,28 @@ def desktop_window(folder: Path) -> Iterator[Window]:
         yield Window(asked.pictures, lambda path: rows(asked.film(path)), asked.nothing)
 
 
+# The Gradio page, through Gradio's own client
+
+
+@contextmanager
+def gradio_window(folder: Path) -> Iterator[Window]:
+    import gradio_page
+
+    with gradio_page.served(folder) as page:
+
+        def film(path: Path) -> list[dict[str, str]]:
+            return rows(page.watch(path, fps=FPS)[1]["faces.csv"].read_text("utf-8"))
+
+        def nothing(path: Path) -> str:
+            return words.NO_FACE if not page.read(path)["faces"] else "a face"
+
+        yield Window(lambda paths: [page.read(path) for path in paths], film, nothing)
+
+
 WINDOWS: dict[str, Callable[[Path], AbstractContextManager[Window]]] = {
     "library": library,
     "command line": command_line,
     "web service": service,
     "desktop": desktop_window,
+    "gradio": gradio_window,
 }

@@ -43,7 +43,7 @@ _NOTICE = f"""### Before the camera opens
 """
 
 
-class _Session:
+class Session:
     """One visitor's camera."""
 
     def __init__(self, engine: Engine) -> None:
@@ -130,18 +130,18 @@ class CameraTab:
             **queue,
         )
 
-    def _frame(self, payload: Any, where: bool, model: str, session: _Session | None) -> list[Any]:
+    def _frame(self, payload: Any, where: bool, model: str, session: Session | None) -> list[Any]:
         if not (data := _bytes(payload)):
             return [session, *[gr.skip()] * 4]
         with told():
             engine = self._engines.get(model)
             if session is None or session.engine is not engine:
-                session = _Session(engine)
+                session = Session(engine)
             moment = session.read(decoded(BytesIO(data), "the camera's frame", MAX_PIXELS))
             picture = _painted(engine, moment, where)
         return [session, {"url": address(encoded(picture, "jpeg", 80), "image/jpeg")}, *self._told(moment, session)]
 
-    def _told(self, moment: Moment, session: _Session) -> list[Any]:
+    def _told(self, moment: Moment, session: Session) -> list[Any]:
         facts = f"<small>{words.found(moment.result)} · {session.rate:.1f} frames a second</small>"
         if not len(moment.result):
             return [f"### {words.NO_FACE}\n\n{facts}", None, gr.skip()]
@@ -149,7 +149,7 @@ class CameraTab:
         label = self._label.postprocess(shown.shares(first))
         return [f"{shown.told(first)}\n\n{facts}", label.model_dump(), self._timeline(session)]
 
-    def _timeline(self, session: _Session) -> Any:
+    def _timeline(self, session: Session) -> Any:
         now = session.times[-1]
         if now - session.drawn < _DRAWN:
             return gr.skip()

@@ -127,7 +127,10 @@ def _label(chosen: str, labels: tuple[str, ...]) -> str | None:
 
 
 def _picture(label: str, name: str) -> Any:
-    return gr.Image(label=label, interactive=False, format="png", buttons=["download", "fullscreen"], elem_id=name)
+    # The sheets have titles of their own.
+    return gr.Image(
+        label=label, show_label=False, interactive=False, format="png", buttons=["download", "fullscreen"], elem_id=name
+    )
 
 
 def _sheets(label: str, name: str) -> Any:

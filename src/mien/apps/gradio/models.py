@@ -35,7 +35,9 @@ def models_tab(engines: Engines, model: Any) -> None:
     with gr.Row():
         with gr.Column(min_width=320):
             rows = [[name, *cells] for name, cells in comparison(cards)]
-            gr.Dataframe(rows, headers=["", *cards], interactive=False, label="In numbers", wrap=True, buttons=["fullscreen"])
+            gr.Dataframe(
+                rows, headers=["", *cards], interactive=False, label="In numbers", wrap=True, buttons=["fullscreen"]
+            )
         with gr.Column(min_width=320):
             _curves(cards)
     for name, card in cards.items():
@@ -47,12 +49,12 @@ def _curves(cards: dict[str, ModelCard]) -> None:
     points = [(100 * kept, 100 * right, name) for name, card in cards.items() for kept, right in coverage(card)]
     if points:
         gr.LinePlot(
-            pd.DataFrame(points, columns=["faces kept (%)", "right (%)", "model"]),
-            x="faces kept (%)",
+            pd.DataFrame(points, columns=["kept (%)", "right (%)", "model"]),
+            x="kept (%)",
             y="right (%)",
             color="model" if len(cards) > 1 else None,
             height=300,
-            label="How often it is right when it may leave out the faces it is least sure of",
+            label="How often it is right (%), by how many faces it may keep (%), the surest first",
             elem_id="models-curve",
         )
 

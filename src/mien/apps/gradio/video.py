@@ -198,8 +198,10 @@ def _summary(facts: dict[str, Any]) -> str:
         return f"### {words.NO_FACE}\n\n{words.NO_FACE_HELP}"
     lines = [f"### {clock(found['end'] - found['start'])} read, {_people(len(found['people']))}"]
     for one in found["people"]:
-        parts = ", ".join(f"{words.percent(part)} {label}" for label, part in list(one["looks"].items())[:3])
-        lines.append(f"- Person {one['person']}: {parts or 'never clear enough to judge'}")
+        parts = ", ".join(
+            f"{words.looks(label)} {words.percent(part)}" for label, part in list(one["looks"].items())[:3]
+        )
+        lines.append(f"- Person {one['person']}: {f'{parts} of the time' if parts else 'never clear enough to judge'}")
     if facts.get("complaint"):
         lines.append(f"\n**{facts['complaint']}**")
     return "\n".join(lines)
