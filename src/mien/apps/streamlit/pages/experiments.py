@@ -82,9 +82,9 @@ def _numbers(runs: Sequence[Run]) -> None:
     for run in runs:
         with st.container(border=True):
             st.markdown(f"**{escaped(run.name)}**")
-            told = trials.numbers(run)
-            for column, (name, value) in zip(st.columns(len(told)), told, strict=True):
-                column.metric(name, value)
+            with st.container(horizontal=True, gap="large"):
+                for name, value in trials.numbers(run):
+                    st.metric(name, value, width="content")
 
 
 def _confusions(runs: Sequence[Run]) -> None:

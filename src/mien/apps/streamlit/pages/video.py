@@ -149,8 +149,9 @@ def _numbers(film: Film) -> None:
         ("Frames", f"{facts['frames']:,}"),
         ("Frames a second", facts["frames_per_second"] or "–"),
     )
-    for column, (name, value) in zip(st.columns(len(told)), told, strict=True):
-        column.metric(name, value)
+    with st.container(horizontal=True, gap="large"):
+        for name, value in told:
+            st.metric(name, value, width="content")
 
 
 def _found(film: Film) -> None:
