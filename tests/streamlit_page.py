@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from browser import browser_file
 from command import environment, started
 from made_runs import made_run
 from mien.lab import checkpoint, run_folder
@@ -44,6 +45,19 @@ def serving(*arguments: object, cwd: Path | None = None, **variables: str) -> It
         assert process.wait(20) == 0
 
 
+@contextmanager
+def opened(folder: Path) -> Iterator[Any]:
+    """The page, with ``haar``, in a tab of a real browser."""
+    from playwright.sync_api import sync_playwright
+
+    with serving("--detector", "haar", cwd=folder, MIEN_HOME=str(folder / "home")) as address, sync_playwright() as own:
+        browser = own.chromium.launch(executable_path=browser_file(), args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_context(base_url=address).new_page()
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
 def page_test(first: str = "photo") -> Any:
     """The page in Streamlit's own test, beginning with one of its pages; nothing was run yet."""
     from streamlit.testing.v1 import AppTest
@@ -58,6 +72,22 @@ def read_in_test(paths: Sequence[Path]) -> list[dict[str, Any]]:
     page.file_uploader[0].set_value([(path.name, path.read_bytes(), "image/jpeg") for path in paths]).run()
     assert not page.exception
     return [one.result.to_dict() for one in page.session_state["what was read"].values()]
+
+
+def film_in_test(path: Path) -> str:
+    """The table of faces that the page makes of a film, in Streamlit's own test."""
+    page = page_test("video").run()
+    page.file_uploader[0].set_value((path.name, path.read_bytes(), "video/mp4")).run()
+    next(button for button in page.button if button.label == "Read the film").click().run()
+    assert not page.exception
+    return str(page.session_state["film that was read"].files["faces.csv"].decode())
+
+
+def nothing_driven(page: Any, path: Path) -> str:
+    """What the page says of a picture without a face."""
+    page.goto("/")
+    send(page, [path])
+    return str(page.get_by_test_id("stAlert").inner_text())
 
 
 def driven(page: Any, paths: Sequence[Path]) -> list[dict[str, Any]]:

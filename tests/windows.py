@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import command
 import desktop
 import web
@@ -155,10 +157,43 @@ def gradio_window(folder: Path) -> Iterator[Window]:
         yield Window(lambda paths: [page.read(path) for path in paths], film, nothing)
 
 
+# The Streamlit page, in Streamlit's own test and in a real browser
+
+
+@contextmanager
+def streamlit_test(folder: Path) -> Iterator[Window]:
+    import streamlit_page
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIEN_DETECTOR", "haar")
+        patch.setenv("MIEN_HOME", str(folder))
+
+        def nothing(path: Path) -> str:
+            [read] = streamlit_page.read_in_test([path])
+            return words.NO_FACE if not read["faces"] else "a face"
+
+        yield Window(streamlit_page.read_in_test, lambda path: rows(streamlit_page.film_in_test(path)), nothing)
+
+
+@contextmanager
+def streamlit_browser(folder: Path) -> Iterator[Window]:
+    import streamlit_page
+
+    with streamlit_page.opened(folder) as page:
+
+        def film(path: Path) -> list[dict[str, str]]:
+            return rows(streamlit_page.film_driven(page, path, folder)["faces.csv"])
+
+        pictures = partial(streamlit_page.driven, page)
+        yield Window(pictures, film, partial(streamlit_page.nothing_driven, page))
+
+
 WINDOWS: dict[str, Callable[[Path], AbstractContextManager[Window]]] = {
     "library": library,
     "command line": command_line,
     "web service": service,
     "desktop": desktop_window,
     "gradio": gradio_window,
+    "streamlit, in its test": streamlit_test,
+    "streamlit": streamlit_browser,
 }
