@@ -36,6 +36,9 @@ class PhotoTab:
             with gr.Column(scale=5, min_width=320):
                 self.photo = photo_input("photo-input")
                 examples(self.photo)
+                self._seen = gr.AnnotatedImage(
+                    label="What was read", show_label=False, visible=False, elem_id="photo-seen", format="jpeg"
+                )
             with gr.Column(scale=6, min_width=320):
                 self._said = gr.Markdown(_EMPTY, elem_classes="said", elem_id="photo-said")
                 self._faces = gr.Gallery(
@@ -50,9 +53,6 @@ class PhotoTab:
                     buttons=[],
                 )
                 self._label = gr.Label(show_heading=False, show_label=False, visible=False, elem_id="photo-label")
-                self._seen = gr.AnnotatedImage(
-                    label="What was read", visible=False, elem_id="photo-seen", format="jpeg"
-                )
                 with gr.Row(visible=False, elem_id="photo-saves") as self._saves:
                     self._files = [gr.DownloadButton(f"Save {name}", size="sm") for name in ("JSON", "CSV", "picture")]
         outputs = [self._result, self._said, self._label, self._faces, self._seen, self._saves, *self._files]
