@@ -34,7 +34,7 @@ def style(labels: tuple[str, ...] = VOTES) -> str:
     """
     hues = "".join(_hue(label, labels) for label in labels)
     # A few of Gradio's own variables have no dark of theirs.
-    dark = f".dark {{ --color-accent: {tones(dark=True)['accent']}; }}"
+    dark = f".dark, .dark * {{ --color-accent: {tones(dark=True)['accent']} !important; }}"
     sheet = files("mien.apps.gradio").joinpath("page.css").read_text("utf-8")
     return f"<style>{hues}{dark}\n{sheet}</style>"
 
