@@ -1,10 +1,10 @@
-"""The desktop for tests: its real window on a screen of its own, driven by keys, menus and answers to its questions."""
+"""The desktop for tests: its real window on a screen, driven by keys, menus and answers to its questions."""
 
 from __future__ import annotations
 
 import gc
 import json
-import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from screen import screen
+import pytest
+
+from screen import one_screen
 
 #: Seconds for what should be quick; a test's machine is busy with others.
 PATIENCE = 40.0
@@ -103,7 +105,7 @@ def words_of(widget: Any) -> Iterator[str]:
 
 
 @contextmanager
-def opened(display: str, load: Any = None, **settings: Any) -> Iterator[Driven]:
+def opened(display: str, load: Any = None, device: Any = None, **settings: Any) -> Iterator[Driven]:
     """The window on this display, with the model loaded; everything is let go at the end, and no bug was met."""
     from mien.apps.cli.reader import load_engine
     from mien.apps.desktop.bench import Choice
@@ -112,37 +114,35 @@ def opened(display: str, load: Any = None, **settings: Any) -> Iterator[Driven]:
     from mien.apps.desktop.window import Window
     from mien.apps.live.window import collected_here, open_window
 
-    before = os.environ.get("DISPLAY")
-    os.environ["DISPLAY"] = display
-    try:
-        with collected_here():
-            root, answers = open_window(), Answers()
-            desk = Desk(load or load_engine, Settings(**{"theme": "light", **settings}), Choice("base", "haar"))
-            window = Window(root, desk, answers)
-            driven = Driven(root, window, answers)
-            try:
-                root.geometry("+0+0")
-                root.deiconify()
-                root.update()
-                window.begin()
-                driven.settle()
-                yield driven
-            finally:
-                window.close()
-                bugs = window.bugs
-                gc.disable()
-                root.destroy()
-                del root, window, desk, driven.root, driven.window, driven.desk
-            if bugs:
-                raise bugs[0]
-    finally:
-        os.environ.pop("DISPLAY") if before is None else os.environ.update(DISPLAY=before)
+    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch, collected_here():
+        patch.setenv("DISPLAY", display)
+        # What is remembered is none of the tester's.
+        patch.setenv("MIEN_HOME", home)
+        root, answers = open_window(), Answers()
+        desk = Desk(load or load_engine, Settings(**{"theme": "light", **settings}), Choice("base", "haar"), device)
+        window = Window(root, desk, answers)
+        driven = Driven(root, window, answers)
+        try:
+            root.geometry("+0+0")
+            root.deiconify()
+            root.update()
+            window.begin()
+            driven.settle()
+            yield driven
+        finally:
+            window.close()
+            bugs = window.bugs
+            gc.disable()
+            root.destroy()
+            del root, window, desk, driven.root, driven.window, driven.desk
+        if bugs:
+            raise bugs[0]
 
 
 @contextmanager
 def as_others(folder: Path) -> Iterator[Any]:
     """What every window is asked: pictures, a film, and the words for a picture without a face."""
-    with screen() as display, opened(display) as driven:
+    with opened(one_screen()) as driven:
 
         def pictures(paths: list[Path]) -> list[dict[str, Any]]:
             driven.command("Close all pictures")

@@ -1,11 +1,13 @@
 """A screen for tests of windows: Xvfb, and xdotool to press keys on it."""
 
+import atexit
 import os
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 
 import pytest
 from PIL import Image, ImageGrab
@@ -32,6 +34,14 @@ def screen(size: str = "1280x900") -> Iterator[str]:
             yield f":{number}"
         finally:
             server.terminate()
+
+
+@cache
+def one_screen() -> str:
+    """The display that all windows of this process share: Tk ends the process when a screen it was on goes away."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(screen())
 
 
 def press(display: str, *keys: str) -> None:

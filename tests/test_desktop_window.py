@@ -1,5 +1,6 @@
 """The desktop's window on a real screen: what is to be seen, pressed and closed."""
 
+import gc
 import os
 import re
 import signal
@@ -20,7 +21,8 @@ from films import EXAMPLES, film_of, two_people
 from mien import Engine, media
 from mien.apps.desktop.theme import Theme
 from mien.labels import colour
-from screen import press, screen, seen, window
+from screen import one_screen, press, seen, window
+from test_live import Device
 
 PORTRAITS = EXAMPLES / "portraits.jpg"
 
@@ -30,8 +32,14 @@ GAP = 0.05
 
 @pytest.fixture(scope="module")
 def display():
-    with screen("1280x860") as name:
-        yield name
+    return one_screen()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """Widgets that a test still had in its hands are freed here, and not in a thread of the next one."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +192,30 @@ def test_a_camera_that_ends_gives_the_page_back(driven, film):
     assert "Start the camera" in driven.says()
 
 
+def test_a_camera_that_is_unplugged_says_so_and_is_released(display, engine):
+    device = Device(last=20)
+    with opened(display, lambda *, model, detector: engine, lambda source: device) as driven:
+        driven.desk.show("camera")
+        driven.desk.camera.start("0", False)
+        driven.until(lambda: driven.desk.camera.stage == "on")
+        driven.until(lambda: "stopped sending pictures" in driven.says())
+        driven.settle()
+        assert "Start the camera" in driven.says()
+    assert device.released == 1
+
+
+def test_closing_the_window_releases_the_camera(display, engine):
+    device = Device()
+    with opened(display, lambda *, model, detector: engine, lambda source: device) as driven:
+        driven.desk.show("camera")
+        driven.desk.camera.start("0", False)
+        driven.until(lambda: driven.desk.camera.stage == "on")
+        driven.until(lambda: device.given > 10)
+        assert device.released == 0
+    assert device.released == 1
+    assert not {thread.name for thread in threading.enumerate()} & {"mien-camera", "mien-watching", "mien-inside"}
+
+
 def test_a_camera_that_is_not_there_says_what_to_do(driven):
     driven.desk.show("camera")
     driven.window.pages["camera"]._source.set("63")
@@ -273,6 +305,7 @@ def give(offset, most):
     return words[int(offset):int(offset) + int(most)]
 root.selection_handle(give, selection="CLIPBOARD", type="image/png", format="INTEGER")
 root.selection_own(selection="CLIPBOARD")
+root.update()
 print("ready", flush=True)
 root.mainloop()
 """

@@ -17,7 +17,7 @@ from mien.apps.live.watching import Watching
 from mien.apps.live.window import open_window, show
 from mien.labels import colour
 from mien.media.sinks import sink
-from screen import press, screen, seen, window
+from screen import one_screen, press, seen, window
 from test_live import Device, threads
 
 ASTRONAUT = Path(__file__).parents[1] / "examples" / "astronaut.jpg"
@@ -28,8 +28,7 @@ PICTURE, BARS, STRIP = (0, 0, 640, 524), (640, 0, 940, 300), (640, 320, 940, 420
 
 @pytest.fixture(scope="module")
 def display():
-    with screen() as name:
-        yield name
+    return one_screen()
 
 
 @pytest.fixture(scope="module")

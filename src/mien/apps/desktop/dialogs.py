@@ -145,6 +145,10 @@ class Dialogs:
         close.pack(pady=theme.long(16))
         for key in ("<Escape>", "<Return>"):
             top.bind(key, lambda _event: top.destroy())
-        top.geometry(f"{theme.long(580)}x{min(theme.long(560), window.root.winfo_screenheight() - 80)}")
+        root, width, height = window.root, theme.long(580), theme.long(560)
+        width, height = min(width, root.winfo_screenwidth()), min(height, root.winfo_screenheight() - 80)
+        left = max(root.winfo_rootx() + (root.winfo_width() - width) // 2, 0)
+        above = max(root.winfo_rooty() + (root.winfo_height() - height) // 3, 0)
+        top.geometry(f"{width}x{height}+{left}+{above}")
         top.update_idletasks()
         close.focus_set()

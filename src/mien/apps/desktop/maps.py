@@ -15,7 +15,7 @@ from mien.apps.desktop.theme import Theme
 from mien.apps.live.look import Picture
 
 #: Maps of one layer, and of a layer at a glance.
-MOST, _IN_A_ROW = 64, 9
+MOST, _IN_A_ROW = 64, 18
 
 _BLUE = "#3f86c4"
 

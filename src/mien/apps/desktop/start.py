@@ -24,7 +24,7 @@ def start(load: Load, paths: Sequence[Path] = (), choice: Choice | None = None) 
         try:
             root.deiconify()
             root.after(1, window.begin, paths)
-            run(root)
+            run(root, window.report)
         finally:
             window.close()
         bugs = window.bugs

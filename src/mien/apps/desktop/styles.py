@@ -277,7 +277,8 @@ def menu(theme: Theme, parent: tk.Misc) -> tk.Menu:
         activeforeground=theme.tones.on_accent,
         disabledforeground=shades.muted,
         selectcolor=shades.ink,
-        activeborderwidth=0,
+        # The room around the words of an entry.
+        activeborderwidth=theme.long(4),
         borderwidth=theme.long(1),
         relief="flat",
         font=theme.letters(14),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tkinter as tk
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from tkinter import font as fonts
 
 from PIL import Image, ImageTk
@@ -42,12 +41,15 @@ def _tones(shades: Shades, dark: bool) -> Tones:
 class Theme:
     """One look for one window. Pictures made here live as long as it does."""
 
-    def __init__(self, root: tk.Misc, settings: Settings) -> None:
+    def __init__(self, root: tk.Misc, settings: Settings, before: Theme | None = None) -> None:
+        """``before`` is the look until now, whose letters stay the same."""
         self.root, self.dark = root, settings.shows_dark
         #: How many pixels one of the drawing takes, before anybody asks for larger text.
         self.screen = system.pixel_size(root.winfo_fpixels("1i"))
         scale = self.screen * settings.text
-        self.shades = replace(DARK if self.dark else LIGHT, scale=scale, family=family(root))
+        self.shades = replace(
+            DARK if self.dark else LIGHT, scale=scale, family=before.shades.family if before else family(root)
+        )
         self.tones = _tones(self.shades, self.dark)
         self._fonts: dict[tuple[float, bool], fonts.Font] = {}
         self._photos: dict[tuple[object, ...], ImageTk.PhotoImage] = {}
@@ -87,13 +89,8 @@ class Theme:
         return self.kept[-1]
 
 
-@lru_cache(maxsize=1)
-def _families(root: tk.Misc) -> frozenset[str]:
-    return frozenset(fonts.families(root))
-
-
 def family(root: tk.Misc) -> str:
     wanted = _FAMILIES.get(root.tk.call("tk", "windowingsystem"), ())
-    there = _families(root)
+    there = frozenset(fonts.families(root))
     usual = str(fonts.nametofont("TkDefaultFont", root).actual("family"))
     return next((name for name in wanted if name in there), usual)

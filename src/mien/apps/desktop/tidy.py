@@ -14,10 +14,12 @@ _YOUNG, _ALL = 0.5, 20.0
 
 
 class Tidy:
-    """From when it is made until ``close``; ``step`` is to be called often."""
+    """From when it is made until ``close``; ``step`` is to be called often.
+
+    To be used inside :func:`mien.apps.live.window.collected_here`, which lets the collector run again at its end.
+    """
 
     def __init__(self) -> None:
-        self._was_on = gc.isenabled()
         gc.disable()
         self._young = self._all = monotonic()
 
@@ -38,5 +40,3 @@ class Tidy:
 
     def close(self) -> None:
         gc.unfreeze()
-        if self._was_on:
-            gc.enable()

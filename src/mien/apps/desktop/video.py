@@ -109,13 +109,15 @@ class Page(ttk.Frame):
         self._time = ttk.Label(row, style="Muted.TLabel", padding=theme.long(7), width=20)
         row.add(self._time)
         self._rate = tk.StringVar(self, next(words for words, rate in _RATES.items() if rate == film.fps))
-        rates = ttk.Combobox(row, textvariable=self._rate, values=tuple(_RATES), state="readonly", width=12)
+        read = ttk.Frame(row)
+        ttk.Label(read, text="Frames read", style="Muted.TLabel").pack(side="left", padx=theme.long(8))
+        rates = ttk.Combobox(read, textvariable=self._rate, values=tuple(_RATES), state="readonly", width=12)
         rates.configure(font=theme.letters(14))
         self._hide = tk.BooleanVar(self, film.hidden)
         hide = ttk.Checkbutton(row, text="Hide faces in what is saved", variable=self._hide)
         row.add(hide, 16)
-        row.add(ttk.Label(row, text="Frames read", style="Muted.TLabel", padding=theme.long(7)), 2)
-        row.add(rates, 12)
+        rates.pack(side="left")
+        row.add(read, 12)
         row.add(button(row, theme, "Read again", self._again, icon="again"))
         return row
 

@@ -43,7 +43,7 @@ class Window:
         self._body: ttk.Frame | None = None
         self._asking: Any = None
         root.title("mien")
-        root.report_callback_exception = self._bug
+        root.report_callback_exception = self.report
         root.protocol("WM_DELETE_WINDOW", self.quit)
         self.theme = Theme(root, desk.ground.settings)
         width, height = (self.theme.long(each) for each in _SIZE)
@@ -152,7 +152,7 @@ class Window:
         desk.ground.bells.silence()
         desk.attach()
         self.viewing.forget()
-        self.theme = Theme(self.root, desk.ground.settings)
+        self.theme = Theme(self.root, desk.ground.settings, self.theme)
         self.style = styles.apply(self.theme)
         self.root.configure(background=self.theme.shades.ground)
         self._body = body = ttk.Frame(self.root)
@@ -230,7 +230,7 @@ class Window:
         if dark != self.desk.ground.settings.dark:
             self.desk.ground.change(dark=dark)
 
-    def _bug(self, _kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    def report(self, _kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
         """What nobody foresaw is told, and does not take the window down; what somebody wants, such as Ctrl-C, does."""
         if isinstance(error, MienError):
             self.desk.ground.problem(error)

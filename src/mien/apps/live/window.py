@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mien.errors import MienError, MissingExtra
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from mien.apps.live.insides import Looker
     from mien.apps.live.watching import Watching
+
+#: What Tk calls with whatever a callback raised.
+Report: TypeAlias = Callable[[type[BaseException], BaseException, TracebackType | None], None]
 
 _WITHOUT = "mien live --no-window reads without one"
 
@@ -85,10 +88,10 @@ def _shown(root: tk.Tk, watching: Watching, looker: Looker, inside: bool) -> Sho
     return Shown(pane.delays, pane.looks)
 
 
-def run(root: tk.Tk) -> None:
+def run(root: tk.Tk, report: Report | None = None) -> None:
     """Tk's loop until somebody quits. What is raised inside, a signal too, ends it: Tk would print it and go on.
 
-    To be called inside :func:`collected_here`.
+    ``report`` is told of it instead, where a window has its own way. To be called inside :func:`collected_here`.
     """
     raised: list[BaseException] = []
 
@@ -96,7 +99,7 @@ def run(root: tk.Tk) -> None:
         raised.append(error)
         root.quit()
 
-    root.report_callback_exception = end
+    root.report_callback_exception = report or end
     try:
         root.mainloop()
     finally:
