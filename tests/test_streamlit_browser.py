@@ -5,6 +5,9 @@ failure instead of a skip.
 """
 
 import os
+import socket
+import subprocess
+import sys
 import time
 import zipfile
 from contextlib import contextmanager
@@ -15,6 +18,7 @@ import pytest
 from PIL import Image
 
 from browser import browser_file
+from command import environment
 
 if not os.environ.get("MIEN_REQUIRE_BROWSER"):
     pytest.importorskip("playwright", reason="Playwright drives the browser; it is in the extra 'dev'")
@@ -23,9 +27,10 @@ if not os.environ.get("MIEN_REQUIRE_BROWSER"):
 from playwright.sync_api import expect, sync_playwright
 
 from films import film_of, two_people
+from mien.apps.streamlit import server
 from mien.engine import Engine
 from mien.lab import pencil
-from streamlit_page import ASTRONAUT, HOPPER, OWN, PORTRAITS, driven, film_driven, finished_run, send, serving
+from streamlit_page import ASTRONAUT, EXAMPLES, HOPPER, OWN, PORTRAITS, driven, film_driven, finished_run, send, serving
 
 #: Generous: other work may share the machine, and a page that never does it is found all the same.
 expect.set_options(timeout=20_000)
@@ -101,6 +106,11 @@ def page(chromium, address):
         yield page
 
 
+def ground(page):
+    """The page's own colour: that of the sheet, in the light or in the dark."""
+    return page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+
+
 def button(page, name):
     return page.get_by_role("button", name=name, exact=True)
 
@@ -167,8 +177,7 @@ def test_a_phone_in_the_dark_has_room_for_everything(chromium, address):
         page.get_by_text("Two portraits").click()
         expect(page.locator(".mien-face")).to_have_count(2)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        ground = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
-        assert ground == "rgb(20, 23, 27)"
+        assert ground(page) == "rgb(20, 23, 27)"
 
 
 #: Streamlit's own: its places for files have a role and a name.
@@ -179,16 +188,14 @@ _THEIRS = "presentation-role-conflict"
 def test_everybody_can_read_it(chromium, address, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="it is in the extra 'dev'").Axe()
     with tab(chromium, address, color_scheme=scheme) as page:
-        for path, shown in (("/about", "Not to judge, sort, hire"), ("/experiments?run=wide", "Settings that differ")):
-            page.goto(path)
-            expect(page.get_by_text(shown)).to_be_visible()
-            assert complained(axe, page) == []
         page.goto("/")
         page.get_by_text("Two portraits").click()
         expect(page.locator(".mien-face")).to_have_count(2)
         assert complained(axe, page) == []
         button(page, "See inside").first.click()
         expect(page.get_by_alt_text("Where the network looked for")).to_be_visible()
+        page.get_by_role("link", name="About").click()
+        expect(page.get_by_text("Not to judge, sort, hire")).to_be_visible()
         assert complained(axe, page) == []
 
 
@@ -277,10 +284,7 @@ def test_a_film_is_stopped_and_nothing_of_it_is_left(page, tmp_path, desk):
     expect(button(page, "Stop")).to_be_hidden()
     expect(button(page, "Read the film")).to_be_enabled()
     assert page.get_by_text("Who looked how, and when").count() == 0
-    end = time.monotonic() + 10
-    while left := list((desk / "scratch").iterdir()):
-        assert time.monotonic() < end, left
-        time.sleep(0.05)
+    until(lambda: not list((desk / "scratch").iterdir()))
 
 
 def test_a_film_that_is_none_is_a_sentence(page, tmp_path):
@@ -289,6 +293,39 @@ def test_a_film_that_is_none_is_a_sentence(page, tmp_path):
     send(page, [tmp_path / "none.mp4"])
     button(page, "Read the film").click()
     expect(page.get_by_role("alert").filter(has_text="none.mp4")).to_be_visible()
+
+
+# Streamlit's own command
+
+
+def test_streamlits_own_command_shows_the_same_page(chromium, desk):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    switches = [f"--server.port={port}", "--server.headless=true", "--server.address=127.0.0.1"]
+    words = [sys.executable, "-m", "streamlit", "run", EXAMPLES / "streamlit" / "streamlit_app.py", *switches]
+    variables = environment(MIEN_HOME=str(desk / "home"), MIEN_DETECTOR="haar")
+    with subprocess.Popen(words, env=variables, cwd=desk, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
+        try:
+            until(lambda: server.listens("127.0.0.1", port))
+            with tab(chromium, f"http://127.0.0.1:{port}", color_scheme="dark") as page:
+                page.goto("/")
+                page.get_by_text("An astronaut").click()
+                expect(page.locator(".mien-face")).to_have_count(1)
+                ground = page.evaluate(
+                    "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+                )
+                assert ground == "rgb(20, 23, 27)"
+        finally:
+            running.terminate()
+        assert b"Traceback" not in running.stderr.read()
+
+
+def until(truth, seconds=20):
+    end = time.monotonic() + seconds
+    while not truth():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 # Experiments and data
