@@ -30,8 +30,9 @@ def read_all(engine: Engine, photos: Sequence[Photo]) -> list[Read]:
     """Each picture read once for a choice of model and detector; what is no longer in hand is forgotten."""
     known: dict[tuple[str, ...], Read] = st.session_state.get(_READS, {})
     keys = {photo: (photo.key, engine.card.name, engine.detector) for photo in photos}
-    new = [photo for photo in photos if keys[photo] not in known]
-    made = {key: known[key] for key in keys.values() if key in known}
+    # Whoever clicks meanwhile begins this anew: what was read by then stays read.
+    made = st.session_state[_READS] = {key: known[key] for key in keys.values() if key in known}
+    new = [photo for photo in photos if keys[photo] not in made]
     bar = st.progress(0.0, "Reading …") if len(new) > 1 else None
     for done, photo in enumerate(new):
         if bar:
@@ -39,7 +40,6 @@ def read_all(engine: Engine, photos: Sequence[Photo]) -> list[Read]:
         made[keys[photo]] = reads.read(engine, photo)
     if bar:
         bar.empty()
-    st.session_state[_READS] = made
     return [made[keys[photo]] for photo in photos]
 
 
