@@ -65,8 +65,9 @@ def of_layer(told: Explanation, layer: Layer) -> list[Drawn]:
     return [(f"The maps of the layer {layer.name}", maps)]
 
 
-def every_layer(told: Explanation) -> list[Drawn]:
-    reached = replace(told, layers=tuple(each for each in told.layers if len(each.shape) == 3))
+def every_layer(engine: Engine, told: Explanation) -> list[Drawn]:
+    ends = _ends(engine)
+    reached = replace(told, layers=tuple(each for each in told.layers if each.name in ends and len(each.shape) == 3))
     return [
         ("Every layer and its strongest maps", pictures.activations(told.layers, told.crop)),
         ("What one place of each layer sees of the face", pictures.reach(reached)),
@@ -93,8 +94,12 @@ def steps(engine: Engine, asked: Asked, told: Explanation) -> str:
     """The journey, a page that stands by itself."""
 
     def make() -> str:
-        blank = np.full((engine.card.side,) * 2, 128, np.uint8)
-        named = [layer.name for layer in engine.explain(blank, ()).layers]
-        return journey.page(told, asked.photo.pixels(), named)
+        return journey.page(told, asked.photo.pixels(), _ends(engine))
 
     return kept("journey", asked.key, make)
+
+
+def _ends(engine: Engine) -> list[str]:
+    """The layers at the end of every stage, by name."""
+    blank = np.full((engine.card.side,) * 2, 128, np.uint8)
+    return [layer.name for layer in engine.explain(blank, ()).layers]

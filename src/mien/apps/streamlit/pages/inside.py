@@ -126,7 +126,7 @@ def _view(engine: Engine, asked: Asked, told: Explanation, view: str) -> None:
     else:
         draw: dict[str, Callable[[], list[Drawn]]] = {
             "Where it looked": partial(insides.where, asked, told),
-            "Every layer": partial(insides.every_layer, told),
+            "Every layer": partial(insides.every_layer, engine, told),
             "Softmax": partial(insides.softmax, told),
             "The network": partial(insides.network, told),
         }
