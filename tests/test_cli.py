@@ -126,8 +126,8 @@ def test_the_examples_in_the_help_work(line, desk, monkeypatch, capsys, request)
         pytest.importorskip("keras", reason="needs the extra train")
     if "runs/first" in line or ".h5" in line:
         bring_run()
-    if line.startswith(("mien serve", "mien streamlit")) and "--print-config" not in line:
-        pytest.skip("serves until it is stopped: tests/test_web_server.py and test_streamlit_server.py do")
+    if line.startswith(("mien serve", "mien gradio", "mien streamlit")) and "--print-config" not in line:
+        pytest.skip("serves until it is stopped: test_web_server.py, test_gradio.py and test_streamlit_server.py do")
     if line.startswith("mien live") and "--no-window" not in line:
         pytest.skip("opens a window: tests/test_live_window.py does")
     if "pull yunet" in line:
