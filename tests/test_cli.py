@@ -130,6 +130,8 @@ def test_the_examples_in_the_help_work(line, desk, monkeypatch, capsys, request)
         pytest.skip("serves until it is stopped: test_web_server.py, test_gradio.py and test_streamlit_server.py do")
     if line.startswith("mien live") and "--no-window" not in line:
         pytest.skip("opens a window: tests/test_live_window.py does")
+    if line.startswith("mien desktop"):
+        pytest.skip("opens a window: tests/test_desktop_window.py does")
     if "pull yunet" in line:
         bring_yunet(request.getfixturevalue("yunet_file"))
     if set("|<>") & set(line):

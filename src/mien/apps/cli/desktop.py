@@ -34,9 +34,10 @@ Keys stand in the menus, and F1 shows them all. Files can be dropped on the wind
 @MODEL
 @click.pass_context
 def desktop(context: click.Context, paths: tuple[Path, ...], detector: str, model: str) -> None:
-    """Open the desktop application: photos, the camera, films, and the inside of the network.
+    """Open the desktop application.
 
-    Everything happens on this machine, and nothing is kept unless you save it.
+    Photos and folders of them, the camera, films, and the inside of the network, in one window. Everything happens on
+    this machine, and nothing is kept unless you save it.
     """
     from mien.apps.desktop.bench import Choice
     from mien.apps.desktop.start import start
