@@ -132,11 +132,11 @@ def test_the_page_counts_nobody_and_keeps_no_history(page):
 
 
 def test_what_was_sent_is_removed_after_its_time(tmp_path):
-    shorter = "import mien.apps.gradio.page as page; page.SWEPT = page.KEPT = 1; engine = None\n"
+    shorter = "import mien.apps.gradio.page as page; page.SWEPT, page.KEPT = 1, 4; engine = None\n"
     with served(tmp_path, ["-c", shorter + SERVE.replace("build(engine)", "build(detector='haar')")]) as page:
         page.read(HOPPER)
         assert len(names(page)) > 3
-        until = time.monotonic() + 15
+        until = time.monotonic() + 25
         # The samples stay: they are the page's own.
         while len(names(page)) > 3 and time.monotonic() < until:
             time.sleep(0.2)

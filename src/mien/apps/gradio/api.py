@@ -88,7 +88,7 @@ class Api:
                 pass
         assert reading.gathered is not None, "nobody stops it here"
         named = {"source": given.name, "detector": engine.detector, "model": engine.card.name}
-        return {**named, **reading.gathered.facts}, [str(path) for path in reading.files().values()]
+        return {**named, **reading.gathered.facts}, [str(path) for path in reading.files(self._film).values()]
 
 
 def _given(payload: Any) -> Sent:

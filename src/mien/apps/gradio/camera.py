@@ -81,28 +81,8 @@ class CameraTab:
             start = gr.Button("I have read this: show the camera", variant="primary", elem_id="camera-start")
         with gr.Column(visible=False) as live, gr.Row():
             with gr.Column(scale=1, min_width=300):
-                camera = gr.Image(
-                    sources=["webcam"],
-                    streaming=True,
-                    type="numpy",
-                    format="jpeg",
-                    label="Your camera",
-                    buttons=[],
-                    elem_id="camera-input",
-                )
-                where = gr.Checkbox(False, label="Show where the network looks", elem_id="camera-where")
-                self._plot = gr.LinePlot(
-                    x="seconds",
-                    y="share",
-                    color="expression",
-                    color_map={label: colour(label, labels) for label in labels},
-                    y_lim=[0, 1],
-                    colors_in_legend=[],
-                    x_lim=[-_SHOWN, 0],
-                    height=300,
-                    label=f"The largest face, over the last {_SHOWN:.0f} seconds",
-                    elem_id="camera-plot",
-                )
+                camera, where = _camera()
+                self._plot = _timeline(labels)
                 gr.HTML(shown.key(labels), padding=False)
             with gr.Column(scale=1, min_width=300):
                 self._picture = gr.Image(
@@ -156,6 +136,34 @@ class CameraTab:
         session.drawn = now
         plotted = self._plot.postprocess(_rows(session.history, now))
         return plotted.model_dump() if plotted else gr.skip()
+
+
+def _camera() -> tuple[Any, Any]:
+    camera = gr.Image(
+        sources=["webcam"],
+        streaming=True,
+        type="numpy",
+        format="jpeg",
+        label="Your camera",
+        buttons=[],
+        elem_id="camera-input",
+    )
+    return camera, gr.Checkbox(False, label="Show where the network looks", elem_id="camera-where")
+
+
+def _timeline(labels: tuple[str, ...]) -> Any:
+    return gr.LinePlot(
+        x="seconds",
+        y="share",
+        color="expression",
+        color_map={label: colour(label, labels) for label in labels},
+        y_lim=[0, 1],
+        colors_in_legend=[],
+        x_lim=[-_SHOWN, 0],
+        height=300,
+        label=f"The largest face, over the last {_SHOWN:.0f} seconds",
+        elem_id="camera-plot",
+    )
 
 
 def _painted(engine: Engine, moment: Moment, where: bool) -> Pixels:

@@ -35,13 +35,7 @@ class InsideTab:
             with gr.Column(scale=6, min_width=320):
                 self._said = gr.Markdown(_EMPTY, elem_classes="said", elem_id="inside-said")
                 face = gr.Dropdown([("1", 1)], value=1, label="Face", visible=False, elem_id="inside-face")
-                methods = [(name, key) for key, name in opened.METHODS.items()]
-                method = gr.Radio(methods, value="cam", label="Find where it looked by", elem_id="inside-method")
-                with gr.Row():
-                    target = gr.Dropdown(
-                        [_LEADING, *labels], value=_LEADING, label="Evidence for", elem_id="inside-target"
-                    )
-                    versus = gr.Dropdown([_NONE, *labels], value=_NONE, label="rather than", elem_id="inside-versus")
+                method, target, versus = _asked(labels)
         with gr.Column(visible=False) as found, gr.Tabs():
             with gr.Tab("Where"):
                 looked = _picture("Where it looked", "inside-where")
@@ -101,6 +95,15 @@ class InsideTab:
             (one,) = engine.explain_picture(pixels, min(int(face or 1), faces), **asked)
             one = replace(one, source=photo.name)
         return [_said(one, faces), gr.Column(visible=True), *_drawn(one, pixels)]
+
+
+def _asked(labels: list[str]) -> tuple[Any, Any, Any]:
+    methods = [(name, key) for key, name in opened.METHODS.items()]
+    method = gr.Radio(methods, value="cam", label="Find where it looked by", elem_id="inside-method")
+    with gr.Row():
+        target = gr.Dropdown([_LEADING, *labels], value=_LEADING, label="Evidence for", elem_id="inside-target")
+        versus = gr.Dropdown([_NONE, *labels], value=_NONE, label="rather than", elem_id="inside-versus")
+    return method, target, versus
 
 
 def _nothing(said: str) -> list[Any]:

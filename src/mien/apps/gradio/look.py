@@ -12,6 +12,49 @@ from mien.pages import tones
 #: The steps of a Gradio hue, from light to dark, and how much of white (or, below 0, of black) is in each.
 _STEPS = (0.95, 0.9, 0.75, 0.55, 0.3, 0.12, 0.0, -0.15, -0.35, -0.5, -0.65)
 
+#: Gradio's names for colours, and ours.
+_NAMED = {
+    "body_background_fill": "paper",
+    "body_text_color": "ink",
+    "body_text_color_subdued": "muted",
+    "background_fill_primary": "raised",
+    "background_fill_secondary": "panel",
+    "border_color_primary": "line",
+    "border_color_accent": "accent",
+    "color_accent": "accent",
+    "link_text_color": "accent",
+    "link_text_color_hover": "accent",
+    "link_text_color_active": "accent",
+    "link_text_color_visited": "accent",
+    "block_background_fill": "raised",
+    "block_border_color": "line",
+    "block_label_background_fill": "panel",
+    "block_label_text_color": "muted",
+    "block_title_text_color": "ink",
+    "block_info_text_color": "muted",
+    "input_background_fill": "panel",
+    "input_border_color": "line",
+    "input_border_color_focus": "accent",
+    "input_placeholder_color": "muted",
+    "checkbox_background_color_selected": "accent",
+    "checkbox_border_color_selected": "accent",
+    "button_primary_background_fill": "accent",
+    "button_primary_background_fill_hover": "accent",
+    "button_primary_border_color": "accent",
+    "button_primary_text_color": "on-accent",
+    "button_secondary_background_fill": "raised",
+    "button_secondary_background_fill_hover": "panel",
+    "button_secondary_border_color": "line",
+    "button_secondary_text_color": "ink",
+    "slider_color": "accent",
+    "stat_background_fill": "accent",
+    "table_even_background_fill": "raised",
+    "table_odd_background_fill": "panel",
+    "table_border_color": "line",
+    "loader_color": "accent",
+    "error_text_color": "wrong",
+}
+
 
 def theme() -> gr.themes.Base:
     light, dark = tones(), tones(dark=True)
@@ -41,50 +84,9 @@ def style(labels: tuple[str, ...] = VOTES) -> str:
 
 def _both(known: dict[str, str], suffix: str = "") -> dict[str, str]:
     """Gradio's names for the colours of one of the two lights."""
-    named = {
-        "body_background_fill": "paper",
-        "body_text_color": "ink",
-        "body_text_color_subdued": "muted",
-        "background_fill_primary": "raised",
-        "background_fill_secondary": "panel",
-        "border_color_primary": "line",
-        "border_color_accent": "accent",
-        "color_accent": "accent",
-        "link_text_color": "accent",
-        "link_text_color_hover": "accent",
-        "link_text_color_active": "accent",
-        "link_text_color_visited": "accent",
-        "block_background_fill": "raised",
-        "block_border_color": "line",
-        "block_label_background_fill": "panel",
-        "block_label_text_color": "muted",
-        "block_title_text_color": "ink",
-        "block_info_text_color": "muted",
-        "input_background_fill": "panel",
-        "input_border_color": "line",
-        "input_border_color_focus": "accent",
-        "input_placeholder_color": "muted",
-        "checkbox_background_color_selected": "accent",
-        "checkbox_border_color_selected": "accent",
-        "button_primary_background_fill": "accent",
-        "button_primary_background_fill_hover": "accent",
-        "button_primary_border_color": "accent",
-        "button_primary_text_color": "on-accent",
-        "button_secondary_background_fill": "raised",
-        "button_secondary_background_fill_hover": "panel",
-        "button_secondary_border_color": "line",
-        "button_secondary_text_color": "ink",
-        "slider_color": "accent",
-        "stat_background_fill": "accent",
-        "table_even_background_fill": "raised",
-        "table_odd_background_fill": "panel",
-        "table_border_color": "line",
-        "loader_color": "accent",
-        "error_text_color": "wrong",
-    }
     # Not all of Gradio's names have a dark one.
     known_names = vars(gr.themes.Base()).keys()
-    return {f"{name}{suffix}": known[tone] for name, tone in named.items() if f"{name}{suffix}" in known_names}
+    return {f"{name}{suffix}": known[tone] for name, tone in _NAMED.items() if f"{name}{suffix}" in known_names}
 
 
 def _hue(label: str, among: tuple[str, ...]) -> str:

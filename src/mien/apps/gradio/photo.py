@@ -41,17 +41,7 @@ class PhotoTab:
                 )
             with gr.Column(scale=6, min_width=320):
                 self._said = gr.Markdown(_EMPTY, elem_classes="said", elem_id="photo-said")
-                self._faces = gr.Gallery(
-                    label="Faces: choose one",
-                    columns=5,
-                    height=None,
-                    allow_preview=False,
-                    fit_columns=False,
-                    visible=False,
-                    object_fit="cover",
-                    elem_id="photo-faces",
-                    buttons=[],
-                )
+                self._faces = _faces()
                 self._label = gr.Label(show_heading=False, show_label=False, visible=False, elem_id="photo-label")
                 with gr.Row(visible=False, elem_id="photo-saves") as self._saves:
                     self._files = [gr.DownloadButton(f"Save {name}", size="sm") for name in ("JSON", "CSV", "picture")]
@@ -92,13 +82,29 @@ class PhotoTab:
             f"{stem}-read.jpg": encoded(paint(pixels, result), "jpeg", 92),
         }
         folder = self.photo.GRADIO_CACHE
-        return [save_bytes_to_cache(each, name, folder) for name, each in data.items()]
+        files = [save_bytes_to_cache(each, name, folder) for name, each in data.items()]
+        self.photo.temp_files.update(files)
+        return files
 
     def _choose(self, result: FrameResult | None, event: gr.SelectData) -> list[Any]:
         if result is None or not 0 <= event.index < len(result):
             return [gr.skip(), gr.skip()]
         reading = result.readings[event.index]
         return [shown.told(reading, event.index + 1), shown.shares(reading)]
+
+
+def _faces() -> Any:
+    return gr.Gallery(
+        label="Faces: choose one",
+        columns=5,
+        height=None,
+        allow_preview=False,
+        fit_columns=False,
+        visible=False,
+        object_fit="cover",
+        elem_id="photo-faces",
+        buttons=[],
+    )
 
 
 def photo_input(name: str) -> Any:

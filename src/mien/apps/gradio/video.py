@@ -68,9 +68,11 @@ class Reading:
         if self.error is not None:
             raise self.error
 
-    def files(self) -> dict[str, Path]:
-        """What came of it, by name."""
-        return {name: self.folder / name for name in (self.gathered.results if self.gathered else ())}
+    def files(self, keeper: Any) -> dict[str, Path]:
+        """What came of it, by name; the component ``keeper`` has it removed in time, also where nobody waits for it."""
+        files = {name: self.folder / name for name in (self.gathered.results if self.gathered else ())}
+        keeper.temp_files.update(map(str, files.values()))
+        return files
 
     def _run(self) -> None:
         try:
@@ -107,22 +109,9 @@ class VideoTab:
         points = gr.State(None, time_to_live=900)
         with gr.Column(visible=False) as found:
             person = gr.Radio([], label="Person", elem_id="video-person")
-            plot = gr.LinePlot(
-                x="seconds",
-                y="share",
-                color="expression",
-                color_map={label: colour(label, labels) for label in labels},
-                y_lim=[0, 1],
-                colors_in_legend=[],
-                height=330,
-                label="What their expression looked like",
-                elem_id="video-plot",
-            )
+            plot = _timeline(labels)
             gr.HTML(shown.key(labels), padding=False)
-            events = gr.Dataframe(
-                headers=["person", "looks", "from", "to", "peak"], interactive=False, label="Events",
-                elem_id="video-events", buttons=["fullscreen", "copy"],
-            )  # fmt: skip
+            events = _events()
             files = gr.Files(label="Report, tables, subtitles and the film", interactive=False, elem_id="video-files")
         gr.on(
             [begin.click],
@@ -160,7 +149,7 @@ class VideoTab:
     def _result(self, reading: Reading) -> list[Any]:
         if reading.gathered is None:
             return ["Stopped. Nothing of the film is kept.", *_ready(), *[gr.skip()] * 7]
-        facts, made = reading.gathered.facts, reading.files()
+        facts, made = reading.gathered.facts, reading.files(self._film)
         people = [one["person"] for one in facts["found"]["people"]]
         first = people[0] if people else None
         chooser = gr.Radio([(f"Person {one}", one) for one in people], value=first, visible=len(people) > 1)
@@ -172,6 +161,27 @@ class VideoTab:
     def _stop(self, request: gr.Request) -> None:
         if reading := self._readings.get(str(request.session_hash)):
             reading.left.set()
+
+
+def _timeline(labels: tuple[str, ...]) -> Any:
+    return gr.LinePlot(
+        x="seconds",
+        y="share",
+        color="expression",
+        color_map={label: colour(label, labels) for label in labels},
+        y_lim=[0, 1],
+        colors_in_legend=[],
+        height=330,
+        label="What their expression looked like",
+        elem_id="video-plot",
+    )
+
+
+def _events() -> Any:
+    return gr.Dataframe(
+        headers=["person", "looks", "from", "to", "peak"], interactive=False, label="Events",
+        elem_id="video-events", buttons=["fullscreen", "copy"],
+    )  # fmt: skip
 
 
 def _of_film(error: MienError, order: Order) -> MienError:
