@@ -423,6 +423,45 @@ def test_every_command_has_its_own_keys_and_stands_in_a_menu(driven):
     driven.until(lambda: "Ctrl+Shift+O" in driven.says())
 
 
+def test_a_field_keeps_its_letters_and_its_clipboard(driven):
+    driven.desk.open([PORTRAITS])
+    driven.desk.show("camera")
+    driven.settle()
+    driven.root.clipboard_clear()
+    driven.root.clipboard_append("rtsp://camera")
+    field = driven.window.pages["camera"]._field
+    field.focus_force()
+    driven.root.update()
+    field.delete(0, "end")
+    field.event_generate("<Control-v>")
+    field.event_generate("<n>")
+    driven.settle()
+    assert field.get() == "rtsp://cameran"
+    assert [driven.desk.album.face, len(driven.desk.album.shots)] == [0, 1]
+
+
+def test_pages_that_are_tall_scroll_by_keys(driven):
+    driven.desk.show("models")
+    driven.settle()
+    driven.root.geometry("800x540")
+    driven.wait(0.2)
+    around = driven.window.pages["models"]._around._canvas
+    driven.press("Next")
+    driven.until(lambda: around.yview()[0] > 0)
+    driven.press("Prior")
+    driven.until(lambda: around.yview()[0] == 0)
+
+
+def test_what_was_said_goes_away_and_what_went_wrong_stays(driven):
+    driven.desk.ground.say("Said.")
+    driven.until(lambda: "Said." in driven.says())
+    driven.until(lambda: "Ready." in driven.says())
+    driven.desk.album.take(b"no picture", "pasted picture")
+    driven.desk.save("json", Path("/nowhere/at/all.json"))
+    driven.settle()
+    assert "could not be written" in driven.says()
+
+
 def test_tab_goes_through_everything_that_can_be_pressed(driven):
     driven.desk.open([PORTRAITS])
     driven.settle()

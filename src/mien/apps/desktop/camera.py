@@ -83,7 +83,9 @@ class Page(ttk.Frame):
         line = Flow(row, theme, "Raised.TFrame")
         line.pack(fill="x")
         line.add(ttk.Label(line, text="Camera", style="Card.TLabel", padding=theme.long(5)))
-        field = ttk.Combobox(line, textvariable=self._source, values=sources(), width=22, font=theme.letters(14))
+        field = self._field = ttk.Combobox(
+            line, textvariable=self._source, values=sources(), width=22, font=theme.letters(14)
+        )
         field.configure(style="Card.TCombobox")
         line.add(field, 16)
         field.bind("<Return>", lambda _event: self.start())

@@ -7,6 +7,7 @@ from tkinter import ttk
 from typing import TYPE_CHECKING
 
 from mien.apps.desktop.desk import PAGES
+from mien.apps.desktop.ground import Status
 from mien.apps.desktop.menus import NAMES
 from mien.apps.desktop.parts import Bubble, Soon, button
 
@@ -63,6 +64,8 @@ class Foot(ttk.Frame):
         )
         self._cancel = button(self, theme, "Cancel", window.desk.cancel, style="Panel.Quiet.TButton", help="Esc")
         self._fields: dict[str, tuple[ttk.Combobox, tk.StringVar]] = {}
+        self._fading, self._job = Status(), ""
+        self.bind("<Destroy>", self._gone)
         for column, (part, words) in enumerate((("model", "Model"), ("detector", "Faces by")), 3):
             self._pick(part, words).grid(row=0, column=column, padx=(theme.long(14), 0))
         bells = self._ground.bells
@@ -89,6 +92,7 @@ class Foot(ttk.Frame):
 
     def _show(self) -> None:
         status, ground = self._ground.status, self._ground
+        self._fade(status)
         progress = self._window.progress()
         self._words.configure(text=status.words or self._usual(), style=self._style(status.error))
         if progress is None:
@@ -102,6 +106,23 @@ class Foot(ttk.Frame):
             field, value = self._fields[part]
             field.configure(values=names)
             value.set(getattr(ground.choice, part))
+
+    def _fade(self, status: Status) -> None:
+        """What was said is said long enough to be read; what went wrong stays until something else is to be said."""
+        if status is self._fading or not status.words or status.error:
+            return
+        self._fading = status
+        if self._job:
+            self.after_cancel(self._job)
+        self._job = self.after(round(1000 * (3 + len(status.words) / 15)), self._faded, status)
+
+    def _faded(self, status: Status) -> None:
+        if self._ground.status is status:
+            self._ground.say("")
+
+    def _gone(self, event: tk.Event[tk.Misc]) -> None:
+        if event.widget is self and self._job:
+            self.after_cancel(self._job)
 
     def _style(self, error: bool) -> str:
         return "Panel.Wrong.TLabel" if error else "Panel.Muted.TLabel"

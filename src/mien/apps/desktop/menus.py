@@ -44,12 +44,14 @@ class Menus:
         self._window = window
         self.commands = self._commands()
         self._variables: dict[str, tk.StringVar] = {}
-        self._bound: list[str] = []
+        self._bar: tk.Menu | None = None
 
     def attach(self) -> None:
         """The menu bar and the keys, for a window that was just built."""
         root, theme = self._window.root, self._window.theme
-        bar = styles.menu(theme, root)
+        if self._bar is not None:
+            self._bar.destroy()
+        bar = self._bar = styles.menu(theme, root)
         for name in ("File", "Edit", "View", "Read", "Help"):
             bar.add_cascade(label=name, menu=self._menu(bar, name), underline=0)
         root.configure(menu=bar)
@@ -86,8 +88,8 @@ class Menus:
             Command("Edit", "Copy as table", lambda: window.copy("csv"), "Mod-Shift-c"),
             Command("Edit", "Paste a picture", window.paste, "Mod-v"),
             *pages,
-            Command("View", "Picture before", lambda: album.go(album.place - 1), "Prior"),
-            Command("View", "Next picture", lambda: album.go(album.place + 1), "Next"),
+            Command("View", "Picture before", lambda: window.turn(-1), "Prior"),
+            Command("View", "Next picture", lambda: window.turn(1), "Next"),
             Command("View", "Face before", lambda: album.turn(-1), "p"),
             Command("View", "Next face", lambda: album.turn(1), "n"),
             Command("View", "Larger text", lambda: window.enlarge(1), "Mod-plus"),
@@ -186,8 +188,8 @@ class Menus:
 
     def _pressed(self, event: tk.Event[tk.Misc], command: Command) -> str | None:
         """Letters belong to a field that is written in, and Space to the button that has the keyboard."""
-        plain = "-" not in command.keys
-        if plain and isinstance(event.widget, ttk.Entry | ttk.Combobox | tk.Entry):
+        in_field = isinstance(event.widget, ttk.Entry | tk.Entry) and str(event.widget.cget("state")) != "readonly"
+        if in_field and ("-" not in command.keys or command.menu == "Edit"):
             return None
         if command.keys == "space" and isinstance(event.widget, ttk.Button | ttk.Checkbutton | ttk.Radiobutton):
             return None

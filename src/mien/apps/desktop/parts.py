@@ -132,11 +132,13 @@ class Scrolled(ttk.Frame):
         self._canvas.bind("<Configure>", self._fit)
         for event in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
             self.bind_all(event, _wheel)
-        self._canvas.bind("<Prior>", lambda _event: self._canvas.yview_scroll(-1, "pages"))
-        self._canvas.bind("<Next>", lambda _event: self._canvas.yview_scroll(1, "pages"))
 
     def top(self) -> None:
         self._canvas.yview_moveto(0)
+
+    def page(self, by: int) -> None:
+        """Scroll by so many of what is seen at once."""
+        self._canvas.yview_scroll(by, "pages")
 
     def widen(self, width: int) -> None:
         """Ask for so many pixels."""
@@ -160,7 +162,7 @@ def _wheel(event: tk.Event[tk.Misc]) -> None:
     """Scroll whatever lies under the mouse, or the first thing around it that can be scrolled."""
     widget: Any = event.widget
     by = -1 if event.num == 4 or event.delta > 0 else 1
-    while isinstance(widget, tk.Misc):
+    while isinstance(widget, tk.Misc) and not isinstance(widget, ttk.Treeview):  # which scrolls by itself
         if isinstance(widget, tk.Canvas) and widget.cget("scrollregion") and widget.yview() != (0.0, 1.0):
             widget.yview_scroll(2 * by, "units")
             return

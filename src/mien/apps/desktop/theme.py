@@ -47,7 +47,7 @@ class Theme:
         #: How many pixels one of the drawing takes, before anybody asks for larger text.
         self.screen = system.pixel_size(root.winfo_fpixels("1i"))
         scale = self.screen * settings.text
-        self.shades = replace(
+        self.shades: Shades = replace(
             DARK if self.dark else LIGHT, scale=scale, family=before.shades.family if before else family(root)
         )
         self.tones = _tones(self.shades, self.dark)

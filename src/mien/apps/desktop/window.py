@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from time import monotonic
 from tkinter import filedialog, ttk
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,7 @@ from mien.apps.desktop.desk import Desk
 from mien.apps.desktop.dialogs import Dialogs
 from mien.apps.desktop.frame import Foot, Rail
 from mien.apps.desktop.menus import Menus
+from mien.apps.desktop.parts import Scrolled
 from mien.apps.desktop.theme import Theme
 from mien.apps.desktop.tidy import Tidy
 from mien.apps.desktop.viewing import Viewing
@@ -23,6 +25,9 @@ from mien.errors import MienError
 
 #: Milliseconds until the desk is asked again, while there is something to hear and while there is not.
 _QUICK, _QUIET = 8, 25
+
+#: Seconds for which the system's wish for light or dark is not asked for again.
+_ASKED = 20.0
 
 #: The window's size to begin with, and the least it can have.
 _SIZE, _LEAST = (1180, 780), (720, 520)
@@ -42,6 +47,7 @@ class Window:
         self.pages: dict[str, Any] = {}
         self._body: ttk.Frame | None = None
         self._asking: Any = None
+        self._asked = -_ASKED
         root.title("mien")
         root.report_callback_exception = self.report
         root.protocol("WM_DELETE_WINDOW", self.quit)
@@ -59,7 +65,8 @@ class Window:
         if paths:
             self.desk.open(paths)
         self.desk.shelf.look()
-        self.desk.ground.do(_liking(), self._liked)
+        self._ask_liking()
+        self.root.bind("<FocusIn>", self._ask_liking)
 
     # What its parts ask for
 
@@ -93,6 +100,16 @@ class Window:
             self.pages["camera"].press(key)
         elif self.desk.page == "video" and key == "space":
             self.pages["video"].toggle()
+
+    def turn(self, by: int) -> None:
+        """The next picture, or the one before; on other pages, further down or up."""
+        album = self.desk.album
+        if self.desk.page == "photo":
+            album.go(album.place + by)
+            return
+        for around in _scrolled(self.pages[self.desk.page]):
+            around.page(by)
+            return
 
     def switch_camera(self) -> None:
         """Go to the camera's page, which says what is to be known first; from there it starts, and stops."""
@@ -226,6 +243,12 @@ class Window:
         self._tidy.step()
         self._job = self.root.after(_QUICK if any_news or self._asking else _QUIET, self._poll)
 
+    def _ask_liking(self, _event: object = None) -> None:
+        """How does the system like its windows? Its person may have changed it while another window was in front."""
+        if monotonic() - self._asked > _ASKED:
+            self._asked = monotonic()
+            self.desk.ground.do(_liking(), self._liked)
+
     def _liked(self, dark: bool) -> None:
         if dark != self.desk.ground.settings.dark:
             self.desk.ground.change(dark=dark)
@@ -242,6 +265,14 @@ class Window:
         told = MienError(f"This is a bug in mien: {type(error).__name__}: {error}", "", "Please report it")
         with suppress(tk.TclError):
             self.desk.ground.problem(told)
+
+
+def _scrolled(widget: tk.Misc) -> Iterator[Scrolled]:
+    """What can be scrolled of what is to be seen, from the outside in."""
+    if isinstance(widget, Scrolled) and widget.winfo_viewable():
+        yield widget
+    for child in widget.winfo_children():
+        yield from _scrolled(child)
 
 
 def _liking() -> Any:
