@@ -131,6 +131,26 @@ def test_the_page_counts_nobody_and_keeps_no_history(page):
     assert httpx.get(f"{page.address}/gradio_api/monitoring/summary").status_code != 200
 
 
+def test_nobody_but_this_machine_is_asked_for_anything(tmp_path):
+    watched = """
+import socket
+asked, real = set(), socket.getaddrinfo
+def getaddrinfo(host, *words, **more):
+    asked.add(host)
+    return real(host, *words, **more)
+socket.getaddrinfo = getaddrinfo
+from mien.apps.gradio import build
+page = build(detector="haar")
+page.launch(prevent_thread_lock=True, quiet=True)
+import time; time.sleep(1.5)
+print(sorted(host if isinstance(host, str) else host.decode() for host in asked))
+page.close(verbose=False)
+"""
+    with start(["-c", watched], tmp_path) as process:
+        out, err = process.communicate(timeout=60)
+    assert out.strip() in ("['127.0.0.1']", "['127.0.0.1', 'localhost']"), err
+
+
 def test_what_was_sent_is_removed_after_its_time(tmp_path):
     shorter = "import mien.apps.gradio.page as page; page.SWEPT, page.KEPT = 1, 4; engine = None\n"
     with served(tmp_path, ["-c", shorter + SERVE.replace("build(engine)", "build(detector='haar')")]) as page:

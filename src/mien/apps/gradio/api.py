@@ -20,13 +20,13 @@ class Api:
     def __init__(self, engines: Engines, reading: dict[str, Any], filming: dict[str, Any]) -> None:
         self._engines = engines
         with gr.Row(visible=False):
-            file, answer = gr.File(label="picture"), gr.JSON(label="result")
+            file, answer = _file("picture", "photo.jpg"), gr.JSON(label="result")
             model = gr.Textbox("", label="model")
             self._ask("read", self.read, [file, gr.Number(None, label="min_face", precision=0), model], answer, reading)
             asked = [gr.Number(None, label="face", precision=0), gr.Textbox("cam", label="method")]
             asked += [gr.Textbox("", label="target"), gr.Textbox("", label="versus"), model]
             self._ask("explain", self.explain, [file, *asked], answer, reading)
-            self._film = gr.File(label="film")
+            self._film = _file("film", "film.mp4")
             told_ = [gr.Number(10, label="fps"), gr.Checkbox(False, label="blur"), model]
             self._ask("watch", self.watch, [self._film, *told_], [answer, gr.Files(label="files")], filming)
 
@@ -89,6 +89,13 @@ class Api:
         assert reading.gathered is not None, "nobody stops it here"
         named = {"source": given.name, "detector": engine.detector, "model": engine.card.name}
         return {**named, **reading.gathered.facts}, [str(path) for path in reading.files(self._film).values()]
+
+
+def _file(label: str, example: str) -> Any:
+    """A place for a file; the page's description of the endpoints shows this name in it."""
+    file = gr.File(label=label)
+    file.example_payload = lambda: {"path": example, "url": example, "meta": {"_type": "gradio.FileData"}}
+    return file
 
 
 def _given(payload: Any) -> Sent:

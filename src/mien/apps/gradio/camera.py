@@ -22,7 +22,6 @@ from mien.apps.live.overlay import with_map
 from mien.apps.live.pushed import Pushed
 from mien.draw import paint
 from mien.engine import Engine, framing_of
-from mien.labels import colour
 from mien.media.decode import decoded
 from mien.pages import address
 from mien.pages.pictures import encoded
@@ -83,7 +82,7 @@ class CameraTab:
             with gr.Column(scale=1, min_width=300):
                 camera, where = _camera()
                 self._plot = _timeline(labels)
-                gr.HTML(shown.key(labels), padding=False)
+                gr.HTML(shown.key(shown.hues(labels)), padding=False)
             with gr.Column(scale=1, min_width=300):
                 self._picture = gr.Image(
                     label="What was read", interactive=False, buttons=["fullscreen"], elem_id="camera-seen"
@@ -156,7 +155,7 @@ def _timeline(labels: tuple[str, ...]) -> Any:
         x="seconds",
         y="share",
         color="expression",
-        color_map={label: colour(label, labels) for label in labels},
+        color_map=shown.hues(labels),
         y_lim=[0, 1],
         colors_in_legend=[],
         x_lim=[-_SHOWN, 0],

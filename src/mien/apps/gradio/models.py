@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import cycle
 from typing import Any
 
 import gradio as gr
@@ -10,9 +11,13 @@ import pandas as pd
 
 from mien import words
 from mien.apps.cards import comparison, coverage, facts
+from mien.apps.gradio import shown
 from mien.apps.gradio.engines import Engines
-from mien.labels import colour
 from mien.models import ModelCard
+from mien.pages import tones
+
+#: The colours of the models' lines, of those that all pages share.
+_LINES = ("accent", "wrong", "right", "warn")
 
 
 def chooser(engines: Engines) -> Any:
@@ -47,16 +52,22 @@ def models_tab(engines: Engines, model: Any) -> None:
 
 def _curves(cards: dict[str, ModelCard]) -> None:
     points = [(100 * kept, 100 * right, name) for name, card in cards.items() for kept, right in coverage(card)]
-    if points:
-        gr.LinePlot(
-            pd.DataFrame(points, columns=["kept (%)", "right (%)", "model"]),
-            x="kept (%)",
-            y="right (%)",
-            color="model" if len(cards) > 1 else None,
-            height=300,
-            label="How often it is right (%), by how many faces it may keep (%), the surest first",
-            elem_id="models-curve",
-        )
+    if not points:
+        return
+    hues = dict(zip(cards, cycle(tones()[name] for name in _LINES), strict=False))
+    gr.LinePlot(
+        pd.DataFrame(points, columns=["kept (%)", "right (%)", "model"]),
+        x="kept (%)",
+        y="right (%)",
+        color="model",
+        color_map=hues,
+        colors_in_legend=[],
+        height=300,
+        label="How often it is right (%), by how many faces it may keep (%), the surest first",
+        elem_id="models-curve",
+    )
+    if len(cards) > 1:
+        gr.HTML(shown.key(hues), padding=False)
 
 
 def _one(name: str, card: ModelCard, usual: bool) -> None:
@@ -75,7 +86,7 @@ def _bars(name: str, scores: dict[str, float]) -> None:
         x="expression",
         y="F1",
         color="of",
-        color_map={label: colour(label, labels) for label in labels},
+        color_map=shown.hues(labels),
         colors_in_legend=[],
         x_title="",
         x_label_angle=-30,

@@ -31,8 +31,8 @@ def annotated(pixels: Pixels, result: FrameResult) -> tuple[Any, dict[str, str]]
     readings = result.readings[:_LAYERS]
     names = [named(number, reading) for number, reading in enumerate(readings, 1)]
     layers = [(_glow(reading.face.box, scale, painted), name) for reading, name in zip(readings, names, strict=True)]
-    hues = {name: hue(reading) for reading, name in zip(readings, names, strict=True)}
-    return (painted, layers), hues
+    tones = {name: hue(reading) for reading, name in zip(readings, names, strict=True)}
+    return (painted, layers), tones
 
 
 def named(number: int, reading: Reading) -> str:
@@ -64,9 +64,14 @@ def shares(reading: Reading) -> dict[str, float]:
     return dict(reading.emotions.shares)
 
 
-def key(labels: tuple[str, ...]) -> str:
-    """Which colour stands for which expression, for a plot."""
-    entries = (f"<span><i style='background:{colour(each, labels)}'></i>{escape(each)}</span>" for each in labels)
+def hues(labels: tuple[str, ...]) -> dict[str, str]:
+    """The colour of each expression, for a plot."""
+    return {label: colour(label, labels) for label in labels}
+
+
+def key(colours: dict[str, str]) -> str:
+    """Which colour stands for what, for under a plot."""
+    entries = (f"<span><i style='background:{tone}'></i>{escape(name)}</span>" for name, tone in colours.items())
     return f"<p class='key'>{' '.join(entries)}</p>"
 
 

@@ -21,7 +21,6 @@ from mien.apps.gradio.sending import MAX_FILM_BYTES, MAX_FILM_SECONDS, MB, Sent,
 from mien.apps.gradio.told import refused, told
 from mien.engine import Engine
 from mien.errors import MienError
-from mien.labels import colour
 from mien.moments import Told
 from mien.moments.words import clock
 
@@ -110,7 +109,7 @@ class VideoTab:
         with gr.Column(visible=False) as found:
             person = gr.Radio([], label="Person", elem_id="video-person")
             plot = _timeline(labels)
-            gr.HTML(shown.key(labels), padding=False)
+            gr.HTML(shown.key(shown.hues(labels)), padding=False)
             events = _events()
             files = gr.Files(label="Report, tables, subtitles and the film", interactive=False, elem_id="video-files")
         gr.on(
@@ -168,7 +167,7 @@ def _timeline(labels: tuple[str, ...]) -> Any:
         x="seconds",
         y="share",
         color="expression",
-        color_map={label: colour(label, labels) for label in labels},
+        color_map=shown.hues(labels),
         y_lim=[0, 1],
         colors_in_legend=[],
         height=330,
