@@ -49,7 +49,7 @@ def engine():
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    return film_of(tmp_path_factory.mktemp("film") / "two.mp4", two_people(), 3.0)
+    return film_of(tmp_path_factory.mktemp("film") / "two.mp4", two_people(), 2.4)
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_a_camera_that_is_not_there_says_what_to_do(driven):
 
 
 def test_the_inside_moves_with_the_camera(driven, tmp_path):
-    driven.desk.camera.start(str(film_of(tmp_path / "long.mp4", two_people(), 20.0)), False)
+    driven.desk.camera.start(str(film_of(tmp_path / "long.mp4", two_people(), 10.0, 15)), False)
     driven.desk.show("inside")
     driven.until(lambda: driven.window._asking is not None)
     shown = []
@@ -255,18 +255,18 @@ def test_a_film_is_read_told_and_played(driven, film, display):
     canvas = page._timeline.canvas
     canvas.event_generate("<Button-1>", x=canvas.winfo_width() // 2, y=30)
     driven.settle()
-    assert driven.desk.film.at == pytest.approx(1.5, abs=0.2)
+    assert driven.desk.film.at == pytest.approx(1.2, abs=0.2)
     page._play.focus_set()
     driven.root.focus_force()
     driven.root.event_generate("<space>")
     assert driven.desk.film.playing
     driven.settle()
-    assert driven.desk.film.at > 2.5
+    assert driven.desk.film.at > 2.0
 
 
 def test_cancel_leaves_a_film_in_the_middle(driven, tmp_path):
     driven.desk.film.fps = 30.0
-    driven.desk.open([film_of(tmp_path / "long.mp4", two_people(), 40.0)])
+    driven.desk.open([film_of(tmp_path / "long.mp4", two_people(), 25.0, 15)])
     driven.until(lambda: driven.desk.film.course.frames > 5)
     assert "Cancel" in driven.says()
     driven.press("Escape")

@@ -33,6 +33,8 @@ class Filming:
         self.fps, self.hidden, self.playing = 10.0, False, False
         self._choice, self._room = ground.choice, (960, 540)
         self._numbers, self._folder = count(1), TemporaryDirectory(prefix="mien-", ignore_cleanup_errors=True)
+        #: Where one wants to look, until that is shown.
+        self._sought: float | None = None
         self._task: Task | None = None
         self._look: Task | None = None
 
@@ -105,15 +107,17 @@ class Filming:
         if going_on:
             self._start(seconds)
             return
+        self._sought = seconds
         self._look = self._ground.do(self.reel.looking(seconds), self._show, urgency=NOW)
 
     def play(self) -> None:
         """Play from where one looks, or from the beginning when that is the end."""
         if self.reel is None or self.stage == "reading" or self.playing:
             return
-        over = self.seconds is not None and self.at > self.seconds - 0.3
+        begin = self.at if self._sought is None else self._sought
+        over = self.seconds is not None and begin > self.seconds - 0.3
         self._leave_frame()
-        self._start(0.0 if over else self.at)
+        self._start(0.0 if over else begin)
 
     def pause(self) -> None:
         if self.playing:
@@ -166,7 +170,7 @@ class Filming:
                 self._ground.bells.ring("film")
 
     def _show(self, glimpse: Glimpse) -> None:
-        self.glimpse = glimpse
+        self.glimpse, self._sought = glimpse, None
         self._ground.bells.ring("frame")
 
     def _fail(self, reel: Reel, error: MienError) -> None:
