@@ -10,6 +10,7 @@ from mien.apps.desktop.desk import PAGES
 from mien.apps.desktop.ground import Status
 from mien.apps.desktop.menus import NAMES
 from mien.apps.desktop.parts import Bubble, Soon, button
+from mien.apps.desktop.shelf import called
 
 if TYPE_CHECKING:
     from mien.apps.desktop.window import Window
@@ -78,15 +79,17 @@ class Foot(ttk.Frame):
         theme = self._theme
         frame, value = ttk.Frame(self, style="Panel.TFrame"), tk.StringVar(self)
         ttk.Label(frame, text=words, style="Panel.Muted.TLabel").pack(side="left", padx=(0, theme.long(6)))
-        field = ttk.Combobox(frame, textvariable=value, state="readonly", width=7, font=theme.letters(13))
+        field = ttk.Combobox(frame, textvariable=value, state="readonly", width=8, font=theme.letters(13))
         field.configure(style="Panel.TCombobox")
         field.pack(side="left")
-        field.bind("<<ComboboxSelected>>", lambda _event: self._picked(part, field.get()))
+        field.bind("<<ComboboxSelected>>", lambda _event: self._picked(part, field.current()))
         self._fields[part] = field, value
         return frame
 
-    def _picked(self, part: str, name: str) -> None:
-        choice = self._ground.choice._replace(**{part: name})
+    def _picked(self, part: str, place: int) -> None:
+        shelf = self._window.desk.shelf
+        names = shelf.models if part == "model" else shelf.detectors
+        choice = self._ground.choice._replace(**{part: names[place]})
         if choice != self._ground.choice:
             self._ground.choose(choice)
 
@@ -104,8 +107,8 @@ class Foot(ttk.Frame):
         shelf = self._window.desk.shelf
         for part, names in (("model", shelf.models), ("detector", shelf.detectors)):
             field, value = self._fields[part]
-            field.configure(values=names)
-            value.set(getattr(ground.choice, part))
+            field.configure(values=[called(name) for name in names])
+            value.set(called(getattr(ground.choice, part)))
 
     def _fade(self, status: Status) -> None:
         """What was said is said long enough to be read; what went wrong stays until something else is to be said."""

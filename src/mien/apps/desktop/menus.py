@@ -13,6 +13,7 @@ from mien.apps.desktop.desk import PAGES
 from mien.apps.desktop.dialogs import SAVED
 from mien.apps.desktop.film_files import KINDS
 from mien.apps.desktop.settings import TEXTS, THEMES
+from mien.apps.desktop.shelf import called
 
 if TYPE_CHECKING:
     from mien.apps.desktop.window import Window
@@ -165,7 +166,7 @@ class Menus:
         variable = self._variables[part] = tk.StringVar(self._window.root, getattr(ground.choice, part))
         for name in shelf.models if part == "model" else shelf.detectors:
             act = lambda name=name: ground.choose(ground.choice._replace(**{part: name}))  # noqa: E731
-            menu.add_radiobutton(label=name, value=name, variable=variable, command=act)
+            menu.add_radiobutton(label=called(name), value=name, variable=variable, command=act)
 
     def _fill_recent(self, menu: tk.Menu) -> None:
         ground = self._window.desk.ground

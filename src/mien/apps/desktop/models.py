@@ -10,6 +10,7 @@ from mien.apps.cards import comparison, facts, percent
 from mien.apps.desktop.flowing import watch_width
 from mien.apps.desktop.parts import Note, Scrolled, Soon, Words, button
 from mien.apps.desktop.parts import card as card_of
+from mien.apps.desktop.shelf import called
 from mien.models import ModelCard
 from mien.words import CANNOT, LIMIT, MUST_NOT
 
@@ -61,7 +62,7 @@ class Page(ttk.Frame):
         frame = card_of(self._body, theme)
         frame.columnconfigure(1, weight=1)
         frame.columnconfigure(2, weight=1, minsize=theme.long(200))
-        ttk.Label(frame, text=name, style="Card.Large.TLabel").grid(row=0, column=0, columnspan=2, sticky="w")
+        ttk.Label(frame, text=called(name), style="Card.Large.TLabel").grid(row=0, column=0, columnspan=2, sticky="w")
         if name == ground.choice.model:
             ttk.Label(frame, text="reads now", style="Card.Muted.TLabel").grid(row=0, column=2, sticky="e")
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mien.apps.desktop.ground import Ground
 from mien.apps.desktop.worker import NOW, Steps
 from mien.errors import MienError
@@ -27,6 +29,11 @@ class Shelf:
     def _hear(self, found: tuple[dict[str, ModelCard], tuple[str, ...]]) -> None:
         self.cards, self.detectors = found
         self._ground.bells.ring("models")
+
+
+def called(name: str) -> str:
+    """What a model is called in the window: its name, or that of its file without the folders."""
+    return Path(name).name if name.endswith(".onnx") else name
 
 
 def _looking(chosen: str) -> Steps:
