@@ -208,7 +208,12 @@ def test_the_camera_is_read_after_its_notice_and_nothing_of_it_is_kept(chromium,
         expect(picture).not_to_have_attribute("src", seen)
         expect(page.locator("#camera-plot svg, #camera-plot canvas").first).to_be_visible()
         assert set(site.kept()) == before
-        page.locator("#camera-input button.capture-button").click()
+        page.evaluate("window.opened = document.querySelector('#camera-input video').srcObject")
+        page.get_by_role("tab", name="Photo", exact=True).first.click()
+        page.wait_for_function("window.opened.getTracks().every(track => track.readyState === 'ended')")
+        page.get_by_role("tab", name="Camera", exact=True).first.click()
+        expect(page.get_by_text(words.CAMERA)).to_be_visible()
+        expect(page.locator("#camera-input")).to_be_hidden()
 
 
 @pytest.fixture(scope="module")

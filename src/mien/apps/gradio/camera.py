@@ -33,13 +33,31 @@ _EVERY, _SHOWN = 0.15, 30.0
 #: Seconds between two drawings of the timeline.
 _DRAWN = 1.0
 
+#: What the tab is called.
+TITLE = "Camera"
+
+#: What answers a click and nothing else.
+_AT_ONCE: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+
+_BEGIN = "Let the camera be used, and press *Record*."
+
 _NOTICE = f"""### Before the camera opens
 
 - Pictures from your camera go to the machine that serves this page, one at a time. They are read in its memory, are
   not written to a disk, and are gone with the answer.
 - {words.CAMERA}
-- The camera stops when you press Stop, or leave this page.
+- *Stop* pauses the reading. The camera itself closes when you press *Close the camera*, switch to another tab, or leave
+  this page.
 """
+
+#: Gradio leaves the camera on when its picture is stopped, or hidden: it is taken off here.
+_OFF = """(...all) => {
+    document.querySelector('#camera-input .capture-button [title="stop recording"]')?.closest('button').click();
+    document.querySelectorAll('#camera-input video').forEach(video => {
+        video.srcObject?.getTracks().forEach(track => track.stop());
+    });
+    return all;
+}"""
 
 
 class Session:
@@ -81,25 +99,24 @@ class CameraTab:
         with gr.Column(visible=False) as live, gr.Row():
             with gr.Column(scale=1, min_width=300):
                 camera, where = _camera()
+                close = gr.Button("Close the camera", elem_id="camera-close")
                 self._plot = _timeline(labels)
                 gr.HTML(shown.key(shown.hues(labels)), padding=False)
             with gr.Column(scale=1, min_width=300):
                 self._picture = gr.Image(
                     label="What was read", interactive=False, buttons=["fullscreen"], elem_id="camera-seen"
                 )
-                self._said = gr.Markdown("Press the round button to begin.", elem_classes="said")
+                self._said = gr.Markdown(_BEGIN, elem_classes="said")
                 self._label = gr.Label(show_heading=False, show_label=False, elem_id="camera-label")
         session = gr.State(None)
-        start.click(
-            lambda: (gr.Column(visible=False), gr.Column(visible=True)),
-            outputs=[notice, live],
-            api_visibility="private",
-            queue=False,
-        )
+        self._seen = [session, self._picture, self._said, self._label, self._plot]
+        self._all = [notice, live, *self._seen]
+        start.click(lambda: _turned(True), outputs=self._all, **_AT_ONCE)
+        close.click(lambda: _turned(False), outputs=self._all, js=_OFF, **_AT_ONCE)
         camera.stream(
             self._frame,
             [camera, where, model, session],
-            [session, self._picture, self._said, self._label, self._plot],
+            self._seen,
             stream_every=_EVERY,
             # Raw in and raw out: Gradio would write each frame to the disk.
             preprocess=False,
@@ -108,6 +125,10 @@ class CameraTab:
             api_visibility="private",
             **queue,
         )
+
+    def close_with(self, tabs: Any) -> None:
+        """Close the camera whenever another tab is chosen."""
+        tabs.select(_left, outputs=self._all, js=_OFF, **_AT_ONCE)
 
     def _frame(self, payload: Any, where: bool, model: str, session: Session | None) -> list[Any]:
         if not (data := _bytes(payload)):
@@ -135,6 +156,16 @@ class CameraTab:
         session.drawn = now
         plotted = self._plot.postprocess(_rows(session.history, now))
         return plotted.model_dump() if plotted else gr.skip()
+
+
+def _turned(on: bool) -> list[Any]:
+    """The notice, or what comes after it; either way nothing of what was seen before."""
+    return [gr.Column(visible=not on), gr.Column(visible=on), None, None, _BEGIN, None, None]
+
+
+def _left(event: gr.SelectData) -> list[Any]:
+    """Another tab was chosen. Who comes to this one finds it as it was left, and may already have begun."""
+    return [gr.skip()] * 7 if event.value == TITLE else _turned(False)
 
 
 def _camera() -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ import gradio as gr
 
 from mien import words
 from mien.apps.gradio.api import Api
-from mien.apps.gradio.camera import CameraTab
+from mien.apps.gradio.camera import TITLE, CameraTab
 from mien.apps.gradio.engines import Engines
 from mien.apps.gradio.inside import InsideTab
 from mien.apps.gradio.look import style, theme
@@ -68,17 +68,18 @@ def made(engines: Engines) -> Page:
         page.labels = tuple(dict.fromkeys(label for card in engines.cards().values() for label in card.labels))
         gr.Markdown(f"# {_TITLE}\n\n{words.LIMIT}")
         model = chooser(engines)
-        with gr.Tabs():
+        with gr.Tabs() as tabs:
             with gr.Tab("Photo", id="photo"):
                 PhotoTab(engines, model, READING)
-            with gr.Tab("Camera", id="camera"):
-                CameraTab(engines, model, WATCHING)
+            with gr.Tab(TITLE, id="camera"):
+                camera = CameraTab(engines, model, WATCHING)
             with gr.Tab("Video", id="video"):
                 VideoTab(engines, model, FILMING)
             with gr.Tab("Inside", id="inside"):
                 InsideTab(engines, model, READING)
             with gr.Tab("Models", id="models"):
                 models_tab(engines, model)
+        camera.close_with(tabs)
         gr.Markdown(_PRIVACY, elem_classes="fine")
         Api(engines, READING, FILMING)
     page.queue(max_size=_WAITING)
