@@ -161,13 +161,16 @@ class Album:
             self._background = self._ground.do(steps, self._hear, urgency=LATER, ended=self._go_on)
 
     def _behind(self, choice: Choice) -> Steps:
-        """In the worker: whatever waits, one after the other."""
-        while self._waiting:
-            try:
-                shot = self._waiting.popleft()
-            except IndexError:  # the window took the last one in between
-                return
-            yield from reading(self._ground.bench, shot, choice)
+        """In the worker: whatever waits, one after the other, on one core; the others are for who sits before it."""
+        from mien.faces.cores import one_core_each
+
+        with one_core_each:
+            while self._waiting:
+                try:
+                    shot = self._waiting.popleft()
+                except IndexError:  # the window took the last one in between
+                    return
+                yield from reading(self._ground.bench, shot, choice)
 
     def _look(self) -> None:
         """Show the picture that is looked at, and read it before the others."""

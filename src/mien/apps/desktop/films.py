@@ -94,6 +94,7 @@ class Reel:
         """Read it from the beginning to the end; news are its facts, glimpses, and its course."""
         from mien import media
         from mien.apps.film.peaks import Peaks
+        from mien.faces.cores import one_core_each
         from mien.moments import Record
 
         with closing(media.film(self.path)) as film:
@@ -102,7 +103,8 @@ class Reel:
         going = self._going(bench, choice)
         record = self.record = Record(going.judge)
         self.peaks, due = Peaks(hidden=self.hidden), 0.0
-        with closing(going.moments(pixels=True)) as moments:
+        # One of several that want the cores; whoever sits before the window comes first.
+        with one_core_each, closing(going.moments(pixels=True)) as moments:
             for told in record.follow(moments):
                 self.peaks.add(told.moment, record)
                 self.moments.add(told.moment)
