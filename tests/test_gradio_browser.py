@@ -163,6 +163,9 @@ def test_a_file_that_is_no_picture_is_told_and_runs_nothing(photo, tmp_path):
     path = tmp_path / "<img src=x onerror=alert(1)>.jpg"
     path.write_text("This is not a picture.")
     photo.on("dialog", lambda dialog: pytest.fail("a file's name was run"))
+    send(photo, "photo-input", HOPPER)
+    expect(photo.locator("#photo-label")).to_be_visible()
+    photo.get_by_role("button", name="Remove Image").click()
     send(photo, "photo-input", path)
     expect(photo.get_by_test_id("toast-body")).to_contain_text("is text, not a picture that mien reads")
     expect(photo.locator("#photo-label")).to_be_hidden()

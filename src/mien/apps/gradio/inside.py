@@ -61,9 +61,10 @@ class InsideTab:
             trigger_mode="always_last",
             **how,
         )
-        gr.on([photo.change, model.change], self._begin, [photo, model], [face, target, versus], **how).success(
-            self._open, asked, shown_, **how
-        )
+        begun = gr.on([photo.change, model.change], self._begin, [photo, model], [face, target, versus], **how)
+        begun.success(self._open, asked, shown_, **how)
+        # Nothing that was seen in another photo stays beside one that could not be read.
+        begun.failure(lambda: _nothing(_EMPTY), outputs=shown_, api_visibility="private", queue=False)
 
     def _begin(self, payload: Any, model: str) -> list[Any]:
         """Another photo, or another model, which may know other expressions."""

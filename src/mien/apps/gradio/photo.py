@@ -11,7 +11,6 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
-from mien import words
 from mien.apps.gradio import shown
 from mien.apps.gradio.engines import Engines
 from mien.apps.gradio.sending import sent
@@ -23,7 +22,7 @@ from mien.report import csv_header, csv_rows
 from mien.types import FrameResult, Pixels
 
 #: Said where nothing has been read yet.
-_EMPTY = f"Drop a photo, paste one, or take one of the portraits below. {words.LIMIT}"
+_EMPTY = "Drop a photo, paste one, or take one of the portraits. Every face in it is read."
 
 
 class PhotoTab:
@@ -56,7 +55,7 @@ class PhotoTab:
             trigger_mode="always_last",
             preprocess=False,
             **queue,
-        )
+        ).failure(_nothing, outputs=outputs, api_visibility="private", queue=False)
         chosen = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
         self._faces.select(self._choose, self._result, [self._said, self._label], **chosen)
         self._seen.select(self._choose, self._result, [self._said, self._label], **chosen)
@@ -64,7 +63,7 @@ class PhotoTab:
     def _read(self, payload: Any, model: str) -> list[Any]:
         photo = sent(payload)
         if photo is None:
-            return [None, _EMPTY, *_hidden(4), *_hidden(0), *[gr.skip()] * 3]
+            return _nothing()
         with told():
             engine = self._engines.get(model)
             pixels = photo.pixels()
@@ -145,6 +144,11 @@ def _shown(pixels: Pixels, result: FrameResult) -> list[Any]:
         gr.Gallery(shown.portraits(pixels, result) if many else None, visible=many, selected_index=0 if many else None),
         gr.AnnotatedImage(picture, color_map=hues, visible=True),
     ]
+
+
+def _nothing() -> list[Any]:
+    """No photo, or none that could be read: nothing that was read of another stays beside it."""
+    return [None, _EMPTY, *_hidden(4), *[gr.skip()] * 3]
 
 
 def _hidden(count: int) -> list[Any]:

@@ -12,7 +12,7 @@ from mien.errors import MienError
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Inside, a MienError becomes Gradio's own kind of error, which stays until it has been read."""
+    """Inside, a MienError becomes Gradio's own kind of error, which stays long enough to be read."""
     try:
         yield
     except MienError as error:
@@ -22,4 +22,4 @@ def told() -> Iterator[None]:
 def refused(sentence: str) -> gr.Error:
     # The page takes it for HTML, programs for text: names out of files are in it, and no tag may come of one.
     plain = sentence.replace("<", "‹").replace(">", "›")
-    return gr.Error(plain, duration=None, title="That did not work", print_exception=False)
+    return gr.Error(plain, duration=20, title="That did not work", print_exception=False)
