@@ -2,8 +2,8 @@
 
 The graph takes ``faces`` uint8 (N, 48, 48, 1), raw, and answers ``shares`` (N, 7) and ``votes`` (N, 8), probabilities.
 Inside, tensors are channels-first and named after the layers, with ``/`` between the parts: ``stage1/block2/relu``.
-Batch normalisation that follows a convolution or dense layer is folded into it; dropout is gone; temperatures are folded into the
-heads. Layers it does not know are refused.
+Batch normalisation that follows a convolution or dense layer is folded into it; dropout is gone; temperatures are
+folded into the heads. Layers it does not know are refused.
 """
 
 from __future__ import annotations

@@ -69,9 +69,8 @@ def _skyline(layer: Layer, css: str = "skyline", most: int = _BARS) -> str:
     )
     told = f"{len(values)} bars, the highest {top:.2f}"
     spoken = f"role='img' aria-label='{told}'" if css == "skyline" else "aria-hidden='true'"
-    return (
-        f"<svg class='{css} columns' viewBox='0 0 {8 * len(values)} 100' preserveAspectRatio='none' {spoken}>{bars}</svg>"
-    )
+    whole = f"viewBox='0 0 {8 * len(values)} 100' preserveAspectRatio='none'"
+    return f"<svg class='{css} columns' {whole} {spoken}>{bars}</svg>"
 
 
 def network(scene: Scene) -> Step:
