@@ -56,6 +56,8 @@ class Menus:
         for name in ("File", "Edit", "View", "Read", "Help"):
             bar.add_cascade(label=name, menu=self._menu(bar, name), underline=0)
         root.configure(menu=bar)
+        for kind in ("TButton", "TRadiobutton", "TCheckbutton"):
+            root.bind_class(kind, "<Return>", lambda event: event.widget.invoke())
         for command in self.commands:
             if command.keys:
                 for sequence in _sequences(command.keys):

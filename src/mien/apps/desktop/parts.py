@@ -47,7 +47,6 @@ def button(
         # Tk would dim a picture with a raster.
         drawn: Any = theme.icon(icon, hue), "disabled", theme.icon(icon, theme.shades.muted)
         made.configure(image=drawn, compound="left")
-    made.bind("<Return>", lambda _event: made.invoke())
     if help:
         Bubble(made, theme, help)
     return made
