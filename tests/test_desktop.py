@@ -221,9 +221,17 @@ def test_a_picture_opened_twice_is_looked_at_again_and_closing_goes_to_a_neighbo
     desk.open([PORTRAITS, EXAMPLES / "hopper.jpg"])
     settled(desk)
     desk.album.go(1)
-    desk.open([PORTRAITS])
+    for again in (PORTRAITS, EXAMPLES / "hopper.jpg", PORTRAITS):
+        desk.open([again])
+        settled(desk)
+        assert desk.album.shot.source == again
+    assert len(desk.album.shots) == 2
+    desk.open([EXAMPLES])
     settled(desk)
-    assert [len(desk.album.shots), desk.album.place] == [2, 0]
+    assert [shot.title for shot in desk.album.shots] == ["portraits.jpg", "hopper.jpg", "astronaut.jpg"]
+    desk.album.go(2)
+    desk.album.close()
+    desk.album.go(0)
     desk.album.close()
     settled(desk)
     assert [shot.title for shot in desk.album.shots] == ["hopper.jpg"]

@@ -174,6 +174,10 @@ def test_the_camera_is_announced_moves_is_kept_and_goes(driven, display, film):
     driven.until(lambda: page._states["i"].get() and page._states["w"].get())
     driven.press("s")
     driven.until(lambda: driven.desk.album.shots)
+    driven.desk.ground.change(theme="dark")
+    driven.until(lambda: driven.window.pages["camera"] is not page)
+    page = driven.window.pages["camera"]
+    driven.until(lambda: "looks " in driven.says())
     driven.press("space")
     assert driven.desk.camera.watching.paused
     driven.press("F5")

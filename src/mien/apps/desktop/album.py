@@ -86,13 +86,8 @@ class Album:
 
     def open(self, paths: Iterable[Path]) -> None:
         """Pictures and folders of them, behind those that are open; the first new one is looked at."""
-        known = {shot.source: place for place, shot in enumerate(self.shots) if isinstance(shot.source, Path)}
-        paths = list(paths)
-        if len(paths) == 1 and paths[0] in known:
-            self.go(known[paths[0]])
-            return
-        fresh, first = [path for path in paths if path not in known], len(self.shots)
-        self._ground.do(_found(fresh), lambda found: self._add(found, first), urgency=SOON)
+        first = len(self.shots)
+        self._ground.do(_found(list(paths)), lambda found: self._add(found, first), urgency=SOON)
 
     def take(self, source: bytes | Pixels, name: str) -> None:
         """A picture without a file: pasted, or from the camera."""
@@ -134,7 +129,12 @@ class Album:
     # How they are read
 
     def _add(self, found: list[tuple[Path | bytes | Pixels, str] | Failure], first: int) -> None:
-        room = max(MOST - len(self.shots), 0)
+        there = {shot.source: place for place, shot in enumerate(self.shots) if isinstance(shot.source, Path)}
+        fresh = [each for each in found if isinstance(each, Failure) or not _is_among(each[0], there)]
+        if found and not fresh:
+            self.go(there[found[0][0]])  # type: ignore[index]
+            return
+        found, room = fresh, max(MOST - len(self.shots), 0)
         self._left_out += max(len(found) - room, 0)
         shots = [self._shot(each) for each in found[:room]]
         self.shots += shots
@@ -219,6 +219,10 @@ class Album:
 
     def _number(self) -> None:
         self._places = {shot.number: place for place, shot in enumerate(self.shots)}
+
+
+def _is_among(source: Path | bytes | Pixels, places: dict[Path, int]) -> bool:
+    return isinstance(source, Path) and source in places
 
 
 def _found(paths: list[Path]) -> Steps:

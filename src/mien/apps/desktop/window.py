@@ -169,7 +169,9 @@ class Window:
         desk.ground.bells.silence()
         desk.attach()
         self.viewing.forget()
-        self.theme = Theme(self.root, desk.ground.settings, self.theme)
+        settings = desk.ground.settings
+        self._look = settings.shows_dark, settings.text
+        self.theme = Theme(self.root, settings, self.theme)
         self.style = styles.apply(self.theme)
         self.root.configure(background=self.theme.shades.ground)
         self._body = body = ttk.Frame(self.root)
@@ -200,7 +202,8 @@ class Window:
 
     def _anew(self) -> None:
         """The look was changed; whoever has the keyboard keeps it only by its page."""
-        if self.theme.dark != self.desk.ground.settings.shows_dark or self._text != self.desk.ground.settings.text:
+        settings = self.desk.ground.settings
+        if self._look != (settings.shows_dark, settings.text):
             self._build()
 
     def _show(self) -> None:
@@ -212,7 +215,6 @@ class Window:
             if name != page:
                 each.grid_forget()
         self.pages[page].grid(row=0, column=0, sticky="nsew")
-        self._text = self.desk.ground.settings.text
         self._attend()
 
     # Looking inside with the camera
