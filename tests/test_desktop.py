@@ -373,6 +373,16 @@ def test_a_film_that_is_left_in_the_middle_keeps_what_was_read(desk, tmp_path):
     assert (tmp_path / "faces.csv").read_text().count("\n") > 10
 
 
+def test_the_course_of_a_film_is_what_was_known_then(desk, film):
+    desk.open([film])
+    known = []
+    desk.ground.bells.hear("course", lambda: known.append(desk.film.course))
+    settled(desk)
+    led = [part for course in known for seen in course.people for _, part in seen.person.leading()]
+    assert led
+    assert max(led) <= 1 + 1e-9
+
+
 def test_what_is_no_film_says_so(desk, tmp_path):
     (tmp_path / "no.mp4").write_text("no film")
     desk.open([tmp_path / "no.mp4"])

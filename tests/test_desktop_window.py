@@ -277,6 +277,9 @@ def test_cancel_leaves_a_film_in_the_middle(driven, tmp_path):
     driven.settle()
     assert "Stopped before the end" in driven.says()
     assert "Cancel" not in driven.says()
+    table = driven.window.pages["video"]._events
+    listed = [(int(person), label) for person, label, *_ in (table.item(row, "values") for row in table.get_children())]
+    assert listed == [(event.person, event.label) for event in driven.desk.film.course.events] != []
 
 
 # What is made of it

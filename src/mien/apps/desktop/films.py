@@ -184,5 +184,10 @@ class Reel:
 def course_of(record: Record) -> Course:
     """What the window needs, as values that no other thread changes."""
     timeline = record.timeline
-    people = tuple(Seen(replace(one), tuple(timeline.steps(one.number))) for one in timeline.by_presence()[:12])
+    people = tuple(Seen(_copied(one), tuple(timeline.steps(one.number))) for one in timeline.by_presence()[:12])
     return Course(timeline.start, timeline.end, record.frames, people, tuple(record.events))
+
+
+def _copied(person: Person) -> Person:
+    """A person as of now; the film goes on, and would go on counting in the same tables."""
+    return replace(person, looks=dict(person.looks), unjudged=dict(person.unjudged))

@@ -17,6 +17,7 @@ from mien.words import LIMIT
 
 if TYPE_CHECKING:
     from mien.apps.desktop.window import Window
+    from mien.moments import Event
 
 _RATES = {f"{rate:g} a second": rate for rate in RATES}
 
@@ -90,6 +91,7 @@ class Page(ttk.Frame):
     def _table(self, frame: ttk.Frame) -> ttk.Frame:
         theme = self._theme
         card = card_of(frame, theme)
+        self._listed: tuple[Event, ...] = ()
         ttk.Label(card, text="Events", style="Card.Strong.TLabel").pack(anchor="w")
         columns = {"person": ("person", 60), "label": ("looks", 90), "start": ("from", 70), "peak": ("peak", 60)}
         self._events = ttk.Treeview(card, columns=tuple(columns), show="headings", height=4, selectmode="browse")
@@ -160,13 +162,18 @@ class Page(ttk.Frame):
             return
         length = film.seconds or film.course.end
         self._timeline.show(film.course, film.reel.labels, length - film.course.start)
-        shown = self._events.get_children()
-        for event in film.course.events[len(shown) :]:
+        self._list(film.course.events)
+        self._tell()
+
+    def _list(self, events: tuple[Event, ...]) -> None:
+        """Add what is new; at its end a film's events are put in order, and all of them are listed anew."""
+        if events[: len(self._listed)] != self._listed:
+            self._events.delete(*self._events.get_children())
+            self._listed = ()
+        for event in events[len(self._listed) :]:
             values = (event.person, event.label, clock(event.start), percent(event.peak))
             self._events.insert("", "end", values=values)
-        if len(shown) > len(film.course.events):
-            self._events.delete(*shown[len(film.course.events) :])
-        self._tell()
+        self._listed = events
 
     def _show_frame(self) -> None:
         film = self._film
