@@ -78,10 +78,10 @@ def basic(net: Net) -> keras.Model:
 
 
 def batchnorm(net: Net) -> keras.Model:
-    """Blocks of convolution, normalisation, pooling and dropout; dense 512 and 256, normalised too.
+    """Blocks of convolution, normalisation, pooling and dropout; dense 512 and 256.
 
-    As many blocks as ``depth`` is long, each twice as wide as the one before. ``order = "pool-norm"`` pools before it
-    normalises.
+    The dense layers are normalised too. As many blocks as ``depth`` is long, each twice as wide as the one before.
+    ``order = "pool-norm"`` pools before it normalises.
     """
     faces, x = _faces(net)
     for block in range(1, len(net.depth) + 1):
