@@ -497,7 +497,8 @@ WINDOWS = (
     ("desktop", ("deaf_ms", "median"), "longest wait for an event while 24 megapixels are read, median", "ms", "< 50"),
     ("desktop", ("deaf_ms", "longest"), "the same, the longest of all", "ms", "< 50"),
     ("desktop", ("inside_per_second",), "the inside of the network, with the camera, a second", "", "≥ 10"),
-    ("desktop", ("memory", "after_a_tenth_mb"), "memory after a tenth of an hour's frames of the camera", "MB", ""),
+    ("desktop", ("memory", "frames"), "frames of a camera, one after the other", "", ""),
+    ("desktop", ("memory", "after_a_tenth_mb"), "memory after a tenth of them", "MB", ""),
     ("desktop", ("memory", "after_all_mb"), "memory after all of them", "MB", "flat"),
     *(
         (name, *rest)
@@ -508,9 +509,11 @@ WINDOWS = (
             (("first_photo_seconds",), "from a photo to its result, the first one", "s", ""),
             (("idle_mb",), "memory to begin with", "MB", ""),
             (("warm_mb",), "memory after the first pictures", "MB", ""),
-            (("after_mb",), "memory after all of them", "MB", "flat"),
+            (("after_mb",), "memory after 200 more", "MB", "flat"),
         )
     ),
+    ("gradio", ("camera", "frames"), "frames of a camera, as fast as they are read", "", ""),
+    ("gradio", ("camera", "grown_mb"), "memory grown by", "MB", "flat"),
 )
 
 
@@ -521,7 +524,7 @@ def windows(figures: Figures) -> str:
         if (value := _within(figures.get(name, {}), path)) is not None
     ]
     loads = [f"{name} {told['load']}" for name, told in figures.items() if told["load"] > 3]
-    told = f"\n\nThe machine's load meanwhile: {', '.join(loads)}; other work ran on it." if loads else ""
+    told = f"\n\nThe machine's load at the end, what was measured included: {', '.join(loads)}." if loads else ""
     return table(["window", "", "measured", "aim"], rows) + told
 
 
