@@ -37,7 +37,7 @@ with 0. Exit status: 1 if it cannot listen or cannot be shared, 2 for an unknown
 @MODEL
 @click.pass_context
 def gradio(context: click.Context, host: str, port: int, share: bool, detector: str, model: str) -> None:
-    """Open the Gradio page: photos, camera, films, and the inside of the network.
+    """Open the Gradio page: photos, camera, films, inside.
 
     What is sent lies in a folder of its own for at most 15 minutes and is gone when the page ends.
     It listens on this machine alone unless --host or --share say otherwise; Gradio's telemetry is off.
