@@ -1,6 +1,7 @@
 """How fast the service answers on loopback, beside its targets; writes results/web.json.
 
     python benchmarks/web.py --yunet FILE              everything; about ten minutes
+    python benchmarks/web.py --yunet FILE --only memory    that alone; what was measured of the rest stays
     python benchmarks/web.py --requests 200 --dry      a rehearsal that writes nothing
 
 Server and clients share two cores, as they do on a small machine under test; a server whose clients are elsewhere has
@@ -63,6 +64,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--yunet", type=Path, help="YuNet's file; without it only Haar is measured")
     parser.add_argument("--requests", type=int, default=600, help="for each number of clients")
     parser.add_argument("--long", type=int, default=10_000, help="requests over which memory is watched")
+    parser.add_argument("--only", choices=["memory"], help="measure this, and keep the rest as it was written")
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     return parser.parse_args()
 
@@ -72,13 +74,16 @@ def mien(*words: str) -> None:
 
 
 def measured(photo: bytes, options: argparse.Namespace) -> dict[str, Any]:
+    best = "yunet" if options.yunet else "haar"
+    if options.only:
+        before = json.loads((_machine.RESULTS / "web.json").read_text())["figures"]
+        return {**before, "memory": {**memory(best, photo, options.long), "commit": _machine.commit()}}
     figures: dict[str, Any] = {"start_s": started()}
     for detector in (["yunet"] if options.yunet else []) + ["haar"]:
         with serving("--detector", detector) as (_, port):
             load(port, photo, 2, 40)
             figures[detector] = {str(many): load(port, photo, many, options.requests) for many in CLIENTS}
             print(detector, figures[detector], flush=True)
-    best = "yunet" if options.yunet else "haar"
     figures["windows"] = {str(window): windowed(best, window, photo, options.requests // 2) for window in WINDOWS}
     figures["memory"] = memory(best, photo, options.long)
     return figures
