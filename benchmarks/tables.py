@@ -468,7 +468,9 @@ def web(figures: Figures) -> str:
         for clients, row in figures.get(detector, {}).items()
     ]
     header = ["one face, 640 × 480", "requests/s", "aim", "median, ms", "95 %, ms", "99 %, ms", "errors"]
-    return "\n\n".join([table(header, rows), table(*web_windows(figures)), table(*web_rest(figures))])
+    rest = figures.get("rest")
+    told = [f"All but the memory is of commit {rest['commit']}, by `{rest['command']}`."] if rest else []
+    return "\n\n".join([table(header, rows), table(*web_windows(figures)), table(*web_rest(figures)), *told])
 
 
 def web_windows(figures: Figures) -> tuple[list[str], list[Sequence[object]]]:

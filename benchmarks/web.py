@@ -76,8 +76,9 @@ def mien(*words: str) -> None:
 def measured(photo: bytes, options: argparse.Namespace) -> dict[str, Any]:
     best = "yunet" if options.yunet else "haar"
     if options.only:
-        before = json.loads((_machine.RESULTS / "web.json").read_text())["figures"]
-        return {**before, "memory": {**memory(best, photo, options.long), "commit": _machine.commit()}}
+        before = json.loads((_machine.RESULTS / "web.json").read_text())
+        rest = {"commit": before["commit"], "command": before["command"]}
+        return {"rest": rest, **before["figures"], "memory": memory(best, photo, options.long)}
     figures: dict[str, Any] = {"start_s": started()}
     for detector in (["yunet"] if options.yunet else []) + ["haar"]:
         with serving("--detector", detector) as (_, port):
