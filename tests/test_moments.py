@@ -296,7 +296,8 @@ def test_a_row_tells_a_face_and_what_speaks_against_it():
 
 def test_subtitles_are_valid_and_in_order():
     events = found(film((2, NEUTRAL), (1, HAPPY))) + found(film((1, SAD), person=2))
-    lines = list(subtitles(events, {"happy": "<happy> & glad"}))
+    events = [replace(event, label="<happy> & glad") if event.label == "happy" else event for event in events]
+    lines = list(subtitles(events))
     assert lines[0] == "WEBVTT"
     times = [line for line in lines if "-->" in line]
     assert [line[:12] for line in times] == sorted(line[:12] for line in times)

@@ -1,12 +1,16 @@
-"""A film as tables: a row for each face in each frame, and a row for each event. And as subtitles."""
+"""A film as tables: a row for each face in each frame, and a row for each event. As lines of JSON, and as subtitles."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from mien.moments.events import Event
+from mien.moments.record import Record
 from mien.types import Moment, Reading
+from mien.words import looks
 
 Cell: TypeAlias = str | int | float | None
 
@@ -51,11 +55,35 @@ def event_row(event: Event) -> list[Cell]:
     return [event.person, event.label, *times]
 
 
-def subtitles(events: Iterable[Event], looks: dict[str, str] | None = None) -> Iterator[str]:
+def written(rows: Iterable[Sequence[Cell]]) -> str:
+    """Rows as the text of a table, one line each."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def event_line(event: Event) -> dict[str, Any]:
+    """An event as a line of JSON."""
+    return {"kind": "event", **event.to_dict()}
+
+
+def people_lines(record: Record) -> Iterator[dict[str, Any]]:
+    """The people of a film that was followed to its end, as lines of JSON."""
+    for person in sorted(record.timeline.people.values(), key=lambda one: one.number):
+        yield {
+            "kind": "person",
+            "person": person.number,
+            **{name: round(getattr(person, name), 3) for name in ("first", "last", "seen", "judged", "doubted")},
+            "looks": {label: round(part, 4) for label, part in person.leading()},
+            "unjudged": {reason: round(seconds, 3) for reason, seconds in person.unjudged.items()},
+        }
+
+
+def subtitles(events: Iterable[Event]) -> Iterator[str]:
     """WebVTT, line by line: a cue for each event, by when they begin. Any player shows it over the film."""
     yield from ("WEBVTT", "", "NOTE What expressions look like to a model. No person is identified.", "")
     for number, event in enumerate(sorted(events, key=lambda event: (event.start, event.person)), 1):
-        said = _cue_text(f"looks {(looks or {}).get(event.label, event.label)}")
+        said = _cue_text(looks(event.label))
         yield from (str(number), f"{_clock(event.start)} --> {_clock(event.end)}")
         yield from (f"<v Person {event.person}>person {event.person} {said} ({event.peak:.0%})".replace("%", " %"), "")
 

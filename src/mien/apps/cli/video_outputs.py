@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from io import StringIO
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,10 +17,9 @@ from mien.apps.film.painted import Painted
 from mien.apps.film.peaks import Peaks
 from mien.apps.film.wish import Watcher, Wish
 from mien.media import About
-from mien.moments import Event, Record, Told
+from mien.moments import Record, Told
 from mien.moments import table as tables
 from mien.moments.page import Making, page
-from mien.words import looks
 
 Write: TypeAlias = Callable[[str], None]
 
@@ -51,7 +48,7 @@ class Outputs:
     def add(self, told: Told) -> None:
         raw = told.read if self._request.raw else None
         if self._csv:
-            self._csv(_lines(tables.rows(told.moment, raw)))
+            self._csv(tables.written(tables.rows(told.moment, raw)))
         if self._json:
             self._json("".join(_json(line) for line in _told_lines(told, self._request.raw)))
         if self._film:
@@ -63,14 +60,13 @@ class Outputs:
         """Close what is open and write what is written at the end."""
         record, request = self._record, self._request
         if self._json:
-            self._json("".join(_json(line) for line in _people(record)))
+            self._json("".join(_json(line) for line in _last_lines(record)))
         self._stack.close()
         if request.events:
             rows = (tables.event_row(event) for event in record.events)
-            _whole(request.events, "--events", _lines([tables.event_columns(), *rows]))
+            _whole(request.events, "--events", tables.written([tables.event_columns(), *rows]))
         if request.vtt:
-            said = {label: looks(label).removeprefix("looks ") for label in self._engine.card.labels}
-            _whole(request.vtt, "--vtt", "\n".join(tables.subtitles(record.events, said)))
+            _whole(request.vtt, "--vtt", "\n".join(tables.subtitles(record.events)))
         if request.report and self._peaks:
             _whole(request.report, "--report", page(record, self._making(unfinished), self._peaks.of(record.events)))
 
@@ -83,7 +79,7 @@ class Outputs:
 
     def _begin(self) -> None:
         if self._csv:
-            self._csv(_lines([tables.columns(self._engine.card.labels, self._request.raw)]))
+            self._csv(tables.written([tables.columns(self._engine.card.labels, self._request.raw)]))
         if self._json:
             about = self._about
             facts = {"film": self._request.source, "size": about.size, "seconds": about.seconds, "rate": about.rate}
@@ -133,34 +129,17 @@ def _told_lines(told: Told, raw: bool) -> Iterator[dict[str, Any]]:
         for face, read in zip(line["faces"], told.read, strict=True):
             face["raw"] = dict(read.emotions.shares)
     yield line
-    yield from map(_event, told.events)
+    yield from map(tables.event_line, told.events)
 
 
-def _people(record: Record) -> Iterator[dict[str, Any]]:
-    """The last lines: each event that the end of the film ended, and each person."""
-    yield from map(_event, record.last)
-    for person in sorted(record.timeline.people.values(), key=lambda one: one.number):
-        yield {
-            "kind": "person",
-            "person": person.number,
-            **{name: round(getattr(person, name), 3) for name in ("first", "last", "seen", "judged", "doubted")},
-            "looks": {label: round(part, 4) for label, part in person.leading()},
-            "unjudged": {reason: round(seconds, 3) for reason, seconds in person.unjudged.items()},
-        }
-
-
-def _event(event: Event) -> dict[str, Any]:
-    return {"kind": "event", **event.to_dict()}
+def _last_lines(record: Record) -> Iterator[dict[str, Any]]:
+    """Each event that the end of the film ended, and each person."""
+    yield from map(tables.event_line, record.last)
+    yield from tables.people_lines(record)
 
 
 def _json(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False) + "\n"
-
-
-def _lines(rows: Iterable[Sequence[Any]]) -> str:
-    text = StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
 
 
 def _whole(target: str, option: str, text: str) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from mien.apps.desktop.bench import Bench, Choice
 from mien.apps.desktop.films import Reel
@@ -18,7 +16,7 @@ from mien.apps.desktop.outcomes import write
 from mien.apps.desktop.worker import Steps
 
 if TYPE_CHECKING:
-    from mien.moments import Event, Record, Told
+    from mien.moments import Record, Told
 
 #: Who writes a file of one kind.
 Write: TypeAlias = Callable[[Reel, Path, Bench, Choice], Steps]
@@ -40,16 +38,14 @@ def report(reel: Reel, path: Path, bench: Bench, choice: Choice) -> Steps:
 def events(reel: Reel, path: Path, bench: Bench, choice: Choice) -> Steps:
     from mien.moments import table
 
-    write(path, _lines([table.event_columns(), *map(table.event_row, _record(reel).events)]))
+    write(path, table.written([table.event_columns(), *map(table.event_row, _record(reel).events)]))
     yield path
 
 
 def subtitles(reel: Reel, path: Path, bench: Bench, choice: Choice) -> Steps:
     from mien.moments import table
-    from mien.words import looks
 
-    said = {label: looks(label).removeprefix("looks ") for label in reel.labels}
-    write(path, "\n".join(table.subtitles(_record(reel).events, said)))
+    write(path, "\n".join(table.subtitles(_record(reel).events)))
     yield path
 
 
@@ -57,9 +53,9 @@ def faces(reel: Reel, path: Path, bench: Bench, choice: Choice) -> Steps:
     """A row for every face of every frame that was read, steadied."""
     from mien.moments import table
 
-    lines = [_lines([table.columns(reel.labels)])]
+    lines = [table.written([table.columns(reel.labels)])]
     for told in _again(reel, bench, choice):
-        lines.append(_lines(table.rows(told.moment)))
+        lines.append(table.written(table.rows(told.moment)))
         yield None
     write(path, "".join(lines))
     yield path
@@ -67,14 +63,16 @@ def faces(reel: Reel, path: Path, bench: Bench, choice: Choice) -> Steps:
 
 def lines(reel: Reel, path: Path, bench: Bench, choice: Choice) -> Steps:
     """The lines that ``mien video --json`` writes."""
+    from mien.moments import table
+
     about, record = reel.about, _record(reel)
     assert about is not None, "it was read"
     facts = {"film": str(reel.path), "size": about.size, "seconds": about.seconds, "rate": about.rate}
     told = [{"kind": "film", **facts, "detector": reel.detector, "model": reel.model}]
     for each in _again(reel, bench, choice):
-        told += [{"kind": "frame", **each.moment.to_dict()}, *map(_event, each.events)]
+        told += [{"kind": "frame", **each.moment.to_dict()}, *map(table.event_line, each.events)]
         yield None
-    told += [*map(_event, record.last), *_people(record)]
+    told += [*map(table.event_line, record.last), *table.people_lines(record)]
     write(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in told))
     yield path
 
@@ -118,24 +116,3 @@ def _again(reel: Reel, bench: Bench, choice: Choice) -> Iterator[Told]:
 def _record(reel: Reel) -> Record:
     assert reel.record is not None, "it was read"
     return reel.record
-
-
-def _people(record: Record) -> Iterator[dict[str, Any]]:
-    for person in sorted(record.timeline.people.values(), key=lambda one: one.number):
-        yield {
-            "kind": "person",
-            "person": person.number,
-            **{name: round(getattr(person, name), 3) for name in ("first", "last", "seen", "judged", "doubted")},
-            "looks": {label: round(part, 4) for label, part in person.leading()},
-            "unjudged": {reason: round(seconds, 3) for reason, seconds in person.unjudged.items()},
-        }
-
-
-def _event(event: Event) -> dict[str, Any]:
-    return {"kind": "event", **event.to_dict()}
-
-
-def _lines(rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +21,6 @@ from mien.models.verdict import emotions_of
 from mien.moments import Record, Told
 from mien.moments import table as tables
 from mien.moments.page import Making, page
-from mien.words import looks
 
 #: What comes of a film, and what kind each file is.
 RESULTS = {
@@ -108,11 +105,11 @@ class _Gathering:
         self._peaks = Peaks(hidden=order.hidden)
         self._painted = stack.enter_context(Painted(order.folder / "film.webm", wish, about, hide=order.hidden))
         self._rows = stack.enter_context((order.folder / "faces.csv").open("w", encoding="utf-8", newline="\n"))
-        self._rows.write(_lines([tables.columns(engine.card.labels)]))
+        self._rows.write(tables.written([tables.columns(engine.card.labels)]))
         self._began = self._due = time.monotonic()
 
     def add(self, told: Told) -> None:
-        self._rows.write(_lines(tables.rows(told.moment)))
+        self._rows.write(tables.written(tables.rows(told.moment)))
         self._painted.add(told.moment)
         self._peaks.add(told.moment, self.record)
         if time.monotonic() >= self._due:
@@ -124,12 +121,10 @@ class _Gathering:
         record.finish()
         facts = {**self._progress(), "complaint": complaint}
         self._tell(facts)
-        labels = self._engine.card.labels
-        said = {label: looks(label).removeprefix("looks ") for label in labels}
         texts = {
             "report.html": page(record, self._making(complaint), self._peaks.of(record.events)),
-            "events.csv": _lines([tables.event_columns(), *map(tables.event_row, record.events)]),
-            "subtitles.vtt": "\n".join(tables.subtitles(record.events, said)),
+            "events.csv": tables.written([tables.event_columns(), *map(tables.event_row, record.events)]),
+            "subtitles.vtt": "\n".join(tables.subtitles(record.events)),
         }
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
@@ -175,9 +170,3 @@ class _Gathering:
                 "events": [event.to_dict() for event in self.record.events[:_EVENTS]],
             }
         }
-
-
-def _lines(rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

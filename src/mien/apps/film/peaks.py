@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from mien.apps.film.hiding import hide
+from mien.apps.portrait import beside
 from mien.moments import Event, Record
 from mien.types import Box, Moment, Pixels, Reading
 
@@ -73,13 +74,9 @@ class Peaks:
 
 
 def _portrait(pixels: Pixels, box: Box, hidden: bool) -> bytes:
-    height, width = pixels.shape[:2]
-    side = min(round(max(box.width, box.height) * (1 + 2 * AROUND)), width, height)
-    left = min(max(box.x + box.width // 2 - side // 2, 0), width - side)
-    top = min(max(box.y + box.height // 2 - side // 2, 0), height - side)
-    cut = pixels[top : top + side, left : left + side]
+    cut = beside(pixels, box, AROUND)
     # Everything that might be of the face: nothing but soft colours is left.
-    shown = hide(cut, [Box(0, 0, side, side)]) if hidden else cut
+    shown = hide(cut, [Box(0, 0, len(cut), len(cut))]) if hidden else cut
     stream = io.BytesIO()
     Image.fromarray(shown).resize((SIDE, SIDE), Image.Resampling.BOX).save(stream, "JPEG", quality=_QUALITY)
     return stream.getvalue()

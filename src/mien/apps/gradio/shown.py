@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien import words
+from mien.apps.portrait import portrait
 from mien.draw import paint
 from mien.labels import colour
 from mien.types import Box, FrameResult, Pixels, Reading
@@ -46,7 +47,9 @@ def hue(reading: Reading) -> str:
 
 def portraits(pixels: Pixels, result: FrameResult) -> list[tuple[Pixels, str]]:
     """Each face by itself, for a gallery."""
-    return [(_portrait(pixels, each.face.box), named(number, each)) for number, each in enumerate(result, 1)]
+    return [
+        (portrait(pixels, each.face.box, _SIDE, _AROUND), named(number, each)) for number, each in enumerate(result, 1)
+    ]
 
 
 def told(reading: Reading, number: int | None = None) -> str:
@@ -96,12 +99,3 @@ def _glow(box: Box, scale: float, painted: Pixels) -> NDArray[np.float64]:
     right, bottom = round((box.x + box.width) * scale), round((box.y + box.height) * scale)
     layer[top:bottom, left:right] = 0.12
     return layer
-
-
-def _portrait(pixels: Pixels, box: Box) -> Pixels:
-    height, width = pixels.shape[:2]
-    side = min(round(max(box.width, box.height) * (1 + 2 * _AROUND)), width, height)
-    left = min(max(box.x + box.width // 2 - side // 2, 0), width - side)
-    top = min(max(box.y + box.height // 2 - side // 2, 0), height - side)
-    cut = Image.fromarray(pixels[top : top + side, left : left + side])
-    return np.array(cut.resize((_SIDE, _SIDE), Image.Resampling.BOX if side > _SIDE else Image.Resampling.BICUBIC))

@@ -11,13 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from mien.apps.portrait import portrait
 from mien.apps.streamlit.held import Photo
 from mien.draw import paint
 from mien.engine import Engine
 from mien.errors import MienError
 from mien.pages.pictures import encoded
 from mien.report import CsvTable
-from mien.types import Box, Failure, FrameResult, Pixels
+from mien.types import Failure, FrameResult, Pixels
 
 #: The longest side of a picture on the page, the side of a face beside its reading, and how much is around that.
 LONGEST, SIDE, AROUND = 1600, 144, 0.25
@@ -48,7 +49,7 @@ def read(engine: Engine, photo: Photo) -> Read:
         result = replace(engine.read(pixels), source=photo.name)
     except MienError as error:
         return Read(photo, Failure(photo.name, error))
-    faces = tuple(encoded(_portrait(pixels, each.face.box), "jpeg", _QUALITY) for each in result)
+    faces = tuple(encoded(portrait(pixels, each.face.box, SIDE, AROUND), "jpeg", _QUALITY) for each in result)
     return Read(photo, result, encoded(_smaller(paint(pixels, result)), "jpeg", _QUALITY), faces)
 
 
@@ -83,13 +84,3 @@ def _smaller(pixels: Pixels) -> Pixels:
     image = Image.fromarray(pixels)
     image.thumbnail((LONGEST, LONGEST), Image.Resampling.BOX, reducing_gap=None)
     return np.array(image, np.uint8)
-
-
-def _portrait(pixels: Pixels, box: Box) -> Pixels:
-    """The face and a little around it, square, as far as the picture goes."""
-    height, width = pixels.shape[:2]
-    side = min(round(max(box.width, box.height) * (1 + 2 * AROUND)), width, height)
-    left = min(max(box.x + box.width // 2 - side // 2, 0), width - side)
-    top = min(max(box.y + box.height // 2 - side // 2, 0), height - side)
-    cut = Image.fromarray(pixels[top : top + side, left : left + side])
-    return np.array(cut.resize((SIDE, SIDE), Image.Resampling.LANCZOS), np.uint8)
