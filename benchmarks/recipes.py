@@ -72,7 +72,7 @@ def figure(run: Run, recipe: Recipe) -> dict[str, Any]:
         "planned": recipe.fit.epochs,
         "shortened": run.recipe.fit.epochs < recipe.fit.epochs,
         "precision": run.recipe.fit.precision,
-        "seconds": round(run.seconds),
+        **_time(run),
         "held_out": run.best[0] if run.best else None,
         **{key: run.metrics[key] for key in keys},
         "begun": about.get("begun"),
@@ -81,6 +81,12 @@ def figure(run: Run, recipe: Recipe) -> dict[str, Any]:
         "versions": about.get("versions"),
         "machine": {key: machine.get(key) for key in ("processor", "cores", "instructions")},
     }
+
+
+def _time(run: Run) -> dict[str, int]:
+    """Of an epoch the median, and all of them at that pace: a run that was halted for a while did no work meanwhile."""
+    epoch = statistics.median(row["seconds"] for row in run.history)
+    return {"epoch_seconds": round(epoch), "seconds": round(epoch * run.epochs)}
 
 
 def headed(text: str, lines: Sequence[str]) -> str:
@@ -126,7 +132,8 @@ def circumstances(run: Mapping[str, Any]) -> str:
     machine = run["machine"]
     cores = "one core" if machine["cores"] == 1 else f"{machine['cores']} cores"
     again = f", taken up again {run['resumed']} times" if run["resumed"] else ""
-    return f"{epochs}{why} in {span(run['seconds'])} on {cores} of {machine['processor']}{again}"
+    time = f"{span(run['seconds'])}, {run['epoch_seconds']} s an epoch"
+    return f"{epochs}{why} in {time}, on {cores} of {machine['processor']}{again}"
 
 
 def span(seconds: float) -> str:

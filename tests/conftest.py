@@ -20,3 +20,23 @@ def yunet_file() -> Path:
     if not path:
         pytest.skip("set MIEN_TEST_YUNET to the file of YuNet's model")
     return Path(path)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """A real Chromium, driven by Playwright, with a face that moves before its camera.
+
+    Playwright brings no browser here: the system's is used. ``MIEN_REQUIRE_BROWSER=1`` makes a missing one a failure.
+    """
+    from playwright.sync_api import expect, sync_playwright
+
+    from browser import browser_file
+    from tabs import CAMERA, PATIENCE, SWITCHES, moving_face
+
+    expect.set_options(timeout=PATIENCE)
+    face = moving_face(tmp_path_factory.mktemp("camera") / "face.mjpeg")
+    switches = [*SWITCHES, *CAMERA, f"--use-file-for-fake-video-capture={face}"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_file(), args=switches)
+        yield browser
+        browser.close()

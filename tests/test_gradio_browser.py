@@ -8,52 +8,24 @@ import json
 import os
 import re
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from browser import browser_file
 from films import EXAMPLES, film_of, two_people
+from tabs import tab
 
 if not os.environ.get("MIEN_REQUIRE_BROWSER"):
     pytest.importorskip("gradio")
     pytest.importorskip("playwright", reason="Playwright drives the browser; it is in the extra 'dev'")
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from gradio_page import served
 from mien import Engine, words
 
-#: Generous: other work may share the machine, and a page that never does it is found all the same.
-expect.set_options(timeout=20_000)
-
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
-CAMERA = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-
 PORTRAITS, ASTRONAUT, HOPPER = (EXAMPLES / f"{name}.jpg" for name in ("portraits", "astronaut", "hopper"))
-
-
-@pytest.fixture(scope="module")
-def moving_face(tmp_path_factory):
-    """What the fake camera sees: a face that moves a little."""
-    path = tmp_path_factory.mktemp("camera") / "face.mjpeg"
-    whole = cv2.resize(cv2.imread(str(ASTRONAUT)), (520, 520))
-    frames = [cv2.imencode(".jpg", whole[20:380, 10 + i : 490 + i])[1].tobytes() for i in range(0, 20, 2)]
-    path.write_bytes(b"".join(frames))
-    return path
-
-
-@pytest.fixture(scope="module")
-def chromium(moving_face):
-    program = browser_file()
-    switches = [*SWITCHES, *CAMERA, f"--use-file-for-fake-video-capture={moving_face}"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=switches)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -63,26 +35,13 @@ def site(tmp_path_factory):
 
 
 @contextmanager
-def opened(chromium, site, tab="Photo", **how):
-    """A fresh tab of the browser on one of the page's tabs; nothing may be complained of, and nobody else asked."""
-    context = chromium.new_context(permissions=["camera"], **{"viewport": {"width": 1200, "height": 900}, **how})
-    page = context.new_page()
-    complaints, asked = [], []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    page.on("request", lambda request: asked.append(request.url))
-    try:
-        page.goto(site.address)
-        page.get_by_role("tab", name=tab, exact=True).first.click()
+def opened(chromium, site, name="Photo", **how):
+    """A fresh tab of the browser on one of the page's tabs."""
+    how = {"permissions": ["camera"], "viewport": {"width": 1200, "height": 900}, **how}
+    with tab(chromium, site.address, kinds=("error",), **how) as page:
+        page.goto("/")
+        page.get_by_role("tab", name=name, exact=True).first.click()
         yield page
-        assert complaints == []
-        assert [url for url in asked if not ours(url, site)] == []
-    finally:
-        context.close()
-
-
-def ours(url, site):
-    return url.startswith(("data:", "blob:", "about:")) or urlsplit(url).netloc == urlsplit(site.address).netloc
 
 
 @pytest.fixture

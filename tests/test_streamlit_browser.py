@@ -10,52 +10,25 @@ import subprocess
 import sys
 import time
 import zipfile
-from contextlib import contextmanager
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from browser import browser_file
 from command import environment
+from tabs import tab
 
 if not os.environ.get("MIEN_REQUIRE_BROWSER"):
     pytest.importorskip("playwright", reason="Playwright drives the browser; it is in the extra 'dev'")
     pytest.importorskip("streamlit", reason="the page needs the extra 'streamlit'")
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from films import film_of, two_people
 from mien.apps.streamlit import server
 from mien.engine import Engine
 from mien.lab import pencil
 from streamlit_page import ASTRONAUT, EXAMPLES, HOPPER, OWN, PORTRAITS, driven, film_driven, finished_run, send, serving
-
-#: Generous: other work may share the machine, and a page that never does it is found all the same.
-expect.set_options(timeout=20_000)
-
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
-CAMERA = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-
-
-@pytest.fixture(scope="module")
-def face_before_the_camera(tmp_path_factory):
-    """What the fake camera sees: a face that moves a little."""
-    path = tmp_path_factory.mktemp("camera") / "face.mjpeg"
-    whole = cv2.resize(cv2.imread(str(ASTRONAUT)), (520, 520))
-    frames = [cv2.imencode(".jpg", whole[20:380, 10 + i : 490 + i])[1].tobytes() for i in range(0, 20, 2)]
-    path.write_bytes(b"".join(frames))
-    return path
-
-
-@pytest.fixture(scope="module")
-def chromium(face_before_the_camera):
-    switches = [*SWITCHES, *CAMERA, f"--use-file-for-fake-video-capture={face_before_the_camera}"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_file(), args=switches)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -76,33 +49,9 @@ def address(desk, chromium):
         yield address
 
 
-@contextmanager
-def tab(chromium, address, **how):
-    """A fresh tab; at the end it must have complained of nothing and asked nobody else for anything."""
-    context = chromium.new_context(base_url=address, **how)
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    said, asked = [], []
-    page.on("console", lambda message: said.extend(complaints(message)))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    try:
-        yield page
-    finally:
-        context.close()
-    assert [each for each in said if not OWN.search(each)] == []
-    assert [each for each in asked if not each.startswith((address, "data:", "blob:"))] == []
-
-
-def complaints(message):
-    """What was complained of, or where nothing was found."""
-    if message.type in ("error", "warning"):
-        yield message.location["url"] if "Failed to load resource" in message.text else message.text
-
-
 @pytest.fixture
 def page(chromium, address):
-    with tab(chromium, address) as page:
+    with tab(chromium, address, fine=OWN) as page:
         yield page
 
 
@@ -172,7 +121,7 @@ def test_what_was_chosen_is_still_there_after_a_look_at_other_pages(page):
 
 
 def test_a_phone_in_the_dark_has_room_for_everything(chromium, address):
-    with tab(chromium, address, viewport={"width": 390, "height": 844}, color_scheme="dark") as page:
+    with tab(chromium, address, fine=OWN, viewport={"width": 390, "height": 844}, color_scheme="dark") as page:
         page.goto("/")
         page.get_by_text("Two portraits").click()
         expect(page.locator(".mien-face")).to_have_count(2)
@@ -187,7 +136,7 @@ _THEIRS = "presentation-role-conflict"
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_read_it(chromium, address, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="it is in the extra 'dev'").Axe()
-    with tab(chromium, address, color_scheme=scheme) as page:
+    with tab(chromium, address, fine=OWN, color_scheme=scheme) as page:
         page.goto("/")
         page.get_by_text("Two portraits").click()
         expect(page.locator(".mien-face")).to_have_count(2)
@@ -308,7 +257,7 @@ def test_streamlits_own_command_shows_the_same_page(chromium, desk):
     with subprocess.Popen(words, env=variables, cwd=desk, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
         try:
             until(lambda: server.listens("127.0.0.1", port))
-            with tab(chromium, f"http://127.0.0.1:{port}", color_scheme="dark") as page:
+            with tab(chromium, f"http://127.0.0.1:{port}", fine=OWN, color_scheme="dark") as page:
                 page.goto("/")
                 page.get_by_text("An astronaut").click()
                 expect(page.locator(".mien-face")).to_have_count(1)

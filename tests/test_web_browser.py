@@ -8,49 +8,22 @@ import json
 import os
 import re
 import time
-from contextlib import contextmanager
 
 import cv2
 import numpy as np
 import pytest
 
-from browser import browser_file
 from films import two_people
+from tabs import tab
 from web import ASTRONAUT, HOPPER, PORTRAITS, app_of, listening, service
 
 if not os.environ.get("MIEN_REQUIRE_BROWSER"):
     pytest.importorskip("playwright", reason="Playwright drives the browser; it is in the extra 'dev'")
 
-from playwright.sync_api import expect, sync_playwright
-
-#: Generous: other work may share the machine, and a page that never does it is found all the same.
-expect.set_options(timeout=20_000)
-
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
-CAMERA = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+from playwright.sync_api import expect
 
 #: What Chromium says of answers that are refusals, which is no complaint about the page.
 EXPECTED = re.compile(r"status of (4\d\d|503)|net::ERR_FAILED")
-
-
-@pytest.fixture(scope="module")
-def moving_face(tmp_path_factory):
-    """What the fake camera sees: a face that moves a little."""
-    path = tmp_path_factory.mktemp("camera") / "face.mjpeg"
-    whole = cv2.resize(cv2.imread(str(ASTRONAUT)), (520, 520))
-    frames = [cv2.imencode(".jpg", whole[20:380, 10 + i : 490 + i])[1].tobytes() for i in range(0, 20, 2)]
-    path.write_bytes(b"".join(frames))
-    return path
-
-
-@pytest.fixture(scope="module")
-def chromium(moving_face):
-    program = browser_file()
-    switches = [*SWITCHES, *CAMERA, f"--use-file-for-fake-video-capture={moving_face}"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=switches)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -66,27 +39,9 @@ def address(app):
         yield f"http://{host}:{port}"
 
 
-@contextmanager
-def tab(chromium, address, **how):
-    """A fresh tab; at the end it must have complained of nothing and asked nobody else for anything."""
-    context = chromium.new_context(base_url=address, **how)
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    said, asked = [], []
-    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    try:
-        yield page
-    finally:
-        context.close()
-    assert [each for each in said if not EXPECTED.search(each)] == []
-    assert [each for each in asked if not each.startswith((address, "data:", "blob:"))] == []
-
-
 @pytest.fixture
 def page(chromium, address):
-    with tab(chromium, address) as page:
+    with tab(chromium, address, fine=EXPECTED) as page:
         yield page
 
 
@@ -204,7 +159,8 @@ def test_a_photo_without_a_face_says_so(page, tmp_path):
 
 
 def test_a_key_is_asked_for_once(chromium, tmp_path):
-    with listening(app_of(keys=("open sesame",))) as (host, port), tab(chromium, f"http://{host}:{port}") as page:
+    locked = listening(app_of(keys=("open sesame",)))
+    with locked as (host, port), tab(chromium, f"http://{host}:{port}", fine=EXPECTED) as page:
         opened(page, "/")
         page.click("[data-sample='hopper.jpg']")
         page.fill("dialog input", "wrong")
@@ -428,7 +384,7 @@ PATHS = ["/", "/live", "/video", "/inside", "/models", "/about", "/api"]
 @pytest.mark.parametrize("path", PATHS)
 def test_a_phone_never_scrolls_sideways(chromium, address, path):
     how = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
-    with tab(chromium, address, **how) as page:
+    with tab(chromium, address, fine=EXPECTED, **how) as page:
         opened(page, path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         if path in ("/", "/inside"):
