@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -42,20 +43,19 @@ DETECTOR = click.option(
     help="haar, yunet, none (the picture is the face), or auto: yunet where it is installed, else haar.",
 )
 
+
+def _model(kinds: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--model",
+        default="base",
+        metavar="NAME",
+        shell_complete=complete_models,
+        help=f"A model from 'mien models', {kinds}. Without it: base.",
+    )
+
+
 #: Who reads them.
-MODEL = click.option(
-    "--model",
-    default="base",
-    metavar="NAME",
-    shell_complete=complete_models,
-    help="A model from 'mien models', or an .onnx file. Without it: base.",
-)
+MODEL = _model("or an .onnx file")
 
 #: The same where what training leaves behind is welcome too.
-MODEL_OR_RUN = click.option(
-    "--model",
-    default="base",
-    metavar="NAME",
-    shell_complete=complete_models,
-    help="A model from 'mien models', an .onnx, .keras or .h5 file, or the folder of a training run. Without it: base.",
-)
+MODEL_OR_RUN = _model("an .onnx, .keras or .h5 file, or the folder of a training run")

@@ -100,7 +100,8 @@ class CameraTab:
             with gr.Column(scale=1, min_width=300):
                 camera, where = _camera()
                 close = gr.Button("Close the camera", elem_id="camera-close")
-                self._plot = _timeline(labels)
+                told_of = f"The largest face, over the last {_SHOWN:.0f} seconds"
+                self._plot = shown.timeline(labels, told_of, "camera-plot", height=300, x_lim=[-_SHOWN, 0])
                 gr.HTML(shown.key(shown.hues(labels)), padding=False)
             with gr.Column(scale=1, min_width=300):
                 self._picture = gr.Image(
@@ -179,21 +180,6 @@ def _camera() -> tuple[Any, Any]:
         elem_id="camera-input",
     )
     return camera, gr.Checkbox(False, label="Show where the network looks", elem_id="camera-where")
-
-
-def _timeline(labels: tuple[str, ...]) -> Any:
-    return gr.LinePlot(
-        x="seconds",
-        y="share",
-        color="expression",
-        color_map=shown.hues(labels),
-        y_lim=[0, 1],
-        colors_in_legend=[],
-        x_lim=[-_SHOWN, 0],
-        height=300,
-        label=f"The largest face, over the last {_SHOWN:.0f} seconds",
-        elem_id="camera-plot",
-    )
 
 
 def _painted(engine: Engine, moment: Moment, where: bool) -> Pixels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -34,6 +35,14 @@ def annotated(pixels: Pixels, result: FrameResult) -> tuple[Any, dict[str, str]]
     layers = [(_glow(reading.face.box, scale, painted), name) for reading, name in zip(readings, names, strict=True)]
     tones = {name: hue(reading) for reading, name in zip(readings, names, strict=True)}
     return (painted, layers), tones
+
+
+def timeline(labels: tuple[str, ...], title: str, name: str, **how: Any) -> Any:
+    """A line for each expression over the seconds, in its colour."""
+    return gr.LinePlot(
+        x="seconds", y="share", color="expression", color_map=hues(labels), y_lim=[0, 1], colors_in_legend=[],
+        label=title, elem_id=name, **how,
+    )  # fmt: skip
 
 
 def named(number: int, reading: Reading) -> str:

@@ -108,7 +108,7 @@ class VideoTab:
         points = gr.State(None, time_to_live=900)
         with gr.Column(visible=False) as found:
             person = gr.Radio([], label="Person", elem_id="video-person")
-            plot = _timeline(labels)
+            plot = shown.timeline(labels, "What their expression looked like", "video-plot", height=330)
             gr.HTML(shown.key(shown.hues(labels)), padding=False)
             events = _events()
             files = gr.Files(label="Report, tables, subtitles and the film", interactive=False, elem_id="video-files")
@@ -160,20 +160,6 @@ class VideoTab:
     def _stop(self, request: gr.Request) -> None:
         if reading := self._readings.get(str(request.session_hash)):
             reading.left.set()
-
-
-def _timeline(labels: tuple[str, ...]) -> Any:
-    return gr.LinePlot(
-        x="seconds",
-        y="share",
-        color="expression",
-        color_map=shown.hues(labels),
-        y_lim=[0, 1],
-        colors_in_legend=[],
-        height=330,
-        label="What their expression looked like",
-        elem_id="video-plot",
-    )
 
 
 def _events() -> Any:
