@@ -78,13 +78,27 @@ def test_a_few_steps_with_faces_of_224_pixels_in_three_colours(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vgg16", "mobilenetv2"])
+@pytest.mark.parametrize("name", ["vgg16", "mobilenetv2", "resnet50v2", "efficientnetb0"])
 def test_a_few_steps_of_a_well_known_network_at_224_pixels(name, tmp_path):
     settings = replace(AUTO.fit, batch=4, precision="float32", rate=1e-3)
     told = []
     recipe = Recipe(data=Data(held_out=7), net=Net(name=name, side=224), fit=settings)
     fit.fit(recipe, drawn.faces(35, seed=1), tmp_path, watch=told.append)
     assert [event.row["loss"] < 20 for event in told if isinstance(event, Epoch)] == [True]
+
+
+def test_a_net_that_counts_in_whole_numbers_is_trained_too(monkeypatch, tmp_path):
+    """As EfficientNet does, whose first layer normalises and keeps how many pictures it has seen."""
+
+    def counting(net):
+        faces = keras.Input((nets.SIDE, nets.SIDE, 1), name="faces")
+        normal = keras.layers.Normalization(axis=-1)(keras.layers.Rescaling(1 / 255)(faces))
+        return keras.Model(faces, keras.layers.GlobalAveragePooling2D()(normal), name="counting")
+
+    monkeypatch.setitem(nets.NETS, "counting", counting)
+    recipe = replace(AUTO, net=Net(name="counting"), fit=replace(AUTO.fit, precision="float32"))
+    model = fit.fit(recipe, drawn.faces(35, seed=1), tmp_path)
+    assert {each.dtype for each in model.weights} == {"float32", "int64"}
 
 
 def test_size_and_colour_go_with_the_net_into_onnx():

@@ -33,6 +33,12 @@ class Learner:
     descent: Descent
     seed: keras.random.SeedGenerator
 
+    @property
+    def averaged(self) -> list[tuple[keras.Variable, keras.Variable]]:
+        """Each running average and what it follows. A whole number in a layer counts something and has no average."""
+        pairs = zip(self.average.weights, self.net.weights, strict=True)
+        return [(mean, weight) for mean, weight in pairs if "float" in mean.dtype]
+
 
 class Backend(Protocol):
     """What a module ``steps_*`` offers. ``step`` compiles for the layers that are trainable when it is first used."""

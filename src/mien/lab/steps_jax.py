@@ -18,7 +18,8 @@ Values = list[Any]
 def step(learner: Learner) -> Step:
     """Compiled once for each value of ``mix``, for the devices of the distribution in which it was made."""
     descent, changed = learner.descent, _others(learner)
-    memory, means = descent.optimizer.variables, learner.average.weights
+    memory, followed = descent.optimizer.variables, [weight for _, weight in learner.averaged]
+    means = [mean for mean, _ in learner.averaged]
     groups = [descent.variables, changed, memory, means]
     shared = keras.distribution.distribution()
 
@@ -31,7 +32,7 @@ def step(learner: Learner) -> Step:
         (loss, (right, others)), gradients = jax.value_and_grad(cost, has_aux=True)(trained)
         trained, moments = descent.optimizer.stateless_apply(moments, descent.slopes(gradients, trained), trained)
         now = {id(each): value for each, value in _paired(descent.variables + changed, trained + others)}
-        weights = [now[id(each)] for each in learner.net.weights]
+        weights = [now[id(each)] for each in followed]
         averages = [mean * keep + weight * (1 - keep) for mean, weight in zip(averages, weights, strict=True)]
         return [trained, others, moments, averages], jnp.stack([loss, right])
 

@@ -36,7 +36,7 @@ def _one(learner: Learner, parts: tuple[Any, ...], keep: tf.Tensor, mix: bool) -
         loss, right = learner.objective.loss(learner.net(batch.faces, training=True), batch)
     variables = learner.descent.variables
     _descend(learner, tape.gradient(loss, [each.value for each in variables]))
-    for mean, weight in zip(learner.average.weights, learner.net.weights, strict=True):
+    for mean, weight in learner.averaged:
         mean.assign(mean.value * keep + weight.value * (1 - keep))
     return tf.stack([loss, right])
 

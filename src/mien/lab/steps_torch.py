@@ -25,8 +25,8 @@ def step(learner: Learner) -> Step:
         gradients = torch.autograd.grad(loss, values)
         with torch.no_grad():
             descent.optimizer.apply(descent.slopes(gradients, values), descent.variables)
-            means = [each.value for each in learner.average.weights]
-            torch._foreach_lerp_(means, [each.value for each in learner.net.weights], 1 - keep)
+            means, weights = zip(*((mean.value, weight.value) for mean, weight in learner.averaged), strict=True)
+            torch._foreach_lerp_(means, weights, 1 - keep)
             return torch.stack([loss.detach(), right])
 
     return call
