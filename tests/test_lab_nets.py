@@ -62,6 +62,13 @@ def test_the_batchnorm_net_has_the_parameters_of_its_layers(order, blocks, flat)
     assert nets.build(net).count_params() == convs + biases + dense
 
 
+def test_a_block_of_the_batchnorm_net_may_have_several_convolutions():
+    one, two = (nets.build(Net(name="batchnorm", width=32, depth=depth, votes=False)) for depth in ((1, 1), (1, 2)))
+    more = conv(3, 64, 64) + 4 * 64
+    assert two.count_params() - one.count_params() == more
+    assert two.get_layer("block2_1_conv").output.shape[1:] == two.get_layer("block2_conv").output.shape[1:]
+
+
 def test_the_order_decides_what_comes_first():
     names = [layer.name for layer in nets.build(Net(name="batchnorm", width=4, depth=(1,), order="pool-norm")).layers]
     assert names.index("block1_pool") < names.index("block1_norm")

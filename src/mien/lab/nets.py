@@ -80,12 +80,15 @@ def basic(net: Net) -> keras.Model:
 def batchnorm(net: Net) -> keras.Model:
     """Blocks of convolution, normalisation, pooling and dropout; dense 512 and 256.
 
-    The dense layers are normalised too. As many blocks as ``depth`` is long, each twice as wide as the one before.
-    ``order = "pool-norm"`` pools before it normalises.
+    The dense layers are normalised too. As many blocks as ``depth`` is long, each twice as wide as the one before and
+    with so many convolutions. ``order = "pool-norm"`` pools before it normalises.
     """
     faces, x = _faces(net)
-    for block in range(1, len(net.depth) + 1):
-        x = _norm_block(x, net, net.width * 2 ** (block - 1), f"block{block}")
+    for block, count in enumerate(net.depth, 1):
+        width, name = net.width * 2 ** (block - 1), f"block{block}"
+        for number in range(1, count):
+            x = _conv_norm_relu(x, width, f"{name}_{number}")
+        x = _norm_block(x, net, width, name)
     x = _dense_norm_relu(layers.Flatten(name="flat")(x), 512, "dense1")
     x = _dense_norm_relu(_dropout(net.dropout, "dense1_dropout")(x), 256, "dense2")
     return _trunk(net, "batchnorm", faces, x)
