@@ -21,9 +21,10 @@ import pytest
 
 from command import command, environment
 from fakes import FakeClassifier
-from mien.apps.web import arenas
+from mien.apps.web import arenas, arrival
 from mien.apps.web.log import AsJson, AsText
-from web import ASTRONAUT, READINGS, app_of, fake_engine, listening, picture
+from mien.apps.web.server import _adjusted
+from web import ASTRONAUT, READINGS, app_of, fake_engine, listening, picture, service
 
 unix = pytest.mark.skipif(os.name == "nt", reason="signals and /proc as Unix has them")
 IMAGE = {"Content-Type": "image/png"}
@@ -78,11 +79,44 @@ def test_too_long_is_said_before_or_after_it_was_sent():
             f"POST {READINGS} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"
         )
         assert talk(address, expecting.encode()).startswith(b"HTTP/1.1 413")
-        chunks = b"".join(b"%x\r\n%s\r\n" % (100_000, b"\0" * 100_000) for _ in range(14)) + b"0\r\n\r\n"
-        head = f"POST {READINGS} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-        answer = talk(address, head.encode() + chunks)
+        answer = talk(address, chunks(14) + b"0\r\n\r\n")
         assert not answer or b" 413 " in answer.partition(b"\r\n")[0]
         assert ask(address)[0] == 200
+
+
+def chunks(count: int, path: str = READINGS) -> bytes:
+    """The beginning of a request whose body comes in chunks of 100 kB and does not end."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head.encode() + b"".join(b"%x\r\n%s\r\n" % (100_000, b"\0" * 100_000) for _ in range(count))
+
+
+def test_what_comes_in_chunks_counts_among_all_that_is_on_its_way(monkeypatch):
+    monkeypatch.setattr(arrival, "_BUDGET", 0)
+    own = service(app_of(fake_engine(), max_bytes=5_000_000, max_film_bytes=6_000_000))
+    parser = type("Parser", (arrival.Parser,), {"service": own, "arriving": {}})
+    told = f"POST {READINGS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n".encode()
+    one, other, third, later = (parser(_adjusted(own.settings)) for _ in range(4))
+    one.received(chunks(0))
+    assert one.received(chunks(40).partition(b"\r\n\r\n")[2]) > 4_000_000
+    assert (one.error, one.completed) == (None, False)
+    other.received(told)
+    assert other.refused.code == 503
+    third.received(chunks(0))
+    third.received(chunks(30).partition(b"\r\n\r\n")[2])
+    assert (third.error.code, third.completed) == (503, True)
+    one.close()
+    third.close()
+    later.received(told)
+    assert later.refused is None
+
+
+def test_a_long_body_in_chunks_has_as_long_as_one_whose_length_is_told():
+    with listening(app_of(fake_engine()), patience=0.3) as address, socket.create_connection(address) as peer:
+        peer.settimeout(20)
+        peer.sendall(chunks(30))
+        time.sleep(3)
+        peer.sendall(b"0\r\n\r\n")
+        assert peer.recv(100).startswith(b"HTTP/1.1 422")
 
 
 @pytest.mark.parametrize(
@@ -273,7 +307,7 @@ def test_nothing_but_strangers_is_left_in_the_folder_for_films(tmp_path):
 
 ARENAS = """
 import ctypes, threading
-from mien.apps.web import arenas
+from mien.apps.web import arenas, arrival
 {}
 libc = ctypes.CDLL(None)
 libc.malloc.restype = libc.fdopen.restype = ctypes.c_void_p

@@ -84,21 +84,20 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         settings = self.service.settings
         return (settings.max_film_bytes if self.path == _FILMS else settings.max_bytes) + _ENVELOPE
 
+    @property
+    def length(self) -> int:
+        """How long the body is, by its headers; of one that comes in chunks, as far as it has come."""
+        return int(self.body_bytes_received if self.chunked else self.content_length)
+
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
-        length = self.content_length
-        if length > self.most:
-            self._refuse(_too_large(self.most))
-        elif length + sum(list(self.arriving.values())) > _BUDGET + self.service.settings.max_film_bytes:
-            busy = "Too much is on its way to this server. Try again in a little while."
-            self._refuse(_Refused(503, "Service Unavailable", busy))
-        elif length > MB:
-            self.arriving[id(self)] = length
+        if why := self._too_much():
+            self._refuse(why)
 
     def received(self, data: bytes) -> int:
         taken: int = super().received(data)
-        if self.chunked and self.body_bytes_received > self.most and not self.error:
-            self.error, self.completed = _too_large(self.most), True
+        if self.chunked and not self.error and (why := self._too_much()):
+            self.error, self.completed = why, True
         if self.refused and self.completed:
             self.error = self.refused
         return taken
@@ -106,6 +105,18 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
     def close(self) -> None:
         self.arriving.pop(id(self), None)
         super().close()
+
+    def _too_much(self) -> _Refused | None:
+        """Why this body is not let in, if so; one that is let in counts from then on."""
+        others = sum(length for key, length in list(self.arriving.items()) if key != id(self))
+        if self.length > self.most:
+            return _too_large(self.most)
+        if self.length + others > _BUDGET + self.service.settings.max_film_bytes:
+            busy = "Too much is on its way to this server. Try again in a little while."
+            return _Refused(503, "Service Unavailable", busy)
+        if self.length > MB:
+            self.arriving[id(self)] = self.length
+        return None
 
     def _refuse(self, why: _Refused) -> None:
         self.refused = why
@@ -138,7 +149,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def too_slow(self, patience: float) -> bool:
         if self.began is None:
             return False
-        length = self.request.content_length if self.request else 0
+        length = self.request.length if self.request else 0
         return time.monotonic() - self.began > patience + _A_MEGABYTE * length / MB
 
     def handle_close(self) -> None:
