@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mien.errors import LabError
-from mien.lab.recipe import Net
+from mien.lab import bounds
+from mien.lab.recipe import Fit, Net, Recipe
 
 keras = pytest.importorskip("keras")
 nets = pytest.importorskip("mien.lab.nets")
@@ -155,3 +156,21 @@ def test_the_fused_norm_does_what_batch_normalisation_does(training):
     for mine, theirs in zip(ours.get_weights(), stock.get_weights(), strict=True):
         # The kernel follows the unbiased variance: 400 / 399 of the other.
         assert np.allclose(mine, theirs, rtol=3e-3)
+
+
+@pytest.mark.parametrize("name", ["basic", "fiveclass", "batchnorm", "vgg", "residual"])
+def test_what_a_recipe_may_ask_for_can_be_built(name):
+    least, deepest = bounds.NUMBERS["net.side"].low, bounds.LENGTHS["net.depth"].high
+    for side in (least, nets.SIDE):
+        assert nets.build(Net(name=name, width=2, depth=(1,) * deepest, side=side)).count_params() > 0
+
+
+def test_the_words_that_a_recipe_may_say_are_those_that_are_understood():
+    from mien.lab.descent import optimizer_of
+
+    for word in bounds.WORDS["fit.optimizer"]:
+        assert optimizer_of(Recipe(fit=Fit(optimizer=word)))
+    for word in bounds.WORDS["net.color"]:
+        assert nets.colour_of(Net(color=word)) in ("gray", "rgb")
+    for word in bounds.WORDS["net.order"]:
+        assert nets.build(Net(name="batchnorm", width=2, depth=(1,), order=word))

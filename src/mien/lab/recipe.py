@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from mien.errors import LabError, nearest
+from mien.lab import bounds
 from mien.labels import EMOTIONS
 
 
@@ -192,7 +193,7 @@ class Recipe:
 
     @classmethod
     def from_table(cls, table: dict[str, Any]) -> Recipe:
-        """The recipe in nested tables, refusing words it does not know and values of another kind."""
+        """The recipe in nested tables, refusing words it does not know, and values of another kind or out of bounds."""
         recipe: Recipe = _filled(cls, table, "")
         return recipe
 
@@ -243,19 +244,22 @@ def _filled(kind: type, table: dict[str, Any], where: str) -> Any:
                 f"The recipe has an unknown word '{where + '.' if where else ''}{key}'", expected, nearest(key, known)
             )
     hints = get_type_hints(kind)
-    return kind(**{key: _value(hints[key], value, f"{where}.{key}".lstrip(".")) for key, value in table.items()})
+    filled = kind(**{key: fitting(hints[key], value, f"{where}.{key}".lstrip(".")) for key, value in table.items()})
+    bounds.refuse_misfits(where, filled)
+    return filled
 
 
-def _value(kind: Any, value: Any, where: str) -> Any:
+def fitting(kind: Any, value: Any, where: str) -> Any:
+    """A value for the setting ``where``, which is of this kind; a LabError where it is none."""
     if is_dataclass(kind):
         return _filled(kind, _of_kind(dict, value, where), where)
     if get_origin(kind) is tuple:
-        return tuple(_value(get_args(kind)[0], part, where) for part in _of_kind((list, tuple), value, where))
+        parts = _of_kind((list, tuple), value, where)
+        return bounds.checked_list(where, tuple(fitting(get_args(kind)[0], part, where) for part in parts))
     if get_origin(kind) is Mapping:
         return {str(key): _of_kind(str, part, where) for key, part in _of_kind(Mapping, value, where).items()}
-    if kind is float:
-        return float(_of_kind((float, int), value, where))
-    return _of_kind(kind, value, where)
+    found = bounds.checked(where, _of_kind((float, int) if kind is float else kind, value, where))
+    return float(found) if kind is float else found
 
 
 def _of_kind(kind: Any, value: Any, where: str) -> Any:

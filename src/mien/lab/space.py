@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, get_origin
 
 from mien.errors import LabError, nearest
-from mien.lab.recipe import Recipe
+from mien.lab.recipe import Recipe, fitting
 from mien.lab.settings import keys
 
 
@@ -108,7 +108,7 @@ def _dimension(key: str, section: Mapping[str, Any]) -> Range | Choices:
     found = _choices(key, section) if "choices" in section else _range(key, section, kinds[key])
     ends = found.values if isinstance(found, Choices) else (_typed(found, found.low), _typed(found, found.high))
     for value in ends:
-        changed(Recipe(), {key: value})  # refuses a value of another kind
+        fitting(kinds[key], value, key)
     return found
 
 
