@@ -8,9 +8,9 @@ import pytest
 from mien.errors import LabError
 from mien.lab import drawn
 from mien.lab.data import TRAINING, divide, twins, write_csv
-from mien.lab.recipe import Data, Recipe, Source
+from mien.lab.recipe import Data, Fit, Recipe, Source
 from mien.lab.sources.several import of_recipe
-from mien.lab.splits import held_out
+from mien.lab.splits import held_out, with_fewer_held_out
 from mien.labels import EMOTIONS
 
 
@@ -65,6 +65,30 @@ def test_a_group_that_was_not_read_and_a_fold_that_is_none(faces):
     with pytest.raises(LabError, match=r"data.fold is 5. 1 to 4 was expected"):
         held_out(Data(folds=4, fold=5), faces)
     assert not held_out(Data(group="person", held_out=0), faces).any()
+
+
+@pytest.mark.parametrize(
+    ("fit", "said"),
+    [
+        (Fit(schedule="plateau"), "fit.schedule=plateau would go by them. A number above 0"),
+        (Fit(stop_after=3, keep="best"), "fit.stop_after=3 and fit.keep=best would"),
+    ],
+)
+def test_what_goes_by_held_out_faces_is_refused_without_any(faces, fit, said):
+    with pytest.raises(LabError) as refused:
+        with_fewer_held_out(Recipe(data=Data(held_out=0), fit=fit), faces)
+    assert said in str(refused.value)
+    assert ", or set fit." in refused.value.remedy
+    for settings in (Data(held_out=20), Data(folds=3), Data(group="person", held_out=20)):
+        recipe = Recipe(data=settings, fit=fit)
+        assert with_fewer_held_out(recipe, faces) == recipe
+    assert with_fewer_held_out(Recipe(data=Data(held_out=0)), faces).data.held_out == 0
+
+
+def test_data_that_is_named_twice_leaves_nothing_to_hold_out(faces):
+    both = faces.take(np.tile(np.arange(len(faces)), 2))
+    with pytest.raises(LabError, match="without a twin were expected"):
+        with_fewer_held_out(Recipe(fit=Fit(keep="best")), both)
 
 
 # Several sources

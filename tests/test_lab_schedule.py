@@ -33,6 +33,21 @@ def test_a_plateau_halves_the_rate_after_patience():
     assert schedule.rate_at(fit, 5, rows(0.5, 0.4, 0.4, 0.4, 0.4)) == pytest.approx(0.025)
 
 
+def test_a_plateau_is_none_where_no_figure_is_known():
+    fit = replace(FIT, schedule="plateau", patience=1, warmup=0.0)
+    assert schedule.rate_at(fit, 5, [{"epoch": 1}, {"epoch": 2}, {"epoch": 3}]) == 0.1
+
+
+def test_what_goes_by_the_held_out_faces_is_known():
+    assert schedule.judged(FIT) == {}
+    judged = schedule.judged(replace(FIT, schedule="plateau", stop_after=4, keep="best"))
+    assert judged == {
+        "fit.schedule=plateau": "fit.schedule=cosine",
+        "fit.stop_after=4": "fit.stop_after=0",
+        "fit.keep=best": "fit.keep=last",
+    }
+
+
 def test_a_constant_rate_stays():
     assert schedule.rate_at(replace(FIT, schedule="constant"), 9.9, rows(0.1)) == 0.1
 

@@ -48,6 +48,16 @@ def rate_at(fit: Fit, epoch: float, history: Sequence[Row]) -> float:
     return fit.rate * SCHEDULES[fit.schedule](fit, epoch, history)
 
 
+def judged(fit: Fit) -> dict[str, str]:
+    """The settings that go by the held-out faces, each as it is typed, and what to type where there are none."""
+    told = {
+        f"fit.schedule={fit.schedule}": ("fit.schedule=cosine", fit.schedule == "plateau"),
+        f"fit.stop_after={fit.stop_after}": ("fit.stop_after=0", fit.stop_after > 0),
+        f"fit.keep={fit.keep}": ("fit.keep=last", fit.keep == "best"),
+    }
+    return {typed: instead for typed, (instead, judges) in told.items() if judges}
+
+
 def ended(fit: Fit, history: Sequence[Row]) -> bool:
     """Whether no epoch is left, or ``stop_after`` of them brought nothing better (0: never for that reason)."""
     if len(history) >= fit.epochs:
@@ -74,10 +84,9 @@ def _steps(fit: Fit, epoch: float, history: Sequence[Row]) -> float:
 
 
 def _plateau(fit: Fit, epoch: float, history: Sequence[Row]) -> float:
-    """Half as fast after every ``patience`` epochs that brought nothing better."""
+    """Half as fast after every ``patience`` epochs that brought nothing better; epochs without a figure are none."""
     drops, waited, top = 0, 0, -math.inf
-    for row in history:
-        figure = row.get(WATCHED, math.inf)
+    for figure in (row[WATCHED] for row in history if WATCHED in row):
         waited = 0 if figure > top else waited + 1
         top = max(top, figure)
         if waited >= max(fit.patience, 1):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import LabError
+from mien.lab import schedule
 from mien.lab.data import TRAINING, Faces, hold_out, twins
 from mien.lab.recipe import Data, Recipe
 
@@ -30,11 +31,28 @@ def held_out(settings: Data, faces: Faces) -> NDArray[np.bool_]:
 
 
 def with_fewer_held_out(recipe: Recipe, faces: Faces) -> Recipe:
-    """A recipe made for FER2013 must not hold out most of a small set of faces: there, a fifth of them."""
-    there = int((faces.only(recipe.data.classes).usage == TRAINING).sum())
-    if recipe.data.folds or recipe.data.held_out <= there * MOST_HELD_OUT:
-        return recipe
-    return replace(recipe, data=replace(recipe.data, held_out=there // 5))
+    """A recipe made for FER2013 must not hold out most of a small set of faces: there, a fifth of them.
+
+    A LabError where none are held out, and the recipe goes by what the net makes of them.
+    """
+    known = faces.only(recipe.data.classes)
+    there = int((known.usage == TRAINING).sum())
+    if not recipe.data.folds and recipe.data.held_out > there * MOST_HELD_OUT:
+        recipe = replace(recipe, data=replace(recipe.data, held_out=there // 5))
+    _refuse_blind(recipe, known)
+    return recipe
+
+
+def _refuse_blind(recipe: Recipe, faces: Faces) -> None:
+    judged, settings = schedule.judged(recipe.fit), recipe.data
+    if not judged or held_out(settings, faces).any():
+        return
+    wanted = settings.held_out or settings.folds
+    raise LabError(
+        f"No faces are held out, and {' and '.join(judged)} would go by them",
+        "Training faces without a twin were expected" if wanted else "a number above 0 was expected in data.held_out",
+        f"Hold some out, or set {', '.join(judged.values())}",
+    )
 
 
 def _one_fold(settings: Data, faces: Faces) -> NDArray[np.bool_]:
