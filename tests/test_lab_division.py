@@ -127,6 +127,9 @@ def test_each_source_has_its_words_its_split_and_its_people(tables):
         ((), r"does not say where its faces are.*--data"),
         ((Source("one.csv", usage="Trainin"),), r"usage is 'Trainin'.*Did you mean 'Training'"),
         ((Source("three.csv"),), r"no data at .*three.csv"),
+        ((Source("one.csv", {"1": "surprize"}),), r"takes '1' for 'surprize'.*Did you mean 'surprise'"),
+        # ... before anything is read
+        ((Source("three.csv"), Source("one.csv", {"1": "Hapy"})), r"takes '1' for 'Hapy'.*Did you mean 'happy'"),
     ],
 )
 def test_a_source_that_cannot_be(tables, sources, said):

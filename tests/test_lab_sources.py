@@ -1,5 +1,6 @@
 """Every shape of labelled faces: what is read from it, what is named as wrong, what comes back from the cache."""
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -142,6 +143,25 @@ def test_votes_stay_with_their_faces_where_rows_are_bad(tmp_path, faces):
     assert np.array_equal(found.faces.votes, faces.votes[found.rows - 1])
 
 
+def test_votes_of_more_faces_than_there_are_belong_to_the_first(tmp_path):
+    """As where PrivateTest, which stands at the end, was stripped from the faces."""
+    path = drawn.write(tmp_path, 140)
+    whole = sources.read(path).faces
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-28]))
+    assert np.array_equal(sources.read(path).faces.votes, whole.votes[:-28])
+
+
+def test_votes_in_another_order_than_the_faces_are_left_out(tmp_path):
+    path = drawn.write(tmp_path, 140)
+    header, *lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([header, *reversed(lines)]))
+    found = sources.read(path)
+    assert not found.faces.votes.any()
+    said = r"fer2013new.csv says \w+ of row 1, and the faces say \w+: its votes"
+    assert re.search(said, found.faces.problems[0].reason)
+
+
 @pytest.mark.parametrize("spoilt", ["Usage,Image name\n", "", "a,b\n1,2\n", "\x00"])
 def test_votes_that_cannot_be_joined_are_named_and_left_out(tmp_path, spoilt):
     path = drawn.write(tmp_path, 21)
@@ -167,6 +187,13 @@ def test_a_label_map_speaks_for_other_peoples_numbers(tmp_path):
     assert found.rows.tolist() == [1, 2]
     assert found.remarks == ("The label map leaves out 1 faces.",)
     assert sources.read(path).faces.labels.tolist() == [1, 2]
+
+
+def test_a_label_map_that_leads_nowhere_is_refused(tmp_path):
+    path = table(tmp_path, HEADER + row("1") + row("2"))
+    with pytest.raises(LabError, match=r"takes '1' for 'surprize'.*leaves it out. Did you mean 'surprise'"):
+        sources.read(path, labels={"1": "surprize"})
+    assert len(sources.read(path, labels={"1": "3", "2": "0_Anger"})) == 2
 
 
 @pytest.mark.parametrize(

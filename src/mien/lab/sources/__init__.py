@@ -17,7 +17,6 @@ What cannot be read is named, row by row, and does not stop the rest.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,13 +25,13 @@ from numpy.typing import NDArray
 
 from mien.errors import LabError
 from mien.lab import cache
-from mien.lab.sources import arrays, folders, table, votes
+from mien.lab.sources import arrays, folders, table, votes, words
 from mien.lab.sources.source import Faces, LabelMap, Problem, Progress, Source
 
 __all__ = ["LabelMap", "Progress", "Source", "find", "fingerprint", "read"]
 
 #: A change in how files are read changes this, and no cache of the old way is taken for the new.
-_EDITION = 1
+_EDITION = 2
 #: What is smaller, in bytes or in pictures, is read in a moment and not worth room in the cache.
 WORTH_BYTES, WORTH_PICTURES = 8_000_000, 500
 _TABLES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
@@ -52,12 +51,13 @@ def read(
     who is who. What was read is remembered by its content and comes back in a fraction of a second.
     """
     there = find(path)
-    words = dict(labels or {})
-    key = _key(there, words, group) if cached else ""
+    given = dict(labels or {})
+    words.refuse_unknown(given)
+    key = _key(there, given, group) if cached else ""
     if key and (kept := cache.load(key)):
         return _unpacked(kept, there)
     try:
-        found = _read(there, words, group, progress)
+        found = _read(there, given, group, progress)
     except OSError as error:
         raise LabError(f"{there} cannot be read: {error.strerror or error}", "", "Look at its permissions") from error
     if key:
@@ -88,23 +88,23 @@ def _has_folders(path: Path) -> bool:
     return any(each.is_dir() and not each.name.startswith(".") for each in path.iterdir())
 
 
-def _read(path: Path, words: Mapping[str, str], group: str | None, progress: Progress | None) -> Source:
+def _read(path: Path, labels: LabelMap, group: str | None, progress: Progress | None) -> Source:
     if path.is_dir():
-        found = _foldered(path, words, group, progress)
+        found = _foldered(path, labels, group, progress)
     elif path.suffix.lower() == ".npz":
-        found = arrays.read(path, words, group)
+        found = arrays.read(path, labels, group)
     else:
-        found = table.read(path, words, group, progress)
+        found = table.read(path, labels, group, progress)
     for voted in _beside(path):
         found = found if found.faces.votes.any() else votes.joined(found, voted)
     return found
 
 
-def _foldered(path: Path, words: Mapping[str, str], group: str | None, progress: Progress | None) -> Source:
+def _foldered(path: Path, labels: LabelMap, group: str | None, progress: Progress | None) -> Source:
     if group is not None:
         happened = f"Folders of pictures have no column '{group}' to group by"
         raise LabError(happened, "a table or an .npz was expected", "")
-    return folders.read(path, words, progress)
+    return folders.read(path, labels, progress)
 
 
 def _beside(path: Path) -> list[Path]:
@@ -112,14 +112,14 @@ def _beside(path: Path) -> list[Path]:
     return [voted] if voted.is_file() and voted != path else []
 
 
-def _key(path: Path, words: Mapping[str, str], group: str | None) -> str:
+def _key(path: Path, labels: LabelMap, group: str | None) -> str:
     try:
         if not _worth_keeping(path):
             return ""
         content = cache.fingerprint([path, *_beside(path)])
     except OSError:
         return ""
-    return cache.key([_EDITION, content, sorted(words.items()), group])
+    return cache.key([_EDITION, content, sorted(labels.items()), group])
 
 
 def _worth_keeping(path: Path) -> bool:

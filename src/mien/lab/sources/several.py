@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import numpy as np
 from mien.errors import LabError, nearest
 from mien.lab import sources
 from mien.lab.recipe import Recipe
+from mien.lab.sources import words
 from mien.lab.sources.source import USAGES, Faces, LabelMap, Problem, Progress
+from mien.models import ModelCard
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def _read(part: Part, number: int, group: str, progress: Progress | None) -> Fac
 
 
 def of_recipe(recipe: Recipe, progress: Progress | None = None) -> Faces:
-    """The faces that a recipe's own sources name; a LabError where it names none, or their splits are unknown words."""
+    """The faces that a recipe's own sources name; a LabError where it names none, or one with unknown words."""
     wanted = [source for source in recipe.data.sources if source.path]
     if not wanted:
         remedy = "Add --data fer2013.csv; 'mien data sample FOLDER' draws some to try"
@@ -60,5 +63,32 @@ def of_recipe(recipe: Recipe, progress: Progress | None = None) -> Faces:
     if strange:
         known = f"known are {', '.join(USAGES)}"
         raise LabError(f"A source's usage is '{strange[0]}'", known, nearest(strange[0], USAGES))
+    for source in wanted:
+        words.refuse_unknown(source.labels)
     parts = [Part(recipe.beside(source.path), source.labels, source.usage) for source in wanted]
     return together(parts, recipe.data.group, progress)
+
+
+def of_run(recipe: Recipe, path: str | Path | None, progress: Progress | None = None) -> Faces:
+    """The faces of a recipe's own sources, or those at ``path`` in their stead, read as its own were: the same words,
+    the same column that says who is who.
+    """
+    if path is None:
+        return of_recipe(recipe, progress)
+    own = recipe.data.sources
+    words = {word: label for source in own for word, label in source.labels.items()}
+    usages = {source.usage for source in own}
+    return together([Part(path, words, usages.pop() if len(usages) == 1 else "")], recipe.data.group, progress)
+
+
+def of_model(
+    card: ModelCard, path: str | Path, labels: LabelMap | None = None, progress: Progress | None = None
+) -> Faces:
+    """The faces at ``path``, with the column that told the model's recipe who is who, where the data has it too."""
+    table = card.recipe.get("data") if isinstance(card.recipe, Mapping) else None
+    group = table.get("group") if isinstance(table, Mapping) else None
+    part = Part(path, labels or {})
+    if isinstance(group, str) and group:
+        with suppress(LabError):  # other data can be measured all the same; nobody is held out of it
+            return together([part], group, progress)
+    return together([part], progress=progress)

@@ -62,10 +62,18 @@ def _table(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _by_row(source: Source, body: Sequence[list[str]]) -> NDArray[np.int64] | str:
-    """FER+ has the rows of FER2013 in FER2013's order, so a face's row is its place; rows left out count too."""
+    """FER+ has the rows of FER2013 in FER2013's order, so a face's row is its place; rows left out count too.
+
+    Faces at whose end some are missing, as where PrivateTest was stripped, have their votes all the same. Each must be
+    of the split that FER+ says it is of: in another order they are not those that were voted on.
+    """
     total = max([int(source.rows[-1]), *(problem.row for problem in source.faces.problems)])
-    if len(body) != total:
-        return f"has {len(body)} rows and the faces are {total}"
+    if len(body) < total:
+        return f"has {len(body):,} rows and the faces are {total:,}"
+    theirs = np.array([usage_of(row[0]) for row in body])[source.rows - 1]
+    if strange := np.flatnonzero(theirs != source.faces.usage).tolist():
+        row = int(source.rows[strange[0]])
+        return f"says {theirs[strange[0]]} of row {row:,}, and the faces say {source.faces.usage[strange[0]]}"
     return source.rows - 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from mien.errors import LabError, nearest
 from mien.lab.sources.source import PRIVATE, PUBLIC, TRAINING, USAGES, LabelMap
 from mien.labels import EMOTIONS, canonical
 
@@ -33,6 +34,15 @@ def by_number(word: str, words: LabelMap) -> int:
     if word in words:
         return by_name(words[word], {})
     return int(word) if word.isdigit() and int(word[:9]) < len(EMOTIONS) else UNKNOWN
+
+
+def refuse_unknown(words: LabelMap) -> None:
+    """A LabError where a label map leads to a word that is none of ours: its faces would be left out unsaid."""
+    for theirs, ours in words.items():
+        if by_name(ours, {}) == UNKNOWN:
+            happened = f"The label map takes '{theirs}' for '{ours}'"
+            expected = f"{', '.join(EMOTIONS)} were expected, or an empty word, which leaves it out"
+            raise LabError(happened, expected, nearest(canonical(ours), EMOTIONS))
 
 
 def by_name(word: str, words: LabelMap) -> int:
