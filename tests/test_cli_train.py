@@ -72,6 +72,8 @@ def test_wrong_usage(arguments, said, desk, capsys):
         (["drawn", "--data", "odd.csv"], "is not FER2013"),
         (["drawn", "--data", "odd.csv", "--set", "fit.bach=3"], "Did you mean 'fit.batch'?"),
         (["drawn", "--data", "odd.csv", "--classes", "happy,sat"], "is not FER2013"),
+        (["drawn", "--data", "odd.csv", "--classes", "happy,sad,happy"], "names 'happy' twice"),
+        (["drawn", "--data", "odd.csv", "--set", "fit.batch=0"], "fit.batch is 0. A number from 1 to 65,536"),
         (["mine.toml"], "unknown word 'fit.epoch'. Known in [fit] are epochs, "),
         (["drawn", "--data", "odd.csv", "--name", "taken"], "not empty, and no run is in it"),
     ],

@@ -111,6 +111,15 @@ def test_a_value_out_of_bounds_is_refused_typed_or_in_a_file(word, said, tmp_pat
     assert str(written.value) == str(typed.value)
 
 
+def test_a_class_that_is_named_twice_is_refused(tmp_path):
+    with pytest.raises(LabError, match=r"data.classes names 'happy' twice. Each of them once"):
+        with_settings(Recipe(), ["data.classes=happy,sad,happy"])
+    (tmp_path / "mine.toml").write_text('[data]\nclasses = ["sad", "sad"]\n')
+    with pytest.raises(LabError, match=r"data.classes names 'sad' twice"):
+        Recipe.read(tmp_path / "mine.toml")
+    assert with_settings(Recipe(), ["net.depth=1,1"]).net.depth == (1, 1)
+
+
 def test_folds_count_from_one_to_the_last():
     assert with_settings(Recipe(), ["data.folds=5", "data.fold=5"]).data.fold == 5
     with pytest.raises(LabError, match=r"data.fold is 6, and data.folds is 5. 1 to 5"):

@@ -29,7 +29,7 @@ class Ends(NamedTuple):
         return (
             isinstance(value, int | float)
             and (self.low < value or (self.low == value and not self.above))
-            and (value <= self.high)
+            and value <= self.high
         )
 
 
@@ -93,6 +93,8 @@ WORDS = {
 
 #: How long a list may be. A stage of ``net.depth`` halves the picture, and after five of them 44 pixels are one.
 LENGTHS = {"net.depth": Ends(1, 5), "data.classes": Ends(1, 100)}
+#: Lists of which each entry counts once.
+_DISTINCT = ("data.classes",)
 
 
 def checked(key: str, value: Any) -> Any:
@@ -110,6 +112,9 @@ def checked_list(key: str, values: Sequence[Any]) -> Sequence[Any]:
     if key in LENGTHS and len(values) not in LENGTHS[key]:
         happened = f"The recipe's {key} has {len(values)} entries"
         raise LabError(happened, f"a number of them {LENGTHS[key]} was expected", _LEAVE_OUT)
+    twice = [value for place, value in enumerate(values) if value in values[:place]]
+    if key in _DISTINCT and twice:
+        raise LabError(f"The recipe's {key} names '{twice[0]}' twice", "each of them once was expected", "")
     return values
 
 
