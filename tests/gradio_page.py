@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
@@ -51,6 +53,30 @@ class Served:
         facts, files = self.client.predict(film=handle_file(str(path)), api_name="/watch", **words)
         return facts, {Path(each).name: Path(each) for each in files}
 
+    def as_the_page(self, name: str, *data: Any) -> dict[str, Any]:
+        """What the page's own listener that takes ``data``, the first from the component ``name``, answers it."""
+        config = httpx.get(f"{self.address}/config").json()
+        (place,) = (each["id"] for each in config["components"] if each["props"].get("elem_id") == name)
+        number = next(
+            each["id"]
+            for each in config["dependencies"]
+            if each["inputs"][:1] == [place] and len(each["inputs"]) == len(data)
+        )
+        asked = {"data": list(data), "fn_index": number, "session_hash": uuid.uuid4().hex}
+        httpx.post(f"{self.address}/gradio_api/queue/join", json=asked).raise_for_status()
+        queue = f"{self.address}/gradio_api/queue/data?session_hash={asked['session_hash']}"
+        with httpx.stream("GET", queue, timeout=30) as told:
+            for line in told.iter_lines():
+                if line.startswith("data:") and (said := json.loads(line[5:]))["msg"] == "process_completed":
+                    return said
+        raise AssertionError("it ended without an answer")
+
+    def send(self, path: Path) -> str:
+        """The file as it is sent: where it lies at the server."""
+        with path.open("rb") as file:
+            answer = httpx.post(f"{self.address}/gradio_api/upload", files={"files": (path.name, file)})
+        return answer.json()[0]
+
     def kept(self) -> list[Path]:
         """The files that lie in Gradio's folder."""
         folders = [path for path in self.folder.iterdir() if path.name != "got"]
@@ -66,8 +92,13 @@ class Served:
 @contextmanager
 def served(folder: Path, program: list[str] | None = None) -> Iterator[Served]:
     """The page at a port that was free; ``folder`` is where it may keep what is temporary."""
-    with start(program or COMMAND, folder) as process:
-        page = Served(address_of(process), folder)
+    # A file, for a pipe that nobody reads is full some day, and then the page stands still.
+    complaints = folder / "complaints.txt"
+    with complaints.open("w") as file, start(program or COMMAND, folder, file) as process:
+        try:
+            page = Served(address_of(process), folder)
+        except AssertionError as error:
+            raise AssertionError(complaints.read_text()) from error
         try:
             yield page
         finally:
@@ -75,14 +106,16 @@ def served(folder: Path, program: list[str] | None = None) -> Iterator[Served]:
 
 
 @contextmanager
-def start(words: list[str], folder: Path, **more: str) -> Iterator[subprocess.Popen[str]]:
+def start(
+    words: list[str], folder: Path, complaints: Any = subprocess.PIPE, **more: str
+) -> Iterator[subprocess.Popen[str]]:
     """Python with these words, in a process whose temporary files lie in ``folder``; stopped when this ends."""
     here = str(Path(__file__).parent)
     own = {"TMPDIR": str(folder), "MIEN_DEBUG": "", "PYTHONPATH": here}
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", *words],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=complaints,
         text=True,
         env={**{k: v for k, v in os.environ.items() if not k.startswith("GRADIO_")}, **own, **more},
     )

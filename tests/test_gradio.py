@@ -84,6 +84,38 @@ def test_a_file_of_this_machine_is_not_opened(page):
     assert "faces" not in answer
 
 
+@pytest.mark.parametrize(
+    ("place", "more"),
+    [("photo-input", ["base"]), ("inside-input", ["base"]), ("video-input", [10, False, "base"])],
+)
+def test_no_listener_opens_a_file_that_was_not_sent(page, tmp_path, place, more):
+    lying = tmp_path / "private.jpg"
+    lying.write_bytes(HOPPER.read_bytes())
+    link = Path(page.send(HOPPER)).with_name(f"{place}.jpg")
+    link.symlink_to(lying)
+    outside = [str(lying), str(link), f"{link.parent}/../../../{lying.parent.name}/private.jpg", str(link.parent)]
+    for path in [*outside, "/dev/zero", "http://127.0.0.1/one.jpg", "a\0b", "n" * 5000]:
+        for marked in ({}, {"meta": {"_type": "gradio.FileData"}}):
+            told = page.as_the_page(place, {"path": path, **marked}, *more)
+            assert not told["success"], (path, told)
+
+
+def test_a_picture_without_its_mark_is_read_if_it_was_sent(page):
+    told = page.as_the_page("photo-input", {"path": page.send(PORTRAITS), "orig_name": "two.jpg"}, "base")
+    assert told["success"]
+    assert told["output"]["data"][1].startswith("### Face 1 looks")
+    told = page.as_the_page("inside-input", {"path": page.send(PORTRAITS)}, "base")
+    assert len(told["output"]["data"][0]["choices"]) == 2
+
+
+def test_a_stranger_s_file_is_the_same_as_none(page, tmp_path):
+    lying = tmp_path / "private.jpg"
+    lying.write_bytes(HOPPER.read_bytes())
+    said = [page.as_the_page("photo-input", {"path": str(each)}, "base")["output"] for each in (lying, tmp_path / "no")]
+    assert said[0] == said[1]
+    assert said[0]["error"].startswith("That file is not among those that were sent")
+
+
 def test_an_explanation_says_what_the_library_says(page, engine):
     told = page.explain(PORTRAITS, face=2, method="occlusion", target="happy", versus="sad")
     (expected,) = engine.explain_picture(PORTRAITS, 2, methods=("occlusion",), target="happy", versus="sad")

@@ -1,7 +1,8 @@
 """What people send, as it came: Gradio's own components would decode and rewrite it before mien's door sees it.
 
 A photo would lose its name, and what is damaged would be told as a fault of the page. Therefore every listener that
-takes a file asks for it with ``preprocess=False``.
+takes a file asks for it with ``preprocess=False``. And only what was sent is opened: Gradio looks at the path of a
+payload that is marked as a file, and takes one for a picture without the mark.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gradio.utils import get_upload_folder
 from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
 
 from mien.apps.gradio.told import refused
@@ -36,7 +38,8 @@ class Sent(NamedTuple):
     def pixels(self) -> Pixels:
         """Upright RGB uint8, or one of :class:`mien.errors.SourceError` with the photo's name."""
         self._within(MAX_BYTES, "photo")
-        return decoded(BytesIO(self.path.read_bytes()), shown(self.name), MAX_PIXELS)
+        with self.path.open("rb") as file:
+            return decoded(BytesIO(file.read(MAX_BYTES)), shown(self.name), MAX_PIXELS)
 
     def film(self) -> Path:
         """The film's file, if it is not too large and not empty."""
@@ -54,12 +57,23 @@ class Sent(NamedTuple):
 
 
 def sent(payload: Any) -> Sent | None:
-    """The file in what a listener was given; None where there is none."""
+    """The file in what a listener was given; None where there is none. Any file but those that were sent is refused."""
     one = payload[0] if isinstance(payload, list) and payload else payload
     if not isinstance(one, dict) or not one.get("path"):
         return None
-    path = Path(one["path"])
-    return Sent(path, Path(one.get("orig_name") or path).name)
+    path = _own(one["path"])
+    return Sent(path, Path(str(one.get("orig_name") or path)).name)
+
+
+def _own(path: object) -> Path:
+    """The file itself, which lies in the folder for what is sent; the same refusal whether another exists or not."""
+    try:
+        own = Path(str(path)).resolve()
+        if own.is_file() and own.is_relative_to(Path(get_upload_folder()).resolve()):
+            return own
+    except (OSError, ValueError):  # no name that a file could have
+        pass
+    raise refused("That file is not among those that were sent, or no longer. Send it again.")
 
 
 def refuse_addresses(inputs: Any) -> None:
