@@ -7,6 +7,7 @@ failure instead of a skip.
 import json
 import os
 import re
+import threading
 import time
 
 import cv2
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from films import two_people
+from mien.apps.web import filming
 from tabs import tab
 from web import ASTRONAUT, HOPPER, PORTRAITS, app_of, listening, service
 
@@ -331,6 +333,114 @@ def test_a_film_is_cancelled(page, film, app):
     assert sum(service(app).jobs.states().values()) == 0
 
 
+class Held:
+    """Reads a film when it may; until then it tells that it is reading."""
+
+    def __init__(self):
+        self.may = threading.Event()
+
+    def __call__(self, job):
+        while not self.may.wait(0.02):
+            if job.left.is_set():
+                return
+            job.tell(facts={"seconds": 0.1, "of": 1.0})
+        filming.read(job)
+
+
+@pytest.fixture
+def held(app, monkeypatch):
+    held, jobs = Held(), service(app).jobs
+    monkeypatch.setattr(jobs, "_read", held)
+    yield held
+    held.may.set()
+    for id_ in list(jobs._jobs):
+        jobs.remove(id_)
+
+
+@pytest.fixture
+def no_streams(app):
+    streams = service(app).jobs.streams
+    taken = [streams.acquire(blocking=False) for _ in range(10)]
+    yield
+    for _ in range(sum(taken)):
+        streams.release()
+
+
+DROP = """name => {
+  const data = new DataTransfer();
+  data.items.add(new File(["film"], name, { type: "video/webm" }));
+  document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
+}"""
+
+
+def sent(page, film):
+    """The page when it follows a film that is being read."""
+    opened(page, "/video")
+    page.select_option("[name=fps]", "5")
+    page.set_input_files("[data-file]", film)
+    expect(page.locator("[data-told]")).to_have_text("Reading …")
+
+
+def test_what_could_not_be_removed_is_not_called_removed(page, film, held, app):
+    broken = "**/api/v1/videos/*"
+    sent(page, film)
+    page.route(broken, lambda route: route.abort() if route.request.method == "DELETE" else route.continue_())
+    page.click("[data-cancel]")
+    expect(page.locator("[data-note]")).to_contain_text("may still be on the server")
+    expect(page.locator("[data-told]")).to_have_text("Reading …")
+    assert service(app).jobs.states()["reading"] == 1
+    held.may.set()
+    page.click("text=Delete everything of this film", timeout=60_000)
+    expect(page.locator("[data-result] [role=alert]")).to_contain_text("may still be on the server")
+    assert service(app).jobs.states()["done"] == 1
+    page.unroute(broken)
+    # What is gone already has been removed as well.
+    [id_] = service(app).jobs._jobs
+    service(app).jobs.remove(id_)
+    page.click("text=Delete everything of this film")
+    expect(page.locator("[data-opening]")).to_be_visible()
+
+
+def test_another_film_waits_until_the_first_is_read_or_cancelled(page, film, held, app):
+    sent(page, film)
+    page.evaluate(DROP, "other.webm")
+    expect(page.locator("[data-note]")).to_contain_text("One film is read at a time")
+    expect(page.locator("[data-name]")).to_have_text("two people.webm")
+    assert sum(service(app).jobs.states().values()) == 1
+    held.may.set()
+    expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
+    page.evaluate(DROP, "other.webm")
+    expect(page.locator("[data-name]")).to_have_text("other.webm")
+    expect(page.locator(".track-film")).to_have_count(0)
+    expect(page.locator("[data-told]")).to_contain_text("'other.webm'")
+
+
+def test_a_server_that_does_not_answer_for_a_while_loses_no_film(page, film, held, no_streams):
+    sent(page, film)
+    page.route("**/api/v1/videos/*", lambda route: route.fulfill(status=503, json={"detail": "A bad moment."}), times=1)
+    expect(page.locator("[data-told]")).to_have_text("A bad moment.")
+    expect(page.locator("[data-told]")).to_have_text("Reading …")
+    page.click("nav >> text=About")
+    page.route("**/api/v1/videos/*", lambda route: route.abort(), times=1)
+    page.click("nav >> text=Video")
+    expect(page.locator("[data-told]")).to_contain_text("cannot be reached")
+    held.may.set()
+    expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
+    expect(page.locator("[data-name]")).to_have_text("two people.webm")
+
+
+def test_a_film_that_is_gone_from_the_server_is_forgotten(page, film, held, no_streams, app):
+    sent(page, film)
+    [id_] = service(app).jobs._jobs
+    page.route("**/api/v1/videos/*", lambda route: route.fulfill(status=404, json={"detail": "Gone."}))
+    expect(page.locator("[data-told]")).to_contain_text("are gone from the server")
+    assert page.evaluate("sessionStorage.getItem('mien.film')") is None
+    page.evaluate("id => sessionStorage.setItem('mien.film', `/api/v1/videos/${id}`)", id_)
+    opened(page, "/video")
+    until(page, "sessionStorage.getItem('mien.film') === null")
+    expect(page.locator("[data-opening]")).to_be_visible()
+
+
 def test_a_film_that_is_none_says_why(page, tmp_path):
     (tmp_path / "holiday.mp4").write_bytes(b"\0" * 1000)
     opened(page, "/video")
@@ -340,17 +450,11 @@ def test_a_film_that_is_none_says_why(page, tmp_path):
     expect(page.locator("[data-opening]")).to_be_visible()
 
 
-def test_asking_stands_in_where_no_stream_is_free(page, film, app):
-    streams = service(app).jobs.streams
-    taken = [streams.acquire(blocking=False) for _ in range(10)]
-    try:
-        opened(page, "/video")
-        page.select_option("[name=fps]", "5")
-        page.set_input_files("[data-file]", film)
-        expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
-    finally:
-        for _ in range(sum(taken)):
-            streams.release()
+def test_asking_stands_in_where_no_stream_is_free(page, film, no_streams):
+    opened(page, "/video")
+    page.select_option("[name=fps]", "5")
+    page.set_input_files("[data-file]", film)
+    expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
 
 
 # For everybody

@@ -1,189 +1,182 @@
 // A film: sent, read in the background, followed by events (or by asking), and shown with what was found.
-import { clock, el, face, hue, looks, percent, say, svg } from "./dom.js";
+import { clock, el, face, hue, looks, percent, say, svg, told } from "./dom.js";
 import { dropPlace } from "./drop.js";
-import { ask, keep, query, tooLarge, Told } from "./talk.js";
-import { told } from "./dom.js";
+import { ENDS, follow, removed, upload } from "./job.js";
+import { ask, keep, query, tooLarge } from "./talk.js";
 
-const ENDS = ["done", "failed", "cancelled"];
 const NAMES = { "report.html": "Report", "faces.csv": "Faces (CSV)", "events.csv": "Events (CSV)", "subtitles.vtt": "Subtitles (WebVTT)", "film.webm": "Painted film" };
 
 export function start(root) {
   const one = name => root.querySelector(`[data-${name}]`);
   const bar = one("progress"), form = one("options");
-  let job = null, events = null, timer = 0, sending = null, left = false;
-  const remove = dropPlace(root, ([file]) => begin(file));
+  // The film on this page: { job, busy, sending, leave }. What comes late of an earlier one is not for this page.
+  let film = null, gone = false;
+  const remove = dropPlace(root, ([file]) => film?.busy ? note("One film is read at a time: cancel this one first, or wait for its end.") : begin(file));
   one("cancel").addEventListener("click", cancel);
-  const known = keep.get("film");
-  if (known) follow(known);
+  if (keep.get("film")) find(keep.get("film"));
 
   async function begin(file) {
-    open(file.name);
-    const large = tooLarge(file, told.maxFilmBytes);
+    const mine = fresh(file.name), large = tooLarge(file, told.maxFilmBytes);
     if (large) return fail(large);
     tell("Sending …");
     try {
       const words = query({ name: file.name, fps: form.fps.value, blur: form.blur.checked ? 1 : "" });
-      job = await upload(`/api/v1/videos?${words}`, file, part => { bar.max = 1; bar.value = part; });
-      keep.set("film", job.links.self);
-      show(job);
-      listen();
+      const sent = await upload(`/api/v1/videos?${words}`, file, part => { if (mine === film) { bar.max = 1; bar.value = part; } }, mine.sending.signal);
+      if (mine !== film) return;
+      keep.set("film", sent.links.self);
+      show(mine, sent);
+      listen(mine);
     } catch (error) {
-      if (error.name !== "AbortError") fail(error.message);
+      if (mine === film) fail(error.message);
     }
   }
 
-  // Browsers tell how far an upload is only through the older interface.
-  function upload(path, file, progress) {
-    return new Promise((done, failed) => {
-      const call = sending = new XMLHttpRequest();
-      call.open("POST", path);
-      call.setRequestHeader("Content-Type", file.type || "application/octet-stream");
-      if (keep.get("key")) call.setRequestHeader("Authorization", `Bearer ${keep.get("key")}`);
-      call.upload.onprogress = event => { if (event.lengthComputable) progress(event.loaded / event.total); };
-      call.onload = () => {
-        sending = null;
-        let answer = {};
-        try { answer = JSON.parse(call.responseText); } catch { /* no JSON: the status says enough */ }
-        call.status === 202 ? done(answer) : failed(new Told(answer.detail ?? `The server answered ${call.status}.`, call.status));
-      };
-      call.onerror = () => failed(new Told("The film could not be sent. Is the server still running?"));
-      call.onabort = () => failed(Object.assign(new Error("left"), { name: "AbortError" }));
-      call.send(file);
+  // The film that this tab sent before another page was opened.
+  async function find(address) {
+    let words = "", job = { source: "Your film", links: { self: address, events: `${address}/events` } };
+    try {
+      job = await (await ask(address)).json();
+    } catch (error) {
+      if (error.status === 404) keep.set("film", "");
+      words = error.status === 404 ? "" : error.message;
+    }
+    if (film || gone || !keep.get("film")) return;
+    const mine = fresh(job.source);
+    show(mine, job);
+    if (words) tell(words);
+    if (mine.busy) listen(mine);
+  }
+
+  function listen(mine) {
+    mine.leave = follow(mine.job.links, {
+      heard: now => show(mine, now),
+      lost: () => fail("The film and what was made of it are gone from the server."),
+      trouble: tell,
     });
   }
 
-  async function follow(address) {
-    try {
-      job = await (await ask(address)).json();
-    } catch {
-      keep.set("film", "");
-      return;
-    }
-    if (left) return;
-    open(job.source);
-    show(job);
-    if (!ENDS.includes(job.state)) listen();
-  }
-
-  function listen() {
-    events = new EventSource(job.links.events);
-    const heard = event => show(JSON.parse(event.data));
-    events.addEventListener("state", heard);
-    events.addEventListener("end", event => { quiet(); heard(event); });
-    // Where too many listen already, or a proxy holds events back, asking does as well.
-    events.onerror = () => { quiet(); timer = setInterval(poll, 1000); };
-  }
-
-  async function poll() {
-    try {
-      const now = await (await ask(job.links.self)).json();
-      if (ENDS.includes(now.state)) quiet();
-      show(now);
-    } catch (error) {
-      quiet();
-      fail(error.status === 404 ? "The film and what was made of it are gone from the server." : error.message);
-    }
-  }
-
-  function quiet() {
-    events?.close();
-    events = null;
-    clearInterval(timer);
-  }
-
-  function open(name) {
+  function fresh(name) {
+    leave();
+    film = { job: null, busy: true, sending: new AbortController(), leave() {} };
     one("opening").hidden = true;
     one("job").hidden = false;
     one("name").textContent = name;
     one("going").hidden = false;
     one("cancel").textContent = "Cancel";
+    one("cancel").disabled = false;
     one("result").replaceChildren();
     one("facts").replaceChildren();
+    note("");
     bar.removeAttribute("value");
     bar.hidden = false;
+    return film;
+  }
+
+  function leave() {
+    film?.sending.abort();
+    film?.leave();
+    film = null;
   }
 
   function tell(words) {
     if (one("told").textContent !== words) one("told").textContent = words;
   }
 
-  function show(now) {
-    if (left || !job) return;
-    job = { ...job, ...now };
-    const read = { waiting: "Waiting for its turn …", reading: "Reading …", done: "", failed: job.error, cancelled: "Cancelled. Nothing is left of it on the server." };
+  function note(words) {
+    one("note").textContent = words;
+    one("note").hidden = !words;
+  }
+
+  function show(mine, now) {
+    if (mine !== film) return;
+    const job = mine.job = { ...mine.job, ...now };
+    const read = { waiting: "Waiting for its turn …", reading: "Reading …", failed: job.error, cancelled: "Cancelled. Nothing is left of it on the server." };
+    one("name").textContent = job.source;
     tell(read[job.state] ?? "");
     if (job.state === "reading" && job.of) {
       bar.max = job.of;
       bar.value = Math.min(job.seconds, job.of);
       facts([["Read", `${clock(job.seconds)} of ${clock(job.of)}`], ["Frames a second", job.frames_per_second], ["People", job.people], ["Events", job.events]]);
     }
-    if (ENDS.includes(job.state)) end();
+    if (ENDS.includes(job.state)) end(mine);
   }
 
   function facts(pairs) {
     one("facts").replaceChildren(...pairs.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value)))));
   }
 
-  function end() {
+  function end(mine) {
+    const done = mine.job.state === "done";
+    mine.busy = false;
     bar.hidden = true;
+    note("");
     one("cancel").textContent = "Another film";
-    if (job.state === "done") {
-      one("going").hidden = true;
-      one("result").replaceChildren(result(job, again, removeAll));
-      say("The film is read");
-    } else {
-      one("facts").replaceChildren();
-      keep.set("film", "");
-    }
+    one("going").hidden = done;
+    one("facts").replaceChildren();
+    one("result").replaceChildren(...done ? [result(mine.job, again, removeAll)] : []);
+    if (done) say("The film is read");
+    else keep.set("film", "");
   }
 
   function fail(words) {
+    leave();
     tell(words);
+    note("");
     bar.hidden = true;
     one("cancel").textContent = "Another film";
-    job = null;
     keep.set("film", "");
   }
 
   async function cancel() {
-    if (sending) { sending.abort(); sending = null; return again(); }
-    if (!job || ENDS.includes(job.state)) return again();
+    if (!film?.job || !film.busy) return again();
+    const mine = film;
     one("cancel").disabled = true;
-    quiet();
-    await ask(job.links.self, { method: "DELETE" }).catch(() => {});
-    one("cancel").disabled = false;
-    show({ state: "cancelled" });
+    try {
+      await removed(mine.job.links);
+      mine.leave();
+      show(mine, { state: "cancelled" });
+    } catch (error) {
+      if (mine === film) note(`The film may still be on the server. ${error.message}`);
+    }
+    if (mine === film) one("cancel").disabled = false;
   }
 
-  async function removeAll() {
-    await ask(job.links.self, { method: "DELETE" }).catch(() => {});
-    again();
-    say("Everything of the film was removed");
+  async function removeAll(problem) {
+    const mine = film;
+    try {
+      await removed(mine.job.links);
+      if (mine !== film) return;
+      again();
+      say("Everything of the film was removed");
+    } catch (error) {
+      problem.textContent = `The film may still be on the server. ${error.message}`;
+      problem.hidden = false;
+    }
   }
 
   function again() {
-    quiet();
-    job = null;
+    leave();
     keep.set("film", "");
     one("job").hidden = true;
     one("opening").hidden = false;
     one("choose").focus();
   }
 
-  return () => { left = true; quiet(); sending?.abort(); remove(); };
+  return () => { gone = true; leave(); remove(); };
 }
 
 function result(job, again, removeAll) {
   const { found } = job, film = el("video", { class: "film", controls: true, playsinline: true, preload: "metadata", src: job.links["film.webm"], "aria-label": "The painted film" });
   const links = job.results.map(name => el("a", { class: "button", href: `${job.links[name]}${name === "report.html" ? "" : "?save=1"}`, ...(name === "report.html" ? { target: "_blank", rel: "noopener" } : { download: name }) }, NAMES[name]));
-  const people = found.people.filter(one => one.seen > 0);
+  const people = found.people.filter(one => one.seen > 0), problem = el("p", { class: "note warn", role: "alert", hidden: true });
   return el("div", {},
     job.complaint ? el("p", { class: "note warn" }, job.complaint) : null,
     job.results.includes("film.webm") ? film : null,
     el("p", { class: "downloads" }, links),
     people.length ? people.slice(0, 12).map(one => track(one, found, film)) : el("p", { class: "empty" }, "No face was found in this film."),
     people.length > 12 ? el("p", { class: "muted" }, `${people.length - 12} more people are in the report.`) : null,
-    el("p", { class: "live-buttons" }, el("button", { type: "button", class: "main", onclick: again }, "Another film"), el("button", { type: "button", onclick: removeAll }, "Delete everything of this film")));
+    el("p", { class: "live-buttons" }, el("button", { type: "button", class: "main", onclick: again }, "Another film"), el("button", { type: "button", onclick: () => removeAll(problem) }, "Delete everything of this film")),
+    problem);
 }
 
 // One person's events along the film; a click goes there.
