@@ -1,6 +1,8 @@
 """``mien nets``: the list, the layers of one, and diagrams."""
 
 import json
+import os
+import subprocess
 
 import pytest
 
@@ -9,8 +11,10 @@ pytestmark = pytest.mark.train
 
 from PIL import Image  # noqa: E402
 
-from command import mien  # noqa: E402
-from mien.lab import catalogue, nets  # noqa: E402
+from command import command, mien  # noqa: E402
+from mien.apps.cli.data_source import BACKENDS, extras  # noqa: E402
+from mien.errors import LabError  # noqa: E402
+from mien.lab import catalogue, nets, steps  # noqa: E402
 from test_lab_nets import residual_parameters  # noqa: E402
 
 TINY = ("--set", "net.width=4", "--set", "net.depth=1,2")
@@ -72,3 +76,44 @@ def test_what_is_wrong_is_one_sentence(words, said, status, capsys):
     assert mien(*words) == status
     out, err = capsys.readouterr()
     assert (out, said in err) == ("", True)
+
+
+# Keras on something that is not there
+
+
+def test_a_backend_that_nobody_knows_is_one_sentence():
+    mistyped = {**os.environ, "KERAS_BACKEND": "tensorflw"}
+    line = command("nets", "show", "basic")
+    done = subprocess.run(line, capture_output=True, text=True, env=mistyped, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "Keras is to run on 'tensorflw'. Training runs on tensorflow, torch, jax" in done.stderr
+    assert "Did you mean 'tensorflow'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("backend", "package", "said"),
+    [
+        (
+            "torch",
+            "torch",
+            "run on torch, which is not installed. Training runs on tensorflow, torch, jax. pip install torch",
+        ),
+        ("jax", "jax.numpy", "pip install jax, or set KERAS_BACKEND=tensorflow"),
+        ("", "jax", "run on jax, which"),  # as Keras's own file of settings may have it
+        ("numpy", "jax", "run on 'numpy'"),
+        ("openvino", "openvino", "run on 'openvino'"),
+    ],
+)
+def test_a_backend_that_is_not_installed_is_told_with_the_command(backend, package, said, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    with pytest.raises(LabError) as told, extras():
+        raise ModuleNotFoundError(f"No module named '{package}'", name=package)
+    assert said in str(told.value)
+
+
+def test_other_errors_pass_and_the_backends_are_those_that_train():
+    for error in (ValueError("something else"), ModuleNotFoundError("No module named 'x'", name="x")):
+        with pytest.raises(type(error)) as passed, extras():
+            raise error
+        assert passed.value is error
+    assert BACKENDS == steps.BACKENDS

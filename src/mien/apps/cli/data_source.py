@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mien.apps.cli.bar import Bar
-from mien.errors import MissingExtra, OutputError, install_command
+from mien.errors import LabError, MissingExtra, OutputError, install_command, nearest
 
 if TYPE_CHECKING:
     from mien.lab.sources import Source
@@ -21,12 +22,18 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _PACKAGES = {"matplotlib": "lab", "sklearn": "lab", "pandas": "lab", "onnx": "lab"} | dict.fromkeys(
     ("keras", "tensorflow", "tf2onnx", "optuna"), "train"
 )
+#: What Keras may run on here; the laboratory, which knows more of them, is only there where Keras is.
+BACKENDS = ("tensorflow", "torch", "jax")
 
 
 def source_options(command: Command) -> Command:
     """SRC and how its words are to be understood."""
-    command = click.option("--map", "mapped", multiple=True, metavar="WORD=LABEL", help=_MAP)(command)
-    return click.argument("src")(command)
+    return click.argument("src")(map_option(command))
+
+
+def map_option(command: Command) -> Command:
+    """Other people's words for the expressions."""
+    return click.option("--map", "mapped", multiple=True, metavar="WORD=LABEL", help=_MAP)(command)
 
 
 _MAP = "What a folder or number means here, as 1=surprise; WORD= leaves it out. May be given again."
@@ -34,11 +41,16 @@ _MAP = "What a folder or number means here, as 1=surprise; WORD= leaves it out. 
 
 def read(src: str, mapped: tuple[str, ...]) -> Source:
     """The faces at SRC, with a bar while it takes a while."""
-    labels = dict(_pair(each) for each in mapped)
+    labels = label_map(mapped)
     with extras(), Bar() as bar:
         from mien.lab import sources
 
         return sources.read(src, labels=labels, progress=bar.update)
+
+
+def label_map(mapped: tuple[str, ...]) -> dict[str, str]:
+    """What ``--map`` says: their word to ours."""
+    return dict(_pair(each) for each in mapped)
 
 
 def _pair(word: str) -> tuple[str, str]:
@@ -56,15 +68,33 @@ def _pair(word: str) -> tuple[str, str]:
 
 @contextmanager
 def extras() -> Iterator[None]:
-    """Inside, a package of an extra that is missing becomes the command that installs it."""
+    """Inside, a package of an extra that is missing becomes the command that installs it, as does Keras's backend."""
     try:
         yield
     except ModuleNotFoundError as missing:
-        extra = _PACKAGES.get((missing.name or "").partition(".")[0])
-        if extra is None:
+        name = (missing.name or "").partition(".")[0]
+        if name in (*BACKENDS[1:], "openvino"):
+            raise _without(os.environ.get("KERAS_BACKEND") or name) from None
+        if name not in _PACKAGES:
             raise
+        extra = _PACKAGES[name]
         happened = f"{missing.name} is not installed"
         raise MissingExtra(happened, f"This needs the extra '{extra}'", install_command(extra)) from None
+    except ValueError as error:
+        words, _, backend = str(error).partition(" : ")
+        if words != "Unable to import backend":  # Keras's own
+            raise
+        raise _without(backend) from None
+
+
+def _without(backend: str) -> LabError:
+    """Why Keras cannot begin on this backend."""
+    there = f"training runs on {', '.join(BACKENDS)}"
+    if backend in BACKENDS:
+        remedy = f"pip install {backend}, or set KERAS_BACKEND={BACKENDS[0]}"
+        return LabError(f"Keras is to run on {backend}, which is not installed", there, remedy)
+    remedy = nearest(backend, BACKENDS) or f"Set KERAS_BACKEND={BACKENDS[0]}"
+    return LabError(f"Keras is to run on '{backend}'", there, remedy)
 
 
 @contextmanager
