@@ -103,6 +103,10 @@ def test_a_table_without_splits_is_all_training_and_says_so(tmp_path):
         (row(emotion="7"), "label '7' is none of 0 to 6"),
         (row(emotion=""), "label '' is none of 0 to 6"),
         (row(emotion="-1"), "label '-1' is none of 0 to 6"),
+        (row(emotion="²"), "label '²' is none of 0 to 6"),
+        (row(emotion="٣"), "label '٣' is none of 0 to 6"),
+        (row(emotion="000000000012"), "label '000000000012' is none of 0 to 6"),
+        pytest.param(row(emotion="9" * 5000), f"label '{'9' * 5000}' is none of 0 to 6", id="endless"),
         (row(pixels="1 2 3"), "3 pixels instead of 2304"),
         (row(pixels=""), "0 pixels instead of 2304"),
         (row(pixels=PIXELS + " 8"), "2305 pixels instead of 2304"),
@@ -308,6 +312,14 @@ def test_what_is_wrong_in_folders_is_named_and_the_rest_is_read(tmp_path, faces)
     reasons = [problem.reason for problem in found.faces.problems]
     assert any("'bored' names none of our expressions: 2 pictures" in reason for reason in reasons)
     assert any("train/angry/broken.png" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("name", ["²", "000000000012", "9" * 20, "9" * 20 + "_x"])
+def test_a_folder_whose_name_is_hardly_a_number_is_none_of_ours(tmp_path, faces, name):
+    foldered(tmp_path, faces.take(np.arange(7)), names=(*EMOTIONS[:6], name))
+    found = sources.read(tmp_path)
+    assert sorted(set(found.faces.labels.tolist())) == list(range(6))
+    assert f"'{name}' names none of our expressions" in found.faces.problems[0].reason
 
 
 def test_numbers_of_people_are_no_expressions(tmp_path, faces):

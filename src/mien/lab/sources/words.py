@@ -26,14 +26,16 @@ _SPLITS = {
     "validation": VALIDATION,
     "dev": VALIDATION,
 }
-_NUMBERED = re.compile(r"(\d+)[\s._-]+(\D.*)")
+#: A number as tables and folders write it: what else Python takes for digits is none, nor is one without end.
+_PLAIN = re.compile(r"[0-9]{1,9}")
+_NUMBERED = re.compile(r"([0-9]{1,9})[\s._-]+(\D.*)")
 
 
 def by_number(word: str, words: LabelMap) -> int:
     """The class that FER2013's number, or the map's word for it, stands for."""
     if word in words:
         return by_name(words[word], {})
-    return int(word) if word.isdigit() and int(word[:9]) < len(EMOTIONS) else UNKNOWN
+    return int(word) if _PLAIN.fullmatch(word) and int(word) < len(EMOTIONS) else UNKNOWN
 
 
 def refuse_unknown(words: LabelMap) -> None:
