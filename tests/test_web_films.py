@@ -2,18 +2,23 @@
 
 import http.client
 import json
+import shutil
 import threading
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from fakes import FakeDetector
 from films import two_people
+from mien.apps.film.gathered import Order, gather
 from mien.apps.web.jobs import Jobs
 from mien.apps.web.settings import Settings
-from mien.errors import SourceUnreadable
-from web import app_of, listening, service
+from mien.errors import OutputError, SourceUnreadable
+from mien.types import Box
+from web import app_of, fake_engine, listening, service
 
 VIDEOS = "/api/v1/videos"
 
@@ -163,6 +168,57 @@ def test_wrong_wishes_begin_nothing(app, query, data, status):
 
 def test_no_film_is_taken_where_films_are_off():
     assert begin(app_of(max_film_bytes=0).test_client(), b"x").status_code == 404
+
+
+# What may happen while one is gathered
+
+
+@pytest.fixture
+def order(tmp_path, film):
+    path, folder = tmp_path / "film", tmp_path / "results"
+    path.write_bytes(film)
+    folder.mkdir()
+    return Order(path, "holiday.webm", folder, 5.0)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return fake_engine(detector=FakeDetector((Box(40, 40, 120, 120),)))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that takes nothing, as Linux has it")
+@pytest.mark.parametrize("name", ["faces.csv", "subtitles.vtt"])
+def test_a_disk_that_is_full_is_told_in_three_beats(order, engine, name):
+    (order.folder / name).symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=r"'holiday\.webm' could not be written: No space left") as told:
+        gather(engine, order)
+    assert told.value.remedy
+
+
+def test_a_film_that_is_left_and_removed_while_it_is_read_is_no_failure(order, engine):
+    left = threading.Event()
+
+    def leave(facts):
+        shutil.rmtree(order.folder)
+        left.set()
+
+    assert gather(engine, order, left=left.is_set, tell=leave) is None
+
+
+def test_a_failed_job_keeps_nothing_and_says_nothing_of_folders_here(tmp_path):
+    def read(job):
+        (job.folder / "film.webm").write_bytes(b"half of it")
+        raise OutputError(f"The film '{job.folder / 'film.webm'}' could not be written: No space left")
+
+    jobs = jobs_of(tmp_path, read)
+    job = jobs.add(b"x", "a", None, {})
+    assert state(job, "failed") == "failed"
+    assert job.error == "The film 'film.webm' could not be written: No space left."
+    until = time.monotonic() + 5
+    while list(tmp_path.iterdir()) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert list(tmp_path.iterdir()) == []
+    jobs.close()
 
 
 # The list itself

@@ -15,8 +15,10 @@ from mien import media
 from mien.apps.film.painted import Painted
 from mien.apps.film.peaks import Peaks
 from mien.apps.film.wish import Watcher, Wish
+from mien.errors import MienError, OutputError
 from mien.faces.cores import one_core_each
 from mien.media import About
+from mien.media.names import shown
 from mien.models.verdict import emotions_of
 from mien.moments import Record, Told
 from mien.moments import table as tables
@@ -69,7 +71,30 @@ def gather(
     """Read a film and leave the results in a folder; None, as soon as ``left`` says that nobody waits any more.
 
     ``tell`` hears now and then how far it is, in facts that JSON can hold; ``see`` sees every moment, with its pixels.
+    OutputError where the folder takes no more.
     """
+    try:
+        return _gathered(engine, order, left, tell, see)
+    except (MienError, OSError) as error:
+        if left():
+            # Whoever leaves may take the folder along while it is being written to.
+            return None
+        if isinstance(error, MienError):
+            raise
+        raise OutputError(
+            f"The results of {shown(order.name)} could not be written: {error.strerror or error}",
+            "A folder with room that may be written to was expected",
+            "Make room, or name another place",
+        ) from error
+
+
+def _gathered(
+    engine: Watcher,
+    order: Order,
+    left: Callable[[], bool],
+    tell: Callable[[dict[str, Any]], None],
+    see: Callable[[Told], None],
+) -> Gathered | None:
     film = media.film(order.film)
     about = replace(film.about, name=order.name)
     wish = Wish(str(order.film), fps=order.fps, end=order.end)

@@ -5,6 +5,7 @@ Jobs live in one process. Several processes behind one address would each know o
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import tempfile
@@ -177,14 +178,15 @@ class Jobs:
             self._read(job)
             job.tell(state=CANCELLED if job.left.is_set() else DONE)
         except MienError as error:
-            job.tell(state=FAILED, error=str(error).replace(f"'{job.folder / 'film'}'", f"'{job.name}'"))
+            job.tell(state=FAILED, error=_told(error, job))
         except Exception as error:  # noqa: BLE001  # the edge: a bug in one film must not end the films after it
             log.error("bug", exc_info=error, extra={"facts": {"job": job.id[:6]}})
             job.tell(state=FAILED, error="This is a bug in mien, and it was written down.")
         with suppress(OSError):
             (job.folder / "film").unlink(missing_ok=True)
         job.ended = time.monotonic()
-        if job.left.is_set():
+        if job.left.is_set() or job.state == FAILED:
+            # Nobody gets the beginnings of results; they would only take room, of which there may be none.
             shutil.rmtree(job.folder, ignore_errors=True)
         note("film", state=job.state, seconds=round(job.ended - began, 2), frames=job.facts.get("frames"))
 
@@ -194,6 +196,12 @@ class Jobs:
         for job in [each for each in self._jobs.values() if each.ended is not None and each.ended < over]:
             del self._jobs[job.id]
             shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def _told(error: MienError, job: Job) -> str:
+    """The failure in the words of whoever sent the film: folders of this machine are nobody's business."""
+    told = str(error).replace(f"'{job.folder / 'film'}'", f"'{job.name}'")
+    return told.replace(f"{job.folder}{os.sep}", "")
 
 
 def _write(path: Path, data: bytes) -> None:
