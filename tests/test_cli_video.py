@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from command import environment, mien, with_fakes
 from fakes import FakeClassifier, FakeDetector
@@ -20,7 +22,7 @@ from mien import Engine, media
 from mien.apps.film import going
 from mien.apps.film.going import Going
 from mien.apps.film.hiding import Hiding, hide
-from mien.apps.film.peaks import Peaks
+from mien.apps.film.peaks import Peaks, _portrait
 from mien.apps.film.wish import Wish
 from mien.labels import EMOTIONS
 from mien.media.sinks import sink
@@ -225,6 +227,14 @@ def test_nothing_fine_is_left_of_a_hidden_face():
     hidden = [inside(hide(each, [BOX])) for each in (one, other)]
     assert np.abs(hidden[0] - hidden[1]).mean() < np.abs(inside(one) - inside(other)).mean() / 2
     assert hide(one, []).tobytes() == one.tobytes()
+
+
+def test_nothing_of_a_hidden_portrait_is_left_to_its_corners():
+    noise = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
+    hidden = np.asarray(Image.open(BytesIO(_portrait(noise, Box(24, 24, 48, 48), hidden=True))), np.float64)
+    for corner in (hidden[:12, :12], hidden[:12, -12:], hidden[-12:, :12], hidden[-12:, -12:]):
+        assert np.abs(np.diff(corner, axis=0)).max() < 12
+        assert np.abs(np.diff(corner, axis=1)).max() < 12
 
 
 def test_hiding_takes_boxes_beyond_the_picture():

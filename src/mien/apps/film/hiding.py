@@ -93,13 +93,17 @@ def hide(pixels: Pixels, boxes: list[Box]) -> Pixels:
     return np.array(image, np.uint8)
 
 
+def covered(image: Image.Image) -> Image.Image:
+    """A picture of nothing but those soft colours, to its very corners."""
+    return image.resize((CELLS, CELLS), Resampling.BOX).resize(image.size, Resampling.BICUBIC)
+
+
 def _cover(image: Image.Image, place: tuple[int, int, int, int]) -> None:
     size = place[2] - place[0], place[3] - place[1]
-    cells = image.crop(place).resize((CELLS, CELLS), Resampling.BOX)
     mask = Image.new("L", size, 0)
     radius = max(min(size) // 3, 1)
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, size[0] - 1, size[1] - 1), radius, fill=255)
-    image.paste(cells.resize(size, Resampling.BICUBIC), place, mask)
+    image.paste(covered(image.crop(place)), place, mask)
 
 
 def _grown(box: Box, margin: float) -> Box:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from mien.apps.film.hiding import hide
+from mien.apps.film.hiding import covered
 from mien.apps.portrait import beside
 from mien.moments import Event, Record
 from mien.types import Box, Moment, Pixels, Reading
@@ -31,7 +31,10 @@ class _Picture:
 
 
 class Peaks:
-    """Gathers pictures by person; the highest peaks of expressions other than neutral stay."""
+    """Gathers pictures by person; the highest peaks of expressions other than neutral stay.
+
+    With ``hidden`` no face is gathered in the first place; without, faces can still be hidden when they are asked for.
+    """
 
     def __init__(self, *, hidden: bool = False) -> None:
         self._hidden = hidden
@@ -45,10 +48,10 @@ class Peaks:
             if event and event.peak_at == moment.seconds and moment.pixels is not None:
                 self._take(event, reading, moment.pixels)
 
-    def of(self, events: Iterable[Event]) -> dict[Event, bytes]:
-        """The events that have a picture, as JPEG."""
+    def of(self, events: Iterable[Event], *, hidden: bool = False) -> dict[Event, bytes]:
+        """The events that have a picture, as JPEG; ``hidden`` leaves nothing of the faces in them."""
         pictures = {
-            (person, one.start): one.jpeg
+            (person, one.start): _hidden(one.jpeg) if hidden else one.jpeg
             for person in {*self._kept, *self._current}
             for one in self._best([*self._kept.get(person, []), *self._now(person)])
         }
@@ -74,9 +77,15 @@ class Peaks:
 
 
 def _portrait(pixels: Pixels, box: Box, hidden: bool) -> bytes:
-    cut = beside(pixels, box, AROUND)
-    # Everything that might be of the face: nothing but soft colours is left.
-    shown = hide(cut, [Box(0, 0, len(cut), len(cut))]) if hidden else cut
+    cut = Image.fromarray(beside(pixels, box, AROUND))
+    return _jpeg((covered(cut) if hidden else cut).resize((SIDE, SIDE), Image.Resampling.BOX))
+
+
+def _hidden(jpeg: bytes) -> bytes:
+    return _jpeg(covered(Image.open(io.BytesIO(jpeg))))
+
+
+def _jpeg(image: Image.Image) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(shown).resize((SIDE, SIDE), Image.Resampling.BOX).save(stream, "JPEG", quality=_QUALITY)
+    image.save(stream, "JPEG", quality=_QUALITY)
     return stream.getvalue()
