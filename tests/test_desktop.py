@@ -1,10 +1,14 @@
 """The desk without a window: what is open, what was read, what is asked, and what goes on in the background."""
 
+import base64
 import json
+import re
+import shutil
 import threading
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -355,6 +359,63 @@ def test_a_film_makes_every_kind_of_file(desk, film, tmp_path):
     assert (tmp_path / "faces.csv").read_text().startswith("frame,seconds,person")
     assert (tmp_path / "film.webm").stat().st_size > 5_000
     assert "WEBVTT" in (tmp_path / "subtitles.vtt").read_text()
+
+
+def test_faces_are_hidden_in_what_is_saved_from_then_on(desk, film, tmp_path):
+    desk.open([film])
+    settled(desk)
+    box = next(iter(desk.film.reel.moments.at(1.0))).face.box
+    assert min(_within(film, box), *_portraits(desk, tmp_path / "clear.html")) > 50
+    desk.film.hidden = True
+    desk.film.save("film", tmp_path / "hidden.webm")
+    desk.film.hidden = False
+    desk.film.save("film", tmp_path / "clear.webm")
+    settled(desk)
+    assert not desk.ground.status.error, desk.ground.status
+    assert _within(tmp_path / "hidden.webm", box) < 15 < 50 < _within(tmp_path / "clear.webm", box)
+    desk.film.hidden = True
+    assert max(_portraits(desk, tmp_path / "hidden.html")) < 15
+    assert "hidden faces" in (tmp_path / "hidden.html").read_text()
+
+
+def _fine(pixels) -> float:
+    """How much is in a picture besides soft colours."""
+    gray = np.asarray(Image.fromarray(pixels).convert("L"), np.float64)
+    return float(np.abs(gray - cv2.GaussianBlur(gray, (0, 0), min(gray.shape) / 24)).mean() * 4)
+
+
+def _within(path, box) -> float:
+    """The same for the middle of a face, about one second after a film's begin."""
+    with media.film(path) as frames:
+        pixels = next(frames.frames(media.Choice(start=1.0))).pixels
+    left, top, wide, high = box.x + box.width // 4, box.y + box.height // 4, box.width // 2, box.height // 2
+    return _fine(np.ascontiguousarray(pixels[top : top + high, left : left + wide]))
+
+
+def _portraits(desk, path) -> list[float]:
+    desk.film.save("report", path)
+    settled(desk)
+    found = re.findall(r"data:image/jpeg;base64,([^'\"]+)", path.read_text())
+    assert found
+    return [_fine(media.picture(base64.b64decode(each)).pixels) for each in found]
+
+
+def test_another_film_under_the_same_name_is_not_painted(desk, film, tmp_path):
+    moved = Path(shutil.copy(film, tmp_path / "one.mp4"))
+    desk.open([moved])
+    settled(desk)
+    film_of(moved, two_people(), 1.2)
+    desk.film.hidden = True
+    desk.film.save("film", tmp_path / "painted.webm")
+    settled(desk)
+    assert "'one.mp4' is not the film any more that was read" in desk.ground.status.words
+    assert desk.ground.status.error
+    assert not (tmp_path / "painted.webm").exists()
+    desk.film.again()
+    settled(desk)
+    desk.film.save("film", tmp_path / "painted.webm")
+    settled(desk)
+    assert (tmp_path / "painted.webm").exists()
 
 
 def test_a_film_that_is_left_in_the_middle_keeps_what_was_read(desk, tmp_path):

@@ -268,6 +268,17 @@ def test_a_film_is_read_told_and_played(driven, film, display):
     assert driven.desk.film.at > 2.0
 
 
+def test_a_tick_hides_faces_in_what_is_saved_without_reading_again(driven, film):
+    driven.desk.open([film])
+    driven.settle()
+    page = driven.window.pages["video"]
+    [tick] = [each for each in everything(page) if "Hide faces" in "".join(words_of(each))]
+    for ticked in (True, False):
+        tick.invoke()
+        assert driven.desk.film.hidden is ticked
+    assert driven.desk.film.stage == "read"
+
+
 def test_cancel_leaves_a_film_in_the_middle(driven, tmp_path):
     driven.desk.film.fps = 30.0
     driven.desk.open([film_of(tmp_path / "long.mp4", two_people(), 25.0, 15)])

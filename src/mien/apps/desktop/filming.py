@@ -30,7 +30,9 @@ class Filming:
         self.error: MienError | None = None
         self.course = Course()
         self.glimpse: Glimpse | None = None
-        self.fps, self.hidden, self.playing = 10.0, False, False
+        self.fps, self.playing = 10.0, False
+        #: Are faces hidden in what is saved from now on?
+        self.hidden = False
         self._choice, self._room = ground.choice, (960, 540)
         self._numbers, self._folder = count(1), TemporaryDirectory(prefix="mien-", ignore_cleanup_errors=True)
         #: Where one wants to look, until that is shown.
@@ -61,7 +63,7 @@ class Filming:
         """Read this film from its beginning."""
         self.cancel()
         self._choice = self._ground.choice
-        reel = Reel(path, Path(self._folder.name), self.fps, self.hidden, next(self._numbers))
+        reel = Reel(path, Path(self._folder.name), self.fps, next(self._numbers))
         self.reel, self.stage, self.error = reel, "reading", None
         reel.room = self._room
         self.course, self.glimpse = Course(), None
@@ -125,12 +127,12 @@ class Filming:
             self._ground.bells.ring("film")
 
     def save(self, kind: str, path: Path) -> None:
-        from mien.apps.desktop.film_files import KINDS
+        from mien.apps.desktop.film_files import KINDS, Wanted
 
         if self.reel and self.known:
             words, _, write = KINDS[kind]
             self._ground.say(f"{words}: being written …")
-            steps = write(self.reel, path, self._ground.bench, self._choice)
+            steps = write(self.reel, Wanted(path, self._ground.bench, self._choice, self.hidden))
             self._ground.do(steps, lambda place: self._ground.say(f"{words} saved as {place}"), urgency=LATER)
 
     @property

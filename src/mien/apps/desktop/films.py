@@ -77,8 +77,8 @@ class Moments:
 class Reel:
     """One film that is open, and what was read of it. ``folder`` is private, and goes with the window."""
 
-    def __init__(self, path: Path, folder: Path, fps: float, hidden: bool, number: int) -> None:
-        self.path, self.fps, self.hidden = path, fps, hidden
+    def __init__(self, path: Path, folder: Path, fps: float, number: int) -> None:
+        self.path, self.fps = path, fps
         self.journal = folder / f"{number}.journal"
         self.moments = Moments()
         self.about: About | None = None
@@ -87,6 +87,7 @@ class Reel:
         self.unfinished: str | None = None
         #: The room for a frame on the screen; the window says so.
         self.room = (960, 540)
+        self._stamp: tuple[int, int] | None = None
         self.labels: tuple[str, ...] = ()
         self.detector = self.model = ""
 
@@ -97,12 +98,13 @@ class Reel:
         from mien.faces.cores import one_core_each
         from mien.moments import Record
 
+        self._stamp = _stamp(self.path)
         with closing(media.film(self.path)) as film:
             self.about = film.about
         yield self.about
         going = self._going(bench, choice)
         record = self.record = Record(going.judge)
-        self.peaks, due = Peaks(hidden=self.hidden), 0.0
+        self.peaks, due = Peaks(), 0.0
         # One of several that want the cores; whoever sits before the window comes first.
         with one_core_each, closing(going.moments(pixels=True)) as moments:
             for told in record.follow(moments):
@@ -115,6 +117,11 @@ class Reel:
         record.finish()
         self.unfinished = going.complaint
         yield course_of(record)
+
+    @property
+    def unchanged(self) -> bool:
+        """Is the film's file the one that was read?"""
+        return _stamp(self.path) == self._stamp
 
     def stopped(self) -> Course:
         """It was left in the middle: what was read until then."""
@@ -186,6 +193,15 @@ def course_of(record: Record) -> Course:
     timeline = record.timeline
     people = tuple(Seen(_copied(one), tuple(timeline.steps(one.number))) for one in timeline.by_presence()[:12])
     return Course(timeline.start, timeline.end, record.frames, people, tuple(record.events))
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes with a file; None where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_size, about.st_mtime_ns
 
 
 def _copied(person: Person) -> Person:

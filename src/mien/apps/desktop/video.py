@@ -116,7 +116,7 @@ class Page(ttk.Frame):
         rates = ttk.Combobox(read, textvariable=self._rate, values=tuple(_RATES), state="readonly", width=12)
         rates.configure(font=theme.letters(14))
         self._hide = tk.BooleanVar(self, film.hidden)
-        hide = ttk.Checkbutton(row, text="Hide faces in what is saved", variable=self._hide)
+        hide = ttk.Checkbutton(row, text="Hide faces in what is saved", variable=self._hide, command=self._hidden)
         row.add(hide, 16)
         rates.pack(side="left")
         row.add(read, 12)
@@ -124,8 +124,11 @@ class Page(ttk.Frame):
         return row
 
     def _again(self) -> None:
-        self._film.fps, self._film.hidden = _RATES[self._rate.get()], self._hide.get()
+        self._film.fps = _RATES[self._rate.get()]
         self._film.again()
+
+    def _hidden(self) -> None:
+        self._film.hidden = self._hide.get()
 
     def _show(self) -> None:
         film = self._film
