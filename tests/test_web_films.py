@@ -3,6 +3,8 @@
 import http.client
 import json
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from command import environment
 from fakes import FakeDetector
 from films import two_people
 from mien.apps.film.gathered import Order, gather
@@ -316,3 +319,33 @@ def test_numbers_of_jobs_cannot_be_guessed(tmp_path):
     jobs.close()
     assert len(ids) == 8
     assert min(map(len, ids)) >= 32
+
+
+LIVING = """
+import time
+from mien.apps.web.jobs import Jobs
+from mien.apps.web.settings import Settings
+jobs = Jobs(Settings(scratch={!r}), lambda job: time.sleep(60))
+print(jobs.add(b"film", "a", None, {{}}).folder, flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_a_killed_process_left_goes_when_the_next_begins(tmp_path):
+    strange = tmp_path / "mien-web-film-of-nobody"
+    strange.mkdir()
+    mine = jobs_of(tmp_path, Reading())
+    own = mine.add(b"film", "a", None, {}).folder
+    code = LIVING.format(str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment()) as other:
+        try:
+            left = Path(other.stdout.readline().strip())
+            jobs_of(tmp_path, Reading())
+            assert (left / "film").exists()
+        finally:
+            other.kill()
+    jobs_of(tmp_path, Reading())
+    assert not left.exists()
+    assert (own / "film").exists()
+    mine.close()
+    assert list(tmp_path.iterdir()) == [strange]

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.apps.web.log import log, note
+from mien.apps.web.scratch import Scratch, sweep
 from mien.apps.web.settings import Settings
 from mien.engine import Engine
 from mien.errors import MienError, OutputError
@@ -33,7 +32,7 @@ class Job:
 
     id: str
     name: str
-    folder: Path
+    scratch: Scratch
     engine: Engine
     options: dict[str, Any]
     state: str = WAITING
@@ -44,6 +43,11 @@ class Job:
     left: threading.Event = field(default_factory=threading.Event)
     changed: threading.Condition = field(default_factory=threading.Condition)
     version: int = 0
+
+    @property
+    def folder(self) -> Path:
+        """Where its film lies, and then its results."""
+        return self.scratch.path
 
     def tell(self, **news: Any) -> None:
         """Something is new; whoever waits for it hears of it."""
@@ -90,6 +94,7 @@ class Jobs:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        sweep(settings.scratch)
         #: How many more streams of events there may be.
         self.streams = threading.Semaphore(settings.streams)
 
@@ -99,11 +104,10 @@ class Jobs:
             self._sweep()
             if self._closed or len(self._jobs) >= self._settings.film_jobs:
                 raise Full
-            folder = self._folder()
-            job = Job(secrets.token_urlsafe(24), name, folder, engine, options)
+            job = Job(secrets.token_urlsafe(24), name, self._scratch(), engine, options)
             self._jobs[job.id] = job
         try:
-            _write(folder / "film", data)
+            _write(job.folder / "film", data)
         except OSError as error:
             self.remove(job.id)
             raise OutputError(f"The film could not be kept: {error.strerror}", "Room for it was expected") from error
@@ -128,7 +132,7 @@ class Jobs:
             return False
         job.left.set()
         job.tell(state=CANCELLED if job.state not in ENDS else job.state, results=())
-        shutil.rmtree(job.folder, ignore_errors=True)
+        job.scratch.remove()
         return True
 
     def states(self) -> dict[str, int]:
@@ -146,10 +150,9 @@ class Jobs:
         if self._thread:
             self._thread.join(5)
 
-    def _folder(self) -> Path:
-        # Only this user may look into it.
+    def _scratch(self) -> Scratch:
         try:
-            return Path(tempfile.mkdtemp(prefix="mien-film-", dir=self._settings.scratch or None))
+            return Scratch(self._settings.scratch)
         except OSError as error:
             happened = f"There is no folder for films: {error.strerror}"
             raise OutputError(happened, "A folder that can be written was expected", "Set 'scratch' to one") from error
@@ -187,7 +190,7 @@ class Jobs:
         job.ended = time.monotonic()
         if job.left.is_set() or job.state == FAILED:
             # Nobody gets the beginnings of results; they would only take room, of which there may be none.
-            shutil.rmtree(job.folder, ignore_errors=True)
+            job.scratch.remove()
         note("film", state=job.state, seconds=round(job.ended - began, 2), frames=job.facts.get("frames"))
 
     def _sweep(self) -> None:
@@ -195,7 +198,7 @@ class Jobs:
         over = time.monotonic() - 60 * self._settings.keep_minutes
         for job in [each for each in self._jobs.values() if each.ended is not None and each.ended < over]:
             del self._jobs[job.id]
-            shutil.rmtree(job.folder, ignore_errors=True)
+            job.scratch.remove()
 
 
 def _told(error: MienError, job: Job) -> str:
