@@ -52,11 +52,12 @@ def test_what_comes_while_a_run_is_on_goes_together_in_the_next():
         np.testing.assert_array_equal(answer.shares, alone.run(faces(20 * i, i % 3 + 1 if i else 1)).shares)
 
 
-def test_one_that_stops_the_model_fails_alone():
+@pytest.mark.parametrize("kind", [ModelError, ZeroDivisionError])
+def test_one_that_stops_the_model_fails_alone(kind):
     class Picky(Slow):
         def run(self, given):
             if (given == 13).any():
-                raise ModelError("unlucky")
+                raise kind("unlucky")
             return super().run(given)
 
     inner = Picky()
@@ -70,8 +71,32 @@ def test_one_that_stops_the_model_fails_alone():
             time.sleep(0.001)
         inner.hold.set()
         assert len(first.result(5).shares) == len(good.result(5).shares) == len(better.result(5).shares) == 1
-        with pytest.raises(ModelError, match="unlucky"):
+        with pytest.raises(kind, match="unlucky"):
             bad.result(5)
+
+
+def test_a_model_that_breaks_tells_all_who_wait_and_works_again():
+    class Broken(Slow):
+        def run(self, given):
+            answer = super().run(given)
+            if given.any():
+                raise ZeroDivisionError(int(given.flat[0]))
+            return answer
+
+    inner = Broken()
+    inner.hold.clear()
+    batched = Batched(inner)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(batched.run, faces(9))
+        while not batched._running:
+            time.sleep(0.001)
+        time.sleep(0.02)
+        others = [pool.submit(batched.run, faces(value)) for value in (1, 2, 3)]
+        while len(batched._pending) < 3:
+            time.sleep(0.001)
+        inner.hold.set()
+        assert [str(each.exception(5)) for each in (first, *others)] == ["9", "1", "2", "3"]
+    assert len(batched.run(faces(0)).shares) == 1
 
 
 def test_a_run_has_an_upper_end():
