@@ -2,8 +2,10 @@
 
 import base64
 import json
+import os
 import re
 import shutil
+import sys
 import threading
 import time
 from pathlib import Path
@@ -67,6 +69,22 @@ def gray(path: Path, value: int, size: int = 8) -> Path:
 
 
 # The worker
+
+
+def test_what_nobody_foresaw_ends_a_task_as_a_failure_and_the_rest_is_told():
+    worker, told = Worker(), []
+
+    def failing():
+        yield "begun"
+        raise ZeroDivisionError("none")
+
+    worker.do(Task(failing(), told.append, lambda error: told.append(str(error)), lambda: told.append("over")))
+    worker.do(Task(steps([], "next", 1), told.append))
+    with pytest.raises(ZeroDivisionError):
+        polled(worker)
+    polled(worker)
+    assert told == ["begun", "This is a bug in mien: ZeroDivisionError: none. Please report it.", "over", ("next", 0)]
+    worker.close()
 
 
 def steps(heard, name, many, pause=0.0):
@@ -398,6 +416,20 @@ def _portraits(desk, path) -> list[float]:
     found = re.findall(r"data:image/jpeg;base64,([^'\"]+)", path.read_text())
     assert found
     return [_fine(media.picture(base64.b64decode(each)).pixels) for each in found]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")
+def test_a_film_whose_name_is_no_text_is_read_and_saved(desk, film, tmp_path):
+    odd = Path(shutil.copy(film, tmp_path / os.fsdecode(b"caf\xe9.mp4")))
+    desk.open([odd])
+    settled(desk)
+    assert [desk.film.stage, desk.film.error] == ["read", None]
+    for kind, (_, suffix, _) in KINDS.items():
+        desk.film.save(kind, tmp_path / f"{kind}{suffix}")
+        settled(desk)
+        assert not desk.ground.status.error, desk.ground.status
+    assert "caf\\udce9.mp4" in (tmp_path / "report.html").read_text("utf-8")
+    assert json.loads((tmp_path / "json.jsonl").read_text("utf-8").splitlines()[0])["film"].endswith("caf\\udce9.mp4")
 
 
 def test_another_film_under_the_same_name_is_not_painted(desk, film, tmp_path):

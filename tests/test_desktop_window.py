@@ -496,6 +496,35 @@ def test_tab_goes_through_everything_that_can_be_pressed(driven):
     assert [words_of(each) for each in pressed if each not in reached] == []
 
 
+def test_the_window_goes_on_after_what_nobody_foresaw(driven):
+    def failing():
+        raise ZeroDivisionError("none")
+        yield
+
+    for _ in range(30):
+        driven.desk.ground.do(failing())
+        driven.settle()
+    assert "This is a bug in mien: ZeroDivisionError" in driven.says()
+    assert 0 < len(driven.window.bugs) <= 20
+    driven.window.bugs.clear()
+    driven.desk.open([PORTRAITS])
+    driven.settle()
+    driven.until(lambda: "2 faces" in driven.says())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")
+def test_a_name_that_is_no_text_is_shown(driven, tmp_path, film):
+    pictures = tmp_path / os.fsdecode(b"caf\xe9.jpg"), tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    os.link(PORTRAITS, pictures[0])
+    os.link(film, pictures[1])
+    driven.desk.open(pictures)
+    for page in ("photo", "inside", "video"):
+        driven.desk.show(page)
+        driven.settle()
+    driven.until(lambda: "caf" in driven.says() and "2 people" in driven.says())
+    assert driven.window.bugs == []
+
+
 # It never freezes
 
 

@@ -74,7 +74,8 @@ class Journal:
 
     def _line(self, value: Any) -> None:
         try:
-            self._stream.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+            # In ASCII: a film's name may hold what no encoding can write.
+            self._stream.write(json.dumps(value, separators=(",", ":")) + "\n")
             self._stream.flush()
         except OSError as error:
             raise _unwritten(self.path, error) from error

@@ -73,11 +73,12 @@ def faces(reel: Reel, wanted: Wanted) -> Steps:
 
 def lines(reel: Reel, wanted: Wanted) -> Steps:
     """The lines that ``mien video --json`` writes."""
+    from mien.media import name_of
     from mien.moments import table
 
     about, record = reel.about, _record(reel)
     assert about is not None, "it was read"
-    facts = {"film": str(reel.path), "size": about.size, "seconds": about.seconds, "rate": about.rate}
+    facts = {"film": name_of(reel.path), "size": about.size, "seconds": about.seconds, "rate": about.rate}
     told = [{"kind": "film", **facts, "detector": reel.detector, "model": reel.model}]
     for each in _again(reel, wanted):
         told += [{"kind": "frame", **each.moment.to_dict()}, *map(table.event_line, each.events)]

@@ -75,10 +75,10 @@ def page_of(told: Explanation, shot: Shot, pixels: object) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Whole or not at all: beside its place first."""
+    """Whole or not at all: beside its place first. What is no text in a file's name is written as escapes."""
     beside = path.with_name(f".{path.name}.mien")
     try:
-        beside.write_text(text, encoding="utf-8", newline="")
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from mien.apps.desktop.parts import Scrolled
 from mien.apps.desktop.theme import Theme
 from mien.apps.desktop.tidy import Tidy
 from mien.apps.desktop.viewing import Viewing
+from mien.apps.desktop.worker import bug
 from mien.errors import MienError
 
 #: Milliseconds until the desk is asked again, while there is something to hear and while there is not.
@@ -28,6 +29,9 @@ _QUICK, _QUIET = 8, 25
 
 #: Seconds for which the system's wish for light or dark is not asked for again.
 _ASKED = 20.0
+
+#: The most errors that are kept: each holds what its callers had in hand, and the same one may come every moment.
+_BUGS = 20
 
 #: The window's size to begin with, and the least it can have.
 _SIZE, _LEAST = (1180, 780), (720, 520)
@@ -235,6 +239,15 @@ class Window:
             self._asking = None
 
     def _poll(self) -> None:
+        """Ask the desk, and again a little later whatever comes of it: a window that stops asking hears nothing."""
+        quick = True
+        try:
+            quick = self._hear()
+        finally:
+            self._job = self.root.after(_QUICK if quick else _QUIET, self._poll)
+
+    def _hear(self) -> bool:
+        """What there is to hear. Will there soon be more?"""
         any_news = self.desk.poll()
         if self._asking is not None:
             watching = self.desk.camera.watching
@@ -243,7 +256,7 @@ class Window:
             elif (insight := self._asking.newest()) is not None and "inside" in self.pages:
                 self.pages["inside"].insight(insight)
         self._tidy.step()
-        self._job = self.root.after(_QUICK if any_news or self._asking else _QUIET, self._poll)
+        return any_news or self._asking is not None
 
     def _ask_liking(self, _event: object = None) -> None:
         """How does the system like its windows? Its person may have changed it while another window was in front."""
@@ -260,13 +273,12 @@ class Window:
         if isinstance(error, MienError):
             self.desk.ground.problem(error)
             return
-        self.bugs.append(error)
+        self.bugs = [*self.bugs, error][:_BUGS]
         if not isinstance(error, Exception):
             self.root.quit()
             return
-        told = MienError(f"This is a bug in mien: {type(error).__name__}: {error}", "", "Please report it")
         with suppress(tk.TclError):
-            self.desk.ground.problem(told)
+            self.desk.ground.problem(bug(error))
 
 
 def _scrolled(widget: tk.Misc) -> Iterator[Scrolled]:

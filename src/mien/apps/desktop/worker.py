@@ -127,7 +127,8 @@ class Worker:
             self._tell(task.fail, error)
             return False
         except Exception as error:  # noqa: BLE001  # the edge of an app: raised again where it is seen
-            self._news.append(lambda error=error: _raise(error))  # type: ignore[misc]
+            self._tell(task.fail, bug(error))
+            self._tell(_raise, error)
             return False
         if news is not None:
             self._tell(task.tell, news)
@@ -139,6 +140,11 @@ class Worker:
     def _over(self, task: Task) -> None:
         self._open -= 1
         task.end()
+
+
+def bug(error: BaseException) -> MienError:
+    """What nobody foresaw, in words for whoever sits before it."""
+    return MienError(f"This is a bug in mien: {type(error).__name__}: {error}", "", "Please report it")
 
 
 def _raise(error: Exception) -> None:

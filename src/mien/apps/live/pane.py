@@ -206,6 +206,13 @@ class Pane(tk.Frame):
         if self._watching.over:
             self._quit()
             return
+        try:
+            self._look()
+        finally:
+            # Also after what nobody foresaw: who owns the window decides whether it goes on.
+            self._job = self.after(_TICK, self._tick)
+
+    def _look(self) -> None:
         newest = self._watching.newest(self._view.number if self._view else 0)
         if newest is not None and self.winfo_viewable():
             self._view = newest
@@ -217,7 +224,6 @@ class Pane(tk.Frame):
             self._say(str(self._insides.error))
         elif monotonic() > self._message_until:
             self._message.configure(text="")
-        self._job = self.after(_TICK, self._tick)
 
     def _show(self, view: View) -> None:
         self._draw(self._painted(view))
