@@ -153,3 +153,15 @@ def test_without_tensorflow_the_sentence_has_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(foreign, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r'pip install "\.\[train\]"'):
         foreign.as_onnx(tmp_path / "net.h5", labels=EMOTIONS, scale="0-1")
+
+
+def test_without_h5py_a_file_that_may_have_a_card_is_told_what_reads_it(tmp_path, monkeypatch):
+    import h5py
+
+    with h5py.File(tmp_path / "emotion_model.h5", "w") as file:
+        file.attrs[foreign.CARD_INSIDE] = tiny_card().to_json()
+    assert foreign.card_inside(tmp_path / "emotion_model.h5") == tiny_card()
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    monkeypatch.setattr(foreign, "find_spec", lambda name: None if name == "h5py" else sys)
+    with pytest.raises(MissingExtra, match=r'h5py is not installed.*pip install "\.\[train\]"'):
+        foreign.as_onnx(tmp_path / "emotion_model.h5")

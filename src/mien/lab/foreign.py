@@ -46,20 +46,27 @@ def as_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") -> Path:
     """
     if not path.is_file():
         raise ModelMissing(f"There is no model file '{path}'", "Expected a .keras or .h5 file", "Check the path")
-    told = card_inside(path) or _card_beside(path)
+    told = card_of(path)
     labels, votes = (tuple(labels), ()) if labels or not told else (told.labels, told.vote_labels)
     scale = scale or (SCALES[0] if told else "")
     if not labels or scale not in SCALES:
+        if not zipfile.is_zipfile(path):
+            _refuse_without(("h5py",), path)  # it may have a card that nobody can read here
         happened = f"'{path}' does not say what its answers and its pixels are"
         remedy = "Add --labels angry,disgust,fear,... and --scale 0-1, 0-255 or -1-1"
         raise LabError(happened, "its labels in order and the scale of its pixels were expected", remedy)
     own = told if told and labels == told.labels and scale == SCALES[0] else None
     kept = home() / "converted" / f"{_key(path, labels, votes, scale, own)}.onnx"
     if not kept.is_file():
-        _refuse_without_keras(path)
+        _refuse_without(("keras", "tensorflow", "tf2onnx"), path)
         kept.parent.mkdir(parents=True, exist_ok=True)
         _turn(path, kept, labels, votes, scale, own)
     return kept
+
+
+def card_of(path: Path) -> ModelCard | None:
+    """The card in a Keras file that mien wrote, else that of the run in whose folder it lies; None without either."""
+    return card_inside(path) or _card_beside(path)
 
 
 def card_inside(path: Path) -> ModelCard | None:
@@ -89,8 +96,8 @@ def _key(path: Path, labels: Sequence[str], votes: Sequence[str], scale: str, ow
     return digest.hexdigest()[:32]
 
 
-def _refuse_without_keras(path: Path) -> None:
-    missing = [name for name in ("keras", "tensorflow", "tf2onnx") if find_spec(name) is None]
+def _refuse_without(packages: Sequence[str], path: Path) -> None:
+    missing = [name for name in packages if find_spec(name) is None]
     if missing:
         happened = f"'{path}' is a Keras file, and {', '.join(missing)} is not installed"
         raise MissingExtra(happened, "The extra 'train' brings it", f"Run {install_command('train')}")
