@@ -88,6 +88,14 @@ def test_why_there_is_no_test(second, why):
     assert why in told.text(found)
 
 
+def test_the_title_says_on_what_they_were_measured():
+    assert told.title(lab.compare([entry("a"), entry("b")])) == "Models on the public split"
+    [other] = [lab.replace(entry("b"), metrics={**entry().metrics, "split": "validation", "faces": 1500})]
+    assert told.title(lab.compare([other])) == "Models on the validation split: 1,500 faces"
+    both = lab.compare([entry("a", 0.8), other])
+    assert told.text(both).startswith("Models on the public split and the validation split\n\nmodel ")
+
+
 def test_the_files_hold_the_table(tmp_path):
     found = lab.compare([entry("a", trained=4000), entry("<b>", 0.6)])
     *_, page = told.write(tmp_path, found)

@@ -86,6 +86,19 @@ def read(folder: Path) -> Entry | None:
     return Entry(_name(metrics), folder.name, metrics, _right(folder / TABLE, metrics["faces"]), trained(folder))
 
 
+def has_model(folder: Path) -> bool:
+    """Whether a folder holds a model that can be evaluated anew; one that 'mien evaluate' wrote holds none."""
+    return (folder / RUN_FILE).is_file()
+
+
+def refuse_another_split(word: str, entry: Entry, split: str) -> None:
+    """A LabError where an evaluation is of another split than is asked for."""
+    told = entry.metrics["split"]
+    if told != split:
+        remedy = f"Add --split {told}, or evaluate its model on the {split} split"
+        raise LabError(f"'{word}' was evaluated on the {told} split", f"{split} was expected", remedy)
+
+
 def measured(found: Answers, metrics: Mapping[str, Any], model: Path) -> Entry:
     """A model that was evaluated just now; beside its file may lie the history of its training."""
     right = found.shares.argmax(1) == found.faces.labels

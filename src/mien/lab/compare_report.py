@@ -22,11 +22,20 @@ _NO_LUCK = 0.05
 _HEAD = ("model", "accuracy", "95 % interval", "no twins", "balanced", "ECE", "params", "MB", "ms", "trained")
 
 
+def title(found: Comparison) -> str:
+    """``Models on the public split: 3,589 faces``; without a count where not all saw as many."""
+    metrics = [entry.metrics for row in found.rows for entry in row.entries]
+    splits = " and ".join(f"the {split} split" for split in dict.fromkeys(each["split"] for each in metrics))
+    counts = {each.get("faces") for each in metrics}
+    faces = counts.pop() if len(counts) == 1 else None
+    return f"Models on {splits}" + (f": {faces:,} faces" if faces else "")
+
+
 def text(found: Comparison) -> str:
-    """The table, and below it the sentence about the best two."""
+    """The table below its title, and below it the sentence about the best two."""
     rows = [_HEAD, *map(_cells, found.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join([*(_line(row, widths) for row in rows), "", *sentences(found)]) + "\n"
+    return "\n".join([title(found), "", *(_line(row, widths) for row in rows), "", *sentences(found)]) + "\n"
 
 
 def rows(found: Comparison) -> list[dict[str, str]]:
@@ -52,7 +61,7 @@ def write(folder: Path, found: Comparison) -> list[Path]:
         "accuracy_and_speed.png": plots.png(drawn),
         "comparison.txt": text(found).encode(),
         "comparison.json": (json.dumps(figures(found), indent=1, ensure_ascii=False) + "\n").encode(),
-        "comparison.html": whole("Models compared", _body(found, plots.svg(drawn, "accuracy against speed"))).encode(),
+        "comparison.html": whole(title(found), _body(found, plots.svg(drawn, "accuracy against speed"))).encode(),
     }
     return [written(folder / name, content) for name, content in files.items()]
 
@@ -119,7 +128,7 @@ def _rival(row: Row) -> plots.Rival:
 
 
 def _body(found: Comparison, figure: str) -> Iterator[str]:
-    yield "<h1>Models compared</h1>"
+    yield f"<h1>{escape(title(found))}</h1>"
     yield table(_HEAD, ([escape(cell) for cell in _cells(row)] for row in found.rows))
     yield f"<p>{escape(' '.join(sentences(found)))}</p>"
     yield f"<figure style='max-width:46rem'>{figure}</figure>"

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from mien.apps.cli.bar import Bar
 from mien.apps.cli.choices import complete_models
 from mien.apps.cli.evaluate import SPLIT
-from mien.apps.cli.located import located
+from mien.apps.cli.located import LABELS, SCALE, each_located
 from mien.apps.cli.output import printable, remark, say
 
 if TYPE_CHECKING:
     from mien.lab.compare import Entry
-    from mien.lab.data import Faces
 
 EPILOG = """\b
 Examples:
@@ -30,19 +30,29 @@ Exit status: 0; 1 if a model, an evaluation or the data cannot be used; 2 for wr
 
 @click.command(epilog=EPILOG)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", shell_complete=complete_models)
-@click.option("--data", metavar="SRC", help="Faces with labels, for a RUN that was not evaluated yet.")
+@click.option("--data", metavar="SRC", help="Faces with labels: every model among RUN... is evaluated on them anew.")
 @SPLIT
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for table, figure and page.")
+@LABELS
+@SCALE
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as one line of JSON.")
 @click.pass_context
 def compare(
-    context: click.Context, /, runs: tuple[str, ...], data: str | None, split: str, out: Path | None, as_json: bool
+    context: click.Context,
+    /,
+    runs: tuple[str, ...],
+    data: str | None,
+    split: str,
+    out: Path | None,
+    labels: str | None,
+    scale: str | None,
+    as_json: bool,
 ) -> None:
     """Compare models on the same faces.
 
-    RUN is a folder that 'mien evaluate' wrote, or with --data a model from 'mien models', an .onnx
-    file or the folder of a training run. Runs of one recipe that differ in their seed become one row.
-    McNemar's test says whether the best two really differ.
+    RUN is a folder that 'mien evaluate' wrote, the folder of a finished training run, or with --data any
+    model: from 'mien models', an .onnx or Keras file. Runs of one recipe that differ in their seed become
+    one row. McNemar's test says whether the best two really differ.
     """
     from contextlib import nullcontext
 
@@ -51,38 +61,49 @@ def compare(
     from mien.lab.sheet import place
 
     with place(out) if out else nullcontext():
-        found = lab.compare(_entries(context, runs, data, split))
+        found = lab.compare(_entries(context, runs, data, split, (labels, scale)))
         page = told.write(out, found)[-1] if out else None
     say(json.dumps(told.figures(found), ensure_ascii=False) if as_json else told.text(found).rstrip())
     if page:
         remark(f"The whole comparison: {printable(str(page))}")
 
 
-def _entries(context: click.Context, runs: tuple[str, ...], data: str | None, split: str) -> list[Entry]:
+def _entries(
+    context: click.Context,
+    runs: tuple[str, ...],
+    data: str | None,
+    split: str,
+    words: tuple[str | None, str | None],
+) -> list[Entry]:
     """Everything evaluated is read before anything is evaluated, so that a mistyped word costs no time."""
-    from mien.lab.compare import read
+    from mien.lab.compare import has_model, read, refuse_another_split
 
     evaluated = {run: read(Path(run)) for run in runs}
-    models = {run: located(context, run) for run, entry in evaluated.items() if entry is None}
-    if models and data is None:
-        word = next(iter(models))
-        raise click.UsageError(f"'{word}' was not evaluated yet. Add --data, the faces to evaluate it on.", context)
-    faces = _faces(data) if models and data else None
-    return [entry or _measured(models[run], faces, split) for run, entry in evaluated.items()]
+    anew = [run for run, entry in evaluated.items() if entry is None or (data is not None and has_model(Path(run)))]
+    if data is not None or context.get_parameter_source("split") is not ParameterSource.DEFAULT:
+        for run, entry in evaluated.items():
+            if entry and run not in anew:
+                refuse_another_split(run, entry, split)
+    paths = each_located(context, anew, *words)
+    if anew and data is None:
+        happened = f"'{anew[0]}' was not evaluated yet. Add --data, the faces to evaluate it on."
+        raise click.UsageError(happened, context)
+    if data is not None and not anew:
+        raise click.UsageError(
+            "these are evaluations, with no model among them to evaluate. Leave --data out.", context
+        )
+    measured = {run: _measured(path, str(data), split) for run, path in zip(anew, paths, strict=True)}
+    return [measured.get(run) or entry for run, entry in evaluated.items() if run in measured or entry]
 
 
-def _faces(data: str) -> Faces:
-    from mien.lab.sources import read
-
-    with Bar() as bar:
-        return read(data, progress=bar.update).faces
-
-
-def _measured(path: Path, faces: Faces | None, split: str) -> Entry:
+def _measured(path: Path, data: str, split: str) -> Entry:
     from mien.lab.compare import measured
     from mien.lab.evaluate import examine
+    from mien.lab.sources.several import of_model
+    from mien.models import ModelCard
 
-    assert faces is not None, "faces were asked for where a model is to be measured"
+    with Bar() as bar:
+        faces = of_model(ModelCard.read(path), data, progress=bar.update)
     with Bar() as bar:
         found, metrics = examine(path, faces, split, augmented=False, progress=bar.update)
     return measured(found, metrics, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -31,6 +32,22 @@ def located(context: click.Context, model: str, labels: str | None = None, scale
         )
     except ModelMissing as error:
         raise click.UsageError(str(error), context) from error
+
+
+def each_located(context: click.Context, models: Sequence[str], labels: str | None, scale: str | None) -> list[Path]:
+    """The files of several; ``labels`` and ``scale`` are for the Keras files among them that do not say both."""
+    if models and not any(map(is_keras, models)):
+        _plain(context, models[0], labels, scale)
+    words = [(None, None) if _says_itself(model) else (labels, scale) for model in models]
+    return [located(context, model, *word) for model, word in zip(models, words, strict=True)]
+
+
+def _says_itself(model: str) -> bool:
+    if not is_keras(model):
+        return True
+    from mien.lab.foreign import card_of
+
+    return card_of(Path(model)) is not None
 
 
 def readable(model: str, labels: str | None = None, scale: str | None = None) -> str:

@@ -12,7 +12,7 @@ from mien.apps.cli.bar import Bar
 from mien.apps.cli.choices import complete_models
 from mien.apps.cli.data_source import extras
 from mien.apps.cli.evaluate import SPLIT
-from mien.apps.cli.located import LABELS, SCALE, is_keras, located
+from mien.apps.cli.located import LABELS, SCALE, each_located
 from mien.apps.cli.output import printable, remark, say
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def robustness(
         from mien.lab.sources import read
         from mien.models import load_classifier
 
-    words = [(labels, scale) if is_keras(model) else (None, None) for model in models]
-    paths = [located(context, model, *word) for model, word in zip(models, words, strict=True)]
+    paths = each_located(context, models, labels, scale)
     with place(out):
         with Bar() as bar:
             faces = read(data, progress=bar.update).faces
