@@ -186,6 +186,14 @@ def test_a_click_on_a_face_opens_the_network_on_it(page):
     page.select_option("[name=versus]", "surprise")
     expect(page.locator("[data-title]")).to_have_text("Why it looks happy rather than surprise")
     assert "versus=surprise" in page.url
+    page.select_option("[name=versus]", "")
+    expect(page.locator(".board")).to_contain_text("Bright parts made it say happy.")
+    # What is asked for is not what it said.
+    page.select_option("[name=target]", "sad")
+    expect(page.locator("[data-title]")).to_have_text("Evidence for sad")
+    expect(page.locator(".board")).to_contain_text("Bright parts speak for sad.")
+    page.select_option("[name=target]", "")
+    expect(page.locator("[data-title]")).to_have_text("Why it looks happy")
     with page.expect_response(re.compile("methods=occlusion")):
         page.select_option("[name=methods]", "occlusion")
     expect(page.locator("[data-waiting]")).to_be_hidden()

@@ -36,7 +36,8 @@ function where(told) {
 }
 
 function evidence(told, shown) {
-  return shown?.versus ? `Warm parts speak for ${shown.target}, cold ones for ${shown.versus}.` : `Bright parts made it say ${told.target}.`;
+  if (shown?.versus) return `Warm parts speak for ${shown.target}, cold ones for ${shown.versus}.`;
+  return told.target === told.emotion ? `Bright parts made it say ${told.target}.` : `Bright parts speak for ${told.target}.`;
 }
 
 function parts(told) {

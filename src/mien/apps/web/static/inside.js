@@ -1,7 +1,8 @@
 // The network opened on one face. The picture stays in the tab; what is asked stands in the address.
-import { el, looks } from "./dom.js";
+import { el } from "./dom.js";
 import { dropPlace } from "./drop.js";
 import { board } from "./board.js";
+import { why } from "./reading.js";
 import { hold, tab } from "./tab.js";
 import { patiently, query, tooLarge } from "./talk.js";
 
@@ -65,7 +66,7 @@ export function start(root, go) {
       labels(said);
       remember(said);
       board(one("board"), told, tab.photo, size);
-      one("title").textContent = `Why it ${looks(told.target)}${told.versus ? ` rather than ${told.versus}` : ""}`;
+      one("title").textContent = why(told);
       if (view === "steps") await steps();
     } catch (error) {
       if (error.name !== "AbortError") trouble(error.message);

@@ -57,6 +57,12 @@ export function doubts(reading) {
   return words;
 }
 
+// The heading over an explanation: what was asked for is not always what it said.
+export function why({ emotion, target, versus }) {
+  const asked = target === emotion ? `Why it ${looks(target)}` : `Evidence for ${target}`;
+  return versus ? `${asked} rather than ${versus}` : asked;
+}
+
 export function mixture(reading) {
   const mixed = ranked(reading.mixture);
   return mixed.length > 1 ? `A mixture: people would see ${listed(mixed.map(([label, part]) => `${percent(part)} ${label}`))}.` : "";
