@@ -200,3 +200,22 @@ def test_the_command_asks_where_to(desk, teachers, capsys):
     assert "-o FILE" in capsys.readouterr().err
     assert mien("distill", "bas", "--data", desk / "fer2013.csv", "-o", desk / "t.npz") == 2
     assert "Did you mean 'base'?" in capsys.readouterr().err
+
+
+def test_a_recipe_that_comes_with_mien_goes_by_its_name(desk, teachers, capsys):
+    words = ("distill", teachers[0], "--data", desk / "fer2013.csv", "--one-pass", "--recipe")
+    assert mien(*words, "small", "-o", desk / "own.npz") == 0
+    assert f"mien train small --set teach.targets={desk / 'own.npz'}" in capsys.readouterr().err
+    assert mien(*words, "small") == 2
+    assert "-o FILE" in capsys.readouterr().err
+    assert mien(*words, "smal", "-o", desk / "other.npz") == 1
+    assert "Did you mean 'small'?" in capsys.readouterr().err
+
+
+def test_labels_and_scale_are_for_keras_files_among_the_teachers(desk, teachers, capsys):
+    words = ("--data", desk / "fer2013.csv", "-o", desk / "t.npz")
+    (desk / "net.h5").write_bytes(b"a net")
+    assert mien("distill", teachers[0], desk / "net.h5", *words) == 1
+    assert "Add --labels angry,disgust" in capsys.readouterr().err
+    assert mien("distill", teachers[0], *words, "--labels", "sad,happy", "--scale", "0-1") == 2
+    assert "are for Keras files" in capsys.readouterr().err

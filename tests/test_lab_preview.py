@@ -86,6 +86,7 @@ def test_without_keras_the_command_that_brings_it_is_told(tmp_path, capsys, monk
         ([], 2, "--out"),
         (["nowhere.jpg", "-o", "sheet.png"], 1, "nowhere.jpg"),
         (["-o", "sheet.png", "--recipe", "no.toml"], 1, "no recipe at no.toml"),
+        (["-o", "sheet.png", "--recipe", "basik"], 1, "Did you mean 'basic'?"),
     ],
 )
 def test_what_cannot_be_shown_is_said(arguments, status, said, capsys, tmp_path, monkeypatch):

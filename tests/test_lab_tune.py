@@ -286,6 +286,14 @@ def test_a_recipe_that_cannot_be_trained_ends_the_search(desk, tmp_path, capsys)
     assert "Did you mean 'residual'" in capsys.readouterr().err
 
 
+def test_a_recipe_that_comes_with_mien_goes_by_its_name(desk, tmp_path, capsys):
+    words = ("--space", desk / "space.toml", "--data", tmp_path / "none.csv", "-o", tmp_path / "o")
+    assert mien("tune", "residual", *words) == 1
+    assert "no data at" in capsys.readouterr().err
+    assert mien("tune", "resdual", *words) == 1
+    assert "Did you mean 'residual'?" in capsys.readouterr().err
+
+
 def test_a_search_needs_its_words(desk, tmp_path, capsys):
     assert mien("tune", desk / "tiny.toml", "--data", desk / "faces") == 2
     assert "--space" in capsys.readouterr().err

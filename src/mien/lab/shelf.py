@@ -15,12 +15,17 @@ _PLACES = (Path(__file__).with_name("recipes"), Path(__file__).parents[3] / "rec
 def recipe(word: str) -> Recipe:
     """The recipe at a path, or of that name."""
     names = names_there()
-    if word in names and not Path(word).is_file():
+    if is_name(word):
         return Recipe.read(_place() / f"{word}.toml")
     if os.sep in word or Path(word).suffix or Path(word).is_file():
         return Recipe.read(word)
     known = f"there are {', '.join(names)}, and TOML files"
     raise LabError(f"There is no recipe '{word}'", known, nearest(word, names))
+
+
+def is_name(word: str) -> bool:
+    """Whether the word names a recipe that comes with mien; a file of that name goes before it."""
+    return word in names_there() and not Path(word).is_file()
 
 
 def of_net(name: str) -> Recipe:

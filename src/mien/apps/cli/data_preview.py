@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   mien data augment-preview -o augmented.png
-  mien data augment-preview photo.jpg -o mine.png --seed 3
+  mien data augment-preview photo.jpg -o mine.png --seed 3 --recipe basic
 """
 
 
@@ -29,9 +29,9 @@ Examples:
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The sheet, a .png file."
 )
-@click.option("--recipe", type=click.Path(path_type=Path), help="Whose augmentation is shown; else the usual one.")
+@click.option("--recipe", metavar="RECIPE", help="A file or a name: its augmentation is shown, else the usual one.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Other seeds show other chances.")
-def augment_preview(face: str | None, out: Path, recipe: Path | None, seed: int) -> None:
+def augment_preview(face: str | None, out: Path, recipe: str | None, seed: int) -> None:
     """Show what augmentation does to a face.
 
     Each transformation has a row, all of them together have the last. FACE is a picture; without it a face is drawn.
@@ -41,9 +41,10 @@ def augment_preview(face: str | None, out: Path, recipe: Path | None, seed: int)
         raise click.BadParameter(f"'{out}' does not end in .png", param_hint="--out")
     with extras():
         from mien import plots
-        from mien.lab.recipe import Recipe
+        from mien.lab import shelf
+        from mien.lab.recipe import Augment
 
-        settings = (Recipe.read(recipe) if recipe else Recipe()).augment
+        settings = shelf.recipe(recipe).augment if recipe else Augment()
         pixels = _given(face) if face else _drawn(seed)
         with _hushed():
             from mien.lab import preview

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mien.apps.cli.bar import Bar
 from mien.apps.cli.choices import complete_models
 from mien.apps.cli.data_source import extras, writing
-from mien.apps.cli.located import located
+from mien.apps.cli.located import LABELS, SCALE, each_located
 from mien.apps.cli.output import printable, remark, say
 from mien.errors import OutputError
+
+if TYPE_CHECKING:
+    from mien.lab.recipe import Recipe
 
 EPILOG = """\b
 Examples:
   mien distill base small.onnx --data faces --recipe student.toml
   mien distill base --data faces --recipe student.toml -o targets/base.npz --one-pass
+  mien distill base --data faces --recipe small -o teachers.npz --one-pass
 
 \b
 The student's recipe then says
@@ -35,9 +41,11 @@ Exit status: 0; 1 if a teacher, the recipe or the data cannot be used; 2 for wro
 @click.command(epilog=EPILOG)
 @click.argument("teachers", nargs=-1, required=True, metavar="TEACHER...", shell_complete=complete_models)
 @click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
-@click.option("--recipe", type=click.Path(path_type=Path), help="The student's: which faces it learns from.")
+@click.option("--recipe", metavar="RECIPE", help="The student's, a file or a name: which faces it learns from.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="The .npz; else where RECIPE says.")
 @click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0.1, 20), help="Above 1: softer.")
+@LABELS
+@SCALE
 @click.option("--one-pass", is_flag=True, help="One look at each face instead of ten.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one line.")
@@ -47,34 +55,38 @@ def distill(
     /,
     teachers: tuple[str, ...],
     data: str,
-    recipe: Path | None,
+    recipe: str | None,
     out: Path | None,
     temperature: float,
+    labels: str | None,
+    scale: str | None,
     one_pass: bool,
     force: bool,
     as_json: bool,
 ) -> None:
     """Write what teachers say of the training faces.
 
-    TEACHER is a model from 'mien models', an .onnx file or the folder of a training run. Each looks at every face ten
-    times, mirrored and moved; the mean of what they say goes into one small file. Only faces the student learns from
-    are asked about: those held out of training, PublicTest and PrivateTest never are.
+    TEACHER is a model from 'mien models', an .onnx or Keras file, or the folder of a training run. Each looks at every
+    face ten times, mirrored and moved; the mean of what they say goes into one small file. Only faces the student
+    learns from are asked about: those held out of training, PublicTest and PrivateTest never are.
     """
     with extras():
         from mien.lab import distill as lab
+        from mien.lab import shelf
         from mien.lab.recipe import Recipe
         from mien.lab.sheet import written
-        from mien.lab.sources import read
+        from mien.lab.sources.several import of_run
 
-    student = Recipe.read(recipe) if recipe else Recipe()
-    target = out or (student.beside(student.teach.targets) if student.teach.targets else None)
+    student = shelf.recipe(recipe) if recipe else Recipe()
+    named = bool(recipe) and shelf.is_name(str(recipe))  # beside a recipe of mien's own nothing is written
+    target = out or (student.beside(student.teach.targets) if student.teach.targets and not named else None)
     if target is None:
         raise click.UsageError("where to? Add -o FILE, or a --recipe that has teach.targets.", context)
     if target.exists() and not force:
         raise OutputError(f"'{target}' is there already", "targets need a new file", "name another, or --force")
-    paths = [located(context, word) for word in teachers]
+    paths = each_located(context, teachers, labels, scale)
     with Bar() as bar:
-        faces = read(data, progress=bar.update).faces
+        faces = of_run(student, data, bar.update)
     with Bar() as bar:
         found = lab.distill(paths, faces, student, temperature=temperature, many=not one_pass, progress=bar.update)
     with writing(target):
@@ -83,8 +95,15 @@ def distill(
     written(target, content)
     facts = {"file": str(target), "bytes": len(content), **found.taught.facts}
     say(json.dumps(facts, ensure_ascii=False) if as_json else _told(target, len(content), found))
+    remark(printable(_to_use(target, student, str(recipe) if named else "")))
+
+
+def _to_use(target: Path, student: Recipe, name: str) -> str:
+    """How the student hears of the targets: from its recipe, or where that is mien's own from the command line."""
+    if name:
+        return f"Train the student with: mien train {name} --set teach.targets={shlex.quote(str(target))}"
     beside = os.path.relpath(target, student.place).replace(os.sep, "/")
-    remark(f'The student\'s recipe says: [teach] targets = "{printable(beside)}"')
+    return f'The student\'s recipe says: [teach] targets = "{beside}"'
 
 
 def _told(target: Path, size: int, found: object) -> str:

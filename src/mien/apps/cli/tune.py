@@ -39,7 +39,7 @@ Ctrl-C and SIGTERM: the same command goes on.
 
 
 @click.command(epilog=EPILOG)
-@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("recipe")
 @click.option("--space", required=True, type=click.Path(path_type=Path), metavar="FILE", help="What to try, as TOML.")
 @click.option("--trials", default=20, show_default=True, type=click.IntRange(1), help="Until so many were tried.")
 @click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Or until so much time is over.")
@@ -47,21 +47,22 @@ Ctrl-C and SIGTERM: the same command goes on.
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="Else tuned/ and the recipe's name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the best trial as one line.")
 def tune(
-    recipe: Path, space: Path, trials: int, hours: float | None, data: str | None, out: Path | None, as_json: bool
+    recipe: str, space: Path, trials: int, hours: float | None, data: str | None, out: Path | None, as_json: bool
 ) -> None:
     """Search for better settings of RECIPE.
 
-    Each trial is a training with other settings; those that lie behind are ended early. The folder receives the study
-    (study.db), trials.csv, best.toml, and figures of which settings made the difference. Killed at any moment, the
-    same command goes on. What the recipe holds out stays untouched: settings are chosen on other Training faces.
+    RECIPE is a TOML file, or the name of one that comes with mien. Each trial is a training with other settings; those
+    that lie behind are ended early. The folder receives the study (study.db), trials.csv, best.toml, and figures of
+    which settings made the difference. Killed at any moment, the same command goes on. What the recipe holds out stays
+    untouched: settings are chosen on other Training faces.
     """
     with extras(), hushed():
+        from mien.lab import shelf
         from mien.lab import space as spaces
         from mien.lab import tune as lab
-        from mien.lab.recipe import Recipe
         from mien.lab.sheet import place
 
-        start, tried = Recipe.read(recipe), spaces.read(space)
+        start, tried = shelf.recipe(recipe), spaces.read(space)
         folder = out or Path("tuned", start.name)
         with place(folder):
             faces = _faces(start, data)
@@ -77,11 +78,10 @@ def tune(
 
 
 def _faces(recipe: Recipe, data: str | None) -> Faces:
-    from mien.lab.sources import read
-    from mien.lab.sources.several import of_recipe
+    from mien.lab.sources.several import of_run
 
     with Bar() as bar:
-        return read(data, progress=bar.update).faces if data else of_recipe(recipe, bar.update)
+        return of_run(recipe, data, bar.update)
 
 
 class _View:
