@@ -20,6 +20,7 @@ from desktop import everything, opened, words_of
 from films import EXAMPLES, film_of, two_people
 from mien import Engine, media
 from mien.apps.desktop.theme import Theme
+from mien.errors import MienError
 from mien.labels import colour
 from screen import one_screen, press, seen, window
 from test_live import Device
@@ -206,6 +207,30 @@ def test_a_camera_that_is_unplugged_says_so_and_is_released(display, engine):
         driven.settle()
         assert "Start the camera" in driven.says()
     assert device.released == 1
+
+
+def test_a_camera_goes_on_after_what_nobody_foresaw_and_says_what_fails_inside(display, engine, monkeypatch):
+    with opened(display, lambda *, model, detector: engine, lambda source: Device()) as driven:
+        driven.desk.show("camera")
+        driven.desk.camera.start("0", False)
+        driven.until(lambda: driven.window.pages["camera"].pane is not None)
+        pane, shown = driven.window.pages["camera"].pane, []
+
+        def show(view):
+            shown.append(view.number)
+            if len(shown) == 1:
+                raise ZeroDivisionError("none")
+
+        pane._show = show
+        driven.until(lambda: len(shown) > 3)
+        assert [type(bug) for bug in driven.window.bugs] == [ZeroDivisionError]
+        driven.window.bugs.clear()
+        monkeypatch.setattr(pane._insides, "error", MienError("The map cannot be drawn"))
+        driven.until(lambda: "The map cannot be drawn." in driven.says())
+        driven.desk.ground.say("Ready again.")
+        driven.wait(0.1)
+        assert "Ready again." in driven.says()
+        del pane, show
 
 
 def test_closing_the_window_releases_the_camera(display, engine):

@@ -121,6 +121,7 @@ class Page(ttk.Frame):
             shades=theme.shades,
             lit=self._lit,
             keep=camera.keep,
+            failed=self._window.desk.ground.problem,
         )
         self.pane.grid(row=1, column=0, sticky="nsew")
         return around

@@ -58,13 +58,17 @@ class Pane(tk.Frame):
         shades: Shades = DARK,
         lit: Callable[[dict[str, bool]], None] | None = None,
         keep: Callable[[View], None] | None = None,
+        failed: Callable[[MienError], None] | None = None,
     ) -> None:
         """A window with switches of its own is told by ``lit`` which are on, and shows no line of keys.
+
+        It hears by ``failed`` what did not work: the line of keys is where that would stand.
 
         ``keep`` takes snapshots; without it they become files in ``folder``.
         """
         super().__init__(parent, background=shades.ground)
         self._shades, self._told_lit, self._keep = shades, lit, keep
+        self._failed, self._complaint = failed, None  # type: tuple[Callable[[MienError], None] | None, MienError | None]
         self._watching, self._quit, self._folder = watching, quit, folder or Path.cwd()
         self._insides = Insides(looker, watching.newest)
         self._framing = framing_of(looker.card, looker.detector)
@@ -200,6 +204,13 @@ class Pane(tk.Frame):
         self._message.configure(text=words)
         self._message_until = monotonic() + _MESSAGE
 
+    def _complain(self, error: MienError) -> None:
+        if self._failed is None:
+            self._say(str(error))
+        elif error is not self._complaint:
+            self._complaint = error
+            self._failed(error)
+
     # What is shown
 
     def _tick(self) -> None:
@@ -221,7 +232,7 @@ class Pane(tk.Frame):
             self._seen, self.looks = seen.number, seen.rate
             self._below.show(seen)
         if self._insides.error:
-            self._say(str(self._insides.error))
+            self._complain(self._insides.error)
         elif monotonic() > self._message_until:
             self._message.configure(text="")
 
