@@ -16,6 +16,7 @@ import pytest
 
 from films import two_people
 from mien.apps.web import filming
+from mien.types import Quality
 from tabs import tab
 from web import ASTRONAUT, HOPPER, PORTRAITS, app_of, listening, service
 
@@ -276,6 +277,35 @@ def test_one_frame_is_on_its_way_at_a_time(page):
     page.click("[data-stop]")
     assert flying["all"] >= 4
     assert flying["most"] == 1
+
+
+@pytest.mark.parametrize("button", ["pause", "stop"])
+def test_no_frame_leaves_after_the_camera_was_paused_or_closed(page, button):
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if "/api/v1/readings" in request.url else None)
+    opened(page, "/live")
+    # A frame that is being made when the button is pressed, and is ready later.
+    page.evaluate("""() => {
+      const own = HTMLCanvasElement.prototype.toBlob;
+      HTMLCanvasElement.prototype.toBlob = function (done, ...how) {
+        window.give = () => own.call(this, done, ...how);
+      };
+    }""")
+    page.click("[data-start]")
+    until(page, "window.give !== undefined")
+    page.click(f"[data-{button}]")
+    page.evaluate("window.give()")
+    page.wait_for_timeout(500)
+    assert sent == []
+
+
+def test_a_face_that_is_hard_to_judge_is_said_to_be(page, monkeypatch):
+    with monkeypatch.context() as poor:
+        poor.setattr("mien.engine.judge", lambda *_: Quality(False, "the face is blurred"))
+        opened(page, "/live")
+        page.click("[data-start]")
+        expect(page.locator("[data-doubts]")).to_have_text("Hard to judge: the face is blurred.")
+    expect(page.locator("[data-doubts]")).not_to_contain_text("Hard to judge")
 
 
 def test_the_camera_stops_when_the_tab_is_hidden_or_left(page):

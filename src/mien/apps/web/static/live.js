@@ -3,7 +3,7 @@ import { el, face, hue, looks, percent, say, save } from "./dom.js";
 import { camera, stopCamera } from "./camera.js";
 import { frame } from "./drop.js";
 import { canvas, paintCrop, paintMap, paintOver } from "./paint.js";
-import { headline, liveBars } from "./reading.js";
+import { doubts, headline, liveBars } from "./reading.js";
 import { timeline } from "./timeline.js";
 import { ask, query } from "./talk.js";
 
@@ -13,11 +13,12 @@ export function start(root) {
   const one = name => root.querySelector(`[data-${name}]`);
   const video = one("video"), over = one("over"), state = one("state");
   const show = liveBars(one("bars")), line = timeline(one("timeline"), one("legend")), layers = within(one("layers"));
-  let stream = null, paused = false, inside = false, sending = null, times = [], last = null, left = false;
+  // going stops the reading of frames, and the frame that is on its way with it.
+  let stream = null, paused = false, inside = false, going = new AbortController(), times = [], last = null, left = false;
 
   one("start").addEventListener("click", open);
   one("stop").addEventListener("click", () => close("The camera is off."));
-  one("pause").addEventListener("click", () => { paused = !paused; pressed("pause", paused, paused ? "Go on" : "Pause"); paused ? video.pause() : again(); });
+  one("pause").addEventListener("click", pause);
   one("inside").addEventListener("click", () => { inside = !inside; pressed("inside", inside); one("within").hidden = !inside; });
   one("shot").addEventListener("click", snapshot);
   const hidden = () => { if (document.hidden) close("The camera was closed, because this tab was hidden."); };
@@ -53,13 +54,15 @@ export function start(root) {
     if (!stream) return;
     stopCamera(stream);
     stream = null;
-    sending?.abort();
+    going.abort();
     video.srcObject = null;
     one("live").hidden = true;
     one("notice").hidden = false;
     problem(words);
     line.clear();
+    over.getContext("2d").clearRect(0, 0, over.width, over.height);
     times = [];
+    last = null;
   }
 
   function problem(words) {
@@ -67,34 +70,37 @@ export function start(root) {
     one("problem").hidden = !words;
   }
 
-  async function again() {
-    await video.play();
-    loop();
+  function pause() {
+    paused = !paused;
+    pressed("pause", paused, paused ? "Go on" : "Pause");
+    if (paused) { going.abort(); video.pause(); }
+    else video.play().then(loop, () => {});
   }
 
   async function loop() {
-    if (sending) return;
-    while (stream && !paused) {
+    if (!stream || paused) return;
+    going.abort();
+    const { signal } = going = new AbortController();
+    while (!signal.aborted) {
       const picture = await frame(video, WIDTH, 0.8);
+      if (signal.aborted) return;
       if (!picture) { await rest(50); continue; }
       try {
-        await send(picture);
+        await send(picture, signal);
       } catch (error) {
-        if (error.name === "AbortError") break;
+        if (signal.aborted) return;
         state.textContent = error.message;
         await rest(error.status === 429 || error.status === 503 ? 1000 * Math.max(error.after, 1) : 2000);
       }
     }
-    sending = null;
   }
 
-  async function send(picture) {
-    sending = new AbortController();
+  async function send(picture, signal) {
     const began = performance.now();
     const path = inside ? `/api/v1/looks?${query({ name: "camera.jpg", maps: MAPS })}` : `/api/v1/readings?${query({ name: "camera.jpg" })}`;
-    const answer = await (await ask(path, { method: "POST", body: picture, kind: "image/jpeg", signal: sending.signal })).json();
+    const answer = await (await ask(path, { method: "POST", body: picture, kind: "image/jpeg", signal })).json();
+    if (signal.aborted) return;
     const result = answer.picture ?? answer.pictures[0];
-    if (!stream) return;
     told(result, performance.now() - began);
     if (inside) layers(answer.look);
     last = result;
@@ -115,7 +121,8 @@ export function start(root) {
     } else {
       one("looks").textContent = "\u00a0";
     }
-    line.add(now / 1000, first?.scores ?? null);
+    one("doubts").textContent = first ? doubts(first).join(" ") : "";
+    line.add(now / 1000, first?.quality.ok ? first.scores : null);
   }
 
   async function snapshot() {
@@ -144,10 +151,11 @@ function boxesOn(on, result, scale, mirrored) {
   on.save();
   on.scale(scale, scale);
   on.font = "600 15px system-ui, sans-serif";
-  for (const { box: [x, y, w, h], emotion, scores, uncertain } of result.faces) {
-    const words = `${emotion}${uncertain ? "?" : ""} ${percent(scores[emotion])}`, wide = on.measureText(words).width + 14;
+  for (const { box: [x, y, w, h], emotion, scores, uncertain, quality } of result.faces) {
+    const unsure = uncertain || !quality.ok;
+    const words = `${emotion}${unsure ? "?" : ""} ${percent(scores[emotion])}`, wide = on.measureText(words).width + 14;
     on.lineWidth = 3;
-    on.setLineDash(uncertain ? [9, 6] : []);
+    on.setLineDash(unsure ? [9, 6] : []);
     on.strokeStyle = hue(emotion);
     on.strokeRect(x, y, w, h);
     const top = y > 28 ? y - 27 : y + 5;
