@@ -22,6 +22,13 @@ def test_the_expression_looks(label, said):
     assert words.looks(label) == said
 
 
+def test_what_was_asked_for_is_called_what_it_said_only_if_it_did():
+    assert words.why("happy", "happy") == "Why it looks happy"
+    assert words.why("fear", "fear", "sad") == "Why it looks afraid rather than sad"
+    assert words.why("happy", "fear") == "Evidence for fear"
+    assert words.why("happy", "sad", "happy") == "Evidence for sad rather than happy"
+
+
 def test_a_headline_says_how_sure_it_is():
     assert words.headline(HAPPY) == "looks happy · 93 %"
     unsure = reading(("fear", 0.4), ("sad", 0.6), uncertain="no share is large")

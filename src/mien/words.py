@@ -43,6 +43,12 @@ def looks(label: str) -> str:
     return f"looks {adjective(label)}"
 
 
+def why(answer: str, target: str, versus: str | None = None) -> str:
+    """Over an explanation: ``Why it looks happy``, and ``Evidence for sad`` where that was asked and not answered."""
+    asked = f"Why it {looks(target)}" if target == answer else f"Evidence for {target}"
+    return f"{asked} rather than {versus}" if versus else asked
+
+
 def percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
 
