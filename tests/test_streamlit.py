@@ -188,11 +188,13 @@ def inside_of(path: Path = PORTRAITS):
 def test_inside_is_asked_by_face_expression_and_method():
     page = inside_of()
     assert "Why it looks" in said(page)
-    page.selectbox(key="target").select("happy")
+    page.selectbox(key="target").select("happy").run()
+    assert "Evidence for happy" in said(page)
+    assert "Why it looks" not in said(page)
+    page.selectbox(key="face").select(2)
     page.selectbox(key="versus").select("sad")
     page.selectbox(key="method").select("occlusion").run()
     assert "Why it looks happy rather than sad" in said(page)
-    page.selectbox(key="face").select(2).run()
     assert not page.exception
 
 

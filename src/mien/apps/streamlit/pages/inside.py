@@ -17,7 +17,7 @@ from mien.engine import Engine
 from mien.explain import Explanation, Layer
 from mien.explain.question import AUTO, METHODS
 from mien.types import FrameResult
-from mien.words import NO_FACE, NO_FACE_HELP, looks
+from mien.words import NO_FACE, NO_FACE_HELP, why
 
 #: What each method does.
 _METHODS = {
@@ -110,8 +110,7 @@ def _asked(engine: Engine, photo: Photo, many: int) -> Asked:
 def _said(told: Explanation, one: Read, number: int) -> None:
     assert isinstance(one.result, FrameResult), "a failure has no face"
     reading = one.result.readings[number - 1]
-    rather = f" rather than {told.versus}" if told.versus else ""
-    st.header(f"Why it {escaped(looks(told.target) + rather)}", anchor=False)
+    st.header(escaped(why(told.emotions.top, told.target, told.versus)), anchor=False)
     with st.expander("What it said", icon=":material/face:"):
         st.html(faces.card(reading, number, len(one.result), one.faces[number - 1]))
     for note in told.notes:
