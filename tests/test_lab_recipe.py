@@ -15,7 +15,7 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_recipe_is_readable_and_says_how_it_is_run(path):
     assert Recipe.read(path).name == path.stem
-    assert f"recipes/{path.name}" in path.read_text("utf-8").partition("\nname")[0]
+    assert f"\n#   mien train recipes/{path.name} --data " in path.read_text("utf-8").partition("\nname")[0]
 
 
 def test_there_are_recipes():
