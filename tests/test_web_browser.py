@@ -288,14 +288,15 @@ def test_no_frame_leaves_after_the_camera_was_paused_or_closed(page, button):
     page.evaluate("""() => {
       const own = HTMLCanvasElement.prototype.toBlob;
       HTMLCanvasElement.prototype.toBlob = function (done, ...how) {
-        window.give = () => own.call(this, done, ...how);
+        window.give = () => own.call(this, blob => { done(blob); window.given = true; }, ...how);
       };
     }""")
     page.click("[data-start]")
     until(page, "window.give !== undefined")
     page.click(f"[data-{button}]")
     page.evaluate("window.give()")
-    page.wait_for_timeout(500)
+    until(page, "window.given")
+    page.wait_for_timeout(300)
     assert sent == []
 
 
