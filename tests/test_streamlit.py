@@ -13,7 +13,7 @@ if not os.environ.get("MIEN_REQUIRE_BROWSER"):
     pytest.importorskip("streamlit", reason="the page needs the extra 'streamlit'")
 
 from made_runs import made_run
-from mien.apps.streamlit import faces, films, sets, timeline, trials, uploads
+from mien.apps.streamlit import engines, faces, films, sets, timeline, trials, uploads
 from mien.apps.streamlit.choosing import plain
 from mien.apps.streamlit.held import Photo
 from mien.apps.streamlit.shown import escaped
@@ -74,6 +74,38 @@ def test_a_sample_is_read_and_put_away():
     [clear] = [button for button in page.button if button.label == "Clear"]
     clear.click().run()
     assert "Two portraits" in [button.label for button in page.button]
+
+
+def test_nothing_of_a_photo_that_is_put_away_stays():
+    page = inside_of(ASTRONAUT)
+    page.button_group(key="view").set_value("Step by step").run()
+    page.button_group(key="view").set_value("Softmax").run()
+    made = ("what was read", "face explained", "inside drawn", "journey")
+    assert all(page.session_state[slot] for slot in made)
+    [another] = [button for button in page.button if button.label == "Another photo"]
+    another.click().run()
+    assert [slot for slot in made if page.session_state.get(slot)] == []
+
+
+def test_what_was_read_stays_when_a_photo_joins_and_goes_with_its_own():
+    page = upload(page_test().run(), photo(ASTRONAUT))
+    [(first, read)] = page.session_state["what was read"].items()
+    upload(page, photo(ASTRONAUT), photo(PORTRAITS))
+    assert page.session_state["what was read"][first] is read
+    assert len(page.session_state["what was read"]) == 2
+    upload(page, photo(PORTRAITS))
+    assert first not in page.session_state["what was read"]
+
+
+def test_two_models_of_one_name_read_for_themselves(monkeypatch, tmp_path):
+    for name, labels in (("one", ("happy", "sad")), ("two", ("bored", "sad"))):
+        (tmp_path / f"{name}.onnx").write_bytes(tiny_model(tiny_card(labels=labels, vote_labels=())))
+    both = tuple(str(tmp_path / f"{name}.onnx") for name in ("one", "two"))
+    monkeypatch.setattr(engines, "models", lambda: both)
+    page = upload(page_test().run(), photo(ASTRONAUT))
+    page.selectbox(key="model").select(both[1]).run()
+    [read] = page.session_state["what was read"].values()
+    assert read.result.readings[0].emotions.labels == ("bored", "sad")
 
 
 def test_readings_are_the_engines_own():

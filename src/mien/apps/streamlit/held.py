@@ -17,6 +17,10 @@ from mien.types import Pixels
 
 Made = TypeVar("Made")
 
+#: Where in the visit's state what was read is, by picture, and what was made of one face; every key begins with the
+#: key of its picture.
+READS, EXPLAINED, DRAWN, JOURNEY = "what was read", "face explained", "inside drawn", "journey"
+
 #: Where in the visit's state the pictures are, and which face of which of them is looked into.
 _PHOTOS, _FACE = "photos in hand", "face looked into"
 
@@ -47,6 +51,17 @@ def hold(several: Iterable[Photo]) -> None:
     """These pictures, and none of those before them."""
     st.session_state[_PHOTOS] = tuple(several)[:PHOTOS]
     st.session_state.pop(_FACE, None)
+    forget_others()
+
+
+def forget_others() -> None:
+    """Nothing stays that was made of pictures which are not in hand."""
+    there = {photo.key for photo in photos()}
+    read = st.session_state.get(READS, {})
+    st.session_state[READS] = {key: made for key, made in read.items() if key[0] in there}
+    for slot in (EXPLAINED, DRAWN, JOURNEY):
+        if slot in st.session_state and st.session_state[slot][0][0] not in there:
+            forget(slot)
 
 
 def look_into(photo: Photo, face: int) -> None:

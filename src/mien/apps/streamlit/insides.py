@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mien.apps.streamlit.held import Photo, kept
+from mien.apps.streamlit.held import DRAWN, EXPLAINED, JOURNEY, Photo, kept
 from mien.engine import Engine
 from mien.explain import Explanation, Layer, journey, pictures
 from mien.types import Pixels
@@ -46,11 +46,11 @@ def explained(engine: Engine, asked: Asked) -> Explanation:
         )
         return replace(told, source=asked.photo.name)
 
-    return kept("face explained", asked.key, make)
+    return kept(EXPLAINED, asked.key, make)
 
 
 def drawn(asked: Asked, view: str, make: Callable[[], list[Drawn]]) -> list[Drawn]:
-    return kept("inside drawn", (*asked.key, view), make)
+    return kept(DRAWN, (*asked.key, view), make)
 
 
 def where(asked: Asked, told: Explanation) -> list[Drawn]:
@@ -96,7 +96,7 @@ def steps(engine: Engine, asked: Asked, told: Explanation) -> str:
     def make() -> str:
         return journey.page(told, asked.photo.pixels(), _ends(engine))
 
-    return kept("journey", asked.key, make)
+    return kept(JOURNEY, asked.key, make)
 
 
 def _ends(engine: Engine) -> list[str]:

@@ -10,15 +10,13 @@ import streamlit as st
 
 from mien import words
 from mien.apps.streamlit import faces, reads
-from mien.apps.streamlit.held import Photo
+from mien.apps.streamlit.held import READS, Photo
 from mien.apps.streamlit.reads import Read
 from mien.engine import Engine
 from mien.types import Failure, FrameResult
 
 #: What Markdown and Streamlit's own words would take for more than a letter.
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])")
-
-_READS = "what was read"
 
 
 def escaped(said: str) -> str:
@@ -28,10 +26,12 @@ def escaped(said: str) -> str:
 
 def read_all(engine: Engine, photos: Sequence[Photo]) -> list[Read]:
     """Each picture read once for a choice of model and detector; what is no longer in hand is forgotten."""
-    known: dict[tuple[str, ...], Read] = st.session_state.get(_READS, {})
-    keys = {photo: (photo.key, engine.card.name, engine.detector) for photo in photos}
+    known: dict[tuple[str, ...], Read] = st.session_state.get(READS, {})
+    # By what was chosen: a model in a file of one's own may call itself as another does.
+    chosen = st.session_state["model"], st.session_state["detector"]
+    keys = {photo: (photo.key, *chosen) for photo in photos}
     # Whoever clicks meanwhile begins this anew: what was read by then stays read.
-    made = st.session_state[_READS] = {key: known[key] for key in keys.values() if key in known}
+    made = st.session_state[READS] = {key: known[key] for key in keys.values() if key in known}
     new = [photo for photo in photos if keys[photo] not in made]
     bar = st.progress(0.0, "Reading …") if len(new) > 1 else None
     for done, photo in enumerate(new):

@@ -6,7 +6,7 @@ import streamlit as st
 
 from mien import words
 from mien.apps.streamlit import engines, shown, uploads
-from mien.apps.streamlit.held import Photo, hold, look_into
+from mien.apps.streamlit.held import Photo, forget_others, hold, look_into
 
 _OPEN = "camera open"
 
@@ -20,6 +20,7 @@ def page() -> str | None:
     taken = st.camera_input("Take a picture", key="taken")
     uploads.lying("camera", [taken])
     if taken is None:
+        forget_others()
         return None
     photo = Photo("camera.jpg", taken.getvalue())
     engine = engines.current()
@@ -33,7 +34,8 @@ def page() -> str | None:
 
 
 def close() -> None:
-    st.session_state.pop(_OPEN, None)
+    if st.session_state.pop(_OPEN, None):
+        forget_others()
 
 
 def _notice() -> None:
