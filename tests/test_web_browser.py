@@ -174,6 +174,24 @@ def test_a_key_is_asked_for_once(chromium, tmp_path):
         expect(page.locator(".someone")).to_have_count(1)
 
 
+def test_a_key_is_asked_for_before_a_film_is_sent(chromium, film):
+    locked = listening(app_of(keys=("open sesame",)))
+    with locked as (host, port), tab(chromium, f"http://{host}:{port}", fine=EXPECTED) as page:
+        sent = []
+        page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+        opened(page, "/video")
+        page.select_option("[name=fps]", "5")
+        page.set_input_files("[data-file]", film)
+        page.fill("dialog input", "wrong")
+        page.click("dialog >> text=Use it")
+        page.wait_for_timeout(200)
+        assert sent == []
+        page.fill("dialog input", "open sesame")
+        page.click("dialog >> text=Use it")
+        expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
+        assert len(sent) == 1
+
+
 # Inside
 
 
@@ -355,6 +373,15 @@ def test_a_film_is_followed_and_shown(page, film):
     expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
     assert page.locator(".track-film rect").count() >= 2
     until(page, "document.querySelector('.film').readyState >= 1")
+    # All that a mouse finds on the lines is in the list as well, for keys.
+    page.focus(".track-film summary >> nth=0")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    told = page.evaluate("document.activeElement.textContent")
+    assert re.fullmatch(r"[\d.]+ s to [\d.]+ s: looks \w+, up to \d+\u00a0%", told)
+    page.evaluate("document.querySelector('.film').currentTime = 3")
+    page.keyboard.press("Enter")
+    until(page, f"Math.abs(document.querySelector('.film').currentTime - {float(told.split()[0])}) < 0.1")
     with page.expect_download() as saved:
         page.click("text=Events (CSV)")
     assert "happy" in saved.value.path().read_text()

@@ -28,6 +28,11 @@ export async function ask(path, { method = "GET", body, kind, accept = "applicat
   }
 }
 
+// Where a server needs a key, it is asked for here and tried on something small: a film would be sent in vain.
+export async function unlock() {
+  if (told.locked) await ask("/api/v1/models");
+}
+
 async function sentence(answer) {
   try {
     return (await answer.json()).detail ?? `The server answered ${answer.status}.`;

@@ -2,7 +2,7 @@
 import { clock, el, face, hue, looks, percent, say, svg, told } from "./dom.js";
 import { dropPlace } from "./drop.js";
 import { ENDS, follow, removed, upload } from "./job.js";
-import { ask, keep, query, tooLarge } from "./talk.js";
+import { ask, keep, query, tooLarge, unlock } from "./talk.js";
 
 const NAMES = { "report.html": "Report", "faces.csv": "Faces (CSV)", "events.csv": "Events (CSV)", "subtitles.vtt": "Subtitles (WebVTT)", "film.webm": "Painted film" };
 
@@ -18,8 +18,11 @@ export function start(root) {
   async function begin(file) {
     const mine = fresh(file.name), large = tooLarge(file, told.maxFilmBytes);
     if (large) return fail(large);
-    tell("Sending …");
+    tell("");
     try {
+      await unlock();
+      if (mine !== film) return;
+      tell("Sending …");
       const words = query({ name: file.name, fps: form.fps.value, blur: form.blur.checked ? 1 : "" });
       const sent = await upload(`/api/v1/videos?${words}`, file, part => { if (mine === film) { bar.max = 1; bar.value = part; } }, mine.sending.signal);
       if (mine !== film) return;
@@ -179,17 +182,21 @@ function result(job, again, removeAll) {
     problem);
 }
 
-// One person's events along the film; a click goes there.
+// One person's events along the film, and the same in words; a click on one goes there.
 function track(person, found, film) {
   const span = Math.max(found.end - found.start, 0.001), own = found.events.filter(event => event.person === person.person);
-  const line = svg("svg", { viewBox: "0 0 1000 36", preserveAspectRatio: "none", role: "img", "aria-label": own.map(event => `${clock(event.start)} to ${clock(event.end)}: ${looks(event.label)}`).join("; ") || "no expression lasted" });
+  const line = svg("svg", { viewBox: "0 0 1000 36", preserveAspectRatio: "none", role: "img", "aria-label": `Person ${person.person} along the film` });
+  const seek = event => { film.currentTime = event.start; film.scrollIntoView({ block: "center" }); };
   for (const event of own) {
-    const piece = svg("rect", { x: 1000 * (event.start - found.start) / span, width: Math.max(1000 * (event.end - event.start) / span, 2), y: 0, height: 36, fill: hue(event.label) },
-      svg("title", {}, `${looks(event.label)}, ${clock(event.start)} to ${clock(event.end)}, up to ${percent(event.peak)}`));
-    piece.addEventListener("click", () => { film.currentTime = event.start; film.scrollIntoView({ block: "center" }); });
+    const piece = svg("rect", { x: 1000 * (event.start - found.start) / span, width: Math.max(1000 * (event.end - event.start) / span, 2), y: 0, height: 36, fill: hue(event.label) }, svg("title", {}, words(event)));
+    piece.addEventListener("click", () => seek(event));
     line.append(piece);
   }
   const most = Object.entries(person.looks).slice(0, 3).map(([label, part]) => el("span", {}, face(label), ` ${label} ${percent(part)} `));
   return el("section", { class: "track-film" }, el("h3", {}, `Person ${person.person}`), line,
-    el("p", { class: "legend muted" }, `${clock(person.seen)} in sight. `, most));
+    el("p", { class: "legend muted" }, `${clock(person.seen)} in sight. `, most),
+    own.length ? el("details", {}, el("summary", {}, own.length === 1 ? "One event" : `${own.length} events`),
+      el("ul", {}, own.map(event => el("li", {}, el("button", { type: "button", onclick: () => seek(event) }, face(event.label), words(event)))))) : el("p", {}, "No expression lasted."));
 }
+
+const words = event => `${clock(event.start)} to ${clock(event.end)}: ${looks(event.label)}, up to ${percent(event.peak)}`;
