@@ -11,6 +11,7 @@ from PIL import Image
 
 from mien import media
 from mien.errors import MienError, SourceError, SourceMissing, SourceTooLarge, SourceUnreadable
+from mien.media.names import plain
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PORTRAITS = (EXAMPLES / "portraits.jpg").read_bytes()
@@ -305,3 +306,18 @@ def test_every_kind_of_bytes_is_the_same_picture(tmp_path):
 def test_a_picture_is_a_frozen_value():
     with pytest.raises(AttributeError):
         media.picture(PORTRAITS).name = "other"
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("holiday.jpg", "holiday.jpg"),
+        ("/etc/passwd", "passwd"),
+        ("C:\\photos\\me.png", "me.png"),
+        ("a\r\nSet-Cookie: b\ud800.jpg", "aSet-Cookie: b.jpg"),
+        ("x" * 500, "x" * 120),
+        (" \t/", "picture"),
+    ],
+)
+def test_a_name_that_was_sent_is_shown_and_no_more(sent, told):
+    assert plain(sent) == told

@@ -15,6 +15,9 @@ from mien.errors import nearest
 #: A message stays a message, whatever was taken for a path.
 _LONGEST = 240
 
+#: So much is enough of a name that somebody sends.
+_SENT = 120
+
 #: More names than this are not compared for a hint.
 _COMPARED = 5000
 
@@ -48,6 +51,12 @@ def shown(source: object) -> str:
 
 
 _ARTICLES = {"<bytes>": "What came as bytes", "<image>": "The PIL image", "<array>": "The array"}
+
+
+def plain(name: str) -> str:
+    """A name that came with a file, without folders and what cannot be printed: for showing, never for opening."""
+    last = re.split(r"[/\\]", name)[-1]
+    return "".join(filter(str.isprintable, last)).strip()[:_SENT] or "picture"
 
 
 def is_address(source: object) -> bool:

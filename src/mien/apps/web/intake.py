@@ -17,10 +17,8 @@ from mien.apps.web.problems import Problem
 from mien.apps.web.settings import Settings
 from mien.errors import SourceUnreadable
 from mien.media.decode import decoded
+from mien.media.names import plain
 from mien.types import Pixels
-
-#: A name in an answer is for people; this much of it is enough.
-_LONGEST = 120
 
 #: So many maps of a layer are sent where nobody says how many, and at most.
 MAPS, MOST_MAPS = 12, 256
@@ -155,13 +153,6 @@ def from_base64(text: str) -> bytes:
         raise ValueError(str(error)) from error
 
 
-def plain(name: str) -> str:
-    """A file's own name without its folders and without what is no letter: for showing, never for opening."""
-    last = re.split(r"[/\\]", name)[-1]
-    kept = "".join(c for c in last if c.isprintable() and not "\ud800" <= c <= "\udfff").strip()
-    return kept[:_LONGEST] or "picture"
-
-
 def number(words: dict[str, str], name: str, least: int, most: int) -> int | None:
     """A whole number that a request may give, or None."""
     given = words.get(name, "").strip()
@@ -188,4 +179,4 @@ def choice(words: dict[str, str], name: str) -> str | None:
 def _word(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deep"
-    return plain(str(error))[:_LONGEST].rstrip(".")
+    return plain(str(error)).rstrip(".")

@@ -12,10 +12,11 @@ from flask import Blueprint, Response, jsonify, request
 
 from mien import compat
 from mien.apps.web.api.readings import pixels_of
-from mien.apps.web.intake import Upload, as_json, form_of, from_base64, plain
+from mien.apps.web.intake import Upload, as_json, form_of, from_base64
 from mien.apps.web.problems import Problem, status_of
 from mien.apps.web.service import Service, service
 from mien.errors import MienError, SourceError, SourceUnreadable
+from mien.media.names import plain
 
 routes = Blueprint("analyze", __name__)
 

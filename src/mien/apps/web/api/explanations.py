@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from mien.apps.web.api import seen
 from mien.apps.web.api.readings import engine_for, pixels_of, read_pixels
-from mien.apps.web.intake import MAPS, MOST_MAPS, Asked, asked, choice, number, plain, wanted
+from mien.apps.web.intake import MAPS, MOST_MAPS, Asked, asked, choice, number, wanted
 from mien.apps.web.problems import Problem
 from mien.apps.web.service import Service, service
 from mien.apps.web.stages import stage
@@ -18,6 +18,7 @@ from mien.engine import Engine, framing_of
 from mien.errors import MienError, nearest
 from mien.explain import Explanation
 from mien.faces.crop import cut
+from mien.media.names import plain
 from mien.types import Pixels
 
 routes = Blueprint("explanations", __name__)
