@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from mien.errors import install_command
+from mien.lab import scores
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/guide.md", "CONTRIBUTING.md"]
+PAGES = ["README.md", "docs/guide.md", "docs/training.md", "CONTRIBUTING.md"]
 #: Pages without commands.
-OTHERS = ["docs/architecture.md", "docs/recipes.md", "docs/training.md", "benchmarks/README.md", "SECURITY.md"]
+OTHERS = ["docs/architecture.md", "docs/recipes.md", "benchmarks/README.md", "SECURITY.md"]
 ROOMS = re.compile(r"^```\n(src/mien/.*?)^```$", re.DOTALL | re.MULTILINE)
 #: Options that name what a command writes.
 WRITING = ("--csv", "--annotate", "-o")
@@ -115,6 +116,18 @@ def test_the_json_shown_has_the_keys_that_are_printed(desk):
     assert list(shown) == list(printed)
     assert list(shown["faces"][0]) == list(printed["faces"][0])
     assert list(shown["faces"][0]["scores"]) == list(printed["faces"][0]["scores"])
+
+
+def test_every_figure_of_an_evaluation_is_explained(desk):
+    pytest.importorskip("matplotlib")
+    mien = [sys.executable, "-m", "mien"]
+    run([*mien, "data", "sample", "faces", "--faces", "210"], desk)
+    done = run([*mien, "evaluate", "--data", "faces", "--one-pass", "-o", "out", "--json"], desk)
+    table = text("docs/training.md").partition("| key in `metrics.json` |")[2].partition("\n\n")[0]
+    told = {key for row in table.splitlines()[2:] for key in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert told == {*json.loads(done.stdout), "training"}
+    assert f"{scores.DRAWS:,} bootstrap draws" in table
+    assert f"in {scores.BINS} bins" in table
 
 
 @pytest.mark.parametrize("page", [*PAGES, *OTHERS])
