@@ -96,9 +96,9 @@ def test_a_backend_that_nobody_knows_is_one_sentence():
         (
             "torch",
             "torch",
-            "run on torch, which is not installed. Training runs on tensorflow, torch, jax. pip install torch",
+            'run on torch, which is not installed. Training runs on tensorflow, torch, jax. pip install "torch"',
         ),
-        ("jax", "jax.numpy", "pip install jax, or set KERAS_BACKEND=tensorflow"),
+        ("jax", "jax.numpy", 'pip install "jax", or set KERAS_BACKEND=tensorflow'),
         ("", "jax", "run on jax, which"),  # as Keras's own file of settings may have it
         ("numpy", "jax", "run on 'numpy'"),
         ("openvino", "openvino", "run on 'openvino'"),

@@ -78,12 +78,12 @@ def _entries(
     """Everything evaluated is read before anything is evaluated, so that a mistyped word costs no time."""
     from mien.lab.compare import has_model, read, refuse_another_split
 
-    evaluated = {run: read(Path(run)) for run in runs}
-    anew = [run for run, entry in evaluated.items() if entry is None or (data is not None and has_model(Path(run)))]
+    once = list(dict.fromkeys(runs))
+    kept = {run: entry for run in once if (entry := read(Path(run)))}
+    anew = [run for run in once if run not in kept or (data is not None and has_model(Path(run)))]
     if data is not None or context.get_parameter_source("split") is not ParameterSource.DEFAULT:
-        for run, entry in evaluated.items():
-            if entry and run not in anew:
-                refuse_another_split(run, entry, split)
+        for run in kept.keys() - anew:
+            refuse_another_split(run, kept[run], split)
     paths = each_located(context, anew, *words)
     if anew and data is None:
         happened = f"'{anew[0]}' was not evaluated yet. Add --data, the faces to evaluate it on."
@@ -93,7 +93,7 @@ def _entries(
             "these are evaluations, with no model among them to evaluate. Leave --data out.", context
         )
     measured = {run: _measured(path, str(data), split) for run, path in zip(anew, paths, strict=True)}
-    return [measured.get(run) or entry for run, entry in evaluated.items() if run in measured or entry]
+    return [(kept | measured)[run] for run in once]
 
 
 def _measured(path: Path, data: str, split: str) -> Entry:

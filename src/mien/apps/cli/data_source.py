@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mien.apps.cli.bar import Bar
-from mien.errors import LabError, MissingExtra, OutputError, install_command, nearest
+from mien.errors import INSTALL, LabError, MissingExtra, OutputError, install_command, nearest
 
 if TYPE_CHECKING:
     from mien.lab.sources import Source
@@ -91,7 +91,7 @@ def _without(backend: str) -> LabError:
     """Why Keras cannot begin on this backend."""
     there = f"training runs on {', '.join(BACKENDS)}"
     if backend in BACKENDS:
-        remedy = f"pip install {backend}, or set KERAS_BACKEND={BACKENDS[0]}"
+        remedy = f"{INSTALL.format(what=backend)}, or set KERAS_BACKEND={BACKENDS[0]}"
         return LabError(f"Keras is to run on {backend}, which is not installed", there, remedy)
     remedy = nearest(backend, BACKENDS) or f"Set KERAS_BACKEND={BACKENDS[0]}"
     return LabError(f"Keras is to run on '{backend}'", there, remedy)
