@@ -6,6 +6,7 @@ import socket
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -17,6 +18,10 @@ pytest.importorskip("gradio")
 from films import EXAMPLES, film_of, two_people
 from gradio_page import SERVE, address_of, as_json, served, start
 from mien import Engine
+from mien.apps.gradio.lines import Lines
+from mien.apps.gradio.sending import Sent
+from mien.apps.gradio.video import Reading
+from mien.errors import SourceError
 
 PORTRAITS, HOPPER = EXAMPLES / "portraits.jpg", EXAMPLES / "hopper.jpg"
 
@@ -146,6 +151,52 @@ def test_a_film_that_is_none_is_refused(page, tmp_path):
         with pytest.raises(Exception, match=name) as refused:
             page.watch(tmp_path / name)
         assert str(page.folder) not in str(refused.value)
+
+
+def test_a_long_film_of_many_people_is_held_as_it_is_drawn():
+    lines, shares = Lines(), {"happy": 0.25, "sad": 0.75}
+    for frame in range(6000):
+        for person in range(9):
+            # The last people come and go.
+            lines.add(person if person < 6 else 10 * (frame // 40) + person, frame / 25, shares)
+        assert len(lines) <= 20_001
+    for person in (0, 5):
+        told = list(lines.of(person))
+        assert 100 < len(told) <= 400
+        times = [seconds for seconds, _ in told]
+        assert times == sorted(times)
+        assert times[0] == 0
+        assert times[-1] > 235
+        assert np.ptp(np.diff(times)) < 1e-6
+        assert told[-1][1] == shares
+    assert all(list(lines.of(10 * part + 8)) for part in range(150))
+    assert list(lines.of(None)) == list(lines.of(99_999)) == []
+
+
+@pytest.fixture
+def keeper(tmp_path):
+    return SimpleNamespace(GRADIO_CACHE=str(tmp_path / "cache"), temp_files=set())
+
+
+def test_a_film_that_nobody_waits_for_at_its_end_is_still_to_be_removed(engine, keeper, tmp_path):
+    film = film_of(tmp_path / "clip.mp4", two_people(), 0.6)
+    with Reading(engine, Sent(film, "clip.mp4"), 5, False, keeper) as reading:
+        next(reading.news())
+        reading._thread.join()
+    assert {Path(each).name for each in keeper.temp_files} == set(reading.files) > {"film.webm", "report.html"}
+    assert {str(each) for each in Path(keeper.GRADIO_CACHE).rglob("*.*") if each.is_file()} == keeper.temp_files
+
+
+def test_a_film_that_nobody_waits_for_in_the_middle_leaves_nothing(engine, keeper, tmp_path):
+    film = film_of(tmp_path / "long.mp4", two_people(), 60, 25, "-preset", "ultrafast")
+    with Reading(engine, Sent(film, "long.mp4"), 25, False, keeper):
+        pass
+    assert list(Path(keeper.GRADIO_CACHE).iterdir()) == []
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(SourceError, match="is empty"):
+        Reading(engine, Sent(tmp_path / "empty.mp4", "empty.mp4"), 5, False, keeper)
+    assert list(Path(keeper.GRADIO_CACHE).iterdir()) == []
+    assert keeper.temp_files == set()
 
 
 def test_there_are_three_endpoints_and_no_others(page):

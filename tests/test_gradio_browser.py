@@ -22,7 +22,7 @@ if not os.environ.get("MIEN_REQUIRE_BROWSER"):
 
 from playwright.sync_api import expect
 
-from gradio_page import served
+from gradio_page import SERVE, served
 from mien import Engine, words
 
 PORTRAITS, ASTRONAUT, HOPPER = (EXAMPLES / f"{name}.jpg" for name in ("portraits", "astronaut", "hopper"))
@@ -208,6 +208,36 @@ def test_a_film_can_be_stopped_and_leaves_nothing(chromium, site, tmp_path):
         page.locator("#video-stop").click()
         expect(page.locator("#video-said")).to_contain_text("Nothing of the film is kept")
         assert len([path for path in site.kept() if path.name == "faces.csv"]) == len(before) - 1
+
+
+def test_after_a_film_that_cannot_be_read_another_can(chromium, site, tmp_path):
+    (tmp_path / "text.mp4").write_text("no film")
+    with opened(chromium, site, "Video") as page:
+        send(page, "video-input", tmp_path / "text.mp4")
+        expect(page.locator("#video-input [data-testid='Film-player'], #video-input video")).to_be_attached()
+        page.locator("#video-begin").click()
+        expect(page.get_by_test_id("toast-body")).to_contain_text("text.mp4")
+        expect(page.locator("#video-begin")).to_be_visible()
+        expect(page.locator("#video-stop")).to_be_hidden()
+
+
+BROKEN = """
+from mien import Engine
+engine = Engine.load(detector="haar")
+def watch(*_, **__):
+    yield 1 / 0
+Engine.watch = watch
+"""
+
+
+def test_after_what_nobody_foresaw_another_film_can_be_read(chromium, tmp_path, film):
+    with served(tmp_path, ["-c", BROKEN + SERVE]) as site, opened(chromium, site, "Video") as page:
+        send(page, "video-input", film)
+        expect(page.locator("#video-input video")).to_be_visible()
+        page.locator("#video-begin").click()
+        expect(page.get_by_test_id("toast-body")).to_contain_text("This is a bug in mien: ZeroDivisionError.")
+        expect(page.locator("#video-begin")).to_be_visible()
+        expect(page.locator("#video-stop")).to_be_hidden()
 
 
 def test_no_film_is_told(chromium, site):

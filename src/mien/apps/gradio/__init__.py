@@ -9,7 +9,7 @@
     told.py       MienError in Gradio's language
     photo.py      a photo, read; shown.py  a result in Gradio's components
     camera.py     a camera, after its notice
-    video.py      a film, its people over time
+    video.py      a film, its people over time; lines.py  as much of that as is drawn
     inside.py     what the network sees; opened.py  an explanation as pictures
     models.py     what the models say of themselves
     api.py        /read, /explain and /watch

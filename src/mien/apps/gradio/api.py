@@ -83,12 +83,12 @@ class Api:
         """Whose expression looks like what in a film, and when: facts, and files (report, tables, subtitles, film)."""
         with told():
             engine, given = self._engines.get(model), _given(film)
-            reading = Reading(engine, given, _rate(fps), bool(blur), self._film.GRADIO_CACHE)
-            for _ in reading.news():
-                pass
+            with Reading(engine, given, _rate(fps), bool(blur), self._film) as reading:
+                for _ in reading.news():
+                    pass
         assert reading.gathered is not None, "nobody stops it here"
         named = {"source": given.name, "detector": engine.detector, "model": engine.card.name}
-        return {**named, **reading.gathered.facts}, [str(path) for path in reading.files(self._film).values()]
+        return {**named, **reading.gathered.facts}, [str(path) for path in reading.files.values()]
 
 
 def _file(label: str, example: str) -> Any:

@@ -9,6 +9,8 @@ import gradio as gr
 
 from mien.errors import MienError
 
+_TITLE = "That did not work"
+
 
 @contextmanager
 def told() -> Iterator[None]:
@@ -19,7 +21,12 @@ def told() -> Iterator[None]:
         raise refused(str(error)) from error
 
 
+def bug(error: BaseException) -> gr.Error:
+    """What nobody foresaw: its trace goes to whoever serves the page, and visitors hear no more than its name."""
+    return gr.Error(f"This is a bug in mien: {type(error).__name__}.", duration=20, title=_TITLE)
+
+
 def refused(sentence: str) -> gr.Error:
     # The page takes it for HTML, programs for text: names out of files are in it, and no tag may come of one.
     plain = sentence.replace("<", "‹").replace(">", "›")
-    return gr.Error(plain, duration=20, title="That did not work", print_exception=False)
+    return gr.Error(plain, duration=20, title=_TITLE, print_exception=False)

@@ -6,9 +6,10 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Self
 
 import gradio as gr
 import pandas as pd
@@ -17,15 +18,13 @@ from mien import words
 from mien.apps.film.gathered import Gathered, Order, gather
 from mien.apps.gradio import shown
 from mien.apps.gradio.engines import Engines
+from mien.apps.gradio.lines import Lines
 from mien.apps.gradio.sending import MAX_FILM_BYTES, MAX_FILM_SECONDS, MB, Sent, sent
-from mien.apps.gradio.told import refused, told
+from mien.apps.gradio.told import bug, refused, told
 from mien.engine import Engine
 from mien.errors import MienError
 from mien.moments import Told
 from mien.moments.words import clock
-
-#: So many points of a person's shares are drawn.
-_POINTS = 400
 
 _EMPTY = f"""Whose expression looks like what, and when: people keep their number, and what lasts is an event.
 
@@ -34,44 +33,51 @@ What is made of a film is removed after 15 minutes."""
 
 
 class Reading:
-    """One film, read in a thread of its own, that can be stopped in the middle."""
+    """One film, read in a thread of its own, that can be stopped in the middle. To be used in a ``with`` block.
 
-    def __init__(self, engine: Engine, film: Sent, fps: float, hidden: bool, cache: str) -> None:
-        Path(cache).mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix="film-", dir=cache))
+    What came of it lies in the folder of the component ``keeper``, which has it removed in time, also where nobody
+    waits for it any more.
+    """
+
+    def __init__(self, engine: Engine, film: Sent, fps: float, hidden: bool, keeper: Any) -> None:
+        source = film.film()
+        Path(keeper.GRADIO_CACHE).mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="film-", dir=keeper.GRADIO_CACHE))
         self.left = threading.Event()
-        self.points: list[tuple[int, float, dict[str, float]]] = []
+        self.lines = Lines()
         self.gathered: Gathered | None = None
         self.error: BaseException | None = None
         self._facts: SimpleQueue[dict[str, Any]] = SimpleQueue()
-        self._engine = engine
-        self._order = Order(film.film(), film.name, self.folder, fps, MAX_FILM_SECONDS, hidden)
+        self._engine, self._keeper = engine, keeper
+        self._order = Order(source, film.name, self.folder, fps, MAX_FILM_SECONDS, hidden)
         self._thread = threading.Thread(target=self._run, name="mien-film", daemon=True)
         self._thread.start()
 
     def news(self) -> Iterator[dict[str, Any]]:
-        """How far it is, each time that changes, until it ends; whoever stops listening stops it."""
-        try:
-            while self._thread.is_alive() or not self._facts.empty():
-                try:
-                    yield self._facts.get(timeout=0.2)
-                except Empty:
-                    continue
-        finally:
-            self.left.set()
-            self._thread.join()
-            if self.gathered is None:
-                shutil.rmtree(self.folder, ignore_errors=True)
+        """How far it is, each time that changes, until it ends."""
+        while self._thread.is_alive() or not self._facts.empty():
+            with suppress(Empty):
+                yield self._facts.get(timeout=0.2)
         if isinstance(self.error, MienError):
             raise _of_film(self.error, self._order)
         if self.error is not None:
-            raise self.error
+            raise bug(self.error) from self.error
 
-    def files(self, keeper: Any) -> dict[str, Path]:
-        """What came of it, by name; the component ``keeper`` has it removed in time, also where nobody waits for it."""
-        files = {name: self.folder / name for name in (self.gathered.results if self.gathered else ())}
-        keeper.temp_files.update(map(str, files.values()))
-        return files
+    @property
+    def files(self) -> dict[str, Path]:
+        """What came of it, by name."""
+        return {name: self.folder / name for name in (self.gathered.results if self.gathered else ())}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it, wherever it is: nobody waits any more."""
+        self.left.set()
+        self._thread.join()
+        self._keeper.temp_files.update(map(str, self.files.values()))
+        if self.gathered is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self) -> None:
         try:
@@ -84,7 +90,7 @@ class Reading:
     def _seen(self, told_: Told) -> None:
         for reading in told_.moment:
             if reading.track is not None and reading.quality.ok:
-                self.points.append((reading.track, told_.moment.seconds, dict(reading.emotions.shares)))
+                self.lines.add(reading.track, told_.moment.seconds, dict(reading.emotions.shares))
 
 
 class VideoTab:
@@ -105,42 +111,42 @@ class VideoTab:
             with gr.Column(scale=6, min_width=320):
                 self._said = gr.Markdown(_EMPTY, elem_classes="said", elem_id="video-said")
                 painted = gr.Video(label="What was read", visible=False, buttons=["download"], elem_id="video-seen")
-        points = gr.State(None, time_to_live=900)
+        lines = gr.State(None, time_to_live=900)
         with gr.Column(visible=False) as found:
             person = gr.Radio([], label="Person", elem_id="video-person")
             plot = shown.timeline(labels, "What their expression looked like", "video-plot", height=330)
             gr.HTML(shown.key(shown.hues(labels)), padding=False)
             events = _events()
             files = gr.Files(label="Report, tables, subtitles and the film", interactive=False, elem_id="video-files")
-        gr.on(
+        begun = gr.on(
             [begin.click],
             self._read,
             [self._film, fps, hidden, model],
-            [self._said, begin, stop, painted, found, points, person, plot, events, files],
+            [self._said, begin, stop, painted, found, lines, person, plot, events, files],
             preprocess=False,
             api_visibility="private",
             show_progress="minimal",
             show_progress_on=self._said,
             **queue,
         )
+        # Whatever went wrong: the next film can be read.
+        begun.failure(
+            lambda: [_EMPTY, *_ready()], outputs=[self._said, begin, stop], api_visibility="private", queue=False
+        )
         stop.click(self._stop, queue=False, api_visibility="private")
-        person.input(_shares, [points, person], plot, queue=False, api_visibility="private", show_progress="hidden")
+        person.input(_shares, [lines, person], plot, queue=False, api_visibility="private", show_progress="hidden")
 
     def _read(self, payload: Any, fps: float, hidden: bool, model: str, request: gr.Request) -> Iterator[list[Any]]:
         film, nothing = sent(payload), [gr.skip()] * 5
         if film is None:
             raise refused("There is no film yet. Drop one above, or choose it.")
-        with told():
-            reading = Reading(self._engines.get(model), film, float(fps), bool(hidden), self._film.GRADIO_CACHE)
+        buttons = [gr.Button(visible=False), gr.Button(visible=True)]
+        with told(), Reading(self._engines.get(model), film, float(fps), bool(hidden), self._film) as reading:
             self._readings[str(request.session_hash)] = reading
-            buttons = [gr.Button(visible=False), gr.Button(visible=True)]
-            yield ["The film is opened …", *buttons, gr.Video(None, visible=False), gr.Column(visible=False), *nothing]
             try:
+                yield ["The film is opened …", *buttons, gr.Video(visible=False), gr.Column(visible=False), *nothing]
                 for facts in reading.news():
                     yield [progress(facts), *[gr.skip()] * 9]
-            except MienError:
-                yield [_EMPTY, *_ready(), *[gr.skip()] * 7]
-                raise
             finally:
                 self._readings.pop(str(request.session_hash), None)
         yield self._result(reading)
@@ -148,13 +154,13 @@ class VideoTab:
     def _result(self, reading: Reading) -> list[Any]:
         if reading.gathered is None:
             return ["Stopped. Nothing of the film is kept.", *_ready(), *[gr.skip()] * 7]
-        facts, made = reading.gathered.facts, reading.files(self._film)
+        facts, made = reading.gathered.facts, reading.files
         people = [one["person"] for one in facts["found"]["people"]]
         first = people[0] if people else None
         chooser = gr.Radio([(f"Person {one}", one) for one in people], value=first, visible=len(people) > 1)
         film = gr.Video(str(made["film.webm"]) if "film.webm" in made else None, visible="film.webm" in made)
         rows = [_row(event) for event in facts["found"]["events"]]
-        kept = [gr.Column(visible=True), reading.points, chooser, _shares(reading.points, first), rows]
+        kept = [gr.Column(visible=True), reading.lines, chooser, _shares(reading.lines, first), rows]
         return [_summary(facts), *_ready(), film, *kept, [str(path) for path in made.values()]]
 
     def _stop(self, request: gr.Request) -> None:
@@ -211,9 +217,8 @@ def _row(event: dict[str, Any]) -> list[Any]:
     return [event["person"], looked, clock(event["start"]), clock(event["end"]), words.percent(event["peak"])]
 
 
-def _shares(points: list[tuple[int, float, dict[str, float]]] | None, person: int | None) -> pd.DataFrame:
-    """One person's shares over the film, thinned out evenly."""
-    own = [(at, shares) for track, at, shares in points or () if track == person]
-    thinned = own[:: max(-(-len(own) // _POINTS), 1)]
-    rows = [(round(at, 2), label, share) for at, shares in thinned for label, share in shares.items()]
+def _shares(lines: Lines | None, person: int | None) -> pd.DataFrame:
+    """One person's shares over the film."""
+    own = lines.of(person) if lines else ()
+    rows = [(round(at, 2), label, share) for at, shares in own for label, share in shares.items()]
     return pd.DataFrame(rows, columns=["seconds", "expression", "share"])
