@@ -8,9 +8,11 @@ import pytest
 
 from mien.errors import LabError
 from mien.lab import calibrate, drawn, votes
-from mien.lab.evaluate import answers, evaluate, figures, fingerprint
+from mien.lab.evaluate import HELD_OUT, answers, evaluate, figures, fingerprint
 from mien.lab.passes import Passes, views
+from mien.lab.recipe import Data
 from mien.lab.scores import log_loss
+from mien.lab.splits import held_out
 from mien.labels import EMOTIONS, VOTES
 from mien.models import ModelCard, load_classifier
 from mien.models.onnx import Outputs
@@ -141,6 +143,19 @@ def test_a_model_that_sees_colour_and_another_side(faces):
 def test_the_held_out_faces_are_those_of_the_models_own_recipe(faces):
     card = tiny_card(recipe={"data": {"held_out": 70}})
     assert answers(load_classifier(tiny_model(card)), faces, augmented=False).held_out == 70
+
+
+def test_faces_that_the_model_may_have_learned_from_calibrate_nothing(faces):
+    """With a few rows less, others would be held out than were."""
+    recipe = {"data": {"held_out": 70}}
+    aside = faces.take(held_out(Data(held_out=70), faces))
+    model = load_classifier(tiny_model(tiny_card(recipe=recipe, scores={HELD_OUT: fingerprint(aside)})))
+    assert answers(model, faces, augmented=False).held_out == 70
+    fewer = faces.take(np.arange(len(faces)) % 50 > 0)
+    found = answers(model, fewer, augmented=False)
+    assert (found.held_out, found.calibrated) == (0, None)
+    with pytest.raises(LabError, match="no Training faces that the model held out"):
+        answers(model, fewer, "validation")
 
 
 def test_progress_ends_where_it_said_it_would(classifier, faces):

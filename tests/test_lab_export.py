@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 
 import numpy as np
 import onnx
@@ -17,7 +18,7 @@ keras = pytest.importorskip("keras")
 export = pytest.importorskip("mien.lab.export")
 pytestmark = pytest.mark.train
 
-from mien.lab import checkpoint, nets  # noqa: E402
+from mien.lab import checkpoint, environment, nets  # noqa: E402
 from mien.lab.calibrate import Calibration, softmax  # noqa: E402
 from mien.lab.graph import onnx_model  # noqa: E402
 
@@ -110,6 +111,19 @@ def finished(folder, net=RECIPE.net):
     return model
 
 
+def test_other_faces_than_the_run_learned_from_are_refused(tmp_path, faces):
+    finished(tmp_path / "run")
+    about = {"data": environment.data(RECIPE, faces)}
+    (tmp_path / "run" / "environment.json").write_text(json.dumps(about))
+    export.export(tmp_path / "run", faces, tmp_path / "m.onnx")
+    fewer = faces.take(np.arange(len(faces)) % 50 > 0)
+    for told in (about, {"data": {"fingerprint": about["data"]["fingerprint"]}}):
+        (tmp_path / "run" / "environment.json").write_text(json.dumps(told))
+        with pytest.raises(LabError, match="held other faces out than would be held out of these"):
+            export.export(tmp_path / "run", fewer, tmp_path / "other.onnx")
+    assert not (tmp_path / "other.onnx").exists()
+
+
 def test_a_run_becomes_a_file_with_its_card(tmp_path, faces):
     model = finished(tmp_path / "run")
     export.export(tmp_path / "run", faces, tmp_path / "m.onnx", notes={"looks": 2})
@@ -134,6 +148,26 @@ def test_the_eight_bit_file_is_small_and_nearly_the_same(tmp_path, faces):
         for name in ("int8.onnx", "float.onnx")
     )
     assert 0 < np.abs(ours - theirs).max() < 0.1
+
+
+def test_without_held_out_faces_the_cost_is_told_on_those_learned_from(tmp_path, faces):
+    model = seasoned(RECIPE.net)
+    recipe = dataclasses.replace(RECIPE, data=Data(held_out=0))
+    checkpoint.write(tmp_path / "run", model.get_weights(), recipe, [{"epoch": 1}])
+    checkpoint.finish(tmp_path / "run", model)
+    export.export(tmp_path / "run", faces, tmp_path / "half.onnx", sixteen_bit=True, split="")
+    scores = ModelCard.read(tmp_path / "half.onnx").scores
+    assert abs(scores["learned_accuracy_float16"] - scores["learned_accuracy"]) < 0.02
+
+
+def test_a_smaller_file_that_costs_too_much_is_refused(tmp_path, faces, monkeypatch):
+    finished(tmp_path / "run")
+    told = iter([{"held_out_accuracy": 0.7}, {"held_out_accuracy": 0.55}])
+    monkeypatch.setattr(export, "_right", lambda content, done: next(told))
+    monkeypatch.setattr(export, "FACES", 20)
+    with pytest.raises(LabError, match=r"int8 costs 15.0 points of accuracy. At most 10 points"):
+        export.export(tmp_path / "run", faces, tmp_path / "m.onnx", eight_bit=True)
+    assert not (tmp_path / "m.onnx").exists()
 
 
 def test_sixteen_bits_halve_the_file_and_hardly_change_it(tmp_path, faces):

@@ -14,7 +14,7 @@ import pytest
 
 from mien.errors import LabError
 from mien.lab import drawn
-from mien.lab.events import Epoch, Step, Stopped
+from mien.lab.events import Epoch, Note, Step, Stopped
 from mien.lab.recipe import Augment, Data, Fit, Net, Recipe
 
 keras = pytest.importorskip("keras")
@@ -174,9 +174,9 @@ def test_the_best_epoch_is_kept_where_it_is_asked_for(faces, tmp_path):
 
 def test_a_run_tells_how_it_goes_and_leaves_when_asked(faces, tmp_path, undisturbed):
     told, history = [], [1, 2]
-    with pytest.raises(Stopped, match=r"stopped after 2 whole epochs.*goes on") as left:
+    with pytest.raises(Stopped, match=r"stopped after 2 whole epochs and 1 steps.*goes on") as left:
         fit.fit(QUICK, faces, tmp_path, watch=told.append, stop=lambda: len(epochs(told)) == 2)
-    assert left.value.epochs == 2
+    assert (left.value.epochs, left.value.steps) == (2, 1)
     assert [row["epoch"] for row in epochs(told)[-1].history] == history
     last = [event for event in told if isinstance(event, Step)][-1]
     assert (last.epoch, last.epochs, last.step, last.steps) == (2, 3, 3, 3)
@@ -184,6 +184,22 @@ def test_a_run_tells_how_it_goes_and_leaves_when_asked(faces, tmp_path, undistur
     fit.fit(QUICK, faces, tmp_path)
     for mine, theirs in zip(weights(tmp_path), weights(undisturbed), strict=True):
         assert np.array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("step", [1, 2, 6])
+def test_a_run_that_is_left_within_an_epoch_loses_no_step(faces, tmp_path, undisturbed, step):
+    """It is asked to leave after every step; the third of an epoch is its last, and the epoch is ended first."""
+    asked, told = [], []
+    with pytest.raises(Stopped) as left:
+        fit.fit(QUICK, faces, tmp_path, stop=lambda: len(asked.append(1) or asked) == step)
+    assert (left.value.epochs, left.value.steps) == ((step - 1) // 2, (step - 1) % 2 + 1)
+    fit.fit(QUICK, faces, tmp_path, watch=told.append)
+    going_on = f"Going on in epoch {left.value.epochs + 1}, after step {left.value.steps}"
+    assert [event.text for event in told if isinstance(event, Note)] == [going_on]
+    for mine, theirs in zip(weights(tmp_path), weights(undisturbed), strict=True):
+        assert np.array_equal(mine, theirs)
+    rows = [[{**row, "seconds": 0} for row in checkpoint.history_of(each)] for each in (tmp_path, undisturbed)]
+    assert rows[0] == rows[1]
 
 
 def epochs(told):

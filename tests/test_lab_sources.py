@@ -13,8 +13,11 @@ from PIL import Image
 from mien.errors import LabError
 from mien.lab import cache, data, drawn, sources
 from mien.lab.data import Problem
-from mien.lab.sources import digits, votes
+from mien.lab.recipe import Data, Recipe
+from mien.lab.recipe import Source as SourceOf
+from mien.lab.sources import digits, several, votes
 from mien.labels import EMOTIONS
+from tiny import tiny_card
 
 HEADER = "emotion,pixels,Usage\n"
 PIXELS = " ".join(["7"] * 2303 + ["8"])
@@ -174,6 +177,25 @@ def test_votes_that_cannot_be_joined_are_named_and_left_out(tmp_path, spoilt):
     assert "its votes were not used" in found.faces.problems[0].reason
     assert len(found) == 21
     assert not found.faces.votes.any()
+
+
+def test_data_in_the_place_of_a_runs_own_is_read_with_its_words_and_its_column(tmp_path):
+    body = f"9,{PIXELS},Training,ada\n1,{PIXELS},Training,bob\n"
+    path = table(tmp_path, f"emotion,pixels,Usage,Person\n{body}")
+    recipe = Recipe(data=Data(group="person", sources=(SourceOf("elsewhere.csv", {"9": "surprise"}),)))
+    faces = several.of_run(recipe, path)
+    assert faces.groups.tolist() == ["0/ada", "0/bob"]
+    assert [faces.classes[label] for label in faces.labels] == ["surprise", "disgust"]
+
+
+def test_a_model_is_asked_about_data_with_its_column_or_without(tmp_path):
+    card = tiny_card(recipe={"data": {"group": "person"}})
+    body = f"0,{PIXELS},Training,ada\n1,{PIXELS},Training,bob\n"
+    path = table(tmp_path, f"emotion,pixels,Usage,Person\n{body}")
+    assert several.of_model(card, path).groups.tolist() == ["0/ada", "0/bob"]
+    other = table(tmp_path, HEADER + row("2"), name="other.csv")
+    assert several.of_model(card, other, {"2": "happy"}).groups is None
+    assert several.of_model(card, other, {"2": "happy"}).labels.tolist() == [3]
 
 
 def test_a_column_can_say_who_is_who(tmp_path):

@@ -1,6 +1,7 @@
 """A whole training: everything a run's folder holds, what it goes on from, and what it refuses."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -143,7 +144,7 @@ def test_a_stopped_run_goes_on_and_says_so(faces, done, tmp_path):
     assert not (folder / "metrics.json").exists()
     said.clear()
     training.train(QUICK, faces, folder, watch=said.append)
-    assert any("Going on after epoch 1" in note.text for note in said if isinstance(note, Note))
+    assert any("Going on in epoch 2, after step 1" in note.text for note in said if isinstance(note, Note))
     about = json.loads((folder / "environment.json").read_text("utf-8"))
     assert [each["after_epochs"] for each in about["resumed"]] == [1]
     pairs = zip(checkpoint.unpacked(folder / "weights.npz"), checkpoint.unpacked(done / "weights.npz"), strict=True)
@@ -187,6 +188,41 @@ def _state(folder):
 
 
 # What is refused
+
+
+def test_a_model_without_its_state_is_not_erased(faces, done, tmp_path):
+    """Whoever made room by deleting the states has what came of them still."""
+    folder = shutil.copytree(done, tmp_path / "run")
+    for name in (checkpoint.STATE, checkpoint.BEFORE):
+        (folder / name).unlink()
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(LabError, match=r"holds weights.npz of a training, without its state.npz.*--force"):
+        training.train(QUICK, faces, folder)
+    for name in kept:
+        if name != "model.onnx":
+            (folder / name).unlink()
+    with pytest.raises(LabError, match=r"holds model.onnx of a training"):
+        training.train(QUICK, faces, folder)
+    assert (folder / "model.onnx").read_bytes() == kept["model.onnx"]
+
+
+@pytest.mark.parametrize("broken", [{"batch": 5000}, {"rate": 1e20, "warmup": 0.0}, {"schedule": "cosin"}])
+def test_what_was_there_before_stays_until_the_new_run_is_kept(faces, done, tmp_path, broken):
+    folder = shutil.copytree(done, tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(LabError):
+        training.train(replace(QUICK, fit=replace(QUICK.fit, **broken)), faces, folder, force=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_run_killed_while_another_took_its_place_is_brought_back(faces, done, tmp_path):
+    folder = shutil.copytree(done, tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    run_folder.set_aside(folder)
+    assert {path.name for path in folder.iterdir()} == {run_folder.ASIDE}
+    (folder / "recipe.toml").write_text("name = 'begun and killed'")
+    assert training.train(QUICK, faces, folder)["training"]["epochs"] == 2
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_another_recipe_and_other_faces_are_refused_and_force_begins_anew(faces, done, tmp_path):

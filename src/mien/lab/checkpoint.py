@@ -9,7 +9,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,10 +32,23 @@ _MAY_CHANGE = {"fit.epochs", "name", "data.sources"}
 _TOLD = 8
 
 
-def write(folder: Path, arrays: list[np.ndarray], recipe: Recipe, history: list[Row]) -> None:
-    """The state after an epoch. The state before it stays until the new one is whole on disk, and after that too."""
-    facts = json.dumps({"recipe": recipe.to_table(), "history": history})
-    with room(folder, len(history) - 1):
+@dataclass(frozen=True)
+class Within:
+    """How far an epoch had gone when it was left: loss and accuracy of each step done, and the seconds they took."""
+
+    figures: list[list[float]]
+    seconds: float
+
+
+def write(
+    folder: Path, arrays: list[np.ndarray], recipe: Recipe, history: list[Row], within: Within | None = None
+) -> None:
+    """The state after an epoch, or ``within`` the next one.
+
+    The state before it stays until the new one is whole on disk, and after that too.
+    """
+    facts = json.dumps({"recipe": recipe.to_table(), "history": history, "within": within and asdict(within)})
+    with room(folder, len(history) - (within is None)):
         with _part(folder / STATE, _packed([*arrays, np.array(facts)])) as part:
             if (folder / STATE).exists():
                 (folder / STATE).replace(folder / BEFORE)
@@ -80,6 +93,22 @@ def history_of(folder: Path) -> list[Row]:
             continue
         return rows
     return []
+
+
+def within(folder: Path) -> Within | None:
+    """Where inside an epoch the newest whole state was written; None for one at an epoch's end, or none at all."""
+    for name in (STATE, BEFORE):
+        try:
+            told = json.loads(str(unpacked(folder / name)[-1])).get("within")
+        except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
+            continue
+        return Within(**told) if told else None
+    return None
+
+
+def has_state(folder: Path) -> bool:
+    """Is there anything to go on from?"""
+    return any((folder / name).exists() for name in (STATE, BEFORE))
 
 
 def is_torn(folder: Path) -> bool:

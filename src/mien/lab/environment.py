@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 import mien
-from mien.lab.data import USAGES, Faces
+from mien.lab import evaluate
+from mien.lab.data import USAGES, Faces, divide
 from mien.lab.recipe import Recipe
 
 #: Instructions that decide how fast a network trains.
@@ -37,10 +38,12 @@ def environment(recipe: Recipe, faces: Faces, command: str) -> dict[str, Any]:
 
 
 def data(recipe: Recipe, faces: Faces) -> dict[str, Any]:
-    """The faces of a run: how many of each split, and letters that are the same for the same faces."""
+    """The faces of a run: how many of each split, and letters that are the same for the same faces, all or held out."""
     there = {usage: int((faces.usage == usage).sum()) for usage in USAGES}
+    _, kept = divide(recipe, faces)
     return {
         "fingerprint": fingerprint(faces),
+        **({"held_out": evaluate.fingerprint(kept)} if len(kept) else {}),
         "faces": len(faces),
         "splits": {usage: count for usage, count in there.items() if count},
         "problems": len(faces.problems),

@@ -31,9 +31,11 @@ from mien.models import Classifier, ModelCard, load_classifier
 #: What a split is called on the command line, and in the data. Validation is held out of Training.
 SPLITS = {"public": PUBLIC, "private": PRIVATE, "validation": TRAINING}
 
-
 #: The settings of a recipe that decide which Training faces are held out.
 _DIVIDING = ("held_out", "folds", "fold", "group")
+
+#: Under this word a card's scores have the fingerprint of the faces that were held out.
+HELD_OUT = "held_out_fingerprint"
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,8 @@ def _some(faces: Faces, mask: Mask, split: str) -> Faces:
     if split != "validation":
         return faces.split(SPLITS[split])
     if not mask.any():
-        happened = "The data has no Training faces to hold out for validation"
-        raise LabError(happened, "Training faces without twins were expected", "Choose --split public")
+        happened = "The data has no Training faces that the model held out"
+        raise LabError(happened, "the data that it learned from was expected, whole", "Choose --split public")
     return faces.take(mask)
 
 
@@ -182,10 +184,13 @@ def _aside(card: ModelCard, faces: Faces) -> Mask:
     kinds = {key: type(getattr(Data(), key)) for key in _DIVIDING}
     told = {key: table[key] for key in kinds if isinstance(table, Mapping) and type(table.get(key)) is kinds[key]}
     settings = replace(Data(), **told)
+    nobody = np.zeros(len(faces), bool)
     # Who is who stands in a column that was not read: then nobody can be said to be held out.
     if (settings.group and faces.groups is None) or not (settings.held_out > 0 or settings.folds):
-        return np.zeros(len(faces), bool)
-    return held_out(settings, faces)
+        return nobody
+    found = held_out(settings, faces)
+    # Of other data, even a row more or less, others are held out, and some of these the model learned from.
+    return found if card.scores.get(HELD_OUT) in (None, fingerprint(faces.take(found))) else nobody
 
 
 def _left_out(faces: Faces, known: tuple[str, ...], usage: str) -> dict[str, int]:

@@ -48,8 +48,12 @@ Stop = Callable[[], bool]
 
 
 class Stopped(LabError):
-    """Somebody asked the run to end. ``epochs`` whole ones are on disk; the same call goes on from there."""
+    """Somebody asked the run to end. ``epochs`` whole ones and ``steps`` of the next are done.
 
-    def __init__(self, epochs: int) -> None:
-        super().__init__(f"The training was stopped after {epochs} whole epochs", "", "The same command goes on there")
-        self.epochs = epochs
+    Everything up to there is on disk, and the same call goes on from there.
+    """
+
+    def __init__(self, epochs: int, steps: int = 0) -> None:
+        done = f"{epochs} whole epochs and {steps:,} steps"
+        super().__init__(f"The training was stopped after {done}", "", "The same command goes on there")
+        self.epochs, self.steps = epochs, steps

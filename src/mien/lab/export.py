@@ -9,6 +9,7 @@ import datetime
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ import onnx
 from numpy.typing import NDArray
 
 from mien.errors import LabError, MienError
-from mien.lab import calibrate, checkpoint, compare, nets
+from mien.lab import calibrate, checkpoint, compare, environment, nets
 from mien.lab.calibrate import Calibration
 from mien.lab.data import PUBLIC, Faces, divide
-from mien.lab.evaluate import evaluate
+from mien.lab.evaluate import HELD_OUT, evaluate, fingerprint
 from mien.lab.formats import TOLERANCE
 from mien.lab.graph import onnx_model
 from mien.lab.quantise import half, int8
@@ -41,8 +42,11 @@ CALIBRATION = 2000
 #: Faces in one pass of Keras.
 BATCH = 250
 
-#: Faces on which Keras and a file must agree.
+#: Faces on which Keras and a file must agree, and from which on a smaller file's accuracy can be judged.
 FACES = 60
+
+#: A smaller file may cost so much accuracy; one that costs more is not written.
+COSTS = 0.1
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class Finished:
     card: ModelCard
     learned: Faces
     kept: Faces
+
+    @property
+    def measured(self) -> Faces:
+        """The faces on which a file's accuracy is told: the held-out ones, or without any some it learned from."""
+        return self.kept if len(self.kept) else self.learned.take(np.arange(len(self.learned)) < CALIBRATION)
 
     @property
     def real(self) -> NDArray[np.uint8]:
@@ -72,8 +81,21 @@ def finished(run: Path, faces: Faces, name: str = "") -> Finished:
         raise LabError(
             "The data has no Training faces", "the faces that the run learned from were expected", "Name its own data"
         )
+    _refuse_other_faces(run, faces, kept)
     fitted = calibration(model, kept)
     return Finished(model, recipe, fitted, card_of(model, recipe, fitted, name or recipe.name), learned, kept)
+
+
+def _refuse_other_faces(run: Path, faces: Faces, kept: Faces) -> None:
+    """Of other data other faces are held out, and some of these the run may have learned from."""
+    told = _environment(run).get("data", {})
+    before = told.get("held_out")
+    now = fingerprint(kept) if len(kept) else None
+    if before is None:  # runs wrote less down once
+        before, now = told.get("fingerprint"), environment.fingerprint(faces)
+    if before not in (None, now):
+        happened = f"'{run}' held other faces out than would be held out of these"
+        raise LabError(happened, "the faces that it learned from were expected, in whatever file", "Name its own data")
 
 
 def export(
@@ -107,12 +129,18 @@ def cost(run: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if seconds := compare.trained(run):
         found["training_seconds"] = round(seconds)
+    with suppress(KeyError, TypeError):
+        machine = _environment(run)["machine"]
+        found["trained_on"] = f"{machine['processor']}, {machine['cores']} cores"
+    return found
+
+
+def _environment(run: Path) -> dict[str, Any]:
     try:
         told = json.loads((run / "environment.json").read_text("utf-8"))
-        found["trained_on"] = f"{told['machine']['processor']}, {told['machine']['cores']} cores"
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return found
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def as_onnx(done: Finished) -> tuple[bytes, dict[str, Any]]:
@@ -120,13 +148,15 @@ def as_onnx(done: Finished) -> tuple[bytes, dict[str, Any]]:
     content = write_card(onnx_model(done.model, done.fitted.temperatures).SerializeToString(), done.card)
     difference = refuse_unless_equal(done.model, done.fitted, OnnxClassifier(content), done.real)
     log.info("Keras and ONNX Runtime differ by %.1e at most", difference)
-    return content, {"precision": "float32", "keras_difference": difference} | _held_out(content, done.kept)
+    told = {"precision": "float32", "keras_difference": difference, **_right(content, done)}
+    return content, told | ({HELD_OUT: fingerprint(done.kept)} if len(done.kept) else {})
 
 
 def as_int8(done: Finished, seen: NDArray[np.uint8] | None = None) -> tuple[bytes, dict[str, Any]]:
     """The int8 file, its ranges learnt from ``seen`` faces (N, 48, 48), else from those the run learned from.
 
-    What it costs is measured on the held-out faces and told: ``held_out_accuracy`` and ``held_out_accuracy_int8``.
+    What it costs is measured on the held-out faces and told: ``held_out_accuracy`` and ``held_out_accuracy_int8``,
+    or where none are held out ``learned_accuracy``. A LabError where it costs more than COSTS.
     """
     content, scores = as_onnx(done)
     proto = int8(onnx.load_from_string(content), (done.learned.pixels if seen is None else seen)[:CALIBRATION])
@@ -143,8 +173,12 @@ def _smaller(
     proto: onnx.ModelProto, precision: str, done: Finished, scores: Mapping[str, Any]
 ) -> tuple[bytes, dict[str, Any]]:
     small = write_card(proto.SerializeToString(), done.card)
-    lost = {f"{key}_{precision}": value for key, value in _held_out(small, done.kept).items()}
-    return small, {**scores, "precision": precision, **lost}
+    ((key, after),) = _right(small, done).items()
+    lost = scores[key] - after
+    if lost > COSTS and len(done.measured) >= FACES:  # of fewer, one face is several points
+        happened = f"{precision} costs {100 * lost:.1f} points of accuracy"
+        raise LabError(happened, f"at most {100 * COSTS:.0f} points were expected", "Nothing was written")
+    return small, {**scores, "precision": precision, f"{key}_{precision}": after}
 
 
 def held_out_figures(content: bytes, kept: Faces) -> dict[str, Any]:
@@ -155,10 +189,11 @@ def held_out_figures(content: bytes, kept: Faces) -> dict[str, Any]:
     return {"split": "validation", "faces": len(kept), **score_sheet(shares, kept.labels, kept.classes)}
 
 
-def _held_out(content: bytes, kept: Faces) -> dict[str, float]:
-    if not len(kept):
-        return {}
-    return {"held_out_accuracy": accuracy(OnnxClassifier(content).run(kept.pixels[..., None]).shares, kept.labels)}
+def _right(content: bytes, done: Finished) -> dict[str, float]:
+    """How many of the measured faces the file gets right, and in the key which these are."""
+    faces = done.measured
+    right = accuracy(OnnxClassifier(content).run(faces.pixels[..., None]).shares, faces.labels)
+    return {"held_out_accuracy" if len(done.kept) else "learned_accuracy": right}
 
 
 def rounded(figures: Any) -> Any:

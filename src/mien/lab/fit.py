@@ -22,6 +22,7 @@ import numpy as np
 from mien.errors import LabError, MienError
 from mien.lab import checkpoint, devices, nets, precision, schedule, steps, teachers, transfer
 from mien.lab.batches import batches
+from mien.lab.checkpoint import Within
 from mien.lab.data import TRAINING, Faces, divide
 from mien.lab.descent import Descent
 from mien.lab.events import Epoch, Event, Note, Step, Stop, Stopped, Watch
@@ -42,8 +43,8 @@ def fit(
     """The trained net with its averaged weights. Goes on where a killed run of the same recipe stopped.
 
     ``watch`` is told how it goes, see :mod:`mien.lab.events`. ``stop`` is asked after each step; once it says yes the
-    run leaves with :class:`~mien.lab.events.Stopped`, the state of the last whole epoch on disk. In the recipe that the
-    folder keeps, ``fit.precision`` is never ``auto``: it is what was chosen.
+    run leaves with :class:`~mien.lab.events.Stopped`, its state on disk, in the middle of an epoch as well. In the
+    recipe that the folder keeps, ``fit.precision`` is never ``auto``: it is what was chosen.
     """
     watch, stop = watch or _nobody, stop or _never
     recipe = precision.settled(recipe, folder)
@@ -58,7 +59,11 @@ def fit(
         history = run.resume(folder)
     log.info("%d faces, %d held out, %d epochs done, %s", len(learned), len(kept), len(history), recipe.fit.precision)
     while not schedule.ended(recipe.fit, history):
-        row = run.epoch(len(history), history) | held_out_row(run.average, kept)
+        try:
+            row = run.epoch(len(history), history) | held_out_row(run.average, kept)
+        except Stopped:
+            checkpoint.write(folder, run.arrays(), recipe, history, run.within)
+            raise
         history.append(row)
         if schedule.best(history) == len(history):
             checkpoint.keep_best(folder, run.average)
@@ -76,6 +81,11 @@ def _refuse_another_backend(arrays: Sequence[np.ndarray], folder: Path) -> None:
     if arrays and before != now:
         happened = f"'{folder}' holds a run that {before} began, and Keras runs on {now}"
         raise LabError(happened, "the same backend was expected", f"Set KERAS_BACKEND={before}, or begin anew")
+
+
+def _going_on(epochs: int, within: Within | None) -> str:
+    inside = f"Going on in epoch {epochs + 1}, after step {len(within.figures):,}" if within else ""
+    return inside or f"Going on after epoch {epochs}"
 
 
 def _nobody(event: Event) -> None:
@@ -97,6 +107,7 @@ class _Run:
 
     def __init__(self, recipe: Recipe, learned: Targets, watch: Watch = _nobody, stop: Stop = _never) -> None:
         self.recipe, self.learned, self.watch, self.stop = recipe, learned, watch, stop
+        self.within: Within | None = None  # where inside an epoch the run was left, or is to be taken up
         self.backend = steps.of_backend()
         keras.utils.set_random_seed(recipe.fit.seed)
         self.net, self.average = (nets.of_recipe(recipe, recipe.fit.precision) for _ in range(2))
@@ -125,11 +136,12 @@ class _Run:
         _refuse_another_backend(arrays, folder)
         for variable, array in zip(self.variables(), arrays, strict=False):
             variable.assign(array)
-        if history:
-            self.watch(Note(f"Going on after epoch {len(history)}"))
+        self.within = checkpoint.within(folder)
+        if arrays:
+            self.watch(Note(_going_on(len(history), self.within)))
         elif self.recipe.net.weights != "none":
             self.watch(Note(transfer.begin(self.net, self.recipe)))
-        if not history:
+        if not arrays:
             self.average.set_weights(self.net.get_weights())
         devices.tell_apart([self.seed.state, *(each for each in self.net.variables if "seed" in each.path)])
         return history
@@ -142,17 +154,20 @@ class _Run:
         return self._pass(epoch, history, 0)
 
     def _pass(self, epoch: int, history: Sequence[Row], phase: int) -> Row:
-        begun, told, figures = time.monotonic(), 0.0, []
+        before, self.within = self.within or Within([], 0.0), None
+        begun, told = time.monotonic() - before.seconds, 0.0
+        figures: list[Any] = [np.array(each, np.float32) for each in before.figures]
         dealt = batches(self.recipe, self.learned.shares.argmax(1), epoch)
-        for number, places in enumerate(dealt):
+        for number in range(len(figures), len(dealt)):
             moment = epoch + number / len(dealt)
             rate = schedule.rate_of(self.recipe, moment, history)
             self.descents[phase].optimizer.learning_rate.assign(rate)
             keep = self._keep(moment * len(dealt))
-            figures.append(self.steps[phase](self._taken(places), keep, self._mixes(epoch)))
-            if self.stop():
-                raise Stopped(epoch)
+            figures.append(self.steps[phase](self._taken(dealt[number]), keep, self._mixes(epoch)))
             seconds = time.monotonic() - begun
+            if number + 1 < len(dealt) and self.stop():
+                self.within = Within([keras.ops.convert_to_numpy(each).tolist() for each in figures], seconds)
+                raise Stopped(epoch, len(figures))
             if number + 1 == len(dealt) or (number and seconds - told > TELL):
                 told = seconds
                 # The step that was just begun may still run: its figures are not waited for.

@@ -12,12 +12,14 @@
     model.onnx            the same for every window of mien, with its card
     accuracy.png, loss.png, confusion.png, answers.csv
     metrics.json          the figures on the reported split; written last
+    .aside/               the run that was here before, until the one begun with --force has a state
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +35,8 @@ from mien.lab.recipe import Recipe
 ENVIRONMENT, METRICS, ANSWERS = "environment.json", "metrics.json", "answers.csv"
 KERAS, H5, ONNX = "emotion_model.keras", "emotion_model.h5", "model.onnx"
 ARCHITECTURE, ACCURACY, LOSS, CONFUSION = "architecture.png", "accuracy.png", "loss.png", "confusion.png"
+
+ASIDE = ".aside"
 
 #: Where runs are, if nobody says otherwise.
 HOME = Path("runs")
@@ -124,12 +128,42 @@ def refuse_others(folder: Path, force: bool) -> None:
     """A sentence where a run would be written among other things, or where nothing can be written."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"'{folder}' is a file", "a folder for the run was expected", "Choose another --name")
-    strangers = folder.is_dir() and not is_run(folder) and any(each.name not in FILES for each in folder.iterdir())
+    known = {*FILES, ASIDE}
+    strangers = folder.is_dir() and not is_run(folder) and any(each.name not in known for each in folder.iterdir())
     if strangers and not force:
         happened = f"'{folder}' is not empty, and no run is in it"
         raise OutputError(
             happened, "a new folder was expected", "Choose another --name, or --force to write among them"
         )
+
+
+def refuse_finished(folder: Path) -> None:
+    """A sentence where there is a trained model, but nothing that its training could go on from."""
+    there = [name for name in (WEIGHTS, METRICS, ONNX) if (folder / name).exists()]
+    if there and not checkpoint.has_state(folder):
+        happened = f"'{folder}' holds {there[0]} of a training, without its {checkpoint.STATE} to go on from"
+        raise LabError(happened, "a new folder was expected", "Choose another --name, or --force to replace it")
+
+
+def set_aside(folder: Path) -> None:
+    """Puts what a run wrote out of the way of the next one; :func:`settle` says which of them stays."""
+    (folder / ASIDE).mkdir(exist_ok=True)
+    # The states first: where they are gone from, an interruption finds the old run aside and brings it back.
+    for name in sorted(FILES, key=lambda name: name not in (checkpoint.STATE, checkpoint.BEFORE)):
+        (folder / f"{name}.part").unlink(missing_ok=True)
+        if name != LOCK and (folder / name).exists():
+            (folder / name).replace(folder / ASIDE / name)
+
+
+def settle(folder: Path) -> None:
+    """Forgets the run that was put aside once another has begun to be kept, and else brings it back."""
+    aside = folder / ASIDE
+    if not aside.is_dir():
+        return
+    if not checkpoint.has_state(folder):
+        for path in aside.iterdir():
+            path.replace(folder / path.name)
+    shutil.rmtree(aside)
 
 
 @contextmanager
@@ -159,7 +193,7 @@ def _state(folder: Path, recipe: Recipe | None, history: tuple[Row, ...], metric
         return DAMAGED
     if (folder / WEIGHTS).exists():
         return FINISHED if metrics else TRAINED
-    return STOPPED if history else EMPTY
+    return STOPPED if history or checkpoint.has_state(folder) else EMPTY
 
 
 def _recipe(folder: Path) -> Recipe | None:

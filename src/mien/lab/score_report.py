@@ -62,4 +62,4 @@ def _remarks(metrics: Metrics) -> Iterator[str]:
         words = ", ".join(f"{count:,} {name}" for name, count in left.items())
         yield f"left out, because the model does not know them: {words}"
     if metrics["ece_calibrated"] is None:
-        yield "not calibrated: the data has no other faces to fit a temperature on"
+        yield "not calibrated: the data does not have the faces that the model held out, to fit a temperature on"

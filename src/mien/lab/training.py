@@ -13,11 +13,11 @@ from typing import Any
 from mien.errors import LabError
 from mien.lab import checkpoint, environment, run_folder, schedule, splits
 from mien.lab.alone import alone
-from mien.lab.checkpoint import BEFORE, STATE
+from mien.lab.checkpoint import has_state
 from mien.lab.data import TRAINING, Faces
 from mien.lab.events import Note, Stop, Watch
 from mien.lab.recipe import Recipe
-from mien.lab.run_folder import ARCHITECTURE, ENVIRONMENT, METRICS, WEIGHTS
+from mien.lab.run_folder import ARCHITECTURE, ASIDE, ENVIRONMENT, METRICS, WEIGHTS
 
 
 def train(
@@ -33,7 +33,8 @@ def train(
     """Trains, and writes everything that belongs into a run's folder; the figures of its ``metrics.json``.
 
     A run that was stopped or killed goes on, one that is finished is left as it is; another recipe or other faces are
-    refused, and with ``force`` begin anew. Where nothing could be begun, nothing is left behind.
+    refused, and with ``force`` begin anew. Where nothing could be begun, nothing is left behind, and what was there
+    before stays.
     """
     tell = watch or (lambda event: None)
     recipe = resolved(recipe, faces, tell)
@@ -42,7 +43,7 @@ def train(
         done = {} if force else _gone_on(recipe, faces, folder, command, tell)
         if done:
             return done
-        if force or not _has_state(folder):
+        if force or not has_state(folder):
             with checkpoint.room(folder):
                 _begin(recipe, faces, folder, command)
         from mien.lab import finish, fit
@@ -85,13 +86,10 @@ def _refuse_missing_classes(recipe: Recipe, faces: Faces) -> None:
         raise LabError(happened, "faces of every class were expected", f"Add --classes {','.join(known)}")
 
 
-def _has_state(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (STATE, BEFORE))
-
-
 def _gone_on(recipe: Recipe, faces: Faces, folder: Path, command: str, tell: Watch) -> dict[str, Any]:
     """Looks at the run that is there, if it may go on; its metrics where it is finished already, else nothing."""
-    if not _has_state(folder):
+    run_folder.refuse_finished(folder)
+    if not has_state(folder):
         return {}
     found = run_folder.read(folder)
     _refuse_other_faces(found.environment, faces, folder)
@@ -113,7 +111,7 @@ def _begin(recipe: Recipe, faces: Faces, folder: Path, command: str) -> None:
     from mien.lab import diagram, nets
 
     drawn = diagram.png(nets.of_recipe(recipe, "float32"))
-    run_folder.clear(folder)
+    run_folder.set_aside(folder)
     checkpoint.write_recipe(folder, recipe)
     checkpoint.write_whole(folder / ARCHITECTURE, drawn)
     _written(folder, environment.environment(recipe, faces, command))
@@ -141,9 +139,13 @@ def _written(folder: Path, told: dict[str, Any]) -> None:
 
 @contextmanager
 def _cleared_unless_begun(folder: Path) -> Iterator[None]:
-    """A run that ends before its first whole epoch leaves nothing behind."""
+    """A run that ends before its first state leaves nothing behind, and the run in whose place it came is back."""
+    run_folder.settle(folder)
     try:
         yield
-    finally:
-        if not _has_state(folder):
+    except BaseException:
+        if (folder / ASIDE).is_dir() and not has_state(folder):
             run_folder.clear(folder)
+        raise
+    finally:
+        run_folder.settle(folder)

@@ -9,6 +9,7 @@ import click
 
 from mien.apps.cli.bar import Bar
 from mien.apps.cli.choices import MODEL_OR_RUN
+from mien.apps.cli.data_source import label_map, map_option
 from mien.apps.cli.located import LABELS, SCALE, located
 from mien.apps.cli.output import printable, remark, say
 
@@ -39,6 +40,7 @@ SPLIT = click.option(
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the files."
 )
+@map_option
 @LABELS
 @SCALE
 @click.option("--one-pass", is_flag=True, help="No test-time augmentation: ten times quicker.")
@@ -51,6 +53,7 @@ def evaluate(
     data: str,
     split: str,
     out: Path,
+    mapped: tuple[str, ...],
     labels: str | None,
     scale: str | None,
     one_pass: bool,
@@ -67,12 +70,14 @@ def evaluate(
     from mien.lab.evaluate import examine
     from mien.lab.score_report import report
     from mien.lab.sheet import PAGE, place, write
-    from mien.lab.sources import read
+    from mien.lab.sources.several import of_model
+    from mien.models import ModelCard
 
+    words = label_map(mapped)
     path = located(context, model, labels, scale)
     with place(out):
         with Bar() as bar:
-            faces = read(data, progress=bar.update).faces
+            faces = of_model(ModelCard.read(path), data, words, bar.update)
         with Bar() as bar:
             found, metrics = examine(path, faces, split, augmented=not one_pass, progress=bar.update)
         write(out, found, metrics)

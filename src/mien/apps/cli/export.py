@@ -94,11 +94,10 @@ def export(context: click.Context, /, run: Path, kind: str, out: Path | None, fo
 
 
 def _faces(recipe: Recipe, data: str | None) -> Faces:
-    from mien.lab.sources import read
-    from mien.lab.sources.several import of_recipe
+    from mien.lab.sources.several import of_run
 
     with Bar() as bar:
-        return read(data, progress=bar.update).faces if data else of_recipe(recipe, bar.update)
+        return of_run(recipe, data, bar.update)
 
 
 def _written(run: Path, faces: Faces, kind: str, target: Path, how: dict[str, Any]) -> dict[str, Any]:
@@ -140,9 +139,10 @@ def _told(facts: dict[str, Any]) -> str:
         f"{printable(facts['file'])}: {facts['bytes'] / 1e6:.2f} MB",
         f"{before}Keras and the file differ by {facts['difference']:.1e} at most (allowed: {facts['allowed']:.0e})",
     ]
-    if "held_out_accuracy" in scores:
-        lines.append(f"{100 * scores['held_out_accuracy']:.1f} % of the held-out faces are right")
-    if (after := scores.get(f"held_out_accuracy_{small}")) is not None:
-        change = 100 * (after - scores["held_out_accuracy"])
-        lines[-1] += f" in float32, {100 * after:.1f} % in {small} ({change:+.1f} points)"
+    for key, faces in {"held_out_accuracy": "the held-out faces", "learned_accuracy": "faces it learned from"}.items():
+        if key in scores:
+            lines.append(f"{100 * scores[key]:.1f} % of {faces} are right")
+        if (after := scores.get(f"{key}_{small}")) is not None:
+            change = 100 * (after - scores[key])
+            lines[-1] += f" in float32, {100 * after:.1f} % in {small} ({change:+.1f} points)"
     return "\n".join(lines)

@@ -18,6 +18,7 @@ from mien.apps.cli.output import alone_on_stderr, printable, remark, say
 if TYPE_CHECKING:
     from mien.apps.cli.train_view import View
     from mien.lab.data import Faces
+    from mien.lab.events import Stopped
     from mien.lab.recipe import Recipe
 
 EPILOG = """\b
@@ -65,7 +66,7 @@ def train(
     (emotion_model.keras, emotion_model.h5), and the figures that came out (metrics.json).
     """
     from mien.apps.cli.train_view import View
-    from mien.lab import run_folder
+    from mien.lab import checkpoint, run_folder
 
     if not recipe and not net:
         raise click.UsageError("a RECIPE or --net is needed, say: mien train --net basic --data fer2013.csv")
@@ -73,7 +74,7 @@ def train(
         raise click.UsageError("--resume goes on, --force begins anew: one of them")
     chosen = _chosen(recipe, net, data, epochs, name, classes, settings)
     folder = runs / _word(chosen.name)
-    if resume and not run_folder.is_run(folder):
+    if resume and not checkpoint.has_state(folder):
         raise click.UsageError(f"there is no run in '{folder}' to go on with")
     run_folder.refuse_others(folder, force)
     faces = _faces(chosen)
@@ -138,7 +139,7 @@ def _trained(recipe: Recipe, faces: Faces, folder: Path, force: bool, view: View
             )
         except Stopped as stopped:
             view.close()
-            remark(_how_to_go_on(stopped.epochs, folder))
+            remark(_how_to_go_on(stopped, folder))
             raise signals.error() from None
 
 
@@ -146,11 +147,9 @@ def _command(*but: str) -> str:
     return shlex.join(["mien", *(word for word in sys.argv[1:] if word not in but)])
 
 
-def _how_to_go_on(epochs: int, folder: Path) -> str:
-    if not epochs:
-        return "mien: stopped before the first epoch was whole; nothing was kept"
-    whole = "the first epoch" if epochs == 1 else f"{epochs} whole epochs"
-    return f"mien: stopped after {whole}, which are saved in {printable(str(folder))}. To go on: {_command('--force')}"
+def _how_to_go_on(stopped: Stopped, folder: Path) -> str:
+    where = f"in epoch {stopped.epochs + 1}, after step {stopped.steps:,}"
+    return f"mien: stopped {where}; all of it is saved in {printable(str(folder))}. To go on: {_command('--force')}"
 
 
 def _summary(metrics: dict[str, Any], folder: Path) -> str:
