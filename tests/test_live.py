@@ -283,10 +283,17 @@ def test_what_is_shown_is_recorded(clip, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "r.webm"]
 
 
-def test_a_recording_that_fails_says_so_and_the_rest_goes_on():
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (OutputError("No room", "Room was expected", "Make some"), "No room"),
+        (ZeroDivisionError("none"), "a bug in mien"),
+    ],
+)
+def test_a_recording_that_fails_says_so_and_the_rest_goes_on(raised, said):
     class Full:
         def write(self, pixels, seconds):
-            raise OutputError("No room", "Room was expected", "Make some")
+            raise raised
 
         def close(self):
             pass
@@ -296,10 +303,14 @@ def test_a_recording_that_fails_says_so_and_the_rest_goes_on():
         until(lambda: watching.newest(1))
         view = watching.newest()
     recording._begin(Full())
+    until(lambda: recording.error is not None or recording.add(view))
     for _ in range(30):
         recording.add(view)
-    recording.close()
-    assert "No room" in str(recording.error)
+    closing = threading.Thread(target=recording.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    assert not closing.is_alive()
+    assert said in str(recording.error)
 
 
 @pytest.mark.parametrize(

@@ -52,3 +52,7 @@ class Recording:
                     self._sink.write(paint(view.pixels, shown(view.steady.result)), view.seconds - self._first)
             except MienError as error:
                 self.error = error
+            except Exception as error:  # noqa: BLE001  # the edge of an app: whoever closes it waits for this thread
+                self.error = MienError(
+                    f"This is a bug in mien: {type(error).__name__}: {error}", "", "Please report it"
+                )
