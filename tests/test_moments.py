@@ -1,5 +1,7 @@
 """Steadying, events, the resting face, and what is gathered of a film."""
 
+import csv
+import io
 import json
 from dataclasses import replace
 from itertools import pairwise
@@ -13,7 +15,7 @@ from mien.moments import Baseline, Events, Record, Steadier, Timeline
 from mien.moments.journal import Journal, Run, moments_of, run_of
 from mien.moments.spans import Span, spans
 from mien.moments.steady import steady
-from mien.moments.table import columns, event_row, rows, subtitles
+from mien.moments.table import columns, event_row, rows, subtitles, written
 from mien.moments.timeline import MOST, kind_of
 from mien.moments.words import clock, span
 from mien.types import Box, Face, Quality
@@ -292,6 +294,16 @@ def test_a_row_tells_a_face_and_what_speaks_against_it():
     assert second[-1] == "turned to the side"
     assert second[-2].startswith("no expression stands out")
     assert [len(row) for row in rows(told, told)] == [25, 25]
+
+
+def test_no_label_of_a_model_becomes_a_formula():
+    event = replace(found(film((1, HAPPY)))[0], label="=HYPERLINK(A1)")
+    text = written([columns(("@calm", "+1\r2")), event_row(event), [1, None, -0.5, "plain"]])
+    table = list(csv.reader(io.StringIO(text, newline="")))
+    assert table[0][9:11] == ["'@calm", "'+1\r2"]
+    assert table[1][:2] == ["1", "'=HYPERLINK(A1)"]
+    assert table[2] == ["1", "", "-0.5", "plain"]
+    assert text.count("\n") == 3
 
 
 def test_subtitles_are_valid_and_in_order():

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from mien.moments.events import Event
 from mien.moments.record import Record
+from mien.report import Cell, csv_line, guarded
 from mien.types import Moment, Reading
 from mien.words import looks
-
-Cell: TypeAlias = str | int | float | None
 
 _PLACE = ("frame", "seconds", "person", "x", "y", "w", "h", "detection", "emotion")
 _JUDGEMENT = ("uncertain", "quality")
@@ -56,10 +53,8 @@ def event_row(event: Event) -> list[Cell]:
 
 
 def written(rows: Iterable[Sequence[Cell]]) -> str:
-    """Rows as the text of a table, one line each."""
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    """Rows as the text of a table, one line each; labels come out of model files, and none becomes a formula."""
+    return "".join(csv_line([guarded(cell) if isinstance(cell, str) else cell for cell in row]) for row in rows)
 
 
 def event_line(event: Event) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from mien.apps.gradio.told import told
 from mien.apps.samples import CREDIT, paths
 from mien.draw import paint
 from mien.pages.pictures import encoded
-from mien.report import csv_header, csv_rows
+from mien.report import CsvTable
 from mien.types import FrameResult, Pixels
 
 #: Said where nothing has been read yet.
@@ -74,7 +73,7 @@ class PhotoTab:
         """The result as files, in the folder that Gradio empties."""
         stem = Path(result.source).stem or "photo"
         table = io.StringIO(newline="")
-        csv.writer(table, lineterminator="\n").writerows([csv_header(labels), *csv_rows(result, labels)])
+        CsvTable(table, labels).write(result)
         data = {
             f"{stem}.json": result.to_json().encode() + b"\n",
             f"{stem}.csv": table.getvalue().encode(),
