@@ -193,7 +193,7 @@ function track(person, found, film) {
     line.append(piece);
   }
   const most = Object.entries(person.looks).slice(0, 3).map(([label, part]) => el("span", {}, face(label), ` ${label} ${percent(part)} `));
-  return el("section", { class: "track-film" }, el("h3", {}, `Person ${person.person}`), line,
+  return el("section", { class: "track-film" }, el("h2", {}, `Person ${person.person}`), line,
     el("p", { class: "legend muted" }, `${clock(person.seen)} in sight. `, most),
     own.length ? el("details", {}, el("summary", {}, own.length === 1 ? "One event" : `${own.length} events`),
       el("ul", {}, own.map(event => el("li", {}, el("button", { type: "button", onclick: () => seek(event) }, face(event.label), words(event)))))) : el("p", {}, "No expression lasted."));
