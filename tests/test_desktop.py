@@ -432,6 +432,21 @@ def test_a_film_whose_name_is_no_text_is_read_and_saved(desk, film, tmp_path):
     assert json.loads((tmp_path / "json.jsonl").read_text("utf-8").splitlines()[0])["film"].endswith("caf\\udce9.mp4")
 
 
+def test_of_a_film_that_is_no_longer_open_nothing_is_left_once_it_is_saved(desk, film, tmp_path):
+    desk.open([film])
+    settled(desk)
+    folder = desk.film.reel.journal.parent
+    desk.film.save("faces", tmp_path / "faces.csv")
+    for _ in range(3):
+        desk.film.again()
+    settled(desk)
+    assert list(folder.iterdir()) == [desk.film.reel.journal]
+    assert (tmp_path / "faces.csv").read_text().count("\n") > 10
+    desk.film.save("faces", tmp_path / "again.csv")
+    settled(desk)
+    assert (tmp_path / "again.csv").read_text() == (tmp_path / "faces.csv").read_text()
+
+
 def test_another_film_under_the_same_name_is_not_painted(desk, film, tmp_path):
     moved = Path(shutil.copy(film, tmp_path / "one.mp4"))
     desk.open([moved])

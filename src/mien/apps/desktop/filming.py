@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mien.apps.desktop.bench import Choice
 from mien.apps.desktop.films import Course, Glimpse, Reel
 from mien.apps.desktop.ground import Ground
 from mien.apps.desktop.worker import LATER, NOW, SOON, Task
@@ -62,6 +61,9 @@ class Filming:
     def open(self, path: Path) -> None:
         """Read this film from its beginning."""
         self.cancel()
+        if self.reel:
+            # Behind whatever is still to be saved of it, and whoever cancels does not mean this.
+            self._ground.worker.do(Task(self.reel.forgetting()), LATER)
         self._choice = self._ground.choice
         reel = Reel(path, Path(self._folder.name), self.fps, next(self._numbers))
         self.reel, self.stage, self.error = reel, "reading", None
@@ -134,11 +136,6 @@ class Filming:
             self._ground.say(f"{words}: being written …")
             steps = write(self.reel, Wanted(path, self._ground.bench, self._choice, self.hidden))
             self._ground.do(steps, lambda place: self._ground.say(f"{words} saved as {place}"), urgency=LATER)
-
-    @property
-    def choice(self) -> Choice:
-        """Who read it."""
-        return self._choice
 
     def _start(self, seconds: float) -> None:
         assert self.reel is not None, "a film is open"

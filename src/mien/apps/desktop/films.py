@@ -133,6 +133,11 @@ class Reel:
         self.unfinished = "Stopped before the end; this holds the film up to there."
         return course_of(self.record)
 
+    def forgetting(self) -> Steps:
+        """Nobody looks at it any more: what was written down of it goes."""
+        self.journal.unlink(missing_ok=True)
+        yield None
+
     def looking(self, seconds: float) -> Steps:
         """The frame that is shown then, with what was read of it."""
         from mien import media

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from mien.apps.desktop.bench import Bench, Choice
 from mien.apps.desktop.worker import Steps
@@ -119,8 +119,3 @@ def _moved(reading: Reading, part: float) -> Reading:
     box = Box(*(round(value * part) for value in face.box))
     points = face.landmarks and tuple(Point(point.x * part, point.y * part) for point in face.landmarks)
     return replace(reading, face=Face(box, face.detection, points))
-
-
-def told(outcomes: list[FrameResult | Failure]) -> list[dict[str, Any]]:
-    """As ``mien predict --json`` prints them, line by line."""
-    return [outcome.to_dict() for outcome in outcomes]
