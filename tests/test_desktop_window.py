@@ -159,6 +159,32 @@ def test_the_inside_shows_maps_and_answers_questions(driven):
     driven.until(lambda: "48 × 48 pixels" in driven.says())
 
 
+def test_the_layers_at_a_glance_are_gone_through_by_keys(driven):
+    driven.desk.open([PORTRAITS])
+    driven.desk.show("inside")
+    driven.settle()
+    layers = driven.window.pages["inside"]._layers
+    layers._way.set("glance")
+    layers._switch()
+    glance = layers._glance
+    driven.until(lambda: glance._rows)
+    glance.focus_force()
+    driven.until(lambda: glance.itemcget(glance._frame, "state") == "normal")
+    framed = []
+    for key in ("Down", "Down", "End"):
+        glance.event_generate(f"<{key}>")
+        driven.root.update()
+        framed.append(glance.coords(glance._frame)[1])
+        assert glance.canvasy(0) - 1 <= framed[-1] <= glance.canvasy(glance.winfo_height())
+    assert framed == sorted(framed)
+    glance.event_generate("<Up>")
+    wanted = glance._rows[-2][1]
+    glance.event_generate("<Return>")
+    driven.until(lambda: layers._way.get() == "maps")
+    assert driven.desk.inside.layer == wanted
+    assert driven.root.focus_get() is layers._list
+
+
 # The camera
 
 

@@ -84,6 +84,9 @@ class Layers(ttk.Frame):
         self._switch()
         self._list.selection_set(name)
         self._list.see(name)
+        # Whoever came by the keyboard goes on with it.
+        self._list.focus_set()
+        self._list.focus(name)
 
 
 def _first(insight: Insight | None) -> str:

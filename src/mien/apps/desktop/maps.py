@@ -110,28 +110,38 @@ class Maps(Board):
 
 
 class Glance(Board):
-    """Every layer in a row: what it is, and its strongest maps; a click chooses it."""
+    """Every layer in a row: what it is, and its strongest maps. A click chooses it; the arrow keys, Home and End go
+    through the rows, and Return chooses the one that is framed."""
 
     def __init__(self, parent: tk.Misc, theme: Theme, chosen: Callable[[str], None]) -> None:
         super().__init__(parent, theme)
         self._rows: list[tuple[int, str]] = []
         self._call = chosen
+        self._place, self._high = 0, 1
+        self.configure(takefocus=True)
+        self._frame = self.create_rectangle(0, 0, 0, 0, outline=theme.shades.accent, width=theme.long(2))
         self.bind("<Button-1>", self._click)
+        for key, by in (("Up", -1), ("Down", 1), ("Home", -(10**9)), ("End", 10**9)):
+            self.bind(f"<{key}>", lambda _event, by=by: self._step(by))  # type: ignore[misc]
+        self.bind("<Return>", lambda _event: self._call(self._rows[self._place][1]) if self._rows else None)
+        self._has_keys = False
+        for event, has in (("<FocusIn>", True), ("<FocusOut>", False)):
+            self.bind(event, lambda _event, has=has: self._mark(has))  # type: ignore[misc]
 
     def draw(self, insight: Insight) -> int:
         theme, long = self.theme, self.theme.long
-        side, gap, names = long(46), long(5), long(190)
+        side, gap, left, names = long(46), long(5), long(8), long(198)
         across = max(min((self.winfo_width() - names) // (side + gap), _IN_A_ROW), 1)
         self.put(face(insight.crop, side), names, 0)
-        self.write(0, long(6), "the face", size=13, hue=theme.shades.ink, bold=True)
+        self.write(left, long(6), "the face", size=13, hue=theme.shades.ink, bold=True)
         side_of = f"{insight.crop.shape[1]} × {insight.crop.shape[0]} pixels"
-        self.write(0, long(25), side_of, size=11)
+        self.write(left, long(25), side_of, size=11)
         top, self._rows = side + long(10), []
         for layer in insight.layers:
             self._rows.append((top, layer.name))
-            self.write(0, top + long(6), _short(layer.name), size=13, hue=theme.shades.ink, bold=True)
+            self.write(left, top + long(6), _short(layer.name), size=13, hue=theme.shades.ink, bold=True)
             shape = " × ".join(map(str, layer.shape))
-            self.write(0, top + long(25), f"{layer.kind}, {shape}", size=11)
+            self.write(left, top + long(25), f"{layer.kind}, {shape}", size=11)
             if len(layer.shape) == 3:
                 self.put(grid(layer, layer.order[:across], side, gap, across, theme.shades.raised), names, top)
             else:
@@ -139,7 +149,39 @@ class Glance(Board):
                 shades = theme.shades
                 self.put(numbers(layer.activations, size, shades.accent, _BLUE, shades.panel), names, top)
             top += side + long(10)
-        return int(top)
+        self._high = int(top)
+        self._place = min(self._place, max(len(self._rows) - 1, 0))
+        self._mark()
+        return self._high
+
+    def _step(self, by: int) -> str:
+        """Frame another row, and bring it into view."""
+        self._place = min(max(self._place + by, 0), max(len(self._rows) - 1, 0))
+        self._mark()
+        if self._rows:
+            top, bottom = self._span()
+            seen, room = self.canvasy(0), self.winfo_height()
+            if top < seen or bottom > seen + room:
+                self.yview_moveto((top if top < seen else bottom - room) / self._high)
+        return "break"
+
+    def _span(self) -> tuple[float, float]:
+        """Where the framed row begins and ends; with the first, the face above it is seen too."""
+        gap = self.theme.long(5)
+        top = self._rows[self._place][0]
+        below = self._rows[self._place + 1][0] if self._place + 1 < len(self._rows) else self._high
+        return (0 if self._place == 0 else top - gap), below - gap
+
+    def _mark(self, has_keys: bool | None = None) -> None:
+        """The frame is there as long as keys come here."""
+        self._has_keys = self._has_keys if has_keys is None else has_keys
+        if not self._rows or not self._has_keys:
+            self.itemconfigure(self._frame, state="hidden")
+            return
+        top, bottom = self._rows[self._place][0] - self.theme.long(5), self._span()[1]
+        self.coords(self._frame, 1, top, self.winfo_width() - 2, bottom)
+        self.itemconfigure(self._frame, state="normal")
+        self.tag_raise(self._frame)
 
     def _click(self, event: tk.Event[tk.Misc]) -> None:
         y = self.canvasy(event.y)
