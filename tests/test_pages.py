@@ -8,6 +8,7 @@ import pytest
 
 from mien import pages
 from mien.labels import VOTES, colour
+from mien.pages.pictures import smaller
 
 
 class Strict(HTMLParser):
@@ -108,6 +109,13 @@ def test_a_picture_holds_its_pixels_and_their_size():
     image = pages.picture(np.full((4, 6), 128, np.uint8), "gray")
     assert "width='6' height='4'" in image
     assert image.count("data:image/png;base64,") == 1
+
+
+def test_a_picture_is_made_smaller_and_never_larger():
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 200, 3), np.uint8)
+    assert smaller(pixels, 200) is pixels
+    assert smaller(pixels, 20).shape == (5, 20, 3)
+    assert smaller(pixels[:1], 3).shape == (1, 3, 3)
 
 
 def test_percent_does_not_break():

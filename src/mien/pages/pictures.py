@@ -30,6 +30,16 @@ def picture(pixels: NDArray[np.uint8], alt: str, *, kind: Kind = "png", css: str
     return f"<img{named} width='{width}' height='{height}' alt='{escape(alt)}' src='{source}'>"
 
 
+def smaller(pixels: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    """RGB with its longest side within bounds; a picture that is small enough as it is."""
+    height, width = pixels.shape[:2]
+    if max(height, width) <= longest:
+        return pixels
+    part = longest / max(height, width)
+    size = max(round(width * part), 1), max(round(height * part), 1)
+    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BOX), np.uint8)
+
+
 def encoded(pixels: NDArray[np.uint8], kind: Kind = "png", quality: int = 82) -> bytes:
     """The bytes of a picture file."""
     how: dict[str, Any] = {"compress_level": 9} if kind == "png" else {"quality": quality}

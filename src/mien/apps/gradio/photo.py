@@ -16,7 +16,7 @@ from mien.apps.gradio.sending import sent
 from mien.apps.gradio.told import told
 from mien.apps.samples import CREDIT, paths
 from mien.draw import paint
-from mien.pages.pictures import encoded
+from mien.pages.pictures import encoded, smaller
 from mien.report import CsvTable
 from mien.types import FrameResult, Pixels
 
@@ -132,7 +132,7 @@ def examples(photo: Any) -> None:
 
 def _shown(pixels: Pixels, result: FrameResult) -> list[Any]:
     if not len(result):
-        plain = gr.AnnotatedImage((shown.smaller(pixels), []), color_map={}, visible=True)
+        plain = gr.AnnotatedImage((smaller(pixels, shown.LONGEST), []), color_map={}, visible=True)
         return [shown.nobody(), *_hidden(2), plain]
     picture, hues = shown.annotated(pixels, result)
     many = len(result) > 1

@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mien import words
 from mien.apps.portrait import portrait
 from mien.draw import paint
 from mien.labels import colour
+from mien.pages.pictures import smaller
 from mien.types import Box, FrameResult, Pixels, Reading
 
 #: The longest side of a picture in the page: Gradio keeps a layer as large as the picture for each face.
@@ -28,7 +28,7 @@ _SIDE, _AROUND = 160, 0.2
 
 def annotated(pixels: Pixels, result: FrameResult) -> tuple[Any, dict[str, str]]:
     """What ``gr.AnnotatedImage`` shows, and the colours of its legend: the picture painted, a layer for each face."""
-    painted = smaller(paint(pixels, result))
+    painted = smaller(paint(pixels, result), LONGEST)
     scale = painted.shape[1] / pixels.shape[1]
     readings = result.readings[:_LAYERS]
     names = [named(number, reading) for number, reading in enumerate(readings, 1)]
@@ -89,16 +89,6 @@ def key(colours: dict[str, str]) -> str:
 
 def nobody() -> str:
     return f"### {words.NO_FACE}\n\n{words.NO_FACE_HELP}"
-
-
-def smaller(pixels: Pixels, longest: int = LONGEST) -> Pixels:
-    """The picture with its longest side within bounds."""
-    height, width = pixels.shape[:2]
-    if max(height, width) <= longest:
-        return pixels
-    part = longest / max(height, width)
-    size = max(round(width * part), 1), max(round(height * part), 1)
-    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BOX), np.uint8)
 
 
 def _glow(box: Box, scale: float, painted: Pixels) -> NDArray[np.float64]:

@@ -8,17 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import numpy as np
-from PIL import Image
-
 from mien.apps.portrait import portrait
 from mien.apps.streamlit.held import Photo
 from mien.draw import paint
 from mien.engine import Engine
 from mien.errors import MienError
-from mien.pages.pictures import encoded
+from mien.pages.pictures import encoded, smaller
 from mien.report import CsvTable
-from mien.types import Failure, FrameResult, Pixels
+from mien.types import Failure, FrameResult
 
 #: The longest side of a picture on the page, the side of a face beside its reading, and how much is around that.
 LONGEST, SIDE, AROUND = 1600, 144, 0.25
@@ -50,7 +47,7 @@ def read(engine: Engine, photo: Photo) -> Read:
     except MienError as error:
         return Read(photo, Failure(photo.name, error))
     faces = tuple(encoded(portrait(pixels, each.face.box, SIDE, AROUND), "jpeg", _QUALITY) for each in result)
-    return Read(photo, result, encoded(_smaller(paint(pixels, result)), "jpeg", _QUALITY), faces)
+    return Read(photo, result, encoded(smaller(paint(pixels, result), LONGEST), "jpeg", _QUALITY), faces)
 
 
 def annotated(engine: Engine, photo: Photo) -> bytes:
@@ -76,11 +73,3 @@ def as_csv(reads: Sequence[Read], labels: Sequence[str]) -> str:
     for each in reads:
         table.write(each.result)
     return text.getvalue()
-
-
-def _smaller(pixels: Pixels) -> Pixels:
-    if max(pixels.shape[:2]) <= LONGEST:
-        return pixels
-    image = Image.fromarray(pixels)
-    image.thumbnail((LONGEST, LONGEST), Image.Resampling.BOX, reducing_gap=None)
-    return np.array(image, np.uint8)

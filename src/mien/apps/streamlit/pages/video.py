@@ -7,9 +7,7 @@ import time
 from functools import partial
 from typing import Any, Literal
 
-import numpy as np
 import streamlit as st
-from PIL import Image
 
 from mien.apps.film.gathered import RESULTS
 from mien.apps.streamlit import drawings, engines, films, uploads
@@ -22,8 +20,7 @@ from mien.apps.streamlit.timeline import timeline
 from mien.draw import paint
 from mien.moments import Told
 from mien.moments.words import clock
-from mien.pages.pictures import encoded
-from mien.types import Pixels
+from mien.pages.pictures import encoded, smaller
 from mien.words import looks, percent
 
 _FILM, _READ, _WHICH = "film", "film that was read", "file of the film"
@@ -104,14 +101,8 @@ class _Look:
             return
         self._due = time.monotonic() + _PAUSE
         self._place.image(
-            encoded(_small(paint(pixels, told.moment.result)), "jpeg"), alt="The frame that is being read"
+            encoded(smaller(paint(pixels, told.moment.result), _WIDE), "jpeg"), alt="The frame that is being read"
         )
-
-
-def _small(pixels: Pixels) -> Pixels:
-    image = Image.fromarray(pixels)
-    image.thumbnail((_WIDE, _WIDE))
-    return np.array(image, np.uint8)
 
 
 def _part(facts: dict[str, Any]) -> float:
