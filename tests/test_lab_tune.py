@@ -228,6 +228,24 @@ def test_a_first_trial_that_fails_ends_the_search_and_a_later_one_is_told(search
     assert [each.state for each in found.trials] == ["failed", "finished", "failed", "finished"]
 
 
+def test_a_search_whose_trials_all_fail_comes_to_an_end(search):
+    search(1)
+    with pytest.raises(LabError, match="The loss is nan"):
+        search(2, Poor())
+
+
+class Blind(Quick):
+    """A training whose epochs have no figure, as where nothing is held out."""
+
+    def __call__(self, recipe, faces, folder, *, watch, stop):
+        watch(Epoch({"epoch": 1, "loss": 1.0}, ({"epoch": 1, "loss": 1.0},)))
+
+
+def test_a_trial_that_holds_nothing_out_is_told(search):
+    with pytest.raises(LabError, match=r"holds no faces out.*Take data.held_out out of the space"):
+        search(1, Blind())
+
+
 def test_faces_the_recipe_holds_out_are_not_what_settings_are_chosen_on(faces):
     recipe = Recipe(data=Data(held_out=42))
     held = set(keys(divide(recipe, faces)[1].pixels).tolist())

@@ -31,6 +31,9 @@ STUDY, TRIALS, BEST = "study.db", "trials.csv", "best.toml"
 
 #: Trials that run to their end before any is compared with them, and the part of the epochs each gets in peace.
 _FIRST, _PEACE = 4, 0.25
+#: So many trials may fail one after the other: their settings are not what is at fault, or all of the space is.
+_FAILURES = 5
+_COMPARED = "settings are compared on held-out faces"
 
 
 class Train(Protocol):
@@ -90,6 +93,7 @@ def tune(
     folder.mkdir(parents=True, exist_ok=True)
     study = _study(folder, recipe, space)
     _take_up(study)
+    failed = 0
     while _done(study) < trials and time.monotonic() < deadline:
         trial = study.ask()
         try:
@@ -100,10 +104,12 @@ def tune(
             study.tell(trial, state=TrialState.PRUNED)
         except LabError as error:
             study.tell(trial, state=TrialState.FAIL)
-            if not _done(study):  # it is the recipe or the data, not the settings
+            failed += 1
+            if failed == _FAILURES or not _done(study):  # it is the recipe or the data, not the settings
                 raise error
         else:
             study.tell(trial, value)
+            failed = 0
         found = _found(study, recipe)
         _write(folder, found)
         if tell:
@@ -120,9 +126,7 @@ def _kept_apart(recipe: Recipe, faces: Faces) -> Faces:
     """The faces without those that the recipe holds out: what is chosen here is not measured on them."""
     learned, kept = divide(recipe, faces)
     if not len(kept):
-        raise LabError(
-            "The recipe holds no faces out", "settings are compared on held-out faces", "Set data.held_out in it"
-        )
+        raise LabError("The recipe holds no faces out", _COMPARED, "Set data.held_out in it")
     return learned
 
 
@@ -191,7 +195,7 @@ def _trained(
             watch(event)
         if isinstance(event, Epoch):
             for number in range(len(rows), len(event.history)):
-                rows.append(event.history[number]["held_out"])
+                rows.append(_figure(event.history[number]))
                 trial.report(rows[-1], number + 1)
             if trial.should_prune():
                 raise _Hopeless
@@ -202,9 +206,15 @@ def _trained(
         _clear(place)
         raise
     if not rows:  # it had its last epoch when it was killed
-        rows = [row["held_out"] for row in checkpoint.read(place, checkpoint.recipe_of(place))[1]]
+        rows = [_figure(row) for row in checkpoint.read(place, checkpoint.recipe_of(place))[1]]
     _clear(place)
     return max(rows) if recipe.fit.keep == "best" else rows[-1]
+
+
+def _figure(row: Mapping[str, float]) -> float:
+    if "held_out" not in row:
+        raise LabError("A trial holds no faces out", _COMPARED, "Take data.held_out out of the space")
+    return row["held_out"]
 
 
 def _suggested(trial: optuna.Trial, key: str, each: Range | Choices) -> Any:
