@@ -6,7 +6,6 @@ The other kinds of file are in :mod:`mien.lab.formats`.
 from __future__ import annotations
 
 import datetime
-import json
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,7 +19,7 @@ import onnx
 from numpy.typing import NDArray
 
 from mien.errors import LabError, MienError
-from mien.lab import calibrate, checkpoint, compare, environment, nets
+from mien.lab import calibrate, checkpoint, compare, environment, nets, run_folder
 from mien.lab.calibrate import Calibration
 from mien.lab.data import PUBLIC, Faces, divide
 from mien.lab.evaluate import HELD_OUT, evaluate, fingerprint
@@ -88,9 +87,11 @@ def finished(run: Path, faces: Faces, name: str = "") -> Finished:
 
 def _refuse_other_faces(run: Path, faces: Faces, kept: Faces) -> None:
     """Of other data other faces are held out, and some of these the run may have learned from."""
-    told = _environment(run).get("data", {})
+    if not len(kept):
+        return
+    told = run_folder.read(run).environment.get("data", {})
     before = told.get("held_out")
-    now = fingerprint(kept) if len(kept) else None
+    now = fingerprint(kept)
     if before is None:  # runs wrote less down once
         before, now = told.get("fingerprint"), environment.fingerprint(faces)
     if before not in (None, now):
@@ -130,17 +131,9 @@ def cost(run: Path) -> dict[str, Any]:
     if seconds := compare.trained(run):
         found["training_seconds"] = round(seconds)
     with suppress(KeyError, TypeError):
-        machine = _environment(run)["machine"]
+        machine = run_folder.read(run).environment["machine"]
         found["trained_on"] = f"{machine['processor']}, {machine['cores']} cores"
     return found
-
-
-def _environment(run: Path) -> dict[str, Any]:
-    try:
-        told = json.loads((run / "environment.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
 
 
 def as_onnx(done: Finished) -> tuple[bytes, dict[str, Any]]:

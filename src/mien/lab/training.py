@@ -143,9 +143,7 @@ def _cleared_unless_begun(folder: Path) -> Iterator[None]:
     run_folder.settle(folder)
     try:
         yield
-    except BaseException:
+    finally:
         if (folder / ASIDE).is_dir() and not has_state(folder):
             run_folder.clear(folder)
-        raise
-    finally:
         run_folder.settle(folder)
