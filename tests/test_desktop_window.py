@@ -53,6 +53,12 @@ def film(tmp_path_factory):
     return film_of(tmp_path_factory.mktemp("film") / "two.mp4", two_people(), 2.4)
 
 
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """A camera that does not end while a busy machine takes its time."""
+    return film_of(tmp_path_factory.mktemp("film") / "long.mp4", two_people(), 60.0, 15)
+
+
 @pytest.fixture
 def driven(display, engine):
     with opened(display, lambda *, model, detector: engine) as driven:
@@ -188,11 +194,11 @@ def test_the_layers_at_a_glance_are_gone_through_by_keys(driven):
 # The camera
 
 
-def test_the_camera_is_announced_moves_is_kept_and_goes(driven, display, film):
+def test_the_camera_is_announced_moves_is_kept_and_goes(driven, display, long):
     driven.press("Control-Key-2")
     page = driven.window.pages["camera"]
     assert "Ask those beside you first" in driven.says()
-    page._source.set(str(film))
+    page._source.set(str(long))
     page._mirror.set(False)
     driven.press("F5")
     driven.until(lambda: page.pane is not None)
@@ -259,6 +265,25 @@ def test_a_camera_goes_on_after_what_nobody_foresaw_and_says_what_fails_inside(d
         del pane, show
 
 
+def test_a_camera_that_is_drawn_while_the_window_is_built_anew_leaves_nothing_behind(display, engine):
+    with opened(display, lambda *, model, detector: engine, lambda source: Device()) as driven:
+        driven.desk.show("camera")
+        driven.desk.camera.start("0", False)
+        driven.until(lambda: driven.window.pages["camera"].pane is not None)
+        pane = driven.window.pages["camera"].pane
+        draw = pane._draw
+
+        def drawn(pixels):
+            draw(pixels)
+            # Runs when the pane lets Tk draw.
+            driven.root.after_idle(driven.window._build)
+
+        pane._draw = drawn
+        driven.until(lambda: driven.window.pages["camera"].pane is not pane)
+        driven.wait(0.3)
+        assert driven.window.bugs == []
+
+
 def test_closing_the_window_releases_the_camera(display, engine):
     device = Device()
     with opened(display, lambda *, model, detector: engine, lambda source: device) as driven:
@@ -279,8 +304,8 @@ def test_a_camera_that_is_not_there_says_what_to_do(driven):
     assert "There is no camera 63" in driven.says()
 
 
-def test_the_inside_moves_with_the_camera(driven, tmp_path):
-    driven.desk.camera.start(str(film_of(tmp_path / "long.mp4", two_people(), 10.0, 15)), False)
+def test_the_inside_moves_with_the_camera(driven, long):
+    driven.desk.camera.start(str(long), False)
     driven.desk.show("inside")
     driven.until(lambda: driven.window._asking is not None)
     shown = []

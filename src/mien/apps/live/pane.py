@@ -76,6 +76,7 @@ class Pane(tk.Frame):
         self._seen = 0
         self._smooth, self._map, self._inside = True, False, False
         self._message_until = 0.0
+        self._over = False
         self.delays: list[float] = []
         self.looks = 0.0
         self._build(looker.card.labels)
@@ -221,13 +222,16 @@ class Pane(tk.Frame):
             self._look()
         finally:
             # Also after what nobody foresaw: who owns the window decides whether it goes on.
-            self._job = self.after(_TICK, self._tick)
+            if not self._over:
+                self._job = self.after(_TICK, self._tick)
 
     def _look(self) -> None:
         newest = self._watching.newest(self._view.number if self._view else 0)
         if newest is not None and self.winfo_viewable():
             self._view = newest
             self._show(newest)
+        if self._over:
+            return
         if (seen := self._insides.newest) is not None and self._inside and seen.number != self._seen:
             self._seen, self.looks = seen.number, seen.rate
             self._below.show(seen)
@@ -242,6 +246,8 @@ class Pane(tk.Frame):
         self._bars.show(reading)
         self._strip.show(reading, view.seconds)
         self.update_idletasks()  # drawn now, and not when Tk next has nothing to do
+        if self._over:  # that was to be done too
+            return
         self.winfo_pointerx()  # answered when the screen has drawn it: the delay is told as it is
         self.delays = [*self.delays[-300:], self._watching.delay(view)]
         self._facts.show(view.rate, float(np.median(self.delays[-15:])), view.dropped)
@@ -266,5 +272,6 @@ class Pane(tk.Frame):
 
     def _gone(self, event: tk.Event[tk.Misc]) -> None:
         if event.widget is self:
+            self._over = True
             self.after_cancel(self._job)
             self._insides.close()
