@@ -179,3 +179,10 @@ def test_textures_are_of_many_kinds():
     assert seen.max() <= 255
     assert np.ptp(seen.mean((1, 2, 3))) > 150
     assert np.ptp(seen.std((1, 2, 3))) > 30
+
+
+def test_some_textures_run_in_one_direction_and_not_all_in_the_same():
+    seen = np.asarray(augment.textures(200, seed()))[..., 0]
+    across, down = (np.abs(np.diff(seen, axis=axis)).mean((1, 2)) + 0.1 for axis in (2, 1))
+    assert (across / down).max() > 2
+    assert (down / across).max() > 2

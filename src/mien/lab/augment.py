@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from mien.lab.recipe import Augment
+from mien.lab.recipe import PLAIN, Augment
 
 Tensor = Any
 Seed = Any
 SIDE = 48
 #: How small a face gets before it is enlarged again, in pixels.
 SMALL = (16, 20, 24, 32)
-#: Grains of noise across a texture.
-GRAINS = (2, 5, 12, 48)
+#: Grains of noise down and across a texture: clouds, gravel, sand, and streaks as of wood or cloth.
+GRAINS = ((2, 2), (5, 5), (12, 12), (48, 48), (2, 30))
+
+#: Textures lie in any direction.
+_ANY_WAY = replace(PLAIN, rotation=180.0, flip=False)
 
 
 def varied(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:
@@ -83,14 +87,14 @@ def emptied(faces: Tensor, targets: list[Tensor], part: float, seed: Seed) -> tu
 
 
 def textures(count: int, seed: Seed) -> Tensor:
-    """Noise of several sizes laid over each other, from clouds to sand, at any contrast and light."""
+    """Noise of several grains laid over each other, one more than the others, turned, at any contrast and light."""
     layers = [
-        ops.image.resize(keras.random.uniform((count, side, side, 1), -1, 1, seed=seed), (SIDE, SIDE), "bilinear")
-        * keras.random.uniform((count, 1, 1, 1), 0, 1, seed=seed)
-        for side in GRAINS
+        ops.image.resize(keras.random.uniform((count, *grains, 1), -1, 1, seed=seed), (SIDE, SIDE), "bilinear")
+        * keras.random.uniform((count, 1, 1, 1), 0, 1, seed=seed) ** 3
+        for grains in GRAINS
     ]
-    middle, contrast = (keras.random.uniform((count, 1, 1, 1), 0, most, seed=seed) for most in (255, 160))
-    return ops.clip(middle + contrast * sum(layers), 0, 255)
+    middle, contrast = (keras.random.uniform((count, 1, 1, 1), 0, most, seed=seed) for most in (255, 255))
+    return ops.clip(middle + contrast * turned(sum(layers), _ANY_WAY, seed), 0, 255)
 
 
 def jumbled(faces: Tensor, seed: Seed) -> Tensor:
