@@ -70,7 +70,7 @@ def test_the_header_tells_command_figure_time_and_machine(benchmark, home):
     assert lines[0] == "#   mien train recipes/basic.toml --data fer2013.csv"
     assert "PublicTest 60.4 % (58.8 to 62.0), 59.0 % without twins, balanced 55.0 %; 3,589 faces" in lines[1]
     assert lines[2].startswith(
-        "#     30 of 50 epochs, stopped by itself in 15 minutes, 30 s an epoch, on 2 cores of A "
+        "#     30 of 50 epochs, stopped by itself; 15 minutes undisturbed, 30 s an epoch, on 2 cores of A "
     )
     assert lines[3].endswith("--set fit.seed=1 --name basic-1")
     assert lines[-1] == "#   2 seeds together: PublicTest 60.7 % ± 0.4"
