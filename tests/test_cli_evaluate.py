@@ -41,6 +41,19 @@ def done(data, model, tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory):
+    """Faces in folders that are numbered as RAF-DB numbers its own: 1 is surprise, 4 happy, 7 neutral."""
+    root, few = tmp_path_factory.mktemp("numbered"), drawn.faces(35)
+    theirs = {"surprise": 1, "fear": 2, "disgust": 3, "happy": 4, "sad": 5, "angry": 6, "neutral": 7}
+    for number, (pixels, label) in enumerate(zip(few.pixels, few.labels, strict=True)):
+        folder = root / "test" / str(theirs[few.classes[label]])
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    words = [f"--map={number}={word}" for word, number in theirs.items()]
+    return root, words
+
+
 def metrics(folder: Path) -> dict:
     return json.loads((folder / "metrics.json").read_text("utf-8"))
 
@@ -182,3 +195,13 @@ def test_a_keras_file_must_be_explained_and_an_onnx_file_must_not(data, model, t
     assert "--labels" in capsys.readouterr().err
     assert refused("--model", model, "--data", data, "--scale", "0-1", out=tmp_path / "out") == 2
     assert "for Keras files" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "file"), [("evaluate", "report.txt"), ("compare", "comparison.txt")])
+def test_folders_with_another_s_numbers(command, file, numbered, model, tmp_path, capsys):
+    root, words = numbered
+    named = ("--model", model) if command == "evaluate" else (model,)
+    assert mien(command, *named, "--data", root, *words, "-o", tmp_path / "out") == 0
+    assert "35 faces" in (tmp_path / "out" / file).read_text()
+    assert mien(command, *named, "--data", root, "--map", "1=surprize", "-o", tmp_path / "no") == 2
+    assert "Did you mean 'surprise'?" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from mien.apps.cli.bar import Bar
 from mien.apps.cli.choices import complete_models
+from mien.apps.cli.data_source import label_map, map_option
 from mien.apps.cli.evaluate import SPLIT
 from mien.apps.cli.located import LABELS, SCALE, each_located
 from mien.apps.cli.output import printable, remark, say
@@ -33,6 +34,7 @@ Exit status: 0; 1 if a model, an evaluation or the data cannot be used; 2 for wr
 @click.option("--data", metavar="SRC", help="Faces with labels: every model among RUN... is evaluated on them anew.")
 @SPLIT
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for table, figure and page.")
+@map_option
 @LABELS
 @SCALE
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as one line of JSON.")
@@ -44,6 +46,7 @@ def compare(
     data: str | None,
     split: str,
     out: Path | None,
+    mapped: tuple[str, ...],
     labels: str | None,
     scale: str | None,
     as_json: bool,
@@ -61,7 +64,7 @@ def compare(
     from mien.lab.sheet import place
 
     with place(out) if out else nullcontext():
-        found = lab.compare(_entries(context, runs, data, split, (labels, scale)))
+        found = lab.compare(_entries(context, runs, data, split, label_map(mapped), (labels, scale)))
         page = told.write(out, found)[-1] if out else None
     say(json.dumps(told.figures(found), ensure_ascii=False) if as_json else told.text(found).rstrip())
     if page:
@@ -73,6 +76,7 @@ def _entries(
     runs: tuple[str, ...],
     data: str | None,
     split: str,
+    means: dict[str, str],
     words: tuple[str | None, str | None],
 ) -> list[Entry]:
     """Everything evaluated is read before anything is evaluated, so that a mistyped word costs no time."""
@@ -92,18 +96,18 @@ def _entries(
         raise click.UsageError(
             "these are evaluations, with no model among them to evaluate. Leave --data out.", context
         )
-    measured = {run: _measured(path, str(data), split) for run, path in zip(anew, paths, strict=True)}
+    measured = {run: _measured(path, str(data), split, means) for run, path in zip(anew, paths, strict=True)}
     return [(kept | measured)[run] for run in once]
 
 
-def _measured(path: Path, data: str, split: str) -> Entry:
+def _measured(path: Path, data: str, split: str, means: dict[str, str]) -> Entry:
     from mien.lab.compare import measured
     from mien.lab.evaluate import examine
     from mien.lab.sources.several import of_model
     from mien.models import ModelCard
 
     with Bar() as bar:
-        faces = of_model(ModelCard.read(path), data, progress=bar.update)
+        faces = of_model(ModelCard.read(path), data, means, bar.update)
     with Bar() as bar:
         found, metrics = examine(path, faces, split, augmented=False, progress=bar.update)
     return measured(found, metrics, path)

@@ -87,8 +87,8 @@ def _by_name(source: Source, body: Sequence[list[str]]) -> NDArray[np.int64] | s
 
 
 def _number(name: str) -> int:
-    digits = re.findall(r"\d+", PurePath(name).stem)
-    return int(digits[-1]) if digits else -1
+    digits = re.findall(r"[0-9]+", PurePath(name).stem)
+    return int(digits[-1]) if digits and len(digits[-1]) < 10 else -1
 
 
 def _same_split(name: str, usage: str) -> bool:
