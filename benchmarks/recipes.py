@@ -133,7 +133,9 @@ def circumstances(run: Mapping[str, Any]) -> str:
     cores = "one core" if machine["cores"] == 1 else f"{machine['cores']} cores"
     again = f", taken up again {run['resumed']} times" if run["resumed"] else ""
     time = f"{span(run['seconds'])} undisturbed, {run['epoch_seconds']} s an epoch"
-    return f"{epochs}{why}; {time}, on {cores} of {machine['processor']}{again}"
+    # A run that was taken up again may have had other cores then.
+    place = machine["processor"] if run["resumed"] else f"{cores} of {machine['processor']}"
+    return f"{epochs}{why}; {time}, on {place}{again}"
 
 
 def span(seconds: float) -> str:
