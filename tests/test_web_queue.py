@@ -2,7 +2,7 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -32,24 +32,32 @@ def faces(value, count=1):
     return np.full((count, 8, 8, 1), value, np.uint8)
 
 
-def test_what_comes_while_a_run_is_on_goes_together_in_the_next():
-    inner = Slow()
+def queued(inner, first, others):
+    """A queue that was asked for ``first`` and, while its run was on, for all ``others``; and what became of each."""
     inner.hold.clear()
     batched = Batched(inner)
     with ThreadPoolExecutor(12) as pool:
-        first = pool.submit(batched.run, faces(0))
+        begun = pool.submit(batched.run, first)
         while not batched._running:
             time.sleep(0.001)
         time.sleep(0.02)
-        others = [pool.submit(batched.run, faces(20 * i, i % 3 + 1)) for i in range(1, 11)]
-        while len(batched._pending) < 10:
+        waiting = [pool.submit(batched.run, each) for each in others]
+        while len(batched._pending) < len(others):
             time.sleep(0.001)
         inner.hold.set()
-        answers = [each.result(5) for each in (first, *others)]
-    assert inner.runs == [1, sum(i % 3 + 1 for i in range(1, 11))]
+        _, late = wait([begun, *waiting], 5)
+    assert not late
+    return batched, [begun, *waiting]
+
+
+def test_what_comes_while_a_run_is_on_goes_together_in_the_next():
+    inner = Slow()
+    given = [faces(20 * i, i % 3 + 1) for i in range(1, 11)]
+    _, asked = queued(inner, faces(0), given)
+    assert inner.runs == [1, sum(map(len, given))]
     alone = FakeClassifier()
-    for i, answer in enumerate(answers):
-        np.testing.assert_array_equal(answer.shares, alone.run(faces(20 * i, i % 3 + 1 if i else 1)).shares)
+    for answer, each in zip(asked, [faces(0), *given], strict=True):
+        np.testing.assert_array_equal(answer.result().shares, alone.run(each).shares)
 
 
 @pytest.mark.parametrize("kind", [ModelError, ZeroDivisionError])
@@ -60,19 +68,10 @@ def test_one_that_stops_the_model_fails_alone(kind):
                 raise kind("unlucky")
             return super().run(given)
 
-    inner = Picky()
-    inner.hold.clear()
-    batched = Batched(inner)
-    with ThreadPoolExecutor(4) as pool:
-        first = pool.submit(batched.run, faces(0))
-        time.sleep(0.05)
-        good, bad, better = (pool.submit(batched.run, faces(value)) for value in (1, 13, 2))
-        while len(batched._pending) < 3:
-            time.sleep(0.001)
-        inner.hold.set()
-        assert len(first.result(5).shares) == len(good.result(5).shares) == len(better.result(5).shares) == 1
-        with pytest.raises(kind, match="unlucky"):
-            bad.result(5)
+    _, (first, good, bad, better) = queued(Picky(), faces(0), [faces(1), faces(13), faces(2)])
+    assert [len(each.result().shares) for each in (first, good, better)] == [1, 1, 1]
+    with pytest.raises(kind, match="unlucky"):
+        bad.result()
 
 
 def test_a_model_that_breaks_tells_all_who_wait_and_works_again():
@@ -83,19 +82,8 @@ def test_a_model_that_breaks_tells_all_who_wait_and_works_again():
                 raise ZeroDivisionError(int(given.flat[0]))
             return answer
 
-    inner = Broken()
-    inner.hold.clear()
-    batched = Batched(inner)
-    with ThreadPoolExecutor(4) as pool:
-        first = pool.submit(batched.run, faces(9))
-        while not batched._running:
-            time.sleep(0.001)
-        time.sleep(0.02)
-        others = [pool.submit(batched.run, faces(value)) for value in (1, 2, 3)]
-        while len(batched._pending) < 3:
-            time.sleep(0.001)
-        inner.hold.set()
-        assert [str(each.exception(5)) for each in (first, *others)] == ["9", "1", "2", "3"]
+    batched, asked = queued(Broken(), faces(9), [faces(1), faces(2), faces(3)])
+    assert [str(each.exception()) for each in asked] == ["9", "1", "2", "3"]
     assert len(batched.run(faces(0)).shares) == 1
 
 
