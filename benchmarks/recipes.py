@@ -131,7 +131,8 @@ def circumstances(run: Mapping[str, Any]) -> str:
     why = ", shortened" if run["shortened"] else ", stopped by itself" if fewer else ""
     machine = run["machine"]
     cores = "one core" if machine["cores"] == 1 else f"{machine['cores']} cores"
-    again = f", taken up again {run['resumed']} times" if run["resumed"] else ""
+    times = {0: "", 1: ", taken up again once"}
+    again = times.get(run["resumed"], f", taken up again {run['resumed']} times")
     time = f"{span(run['seconds'])} undisturbed, {run['epoch_seconds']} s an epoch"
     # A run that was taken up again may have had other cores then.
     place = machine["processor"] if run["resumed"] else f"{cores} of {machine['processor']}"

@@ -76,9 +76,9 @@ def of_run(recipe: Recipe, path: str | Path | None, progress: Progress | None = 
     if path is None:
         return of_recipe(recipe, progress)
     own = recipe.data.sources
-    words = {word: label for source in own for word, label in source.labels.items()}
+    labels = {word: label for source in own for word, label in source.labels.items()}
     usages = {source.usage for source in own}
-    return together([Part(path, words, usages.pop() if len(usages) == 1 else "")], recipe.data.group, progress)
+    return together([Part(path, labels, usages.pop() if len(usages) == 1 else "")], recipe.data.group, progress)
 
 
 def of_model(
