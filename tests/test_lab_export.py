@@ -125,6 +125,20 @@ def test_other_faces_than_the_run_learned_from_are_refused(tmp_path, faces):
     assert not (tmp_path / "other.onnx").exists()
 
 
+def test_a_run_of_few_classes_knows_its_faces(tmp_path, faces):
+    """By those held out, and where a run wrote less down once by all there were, of other classes too."""
+    few = dataclasses.replace(RECIPE, data=Data(held_out=14, classes=("happy", "sad", "neutral")))
+    model = nets.of_recipe(few, "float32")
+    checkpoint.write(tmp_path / "run", model.get_weights(), few, [{"epoch": 1}])
+    checkpoint.finish(tmp_path / "run", model)
+    now = environment.data(few, faces)
+    for told in (now, {"fingerprint": now["fingerprint"]}):
+        (tmp_path / "run" / "environment.json").write_text(json.dumps({"data": told}))
+        assert len(export.finished(tmp_path / "run", faces).kept) == 14
+        with pytest.raises(LabError, match="held other faces out"):
+            export.finished(tmp_path / "run", faces.take(np.arange(len(faces)) % 50 > 0))
+
+
 def test_a_run_becomes_a_file_with_its_card(tmp_path, faces):
     model = finished(tmp_path / "run")
     export.export(tmp_path / "run", faces, tmp_path / "m.onnx", notes={"looks": 2})

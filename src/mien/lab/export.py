@@ -74,7 +74,6 @@ def finished(run: Path, faces: Faces, name: str = "") -> Finished:
     """The run in a folder with the faces it came from; a LabError where it has not ended."""
     recipe = checkpoint.recipe_of(run)
     model = trained(run, recipe)
-    faces = faces.only(recipe.data.classes)
     learned, kept = divide(recipe, faces)
     if not len(learned):
         raise LabError(
