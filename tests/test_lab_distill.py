@@ -185,6 +185,7 @@ def test_the_command_writes_where_the_recipe_looks(desk, teachers, capsys):
     words = ("--data", desk / "fer2013.csv", "--recipe", desk / "student.toml", "--one-pass")
     assert mien("distill", *teachers, *words) == 0
     out = capsys.readouterr().out
+    assert ", one look at each face\ntogether they get " in out
     assert "held-out faces right" in out
     recipe = Recipe.read(desk / "student.toml")
     learned = divide(recipe, drawn.faces(350, seed=4))[0]
@@ -205,7 +206,10 @@ def test_the_command_asks_where_to(desk, teachers, capsys):
 def test_a_recipe_that_comes_with_mien_goes_by_its_name(desk, teachers, capsys):
     words = ("distill", teachers[0], "--data", desk / "fer2013.csv", "--one-pass", "--recipe")
     assert mien(*words, "small", "-o", desk / "own.npz") == 0
-    assert f"mien train small --set teach.targets={desk / 'own.npz'}" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert f"mien train small --set teach.targets={desk / 'own.npz'}" in told.err
+    assert "\nteacher " in told.out
+    assert "\nit gets " in told.out
     assert mien(*words, "small") == 2
     assert "-o FILE" in capsys.readouterr().err
     assert mien(*words, "smal", "-o", desk / "other.npz") == 1

@@ -112,11 +112,13 @@ def _told(target: Path, size: int, found: object) -> str:
     assert isinstance(found, Distilled)
     facts = found.taught.facts
     names = ", ".join(each["name"] for each in facts["teachers"])
+    who, they = ("teacher", "it gets") if len(facts["teachers"]) == 1 else ("teachers", "together they get")
+    looks = "one look" if facts["looks"] == 1 else f"{facts['looks']} looks"
     lines = [
         f"{printable(str(target))}: {len(found.taught.keys):,} faces, {size / 1e6:.2f} MB",
-        f"teachers {printable(names)}, {facts['looks']} looks at each face",
+        f"{who} {printable(names)}, {looks} at each face",
     ]
     if found.together:
         right = f"{100 * found.together['accuracy']:.1f} %"
-        lines += [f"together they get {right} of {found.together['faces']:,} held-out faces right"]
+        lines += [f"{they} {right} of {found.together['faces']:,} held-out faces right"]
     return "\n".join(lines)
