@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import _wrong
-from tables import RESULTS, ROOT, origin, percent, table
+from tables import RESULTS, ROOT, origin, percent, table, times
 
 from mien.models import ModelCard
 from mien.models.seal import WEIGHTS, seals
@@ -119,7 +119,7 @@ def file(name: str, card: ModelCard, figures: Figures) -> str:
 def measured(card: ModelCard, result: Figures) -> Iterator[str]:
     figures = result["figures"]
     sheet = figures["public"]
-    looks = f"PublicTest was looked at {figures['looks']} times for this model, and never trained or tuned on."
+    looks = f"PublicTest was looked at {times(figures['looks'])} for this model, and never trained or tuned on."
     yield f"## How right it is\n\n{scores(sheet)}\n\n{looks} {origin(result)}"
     yield f"### By expression\n\n{classes(sheet)}"
     yield f"## Does it know when it does not know?\n\n{doubt(figures)}"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from tables import RESULTS, origin, percent, table
+from tables import RESULTS, origin, percent, table, times
 
 Figures = dict[str, Any]
 PAGE = RESULTS / "models.md"
@@ -138,9 +138,10 @@ def section(name: str) -> str:
         return "*Not measured yet.*"
     result = json.loads(place.read_text(encoding="utf-8"))
     rows = [line(target, result["figures"]) for target in MODELS[name]]
-    looks = f"PublicTest was looked at {result['figures']['looks']} times for this model. "
-    held = "What is lost under corruptions is measured on the Training faces that were held out."
-    return "\n\n".join([table(["", "target", "figure", "met"], rows), looks + held, origin(result)])
+    looks = f"PublicTest was looked at {times(result['figures']['looks'])} for this model. "
+    corrupted = any(target in HOLDING for target in MODELS[name])
+    held = "What is lost under corruptions is measured on the Training faces that were held out." if corrupted else ""
+    return "\n\n".join([table(["", "target", "figure", "met"], rows), (looks + held).strip(), origin(result)])
 
 
 def line(target: Target, figures: Figures) -> list[str]:

@@ -3,7 +3,9 @@
     python benchmarks/recipes.py runs
 
 A run belongs to a recipe when it has the same settings, but for its name, its seed, where its data lies, and, told as
-shortened, how many epochs there were. Writes ``results/recipes.json`` and the block at the top of ``recipes/*.toml``.
+shortened, how many epochs there were; a run that is another recipe's in full is nobody's shortened one. Where some of a
+recipe's runs had teachers, those without are left out. Writes ``results/recipes.json`` and the block at the top of
+``recipes/*.toml``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from mien.lab.run_folder import FINISHED, Run
 RECIPES = HERE.parent / "recipes"
 
 #: What a run may differ in from the recipe that it follows. Precision "auto" becomes what was faster.
-_FREE = ("name", "data.sources", "fit.seed", "fit.epochs", "fit.precision", "net.votes")
+_FREE = ("name", "data.sources", "fit.seed", "fit.epochs", "fit.precision", "net.votes", "teach.targets")
 
 #: The block that is written into a recipe, in comments.
 _BEGIN, _END = "# What came out, written by benchmarks/recipes.py:", "# So far what came out."
@@ -45,20 +47,36 @@ def main() -> None:
 def figures(home: Path) -> dict[str, Any]:
     """By recipe: its net, and what every finished run of it gave."""
     runs = [run for run in run_folder.every(home) if run.state == FINISHED and run.metrics.get("split") == "public"]
+    recipes = {path.stem: Recipe.read(path) for path in sorted(RECIPES.glob("*.toml"))}
     found = {}
-    for path in sorted(RECIPES.glob("*.toml")):
-        recipe = Recipe.read(path)
-        own = [run for run in runs if follows(run, recipe)]
+    for name, recipe in recipes.items():
+        others = [each for each in recipes.values() if each is not recipe]
+        own = [run for run in runs if follows(run, recipe) and (in_full(run, recipe) or not any_in_full(run, others))]
+        own = [run for run in own if targets(run)] or own
         if own:
             model = own[0].metrics["model"]
             size = {key: model[key] for key in ("parameters", "multiply_adds")}
             each = sorted((figure(run, recipe) for run in own), key=lambda told: (told["shortened"], told["seed"]))
-            found[path.stem] = {"net": recipe.net.name, "classes": len(recipe.data.classes), **size, "runs": each}
+            found[name] = {"net": recipe.net.name, "classes": len(recipe.data.classes), **size, "runs": each}
     return found
 
 
 def follows(run: Run, recipe: Recipe) -> bool:
     return run.recipe is not None and not set(run.recipe.difference(recipe)) - set(_FREE)
+
+
+def in_full(run: Run, recipe: Recipe) -> bool:
+    """Whether it was planned for all the epochs of the recipe."""
+    return run.recipe is not None and run.recipe.fit.epochs >= recipe.fit.epochs
+
+
+def any_in_full(run: Run, recipes: Sequence[Recipe]) -> bool:
+    return any(follows(run, recipe) and in_full(run, recipe) for recipe in recipes)
+
+
+def targets(run: Run) -> str:
+    """The file of what teachers said, without its folder; empty where there were none."""
+    return Path(run.recipe.teach.targets).name if run.recipe else ""
 
 
 def figure(run: Run, recipe: Recipe) -> dict[str, Any]:
@@ -70,8 +88,9 @@ def figure(run: Run, recipe: Recipe) -> dict[str, Any]:
         "seed": run.recipe.fit.seed,
         "epochs": run.epochs,
         "planned": recipe.fit.epochs,
-        "shortened": run.recipe.fit.epochs < recipe.fit.epochs,
+        "shortened": not in_full(run, recipe),
         "precision": run.recipe.fit.precision,
+        "targets": targets(run),
         **_time(run),
         "held_out": run.best[0] if run.best else None,
         **{key: run.metrics[key] for key in keys},
@@ -114,6 +133,7 @@ def block(name: str, told: Mapping[str, Any]) -> Iterator[str]:
 def command(name: str, run: Mapping[str, Any]) -> str:
     words = f"mien train recipes/{name}.toml --data fer2013.csv"
     words += f" --epochs {run['epochs']}" if run["shortened"] else ""
+    words += f" --set teach.targets=targets/{run['targets']}" if run["targets"] else ""
     return words + (f" --set fit.seed={run['seed']} --name {name}-{run['seed']}" if run["seed"] else "")
 
 

@@ -101,3 +101,25 @@ def test_the_table_has_a_row_for_each_and_five_classes_last(benchmark, home):
     assert "| 60.7 % | 2 |" in lines[0]
     assert "9 of 40, shortened" in lines[1]
     assert ", five classes | 70.0 %" in lines[2]
+
+
+def test_where_teachers_were_only_the_runs_with_them_count(benchmark, tmp_path):
+    classic = shelf.recipe("classic")
+    taught = replace(classic, teach=replace(classic.teach, targets="/far/away/targets/both.npz"))
+    followed(tmp_path / "alone", classic, 100, accuracy=0.61)
+    followed(tmp_path / "taught", taught, 100, accuracy=0.63)
+    found = benchmark.figures(tmp_path)["classic"]
+    assert [run["accuracy"] for run in found["runs"]] == [0.63]
+    line = next(iter(benchmark.block("classic", found)))
+    assert line == "#   mien train recipes/classic.toml --data fer2013.csv --set teach.targets=targets/both.npz"
+
+
+def test_a_whole_run_is_no_shortened_one_of_a_longer_recipe(benchmark, tmp_path):
+    """``residual`` and ``base`` are the same net, at 40 epochs and at 96."""
+    residual = shelf.recipe("residual")
+    followed(tmp_path / "a", residual, residual.fit.epochs)
+    assert set(benchmark.figures(tmp_path)) == {"residual"}
+    followed(tmp_path / "b", replace(residual, fit=replace(residual.fit, epochs=3)), 3)
+    found = benchmark.figures(tmp_path)
+    assert [run["shortened"] for run in found["residual"]["runs"]] == [False, True]
+    assert [run["shortened"] for run in found["base"]["runs"]] == [True]

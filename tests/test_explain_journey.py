@@ -283,3 +283,19 @@ def test_no_face_gets_a_page_with_the_picture_and_what_to_try():
 def test_a_face_at_the_edge_of_its_picture_is_cut_out_too(told, photo):
     cornered = replace(told, placing=Placing(-50, -40, 200, 20), face=Face(Box(-20, -10, 150, 160)))
     assert Reader(journey.page(cornered, photo, ["stem"])).open == []
+
+
+def test_the_textbook_network_is_shown_with_its_flattening_and_its_dense_layer(photo):
+    found = Engine.load("classic", detector="haar").explain_picture(photo, methods=())[0]
+    names = [each.name for each in found.layers]
+    assert names[-3:] == ["block3.pool", "dense.relu", "shares.logits"]
+    page = Reader(journey.page(found, photo))
+    told = " ".join(" ".join(page.texts).split())
+    assert "The maps are laid out into one row of 1,152 numbers: that is called flattening." in told
+    assert "147,584" in told
+    assert told.count("Everything flows together") == 1
+    assert page.all("svg", **{"class": "skyline columns"})
+
+
+def test_a_network_that_ends_in_pooling_has_no_dense_layer_before_the_last(told, photo):
+    assert "Everything flows together" not in journey.page(told, photo)

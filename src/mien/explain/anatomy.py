@@ -101,16 +101,30 @@ class Anatomy:
 
     @cached_property
     def landmarks(self) -> frozenset[str]:
-        """What ``auto`` shows: the end of every stage (before the maps shrink), every pooling, and the logits."""
+        """What ``auto`` shows: the end of every stage (before the maps shrink), every pooling, the dense layers."""
         pools = [part for part in self.parts if part.kind == "pool" and _is_main(part)]
         # Of the global ones the last: those before it stand in gates.
         chosen = [part for part in pools if part.spread is not None]
         chosen += [part for part in pools if part.spread is None][-1:]
         chosen += [part for part in self.parts if self.head is not None and part.tensor == self.head.logits]
+        chosen += self._hidden() if self.head is not None else []
         placed = [part for part in self.parts if part.spread is not None and part.kind in ("conv", "activation")]
         steps = {part.spread.length: part for part in placed if part.spread is not None}
         first = [part for part in placed if part.kind == "activation" or len(placed) == 1][:1]
         return frozenset(part.name for part in [*chosen, *steps.values(), *first])
+
+    def _hidden(self) -> list[Part]:
+        """The end of every dense layer between the maps and the heads: its activation, where it has one."""
+        last = max((place for place, part in enumerate(self.parts) if part.spread is not None), default=-1)
+        found: list[Part] = []
+        for part in self.parts[last + 1 :]:
+            if part.kind == "dense":
+                found.append(part)
+            elif found and part.kind in ("activation", "norm"):
+                found[-1] = part
+            elif found and part.kind == "softmax" and found[-1].kind == "dense":
+                found.pop()  # what goes into a softmax is a head
+        return found
 
     def _refuse_unknown(self, name: str) -> None:
         if name not in self.by_name:

@@ -24,6 +24,14 @@ def is_pooled(layer: Layer) -> bool:
     return layer.kind == _POOLING and len(layer.shape) == 1
 
 
+def is_hidden(scene: Scene, layer: Layer) -> bool:
+    """Is it a list of numbers between the maps and the answer: a dense layer, or what follows one?"""
+    after = scene.layers[scene.layers.index(layer) :]
+    answers = (len(scene.labels), len(scene.told.votes_logits))
+    flat = len(layer.shape) == 1 and layer.kind in ("dense", "activation", "norm")
+    return flat and layer.shape[0] not in answers and all(len(each.shape) == 1 for each in after)
+
+
 def filters(scene: Scene) -> Step:
     kernels = scene.told.kernels
     assert kernels is not None

@@ -44,6 +44,47 @@ def pooled(scene: Scene, layer: Layer, place: int) -> Step:
     )
 
 
+def hidden(scene: Scene, layer: Layer, place: int) -> Step:
+    """A dense layer before the last."""
+    many, taken = layer.shape[0], _taken(scene, layer)
+    weights = (("learned numbers", f"{(taken + 1) * many:,}"),) if taken else ()
+    silent = (("silent on this face", f"{layer.dead}"),) if layer.dead else ()
+    return Step(
+        key=f"layer-{place + 1}",
+        short=_stage(layer),
+        eyebrow=f"layer {layer.name}",
+        title="Everything flows together",
+        words=f"{_row(scene, layer, taken)} Each of the {many} numbers of this layer adds up all of them, every one "
+        f"times a weight that was learned.{_cut(layer)} So each can speak of the whole face at once: drawn as bars.",
+        facts=(("numbers", f"{many}"), *weights, *silent),
+        html=_skyline(layer),
+        thumb=_skyline(layer, "thumb", 12),
+    )
+
+
+def _stage(layer: Layer) -> str:
+    return layer.name.split(".")[0]
+
+
+def _taken(scene: Scene, layer: Layer) -> int:
+    """How many numbers it takes; 0 where that is not known."""
+    work = {each.layer.split(".")[0]: each.multiply_adds for each in scene.told.costs if each.kind == "dense"}
+    return work.get(_stage(layer), 0) // layer.shape[0]
+
+
+def _row(scene: Scene, layer: Layer, taken: int) -> str:
+    before = scene.layers[: scene.layers.index(layer)]
+    row = f"one row of {taken:,} numbers" if taken else "one row of numbers"
+    if before and len(before[-1].shape) == 3:
+        return f"The maps are laid out into {row}: that is called flattening."
+    return f"What came before is {row}."
+
+
+def _cut(layer: Layer) -> str:
+    cut = layer.kind == "activation" and float(layer.activations.min(initial=0.0)) >= 0
+    return " What comes out below zero counts as zero." if cut else ""
+
+
 def _averages(scene: Scene, layer: Layer) -> str:
     atlas = scene.last_maps
     if atlas is None or atlas.layer.shape[0] != layer.shape[0]:
