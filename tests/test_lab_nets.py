@@ -101,6 +101,13 @@ def test_well_known_networks_have_the_parameters_that_are_known_of_them(name, tr
     assert model.count_params() == trunk + (features + 1) * 7
 
 
+def test_the_norms_of_a_well_known_network_follow_within_an_epoch():
+    """At MobileNetV2's own 0.999 a run of few steps answers everything alike."""
+    norms = [each for each in nets.build(Net(name="mobilenetv2", side=48)).layers if hasattr(each, "moving_mean")]
+    assert len(norms) == 52
+    assert {each.momentum for each in norms} == {0.99}
+
+
 def test_well_known_networks_see_the_side_asked_for():
     model = nets.build(Net(name="mobilenetv2", side=96))
     assert model.get_layer("Conv1").input.shape == (None, 96, 96, 3)

@@ -29,6 +29,10 @@ class Application:
     about: str
 
 
+#: How much of a norm's statistics stays at each step, at most. MobileNetV2's own 0.999 still remembers its first values
+#: after some epochs of few steps, and answers everything alike.
+_LASTING = 0.99
+
 #: The means and deviations of ImageNet's colours, 0-1, which Keras leaves out of EfficientNet where it fetches nothing.
 _MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NAMES: dict[str, Application] = {
@@ -59,8 +63,11 @@ def trunk(net: Net, faces: Tensor, colour: str) -> Tensor:
     x = layers.Concatenate(name="rgb")([faces, faces, faces])
     x = layers.Resizing(net.side, net.side, name="resized")(x) if net.side != faces.shape[1] else x
     x = layers.Rescaling(made.scale, made.offset, name="rescaled")(x)
-    maps = made.network(include_top=False, weights=None, input_tensor=x).output
-    return layers.GlobalAveragePooling2D(name="pooled")(maps)
+    network = made.network(include_top=False, weights=None, input_tensor=x)
+    for layer in network.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, _LASTING)
+    return layers.GlobalAveragePooling2D(name="pooled")(network.output)
 
 
 def with_weights(net: Net, weights: str) -> keras.Model:
