@@ -71,7 +71,7 @@ def find(path: str | Path) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        expected = "fer2013.csv, an .npz, or a folder of pictures was expected"
+        expected = "a fer2013.csv, an .npz, or a folder of pictures was expected"
         raise LabError(f"There is no data at {path}", expected, "'mien data sample FOLDER' draws some to try")
     tables = [path / name for name in _TABLES if (path / name).is_file()]
     loose = [each for each in sorted(path.glob("*.npz")) if each.is_file()]
