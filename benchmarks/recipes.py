@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from _machine import HERE, write
+from tables import times
 
 from mien.lab import run_folder
 from mien.lab.recipe import Recipe
@@ -151,8 +152,7 @@ def circumstances(run: Mapping[str, Any]) -> str:
     why = ", shortened" if run["shortened"] else ", stopped by itself" if fewer else ""
     machine = run["machine"]
     cores = "one core" if machine["cores"] == 1 else f"{machine['cores']} cores"
-    times = {0: "", 1: ", taken up again once"}
-    again = times.get(run["resumed"], f", taken up again {run['resumed']} times")
+    again = f", taken up again {times(run['resumed'])}" if run["resumed"] else ""
     time = f"{span(run['seconds'])} undisturbed, {run['epoch_seconds']} s an epoch"
     # A run that was taken up again may have had other cores then.
     place = machine["processor"] if run["resumed"] else f"{cores} of {machine['processor']}"

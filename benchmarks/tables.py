@@ -210,8 +210,8 @@ def recipes(figures: Figures) -> str:
 
 def but(told: Figures) -> str:
     """What sets a recipe's figures apart from the others'."""
-    said = (", five classes" if told["classes"] == 5 else "", ", with teachers" if told["runs"][0]["targets"] else "")
-    return "".join(said)
+    classes = ", five classes" if told["classes"] == 5 else ""
+    return classes + (", with teachers" if told["runs"][0]["targets"] else "")
 
 
 #: What popular write-ups claim for nets of such a kind; ours began without weights from elsewhere.

@@ -297,5 +297,12 @@ def test_the_textbook_network_is_shown_with_its_flattening_and_its_dense_layer(p
     assert page.all("svg", **{"class": "skyline columns"})
 
 
+def test_a_dense_layer_has_one_step_where_all_layers_are_shown(photo):
+    found = Engine.load("classic", detector="haar").explain_picture(photo, methods=(), layers="all")[0]
+    told = " ".join(" ".join(Reader(journey.page(found, photo)).texts).split())
+    assert told.count("Everything flows together") == 1
+    assert "into one row of 1,152 numbers: that is called flattening." in told
+
+
 def test_a_network_that_ends_in_pooling_has_no_dense_layer_before_the_last(told, photo):
     assert "Everything flows together" not in journey.page(told, photo)

@@ -24,12 +24,17 @@ def is_pooled(layer: Layer) -> bool:
     return layer.kind == _POOLING and len(layer.shape) == 1
 
 
-def is_hidden(scene: Scene, layer: Layer) -> bool:
-    """Is it a list of numbers between the maps and the answer: a dense layer, or what follows one?"""
-    after = scene.layers[scene.layers.index(layer) :]
+def stage_of(layer: Layer) -> str:
+    return layer.name.split(".")[0]
+
+
+def is_hidden(scene: Scene, place: int) -> bool:
+    """Is the layer at that place the end of a dense layer between the maps and the answer?"""
+    layer, *after = scene.layers[place:]
     answers = (len(scene.labels), len(scene.told.votes_logits))
     flat = len(layer.shape) == 1 and layer.kind in ("dense", "activation", "norm")
-    return flat and layer.shape[0] not in answers and all(len(each.shape) == 1 for each in after)
+    last = all(len(each.shape) == 1 and stage_of(each) != stage_of(layer) for each in after)
+    return flat and last and layer.shape[0] not in answers
 
 
 def filters(scene: Scene) -> Step:
@@ -69,9 +74,9 @@ def maps(scene: Scene, layer: Layer, place: int) -> Step:
 
 def _short(scene: Scene, layer: Layer) -> str:
     """The stage where that says enough, else the whole name."""
-    stage = layer.name.split(".")[0]
+    stage = stage_of(layer)
     pooling = layer.kind == _POOLING
-    same = [each for each in scene.layers if each.name in scene.atlases and each.name.split(".")[0] == stage]
+    same = [each for each in scene.layers if each.name in scene.atlases and stage_of(each) == stage]
     if len([each for each in same if (each.kind == _POOLING) == pooling]) > 1:
         return layer.name
     return f"{stage} pool" if pooling and len(same) > 1 else stage

@@ -29,7 +29,7 @@ def _steps(scene: Scene) -> Iterator[Step]:
             yield layers.maps(scene, layer, place)
         elif layers.is_pooled(layer):
             yield totals.pooled(scene, layer, place)
-        elif layers.is_hidden(scene, layer):
+        elif layers.is_hidden(scene, place):
             yield totals.hidden(scene, layer, place)
     if scene.told.contributions:
         yield answer.dense(scene)

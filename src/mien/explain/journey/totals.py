@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mien.explain.explanation import Layer
+from mien.explain.journey.layers import stage_of
 from mien.explain.journey.parts import strip, thousands
 from mien.explain.journey.step import Step
 from mien.pages import table
@@ -51,30 +53,28 @@ def hidden(scene: Scene, layer: Layer, place: int) -> Step:
     silent = (("silent on this face", f"{layer.dead}"),) if layer.dead else ()
     return Step(
         key=f"layer-{place + 1}",
-        short=_stage(layer),
+        short=stage_of(layer),
         eyebrow=f"layer {layer.name}",
         title="Everything flows together",
-        words=f"{_row(scene, layer, taken)} Each of the {many} numbers of this layer adds up all of them, every one "
-        f"times a weight that was learned.{_cut(layer)} So each can speak of the whole face at once: drawn as bars.",
-        facts=(("numbers", f"{many}"), *weights, *silent),
+        words=f"{_row(scene, layer, taken)} Each of the {many:,} numbers of this layer adds up all of them, every one "
+        f"times a weight that was learned.{_cut(layer)} So each can speak of the whole face at once: "
+        f"{'' if many <= _BARS else f'the first {_BARS} are '}drawn as bars.",
+        facts=(("numbers", f"{many:,}"), *weights, *silent),
         html=_skyline(layer),
         thumb=_skyline(layer, "thumb", 12),
     )
 
 
-def _stage(layer: Layer) -> str:
-    return layer.name.split(".")[0]
-
-
 def _taken(scene: Scene, layer: Layer) -> int:
     """How many numbers it takes; 0 where that is not known."""
     work = {each.layer.split(".")[0]: each.multiply_adds for each in scene.told.costs if each.kind == "dense"}
-    return work.get(_stage(layer), 0) // layer.shape[0]
+    return work.get(stage_of(layer), 0) // layer.shape[0]
 
 
 def _row(scene: Scene, layer: Layer, taken: int) -> str:
-    before = scene.layers[: scene.layers.index(layer)]
     row = f"one row of {taken:,} numbers" if taken else "one row of numbers"
+    stage = stage_of(layer)
+    before = [each for each in takewhile(lambda each: each is not layer, scene.layers) if stage_of(each) != stage]
     if before and len(before[-1].shape) == 3:
         return f"The maps are laid out into {row}: that is called flattening."
     return f"What came before is {row}."
