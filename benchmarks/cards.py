@@ -138,7 +138,7 @@ def scores(sheet: Figures) -> str:
         ("macro F1", percent(sheet["macro_f1"])),
         ("area under the ROC curve", f"{sheet['auc_macro']:.3f}"),
         ("accuracy on the surest 70 %", percent(sheet["accuracy_surest_70"])),
-        ("calibration error (ECE)", f"{sheet['ece']:.3f}"),
+        ("calibration error (ECE)", calibration(sheet)),
         ("log loss; Brier score; Cohen's kappa", f"{sheet['nll']:.3f}; {sheet['brier']:.3f}; {sheet['kappa']:.3f}"),
     ]
     if "votes_accuracy" in sheet:
@@ -149,6 +149,12 @@ def scores(sheet: Figures) -> str:
         told = f"{percent(mixture['precision'])} right, {percent(mixture['recall'])} found"
         rows.append(("mixtures: expressions a fifth of people named", told))
     return table([f"PublicTest, {sheet['faces']:,} faces", ""], rows)
+
+
+def calibration(sheet: Figures) -> str:
+    mean, high = sheet.get("ece_by_chance") or (None, None)
+    honest = "" if mean is None else f" (exactly honest shares: {mean:.3f} by chance, up to {high:.3f})"
+    return f"{sheet['ece']:.3f}{honest}"
 
 
 def classes(sheet: Figures) -> str:

@@ -141,7 +141,17 @@ def section(name: str) -> str:
     looks = f"PublicTest was looked at {times(result['figures']['looks'])} for this model. "
     corrupted = any(target in HOLDING for target in MODELS[name])
     held = "What is lost under corruptions is measured on the Training faces that were held out." if corrupted else ""
-    return "\n\n".join([table(["", "target", "figure", "met"], rows), (looks + held).strip(), origin(result)])
+    told = [(looks + held).strip(), *by_chance(result["figures"]["public"])]
+    return "\n\n".join([table(["", "target", "figure", "met"], rows), *told, origin(result)])
+
+
+def by_chance(sheet: Figures) -> list[str]:
+    """What the calibration error is to be held against; sheets of before do not have it."""
+    if "ece_by_chance" not in sheet:
+        return []
+    mean, high = map(error, sheet["ece_by_chance"])
+    honest = f"A model whose shares are exactly honest has a calibration error of {mean} on {sheet['faces']:,} faces,"
+    return [f"{honest} by chance alone, and one time in twenty more than {high}."]
 
 
 def line(target: Target, figures: Figures) -> list[str]:

@@ -110,6 +110,21 @@ def test_the_calibration_error_of_a_small_case_by_hand():
     np.testing.assert_allclose([certain, right, mass], [[0.65, 0.95], [0.5, 1.0], [0.5, 0.5]])
 
 
+def test_what_chance_alone_makes_of_the_calibration_error(answers):
+    """Against labels drawn from the shares themselves, the long way."""
+    shares = calibrate.softmax(answers[0])
+    rng, named = np.random.default_rng(5), shares.argmax(1)
+    drawn = []
+    for _ in range(300):
+        right = rng.random(len(shares)) < shares.max(1)
+        drawn.append(scores.calibration_error(shares, np.where(right, named, (named + 1) % 7)))
+    mean, high = scores.calibration_by_chance(shares)
+    assert mean == pytest.approx(np.mean(drawn), rel=0.05)
+    assert high == pytest.approx(np.percentile(drawn, 95), rel=0.1)
+    fewer, _ = scores.calibration_by_chance(shares[:90])
+    assert fewer > 2 * mean
+
+
 def test_fewer_faces_than_bins_still_have_a_calibration_error():
     assert scores.calibration_error(np.array([[0.8, 0.2]]), np.array([0])) == pytest.approx(0.2)
 

@@ -68,7 +68,7 @@ def _tiles(metrics: Metrics) -> Iterator[str]:
     yield tile("without twins", percent(metrics["accuracy_no_twins"]), f"{twins:,} faces stand in training too")
     yield tile("balanced", percent(metrics["balanced_accuracy"]), f"macro f1 {percent(metrics['macro_f1'])}")
     yield tile("surest 70\u00a0%", percent(metrics["accuracy_surest_70"]), "when the rest gets no answer")
-    calibrated = f"calibrated: {percent(metrics['ece_calibrated'])}"
+    calibrated = f"calibrated: {percent(metrics['ece_calibrated'])}; by chance {percent(metrics['ece_by_chance'][0])}"
     yield tile("calibration error", percent(metrics["ece"]), calibrated)
     if "votes_accuracy" in metrics:
         told = f"{metrics['votes_faces']:,} faces with a majority, divergence {metrics['votes_divergence']:.2f}"

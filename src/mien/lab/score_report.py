@@ -44,7 +44,8 @@ def _figures(metrics: Metrics) -> Iterator[str]:
         yield f"  {name:17} {percent(view['accuracy'])}  (several passes a face)"
     yield f"balanced accuracy   {percent(metrics['balanced_accuracy'])}"
     yield f"macro f1            {percent(metrics['macro_f1'])}"
-    yield f"calibration error   {percent(metrics['ece'])}  (calibrated: {percent(metrics['ece_calibrated'])})"
+    chance = f"by chance alone {percent(metrics['ece_by_chance'][0])}"
+    yield f"calibration error   {percent(metrics['ece'])}  (calibrated: {percent(metrics['ece_calibrated'])}; {chance})"
     yield f"log loss, Brier     {metrics['nll']:.3f}, {metrics['brier']:.3f}"
     yield f"Cohen's kappa       {metrics['kappa']:.3f}"
     if "votes_accuracy" in metrics:

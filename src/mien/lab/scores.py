@@ -19,6 +19,9 @@ BINS = 15
 #: Draws of the bootstrap, and the seed that makes them the same everywhere.
 DRAWS, SEED = 2000, 0
 
+#: Draws of a model that is as right as it is sure.
+_HONEST = 200
+
 #: Parts of the faces, the most certain first, at which accuracy is told.
 COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
@@ -41,6 +44,7 @@ def score_sheet(shares: Shares, labels: Labels, names: Sequence[str] = EMOTIONS)
         "balanced_accuracy": float(np.mean([row["recall"] for row in there])),
         "macro_f1": float(np.mean([row["f1"] for row in per_class.values() if row["support"] or row["named"]])),
         "ece": calibration_error(shares, labels),
+        "ece_by_chance": list(calibration_by_chance(shares)),
         "nll": log_loss(shares, labels),
         "brier": brier(shares, labels),
         "kappa": kappa(confusion(shares, labels)),
@@ -108,6 +112,17 @@ def calibration_error(shares: Shares, labels: Labels, bins: int = BINS) -> float
     """Expected calibration error: how far the top share is from being right so often, in bins of equal mass."""
     certain, right, mass = reliability(shares, labels, bins)
     return float(np.sum(np.abs(certain - right) * mass))
+
+
+def calibration_by_chance(shares: Shares, bins: int = BINS, seed: int = SEED) -> tuple[float, float]:
+    """The calibration error that these shares would have if they were honest, as so few faces tell it: its mean, and
+    what it stays below 19 times out of 20. An error no larger than that is no sign of a badly calibrated model.
+    """
+    rng, top = np.random.default_rng(seed), np.sort(shares.max(1).astype(np.float64))
+    groups = [group for group in np.array_split(top, bins) if len(group)]
+    gaps = [np.abs((rng.random((_HONEST, len(group))) < group).sum(1) - group.sum()) for group in groups]
+    errors = np.sum(gaps, axis=0) / len(top)
+    return float(errors.mean()), float(np.percentile(errors, 95))
 
 
 def reliability(shares: Shares, labels: Labels, bins: int = BINS) -> tuple[Shares, Shares, Shares]:
