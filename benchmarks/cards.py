@@ -261,6 +261,10 @@ def recipe(card: ModelCard) -> str:
         energy = seconds / 3600 * WATTS / 1000
         where = f" on {card.scores['trained_on']}" if "trained_on" in card.scores else ""
         cost = f"Training took {seconds / 3600:.1f} hours{where}, some {energy:.2f} kWh if that draws {WATTS} W for it."
+    if isinstance(before := card.scores.get("training_seconds_before"), int | float):
+        cost += f" The run whose trunk it begins with had taken {before / 3600:.1f} hours before."
+    if isinstance(card.recipe, Mapping) and card.recipe.get("teach", {}).get("targets"):
+        cost += " What its teachers took is not counted."
     told = json.dumps(card.recipe, indent=1) if isinstance(card.recipe, Mapping) else str(card.recipe)
     precision = card.scores.get("precision", "float32")
     return (

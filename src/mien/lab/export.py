@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import onnx
 from numpy.typing import NDArray
 
 from mien.errors import LabError, MienError
-from mien.lab import calibrate, checkpoint, compare, environment, nets, run_folder
+from mien.lab import calibrate, checkpoint, cost, environment, nets, run_folder
 from mien.lab.calibrate import Calibration
 from mien.lab.data import PUBLIC, Faces, divide
 from mien.lab.evaluate import HELD_OUT, evaluate, fingerprint
@@ -119,20 +118,9 @@ def export(
     done = finished(run, faces, name)
     content, scores = as_int8(done) if eight_bit else as_half(done) if sixteen_bit else as_onnx(done)
     told = evaluate(OnnxClassifier(content), faces, split) if split else held_out_figures(content, done.kept)
-    card = replace(done.card, scores=rounded({**told, **scores, **cost(run), **(notes or {})}))
+    card = replace(done.card, scores=rounded({**told, **scores, **cost.of_run(run), **(notes or {})}))
     checkpoint.write_whole(target, write_card(content, card))
     return card
-
-
-def cost(run: Path) -> dict[str, Any]:
-    """What the training cost, as far as the run's folder tells: ``training_seconds``, and ``trained_on``."""
-    found: dict[str, Any] = {}
-    if seconds := compare.trained(run):
-        found["training_seconds"] = round(seconds)
-    with suppress(KeyError, TypeError):
-        machine = run_folder.read(run).environment["machine"]
-        found["trained_on"] = f"{machine['processor']}, {machine['cores']} cores"
-    return found
 
 
 def as_onnx(done: Finished) -> tuple[bytes, dict[str, Any]]:
