@@ -143,7 +143,7 @@ def test_a_rival_is_measured_in_the_same_run(checkout):
     assert any("robustness.py" in line and "--rival=fer=a.hdf5 --scale=-1-1" in line for line in asked)
 
 
-@pytest.mark.parametrize("name", ["teacher-a", "teacher-b", "vgg", "residual", "base", "small", "classic"])
+@pytest.mark.parametrize("name", ["teacher-a", "teacher-b", "vgg", "batchnorm", "base", "small", "classic"])
 def test_every_recipe_of_the_chain_is_there(name):
     recipe = Recipe.read(ROOT / "recipes" / f"{name}.toml")
     assert recipe.name == name
