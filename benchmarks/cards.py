@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,6 +23,9 @@ from mien.models.seal import WEIGHTS, seals
 PAGES = ROOT / "docs" / "models"
 PICTURES = ROOT / "docs" / "images"
 Figures = Mapping[str, Any]
+
+#: Standard deviations on either side that hold 95 % of a normal distribution.
+_Z = 1.96
 
 #: Watts of the cores that train, where nobody measured them.
 WATTS = 30
@@ -120,7 +124,8 @@ def measured(card: ModelCard, result: Figures) -> Iterator[str]:
     figures = result["figures"]
     sheet = figures["public"]
     looks = f"PublicTest was looked at {times(figures['looks'])} for this model, and never trained or tuned on."
-    yield f"## How right it is\n\n{scores(sheet)}\n\n{looks} {origin(result)}"
+    brackets = "In brackets are 95 % intervals."
+    yield f"## How right it is\n\n{scores(sheet)}\n\n{brackets} {looks} {origin(result)}"
     yield f"### By expression\n\n{classes(sheet)}"
     yield f"## Does it know when it does not know?\n\n{doubt(figures)}"
     yield f"## When faces are not as they should be\n\n{holds(figures['held_out_spoilt'])}"
@@ -132,17 +137,18 @@ def scores(sheet: Figures) -> str:
     low, high = sheet["ci95"]
     mixture = sheet.get("mixture")
     rows = [
-        ("accuracy", f"{percent(sheet['accuracy'])} (95 % interval {100 * low:.1f} to {100 * high:.1f})"),
-        ("without faces that have a twin in training", percent(sheet["accuracy_no_twins"])),
-        ("balanced accuracy", percent(sheet["balanced_accuracy"])),
+        ("accuracy", f"{percent(sheet['accuracy'])} ({100 * low:.1f} to {100 * high:.1f})"),
+        ("without faces that have a twin in training", ranged(sheet["accuracy_no_twins"], sheet["faces_no_twins"])),
+        ("balanced accuracy", balanced(sheet)),
         ("macro F1", percent(sheet["macro_f1"])),
         ("area under the ROC curve", f"{sheet['auc_macro']:.3f}"),
-        ("accuracy on the surest 70 %", percent(sheet["accuracy_surest_70"])),
+        ("accuracy on the surest 70 %", ranged(sheet["accuracy_surest_70"], round(0.7 * sheet["faces"]))),
         ("calibration error (ECE)", calibration(sheet)),
         ("log loss; Brier score; Cohen's kappa", f"{sheet['nll']:.3f}; {sheet['brier']:.3f}; {sheet['kappa']:.3f}"),
     ]
     if "votes_accuracy" in sheet:
-        rows.append(("what most of ten people said (FER+), eight expressions", percent(sheet["votes_accuracy"])))
+        people = ranged(sheet["votes_accuracy"], sheet["votes_faces"])
+        rows.append(("what most of ten people said (FER+), eight expressions", people))
         rows.append(("distance from the voters' shares (KL)", f"{sheet['votes_divergence']:.3f} nats"))
     if mixture:
         rows.append(("its second expression is people's second", percent(sheet["votes_second"] or 0)))
@@ -159,10 +165,33 @@ def calibration(sheet: Figures) -> str:
 
 def classes(sheet: Figures) -> str:
     rows = [
-        (label, row["support"], percent(row["precision"]), percent(row["recall"]), f"{row['f1']:.2f}")
+        (
+            label,
+            row["support"],
+            ranged(row["precision"], row["named"]),
+            ranged(row["recall"], row["support"]),
+            f"{row['f1']:.2f}",
+        )
         for label, row in sheet["per_class"].items()
     ]
     return table(["expression", "faces", "right when it says so", "found when it is so", "F1"], rows)
+
+
+def ranged(share: float, faces: int) -> str:
+    """A share of so many faces with its 95 % interval, after Wilson."""
+    if not faces:
+        return "-"
+    middle = (share + _Z**2 / (2 * faces)) / (1 + _Z**2 / faces)
+    half = _Z / (1 + _Z**2 / faces) * math.sqrt(share * (1 - share) / faces + _Z**2 / (4 * faces**2))
+    return f"{percent(share)} ({100 * (middle - half):.1f} to {100 * (middle + half):.1f})"
+
+
+def balanced(sheet: Figures) -> str:
+    """The mean of the recalls; each class is a sample of its own, and few faces make it uncertain."""
+    there = [row for row in sheet["per_class"].values() if row["support"]]
+    spread = math.sqrt(sum(row["recall"] * (1 - row["recall"]) / row["support"] for row in there)) / len(there)
+    low, high = (sheet["balanced_accuracy"] + sign * _Z * spread for sign in (-1, 1))
+    return f"{percent(sheet['balanced_accuracy'])} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def doubt(figures: Figures) -> str:

@@ -79,6 +79,15 @@ def test_groups_and_gaps_stand_in_a_table(cards):
     assert "3.4 points" in text
 
 
+def test_shares_stand_with_their_intervals(cards):
+    assert cards.ranged(0.5, 100) == "50.0 % (40.4 to 59.6)"
+    assert cards.ranged(1.0, 10) == "100.0 % (72.2 to 100.0)"
+    assert cards.ranged(0.0, 0) == "-"
+    rows = {"one": {"recall": 0.5, "support": 50}, "other": {"recall": 0.7, "support": 200}, "none": {"support": 0}}
+    # By hand: sqrt(0.25 / 50 + 0.21 / 200) / 2 = 0.0389, and 1.96 of it on either side.
+    assert cards.balanced({"balanced_accuracy": 0.6, "per_class": rows}) == "60.0 % (52.4 to 67.6)"
+
+
 def test_a_target_is_met_from_its_side(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     spec = importlib.util.spec_from_file_location("benchmark_models", BENCHMARKS / "models.py")
