@@ -1,6 +1,6 @@
 """The embedded models under everything that happens to faces, beside other models in the same run on the same pixels.
 
-    python benchmarks/robustness.py fer2013.csv [--rival fer=emotion_model.hdf5 --scale -1-1]
+    python benchmarks/robustness.py fer2013.csv [--rival fer=emotion_model.hdf5 --scale=-1-1]
 
 Rivals learned from FER2013's Training faces, so PublicTest is used: one more look at it. A rival is an ONNX file with a
 card, or a Keras file with FER2013's labels in their order, for which --scale tells the pixels it takes.
