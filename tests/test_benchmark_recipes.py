@@ -115,11 +115,11 @@ def test_where_teachers_were_only_the_runs_with_them_count(benchmark, tmp_path):
 
 
 def test_a_whole_run_is_no_shortened_one_of_a_longer_recipe(benchmark, tmp_path):
-    """``residual`` and ``base`` are the same net, at 40 epochs and at 96."""
+    """``residual`` and ``teacher-b`` are the same net, at 40 epochs and at 96."""
     residual = shelf.recipe("residual")
     followed(tmp_path / "a", residual, residual.fit.epochs)
     assert set(benchmark.figures(tmp_path)) == {"residual"}
     followed(tmp_path / "b", replace(residual, fit=replace(residual.fit, epochs=3)), 3)
     found = benchmark.figures(tmp_path)
     assert [run["shortened"] for run in found["residual"]["runs"]] == [False, True]
-    assert [run["shortened"] for run in found["base"]["runs"]] == [True]
+    assert [run["shortened"] for run in found["teacher-b"]["runs"]] == [True]
