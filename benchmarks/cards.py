@@ -245,7 +245,8 @@ def rivals(name: str) -> Iterator[str]:
 
 def held(row: Figures) -> str:
     """Accuracy, and the change from plain faces in points."""
-    return f"{percent(row['accuracy'])} ({-100 * row['lost']:+.1f})"
+    change = f"{-100 * row['lost']:+.1f}".replace("-0.0", "0.0").replace("+0.0", "0.0")
+    return f"{percent(row['accuracy'])} ({change})"
 
 
 def wrong(name: str, figures: Figures) -> Iterator[str]:
