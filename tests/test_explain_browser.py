@@ -62,11 +62,12 @@ def comes(page, condition, *, after=lambda: None):
     return False
 
 
-def pointed(page, selector):
-    """The pointer moves onto it."""
+def pointed(page, selector, part=0.3):
+    """The pointer moves onto it, so far from its upper left corner."""
     x, y = page.ask(
         f"(() => {{ const at = document.querySelector({selector!r}); at.scrollIntoView({{ block: 'center' }});"
-        "const box = at.getBoundingClientRect(); return [box.x + box.width * .3, box.y + box.height * .3]; })()"
+        "const box = at.getBoundingClientRect();"
+        f"return [box.x + box.width * {part}, box.y + box.height * {part}]; }})()"
     )
     page.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
@@ -139,8 +140,9 @@ def test_maps_are_chosen_by_keyboard_and_by_pointing(page):
     page.press("ArrowRight")
     assert shown(page) == "layer-2"
     page.press("ArrowLeft")
+    pointed(page, "#layer-1 [data-large]")
     before = page.ask(field)
-    assert comes(page, f"{field} !== '{before}'", after=lambda: pointed(page, "#layer-1 [data-large]"))
+    assert comes(page, f"{field} !== '{before}'", after=lambda: pointed(page, "#layer-1 [data-large]", 0.7))
     fifth = "#layer-1 [data-maps] button:nth-child(5)"
     assert comes(page, f"document.querySelector('{fifth}[aria-pressed=true]')", after=lambda: pointed(page, fifth))
     quiet(page)

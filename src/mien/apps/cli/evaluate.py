@@ -16,7 +16,7 @@ from mien.apps.cli.output import printable, remark, say
 EPILOG = """\b
 Examples:
   mien evaluate --model base --data faces -o evaluation
-  mien evaluate --model base --data faces --split validation --one-pass --json -o validation
+  mien evaluate --model base --data faces --split private --one-pass --json -o private
 
 \b
 Exit status: 0; 1 if the model or the data cannot be used or the folder not be written;

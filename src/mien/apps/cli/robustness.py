@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   mien robustness --model base --data faces -o robustness
-  mien robustness --model base --model small.onnx --data faces --split validation -o both
+  mien robustness --model base --model small.onnx --data faces --split private -o both
   mien robustness --model base --data faces --groups people.csv:age -o groups
 
 \b
