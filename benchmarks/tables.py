@@ -433,6 +433,17 @@ def transfer(figures: Figures) -> str:
     return table(["", *(f"epoch {number + 1}" for number in range(epochs))], rows)
 
 
+def mirror(figures: Figures) -> str:
+    rows = []
+    for name, found in figures.items():
+        for way in ("once", "twice"):
+            told = found[way]
+            shares = (percent(told[key]) for key in ("accuracy", "balanced_accuracy"))
+            spent = told["one_face_one_core_ms"]["median"]
+            rows.append((name, way, *shares, f"{told['nll']:.3f}", f"{spent:.2f} ms"))
+    return table(["", "looks", "held-out faces", "balanced", "log loss", "one face, one core"], rows)
+
+
 def tracking(figures: Figures) -> str:
     """Both detectors, as films are followed and with every frame searched, which is the slow way to compare with."""
     rows = [
@@ -606,6 +617,7 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "data": ("data", data),
     "backends": ("backends", backends),
     "transfer": ("transfer", transfer),
+    "mirror": ("mirror", mirror),
     "steadying": ("steadying", steadying),
     "steadying-rates": ("steadying", steadying_rates),
     "live": ("live", live),

@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 import pytest
 
+from fakes import FakeDetector
+from mien import Engine
 from mien.errors import LabError
 from mien.lab import drawn
 from mien.lab.data import hold_out
@@ -53,19 +55,24 @@ def faces():
 NETS = [
     RECIPE.net,
     Net(width=4, depth=(1,), votes=False, crop=False),
+    Net(width=4, depth=(1, 2), mirror=True),
     Net(name="basic"),
+    Net(name="basic", width=1, mirror=True),
     Net(name="batchnorm", width=4, depth=(1, 1, 1)),
     Net(name="batchnorm", width=4, depth=(1, 1, 1), order="pool-norm"),
     Net(name="fiveclass"),
     Net(name="vgg", width=4, depth=(2, 1)),
     Net(name="vgg16"),
     Net(name="mobilenetv2", side=64),
+    Net(name="mobilenetv2", side=64, mirror=True),
     Net(name="efficientnetb0"),
     pytest.param(Net(name="resnet50v2", side=56), marks=pytest.mark.slow, id="resnet50v2"),
 ]
 
 
-@pytest.mark.parametrize("net", NETS, ids=lambda net: f"{net.name}-{net.order}-{net.width}")
+@pytest.mark.parametrize(
+    "net", NETS, ids=lambda net: f"{net.name}-{net.order}-{net.width}{'-mirror' if net.mirror else ''}"
+)
 def test_keras_and_onnx_agree(net, faces):
     model = seasoned(net)
     fitted = dataclasses.replace(FITTED, temperatures=dict.fromkeys(model.output_names, 1.3))
@@ -73,6 +80,48 @@ def test_keras_and_onnx_agree(net, faces):
     assert export.refuse_unless_equal(model, fitted, classifier, faces.pixels[:9]) < export.TOLERANCE
     # Faces that are told apart: else nothing but the heads would have been compared.
     assert classifier.run(faces.pixels[:20, ..., None]).shares.std(0).max() > 0.002
+
+
+@pytest.fixture(scope="module")
+def looks_twice():
+    """A file whose net looks into the mirror, and the same net that does not."""
+    twice = seasoned(dataclasses.replace(RECIPE.net, mirror=True))
+    once = nets.build(RECIPE.net)
+    once.set_weights(twice.get_weights())
+    return packed(twice), packed(once)
+
+
+def test_a_face_and_its_mirror_image_get_the_same_answer(looks_twice, faces):
+    twice, once = (load_classifier(each) for each in looks_twice)
+    few = faces.pixels[:20, ..., None]
+    turned = np.ascontiguousarray(few[:, :, ::-1])
+    assert np.abs(once.run(few).shares - once.run(turned).shares).max() > 1e-3
+    for answer, again in zip(twice.run(few), twice.run(turned), strict=True):
+        np.testing.assert_allclose(answer, again, atol=1e-5)
+
+
+def test_inside_a_net_that_looks_twice_one_sees_the_face_and_then_the_mean(looks_twice, faces):
+    twice, once = (Engine(load_classifier(each), FakeDetector()) for each in looks_twice)
+    crop = faces.pixels[0]
+    assert [name for name in twice.layers if name != "both"] == list(once.layers)
+    deep = "stage2.block2"
+    told, alone, mirrored = (
+        engine.explain(each, "cam", "all")
+        for engine, each in ((twice, crop), (once, crop), (once, np.ascontiguousarray(crop[:, ::-1])))
+    )
+    layers, there, turned = ({layer.name: layer for layer in each.layers} for each in (told, alone, mirrored))
+    for name in ("stem.conv", deep):
+        np.testing.assert_allclose(layers[name].activations, there[name].activations, atol=1e-4)
+        assert layers[name].reach == there[name].reach
+    mean = (there[deep].activations + turned[deep].activations[..., ::-1]) / 2
+    np.testing.assert_allclose(layers["both"].activations, mean, atol=1e-4)
+    assert layers["both"].kind == "mean"
+    # The evidence is that of the mean, and adds up to the answer.
+    logit = sum(each.amount for each in told.contributions) + told.bias
+    wanted = next(each.share for each in told.logits if each.label == told.target) / told.temperature
+    assert logit == pytest.approx(wanted, abs=1e-3)
+    assert told.maps[0].parameters["layer"] == "both"
+    assert sum(cost.multiply_adds for cost in told.costs) == twice.card.multiply_adds
 
 
 def test_a_graph_that_differs_is_refused(faces):

@@ -56,10 +56,11 @@ def test_a_plain_net_has_stock_layers_and_answers_calibrated(model, net, faces):
         Net(name="basic"),
         Net(name="batchnorm", width=4, depth=(1, 1, 1), order="pool-norm", votes=False),
         Net(name="vgg", width=4, depth=(2, 1)),
+        Net(width=4, depth=(1,), mirror=True),
         Net(name="mobilenetv2", side=64),
         pytest.param(Net(name="efficientnetb0"), marks=pytest.mark.slow),
     ],
-    ids=lambda net: net.name,
+    ids=lambda net: f"{net.name}{'-mirror' if net.mirror else ''}",
 )
 def test_every_family_is_plain(which, faces):
     model = seasoned(which)
@@ -69,6 +70,23 @@ def test_every_family_is_plain(which, faces):
     wanted = export.logits_by_head(model, faces[:4])["shares"]
     shares = formats.asked(net)(faces[:4, ..., None].astype(np.float32))[0]
     np.testing.assert_allclose(shares, calibrate.softmax(wanted / 1.5), atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def mirrored():
+    return formats.plain(seasoned(dataclasses.replace(RECIPE.net, mirror=True)), FITTED.temperatures)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in formats.KINDS if kind != "h5"])
+def test_a_file_that_looks_into_the_mirror_answers_as_the_net_does(kind, mirrored, card, faces, tmp_path):
+    target = tmp_path / f"net{formats.SUFFIXES[kind]}"
+    assert formats.write(mirrored, card, kind, target, faces[:6]) < formats.TOLERANCE
+
+
+def test_what_h5_has_no_place_for_is_refused(mirrored, card, tmp_path):
+    with pytest.raises(LabError, match=r"mirror image.*no place.*\.keras"):
+        formats.save(mirrored, card, tmp_path / "net.h5")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", formats.KINDS)

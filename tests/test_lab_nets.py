@@ -1,6 +1,7 @@
 """The nets: as many parameters as their layers imply, raw pixels in, and a fused norm that computes what Keras does."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -181,3 +182,38 @@ def test_the_words_that_a_recipe_may_say_are_those_that_are_understood():
         assert nets.colour_of(Net(color=word)) in ("gray", "rgb")
     for word in bounds.WORDS["net.order"]:
         assert nets.build(Net(name="batchnorm", width=2, depth=(1,), order=word))
+
+
+MIRRORS = [
+    Net(width=4, depth=(1, 2)),
+    Net(name="vgg", width=4, depth=(1, 1)),
+    Net(name="basic"),
+]
+
+
+@pytest.mark.parametrize("net", MIRRORS, ids=lambda net: net.name)
+def test_a_finished_net_may_look_into_the_mirror(net):
+    once, both = nets.build(net), nets.build(replace(net, mirror=True))
+    assert [weight.shape for weight in both.weights] == [weight.shape for weight in once.weights]
+    both.set_weights(once.get_weights())
+    faces = np.random.default_rng(0).uniform(0, 255, (3, 48, 48, 1)).astype(np.float32)
+    turned = np.ascontiguousarray(faces[:, :, ::-1])
+    one, other = (keras.tree.flatten(once(each, training=False)) for each in (faces, turned))
+    answers, again = (keras.tree.flatten(both(each, training=False)) for each in (faces, turned))
+    for head in range(2):
+        assert np.abs(np.asarray(one[head]) - np.asarray(other[head])).max() > 1e-3
+        np.testing.assert_allclose(answers[head], (np.asarray(one[head]) + np.asarray(other[head])) / 2, atol=1e-4)
+        np.testing.assert_allclose(answers[head], again[head], atol=1e-4)
+
+
+def test_looking_twice_costs_twice_but_for_the_heads():
+    once, both = nets.build(SMALL), nets.build(replace(SMALL, mirror=True))
+    assert both.count_params() == once.count_params()
+    heads = 8 * (7 + 8)
+    assert nets.multiply_adds(both) - heads == 2 * (nets.multiply_adds(once) - heads)
+
+
+def test_only_the_finished_net_looks_twice():
+    recipe = Recipe(net=replace(SMALL, mirror=True))
+    names = [[layer.name for layer in nets.of_recipe(recipe, "float32", done).layers] for done in (False, True)]
+    assert ["mirrored" in each for each in names] == [False, True]

@@ -22,7 +22,7 @@ KINDS = {
     **dict.fromkeys(("Sigmoid", "Tanh", "HardSigmoid", "Softplus", "Softsign", "Mish"), "activation"),
     **dict.fromkeys(("BatchNormalization", "InstanceNormalization", "LayerNormalization"), "norm"),
     **dict.fromkeys(("Gemm", "MatMul"), "dense"),
-    **{"Add": "sum", "Concat": "sum", "Softmax": "softmax"},
+    **{"Add": "sum", "Mean": "mean", "Concat": "sum", "Softmax": "softmax"},
 }
 
 _GLOBAL = ("GlobalAveragePool", "GlobalMaxPool", "ReduceMean")
@@ -101,7 +101,7 @@ class Anatomy:
 
     @cached_property
     def landmarks(self) -> frozenset[str]:
-        """What ``auto`` shows: the end of every stage (before the maps shrink), every pooling, the dense layers."""
+        """What ``auto`` shows: the end of every stage (before the maps shrink), every pooling, means, dense layers."""
         pools = [part for part in self.parts if part.kind == "pool" and _is_main(part)]
         # Of the global ones the last: those before it stand in gates.
         chosen = [part for part in pools if part.spread is not None]
@@ -111,7 +111,8 @@ class Anatomy:
         placed = [part for part in self.parts if part.spread is not None and part.kind in ("conv", "activation")]
         steps = {part.spread.length: part for part in placed if part.spread is not None}
         first = [part for part in placed if part.kind == "activation" or len(placed) == 1][:1]
-        return frozenset(part.name for part in [*chosen, *steps.values(), *first])
+        means = [part for part in self.parts if part.kind == "mean"]
+        return frozenset(part.name for part in [*chosen, *steps.values(), *first, *means])
 
     def _hidden(self) -> list[Part]:
         """The end of every dense layer between the maps and the heads: its activation, where it has one."""
@@ -138,7 +139,8 @@ class Anatomy:
         apart = [] if part.tensor in part.node.outputs else self.blueprint.makers[part.tensor].inputs
         found = [self.blueprint.constant(name) for name in (*part.node.inputs[1:], *apart) if name]
         sizes = [each.size for each in found if each is not None]
-        places = part.spread.length**2 if part.kind == "conv" and part.spread is not None else 1
+        spread = part.spread if part.kind == "conv" else None
+        places = 1 if spread is None else spread.length**2 * spread.looks
         work = 0 if part.kind == "norm" or not sizes else sizes[0] * places
         return Cost(part.name, part.kind, sum(sizes), work)
 
@@ -166,7 +168,14 @@ def _layers(blueprint: Blueprint) -> Iterator[tuple[str, str, Node]]:
 def _depends(blueprint: Blueprint, node: Node) -> bool:
     """Is it more than a constant, and more than adding one?"""
     varying = [name for name in node.inputs if name in blueprint.varying]
-    return len(varying) > 1 if KINDS[node.op] == "sum" else bool(varying)
+    if KINDS[node.op] in ("sum", "mean"):
+        return len(varying) > 1 and not _sets_beside(node)
+    return bool(varying)
+
+
+def _sets_beside(node: Node) -> bool:
+    """Does it set pictures beside each other, as a network does that looks into the mirror as well?"""
+    return node.op == "Concat" and node.attributes.get("axis") == 0
 
 
 def _gated(blueprint: Blueprint, node: Node) -> bool:

@@ -15,7 +15,8 @@ from mien.explain.explanation import Reach
 class Spread:
     """How a tensor's places lie on the crop, the same down as across.
 
-    ``channels`` is the axis of the channels (1 or 3 of four), ``length`` how many places there are in a row.
+    ``channels`` is the axis of the channels (1 or 3 of four), ``length`` how many places there are in a row. ``looks``
+    is how many pictures of each face stand in the batch: two where a network looks at its mirror image as well.
     """
 
     channels: int
@@ -23,6 +24,7 @@ class Spread:
     size: int = 1
     stride: float = 1.0
     offset: float = 0.0
+    looks: int = 1
 
     @property
     def reach(self) -> Reach:
@@ -60,6 +62,10 @@ def _after(node: Node, before: Sequence[Spread], blueprint: Blueprint, channels:
             return _padded(node, seen, blueprint)
         case "Resize" | "Upsample":
             return _resized(node, seen, blueprint)
+        case "Concat" if node.attributes.get("axis") == 0:
+            return replace(seen, looks=sum(each.looks for each in before))
+        case "Split" if node.attributes.get("axis", 0) == 0:
+            return replace(seen, looks=max(seen.looks // len(node.outputs), 1))
     # Of several inputs the one that sees most: a gate without places beside it changes nothing.
     return max(before, key=lambda each: each.size)
 
@@ -71,7 +77,8 @@ def _slid(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
     span = (max(shape) - 1) * dilation + 1
     start, end = _pads(node, seen.length, span, stride)
     rounded = ceil if node.attributes.get("ceil_mode") else int
-    return Spread(
+    return replace(
+        seen,
         channels=1,
         length=rounded((seen.length + start + end - span) / stride) + 1,
         size=round(seen.size + (span - 1) * seen.stride),
@@ -103,7 +110,9 @@ def _sliced(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
     bounds = _settings(node, blueprint, ("starts", "ends", "axes"))
     place = 2 if seen.channels == 1 else 1
     axes = [axis % 4 for axis in bounds[2]] if len(bounds) == 3 else []
-    if place not in axes:
+    steps = _settings(node, blueprint, ("starts", "ends", "axes", "steps")) if len(node.inputs) > 4 else []
+    turned = bool(steps) and min(steps[3]) < 0  # a mirror image: its places lie as they did, but for the order
+    if place not in axes or turned:
         return seen
     start, end = (int(each[axes.index(place)]) for each in bounds[:2])
     start, end = (min(each + seen.length if each < 0 else each, seen.length) for each in (start, end))

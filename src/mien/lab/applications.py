@@ -55,7 +55,7 @@ NAMES: dict[str, Application] = {
 
 
 def trunk(net: Net, faces: Tensor, colour: str) -> Tensor:
-    """Features (N, F) of raw faces (N, 48, 48, 1): the network's last maps, averaged."""
+    """The network's last maps of raw faces (N, 48, 48, 1)."""
     if colour != "rgb":
         happened = f"net.color is '{net.color}', and {net.name} sees three colours"
         raise LabError(happened, "rgb was expected", "Leave net.color out")
@@ -67,7 +67,7 @@ def trunk(net: Net, faces: Tensor, colour: str) -> Tensor:
     for layer in network.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = min(layer.momentum, _LASTING)
-    return layers.GlobalAveragePooling2D(name="pooled")(network.output)
+    return network.output
 
 
 def with_weights(net: Net, weights: str) -> keras.Model:

@@ -59,8 +59,8 @@ def recipe_of(name: str, settings: Iterable[str] = ()) -> Recipe:
 
 
 def model(recipe: Recipe) -> keras.Model:
-    """The recipe's net with fresh weights, in float32."""
-    return nets.of_recipe(recipe, "float32")
+    """The recipe's net with fresh weights, in float32, as it reads."""
+    return nets.of_recipe(recipe, "float32", finished=True)
 
 
 def layers(built: keras.Model) -> Iterator[Layer]:

@@ -32,9 +32,13 @@ _WORDS: dict[type, str] = {
     layers.Cropping2D: "crop",
     layers.ZeroPadding2D: "pad",
     layers.Concatenate: "gray to colour",
+    layers.Average: "mean of both",
     layers.Add: "add shortcut",
     layers.Multiply: "scale channels",
 }
+
+#: Layers that are not what others of their kind are.
+_BY_NAME = {"mirrored": "and its mirror image"}
 
 #: Layers that a reader of the figure does not miss.
 _SILENT = (layers.InputLayer, layers.Identity, layers.Reshape)
@@ -95,7 +99,7 @@ def _lines(gathered: Sequence[Any]) -> tuple[str, ...]:
 def _word(layer: Any) -> list[str]:
     if isinstance(layer, _SILENT):
         return []
-    word = next((word for kind, word in _WORDS.items() if isinstance(layer, kind)), "")
+    word = _BY_NAME.get(layer.name) or next((word for kind, word in _WORDS.items() if isinstance(layer, kind)), "")
     size = getattr(layer, "kernel_size", None)
     words = [word.format(size="×".join(map(str, size)) if size else "")] if word else [_named(layer)]
     activation = getattr(layer, "activation", None)

@@ -69,9 +69,13 @@ class Finished:
         return (self.kept if len(self.kept) >= FACES else self.learned).pixels[:FACES]
 
 
-def finished(run: Path, faces: Faces, name: str = "") -> Finished:
-    """The run in a folder with the faces it came from; a LabError where it has not ended."""
+def finished(run: Path, faces: Faces, name: str = "", mirror: bool | None = None) -> Finished:
+    """The run in a folder with the faces it came from; a LabError where it has not ended.
+
+    ``mirror`` says whether the net shall look at each face's mirror image as well; without it, as the recipe says.
+    """
     recipe = checkpoint.recipe_of(run)
+    recipe = recipe if mirror is None else replace(recipe, net=replace(recipe.net, mirror=mirror))
     model = trained(run, recipe)
     learned, kept = divide(recipe, faces)
     if not len(learned):
@@ -107,15 +111,17 @@ def export(
     sixteen_bit: bool = False,
     notes: Mapping[str, Any] | None = None,
     split: str = PUBLIC,
+    mirror: bool | None = None,
 ) -> ModelCard:
     """Writes the run's averaged net, calibrated on its held-out faces, to ``target``; the card it carries.
 
     ``eight_bit`` makes the int8 file, ``sixteen_bit`` one of half the size; what that costs on the held-out faces is
     written into the card. ``notes`` are
     further entries for the card's scores, such as how often the reported split was looked at. ``split`` is the one
-    whose figures the card tells, empty for the held-out faces, which are no look at a test.
+    whose figures the card tells, empty for the held-out faces, which are no look at a test. ``mirror`` is as in
+    :func:`finished`.
     """
-    done = finished(run, faces, name)
+    done = finished(run, faces, name, mirror)
     content, scores = as_int8(done) if eight_bit else as_half(done) if sixteen_bit else as_onnx(done)
     told = evaluate(OnnxClassifier(content), faces, split) if split else held_out_figures(content, done.kept)
     card = replace(done.card, scores=rounded({**told, **scores, **cost.of_run(run), **(notes or {})}))
@@ -188,8 +194,8 @@ def rounded(figures: Any) -> Any:
 
 
 def trained(run: Path, recipe: Recipe) -> keras.Model:
-    """The run's averaged net in float32, whatever it was trained in."""
-    model = nets.of_recipe(recipe, "float32")
+    """The run's averaged net in float32, whatever it was trained in, as it reads."""
+    model = nets.of_recipe(recipe, "float32", finished=True)
     checkpoint.load(run, model)
     return model
 

@@ -42,8 +42,9 @@ def finish(recipe: Recipe, faces: Faces, folder: Path, tell: Watch) -> dict[str,
     card = replace(done.card, scores=export.rounded({**for_card, **told}), recipe=recipe.to_publish())
     write_whole(folder / run_folder.ONNX, write_card(content, card))
     plain = formats.plain(done.model, done.fitted.temperatures)
-    for name in (run_folder.KERAS, run_folder.H5):
-        formats.save(plain, card, folder / name)
+    formats.save(plain, card, folder / run_folder.KERAS)
+    if formats.fits_h5(plain):
+        formats.save(plain, card, folder / run_folder.H5)
     write_whole(folder / run_folder.CONFUSION, _confusion(found))
     write_whole(folder / run_folder.ANSWERS, sheet.table(found).encode())
     facts = {"mien": mien.__version__, "model": model_facts(folder / run_folder.ONNX), **figures}

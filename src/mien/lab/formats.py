@@ -35,6 +35,8 @@ def plain(model: keras.Model, temperatures: Mapping[str, float]) -> keras.Model:
     """The same net of stock layers in float32: raw pixels in, probabilities out, temperatures inside the heads."""
 
     def stock(layer: Any) -> Any:
+        if not isinstance(layer, keras.Layer):
+            return type(layer).from_config(layer.get_config())
         kind = next(base for base in type(layer).__mro__ if base.__module__.startswith("keras."))
         head = {"activation": "softmax"} if layer.name in model.output_names else {}
         return kind.from_config({**layer.get_config(), "dtype": "float32", **head})
@@ -47,8 +49,16 @@ def plain(model: keras.Model, temperatures: Mapping[str, float]) -> keras.Model:
     return copy
 
 
+def fits_h5(net: keras.Model) -> bool:
+    """Is the net made of layers alone? An ``.h5`` has no place for the operations that make a mirror image."""
+    return all(isinstance(each, keras.Layer) for each in net.operations)
+
+
 def save(net: keras.Model, card: ModelCard, target: Path) -> None:
     """A plain net as ``.keras`` or ``.h5``, by the suffix, whole or not at all, with its card inside."""
+    if target.suffix.lower() == ".h5" and not fits_h5(net):
+        happened = "This net looks at the mirror image as well, and .h5 files have no place for that"
+        raise LabError(happened, "layers alone were expected", "Write a .keras file")
     with tempfile.TemporaryDirectory() as folder, quietly():
         part = Path(folder, f"net{target.suffix.lower()}")
         net.save(part)

@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from mien.errors import LabError
-from mien.lab.writers import INPUT, WRITERS, one_input, tensor_name, write_dense
+from mien.lab.writers import INPUT, OPERATIONS, WRITERS, one_input, tensor_name, write_dense
 
 OPSET, IR = 17, 9
 
@@ -49,7 +49,7 @@ class Graph:
     def __init__(self, temperatures: Mapping[str, float]) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.tensors: list[onnx.TensorProto] = []
-        self._made: dict[str, str] = {}
+        self._made: dict[str, str | list[str]] = {}
         self._temperatures = temperatures
 
     def head(self, output: Any) -> str:
@@ -63,22 +63,29 @@ class Graph:
 
     def tensor(self, keras_tensor: Any) -> str:
         """The ONNX name of a Keras tensor, its nodes written first if they are not there yet."""
-        layer = keras_tensor._keras_history.operation
+        layer, _, place = keras_tensor._keras_history
         if layer.name not in self._made:
             self._made[layer.name] = self._written(layer)
-        return self._made[layer.name]
+        made = self._made[layer.name]
+        return made if isinstance(made, str) else made[place]
 
     def node(self, kind: str, inputs: list[str], name: str, **how: Any) -> str:
         """A node whose one output has its name."""
-        self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **how))
-        return name
+        return self.parts(kind, inputs, name, [name], **how)[0]
+
+    def parts(self, kind: str, inputs: list[str], name: str, parts: list[str], **how: Any) -> list[str]:
+        """A node with several outputs, each with a name of its own."""
+        self.nodes.append(helper.make_node(kind, inputs, parts, name=name, **how))
+        return parts
 
     def weight(self, name: str, array: Any) -> str:
         """A constant of the graph."""
         self.tensors.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
-    def _written(self, layer: keras.Layer) -> str:
+    def _written(self, layer: Any) -> str | list[str]:
+        if isinstance(layer, keras.Operation) and type(layer).__name__ in OPERATIONS:
+            return OPERATIONS[type(layer).__name__](self, layer)
         for kind, write in WRITERS.items():
             if isinstance(layer, kind):
                 return write(self, layer)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from mien.errors import LabError, nearest
 from mien.lab import applications
@@ -48,7 +49,7 @@ def _dropout(rate: float, name: str) -> keras.Layer:
 def _faces(net: Net) -> tuple[Tensor, Tensor]:
     """The input and what the first layer sees of it: about -2 to 2, the rim cut away, in size and colour as asked."""
     faces = keras.Input((SIDE, SIDE, 1), name="faces")
-    x = layers.Rescaling(1 / 63.75, offset=-2.0, name="rescaled")(faces)
+    x = layers.Rescaling(1 / 63.75, offset=-2.0, name="rescaled")(_looks(net, faces))
     x = layers.Cropping2D(RIM, name="cropped")(x) if net.crop else x
     x = layers.Concatenate(name="rgb")([x, x, x]) if colour_of(net) == "rgb" else x
     return faces, layers.Resizing(net.side, net.side, name="resized")(x) if net.side != SIDE else x
@@ -62,8 +63,23 @@ def colour_of(net: Net) -> str:
     return known[net.color]
 
 
-def _trunk(net: Net, name: str, faces: Tensor, features: Tensor) -> keras.Model:
-    """Everything up to the heads: faces in, features (N, F) out."""
+def _looks(net: Net, faces: Tensor) -> Tensor:
+    """The faces, and behind them their mirror images, where the net looks at both."""
+    return layers.Concatenate(0, name="mirrored")([faces, ops.flip(faces, 2)]) if net.mirror else faces
+
+
+def _together(net: Net, found: Tensor) -> Tensor:
+    """The mean of what was found in the faces and in their mirror images; maps are turned back before."""
+    if not net.mirror:
+        return found
+    faces, mirrored = ops.split(found, 2, 0)
+    return layers.Average(name="both")([faces, ops.flip(mirrored, 2) if len(found.shape) == 4 else mirrored])
+
+
+def _trunk(net: Net, name: str, faces: Tensor, found: Tensor) -> keras.Model:
+    """Everything up to the heads: faces in, features (N, F) out, which are the means of maps where maps were found."""
+    found = _together(net, found)
+    features = layers.GlobalAveragePooling2D(name="pooled")(found) if len(found.shape) == 4 else found
     return keras.Model(faces, _dropout(net.dropout, "dropout")(features), name=name)
 
 
@@ -134,7 +150,7 @@ def vgg(net: Net) -> keras.Model:
             x = _conv_norm_relu(x, net.width * 2 ** (stage - 1), f"stage{stage}_{number}")
         if stage < len(net.depth):
             x = layers.MaxPooling2D(2, name=f"stage{stage}_pool")(x)
-    return _trunk(net, "vgg", faces, layers.GlobalAveragePooling2D(name="pooled")(x))
+    return _trunk(net, "vgg", faces, x)
 
 
 def residual(net: Net) -> keras.Model:
@@ -148,7 +164,7 @@ def residual(net: Net) -> keras.Model:
         for block in range(1, blocks + 1):
             stride = 2 if block == 1 and stage > 1 else 1
             x = _residual_block(x, net.width * 2 ** (stage - 1), f"stage{stage}_block{block}", stride)
-    return _trunk(net, "residual", faces, layers.GlobalAveragePooling2D(name="pooled")(x))
+    return _trunk(net, "residual", faces, x)
 
 
 def _residual_block(x: Tensor, width: int, name: str, stride: int) -> Tensor:
@@ -167,7 +183,7 @@ def _application(name: str) -> Callable[[Net], keras.Model]:
 
     def trunk(net: Net) -> keras.Model:
         faces = keras.Input((SIDE, SIDE, 1), name="faces")
-        return _trunk(net, name, faces, applications.trunk(net, faces, colour_of(net)))
+        return _trunk(net, name, faces, applications.trunk(net, _looks(net, faces), colour_of(net)))
 
     return trunk
 
@@ -183,9 +199,10 @@ NETS: dict[str, Callable[[Net], keras.Model]] = {
 }
 
 
-def of_recipe(recipe: Recipe, precision: str) -> keras.Model:
-    """The net a recipe asks for, for its classes, with fresh weights."""
-    return build(recipe.net, precision, len(recipe.data.classes))
+def of_recipe(recipe: Recipe, precision: str, finished: bool = False) -> keras.Model:
+    """The net a recipe asks for, for its classes, with fresh weights: as it learns, or as it reads once it has."""
+    net = recipe.net if finished else replace(recipe.net, mirror=False)
+    return build(net, precision, len(recipe.data.classes))
 
 
 def build(net: Net, precision: str = "float32", classes: int = len(EMOTIONS)) -> keras.Model:
@@ -208,7 +225,8 @@ def _with_heads(net: Net, trunk: keras.Model, classes: int) -> keras.Model:
 
 def multiply_adds(model: keras.Model) -> int:
     """Multiplications with an addition for one face, in convolutions and dense layers."""
-    return sum(_multiply_adds(layer) for layer in model.layers)
+    looks = 2 if any(layer.name == "mirrored" for layer in model.layers) else 1
+    return sum(_multiply_adds(layer) * (1 if layer.name in model.output_names else looks) for layer in model.layers)
 
 
 def _multiply_adds(layer: keras.Layer) -> int:

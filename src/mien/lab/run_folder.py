@@ -8,7 +8,7 @@
     history.csv           a row for each epoch
     state.npz             everything to go on from; state.before.npz is the epoch before
     weights.npz           the trained weights, in Keras's order
-    emotion_model.keras   the same for plain Keras, as is emotion_model.h5
+    emotion_model.keras   the same for plain Keras, as is emotion_model.h5, where such a file has a place for the net
     model.onnx            the same for every window of mien, with its card
     accuracy.png, loss.png, confusion.png, answers.csv
     metrics.json          the figures on the reported split; written last

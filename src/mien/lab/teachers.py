@@ -48,7 +48,7 @@ def _loaded(run: Path, student: Recipe) -> keras.Model:
     if recipe.data.classes != student.data.classes:
         happened = f"The teacher '{run.name}' knows {', '.join(recipe.data.classes)}"
         raise LabError(happened, f"{', '.join(student.data.classes)} were expected, in this order", "Name another")
-    model = nets.of_recipe(recipe, "float32")
+    model = nets.of_recipe(recipe, "float32", finished=True)
     checkpoint.load(run, model)
     model.trainable = False
     return model

@@ -110,7 +110,7 @@ def _begin(recipe: Recipe, faces: Faces, folder: Path, command: str) -> None:
     """What a run writes before its first epoch. An unknown net is found out before anything goes."""
     from mien.lab import diagram, nets
 
-    drawn = diagram.png(nets.of_recipe(recipe, "float32"))
+    drawn = diagram.png(nets.of_recipe(recipe, "float32", finished=True))
     run_folder.set_aside(folder)
     checkpoint.write_recipe(folder, recipe)
     checkpoint.write_whole(folder / ARCHITECTURE, drawn)

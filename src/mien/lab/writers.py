@@ -22,6 +22,7 @@ class Graph(Protocol):
 
     def tensor(self, keras_tensor: Any) -> str: ...
     def node(self, kind: str, inputs: list[str], name: str, **how: Any) -> str: ...
+    def parts(self, kind: str, inputs: list[str], name: str, parts: list[str], **how: Any) -> list[str]: ...
     def weight(self, name: str, array: Any) -> str: ...
 
 
@@ -174,6 +175,30 @@ def _joined(kind: str, **how: Any) -> Callable[[Graph, Any], str]:
     )
 
 
+def _concatenated(graph: Graph, layer: Any) -> str:
+    """Channels behind channels, or faces behind faces."""
+    return _joined("Concat", axis=0 if layer.axis == 0 else 1)(graph, layer)
+
+
+def _flipped(graph: Graph, operation: Any) -> str:
+    """Left becomes right."""
+    name = tensor_name(operation)
+    bounds = {"starts": -1, "ends": np.iinfo(np.int64).min, "axes": 3, "steps": -1}
+    inputs = [graph.weight(f"{name}/{key}", np.array([value], np.int64)) for key, value in bounds.items()]
+    return graph.node("Slice", [_of_operation(graph, operation), *inputs], name)
+
+
+def _halved(graph: Graph, operation: Any) -> list[str]:
+    """The first half of a batch, and the second."""
+    name = tensor_name(operation)
+    return graph.parts("Split", [_of_operation(graph, operation)], name, [f"{name}/first", f"{name}/second"], axis=0)
+
+
+def _of_operation(graph: Graph, operation: Any) -> str:
+    """The tensor that an operation takes: unlike a layer, it keeps only where it stands."""
+    return graph.tensor(operation._inbound_nodes[0].input_tensors[0])
+
+
 def _max_pooling(graph: Graph, layer: Any) -> str:
     how = {"strides": list(layer.strides), **_window(layer, layer.pool_size)}
     return graph.node("MaxPool", [_before(graph, layer)], tensor_name(layer), **how)
@@ -234,7 +259,8 @@ WRITERS: dict[type, Callable[[Graph, Any], str]] = {
     layers.Activation: _activation_layer,
     layers.Add: _joined("Add"),
     layers.Multiply: _joined("Mul"),
-    layers.Concatenate: _joined("Concat", axis=1),
+    layers.Average: _joined("Mean"),
+    layers.Concatenate: _concatenated,
     layers.MaxPooling2D: _max_pooling,
     layers.AveragePooling2D: _average_pooling,
     layers.GlobalAveragePooling2D: _global_pooling,
@@ -243,6 +269,9 @@ WRITERS: dict[type, Callable[[Graph, Any], str]] = {
     layers.Dense: _dense,
     layers.Dropout: _before,
 }
+
+#: Operations of :mod:`mien.lab.nets` that are no layers, by the names of Keras's classes.
+OPERATIONS: dict[str, Callable[[Graph, Any], str | list[str]]] = {"Flip": _flipped, "Split": _halved}
 
 
 def _window(layer: Any, size: tuple[int, int]) -> dict[str, list[int]]:

@@ -16,7 +16,7 @@ from mien.explain.journey.weights import kernel
 if TYPE_CHECKING:
     from mien.explain.journey.scene import Scene
 
-_POOLING = "pool"
+_POOLING, _MEAN = "pool", "mean"
 
 
 def is_pooled(layer: Layer) -> bool:
@@ -89,6 +89,13 @@ def _deep(scene: Scene, layer: Layer) -> tuple[str, str]:
             "Neighbours are put together",
             f"Neighbouring answers become one, the strongest or their mean: the maps shrink to {_by(layer)} places. "
             "What was found stays; where exactly it was matters a little less, and a shifted face looks the same.",
+        )
+    if layer.kind == _MEAN:
+        return (
+            "The mirror image has its say",
+            "The network looks at every face twice: as it is, and as it looks in a mirror. What it found in the "
+            "mirror image is turned back and laid over what it found in the face; here you see their mean. What one "
+            "look misses the other may see, and a mirrored face gets the very same answer.",
         )
     part = 1.0 if layer.reach is None else layer.reach.size / scene.side
     first = next(iter(each for each in scene.layers if each.name in scene.atlases), layer)
