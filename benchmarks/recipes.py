@@ -27,7 +27,7 @@ from mien.lab.run_folder import FINISHED, Run
 RECIPES = HERE.parent / "recipes"
 
 #: What a run may differ in from the recipe that it follows. Precision "auto" becomes what was faster.
-_FREE = ("name", "data.sources", "fit.seed", "fit.epochs", "fit.precision", "net.votes", "teach.targets")
+_FREE = ("name", "data.sources", "fit.seed", "fit.epochs", "fit.precision", "net.votes", "net.weights", "teach.targets")
 
 #: The block that is written into a recipe, in comments.
 _BEGIN, _END = "# What came out, written by benchmarks/recipes.py:", "# So far what came out."
@@ -80,6 +80,12 @@ def targets(run: Run) -> str:
     return Path(run.recipe.teach.targets).name if run.recipe else ""
 
 
+def weights(run: Run) -> str:
+    """The run it began with, or what else it did; empty where it began from nothing."""
+    word = run.recipe.net.weights if run.recipe else "none"
+    return "" if word == "none" else Path(word).name
+
+
 def figure(run: Run, recipe: Recipe) -> dict[str, Any]:
     """What one run gave."""
     keys = ("faces", "accuracy", "ci95", "accuracy_no_twins", "balanced_accuracy", "ece")
@@ -92,6 +98,7 @@ def figure(run: Run, recipe: Recipe) -> dict[str, Any]:
         "shortened": not in_full(run, recipe),
         "precision": run.recipe.fit.precision,
         "targets": targets(run),
+        "weights": weights(run),
         **_time(run),
         "held_out": run.best[0] if run.best else None,
         **{key: run.metrics[key] for key in keys},
@@ -134,6 +141,8 @@ def block(name: str, told: Mapping[str, Any]) -> Iterator[str]:
 def command(name: str, run: Mapping[str, Any]) -> str:
     words = f"mien train recipes/{name}.toml --data fer2013.csv"
     words += f" --epochs {run['epochs']}" if run["shortened"] else ""
+    begun = run["weights"] if run["weights"] in ("", "imagenet") else f"runs/{run['weights']}"
+    words += f" --set net.weights={begun}" if begun else ""
     words += f" --set teach.targets=targets/{run['targets']}" if run["targets"] else ""
     return words + (f" --set fit.seed={run['seed']} --name {name}-{run['seed']}" if run["seed"] else "")
 

@@ -227,7 +227,9 @@ def recipes(figures: Figures) -> str:
 def but(told: Figures) -> str:
     """What sets a recipe's figures apart from the others'."""
     classes = ", five classes" if told["classes"] == 5 else ""
-    return classes + (", with teachers" if told["runs"][0]["targets"] else "")
+    first = told["runs"][0]
+    begun = f", from {first['weights']}" if first.get("weights") else ""
+    return classes + begun + (", with teachers" if first["targets"] else "")
 
 
 #: What popular write-ups claim for nets of such a kind; ours began without weights from elsewhere.

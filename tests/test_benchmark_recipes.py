@@ -114,6 +114,16 @@ def test_where_teachers_were_only_the_runs_with_them_count(benchmark, tmp_path):
     assert line == "#   mien train recipes/classic.toml --data fer2013.csv --set teach.targets=targets/both.npz"
 
 
+def test_what_a_run_began_with_is_told(benchmark, tmp_path):
+    base = shelf.recipe("base")
+    begun = replace(base, net=replace(base.net, weights="/far/away/runs/base-first"))
+    followed(tmp_path / "a", begun, base.fit.epochs)
+    found = benchmark.figures(tmp_path)
+    assert set(found) == {"base"}
+    line = next(iter(benchmark.block("base", found["base"])))
+    assert line == "#   mien train recipes/base.toml --data fer2013.csv --set net.weights=runs/base-first"
+
+
 def test_a_whole_run_is_no_shortened_one_of_a_longer_recipe(benchmark, tmp_path):
     """``residual`` and ``teacher-b`` are the same net, at 40 epochs and at 96."""
     residual = shelf.recipe("residual")

@@ -68,14 +68,14 @@ def test_every_step_once_and_in_order(checkout):
     status, asked = models(checkout, "fer2013.csv", "--looks", "4")
     assert status == 0
     verbs = [line.split()[1] for line in asked if line.startswith("mien")]
-    base = ["train"] * 4 + ["distill"] + ["train"] * 2 + ["export"]
-    small, classic = ["train", "train", "export"], ["train"] * 2 + ["distill", "train", "export"]
+    base = ["train"] * 4 + ["distill"] + ["train"] * 3 + ["export"]
+    small, classic = ["train"] * 3 + ["export"], ["train"] * 2 + ["distill", "train", "export"]
     assert verbs == base + small + classic
-    assert "teach.targets=targets/teachers.npz --set net.weights=runs/models/teacher-a" in asked[6]
-    assert "teach.targets=targets/teachers.npz --set net.weights=runs/models/teacher-b" in asked[9]
-    assert "distill runs/models/teacher-b runs/models/vgg --one-pass --data " in asked[13]
-    assert "net.weights" not in asked[14]
-    assert "teach.targets=targets/first.npz" in asked[14]
+    for place, before in {6: "teacher-a", 7: "base-first", 10: "teacher-b", 11: "small-first"}.items():
+        assert f"teach.targets=targets/teachers.npz --set net.weights=runs/models/{before}" in asked[place]
+    assert "distill runs/models/teacher-b runs/models/vgg --one-pass --data " in asked[15]
+    assert "net.weights" not in asked[16]
+    assert "teach.targets=targets/first.npz" in asked[16]
     exports = [line for line in asked if " export " in line]
     assert [line.split("--to ")[1].split()[0] for line in exports] == ["int8", "int8", "float16"]
     assert all("--scores public --looks 4" in line for line in exports)
@@ -96,7 +96,7 @@ def test_what_is_done_is_not_done_again(checkout):
     status, asked = models(checkout, "fer2013.csv")
     assert status == 0
     assert not [line for line in asked if " distill " in line or " export " in line or "accuracy.py" in line]
-    assert sum(" train " in line for line in asked) == 5  # students and what they begin with, each at once
+    assert sum(" train " in line for line in asked) == 7  # students and what they begin with, each at once
 
 
 def test_targets_that_are_there_need_no_teachers(checkout):
@@ -106,8 +106,8 @@ def test_targets_that_are_there_need_no_teachers(checkout):
     asked = models(checkout, "fer2013.csv")[1]
     assert not [line for line in asked if " distill " in line]
     assert [line.split("--name ")[1].split()[0] for line in asked if " train " in line] == [
-        *("teacher-a", "base"),
-        *("teacher-b", "small"),
+        *("teacher-a", "base-first", "base"),
+        *("teacher-b", "small-first", "small"),
         "classic",
     ]
 
@@ -143,7 +143,10 @@ def test_a_rival_is_measured_in_the_same_run(checkout):
     assert any("robustness.py" in line and "--rival=fer=a.hdf5 --scale=-1-1" in line for line in asked)
 
 
-@pytest.mark.parametrize("name", ["teacher-a", "teacher-b", "vgg", "batchnorm", "base", "small", "classic"])
+CHAIN = ("teacher-a", "teacher-b", "vgg", "batchnorm", "base-first", "base", "small-first", "small", "classic")
+
+
+@pytest.mark.parametrize("name", CHAIN)
 def test_every_recipe_of_the_chain_is_there(name):
     recipe = Recipe.read(ROOT / "recipes" / f"{name}.toml")
     assert recipe.name == name
