@@ -100,15 +100,21 @@ def read(name: str) -> dict[str, Any] | None:
     return json.loads(place.read_text(encoding="utf-8")) if place.exists() else None
 
 
+def _net(card: ModelCard) -> Mapping[str, Any]:
+    """The settings of its net; empty where its recipe is told in words."""
+    return card.recipe.get("net", {}) if isinstance(card.recipe, Mapping) else {}
+
+
 def file(name: str, card: ModelCard, figures: Figures) -> str:
     seal = seals()[name]
     time = figures.get("one_face_one_core_ms", {}).get("median")
     votes = f"; votes: {', '.join(card.vote_labels)}" if card.vote_labels else ""
+    twice = ", and its mirror image; answers with the mean" if _net(card).get("mirror") else ""
     rows = [
         ("size", f"{seal.size:,} bytes"),
         ("SHA-256", f"`{seal.sha256}`"),
         ("made", f"{card.date}, card version {card.version}"),
-        ("sees", f"a face of {card.side} x {card.side} pixels, {card.color}, raw 0 to 255"),
+        ("sees", f"a face of {card.side} x {card.side} pixels, {card.color}, raw 0 to 255{twice}"),
         ("answers", f"{', '.join(card.labels)}{votes}"),
         ("parameters", f"{card.parameters:,}"),
         ("multiply-adds", f"{card.multiply_adds:,}"),

@@ -4,8 +4,8 @@
 
 A run belongs to a recipe when it has the same settings, but for its name, its seed, where its data lies, and, told as
 shortened, how many epochs there were; a run that is another recipe's in full is nobody's shortened one. Where some of a
-recipe's runs had teachers, those without are left out. Writes ``results/recipes.json`` and the block at the top of
-``recipes/*.toml``.
+recipe's runs had teachers, or began with another run's trunk, those without are left out. Writes
+``results/recipes.json`` and the block at the top of ``recipes/*.toml``.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def figures(home: Path) -> dict[str, Any]:
     for name, recipe in recipes.items():
         others = [each for each in recipes.values() if each is not recipe]
         own = [run for run in runs if follows(run, recipe) and (in_full(run, recipe) or not any_in_full(run, others))]
-        own = [run for run in own if targets(run)] or own
+        for with_it in (targets, weights):
+            own = [run for run in own if with_it(run)] or own
         if own:
             model = own[0].metrics["model"]
             size = {key: model[key] for key in ("parameters", "multiply_adds")}
@@ -63,7 +64,9 @@ def figures(home: Path) -> dict[str, Any]:
 
 
 def follows(run: Run, recipe: Recipe) -> bool:
-    return run.recipe is not None and not set(run.recipe.difference(recipe)) - set(_FREE)
+    if run.recipe is None or (run.recipe.net.weights != recipe.net.weights and not weights(run)):
+        return False
+    return not set(run.recipe.difference(recipe)) - set(_FREE)
 
 
 def in_full(run: Run, recipe: Recipe) -> bool:
@@ -81,9 +84,9 @@ def targets(run: Run) -> str:
 
 
 def weights(run: Run) -> str:
-    """The run it began with, or what else it did; empty where it began from nothing."""
+    """The run it began with; empty where it began from nothing, or from what is no run."""
     word = run.recipe.net.weights if run.recipe else "none"
-    return "" if word == "none" else Path(word).name
+    return "" if word in ("none", "imagenet") or Path(word).suffix else Path(word).name
 
 
 def figure(run: Run, recipe: Recipe) -> dict[str, Any]:
@@ -141,8 +144,7 @@ def block(name: str, told: Mapping[str, Any]) -> Iterator[str]:
 def command(name: str, run: Mapping[str, Any]) -> str:
     words = f"mien train recipes/{name}.toml --data fer2013.csv"
     words += f" --epochs {run['epochs']}" if run["shortened"] else ""
-    begun = run["weights"] if run["weights"] in ("", "imagenet") else f"runs/{run['weights']}"
-    words += f" --set net.weights={begun}" if begun else ""
+    words += f" --set net.weights=runs/{run['weights']}" if run["weights"] else ""
     words += f" --set teach.targets=targets/{run['targets']}" if run["targets"] else ""
     return words + (f" --set fit.seed={run['seed']} --name {name}-{run['seed']}" if run["seed"] else "")
 

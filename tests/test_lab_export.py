@@ -115,13 +115,41 @@ def test_inside_a_net_that_looks_twice_one_sees_the_face_and_then_the_mean(looks
         assert layers[name].reach == there[name].reach
     mean = (there[deep].activations + turned[deep].activations[..., ::-1]) / 2
     np.testing.assert_allclose(layers["both"].activations, mean, atol=1e-4)
-    assert layers["both"].kind == "mean"
+    assert layers["both"].kind == "mirror"
     # The evidence is that of the mean, and adds up to the answer.
     logit = sum(each.amount for each in told.contributions) + told.bias
     wanted = next(each.share for each in told.logits if each.label == told.target) / told.temperature
     assert logit == pytest.approx(wanted, abs=1e-3)
     assert told.maps[0].parameters["layer"] == "both"
-    assert sum(cost.multiply_adds for cost in told.costs) == twice.card.multiply_adds
+
+
+def test_the_class_map_of_a_mirror_image_is_the_mirror_image_of_the_class_map(looks_twice, faces):
+    """Padding at one end alone moves what a net finds; that of the mirror image moves it to the other side."""
+    twice = Engine(load_classifier(looks_twice[0]), FakeDetector())
+    crop = faces.pixels[1]
+    drawn, turned = (
+        twice.explain(each, "cam", "both", target="happy", versus="sad")
+        for each in (crop, np.ascontiguousarray(crop[:, ::-1]))
+    )
+    assert np.ptp(drawn.maps[0].map) > 0
+    np.testing.assert_allclose(
+        drawn.maps[0].map, turned.maps[0].map[:, ::-1], atol=1e-3 * np.abs(drawn.maps[0].map).max()
+    )
+    reach = drawn.layer("both").reach
+    places = drawn.layer("both").shape[2]
+    assert reach.across + (places - 1) * reach.stride / 2 == pytest.approx(47 / 2)  # in the middle
+    assert reach.offset != reach.across
+
+
+@pytest.mark.parametrize(
+    "net",
+    [RECIPE.net, Net(name="basic"), Net(name="batchnorm", width=4, depth=(1, 1, 1))],
+    ids=lambda net: net.name,
+)
+def test_the_costs_of_looking_twice_are_those_of_the_card(net):
+    classifier = load_classifier(packed(seasoned(dataclasses.replace(net, mirror=True))))
+    told = Engine(classifier, FakeDetector()).explain(np.full((48, 48), 90, np.uint8), ())
+    assert sum(cost.multiply_adds for cost in told.costs) == classifier.card.multiply_adds
 
 
 def test_a_graph_that_differs_is_refused(faces):

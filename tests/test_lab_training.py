@@ -136,6 +136,27 @@ def test_a_finished_run_is_left_as_it_is(done, faces):
     assert {path.name: path.stat().st_mtime_ns for path in done.iterdir()} == before
 
 
+def test_a_finished_run_may_be_asked_to_look_into_the_mirror(done, faces, tmp_path):
+    folder = tmp_path / "quick"
+    shutil.copytree(done, folder)
+    once, said = OnnxClassifier((folder / "model.onnx").read_bytes()), []
+    mirrored = replace(QUICK, net=replace(QUICK.net, mirror=True))
+    metrics = training.train(mirrored, faces, folder, watch=said.append)
+    assert not [event for event in said if isinstance(event, Epoch)]  # nothing is learned again
+    twice = OnnxClassifier((folder / "model.onnx").read_bytes())
+    assert twice.card.recipe["net"]["mirror"] is True
+    assert checkpoint.recipe_of(folder) == mirrored
+    few = faces.pixels[:9, ..., None]
+    turned = np.ascontiguousarray(few[:, :, ::-1])
+    assert np.abs(once.run(few).shares - once.run(turned).shares).max() > 1e-3
+    np.testing.assert_allclose(twice.run(few).shares, twice.run(turned).shares, atol=1e-5)
+    assert metrics["model"]["multiply_adds"] > 1.9 * once.card.multiply_adds
+    assert {path.name for path in folder.iterdir()} == WRITTEN - {"emotion_model.h5"}  # which has no place for it
+    assert (folder / "architecture.png").read_bytes() != (done / "architecture.png").read_bytes()
+    training.train(QUICK, faces, folder)
+    assert (folder / "emotion_model.h5").exists()
+
+
 def test_a_stopped_run_goes_on_and_says_so(faces, done, tmp_path):
     folder, said = tmp_path / "quick", []
     with pytest.raises(Stopped):

@@ -22,7 +22,7 @@ KINDS = {
     **dict.fromkeys(("Sigmoid", "Tanh", "HardSigmoid", "Softplus", "Softsign", "Mish"), "activation"),
     **dict.fromkeys(("BatchNormalization", "InstanceNormalization", "LayerNormalization"), "norm"),
     **dict.fromkeys(("Gemm", "MatMul"), "dense"),
-    **{"Add": "sum", "Mean": "mean", "Concat": "sum", "Softmax": "softmax"},
+    **{"Add": "sum", "Mean": "sum", "Concat": "sum", "Softmax": "softmax"},
 }
 
 _GLOBAL = ("GlobalAveragePool", "GlobalMaxPool", "ReduceMean")
@@ -85,6 +85,17 @@ class Anatomy:
         """Parameters and multiply-adds of every layer that has any."""
         return tuple(cost for part in self.parts if (cost := self._cost(part)).parameters)
 
+    @cached_property
+    def _looks(self) -> dict[str, int]:
+        """How many pictures of each face a tensor is of: two where its mirror image is looked at as well."""
+        known: dict[str, int] = {}
+        for node in self.blueprint.nodes:
+            before = [known.get(name, 1) for name in node.inputs if name in self.blueprint.varying] or [1]
+            looks = sum(before) if _sets_beside(node) else max(before)
+            looks = max(looks // len(node.outputs), 1) if _takes_apart(node) else looks
+            known.update(dict.fromkeys(node.outputs, looks))
+        return known
+
     def spread(self, tensor: str) -> Spread | None:
         return self._spreads.get(tensor)
 
@@ -101,7 +112,7 @@ class Anatomy:
 
     @cached_property
     def landmarks(self) -> frozenset[str]:
-        """What ``auto`` shows: the end of every stage (before the maps shrink), every pooling, means, dense layers."""
+        """What ``auto`` shows: the end of every stage (before the maps shrink), poolings, mirrors, dense layers."""
         pools = [part for part in self.parts if part.kind == "pool" and _is_main(part)]
         # Of the global ones the last: those before it stand in gates.
         chosen = [part for part in pools if part.spread is not None]
@@ -111,8 +122,8 @@ class Anatomy:
         placed = [part for part in self.parts if part.spread is not None and part.kind in ("conv", "activation")]
         steps = {part.spread.length: part for part in placed if part.spread is not None}
         first = [part for part in placed if part.kind == "activation" or len(placed) == 1][:1]
-        means = [part for part in self.parts if part.kind == "mean"]
-        return frozenset(part.name for part in [*chosen, *steps.values(), *first, *means])
+        mirrors = [part for part in self.parts if part.kind == "mirror"]
+        return frozenset(part.name for part in [*chosen, *steps.values(), *first, *mirrors])
 
     def _hidden(self) -> list[Part]:
         """The end of every dense layer between the maps and the heads: its activation, where it has one."""
@@ -139,9 +150,9 @@ class Anatomy:
         apart = [] if part.tensor in part.node.outputs else self.blueprint.makers[part.tensor].inputs
         found = [self.blueprint.constant(name) for name in (*part.node.inputs[1:], *apart) if name]
         sizes = [each.size for each in found if each is not None]
-        spread = part.spread if part.kind == "conv" else None
-        places = 1 if spread is None else spread.length**2 * spread.looks
-        work = 0 if part.kind == "norm" or not sizes else sizes[0] * places
+        places = part.spread.length**2 if part.kind == "conv" and part.spread is not None else 1
+        looks = self._looks.get(part.tensor, 1)
+        work = 0 if part.kind == "norm" or not sizes else sizes[0] * places * looks
         return Cost(part.name, part.kind, sum(sizes), work)
 
     def _named(self) -> Iterator[Part]:
@@ -161,6 +172,8 @@ def _layers(blueprint: Blueprint) -> Iterator[tuple[str, str, Node]]:
     for node in blueprint.nodes:
         if node.op == "Mul" and _gated(blueprint, node):
             yield "activation", node.outputs[0], node
+        elif node.op == "Mean" and _of_halves(blueprint, node):
+            yield "mirror", node.outputs[0], node
         elif node.op in KINDS and _depends(blueprint, node) and not _only_gate(blueprint, node):
             yield KINDS[node.op], _with_bias(blueprint, node), node
 
@@ -168,7 +181,7 @@ def _layers(blueprint: Blueprint) -> Iterator[tuple[str, str, Node]]:
 def _depends(blueprint: Blueprint, node: Node) -> bool:
     """Is it more than a constant, and more than adding one?"""
     varying = [name for name in node.inputs if name in blueprint.varying]
-    if KINDS[node.op] in ("sum", "mean"):
+    if KINDS[node.op] == "sum":
         return len(varying) > 1 and not _sets_beside(node)
     return bool(varying)
 
@@ -176,6 +189,18 @@ def _depends(blueprint: Blueprint, node: Node) -> bool:
 def _sets_beside(node: Node) -> bool:
     """Does it set pictures beside each other, as a network does that looks into the mirror as well?"""
     return node.op == "Concat" and node.attributes.get("axis") == 0
+
+
+def _takes_apart(node: Node) -> bool:
+    """Does it take apart what was set beside each other?"""
+    return node.op == "Split" and node.attributes.get("axis", 0) == 0
+
+
+def _of_halves(blueprint: Blueprint, node: Node) -> bool:
+    """Is it the mean of a batch's parts, turned back where they are mirror images?"""
+    makers = [blueprint.makers.get(name) for name in node.inputs]
+    behind = [blueprint.makers.get(each.inputs[0]) if each and each.op == "Slice" else each for each in makers]
+    return len({each for each in behind if each is not None and _takes_apart(each)}) == 1 and None not in behind
 
 
 def _gated(blueprint: Blueprint, node: Node) -> bool:

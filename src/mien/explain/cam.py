@@ -23,9 +23,9 @@ def evidence(pooled: Pooled, maps: NDArray[np.float32], target: int, versus: int
 
 def on_crop(coarse: NDArray[np.float32], reach: Reach, side: int) -> NDArray[np.float32]:
     """A map of places ``(h, w)`` laid over the crop ``(side, side)``, each place where the middle of its view is."""
-    places = ((np.arange(side) - reach.offset) / reach.stride).astype(np.float32)
-    across = np.broadcast_to(np.clip(places, 0, coarse.shape[1] - 1), (side, side))
-    down = np.broadcast_to(np.clip(places, 0, coarse.shape[0] - 1)[:, None], (side, side))
+    columns, rows = (((np.arange(side) - at) / reach.stride).astype(np.float32) for at in (reach.across, reach.offset))
+    across = np.broadcast_to(np.clip(columns, 0, coarse.shape[1] - 1), (side, side))
+    down = np.broadcast_to(np.clip(rows, 0, coarse.shape[0] - 1)[:, None], (side, side))
     laid = cv2.remap(
         np.ascontiguousarray(coarse, np.float32),
         np.ascontiguousarray(across),

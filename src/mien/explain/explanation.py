@@ -18,13 +18,16 @@ Map: TypeAlias = NDArray[np.float32]
 class Reach(NamedTuple):
     """What one place of a layer sees, in pixels of the crop.
 
-    ``size`` is the side of the square it sees, ``stride`` the step from one place to the next, ``offset`` the middle
-    of the square that the first place sees (pixel 0 has its middle at 0). A layer behind the global pooling sees all.
+    ``size`` is the side of the square it sees, ``stride`` the step from one place to the next. ``offset`` and
+    ``across`` are how far down and how far right the middle of the square lies that the first place sees (pixel 0 has
+    its middle at 0); they differ where a network lays what it found over what it found in the mirror image. A layer
+    behind the global pooling sees all.
     """
 
     size: int
     stride: float
     offset: float
+    across: float
 
 
 class Cost(NamedTuple):
@@ -116,7 +119,8 @@ class Saliency:
 class Layer:
     """One layer on one face.
 
-    ``kind`` is conv, pool, activation, norm, sum, dense or softmax. ``activations`` are float32 ``(channels, height,
+    ``kind`` is conv, pool, activation, norm, sum, mirror (the mean with what was found in the mirror image), dense or
+    softmax. ``activations`` are float32 ``(channels, height,
     width)``, or ``(channels,)`` for a layer without places. ``dead`` counts channels that say nothing on this face;
     ``order`` are all channels, the strongest first. ``tensor`` is the layer's name inside the ONNX file.
     """

@@ -13,10 +13,9 @@ from mien.explain.explanation import Reach
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How a tensor's places lie on the crop, the same down as across.
+    """How a tensor's places lie on the crop, the same down as across but for where the first one lies.
 
-    ``channels`` is the axis of the channels (1 or 3 of four), ``length`` how many places there are in a row. ``looks``
-    is how many pictures of each face stand in the batch: two where a network looks at its mirror image as well.
+    ``channels`` is the axis of the channels (1 or 3 of four), ``length`` how many places there are in a row.
     """
 
     channels: int
@@ -24,11 +23,15 @@ class Spread:
     size: int = 1
     stride: float = 1.0
     offset: float = 0.0
-    looks: int = 1
+    across: float = 0.0
 
     @property
     def reach(self) -> Reach:
-        return Reach(self.size, self.stride, self.offset)
+        return Reach(self.size, self.stride, self.offset, self.across)
+
+    def moved(self, by: float, **changed: Any) -> Spread:
+        """Its first place further down and right."""
+        return replace(self, offset=self.offset + by, across=self.across + by, **changed)
 
 
 def spreads(blueprint: Blueprint, side: int, channels: int) -> Mapping[str, Spread]:
@@ -37,13 +40,13 @@ def spreads(blueprint: Blueprint, side: int, channels: int) -> Mapping[str, Spre
     known = {name: Spread(3, side) for name in blueprint.varying if name not in blueprint.makers}
     for node in blueprint.nodes:
         before = [known[name] for name in node.inputs if name in known]
-        if before and (after := _after(node, before, blueprint, channels)):
+        if before and (after := _after(node, before, blueprint, (side, channels))):
             known.update(dict.fromkeys(filter(None, node.outputs), after))
     return known
 
 
-def _after(node: Node, before: Sequence[Spread], blueprint: Blueprint, channels: int) -> Spread | None:
-    seen = before[0]
+def _after(node: Node, before: Sequence[Spread], blueprint: Blueprint, crop: tuple[int, int]) -> Spread | None:
+    seen, (side, channels) = before[0], crop
     match node.op:
         case "Conv" | "MaxPool" | "AveragePool" | "LpPool":
             return _slid(node, seen, blueprint)
@@ -57,17 +60,28 @@ def _after(node: Node, before: Sequence[Spread], blueprint: Blueprint, channels:
         case "Reshape":
             return _reshaped(node, seen, blueprint, channels)
         case "Slice":
-            return _sliced(node, seen, blueprint)
+            return _sliced(node, seen, blueprint, side)
         case "Pad":
             return _padded(node, seen, blueprint)
         case "Resize" | "Upsample":
             return _resized(node, seen, blueprint)
-        case "Concat" if node.attributes.get("axis") == 0:
-            return replace(seen, looks=sum(each.looks for each in before))
-        case "Split" if node.attributes.get("axis", 0) == 0:
-            return replace(seen, looks=max(seen.looks // len(node.outputs), 1))
-    # Of several inputs the one that sees most: a gate without places beside it changes nothing.
-    return max(before, key=lambda each: each.size)
+    return _joined(before)
+
+
+def _joined(before: Sequence[Spread]) -> Spread:
+    """Of several inputs the one that sees most: a gate without places beside it changes nothing.
+
+    Where two see as much of different places, such as a face and its mirror image, what lies between them.
+    """
+    most = max(before, key=lambda each: each.size)
+    alike = [each for each in before if (each.size, each.length, each.stride) == (most.size, most.length, most.stride)]
+    apart = max(max(at) - min(at) for at in ([each.offset for each in alike], [each.across for each in alike]))
+    return replace(
+        most,
+        size=round(most.size + apart),
+        offset=sum(each.offset for each in alike) / len(alike),
+        across=sum(each.across for each in alike) / len(alike),
+    )
 
 
 def _slid(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
@@ -77,13 +91,12 @@ def _slid(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
     span = (max(shape) - 1) * dilation + 1
     start, end = _pads(node, seen.length, span, stride)
     rounded = ceil if node.attributes.get("ceil_mode") else int
-    return replace(
-        seen,
+    return seen.moved(
+        ((span - 1) / 2 - start) * seen.stride,
         channels=1,
         length=rounded((seen.length + start + end - span) / stride) + 1,
         size=round(seen.size + (span - 1) * seen.stride),
         stride=seen.stride * stride,
-        offset=seen.offset + ((span - 1) / 2 - start) * seen.stride,
     )
 
 
@@ -106,17 +119,29 @@ def _reshaped(node: Node, seen: Spread, blueprint: Blueprint, channels: int) -> 
     return replace(seen, channels=axes[0]) if axes and seen.size == 1 else None
 
 
-def _sliced(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
+def _sliced(node: Node, seen: Spread, blueprint: Blueprint, side: int) -> Spread:
     bounds = _settings(node, blueprint, ("starts", "ends", "axes"))
     place = 2 if seen.channels == 1 else 1
     axes = [axis % 4 for axis in bounds[2]] if len(bounds) == 3 else []
-    steps = _settings(node, blueprint, ("starts", "ends", "axes", "steps")) if len(node.inputs) > 4 else []
-    turned = bool(steps) and min(steps[3]) < 0  # a mirror image: its places lie as they did, but for the order
-    if place not in axes or turned:
+    if _turned(node, blueprint):
+        last = side - 1 - (seen.length - 1) * seen.stride
+        down, right = axes == [place], axes == [place + 1]
+        return replace(
+            seen,
+            offset=last - seen.offset if down else seen.offset,
+            across=last - seen.across if right else seen.across,
+        )
+    if place not in axes:
         return seen
     start, end = (int(each[axes.index(place)]) for each in bounds[:2])
     start, end = (min(each + seen.length if each < 0 else each, seen.length) for each in (start, end))
-    return replace(seen, length=end - start, offset=seen.offset + start * seen.stride)
+    return seen.moved(start * seen.stride, length=end - start)
+
+
+def _turned(node: Node, blueprint: Blueprint) -> bool:
+    """Does a slice go backwards, along one axis, over all there is?"""
+    steps = blueprint.constant(node.inputs[4]) if len(node.inputs) > 4 and node.inputs[4] else None
+    return steps is not None and steps.tolist() == [-1]
 
 
 def _padded(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
@@ -125,7 +150,7 @@ def _padded(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
         return seen
     place = 2 if seen.channels == 1 else 1
     start, end = int(found[0][place]), int(found[0][place + 4])
-    return replace(seen, length=seen.length + start + end, offset=seen.offset - start * seen.stride)
+    return seen.moved(-start * seen.stride, length=seen.length + start + end)
 
 
 def _resized(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
@@ -136,12 +161,11 @@ def _resized(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
         told = blueprint.constant(input_) if input_ else None
         if told is not None and told.size == 4:
             factor = float(told[place]) / seen.length if is_size else float(told[place])
-    return replace(
-        seen,
+    return seen.moved(
+        (0.5 / factor - 0.5) * seen.stride,
         length=round(seen.length * factor),
         size=round(seen.size + seen.stride),
         stride=seen.stride / factor,
-        offset=seen.offset + (0.5 / factor - 0.5) * seen.stride,
     )
 
 

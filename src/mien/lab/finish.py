@@ -12,7 +12,7 @@ import numpy as np
 
 import mien
 from mien import plots
-from mien.lab import checkpoint, evaluate, export, formats, run_folder, scores, sheet
+from mien.lab import checkpoint, diagram, evaluate, export, formats, nets, run_folder, scores, sheet
 from mien.lab.checkpoint import Row, write_whole
 from mien.lab.data import PUBLIC, Faces
 from mien.lab.events import Note, Watch
@@ -34,6 +34,7 @@ def finish(recipe: Recipe, faces: Faces, folder: Path, tell: Watch) -> dict[str,
     history = checkpoint.history_of(folder)
     checkpoint.write_history(folder, history)
     draw_curves(folder, history)
+    _as_planned(recipe, folder)
     done = export.finished(folder, faces, recipe.name)
     content, told = export.as_onnx(done)
     found = evaluate.answers(OnnxClassifier(content), faces, split_of(recipe, faces), augmented=False)
@@ -43,6 +44,7 @@ def finish(recipe: Recipe, faces: Faces, folder: Path, tell: Watch) -> dict[str,
     write_whole(folder / run_folder.ONNX, write_card(content, card))
     plain = formats.plain(done.model, done.fitted.temperatures)
     formats.save(plain, card, folder / run_folder.KERAS)
+    (folder / run_folder.H5).unlink(missing_ok=True)
     if formats.fits_h5(plain):
         formats.save(plain, card, folder / run_folder.H5)
     write_whole(folder / run_folder.CONFUSION, _confusion(found))
@@ -51,6 +53,15 @@ def finish(recipe: Recipe, faces: Faces, folder: Path, tell: Watch) -> dict[str,
     metrics = facts | {"training": trained(recipe, history)}
     write_whole(folder / run_folder.METRICS, (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode())
     return metrics
+
+
+def _as_planned(recipe: Recipe, folder: Path) -> None:
+    """What only the finished net does may have changed since the last epoch was written."""
+    there = checkpoint.recipe_of(folder)
+    if there.net.mirror != recipe.net.mirror:
+        planned = replace(there, net=replace(there.net, mirror=recipe.net.mirror))
+        checkpoint.write_recipe(folder, planned)
+        write_whole(folder / run_folder.ARCHITECTURE, diagram.png(nets.of_recipe(planned, "float32", finished=True)))
 
 
 def split_of(recipe: Recipe, faces: Faces) -> str:

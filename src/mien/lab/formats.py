@@ -1,6 +1,6 @@
 """The kinds of file a finished net can be written as, each read back and held against Keras before it is kept.
 
-``.keras`` and ``.h5`` hold stock layers only: they load in plain Keras without mien, take raw pixels and answer
+``.keras`` and ``.h5`` hold nothing of ours: they load in plain Keras without mien, take raw pixels and answer
 probabilities. The card travels inside (``.keras``, ``.h5``, SavedModel) or beside (TFLite has no place for it).
 """
 
@@ -58,7 +58,7 @@ def save(net: keras.Model, card: ModelCard, target: Path) -> None:
     """A plain net as ``.keras`` or ``.h5``, by the suffix, whole or not at all, with its card inside."""
     if target.suffix.lower() == ".h5" and not fits_h5(net):
         happened = "This net looks at the mirror image as well, and .h5 files have no place for that"
-        raise LabError(happened, "layers alone were expected", "Write a .keras file")
+        raise LabError(happened, "layers alone were expected", "Write a .keras file, or export it with --once")
     with tempfile.TemporaryDirectory() as folder, quietly():
         part = Path(folder, f"net{target.suffix.lower()}")
         net.save(part)

@@ -63,7 +63,8 @@ def train(
 
     RECIPE is a TOML file, or the name of one that comes with mien. The run's folder receives the recipe
     as it was resolved, its history and curves, the model for mien (model.onnx), for plain Keras
-    (emotion_model.keras, emotion_model.h5), and the figures that came out (metrics.json).
+    (emotion_model.keras, and emotion_model.h5 where such a file has a place for the net), and the figures
+    that came out (metrics.json).
     """
     from mien.apps.cli.train_view import View
     from mien.lab import checkpoint, run_folder

@@ -64,11 +64,12 @@ for (const journey of document.querySelectorAll(".journey:not(.moving)")) {
     function mark(column, row) {
       const [x, y, width, height] = box, unit = width / across;
       set(spot, { x: x + column * unit, y: y + row * (height / down), width: unit, height: height / down });
-      if (reach.length < 3) return;
-      const [size, stride, offset] = reach;
+      if (reach.length < 4) return;
+      const [size, stride, above, beside] = reach;
       const side = Number(maps.dataset.side), line = side / 160;  // what lies outside the face is not drawn
-      const from = place => Math.max(offset + .5 + place * stride - size / 2, line), to = place => Math.min(offset + .5 + place * stride + size / 2, side - line);
-      set(field, { x: from(column), y: from(row), width: Math.max(to(column) - from(column), 0), height: Math.max(to(row) - from(row), 0) });
+      const from = (first, place) => Math.max(first + .5 + place * stride - size / 2, line), to = (first, place) => Math.min(first + .5 + place * stride + size / 2, side - line);
+      const left = from(beside, column), top = from(above, row);
+      set(field, { x: left, y: top, width: Math.max(to(beside, column) - left, 0), height: Math.max(to(above, row) - top, 0) });
     }
     function choose(button) {
       stop();

@@ -16,7 +16,7 @@ from mien.explain.journey.weights import kernel
 if TYPE_CHECKING:
     from mien.explain.journey.scene import Scene
 
-_POOLING, _MEAN = "pool", "mean"
+_POOLING, _MIRROR = "pool", "mirror"
 
 
 def is_pooled(layer: Layer) -> bool:
@@ -90,7 +90,7 @@ def _deep(scene: Scene, layer: Layer) -> tuple[str, str]:
             f"Neighbouring answers become one, the strongest or their mean: the maps shrink to {_by(layer)} places. "
             "What was found stays; where exactly it was matters a little less, and a shifted face looks the same.",
         )
-    if layer.kind == _MEAN:
+    if layer.kind == _MIRROR:
         return (
             "The mirror image has its say",
             "The network looks at every face twice: as it is, and as it looks in a mirror. What it found in the "

@@ -47,7 +47,7 @@ def _grid(scene: Scene, atlas: Atlas, buttons: str) -> str:
 
 
 def _reach(reach: Reach | None) -> str:
-    return "" if reach is None else f"{reach.size} {reach.stride:g} {reach.offset:g}"
+    return "" if reach is None else f"{reach.size} {reach.stride:g} {reach.offset:g} {reach.across:g}"
 
 
 def _buttons(atlas: Atlas) -> str:

@@ -91,10 +91,9 @@ class Scene:
 
     @cached_property
     def last_maps(self) -> Atlas | None:
-        """The maps that the global pooling takes: as many as there are contributions, and the last that are so."""
-        many = len(self.told.contributions)
-        fitting = [each for each in self.atlases.values() if each.layer.shape[0] == many]
-        return fitting[-1] if fitting else None
+        """The maps that the global pooling takes, where they are shown."""
+        last = _last([each.layer for each in self.atlases.values()], self.told)
+        return None if last is None else self.atlases[last.name]
 
     def store(self) -> str:
         """Every picture once, out of sight; the steps show them, or parts of them, by name."""
@@ -131,8 +130,15 @@ def set_scene(explanation: Explanation, pixels: Pixels | None, layers: Sequence[
 
 
 def _last(placed: Sequence[Layer], explanation: Explanation) -> Layer | None:
-    fitting = [each for each in placed if each.shape[0] == len(explanation.contributions)]
+    """The maps that the global pooling takes: the last whose means are what contributes."""
+    means = {each.channel: each.activation for each in explanation.contributions}
+    fitting = [each for each in placed if each.shape[0] == len(means) and _has_means(each, means)]
     return fitting[-1] if fitting else None
+
+
+def _has_means(layer: Layer, means: Mapping[int, float]) -> bool:
+    found = layer.activations.reshape(len(layer.activations), -1).mean(axis=1)
+    return np.allclose([means[channel] for channel in range(len(found))], found, rtol=1e-3, atol=1e-3)
 
 
 def _most(placed: Sequence[Layer]) -> int:

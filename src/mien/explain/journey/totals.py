@@ -67,8 +67,11 @@ def hidden(scene: Scene, layer: Layer, place: int) -> Step:
 
 def _taken(scene: Scene, layer: Layer) -> int:
     """How many numbers it takes; 0 where that is not known."""
-    work = {each.layer.split(".")[0]: each.multiply_adds for each in scene.told.costs if each.kind == "dense"}
-    return work.get(stage_of(layer), 0) // layer.shape[0]
+    costs = {each.layer.split(".")[0]: each for each in scene.told.costs if each.kind == "dense"}
+    if (cost := costs.get(stage_of(layer))) is None:
+        return 0
+    taken, weights = cost.multiply_adds // layer.shape[0], cost.parameters // layer.shape[0]
+    return taken if taken <= weights else taken // 2  # every weight is used twice, for the mirror image as well
 
 
 def _row(scene: Scene, layer: Layer, taken: int) -> str:

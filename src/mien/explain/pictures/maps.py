@@ -191,9 +191,11 @@ def _small_face(canvas: Canvas, at: tuple[int, int], layer: Layer, crop: Pixels)
 
 def seen(reach: Reach, places: int, side: int) -> tuple[float, float, float, float]:
     """What the place in the middle sees, inside the crop: left, top, right, bottom in its pixels."""
-    middle = reach.offset + 0.5 + (places // 2) * reach.stride
-    low, high = max(middle - reach.size / 2, 0.0), min(middle + reach.size / 2, float(side))
-    return low, low, high, high
+    across, down = (at + 0.5 + (places // 2) * reach.stride for at in (reach.across, reach.offset))
+    (left, right), (top, bottom) = (
+        (max(middle - reach.size / 2, 0.0), min(middle + reach.size / 2, float(side))) for middle in (across, down)
+    )
+    return left, top, right, bottom
 
 
 def _strongest(canvas: Canvas, at: tuple[int, int], layer: Layer) -> None:

@@ -95,7 +95,7 @@ def _arrays() -> dict[str, Schema]:
         strongest=NUMBER,
     )
     mapped = {"allOf": [ref("Array"), thing(method=TEXT, target=TEXT, versus=maybe(TEXT))]}
-    reach = thing(size=NUMBER, stride=NUMBER, offset=NUMBER)
+    reach = thing(size=NUMBER, stride=NUMBER, offset=NUMBER, across=NUMBER)
     layer = {
         "allOf": [
             ref("Array"),

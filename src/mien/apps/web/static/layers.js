@@ -2,7 +2,7 @@
 import { el } from "./dom.js";
 import { bytes, canvas, legend, paintCrop, paintMap, paintStrip } from "./paint.js";
 
-const KINDS = { conv: "convolution", pool: "pooling", activation: "activation", norm: "normalisation", sum: "sum", mean: "mean of both", dense: "dense layer", softmax: "softmax" };
+const KINDS = { conv: "convolution", pool: "pooling", activation: "activation", norm: "normalisation", sum: "sum", mirror: "mean with the mirror image", dense: "dense layer", softmax: "softmax" };
 
 export function layers(told) {
   const all = told.arrays.layers.map((layer, i) => ({ ...layer, facts: told.layers[i] }));
@@ -47,9 +47,9 @@ function maps(layer, told) {
   // The square of the face that a place has seen; what would lie outside the face is cut off.
   function mark(column, row) {
     if (!layer.reach) return;
-    const { size, stride, offset } = layer.reach;
-    const span = place => [Math.max(offset + 0.5 + place * stride - size / 2, 0), Math.min(offset + 0.5 + place * stride + size / 2, side)];
-    const [[left, right], [top, bottom]] = [span(column), span(row)], part = value => `${100 * value / side}%`;
+    const { size, stride, offset, across } = layer.reach;
+    const span = (first, place) => [Math.max(first + 0.5 + place * stride - size / 2, 0), Math.min(first + 0.5 + place * stride + size / 2, side)];
+    const [[left, right], [top, bottom]] = [span(across, column), span(offset, row)], part = value => `${100 * value / side}%`;
     Object.assign(field.style, { left: part(left), top: part(top), width: part(right - left), height: part(bottom - top) });
     field.hidden = false;
   }
