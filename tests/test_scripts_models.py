@@ -69,15 +69,17 @@ def test_every_step_once_and_in_order(checkout):
     assert status == 0
     verbs = [line.split()[1] for line in asked if line.startswith("mien")]
     base = ["train"] * 4 + ["distill"] + ["train"] * 3 + ["export"]
-    small, classic = ["train"] * 3 + ["export"], ["train"] * 2 + ["distill", "train", "export"]
+    small, classic = base[5:], ["train"] * 2 + ["distill", "train", "export"]
     assert verbs == base + small + classic
-    for place, before in {6: "teacher-a", 7: "base-first", 10: "teacher-b", 11: "small-first"}.items():
+    for place, before in {6: "teacher-b", 7: "small-first", 10: "teacher-b", 11: "small-first"}.items():
         assert f"teach.targets=targets/teachers.npz --set net.weights=runs/models/{before}" in asked[place]
     assert "distill runs/models/teacher-b runs/models/vgg --one-pass --data " in asked[15]
     assert "net.weights" not in asked[16]
     assert "teach.targets=targets/first.npz" in asked[16]
     exports = [line for line in asked if " export " in line]
     assert [line.split("--to ")[1].split()[0] for line in exports] == ["int8", "int8", "float16"]
+    assert [line.split()[2] for line in exports] == [f"runs/models/{name}" for name in ("small", "small", "classic")]
+    assert ["--mirror" in line for line in exports] == [True, False, False]
     assert all("--scores public --looks 4" in line for line in exports)
     python = [line.split()[1] for line in asked if line.startswith("python")]
     assert python == [
@@ -106,8 +108,7 @@ def test_targets_that_are_there_need_no_teachers(checkout):
     asked = models(checkout, "fer2013.csv")[1]
     assert not [line for line in asked if " distill " in line]
     assert [line.split("--name ")[1].split()[0] for line in asked if " train " in line] == [
-        *("teacher-a", "base-first", "base"),
-        *("teacher-b", "small-first", "small"),
+        *("teacher-b", "small-first", "small") * 2,
         "classic",
     ]
 
@@ -126,11 +127,11 @@ def test_after_a_failure_the_same_call_goes_on(checkout, dies):
 
 def test_a_new_student_is_exported_and_measured_again(checkout):
     models(checkout, "fer2013.csv")
-    metrics = checkout / "runs" / "models" / "base" / "metrics.json"
+    metrics = checkout / "runs" / "models" / "small" / "metrics.json"
     later = (checkout / "src/mien/models/weights/base.onnx").stat().st_mtime + 5
     os.utime(metrics, (later, later))
     asked = models(checkout, "fer2013.csv")[1]
-    assert [line.split("--name ")[1].split()[0] for line in asked if " export " in line] == ["base"]
+    assert [line.split("--name ")[1].split()[0] for line in asked if " export " in line] == ["base", "small"]
 
 
 def test_wrong_words(checkout):
@@ -143,7 +144,7 @@ def test_a_rival_is_measured_in_the_same_run(checkout):
     assert any("robustness.py" in line and "--rival=fer=a.hdf5 --scale=-1-1" in line for line in asked)
 
 
-CHAIN = ("teacher-a", "teacher-b", "vgg", "batchnorm", "base-first", "base", "small-first", "small", "classic")
+CHAIN = ("teacher-a", "teacher-b", "vgg", "batchnorm", "small-first", "small", "base", "classic", "wide-first", "wide")
 
 
 @pytest.mark.parametrize("name", CHAIN)
@@ -151,3 +152,8 @@ def test_every_recipe_of_the_chain_is_there(name):
     recipe = Recipe.read(ROOT / "recipes" / f"{name}.toml")
     assert recipe.name == name
     assert recipe.data.held_out == 1500  # the same faces, whom no teacher may have learned from
+
+
+def test_base_is_small_that_looks_twice():
+    base, small = (Recipe.read(ROOT / "recipes" / f"{name}.toml") for name in ("base", "small"))
+    assert set(base.difference(small)) == {"name", "net.mirror"}
