@@ -32,7 +32,7 @@ WATTS = 30
 
 PURPOSE = {
     "base": "The model that every window of mien uses unless told otherwise.",
-    "small": "For slow machines and many faces: a fraction of the size and of the time of `base`.",
+    "small": "For slow machines and many faces: the net of `base` with one view of a face, in a fraction of the time.",
     "classic": "For teaching: the network that every course draws, with pooling, a flatten and a dense layer.",
 }
 
@@ -109,12 +109,14 @@ def file(name: str, card: ModelCard, figures: Figures) -> str:
     seal = seals()[name]
     time = figures.get("one_face_one_core_ms", {}).get("median")
     votes = f"; votes: {', '.join(card.vote_labels)}" if card.vote_labels else ""
-    twice = ", and its mirror image; answers with the mean" if _net(card).get("mirror") else ""
+    told = {2: ", and its mirror image", 4: ", and its mirror image, each from two corners"}
+    views = told.get(_net(card).get("views", 1), "")
+    views += "; answers with the mean" if views else ""
     rows = [
         ("size", f"{seal.size:,} bytes"),
         ("SHA-256", f"`{seal.sha256}`"),
         ("made", f"{card.date}, card version {card.version}"),
-        ("sees", f"a face of {card.side} x {card.side} pixels, {card.color}, raw 0 to 255{twice}"),
+        ("sees", f"a face of {card.side} x {card.side} pixels, {card.color}, raw 0 to 255{views}"),
         ("answers", f"{', '.join(card.labels)}{votes}"),
         ("parameters", f"{card.parameters:,}"),
         ("multiply-adds", f"{card.multiply_adds:,}"),

@@ -435,15 +435,14 @@ def transfer(figures: Figures) -> str:
     return table(["", *(f"epoch {number + 1}" for number in range(epochs))], rows)
 
 
-def mirror(figures: Figures) -> str:
+def views(figures: Figures) -> str:
     rows = []
     for name, found in figures.items():
-        for way in ("once", "twice"):
-            told = found[way]
+        for number, told in found.items():
             shares = (percent(told[key]) for key in ("accuracy", "balanced_accuracy"))
             spent = told["one_face_one_core_ms"]["median"]
-            rows.append((name, way, *shares, f"{told['nll']:.3f}", f"{spent:.2f} ms"))
-    return table(["", "looks", "held-out faces", "balanced", "log loss", "one face, one core"], rows)
+            rows.append((name, number, *shares, f"{told['nll']:.3f}", f"{spent:.2f} ms"))
+    return table(["", "views", "held-out faces", "balanced", "log loss", "one face, one core"], rows)
 
 
 def tracking(figures: Figures) -> str:
@@ -619,7 +618,7 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "data": ("data", data),
     "backends": ("backends", backends),
     "transfer": ("transfer", transfer),
-    "mirror": ("mirror", mirror),
+    "views": ("views", views),
     "steadying": ("steadying", steadying),
     "steadying-rates": ("steadying", steadying_rates),
     "live": ("live", live),

@@ -68,20 +68,19 @@ def test_what_eight_bits_cost_is_in_the_card(desk, tmp_path, capsys):
 
 def test_any_run_may_look_into_the_mirror(desk, tmp_path, capsys):
     words = ("--to", "int8", "--data", desk / "faces")
-    for way, target in (("--mirror", "twice"), ("--once", "once")):
-        assert mien("export", desk / "run", *words, way, "-o", tmp_path / f"{target}.onnx") == 0
+    for way, target in (("2", "twice"), ("1", "once")):
+        assert mien("export", desk / "run", *words, "--views", way, "-o", tmp_path / f"{target}.onnx") == 0
     twice, once = (load_classifier(tmp_path / f"{name}.onnx") for name in ("twice", "once"))
-    assert twice.card.recipe["net"]["mirror"] is True
-    assert once.card.recipe["net"]["mirror"] is False
+    assert twice.card.recipe["net"]["views"] == 2
+    assert once.card.recipe["net"]["views"] == 1
     assert 1.9 * once.card.multiply_adds < twice.card.multiply_adds < 2 * once.card.multiply_adds
     few = drawn.faces(6).pixels[..., None]
     turned = np.ascontiguousarray(few[:, :, ::-1])
     assert np.abs(once.run(few).shares - once.run(turned).shares).max() > 0.01
     assert np.abs(twice.run(few).shares - twice.run(turned).shares).max() < 1e-3
     capsys.readouterr()
-    assert (
-        mien("export", desk / "run", "--to", "h5", "--mirror", "--data", desk / "faces", "-o", tmp_path / "m.h5") == 1
-    )
+    words = ("--to", "h5", "--views", "2", "--data", desk / "faces", "-o", tmp_path / "m.h5")
+    assert mien("export", desk / "run", *words) == 1
     assert "no place" in capsys.readouterr().err
 
 

@@ -16,7 +16,7 @@ from mien.explain.names import Named, readable
 from mien.models import ModelCard, load_classifier, locate, tapped, write_card
 from tiny import tiny_model
 
-AUTO = ("stem", "stage1.block2", "stage2.block2", "stage3.block2", "pooled", "shares.logits")
+AUTO = ("stem", "stage1.block2", "stage2.block2", "stage3.block2", "together", "pooled", "shares.logits")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_activations_are_the_tensors_of_the_graph(base, crop):
         assert sorted(layer.order) == list(range(layer.shape[0]))
         with pytest.raises(ValueError, match="read-only"):
             layer.activations[0] = 0
-    assert {layer.kind for layer in told.layers} == {"conv", "activation", "sum", "pool", "dense", "softmax"}
+    assert {layer.kind for layer in told.layers} == {"conv", "activation", "sum", "views", "pool", "dense", "softmax"}
 
 
 def test_dead_channels_are_counted_and_come_last(base):
@@ -142,7 +142,27 @@ def test_a_foreign_graph_gets_names_too():
     told = engine.explain(np.full((8, 8), 90, np.uint8), (), "all")
     assert told.layer("pool").kind == "pool"
     assert told.layer("pool").shape == (2, 4, 4)
-    assert told.layer("pool").reach == (4, 2.0, 0.5)
+    assert told.layer("pool").reach == (4, 2.0, 0.5, 0.5)
+
+
+def test_a_slice_that_depends_on_the_face_is_no_reason_to_stop():
+    """Its end is computed from the shape, and so is not among the constants."""
+    proto = onnx.load_from_string(tiny_model())
+    nodes = list(proto.graph.node)
+    place = next(i for i, node in enumerate(nodes) if node.op_type == "Conv")
+    taken = nodes[place].input[0]
+    bounds = {"from": [0], "along": [3], "steps": [1], "which": [3]}
+    proto.graph.initializer.extend(numpy_helper.from_array(np.array(v, np.int64), k) for k, v in bounds.items())
+    new = [
+        helper.make_node("Shape", [taken], ["shape"]),
+        helper.make_node("Gather", ["shape", "which"], ["end"]),
+        helper.make_node("Slice", [taken, "from", "end", "along", "steps"], ["cut"]),
+    ]
+    nodes[place].input[0] = "cut"
+    del proto.graph.node[:]
+    proto.graph.node.extend([*nodes[:place], *new, *nodes[place:]])
+    engine = Engine(load_classifier(proto.SerializeToString()), FakeDetector())
+    assert engine.explain(np.full((8, 8), 90, np.uint8), (), "all").layer("conv").reach is not None
 
 
 def numbered_model(layout: str) -> bytes:

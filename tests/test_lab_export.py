@@ -55,24 +55,23 @@ def faces():
 NETS = [
     RECIPE.net,
     Net(width=4, depth=(1,), votes=False, crop=False),
-    Net(width=4, depth=(1, 2), mirror=True),
+    Net(width=4, depth=(1, 2), views=2),
+    Net(width=4, depth=(1, 2), views=4),
     Net(name="basic"),
-    Net(name="basic", width=1, mirror=True),
+    Net(name="basic", width=1, views=2),
     Net(name="batchnorm", width=4, depth=(1, 1, 1)),
     Net(name="batchnorm", width=4, depth=(1, 1, 1), order="pool-norm"),
     Net(name="fiveclass"),
     Net(name="vgg", width=4, depth=(2, 1)),
     Net(name="vgg16"),
     Net(name="mobilenetv2", side=64),
-    Net(name="mobilenetv2", side=64, mirror=True),
+    Net(name="mobilenetv2", side=64, views=2),
     Net(name="efficientnetb0"),
     pytest.param(Net(name="resnet50v2", side=56), marks=pytest.mark.slow, id="resnet50v2"),
 ]
 
 
-@pytest.mark.parametrize(
-    "net", NETS, ids=lambda net: f"{net.name}-{net.order}-{net.width}{'-mirror' if net.mirror else ''}"
-)
+@pytest.mark.parametrize("net", NETS, ids=lambda net: f"{net.name}-{net.order}-{net.width}-{net.views}")
 def test_keras_and_onnx_agree(net, faces):
     model = seasoned(net)
     fitted = dataclasses.replace(FITTED, temperatures=dict.fromkeys(model.output_names, 1.3))
@@ -82,10 +81,15 @@ def test_keras_and_onnx_agree(net, faces):
     assert classifier.run(faces.pixels[:20, ..., None]).shares.std(0).max() > 0.002
 
 
+@pytest.fixture(scope="module", params=[2, 4])
+def views(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def looks_twice():
-    """A file whose net looks into the mirror, and the same net that does not."""
-    twice = seasoned(dataclasses.replace(RECIPE.net, mirror=True))
+def looks_twice(views):
+    """A file whose net looks at a face in several ways, and the same net that does not."""
+    twice = seasoned(dataclasses.replace(RECIPE.net, views=views))
     once = nets.build(RECIPE.net)
     once.set_weights(twice.get_weights())
     return packed(twice), packed(once)
@@ -100,27 +104,29 @@ def test_a_face_and_its_mirror_image_get_the_same_answer(looks_twice, faces):
         np.testing.assert_allclose(answer, again, atol=1e-5)
 
 
-def test_inside_a_net_that_looks_twice_one_sees_the_face_and_then_the_mean(looks_twice, faces):
+def test_inside_a_net_of_several_views_one_sees_the_first_and_then_the_mean(looks_twice, views, faces):
     twice, once = (Engine(load_classifier(each), FakeDetector()) for each in looks_twice)
     crop = faces.pixels[0]
-    assert [name for name in twice.layers if name != "both"] == list(once.layers)
-    deep = "stage2.block2"
-    told, alone, mirrored = (
-        engine.explain(each, "cam", "all")
-        for engine, each in ((twice, crop), (once, crop), (once, np.ascontiguousarray(crop[:, ::-1])))
-    )
-    layers, there, turned = ({layer.name: layer for layer in each.layers} for each in (told, alone, mirrored))
+    assert [name for name in twice.layers if name != "together"] == list(once.layers)
+    deep, told = "stage2.block2", twice.explain(crop, "cam", "all")
+    # What a corner shows, moved to where a net of one view looks.
+    moves = {2: (0,), 4: (2, -2)}[views]
+    seen = [np.roll(each, (by, by), (0, 1)) for by in moves for each in (crop, crop[:, ::-1])]
+    alone = [once.explain(np.ascontiguousarray(each), (), "all") for each in seen]
     for name in ("stem.conv", deep):
-        np.testing.assert_allclose(layers[name].activations, there[name].activations, atol=1e-4)
-        assert layers[name].reach == there[name].reach
-    mean = (there[deep].activations + turned[deep].activations[..., ::-1]) / 2
-    np.testing.assert_allclose(layers["both"].activations, mean, atol=1e-4)
-    assert layers["both"].kind == "mirror"
+        layer, there = told.layer(name), alone[0].layer(name)
+        np.testing.assert_allclose(layer.activations, there.activations, atol=1e-4)
+        moved = there.reach._replace(offset=there.reach.offset - moves[0], across=there.reach.across - moves[0])
+        assert layer.reach == moved
+    maps = [each.layer(deep).activations for each in alone]
+    mean = np.mean([each[..., ::-1] if place % 2 else each for place, each in enumerate(maps)], axis=0)
+    np.testing.assert_allclose(told.layer("together").activations, mean, atol=1e-4)
+    assert told.layer("together").kind == "views"
     # The evidence is that of the mean, and adds up to the answer.
     logit = sum(each.amount for each in told.contributions) + told.bias
     wanted = next(each.share for each in told.logits if each.label == told.target) / told.temperature
     assert logit == pytest.approx(wanted, abs=1e-3)
-    assert told.maps[0].parameters["layer"] == "both"
+    assert told.maps[0].parameters["layer"] == "together"
 
 
 def test_the_class_map_of_a_mirror_image_is_the_mirror_image_of_the_class_map(looks_twice, faces):
@@ -128,15 +134,15 @@ def test_the_class_map_of_a_mirror_image_is_the_mirror_image_of_the_class_map(lo
     twice = Engine(load_classifier(looks_twice[0]), FakeDetector())
     crop = faces.pixels[1]
     drawn, turned = (
-        twice.explain(each, "cam", "both", target="happy", versus="sad")
+        twice.explain(each, "cam", "together", target="happy", versus="sad")
         for each in (crop, np.ascontiguousarray(crop[:, ::-1]))
     )
     assert np.ptp(drawn.maps[0].map) > 0
     np.testing.assert_allclose(
         drawn.maps[0].map, turned.maps[0].map[:, ::-1], atol=1e-3 * np.abs(drawn.maps[0].map).max()
     )
-    reach = drawn.layer("both").reach
-    places = drawn.layer("both").shape[2]
+    reach = drawn.layer("together").reach
+    places = drawn.layer("together").shape[2]
     assert reach.across + (places - 1) * reach.stride / 2 == pytest.approx(47 / 2)  # in the middle
     assert reach.offset != reach.across
 
@@ -147,7 +153,7 @@ def test_the_class_map_of_a_mirror_image_is_the_mirror_image_of_the_class_map(lo
     ids=lambda net: net.name,
 )
 def test_the_costs_of_looking_twice_are_those_of_the_card(net):
-    classifier = load_classifier(packed(seasoned(dataclasses.replace(net, mirror=True))))
+    classifier = load_classifier(packed(seasoned(dataclasses.replace(net, views=2))))
     told = Engine(classifier, FakeDetector()).explain(np.full((48, 48), 90, np.uint8), ())
     assert sum(cost.multiply_adds for cost in told.costs) == classifier.card.multiply_adds
 

@@ -56,11 +56,11 @@ def test_a_plain_net_has_stock_layers_and_answers_calibrated(model, net, faces):
         Net(name="basic"),
         Net(name="batchnorm", width=4, depth=(1, 1, 1), order="pool-norm", votes=False),
         Net(name="vgg", width=4, depth=(2, 1)),
-        Net(width=4, depth=(1,), mirror=True),
+        Net(width=4, depth=(1,), views=4),
         Net(name="mobilenetv2", side=64),
         pytest.param(Net(name="efficientnetb0"), marks=pytest.mark.slow),
     ],
-    ids=lambda net: f"{net.name}{'-mirror' if net.mirror else ''}",
+    ids=lambda net: f"{net.name}-{net.views}",
 )
 def test_every_family_is_plain(which, faces):
     model = seasoned(which)
@@ -74,7 +74,7 @@ def test_every_family_is_plain(which, faces):
 
 @pytest.fixture(scope="module")
 def mirrored():
-    return formats.plain(seasoned(dataclasses.replace(RECIPE.net, mirror=True)), FITTED.temperatures)
+    return formats.plain(seasoned(dataclasses.replace(RECIPE.net, views=4)), FITTED.temperatures)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in formats.KINDS if kind != "h5"])
@@ -84,7 +84,7 @@ def test_a_file_that_looks_into_the_mirror_answers_as_the_net_does(kind, mirrore
 
 
 def test_what_h5_has_no_place_for_is_refused(mirrored, card, tmp_path):
-    with pytest.raises(LabError, match=r"mirror image.*no place.*\.keras"):
+    with pytest.raises(LabError, match=r"several ways.*no place.*\.keras"):
         formats.save(mirrored, card, tmp_path / "net.h5")
     assert list(tmp_path.iterdir()) == []
 

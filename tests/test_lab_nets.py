@@ -193,7 +193,7 @@ MIRRORS = [
 
 @pytest.mark.parametrize("net", MIRRORS, ids=lambda net: net.name)
 def test_a_finished_net_may_look_into_the_mirror(net):
-    once, both = nets.build(net), nets.build(replace(net, mirror=True))
+    once, both = nets.build(net), nets.build(replace(net, views=2))
     assert [weight.shape for weight in both.weights] == [weight.shape for weight in once.weights]
     both.set_weights(once.get_weights())
     faces = np.random.default_rng(0).uniform(0, 255, (3, 48, 48, 1)).astype(np.float32)
@@ -207,13 +207,35 @@ def test_a_finished_net_may_look_into_the_mirror(net):
 
 
 def test_looking_twice_costs_twice_but_for_the_heads():
-    once, both = nets.build(SMALL), nets.build(replace(SMALL, mirror=True))
+    once, both = nets.build(SMALL), nets.build(replace(SMALL, views=2))
     assert both.count_params() == once.count_params()
     heads = 8 * (7 + 8)
     assert nets.multiply_adds(both) - heads == 2 * (nets.multiply_adds(once) - heads)
 
 
 def test_only_the_finished_net_looks_twice():
-    recipe = Recipe(net=replace(SMALL, mirror=True))
+    recipe = Recipe(net=replace(SMALL, views=2))
     names = [[layer.name for layer in nets.of_recipe(recipe, "float32", done).layers] for done in (False, True)]
     assert ["mirrored" in each for each in names] == [False, True]
+
+
+@pytest.mark.parametrize("name", ["residual", "basic"])
+def test_four_views_are_both_sides_from_two_corners(name):
+    net = Net(name=name, width=4, depth=(1, 1))
+    once, four = nets.build(net), nets.build(replace(net, views=4))
+    four.set_weights(once.get_weights())
+    faces = np.random.default_rng(1).uniform(0, 255, (3, 48, 48, 1)).astype(np.float32)
+    # What a corner shows, moved to where a net of one view looks.
+    views = [np.roll(each, (by, by), (1, 2)) for each in (faces, faces[:, :, ::-1]) for by in (2, -2)]
+    parts = [np.asarray(keras.tree.flatten(once(np.ascontiguousarray(each), training=False))[0]) for each in views]
+    answer = np.asarray(keras.tree.flatten(four(faces, training=False))[0])
+    np.testing.assert_allclose(answer, np.mean(parts, axis=0), atol=1e-4)
+    assert max(np.abs(part - answer).max() for part in parts) > 1e-3
+    heads = nets.multiply_adds(four) - 4 * nets.multiply_adds(once)
+    assert heads == -3 * sum(layer.kernel.shape[0] * layer.kernel.shape[1] for layer in four.layers[-2:])
+
+
+@pytest.mark.parametrize("net", [Net(views=3), Net(views=4, crop=False), Net(name="mobilenetv2", views=4)])
+def test_views_that_cannot_be_are_refused(net):
+    with pytest.raises(LabError, match=r"net\.views is [34]"):
+        nets.build(net)

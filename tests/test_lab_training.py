@@ -140,11 +140,11 @@ def test_a_finished_run_may_be_asked_to_look_into_the_mirror(done, faces, tmp_pa
     folder = tmp_path / "quick"
     shutil.copytree(done, folder)
     once, said = OnnxClassifier((folder / "model.onnx").read_bytes()), []
-    mirrored = replace(QUICK, net=replace(QUICK.net, mirror=True))
+    mirrored = replace(QUICK, net=replace(QUICK.net, views=2))
     metrics = training.train(mirrored, faces, folder, watch=said.append)
     assert not [event for event in said if isinstance(event, Epoch)]  # nothing is learned again
     twice = OnnxClassifier((folder / "model.onnx").read_bytes())
-    assert twice.card.recipe["net"]["mirror"] is True
+    assert twice.card.recipe["net"]["views"] == 2
     assert checkpoint.recipe_of(folder) == mirrored
     few = faces.pixels[:9, ..., None]
     turned = np.ascontiguousarray(few[:, :, ::-1])

@@ -79,7 +79,7 @@ def test_every_step_once_and_in_order(checkout):
     exports = [line for line in asked if " export " in line]
     assert [line.split("--to ")[1].split()[0] for line in exports] == ["int8", "int8", "float16"]
     assert [line.split()[2] for line in exports] == [f"runs/models/{name}" for name in ("small", "small", "classic")]
-    assert ["--mirror" in line for line in exports] == [True, False, False]
+    assert ["--views 4" in line for line in exports] == [True, False, False]
     assert all("--scores public --looks 4" in line for line in exports)
     python = [line.split()[1] for line in asked if line.startswith("python")]
     assert python == [
@@ -154,6 +154,6 @@ def test_every_recipe_of_the_chain_is_there(name):
     assert recipe.data.held_out == 1500  # the same faces, whom no teacher may have learned from
 
 
-def test_base_is_small_that_looks_twice():
+def test_base_is_small_that_looks_in_several_ways():
     base, small = (Recipe.read(ROOT / "recipes" / f"{name}.toml") for name in ("base", "small"))
-    assert set(base.difference(small)) == {"name", "net.mirror"}
+    assert set(base.difference(small)) == {"name", "net.views"}

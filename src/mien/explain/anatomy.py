@@ -112,7 +112,7 @@ class Anatomy:
 
     @cached_property
     def landmarks(self) -> frozenset[str]:
-        """What ``auto`` shows: the end of every stage (before the maps shrink), poolings, mirrors, dense layers."""
+        """What ``auto`` shows: the end of every stage (before the maps shrink), poolings, views, dense layers."""
         pools = [part for part in self.parts if part.kind == "pool" and _is_main(part)]
         # Of the global ones the last: those before it stand in gates.
         chosen = [part for part in pools if part.spread is not None]
@@ -122,8 +122,8 @@ class Anatomy:
         placed = [part for part in self.parts if part.spread is not None and part.kind in ("conv", "activation")]
         steps = {part.spread.length: part for part in placed if part.spread is not None}
         first = [part for part in placed if part.kind == "activation" or len(placed) == 1][:1]
-        mirrors = [part for part in self.parts if part.kind == "mirror"]
-        return frozenset(part.name for part in [*chosen, *steps.values(), *first, *mirrors])
+        views = [part for part in self.parts if part.kind == "views"]
+        return frozenset(part.name for part in [*chosen, *steps.values(), *first, *views])
 
     def _hidden(self) -> list[Part]:
         """The end of every dense layer between the maps and the heads: its activation, where it has one."""
@@ -172,8 +172,8 @@ def _layers(blueprint: Blueprint) -> Iterator[tuple[str, str, Node]]:
     for node in blueprint.nodes:
         if node.op == "Mul" and _gated(blueprint, node):
             yield "activation", node.outputs[0], node
-        elif node.op == "Mean" and _of_halves(blueprint, node):
-            yield "mirror", node.outputs[0], node
+        elif node.op == "Mean" and _of_views(blueprint, node):
+            yield "views", node.outputs[0], node
         elif node.op in KINDS and _depends(blueprint, node) and not _only_gate(blueprint, node):
             yield KINDS[node.op], _with_bias(blueprint, node), node
 
@@ -196,7 +196,7 @@ def _takes_apart(node: Node) -> bool:
     return node.op == "Split" and node.attributes.get("axis", 0) == 0
 
 
-def _of_halves(blueprint: Blueprint, node: Node) -> bool:
+def _of_views(blueprint: Blueprint, node: Node) -> bool:
     """Is it the mean of a batch's parts, turned back where they are mirror images?"""
     makers = [blueprint.makers.get(name) for name in node.inputs]
     behind = [blueprint.makers.get(each.inputs[0]) if each and each.op == "Slice" else each for each in makers]

@@ -119,10 +119,10 @@ class Saliency:
 class Layer:
     """One layer on one face.
 
-    ``kind`` is conv, pool, activation, norm, sum, mirror (the mean with what was found in the mirror image), dense or
-    softmax. ``activations`` are float32 ``(channels, height,
-    width)``, or ``(channels,)`` for a layer without places. ``dead`` counts channels that say nothing on this face;
-    ``order`` are all channels, the strongest first. ``tensor`` is the layer's name inside the ONNX file.
+    ``kind`` is conv, pool, activation, norm, sum, views (the mean of what was found in the face and in its mirror
+    image), dense or softmax. ``activations`` are float32 ``(channels, height, width)``, or ``(channels,)`` for a layer
+    without places. ``dead`` counts channels that say nothing on this face; ``order`` are all channels, the strongest
+    first. ``tensor`` is the layer's name inside the ONNX file.
     """
 
     name: str

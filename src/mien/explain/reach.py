@@ -15,7 +15,8 @@ from mien.explain.explanation import Reach
 class Spread:
     """How a tensor's places lie on the crop, the same down as across but for where the first one lies.
 
-    ``channels`` is the axis of the channels (1 or 3 of four), ``length`` how many places there are in a row.
+    ``channels`` is the axis of the channels (1 or 3 of four), ``length`` how many places there are in a row. Where
+    several views of each face stand in the batch, ``views`` says how far down and right each lies from the first.
     """
 
     channels: int
@@ -24,6 +25,7 @@ class Spread:
     stride: float = 1.0
     offset: float = 0.0
     across: float = 0.0
+    views: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
 
     @property
     def reach(self) -> Reach:
@@ -40,7 +42,9 @@ def spreads(blueprint: Blueprint, side: int, channels: int) -> Mapping[str, Spre
     known = {name: Spread(3, side) for name in blueprint.varying if name not in blueprint.makers}
     for node in blueprint.nodes:
         before = [known[name] for name in node.inputs if name in known]
-        if before and (after := _after(node, before, blueprint, (side, channels))):
+        if before and node.op == "Split" and node.attributes.get("axis", 0) == 0:
+            known.update(zip(node.outputs, _apart(before[0], len(node.outputs)), strict=True))
+        elif before and (after := _after(node, before, blueprint, (side, channels))):
             known.update(dict.fromkeys(filter(None, node.outputs), after))
     return known
 
@@ -65,7 +69,27 @@ def _after(node: Node, before: Sequence[Spread], blueprint: Blueprint, crop: tup
             return _padded(node, seen, blueprint)
         case "Resize" | "Upsample":
             return _resized(node, seen, blueprint)
+        case "Concat" if node.attributes.get("axis") == 0:
+            return _beside(before)
     return _joined(before)
+
+
+def _beside(before: Sequence[Spread]) -> Spread:
+    """Views set behind each other; what is told is where the first lies."""
+    first = before[0]
+    views = [
+        (each.offset - first.offset + down, each.across - first.across + right)
+        for each in before
+        for down, right in each.views
+    ]
+    return replace(first, views=tuple(views))
+
+
+def _apart(seen: Spread, count: int) -> list[Spread]:
+    """Each view alone again."""
+    views = seen.views if len(seen.views) == count else ((0.0, 0.0),) * count
+    alone = replace(seen, views=((0.0, 0.0),))
+    return [replace(alone, offset=seen.offset + down, across=seen.across + right) for down, right in views]
 
 
 def _joined(before: Sequence[Spread]) -> Spread:

@@ -43,6 +43,7 @@ NUMBERS = {
     "net.width": Ends(1, 1024),
     "net.depth": Ends(1, 50),
     "net.dropout": Ends(0, 0.99),
+    "net.views": Ends(1, 4),
     "net.side": Ends(32, 1024),  # below, the well-known networks pool to nothing
     "augment.rotation": Ends(0, 180),
     "augment.scale": Ends(0, 3),

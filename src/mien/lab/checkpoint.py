@@ -27,7 +27,7 @@ STATE, BEFORE, BEST, WEIGHTS = "state.npz", "state.before.npz", "best.npz", "wei
 RECIPE, HISTORY = "recipe.toml", "history.csv"
 #: What may change when a run goes on: its name, where the very same faces lie, how many epochs there shall be (the
 #: schedule follows the new length from where it is), and what only the finished net does.
-_MAY_CHANGE = {"fit.epochs", "name", "data.sources", "net.mirror"}
+_MAY_CHANGE = {"fit.epochs", "name", "data.sources", "net.views"}
 #: So many differences fit a sentence.
 _TOLD = 8
 

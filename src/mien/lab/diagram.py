@@ -32,13 +32,13 @@ _WORDS: dict[type, str] = {
     layers.Cropping2D: "crop",
     layers.ZeroPadding2D: "pad",
     layers.Concatenate: "gray to colour",
-    layers.Average: "mean of both",
+    layers.Average: "mean of all views",
     layers.Add: "add shortcut",
     layers.Multiply: "scale channels",
 }
 
 #: Layers that are not what others of their kind are.
-_BY_NAME = {"mirrored": "and its mirror image"}
+_BY_NAME = {"mirrored": "and its mirror image", "corners": "from two corners"}
 
 #: Layers that a reader of the figure does not miss.
 _SILENT = (layers.InputLayer, layers.Identity, layers.Reshape)

@@ -69,13 +69,13 @@ class Finished:
         return (self.kept if len(self.kept) >= FACES else self.learned).pixels[:FACES]
 
 
-def finished(run: Path, faces: Faces, name: str = "", mirror: bool | None = None) -> Finished:
+def finished(run: Path, faces: Faces, name: str = "", views: int | None = None) -> Finished:
     """The run in a folder with the faces it came from; a LabError where it has not ended.
 
-    ``mirror`` says whether the net shall look at each face's mirror image as well; without it, as the recipe says.
+    ``views`` is in how many ways the net shall look at each face; without it, as the recipe says.
     """
     recipe = checkpoint.recipe_of(run)
-    recipe = recipe if mirror is None else replace(recipe, net=replace(recipe.net, mirror=mirror))
+    recipe = recipe if views is None else replace(recipe, net=replace(recipe.net, views=views))
     model = trained(run, recipe)
     learned, kept = divide(recipe, faces)
     if not len(learned):
@@ -111,17 +111,17 @@ def export(
     sixteen_bit: bool = False,
     notes: Mapping[str, Any] | None = None,
     split: str = PUBLIC,
-    mirror: bool | None = None,
+    views: int | None = None,
 ) -> ModelCard:
     """Writes the run's averaged net, calibrated on its held-out faces, to ``target``; the card it carries.
 
     ``eight_bit`` makes the int8 file, ``sixteen_bit`` one of half the size; what that costs on the held-out faces is
     written into the card. ``notes`` are
     further entries for the card's scores, such as how often the reported split was looked at. ``split`` is the one
-    whose figures the card tells, empty for the held-out faces, which are no look at a test. ``mirror`` is as in
+    whose figures the card tells, empty for the held-out faces, which are no look at a test. ``views`` is as in
     :func:`finished`.
     """
-    done = finished(run, faces, name, mirror)
+    done = finished(run, faces, name, views)
     content, scores = as_int8(done) if eight_bit else as_half(done) if sixteen_bit else as_onnx(done)
     told = evaluate(OnnxClassifier(content), faces, split) if split else held_out_figures(content, done.kept)
     card = replace(done.card, scores=rounded({**told, **scores, **cost.of_run(run), **(notes or {})}))

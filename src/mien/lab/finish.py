@@ -58,8 +58,8 @@ def finish(recipe: Recipe, faces: Faces, folder: Path, tell: Watch) -> dict[str,
 def _as_planned(recipe: Recipe, folder: Path) -> None:
     """What only the finished net does may have changed since the last epoch was written."""
     there = checkpoint.recipe_of(folder)
-    if there.net.mirror != recipe.net.mirror:
-        planned = replace(there, net=replace(there.net, mirror=recipe.net.mirror))
+    if there.net.views != recipe.net.views:
+        planned = replace(there, net=replace(there.net, views=recipe.net.views))
         checkpoint.write_recipe(folder, planned)
         write_whole(folder / run_folder.ARCHITECTURE, diagram.png(nets.of_recipe(planned, "float32", finished=True)))
 

@@ -57,8 +57,8 @@ def fits_h5(net: keras.Model) -> bool:
 def save(net: keras.Model, card: ModelCard, target: Path) -> None:
     """A plain net as ``.keras`` or ``.h5``, by the suffix, whole or not at all, with its card inside."""
     if target.suffix.lower() == ".h5" and not fits_h5(net):
-        happened = "This net looks at the mirror image as well, and .h5 files have no place for that"
-        raise LabError(happened, "layers alone were expected", "Write a .keras file, or export it with --once")
+        happened = "This net looks at a face in several ways, and .h5 files have no place for that"
+        raise LabError(happened, "layers alone were expected", "Write a .keras file, or export it with --views 1")
     with tempfile.TemporaryDirectory() as folder, quietly():
         part = Path(folder, f"net{target.suffix.lower()}")
         net.save(part)

@@ -24,6 +24,8 @@ from mien.labels import EMOTIONS, VOTES
 SIDE = 48
 #: What is cut from each border inside the graph: FER2013 faces carry a rim of background.
 RIM = 2
+#: In how many ways a finished net may look at a face.
+VIEWS = (1, 2, 4)
 
 Tensor = Any
 
@@ -49,8 +51,7 @@ def _dropout(rate: float, name: str) -> keras.Layer:
 def _faces(net: Net) -> tuple[Tensor, Tensor]:
     """The input and what the first layer sees of it: about -2 to 2, the rim cut away, in size and colour as asked."""
     faces = keras.Input((SIDE, SIDE, 1), name="faces")
-    x = layers.Rescaling(1 / 63.75, offset=-2.0, name="rescaled")(_looks(net, faces))
-    x = layers.Cropping2D(RIM, name="cropped")(x) if net.crop else x
+    x = _cropped(net, layers.Rescaling(1 / 63.75, offset=-2.0, name="rescaled")(_mirrored(net, faces)))
     x = layers.Concatenate(name="rgb")([x, x, x]) if colour_of(net) == "rgb" else x
     return faces, layers.Resizing(net.side, net.side, name="resized")(x) if net.side != SIDE else x
 
@@ -63,17 +64,30 @@ def colour_of(net: Net) -> str:
     return known[net.color]
 
 
-def _looks(net: Net, faces: Tensor) -> Tensor:
+def _mirrored(net: Net, faces: Tensor) -> Tensor:
     """The faces, and behind them their mirror images, where the net looks at both."""
-    return layers.Concatenate(0, name="mirrored")([faces, ops.flip(faces, 2)]) if net.mirror else faces
+    return layers.Concatenate(0, name="mirrored")([faces, ops.flip(faces, 2)]) if net.views > 1 else faces
+
+
+def _cropped(net: Net, faces: Tensor) -> Tensor:
+    """Without the rim; of four views, once from its corner above and left, once from that below and right."""
+    if not net.crop:
+        return faces
+    if net.views < 4:
+        return layers.Cropping2D(RIM, name="cropped")(faces)
+    near, far = (0, 2 * RIM), (2 * RIM, 0)
+    corners = [layers.Cropping2D((cut, cut), name=f"corner{i}")(faces) for i, cut in enumerate((near, far), 1)]
+    return layers.Concatenate(0, name="corners")(corners)
 
 
 def _together(net: Net, found: Tensor) -> Tensor:
-    """The mean of what was found in the faces and in their mirror images; maps are turned back before."""
-    if not net.mirror:
+    """The mean of what was found in all views; maps of mirror images are turned back before."""
+    if net.views == 1:
         return found
-    faces, mirrored = ops.split(found, 2, 0)
-    return layers.Average(name="both")([faces, ops.flip(mirrored, 2) if len(found.shape) == 4 else mirrored])
+    parts = ops.split(found, net.views, 0)
+    placed = len(found.shape) == 4
+    turned = [ops.flip(part, 2) if placed and place % 2 else part for place, part in enumerate(parts)]
+    return layers.Average(name="together")(turned)
 
 
 def _trunk(net: Net, name: str, faces: Tensor, found: Tensor) -> keras.Model:
@@ -183,7 +197,7 @@ def _application(name: str) -> Callable[[Net], keras.Model]:
 
     def trunk(net: Net) -> keras.Model:
         faces = keras.Input((SIDE, SIDE, 1), name="faces")
-        return _trunk(net, name, faces, applications.trunk(net, _looks(net, faces), colour_of(net)))
+        return _trunk(net, name, faces, applications.trunk(net, _mirrored(net, faces), colour_of(net)))
 
     return trunk
 
@@ -201,7 +215,7 @@ NETS: dict[str, Callable[[Net], keras.Model]] = {
 
 def of_recipe(recipe: Recipe, precision: str, finished: bool = False) -> keras.Model:
     """The net a recipe asks for, for its classes, with fresh weights: as it learns, or as it reads once it has."""
-    net = recipe.net if finished else replace(recipe.net, mirror=False)
+    net = recipe.net if finished else replace(recipe.net, views=1)
     return build(net, precision, len(recipe.data.classes))
 
 
@@ -209,12 +223,22 @@ def build(net: Net, precision: str = "float32", classes: int = len(EMOTIONS)) ->
     """The net of these settings with fresh weights; ``precision`` is a Keras dtype policy, say ``mixed_bfloat16``."""
     if net.name not in NETS:
         raise LabError(f"There is no net '{net.name}'", f"known are {', '.join(NETS)}", nearest(net.name, NETS))
+    _refuse_views(net)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
         return _with_heads(net, NETS[net.name](net), classes)
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _refuse_views(net: Net) -> None:
+    if net.views not in VIEWS:
+        happened = f"net.views is {net.views}"
+        raise LabError(happened, f"one of {', '.join(map(str, VIEWS))} was expected", "2 looks at the mirror image too")
+    if net.views == 4 and (net.name in applications.NAMES or not net.crop):
+        happened = f"net.views is 4, and {net.name} cuts no rim away to look from its corners"
+        raise LabError(happened, "a net of mien with net.crop was expected", "Set net.views=2")
 
 
 def _with_heads(net: Net, trunk: keras.Model, classes: int) -> keras.Model:
@@ -225,8 +249,8 @@ def _with_heads(net: Net, trunk: keras.Model, classes: int) -> keras.Model:
 
 def multiply_adds(model: keras.Model) -> int:
     """Multiplications with an addition for one face, in convolutions and dense layers."""
-    looks = 2 if any(layer.name == "mirrored" for layer in model.layers) else 1
-    return sum(_multiply_adds(layer) * (1 if layer.name in model.output_names else looks) for layer in model.layers)
+    views = 2 ** sum(layer.name in ("mirrored", "corners") for layer in model.layers)
+    return sum(_multiply_adds(layer) * (1 if layer.name in model.output_names else views) for layer in model.layers)
 
 
 def _multiply_adds(layer: keras.Layer) -> int:

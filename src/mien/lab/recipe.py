@@ -49,9 +49,9 @@ class Net:
 
     ``side`` is the size in pixels at which the layers see a face, ``color`` whether they see it gray or rgb (auto: rgb
     for the well-known networks); faces are resized and coloured inside the graph. ``weights`` to begin with are none,
-    imagenet for a well-known network, or a file or run of a net with the same trunk. With ``mirror`` the finished net
-    looks at each face and at its mirror image and answers with the mean of both, in twice the time; it learns from one
-    of them at a time.
+    imagenet for a well-known network, or a file or run of a net with the same trunk. ``views`` is in how many ways the
+    finished net looks at each face to answer with their mean: 2 are the face and its mirror image, 4 are both, each
+    from two corners of the rim that is otherwise cut away, in so many times the time. It learns from one at a time.
     """
 
     name: str = "residual"
@@ -63,7 +63,7 @@ class Net:
     order: str = "norm-pool"
     side: int = 48
     color: str = "auto"
-    mirror: bool = False
+    views: int = 1
     weights: str = "none"
 
 

@@ -98,7 +98,7 @@ def _gone_on(recipe: Recipe, faces: Faces, folder: Path, command: str, tell: Wat
     from mien.lab import precision
 
     _, history = checkpoint.read(folder, precision.settled(recipe, folder))
-    same = found.recipe is None or found.recipe.net.mirror == recipe.net.mirror
+    same = found.recipe is None or found.recipe.net.views == recipe.net.views
     if same and found.metrics and (folder / WEIGHTS).exists() and schedule.ended(recipe.fit, history):
         tell(Note(f"'{folder}' is finished already; --force trains it anew"))
         return found.metrics

@@ -188,10 +188,11 @@ def _flipped(graph: Graph, operation: Any) -> str:
     return graph.node("Slice", [_of_operation(graph, operation), *inputs], name)
 
 
-def _halved(graph: Graph, operation: Any) -> list[str]:
-    """The first half of a batch, and the second."""
+def _split(graph: Graph, operation: Any) -> list[str]:
+    """A batch in equal parts."""
     name = tensor_name(operation)
-    return graph.parts("Split", [_of_operation(graph, operation)], name, [f"{name}/first", f"{name}/second"], axis=0)
+    parts = [f"{name}/{number}" for number in range(1, operation.indices_or_sections + 1)]
+    return graph.parts("Split", [_of_operation(graph, operation)], name, parts, axis=0)
 
 
 def _of_operation(graph: Graph, operation: Any) -> str:
@@ -271,7 +272,7 @@ WRITERS: dict[type, Callable[[Graph, Any], str]] = {
 }
 
 #: Operations of :mod:`mien.lab.nets` that are no layers, by the names of Keras's classes.
-OPERATIONS: dict[str, Callable[[Graph, Any], str | list[str]]] = {"Flip": _flipped, "Split": _halved}
+OPERATIONS: dict[str, Callable[[Graph, Any], str | list[str]]] = {"Flip": _flipped, "Split": _split}
 
 
 def _window(layer: Any, size: tuple[int, int]) -> dict[str, list[int]]:

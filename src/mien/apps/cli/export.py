@@ -37,7 +37,7 @@ Examples:
   mien export runs/first --to onnx --data faces -o first.onnx
   mien export runs/first --to int8 --data faces
   mien export runs/first --to h5 --data faces
-  mien export runs/first --to int8 --mirror --data faces
+  mien export runs/first --to int8 --views 2 --data faces
 
 \b
 Exit status: 0; 1 if the run or the data cannot be used, or the file answers otherwise than Keras does;
@@ -60,9 +60,9 @@ Exit status: 0; 1 if the run or the data cannot be used, or the file answers oth
 )
 @click.option("--looks", type=click.IntRange(1), help="How often PublicTest was looked at, this time counted.")
 @click.option(
-    "--mirror/--once",
-    default=None,
-    help="Answer with the mean over a face and its mirror image, in twice the time, or not. Else: as the recipe says.",
+    "--views",
+    type=click.Choice(["1", "2", "4"]),
+    help="Answer with the mean over a face and its mirror image (2), from two corners too (4). Else: as planned.",
 )
 @click.option("--force", is_flag=True, help="Write over what is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one line.")
@@ -124,14 +124,18 @@ def _written(run: Path, faces: Faces, kind: str, target: Path, how: dict[str, An
             sixteen_bit=kind == "float16",
             notes=notes,
             split=split,
-            mirror=how["mirror"],
+            views=_views(how),
         )
         return facts | {"difference": card.scores["keras_difference"], "bytes": _size(target), "scores": card.scores}
-    done = lab.finished(run, faces, how["name"] or "", how["mirror"])
+    done = lab.finished(run, faces, how["name"] or "", _views(how))
     net = formats.plain(done.model, done.fitted.temperatures)
     with writing(target):
         worst = formats.write(net, done.card, kind, target, done.real)
     return facts | {"difference": worst, "bytes": _size(target), "scores": {}}
+
+
+def _views(how: dict[str, Any]) -> int | None:
+    return int(how["views"]) if how["views"] else None
 
 
 def _size(target: Path) -> int:

@@ -16,7 +16,7 @@ from mien.explain.journey.weights import kernel
 if TYPE_CHECKING:
     from mien.explain.journey.scene import Scene
 
-_POOLING, _MIRROR = "pool", "mirror"
+_POOLING, _VIEWS = "pool", "views"
 
 
 def is_pooled(layer: Layer) -> bool:
@@ -90,12 +90,12 @@ def _deep(scene: Scene, layer: Layer) -> tuple[str, str]:
             f"Neighbouring answers become one, the strongest or their mean: the maps shrink to {_by(layer)} places. "
             "What was found stays; where exactly it was matters a little less, and a shifted face looks the same.",
         )
-    if layer.kind == _MIRROR:
+    if layer.kind == _VIEWS:
         return (
-            "The mirror image has its say",
-            "The network looks at every face twice: as it is, and as it looks in a mirror. What it found in the "
-            "mirror image is turned back and laid over what it found in the face; here you see their mean. What one "
-            "look misses the other may see, and a mirrored face gets the very same answer.",
+            "It never looks only once",
+            "The network looks at every face as it is and as it looks in a mirror, and some networks do so from two "
+            "corners as well. What it found each time is turned back and laid over the rest; here you see the mean. "
+            "What one look misses another may see, and a mirrored face gets the very same answer.",
         )
     part = 1.0 if layer.reach is None else layer.reach.size / scene.side
     first = next(iter(each for each in scene.layers if each.name in scene.atlases), layer)

@@ -2,7 +2,7 @@
 import { el } from "./dom.js";
 import { bytes, canvas, legend, paintCrop, paintMap, paintStrip } from "./paint.js";
 
-const KINDS = { conv: "convolution", pool: "pooling", activation: "activation", norm: "normalisation", sum: "sum", mirror: "mean with the mirror image", dense: "dense layer", softmax: "softmax" };
+const KINDS = { conv: "convolution", pool: "pooling", activation: "activation", norm: "normalisation", sum: "sum", views: "mean of all views", dense: "dense layer", softmax: "softmax" };
 
 export function layers(told) {
   const all = told.arrays.layers.map((layer, i) => ({ ...layer, facts: told.layers[i] }));

@@ -1,8 +1,8 @@
-"""What looking at a face's mirror image as well brings to finished runs, and costs; writes results/mirror.json.
+"""What looking at each face in several ways brings to finished runs, and costs; writes results/views.json.
 
-    python benchmarks/mirror.py runs/base runs/small --data fer2013.npz     half a minute a run
+    python benchmarks/views.py runs/small runs/wide --data fer2013.npz     a minute a run
 
-Every run is exported to int8 twice, with ``net.mirror`` off and on, each calibrated on its held-out Training faces and
+Every run is exported to int8 with each number of ``net.views``, calibrated on its held-out Training faces and
 measured on the same ones: the difference is what counts. PublicTest is not looked at.
 """
 
@@ -17,6 +17,7 @@ from accuracy import milliseconds
 
 from mien.lab import data, export
 from mien.lab.data import Faces
+from mien.lab.nets import VIEWS
 from mien.lab.scores import score_sheet
 from mien.models import OnnxClassifier
 
@@ -27,13 +28,12 @@ def main() -> None:
     words.add_argument("--data", type=Path, required=True)
     given = words.parse_args()
     faces = data.read(given.data)
-    ways = {"once": False, "twice": True}
-    figures = {run.name: {name: measured(run, faces, way) for name, way in ways.items()} for run in given.runs}
-    print(f"written: {_machine.write('mirror', figures).name}")
+    figures = {run.name: {str(views): measured(run, faces, views) for views in VIEWS} for run in given.runs}
+    print(f"written: {_machine.write('views', figures).name}")
 
 
-def measured(run: Path, faces: Faces, mirror: bool) -> dict[str, Any]:
-    done = export.finished(run, faces, mirror=mirror)
+def measured(run: Path, faces: Faces, views: int) -> dict[str, Any]:
+    done = export.finished(run, faces, views=views)
     content, _ = export.as_int8(done)
     classifier = OnnxClassifier(content, threads=1)
     shares = classifier.run(done.kept.pixels[..., None]).shares
