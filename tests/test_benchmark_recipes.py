@@ -124,6 +124,17 @@ def test_what_a_run_began_with_is_told(benchmark, tmp_path):
     assert line == "#   mien train recipes/base.toml --data fer2013.csv --set net.weights=runs/base-first"
 
 
+def test_epochs_of_the_heads_alone_are_no_measure_of_time(benchmark, tmp_path):
+    base = shelf.recipe("base")
+    followed(tmp_path / "a", replace(base, net=replace(base.net, weights="/far/away/runs/base-first")), base.fit.epochs)
+    rows = (tmp_path / "a" / "history.csv").read_text().splitlines()
+    place = rows[0].split(",").index("seconds")
+    first = rows[1].split(",")
+    first[place] = "3"
+    (tmp_path / "a" / "history.csv").write_text("\n".join([rows[0], ",".join(first), *rows[2:]]) + "\n")
+    assert benchmark.figures(tmp_path)["base"]["runs"][0]["epoch_seconds"] == 30
+
+
 def test_a_whole_run_is_no_shortened_one_of_a_longer_recipe(benchmark, tmp_path):
     """``residual`` and ``teacher-b`` are the same net, at 40 epochs and at 96."""
     residual = shelf.recipe("residual")
