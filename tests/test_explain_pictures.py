@@ -140,7 +140,8 @@ def test_a_model_that_shows_nothing_still_gets_its_shares():
 def test_an_uncertain_mixed_reading_says_so(told):
     mixture = (Share("sad", 0.5), Share("neutral", 0.4))
     doubt = replace(told.emotions, uncertain="no expression stands out", mixture=mixture)
-    plain, mixed = pictures.softmax(told), pictures.softmax(replace(told, emotions=doubt))
+    sure = replace(told.emotions, uncertain=None, mixture=())
+    plain, mixed = (pictures.softmax(replace(told, emotions=each)) for each in (sure, doubt))
     assert mixed.shape[0] > plain.shape[0]
 
 

@@ -37,7 +37,7 @@ Examples:
   mien export runs/first --to onnx --data faces -o first.onnx
   mien export runs/first --to int8 --data faces
   mien export runs/first --to h5 --data faces
-  mien export runs/first --to int8 --views 2 --data faces
+  mien export runs/first --to int8 --views 2 --data faces -o twice.onnx
 
 \b
 Exit status: 0; 1 if the run or the data cannot be used, or the file answers otherwise than Keras does;
