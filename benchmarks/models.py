@@ -74,9 +74,7 @@ def targets(
     """The table of a model that is more than a lesson."""
     return [
         Target("file in the wheel", size, lambda figures: figures["model"]["bytes"], megabytes, True),
-        Target(
-            "one face, one core", time, lambda figures: figures["one_face_one_core_ms"]["median"], milliseconds, True
-        ),
+        Target("one face, one core", time, median, milliseconds, True),
         Target("PublicTest, one pass", accuracy, public("accuracy"), percent),
         Target(
             "lost without the twins",
@@ -158,7 +156,11 @@ def line(target: Target, figures: Figures) -> list[str]:
     sign = "≤" if target.most else "≥"
     wanted = f"{sign} {target.told(target.wanted)}"
     try:
-        return [target.words, wanted, target.told(target.read(figures)), "yes" if target.met(figures) else "no"]
+        found, met = target.read(figures), target.met(figures)
+        told = target.told(found)
+        if not met and told == target.told(target.wanted):
+            told += f", just {'over' if target.most else 'under'}"
+        return [target.words, wanted, told, "yes" if met else "no"]
     except KeyError:
         return [target.words, wanted, "*not measured*", ""]
 

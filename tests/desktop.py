@@ -41,13 +41,15 @@ class Driven:
     def __init__(self, root: Any, window: Any, answers: Answers) -> None:
         self.root, self.window, self.desk, self.answers = root, window, window.desk, answers
 
-    def until(self, true: Callable[[], Any], seconds: float = PATIENCE) -> None:
+    def until(self, true: Callable[[], Any], seconds: float = PATIENCE) -> bool:
+        """Whether it came true; an AssertionError with what the window says where it did not."""
         end = time.monotonic() + seconds
         while not true():
             assert time.monotonic() < end, f"it did not come true; the status line says: {self.desk.ground.status}"
             self.root.update()
             time.sleep(0.002)
         self.root.update()
+        return True
 
     def settle(self) -> None:
         """Until the worker has nothing to do, and all of it is seen."""

@@ -90,7 +90,7 @@ def test_empty_pages_say_what_to_do_and_keys_go_between_them(driven):
     for key, words in told.items():
         driven.press(key)
         driven.settle()
-        driven.until(lambda words=words: all(word in driven.says() for word in words))
+        assert driven.until(lambda words=words: all(word in driven.says() for word in words))
 
 
 def test_a_picture_that_is_opened_shows_what_its_faces_look_like(driven, display):
@@ -115,8 +115,9 @@ def test_a_click_on_a_face_means_it(driven):
     part = driven.window.viewing.view.part
     left, top = stage.corner
     place = {"x": left + round((box.x + box.width / 2) * part), "y": top + round((box.y + box.height / 2) * part)}
+    assert driven.desk.album.face == 0
     stage.event_generate("<Button-1>", **place)
-    driven.until(lambda: driven.desk.album.face == 1)
+    assert driven.until(lambda: driven.desk.album.face == 1)
 
 
 def test_a_folder_is_a_strip_that_the_keys_go_through(driven, tmp_path):
@@ -543,10 +544,11 @@ def test_pages_that_are_tall_scroll_by_keys(driven):
     driven.root.geometry("800x540")
     driven.wait(0.2)
     around = driven.window.pages["models"]._around._canvas
+    assert around.yview()[0] == 0
     driven.press("Next")
-    driven.until(lambda: around.yview()[0] > 0)
+    assert driven.until(lambda: around.yview()[0] > 0)
     driven.press("Prior")
-    driven.until(lambda: around.yview()[0] == 0)
+    assert driven.until(lambda: around.yview()[0] == 0)
 
 
 def test_what_was_said_goes_away_and_what_went_wrong_stays(driven):

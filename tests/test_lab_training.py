@@ -328,3 +328,11 @@ def test_five_classes_a_fold_and_a_group(faces, tmp_path):
     assert metrics["labels"] == list(five)
     assert metrics["faces"] == 15
     assert metrics["calibration"]["faces"] == pytest.approx(120 / 3, abs=16)
+
+
+def test_a_run_does_not_go_on_to_a_net_that_cannot_be(done, faces, tmp_path):
+    folder = tmp_path / "quick"
+    shutil.copytree(done, folder)
+    with pytest.raises(LabError, match=r"net\.views is 3"):
+        training.train(replace(QUICK, net=replace(QUICK.net, views=3)), faces, folder)
+    assert (folder / "metrics.json").exists()

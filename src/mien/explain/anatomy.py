@@ -11,7 +11,7 @@ from mien.explain.blueprint import Blueprint, Node
 from mien.explain.explanation import Cost, Kernels, Reach
 from mien.explain.head import Head, Pooled, find_head
 from mien.explain.names import Named, readable
-from mien.explain.reach import Spread, spreads
+from mien.explain.reach import Spread, sets_beside, spreads, takes_apart
 from mien.models.file import ModelSource
 
 #: What people call the operations of ONNX.
@@ -91,8 +91,8 @@ class Anatomy:
         known: dict[str, int] = {}
         for node in self.blueprint.nodes:
             before = [known.get(name, 1) for name in node.inputs if name in self.blueprint.varying] or [1]
-            looks = sum(before) if _sets_beside(node) else max(before)
-            looks = max(looks // len(node.outputs), 1) if _takes_apart(node) else looks
+            looks = sum(before) if sets_beside(node) else max(before)
+            looks = max(looks // len(node.outputs), 1) if takes_apart(node) else looks
             known.update(dict.fromkeys(node.outputs, looks))
         return known
 
@@ -182,25 +182,15 @@ def _depends(blueprint: Blueprint, node: Node) -> bool:
     """Is it more than a constant, and more than adding one?"""
     varying = [name for name in node.inputs if name in blueprint.varying]
     if KINDS[node.op] == "sum":
-        return len(varying) > 1 and not _sets_beside(node)
+        return len(varying) > 1 and not sets_beside(node)
     return bool(varying)
-
-
-def _sets_beside(node: Node) -> bool:
-    """Does it set pictures beside each other, as a network does that looks into the mirror as well?"""
-    return node.op == "Concat" and node.attributes.get("axis") == 0
-
-
-def _takes_apart(node: Node) -> bool:
-    """Does it take apart what was set beside each other?"""
-    return node.op == "Split" and node.attributes.get("axis", 0) == 0
 
 
 def _of_views(blueprint: Blueprint, node: Node) -> bool:
     """Is it the mean of a batch's parts, turned back where they are mirror images?"""
     makers = [blueprint.makers.get(name) for name in node.inputs]
     behind = [blueprint.makers.get(each.inputs[0]) if each and each.op == "Slice" else each for each in makers]
-    return len({each for each in behind if each is not None and _takes_apart(each)}) == 1 and None not in behind
+    return len({each for each in behind if each is not None and takes_apart(each)}) == 1 and None not in behind
 
 
 def _gated(blueprint: Blueprint, node: Node) -> bool:

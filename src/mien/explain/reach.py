@@ -42,11 +42,21 @@ def spreads(blueprint: Blueprint, side: int, channels: int) -> Mapping[str, Spre
     known = {name: Spread(3, side) for name in blueprint.varying if name not in blueprint.makers}
     for node in blueprint.nodes:
         before = [known[name] for name in node.inputs if name in known]
-        if before and node.op == "Split" and node.attributes.get("axis", 0) == 0:
+        if before and takes_apart(node):
             known.update(zip(node.outputs, _apart(before[0], len(node.outputs)), strict=True))
         elif before and (after := _after(node, before, blueprint, (side, channels))):
             known.update(dict.fromkeys(filter(None, node.outputs), after))
     return known
+
+
+def sets_beside(node: Node) -> bool:
+    """Does it set pictures behind each other in the batch, as a network of several views does?"""
+    return node.op == "Concat" and node.attributes.get("axis") == 0
+
+
+def takes_apart(node: Node) -> bool:
+    """Does it take apart what was set behind each other?"""
+    return node.op == "Split" and node.attributes.get("axis", 0) == 0
 
 
 def _after(node: Node, before: Sequence[Spread], blueprint: Blueprint, crop: tuple[int, int]) -> Spread | None:
@@ -69,7 +79,7 @@ def _after(node: Node, before: Sequence[Spread], blueprint: Blueprint, crop: tup
             return _padded(node, seen, blueprint)
         case "Resize" | "Upsample":
             return _resized(node, seen, blueprint)
-        case "Concat" if node.attributes.get("axis") == 0:
+        case "Concat" if sets_beside(node):
             return _beside(before)
     return _joined(before)
 

@@ -223,7 +223,7 @@ def build(net: Net, precision: str = "float32", classes: int = len(EMOTIONS)) ->
     """The net of these settings with fresh weights; ``precision`` is a Keras dtype policy, say ``mixed_bfloat16``."""
     if net.name not in NETS:
         raise LabError(f"There is no net '{net.name}'", f"known are {', '.join(NETS)}", nearest(net.name, NETS))
-    _refuse_views(net)
+    refuse_views(net)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
@@ -232,7 +232,8 @@ def build(net: Net, precision: str = "float32", classes: int = len(EMOTIONS)) ->
         keras.config.set_dtype_policy(before)
 
 
-def _refuse_views(net: Net) -> None:
+def refuse_views(net: Net) -> None:
+    """A LabError where the net cannot look at a face in so many ways."""
     if net.views not in VIEWS:
         happened = f"net.views is {net.views}"
         raise LabError(happened, f"one of {', '.join(map(str, VIEWS))} was expected", "2 looks at the mirror image too")

@@ -95,8 +95,9 @@ def _gone_on(recipe: Recipe, faces: Faces, folder: Path, command: str, tell: Wat
     _refuse_other_faces(found.environment, faces, folder)
     if checkpoint.is_torn(folder):
         tell(Note("The newest state was not whole; the one before it serves"))
-    from mien.lab import precision
+    from mien.lab import nets, precision
 
+    nets.refuse_views(recipe.net)  # it learns with one, so that only its end would tell
     _, history = checkpoint.read(folder, precision.settled(recipe, folder))
     same = found.recipe is None or found.recipe.net.views == recipe.net.views
     if same and found.metrics and (folder / WEIGHTS).exists() and schedule.ended(recipe.fit, history):
