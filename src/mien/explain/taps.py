@@ -31,7 +31,7 @@ class Taps:
         """Each tensor by name, float32, for faces ``(N, side, side, channels)`` uint8."""
         wanted = {name: self._rounded(name) for name in dict.fromkeys(tensors)}
         session = self._session(frozenset(name if node is None else node.outputs[0] for name, node in wanted.items()))
-        # A network that looks into the mirror has the mirror images behind the faces.
+        # A network of several views has the others behind the first of each face.
         found = {name: each[: len(faces)] for name, each in session.run(faces).items()}
         return {name: self._floats(found, name, node) for name, node in wanted.items()}
 

@@ -62,7 +62,7 @@ Exit status: 0; 1 if the run or the data cannot be used, or the file answers oth
 @click.option(
     "--views",
     type=click.Choice(["1", "2", "4"]),
-    help="Answer with the mean over a face and its mirror image (2), from two corners too (4). Else: as planned.",
+    help="Views of a face to answer from: 2 has its mirror image, 4 both from two corners. Else: as the recipe says.",
 )
 @click.option("--force", is_flag=True, help="Write over what is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one line.")

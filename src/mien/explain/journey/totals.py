@@ -71,7 +71,7 @@ def _taken(scene: Scene, layer: Layer) -> int:
     if (cost := costs.get(stage_of(layer))) is None:
         return 0
     taken, weights = cost.multiply_adds // layer.shape[0], cost.parameters // layer.shape[0]
-    return taken // max(round(taken / weights), 1)  # every weight is used once in each view
+    return taken // max(round(taken / max(weights, 1)), 1)  # every weight is used once in each view
 
 
 def _row(scene: Scene, layer: Layer, taken: int) -> str:
