@@ -115,7 +115,7 @@ def test_the_source_archive_can_test_itself(delivered):
 
 def test_the_version_stands_in_one_place():
     assert "version" in PROJECT["project"]["dynamic"]
-    assert PROJECT["tool"]["hatch"]["version"]["path"] == "src/mien/__init__.py"
+    assert PROJECT["tool"]["hatch"]["version"]["path"] == "src/mien/_version.py"
     assert f"\nversion: {mien.__version__}\n" in text(ROOT / "CITATION.cff")
     assert "## [Unreleased]" in text(ROOT / "CHANGELOG.md")
 

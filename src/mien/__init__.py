@@ -11,7 +11,7 @@ Nothing is loaded before it is asked for: importing mien reads no model, opens n
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from mien._version import __version__ as __version__
 
 __all__ = [
     "Emotions",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import mien
+from mien._version import __version__
 from mien.lab import evaluate
 from mien.lab.data import USAGES, Faces, divide
 from mien.lab.recipe import Recipe
@@ -26,7 +27,7 @@ _PACKAGES = ("numpy", "keras", "tensorflow", "tensorflow-cpu", "torch", "jax", "
 def environment(recipe: Recipe, faces: Faces, command: str) -> dict[str, Any]:
     """Everything a run depends on that its recipe does not say."""
     return {
-        "mien": mien.__version__,
+        "mien": __version__,
         "begun": now(),
         "command": command,
         "seed": recipe.fit.seed,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien import __version__
+from mien._version import __version__
 from mien.errors import LabError
 from mien.lab import calibrate
 from mien.lab.data import PRIVATE, PUBLIC, TRAINING, Faces, without_twins

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-import mien
 from mien import plots
+from mien._version import __version__
 from mien.lab import checkpoint, diagram, evaluate, export, formats, nets, run_folder, scores, sheet
 from mien.lab.checkpoint import Row, write_whole
 from mien.lab.data import PUBLIC, Faces
@@ -49,7 +49,7 @@ def finish(recipe: Recipe, faces: Faces, folder: Path, tell: Watch) -> dict[str,
         formats.save(plain, card, folder / run_folder.H5)
     write_whole(folder / run_folder.CONFUSION, _confusion(found))
     write_whole(folder / run_folder.ANSWERS, sheet.table(found).encode())
-    facts = {"mien": mien.__version__, "model": model_facts(folder / run_folder.ONNX), **figures}
+    facts = {"mien": __version__, "model": model_facts(folder / run_folder.ONNX), **figures}
     metrics = facts | {"training": trained(recipe, history)}
     write_whole(folder / run_folder.METRICS, (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode())
     return metrics

@@ -9,7 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from mien import __version__, plots
+from mien import plots
+from mien._version import __version__
 from mien.lab import drawn
 from mien.lab.corruptions import CORRUPTIONS, Corruption
 from mien.lab.evaluate import fingerprint

@@ -19,6 +19,7 @@ from urllib.request import (
     UnknownHandler,
 )
 
+from mien._version import __version__
 from mien.errors import FetchError
 from mien.media.names import shown
 
@@ -75,8 +76,6 @@ def _opener() -> OpenerDirector:
 
 
 def _request(url: str) -> Request:
-    from mien import __version__
-
     # People paste addresses with spaces and letters; servers want them escaped.
     escaped = quote(url.strip(), safe="%/:=&?~#+!$,;'@()*[]")
     return Request(escaped, headers={"User-Agent": f"mien/{__version__}", "Accept": "image/*"})

@@ -13,7 +13,7 @@ from typing import IO, Any, TypeAlias
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from mien import __version__
+from mien._version import __version__
 from mien.errors import FetchError
 from mien.models.published import Publication
 from mien.models.seal import Seal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from mien import __version__
+from mien._version import __version__
 from mien.labels import colour
 from mien.pages.icons import icon
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien import __version__
+from mien._version import __version__
 from mien.apps.cli.output import printable, say
 from mien.apps.cli.reader import LoadEngine
 

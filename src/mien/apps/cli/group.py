@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from mien import __version__
+from mien._version import __version__
 from mien.errors import nearest
 
 #: The commands in the order of the help, and where each lives.

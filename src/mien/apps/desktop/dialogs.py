@@ -7,6 +7,7 @@ from pathlib import Path
 from tkinter import filedialog, ttk
 from typing import TYPE_CHECKING, Any
 
+from mien._version import __version__
 from mien.apps.desktop.film_files import KINDS
 from mien.apps.desktop.kinds import FILMS
 from mien.apps.desktop.parts import Scrolled, Words, button
@@ -106,7 +107,6 @@ class Dialogs:
         self._tell("Keyboard", lambda frame: self._table(frame, rows))
 
     def about(self) -> None:
-        from mien import __version__
         from mien.words import CANNOT, LIMIT, MUST_NOT
 
         told = (

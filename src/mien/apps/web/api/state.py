@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from mien import __version__
+from mien._version import __version__
 from mien.apps.web.service import service
 
 routes = Blueprint("state", __name__)

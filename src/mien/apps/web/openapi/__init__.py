@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from mien import __version__
+from mien._version import __version__
 from mien.apps.web.openapi.paths import paths
 from mien.apps.web.openapi.schemas import schemas
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from mien import __version__, words
+from mien import words
+from mien._version import __version__
 from mien.apps.samples import SAMPLES
 from mien.apps.web.service import service
 from mien.apps.web.views.assets import version
