@@ -1,4 +1,4 @@
-"""The frame and the pieces of every page."""
+"""The standalone page and the components of mien.html."""
 
 import re
 from html.parser import HTMLParser
@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from mien import pages
+from mien import html
+from mien.html.images import shrink_image
 from mien.labels import VOTES, colour
-from mien.pages.pictures import smaller
 
 
 class Strict(HTMLParser):
@@ -32,14 +32,14 @@ class Strict(HTMLParser):
 
 
 PIECES = [
-    pages.tiles([pages.tile("a < b", "1 %", "c & d")]),
-    pages.figure("<svg></svg>", "x < y", wide=True),
-    pages.table(["one", "<two>"], [["1", "2"], ["3", pages.bar(0.5)]]),
-    pages.named("<happy>", face=True),
-    *map(pages.icon, (*VOTES, "another")),
-    pages.note("words", warn=True),
-    pages.footer(),
-    pages.picture(np.zeros((4, 6, 3), np.uint8), "a 'black' <picture>", css="pixels"),
+    html.tiles([html.tile("a < b", "1 %", "c & d")]),
+    html.figure("<svg></svg>", "x < y", wide=True),
+    html.table(["one", "<two>"], [["1", "2"], ["3", html.bar(0.5)]]),
+    html.expression_name("<happy>", icon=True),
+    *map(html.icon_svg, (*VOTES, "another")),
+    html.note("words", warn=True),
+    html.footer(),
+    html.image_tag(np.zeros((4, 6, 3), np.uint8), "a 'black' <picture>", css="pixels"),
 ]
 
 
@@ -51,21 +51,21 @@ def test_a_piece_is_well_formed(piece):
 
 
 def test_a_page_is_well_formed_and_has_one_main():
-    read = Strict(pages.whole("A & B", PIECES, style="p { color: red }", script="let a = 1 < 2"))
+    read = Strict(html.render_page("A & B", PIECES, style="p { color: red }", script="let a = 1 < 2"))
     assert read.open == []
     assert [tag for tag, _ in read.seen].count("main") == 1
     assert ("html", {"lang": "en"}) in read.seen
 
 
 def test_text_from_outside_stays_text():
-    page = pages.whole("<script>alert(1)</script>", PIECES)
+    page = html.render_page("<script>alert(1)</script>", PIECES)
     assert "<script" not in page
     assert "<two>" not in page
     assert "<picture>" not in page
 
 
 def test_a_page_allows_its_own_script_and_no_other():
-    plain, moving = pages.whole("t", []), pages.whole("t", [], script="1")
+    plain, moving = html.render_page("t", []), html.render_page("t", [], script="1")
     assert "script-src 'none'" in plain
     assert re.search(r"script-src 'sha256-[\w+/=]{44}'", moving)
     assert "'unsafe-eval'" not in moving
@@ -73,7 +73,7 @@ def test_a_page_allows_its_own_script_and_no_other():
 
 
 def test_the_sheet_has_every_expression_in_its_colour_and_both_lights():
-    sheet = pages.sheet()
+    sheet = html.style_sheet()
     assert [label for label in VOTES if f"--{label}: {colour(label)};" not in sheet] == []
     for wish in ("prefers-color-scheme: dark", "prefers-reduced-motion", "@media print", ":focus-visible"):
         assert wish in sheet
@@ -85,7 +85,7 @@ def test_the_sheet_has_every_expression_in_its_colour_and_both_lights():
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_stand_out_from_their_ground(scheme):
     """WCAG AA: 4.5 to 1."""
-    blocks = re.findall(r":root \{([^}]*--ink[^}]*)\}", pages.sheet())[:2]
+    blocks = re.findall(r":root \{([^}]*--ink[^}]*)\}", html.style_sheet())[:2]
     tones = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[["light", "dark"].index(scheme)]))
     for ground in ("paper", "panel", "raised"):
         for letters in ("ink", "muted", "accent", "right", "wrong"):
@@ -106,18 +106,18 @@ def luminance(tone: str) -> float:
 
 
 def test_a_picture_holds_its_pixels_and_their_size():
-    image = pages.picture(np.full((4, 6), 128, np.uint8), "gray")
+    image = html.image_tag(np.full((4, 6), 128, np.uint8), "gray")
     assert "width='6' height='4'" in image
     assert image.count("data:image/png;base64,") == 1
 
 
 def test_a_picture_is_made_smaller_and_never_larger():
     pixels = np.random.default_rng(0).integers(0, 256, (50, 200, 3), np.uint8)
-    assert smaller(pixels, 200) is pixels
-    assert smaller(pixels, 20).shape == (5, 20, 3)
-    assert smaller(pixels[:1], 3).shape == (1, 3, 3)
+    assert shrink_image(pixels, 200) is pixels
+    assert shrink_image(pixels, 20).shape == (5, 20, 3)
+    assert shrink_image(pixels[:1], 3).shape == (1, 3, 3)
 
 
 def test_percent_does_not_break():
-    assert pages.percent(0.7134) == "71.3\u00a0%"
-    assert pages.percent(1, 0) == "100\u00a0%"
+    assert html.format_percent(0.7134) == "71.3\u00a0%"
+    assert html.format_percent(1, 0) == "100\u00a0%"

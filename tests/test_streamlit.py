@@ -19,10 +19,10 @@ from mien.apps.streamlit.held import Photo
 from mien.apps.streamlit.shown import escaped
 from mien.engine import Engine
 from mien.errors import MienError, MissingExtra
+from mien.html.images import encode_image
 from mien.lab import run_folder
 from mien.lab.recipe import Net
 from mien.labels import EMOTIONS, colour
-from mien.pages.pictures import encoded
 from streamlit_page import ASTRONAUT, CLIP, EXAMPLES, PORTRAITS, finished_run, page_test, read_in_test
 from tiny import tiny_card, tiny_model
 
@@ -124,7 +124,7 @@ def test_a_card_says_all_that_there_is_to_say():
 
 
 def test_no_face_and_a_broken_file_are_said_in_their_places():
-    gray = encoded(np.full((40, 40, 3), 128, np.uint8))
+    gray = encode_image(np.full((40, 40, 3), 128, np.uint8))
     page = upload(
         page_test().run(), ("wall.png", gray, "image/png"), ("torn.jpg", PORTRAITS.read_bytes()[:900], "image/jpeg")
     )
@@ -248,7 +248,7 @@ def test_the_way_through_the_network_can_be_saved():
 
 def test_a_picture_without_a_face_has_no_inside():
     page = page_test("inside").run()
-    page.file_uploader[0].set_value(("wall.png", encoded(np.full((40, 40, 3), 90, np.uint8)), "image/png")).run()
+    page.file_uploader[0].set_value(("wall.png", encode_image(np.full((40, 40, 3), 90, np.uint8)), "image/png")).run()
     assert page.info[0].value.startswith("No face was found.")
 
 

@@ -19,7 +19,7 @@ if not os.environ.get("MIEN_REQUIRE_BROWSER"):
 from command import environment, mien, process, started
 from mien.apps.streamlit import server
 from mien.apps.streamlit.settings import Settings, settings
-from mien.pages import tones
+from mien.html import style_colours
 from streamlit_page import serving
 
 unix = pytest.mark.skipif(os.name == "nt", reason="signals as Unix has them")
@@ -107,7 +107,7 @@ def test_nobody_is_told_and_no_traceback_is_shown():
 
 def test_the_theme_has_the_colours_of_every_page():
     for dark, theme in ((False, config()["theme"]["light"]), (True, config()["theme"]["dark"])):
-        own = tones(dark=dark)
+        own = style_colours(dark=dark)
         expected = {"backgroundColor": "paper", "textColor": "ink", "borderColor": "line", "linkColor": "accent"}
         assert {name: theme[name] for name in expected} == {name: own[tone] for name, tone in expected.items()}
         assert theme["secondaryBackgroundColor"] == own["panel"]

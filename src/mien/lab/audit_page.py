@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.explain.pictures.tones import coloured
+from mien.html import expression_name, footer, image_tag, note, render_page, table, tile, tiles
 from mien.lab.audit import Example
 from mien.lab.audit_verdict import beaten
-from mien.pages import footer, named, note, picture, table, tile, tiles, whole
 
 Figures = Mapping[str, Any]
 
@@ -38,7 +38,7 @@ _MEANING = {
 
 def page(figures: Figures, drawings: Mapping[str, str], examples: Sequence[Example]) -> str:
     """The page; ``drawings`` are ``<svg>`` elements by name."""
-    return whole(f"Can {figures['model']}'s maps be believed?", _body(figures, drawings, examples), style=_STYLE)
+    return render_page(f"Can {figures['model']}'s maps be believed?", _body(figures, drawings, examples), style=_STYLE)
 
 
 def _body(figures: Figures, drawings: Mapping[str, str], examples: Sequence[Example]) -> Iterator[str]:
@@ -113,9 +113,9 @@ def _row(example: Example) -> list[str]:
     gray = _enlarged(np.repeat(example.face, 3, axis=2) if example.face.shape[2] == 1 else example.face)
     drawn = (_over(gray, each) for each in example.maps.values())
     told = (f"where {name} says the evidence for {example.target} lies" for name in example.maps)
-    pictures = [picture(each, words, kind="jpeg", css="map") for each, words in zip(drawn, told, strict=True)]
-    face = picture(gray, f"a face that looks {example.target} to the model", kind="jpeg", css="map")
-    return [named(example.target), face, *pictures]
+    pictures = [image_tag(each, words, file_format="jpeg", css="map") for each, words in zip(drawn, told, strict=True)]
+    face = image_tag(gray, f"a face that looks {example.target} to the model", file_format="jpeg", css="map")
+    return [expression_name(example.target), face, *pictures]
 
 
 def _over(face: NDArray[np.uint8], drawn: NDArray[np.float32]) -> NDArray[np.uint8]:

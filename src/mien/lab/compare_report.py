@@ -11,10 +11,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from mien import plots
+from mien.html import render_page, table
 from mien.lab.compare import Comparison, Row
 from mien.lab.score_report import percent
 from mien.lab.sheet import written
-from mien.pages import table, whole
 
 #: A split of the faces so uneven is called no luck.
 _NO_LUCK = 0.05
@@ -61,7 +61,7 @@ def write(folder: Path, found: Comparison) -> list[Path]:
         "accuracy_and_speed.png": plots.png(drawn),
         "comparison.txt": text(found).encode(),
         "comparison.json": (json.dumps(figures(found), indent=1, ensure_ascii=False) + "\n").encode(),
-        "comparison.html": whole(title(found), _body(found, plots.svg(drawn, "accuracy against speed"))).encode(),
+        "comparison.html": render_page(title(found), _body(found, plots.svg(drawn, "accuracy against speed"))).encode(),
     }
     return [written(folder / name, content) for name, content in files.items()]
 

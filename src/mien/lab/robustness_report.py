@@ -11,13 +11,13 @@ from typing import Any
 
 from mien import plots
 from mien._version import __version__
+from mien.html import figure, footer, format_percent, image_tag, note, render_page, table, tile, tiles
 from mien.lab import drawn
 from mien.lab.corruptions import CORRUPTIONS, Corruption
 from mien.lab.evaluate import fingerprint
 from mien.lab.groups import ENOUGH, Split
 from mien.lab.robustness import Held, Row
 from mien.lab.sheet import written
-from mien.pages import figure, footer, note, percent, picture, table, tile, tiles, whole
 
 JSON, PAGE, TEXT = "robustness.json", "robustness.html", "robustness.txt"
 
@@ -74,7 +74,7 @@ def write(folder: Path, found: Report) -> list[Path]:
     shown |= {"groups": plots.svg(drawings["groups"], "accuracy by group")} if "groups" in drawings else {}
     files[TEXT] = text(found).encode()
     files[JSON] = (json.dumps(figures(found), indent=1, ensure_ascii=False) + "\n").encode()
-    files[PAGE] = whole(f"How {' and '.join(found.names)} hold", _body(found, shown), style=_STYLE).encode()
+    files[PAGE] = render_page(f"How {' and '.join(found.names)} hold", _body(found, shown), style=_STYLE).encode()
     return [written(folder / name, content) for name, content in files.items()]
 
 
@@ -186,7 +186,7 @@ def _body(found: Report, shown: Mapping[str, str]) -> Iterator[str]:
 def _tiles(found: Report) -> Iterator[str]:
     rows = found.held[0].rows
     whose = f"{found.names[0]}, " if len(found.names) > 1 else ""
-    yield tile(f"{whose}as they are", percent(rows[0].accuracy), f"95 % interval {_span(rows[0])}")
+    yield tile(f"{whose}as they are", format_percent(rows[0].accuracy), f"95 % interval {_span(rows[0])}")
     for row in rows:
         if (row.corruption, row.strength) in TARGETS:
             most = TARGETS[row.corruption, row.strength]
@@ -207,14 +207,14 @@ def _table(found: Report) -> str:
 
 def _accuracy(row: Row) -> str:
     change = f"({_span(row)})" if row.corruption == "none" else f"{-100 * row.lost:+.1f}"
-    return f"{percent(row.accuracy)} <small>{change}</small>"
+    return f"{format_percent(row.accuracy)} <small>{change}</small>"
 
 
 def _trouble(each: Corruption, curve: str) -> str:
     """Its curve, and below it one drawn face as it is and at every strength."""
     face = drawn.faces(4, seed=2).pixels[3]
     faces = {"plain": face} | {each.label(strength): each.change(face, strength, 1) for strength in each.strengths}
-    row = "".join(picture(pixels, f"a drawn face, {each.meaning}: {word}") for word, pixels in faces.items())
+    row = "".join(image_tag(pixels, f"a drawn face, {each.meaning}: {word}") for word, pixels in faces.items())
     head = f"<h3>{escape(each.name)} <small>{escape(each.meaning)}</small></h3>"
     return f"<div class='trouble'>{head}{curve}<div class='strip'>{row}</div></div>"
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from mien.html import bar, expression_name, footer, image_tag, render_page, table, tile, tiles
 from mien.lab.score_report import percent, title
 from mien.labels import colour
-from mien.pages import bar, footer, named, picture, table, tile, tiles, whole
 from mien.plots.faces import Mistake, ranked, shade
 
 Metrics = Mapping[str, Any]
@@ -29,7 +29,7 @@ _MEANING = {
 
 def page(metrics: Metrics, figures: Mapping[str, str], worst: Sequence[Mistake]) -> str:
     """The page; ``figures`` are ``<svg>`` elements by name, ``worst`` the mistakes to show."""
-    return whole(title(metrics), _body(metrics, figures, worst))
+    return render_page(title(metrics), _body(metrics, figures, worst))
 
 
 def _body(metrics: Metrics, figures: Mapping[str, str], worst: Sequence[Mistake]) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _classes(metrics: Metrics) -> str:
 def _class(name: str, row: Metrics) -> list[str]:
     area = "-" if row["auc"] is None else f"{row['auc']:.3f}"
     recall = f"{bar(row['recall'], colour(name))}<span class='number'>{percent(row['recall'])}</span>"
-    return [named(name), recall, percent(row["precision"]), percent(row["f1"]), area, f"{row['support']:,}"]
+    return [expression_name(name), recall, percent(row["precision"]), percent(row["f1"]), area, f"{row['support']:,}"]
 
 
 def _pair(figures: Mapping[str, str], *names: str) -> str:
@@ -142,8 +142,8 @@ def _face(mistake: Mistake) -> str:
     squares = "".join(f"<i style='background:{shade(answer)}'></i>" * count for answer, count in said)
     words = ", ".join(f"{count} {escape(answer)}" for answer, count in said) or "nobody was asked"
     certain, doubt = percent(mistake.certainty, 0), percent(mistake.doubt, 0)
-    answer = f"<p class='ends'>{named(mistake.answer)}<b>{certain}</b></p>"
+    answer = f"<p class='ends'>{expression_name(mistake.answer)}<b>{certain}</b></p>"
     told = f"<p class='ends muted'><span>label: {escape(mistake.label)}</span><span>{doubt}</span></p>"
-    image = picture(mistake.pixels, f"a face that looks {mistake.answer} to the model")
+    image = image_tag(mistake.pixels, f"a face that looks {mistake.answer} to the model")
     beside = f"<div>{answer}{told}<div class='said'>{squares}</div><small>{words}</small></div>"
     return f"<div class='face'>{image}{beside}</div>"

@@ -9,13 +9,13 @@ from html import escape
 from importlib.resources import files
 from urllib.parse import quote
 
+from mien.html import bar, data_uri, expression_name, footer, note, render_page, table, tile, tiles
 from mien.labels import colour
 from mien.moments import charts
 from mien.moments.events import GAP, SHORTEST, Event
 from mien.moments.record import Record
 from mien.moments.timeline import DOUBT, Person
 from mien.moments.words import clock, percent, span
-from mien.pages import address, bar, footer, named, note, table, tile, tiles, whole
 from mien.words import looks
 
 #: As many people get a timeline of their own; the others are in the table.
@@ -41,7 +41,7 @@ def page(record: Record, making: Making, pictures: Mapping[Event, bytes] | None 
     """The page; ``pictures`` are JPEG files of peaks."""
     style, script = (files("mien.moments").joinpath(f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
     told = f"const FILM = {_data(record, making)};\n{script}"
-    return whole(f"Expressions in {making.film}", _body(record, making, pictures or {}), style=style, script=told)
+    return render_page(f"Expressions in {making.film}", _body(record, making, pictures or {}), style=style, script=told)
 
 
 def _body(record: Record, making: Making, pictures: Mapping[Event, bytes]) -> Iterator[str]:
@@ -125,7 +125,7 @@ def _story(person: Person) -> str:
 
 
 def _peak(event: Event, jpeg: bytes) -> str:
-    picture = address(jpeg, "image/jpeg")
+    picture = data_uri(jpeg, "image/jpeg")
     words = f"{escape(looks(event.label))} {percent(event.peak)}"
     style = f"--hue:{colour(event.label)}"
     image = f"<img src='{picture}' alt='person {event.person} {words}' width='128' height='128' loading='lazy'>"
@@ -153,9 +153,9 @@ def _row(person: Person, record: Record) -> list[str]:
         f"Person {person.number}",
         span(person.seen),
         percent(person.judged / person.seen) if person.seen else "–",
-        f"{named(mostly[0][0])} {percent(mostly[0][1])}" if mostly else "–",
+        f"{expression_name(mostly[0][0])} {percent(mostly[0][1])}" if mostly else "–",
         f"{len(events):,}",
-        f"{named(highest.label)} {percent(highest.peak)}" if highest else "–",
+        f"{expression_name(highest.label)} {percent(highest.peak)}" if highest else "–",
         percent(person.doubted / person.judged) if person.judged else "–",
     ]
 

@@ -22,9 +22,9 @@ from mien.apps.live.overlay import with_map
 from mien.apps.live.pushed import Pushed
 from mien.draw import paint
 from mien.engine import Engine, framing_of
+from mien.html import data_uri
+from mien.html.images import encode_image
 from mien.media.decode import decoded
-from mien.pages import address
-from mien.pages.pictures import encoded
 from mien.types import Moment, Pixels
 
 #: Seconds between two frames, as far as they can be read so quickly; and seconds that the timeline shows.
@@ -140,7 +140,11 @@ class CameraTab:
                 session = Session(engine)
             moment = session.read(decoded(BytesIO(data), "the camera's frame", MAX_PIXELS))
             picture = _painted(engine, moment, where)
-        return [session, {"url": address(encoded(picture, "jpeg", 80), "image/jpeg")}, *self._told(moment, session)]
+        return [
+            session,
+            {"url": data_uri(encode_image(picture, "jpeg", 80), "image/jpeg")},
+            *self._told(moment, session),
+        ]
 
     def _told(self, moment: Moment, session: Session) -> list[Any]:
         facts = f"<small>{words.found(moment.result)} · {session.rate:.1f} frames a second</small>"

@@ -6,8 +6,8 @@ from importlib.resources import files
 
 import gradio as gr
 
+from mien.html import style_colours
 from mien.labels import VOTES, colour
-from mien.pages import tones
 
 #: The steps of a Gradio hue, from light to dark, and how much of white (or, below 0, of black) is in each.
 _STEPS = (0.95, 0.9, 0.75, 0.55, 0.3, 0.12, 0.0, -0.15, -0.35, -0.5, -0.65)
@@ -57,7 +57,7 @@ _NAMED = {
 
 
 def theme() -> gr.themes.Base:
-    light, dark = tones(), tones(dark=True)
+    light, dark = style_colours(), style_colours(dark=True)
     accent = gr.themes.Color(*(_mixed(light["accent"], step) for step in _STEPS), name="mien")
     made = gr.themes.Base(
         primary_hue=accent,
@@ -77,7 +77,7 @@ def style(labels: tuple[str, ...] = VOTES) -> str:
     """
     hues = "".join(_hue(label, labels) for label in labels)
     # A few of Gradio's own variables have no dark of theirs.
-    dark = f".dark, .dark * {{ --color-accent: {tones(dark=True)['accent']} !important; }}"
+    dark = f".dark, .dark * {{ --color-accent: {style_colours(dark=True)['accent']} !important; }}"
     sheet = files("mien.apps.gradio").joinpath("page.css").read_text("utf-8")
     return f"<style>{hues}{dark}\n{sheet}</style>"
 

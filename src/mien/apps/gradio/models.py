@@ -13,8 +13,8 @@ from mien import words
 from mien.apps.cards import comparison, coverage, facts
 from mien.apps.gradio import shown
 from mien.apps.gradio.engines import Engines
+from mien.html import style_colours
 from mien.models import ModelCard
-from mien.pages import tones
 
 #: The colours of the models' lines, of those that all pages share.
 _LINES = ("accent", "wrong", "right", "warn")
@@ -54,7 +54,7 @@ def _curves(cards: dict[str, ModelCard]) -> None:
     points = [(100 * kept, 100 * right, name) for name, card in cards.items() for kept, right in coverage(card)]
     if not points:
         return
-    hues = dict(zip(cards, cycle(tones()[name] for name in _LINES), strict=False))
+    hues = dict(zip(cards, cycle(style_colours()[name] for name in _LINES), strict=False))
     gr.LinePlot(
         pd.DataFrame(points, columns=["kept (%)", "right (%)", "model"]),
         x="kept (%)",

@@ -16,7 +16,7 @@ from mien.apps.gradio.sending import sent
 from mien.apps.gradio.told import told
 from mien.apps.samples import CREDIT, paths
 from mien.draw import paint
-from mien.pages.pictures import encoded, smaller
+from mien.html.images import encode_image, shrink_image
 from mien.report import CsvTable
 from mien.types import FrameResult, Pixels
 
@@ -77,7 +77,7 @@ class PhotoTab:
         data = {
             f"{stem}.json": result.to_json().encode() + b"\n",
             f"{stem}.csv": table.getvalue().encode(),
-            f"{stem}-read.jpg": encoded(paint(pixels, result), "jpeg", 92),
+            f"{stem}-read.jpg": encode_image(paint(pixels, result), "jpeg", 92),
         }
         folder = self.photo.GRADIO_CACHE
         files = [save_bytes_to_cache(each, name, folder) for name, each in data.items()]
@@ -132,7 +132,7 @@ def examples(photo: Any) -> None:
 
 def _shown(pixels: Pixels, result: FrameResult) -> list[Any]:
     if not len(result):
-        plain = gr.AnnotatedImage((smaller(pixels, shown.LONGEST), []), color_map={}, visible=True)
+        plain = gr.AnnotatedImage((shrink_image(pixels, shown.LONGEST), []), color_map={}, visible=True)
         return [shown.nobody(), *_hidden(2), plain]
     picture, hues = shown.annotated(pixels, result)
     many = len(result) > 1

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from mien import words
 from mien.apps.portrait import portrait
 from mien.draw import paint
+from mien.html.images import shrink_image
 from mien.labels import colour
-from mien.pages.pictures import smaller
 from mien.types import Box, FrameResult, Pixels, Reading
 
 #: The longest side of a picture in the page: Gradio keeps a layer as large as the picture for each face.
@@ -28,7 +28,7 @@ _SIDE, _AROUND = 160, 0.2
 
 def annotated(pixels: Pixels, result: FrameResult) -> tuple[Any, dict[str, str]]:
     """What ``gr.AnnotatedImage`` shows, and the colours of its legend: the picture painted, a layer for each face."""
-    painted = smaller(paint(pixels, result), LONGEST)
+    painted = shrink_image(paint(pixels, result), LONGEST)
     scale = painted.shape[1] / pixels.shape[1]
     readings = result.readings[:_LAYERS]
     names = [named(number, reading) for number, reading in enumerate(readings, 1)]

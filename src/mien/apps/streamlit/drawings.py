@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mien.pages import tones
-from mien.pages.pictures import encoded
+from mien.html import style_colours
+from mien.html.images import encode_image
 from mien.types import Pixels
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def figure(drawn: Figure, described: str, *, width: int | None = None) -> None:
     """A figure in the colours of the page, sharp at any size."""
     from mien import plots
 
-    own = tones(dark=is_dark())
+    own = style_colours(dark=is_dark())
     svg = _ROLE.sub(lambda role: own[role[1]], plots.svg(drawn, described))
     named = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     st.image(named, width=width or "stretch", alt=described)
@@ -34,7 +34,7 @@ def figure(drawn: Figure, described: str, *, width: int | None = None) -> None:
 
 def paper(pixels: Pixels, described: str) -> None:
     """A picture of the inside; it brings its own paper."""
-    st.image(encoded(pixels), width="stretch", alt=described)
+    st.image(encode_image(pixels), width="stretch", alt=described)
 
 
 def whole(html: str, described: str, height: int) -> None:

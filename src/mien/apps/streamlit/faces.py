@@ -7,8 +7,8 @@ from functools import lru_cache
 from html import escape
 
 from mien import words
+from mien.html import data_uri, icon_svg, style_colours
 from mien.labels import colour
-from mien.pages import address, icon, tones
 from mien.types import Reading, Share
 
 #: Rules for the pieces below; grounds are mixed with the letters' own colour, and so follow the theme.
@@ -44,14 +44,14 @@ div[data-testid="stCameraInput"] button span { color: %(ink)s; }
 
 def style(*, dark: bool) -> str:
     """The rules as an element."""
-    return f"<style>{_STYLE}{_CONTRAST % tones(dark=dark)}</style>"
+    return f"<style>{_STYLE}{_CONTRAST % style_colours(dark=dark)}</style>"
 
 
 def card(reading: Reading, number: int, many: int, portrait: bytes) -> str:
     """What one face shows: what is seen first, what speaks against it, every share, and what ten people would say."""
     emotions = reading.emotions
     which = f"<small>Face {number} of {many}</small>" if many > 1 else ""
-    picture = f"<img src='{address(portrait, 'image/jpeg')}' alt='Face {number}'>" if portrait else ""
+    picture = f"<img src='{data_uri(portrait, 'image/jpeg')}' alt='Face {number}'>" if portrait else ""
     told = "".join(f"<p class='mien-doubt'>{escape(each)}</p>" for each in words.doubts(reading))
     mixed = words.mixture(reading)
     told += f"<p>{escape(mixed)}</p>" if mixed else ""
@@ -92,5 +92,5 @@ def _whole(said: str) -> str:
 @lru_cache(maxsize=64)
 def _icon(label: str, among: tuple[str, ...]) -> str:
     """As a picture: Streamlit takes drawings out of the HTML that it is given."""
-    drawn = icon(label, among).replace("<svg ", "<svg xmlns='http://www.w3.org/2000/svg' ", 1)
-    return f"<img class='mien-icon' alt='' src='{address(drawn.encode(), 'image/svg+xml')}'>"
+    drawn = icon_svg(label, among).replace("<svg ", "<svg xmlns='http://www.w3.org/2000/svg' ", 1)
+    return f"<img class='mien-icon' alt='' src='{data_uri(drawn.encode(), 'image/svg+xml')}'>"

@@ -13,7 +13,7 @@ from mien.apps.streamlit.held import Photo
 from mien.draw import paint
 from mien.engine import Engine
 from mien.errors import MienError
-from mien.pages.pictures import encoded, smaller
+from mien.html.images import encode_image, shrink_image
 from mien.report import CsvTable
 from mien.types import Failure, FrameResult
 
@@ -46,14 +46,14 @@ def read(engine: Engine, photo: Photo) -> Read:
         result = replace(engine.read(pixels), source=photo.name)
     except MienError as error:
         return Read(photo, Failure(photo.name, error))
-    faces = tuple(encoded(portrait(pixels, each.face.box, SIDE, AROUND), "jpeg", _QUALITY) for each in result)
-    return Read(photo, result, encoded(smaller(paint(pixels, result), LONGEST), "jpeg", _QUALITY), faces)
+    faces = tuple(encode_image(portrait(pixels, each.face.box, SIDE, AROUND), "jpeg", _QUALITY) for each in result)
+    return Read(photo, result, encode_image(shrink_image(paint(pixels, result), LONGEST), "jpeg", _QUALITY), faces)
 
 
 def annotated(engine: Engine, photo: Photo) -> bytes:
     """The whole picture with boxes and labels, as JPEG."""
     pixels = photo.pixels()
-    return encoded(paint(pixels, engine.read(pixels)), "jpeg", 92)
+    return encode_image(paint(pixels, engine.read(pixels)), "jpeg", 92)
 
 
 def counted(reads: Iterable[Read]) -> Count:

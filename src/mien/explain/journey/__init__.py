@@ -30,7 +30,7 @@ from mien.explain.explanation import Explanation
 from mien.explain.journey.parts import thousands
 from mien.explain.journey.scene import Scene, set_scene
 from mien.explain.journey.steps import Step, steps_of
-from mien.pages import footer, whole
+from mien.html import footer, render_page
 from mien.types import Pixels
 
 
@@ -40,7 +40,7 @@ def page(explanation: Explanation, pixels: Pixels | None = None, layers: Sequenc
     ``pixels`` is the picture the face is from, RGB; without it the way begins at the crop. ``layers`` names those that
     get a step, of the explanation's own; None takes all of them.
     """
-    return whole(title(explanation), body(explanation, pixels, layers), style=style(), script=script())
+    return render_page(title(explanation), body(explanation, pixels, layers), style=style(), script=script())
 
 
 def body(
@@ -72,7 +72,7 @@ def title(explanation: Explanation) -> str:
 
 @cache
 def style() -> str:
-    """The style, to stand behind :func:`mien.pages.sheet`."""
+    """The style, to stand behind :func:`mien.html.style_sheet`."""
     return files("mien.explain.journey").joinpath("journey.css").read_text("utf-8")
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mien.explain.journey.parts import plain, rung, signed, strip, whole_percent
 from mien.explain.journey.step import Step
+from mien.html import icon_svg
 from mien.labels import adjective, colour
-from mien.pages import icon
 from mien.words import of_ten
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _shares(scene: Scene) -> str:
     told, labels = scene.told, scene.labels
     scores, before = dict(told.logits), dict(told.untempered) if told.temperature != 1 else {}
     rows = "".join(
-        f"<tr><th scope='row'>{icon(label, labels)}<span>{escape(label)}</span></th>"
+        f"<tr><th scope='row'>{icon_svg(label, labels)}<span>{escape(label)}</span></th>"
         f"<td class='score'>{plain(scores[label])}</td>"
         f"<td class='grow'>{strip(share, colour(label, labels), before.get(label))}</td>"
         f"<td><b>{whole_percent(share)}</b></td></tr>"
@@ -148,7 +148,7 @@ def result(scene: Scene) -> Step:
         title=f"The expression looks {adjective(top)}",
         words=f"That is what the network makes of this face, and it gives the answer {sure}. {_doubt(emotions)}",
         html=_verdict(scene),
-        thumb=icon(top, scene.labels, css="thumb round"),
+        thumb=icon_svg(top, scene.labels, css="thumb round"),
         aside=_notes(scene) + "<p class='muted'>What a face shows and what a person feels are two things; this speaks "
         "only of the first.</p>",
         css="result",
@@ -165,7 +165,7 @@ def _doubt(emotions: Emotions) -> str:
 def _verdict(scene: Scene) -> str:
     emotions = scene.told.emotions
     face = scene.crop("The face as the network saw it")
-    big = icon(emotions.top, scene.labels, css="verdict-icon")
+    big = icon_svg(emotions.top, scene.labels, css="verdict-icon")
     mixture = _mixture(emotions, scene.labels)
     return f"<div class='verdict'><div class='meet'>{face}{big}</div>{mixture}{_ten(emotions)}</div>"
 
@@ -177,7 +177,7 @@ def _mixture(emotions: Emotions, labels: tuple[str, ...]) -> str:
         parts.append(f"<rect x='{begin:.2f}' width='{100 * share:.2f}' height='10' fill='{colour(label, labels)}'/>")
         begin += 100 * share
     named = "".join(
-        f"<li>{icon(label, labels)}<b>{whole_percent(share)}</b> {escape(label)}</li>"
+        f"<li>{icon_svg(label, labels)}<b>{whole_percent(share)}</b> {escape(label)}</li>"
         for label, share in emotions.ranked()[:4]
         if share >= 0.05
     )
@@ -191,7 +191,7 @@ def _ten(emotions: Emotions) -> str:
         return ""
     people = of_ten(emotions.votes)
     labels = tuple(share.label for share in emotions.votes)
-    faces = "".join(icon(label, labels) for label in people)
+    faces = "".join(icon_svg(label, labels) for label in people)
     counted = ", ".join(f"{people.count(label)} {escape(label)}" for label in dict.fromkeys(people))
     told = _mixed(emotions.mixture, max(share.share for share in emotions.votes))
     return (

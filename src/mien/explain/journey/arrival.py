@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mien.explain.journey.parts import together, use
 from mien.explain.journey.step import Step
-from mien.pages import address
-from mien.pages.pictures import encoded
+from mien.html import data_uri
+from mien.html.images import encode_image
 from mien.types import Pixels
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _in_colour(scene: Scene) -> str:
     matrix = np.asarray(cv2.getAffineTransform(np.array(corners(placing)[:3], np.float32), there), np.float64)
     small, turn = _shrunk(pixels, matrix), _scaled(matrix)
     cut = cv2.warpAffine(small, turn, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return address(encoded(np.asarray(cut, np.uint8), "webp", 86), "image/webp")
+    return data_uri(encode_image(np.asarray(cut, np.uint8), "webp", 86), "image/webp")
 
 
 def _factor(matrix: NDArray[np.float64]) -> int:

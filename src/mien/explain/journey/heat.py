@@ -11,7 +11,7 @@ from PIL import Image
 
 from mien.explain.explanation import Saliency
 from mien.explain.pictures.tones import Scale, scale, steps
-from mien.pages import address
+from mien.html import data_uri
 
 #: Small maps are enlarged so much before they are coloured: smooth colours and not blurred steps.
 _FINER = 4
@@ -26,7 +26,7 @@ def heat(saliency: Saliency) -> str:
     strength = np.clip(np.abs(values) / (saliency.scale or 1.0), 0, 1)
     alpha = np.power(strength, 0.7) * 0.95
     colours = scale(name)[steps(values, name, saliency.scale)]
-    return address(_webp(np.dstack([colours, np.rint(alpha * 255).astype(np.uint8)])), "image/webp")
+    return data_uri(_webp(np.dstack([colours, np.rint(alpha * 255).astype(np.uint8)])), "image/webp")
 
 
 def _webp(pixels: NDArray[np.uint8]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from mien.pages import percent
+from mien.html import format_percent
 
 #: Bars take the size of the place they stand in.
 _STRETCHED = "viewBox='0 0 100 10' preserveAspectRatio='none' aria-hidden='true'"
@@ -19,7 +19,7 @@ def thousands(number: int) -> str:
 
 def whole_percent(part: float) -> str:
     """``64 %``; what is not quite nothing is not called nothing."""
-    return "under 1 %" if 0 < part < 0.005 else percent(part, 0)
+    return "under 1 %" if 0 < part < 0.005 else format_percent(part, 0)
 
 
 def signed(value: float) -> str:

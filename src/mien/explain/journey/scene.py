@@ -16,8 +16,8 @@ from mien.explain.explanation import Explanation, Layer
 from mien.explain.journey.heat import heat
 from mien.explain.journey.parts import use
 from mien.explain.pictures.tones import Scale, scale, scale_for, steps
-from mien.pages import address
-from mien.pages.pictures import Kind, encoded
+from mien.html import data_uri
+from mien.html.images import Format, encode_image
 from mien.types import Pixels
 
 #: The longest side of the picture in the page, in pixels.
@@ -104,11 +104,11 @@ class Scene:
 
     def _stored(self) -> Iterator[str]:
         side = self.side
-        crop = address(encoded(self.told.crop))
+        crop = data_uri(encode_image(self.told.crop))
         yield f"<image id='{self.id('face-image')}' width='{side}' height='{side}' href='{crop}' class='cells'/>"
         if self.pixels is not None:
             height, width = self.pixels.shape[:2]
-            photo = address(*_photo(self.pixels))
+            photo = data_uri(*_photo(self.pixels))
             yield f"<image id='{self.id('photo-image')}' width='{width}' height='{height}' href='{photo}'/>"
         for saliency in self.told.maps:
             name = self.id(f"heat-{saliency.method}")
@@ -160,7 +160,7 @@ def atlas_of(layer: Layer, name: str, most: int = _MAPS, needed: Sequence[int] =
         row, column = divmod(place, columns)
         top, left = row * (height + 1), column * (width + 1)
         sheet[top : top + height, left : left + width] = steps(each, how)
-    uri = address(_indexed(sheet, how))
+    uri = data_uri(_indexed(sheet, how))
     return Atlas(name, layer, channels, width, height, columns, how, uri, (sheet.shape[1], sheet.shape[0]))
 
 
@@ -185,5 +185,5 @@ def _photo(pixels: Pixels) -> tuple[bytes, str]:
     if factor < 1:
         size = (max(round(pixels.shape[1] * factor), 1), max(round(pixels.shape[0] * factor), 1))
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    kind: Kind = "webp"
-    return encoded(pixels, kind), f"image/{kind}"
+    kind: Format = "webp"
+    return encode_image(pixels, kind), f"image/{kind}"

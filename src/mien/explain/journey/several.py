@@ -12,8 +12,8 @@ import numpy as np
 
 from mien.explain.explanation import Explanation
 from mien.explain.journey.parts import whole_percent
+from mien.html import footer, icon_svg, image_tag, note, render_page
 from mien.labels import adjective
-from mien.pages import footer, icon, note, picture, whole
 from mien.types import Pixels
 
 #: The longest side of the picture in the page, in pixels.
@@ -24,7 +24,7 @@ def page(source: str, pixels: Pixels, faces: Sequence[Explanation], annotated: P
     """``annotated`` is the picture with its faces numbered; each leads to ``face-N/journey.html``."""
     name = PurePath(source).name
     style = files("mien.explain.journey").joinpath("several.css").read_text("utf-8")
-    return whole(f"The faces in {name}", _body(name, pixels, faces, annotated), style=style)
+    return render_page(f"The faces in {name}", _body(name, pixels, faces, annotated), style=style)
 
 
 def _body(name: str, pixels: Pixels, faces: Sequence[Explanation], annotated: Pixels) -> Iterator[str]:
@@ -48,8 +48,8 @@ def _body(name: str, pixels: Pixels, faces: Sequence[Explanation], annotated: Pi
 
 def _card(told: Explanation) -> str:
     top = told.emotions.top
-    looks = f"{icon(top, told.emotions.labels)} looks {escape(adjective(top))}"
-    face = picture(told.crop, f"face {told.number}")
+    looks = f"{icon_svg(top, told.emotions.labels)} looks {escape(adjective(top))}"
+    face = image_tag(told.crop, f"face {told.number}")
     words = f"<span><b>Face {told.number}</b><br>{looks} <small>{whole_percent(told.emotions[top])}</small></span>"
     return f"<li><a href='face-{told.number}/journey.html'>{face}{words}</a></li>"
 
@@ -58,4 +58,4 @@ def _photo(pixels: Pixels, told: str) -> str:
     factor = min(1.0, _LONGEST / max(pixels.shape[:2]))
     size = (max(round(pixels.shape[1] * factor), 1), max(round(pixels.shape[0] * factor), 1))
     small = pixels if factor == 1 else np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return picture(small, told, kind="webp")
+    return image_tag(small, told, file_format="webp")

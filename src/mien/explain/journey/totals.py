@@ -12,7 +12,7 @@ from mien.explain.explanation import Layer
 from mien.explain.journey.layers import stage_of
 from mien.explain.journey.parts import strip, thousands
 from mien.explain.journey.step import Step
-from mien.pages import table
+from mien.html import table
 
 if TYPE_CHECKING:
     from mien.explain.journey.scene import Scene

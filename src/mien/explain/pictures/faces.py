@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
+from mien.html.icons import SIDE, Stroke, strokes
 from mien.labels import colour
-from mien.pages.icons import SIDE, Stroke, strokes
 
 #: Drawn this much larger and sampled down, so that round things are smooth.
 _FINER = 4

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
+from mien.html import data_uri, expression_name, footer, format_percent, render_page, table, tile, tiles
 from mien.lab.check import learned_by_heart
 from mien.lab.eda import sheets
 from mien.lab.eda.numbers import Pair
 from mien.lab.eda.people import Votes, spoken
 from mien.labels import EMOTIONS, VOTES, colour
-from mien.pages import address, footer, named, percent, table, tile, tiles, whole
 
 if TYPE_CHECKING:
     from mien.lab.eda import Report
@@ -64,7 +64,7 @@ _PROSE = {
 
 def page(report: Report, figures: Mapping[str, str]) -> str:
     """The page; ``figures`` are ``<svg>`` elements by name."""
-    return whole(f"{report.source.path.name}: the data", _body(report, figures))
+    return render_page(f"{report.source.path.name}: the data", _body(report, figures))
 
 
 def _body(report: Report, figures: Mapping[str, str]) -> Iterator[str]:
@@ -97,14 +97,14 @@ def _tiles(report: Report) -> Iterator[str]:
     yield tile("largest to smallest class", ratio, told)
     for usage, count in learned_by_heart(faces).items():
         told = f"{count:,} faces, pixel for pixel; tests on them are too good" if count else "no face, pixel for pixel"
-        yield tile(f"{usage} in Training", percent(count / sum(numbers.counts[usage])), told)
+        yield tile(f"{usage} in Training", format_percent(count / sum(numbers.counts[usage])), told)
     yield tile("copies", f"{numbers.twins:,}", f"exact; and {numbers.near:,} pairs that are nearly the same picture")
     if report.votes is not None:
         told = f"of {report.votes.asked:,} faces, most people give the label's answer"
-        yield tile("label and people agree", percent(report.votes.overall), told)
+        yield tile("label and people agree", format_percent(report.votes.overall), told)
     if report.space.nearest is not None and report.space.always is not None:
-        told = f"right by the nearest mean face; always the commonest: {percent(report.space.always)}"
-        yield tile("told by pixels alone", percent(report.space.nearest), told)
+        told = f"right by the nearest mean face; always the commonest: {format_percent(report.space.always)}"
+        yield tile("told by pixels alone", format_percent(report.space.nearest), told)
 
 
 def _classes(report: Report, figures: Mapping[str, str]) -> Iterator[str]:
@@ -121,8 +121,8 @@ def _classes(report: Report, figures: Mapping[str, str]) -> Iterator[str]:
 def _class_row(report: Report, place: int) -> list[str]:
     counts = [row[place] for row in report.numbers.counts.values()]
     share = sum(counts) / max(len(report.source), 1)
-    cells = [*(f"{count:,}" for count in counts), percent(share), f"{report.numbers.weights[place]:.2f}"]
-    return [named(EMOTIONS[place]), *cells]
+    cells = [*(f"{count:,}" for count in counts), format_percent(share), f"{report.numbers.weights[place]:.2f}"]
+    return [expression_name(EMOTIONS[place]), *cells]
 
 
 def _samples(report: Report) -> Iterator[str]:
@@ -132,7 +132,7 @@ def _samples(report: Report) -> Iterator[str]:
         some = faces.pixels[sheets.chosen(faces, label)]
         if len(some):
             image = _image(sheets.png(sheets.strip(some), 1), f"{len(some)} faces labelled {name}")
-            yield f"<div class='row'><span>{named(name)}</span>{image}</div>"
+            yield f"<div class='row'><span>{expression_name(name)}</span>{image}</div>"
 
 
 def _averages(figures: Mapping[str, str]) -> Iterator[str]:
@@ -165,14 +165,16 @@ def _pair(report: Report, pair: Pair) -> str:
 def _told(report: Report, place: int) -> str:
     faces = report.source.faces
     where = f"{escape(report.source.place(place))}, {escape(str(faces.usage[place]))}"
-    return f"{named(EMOTIONS[faces.labels[place]])}<br><small>{where}</small>"
+    return f"{expression_name(EMOTIONS[faces.labels[place]])}<br><small>{where}</small>"
 
 
 def _people(report: Report, votes: Votes, figures: Mapping[str, str]) -> Iterator[str]:
     yield "<h2>What ten people say</h2>"
-    yield f"<p>{_PROSE['people'].format(agree=percent(votes.overall))}</p>"
+    yield f"<p>{_PROSE['people'].format(agree=format_percent(votes.overall))}</p>"
     pairs = zip(EMOTIONS, votes.agree, strict=True)
-    agree = table(("label", "most people agree"), ([named(name), percent(part)] for name, part in pairs))
+    agree = table(
+        ("label", "most people agree"), ([expression_name(name), format_percent(part)] for name, part in pairs)
+    )
     yield f"<div class='pair middle'><figure>{figures['people']}</figure><div>{agree}</div></div>"
     yield "<h3>People agree least on these</h3>"
     yield f"<div class='faces'>{''.join(_voted(report, place) for place in votes.torn)}</div>"
@@ -186,7 +188,7 @@ def _voted(report: Report, place: int) -> str:
     said = spoken(faces, place)
     squares = "".join(f"<i style='background:{_hue(answer)}'></i>" * count for answer, count in said.items())
     words = ", ".join(f"{count} {'not a face' if answer == 'nf' else answer}" for answer, count in said.items())
-    label = f"<p>label: {named(EMOTIONS[faces.labels[place]])}</p>"
+    label = f"<p>label: {expression_name(EMOTIONS[faces.labels[place]])}</p>"
     where = f"<small>{escape(report.source.place(place))}</small>"
     beside = f"<div>{label}<div class='said'>{squares}</div><p>{words}</p>{where}</div>"
     return f"<div class='face'>{_face(report, place)}{beside}</div>"
@@ -194,7 +196,7 @@ def _voted(report: Report, place: int) -> str:
 
 def _map(report: Report, figures: Mapping[str, str]) -> Iterator[str]:
     space, faces = report.space, report.source.faces
-    part = percent(float(space.explained[:2].sum()))
+    part = format_percent(float(space.explained[:2].sum()))
     yield "<h2>A map of the faces</h2>"
     yield f"<p>{_PROSE['map'].format(count=f'{len(space.places):,}', part=part)}</p>"
     yield f"<div class='pair middle'><figure>{figures['axes']}</figure><figure>{figures['map']}</figure></div>"
@@ -203,7 +205,7 @@ def _map(report: Report, figures: Mapping[str, str]) -> Iterator[str]:
     yield f"<h3>The same map: {words}, spread out evenly</h3>{_image(sheets.png(sheet, 1), words, 'map')}"
     yield "<h3>What a network makes of them</h3>"
     sight = report.sight
-    right = percent(sight.right)
+    right = format_percent(sight.right)
     told = _PROSE["sight"].format(count=f"{len(sight.places):,}", usage=escape(sight.usage), right=right)
     yield f"<div class='pair middle'><figure>{figures['map_of_answers']}</figure><p>{told}</p></div>"
 
@@ -233,4 +235,4 @@ def _face(report: Report, place: int) -> str:
 
 
 def _image(png: bytes, described: str, kind: str = "") -> str:
-    return f"<img class='{kind}' alt='{escape(described)}' src='{address(png)}'>"
+    return f"<img class='{kind}' alt='{escape(described)}' src='{data_uri(png)}'>"

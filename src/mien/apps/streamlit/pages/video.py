@@ -18,9 +18,9 @@ from mien.apps.streamlit.settings import FILM_MB, FILM_SECONDS
 from mien.apps.streamlit.shown import escaped
 from mien.apps.streamlit.timeline import timeline
 from mien.draw import paint
+from mien.html.images import encode_image, shrink_image
 from mien.moments import Told
 from mien.moments.words import clock
-from mien.pages.pictures import encoded, smaller
 from mien.words import looks, percent
 
 _FILM, _READ, _WHICH = "film", "film that was read", "file of the film"
@@ -101,7 +101,8 @@ class _Look:
             return
         self._due = time.monotonic() + _PAUSE
         self._place.image(
-            encoded(smaller(paint(pixels, told.moment.result), _WIDE), "jpeg"), alt="The frame that is being read"
+            encode_image(shrink_image(paint(pixels, told.moment.result), _WIDE), "jpeg"),
+            alt="The frame that is being read",
         )
 
 

@@ -93,7 +93,7 @@ def _as_csv(results: list[FrameResult | Failure], labels: tuple[str, ...]) -> Re
 def _painted(own: Service, engine: Engine, said: Asked, kind: str) -> Response:
     """The picture with boxes and labels; one picture at a time."""
     from mien.draw import paint
-    from mien.pages.pictures import encoded
+    from mien.html.images import encode_image
 
     if len(said.uploads) != 1:
         raise Problem(400, "An annotated picture is made of one picture at a time.")
@@ -102,5 +102,5 @@ def _painted(own: Service, engine: Engine, said: Asked, kind: str) -> Response:
         result = read_pixels(own, engine, pixels, said.uploads[0].name, said.words)
         g.facts = {"pictures": 1, "faces": len(result)}
         painted = paint(pixels, result)
-        data = encoded(painted, "png") if kind == PNG else encoded(painted, "jpeg", 90)
+        data = encode_image(painted, "png") if kind == PNG else encode_image(painted, "jpeg", 90)
     return Response(data, content_type=kind)

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from mien.apps import samples
 from mien.explain import journey
-from mien.pages import sheet
+from mien.html import style_sheet
 
 routes = Blueprint("pages", __name__)
 
@@ -30,7 +30,7 @@ def assets() -> dict[str, bytes]:
     """Everything by its name: what lies in ``static``, and what other rooms bring."""
     found = dict(_under(files("mien.apps.web").joinpath("static"), ""))
     # One file: a page waits for one answer before it can be shown, not for two.
-    found["style.css"] = f"{sheet()}\n{found.pop('web.css').decode()}".encode()
+    found["style.css"] = f"{style_sheet()}\n{found.pop('web.css').decode()}".encode()
     found |= {f"samples/{name}": data for name, data in samples.pictures().items()}
     found["journey.css"] = journey.style().encode()
     found["journey.js"] = journey.script().encode()

@@ -13,8 +13,8 @@ from mien.apps.samples import SAMPLES
 from mien.apps.web.service import service
 from mien.apps.web.views.assets import version
 from mien.explain.pictures import tones
+from mien.html import icon_svg
 from mien.labels import VOTES, adjective, colour
-from mien.pages import icon
 
 #: The pages in the order of the menu: where, what it is called, what it is for.
 PAGES = (
@@ -56,7 +56,7 @@ def shared() -> dict[str, Any]:
 def _sprite() -> Markup:
     """The small faces, once on a page, to be used by name."""
     faces = (
-        icon(label).replace("<svg class='icon'", f"<symbol id='face-{label}'").replace("</svg>", "</symbol>")
+        icon_svg(label).replace("<svg class='icon'", f"<symbol id='face-{label}'").replace("</svg>", "</symbol>")
         for label in VOTES
     )
     told = "".join(faces).replace(" aria-hidden='true' focusable='false'", "")
