@@ -44,7 +44,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    created.filters["percent"] = format_percent
+    created.filters |= {"percent": format_percent, "thousands": "{:,}".format}
     created.globals |= {
         "asset": lambda name: Markup(read_asset(name)),
         "colour": lambda label, labels=(): colour(label, tuple(labels)),
