@@ -12,8 +12,8 @@ import pytest
 from made_runs import made_run, row
 from mien.errors import LabError, OutputError
 from mien.lab import checkpoint, run_folder
-from mien.lab.alone import alone, is_busy
 from mien.lab.recipe import Fit, Net, Recipe, Source
+from mien.lab.run_lock import is_locked, lock_run
 
 RECIPE = Recipe(net=Net(width=4))
 
@@ -103,35 +103,34 @@ def test_a_place_that_is_no_folder_is_one_sentence(tmp_path):
         pass
 
 
-# One process to a folder
+# The lock of a run
 
 
-HOLDING = """
+LOCK_PROCESS = """
 import sys
 from pathlib import Path
-from mien.lab.alone import alone
-with alone(Path(sys.argv[1])):
-    print("holding", flush=True)
+from mien.lab.run_lock import lock_run
+with lock_run(Path(sys.argv[1])):
+    print("locked", flush=True)
     sys.stdin.read()
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="locks of Unix")
-def test_two_trainings_in_one_folder_are_one_too_many(tmp_path):
+def test_a_second_process_cannot_lock_a_run(tmp_path):
     folder = made_run(tmp_path / "first", finished=False)
-    command = [sys.executable, "-c", HOLDING, str(folder)]
+    command = [sys.executable, "-c", LOCK_PROCESS, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         try:
-            assert other.stdout.readline() == b"holding\n"
+            assert other.stdout.readline() == b"locked\n"
             assert run_folder.read(folder).state == "running"
-            with pytest.raises(LabError, match="Another process trains"), alone(folder):
+            with pytest.raises(LabError, match="Another process trains"), lock_run(folder):
                 pass
         finally:
-            other.kill()  # the lock goes with the process, however that ends
+            other.kill()  # the operating system releases the lock of a process that was killed
     assert run_folder.read(folder).state == "stopped"
-    with alone(folder):
-        pass
-    assert not is_busy(folder)
+    with lock_run(folder):
+        assert is_locked(folder)
+    assert not is_locked(folder)
     assert not (folder / ".training").exists()
 
 

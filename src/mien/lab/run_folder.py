@@ -28,9 +28,9 @@ from typing import Any
 
 from mien.errors import LabError, OutputError, nearest
 from mien.lab import checkpoint
-from mien.lab.alone import LOCK, is_busy
 from mien.lab.checkpoint import BEFORE, BEST, HISTORY, RECIPE, STATE, WEIGHTS, Row
 from mien.lab.recipe import Recipe
+from mien.lab.run_lock import LOCK, is_locked
 
 ENVIRONMENT, METRICS, ANSWERS = "environment.json", "metrics.json", "answers.csv"
 KERAS, H5, ONNX = "emotion_model.keras", "emotion_model.h5", "model.onnx"
@@ -187,7 +187,7 @@ def made(folder: Path) -> Iterator[None]:
 
 
 def _state(folder: Path, recipe: Recipe | None, history: tuple[Row, ...], metrics: dict[str, Any]) -> str:
-    if is_busy(folder):
+    if is_locked(folder):
         return RUNNING
     if recipe is None:
         return DAMAGED

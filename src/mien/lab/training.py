@@ -12,12 +12,12 @@ from typing import Any
 
 from mien.errors import LabError
 from mien.lab import checkpoint, environment, run_folder, schedule, splits
-from mien.lab.alone import alone
 from mien.lab.checkpoint import has_state
 from mien.lab.data import TRAINING, Faces
 from mien.lab.events import Note, Stop, Watch
 from mien.lab.recipe import Recipe
 from mien.lab.run_folder import ARCHITECTURE, ASIDE, ENVIRONMENT, METRICS, WEIGHTS
+from mien.lab.run_lock import lock_run
 
 
 def train(
@@ -39,7 +39,7 @@ def train(
     tell = watch or (lambda event: None)
     recipe = resolved(recipe, faces, tell)
     run_folder.refuse_others(folder, force)
-    with run_folder.made(folder), alone(folder), _cleared_unless_begun(folder):
+    with run_folder.made(folder), lock_run(folder), _cleared_unless_begun(folder):
         done = {} if force else _gone_on(recipe, faces, folder, command, tell)
         if done:
             return done

@@ -30,9 +30,9 @@ BASE = {
 
 #: The modules by which an extra is recognised.
 EXTRAS = {
-    "lab": ("matplotlib", "sklearn", "pandas", "onnx"),
+    "lab": ("matplotlib", "sklearn", "pandas", "onnx", "filelock"),
     "train": ("keras", "tensorflow", "tf2onnx"),
-    "web": ("flask", "waitress"),
+    "web": ("flask", "waitress", "filelock", "prometheus_client"),
     "desktop": ("tkinter", "tkinterdnd2"),
     "gradio": ("gradio",),
     "streamlit": ("streamlit",),

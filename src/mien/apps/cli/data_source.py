@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: Packages of the extras, by the name they are imported under.
-_PACKAGES = {"matplotlib": "lab", "sklearn": "lab", "pandas": "lab", "onnx": "lab"} | dict.fromkeys(
+_PACKAGES = {"matplotlib": "lab", "sklearn": "lab", "pandas": "lab", "onnx": "lab", "filelock": "lab"} | dict.fromkeys(
     ("keras", "tensorflow", "tf2onnx", "optuna"), "train"
 )
 #: What Keras may run on here; the laboratory, which knows more of them, is only there where Keras is.

@@ -43,10 +43,10 @@ def create_app(engine: Engine | None = None, **settings: Any) -> Flask:
     try:
         from mien.apps.web.app import make
     except ModuleNotFoundError as error:
-        if error.name not in ("flask", "werkzeug", "jinja2"):
+        if error.name not in ("flask", "werkzeug", "jinja2", "filelock", "prometheus_client"):
             raise
         raise MissingExtra(
-            "The web app needs Flask, which is not installed",
+            f"The web app needs {error.name}, which is not installed",
             "The extra 'web' brings it",
             f"Run {install_command('web')}",
         ) from error
