@@ -168,7 +168,7 @@ def test_a_full_queue_says_when_to_come_back():
     assert int(answer.headers["Retry-After"]) >= 1
     assert answer.json["detail"].startswith("The server has too much to do")
     assert (ready.status_code, ready.json["status"]) == (503, "full")
-    assert 'mien_refused_total{reason="queue"} 1' in app.test_client().get("/api/v1/metrics").text
+    assert 'mien_refused_total{reason="queue"} 1.0' in app.test_client().get("/api/v1/metrics").text
 
 
 def test_a_request_that_waited_too_long_is_given_up():

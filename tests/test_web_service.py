@@ -266,12 +266,13 @@ def test_metrics_count_what_happened():
     send(client, ASTRONAUT.read_bytes())
     send(client, b"no picture")
     lines = client.get("/api/v1/metrics").text.splitlines()
-    assert 'mien_requests_total{method="POST",route="/api/v1/readings",status="200"} 1' in lines
-    assert 'mien_pictures_total{outcome="failed"} 1' in lines
-    assert 'mien_faces_total{expression="happy",model="base"} 1' in lines
+    assert 'mien_requests_total{method="POST",route="/api/v1/readings",status="200"} 1.0' in lines
+    assert 'mien_pictures_total{outcome="failed"} 1.0' in lines
+    assert 'mien_faces_total{expression="happy",model="base"} 1.0' in lines
     for stage in ("wait", "decode", "detect", "score"):
         assert any(line.startswith(f'mien_stage_seconds_count{{stage="{stage}"}}') for line in lines)
-    assert "mien_model_faces_total 1" in lines
+    assert "mien_model_faces_total 1.0" in lines
+    assert not any("_created" in line for line in lines)
 
 
 def test_prometheus_can_read_the_metrics(client):

@@ -58,19 +58,15 @@ def _service(engine: Engine | None, settings: Settings) -> Service:
     metrics, gate = Metrics(), Gate(settings.crew, settings.queue)
     engines = Engines(engine, settings, metrics, others=lambda: gate.working > 1)
     service = Service(settings, metrics, gate, engines, Jobs(settings, filming.read))
-    metrics.gauge("mien_waiting", "Requests that wait for a worker.", lambda: gate.waiting)
-    metrics.gauge("mien_working", "Requests that are worked on.", lambda: gate.working)
-    metrics.gauge(
-        "mien_films", "Films, by state.", lambda: {(("state", k),): v for k, v in service.jobs.states().items()}
-    )
-    metrics.gauge("mien_model_runs_total", "Runs of the models.", lambda: engines.runs()[0])
-    metrics.gauge("mien_model_faces_total", "Faces in those runs.", lambda: engines.runs()[1])
-    metrics.gauge("mien_model_info", "The usual model and detector.", lambda: {_model(engines): 1})
+    metrics.add_gauge("mien_waiting", "Requests that wait for a worker.", lambda: {(): gate.waiting})
+    metrics.add_gauge("mien_working", "Requests that are worked on.", lambda: {(): gate.working})
+    states = service.jobs.states
+    metrics.add_gauge("mien_films", "Films, by state.", lambda: {(k,): v for k, v in states().items()}, ("state",))
+    metrics.add_gauge("mien_model_runs_total", "Runs of the models.", lambda: {(): engines.runs()[0]})
+    metrics.add_gauge("mien_model_faces_total", "Faces in those runs.", lambda: {(): engines.runs()[1]})
+    text, labels = "The usual model and detector.", ("detector", "model")
+    metrics.add_gauge("mien_model_info", text, lambda: {(engines.get().detector, engines.default): 1}, labels)
     return service
-
-
-def _model(engines: Engines) -> tuple[tuple[str, str], ...]:
-    return (("detector", engines.get().detector), ("model", engines.default))
 
 
 def _limit(app: Flask, settings: Settings) -> None:
@@ -88,8 +84,8 @@ def _record(app: Flask, service: Service) -> None:
         took = time.perf_counter() - g.get("began", time.perf_counter())
         route = request.url_rule.rule if request.url_rule else "none"
         status = response.status_code
-        service.metrics.requests.add(route=route, method=_method(), status=str(status))
-        service.metrics.seconds.observe(took, route=route)
+        service.metrics.requests.labels(route=route, method=_method(), status=str(status)).inc()
+        service.metrics.seconds.labels(route=route).observe(took)
         if request.endpoint not in _QUIET or status >= 400:
             told = {"id": g.get("request_id"), "method": _method(), "route": route, "status": status}
             note("request", **told, ms=round(1000 * took, 1), **g.get("facts", {}))

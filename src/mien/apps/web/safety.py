@@ -74,7 +74,7 @@ def install(app: Flask, settings: Settings, metrics: Metrics) -> None:
         try:
             return _checked(settings, pace)
         except Problem as problem:
-            metrics.refused.add(reason=str(problem.more.pop("reason", "other")))
+            metrics.refused.labels(reason=str(problem.more.pop("reason", "other"))).inc()
             raise
 
     @app.after_request

@@ -34,10 +34,10 @@ class Service:
         """A turn at the processors, waited for no longer than the deadline."""
         try:
             with self.gate.inside(time.monotonic() + self.settings.deadline, bounded=bounded) as waited:
-                self.metrics.stages.observe(waited, stage="wait")
+                self.metrics.stages.labels(stage="wait").observe(waited)
                 yield
         except Busy as busy:
-            self.metrics.refused.add(reason="late" if busy.late else "queue")
+            self.metrics.refused.labels(reason="late" if busy.late else "queue").inc()
             raise
 
 

@@ -16,7 +16,7 @@ def stage(metrics: Metrics, name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        metrics.stages.observe(time.perf_counter() - began, stage=name)
+        metrics.stages.labels(stage=name).observe(time.perf_counter() - began)
 
 
 class Timed:

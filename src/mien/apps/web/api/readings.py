@@ -52,8 +52,8 @@ def read_pixels(own: Service, engine: Engine, pixels: Pixels, name: str, words: 
     """Read pixels that are within the limits; what was found is counted."""
     result = engine.read(pixels, min_face=number(words, "min_face", 1, 100_000))
     for reading in result:
-        own.metrics.faces.add(model=result.model, expression=reading.emotions.top)
-    own.metrics.pictures.add(outcome="read")
+        own.metrics.faces.labels(model=result.model, expression=reading.emotions.top).inc()
+    own.metrics.pictures.labels(outcome="read").inc()
     return replace(result, source=name)
 
 
@@ -63,7 +63,7 @@ def _read_or_fail(own: Service, engine: Engine, upload: Upload, said: Asked, *, 
         try:
             return read_pixels(own, engine, pixels_of(own, upload), upload.name, said.words)
         except MienError as error:
-            own.metrics.pictures.add(outcome="failed")
+            own.metrics.pictures.labels(outcome="failed").inc()
             return Failure(upload.name, error)
 
 
