@@ -73,14 +73,14 @@ def test_the_page_has_every_part(folder):
     page = (folder / "report.html").read_text()
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     assert headings == [
-        "How many of each",
-        "Some of them",
-        "The mean face",
-        "Light",
-        "The same picture twice",
-        "What ten people say",
-        "A map of the faces",
-        "What a check finds",
+        "Class distribution",
+        "Random samples",
+        "Mean face of each class",
+        "Brightness and contrast",
+        "Duplicate images",
+        "Annotator votes (FER+)",
+        "Projections of the faces",
+        "Data checks",
     ]
     assert "row 351" in page
     assert all(label in page for label in EMOTIONS)
@@ -89,9 +89,9 @@ def test_the_page_has_every_part(folder):
 
 def test_every_kind_of_finding_is_explained():
     from mien.lab.check import _KINDS
-    from mien.lab.eda.page import _MEANING
+    from mien.lab.eda.page import FINDING_MEANINGS
 
-    assert set(_KINDS.values()) <= set(_MEANING)
+    assert set(_KINDS.values()) <= set(FINDING_MEANINGS)
 
 
 def test_names_from_outside_are_only_words_on_the_page(folder):
@@ -106,8 +106,8 @@ def test_a_single_class_without_votes_and_tests_makes_a_report_too(faces, tmp_pa
     np.savez(table, pixels=few.pixels, emotion=few.labels, usage=few.usage)
     written = eda.write(eda.examined(sources.read(table, cached=False)), tmp_path / "out")
     page = written[0].read_text()
-    assert "What ten people say" not in page
-    assert "one is empty" in page
+    assert "Annotator votes" not in page
+    assert "a class is empty" in page
 
 
 # Numbers

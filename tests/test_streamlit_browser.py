@@ -285,7 +285,7 @@ def test_runs_stand_side_by_side_as_the_address_says(page):
     expect(page.get_by_alt_text("The confusion matrix of narrow")).to_be_visible()
     expect(page.get_by_alt_text("The confusion matrix of wide")).to_be_visible()
     expect(page.get_by_alt_text("Accuracy and loss, epoch by epoch, of narrow, wide")).to_be_visible()
-    expect(page.get_by_text("hardly luck")).to_be_visible()
+    expect(page.get_by_text("test: significant")).to_be_visible()
 
 
 def test_a_folder_of_this_computer_is_reported_on(page):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien import plots
 from mien.lab.audit import Audited
-from mien.lab.audit_page import page
+from mien.lab.audit_page import render_map_audit
 from mien.lab.audit_verdict import MOST_LIKENESS, beaten
 from mien.lab.sheet import written
 from mien.plots import maps
@@ -26,7 +26,7 @@ def write(folder: Path, found: Audited) -> list[Path]:
     files = {f"{name}.png": plots.png(figure) for name, figure in drawn.items()}
     files[FIGURES] = (json.dumps(found.figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
     inside = {name: plots.svg(figure, name.replace("_", " ")) for name, figure in drawn.items()}
-    files[PAGE] = page(found.figures, inside, found.examples).encode()
+    files[PAGE] = render_map_audit(found.figures, inside, found.examples).encode()
     return [written(folder / name, content) for name, content in files.items()]
 
 

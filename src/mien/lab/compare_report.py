@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from mien import plots
-from mien.html import render_page, table
+from mien.html import render
 from mien.lab.compare import Comparison, Row
 from mien.lab.score_report import percent
 from mien.lab.sheet import written
 
-#: A split of the faces so uneven is called no luck.
-_NO_LUCK = 0.05
+#: McNemar's test is called significant below this p-value.
+_SIGNIFICANCE_LEVEL = 0.05
 
 _HEAD = ("model", "accuracy", "95 % interval", "no twins", "balanced", "ECE", "params", "MB", "ms", "trained")
 
@@ -61,7 +60,14 @@ def write(folder: Path, found: Comparison) -> list[Path]:
         "accuracy_and_speed.png": plots.png(drawn),
         "comparison.txt": text(found).encode(),
         "comparison.json": (json.dumps(figures(found), indent=1, ensure_ascii=False) + "\n").encode(),
-        "comparison.html": render_page(title(found), _body(found, plots.svg(drawn, "accuracy against speed"))).encode(),
+        "comparison.html": render(
+            "comparison.html",
+            title=title(found),
+            columns=_HEAD,
+            rows=rows(found),
+            sentences=list(sentences(found)),
+            figure=plots.svg(drawn, "accuracy against speed"),
+        ).encode(),
     }
     return [written(folder / name, content) for name, content in files.items()]
 
@@ -95,13 +101,14 @@ def sentences(found: Comparison) -> Iterator[str]:
     else:
         first, second = (row.name for row in found.rows[:2])
         only_first, only_second, p = found.test
-        yield f"Only {first} is right on {only_first:,} faces, only {second} on {only_second:,} (McNemar, p = {p:.2g}):"
-        yield "hardly luck." if p < _NO_LUCK else "that could be luck, so neither is shown to be better."
+        yield f"Only {first} is right on {only_first:,} faces, only {second} on {only_second:,}. McNemar's test:"
+        significant = p < _SIGNIFICANCE_LEVEL
+        yield f"significant (p = {p:.2g})." if significant else f"not significant (p = {p:.2g})."
     if len({each.faces for row in found.rows for each in row.entries}) > 1:
-        yield "Not all were measured on the same faces, so the order of the table says little."
+        yield "The models were evaluated on different faces, so the order of the rows means little."
     if any(len(row.entries) > 1 for row in found.rows):
         yield "± is the standard deviation over the seeds of one recipe."
-    yield "ms: one face on one core, measured where and when each was evaluated."
+    yield "ms: one face on one core, measured on the machine of each evaluation."
 
 
 def _plain(row: Row) -> dict[str, Any]:
@@ -125,13 +132,6 @@ def _plain(row: Row) -> dict[str, Any]:
 
 def _rival(row: Row) -> plots.Rival:
     return plots.Rival(row.name, row.milliseconds, row.accuracy, row.low, row.high, row.megabytes)
-
-
-def _body(found: Comparison, figure: str) -> Iterator[str]:
-    yield f"<h1>{escape(title(found))}</h1>"
-    yield table(_HEAD, ([escape(cell) for cell in _cells(row)] for row in found.rows))
-    yield f"<p>{escape(' '.join(sentences(found)))}</p>"
-    yield f"<figure style='max-width:46rem'>{figure}</figure>"
 
 
 def _span(seconds: float | None) -> str:

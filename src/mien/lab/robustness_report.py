@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from mien import plots
 from mien._version import __version__
-from mien.html import figure, footer, format_percent, image_tag, note, render_page, table, tile, tiles
+from mien.html import data_uri, render
+from mien.html.images import encode_image
 from mien.lab import drawn
 from mien.lab.corruptions import CORRUPTIONS, Corruption
 from mien.lab.evaluate import fingerprint
@@ -74,7 +74,7 @@ def write(folder: Path, found: Report) -> list[Path]:
     shown |= {"groups": plots.svg(drawings["groups"], "accuracy by group")} if "groups" in drawings else {}
     files[TEXT] = text(found).encode()
     files[JSON] = (json.dumps(figures(found), indent=1, ensure_ascii=False) + "\n").encode()
-    files[PAGE] = render_page(f"How {' and '.join(found.names)} hold", _body(found, shown), style=_STYLE).encode()
+    files[PAGE] = _render_page(found, shown).encode()
     return [written(folder / name, content) for name, content in files.items()]
 
 
@@ -102,7 +102,7 @@ def _numbered(found: Report) -> Iterator[tuple[int, Row]]:
 
 def _title(row: Row) -> str:
     each = CORRUPTIONS.get(row.corruption)
-    return f"{each.name} {each.label(row.strength)}" if each else "as they are"
+    return f"{each.name} {each.label(row.strength)}" if each else "no corruption"
 
 
 def _cell(row: Row) -> str:
@@ -166,84 +166,59 @@ def _dots(found: Report) -> dict[str, dict[str, list[plots.Dot]]]:
     }
 
 
-def _body(found: Report, shown: Mapping[str, str]) -> Iterator[str]:
-    first = found.held[0].answers
-    yield f"<h1>How {escape(' and '.join(found.names))} hold</h1>"
-    yield f"<p class='muted'>{len(first.faces):,} faces of the {escape(first.split)} split, the same pixels for every "
-    yield "model. Faces in the world are boxed badly, turned, dark, blurred, compressed, small or half hidden.</p>"
-    yield tiles(_tiles(found))
-    yield "<h2>As trouble grows</h2>"
-    yield "<p>Accuracy, plain and as trouble grows. The face below each curve is drawn: nobody is in it.</p>"
-    if first.split == "validation" and len(found.names) > 1:
-        yield note("Who else trained on FER2013 may have learned from these very faces. Compare on the public split.")
-    parts = zip(CORRUPTIONS.values(), _panels(found), strict=True)
-    yield f"<div class='troubles'>{''.join(_trouble(each, shown[panel.title]) for each, panel in parts)}</div>"
-    yield _table(found)
-    yield from _groups(found, shown)
-    yield footer("Faces are from the data that was named; drawn ones are mien's own.")
+def _render_page(report: Report, figures: Mapping[str, str]) -> str:
+    """The page. ``figures`` are ``<svg>`` elements: of each corruption by the title of its panel, and ``groups``."""
+    first = report.held[0]
+    return render(
+        "robustness.html",
+        names=report.names,
+        face_count=len(first.answers.faces),
+        split=first.answers.split,
+        clean=first.rows[0],
+        targets=[
+            {"name": _title(row), "lost": row.lost, "limit": TARGETS[row.corruption, row.strength]}
+            for row in first.rows
+            if (row.corruption, row.strength) in TARGETS
+        ],
+        corruptions=[
+            _corruption_values(corruption, figures[panel.title])
+            for corruption, panel in zip(CORRUPTIONS.values(), _panels(report), strict=True)
+        ],
+        rows=[
+            {"name": _title(row), "results": [held.rows[index] for held in report.held]}
+            for index, row in _numbered(report)
+        ],
+        group_figure=figures.get("groups"),
+        gaps=[
+            {
+                "column": split.column,
+                "metric": metric,
+                "sizes": [each[index].gaps.get(metric) for each in report.splits],
+            }
+            for index, split in enumerate(report.splits[0])
+            for metric in split.gaps
+        ],
+        smallest_group=ENOUGH,
+        missing=report.missing,
+    )
 
 
-def _tiles(found: Report) -> Iterator[str]:
-    rows = found.held[0].rows
-    whose = f"{found.names[0]}, " if len(found.names) > 1 else ""
-    yield tile(f"{whose}as they are", format_percent(rows[0].accuracy), f"95 % interval {_span(rows[0])}")
-    for row in rows:
-        if (row.corruption, row.strength) in TARGETS:
-            most = TARGETS[row.corruption, row.strength]
-            yield tile(f"{whose}{_title(row)}", f"{-100 * row.lost:+.1f}", f"points; {most:g} lost at most is the aim")
-
-
-def _span(row: Row) -> str:
-    return f"{100 * row.low:.1f} to {100 * row.high:.1f}"
-
-
-def _table(found: Report) -> str:
-    cells = [
-        [escape(_title(row)), *(_accuracy(held.rows[place]) for held in found.held)] for place, row in _numbered(found)
-    ]
-    inside = table(["", *found.names], cells)
-    return f"<details><summary>All {len(cells)} rows as a table</summary>{inside}</details>"
-
-
-def _accuracy(row: Row) -> str:
-    change = f"({_span(row)})" if row.corruption == "none" else f"{-100 * row.lost:+.1f}"
-    return f"{format_percent(row.accuracy)} <small>{change}</small>"
-
-
-def _trouble(each: Corruption, curve: str) -> str:
-    """Its curve, and below it one drawn face as it is and at every strength."""
+def _corruption_values(corruption: Corruption, figure: str) -> dict[str, Any]:
+    """The curve of a corruption, and one synthetic face without it and at every strength."""
     face = drawn.faces(4, seed=2).pixels[3]
-    faces = {"plain": face} | {each.label(strength): each.change(face, strength, 1) for strength in each.strengths}
-    row = "".join(image_tag(pixels, f"a drawn face, {each.meaning}: {word}") for word, pixels in faces.items())
-    head = f"<h3>{escape(each.name)} <small>{escape(each.meaning)}</small></h3>"
-    return f"<div class='trouble'>{head}{curve}<div class='strip'>{row}</div></div>"
-
-
-def _groups(found: Report, shown: Mapping[str, str]) -> Iterator[str]:
-    yield "<h2>For some faces as for others?</h2>"
-    if "groups" in shown:
-        inside = figure(shown["groups"], "In brackets: faces of the group. Bars are 95 % intervals.")
-        yield f"<div class='groups'>{inside}</div>"
-        yield table(["gap between best and worst group", *found.names], _gaps(found))
-        yield f"<p class='muted'>Groups of fewer than {ENOUGH} faces take no part in a gap. Chance alone makes gaps "
-        yield "too: two groups really differ where their intervals do not meet.</p>"
-    yield from (note(escape(each)) for each in found.missing)
-
-
-def _gaps(found: Report) -> Iterator[list[str]]:
-    for place, split in enumerate(found.splits[0]):
-        for name in split.gaps:
-            told = [splits[place].gaps.get(name) for splits in found.splits]
-            cells = ["-" if gap is None else f"{100 * gap:.1f}" for gap in told]
-            yield [f"{escape(split.column)}: {escape(name)}, points", *cells]
-
-
-_STYLE = """
-.troubles { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1.4rem 2rem; }
-.trouble h3 { margin: .8rem 0 .3rem; } .trouble h3 small { font-weight: 400; }
-.trouble svg { width: 100%; height: auto; }
-.strip { display: flex; gap: 3px; padding-left: 2.6rem; }
-.strip img { flex: 1; min-width: 0; height: auto; border-radius: .3rem; }
-.groups { max-width: 46rem; }
-details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; }
-"""
+    images = {"plain": face}
+    images |= {corruption.label(strength): corruption.change(face, strength, 1) for strength in corruption.strengths}
+    return {
+        "name": corruption.name,
+        "meaning": corruption.meaning,
+        "figure": figure,
+        "examples": [
+            {
+                "severity": severity,
+                "image": data_uri(encode_image(pixels)),
+                "width": pixels.shape[1],
+                "height": pixels.shape[0],
+            }
+            for severity, pixels in images.items()
+        ],
+    }

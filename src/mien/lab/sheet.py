@@ -18,7 +18,7 @@ from mien.lab import scores
 from mien.lab.checkpoint import write_whole
 from mien.lab.data import ANSWERS, Faces
 from mien.lab.evaluate import Answers
-from mien.lab.score_page import page
+from mien.lab.score_page import render_evaluation_report
 from mien.lab.score_report import report
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def write(folder: Path, found: Answers, metrics: Mapping[str, Any]) -> list[Path
     files[TABLE] = table(found).encode()
     files[REPORT] = report(metrics).encode()
     files[METRICS] = (json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    files[PAGE] = page(metrics, figures, worst).encode()
+    files[PAGE] = render_evaluation_report(metrics, figures, worst).encode()
     return [written(folder / name, content) for name, content in files.items()]
 
 

@@ -26,7 +26,7 @@ from mien import plots
 from mien.lab.check import Checked, check
 from mien.lab.eda import figures, people, sheets, space
 from mien.lab.eda.numbers import Numbers, measured
-from mien.lab.eda.page import page
+from mien.lab.eda.page import render_data_report
 from mien.lab.eda.people import Votes
 from mien.lab.eda.space import Sight, Space
 from mien.lab.sources import Source
@@ -80,7 +80,7 @@ def write(report: Report, folder: str | Path, tell: Tell = lambda _: None) -> li
         written.append(_kept(folder / f"{name}.png", sheets.png(pixels)))
     told = json.dumps(report.to_dict(), ensure_ascii=False, indent=1)
     written.append(_kept(folder / TABLE, told.encode()))
-    return [_kept(folder / PAGE, page(report, drawn).encode()), *written]
+    return [_kept(folder / PAGE, render_data_report(report, drawn).encode()), *written]
 
 
 def _figures(report: Report) -> Iterator[tuple[str, Figure]]:
