@@ -170,7 +170,7 @@ def test_the_folder_holds_figures_drawings_and_the_page(audited, tmp_path):
     assert told["verdict"] == audited.figures["verdict"]
     page = (tmp_path / "audit.html").read_text()
     HTMLParser().feed(page)
-    assert all(word in page for word in ("fake", "Do not believe it", "Taken away", "shuffled weights"))
+    assert all(word in page for word in ("fake", "Do not believe it", "Deletion", "shuffled weights"))
     assert not re.search(r"(src|href)=.https?:", page)
 
 

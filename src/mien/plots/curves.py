@@ -30,11 +30,11 @@ class Curve(NamedTuple):
 @styled
 def roc(curves: Sequence[Curve]) -> Figure:
     """Right alarms against false ones, a line for each class; ``value`` is the area under it."""
-    figure, ax = axes(6.4, 5.4, "How well each expression is told from the others")
+    figure, ax = axes(6.4, 5.4, "ROC curve of each expression")
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 3)))
     _lines(ax, curves)
     ax.set_aspect("equal")
-    _unit_square(ax, "false alarms: part of the other faces", "found: part of the expression's faces")
+    _unit_square(ax, "false positive rate", "true positive rate (recall)")
     handles, words = _ranked(ax)
     ax.legend(handles, words, title="area under the curve", loc="lower right", alignment="left")
     return figure
@@ -43,9 +43,9 @@ def roc(curves: Sequence[Curve]) -> Figure:
 @styled
 def precision_recall(curves: Sequence[Curve]) -> Figure:
     """Precision against recall, a line for each class; ``value`` is the average precision."""
-    figure, ax = axes(6.4, 4.6, "How pure each expression's answers are")
+    figure, ax = axes(6.4, 4.6, "Precision and recall of each expression")
     _lines(ax, curves)
-    _unit_square(ax, "recall: part of the expression's faces found", "precision: part of the answers right")
+    _unit_square(ax, "recall", "precision")
     handles, words = _ranked(ax)
     figure.legend(handles, words, title="average precision", loc="outside right upper", alignment="left")
     return figure
@@ -59,16 +59,16 @@ def reliability(certain: Numbers, right: Numbers, error: float, certainties: Num
     """
     figure = sheet(5.6, 6.0)
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-    top.set_title("Is it as right as it is certain?")
+    top.set_title("Reliability diagram")
     top.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 3)))
     top.vlines(certain, np.minimum(certain, right), np.maximum(certain, right), color=WRONG, linewidth=5, alpha=0.35)
     top.plot(certain, right, "o-", color=RIGHT, markersize=5)
     top.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
-    top.text(0.04, 0.93, f"mean gap (ECE) {100 * error:.1f} %", weight="bold", transform=top.transAxes)
-    top.text(0.04, 0.875, "bars: the gap in each of the bins", color=MUTED, fontsize=9, transform=top.transAxes)
+    top.text(0.04, 0.93, f"calibration error (ECE) {100 * error:.1f} %", weight="bold", transform=top.transAxes)
+    top.text(0.04, 0.875, "bars: accuracy minus confidence, by bin", color=MUTED, fontsize=9, transform=top.transAxes)
     below.hist(certainties, bins=np.linspace(0, 1, 41), color=RIGHT, alpha=0.75)
     below.yaxis.set_major_locator(MaxNLocator(3, prune="lower", integer=True))
-    below.set(xlabel="certainty: the largest share", ylabel="faces")
+    below.set(xlabel="confidence: the largest probability", ylabel="faces")
     percent(top.xaxis, top.yaxis)
     return figure
 
@@ -76,7 +76,7 @@ def reliability(certain: Numbers, right: Numbers, error: float, certainties: Num
 @styled
 def coverage(part: Numbers, right: Numbers, told: Sequence[float] = (0.5, 0.7, 0.9, 1.0)) -> Figure:
     """Accuracy among the most certain ``part`` of the faces; both (N,), rising in ``part``."""
-    figure, ax = axes(6.4, 4.2, "Answering only when certain")
+    figure, ax = axes(6.4, 4.2, "Accuracy against coverage")
     start = int(np.searchsorted(part, min(0.05, part[-1])))  # of a handful of faces, accuracy says nothing
     ax.plot(part[start:], right[start:], color=RIGHT)
     for at in told:
@@ -85,7 +85,7 @@ def coverage(part: Numbers, right: Numbers, told: Sequence[float] = (0.5, 0.7, 0
         label = f"{100 * height:.1f} %"
         ax.annotate(label, (at, height), (5, 6), textcoords="offset points", weight="bold", fontsize=9)
     lowest = float(right[start:].min())
-    ax.set(xlabel="part of the faces that get an answer, the most certain first", ylabel="accuracy among them")
+    ax.set(xlabel="coverage: part of the faces, by confidence", ylabel="accuracy")
     ax.set(xlim=(0, 1.1), ylim=(max(lowest - 0.08, 0), min(float(right[start:].max()) + 0.08, 1.05)))
     percent(ax.xaxis, ax.yaxis)
     return figure

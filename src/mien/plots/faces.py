@@ -38,7 +38,7 @@ def mistakes(worst: Sequence[Mistake], columns: int = 3) -> Figure:
     rows = max(-(-len(worst) // columns), 1)
     figure = sheet(3.3 * columns, 1.3 * rows + 0.5)
     figure.suptitle(
-        "The most certain mistakes (bold: the answer), and what people said",
+        "Errors with the highest confidence (bold: prediction), and annotator votes",
         x=0.01,
         ha="left",
         fontsize=12,
@@ -72,7 +72,7 @@ def _squares(ax: Axes, votes: Mapping[str, int]) -> None:
     for place, answer in enumerate(said):
         hue = shade(answer)
         ax.add_patch(Rectangle((1.09 + 1.38 * place / len(said), 0.5), 1.38 / len(said) - 0.025, 0.13, color=hue, lw=0))
-    words = ", ".join(f"{count} {answer}" for answer, count in ranked(votes)[:3]) or "nobody was asked"
+    words = ", ".join(f"{count} {answer}" for answer, count in ranked(votes)[:3]) or "no votes"
     ax.text(1.09, 0.8, words, color=MUTED, va="center", fontsize=7.5)
 
 

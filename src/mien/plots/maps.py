@@ -19,9 +19,9 @@ _DASHES = ((0, (1, 1.5)), (0, (4, 2)), (0, (6, 2, 1, 2)))
 @styled
 def taken_away(methods: Mapping[str, Sequence[float]], baselines: Mapping[str, Sequence[float]]) -> Figure:
     """Mean share of the answer while the face is taken away, what a map points at first; the areas in the legend."""
-    figure, ax = axes(5.6, 4.4, "Taken away: the lower the better")
+    figure, ax = axes(5.6, 4.4, "Deletion: lower is better")
     _lines(ax, methods, baselines)
-    ax.set(xlabel="part of the face taken away", ylabel="share of the answer")
+    ax.set(xlabel="part of the face deleted", ylabel="probability of the prediction")
     ax.legend(loc="upper right", title="area", alignment="left")
     return figure
 
@@ -29,9 +29,9 @@ def taken_away(methods: Mapping[str, Sequence[float]], baselines: Mapping[str, S
 @styled
 def brought_back(methods: Mapping[str, Sequence[float]], baselines: Mapping[str, Sequence[float]]) -> Figure:
     """The same while it is brought back."""
-    figure, ax = axes(5.6, 4.4, "Brought back: the higher the better")
+    figure, ax = axes(5.6, 4.4, "Insertion: higher is better")
     _lines(ax, methods, baselines)
-    ax.set(xlabel="part of the face brought back", ylabel="share of the answer")
+    ax.set(xlabel="part of the face inserted", ylabel="probability of the prediction")
     ax.legend(loc="lower right", title="area", alignment="left")
     return figure
 
@@ -39,14 +39,16 @@ def brought_back(methods: Mapping[str, Sequence[float]], baselines: Mapping[str,
 @styled
 def shuffles(layers: Sequence[str], likeness: Mapping[str, Sequence[float]], most: float) -> Figure:
     """How alike each method's map is to the true one, with the weights shuffled down to each of ``layers``."""
-    figure, ax = axes(7.2, 4.0, "Does the map change when the weights are shuffled?")
+    figure, ax = axes(7.2, 4.0, "Model randomisation: similarity after shuffling the weights")
     places = np.arange(len(layers) + 1)
     for hue, (name, values) in zip(HUES, likeness.items(), strict=False):
         ax.plot(places, [1.0, *values], "o-", color=hue, markersize=4, label=name)
     ax.axhline(most, color=MUTED, linewidth=1, linestyle=(0, (4, 2)))
-    ax.annotate("a map must end below", (places[-1], most), (0, 4), textcoords="offset points", ha="right", color=MUTED)
+    ax.annotate(
+        "limit for the last value", (places[-1], most), (0, 4), textcoords="offset points", ha="right", color=MUTED
+    )
     ax.set_xticks(places, ["none", *layers], rotation=35, ha="right", rotation_mode="anchor", fontsize=8)
-    ax.set(xlabel="shuffled from the end of the network down to", ylabel="likeness to the true map", ylim=(0, 1.04))
+    ax.set(xlabel="layers shuffled, from the last one to", ylabel="similarity to the original map", ylim=(0, 1.04))
     ax.legend(loc="upper right")
     return figure
 
@@ -56,7 +58,7 @@ def agreement(table: Mapping[str, Mapping[str, float]]) -> Figure:
     """How alike the maps of two methods are, as rank correlation; blue is alike, and the depth says how much."""
     names = list(table)
     size = 1.9 + 0.62 * len(names)
-    figure, ax = axes(size + 0.2, size, "Which maps are alike")
+    figure, ax = axes(size + 0.2, size, "Similarity of the maps (rank correlation)")
     values = np.array([[table[name][other] for other in names] for name in names])
     for (row, column), value in np.ndenumerate(values):
         depth = max(float(value), 0.0)

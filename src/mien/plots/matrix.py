@@ -22,7 +22,7 @@ def confusion(counts: NDArray[np.integer[Any]], labels: Sequence[str], *, shares
     common one.
     """
     size = 2.2 + 0.62 * len(labels)
-    title = "What was answered, in percent of each row" if shares else "What was answered, in faces"
+    title = "Confusion matrix (percent of each row)" if shares else "Confusion matrix (counts)"
     figure, ax = axes(size + 0.1, size, title)
     parts = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     for (row, column), part in np.ndenumerate(parts):
@@ -51,6 +51,6 @@ def _frame(ax: Axes, labels: Sequence[str], support: NDArray[np.integer[Any]]) -
     ax.set_yticks(places, [f"{label}\n{count:,} faces" for label, count in zip(labels, support, strict=True)])
     for tick in ax.get_yticklabels():
         tick.set_linespacing(1.25)
-    ax.set(xlabel="the model answers", ylabel="the label says")
+    ax.set(xlabel="prediction", ylabel="label")
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)

@@ -21,7 +21,7 @@ _DOTS = (0, (1, 2))
 def runs(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     """Accuracy and loss of several runs against each other, by the rows of their epochs; of one, both its sides.
 
-    Whole lines are the faces held out, dotted ones the faces learned from.
+    Solid lines are validation, dotted lines training.
     """
     figure = sheet(7.2, 6.4)
     top, below = figure.subplots(2, 1, sharex=True)
@@ -35,7 +35,7 @@ def runs(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     percent(top.yaxis)
     named = [Line2D([], [], color=hue) for _, hue in zip(histories, HUES * len(histories), strict=False)]
     styles = [Line2D([], [], color=MUTED, linestyle=style) for style in ("-", _DOTS)]
-    words = [*histories, "held out", "learned from"]
+    words = [*histories, "validation", "training"]
     figure.legend([*named, *styles], words, loc="outside lower center", ncols=min(len(words), 5))
     return figure
 

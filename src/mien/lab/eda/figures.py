@@ -23,7 +23,7 @@ _DEPTH = (1.0, 0.55, 0.3, 0.2)
 @styled
 def classes(counts: Mapping[str, Sequence[int]]) -> Figure:
     """Faces of each class, a bar in its colour, the splits one behind the other from deep to light."""
-    figure, ax = axes(6.8, 3.6, "Faces of each expression")
+    figure, ax = axes(6.8, 3.6, "Number of faces of each class")
     left = np.zeros(len(EMOTIONS))
     for row, depth in zip(counts.values(), _DEPTH, strict=False):
         ax.barh(EMOTIONS, row, left=left, color=[colour(name) for name in EMOTIONS], alpha=depth, height=0.72)
@@ -34,7 +34,7 @@ def classes(counts: Mapping[str, Sequence[int]]) -> Figure:
     ax.margins(x=0.12)
     ax.grid(visible=False, axis="y")
     ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.set_xlabel(f"faces; from deep to light: {', '.join(counts)}")
+    ax.set_xlabel(f"faces; from dark to light: {', '.join(counts)}")
     return figure
 
 
@@ -50,7 +50,7 @@ def means(numbers: Numbers) -> Figure:
         _shown(places[1, column], apart[column], "RdBu_r", -reach, reach)
         _shown(places[2, column], numbers.spreads[column], "magma", 0, max(float(numbers.spreads.max()), 1.0))
         places[0, column].set_title(name, loc="center", fontsize=10, pad=5, color=INK)
-    for ax, word in zip(places[:, 0], ("mean", "mean less\nthat of all", "spread"), strict=True):
+    for ax, word in zip(places[:, 0], ("mean", "difference\nfrom all", "standard\ndeviation"), strict=True):
         ax.set_ylabel(word, rotation=0, ha="right", va="center")
     return figure
 
@@ -94,7 +94,7 @@ def _hills(
 @styled
 def answers(votes: Votes) -> Figure:
     """Of what people said of each class's faces, how much was what: a row for each label, in percent."""
-    figure, ax = axes(8.6, 4.9, "What ten people say of the faces with each label, in percent")
+    figure, ax = axes(8.6, 4.9, "Annotator votes (FER+) of the faces with each label, in percent")
     for (row, column), part in np.ndenumerate(votes.answers):
         ax.add_patch(
             Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, facecolor="none", edgecolor=GRID, linewidth=0.8)
@@ -103,7 +103,7 @@ def answers(votes: Votes) -> Figure:
         ax.add_patch(Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, facecolor=hue, alpha=part**0.7, linewidth=0))
         bold = "bold" if row == column else None
         ax.text(column + 0.5, row + 0.5, f"{100 * part:.0f}", ha="center", va="center", color=INK, weight=bold)
-    ax.set(xlim=(0, len(ANSWERS)), ylim=(len(EMOTIONS), 0), xlabel="people say", ylabel="the label says")
+    ax.set(xlim=(0, len(ANSWERS)), ylim=(len(EMOTIONS), 0), xlabel="annotator vote", ylabel="label")
     words = ["not a face" if answer == "nf" else answer for answer in ANSWERS]
     ax.set_xticks(np.arange(len(ANSWERS)) + 0.5, words, rotation=35, ha="right", rotation_mode="anchor")
     ax.set_yticks(np.arange(len(EMOTIONS)) + 0.5, EMOTIONS)
@@ -130,20 +130,20 @@ def walks(space: Space) -> Figure:
 @styled
 def scatter(space: Space) -> Figure:
     """Every face a point in its class's colour; the large points are the middles of the classes."""
-    figure, ax = axes(6.6, 5.6, "The map: axis 1 against axis 2")
+    figure, ax = axes(6.6, 5.6, "Principal components of the pixels")
     _points(ax, space.points, space.labels, 7)
     ax.set(xlabel="axis 1, standard deviations", ylabel="axis 2", aspect="equal", xlim=(-3.4, 3.4), ylim=(-3.4, 3.4))
-    figure.legend(loc="outside right upper", title="middle of", alignment="left", markerscale=0.6)
+    figure.legend(loc="outside right upper", title="mean of", alignment="left", markerscale=0.6)
     return figure
 
 
 @styled
 def sight(seen: Sight) -> Figure:
     """The same, of what a trained network says."""
-    figure, ax = axes(6.6, 5.2, "The same, after a network has looked")
+    figure, ax = axes(6.6, 5.2, "Principal components of the predictions")
     _points(ax, seen.points, seen.labels, 11)
-    ax.set(xlabel="axis 1 of its answers", ylabel="axis 2", aspect="equal")
-    figure.legend(loc="outside right upper", title="middle of", alignment="left", markerscale=0.6)
+    ax.set(xlabel="axis 1", ylabel="axis 2", aspect="equal")
+    figure.legend(loc="outside right upper", title="mean of", alignment="left", markerscale=0.6)
     return figure
 
 
