@@ -63,7 +63,7 @@ def test_a_run_is_found_by_name_and_by_path(tmp_path):
 def test_only_what_a_run_wrote_is_cleared(tmp_path):
     folder = made_run(tmp_path / "first")
     (folder / "notes.txt").write_text("mine")
-    (folder / "state.npz.part").write_text("half")
+    (folder / ".mien-0123456789ab.part").write_text("half")
     run_folder.clear(folder)
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
 

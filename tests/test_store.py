@@ -283,7 +283,7 @@ def test_an_interrupted_pull_leaves_nothing_behind(stocked, address):
 
 def test_parts_of_killed_pulls_are_swept_away_but_not_those_under_way(stocked, address):
     stocked.mkdir()
-    old, young = stocked / "yunet.onnx.0a.part", stocked / "yunet.onnx.0b.part"
+    old, young = stocked / ".mien-0a.part", stocked / ".mien-0b.part"
     for part in (old, young):
         part.write_bytes(b"part")
     os.utime(old, (0, 0))

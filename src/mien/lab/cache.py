@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 import time
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.files import atomic_path, write_atomically
 from mien.models import home
 
 #: How many data sets are remembered; each takes about as much room as its pixels.
@@ -56,23 +56,13 @@ def load(name: str) -> dict[str, NDArray] | None:
 
 def save(name: str, arrays: dict[str, NDArray]) -> None:
     """Keep the arrays, and forget those used longest ago. Where that is not possible, nothing happens."""
-    with contextlib.suppress(OSError), _whole(_folder() / f"{name}.npz") as part, part.open("wb") as file:
-        np.savez(file, **arrays)
+    with contextlib.suppress(OSError):
+        _folder().mkdir(parents=True, exist_ok=True)
+        with atomic_path(_folder() / f"{name}.npz") as part, part.open("wb") as file:
+            np.savez(file, **arrays)
     with contextlib.suppress(OSError):
         for old in sorted(_folder().glob("*.npz"), key=lambda each: -each.stat().st_mtime)[KEPT:]:
             old.unlink()
-
-
-@contextlib.contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A place to write to that becomes ``path`` when the block ends well, and is gone when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}-{secrets.token_hex(4)}.part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _folder() -> Path:
@@ -119,5 +109,6 @@ def _stamps() -> dict[str, list[Any]]:
 
 def _remember(path: str, stamped: list[Any]) -> None:
     stamps = {**_stamps(), path: stamped}
-    with contextlib.suppress(OSError), _whole(_folder() / _STAMPS) as part:
-        part.write_text(json.dumps(dict(list(stamps.items())[-64:])), "utf-8")
+    with contextlib.suppress(OSError):
+        _folder().mkdir(parents=True, exist_ok=True)
+        write_atomically(_folder() / _STAMPS, json.dumps(dict(list(stamps.items())[-64:])))

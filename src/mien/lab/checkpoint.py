@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mien.errors import LabError, OutputError
+from mien.files import temporary_path, write_atomically, write_bytes
 from mien.lab import toml
 from mien.lab.recipe import Recipe
 
@@ -49,7 +49,8 @@ def write(
     """
     facts = json.dumps({"recipe": recipe.to_table(), "history": history, "within": within and asdict(within)})
     with room(folder, len(history) - (within is None)):
-        with _part(folder / STATE, _packed([*arrays, np.array(facts)])) as part:
+        with temporary_path(folder / STATE) as part:
+            write_bytes(part, _packed([*arrays, np.array(facts)]), sync=True)
             if (folder / STATE).exists():
                 (folder / STATE).replace(folder / BEFORE)
             part.replace(folder / STATE)
@@ -59,12 +60,12 @@ def write(
 
 def write_history(folder: Path, history: list[Row]) -> None:
     """``history.csv``: a row for each epoch."""
-    write_whole(folder / HISTORY, _table(history).encode())
+    write_atomically(folder / HISTORY, _table(history).encode(), sync=True)
 
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:
     """``recipe.toml``: every setting, paths whole."""
-    write_whole(folder / RECIPE, toml.written(recipe.settled().to_table()).encode())
+    write_atomically(folder / RECIPE, toml.written(recipe.settled().to_table()).encode(), sync=True)
 
 
 def read(folder: Path, recipe: Recipe) -> tuple[list[np.ndarray], list[Row]]:
@@ -125,7 +126,7 @@ def is_torn(folder: Path) -> bool:
 def keep_best(folder: Path, model: keras.Model) -> None:
     """The weights of the best epoch so far."""
     with room(folder):
-        write_whole(folder / BEST, _packed(model.get_weights()))
+        write_atomically(folder / BEST, _packed(model.get_weights()), sync=True)
 
 
 def finish(folder: Path, model: keras.Model, keep: str = "last") -> None:
@@ -133,7 +134,7 @@ def finish(folder: Path, model: keras.Model, keep: str = "last") -> None:
     if keep == "best" and (folder / BEST).exists():
         model.set_weights(unpacked(folder / BEST))
     with room(folder):
-        write_whole(folder / WEIGHTS, _packed(model.get_weights()))
+        write_atomically(folder / WEIGHTS, _packed(model.get_weights()), sync=True)
 
 
 def load(folder: Path, model: keras.Model) -> None:
@@ -177,27 +178,6 @@ def unpacked(path: Path) -> list[np.ndarray]:
     # Opened here, because NumPy leaves a torn file open.
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return [arrays[name] for name in sorted(arrays.files)]
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """All or nothing: a reader, or a power cut, sees the old file or the new one."""
-    with _part(path, content) as part:
-        part.replace(path)
-
-
-@contextmanager
-def _part(path: Path, content: bytes) -> Iterator[Path]:
-    """The content on disk under a name beside ``path``, gone again unless it is given its own."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        yield part
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import onnx
 from numpy.typing import NDArray
 
 from mien.errors import LabError, MienError
+from mien.files import write_atomically
 from mien.lab import calibrate, checkpoint, cost, environment, nets, run_folder
 from mien.lab.calibrate import Calibration
 from mien.lab.data import PUBLIC, Faces, divide
@@ -125,7 +126,7 @@ def export(
     content, scores = as_int8(done) if eight_bit else as_half(done) if sixteen_bit else as_onnx(done)
     told = evaluate(OnnxClassifier(content), faces, split) if split else held_out_figures(content, done.kept)
     card = replace(done.card, scores=rounded({**told, **scores, **cost.of_run(run), **(notes or {})}))
-    checkpoint.write_whole(target, write_card(content, card))
+    write_atomically(target, write_card(content, card), sync=True)
     return card
 
 

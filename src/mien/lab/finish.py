@@ -12,8 +12,9 @@ import numpy as np
 
 from mien import plots
 from mien._version import __version__
+from mien.files import write_atomically
 from mien.lab import checkpoint, diagram, evaluate, export, formats, nets, run_folder, scores, sheet
-from mien.lab.checkpoint import Row, write_whole
+from mien.lab.checkpoint import Row
 from mien.lab.data import PUBLIC, Faces
 from mien.lab.events import Note, Watch
 from mien.lab.recipe import Recipe
@@ -41,17 +42,19 @@ def finish(recipe: Recipe, faces: Faces, folder: Path, tell: Watch) -> dict[str,
     figures = evaluate.figures(found)
     for_card = {key: value for key, value in figures.items() if key not in _NOT_FOR_CARDS}
     card = replace(done.card, scores=export.rounded({**for_card, **told}), recipe=recipe.to_publish())
-    write_whole(folder / run_folder.ONNX, write_card(content, card))
+    write_atomically(folder / run_folder.ONNX, write_card(content, card), sync=True)
     plain = formats.plain(done.model, done.fitted.temperatures)
     formats.save(plain, card, folder / run_folder.KERAS)
     (folder / run_folder.H5).unlink(missing_ok=True)
     if formats.fits_h5(plain):
         formats.save(plain, card, folder / run_folder.H5)
-    write_whole(folder / run_folder.CONFUSION, _confusion(found))
-    write_whole(folder / run_folder.ANSWERS, sheet.table(found).encode())
+    write_atomically(folder / run_folder.CONFUSION, _confusion(found), sync=True)
+    write_atomically(folder / run_folder.ANSWERS, sheet.table(found).encode(), sync=True)
     facts = {"mien": __version__, "model": model_facts(folder / run_folder.ONNX), **figures}
     metrics = facts | {"training": trained(recipe, history)}
-    write_whole(folder / run_folder.METRICS, (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(
+        folder / run_folder.METRICS, (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode(), sync=True
+    )
     return metrics
 
 
@@ -61,7 +64,9 @@ def _as_planned(recipe: Recipe, folder: Path) -> None:
     if there.net.views != recipe.net.views:
         planned = replace(there, net=replace(there.net, views=recipe.net.views))
         checkpoint.write_recipe(folder, planned)
-        write_whole(folder / run_folder.ARCHITECTURE, diagram.png(nets.of_recipe(planned, "float32", finished=True)))
+        write_atomically(
+            folder / run_folder.ARCHITECTURE, diagram.png(nets.of_recipe(planned, "float32", finished=True)), sync=True
+        )
 
 
 def split_of(recipe: Recipe, faces: Faces) -> str:
@@ -88,9 +93,9 @@ def draw_curves(folder: Path, history: Sequence[Row]) -> None:
     best = _ACCURACIES["held_out"] if _ACCURACIES["held_out"] in right else ""
     if right:
         figure = plots.history(right, "Accuracy, epoch by epoch", shares=True, best=best)
-        write_whole(folder / run_folder.ACCURACY, plots.png(figure))
+        write_atomically(folder / run_folder.ACCURACY, plots.png(figure), sync=True)
     if lost:
-        write_whole(folder / run_folder.LOSS, plots.png(plots.history(lost, "Loss, epoch by epoch")))
+        write_atomically(folder / run_folder.LOSS, plots.png(plots.history(lost, "Loss, epoch by epoch")), sync=True)
 
 
 def _lines(names: dict[str, str], history: Sequence[Row]) -> dict[str, list[float]]:

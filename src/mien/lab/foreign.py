@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mien.errors import LabError, MissingExtra, ModelMissing, install_command
-from mien.lab.checkpoint import write_whole
+from mien.files import temporary_path, write_atomically
 from mien.models import ModelCard, home, write_card
 from mien.models.store import RUN_FILE
 
@@ -106,8 +106,15 @@ def _refuse_without(packages: Sequence[str], path: Path) -> None:
 def _turn(
     path: Path, kept: Path, labels: Sequence[str], votes: Sequence[str], scale: str, own: ModelCard | None
 ) -> None:
-    part = kept.with_suffix(".part")
-    words = json.dumps([str(path), str(part), list(labels), list(votes), scale])
+    with temporary_path(kept) as part:
+        _convert(path, part, labels, votes, scale)
+        content = part.read_bytes()
+    write_atomically(kept, write_card(content, own) if own else content, sync=True)
+
+
+def _convert(path: Path, target: Path, labels: Sequence[str], votes: Sequence[str], scale: str) -> None:
+    """Write the model as ONNX to ``target``, in a process of its own."""
+    words = json.dumps([str(path), str(target), list(labels), list(votes), scale])
     command = [sys.executable, "-m", "mien.lab.keras_file", words]
     # TensorFlow's is the backend whose nets become ONNX, whichever the person trains with.
     done = subprocess.run(command, capture_output=True, check=False, env={**os.environ, "KERAS_BACKEND": "tensorflow"})
@@ -121,5 +128,3 @@ def _turn(
         ) from None
     if answer:
         raise LabError(*answer)
-    write_whole(kept, write_card(part.read_bytes(), own) if own else part.read_bytes())
-    part.unlink()

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import LabError, MissingExtra, install_command
-from mien.lab.checkpoint import write_whole
+from mien.files import write_atomically
 from mien.lab.foreign import CARD_INSIDE
 from mien.media.quiet import quietly
 from mien.models import ModelCard
@@ -63,7 +63,7 @@ def save(net: keras.Model, card: ModelCard, target: Path) -> None:
         part = Path(folder, f"net{target.suffix.lower()}")
         net.save(part)
         _put_card(part, card)
-        write_whole(target, part.read_bytes())
+        write_atomically(target, part.read_bytes(), sync=True)
 
 
 def _put_card(path: Path, card: ModelCard) -> None:
@@ -87,7 +87,7 @@ def write(net: keras.Model, card: ModelCard, kind: str, target: Path, faces: NDA
         refuse_if_apart(worst, kind)
         _moved(part, target)
     if kind == "tflite":
-        write_whole(target.with_name(target.name + ".json"), card.to_json().encode())
+        write_atomically(target.with_name(target.name + ".json"), card.to_json().encode(), sync=True)
     return worst
 
 
@@ -169,7 +169,7 @@ def _load_tflite(path: Path) -> Ask:
 def _moved(part: Path, target: Path) -> None:
     """Into its place, whole; a folder that was there goes first."""
     if part.is_file():
-        write_whole(target, part.read_bytes())
+        write_atomically(target, part.read_bytes(), sync=True)
         return
     with _beside(target) as new:
         shutil.copytree(part, new)

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import LabError, OutputError, nearest
+from mien.files import TEMPORARY_FILES
 from mien.lab import checkpoint
 from mien.lab.checkpoint import BEFORE, BEST, HISTORY, RECIPE, STATE, WEIGHTS, Row
 from mien.lab.recipe import Recipe
@@ -118,10 +119,16 @@ def find(name: str, home: Path = HOME) -> Run:
 
 def clear(folder: Path) -> None:
     """Takes away what a run wrote, and nothing else; the lock stays with whoever holds it."""
+    remove_temporary_files(folder)
     for name in FILES:
-        for path in (folder / name, folder / f"{name}.part"):
-            if name != LOCK:
-                path.unlink(missing_ok=True)
+        if name != LOCK:
+            (folder / name).unlink(missing_ok=True)
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Removes what processes left that were killed while they wrote; only for the process that holds the lock."""
+    for path in folder.glob(TEMPORARY_FILES):
+        path.unlink(missing_ok=True)
 
 
 def refuse_others(folder: Path, force: bool) -> None:
@@ -147,10 +154,10 @@ def refuse_finished(folder: Path) -> None:
 
 def set_aside(folder: Path) -> None:
     """Puts what a run wrote out of the way of the next one; :func:`settle` says which of them stays."""
+    remove_temporary_files(folder)
     (folder / ASIDE).mkdir(exist_ok=True)
     # The states first: where they are gone from, an interruption finds the old run aside and brings it back.
     for name in sorted(FILES, key=lambda name: name not in (checkpoint.STATE, checkpoint.BEFORE)):
-        (folder / f"{name}.part").unlink(missing_ok=True)
         if name != LOCK and (folder / name).exists():
             (folder / name).replace(folder / ASIDE / name)
 

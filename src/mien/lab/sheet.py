@@ -14,8 +14,8 @@ import numpy as np
 
 from mien import plots
 from mien.errors import OutputError
+from mien.files import write_atomically
 from mien.lab import scores
-from mien.lab.checkpoint import write_whole
 from mien.lab.data import ANSWERS, Faces
 from mien.lab.evaluate import Answers
 from mien.lab.score_page import render_evaluation_report
@@ -143,9 +143,8 @@ def _try(folder: Path) -> None:
 def written(path: Path, content: bytes) -> Path:
     """The file, whole or not at all; an OutputError where it cannot be."""
     try:
-        write_whole(path, content)
+        write_atomically(path, content, sync=True)
     except OSError as error:
-        path.with_name(path.name + ".part").unlink(missing_ok=True)
         raise _unwritable(path, error) from error
     return path
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import LabError
+from mien.files import write_atomically
 from mien.lab import checkpoint, environment, run_folder, schedule, splits
 from mien.lab.checkpoint import has_state
 from mien.lab.data import TRAINING, Faces
@@ -115,7 +116,7 @@ def _begin(recipe: Recipe, faces: Faces, folder: Path, command: str) -> None:
     drawn = diagram.png(nets.of_recipe(recipe, "float32", finished=True))
     run_folder.set_aside(folder)
     checkpoint.write_recipe(folder, recipe)
-    checkpoint.write_whole(folder / ARCHITECTURE, drawn)
+    write_atomically(folder / ARCHITECTURE, drawn, sync=True)
     _written(folder, environment.environment(recipe, faces, command))
 
 
@@ -136,12 +137,13 @@ def _resumed(told: dict[str, Any], recipe: Recipe, faces: Faces, command: str, e
 
 
 def _written(folder: Path, told: dict[str, Any]) -> None:
-    checkpoint.write_whole(folder / ENVIRONMENT, (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(folder / ENVIRONMENT, (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode(), sync=True)
 
 
 @contextmanager
 def _cleared_unless_begun(folder: Path) -> Iterator[None]:
     """A run that ends before its first state leaves nothing behind, and the run in whose place it came is back."""
+    run_folder.remove_temporary_files(folder)
     run_folder.settle(folder)
     try:
         yield

@@ -20,6 +20,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mien.errors import LabError
+from mien.files import write_atomically
 from mien.lab import checkpoint, toml
 from mien.lab.data import Faces, divide
 from mien.lab.events import Epoch, Event, Stop, Stopped, Watch
@@ -273,10 +274,10 @@ def _importance(study: optuna.Study, found: Tuned) -> dict[str, float]:
 
 
 def _write(folder: Path, found: Tuned) -> None:
-    checkpoint.write_whole(folder / TRIALS, table(found).encode())
+    write_atomically(folder / TRIALS, table(found).encode(), sync=True)
     if found.recipe and found.best and found.best.value is not None:
         head = _HEAD.format(found.best.number, len(found.trials), 100 * found.best.value, found.best.epochs)
-        checkpoint.write_whole(folder / BEST, (head + toml.written(found.recipe.settled().to_table())).encode())
+        write_atomically(folder / BEST, (head + toml.written(found.recipe.settled().to_table())).encode(), sync=True)
 
 
 _HEAD = """\

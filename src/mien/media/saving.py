@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from mien.errors import OutputError, nearest
+from mien.files import write_atomically
 from mien.media import arrays
 from mien.media.names import shown
 from mien.types import Pixels
@@ -37,20 +36,9 @@ def save(pixels: Pixels, path: str | PathLike[str]) -> None:
     """
     data = _encoded(pixels, Path(path))
     try:
-        # A link stays a link; what it points to is replaced.
-        _replace(Path(os.path.realpath(path)), data)
+        write_atomically(path, data)
     except (OSError, ValueError) as error:
         raise _not_written(path, error) from error
-
-
-def _replace(target: Path, data: bytes) -> None:
-    part = target.with_name(f".mien-{secrets.token_hex(6)}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(target)
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            part.unlink(missing_ok=True)
 
 
 def _encoded(pixels: Pixels, path: Path) -> bytes:

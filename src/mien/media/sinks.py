@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from mien.errors import OutputError, nearest
+from mien.files import temporary_path
 from mien.media.film_open import need_pyav, with_pyav
 from mien.media.names import shown
 from mien.types import Pixels
@@ -38,8 +38,11 @@ class Sink:
     shorter film. A sink that got no frame leaves nothing behind, and a file that was there as it was.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], writer: Writer, part: Path) -> None:
+    def __init__(
+        self, path: Path, size: tuple[int, int], writer: Writer, part: Path, remove_part: contextlib.ExitStack
+    ) -> None:
         self._path, self._size, self._writer, self._part = path, size, writer, part
+        self._remove_part = remove_part
         self._closed = False
         self.frames = 0
 
@@ -68,7 +71,7 @@ class Sink:
         except (OSError, ValueError) as error:
             raise _not_written(self._path, error) from error
         finally:
-            self._remove()
+            self._remove_part.close()
 
     def discard(self) -> None:
         """Leave nothing of what was written."""
@@ -83,10 +86,6 @@ class Sink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _remove(self) -> None:
-        with contextlib.suppress(OSError):
-            self._part.unlink(missing_ok=True)
 
 
 def sink(
@@ -113,16 +112,15 @@ def sink(
         )
     if WRITABLE_FILMS[suffix]:
         need_pyav(f"Writing {suffix} (H.264)", "name a .webm file, which works now")
-    real = Path(os.path.realpath(target))
-    part = real.with_name(f".mien-{secrets.token_hex(6)}{suffix}")
-    try:
-        part.touch(exist_ok=False)
-        writer = _writer(part, _even(size), rate or 25.0, sound, start)
-    except (OSError, ValueError) as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise _not_written(path, error) from error
-    return Sink(target, size, writer, part)
+    with contextlib.ExitStack() as stack:
+        try:
+            # Encoders take the container from the suffix.
+            part = stack.enter_context(temporary_path(Path(os.path.realpath(target)), suffix))
+            part.touch(exist_ok=False)
+            writer = _writer(part, _even(size), rate or 25.0, sound, start)
+        except (OSError, ValueError) as error:
+            raise _not_written(path, error) from error
+        return Sink(target, size, writer, part, stack.pop_all())
 
 
 def _writer(part: Path, size: tuple[int, int], rate: float, sound: str | PathLike[str] | None, start: float) -> Writer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import secrets
 import time
 from collections.abc import Callable, Generator, Iterable
 from http.client import HTTPException, IncompleteRead
@@ -15,6 +14,7 @@ from urllib.request import Request, urlopen
 
 from mien._version import __version__
 from mien.errors import FetchError
+from mien.files import TEMPORARY_FILES, atomic_path
 from mien.models.published import Publication
 from mien.models.seal import Seal
 
@@ -61,21 +61,17 @@ def copy(publication: Publication, source: Path) -> Generator[bytes]:
 
 def install(publication: Publication, chunks: Iterable[bytes], target: Path, progress: Progress | None = None) -> Path:
     """Write the content beside the target, verify it, and only then give it its name."""
-    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target)
-        with part.open("xb") as file:
-            found = _write(chunks, file, publication.seal.size, progress)
-        _check(publication, found)
-        part.replace(target)
+        _sweep(target.parent)
+        with atomic_path(target) as part:
+            with part.open("xb") as file:
+                found = _write(chunks, file, publication.seal.size, progress)
+            _check(publication, found)
     except OSError as error:
         happened = f"'{publication.name}' could not be written to '{target.parent}': {error.strerror or error}"
         remedy = "Make room there, or set MIEN_HOME to another folder"
         raise FetchError(happened, "Expected a folder with room that may be written to", remedy) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
     return target
 
 
@@ -132,8 +128,8 @@ def _first_line(reason: object) -> str:
     return str(reason).strip().partition("\n")[0]
 
 
-def _sweep(target: Path) -> None:
-    for part in target.parent.glob(f"{target.name}.*.part"):
+def _sweep(folder: Path) -> None:
+    for part in folder.glob(TEMPORARY_FILES):
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime > _STALE_SECONDS:
                 part.unlink()

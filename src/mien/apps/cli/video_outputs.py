@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,6 +14,7 @@ from mien.apps.cli.video import Request
 from mien.apps.film.painted import Painted
 from mien.apps.film.peaks import Peaks
 from mien.apps.film.wish import Watcher, Wish
+from mien.files import write_atomically
 from mien.media import About
 from mien.moments import Record, Told
 from mien.moments import table as tables
@@ -144,15 +143,8 @@ def _json(value: dict[str, Any]) -> str:
 
 def _whole(target: str, option: str, text: str) -> None:
     """A file whole or not at all: one that was there stays until the new one is complete."""
-    path = Path(os.path.realpath(target))
-    part = path.with_name(f".mien-{secrets.token_hex(6)}{path.suffix}")
     with told_of(target, option):
-        try:
-            part.write_text(text, encoding="utf-8", newline="\n")
-            part.replace(path)
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+        write_atomically(target, text)
 
 
 def _chosen(request: Request) -> str:

@@ -11,6 +11,7 @@ from mien.apps.desktop.bench import Bench, Choice
 from mien.apps.desktop.shots import Shot
 from mien.apps.desktop.worker import Steps
 from mien.errors import OutputError
+from mien.files import write_atomically
 from mien.types import Failure, FrameResult
 
 if TYPE_CHECKING:
@@ -75,13 +76,10 @@ def page_of(told: Explanation, shot: Shot, pixels: object) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Whole or not at all: beside its place first. What is no text in a file's name is written as escapes."""
-    beside = path.with_name(f".{path.name}.mien")
+    """Whole or not at all. What is no text in a file's name is written as escapes."""
     try:
-        beside.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-        beside.replace(path)
+        write_atomically(path, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise OutputError(
             f"'{path}' could not be written: {error.strerror or error}",
             "A folder with room that may be written to was expected",
