@@ -313,7 +313,8 @@ def test_runs_are_compared_side_by_side(runs):
     assert not page.exception
     compared = page.dataframe[1].value
     assert list(compared["model"]) == ["wide", "narrow"]
-    assert "test: significant" in said(page)
+    assert "significant" in said(page)
+    assert "not significant" not in said(page)
     assert "Drawn when the run is finished" in said(page)
     assert "net.width" in list(page.dataframe[2].value["Setting"])
 

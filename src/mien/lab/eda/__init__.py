@@ -18,9 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from mien import plots
 from mien.lab.check import Checked, check
@@ -95,7 +93,7 @@ def _figures(report: Report) -> Iterator[tuple[str, Figure]]:
         yield "people", figures.answers(report.votes)
 
 
-def _sheets(report: Report) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _sheets(report: Report) -> Iterator[tuple[str, sheets.Sheet]]:
     faces = report.source.faces
     yield "samples", sheets.samples(faces)
     yield "map_of_faces", sheets.mapped(faces.pixels[report.space.places], report.space.points)
