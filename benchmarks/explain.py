@@ -20,8 +20,8 @@ from typing import Any
 import _machine
 
 from mien import Engine, media
-from mien.explain import journey
 from mien.explain.inside import Inside
+from mien.explain.page import render_walkthrough
 
 PORTRAITS = Path(__file__).resolve().parent.parent / "examples" / "portraits.jpg"
 TARGETS = {"cam_adds_ms": 2, "occlusion_ms": 60, "rise_ms": 600, "looks_per_s": 10, "journey_ms": 1000}
@@ -68,16 +68,16 @@ def measured() -> dict[str, Any]:
         "all_layers_ms": round(over(lambda i: engine.explain(crops[i], (), "all"), 40), 1),
         "occlusion_ms": round(over(lambda i: inside.saliency(faces[i], "occlusion", "happy"), 40), 1),
         "rise_ms": round(over(lambda i: inside.saliency(faces[i], "rise", "happy"), 20), 1),
-        "journey_ms": round(over(lambda i: journey_of(engine, i + 1), 10)),
+        "journey_ms": round(over(lambda i: render_face(engine, i + 1), 10)),
         "occlusion_and_flip_ms": round(over(lambda i: engine.explain(crops[i], "occlusion"), 20), 1),
     }
 
 
-def journey_of(engine: Engine, face: int) -> str:
+def render_face(engine: Engine, face: int) -> str:
     """From the file of the picture to the whole page of one face, as ``mien explain --format html`` makes it."""
     pixels = media.picture(PORTRAITS).pixels
     [told] = engine.explain_picture(pixels, face)
-    return journey.page(told, pixels)
+    return render_walkthrough(told, pixels)
 
 
 if __name__ == "__main__":

@@ -265,7 +265,7 @@ def explain(figures: Figures) -> str:
         ("occlusion_ms", "occlusion", "ms", "<"),
         ("rise_ms", "RISE, 500 masks", "ms", "<"),
         ("looks_per_s", "`engine.look`: layers, shares and class map", "faces/s", "≥"),
-        ("journey_ms", "the journey, from the picture's file to the whole page of one face", "ms", "<"),
+        ("journey_ms", "the walkthrough page of one face, from the image file to the HTML", "ms", "<"),
         ("all_layers_ms", "activations of every layer", "ms", ""),
         ("occlusion_and_flip_ms", "occlusion, and the smallest part that changes the answer", "ms", ""),
         ("first_explanation_ms", "the first explanation, two faces found and the model opened", "ms", ""),

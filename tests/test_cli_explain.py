@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 #: Of one face, with the model that comes with mien.
 FILES = {
-    "journey.html", "explanation.json", "arrays.npz", "activations.png", "softmax.png", "where.png", "sum.png",
+    "walkthrough.html", "explanation.json", "arrays.npz", "activations.png", "softmax.png", "where.png", "sum.png",
     "kernels.png", "reach.png", "costs.png", "pooling-pooled.png", "feature-maps-stem.png", "feature-maps-together.png",
     *(f"feature-maps-stage{k}.block2.png" for k in (1, 2, 3)),
 }  # fmt: skip
@@ -85,13 +85,13 @@ def test_a_line_for_each_face_and_the_page_to_open(explain, tmp_path, capsys):
     first, second = out.splitlines()
     assert re.search(r"portraits\.jpg: face 1 looks \w+, \d+ %; \d+ % of the evidence for \w+ lies on the \w+$", first)
     assert "face 2 looks happy" in second
-    assert err == f"The journey: {tmp_path / 'out' / 'journey.html'}\n"
+    assert err == f"Walkthrough: {tmp_path / 'out' / 'walkthrough.html'}\n"
 
 
 def test_several_faces_get_a_folder_each_and_a_numbered_picture(explain, tmp_path):
     assert explain(EXAMPLES / "portraits.jpg", "-o", tmp_path / "out") == 0
     single = FILES - {"explanation.json"}
-    expected = {"explanation.json", "faces.png", "journey.html"}
+    expected = {"explanation.json", "faces.png", "walkthrough.html"}
     assert names(tmp_path / "out") == expected | {f"face-{k}/{name}" for k in (1, 2) for name in single}
     told = json.loads((tmp_path / "out" / "explanation.json").read_text("utf-8"))
     assert [face["number"] for face in told["faces"]] == [1, 2]
@@ -101,9 +101,9 @@ def test_several_faces_get_a_folder_each_and_a_numbered_picture(explain, tmp_pat
 
 def test_one_face_of_several_keeps_its_number(explain, tmp_path, capsys):
     assert explain(EXAMPLES / "portraits.jpg", "-o", tmp_path / "out", "--face", 2, "--format", "html,json") == 0
-    assert names(tmp_path / "out") == {"journey.html", "explanation.json"}
+    assert names(tmp_path / "out") == {"walkthrough.html", "explanation.json"}
     assert "face 2 looks happy" in capsys.readouterr().out
-    assert "face 2" in (tmp_path / "out" / "journey.html").read_text("utf-8")
+    assert "face 2" in (tmp_path / "out" / "walkthrough.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("form", ["html", "png", "npz", "json"])
@@ -120,7 +120,7 @@ def test_layers_by_name_and_all_of_them(explain, engine, tmp_path):
     assert explain(photo, "-o", tmp_path / "all", "--layers", "all", "--format", "png,html") == 0
     drawn = {name for name in names(tmp_path / "all") if name.startswith(("feature-maps", "pooling"))}
     assert len(drawn) == len([name for name in engine.layers if "logits" not in name]) - 2
-    assert (tmp_path / "all" / "journey.html").stat().st_size < 3_000_000
+    assert (tmp_path / "all" / "walkthrough.html").stat().st_size < 3_000_000
 
 
 def test_a_contrast_is_about_both(explain, tmp_path, capsys):
@@ -139,7 +139,7 @@ def test_several_pictures_get_a_folder_each(explain, tmp_path, capsys):
         shutil.copy(EXAMPLES / "hopper.jpg", photos / name)
     Image.open(EXAMPLES / "hopper.jpg").save(photos / "a.png")
     assert explain(photos, "-o", tmp_path / "out", "--format", "html") == 0
-    assert names(tmp_path / "out") == {"a/journey.html", "a-2/journey.html", "deep/b/journey.html"}
+    assert names(tmp_path / "out") == {"a/walkthrough.html", "a-2/walkthrough.html", "deep/b/walkthrough.html"}
     assert explain(photos / "a.jpg", photos / "deep" / "b.jpg", "-o", tmp_path / "two", "--format", "json") == 0
     assert names(tmp_path / "two") == {"a/explanation.json", "b/explanation.json"}
 
@@ -174,7 +174,7 @@ def nobody(tmp_path):
 
 def test_no_face_leaves_the_picture_and_what_to_try(explain, nobody, tmp_path, capsys):
     assert explain(nobody, "-o", tmp_path / "out") == 0
-    assert names(tmp_path / "out") == {"journey.html", "explanation.json"}
+    assert names(tmp_path / "out") == {"walkthrough.html", "explanation.json"}
     assert capsys.readouterr().out.endswith("empty.png: no face found\n")
     assert json.loads((tmp_path / "out" / "explanation.json").read_text("utf-8"))["faces"] == []
 
@@ -182,7 +182,7 @@ def test_no_face_leaves_the_picture_and_what_to_try(explain, nobody, tmp_path, c
 def test_require_face_tells_the_shell(explain, nobody, tmp_path, capsys):
     assert explain(nobody, "-o", tmp_path / "out", "--require-face") == 1
     assert "--require-face" in capsys.readouterr().err
-    assert (tmp_path / "out" / "journey.html").exists()
+    assert (tmp_path / "out" / "walkthrough.html").exists()
 
 
 # What is refused, before anything is written
@@ -258,7 +258,7 @@ def test_nothing_half_written_stays(explain, tmp_path, monkeypatch):
 def test_a_tiny_crop_and_a_model_that_cannot_be_opened(tmp_path, capsys):
     photo = picture(tmp_path / "tiny.png", 60, 8)
     assert mien("explain", photo, "-o", tmp_path / "out", "--method", "cam") == 0
-    assert names(tmp_path / "out") == {"journey.html", "explanation.json", "arrays.npz", "softmax.png", "where.png"}
+    assert names(tmp_path / "out") == {"walkthrough.html", "explanation.json", "arrays.npz", "softmax.png", "where.png"}
     told = json.loads((tmp_path / "out" / "explanation.json").read_text("utf-8"))["faces"][0]
     assert [each["method"] for each in told["maps"]] == ["occlusion"]
     assert any("graph" in note for note in told["notes"])

@@ -181,7 +181,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(clip, tmp_path):
     sources = [value for name, value in page.attributes if name in ("src", "href")]
     assert [value for value in sources if not value.startswith(("data:", "clip.webm#t="))] == []
     assert "No person is identified or stored." in text
-    assert "seen for 4.0 s" in text
+    assert "visible for 4.0 s" in text
     assert text.count("<img") == 2
     assert re.search(r"title='sad, 2\.\d s to 4\.0 s, peak \d\d", text)
 
@@ -201,7 +201,7 @@ def test_hidden_faces_show_in_no_file(clip, tmp_path):
     text = (tmp_path / "r.html").read_text()
     assert "clip.webm#" not in text
     assert "p.webm#t=" in text
-    assert "hidden faces" in text
+    assert "blurred faces" in text
 
 
 def inside(pixels):

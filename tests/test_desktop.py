@@ -393,7 +393,7 @@ def test_faces_are_hidden_in_what_is_saved_from_then_on(desk, film, tmp_path):
     assert _within(tmp_path / "hidden.webm", box) < 15 < 50 < _within(tmp_path / "clear.webm", box)
     desk.film.hidden = True
     assert max(_portraits(desk, tmp_path / "hidden.html")) < 15
-    assert "hidden faces" in (tmp_path / "hidden.html").read_text()
+    assert "blurred faces" in (tmp_path / "hidden.html").read_text()
 
 
 def _fine(pixels) -> float:

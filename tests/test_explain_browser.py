@@ -1,4 +1,4 @@
-"""The journey in a real browser: stepped through by keyboard and pointer, without a complaint and without a network."""
+"""The walkthrough page in a real browser: keyboard and pointer, no console message, no network request."""
 
 import time
 from pathlib import Path
@@ -7,8 +7,7 @@ import pytest
 
 from browser import chromium
 from mien import Engine, media
-from mien.explain import journey
-from mien.explain.journey.several import page as several
+from mien.explain.page import render_overview, render_walkthrough
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LAYERS = ["stem", "stage2.block2", "stage3.block2", "pooled"]
@@ -20,8 +19,8 @@ def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     engine, pixels = Engine.load(detector="haar"), media.picture(EXAMPLES / "portraits.jpg").pixels
     faces = engine.explain_picture(pixels, methods=("cam", "occlusion"), layers="all")
-    (folder / "journey.html").write_text(journey.page(faces[1], pixels, LAYERS), encoding="utf-8")
-    (folder / "several.html").write_text(several("portraits.jpg", pixels, faces, pixels), encoding="utf-8")
+    (folder / "walkthrough.html").write_text(render_walkthrough(faces[1], pixels, LAYERS), encoding="utf-8")
+    (folder / "several.html").write_text(render_overview("portraits.jpg", pixels, faces, pixels), encoding="utf-8")
     return folder
 
 
@@ -38,7 +37,7 @@ def page(browser, pages):
     browser.complaints.clear()
     browser.asked.clear()
     browser.open("about:blank")
-    browser.open((pages / "journey.html").as_uri())
+    browser.open((pages / "walkthrough.html").as_uri())
     return browser
 
 
@@ -118,7 +117,7 @@ def test_the_rail_leads_anywhere_and_an_address_opens_a_step(page, pages):
     assert page.ask("location.hash") == "#softmax"
     assert page.ask("document.querySelectorAll('[aria-current]').length") == 1
     page.open("about:blank")
-    page.open((pages / "journey.html").as_uri() + "#where")
+    page.open((pages / "walkthrough.html").as_uri() + "#where")
     assert shown(page) == "where"
     assert page.ask("document.querySelector('#where h2').getBoundingClientRect().top") > page.ask(
         "document.querySelector('.rail').getBoundingClientRect().bottom"
@@ -188,7 +187,7 @@ def test_without_the_script_every_step_is_on_the_page(browser, pages):
     browser.call("Emulation.setScriptExecutionDisabled", value=True)
     try:
         browser.open("about:blank")
-        browser.open((pages / "journey.html").as_uri())
+        browser.open((pages / "walkthrough.html").as_uri())
         root = browser.call("DOM.getDocument", depth=0)["root"]["nodeId"]
         found = browser.call("DOM.querySelectorAll", nodeId=root, selector="[data-step]")["nodeIds"]
         tall = [browser.call("DOM.getBoxModel", nodeId=node)["model"]["height"] for node in found]

@@ -1,4 +1,4 @@
-"""The journey: one page that holds itself, for every model and every face."""
+"""The walkthrough: one page that holds itself, for every model and every face."""
 
 import re
 from dataclasses import replace
@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from mien import Engine, media
-from mien.explain import Flip, Kernels, Placing, Regions, Saliency, journey
-from mien.explain.journey.arrival import corners
-from mien.explain.journey.scene import atlas_of
-from mien.explain.journey.several import page as several
+from mien.explain import Flip, Kernels, Placing, Regions, Saliency
+from mien.explain.page import render_overview, render_walkthrough, render_walkthrough_body
+from mien.explain.page.images import build_map_sheet, crop_corners
 from mien.types import Box, Emotions, Face, Share
 from mien.words import of_ten
 from test_explain_pictures import bare, layer
@@ -69,7 +68,7 @@ def told(engine, photo):
 
 @pytest.fixture(scope="module")
 def html(told, photo):
-    return journey.page(told, photo, ["stem", "stage2.block2", "stage3.block2", "pooled"])
+    return render_walkthrough(told, photo, ["stem", "stage2.block2", "stage3.block2", "pooled"])
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +100,7 @@ def test_it_is_well_formed_and_everything_it_points_to_is_there(html, page):
 
 
 def test_it_stays_under_three_megabytes_with_every_layer(told, photo):
-    whole = journey.page(told, photo)
+    whole = render_walkthrough(told, photo)
     assert len(whole.encode()) < 3_000_000
     assert len(Reader(whole).all("section")) > 40
 
@@ -111,7 +110,7 @@ def test_a_huge_network_and_a_huge_picture_stay_under_three_megabytes():
     layers = tuple(layer(chance.random((256, 112, 112), np.float32), f"layer{k}") for k in range(24))
     photo = chance.integers(0, 255, (3000, 4000, 3), np.uint8)
     told = bare(layers=layers, crop=chance.integers(0, 255, (224, 224, 3), np.uint8))
-    assert len(journey.page(told, photo).encode()) < 3_000_000
+    assert len(render_walkthrough(told, photo).encode()) < 3_000_000
 
 
 def test_every_step_has_a_heading_two_sentences_and_a_place_in_the_rail(html, page):
@@ -141,20 +140,20 @@ def test_who_cannot_see_is_told(page):
 def test_words_from_outside_stay_words(html):
     assert "<b>hopper" not in html
     odd = bare(emotions=Emotions((Share("<i>smirk</i>", 1.0),)), target="<i>smirk</i>", notes=("a < b",))
-    strange = journey.page(odd)
+    strange = render_walkthrough(odd)
     assert "<i>smirk" not in strange
     assert "a &lt; b" in strange
 
 
 def test_nothing_needs_a_style_attribute_so_that_strict_windows_can_show_it(told, photo):
-    body = "".join(journey.body(told, photo))
+    body = render_walkthrough_body(told, photo)
     assert " style=" not in body
     assert "<script" not in body
     assert not re.search(r"\son\w+=", body)
 
 
-def test_two_journeys_share_a_page(told, photo):
-    both = "".join([*journey.body(told, photo, ["stem"], "one-"), *journey.body(told, photo, ["stem"], "two-")])
+def test_two_walkthroughs_share_a_page(told, photo):
+    both = "".join(render_walkthrough_body(told, photo, ["stem"], prefix) for prefix in ("one-", "two-"))
     read = Reader(both)
     links = {each["href"][1:] for _, each in read.tags if each.get("href", "").startswith("#")}
     assert links <= read.ids
@@ -162,11 +161,11 @@ def test_two_journeys_share_a_page(told, photo):
 
 def test_without_the_picture_it_begins_at_the_crop(engine, told):
     alone = engine.explain(told.crop)
-    assert steps(Reader(journey.page(alone)))[0] == "crop"
+    assert steps(Reader(render_walkthrough(alone)))[0] == "crop"
 
 
 def test_a_model_that_shows_nothing_of_itself_still_has_a_way():
-    read = Reader(journey.page(bare(notes=("The model does not hand out its graph.",))))
+    read = Reader(render_walkthrough(bare(notes=("The model does not hand out its graph.",))))
     assert steps(read) == ["crop", "result"]
     assert "The model does not hand out its graph." in "".join(read.texts)
 
@@ -191,8 +190,10 @@ def test_doubt_mixture_and_poor_quality_are_told(told, photo):
     mixture = (Share("sad", 0.5), Share("neutral", 0.4))
     emotions = replace(told.emotions, uncertain="no expression stands out", mixture=mixture)
     quality = replace(told.quality, ok=False, reason="the face is blurred")
-    text = re.sub("<[^>]+>", " ", journey.page(replace(told, emotions=emotions, quality=quality), photo, ["stem"]))
-    assert "It is not sure: no expression stands out." in text
+    text = re.sub(
+        "<[^>]+>", " ", render_walkthrough(replace(told, emotions=emotions, quality=quality), photo, ["stem"])
+    )
+    assert "The prediction is uncertain: no expression stands out." in text
     assert "A mixed expression: 50\u00a0% sad and 40\u00a0% neutral." in text
     assert "Hard to judge: the face is blurred." in text
 
@@ -203,15 +204,15 @@ def test_a_contrast_and_a_flip_are_told(told, photo):
     regions = Regions("occlusion", "mean geometry", (Share("mouth", 0.7), Share("rest", 0.3)))
     changed = replace(told, maps=(signed,), regions=(regions,), target="happy", versus="sad")
     changed = replace(changed, flip=Flip(1, 2, 10, 8, 0.034, "sad", 0.51), flip_sought=True)
-    text = re.sub("<[^>]+>", " ", journey.page(changed, photo, ["stem"]))
-    assert "“happy” rather than “sad”; 70\u00a0% of it lies on the mouth" in text
-    assert "3\u00a0% of the face, and the answer becomes “sad” (51\u00a0%)" in text
+    text = re.sub("<[^>]+>", " ", render_walkthrough(changed, photo, ["stem"]))
+    assert "“happy” compared with “sad”; 70\u00a0% of the evidence is at the mouth" in text
+    assert "3\u00a0% of the face, the prediction becomes “sad” (51\u00a0%)" in text
 
 
 def test_a_map_without_evidence_says_so():
     flat = Saliency(np.zeros((48, 48), np.float32), "happy", "cam")
     told = bare(maps=(flat,), regions=(Regions("cam", "mean geometry", ()),))
-    assert "shows no evidence at all" in journey.page(told)
+    assert "shows no evidence at all" in render_walkthrough(told)
 
 
 def test_filters_of_a_colour_network_are_drawn():
@@ -219,29 +220,29 @@ def test_filters_of_a_colour_network_are_drawn():
     first = layer(chance.normal(size=(4, 20, 20)), "first")
     kernels = Kernels("first", chance.normal(size=(4, 3, 3, 3)).astype(np.float32))
     told = bare(layers=(first,), kernels=kernels, crop=chance.integers(0, 255, (40, 40, 3), np.uint8))
-    assert "filters" in steps(Reader(journey.page(told)))
+    assert "filters" in steps(Reader(render_walkthrough(told)))
 
 
 def test_dead_layers_are_left_out():
     told = bare(layers=(layer(np.zeros((4, 5, 5)), "dead", dead=4), layer(np.eye(6)[None], "alive")))
-    assert steps(Reader(journey.page(told))) == ["crop", "layer-2", "result"]
+    assert steps(Reader(render_walkthrough(told))) == ["crop", "layer-2", "result"]
 
 
 # Pieces
 
 
-def test_an_atlas_knows_where_its_maps_are():
+def test_an_sheet_knows_where_its_maps_are():
     chance = np.random.default_rng(0)
-    atlas = atlas_of(layer(chance.random((20, 6, 5))), "a", most=10, needed=[19])
-    assert 19 in atlas.channels
-    places = [tuple(map(int, atlas.box(channel).split())) for channel in atlas.channels]
+    sheet = build_map_sheet(layer(chance.random((20, 6, 5))), "a", most=10, needed=[19])
+    assert 19 in sheet.channels
+    places = [tuple(map(int, sheet.box(channel).split())) for channel in sheet.channels]
     assert len(set(places)) == len(places)
-    assert all(x + width <= atlas.size[0] and y + height <= atlas.size[1] for x, y, width, height in places)
+    assert all(x + width <= sheet.size[0] and y + height <= sheet.size[1] for x, y, width, height in places)
     assert {place[2:] for place in places} == {(5, 6)}
 
 
 def test_the_corners_of_a_leaning_crop_turn_clockwise():
-    straight, leaning = corners(Placing(10, 20, 4, 0)), corners(Placing(10, 20, 4, 90))
+    straight, leaning = crop_corners(Placing(10, 20, 4, 0)), crop_corners(Placing(10, 20, 4, 90))
     assert straight == [(10, 20), (14, 20), (14, 24), (10, 24)]
     assert np.allclose(leaning, [(14, 20), (14, 24), (10, 24), (10, 20)])
 
@@ -267,14 +268,14 @@ def test_votes_become_ten_people(votes, people):
 def test_several_faces_get_a_page_that_leads_to_each(engine):
     pixels = media.picture(EXAMPLES / "portraits.jpg").pixels
     faces = engine.explain_picture(pixels, methods=())
-    read = Reader(several("a/<i>b</i>.jpg", pixels, faces, pixels))
-    assert [each["href"] for each in read.all("a")] == ["face-1/journey.html", "face-2/journey.html"]
+    read = Reader(render_overview("a/<i>b</i>.jpg", pixels, faces, pixels))
+    assert [each["href"] for each in read.all("a")] == ["face-1/walkthrough.html", "face-2/walkthrough.html"]
     assert read.open == []
 
 
 def test_no_face_gets_a_page_with_the_picture_and_what_to_try():
     pixels = np.zeros((40, 60, 3), np.uint8)
-    html = several("empty.jpg", pixels, (), pixels)
+    html = render_overview("empty.jpg", pixels, (), pixels)
     assert "No face was found in empty.jpg" in html
     assert "--detector none" in html
     assert html.count("data:image/webp") == 1
@@ -282,27 +283,27 @@ def test_no_face_gets_a_page_with_the_picture_and_what_to_try():
 
 def test_a_face_at_the_edge_of_its_picture_is_cut_out_too(told, photo):
     cornered = replace(told, placing=Placing(-50, -40, 200, 20), face=Face(Box(-20, -10, 150, 160)))
-    assert Reader(journey.page(cornered, photo, ["stem"])).open == []
+    assert Reader(render_walkthrough(cornered, photo, ["stem"])).open == []
 
 
 def test_the_textbook_network_is_shown_with_its_flattening_and_its_dense_layer(photo):
     found = Engine.load("classic", detector="haar").explain_picture(photo, methods=())[0]
     names = [each.name for each in found.layers]
     assert names[-3:] == ["block3.pool", "dense.relu", "shares.logits"]
-    page = Reader(journey.page(found, photo))
+    page = Reader(render_walkthrough(found, photo))
     told = " ".join(" ".join(page.texts).split())
-    assert "The maps are laid out into one row of 1,152 numbers: that is called flattening." in told
+    assert "The feature maps are flattened into one vector of 1,152 values." in told
     assert "147,584" in told
-    assert told.count("Everything flows together") == 1
+    assert told.count("Dense layer: every input counts for every output") == 1
     assert page.all("svg", **{"class": "skyline columns"})
 
 
 def test_a_dense_layer_has_one_step_where_all_layers_are_shown(photo):
     found = Engine.load("classic", detector="haar").explain_picture(photo, methods=(), layers="all")[0]
-    told = " ".join(" ".join(Reader(journey.page(found, photo)).texts).split())
-    assert told.count("Everything flows together") == 1
-    assert "into one row of 1,152 numbers: that is called flattening." in told
+    told = " ".join(" ".join(Reader(render_walkthrough(found, photo)).texts).split())
+    assert told.count("Dense layer: every input counts for every output") == 1
+    assert "flattened into one vector of 1,152 values." in told
 
 
 def test_a_network_that_ends_in_pooling_has_no_dense_layer_before_the_last(told, photo):
-    assert "Everything flows together" not in journey.page(told, photo)
+    assert "Dense layer: every input counts for every output" not in render_walkthrough(told, photo)

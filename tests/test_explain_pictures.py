@@ -248,7 +248,7 @@ def test_values_stand_where_they_belong_on_a_scale():
 
 def test_drawing_needs_neither_matplotlib_nor_keras():
     code = (
-        "import sys; from mien.explain import pictures, journey; "
+        "import sys; from mien.explain import pictures, page; "
         "print([name for name in ('matplotlib', 'keras', 'tensorflow', 'pandas', 'mien.lab') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

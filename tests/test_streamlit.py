@@ -80,7 +80,7 @@ def test_nothing_of_a_photo_that_is_put_away_stays():
     page = inside_of(ASTRONAUT)
     page.button_group(key="view").set_value("Step by step").run()
     page.button_group(key="view").set_value("Softmax").run()
-    made = ("what was read", "face explained", "inside drawn", "journey")
+    made = ("what was read", "face explained", "inside drawn", "walkthrough")
     assert all(page.session_state[slot] for slot in made)
     [another] = [button for button in page.button if button.label == "Another photo"]
     another.click().run()
@@ -243,7 +243,7 @@ def test_the_way_through_the_network_can_be_saved():
     page.button_group(key="view").set_value("Step by step").run()
     assert not page.exception
     assert page.get("download_button")
-    assert "How a network reads this face" in page.session_state["journey"][1]
+    assert "How a network reads this face" in page.session_state["walkthrough"][1]
 
 
 def test_a_picture_without_a_face_has_no_inside():

@@ -230,10 +230,10 @@ def test_the_steps_come_with_a_style_and_a_script_of_their_own(page):
     page.click("[data-sample='astronaut.jpg']")
     page.wait_for_selector(".board section")
     page.click("[data-view=steps]")
-    expect(page.locator(".journey [data-step]:visible")).to_have_count(1)
-    first = page.locator(".journey [data-step]:visible h2").inner_text()
-    page.click(".journey [data-next]")
-    assert page.locator(".journey [data-step]:visible h2").inner_text() != first
+    expect(page.locator(".walkthrough [data-step]:visible")).to_have_count(1)
+    first = page.locator(".walkthrough [data-step]:visible h2").inner_text()
+    page.click(".walkthrough [data-next]")
+    assert page.locator(".walkthrough [data-step]:visible h2").inner_text() != first
     with page.expect_download() as saved:
         page.click("text=Save these steps as a page")
     assert "<!doctype html>" in saved.value.path().read_text()[:50]

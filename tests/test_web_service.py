@@ -158,13 +158,13 @@ def test_an_explanation_has_its_arrays(client):
         assert size == layer["shape"][0] * max(layer["shape"][1:] or [1]) ** 2 if len(layer["shape"]) == 3 else size > 0
 
 
-def test_the_journey_comes_as_a_page(client):
+def test_the_walkthrough_comes_as_a_page(client):
     answer = send(client, HOPPER.read_bytes(), "/api/v1/explanations?name=h.jpg", headers={"Accept": "text/html"})
     assert answer.content_type.startswith("text/html")
     assert "attachment" in answer.headers["Content-Disposition"]
     assert "h.jpg" in answer.text
     part = send(client, HOPPER.read_bytes(), "/api/v1/explanations?part=body", headers={"Accept": "text/html"})
-    assert part.text.startswith("<div class='journey'")
+    assert part.text.startswith("<div class='walkthrough'")
     assert " style=" not in part.text
 
 

@@ -23,7 +23,7 @@ Examples:
   mien explain photo.jpg -o where --method cam,occlusion,rise
   mien explain photo.jpg -o contrast --target happy --versus surprise
   mien explain photo.jpg -o layers --layers stem,stage2.block2 --format png
-  mien explain photos -o journeys --format html --format json
+  mien explain photos -o explained --format html --format json
   mien explain photo.jpg -o crop --detector none
 
 \b
@@ -110,7 +110,7 @@ def _formats(context: click.Context, option: click.Parameter, given: tuple[str, 
 def explain(context: click.Context, /, **options: Any) -> None:
     """Show what the network sees, and where it looked.
 
-    The folder receives journey.html, a page that leads the face through the network step by step;
+    The folder receives walkthrough.html, a page that shows the face in the network step by step;
     feature-maps-LAYER.png and pooling-LAYER.png, activations.png, softmax.png, where.png and a few
     more pictures; explanation.json, and every array as arrays.npz. Several faces get a folder each
     (face-1 is the largest, as numbered in faces.png), and so do several pictures.

@@ -17,12 +17,12 @@ from mien import media
 from mien.apps.cli.exciting import Examples
 from mien.apps.cli.explain import unwritable
 from mien.draw import paint
-from mien.explain import Explanation, Layer, journey, pictures
-from mien.explain.journey import several
+from mien.explain import Explanation, Layer, pictures
+from mien.explain.page import render_overview, render_walkthrough
 from mien.explain.pictures.numbers import numbered
 from mien.types import FrameResult, Pixels, Reading
 
-JOURNEY = "journey.html"
+WALKTHROUGH = "walkthrough.html"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ def write(
             _put(made, folder)
     except OSError as error:
         raise unwritable(folder, error) from error
-    return folder / JOURNEY if "html" in formats else None
+    return folder / WALKTHROUGH if "html" in formats else None
 
 
 def _put(made: Path, folder: Path) -> None:
@@ -92,8 +92,8 @@ def _all(found: Explained, folder: Path, formats: Sequence[str], examples: Examp
     if many and "png" in formats:
         media.save(_annotated(found), folder / "faces.png")
     if "html" in formats and len(found.faces) != 1:
-        page = several.page(found.source, found.pixels, found.faces, _annotated(found))
-        (folder / JOURNEY).write_text(page, encoding="utf-8")
+        page = render_overview(found.source, found.pixels, found.faces, _annotated(found))
+        (folder / WALKTHROUGH).write_text(page, encoding="utf-8")
     for told in found.faces:
         place = folder / f"face-{told.number}" if many else folder
         place.mkdir(exist_ok=True)
@@ -106,7 +106,7 @@ def _all(found: Explained, folder: Path, formats: Sequence[str], examples: Examp
 def _face(found: Explained, told: Explanation, folder: Path, formats: Sequence[str]) -> None:
     names = [layer.name for layer in found.shown(told)]
     if "html" in formats:
-        (folder / JOURNEY).write_text(journey.page(told, found.pixels, names), encoding="utf-8")
+        (folder / WALKTHROUGH).write_text(render_walkthrough(told, found.pixels, names), encoding="utf-8")
     if "png" in formats:
         for name, pixels in _pictures(found, told):
             media.save(pixels, folder / f"{name}.png")

@@ -52,7 +52,7 @@ def run(request: Request, reader: Reader) -> int:
             faceless += not found.faces
             for line in _lines(found):
                 say(line)
-            remark(f"The journey: {printable(str(page))}" if page else f"Explained: {printable(str(folder))}")
+            remark(f"Walkthrough: {printable(str(page))}" if page else f"Explained: {printable(str(folder))}")
     if request.require_face and faceless:
         remark(f"mien: {faceless:,} without a face, and --require-face was given.")
     return int(failed > 0 or (request.require_face and faceless > 0))

@@ -115,7 +115,7 @@ class Desk:
         elif kind == "picture":
             steps = outcomes.painted_into(path, ground.bench, shot)
         else:
-            steps = outcomes.journey_into(path, ground.bench, shot, self.album.face, ground.choice)
+            steps = outcomes.write_walkthrough(path, ground.bench, shot, self.album.face, ground.choice)
         ground.do(steps, lambda place: ground.say(f"Saved as {place}"), urgency=LATER)
 
     def _remember(self, path: Path) -> None:

@@ -54,7 +54,7 @@ def painted_into(path: Path, bench: Bench, shot: Shot) -> Steps:
     yield path
 
 
-def journey_into(path: Path, bench: Bench, shot: Shot, face: int, choice: Choice) -> Steps:
+def write_walkthrough(path: Path, bench: Bench, shot: Shot, face: int, choice: Choice) -> Steps:
     """In the worker: the page that leads this face through the network."""
     pixels = bench.pixels(shot.number, shot.source)
     engine = bench.engine(choice)
@@ -70,9 +70,9 @@ def page_of(told: Explanation, shot: Shot, pixels: object) -> str:
 
     import numpy as np
 
-    from mien.explain import journey
+    from mien.explain.page import render_walkthrough
 
-    return journey.page(replace(told, source=shot.name), np.asarray(pixels, np.uint8))
+    return render_walkthrough(replace(told, source=shot.name), np.asarray(pixels, np.uint8))
 
 
 def write(path: Path, text: str) -> None:

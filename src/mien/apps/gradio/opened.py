@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
 
-from mien.explain import Explanation, Layer, journey, pictures
+from mien.explain import Explanation, Layer, pictures
+from mien.explain.page import render_walkthrough
 from mien.types import Pixels
 
 #: What the methods are called, and what each does.
@@ -39,6 +40,6 @@ def network(told: Explanation) -> Iterator[tuple[Pixels, str]]:
 
 
 def steps(told: Explanation, pixels: Pixels) -> str:
-    """The journey as a page within the page, nobody to the rest of it."""
-    inner = escape(journey.page(told, pixels), quote=True)
-    return f'<iframe class="journey" title="Step by step" sandbox="allow-scripts" srcdoc="{inner}"></iframe>'
+    """The walkthrough page in a sandboxed frame, without access to the rest of the page."""
+    inner = escape(render_walkthrough(told, pixels), quote=True)
+    return f'<iframe class="walkthrough" title="Step by step" sandbox="allow-scripts" srcdoc="{inner}"></iframe>'

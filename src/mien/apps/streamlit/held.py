@@ -19,7 +19,7 @@ Made = TypeVar("Made")
 
 #: Where in the visit's state what was read is, by picture, and what was made of one face; every key begins with the
 #: key of its picture.
-READS, EXPLAINED, DRAWN, JOURNEY = "what was read", "face explained", "inside drawn", "journey"
+READS, EXPLAINED, DRAWN, WALKTHROUGH = "what was read", "face explained", "inside drawn", "walkthrough"
 
 #: Where in the visit's state the pictures are, and which face of which of them is looked into.
 _PHOTOS, _FACE = "photos in hand", "face looked into"
@@ -59,7 +59,7 @@ def forget_others() -> None:
     there = {photo.key for photo in photos()}
     read = st.session_state.get(READS, {})
     st.session_state[READS] = {key: made for key, made in read.items() if key[0] in there}
-    for slot in (EXPLAINED, DRAWN, JOURNEY):
+    for slot in (EXPLAINED, DRAWN, WALKTHROUGH):
         if slot in st.session_state and st.session_state[slot][0][0] not in there:
             forget(slot)
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mien.apps.streamlit.held import DRAWN, EXPLAINED, JOURNEY, Photo, kept
+from mien.apps.streamlit.held import DRAWN, EXPLAINED, WALKTHROUGH, Photo, kept
 from mien.engine import Engine
-from mien.explain import Explanation, Layer, journey, pictures
+from mien.explain import Explanation, Layer, pictures
+from mien.explain.page import render_walkthrough
 from mien.types import Pixels
 
 
@@ -91,12 +92,12 @@ def network(told: Explanation) -> list[Drawn]:
 
 
 def steps(engine: Engine, asked: Asked, told: Explanation) -> str:
-    """The journey, a page that stands by itself."""
+    """The walkthrough, a standalone page."""
 
     def make() -> str:
-        return journey.page(told, asked.photo.pixels(), _ends(engine))
+        return render_walkthrough(told, asked.photo.pixels(), _ends(engine))
 
-    return kept(JOURNEY, asked.key, make)
+    return kept(WALKTHROUGH, asked.key, make)
 
 
 def _ends(engine: Engine) -> list[str]:

@@ -158,7 +158,7 @@ def _steps(engine: Engine, asked: Asked, told: Explanation) -> None:
     st.download_button(
         "Save these steps as a page",
         whole,
-        "journey.html",
+        "walkthrough.html",
         "text/html",
         on_click="ignore",
         icon=":material/download:",

@@ -28,7 +28,7 @@ JSON, HTML = "application/json", "text/html"
 
 @routes.post("/explanations")
 def explain() -> Response:
-    """One picture, one face: layers, maps, evidence. As HTML it is the journey, a page that stands by itself."""
+    """One picture, one face: layers, maps, evidence. As HTML it is the walkthrough, a standalone page."""
     kind = wanted(request, [JSON, HTML])
     own, said = service(), _one(service())
     engine = engine_for(own, said.words)
@@ -37,7 +37,7 @@ def explain() -> Response:
         with stage(own.metrics, "explain"):
             told = _explained(own, engine, pixels, said)
         g.facts = {"pictures": 1, "faces": len(told)}
-        return _journey(told, pixels, said) if kind == HTML else _as_json(told, pixels, said)
+        return _walkthrough(told, pixels, said) if kind == HTML else _as_json(told, pixels, said)
 
 
 @routes.post("/looks")
@@ -102,15 +102,16 @@ def _as_json(told: tuple[Explanation, ...], pixels: Pixels, said: Asked) -> Resp
     return Response(json.dumps(body, ensure_ascii=False), content_type=JSON)
 
 
-def _journey(told: tuple[Explanation, ...], pixels: Pixels, said: Asked) -> Response:
+def _walkthrough(told: tuple[Explanation, ...], pixels: Pixels, said: Asked) -> Response:
     """The page, or with ``part=body`` what stands in it, for a page that brings its own style and script."""
-    from mien.explain import journey
+    from mien.explain.page import render_walkthrough, render_walkthrough_body
 
     if len(told) != 1:
-        raise MienError("The journey follows one face", "A face's number was expected", "Send face=1, or leave it out")
+        expected = "The number of a face was expected"
+        raise MienError("The walkthrough shows one face", expected, "Send face=1, or leave it out")
     one = replace(told[0], source=said.uploads[0].name)
     if said.words.get("part") == "body":
-        return Response("\n".join(journey.body(one, pixels)), content_type=f"{HTML}; charset=utf-8")
-    response = Response(journey.page(one, pixels), content_type=f"{HTML}; charset=utf-8")
-    response.headers["Content-Disposition"] = 'attachment; filename="journey.html"'
+        return Response(render_walkthrough_body(one, pixels), content_type=f"{HTML}; charset=utf-8")
+    response = Response(render_walkthrough(one, pixels), content_type=f"{HTML}; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="walkthrough.html"'
     return response

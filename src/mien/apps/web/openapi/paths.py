@@ -121,7 +121,7 @@ def _explanations() -> dict[str, Any]:
         _query("part", {"enum": ["body"]}, "Of HTML: only what stands in the page."),
     ]
     ok = _answer("application/json", ref("Explanations"), **{"text/html": TEXT})
-    told = "With `Accept: text/html` the journey comes: one page that leads the face through the network."
+    told = "With `Accept: text/html` the response is the walkthrough page."
     more = {"description": told, "parameters": [*asked, *_reader(), _name()], "requestBody": _body(many=False)}
     return _told("pictures", "What happens inside the network on a face", ok, (*_ALWAYS, "404", "406"), **more)
 

@@ -106,7 +106,7 @@ export function start(root, go) {
     if (view === "steps" && told) await steps();
   }
 
-  // The journey comes whole from the server, with a style and a script of its own.
+  // The server sends the whole walkthrough, with its own style sheet and script.
   async function steps() {
     const said = words(), key = JSON.stringify(said);
     if (key === stepsFor) return;
@@ -115,9 +115,9 @@ export function start(root, go) {
       const ask = { ...said, name: tab.photo.name, layers: "auto" };
       const answer = await patiently(`/api/v1/explanations?${query({ ...ask, part: "body" })}`, send(null, "text/html"));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      await style("journey.css");
+      await style("walkthrough.css");
       one("steps").replaceChildren(...page.body.childNodes, keepWhole(ask));
-      const script = el("script", { type: "module", src: `${assets()}/journey.js?${Date.now()}` });
+      const script = el("script", { type: "module", src: `${assets()}/walkthrough.js?${Date.now()}` });
       one("steps").append(script);
       stepsFor = key;
     } catch (error) {
@@ -129,7 +129,7 @@ export function start(root, go) {
   function keepWhole(ask) {
     return el("p", {}, el("button", { type: "button", onclick: async () => {
       const answer = await patiently(`/api/v1/explanations?${query(ask)}`, send(null, "text/html"));
-      const link = el("a", { href: URL.createObjectURL(await answer.blob()), download: "journey.html" });
+      const link = el("a", { href: URL.createObjectURL(await answer.blob()), download: "walkthrough.html" });
       link.click();
     } }, "Save these steps as a page"));
   }
@@ -137,9 +137,9 @@ export function start(root, go) {
   return () => { leaving?.abort(); remove(); sheet(false); };
 }
 
-// The journey's style is for its own steps; beside the dashboard it is off.
+// The style sheet of the walkthrough is disabled beside the dashboard.
 function sheet(on) {
-  const link = document.querySelector("link[href$='/journey.css']");
+  const link = document.querySelector("link[href$='/walkthrough.css']");
   if (link) link.disabled = !on;
 }
 

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, abort, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from mien.apps import samples
-from mien.explain import journey
+from mien.explain.page import walkthrough_script, walkthrough_style
 from mien.html import style_sheet
 
 routes = Blueprint("pages", __name__)
@@ -32,8 +32,8 @@ def assets() -> dict[str, bytes]:
     # One file: a page waits for one answer before it can be shown, not for two.
     found["style.css"] = f"{style_sheet()}\n{found.pop('web.css').decode()}".encode()
     found |= {f"samples/{name}": data for name, data in samples.pictures().items()}
-    found["journey.css"] = journey.style().encode()
-    found["journey.js"] = journey.script().encode()
+    found["walkthrough.css"] = walkthrough_style().encode()
+    found["walkthrough.js"] = walkthrough_script().encode()
     return found
 
 

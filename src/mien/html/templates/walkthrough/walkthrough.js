@@ -1,9 +1,9 @@
 "use strict";
-// Moves every journey on the page. Without it all steps stand there, one below the other.
-// It may run again when a window has put another journey on its page.
-for (const journey of document.querySelectorAll(".journey:not(.moving)")) {
-  const one = (name, within = journey) => within.querySelector(name);
-  const all = (name, within = journey) => [...within.querySelectorAll(name)];
+// Controls every walkthrough on the page. Without it all steps stand there, one below the other.
+// It may run again when a window has put another walkthrough on its page.
+for (const walkthrough of document.querySelectorAll(".walkthrough:not(.moving)")) {
+  const one = (name, within = walkthrough) => within.querySelector(name);
+  const all = (name, within = walkthrough) => [...within.querySelectorAll(name)];
   const steps = all("[data-step]"), links = all("[data-go]");
   const back = one("[data-back]"), next = one("[data-next]"), slider = one("[data-slider]"), live = one("[data-live]");
   let now = -1;
@@ -11,7 +11,7 @@ for (const journey of document.querySelectorAll(".journey:not(.moving)")) {
   function show(place, quiet) {
     place = Math.min(Math.max(place, 0), steps.length - 1);
     if (place === now) return;
-    journey.classList.toggle("back", place < now);
+    walkthrough.classList.toggle("back", place < now);
     now = place;
     steps.forEach((step, i) => { step.hidden = i !== place; });
     links.forEach((link, i) => i === place ? link.setAttribute("aria-current", "step") : link.removeAttribute("aria-current"));
@@ -34,7 +34,7 @@ for (const journey of document.querySelectorAll(".journey:not(.moving)")) {
   next.addEventListener("click", () => show(now + 1));
   slider.addEventListener("input", () => show(slider.value - 1));
   document.addEventListener("keydown", event => {
-    if (!journey.getClientRects().length) return;  // taken off the page, or not shown
+    if (!walkthrough.getClientRects().length) return;  // taken off the page, or not shown
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
     const way = { ArrowRight: now + 1, PageDown: now + 1, ArrowLeft: now - 1, PageUp: now - 1, Home: 0, End: steps.length - 1 }[event.key];
@@ -43,11 +43,11 @@ for (const journey of document.querySelectorAll(".journey:not(.moving)")) {
     show(way);
   });
   let from = null;
-  journey.addEventListener("touchstart", event => {
+  walkthrough.addEventListener("touchstart", event => {
     const held = event.target.closest(".lens, .maps, .probe, .scroll, .rail, input");
     from = held || event.touches.length > 1 ? null : event.touches[0];
   }, { passive: true });
-  journey.addEventListener("touchend", event => {
+  walkthrough.addEventListener("touchend", event => {
     const to = event.changedTouches[0];
     if (from && Math.abs(to.clientX - from.clientX) > 70 && Math.abs(to.clientY - from.clientY) < 50) show(now + (to.clientX < from.clientX ? 1 : -1));
     from = null;
@@ -141,7 +141,7 @@ for (const journey of document.querySelectorAll(".journey:not(.moving)")) {
     for (const [name, value] of Object.entries(values)) element.setAttribute(name, value);
   }
 
-  journey.classList.add("moving");
+  walkthrough.classList.add("moving");
   show(Math.max(steps.findIndex(step => "#" + step.id === location.hash), 0), true);
   if (location.hash) window.scrollTo({ top: 0, behavior: "instant" });  // an address scrolls to its step, under the rail
   window.addEventListener("hashchange", () => show(steps.findIndex(step => "#" + step.id === location.hash)));
