@@ -60,12 +60,12 @@ def write(
 
 def write_history(folder: Path, history: list[Row]) -> None:
     """``history.csv``: a row for each epoch."""
-    write_atomically(folder / HISTORY, _table(history).encode(), sync=True)
+    write_atomically(folder / HISTORY, _table(history), sync=True)
 
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:
     """``recipe.toml``: every setting, paths whole."""
-    write_atomically(folder / RECIPE, toml.written(recipe.settled().to_table()).encode(), sync=True)
+    write_atomically(folder / RECIPE, toml.written(recipe.settled().to_table()), sync=True)
 
 
 def read(folder: Path, recipe: Recipe) -> tuple[list[np.ndarray], list[Row]]:

@@ -49,12 +49,10 @@ def finish(recipe: Recipe, faces: Faces, folder: Path, tell: Watch) -> dict[str,
     if formats.fits_h5(plain):
         formats.save(plain, card, folder / run_folder.H5)
     write_atomically(folder / run_folder.CONFUSION, _confusion(found), sync=True)
-    write_atomically(folder / run_folder.ANSWERS, sheet.table(found).encode(), sync=True)
+    write_atomically(folder / run_folder.ANSWERS, sheet.table(found), sync=True)
     facts = {"mien": __version__, "model": model_facts(folder / run_folder.ONNX), **figures}
     metrics = facts | {"training": trained(recipe, history)}
-    write_atomically(
-        folder / run_folder.METRICS, (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode(), sync=True
-    )
+    write_atomically(folder / run_folder.METRICS, (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"), sync=True)
     return metrics
 
 

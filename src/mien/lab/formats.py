@@ -87,7 +87,7 @@ def write(net: keras.Model, card: ModelCard, kind: str, target: Path, faces: NDA
         refuse_if_apart(worst, kind)
         _moved(part, target)
     if kind == "tflite":
-        write_atomically(target.with_name(target.name + ".json"), card.to_json().encode(), sync=True)
+        write_atomically(target.with_name(target.name + ".json"), card.to_json(), sync=True)
     return worst
 
 

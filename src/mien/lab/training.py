@@ -137,7 +137,7 @@ def _resumed(told: dict[str, Any], recipe: Recipe, faces: Faces, command: str, e
 
 
 def _written(folder: Path, told: dict[str, Any]) -> None:
-    write_atomically(folder / ENVIRONMENT, (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode(), sync=True)
+    write_atomically(folder / ENVIRONMENT, (json.dumps(told, indent=1, ensure_ascii=False) + "\n"), sync=True)
 
 
 @contextmanager

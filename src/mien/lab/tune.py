@@ -274,10 +274,10 @@ def _importance(study: optuna.Study, found: Tuned) -> dict[str, float]:
 
 
 def _write(folder: Path, found: Tuned) -> None:
-    write_atomically(folder / TRIALS, table(found).encode(), sync=True)
+    write_atomically(folder / TRIALS, table(found), sync=True)
     if found.recipe and found.best and found.best.value is not None:
         head = _HEAD.format(found.best.number, len(found.trials), 100 * found.best.value, found.best.epochs)
-        write_atomically(folder / BEST, (head + toml.written(found.recipe.settled().to_table())).encode(), sync=True)
+        write_atomically(folder / BEST, (head + toml.written(found.recipe.settled().to_table())), sync=True)
 
 
 _HEAD = """\
