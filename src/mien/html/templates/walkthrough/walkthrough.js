@@ -1,6 +1,6 @@
 "use strict";
-// Controls every walkthrough on the page. Without it all steps stand there, one below the other.
-// It may run again when a window has put another walkthrough on its page.
+// Controls every walkthrough on the page. Without it all steps are on the page, one below the other.
+// It may run again after another walkthrough was put on the page.
 for (const walkthrough of document.querySelectorAll(".walkthrough:not(.moving)")) {
   const one = (name, within = walkthrough) => within.querySelector(name);
   const all = (name, within = walkthrough) => [...within.querySelectorAll(name)];
