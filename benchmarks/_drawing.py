@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.types import Box, Pixels
+from mien.results import Box, Pixels
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 #: Where the faces of the two free portraits are, looked at by eye: eyebrows to chin, cheek to cheek.
@@ -55,8 +55,8 @@ def _from_csv(path: Path, usage: str) -> Faces:
 
 def held_out(path: Path) -> Faces:
     """Training faces that the embedded model never saw: what may be tuned on."""
-    from mien.lab.data import hold_out
-    from mien.lab.data import read as read_data
+    from mien.datasets.dataset import hold_out
+    from mien.datasets.dataset import read as read_data
 
     data = read_data(path)
     kept = hold_out(data, 1500)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from _drawing import PORTRAITS, background, portrait
 
-from mien.types import Pixels
+from mien.results import Pixels
 
 
 def empty(seed: int, drawn: int = 150, parts: int = 30) -> Iterator[Pixels]:

@@ -13,9 +13,9 @@ import numpy as np
 from _drawing import PORTRAITS, background, portrait
 from numpy.typing import NDArray
 
-from mien.media import About, Choice, Frame
-from mien.media.film import ALL
-from mien.types import Box, Pixels
+from mien.results import Box, Pixels
+from mien.video import Frame, FrameSelection, VideoInfo
+from mien.video.frames import ALL
 
 SIZE, RATE = (640, 360), 25.0
 #: How much of a portrait goes along with its face, in faces: to the left and right, above, below.
@@ -103,10 +103,10 @@ class Drawn:
     def __init__(self, scene: Scene, seed: int = 0) -> None:
         self.scene, self._seed = scene, seed
         count = round(scene.seconds * RATE)
-        self.about = About(scene.name, SIZE, RATE, scene.seconds, count)
+        self.about = VideoInfo(scene.name, SIZE, RATE, scene.seconds, count)
         self.truth: dict[int, list[True_]] = {}
 
-    def frames(self, choice: Choice = ALL) -> Generator[Frame]:
+    def frames(self, choice: FrameSelection = ALL) -> Generator[Frame]:
         turn = choice.turns()
         for index in range(self.about.frames or 0):
             if turn(index, index / RATE):

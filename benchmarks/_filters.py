@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.moments import steady
+from mien.video import smoothing
 
 Floats = NDArray[np.float64]
 Shown = tuple[Floats, NDArray[np.int64]]
@@ -73,11 +73,11 @@ def hidden_markov(shares: Floats, length: float, rate: float, power: float) -> S
 
 def since_change(shares: Floats, length: float) -> Shown:
     """What mien does."""
-    filtered, leader, values, named = steady.Filter(), -1, [], []
+    filtered, leader, values, named = smoothing.Filter(), -1, [], []
     for number, each in enumerate(shares):
         value = filtered.step(each, number * length)
-        leader = steady._leader(value, leader)
-        values.append(steady._led(value, leader))
+        leader = smoothing._leader(value, leader)
+        values.append(smoothing._led(value, leader))
         named.append(leader)
     return np.array(values), np.array(named)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mien.types import Box, Face
+from mien.results import Box, Face
 
 
 def same(found: Box, drawn: Box) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 start = time.perf_counter()
 from mien import Engine  # noqa: E402
-from mien.media import picture  # noqa: E402
+from mien.images import load_image  # noqa: E402
 
 DETECTOR = sys.argv[2]
 photos = sorted(Path(sys.argv[1]).glob("*.jpg"))
@@ -37,7 +37,7 @@ known = Known()
 judging = Engine(engine._classifier, known)
 spent = 0.0
 for known.turn, path in enumerate(photos):
-    pixels = picture(path).pixels
+    pixels = load_image(path).pixels
     start = time.perf_counter()
     judging.read(pixels)
     spent += time.perf_counter() - start

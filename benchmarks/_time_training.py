@@ -43,18 +43,20 @@ def mien_step(precision: str, augmented: bool) -> Callable[[], object]:
     """The step that ``mien train`` takes, with its running average, decay and label smoothing."""
     import keras
 
-    from mien.lab import nets, steps
-    from mien.lab.descent import Descent
-    from mien.lab.objective import Objective
-    from mien.lab.recipe import PLAIN, Augment, Fit, Net, Recipe
+    from mien.training import backends, networks
+    from mien.training.loss import Objective
+    from mien.training.optimizer import Descent
+    from mien.training.recipe import PLAIN, Augment, Fit, Net, Recipe
 
     net = Net(name="vgg", width=WIDTHS[0], depth=(2, 2, 2, 2), dropout=0.0, votes=False, crop=False)
     recipe = Recipe(net=net, augment=Augment() if augmented else PLAIN, fit=Fit(decay=DECAY))
-    model, average = (nets.of_recipe(recipe, {"bfloat16": "mixed_bfloat16"}.get(precision, precision)) for _ in "ab")
+    model, average = (
+        networks.of_recipe(recipe, {"bfloat16": "mixed_bfloat16"}.get(precision, precision)) for _ in "ab"
+    )
     descent = Descent(recipe, model.trainable_variables)
     descent.optimizer.learning_rate.assign(RATE)
     seed, objective = keras.random.SeedGenerator(0), Objective(recipe, np.ones(7, np.float32))
-    step = steps.of_backend().step(steps.Learner(model, average, objective, descent, seed))
+    step = backends.of_backend().step(backends.Learner(model, average, objective, descent, seed))
     parts = [FACES, np.eye(7, dtype=np.float32)[LABELS], np.zeros((BATCH, 8), np.float32)]
     return lambda: np.asarray(step(parts, 0.999, augmented))
 

@@ -14,15 +14,15 @@ from typing import Any
 
 import cv2
 
-from mien import Engine, media
+from mien import Engine, video
 from mien.draw import paint
-from mien.faces.follow import Follower, Searcher, Strides
-from mien.media import film_open
+from mien.video import readers
+from mien.video.tracker import Follower, Searcher, Strides
 
 
 def main() -> None:
     if os.environ.get("MIEN_BENCHMARK_WITHOUT") == "av":
-        film_open.find_spec = lambda name: None
+        readers.find_spec = lambda name: None
     film, detector, how, *output = sys.argv[1:]
     engine = Engine.load(detector=detector, **({"threads": 1} if how == "shares" else {}))
     told = shares(engine, film, *output) if how == "shares" else whole(engine, film, how, *output)
@@ -32,8 +32,8 @@ def main() -> None:
 def whole(engine: Engine, film: str, how: str, output: str = "") -> dict[str, Any]:
     """From the opened film to the last moment, as a caller does it."""
     start, frames, faces = time.perf_counter(), 0, 0
-    about = media.film(film).about
-    with media.sink(output, about.size, about.rate) if output else nullcontext() as out:
+    about = video.open_video(film).about
+    with video.open_writer(output, about.size, about.rate) if output else nullcontext() as out:
         for moment in engine.watch(film, frames=bool(output)):
             frames, faces = frames + 1, faces + len(moment.result)
             if out is not None:
@@ -60,11 +60,11 @@ def shares(engine: Engine, film: str, output: str) -> dict[str, float]:
     """Processor time of each stage, one after the other on one thread: milliseconds a frame."""
     cv2.setNumThreads(1)
     spent: Counter[str] = Counter()
-    opened = media.film(film)
+    opened = video.open_video(film)
     searcher = Searcher(engine._detector)
     strides: Strides[Any] = Strides(Follower(engine._detector, searcher))
     frames = 0
-    with media.sink(output, opened.about.size, opened.about.rate) as out:
+    with video.open_writer(output, opened.about.size, opened.about.rate) as out:
         for frame in timed(spent, "decoding", opened.frames()):
             frames += 1
             with clock(spent, "searching whole frames"):

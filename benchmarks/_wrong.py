@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mien import plots
+from mien.datasets import synthetic
 from mien.engine import Engine
+from mien.evaluation.robustness import CORRUPTIONS
 from mien.faces.crop import as_input, cut
-from mien.lab import drawn
-from mien.lab.corruptions import CORRUPTIONS
+from mien.images import load_image
 from mien.labels import colour
-from mien.media import picture
 from mien.models import load_classifier, locate
 from mien.plots.style import MUTED, sheet, styled
 
@@ -40,10 +40,10 @@ def faces(engine: Engine) -> list[NDArray[np.uint8]]:
     """Gray crops (48, 48) of the two portraits as the engine cuts them, and a drawn face that should look happy."""
     crops = []
     for file in ("astronaut.jpg", "hopper.jpg"):
-        pixels = picture(EXAMPLES / file).pixels
+        pixels = load_image(EXAMPLES / file).pixels
         face = engine.read(pixels).readings[0].face
         crops.append(as_input(cut(pixels, face, engine._framing, 48)[None], 48, "gray")[0, ..., 0])
-    return [*crops, drawn.faces(4, seed=2).pixels[3]]
+    return [*crops, synthetic.draw_faces(4, seed=2).pixels[3]]
 
 
 @styled

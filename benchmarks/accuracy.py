@@ -19,14 +19,14 @@ from typing import Any
 import _machine
 import numpy as np
 
-from mien.lab import data
-from mien.lab import evaluate as sheet
-from mien.lab.groups import by_group, estimated
-from mien.lab.nothing import uncertain
-from mien.lab.recipe import Recipe
-from mien.lab.robustness import robustness
-from mien.models import OnnxClassifier, load_classifier, locate, wire
-from mien.models.file import GRAPH
+from mien.datasets import dataset
+from mien.datasets.non_faces import uncertain
+from mien.evaluation import evaluate
+from mien.evaluation.groups import by_group, estimated
+from mien.evaluation.robustness import robustness
+from mien.models import OnnxClassifier, load_classifier, locate, protobuf
+from mien.models.onnx_file import GRAPH
+from mien.training.recipe import Recipe
 
 
 def main() -> None:
@@ -36,15 +36,15 @@ def main() -> None:
     words.add_argument("--looks", type=int, default=1, help="how often PublicTest was looked at, this time counted")
     words.add_argument("--to", help="the name of the result file; else accuracy- and the model's")
     given = words.parse_args()
-    path, faces = locate(given.model), data.read(given.data)
+    path, faces = locate(given.model), dataset.read(given.data)
     figures = {"looks": given.looks, **measured(path, faces)}
     print(_machine.write(given.to or f"accuracy-{given.model}", figures))
 
 
-def measured(path: Path, faces: data.Faces) -> dict[str, Any]:
+def measured(path: Path, faces: dataset.Faces) -> dict[str, Any]:
     classifier = load_classifier(path, threads=1)
     card = classifier.card
-    _, kept = data.divide(Recipe.from_table(dict(card.recipe)), faces)
+    _, kept = dataset.divide(Recipe.from_table(dict(card.recipe)), faces)
     shares = classifier.run(kept.pixels[..., None]).shares
     seen, missing = estimated(kept.pixels)
     return {
@@ -56,7 +56,7 @@ def measured(path: Path, faces: data.Faces) -> dict[str, Any]:
         },
         "multiply_adds": card.multiply_adds,
         "one_face_one_core_ms": milliseconds(classifier, faces.pixels[:1, ..., None]),
-        "public": sheet.figures(sheet.answers(classifier, faces)),
+        "public": evaluate.figures(evaluate.answers(classifier, faces)),
         "certain_on_held_out": float(np.mean(shares.max(1) >= card.uncertain_below)),
         "uncertain_of_nothing": uncertain(classifier),
         "held_out_spoilt": [asdict(row) for row in robustness(classifier, kept)],
@@ -67,7 +67,7 @@ def measured(path: Path, faces: data.Faces) -> dict[str, Any]:
 
 def graph_hash(path: Path) -> str:
     """Of the network alone: the card around it may be told more later, and that changes no figure."""
-    fields = wire.fields(path.read_bytes())
+    fields = protobuf.fields(path.read_bytes())
     return hashlib.sha256(next(field.content for field in fields if field.number == GRAPH)).hexdigest()
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import _machine
 
 from mien.models import ModelCard, available, locate, write_card
-from mien.models.seal import WEIGHTS, seal, seals
+from mien.models.checksums import WEIGHTS, seal, seals
 
 
 def main() -> None:
@@ -47,9 +47,9 @@ def arguments() -> argparse.Namespace:
 
 
 def measured(data: str, models: list[str], count: int) -> dict[str, Any]:
-    from mien.lab.audit import audit, drawn_faces
-    from mien.lab.audit_sheet import text
-    from mien.lab.sources import read
+    from mien.datasets.loading import read
+    from mien.evaluation.map_audit import audit, drawn_faces
+    from mien.evaluation.map_audit_report import text
 
     pixels = drawn_faces(read(data).faces, "public", count)
     figures = {}
@@ -80,7 +80,7 @@ def is_current(name: str, figures: dict[str, Any]) -> bool:
 
 def into_card(name: str, figures: dict[str, Any]) -> None:
     """The audit joins the scores on the card; all else in the file stays byte by byte."""
-    from mien.lab.audit_sheet import for_card
+    from mien.evaluation.map_audit_report import for_card
 
     path = Path(WEIGHTS, f"{name}.onnx")
     if not is_current(name, figures):

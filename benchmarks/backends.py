@@ -21,7 +21,7 @@ from typing import Any
 
 import _machine
 
-TRIED = Path(__file__).resolve().parent.parent / "tests" / "one_backend.py"
+TRIED = Path(__file__).resolve().parent.parent / "tests" / "support" / "one_backend.py"
 BACKENDS = ("tensorflow", "torch", "jax")
 
 

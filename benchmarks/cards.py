@@ -18,7 +18,7 @@ import _wrong
 from tables import RESULTS, ROOT, origin, percent, table, times
 
 from mien.models import ModelCard
-from mien.models.seal import WEIGHTS, seals
+from mien.models.checksums import WEIGHTS, seals
 
 PAGES = ROOT / "docs" / "models"
 PICTURES = ROOT / "docs" / "images"

@@ -25,7 +25,7 @@ TIMES = 5
 _READ = """
 import json, resource, sys, time
 begun = time.perf_counter()
-from mien.lab.sources import read
+from mien.datasets.loading import read
 ready = time.perf_counter()
 faces = read(sys.argv[1]).faces
 done = time.perf_counter()

@@ -21,11 +21,11 @@ from _matching import same
 from numpy.typing import NDArray
 
 from mien import Engine
-from mien.faces import Detector, load_detector
-from mien.faces.opencv import Cascades, Haar
-from mien.faces.scan import scan
+from mien.faces.detectors import Detector, load_detector
+from mien.faces.opencv_detectors import Cascades, Haar
+from mien.faces.tiling import scan
 from mien.models import load_classifier, locate
-from mien.types import Box, Pixels
+from mien.results import Box, Pixels
 
 
 def placed(rng: np.random.Generator, name: str, width: float) -> Scene:

@@ -19,8 +19,8 @@ from typing import Any
 
 import _machine
 
-from mien import Engine, media
-from mien.explain.inside import Inside
+from mien import Engine, images
+from mien.explain.explainer import Inside
 from mien.explain.page import render_walkthrough
 
 PORTRAITS = Path(__file__).resolve().parent.parent / "examples" / "portraits.jpg"
@@ -75,7 +75,7 @@ def measured() -> dict[str, Any]:
 
 def render_face(engine: Engine, face: int) -> str:
     """From the file of the picture to the whole page of one face, as ``mien explain --format html`` makes it."""
-    pixels = media.picture(PORTRAITS).pixels
+    pixels = images.load_image(PORTRAITS).pixels
     [told] = engine.explain_picture(pixels, face)
     return render_walkthrough(told, pixels)
 

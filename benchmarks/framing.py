@@ -28,10 +28,11 @@ from _machine import write
 from _matching import matching
 from numpy.typing import NDArray
 
-from mien.faces import Detector, crop, load_detector
+from mien.faces import crop
 from mien.faces.crop import FRAMINGS, as_input, cut, slope
+from mien.faces.detectors import Detector, load_detector
 from mien.models import Classifier, load_classifier, locate
-from mien.types import Box, Pixels
+from mien.results import Box, Pixels
 
 Show = Callable[[np.random.Generator, NDArray[np.uint8]], Scene]
 

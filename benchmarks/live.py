@@ -24,10 +24,10 @@ import numpy as np
 from _drawing import portrait
 from _machine import write
 
-from mien import Engine, media
-from mien.apps.live.watching import Watching
-from mien.apps.live.window import open_window, show
-from mien.faces import load_detector
+from mien import Engine, video
+from mien.apps.desktop.live_window import open_window, show
+from mien.apps.session.live_camera import Watching
+from mien.faces.detectors import load_detector
 from mien.models import load_classifier, locate
 
 SIZE, FPS, SECONDS = (640, 480), 30, 14
@@ -82,7 +82,7 @@ def shown(film: Path, detector: str, yunet: Path, inside: bool) -> dict[str, Any
     engine = Engine(load_classifier(locate("base"), threads=1), load_detector(detector, yunet=yunet, threads=1))
     root = open_window()
     began, processor = time.monotonic(), time.process_time()
-    with media.camera(film) as camera, Watching(engine, camera) as watching:
+    with video.open_camera(film) as camera, Watching(engine, camera) as watching:
         delays, looks = show(root, watching, engine, inside=inside)
         passed, view = time.monotonic() - began, watching.newest()
     assert view is not None

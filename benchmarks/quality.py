@@ -22,11 +22,11 @@ from _machine import write
 from _matching import matching
 from numpy.typing import NDArray
 
-from mien.faces import load_detector
 from mien.faces.crop import FRAMINGS, as_input, cut
+from mien.faces.detectors import load_detector
 from mien.faces.quality import NOSE, Signs, judge, signs
 from mien.models import Classifier, load_classifier, locate
-from mien.types import Box, Face
+from mien.results import Box, Face
 
 Gray = NDArray[np.uint8]
 LOST = 0.10

@@ -20,9 +20,9 @@ from typing import Any
 from _machine import HERE, write
 from tables import times
 
-from mien.lab import run_folder
-from mien.lab.recipe import Recipe
-from mien.lab.run_folder import FINISHED, Run
+from mien.training import run_folder
+from mien.training.recipe import Recipe
+from mien.training.run_folder import FINISHED, Run
 
 RECIPES = HERE.parent / "recipes"
 

@@ -14,29 +14,33 @@ from pathlib import Path
 
 import _machine
 
-from mien.lab import data, foreign, robustness_report
-from mien.lab.groups import by_group, estimated
-from mien.lab.robustness import Held, hold
+from mien.datasets import dataset
+from mien.evaluation import robustness_report
+from mien.evaluation.groups import by_group, estimated
+from mien.evaluation.robustness import Held, hold
+from mien.export import keras_import
 from mien.labels import EMOTIONS
 from mien.models import load_classifier, locate
-from mien.models.seal import seals
+from mien.models.checksums import seals
 
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("data", type=Path, help="fer2013.csv or fer2013.npz")
     words.add_argument("--rival", action="append", default=[], metavar="NAME=FILE")
-    words.add_argument("--scale", choices=foreign.SCALES, default="0-1", help="of the pixels that Keras files take")
+    words.add_argument(
+        "--scale", choices=keras_import.SCALES, default="0-1", help="of the pixels that Keras files take"
+    )
     words.add_argument("--split", choices=["public", "validation"], default="public")
     given = words.parse_args()
     paths = {name: locate(name) for name in seals()}
     paths |= {name: opened(Path(file), given.scale) for name, _, file in (word.partition("=") for word in given.rival)}
-    held = hold([load_classifier(path) for path in paths.values()], data.read(given.data), given.split, told)
+    held = hold([load_classifier(path) for path in paths.values()], dataset.read(given.data), given.split, told)
     print(_machine.write("robustness", robustness_report.figures(report(tuple(paths), held))))
 
 
 def opened(path: Path, scale: str) -> Path:
-    return foreign.as_onnx(path, labels=EMOTIONS, scale=scale) if foreign.is_keras(path) else path
+    return keras_import.as_onnx(path, labels=EMOTIONS, scale=scale) if keras_import.is_keras(path) else path
 
 
 def report(names: tuple[str, ...], held: list[Held]) -> robustness_report.Report:

@@ -20,9 +20,9 @@ from _matching import same
 from numpy.typing import NDArray
 
 from mien import Engine
-from mien.faces import load_detector
+from mien.faces.detectors import load_detector
 from mien.models import load_classifier, locate
-from mien.types import Box
+from mien.results import Box
 
 
 class Answers(NamedTuple):

@@ -1,4 +1,4 @@
-"""How steady a film's labels are, and how late they follow a real change: the filter in ``mien.moments.steady``.
+"""How steady a film's labels are, and how late they follow a real change: the filter in ``mien.video.smoothing``.
 
 Held-out faces become sequences with known change points (``_sequences.py``). Every way of steadying is set on one half
 of the people; what is told is the other half: how often what is shown changes where nothing does, and how long after a
@@ -24,11 +24,11 @@ from _sequences import Sequence, changing, still
 from numpy.typing import NDArray
 
 from mien.engine import Engine
-from mien.faces import load_detector
+from mien.faces.detectors import load_detector
 from mien.labels import EMOTIONS
 from mien.models import Classifier, load_classifier, locate
-from mien.moments.baseline import USUAL
-from mien.moments.steady import LEAD
+from mien.video.baseline import USUAL
+from mien.video.smoothing import LEAD
 
 PEOPLE, STILL, SHOT, FPS = 60, 10.0, 2.5, 30.0
 CLEAR, IN_TIME = 0.15, 0.2

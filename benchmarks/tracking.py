@@ -18,10 +18,9 @@ import numpy as np
 from _films import Drawn, Scene, scenes
 from _matching import same
 
-from mien.faces import Detector, load_detector
-from mien.faces.assign import assign
-from mien.faces.cores import one_core_each
-from mien.faces.follow import Follower, People, Searcher, Strides
+from mien.concurrency import one_core_each
+from mien.faces.detectors import Detector, load_detector
+from mien.video.tracker import Follower, People, Searcher, Strides, assign
 
 #: Someone of whom less shows need not be found, and may be.
 SHOWS = 0.5

@@ -19,10 +19,11 @@ from typing import Any
 import _machine
 import numpy as np
 
-from mien.lab import data, drawn, fit
-from mien.lab.data import TRAINING, Faces, hold_out
-from mien.lab.events import Epoch
-from mien.lab.recipe import Data, Fit, Loss, Net, Recipe
+from mien.datasets import dataset, synthetic
+from mien.datasets.dataset import TRAINING, Faces, hold_out
+from mien.training import loop
+from mien.training.events import Epoch
+from mien.training.recipe import Data, Fit, Loss, Net, Recipe
 
 NET = Net(width=16, depth=(1, 1, 1), dropout=0.0)
 #: Faces with labels; the rest of Training, without them, is for the voters' task.
@@ -40,12 +41,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     options = parser.parse_args()
-    labelled, rest = parted(data.read(options.data))
+    labelled, rest = parted(dataset.read(options.data))
     voters = replace(FIRST, loss=Loss(soft=1.0))
     with tempfile.TemporaryDirectory() as name:
         told = {
             "nothing": learned(THEN, labelled, Path(name, "scratch")),
-            "the drawn faces": after(FIRST, drawn.faces(7000), labelled, Path(name, "drawn")),
+            "the drawn faces": after(FIRST, synthetic.draw_faces(7000), labelled, Path(name, "drawn")),
             "what FER+ voters say": after(voters, rest, labelled, Path(name, "voters")),
         }
     figures = {"held_out": told, "labelled": len(labelled) - HELD_OUT, "others": len(rest)}
@@ -60,14 +61,14 @@ def parted(faces: Faces) -> tuple[Faces, Faces]:
 
 
 def after(first: Recipe, faces: Faces, labelled: Faces, folder: Path) -> list[float]:
-    fit.fit(first, faces, folder / "first")
+    loop.fit(first, faces, folder / "first")
     return learned(replace(THEN, net=replace(NET, weights=str(folder / "first"))), labelled, folder / "then")
 
 
 def learned(recipe: Recipe, faces: Faces, folder: Path) -> list[float]:
     """Accuracy on the held-out faces after each epoch."""
     told: list[Any] = []
-    fit.fit(recipe, faces, folder, watch=told.append)
+    loop.fit(recipe, faces, folder, watch=told.append)
     return np.round([event.row["held_out"] for event in told if isinstance(event, Epoch)], 4).tolist()
 
 

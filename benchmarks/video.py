@@ -24,7 +24,7 @@ import _machine
 from _films import RATE, SIZE, Drawn, scenes
 from speed import install_yunet, two_cores
 
-from mien import media
+from mien import video
 
 HERE = Path(__file__).resolve().parent
 TARGETS = {"yunet": 150, "yunet_aim": 250, "haar": 100, "yunet_annotated": 80, "peak_mb": 350}
@@ -101,7 +101,7 @@ def drawn_minute(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     chosen = {scene.name: scene for scene in scenes()}
-    with media.sink(path, SIZE, RATE) as out:
+    with video.open_writer(path, SIZE, RATE) as out:
         while count < 60 * RATE:
             for name in MINUTE:
                 for frame in Drawn(chosen[name], seed=count).frames():
@@ -136,7 +136,7 @@ def once(film: Path, detector: str, how: str, *output: Path, without_pyav: bool)
 
 
 def fer(python: Path, film: Path) -> dict[str, Any]:
-    with media.film(film) as opened:
+    with video.open_video(film) as opened:
         frames = str(opened.about.frames)
     words = [python, HERE / "_time_fer_video.py", film, frames]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)

@@ -15,11 +15,12 @@ from typing import Any
 import _machine
 from accuracy import milliseconds
 
-from mien.lab import data, export
-from mien.lab.data import Faces
-from mien.lab.nets import VIEWS
-from mien.lab.scores import score_sheet
+from mien.datasets import dataset
+from mien.datasets.dataset import Faces
+from mien.evaluation.metrics import score_sheet
+from mien.export import onnx
 from mien.models import OnnxClassifier
+from mien.training.networks import VIEWS
 
 
 def main() -> None:
@@ -27,14 +28,14 @@ def main() -> None:
     words.add_argument("runs", type=Path, nargs="+")
     words.add_argument("--data", type=Path, required=True)
     given = words.parse_args()
-    faces = data.read(given.data)
+    faces = dataset.read(given.data)
     figures = {run.name: {str(views): measured(run, faces, views) for views in VIEWS} for run in given.runs}
     print(f"written: {_machine.write('views', figures).name}")
 
 
 def measured(run: Path, faces: Faces, views: int) -> dict[str, Any]:
-    done = export.finished(run, faces, views=views)
-    content, _ = export.as_int8(done)
+    done = onnx.finished(run, faces, views=views)
+    content, _ = onnx.as_int8(done)
     classifier = OnnxClassifier(content, threads=1)
     shares = classifier.run(done.kept.pixels[..., None]).shares
     found = score_sheet(shares, done.kept.labels)

@@ -86,12 +86,12 @@ def seen() -> np.ndarray:
 @contextmanager
 def opened(device: Any = None) -> Iterator[tuple[Any, Any]]:
     """The window, with its model loaded; Tk's loop runs only in ``until``."""
-    from mien.apps.cli.reader import load_engine
-    from mien.apps.desktop.bench import Choice
-    from mien.apps.desktop.desk import Desk
+    from mien.apps.cli.engine_loading import load_engine
+    from mien.apps.desktop.application import Desk
+    from mien.apps.desktop.live_window import collected_here, open_window
+    from mien.apps.desktop.model_session import Choice
     from mien.apps.desktop.settings import Settings
     from mien.apps.desktop.window import Window
-    from mien.apps.live.window import collected_here, open_window
 
     with collected_here():
         root = open_window()

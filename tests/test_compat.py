@@ -13,9 +13,9 @@ from fakes import FakeClassifier, FakeDetector, fake_card
 from mien import Engine, MienError, compat
 from mien.compat import FER, FaceNotDetected, Refused, analyze
 from mien.labels import EMOTIONS
-from mien.types import Box, Face, Point
+from mien.results import Box, Face, Point
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 #: One face as DeepFace 0.0.9x and later returns it for actions=["emotion"].
 DEEPFACE = [

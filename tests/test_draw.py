@@ -7,7 +7,7 @@ import pytest
 
 from mien import draw
 from mien.labels import EMOTIONS, colour
-from mien.types import Box, Emotions, Face, FrameResult, Reading, Share
+from mien.results import Box, Emotions, Face, FrameResult, Reading, Share
 
 
 def reading(box, top="happy", share=0.92, mixture=(), uncertain=None, labels=EMOTIONS) -> Reading:

@@ -15,12 +15,12 @@ from PIL import Image
 
 from fakes import FakeClassifier, FakeDetector, fake_card
 from mien import Engine, FrameResult
-from mien.engine import emotions_of
 from mien.errors import ArrayError, HeadMissing, MienError, ModelError, ModelMissing, SourceMissing
 from mien.labels import EMOTIONS, VOTES
-from mien.types import Box, Failure
+from mien.models.decision import emotions_of
+from mien.results import Box, Failure
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.fixture
@@ -281,7 +281,7 @@ def test_the_embedded_model_reads_the_portraits(real):
 
 
 def test_yunet_reads_the_portraits(yunet_file, monkeypatch, tmp_path):
-    from mien.models.store import pull
+    from mien.models.registry import pull
 
     monkeypatch.setenv("MIEN_HOME", str(tmp_path))
     pull("yunet", source=yunet_file)

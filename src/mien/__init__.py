@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from mien.errors import MienError as MienError
     from mien.models import ModelCard as ModelCard
     from mien.models import available as available
-    from mien.types import Emotions as Emotions
-    from mien.types import Face as Face
-    from mien.types import Failure as Failure
-    from mien.types import FrameResult as FrameResult
-    from mien.types import Moment as Moment
-    from mien.types import Reading as Reading
+    from mien.results import Emotions as Emotions
+    from mien.results import Face as Face
+    from mien.results import Failure as Failure
+    from mien.results import FrameResult as FrameResult
+    from mien.results import Moment as Moment
+    from mien.results import Reading as Reading
 
 _ROOMS = {
     "Engine": "mien.engine",
@@ -49,7 +49,7 @@ _ROOMS = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'mien' has no attribute {name!r}")
-    return getattr(import_module(_ROOMS.get(name, "mien.types")), name)
+    return getattr(import_module(_ROOMS.get(name, "mien.results")), name)
 
 
 def __dir__() -> list[str]:

@@ -23,12 +23,12 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mien import media
+from mien import images as media
 from mien.engine import Engine, framing_of
 from mien.errors import MienError, nearest
-from mien.faces import detector_names
 from mien.faces.crop import cut
-from mien.types import Box, Face, FrameResult, Reading
+from mien.faces.detectors import detector_names
+from mien.results import Box, Face, FrameResult, Reading
 
 #: A path, ``data:image/...;base64,`` text, a file opened for reading bytes, bytes, or a BGR array.
 Image: TypeAlias = str | Path | bytes | IO[bytes] | NDArray[np.uint8]
@@ -173,7 +173,7 @@ def _analyzed(engine: Engine, image: Image, enforce: bool, whole: bool) -> list[
         if enforce:
             remedy = "Pass enforce_detection=False to take the whole picture for one"
             raise FaceNotDetected(f"No face was found in {result.source}", "Expected a picture with a face", remedy)
-    return [_whole(engine, media.picture(source).pixels)]
+    return [_whole(engine, media.load_image(source).pixels)]
 
 
 def _as_deepface(reading: Reading, size: tuple[int, int]) -> dict[str, Any]:
@@ -233,7 +233,7 @@ def _scored(engine: Engine, pixels: NDArray[np.uint8], boxes: Sequence[Box], det
 
 
 def _opened(image: Image) -> NDArray[np.uint8]:
-    return media.picture(_source(image)).pixels
+    return media.load_image(_source(image)).pixels
 
 
 def _source(image: Image) -> media.Source:

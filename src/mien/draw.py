@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from PIL.Image import Transpose
 
 from mien.labels import colour
-from mien.types import Box, Emotions, FrameResult, Pixels, Reading, Share
+from mien.results import Box, Emotions, FrameResult, Pixels, Reading, Share
 
 #: Round things are drawn this much larger and sampled down: smooth at any size.
 _FINER = 4

@@ -8,33 +8,35 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien import media
-from mien.ahead import ahead
+from mien import images, video
+from mien.concurrency import ahead, one_core_each
 from mien.errors import HeadMissing, MienError
-from mien.faces import Detector, load_detector
-from mien.faces.cores import one_core_each
-from mien.faces.crop import FRAMINGS, Framing, as_input, cut
+from mien.explain import Explanation, Placing
+from mien.explain.explainer import Inside
+from mien.faces.crop import FRAMINGS, Framing, as_input, cut, in_crop, placed
+from mien.faces.detectors import Detector, load_detector
 from mien.faces.quality import judge
-from mien.media import Choice, FilmSource, Source
+from mien.images import Source
 from mien.models import Classifier, ModelCard, find, load_classifier, locate
-from mien.models.verdict import emotions_of as emotions_of
-from mien.types import Emotions, Face, Failure, FrameResult, Moment, Pixels, Quality, Reading
+from mien.models.decision import emotions_of as emotions_of
+from mien.results import Emotions, Face, Failure, FrameResult, Moment, Pixels, Quality, Reading
+from mien.video import FrameSelection, VideoSource
 
 if TYPE_CHECKING:
     from mien.explain import Explanation, Look
-    from mien.explain.inside import Inside
+    from mien.explain.explainer import Inside
 
 
 class Engine:
     """Reads expressions. It keeps nothing between calls, so one engine serves any number of threads.
 
     ``Engine.load`` is the usual way in. The constructor takes the two parts themselves: any object that finds faces
-    (:class:`mien.faces.Detector`) and any that scores them (:class:`mien.models.Classifier`).
+    (:class:`mien.faces.detectors.Detector`) and any that scores them (:class:`mien.models.Classifier`).
     """
 
     def __init__(self, classifier: Classifier, detector: Detector) -> None:
@@ -97,7 +99,7 @@ class Engine:
         """
         look = partial(self._find_or_fail, min_face=min_face, max_pixels=max_pixels)
         workers = max(jobs or os.cpu_count() or 1, 1)
-        with one_core_each, closing(ahead(look, media.several(sources), workers)) as groups:
+        with one_core_each, closing(ahead(look, images.several(sources), workers)) as groups:
             for group in groups:
                 results = iter(self._read_or_fail([found for found in group if isinstance(found, _Found)]))
                 for found in group:
@@ -105,7 +107,7 @@ class Engine:
 
     def watch(
         self,
-        source: FilmSource,
+        source: VideoSource,
         *,
         every: int | None = 1,
         fps: float | None = None,
@@ -119,15 +121,15 @@ class Engine:
         ``every`` reads each nth frame, ``fps`` at most so many in a second; ``start`` and ``end`` are seconds.
         ``frames=True`` hands the pixels over too. Leaving the loop, however, closes the film.
         """
-        from mien.watch import Eyes, watch
+        from mien.video.analysis import Eyes, watch
 
-        choice = Choice(1 if every is None else every, fps, start or 0.0, float("inf") if end is None else end)
+        choice = FrameSelection(1 if every is None else every, fps, start or 0.0, float("inf") if end is None else end)
         eyes = Eyes(self._detector, self._cut_out, self._read_found)
-        return watch(eyes, media.film(source), choice, min_face=min_face, frames=frames)
+        return watch(eyes, video.open_video(source), choice, min_face=min_face, frames=frames)
 
     def score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Shares of each label for face crops ``(N, H, W)`` gray or ``(N, H, W, 3)`` RGB uint8: ``(N, labels)``."""
-        return self._classifier.run(self._as_input(media.crops(crops))).shares
+        return self._classifier.run(self._as_input(images.crops(crops))).shares
 
     def votes(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What ten people would say of face crops, as shares ``(N, vote_labels)``; crops as in :meth:`score`."""
@@ -137,14 +139,14 @@ class Engine:
                 "Votes need a model with a second head, trained on FER+",
                 "Use model='base', or score(), which every model has",
             )
-        votes = self._classifier.run(self._as_input(media.crops(crops))).votes
+        votes = self._classifier.run(self._as_input(images.crops(crops))).votes
         assert votes is not None, "load_classifier holds the card to the outputs"
         return votes
 
     @cached_property
     def _inside(self) -> Inside:
         """The model opened for looking inside: made when somebody first looks, and without any memory of faces."""
-        from mien.explain.inside import Inside
+        from mien.explain.explainer import Inside
 
         return Inside(self._classifier)
 
@@ -191,7 +193,7 @@ class Engine:
 
         No face is an empty result; a number that no face has is an error.
         """
-        from mien.dissect import dissect
+        pass
 
         found = self._find(source, min_face, max_pixels)
         how = {"methods": methods, "layers": layers, "target": target, "versus": versus, "seed": seed}
@@ -204,14 +206,14 @@ class Engine:
 
         Crops as in :meth:`score`. Where fewer than ``count`` excite a channel at all, there are fewer.
         """
-        return self._inside.exciting(self._as_input(media.crops(crops)), layer, channels, count)
+        return self._inside.exciting(self._as_input(images.crops(crops)), layer, channels, count)
 
     def crop(self, pixels: Pixels, face: Face) -> Pixels:
         """The face cut out of a picture as this model wants it: RGB uint8 ``(side, side, 3)``."""
         return cut(pixels, face, self._framing, self.card.side)
 
     def _one(self, crop: Source) -> NDArray[np.uint8]:
-        one: NDArray[np.uint8] = self._as_input(media.picture(crop).pixels[None])[0]
+        one: NDArray[np.uint8] = self._as_input(images.load_image(crop).pixels[None])[0]
         return one
 
     def _find_or_fail(self, source: Source | Failure, min_face: int | None, max_pixels: int | None) -> _Found | Failure:
@@ -220,10 +222,10 @@ class Engine:
         try:
             return self._find(source, min_face, max_pixels)
         except MienError as error:
-            return Failure(media.name_of(source), error)
+            return Failure(images.name_of(source), error)
 
     def _find(self, source: Source, min_face: int | None, max_pixels: int | None) -> _Found:
-        picture = media.picture(source, max_pixels=max_pixels)
+        picture = images.load_image(source, max_pixels=max_pixels)
         return self._cut_out(picture.name, picture.pixels, self._detector.detect(picture.pixels, min_face=min_face))
 
     def _cut_out(self, name: str, pixels: Pixels, faces: tuple[Face, ...]) -> _Found:
@@ -284,3 +286,60 @@ class _Found:
     faces: tuple[Face, ...]
     crops: list[NDArray[np.uint8]]
     qualities: list[Quality]
+
+
+# ==== mien.dissect
+# The faces of one picture, explained one after the other: what is known of the picture joins what the network says.
+
+
+def dissect(
+    inside: Inside,
+    result: FrameResult,
+    crops: Sequence[NDArray[np.uint8]],
+    framing: Framing,
+    number: int | None,
+    **how: Any,
+) -> tuple[Explanation, ...]:
+    """An explanation for each face of a result that was read from these crops, or for the one with this number."""
+    inside.check(how["methods"], how["layers"], how["target"], how["versus"])
+    chosen = range(len(result)) if number is None else [_place(number, result)]
+    return tuple(_explained(inside, result, crops[place], framing, place, how) for place in chosen)
+
+
+def _place(number: int, result: FrameResult) -> int:
+    if 1 <= number <= len(result):
+        return number - 1
+    many = "is 1 face" if len(result) == 1 else f"are {len(result)} faces"
+    happened = f"There is no face number {number} in {result.source}"
+    raise MienError(happened, f"There {many} in it; the largest is number 1", "Leave the number out to have all")
+
+
+def _explained(
+    inside: Inside,
+    result: FrameResult,
+    crop: NDArray[np.uint8],
+    framing: Framing,
+    place: int,
+    how: dict[str, Any],
+) -> Explanation:
+    reading, card = result.readings[place], inside.card
+    return inside.explain(
+        as_input(crop[None], card.side, card.color)[0],
+        landmarks=in_crop(reading.face, framing, card.side),
+        **how,
+        number=place + 1,
+        source=result.source,
+        size=result.size,
+        detector=result.detector,
+        face=reading.face,
+        quality=reading.quality,
+        placing=Placing(*placed(reading.face, framing)),
+        notes=_small(reading.face, card.side),
+    )
+
+
+def _small(face: Face, side: int) -> tuple[str, ...]:
+    width = min(face.box.width, face.box.height)
+    if width >= side / 2:
+        return ()
+    return (f"The face is only {width} pixels wide; the network saw it enlarged to {side}, and so are the maps.",)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.explain.explanation import Regions, Saliency
-from mien.types import Point, Share
+from mien.results import Point, Share
 
 #: The regions; a region map says for each pixel which of them it is, by its place here.
 REGIONS = ("rest", "brows", "eyes", "nose", "mouth")

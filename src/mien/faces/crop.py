@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.types import Face, Pixels, Point
+from mien.results import Face, Pixels, Point
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.faces.crop import as_input
-from mien.types import Face, Pixels, Point, Quality
+from mien.results import Face, Pixels, Point, Quality
 
 #: Below or beyond these a face is not good enough to judge: where spoilt faces cost the model ten points of accuracy,
 #: and, for pose, where real faces do or where there were none to measure (benchmarks/results/quality.json). Only the

@@ -11,26 +11,26 @@ from mien.models.card import write_card as write_card
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
-    from mien.models.graph import Tensor as Tensor
-    from mien.models.graph import inner_tensors as inner_tensors
-    from mien.models.onnx import Classifier as Classifier
-    from mien.models.onnx import OnnxClassifier as OnnxClassifier
-    from mien.models.onnx import Outputs as Outputs
-    from mien.models.onnx import Tapped as Tapped
-    from mien.models.onnx import load_classifier as load_classifier
-    from mien.models.onnx import tapped as tapped
-    from mien.models.store import Entry as Entry
-    from mien.models.store import available as available
-    from mien.models.store import entries as entries
-    from mien.models.store import find as find
-    from mien.models.store import home as home
-    from mien.models.store import locate as locate
-    from mien.models.store import pull as pull
+    from mien.models.classifier import Classifier as Classifier
+    from mien.models.classifier import OnnxClassifier as OnnxClassifier
+    from mien.models.classifier import Outputs as Outputs
+    from mien.models.classifier import Tapped as Tapped
+    from mien.models.classifier import load_classifier as load_classifier
+    from mien.models.classifier import tapped as tapped
+    from mien.models.onnx_file import Tensor as Tensor
+    from mien.models.onnx_file import inner_tensors as inner_tensors
+    from mien.models.registry import Entry as Entry
+    from mien.models.registry import available as available
+    from mien.models.registry import entries as entries
+    from mien.models.registry import find as find
+    from mien.models.registry import home as home
+    from mien.models.registry import locate as locate
+    from mien.models.registry import pull as pull
 
 _MODULES = {
-    "graph": ("Tensor", "inner_tensors"),
-    "onnx": ("Classifier", "OnnxClassifier", "Outputs", "Tapped", "load_classifier", "tapped"),
-    "store": ("Entry", "available", "entries", "find", "home", "locate", "pull"),
+    "onnx_file": ("Tensor", "inner_tensors"),
+    "classifier": ("Classifier", "OnnxClassifier", "Outputs", "Tapped", "load_classifier", "tapped"),
+    "registry": ("Entry", "available", "entries", "find", "home", "locate", "pull"),
 }
 _HOME_OF = {name: module for module, names in _MODULES.items() for name in names}
 

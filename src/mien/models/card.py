@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mien.errors import CardError
-from mien.models import wire
-from mien.models.file import ModelSource, name_of, read_model
+from mien.models import protobuf
+from mien.models.onnx_file import ModelSource, name_of, read_model
 
 #: The key under which the card stands in the file's metadata.
 CARD_KEY = "mien.card"
@@ -106,7 +106,7 @@ def card_in(model: bytes, name: str) -> ModelCard:
     """The card in the bytes of a model; ``name`` is how messages call it."""
     try:
         found = _card_text(model)
-    except wire.Torn as error:
+    except protobuf.Torn as error:
         raise CardError(f"{name} has a damaged card: {error}", "Expected a whole card", _HOW_TO_ADD) from error
     if found is None:
         expected = f"Expected the entry '{CARD_KEY}' in the metadata of the ONNX file"
@@ -117,22 +117,22 @@ def card_in(model: bytes, name: str) -> ModelCard:
 def write_card(model: bytes, card: ModelCard) -> bytes:
     """The same model with this card inside; a card it had before is gone, all else is kept byte by byte."""
     read_model(model)
-    kept = [model[each.start : each.end] for each in wire.fields(model) if not _is_card(each)]
-    entry = wire.pack(_KEY, CARD_KEY) + wire.pack(_VALUE, card.to_json())
-    return b"".join([*kept, wire.pack(_METADATA, entry)])
+    kept = [model[each.start : each.end] for each in protobuf.fields(model) if not _is_card(each)]
+    entry = protobuf.pack(_KEY, CARD_KEY) + protobuf.pack(_VALUE, card.to_json())
+    return b"".join([*kept, protobuf.pack(_METADATA, entry)])
 
 
 def _card_text(model: bytes) -> bytes | None:
-    cards = [each for each in wire.fields(model) if _is_card(each)]
-    return b"".join(bytes(value) for value in wire.messages(cards[-1].content, _VALUE)) if cards else None
+    cards = [each for each in protobuf.fields(model) if _is_card(each)]
+    return b"".join(bytes(value) for value in protobuf.messages(cards[-1].content, _VALUE)) if cards else None
 
 
-def _is_card(each: wire.Field) -> bool:
+def _is_card(each: protobuf.Field) -> bool:
     if each.number != _METADATA:
         return False
     try:
-        return any(key == CARD_KEY.encode() for key in wire.messages(each.content, _KEY))
-    except wire.Torn:
+        return any(key == CARD_KEY.encode() for key in protobuf.messages(each.content, _KEY))
+    except protobuf.Torn:
         return False
 
 

@@ -9,7 +9,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command (``sys.argv`` unless arguments are given) and leave with its exit status."""
     try:
         # Imported here so that a Ctrl-C in the first milliseconds is as quiet as a later one.
-        from mien.apps.cli.edge import run
+        from mien.apps.cli.command_line import run
 
         status = run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import click
 
-from mien.apps.cli.bar import Bar
-from mien.apps.cli.choices import MODEL_OR_RUN
-from mien.apps.cli.data_source import extras
+from mien.apps.cli.console import Bar, printable, remark, say
+from mien.apps.cli.dataset_options import extras
 from mien.apps.cli.evaluate import SPLIT
-from mien.apps.cli.located import LABELS, SCALE, located
-from mien.apps.cli.output import printable, remark, say
+from mien.apps.cli.options import LABELS, MODEL_OR_RUN, SCALE, located
 
 EPILOG = """\b
 Examples:
@@ -68,21 +66,20 @@ def audit(
     there is a little noise. The folder receives audit.json, figures, and audit.html with the verdict in words.
     """
     with extras():
-        from mien.lab import audit as room
-        from mien.lab import audit_sheet as sheet
-        from mien.lab.sheet import place
-        from mien.lab.sources import read
+        from mien.datasets.loading import read
+        from mien.evaluation import map_audit, map_audit_report
+        from mien.evaluation.report import place
 
     path = located(context, model, labels, scale)
-    named = room.own_methods(methods) if methods else None
+    named = map_audit.own_methods(methods) if methods else None
     with place(out):
         with Bar() as bar:
             faces = read(data, progress=bar.update).faces
-        pixels = room.drawn_faces(faces, split, count, seed)
+        pixels = map_audit.drawn_faces(faces, split, count, seed)
         with Bar() as bar:
-            found = room.audit(path, pixels, named, split=split, seed=seed, progress=bar.update)
-        page = sheet.write(out, found)[-1]
-    say(json.dumps(found.figures, ensure_ascii=False) if as_json else sheet.text(found.figures).rstrip())
+            found = map_audit.audit(path, pixels, named, split=split, seed=seed, progress=bar.update)
+        page = map_audit_report.write(out, found)[-1]
+    say(json.dumps(found.figures, ensure_ascii=False) if as_json else map_audit_report.text(found.figures).rstrip())
     remark(f"The whole audit: {printable(str(page))}")
     if strict and found.figures["default"] is None:
         context.exit(1)

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from mien.apps.cli.bar import Bar
-from mien.apps.cli.choices import complete_models
-from mien.apps.cli.data_source import label_map, map_option
+from mien.apps.cli.console import Bar, printable, remark, say
+from mien.apps.cli.dataset_options import label_map, map_option
 from mien.apps.cli.evaluate import SPLIT
-from mien.apps.cli.located import LABELS, SCALE, each_located
-from mien.apps.cli.output import printable, remark, say
+from mien.apps.cli.options import LABELS, SCALE, complete_models, each_located
 
 if TYPE_CHECKING:
-    from mien.lab.compare import Entry
+    from mien.evaluation.compare import Entry
 
 EPILOG = """\b
 Examples:
@@ -59,14 +57,18 @@ def compare(
     """
     from contextlib import nullcontext
 
-    from mien.lab import compare as lab
-    from mien.lab import compare_report as told
-    from mien.lab.sheet import place
+    from mien.evaluation import compare as lab
+    from mien.evaluation import comparison_report
+    from mien.evaluation.report import place
 
     with place(out) if out else nullcontext():
         found = lab.compare(_entries(context, runs, data, split, label_map(mapped), (labels, scale)))
-        page = told.write(out, found)[-1] if out else None
-    say(json.dumps(told.figures(found), ensure_ascii=False) if as_json else told.text(found).rstrip())
+        page = comparison_report.write(out, found)[-1] if out else None
+    say(
+        json.dumps(comparison_report.figures(found), ensure_ascii=False)
+        if as_json
+        else comparison_report.text(found).rstrip()
+    )
     if page:
         remark(f"The whole comparison: {printable(str(page))}")
 
@@ -80,7 +82,7 @@ def _entries(
     words: tuple[str | None, str | None],
 ) -> list[Entry]:
     """Everything evaluated is read before anything is evaluated, so that a mistyped word costs no time."""
-    from mien.lab.compare import has_model, read, refuse_another_split
+    from mien.evaluation.compare import has_model, read, refuse_another_split
 
     once = list(dict.fromkeys(runs))
     kept = {run: entry for run in once if (entry := read(Path(run)))}
@@ -101,9 +103,9 @@ def _entries(
 
 
 def _measured(path: Path, data: str, split: str, means: dict[str, str]) -> Entry:
-    from mien.lab.compare import measured
-    from mien.lab.evaluate import examine
-    from mien.lab.sources.several import of_model
+    from mien.datasets.combined import of_model
+    from mien.evaluation.compare import measured
+    from mien.evaluation.evaluate import examine
     from mien.models import ModelCard
 
     with Bar() as bar:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from mien.apps.cli.output import on_terminal, remark, say
+from mien.apps.cli.console import on_terminal, remark, say
 
 #: Where each shell looks for completion scripts of its own accord.
 HOMES = {

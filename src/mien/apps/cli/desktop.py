@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from mien.apps.cli.choices import DETECTOR, MODEL
-from mien.apps.cli.output import alone_on_stderr
-from mien.apps.cli.reader import LoadEngine
+from mien.apps.cli.console import alone_on_stderr
+from mien.apps.cli.engine_loading import LoadEngine
+from mien.apps.cli.options import DETECTOR, MODEL
 
 if TYPE_CHECKING:
-    from mien.apps.desktop.bench import Load
+    from mien.apps.desktop.model_session import Load
 
 EPILOG = """\b
 Examples:
@@ -39,7 +39,7 @@ def desktop(context: click.Context, paths: tuple[Path, ...], detector: str, mode
     Photos and folders of them, the camera, films, and the inside of the network, in one window. Everything happens on
     this machine, and nothing is kept unless you save it.
     """
-    from mien.apps.desktop.bench import Choice
+    from mien.apps.desktop.model_session import Choice
     from mien.apps.desktop.start import start
 
     load: LoadEngine = context.obj

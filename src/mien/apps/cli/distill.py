@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.bar import Bar
-from mien.apps.cli.choices import complete_models
-from mien.apps.cli.data_source import extras, writing
-from mien.apps.cli.located import LABELS, SCALE, each_located
-from mien.apps.cli.output import printable, remark, say
+from mien.apps.cli.console import Bar, printable, remark, say
+from mien.apps.cli.dataset_options import extras, writing
+from mien.apps.cli.options import LABELS, SCALE, complete_models, each_located
 from mien.errors import OutputError
 
 if TYPE_CHECKING:
-    from mien.lab.recipe import Recipe
+    from mien.training.recipe import Recipe
 
 EPILOG = """\b
 Examples:
@@ -71,11 +69,11 @@ def distill(
     learns from are asked about: those held out of training, PublicTest and PrivateTest never are.
     """
     with extras():
-        from mien.lab import distill as lab
-        from mien.lab import shelf
-        from mien.lab.recipe import Recipe
-        from mien.lab.sheet import written
-        from mien.lab.sources.several import of_run
+        from mien.datasets.combined import of_run
+        from mien.evaluation.report import written
+        from mien.training import distillation
+        from mien.training import recipe as shelf
+        from mien.training.recipe import Recipe
 
     student = shelf.recipe(recipe) if recipe else Recipe()
     named = bool(recipe) and shelf.is_name(str(recipe))  # beside a recipe of mien's own nothing is written
@@ -88,7 +86,9 @@ def distill(
     with Bar() as bar:
         faces = of_run(student, data, bar.update)
     with Bar() as bar:
-        found = lab.distill(paths, faces, student, temperature=temperature, many=not one_pass, progress=bar.update)
+        found = distillation.distill(
+            paths, faces, student, temperature=temperature, many=not one_pass, progress=bar.update
+        )
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     content = found.taught.packed()
@@ -107,7 +107,7 @@ def _to_use(target: Path, student: Recipe, name: str) -> str:
 
 
 def _told(target: Path, size: int, found: object) -> str:
-    from mien.lab.distill import Distilled
+    from mien.training.distillation import Distilled
 
     assert isinstance(found, Distilled)
     facts = found.taught.facts

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import click
 
-from mien.apps.cli.bar import Bar
-from mien.apps.cli.choices import MODEL_OR_RUN
-from mien.apps.cli.data_source import label_map, map_option
-from mien.apps.cli.located import LABELS, SCALE, located
-from mien.apps.cli.output import printable, remark, say
+from mien.apps.cli.console import Bar, printable, remark, say
+from mien.apps.cli.dataset_options import label_map, map_option
+from mien.apps.cli.options import LABELS, MODEL_OR_RUN, SCALE, located
 
 EPILOG = """\b
 Examples:
@@ -67,10 +65,9 @@ def evaluate(
 
     A Keras file is turned into ONNX once, which needs the extra 'train'; Lambda layers are refused.
     """
-    from mien.lab.evaluate import examine
-    from mien.lab.score_report import report
-    from mien.lab.sheet import PAGE, place, write
-    from mien.lab.sources.several import of_model
+    from mien.datasets.combined import of_model
+    from mien.evaluation.evaluate import examine
+    from mien.evaluation.report import PAGE, place, report, write
     from mien.models import ModelCard
 
     words = label_map(mapped)

@@ -1,19 +1,347 @@
-"""``mien explain``: what the network sees in the faces of a picture, and where it looked."""
+"""``--data``: the faces that excite a channel most, looked for once for all faces that are explained."""
 
 from __future__ import annotations
 
+import io
+import json
+import re
 import sys
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
-from mien.apps.cli.choices import DETECTOR, MODEL
-from mien.apps.cli.output import on_terminal, printable
-from mien.apps.cli.paths import STDIN, holds_originals, is_address
-from mien.apps.cli.reader import LoadEngine
+from mien import images
+from mien.apps.cli.console import Bar, alone_on_stderr, on_terminal, printable, remark, say
+from mien.apps.cli.dataset_options import read
+from mien.apps.cli.engine_loading import LoadEngine, Reader
+from mien.apps.cli.options import DETECTOR, MODEL
+from mien.apps.cli.paths import STDIN, holds_originals, is_address, is_folder
+from mien.apps.cli.results import complaint, looks, percent
+from mien.apps.cli.sources import Item, items
+from mien.draw import paint
+from mien.engine import Engine
 from mien.errors import DetectorError, MienError, ModelMissing, OutputError
+from mien.explain import Explanation, Layer, figures
+from mien.explain.explanation import METHODS, methods_of
+from mien.explain.figures.evidence import numbered
+from mien.explain.page import render_overview, render_walkthrough
+from mien.explain.regions import regions_of
+from mien.results import Failure, FrameResult, Pixels, Reading
+
+#: Faces that are looked at, drawn at random where there are more; more of them would take minutes.
+_MOST = 2000
+
+#: Channels of a layer that are shown, the strongest on the face; and faces for each.
+_CHANNELS, _FACES = 12, 9
+
+
+class Examples:
+    """The faces of a data set, and which of them excite the channels of a layer."""
+
+    def __init__(self, source: str, engine: Engine) -> None:
+        faces = read(source, ()).faces
+        training = faces.pixels[faces.usage == "Training"]
+        pixels = training if len(training) else faces.pixels
+        chosen = np.random.default_rng(0).permutation(len(pixels))[:_MOST]
+        self._faces: NDArray[np.uint8] = pixels[np.sort(chosen)]
+        self._engine = engine
+
+    def picture(self, layer: Layer) -> Pixels:
+        """What the strongest channels of a layer respond to."""
+        channels = layer.order[:_CHANNELS]
+        return figures.responses(layer, self._faces, self._engine.exciting(self._faces, layer.name, channels, _FACES))
+
+
+# ==== mien.apps.cli.explained
+# What ``mien explain`` writes: one folder for each picture, put in its place when it is whole.
+
+WALKTHROUGH = "walkthrough.html"
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """A picture and what was found in it; ``steps`` names the layers that get a picture and a step, None all."""
+
+    source: str
+    pixels: Pixels
+    faces: tuple[Explanation, ...]
+    steps: tuple[str, ...] | None
+    detector: str
+    model: str
+
+    @property
+    def result(self) -> FrameResult:
+        """As ``mien predict`` tells it."""
+        height, width = self.pixels.shape[:2]
+        known = ((each.face, each.emotions, each.quality) for each in self.faces)
+        readings = tuple(Reading(face, told, quality) for face, told, quality in known if face and quality)
+        return FrameResult(self.source, (width, height), readings, self.detector, self.model)
+
+    def shown(self, told: Explanation) -> tuple[Layer, ...]:
+        return tuple(layer for layer in told.layers if self.steps is None or layer.name in self.steps)
+
+
+def write(
+    found: Explained,
+    folder: Path,
+    formats: Sequence[str],
+    examples: Examples | None,
+    progress: Callable[[int, int], None],
+) -> Path | None:
+    """Every file that was asked for; the page to open first, if there is one. ``progress`` counts the faces."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the place where it will be, or inside it where that is there: putting it there is no copying.
+        beside = folder if folder.is_dir() else folder.parent
+        with tempfile.TemporaryDirectory(dir=beside, prefix=".mien-") as name:
+            made = Path(name) / "made"
+            made.mkdir()
+            for done, _ in enumerate(_all(found, made, formats, examples), 1):
+                progress(done, len(found.faces))
+            _put(made, folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return folder / WALKTHROUGH if "html" in formats else None
+
+
+def _put(made: Path, folder: Path) -> None:
+    """The files where they belong, the folders first."""
+    for path in sorted(made.rglob("*")):
+        place = folder / path.relative_to(made)
+        if path.is_dir():
+            place.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(made.rglob("*")):
+        if path.is_file():
+            path.replace(folder / path.relative_to(made))
+
+
+def _all(found: Explained, folder: Path, formats: Sequence[str], examples: Examples | None) -> Iterator[Explanation]:
+    """Each face as it has been written, when what belongs to all of them is there."""
+    many = len(found.faces) > 1
+    if "json" in formats:
+        whole = {**found.result.to_dict(), "faces": [each.to_dict() for each in found.faces]}
+        (folder / "explanation.json").write_text(_json(whole), encoding="utf-8")
+    if many and "png" in formats:
+        images.save_image(_annotated(found), folder / "faces.png")
+    if "html" in formats and len(found.faces) != 1:
+        page = render_overview(found.source, found.pixels, found.faces, _annotated(found))
+        (folder / WALKTHROUGH).write_text(page, encoding="utf-8")
+    for told in found.faces:
+        place = folder / f"face-{told.number}" if many else folder
+        place.mkdir(exist_ok=True)
+        _face(found, told, place, formats)
+        if examples is not None and "png" in formats:
+            _examples(found.shown(told), place, examples)
+        yield told
+
+
+def _face(found: Explained, told: Explanation, folder: Path, formats: Sequence[str]) -> None:
+    names = [layer.name for layer in found.shown(told)]
+    if "html" in formats:
+        (folder / WALKTHROUGH).write_text(render_walkthrough(told, found.pixels, names), encoding="utf-8")
+    if "png" in formats:
+        for name, pixels in _pictures(found, told):
+            images.save_image(pixels, folder / f"{name}.png")
+    if "npz" in formats:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **told.arrays())
+        (folder / "arrays.npz").write_bytes(buffer.getvalue())
+
+
+def _examples(shown: Sequence[Layer], folder: Path, examples: Examples) -> None:
+    for layer in shown:
+        if layer.kind not in ("dense", "softmax"):
+            images.save_image(examples.picture(layer), folder / f"exciting-{_file(layer.name)}.png")
+
+
+def _pictures(found: Explained, told: Explanation) -> Iterator[tuple[str, Pixels]]:
+    shown = found.shown(told)
+    yield from _of_layers(shown, told)
+    if told.layers:
+        yield "activations", figures.activations(told.layers, told.crop)
+        yield "reach", figures.reach(replace(told, layers=shown))
+    yield "softmax", figures.softmax(told)
+    if told.contributions:
+        yield "sum", figures.contributions(told)
+    if told.maps:
+        yield "where", figures.where(told, found.pixels)
+    if told.kernels is not None:
+        yield "kernels", figures.kernels(told.kernels)
+    if told.costs:
+        yield "costs", figures.costs(told)
+
+
+def _of_layers(shown: Sequence[Layer], told: Explanation) -> Iterator[tuple[str, Pixels]]:
+    before: Layer | None = None
+    for layer in shown:
+        placed = len(layer.shape) == 3
+        if placed or layer.kind == "pool":
+            kind = "pooling" if layer.kind == "pool" else "feature-maps"
+            yield f"{kind}-{_file(layer.name)}", figures.maps(layer, told.crop.shape[0], before)
+        before = layer if placed else before
+
+
+def _file(name: str) -> str:
+    """A layer's name as part of a file's, on any system."""
+    return re.sub(r"[^\w.-]+", "_", name)[:80]
+
+
+def _annotated(found: Explained) -> Pixels:
+    return numbered(paint(found.pixels, found.result), found.faces)
+
+
+def _json(told: Any) -> str:
+    return json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+# ==== mien.apps.cli.explaining
+# The run of ``mien explain``, from the first picture to the exit status.
+
+#: Methods that ask the network again and again; each gets a tick of the bar.
+_SLOW = METHODS[1:]
+
+
+def run(request: Request, reader: Reader) -> int:
+    """Explain everything that was asked for, say what came of it, and return the exit status."""
+    assert isinstance(reader, Engine), "every loader makes engines"
+    steps = _layers(request, reader)
+    failed = faceless = 0
+    examples = Examples(request.data, reader) if request.data else None
+    with alone_on_stderr(), Bar() as bar:
+        for item, folder in _places(request):
+            try:
+                found = _explained(request, reader, item, steps, bar)
+                page = write(found, folder, request.formats, examples, bar.update)
+            except MienError as error:
+                bar.wipe()
+                remark(complaint(Failure(item.name, error)))
+                failed += 1
+                continue
+            bar.wipe()
+            faceless += not found.faces
+            for line in _lines(found):
+                say(line)
+            remark(f"Walkthrough: {printable(str(page))}" if page else f"Explained: {printable(str(folder))}")
+    if request.require_face and faceless:
+        remark(f"mien: {faceless:,} without a face, and --require-face was given.")
+    return int(failed > 0 or (request.require_face and faceless > 0))
+
+
+def _layers(request: Request, engine: Engine) -> tuple[str, ...] | None:
+    """The layers that get a picture and a step each; None is all. Unknown words are refused before any work."""
+    try:
+        methods_of(request.methods)
+        blank = np.full((engine.card.side,) * 2, 128, np.uint8)
+        wanted = request.layers or "auto"
+        tried = engine.explain(blank, (), wanted, request.target, request.versus)
+    except MienError as error:
+        raise click.UsageError(printable(str(error))) from error
+    return None if request.layers == "all" else tuple(layer.name for layer in tried.layers)
+
+
+def _places(request: Request) -> Iterator[tuple[Item, Path]]:
+    """Each picture and its folder: the named one for a lone file, a folder inside it for each of several."""
+    found = items(request.sources)
+    first = list(islice(found, 2))
+    if len(first) == 1 and not is_folder(request.sources[0]):
+        yield first[0], request.out
+        return
+    taken: set[str] = set()
+    for item in chain(first, found):
+        yield item, request.out / _free(item.place.with_suffix(""), taken)
+
+
+def _free(wanted: Path, taken: set[str]) -> Path:
+    """``photo.jpg`` and ``photo.png`` cannot share a folder: who comes second gets a number."""
+    place, number = wanted, 1
+    while str(place).lower() in taken:
+        number += 1
+        place = wanted.with_name(f"{wanted.name}-{number}")
+    taken.add(str(place).lower())
+    return place
+
+
+def _explained(request: Request, engine: Engine, item: Item, steps: tuple[str, ...] | None, bar: Bar) -> Explained:
+    if isinstance(item.source, Failure):
+        raise item.source.error
+    pixels = images.load_image(item.source, max_pixels=request.max_pixels).pixels
+    methods = methods_of(request.methods) or METHODS[:1]
+    told = engine.explain_picture(
+        pixels,
+        request.face if request.face else None,
+        methods=[each for each in methods if each not in _SLOW],
+        layers="all",
+        target=request.target,
+        versus=request.versus,
+        min_face=request.min_face,
+    )
+    named = [replace(each, source=item.name) for each in told]
+    slow = [each for each in methods if each in _SLOW]
+    tick = _ticks(bar, len(named) * len(slow))
+    faces = tuple(_with(engine, each, slow, methods, request, tick) for each in named)
+    return Explained(item.name, pixels, faces, steps, engine.detector, engine.card.name)
+
+
+def _ticks(bar: Bar, total: int) -> Callable[[], None]:
+    done = iter(range(1, total + 1))
+    return lambda: bar.update(next(done), total)
+
+
+def _with(
+    engine: Engine,
+    told: Explanation,
+    slow: list[str],
+    methods: tuple[str, ...],
+    request: Request,
+    tick: Callable[[], None],
+) -> Explanation:
+    """The explanation with the maps of the slow methods too, asked for one by one, in the order they were named."""
+    basis = told.regions[0].basis if told.regions else _basis(told)
+    pairs = list(zip(told.maps, told.regions, strict=True))
+    flip, sought = told.flip, told.flip_sought
+    for method in slow:
+        more = engine.explain(told.crop, [method], (), told.target, request.versus, request.seed)
+        pairs += [(each, regions_of(each, told.region_map, basis)) for each in more.maps]
+        flip, sought = flip or more.flip, sought or more.flip_sought
+        tick()
+    order = {name: place for place, name in enumerate(methods)}
+    pairs.sort(key=lambda pair: order.get(pair[0].method, -1))
+    maps, regions = tuple(each for each, _ in pairs), tuple(each for _, each in pairs)
+    return replace(told, maps=maps, regions=regions, flip=flip, flip_sought=sought)
+
+
+def _basis(told: Explanation) -> str:
+    return "landmarks" if told.face is not None and told.face.landmarks else "mean geometry"
+
+
+def _lines(found: Explained) -> Iterator[str]:
+    """A line for each face: what it looks like, how sure, and where the evidence lies."""
+    name = printable(found.source)
+    if not found.faces:
+        yield f"{name}: no face found"
+    for told in found.faces:
+        top = told.emotions.top
+        yield f"{name}: face {told.number} {looks(top)}, {percent(told.emotions[top])}{_evidence(told)}"
+
+
+def _evidence(told: Explanation) -> str:
+    parts = [share for share in (told.regions[0].shares if told.regions else ()) if share.label != "rest"]
+    if not parts:
+        return ""
+    most = max(parts, key=lambda share: share.share)
+    return f"; {percent(most.share)} of the evidence for {printable(told.target)} lies on the {most.label}"
+
+
+# ==== mien.apps.cli.explain
+# ``mien explain``: what the network sees in the faces of a picture, and where it looked.
 
 FORMATS = ("html", "png", "npz", "json")
 
@@ -118,7 +446,7 @@ def explain(context: click.Context, /, **options: Any) -> None:
     request = Request(**options)
     _check(request)
     # Imported here: explaining needs NumPy, OpenCV and ONNX Runtime, and --help does not.
-    from mien.apps.cli.explaining import run
+    pass
 
     try:
         load: LoadEngine = context.obj

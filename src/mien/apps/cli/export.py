@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.bar import Bar
-from mien.apps.cli.data_source import extras, writing
-from mien.apps.cli.hushed import hushed
-from mien.apps.cli.output import printable, remark, say
+from mien.apps.cli.console import Bar, hushed, printable, remark, say
+from mien.apps.cli.dataset_options import extras, writing
 from mien.errors import OutputError
 
 if TYPE_CHECKING:
-    from mien.lab.data import Faces
-    from mien.lab.recipe import Recipe
+    from mien.datasets.dataset import Faces
+    from mien.training.recipe import Recipe
 
 #: Kinds that are ONNX files with a card.
 _ONNX = ("onnx", "int8", "float16")
@@ -84,7 +82,7 @@ def export(context: click.Context, /, run: Path, kind: str, out: Path | None, fo
     if how["looks"] and how["scores"] != "public":
         raise click.UsageError("--looks counts looks at PublicTest. Add --scores public.", context)
     with extras(), hushed():
-        from mien.lab import checkpoint
+        from mien.training import checkpoint
 
         recipe = checkpoint.recipe_of(run)
         target = out or Path(recipe.name + SUFFIXES[kind])
@@ -100,22 +98,21 @@ def export(context: click.Context, /, run: Path, kind: str, out: Path | None, fo
 
 
 def _faces(recipe: Recipe, data: str | None) -> Faces:
-    from mien.lab.sources.several import of_run
+    from mien.datasets.combined import of_run
 
     with Bar() as bar:
         return of_run(recipe, data, bar.update)
 
 
 def _written(run: Path, faces: Faces, kind: str, target: Path, how: dict[str, Any]) -> dict[str, Any]:
-    from mien.lab import export as lab
-    from mien.lab import formats
-    from mien.lab.data import PUBLIC
+    from mien.datasets.dataset import PUBLIC
+    from mien.export import formats, onnx
 
     facts = {"file": str(target), "kind": kind, "allowed": formats.TOLERANCE}
     if kind in _ONNX:
         split = PUBLIC if how["scores"] == "public" else ""
         notes = {"looks": how["looks"] or 1} if split else {}
-        card = lab.export(
+        card = onnx.export(
             run,
             faces,
             target,
@@ -127,7 +124,7 @@ def _written(run: Path, faces: Faces, kind: str, target: Path, how: dict[str, An
             views=_views(how),
         )
         return facts | {"difference": card.scores["keras_difference"], "bytes": _size(target), "scores": card.scores}
-    done = lab.finished(run, faces, how["name"] or "", _views(how))
+    done = onnx.finished(run, faces, how["name"] or "", _views(how))
     net = formats.plain(done.model, done.fitted.temperatures)
     with writing(target):
         worst = formats.write(net, done.card, kind, target, done.real)

@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from mien.apps.cli.choices import DETECTOR, MODEL
-from mien.apps.cli.output import on_terminal, printable, remark, say
+from mien.apps.cli.console import on_terminal, printable, remark, say
+from mien.apps.cli.options import DETECTOR, MODEL
 from mien.errors import DetectorError, ModelMissing
 
 EPILOG = """\b
@@ -42,7 +42,7 @@ def gradio(context: click.Context, host: str, port: int, share: bool, detector: 
     What is sent lies in a folder of its own for at most 15 minutes and is gone when the page ends.
     It listens on this machine alone unless --host or --share say otherwise; Gradio's telemetry is off.
     """
-    from mien.apps.cli.located import readable
+    from mien.apps.cli.options import readable
     from mien.apps.gradio.server import run
 
     try:

@@ -1,22 +1,159 @@
-"""``mien models``: which models and detectors there are, and where their files stand."""
+"""``mien models show``: the card of a model, or the facts of a published file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.output import printable, say
-from mien.apps.cli.pull import pull
-from mien.apps.cli.show import show
+from mien.apps.cli.console import Bar, printable, say
+from mien.apps.cli.options import complete_models
+from mien.apps.cli.results import percent
 from mien.errors import MienError
 
 if TYPE_CHECKING:
     from mien.models import ModelCard
-    from mien.models.store import Entry
+    from mien.models.checksums import Publication
+    from mien.models.registry import Entry
+
+
+SHOW_EPILOG = """\b
+Examples:
+  mien models show base
+  mien models show base --json
+  mien models show yunet
+"""
+
+
+@click.command(epilog=SHOW_EPILOG)
+@click.argument("name", shell_complete=complete_models)
+@click.option("--json", "as_json", is_flag=True, help="The card as one line of JSON.")
+def show(name: str, as_json: bool) -> None:
+    """Show what NAME says about itself: labels, input, scores, recipe, licence.
+
+    NAME is a name from 'mien models', an .onnx file, or the folder of a training run.
+    """
+    from mien.models import ModelCard, locate
+    from mien.models.checksums import PUBLISHED
+
+    if name in PUBLISHED:
+        facts = _published(PUBLISHED[name])
+        say(json.dumps(facts, ensure_ascii=False) if as_json else _lines(facts))
+        return
+    path = locate(name)
+    card = ModelCard.read(path)
+    say(card.to_json() if as_json else _lines(_told(card, path)))
+
+
+def _published(publication: Publication) -> dict[str, Any]:
+    from mien.models.registry import entries
+
+    path = next(entry.path for entry in entries() if entry.name == publication.name)
+    return {
+        "name": publication.name,
+        "kind": publication.kind,
+        "file": str(path) if path else f"not fetched: mien models pull {publication.name}",
+        "size": publication.seal.size,
+        "address": publication.url,
+        "sha256": publication.seal.sha256,
+        "license": publication.license,
+    }
+
+
+def _told(card: ModelCard, path: Path) -> dict[str, Any]:
+    """The card's facts in the words and the order of a reader."""
+    return {
+        "name": card.name,
+        "file": str(path),
+        "size": path.stat().st_size,
+        "expressions": ", ".join(card.labels),
+        "votes": ", ".join(card.vote_labels) or "none",
+        "input": f"{card.side} x {card.side} {card.color}",
+        "uncertain": f"when no share reaches {percent(card.uncertain_below)}" if card.uncertain_below else "never",
+        "mixture": f"every expression with {percent(card.mixture_above)} of the votes" if card.vote_labels else "none",
+        "framings": dict(card.framings),
+        "temperature": card.temperature,
+        "votes temperature": card.votes_temperature,
+        "parameters": card.parameters,
+        "multiply-adds": card.multiply_adds,
+        "scores": card.scores,
+        "recipe": card.recipe,
+        "license": card.license,
+        "date": card.date,
+        "card version": card.version,
+    }
+
+
+def _lines(facts: Mapping[str, Any]) -> str:
+    flat = list(_flat(facts))
+    width = max(len(name) for name, _ in flat)
+    return "\n".join(printable(f"{name:{width}}  {value}") for name, value in flat)
+
+
+def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Tables inside the card, told line by line: ``scores accuracy``; those inside a table are a line each."""
+    for name, value in facts.items():
+        if above and _is_row(value):
+            yield f"{above}{name}", ", ".join(f"{key} {_value(part)}" for key, part in value.items())
+        elif isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name} ")
+        else:
+            yield f"{above}{name}", _value(value)
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, Mapping) and not any(isinstance(part, Mapping) for part in value.values())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return " ".join(map(_value, value)) if isinstance(value, list | tuple) else str(value)
+
+
+# ==== mien.apps.cli.pull
+# ``mien models pull``: fetch a published file once, and verify it.
+
+PULL_EPILOG = """\b
+Examples:
+  mien models pull yunet --from face_detection_yunet_2026may.onnx
+  mien models pull yunet
+"""
+
+
+@click.command(epilog=PULL_EPILOG)
+@click.argument("name")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Install it from a file that you brought; no network is used.",
+)
+def pull(name: str, source: Path | None) -> None:
+    """Fetch NAME from its publisher, verify it, and keep it in mien's folder.
+
+    The folder is the platform's cache folder, or the one that MIEN_HOME names.
+    """
+    from mien.models.registry import pull as bring
+
+    with Bar(amount=_kilobytes) as bar:
+        path = bring(name, source=source, progress=bar.update)
+    say(f"{printable(name)} is installed: {printable(str(path))}")
+
+
+def _kilobytes(size: int) -> str:
+    return f"{size / 1000:,.0f} kB"
+
+
+# ==== mien.apps.cli.models
+# ``mien models``: which models and detectors there are, and where their files stand.
 
 EPILOG = """\b
 Examples:
@@ -52,13 +189,13 @@ models.add_command(show)
 
 
 def listed() -> list[Line]:
-    from mien.models.store import entries
+    from mien.models.registry import entries
 
     return [_line(entry) for entry in entries()]
 
 
 def _line(entry: Entry) -> Line:
-    from mien.models.published import PUBLISHED
+    from mien.models.checksums import PUBLISHED
 
     if published := PUBLISHED.get(entry.name):
         about = f"finds faces; licence {published.license}"

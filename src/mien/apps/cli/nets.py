@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.data_source import extras, writing
-from mien.apps.cli.hushed import hushed
-from mien.apps.cli.output import printable, say
+from mien.apps.cli.console import hushed, printable, say
+from mien.apps.cli.dataset_options import extras, writing
 
 if TYPE_CHECKING:
-    from mien.lab.catalogue import Entry, Layer
+    from mien.training.network_summary import Entry, Layer
 
 EPILOG = """\b
 Examples:
@@ -47,9 +46,9 @@ def nets(context: click.Context, settings: tuple[str, ...], as_json: bool, diagr
     if context.invoked_subcommand is not None:
         return
     with extras(), hushed():
-        from mien.lab import catalogue
+        from mien.training import network_summary
 
-        found = list(catalogue.entries(settings))
+        found = list(network_summary.entries(settings))
     say(json.dumps([asdict(each) for each in found], ensure_ascii=False) if as_json else _list(found))
     if diagrams:
         _draw_all([each.name for each in found], settings, diagrams)
@@ -68,10 +67,10 @@ def show(name: str, settings: tuple[str, ...], as_json: bool, out: Path | None) 
     if out and out.suffix.lower() != ".png":
         raise click.BadParameter(f"'{out}' does not end in .png", param_hint="--out")
     with extras(), hushed():
-        from mien.lab import catalogue
+        from mien.training import network_summary
 
-        built = catalogue.model(catalogue.recipe_of(name, settings))
-        entry, layers = catalogue.entry(name, built), list(catalogue.layers(built))
+        built = network_summary.model(network_summary.recipe_of(name, settings))
+        entry, layers = network_summary.entry(name, built), list(network_summary.list_layers(built))
     facts = {**asdict(entry), "layers": [asdict(layer) for layer in layers]}
     say(json.dumps(facts, ensure_ascii=False) if as_json else _told(entry, layers))
     if out:
@@ -121,9 +120,9 @@ def _draw_all(names: Iterable[str], settings: tuple[str, ...], folder: Path) -> 
 
 def _draw(name: str, settings: tuple[str, ...], out: Path) -> None:
     with extras(), hushed():
-        from mien.lab import catalogue, diagram
+        from mien.training import network_summary
 
-        content = diagram.png(catalogue.model(catalogue.recipe_of(name, settings)))
+        content = network_summary.png(network_summary.model(network_summary.recipe_of(name, settings)))
     with writing(out):
         out.write_bytes(content)
     say(printable(str(out)))

@@ -1,20 +1,209 @@
-"""``mien predict``: read the expressions in pictures."""
+"""``--annotate``: painted copies, in one file or in a folder that mirrors where the pictures were."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+import time
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
-from mien.apps.cli.choices import DETECTOR, MODEL_OR_RUN
-from mien.apps.cli.located import LABELS, SCALE, is_keras, readable
-from mien.apps.cli.output import on_terminal, printable
-from mien.apps.cli.paths import STDIN, STDOUT, holds_originals, is_address, is_file, same_file
-from mien.apps.cli.reader import LoadEngine, Reader
-from mien.errors import DetectorError, ModelMissing
+from mien import images
+from mien.apps.cli.console import Bar, alone_on_stderr, on_terminal, printable, remark
+from mien.apps.cli.engine_loading import LoadEngine, Reader
+from mien.apps.cli.options import DETECTOR, LABELS, MODEL_OR_RUN, SCALE, is_keras, readable
+from mien.apps.cli.paths import STDIN, STDOUT, holds_originals, is_address, is_file, real, same_file
+from mien.apps.cli.results import complaint, hint_at_yunet, rows_to, screen
+from mien.apps.cli.sources import Item, count, items
+from mien.draw import paint
+from mien.errors import DetectorError, MienError, ModelMissing, OutputError
+from mien.results import Failure, FrameResult
+
+
+class Copies:
+    """Writes the copies. The originals are never written to, whatever the folder is called."""
+
+    def __init__(self, target: str, max_pixels: int | None = None) -> None:
+        self.target = Path(target)
+        self.one_file = is_file(target)
+        self._max_pixels = max_pixels
+        self._taken: set[str] = set()
+
+    def write(self, item: Item, result: FrameResult) -> Path:
+        assert not isinstance(item.source, Failure), "a failure has no result"
+        place = self.target if self.one_file else self.target / self._free(_writable(item.place))
+        _spare_the_original(item.source, place)
+        # Decoded a second time: the engine lets pictures go, so that a long run stays small.
+        pixels = images.load_image(item.source, max_pixels=self._max_pixels).pixels
+        if not self.one_file:
+            _make_folder(place.parent)
+        images.save_image(paint(pixels, result), place)
+        return place
+
+    def _free(self, wanted: Path) -> Path:
+        """``x.gif.png`` may be the copy of ``x.gif`` and a picture itself: who comes second gets a number."""
+        place, number = wanted, 1
+        while str(place).lower() in self._taken:
+            number += 1
+            place = wanted.with_stem(f"{wanted.stem}-{number}")
+        self._taken.add(str(place).lower())
+        return place
+
+
+def _writable(place: Path) -> Path:
+    """The name of a copy; a picture in a format we do not write gets ``.png`` behind its name."""
+    return place if place.suffix.lower() in images.WRITABLE else place.with_name(place.name + ".png")
+
+
+def _spare_the_original(source: Path | bytes, place: Path) -> None:
+    if isinstance(source, Path) and same_file(place, source):
+        raise OutputError(
+            f"'{place}' is the picture itself", "A painted copy needs a place of its own", "Name another file or folder"
+        )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The folder '{folder}' could not be made: {error.strerror or error}",
+            "Painted copies go there",
+            "Name another folder with --annotate",
+        ) from error
+
+
+# ==== mien.apps.cli.reading
+# The run of ``mien predict``, from the first picture to the exit status.
+
+Result: TypeAlias = FrameResult | Failure
+
+
+@dataclass
+class Tally:
+    """What came of the pictures so far."""
+
+    pictures: int = 0
+    faces: int = 0
+    faceless: int = 0
+    failed: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def add(self, result: Result) -> None:
+        self.pictures += 1
+        if isinstance(result, Failure):
+            self.failed += 1
+        else:
+            self.faces += len(result)
+            self.faceless += not len(result)
+
+    def status(self, require_face: bool) -> int:
+        return int(self.failed > 0 or (require_face and self.faceless > 0))
+
+    def __str__(self) -> str:
+        parts = [f"{self.pictures:,} pictures", f"{self.faces:,} face{'s' * (self.faces != 1)}"]
+        parts += [f"{self.faceless:,} without a face"] * bool(self.faceless)
+        parts += [f"{self.failed:,} failed"] * bool(self.failed)
+        return ", ".join([*parts, f"{self.seconds:.1f} s"])
+
+
+def run(request: Request, engine: Reader) -> int:
+    """Read everything that was asked for, show it as it comes, and return the exit status."""
+    copies = _copies(request)
+    pictures = _pictures(request, copies)
+    show = screen(request.as_json, quiet=request.csv == STDOUT)
+    tally = Tally()
+    with ExitStack() as stack:
+        stack.enter_context(alone_on_stderr())
+        write_rows = stack.enter_context(rows_to(request.csv, engine.labels))
+        bar = stack.enter_context(Bar(count(request.sources) if on_terminal(sys.stderr) else None))
+        for item, result in stack.enter_context(closing(_in_order(engine, pictures, request))):
+            tally.add(result)
+            bar.wipe()
+            show(result)
+            write_rows(result)
+            if copies and isinstance(result, FrameResult):
+                tally.failed += not _copied(copies, item, result)
+            bar.update(tally.pictures)
+    _sum_up(request, engine, tally)
+    return tally.status(request.require_face)
+
+
+def _copies(request: Request) -> Copies | None:
+    if request.annotate is None:
+        return None
+    pass  # painting is imported by those who paint
+
+    return Copies(request.annotate, request.max_pixels)
+
+
+def _pictures(request: Request, copies: Copies | None) -> Iterator[Item]:
+    if copies is None:
+        return items(request.sources)
+    if not copies.one_file:
+        return items(request.sources, leave_out=real(copies.target))
+    first = list(islice(found := items(request.sources), 2))
+    if len(first) > 1:
+        raise click.UsageError(
+            f"'{request.annotate}' is one file, and there are several pictures. "
+            "Name a folder for the copies, such as --annotate painted."
+        )
+    return chain(first, found)
+
+
+def _in_order(engine: Reader, pictures: Iterator[Item], request: Request) -> Generator[tuple[Item, Result], None, None]:
+    """Each picture with what came of it. The engine looks a few pictures ahead; so many wait here, and no more."""
+    waiting: deque[Item] = deque()
+
+    def sources() -> Iterator[Path | bytes | Failure]:
+        for item in pictures:
+            waiting.append(item)
+            yield item.source
+
+    results = engine.read_many(sources(), min_face=request.min_face, max_pixels=request.max_pixels, jobs=request.jobs)
+    for result in results:
+        item = waiting.popleft()
+        yield item, replace(result, source=item.name)
+
+
+def _copied(copies: Copies, item: Item, result: FrameResult) -> bool:
+    """A copy that fails takes nothing with it: the reading has been shown, and the run goes on."""
+    try:
+        copies.write(item, result)
+    except MienError as error:
+        remark(complaint(Failure(item.name, error)))
+        return False
+    return True
+
+
+def _sum_up(request: Request, engine: Reader, tally: Tally) -> None:
+    """The last words, for a person at a terminal; a pipe has its results and needs no more."""
+    if request.require_face and tally.faceless:
+        remark(f"mien: {tally.faceless:,} of {tally.pictures:,} pictures without a face, and --require-face was given.")
+    if request.as_json or not on_terminal(sys.stderr) or not on_terminal(sys.stdout):
+        return
+    if tally.pictures > 1:
+        remark(str(tally))
+    if request.annotate:
+        remark(f"Painted: {printable(request.annotate)}")
+    if request.csv:
+        remark(f"Table: {printable(request.csv)}")
+    if request.detector == "auto" and engine.detector == "haar":
+        hint_at_yunet(tally.seconds)
+
+
+# ==== mien.apps.cli.predict
+# ``mien predict``: read the expressions in pictures.
 
 EPILOG = """\b
 Examples:
@@ -78,7 +267,7 @@ def predict(context: click.Context, /, **options: Any) -> None:
     request = Request(**options)
     _check(request)
     # Imported here: reading needs NumPy, OpenCV and ONNX Runtime, and --help does not.
-    from mien.apps.cli.reading import run
+    pass
 
     context.exit(run(request, _engine(context, request)))
 
@@ -105,7 +294,7 @@ def _check(request: Request) -> None:
 
 
 def _names_a_picture(target: str) -> bool:
-    from mien.media import SUFFIXES
+    from mien.images import SUFFIXES
 
     return Path(target).suffix.lower() in SUFFIXES
 

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.bar import Bar
-from mien.apps.cli.choices import complete_models
-from mien.apps.cli.data_source import extras
+from mien.apps.cli.console import Bar, printable, remark, say
+from mien.apps.cli.dataset_options import extras
 from mien.apps.cli.evaluate import SPLIT
-from mien.apps.cli.located import LABELS, SCALE, each_located
-from mien.apps.cli.output import printable, remark, say
+from mien.apps.cli.options import LABELS, SCALE, complete_models, each_located
 
 if TYPE_CHECKING:
-    from mien.lab.groups import Words
-    from mien.lab.robustness import Held
-    from mien.lab.robustness_report import Report
+    from mien.evaluation.groups import Words
+    from mien.evaluation.robustness import Held
+    from mien.evaluation.robustness_report import Report
 
 EPILOG = """\b
 Examples:
@@ -69,10 +67,10 @@ def robustness(
     receives curves, robustness.json and one page.
     """
     with extras():
-        from mien.lab import robustness_report as told
-        from mien.lab.robustness import hold
-        from mien.lab.sheet import place
-        from mien.lab.sources import read
+        from mien.datasets.loading import read
+        from mien.evaluation import robustness_report
+        from mien.evaluation.report import place
+        from mien.evaluation.robustness import hold
         from mien.models import load_classifier
 
     paths = each_located(context, models, labels, scale)
@@ -83,15 +81,19 @@ def robustness(
         with Bar() as bar:
             held = hold([load_classifier(path) for path in paths], faces, split, bar.update)
         report = _report(models, held, own)
-        page = told.write(out, report)[-1]
-    say(json.dumps(told.figures(report), ensure_ascii=False) if as_json else told.text(report).rstrip())
+        page = robustness_report.write(out, report)[-1]
+    say(
+        json.dumps(robustness_report.figures(report), ensure_ascii=False)
+        if as_json
+        else robustness_report.text(report).rstrip()
+    )
     remark(f"Curves and groups: {printable(str(page))}")
 
 
 def _column(data: str, column: str, count: int) -> Words:
     """A column of the data itself, or of a table with a row for each face."""
-    from mien.lab.groups import of_column, table_column
-    from mien.lab.sources import read
+    from mien.datasets.loading import read
+    from mien.evaluation.groups import of_column, table_column
 
     file, colon, name = column.rpartition(":")
     if colon and file.lower().endswith(".csv"):
@@ -102,8 +104,8 @@ def _column(data: str, column: str, count: int) -> Words:
 
 
 def _report(models: tuple[str, ...], held: list[Held], own: dict[str, Words]) -> Report:
-    from mien.lab.groups import by_group, estimated
-    from mien.lab.robustness_report import Report, names_of
+    from mien.evaluation.groups import by_group, estimated
+    from mien.evaluation.robustness_report import Report, names_of
 
     first = held[0].answers
     seen, missing = estimated(first.faces.pixels)

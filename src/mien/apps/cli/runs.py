@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mien.apps.cli.data_source import extras, writing
-from mien.apps.cli.output import printable, remark, say
+from mien.apps.cli.console import printable, remark, say
+from mien.apps.cli.dataset_options import extras, writing
 
 if TYPE_CHECKING:
-    from mien.lab.run_folder import Run
+    from mien.training.run_folder import Run
 
 EPILOG = """\b
 Examples:
@@ -54,7 +54,7 @@ def runs(context: click.Context, home: Path, as_json: bool) -> None:
     """List training runs, show and plot them."""
     if context.invoked_subcommand is not None:
         return
-    from mien.lab.run_folder import every
+    from mien.training.run_folder import every
 
     found = list(every(home))
     if as_json:
@@ -71,7 +71,7 @@ def runs(context: click.Context, home: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Everything as one line of JSON.")
 def show(name: str, home: Path, as_json: bool) -> None:
     """Show one run: its state, its figures, and what in its recipe is not as usual."""
-    from mien.lab.run_folder import find
+    from mien.training.run_folder import find
 
     run = find(name, home)
     if as_json:
@@ -93,7 +93,7 @@ def plot(names: tuple[str, ...], home: Path, out: Path) -> None:
     if out.suffix.lower() != ".png":
         raise click.BadParameter(f"'{out}' does not end in .png", param_hint="-o")
     from mien.errors import LabError
-    from mien.lab.run_folder import find
+    from mien.training.run_folder import find
 
     found = [find(name, home) for name in names]
     if early := [run.name for run in found if not run.history]:
@@ -144,7 +144,7 @@ def _cells(run: Run) -> tuple[str, ...]:
 
 
 def _lines(run: Run) -> list[tuple[str, str]]:
-    from mien.lab.recipe import Recipe
+    from mien.training.recipe import Recipe
 
     name, net, epochs, best, score, begun, state = _cells(run)
     data = run.environment.get("data", {})
@@ -181,6 +181,6 @@ def _when(moment: str | None) -> str:
 
 
 def _minutes(seconds: float) -> str:
-    from mien.apps.cli.bar import span
+    from mien.apps.cli.console import span
 
     return f"{span(seconds)} of training"

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from mien.apps.cli.choices import complete_detectors, complete_models
-from mien.apps.cli.output import on_terminal, remark, say
+from mien.apps.cli.console import on_terminal, remark, say
+from mien.apps.cli.options import complete_detectors, complete_models
 
 EPILOG = """\b
 Examples:
@@ -53,8 +53,9 @@ def serve(print_config: bool, **given: Any) -> None:
 
 
 def _serve(settings: Any) -> None:
-    from mien.apps.web import arenas, create_app
-    from mien.apps.web.log import configure
+    from mien.apps.web import create_app
+    from mien.apps.web import server as arenas
+    from mien.apps.web.request_log import configure
 
     arenas.few()  # the process is ours; whoever embeds the app decides about theirs
 

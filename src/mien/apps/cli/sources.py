@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien import media
+from mien import images
 from mien.apps.cli.paths import STDIN, is_address, is_folder, real, root
 from mien.errors import MienError, SourceMissing, SourceTooLarge
-from mien.types import Failure
+from mien.results import Failure
 
 #: More than any picture file has; a pipe that never ends must not fill the memory.
 _STDIN_LIMIT = 1 << 30
@@ -53,7 +53,7 @@ def _found(word: str, alone: bool, taken: set[str], leave_out: Path | None) -> I
     folder = root(word)
     several = is_folder(word) or not os.path.lexists(word)
     top = _place(real(folder).name, taken) if several and not alone else Path()
-    for found in media.find_pictures([word]):
+    for found in images.find_images([word]):
         if isinstance(found, Failure):
             yield Item(found, found.source, Path())
         elif not several:
@@ -93,7 +93,7 @@ def _stdin() -> bytes | Failure:
 
 def _fetched(address: str) -> bytes | Failure:
     try:
-        return media.fetch(address)
+        return images.download(address)
     except MienError as error:
         return Failure(address, error)
 
@@ -102,7 +102,7 @@ def count(words: Sequence[str], within: float = 1.0) -> int | None:
     """How many pictures the words name; None when counting takes longer than that many seconds."""
     until, total = time.monotonic() + within, 0
     for word in words:
-        for _ in (word,) if word == STDIN or is_address(word) else media.find_pictures([word]):
+        for _ in (word,) if word == STDIN or is_address(word) else images.find_images([word]):
             total += 1
             if time.monotonic() > until:
                 return None

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import click
 
-from mien.apps.cli.choices import complete_detectors, complete_models
-from mien.apps.cli.located import readable
-from mien.apps.cli.output import on_terminal, remark, say
-from mien.apps.cli.reader import LoadEngine
+from mien.apps.cli.console import on_terminal, remark, say
+from mien.apps.cli.engine_loading import LoadEngine
+from mien.apps.cli.options import complete_detectors, complete_models, readable
 
 EPILOG = """\b
 Examples:

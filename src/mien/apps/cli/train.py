@@ -1,25 +1,193 @@
-"""``mien train``: from a recipe and faces to a run's folder, killed and taken up again as often as it takes."""
+"""SIGTERM and Ctrl-C as a question that a long run can ask, so that it ends where it may."""
 
 from __future__ import annotations
 
 import logging
 import os
 import shlex
+import signal
 import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.bar import Bar
-from mien.apps.cli.data_source import extras
-from mien.apps.cli.output import alone_on_stderr, printable, remark, say
+from mien.apps.cli.command_line import Terminated
+from mien.apps.cli.console import Bar, alone_on_stderr, can_redraw, can_write, printable, remark, say, span
+from mien.apps.cli.dataset_options import extras
 
 if TYPE_CHECKING:
-    from mien.apps.cli.train_view import View
-    from mien.lab.data import Faces
-    from mien.lab.events import Stopped
-    from mien.lab.recipe import Recipe
+    from mien.datasets.dataset import Faces
+    from mien.training.events import Epoch, Event, Step, Stopped
+    from mien.training.recipe import Recipe
+
+
+class Signals:
+    """While inside, the first signal sets ``came``; a second one ends at once, as it would have without us."""
+
+    def __init__(self) -> None:
+        self.came = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self._before[number] = signal.signal(number, self._note)
+            except ValueError:  # not the main thread: whoever runs us there minds the signals
+                break
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def error(self) -> BaseException:
+        """What the signal that came would have been."""
+        return Terminated() if self.came == signal.SIGTERM else KeyboardInterrupt()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.came:
+            raise self.error()
+        self.came = number
+        remark("mien: stopping after this step; once more ends at once")
+
+
+# ==== mien.apps.cli.train_view
+# How a training looks while it runs: a row for each epoch, and on a terminal a bar for the one that is under way.
+
+#: The columns of the rows: key in the history, title, width, and how the number is written.
+COLUMNS: tuple[tuple[str, str, int, Callable[[float], str]], ...] = (
+    ("epoch", "epoch", 6, "{:.0f}".format),
+    ("loss", "loss", 8, "{:.3f}".format),
+    ("accuracy", "learned", 9, lambda share: f"{100 * share:.1f} %"),
+    ("held_out", "held out", 10, lambda share: f"{100 * share:.1f} %"),
+    ("held_out_votes", "votes", 9, lambda share: f"{100 * share:.1f} %"),
+    ("rate", "rate", 10, "{:.2g}".format),
+    ("seconds", "time", 9, lambda seconds: span(seconds)),
+)
+
+
+class View:
+    """Takes the events of :mod:`mien.training.events` and shows them on stderr; ``batch`` tells faces from steps.
+
+    On a terminal the epoch under way is a live line below the rows; elsewhere there are the rows alone.
+    """
+
+    def __init__(
+        self, batch: int = 1, stream: IO[str] | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._batch = batch
+        self._stream = sys.stderr if stream is None else stream
+        self._clock = clock
+        self._live: Any = None
+        self._headed = False
+        self._best = ""
+        self._began: tuple[float, int] | None = None  # when this process saw its first step, and of which epoch
+
+    def __enter__(self) -> View:
+        if can_redraw(self._stream):
+            # rich is imported only where there is a terminal to draw on.
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(file=self._stream, highlight=False, emoji=False, markup=False)
+            self._live = Live(console=console, transient=True, refresh_per_second=8)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """The live line goes; rows stay."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def __call__(self, event: Event) -> None:
+        from mien.training.events import Epoch, Note
+
+        if isinstance(event, Note):
+            self._show(printable(event.text))
+        elif isinstance(event, Epoch):
+            self._row(event)
+        elif self._live:
+            self._moment(event)
+
+    def _row(self, event: Epoch) -> None:
+        row = event.row
+        if self._live:
+            self._live.update("", refresh=True)
+        if not self._headed:
+            self._show(head(row))
+            self._headed = True
+        best = _best(event.history)
+        self._best = best[1] if best else ""
+        self._show(line(row) + ("  best" if best and best[0] == row.get("epoch") and len(event.history) > 1 else ""))
+
+    def _moment(self, step: Step) -> None:
+        """The epoch under way, on two lines that fit the terminal."""
+        if self._began is None:
+            self._began = (self._clock() - step.seconds, step.epoch)
+        width = self._live.console.width - 1
+        blocks = "━─" if can_write("━─", getattr(self._stream, "encoding", None)) else "#-"
+        lines = (bar(step, width, blocks), moment(step, self._batch, self._left(step), self._best))
+        self._live.update("\n".join(each[:width] for each in lines))
+
+    def _left(self, step: Step) -> float:
+        """Seconds to the end of the run, as fast as it went in this process."""
+        began, first = self._began or (self._clock(), step.epoch)
+        done = step.epoch - first + step.step / step.steps
+        return (self._clock() - began) / max(done, 1e-9) * (step.epochs - first + 1 - done)
+
+    def _show(self, text: str) -> None:
+        if self._live:
+            self._live.console.print(text, soft_wrap=True)
+            return
+        with suppress(OSError):  # who stopped listening shall not end a training
+            print(text, file=self._stream, flush=True)
+
+
+def bar(step: Step, width: int, blocks: str) -> str:
+    """How far the epoch is."""
+    before, behind = f"epoch {step.epoch} of {step.epochs}  ", f"  {step.step:,} of {step.steps:,} steps"
+    cells = max(0, min(40, width - len(before) - len(behind)))
+    full = cells * step.step // step.steps
+    return f"{before}{blocks[0] * full}{blocks[1] * (cells - full)}{behind}"
+
+
+def moment(step: Step, batch: int, left: float, best: str) -> str:
+    """What there is to say below the bar."""
+    speed = f"{step.step * batch / max(step.seconds, 1e-9):,.0f} images/s"
+    parts = [f"loss {step.loss:.3f}", f"rate {step.rate:.2g}", speed, f"{span(left)} left"]
+    return "  ".join([*parts, f"best {best}"] if best else parts)
+
+
+def head(row: Mapping[str, float]) -> str:
+    """The titles of the columns that this history has."""
+    return "".join(f"{title:>{width}}" for key, title, width, _ in COLUMNS if key in row)
+
+
+def line(row: Mapping[str, float]) -> str:
+    """One epoch, under those titles."""
+    return "".join(f"{write(row[key]):>{width}}" for key, _, width, write in COLUMNS if key in row)
+
+
+def _best(history: tuple[Mapping[str, float], ...]) -> tuple[float, str] | None:
+    """The epoch with the best accuracy on the held-out faces, and that accuracy in words."""
+    told = [row for row in history if "held_out" in row]
+    if not told:
+        return None
+    top = max(told, key=lambda row: row["held_out"])
+    return top["epoch"], f"{100 * top['held_out']:.1f} % in epoch {top['epoch']:.0f}"
+
+
+# ==== mien.apps.cli.train
+# ``mien train``: from a recipe and faces to a run's folder, killed and taken up again as often as it takes.
 
 EPILOG = """\b
 Examples:
@@ -66,8 +234,8 @@ def train(
     (emotion_model.keras, and emotion_model.h5 where such a file has a place for the net), and the figures
     that came out (metrics.json).
     """
-    from mien.apps.cli.train_view import View
-    from mien.lab import checkpoint, run_folder
+    pass
+    from mien.training import checkpoint, run_folder
 
     if not recipe and not net:
         raise click.UsageError("a RECIPE or --net is needed, say: mien train --net basic --data fer2013.csv")
@@ -103,9 +271,8 @@ def _chosen(
     """The recipe with everything on the command line in it; options go before --set, which may say all of them."""
     from dataclasses import replace
 
-    from mien.lab import shelf
-    from mien.lab.recipe import Source
-    from mien.lab.settings import with_settings
+    from mien.training import recipe as shelf
+    from mien.training.recipe import Source, with_settings
 
     found = shelf.recipe(recipe) if recipe else shelf.of_net(net or "")
     options = {"net.name": net, "fit.epochs": epochs, "name": name, "data.classes": classes}
@@ -118,20 +285,20 @@ def _chosen(
 
 def _faces(recipe: Recipe) -> Faces:
     with extras(), Bar() as bar:
-        from mien.lab.sources.several import of_recipe
+        from mien.datasets.combined import of_recipe
 
         return of_recipe(recipe, bar.update)
 
 
 def _trained(recipe: Recipe, faces: Faces, folder: Path, force: bool, view: View) -> dict[str, Any]:
     """The run, stopped by a signal at its next step, after which the command says how to go on."""
-    from mien.apps.cli.stopping import Signals
-    from mien.lab.events import Stopped
+    pass
+    from mien.training.events import Stopped
 
     # What TensorFlow tells about itself, and that HDF5 is old, is for those who build them.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("absl").setLevel(logging.ERROR)
-    from mien.lab.training import train
+    from mien.training.run import train
 
     with Signals() as signals:
         try:
@@ -154,7 +321,7 @@ def _how_to_go_on(stopped: Stopped, folder: Path) -> str:
 
 
 def _summary(metrics: dict[str, Any], folder: Path) -> str:
-    from mien.lab.run_folder import ONNX
+    from mien.training.run_folder import ONNX
 
     low, high = metrics["ci95"]
     split = {"public": "PublicTest", "validation": "the faces held out"}[metrics["split"]]

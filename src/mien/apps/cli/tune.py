@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.bar import Bar
-from mien.apps.cli.data_source import extras
-from mien.apps.cli.hushed import hushed
-from mien.apps.cli.output import printable, remark, say
+from mien.apps.cli.console import Bar, hushed, printable, remark, say
+from mien.apps.cli.dataset_options import extras
 
 if TYPE_CHECKING:
-    from mien.lab.data import Faces
-    from mien.lab.events import Event
-    from mien.lab.recipe import Recipe
-    from mien.lab.tune import Trial, Tuned
+    from mien.datasets.dataset import Faces
+    from mien.training.events import Event
+    from mien.training.recipe import Recipe
+    from mien.training.search import Trial, Tuned
 
 EPILOG = """\b
 Examples:
@@ -57,28 +55,27 @@ def tune(
     untouched: settings are chosen on other Training faces.
     """
     with extras(), hushed():
-        from mien.lab import shelf
-        from mien.lab import space as spaces
-        from mien.lab import tune as lab
-        from mien.lab.sheet import place
+        from mien.evaluation.report import place
+        from mien.training import recipe as shelf
+        from mien.training import search
 
-        start, tried = shelf.recipe(recipe), spaces.read(space)
+        start, tried = shelf.recipe(recipe), search.read(space)
         folder = out or Path("tuned", start.name)
         with place(folder):
             faces = _faces(start, data)
             with Bar(trials * start.fit.epochs, amount="{:,} epochs".format) as bar:
                 view = _View(bar, start.fit.epochs)
-                found = lab.tune(
+                found = search.tune(
                     start, tried, faces, folder, trials=trials, hours=hours, watch=view.watch, tell=view.tell
                 )
         _draw(folder, found)
     say(json.dumps(_plain(found), ensure_ascii=False) if as_json else _told(found))
     if found.best:
-        remark(f"Train it: mien train {printable(str(folder / lab.BEST))} --name best")
+        remark(f"Train it: mien train {printable(str(folder / search.BEST))} --name best")
 
 
 def _faces(recipe: Recipe, data: str | None) -> Faces:
-    from mien.lab.sources.several import of_run
+    from mien.datasets.combined import of_run
 
     with Bar() as bar:
         return of_run(recipe, data, bar.update)
@@ -91,7 +88,7 @@ class _View:
         self._bar, self._epochs, self._trials, self._inside = bar, epochs, 0, 0
 
     def watch(self, event: Event) -> None:
-        from mien.lab.events import Epoch
+        from mien.training.events import Epoch
 
         if isinstance(event, Epoch):
             self._inside = len(event.history)
@@ -115,7 +112,7 @@ def _short(value: Any) -> str:
 
 def _draw(folder: Path, found: Tuned) -> None:
     from mien import plots
-    from mien.lab.sheet import written
+    from mien.evaluation.report import written
 
     values, whole = [each.value for each in found.trials], [each.state == "finished" for each in found.trials]
     if any(value is not None for value in values):

@@ -1,22 +1,484 @@
-"""``mien video``: read the expressions in a film, and say whose they are and when."""
+"""Times on the command line, as people write them."""
 
 from __future__ import annotations
 
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import click
+from rich.console import Console
+from rich.text import Text
 
-from mien.apps.cli.choices import DETECTOR, MODEL
-from mien.apps.cli.output import printable
+from mien import video as video_io
+from mien.apps.cli.console import Bar, alone_on_stderr, can_write, on_terminal, printable, remark, say
+from mien.apps.cli.engine_loading import LoadEngine
+from mien.apps.cli.options import DETECTOR, MODEL
 from mien.apps.cli.paths import STDOUT, is_address, same_file
-from mien.apps.cli.reader import LoadEngine
-from mien.apps.cli.times import Rest, Resting, Time
-from mien.errors import DetectorError, ModelMissing
+from mien.apps.cli.results import hint_at_yunet, looks, percent, stream_to, told_of
+from mien.errors import DetectorError, MienError, ModelMissing
+from mien.files import write_atomically
+from mien.labels import colour
+from mien.results import Moment
+from mien.text import clock, span
+from mien.video import VideoInfo, tables
+from mien.video.annotate import Painted
+from mien.video.baseline import Baseline
+from mien.video.events import Event, spans
+from mien.video.journal import Going, Watcher, Wish
+from mien.video.report import Making, page
+from mien.video.results import Peaks
+from mien.video.timeline import Person, Record, Timeline, Told
 
 if TYPE_CHECKING:
-    from mien.apps.film.wish import Watcher
+    from mien.video.journal import Watcher
+
+
+class Time(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+    """Seconds, or minutes and hours before colons: ``12.5``, ``1:02.5``, ``1:00:02``."""
+
+    name = "TIME"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float | int):
+            return float(value)
+        if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", str(value).strip()):
+            self.fail(f"'{value}' is no time. Seconds or 1:02.5 were expected.", param, ctx)
+        seconds = 0.0
+        for part in str(value).strip().split(":"):
+            seconds = 60 * seconds + float(part)
+        return seconds
+
+
+@dataclass(frozen=True)
+class Resting:
+    """When people are at rest: in their first ``seconds``, or mostly (None)."""
+
+    seconds: float | None
+
+
+class Rest(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+    """``SECONDS|median``."""
+
+    name = "SECONDS|median"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Resting:
+        if isinstance(value, Resting):
+            return value
+        if value == "median":
+            return Resting(None)
+        seconds = Time().convert(value, param, ctx)
+        if seconds <= 0:
+            self.fail("A baseline needs some seconds, or 'median'.", param, ctx)
+        return Resting(seconds)
+
+
+# ==== mien.apps.cli.video_summary
+# The summary of a film: each person in a few lines, with a strip of colours on a terminal.
+
+#: As many people and events are told on a terminal; files hold them all.
+PEOPLE, EVENTS = 12, 5
+
+
+def summary(record: Record, source: str, labels: Sequence[str]) -> None:
+    """To stdout: for people on a terminal, line by line for pipes."""
+    if not on_terminal(sys.stdout):
+        for line in plain(record, source):
+            say(line)
+        return
+    console = Console(highlight=False, emoji=False, markup=False)
+    strip = _Strip(record.timeline, tuple(labels), console.width - 2, can_write("█░·", console.encoding))
+    for text in _drawn(record, source, strip):
+        console.print(text, soft_wrap=True)
+
+
+def plain(record: Record, source: str) -> Iterator[str]:
+    yield _head(record, source)
+    for person in _people(record):
+        yield f"person {person.number}: {story(person)}"
+    yield from map(str, record.events)
+    for reason, seconds in record.timeline.unjudged.items():
+        yield f"could not be judged: {reason}, {span(seconds)}"
+
+
+def story(person: Person) -> str:
+    """``seen 12 s, judged 96 %, looks happy 61 %, looks neutral 30 %``."""
+    judged = f"judged {percent(person.judged / person.seen)}" if person.seen else "judged 0 %"
+    shown = [f"{looks(label)} {percent(part)}" for label, part in person.leading()[:3] if part >= 0.01]
+    unsure = [f"unsure {percent(person.doubted / person.judged)}"] if person.doubted > 0.01 * person.judged else []
+    return ", ".join([f"seen {span(person.seen)} from {clock(person.first)}", judged, *shown, *unsure])
+
+
+def _head(record: Record, source: str) -> str:
+    timeline = record.timeline
+    people = len(timeline.people)
+    found = "no face found" if not people else f"{people:,} {'person' if people == 1 else 'people'}"
+    return f"{printable(source)}: {span(timeline.end - timeline.start)}, {record.frames:,} frames, {found}"
+
+
+def _drawn(record: Record, source: str, strip: _Strip) -> Iterator[Text]:
+    yield Text(_head(record, source), "bold")
+    for person in sorted(_people(record)[:PEOPLE], key=lambda one: one.number):
+        yield Text.assemble("\n", (f"Person {person.number}", "bold"), f"  {story(person)}")
+        yield strip.of(person)
+        yield from _events([event for event in record.events if event.person == person.number], strip.labels)
+    if (more := len(record.timeline.people) - PEOPLE) > 0:
+        yield Text(f"\n{more:,} more people, seen for a shorter time", "dim")
+    if reasons := [f"{reason} {span(seconds)}" for reason, seconds in record.timeline.unjudged.items()]:
+        told = ", ".join(reasons)
+        yield Text(f"\nCould not be judged: {told}", "dim")
+
+
+def _people(record: Record) -> list[Person]:
+    return record.timeline.by_presence()
+
+
+def _events(events: list[Event], labels: tuple[str, ...]) -> Iterator[Text]:
+    telling = sorted((event for event in events if event.label != "neutral"), key=lambda event: -event.peak)[:EVENTS]
+    for event in sorted(telling, key=lambda event: event.start):
+        word = (f"{printable(event.label):<10}", colour(event.label, labels))
+        yield Text.assemble("  ", word, f"{clock(event.start):>8} to {clock(event.end):<8} peak {percent(event.peak)}")
+    if len(events) > len(telling):
+        number = "1 event" if len(events) == 1 else f"{len(events):,} events"
+        yield Text(f"  {number} in all (--events writes them)", "dim")
+
+
+class _Strip:
+    """A person's film as one line: each cell has the colour of what led in its time."""
+
+    def __init__(self, timeline: Timeline, labels: tuple[str, ...], width: int, blocks: bool) -> None:
+        self.labels = labels
+        self._timeline, self._width = timeline, max(min(width, 100), 10)
+        self._full, self._poor, self._none = ("█", "░", "·") if blocks else ("#", "?", ".")
+
+    def of(self, person: Person) -> Text:
+        cells: list[dict[str, float]] = [{} for _ in range(self._width)]
+        length = max(self._timeline.end - self._timeline.start, 1e-6)
+        for step in self._timeline.steps(person.number):
+            middle = (step.start + step.end) / 2 - self._timeline.start
+            cell = cells[min(int(middle / length * self._width), self._width - 1)]
+            first = self.labels[max(range(len(step.shares)), key=step.shares.__getitem__)] if step.shares else ""
+            cell[first] = cell.get(first, 0.0) + step.seen
+        # Steps may be wider than cells: what lies between two of one person's belongs to the step before.
+        drawn, last = Text("  "), 0
+        width = next((step.end - step.start for step in self._timeline.steps(person.number)), 0.0)
+        before: dict[str, float] = {}
+        for place, cell in enumerate(cells):
+            if cell:
+                before, last = cell, place
+            reach = (place - last) * length / self._width < width
+            drawn.append(*self._cell(cell or (before if reach else {})))
+        return drawn
+
+    def _cell(self, counts: dict[str, float]) -> tuple[str, str]:
+        if not counts:
+            return self._none, "dim"
+        first = max(counts, key=lambda label: counts[label])
+        return (self._full, colour(first, self.labels)) if first else (self._poor, "dim")
+
+
+# ==== mien.apps.cli.video_outputs
+# What ``mien video`` writes: tables as it goes, and the rest when it ends, however it ends.
+
+Write: TypeAlias = Callable[[str], None]
+
+
+class Outputs:
+    """Everything that was asked for. ``add`` each moment, then ``finish``; both may raise an OutputError."""
+
+    def __init__(self, request: Request, engine: Watcher, about: VideoInfo, record: Record) -> None:
+        self._request, self._engine, self._record = request, engine, record
+        self._about = about
+        self._stack = ExitStack()
+        with ExitStack() as if_refused:
+            if_refused.callback(self._stack.close)
+            self._csv = self._stream(request.csv, "--csv")
+            self._json = self._stream(request.json, "--json")
+            self._film = self._painted()
+            self._peaks = Peaks(hidden=request.blur_faces) if request.report else None
+            self._begin()
+            if_refused.pop_all()
+
+    @property
+    def pixels(self) -> bool:
+        """Does anybody here need to see the frames?"""
+        return self._film is not None or self._peaks is not None
+
+    def add(self, told: Told) -> None:
+        raw = told.read if self._request.raw else None
+        if self._csv:
+            self._csv(tables.written(tables.rows(told.moment, raw)))
+        if self._json:
+            self._json("".join(_json(line) for line in _told_lines(told, self._request.raw)))
+        if self._film:
+            self._film.add(told.moment)
+        if self._peaks:
+            self._peaks.add(told.moment, self._record)
+
+    def finish(self, unfinished: str | None) -> None:
+        """Close what is open and write what is written at the end."""
+        record, request = self._record, self._request
+        if self._json:
+            self._json("".join(_json(line) for line in _last_lines(record)))
+        self._stack.close()
+        if request.events:
+            rows = (tables.event_row(event) for event in record.events)
+            _whole(request.events, "--events", tables.written([tables.event_columns(), *rows]))
+        if request.vtt:
+            _whole(request.vtt, "--vtt", "\n".join(tables.subtitles(record.events)))
+        if request.report and self._peaks:
+            _whole(request.report, "--report", page(record, self._making(unfinished), self._peaks.of(record.events)))
+
+    def discard(self) -> None:
+        """Nothing was read: leave no file behind that says nothing."""
+        self._stack.close()
+        for target in (self._request.csv, self._request.json):
+            if target and target != STDOUT:
+                Path(target).unlink(missing_ok=True)
+
+    def _begin(self) -> None:
+        if self._csv:
+            self._csv(tables.written([tables.columns(self._engine.card.labels, self._request.raw)]))
+        if self._json:
+            about = self._about
+            facts = {"film": self._request.source, "size": about.size, "seconds": about.seconds, "rate": about.rate}
+            reader = {"detector": self._engine.detector, "model": self._engine.card.name}
+            self._json(_json({"kind": "film", **facts, **reader}))
+
+    def _stream(self, target: str | None, option: str) -> Write | None:
+        if target is None:
+            return None
+        with told_of(target, option):
+            stream = self._stack.enter_context(stream_to(target))
+
+        def write(text: str) -> None:
+            # In one piece: a run that is stopped leaves whole moments behind.
+            with told_of(target, option):
+                stream.write(text)
+                stream.flush()
+
+        return write
+
+    def _painted(self) -> Painted | None:
+        request = self._request
+        if request.annotate is None:
+            return None
+        wish = Wish(request.source, request.every, request.fps, request.start, request.end, request.min_face)
+        painted = Painted(Path(request.annotate), wish, self._about, hide=request.blur_faces)
+        return self._stack.enter_context(painted)
+
+    def _making(self, unfinished: str | None) -> Making:
+        request, engine = self._request, self._engine
+        return Making(
+            Path(request.source).name,
+            engine.card.labels,
+            engine.detector,
+            engine.card.name,
+            _chosen(request),
+            _baseline(request),
+            request.blur_faces,
+            _beside(request),
+            unfinished,
+        )
+
+
+def _told_lines(told: Told, raw: bool) -> Iterator[dict[str, Any]]:
+    line = {"kind": "frame", **told.moment.to_dict()}
+    if raw:
+        for face, read in zip(line["faces"], told.read, strict=True):
+            face["raw"] = dict(read.emotions.shares)
+    yield line
+    yield from map(tables.event_line, told.events)
+
+
+def _last_lines(record: Record) -> Iterator[dict[str, Any]]:
+    """Each event that the end of the film ended, and each person."""
+    yield from map(tables.event_line, record.last)
+    yield from tables.people_lines(record)
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def _whole(target: str, option: str, text: str) -> None:
+    """A file whole or not at all: one that was there stays until the new one is complete."""
+    with told_of(target, option):
+        write_atomically(target, text)
+
+
+def _chosen(request: Request) -> str:
+    frames = f"every {request.every}th frame" if request.every and request.every > 1 else "every frame"
+    frames = f"{request.fps:g} frames a second at most" if request.fps else frames
+    start = f" from {request.start:g} s" if request.start else ""
+    end = f" until {request.end:g} s" if request.end is not None else ""
+    return frames + start + end
+
+
+def _baseline(request: Request) -> str | None:
+    if request.baseline is None:
+        return None
+    seconds = request.baseline.seconds
+    rest = "the median of the film" if seconds is None else f"the first {seconds:g} s in which they can be judged"
+    return (
+        f"Shares are relative to each person's own face at rest, which is {rest}: "
+        "an expression counts by how far it goes beyond theirs."
+    )
+
+
+def _beside(request: Request) -> str | None:
+    """The film that the page plays when it lies beside it: the painted one, or the original where faces may show."""
+    if request.annotate:
+        return Path(request.annotate).name
+    plays = Path(request.source).suffix.lower() in (".mp4", ".webm", ".mov", ".m4v", ".ogv")
+    return Path(request.source).name if plays and not request.blur_faces else None
+
+
+# ==== mien.apps.cli.video_run
+# The run of ``mien video``, from the first frame to the exit status.
+
+#: What the last lines call each file.
+_WRITTEN = {
+    "--csv": "Table",
+    "--json": "JSON lines",
+    "--annotate": "Painted",
+    "--report": "Report",
+    "--events": "Events",
+    "--vtt": "Subtitles",
+}
+
+
+def run(request: Request, engine: Watcher) -> int:
+    """Read the film, write what was asked for, show the summary, and return the exit status."""
+    wish = Wish(request.source, request.every, request.fps, request.start, request.end, request.min_face)
+    about = _about(request.source)
+    with ExitStack() as stack:
+        stack.enter_context(alone_on_stderr())
+        going = Going(engine, wish, _journal(request, stack), resume=request.resume)
+        _greet(request, going)
+        _Film(request, engine, going, about).read()
+    return 0
+
+
+class _Film:
+    """One run: learning what people look like at rest, where that was asked for, and then telling the film."""
+
+    def __init__(self, request: Request, engine: Watcher, going: Going, about: VideoInfo) -> None:
+        self._request, self._engine, self._going, self._about = request, engine, going, about
+        self._total = frames(about, request)
+
+    def read(self) -> None:
+        baseline, stopped = self._baseline()
+        record = Record(self._going.judge, baseline)
+        outputs = Outputs(self._request, self._engine, self._about, record)
+        try:
+            with closing(self._moments(outputs.pixels, bool(baseline))) as moments, Bar(self._total) as bar:
+                for told in record.follow(moments):
+                    outputs.add(told)
+                    bar.update(record.frames)
+            if stopped:
+                raise stopped
+        except BaseException as error:
+            # Whatever ends it: what was read until then is in whole files, and where nothing was there are none.
+            for told in record.rest():
+                outputs.add(told)
+            if record.frames:
+                self._close(outputs, record, _unfinished(error, record))
+            else:
+                outputs.discard()
+                self._going.through()
+            raise
+        self._close(outputs, record, self._going.complaint)
+        self._going.through()
+        self._say(record)
+
+    def _baseline(self) -> tuple[Baseline | None, BaseException | None]:
+        """What everybody looks like at rest, and what stopped the learning, if anything did."""
+        if self._request.baseline is None:
+            return None, None
+        baseline, done = Baseline(self._engine.card.labels, self._request.baseline.seconds), 0
+        try:
+            with closing(self._going.moments(False)) as moments, Bar(self._total) as bar:
+                for span in spans(moments):
+                    baseline.learn(span.moment, span.until)
+                    done += 1
+                    bar.update(done)
+        except BaseException as error:
+            if not done:
+                raise
+            return baseline, error
+        return baseline, None
+
+    def _moments(self, pixels: bool, learned: bool) -> Generator[Moment]:
+        return self._going.again(pixels) if learned else self._going.moments(pixels)
+
+    def _close(self, outputs: Outputs, record: Record, unfinished: str | None) -> None:
+        record.finish()
+        outputs.finish(unfinished)
+        if unfinished:
+            remark(f"mien: {printable(unfinished)}")
+
+    def _say(self, record: Record) -> None:
+        request = self._request
+        if STDOUT not in (request.csv, request.json):
+            summary(record, request.source, self._engine.card.labels)
+        if on_terminal(sys.stderr) and on_terminal(sys.stdout):
+            for option, target in request.files().items():
+                remark(f"{_WRITTEN[option]}: {printable(target)}")
+            if request.detector == "auto" and self._engine.detector == "haar":
+                hint_at_yunet(record.timeline.end - record.timeline.start)
+
+
+def frames(about: VideoInfo, request: Request) -> int | None:
+    """About how many frames will be read; None where nobody knows."""
+    seconds = about.seconds or (about.frames / about.rate if about.frames and about.rate else None)
+    if not seconds or not about.rate:
+        return about.frames
+    first = request.start or 0.0
+    wanted = max(min(seconds, inf if request.end is None else request.end) - first, 0.0)
+    rate = about.rate / (request.every or 1)
+    return round(wanted * min(rate, request.fps or inf)) or None
+
+
+def _about(source: str) -> VideoInfo:
+    film = video_io.open_video(source)
+    try:
+        return film.about
+    finally:
+        film.close()
+
+
+def _journal(request: Request, stack: ExitStack) -> Path:
+    """Beside the first file that is written; a run without files has one that nobody will go on with."""
+    if targets := request.files():
+        first = Path(next(iter(targets.values())))
+        return first.with_name(f"{first.name}.mien-journal")
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mien-"))) / "journal"
+
+
+def _greet(request: Request, going: Going) -> None:
+    if request.resume and not going.journal.exists():
+        remark("There is no stopped run to go on with; it begins at the beginning.")
+    elif not request.resume and going.journal.exists():
+        remark("An earlier run was stopped here; --resume would have gone on with it. It begins anew.")
+
+
+def _unfinished(error: BaseException, record: Record) -> str:
+    at = clock(record.timeline.end)
+    if isinstance(error, MienError):
+        return f"The film was read up to {at}."
+    return f"Stopped at {at}. What is written holds the film up to there; --resume goes on."
+
+
+# ==== mien.apps.cli.video
+# ``mien video``: read the expressions in a film, and say whose they are and when.
 
 EPILOG = """\b
 Examples:
@@ -99,7 +561,7 @@ def video(context: click.Context, /, **options: Any) -> None:
     request = Request(**options)
     _check(request)
     # Imported here: reading needs NumPy, OpenCV and ONNX Runtime, and --help does not.
-    from mien.apps.cli.video_run import run
+    pass
 
     load: LoadEngine = context.obj
     try:

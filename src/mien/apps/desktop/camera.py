@@ -6,14 +6,13 @@ import tkinter as tk
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
-from mien.apps.desktop.flowing import Flow
-from mien.apps.desktop.parts import Bubble, Note, Scrolled, Words, button
-from mien.apps.desktop.watched import sources
-from mien.apps.live.notice import BEFORE
+from mien.apps.desktop.camera_state import sources
+from mien.apps.desktop.widgets import Bubble, Flow, Note, Scrolled, Words, button
+from mien.apps.session.live_camera import BEFORE
 
 if TYPE_CHECKING:
+    from mien.apps.desktop.live_panel import Pane
     from mien.apps.desktop.window import Window
-    from mien.apps.live.pane import Pane
 
 #: The pane's keys that are switches here: their names, and what they do.
 SWITCHES = {
@@ -100,7 +99,7 @@ class Page(ttk.Frame):
         return row
 
     def _moving(self) -> tk.Widget:
-        from mien.apps.live.pane import Pane
+        from mien.apps.desktop.live_panel import Pane
 
         theme, camera, gap = self._theme, self._camera, self._theme.long(16)
         assert camera.watching is not None, "the camera is on"

@@ -8,10 +8,10 @@ from tkinter import filedialog, ttk
 from typing import TYPE_CHECKING, Any
 
 from mien._version import __version__
-from mien.apps.desktop.film_files import KINDS
-from mien.apps.desktop.kinds import FILMS
-from mien.apps.desktop.parts import Scrolled, Words, button
-from mien.media.search import SUFFIXES
+from mien.apps.desktop.drag_and_drop import FILMS
+from mien.apps.desktop.saving import KINDS
+from mien.apps.desktop.widgets import Scrolled, Words, button
+from mien.images.find import SUFFIXES
 
 if TYPE_CHECKING:
     from mien.apps.desktop.window import Window
@@ -107,7 +107,7 @@ class Dialogs:
         self._tell("Keyboard", lambda frame: self._table(frame, rows))
 
     def about(self) -> None:
-        from mien.words import CANNOT, LIMIT, MUST_NOT
+        from mien.text import CANNOT, LIMIT, MUST_NOT
 
         told = (
             f"mien {__version__} reads what facial expressions look like, says how sure it is, and lets you see inside "

@@ -6,13 +6,12 @@ import tkinter as tk
 from tkinter import ttk
 from typing import TYPE_CHECKING, Any
 
-from mien.apps.cards import comparison, facts, percent
-from mien.apps.desktop.flowing import watch_width
-from mien.apps.desktop.parts import Note, Scrolled, Soon, Words, button
-from mien.apps.desktop.parts import card as card_of
-from mien.apps.desktop.shelf import called
+from mien.apps.desktop.model_list import called
+from mien.apps.desktop.widgets import Note, Scrolled, Soon, Words, button, watch_width
+from mien.apps.desktop.widgets import card as card_of
+from mien.apps.session.model_cards import comparison, facts, percent
 from mien.models import ModelCard
-from mien.words import CANNOT, LIMIT, MUST_NOT
+from mien.text import CANNOT, LIMIT, MUST_NOT
 
 if TYPE_CHECKING:
     from mien.apps.desktop.window import Window

@@ -7,14 +7,14 @@ from functools import partial
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
-from mien.apps import samples
-from mien.apps.desktop.parts import Empty, Note, Scrolled, Soon, Words, button
-from mien.apps.desktop.shares import FaceCard
-from mien.apps.desktop.shots import Shot, scaled
-from mien.apps.desktop.stage import Stage
-from mien.apps.desktop.strip import Strip
-from mien.types import Box, FrameResult, Reading
-from mien.words import LIMIT, NO_FACE, NO_FACE_HELP, found
+from mien.apps.desktop.face_scores import FaceCard
+from mien.apps.desktop.image_view import Stage
+from mien.apps.desktop.pictures import Shot, scaled
+from mien.apps.desktop.thumbnails import Strip
+from mien.apps.desktop.widgets import Empty, Note, Scrolled, Soon, Words, button
+from mien.apps.session import samples
+from mien.results import Box, FrameResult, Reading
+from mien.text import LIMIT, NO_FACE, NO_FACE_HELP, found
 
 if TYPE_CHECKING:
     from mien.apps.desktop.window import Window

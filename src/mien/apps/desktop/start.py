@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mien.apps.desktop import settings, system
-from mien.apps.desktop.bench import Choice, Load
-from mien.apps.live.window import collected_here, open_window, run
+from mien.apps.desktop import settings, system_settings
+from mien.apps.desktop.live_window import collected_here, open_window, run
+from mien.apps.desktop.model_session import Choice, Load
 
 _INSTEAD = "mien predict reads pictures without a window, and mien serve shows them in a browser"
 
 
 def start(load: Load, paths: Sequence[Path] = (), choice: Choice | None = None) -> None:
     """Show the window until it is closed. Raises where there is no screen, or where Python came without Tk."""
-    system.sharpen()
+    system_settings.sharpen()
     root = open_window(_INSTEAD)
-    from mien.apps.desktop.desk import Desk
+    from mien.apps.desktop.application import Desk
     from mien.apps.desktop.window import Window
 
     with collected_here():

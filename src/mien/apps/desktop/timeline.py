@@ -9,13 +9,12 @@ from typing import Any
 
 from PIL import Image, ImageTk
 
-from mien.apps.desktop.drawing import marks, stacked
-from mien.apps.desktop.films import Course, Seen
-from mien.apps.desktop.parts import Soon, with_bar
-from mien.apps.desktop.theme import Theme
+from mien.apps.desktop.rendering import marks, stacked
+from mien.apps.desktop.style import Theme
+from mien.apps.desktop.video_state import Course, Seen
+from mien.apps.desktop.widgets import Soon, with_bar
 from mien.labels import colour
-from mien.moments.words import clock, percent, span
-from mien.words import looks
+from mien.text import clock, looks, percent_words, span
 
 _WORDS, _SHARES, _EVENTS, _GAP, _AXIS = 26, 54, 12, 14, 26
 
@@ -114,6 +113,6 @@ class Timeline(ttk.Frame):
 
 
 def _story(seen: Seen) -> str:
-    leading = [f"{looks(label)} {percent(part)}" for label, part in seen.person.leading()[:3] if part >= 0.01]
+    leading = [f"{looks(label)} {percent_words(part)}" for label, part in seen.person.leading()[:3] if part >= 0.01]
     said = ", ".join(leading) if leading else "no expression stood out"
     return f"seen for {span(seen.person.seen)} · {said}"

@@ -6,18 +6,16 @@ import tkinter as tk
 from tkinter import ttk
 from typing import TYPE_CHECKING, Any
 
-from mien.apps.desktop.filming import RATES
-from mien.apps.desktop.flowing import Flow, watch_width
-from mien.apps.desktop.parts import Empty, Note, Scrolled, Soon, Words, button, with_bar
-from mien.apps.desktop.parts import card as card_of
-from mien.apps.desktop.stage import Stage
+from mien.apps.desktop.image_view import Stage
 from mien.apps.desktop.timeline import Timeline
-from mien.moments.words import clock, percent, span
-from mien.words import LIMIT
+from mien.apps.desktop.video_state import RATES
+from mien.apps.desktop.widgets import Empty, Flow, Note, Scrolled, Soon, Words, button, watch_width, with_bar
+from mien.apps.desktop.widgets import card as card_of
+from mien.text import LIMIT, clock, percent_words, span
 
 if TYPE_CHECKING:
     from mien.apps.desktop.window import Window
-    from mien.moments import Event
+    from mien.video.events import Event
 
 _RATES = {f"{rate:g} a second": rate for rate in RATES}
 
@@ -174,7 +172,7 @@ class Page(ttk.Frame):
             self._events.delete(*self._events.get_children())
             self._listed = ()
         for event in events[len(self._listed) :]:
-            values = (event.person, event.label, clock(event.start), percent(event.peak))
+            values = (event.person, event.label, clock(event.start), percent_words(event.peak))
             self._events.insert("", "end", values=values)
         self._listed = events
 

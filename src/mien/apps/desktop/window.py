@@ -12,15 +12,15 @@ from tkinter import filedialog, ttk
 from types import TracebackType
 from typing import Any
 
-from mien.apps.desktop import dropping, styles, system
-from mien.apps.desktop.desk import Desk
+from mien.apps.desktop import drag_and_drop, style, system_settings
+from mien.apps.desktop.annotated_image import Viewing
+from mien.apps.desktop.application import Desk
+from mien.apps.desktop.commands import Menus
 from mien.apps.desktop.dialogs import Dialogs
-from mien.apps.desktop.frame import Foot, Rail
-from mien.apps.desktop.menus import Menus
-from mien.apps.desktop.parts import Scrolled
-from mien.apps.desktop.theme import Theme
-from mien.apps.desktop.tidy import Tidy
-from mien.apps.desktop.viewing import Viewing
+from mien.apps.desktop.garbage_collection import Tidy
+from mien.apps.desktop.layout import Foot, Rail
+from mien.apps.desktop.style import Theme
+from mien.apps.desktop.widgets import Scrolled
 from mien.apps.desktop.worker import bug
 from mien.errors import MienError
 
@@ -44,9 +44,9 @@ class Window:
         self.root, self.desk = root, desk
         self.bugs: list[BaseException] = []
         self.viewing = Viewing(desk.ground, desk.album)
-        self.dialogs, self.on_a_mac = Dialogs(self, asks), system.modifier() == "Command"
+        self.dialogs, self.on_a_mac = Dialogs(self, asks), system_settings.modifier() == "Command"
         self.menus = Menus(self)
-        self.drops = dropping.accept(root, desk.open)
+        self.drops = drag_and_drop.accept(root, desk.open)
         self._tidy = Tidy()
         self.pages: dict[str, Any] = {}
         self._body: ttk.Frame | None = None
@@ -89,7 +89,7 @@ class Window:
         self.desk.ground.say("Copied what was read of all pictures.")
 
     def paste(self) -> None:
-        match dropping.pasted(self.root):
+        match drag_and_drop.pasted(self.root):
             case bytes() as data:
                 self.desk.show("photo")
                 self.desk.album.take(data, "pasted picture")
@@ -176,7 +176,7 @@ class Window:
         settings = desk.ground.settings
         self._look = settings.shows_dark, settings.text
         self.theme = Theme(self.root, settings, self.theme)
-        self.style = styles.apply(self.theme)
+        self.style = style.apply(self.theme)
         self.root.configure(background=self.theme.shades.ground)
         self._body = body = ttk.Frame(self.root)
         body.pack(fill="both", expand=True)
@@ -231,7 +231,7 @@ class Window:
             desk.inside.moving = False
         wanted = desk.page == "inside" and desk.inside.moving and watching is not None
         if wanted and self._asking is None and watching is not None and engine is not None:
-            from mien.apps.desktop.moving import Moving
+            from mien.apps.desktop.live_explanation import Moving
 
             self._asking = Moving(engine, watching, desk.inside)
         elif not wanted and self._asking is not None:
@@ -290,6 +290,6 @@ def _scrolled(widget: tk.Misc) -> Iterator[Scrolled]:
 
 
 def _liking() -> Any:
-    dark = system.likes_dark()
+    dark = system_settings.likes_dark()
     if dark is not None:
         yield dark

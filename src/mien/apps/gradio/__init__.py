@@ -49,7 +49,7 @@ def build(engine: Engine | None = None, *, model: str = "base", detector: str = 
 def look() -> dict[str, Any]:
     """Theme and style, for ``gr.mount_gradio_app(app, build(), path="/faces", **look())``."""
     _quiet()
-    from mien.apps.gradio.look import style, theme
+    from mien.apps.gradio.page import style, theme
 
     return {"theme": theme(), "head": style()}
 

@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from mien.apps.gradio.engines import Engines
-from mien.apps.gradio.sending import Sent, sent
-from mien.apps.gradio.told import refused, told
+from mien.apps.gradio.errors import refused, told
+from mien.apps.gradio.uploads import Sent, sent
 from mien.apps.gradio.video import Reading
 from mien.errors import MienError
 

@@ -12,20 +12,20 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from mien import words
-from mien.apps.film.painted import shown as as_painted
-from mien.apps.gradio import shown
+from mien import text
+from mien.apps.gradio import results
 from mien.apps.gradio.engines import Engines
-from mien.apps.gradio.sending import MAX_PIXELS
-from mien.apps.gradio.told import told
-from mien.apps.live.overlay import with_map
-from mien.apps.live.pushed import Pushed
+from mien.apps.gradio.errors import told
+from mien.apps.gradio.uploads import MAX_PIXELS
+from mien.apps.session.live_camera import Pushed
+from mien.apps.session.overlay import with_map
 from mien.draw import paint
 from mien.engine import Engine, framing_of
 from mien.html import data_uri
 from mien.html.images import encode_image
-from mien.media.decode import decoded
-from mien.types import Moment, Pixels
+from mien.images.decode import decoded
+from mien.results import Moment, Pixels
+from mien.video.annotate import shown as as_painted
 
 #: Seconds between two frames, as far as they can be read so quickly; and seconds that the timeline shows.
 _EVERY, _SHOWN = 0.15, 30.0
@@ -45,7 +45,7 @@ _NOTICE = f"""### Before the camera opens
 
 - Pictures from your camera go to the machine that serves this page, one at a time. They are read in its memory, are
   not written to a disk, and are gone with the answer.
-- {words.CAMERA}
+- {text.CAMERA}
 - *Stop* pauses the reading. The camera itself closes when you press *Close the camera*, switch to another tab, or leave
   this page.
 """
@@ -101,8 +101,8 @@ class CameraTab:
                 camera, where = _camera()
                 close = gr.Button("Close the camera", elem_id="camera-close")
                 told_of = f"The largest face, over the last {_SHOWN:.0f} seconds"
-                self._plot = shown.timeline(labels, told_of, "camera-plot", height=300, x_lim=[-_SHOWN, 0])
-                gr.HTML(shown.key(shown.hues(labels)), padding=False)
+                self._plot = results.timeline(labels, told_of, "camera-plot", height=300, x_lim=[-_SHOWN, 0])
+                gr.HTML(results.key(results.hues(labels)), padding=False)
             with gr.Column(scale=1, min_width=300):
                 self._picture = gr.Image(
                     label="What was read", interactive=False, buttons=["fullscreen"], elem_id="camera-seen"
@@ -147,12 +147,12 @@ class CameraTab:
         ]
 
     def _told(self, moment: Moment, session: Session) -> list[Any]:
-        facts = f"<small>{words.found(moment.result)} · {session.rate:.1f} frames a second</small>"
+        facts = f"<small>{text.found(moment.result)} · {session.rate:.1f} frames a second</small>"
         if not len(moment.result):
-            return [f"### {words.NO_FACE}\n\n{facts}", None, gr.skip()]
+            return [f"### {text.NO_FACE}\n\n{facts}", None, gr.skip()]
         first = moment.result.readings[0]
-        label = self._label.postprocess(shown.shares(first))
-        return [f"{shown.told(first)}\n\n{facts}", label.model_dump(), self._timeline(session)]
+        label = self._label.postprocess(results.shares(first))
+        return [f"{results.told(first)}\n\n{facts}", label.model_dump(), self._timeline(session)]
 
     def _timeline(self, session: Session) -> Any:
         now = session.times[-1]

@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from mien import words
-from mien.apps.cards import comparison, coverage, facts
-from mien.apps.gradio import shown
+from mien import text
+from mien.apps.gradio import results
 from mien.apps.gradio.engines import Engines
+from mien.apps.session.model_cards import comparison, coverage, facts
 from mien.html import style_colours
 from mien.models import ModelCard
 
@@ -67,7 +67,7 @@ def _curves(cards: dict[str, ModelCard]) -> None:
         elem_id="models-curve",
     )
     if len(cards) > 1:
-        gr.HTML(shown.key(hues), padding=False)
+        gr.HTML(results.key(hues), padding=False)
 
 
 def _one(name: str, card: ModelCard, usual: bool) -> None:
@@ -86,7 +86,7 @@ def _bars(name: str, scores: dict[str, float]) -> None:
         x="expression",
         y="F1",
         color="of",
-        color_map=shown.hues(labels),
+        color_map=results.hues(labels),
         colors_in_legend=[],
         x_title="",
         x_label_angle=-30,
@@ -103,6 +103,6 @@ def _limits(card: ModelCard) -> str:
     if accuracy := card.scores.get("accuracy"):
         many = f"{len(card.labels)} expressions in {100 * accuracy:.0f} of 100"
         often = [f"It is wrong often: on test faces it names the right one of {many}."]
-    cannot = [words.CANNOT[0], *often, *words.CANNOT[1:]]
+    cannot = [text.CANNOT[0], *often, *text.CANNOT[1:]]
     listed = "\n".join(f"- {sentence}" for sentence in cannot)
     return f"### What it cannot do\n\n{listed}"

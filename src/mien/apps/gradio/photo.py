@@ -10,15 +10,15 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
-from mien.apps.gradio import shown
+from mien.apps.gradio import results
 from mien.apps.gradio.engines import Engines
-from mien.apps.gradio.sending import sent
-from mien.apps.gradio.told import told
-from mien.apps.samples import CREDIT, paths
+from mien.apps.gradio.errors import told
+from mien.apps.gradio.uploads import sent
+from mien.apps.session.samples import CREDIT, paths
 from mien.draw import paint
 from mien.html.images import encode_image, shrink_image
-from mien.report import CsvTable
-from mien.types import FrameResult, Pixels
+from mien.results import FrameResult, Pixels
+from mien.table import CsvTable
 
 #: Said where nothing has been read yet.
 _EMPTY = "Drop a photo, paste one, or take one of the portraits. Every face in it is read."
@@ -88,7 +88,7 @@ class PhotoTab:
         if result is None or not 0 <= event.index < len(result):
             return [gr.skip(), gr.skip()]
         reading = result.readings[event.index]
-        return [shown.told(reading, event.index + 1), shown.shares(reading)]
+        return [results.told(reading, event.index + 1), results.shares(reading)]
 
 
 def _faces() -> Any:
@@ -132,15 +132,17 @@ def examples(photo: Any) -> None:
 
 def _shown(pixels: Pixels, result: FrameResult) -> list[Any]:
     if not len(result):
-        plain = gr.AnnotatedImage((shrink_image(pixels, shown.LONGEST), []), color_map={}, visible=True)
-        return [shown.nobody(), *_hidden(2), plain]
-    picture, hues = shown.annotated(pixels, result)
+        plain = gr.AnnotatedImage((shrink_image(pixels, results.LONGEST), []), color_map={}, visible=True)
+        return [results.nobody(), *_hidden(2), plain]
+    picture, hues = results.annotated(pixels, result)
     many = len(result) > 1
     first = result.readings[0]
     return [
-        shown.told(first, 1 if many else None),
-        gr.Label(shown.shares(first), visible=True),
-        gr.Gallery(shown.portraits(pixels, result) if many else None, visible=many, selected_index=0 if many else None),
+        results.told(first, 1 if many else None),
+        gr.Label(results.shares(first), visible=True),
+        gr.Gallery(
+            results.portraits(pixels, result) if many else None, visible=many, selected_index=0 if many else None
+        ),
         gr.AnnotatedImage(picture, color_map=hues, visible=True),
     ]
 

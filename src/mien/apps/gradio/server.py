@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 
 from mien.apps.gradio import build
-from mien.apps.port import listens, refused
+from mien.apps.session.ports import listens, refused
 from mien.errors import FetchError
 
 #: What Gradio itself would take first.

@@ -1,11 +1,11 @@
-"""The tab for films."""
+"""What people of a film looked like over its time: as much as is drawn, however long the film is."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -14,17 +14,71 @@ from typing import Any, Self
 import gradio as gr
 import pandas as pd
 
-from mien import words
-from mien.apps.film.gathered import Gathered, Order, gather
-from mien.apps.gradio import shown
+from mien import text
+from mien.apps.gradio import results
 from mien.apps.gradio.engines import Engines
-from mien.apps.gradio.lines import Lines
-from mien.apps.gradio.sending import MAX_FILM_BYTES, MAX_FILM_SECONDS, MB, Sent, sent
-from mien.apps.gradio.told import bug, refused, told
+from mien.apps.gradio.errors import bug, refused, told
+from mien.apps.gradio.uploads import MAX_FILM_BYTES, MAX_FILM_SECONDS, MB, Sent, sent
 from mien.engine import Engine
 from mien.errors import MienError
-from mien.moments import Told
-from mien.moments.words import clock
+from mien.text import clock
+from mien.video.results import Gathered, Order, gather
+from mien.video.timeline import Told
+
+#: So many points of a person are drawn, and so many of everybody are held at most.
+DRAWN, _HELD = 400, 20_000
+
+
+class Lines:
+    """A line of points for each person. What would not be drawn is left out while the film is read."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, _Line] = {}
+        self._held = 0
+
+    def add(self, person: int, seconds: float, shares: Mapping[str, float]) -> None:
+        line = self._lines.setdefault(person, _Line())
+        before = len(line.held)
+        line.add(seconds, shares)
+        if len(line.held) >= 2 * DRAWN:
+            line.thin()
+        self._held += len(line.held) - before
+        if self._held > _HELD:
+            self._thin()
+
+    def __len__(self) -> int:
+        """How many points are held."""
+        return self._held
+
+    def of(self, person: int | None) -> Iterator[tuple[float, dict[str, float]]]:
+        """One person's points in order, about as many as are drawn; none for nobody."""
+        held = self._lines[person].held if person in self._lines else []
+        return ((seconds, dict(shares)) for seconds, shares in held[:: max(-(-len(held) // DRAWN), 1)])
+
+    def _thin(self) -> None:
+        for line in self._lines.values():
+            line.thin()
+        self._held = sum(len(line.held) for line in self._lines.values())
+
+
+class _Line:
+    def __init__(self) -> None:
+        self.held: list[tuple[float, tuple[tuple[str, float], ...]]] = []
+        self._every = 1
+        self._count = 0
+
+    def add(self, seconds: float, shares: Mapping[str, float]) -> None:
+        if self._count % self._every == 0:
+            self.held.append((seconds, tuple(shares.items())))
+        self._count += 1
+
+    def thin(self) -> None:
+        """Every second point goes, and comes no more."""
+        self.held, self._every = self.held[::2], 2 * self._every
+
+
+# ==== mien.apps.gradio.video
+# The tab for films.
 
 _EMPTY = f"""Whose expression looks like what, and when: people keep their number, and what lasts is an event.
 
@@ -114,8 +168,8 @@ class VideoTab:
         lines = gr.State(None, time_to_live=900)
         with gr.Column(visible=False) as found:
             person = gr.Radio([], label="Person", elem_id="video-person")
-            plot = shown.timeline(labels, "What their expression looked like", "video-plot", height=330)
-            gr.HTML(shown.key(shown.hues(labels)), padding=False)
+            plot = results.timeline(labels, "What their expression looked like", "video-plot", height=330)
+            gr.HTML(results.key(results.hues(labels)), padding=False)
             events = _events()
             files = gr.Files(label="Report, tables, subtitles and the film", interactive=False, elem_id="video-files")
         begun = gr.on(
@@ -196,12 +250,10 @@ def _ready() -> list[Any]:
 def _summary(facts: dict[str, Any]) -> str:
     found = facts["found"]
     if not found["people"]:
-        return f"### {words.NO_FACE}\n\n{words.NO_FACE_HELP}"
+        return f"### {text.NO_FACE}\n\n{text.NO_FACE_HELP}"
     lines = [f"### {clock(found['end'] - found['start'])} read, {_people(len(found['people']))}"]
     for one in found["people"]:
-        parts = ", ".join(
-            f"{words.looks(label)} {words.percent(part)}" for label, part in list(one["looks"].items())[:3]
-        )
+        parts = ", ".join(f"{text.looks(label)} {text.percent(part)}" for label, part in list(one["looks"].items())[:3])
         lines.append(f"- Person {one['person']}: {f'{parts} of the time' if parts else 'never clear enough to judge'}")
     if facts.get("complaint"):
         lines.append(f"\n**{facts['complaint']}**")
@@ -213,8 +265,8 @@ def _people(count: int) -> str:
 
 
 def _row(event: dict[str, Any]) -> list[Any]:
-    looked = words.looks(event["label"]).removeprefix("looks ")
-    return [event["person"], looked, clock(event["start"]), clock(event["end"]), words.percent(event["peak"])]
+    looked = text.looks(event["label"]).removeprefix("looks ")
+    return [event["person"], looked, clock(event["start"]), clock(event["end"]), text.percent(event["peak"])]
 
 
 def _shares(lines: Lines | None, person: int | None) -> pd.DataFrame:

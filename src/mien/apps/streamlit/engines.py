@@ -6,7 +6,7 @@ import streamlit as st
 
 from mien.apps.streamlit.settings import settings
 from mien.engine import Engine
-from mien.faces import detector_names
+from mien.faces.detectors import detector_names
 from mien.models import available
 
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
 
-from mien.apps.port import listens, refused
+from mien.apps.session.ports import listens, refused
 from mien.errors import MissingExtra, install_command
 
 #: Where the page is, if nobody says otherwise: Streamlit's own port.

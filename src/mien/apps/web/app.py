@@ -9,15 +9,14 @@ from typing import Any, cast
 from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from mien.apps.web import api, filming, problems, safety, views
-from mien.apps.web.engines import Engines
-from mien.apps.web.gate import Gate
-from mien.apps.web.intake import InMemory
+from mien.apps.web import api, jobs, pages, problems, security
+from mien.apps.web.concurrency_limit import Gate
 from mien.apps.web.jobs import Jobs
-from mien.apps.web.log import note
 from mien.apps.web.metrics import Metrics
-from mien.apps.web.service import Service
+from mien.apps.web.request_log import note
+from mien.apps.web.service import Engines, Service
 from mien.apps.web.settings import Settings
+from mien.apps.web.uploads import InMemory
 from mien.engine import Engine
 
 #: What a form is made of besides its pictures.
@@ -42,12 +41,12 @@ def make(engine: Engine | None, settings: Settings) -> Flask:
     service = _service(engine, settings)
     app.extensions["mien"] = service
     atexit.register(service.jobs.close)
-    safety.install(app, settings, service.metrics)
+    security.install(app, settings, service.metrics)
     problems.install(app)
     _limit(app, settings)
     _record(app, service)
     api.install(app)
-    views.install(app)
+    pages.install(app)
     if settings.proxies:
         known: dict[str, int] = dict.fromkeys(("x_for", "x_proto", "x_host"), settings.proxies)
         app.wsgi_app = cast(Any, ProxyFix(app.wsgi_app, **known))  # type: ignore[method-assign]
@@ -57,7 +56,7 @@ def make(engine: Engine | None, settings: Settings) -> Flask:
 def _service(engine: Engine | None, settings: Settings) -> Service:
     metrics, gate = Metrics(), Gate(settings.crew, settings.queue)
     engines = Engines(engine, settings, metrics, others=lambda: gate.working > 1)
-    service = Service(settings, metrics, gate, engines, Jobs(settings, filming.read))
+    service = Service(settings, metrics, gate, engines, Jobs(settings, jobs.read))
     metrics.add_gauge("mien_waiting", "Requests that wait for a worker.", lambda: {(): gate.waiting})
     metrics.add_gauge("mien_working", "Requests that are worked on.", lambda: {(): gate.working})
     states = service.jobs.states

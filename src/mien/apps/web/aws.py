@@ -81,7 +81,7 @@ def environ(event: Mapping[str, Any]) -> dict[str, Any]:
 def _app() -> Flask:
     with _making:
         if not _apps:
-            from mien.apps.web.log import configure
+            from mien.apps.web.request_log import configure
 
             configure("json")
             # A function's address is given by AWS, and nothing but AWS can reach it under another.

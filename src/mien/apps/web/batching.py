@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.models import Classifier, ModelCard
-from mien.models.onnx import Outputs
+from mien.models.classifier import Outputs
 
 #: The most faces in one run; more wait for the next.
 MOST = 64

@@ -10,17 +10,9 @@ from typing import Any
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from mien.apps.web.gate import Busy
-from mien.apps.web.log import log
-from mien.errors import (
-    ArrayError,
-    DetectorError,
-    MienError,
-    MissingExtra,
-    ModelMissing,
-    SourceError,
-    SourceTooLarge,
-)
+from mien.apps.web.concurrency_limit import Busy
+from mien.apps.web.request_log import log
+from mien.errors import ArrayError, DetectorError, MienError, MissingExtra, ModelMissing, SourceError, SourceTooLarge
 
 KIND = "application/problem+json"
 

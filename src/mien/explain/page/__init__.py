@@ -25,7 +25,7 @@ from mien.explain.page.values import Step, format_count, format_share
 from mien.html import image_tag, render
 from mien.html.environment import read_asset
 from mien.labels import adjective
-from mien.types import Pixels
+from mien.results import Pixels
 
 #: Longest side of the photo on the overview page, in pixels.
 _LONGEST = 1400

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.explain.explanation import Explanation, Layer, Placing, Saliency
-from mien.explain.pictures.tones import Scale, scale, scale_for, steps
+from mien.explain.figures.colormaps import Scale, scale, scale_for, steps
 from mien.html import data_uri
 from mien.html.images import encode_image
-from mien.types import Pixels
+from mien.results import Pixels
 
 #: Longest side of the photo in the page, in pixels.
 _LONGEST = 1100

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.explain.explanation import Layer
+from mien.explain.figures.colormaps import coloured
 from mien.explain.page.images import MapSheet, PageImages, colour_crop_uri, crop_corners
 from mien.explain.page.values import Step, format_number
-from mien.explain.pictures.tones import coloured
 
 #: Bars of a vector, at most; with more of them a single bar is too narrow to see.
 _BARS = 256

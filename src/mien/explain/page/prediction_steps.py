@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from mien.explain.explanation import Flip, Saliency
+from mien.explain.figures.colormaps import stops
 from mien.explain.page.images import PageImages
 from mien.explain.page.values import Step, format_count, format_number, format_share, format_signed
-from mien.explain.pictures.tones import stops
 from mien.labels import adjective, colour
-from mien.types import Emotions
-from mien.words import of_ten
+from mien.results import Emotions
+from mien.text import of_ten
 
 #: Channels with a row of their own in the sum.
 _ROWS = 8

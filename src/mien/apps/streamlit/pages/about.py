@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mien import words
-from mien.apps import cards
-from mien.apps.samples import CREDIT
+from mien import text
+from mien.apps.session import model_cards
+from mien.apps.session.samples import CREDIT
 from mien.apps.streamlit import engines
-from mien.apps.streamlit.shown import escaped
+from mien.apps.streamlit.results import escaped
 from mien.models import ModelCard, locate
 
 
@@ -42,7 +42,7 @@ def _works(card: ModelCard) -> None:
 def _limits(card: ModelCard) -> None:
     st.header("What it cannot do", anchor=False)
     right = card.scores.get("accuracy")
-    known = [*words.CANNOT]
+    known = [*text.CANNOT]
     if isinstance(right, float):
         known.insert(
             1,
@@ -51,7 +51,7 @@ def _limits(card: ModelCard) -> None:
         )
     st.markdown("\n".join(f"- {each}" for each in known))
     st.header("What it must not be used for", anchor=False)
-    st.warning(words.MUST_NOT, icon=":material/gavel:")
+    st.warning(text.MUST_NOT, icon=":material/gavel:")
     st.header("Privacy", anchor=False)
     st.markdown(
         "- Pictures are read in memory, and are gone with the page.\n"
@@ -65,11 +65,11 @@ def _limits(card: ModelCard) -> None:
 def _models() -> None:
     st.header("The models", anchor=False)
     known = {_called(name): ModelCard.read(locate(name)) for name in engines.models()}
-    rows = [{"Measure": said, **dict(zip(known, cells, strict=True))} for said, cells in cards.comparison(known)]
+    rows = [{"Measure": said, **dict(zip(known, cells, strict=True))} for said, cells in model_cards.comparison(known)]
     st.dataframe(rows, hide_index=True)
     for name, card in known.items():
         with st.expander(name, icon=":material/description:"):
-            st.markdown("\n".join(f"- **{said}**: {escaped(value)}" for said, value in cards.facts(card)))
+            st.markdown("\n".join(f"- **{said}**: {escaped(value)}" for said, value in model_cards.facts(card)))
 
 
 def _called(name: str) -> str:

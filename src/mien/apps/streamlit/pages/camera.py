@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mien import words
-from mien.apps.streamlit import engines, shown, uploads
-from mien.apps.streamlit.held import Photo, forget_others, hold, look_into
+from mien import text
+from mien.apps.streamlit import engines, image_input, results
+from mien.apps.streamlit.session_state import Photo, forget_others, hold, look_into
 
 _OPEN = "camera open"
 
@@ -18,14 +18,14 @@ def page() -> str | None:
         return None
     st.button("Close the camera", on_click=close, icon=":material/videocam_off:")
     taken = st.camera_input("Take a picture", key="taken")
-    uploads.lying("camera", [taken])
+    image_input.lying("camera", [taken])
     if taken is None:
         forget_others()
         return None
     photo = Photo("camera.jpg", taken.getvalue())
     engine = engines.current()
-    [found] = shown.read_all(engine, [photo])
-    number = shown.picture(engine, found, 0)
+    [found] = results.read_all(engine, [photo])
+    number = results.picture(engine, found, 0)
     if not number:
         return None
     hold([photo])
@@ -44,7 +44,7 @@ def _notice() -> None:
         st.markdown(
             "- Pictures that you take go to the program that serves this page, one at a time, are read there and are "
             "not kept.\n"
-            f"- {words.CAMERA}\n"
+            f"- {text.CAMERA}\n"
             "- The camera closes when you leave this page."
         )
         st.button("Open the camera", type="primary", on_click=_open, icon=":material/videocam:")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from mien.apps.streamlit import drawings, sets, trials, uploads
-from mien.apps.streamlit.choosing import plain
-from mien.apps.streamlit.held import Photo, forget
+from mien.apps.streamlit import datasets, image_input, results, runs
+from mien.apps.streamlit.datasets import Report
+from mien.apps.streamlit.image_input import plain
+from mien.apps.streamlit.results import escaped
 from mien.apps.streamlit.server import is_loopback
-from mien.apps.streamlit.sets import Report
+from mien.apps.streamlit.session_state import Photo, forget
 from mien.apps.streamlit.settings import TABLE_MB
-from mien.apps.streamlit.shown import escaped
 
 _SAVE = ":material/download:"
 
@@ -26,7 +26,7 @@ def page() -> str | None:
         "A report of a set of faces: classes and weights, samples, mean faces, light, copies, what ten people said, a "
         "map of the faces, and what a check finds."
     )
-    with trials.laboratory():
+    with runs.laboratory():
         if make := _chosen():
             forget(_REPORT)
             st.session_state[_REPORT] = _made(make)
@@ -35,7 +35,7 @@ def page() -> str | None:
     return None
 
 
-def _chosen() -> Callable[[sets.Tell], Report] | None:
+def _chosen() -> Callable[[datasets.Tell], Report] | None:
     """What is to be reported on, when somebody has just said so."""
     local = is_loopback(st.get_option("server.address"))
     told = f"fer2013.csv, with fer2013new.csv beside it if there is one, or an .npz; up to {TABLE_MB} MB"
@@ -47,7 +47,7 @@ def _chosen() -> Callable[[sets.Tell], Report] | None:
         key=_FILES,
         help=told,
     )
-    uploads.lying("tables", given)
+    image_input.lying("tables", given)
     path = ""
     if local:
         place = "A file or folder on this computer"
@@ -56,18 +56,18 @@ def _chosen() -> Callable[[sets.Tell], Report] | None:
         wanted = st.button("Make the report", type="primary", icon=":material/analytics:")
         drawn = st.button("Try it with drawn faces", icon=":material/draw:")
     if drawn:
-        return sets.drawn
+        return datasets.drawn
     if wanted and path.strip():
-        return lambda tell: sets.at(Path(path.strip()).expanduser(), tell)
+        return lambda tell: datasets.at(Path(path.strip()).expanduser(), tell)
     if wanted and given:
         files = [Photo(plain(each.name), each.getvalue()) for each in given]
-        return lambda tell: sets.sent(files, tell)
+        return lambda tell: datasets.sent(files, tell)
     if wanted:
         st.warning("Choose a table first" + (", or name a file or folder." if local else "."), icon=":material/table:")
     return None
 
 
-def _made(make: Callable[[sets.Tell], Report]) -> Report:
+def _made(make: Callable[[datasets.Tell], Report]) -> Report:
     with st.status("Reading …", expanded=False) as status:
 
         def tell(told: str) -> None:
@@ -89,4 +89,4 @@ def _result(report: Report) -> None:
         )
         for called, suffix, kind, data in files:
             st.download_button(called, data, f"{stem}-report.{suffix}", kind, on_click="ignore", icon=_SAVE)
-    drawings.whole(report.page, f"The report of {report.name}", 1000)
+    results.whole(report.page, f"The report of {report.name}", 1000)

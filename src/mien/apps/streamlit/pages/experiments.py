@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mien.apps.streamlit import drawings, trials
+from mien.apps.streamlit import results
+from mien.apps.streamlit import runs as trials
+from mien.apps.streamlit.results import escaped
 from mien.apps.streamlit.settings import settings
-from mien.apps.streamlit.shown import escaped
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
-    from mien.lab.run_folder import Run
+    from mien.training.run_folder import Run
 
 #: So many are compared at once: columns stay wide enough to be read.
 _MOST = 4
@@ -23,7 +24,7 @@ _MOST = 4
 def page() -> str | None:
     st.title("Experiments", anchor=False)
     with trials.laboratory():
-        from mien.lab.run_folder import HOME, every
+        from mien.training.run_folder import HOME, every
 
         home = settings().runs or HOME
         _page(list(every(home)), f"{home}")
@@ -69,7 +70,7 @@ def _side_by_side(runs: Sequence[Run]) -> None:
     st.header("Curves", anchor=False)
     if curves := trials.curves(runs):
         with st.container(width=820):
-            drawings.figure(curves, f"Accuracy and loss, epoch by epoch, of {', '.join(run.name for run in runs)}")
+            results.figure(curves, f"Accuracy and loss, epoch by epoch, of {', '.join(run.name for run in runs)}")
     else:
         st.info("No whole epoch yet.", icon=":material/hourglass:")
     _confusions(runs)
@@ -96,23 +97,23 @@ def _confusions(runs: Sequence[Run]) -> None:
             st.markdown(f"**{escaped(run.name)}**")
             if drawn := trials.confusion(run):
                 with st.container(width=620):
-                    drawings.figure(drawn, f"The confusion matrix of {run.name}")
+                    results.figure(drawn, f"The confusion matrix of {run.name}")
             else:
                 st.caption("Drawn when the run is finished.")
 
 
 def _comparison(runs: Sequence[Run]) -> None:
-    from mien.lab import compare_report
+    from mien.evaluation import comparison_report
 
     st.header("Compared", anchor=False)
     found = trials.compared(runs)
     if found is None:
         st.info("Two finished runs are compared in a table.", icon=":material/balance:")
         return
-    st.dataframe(compare_report.rows(found), hide_index=True)
-    st.markdown(escaped(" ".join(compare_report.sentences(found))))
+    st.dataframe(comparison_report.rows(found), hide_index=True)
+    st.markdown(escaped(" ".join(comparison_report.sentences(found))))
     with st.container(width=820):
-        drawings.figure(compare_report.figure(found), "Accuracy against speed")
+        results.figure(comparison_report.figure(found), "Accuracy against speed")
 
 
 def _settings(runs: Sequence[Run]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mien.apps.streamlit import engines, shown
-from mien.apps.streamlit.choosing import choose, put_away
-from mien.apps.streamlit.held import look_into, photos
+from mien.apps.streamlit import engines, results
+from mien.apps.streamlit.image_input import choose, put_away
+from mien.apps.streamlit.session_state import look_into, photos
 
 
 def page() -> str | None:
@@ -21,14 +21,14 @@ def page() -> str | None:
 
 def _read() -> str | None:
     engine = engines.current()
-    found = shown.read_all(engine, photos())
+    found = results.read_all(engine, photos())
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{shown.summary(found)}**")
-        shown.saves(engine, found)
+        st.markdown(f"**{results.summary(found)}**")
+        results.saves(engine, found)
         st.button("Clear", on_click=put_away, icon=":material/close:")
     wanted = None
     for place, one in enumerate(found):
-        if number := shown.picture(engine, one, place):
+        if number := results.picture(engine, one, place):
             look_into(one.photo, number)
             wanted = "inside"
     return wanted

@@ -9,19 +9,17 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from mien.apps.film.gathered import RESULTS
-from mien.apps.streamlit import drawings, engines, films, uploads
-from mien.apps.streamlit.choosing import plain
-from mien.apps.streamlit.films import Film
-from mien.apps.streamlit.held import Photo, forget
+from mien.apps.streamlit import engines, image_input, results, video_result
+from mien.apps.streamlit.image_input import plain
+from mien.apps.streamlit.results import escaped
+from mien.apps.streamlit.session_state import Photo, forget
 from mien.apps.streamlit.settings import FILM_MB, FILM_SECONDS
-from mien.apps.streamlit.shown import escaped
-from mien.apps.streamlit.timeline import timeline
+from mien.apps.streamlit.video_result import Film, timeline
 from mien.draw import paint
 from mien.html.images import encode_image, shrink_image
-from mien.moments import Told
-from mien.moments.words import clock
-from mien.words import looks, percent
+from mien.text import clock, looks, percent
+from mien.video.results import RESULTS
+from mien.video.timeline import Told
 
 _FILM, _READ, _WHICH = "film", "film that was read", "file of the film"
 
@@ -44,7 +42,7 @@ def page() -> str | None:
     st.title("Read a film", anchor=False)
     st.markdown("Who shows which expression, and when: as a timeline, a report, tables, subtitles, and a painted film.")
     given = st.file_uploader("A film", type=["video", "image/gif"], max_upload_size=FILM_MB, key=_FILM)
-    uploads.lying("film", [given])
+    image_input.lying("film", [given])
     if given and given.file_id != st.session_state.get(_WHICH):
         _put_away()
     left, right = st.columns([1, 2], vertical_alignment="bottom")
@@ -83,8 +81,8 @@ def _reading(film: Photo, fps: float, hidden: bool) -> Film:
         def wait() -> None:
             bar.progress(0.0, "Another film is being read; this one is next …")
 
-        with films.turn(wait):
-            found = films.read(engine, film, fps, hidden, tell, look)
+        with video_result.turn(wait):
+            found = video_result.read(engine, film, fps, hidden, tell, look)
     place.empty()
     return found
 
@@ -129,7 +127,7 @@ def _result(film: Film) -> None:
     with st.expander("The whole report", icon=":material/article:"):
         # Its film lies beside it when it is kept; here the film stands above.
         report = re.sub(r"<video[^>]*></video>", "", film.files["report.html"].decode())
-        drawings.whole(report, "The report of the film", 900)
+        results.whole(report, "The report of the film", 900)
 
 
 def _numbers(film: Film) -> None:

@@ -1,25 +1,86 @@
-"""``POST /explanations``: what happens inside the network on a face; ``POST /looks``: the quick look, for cameras."""
+"""What explanations show, made small enough to send: whole numbers from 0 to 255, in base64.
+
+Each array is ``{"shape": [...], "data": base64}``, row by row. Those of maps and layers have ``scale`` too, the name of
+the colours (:mod:`mien.explain.figures.colormaps`) that their numbers are places on, and ``strongest``, the value at its
+end.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from flask import Blueprint, Response, g, jsonify, request
+from numpy.typing import NDArray
 
-from mien.apps.web.api import seen
 from mien.apps.web.api.readings import engine_for, pixels_of, read_pixels
-from mien.apps.web.intake import MAPS, MOST_MAPS, Asked, asked, choice, number, wanted
+from mien.apps.web.metrics import stage
 from mien.apps.web.problems import Problem
 from mien.apps.web.service import Service, service
-from mien.apps.web.stages import stage
+from mien.apps.web.uploads import MAPS, MOST_MAPS, Asked, asked, choice, number, wanted
 from mien.engine import Engine, framing_of
 from mien.errors import MienError, nearest
-from mien.explain import Explanation
+from mien.explain import Explanation, Layer, Look, Saliency
+from mien.explain.figures import colormaps
 from mien.faces.crop import cut
-from mien.media.names import plain
-from mien.types import Pixels
+from mien.images.sources import plain
+from mien.results import Pixels
+
+
+def explanation(told: Explanation, many: int) -> dict[str, Any]:
+    """The arrays of an explanation, with ``many`` maps of each layer, the strongest first."""
+    return {
+        "crop": packed(told.crop),
+        "region_map": packed(told.region_map),
+        "maps": [saliency(each) for each in told.maps],
+        "layers": [layer(each, many) for each in told.layers],
+    }
+
+
+def look(told: Look, many: int) -> dict[str, Any]:
+    return {
+        "emotion": told.emotions.top,
+        "scores": dict(told.emotions.shares),
+        "regions": None if told.regions is None else told.regions.to_dict(),
+        "crop": packed(told.crop),
+        "map": None if told.map is None else saliency(told.map),
+        "layers": [layer(each, many) for each in told.layers],
+    }
+
+
+def saliency(shown: Saliency) -> dict[str, Any]:
+    name: colormaps.Scale = "tide" if shown.signed else "ember"
+    told = {"method": shown.method, "target": shown.target, "versus": shown.versus}
+    return {**told, **_coloured(shown.map, name)}
+
+
+def layer(shown: Layer, many: int) -> dict[str, Any]:
+    """A layer's strongest channels; of a layer without places all of them."""
+    flat = shown.activations.ndim == 1
+    channels = range(shown.shape[0]) if flat else shown.order[:many]
+    values = np.asarray(shown.activations[list(channels)])
+    told = {"name": shown.name, "kind": shown.kind, "channels": list(channels), "of": shown.shape[0]}
+    return {**told, "dead": shown.dead, "reach": _reach(shown), **_coloured(values, colormaps.scale_for(values))}
+
+
+def _reach(shown: Layer) -> dict[str, float] | None:
+    return None if shown.reach is None else shown.reach._asdict()
+
+
+def _coloured(values: NDArray[np.floating[Any]], name: colormaps.Scale) -> dict[str, Any]:
+    strongest = float(np.abs(values).max(initial=0.0))
+    return {"scale": name, "strongest": round(strongest, 6), **packed(colormaps.steps(values, name))}
+
+
+def packed(values: NDArray[np.uint8]) -> dict[str, Any]:
+    return {"shape": list(values.shape), "data": base64.b64encode(values.tobytes()).decode()}
+
+
+# ==== mien.apps.web.api.explanations
+# ``POST /explanations``: what happens inside the network on a face; ``POST /looks``: the quick look, for cameras.
 
 routes = Blueprint("explanations", __name__)
 
@@ -41,7 +102,7 @@ def explain() -> Response:
 
 
 @routes.post("/looks")
-def look() -> Response:
+def look_explanations() -> Response:
     """The readings of one picture, and a quick look inside at the face numbered ``face`` (the largest, if none is)."""
     own, said = service(), _one(service())
     engine = engine_for(own, said.words)
@@ -53,7 +114,7 @@ def look() -> Response:
         if place < len(result):
             crop = cut(pixels, result.faces[place], framing_of(engine.card, engine.detector), engine.card.side)
             with stage(own.metrics, "look"):
-                inside = seen.look(engine.look(crop, _layers(engine, said)), _maps(said))
+                inside = look(engine.look(crop, _layers(engine, said)), _maps(said))
         g.facts = {"pictures": 1, "faces": len(result)}
     return jsonify(picture=result.to_dict(), look=inside)
 
@@ -97,7 +158,7 @@ def _explained(own: Service, engine: Engine, pixels: Pixels, said: Asked) -> tup
 def _as_json(told: tuple[Explanation, ...], pixels: Pixels, said: Asked) -> Response:
     height, width = pixels.shape[:2]
     many, name = _maps(said), said.uploads[0].name
-    explanations = [{**each.to_dict(), "source": name, "arrays": seen.explanation(each, many)} for each in told]
+    explanations = [{**each.to_dict(), "source": name, "arrays": explanation(each, many)} for each in told]
     body: dict[str, Any] = {"source": name, "size": [width, height], "explanations": explanations}
     return Response(json.dumps(body, ensure_ascii=False), content_type=JSON)
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from mien.apps.web.intake import Asked, Upload, asked, choice, number, wanted
+from mien.apps.web.metrics import stage
 from mien.apps.web.problems import Problem, from_error
 from mien.apps.web.service import Service, service
-from mien.apps.web.stages import stage
+from mien.apps.web.uploads import Asked, Upload, asked, choice, number, wanted
 from mien.engine import Engine
 from mien.errors import MienError
-from mien.report import CsvTable
-from mien.types import Failure, FrameResult, Pixels
+from mien.results import Failure, FrameResult, Pixels
+from mien.table import CsvTable
 
 routes = Blueprint("readings", __name__)
 

@@ -8,12 +8,12 @@ from math import isfinite
 
 from flask import Blueprint, Response, g, jsonify, request, send_file, url_for
 
-from mien.apps.film.gathered import RESULTS
 from mien.apps.web.api.readings import engine_for
-from mien.apps.web.intake import asked
 from mien.apps.web.jobs import ENDS, Full, Job
 from mien.apps.web.problems import Problem
 from mien.apps.web.service import service
+from mien.apps.web.uploads import asked
+from mien.video.results import RESULTS
 
 routes = Blueprint("videos", __name__)
 

@@ -1,0 +1,1 @@
+"""What the windows share: model cards, ports, samples, live cameras, live explanations."""

@@ -1,0 +1,221 @@
+"""Sheets of faces: many small pictures as one gray picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien.datasets.dataset import ANSWERS, TRAINING, Faces
+from mien.datasets.report.statistics import Numbers, Sight, Space, Votes
+from mien.labels import EMOTIONS, colour
+from mien.plots.style import GRID, INK, MUTED, axes, sheet, styled
+
+#: int16: gray, or _PAPER where the page shows through, be it light or dark.
+Sheet = NDArray[np.int16]
+_PAPER, _GAP = -1, 2
+#: Samples of each class in a row, and the map's cells across and down.
+SAMPLES = 14
+_ACROSS, _DOWN, _CELL = 30, 18, 32
+
+
+def png(sheet: Sheet, enlarged: int = 2) -> bytes:
+    """The sheet as a PNG file, every pixel as a square of so many."""
+    large = sheet.repeat(enlarged, axis=0).repeat(enlarged, axis=1)
+    gray, seen = np.maximum(large, 0).astype(np.uint8), np.where(large < 0, 0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.merge("LA", [Image.fromarray(gray), Image.fromarray(seen)]).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def chosen(faces: Faces, label: int, count: int = SAMPLES) -> NDArray[np.int64]:
+    """The places of some faces of a class, from Training where it has any; blank ones are left out."""
+    inside = (faces.labels == label) & ~faces.blank()
+    trained = inside & (faces.usage == TRAINING)
+    return np.random.default_rng(label).permutation(np.flatnonzero(trained if trained.any() else inside))[:count]
+
+
+def samples(faces: Faces) -> Sheet:
+    """A row of faces for each class that has any."""
+    found = [faces.pixels[chosen(faces, label)] for label in range(len(EMOTIONS))]
+    return rows([some for some in found if len(some)], columns=1)
+
+
+def strip(pixels: NDArray[np.uint8]) -> Sheet:
+    """Faces side by side, with a little paper between them."""
+    edged = np.pad(pixels.astype(np.int16), ((0, 0), (0, 0), (0, _GAP)), constant_values=_PAPER)
+    return np.concatenate(list(edged), axis=1)
+
+
+def rows(groups: Sequence[NDArray[np.uint8]], columns: int) -> Sheet:
+    """Groups of faces (n, 48, 48) side by side, so many groups in a row, paper where there are no more."""
+    strips = [strip(group) for group in groups]
+    width = max(each.shape[1] for each in strips) + (3 * _GAP if columns > 1 else 0)
+    cells = [np.pad(each, ((0, _GAP), (0, width - each.shape[1])), constant_values=_PAPER) for each in strips]
+    cells += [np.full_like(cells[0], _PAPER)] * (-len(cells) % columns)
+    return np.concatenate(
+        [np.concatenate(cells[start : start + columns], 1) for start in range(0, len(cells), columns)]
+    )
+
+
+def mapped(pixels: NDArray[np.uint8], points: NDArray[np.float64]) -> Sheet:
+    """Faces (M, 48, 48) in the order of their points (M, 2): rows by height, each from left to right, no cell empty."""
+    across, down = min(_ACROSS, len(pixels)), max(min(_DOWN, len(pixels) // _ACROSS), 1)
+    lines = np.array_split(np.argsort(-points[:, 1], kind="stable"), down)
+    sheet = np.full((down * _CELL, across * _CELL), _PAPER, np.int16)
+    for y, line in enumerate(lines):
+        ranked = line[np.argsort(points[line, 0], kind="stable")]
+        for x, place in enumerate(ranked[np.linspace(0, len(ranked) - 1, across).round().astype(int)]):
+            cell = np.s_[y * _CELL : (y + 1) * _CELL, x * _CELL : (x + 1) * _CELL]
+            sheet[cell] = cv2.resize(pixels[place], (_CELL, _CELL), interpolation=cv2.INTER_AREA)
+    return sheet
+
+
+# ==== mien.lab.eda.figures
+# The figures of the data report, from plain numbers, in the one style.
+
+_DEPTH = (1.0, 0.55, 0.3, 0.2)
+
+
+@styled
+def classes(counts: Mapping[str, Sequence[int]]) -> Figure:
+    """Faces of each class, a bar in its colour, the splits one behind the other from deep to light."""
+    figure, ax = axes(6.8, 3.6, "Number of faces of each class")
+    left = np.zeros(len(EMOTIONS))
+    for row, depth in zip(counts.values(), _DEPTH, strict=False):
+        ax.barh(EMOTIONS, row, left=left, color=[colour(name) for name in EMOTIONS], alpha=depth, height=0.72)
+        left += np.array(row)
+    for place, count in enumerate(left):
+        ax.annotate(f"{count:,.0f}", (count, place), (5, 0), textcoords="offset points", va="center", color=INK)
+    ax.invert_yaxis()
+    ax.margins(x=0.12)
+    ax.grid(visible=False, axis="y")
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.set_xlabel(f"faces; from dark to light: {', '.join(counts)}")
+    return figure
+
+
+@styled
+def means(numbers: Numbers) -> Figure:
+    """Three rows: the mean face of all and of each class, what sets each apart from all, and where its faces differ."""
+    figure = sheet(9.6, 3.9)
+    places = figure.subplots(3, len(EMOTIONS) + 1)
+    apart = numbers.means - numbers.means[0]
+    reach = max(float(np.abs(apart).max()), 1.0)
+    for column, name in enumerate(("all", *EMOTIONS)):
+        _shown(places[0, column], numbers.means[column], "gray", 0, 255)
+        _shown(places[1, column], apart[column], "RdBu_r", -reach, reach)
+        _shown(places[2, column], numbers.spreads[column], "magma", 0, max(float(numbers.spreads.max()), 1.0))
+        places[0, column].set_title(name, loc="center", fontsize=10, pad=5, color=INK)
+    for ax, word in zip(places[:, 0], ("mean", "difference\nfrom all", "standard\ndeviation"), strict=True):
+        ax.set_ylabel(word, rotation=0, ha="right", va="center")
+    return figure
+
+
+def _shown(ax: Axes, values: NDArray[np.floating], palette: str, low: float, high: float) -> None:
+    ax.imshow(values, cmap=palette, vmin=low, vmax=high)
+    ax.set(xticks=[], yticks=[])
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+
+
+@styled
+def light(numbers: Numbers, labels: NDArray[np.int64]) -> Figure:
+    """How bright, and how rich in contrast, the faces of each class are: a hill for each, its median marked."""
+    figure = sheet(9.6, 4.2)
+    left, right = figure.subplots(1, 2, sharey=True)
+    _hills(left, numbers.brightness, labels, (0, 255), "brightness: mean of the pixels")
+    _hills(right, numbers.contrast, labels, (0, 110), "contrast: standard deviation of the pixels")
+    left.set_yticks(range(len(EMOTIONS)), EMOTIONS)
+    left.set_ylim(len(EMOTIONS) - 0.7, -1.0)
+    return figure
+
+
+def _hills(
+    ax: Axes, values: NDArray[np.float32], labels: NDArray[np.int64], ends: tuple[float, float], word: str
+) -> None:
+    edges = np.linspace(*ends, 52)
+    middles = (edges[1:] + edges[:-1]) / 2
+    for row, name in enumerate(EMOTIONS):
+        some = values[labels == row]
+        if not len(some):
+            continue
+        height = np.convolve(np.histogram(some, edges)[0], [0.25, 0.5, 0.25], "same")
+        top = row - 0.85 * height / max(float(height.max()), 1.0)
+        ax.fill_between(middles, row, top, color=colour(name), alpha=0.75, linewidth=0)
+        ax.plot([np.median(some)] * 2, [row, row - 0.85], color=INK, linewidth=1)
+    ax.grid(visible=False, axis="y")
+    ax.set(xlim=ends, xlabel=word)
+
+
+@styled
+def answers(votes: Votes) -> Figure:
+    """Of what people said of each class's faces, how much was what: a row for each label, in percent."""
+    figure, ax = axes(8.6, 4.9, "Annotator votes (FER+) of the faces with each label, in percent")
+    for (row, column), part in np.ndenumerate(votes.answers):
+        ax.add_patch(
+            Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, facecolor="none", edgecolor=GRID, linewidth=0.8)
+        )
+        hue = colour(ANSWERS[column]) if column < len(EMOTIONS) + 1 else MUTED
+        ax.add_patch(Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, facecolor=hue, alpha=part**0.7, linewidth=0))
+        bold = "bold" if row == column else None
+        ax.text(column + 0.5, row + 0.5, f"{100 * part:.0f}", ha="center", va="center", color=INK, weight=bold)
+    ax.set(xlim=(0, len(ANSWERS)), ylim=(len(EMOTIONS), 0), xlabel="annotator vote", ylabel="label")
+    words = ["not a face" if answer == "nf" else answer for answer in ANSWERS]
+    ax.set_xticks(np.arange(len(ANSWERS)) + 0.5, words, rotation=35, ha="right", rotation_mode="anchor")
+    ax.set_yticks(np.arange(len(EMOTIONS)) + 0.5, EMOTIONS)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    return figure
+
+
+@styled
+def walks(space: Space) -> Figure:
+    """The mean face, and what becomes of it on the way along each axis: a row for each, from -3 to 3 deviations."""
+    steps = (-3, -2, -1, 0, 1, 2, 3)
+    figure = sheet(7.4, 4.6)
+    places = figure.subplots(len(space.axes), len(steps), squeeze=False)
+    for row, (axis, part) in enumerate(zip(space.axes, space.explained, strict=True)):
+        for column, step in enumerate(steps):
+            _shown(places[row, column], space.mean + step * axis, "gray", -2, 2)
+        places[row, 0].set_ylabel(f"axis {row + 1}\n{100 * part:.0f} %", rotation=0, ha="right", va="center")
+    for ax, step in zip(places[0], steps, strict=True):
+        ax.set_title("mean" if step == 0 else f"{step:+d}", loc="center", fontsize=10, pad=5, color=MUTED)
+    return figure
+
+
+@styled
+def scatter(space: Space) -> Figure:
+    """Every face a point in its class's colour; the large points are the middles of the classes."""
+    figure, ax = axes(6.6, 5.6, "Principal components of the pixels")
+    _points(ax, space.points, space.labels, 7)
+    ax.set(xlabel="axis 1, standard deviations", ylabel="axis 2", aspect="equal", xlim=(-3.4, 3.4), ylim=(-3.4, 3.4))
+    figure.legend(loc="outside right upper", title="mean of", alignment="left", markerscale=0.6)
+    return figure
+
+
+@styled
+def sight(seen: Sight) -> Figure:
+    """The same, of what a trained network says."""
+    figure, ax = axes(6.6, 5.2, "Principal components of the predictions")
+    _points(ax, seen.points, seen.labels, 11)
+    ax.set(xlabel="axis 1", ylabel="axis 2", aspect="equal")
+    figure.legend(loc="outside right upper", title="mean of", alignment="left", markerscale=0.6)
+    return figure
+
+
+def _points(ax: Axes, points: NDArray[np.float64], labels: NDArray[np.int64], size: float) -> None:
+    order = np.random.default_rng(0).permutation(len(points))
+    hues = [colour(EMOTIONS[label]) for label in labels[order]]
+    ax.scatter(*points[order].T, c=hues, s=size, alpha=0.5, linewidths=0, rasterized=True)
+    for label, name in enumerate(EMOTIONS):
+        some = points[labels == label]
+        if len(some):
+            ax.scatter(*some.mean(0), s=120, color=colour(name), edgecolors=INK, linewidths=0.8, label=name, zorder=3)

@@ -1,0 +1,170 @@
+"""The HTML page of a data report: values for the template ``data_report.html``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.datasets.checks import learned_by_heart
+from mien.datasets.report import figures as sheets
+from mien.datasets.report.statistics import Votes, spoken
+from mien.html import data_uri, render
+from mien.labels import EMOTIONS, VOTES, colour
+
+if TYPE_CHECKING:
+    from mien.datasets.report import Report
+
+#: What a finding means, by its kind.
+FINDING_MEANINGS = {
+    "truncated": "the file ends in the middle of a row: the copy or the download is incomplete",
+    "columns": "rows with fewer cells than the header",
+    "pixel count": "rows without exactly 48 x 48 = 2304 pixels",
+    "not numbers": "rows with pixels that are not whole numbers",
+    "pixel range": "rows with pixels above 255",
+    "label": "rows with a label that is none of the seven expressions",
+    "folder": "folders with a name that is none of the seven expressions",
+    "votes": "FER+ votes that could not be matched with the faces",
+    "unreadable": "images that could not be opened",
+    "split": "faces in a split that FER2013 does not have",
+    "missing split": "a split without faces",
+    "empty class": "an expression without a face in one of the splits",
+    "blank": "faces with the same value in all pixels",
+    "duplicate": "the same image more than once in one split: it counts double",
+    "duplicate across splits": "a test image that is also in the training split: the test result is too good",
+    "conflicting labels": "one image with two labels: at least one of them is wrong",
+    "near-duplicate": "the same photograph in one split, with another compression, brightness or crop",
+    "near-duplicate across splits": "the same photograph in training and test, with another compression, brightness "
+    "or crop",
+    "label order": "numeric labels that do not follow FER2013's order",
+}
+
+_SOURCE_KINDS = {"table": "table", "folders": "folder of images", "arrays": "file of arrays"}
+
+
+def render_data_report(report: Report, figures: Mapping[str, str]) -> str:
+    """The page. ``figures`` are ``<svg>`` elements by name."""
+    source, numbers, space, predictions = report.source, report.numbers, report.space, report.sight
+    baseline = None
+    if space.nearest is not None and space.always is not None:
+        baseline = {"nearest_mean": space.nearest, "largest_class": space.always}
+    return render(
+        "data_report.html",
+        figures=figures,
+        name=source.path.name,
+        face_count=len(source),
+        source_kind=_SOURCE_KINDS[source.shape],
+        remarks=source.remarks,
+        splits=list(numbers.counts),
+        balance=_class_balance(numbers.counts),
+        test_splits=list(_test_splits(report)),
+        baseline=baseline,
+        classes=list(_class_rows(report)),
+        samples=list(_samples(report)),
+        duplicates={
+            "count": numbers.twins,
+            "near_count": numbers.near,
+            "exact": _duplicate_pairs(report, exact=True),
+            "near": _duplicate_pairs(report, exact=False),
+        },
+        votes=None if report.votes is None else _vote_values(report, report.votes),
+        pca={
+            "face_count": len(space.places),
+            "explained": float(space.explained[:2].sum()),
+            "image": _gray_image(sheets.mapped(source.faces.pixels[space.places], space.points), 1),
+        },
+        predictions={
+            "face_count": len(predictions.places),
+            "split": predictions.usage,
+            "accuracy": predictions.right,
+        },
+        findings=[
+            {
+                "kind": kind,
+                "count": len(findings),
+                "meaning": FINDING_MEANINGS.get(kind, ""),
+                "where": findings[0].where,
+                "reason": findings[0].reason,
+            }
+            for kind, findings in report.checked.kinds().items()
+        ],
+    )
+
+
+def _class_balance(counts: Mapping[str, list[int]]) -> dict[str, str]:
+    """The ratio of the largest to the smallest class, and their sizes."""
+    totals = [sum(column) for column in zip(*counts.values(), strict=True)]
+    smallest, largest = min(totals), max(totals)
+    labels = [EMOTIONS[totals.index(size)] for size in (largest, smallest)]
+    sizes = f"{labels[0]} {largest:,}, {labels[1]} {smallest:,}"
+    return {
+        "ratio": f"{largest / smallest:.1f} : 1" if smallest else "a class is empty",
+        "detail": sizes if labels[0] != labels[1] else f"{largest:,} faces each",
+    }
+
+
+def _test_splits(report: Report) -> Iterator[dict[str, Any]]:
+    """For each split but Training, the share of its faces that are also in Training."""
+    for split, count in learned_by_heart(report.source.faces).items():
+        detail = f"{count:,} pixel-identical faces; test results are too good" if count else "no pixel-identical face"
+        yield {"name": split, "share": count / sum(report.numbers.counts[split]), "detail": detail}
+
+
+def _class_rows(report: Report) -> Iterator[dict[str, Any]]:
+    for index, label in enumerate(EMOTIONS):
+        counts = [row[index] for row in report.numbers.counts.values()]
+        share = sum(counts) / max(len(report.source), 1)
+        yield {"label": label, "counts": counts, "share": share, "weight": report.numbers.weights[index]}
+
+
+def _samples(report: Report) -> Iterator[dict[str, Any]]:
+    faces = report.source.faces
+    for index, label in enumerate(EMOTIONS):
+        pixels = faces.pixels[sheets.chosen(faces, index)]
+        if len(pixels):
+            yield {"label": label, "count": len(pixels), "image": _gray_image(sheets.strip(pixels), 1)}
+
+
+def _duplicate_pairs(report: Report, *, exact: bool) -> list[dict[str, Any]]:
+    return [
+        {"faces": [_face_values(report, index) for index in (pair.one, pair.other)], "similarity": pair.likeness}
+        for pair in report.numbers.pairs
+        if (pair.likeness == 1) == exact
+    ]
+
+
+def _vote_values(report: Report, votes: Votes) -> dict[str, Any]:
+    return {
+        "agreement": votes.overall,
+        "face_count": votes.asked,
+        "classes": [
+            {"label": label, "agreement": agreement} for label, agreement in zip(EMOTIONS, votes.agree, strict=True)
+        ],
+        "ambiguous": [_face_values(report, index) for index in votes.torn],
+        "contradicting": [_face_values(report, index) for index in votes.contrary],
+    }
+
+
+def _face_values(report: Report, index: int) -> dict[str, Any]:
+    faces = report.source.faces
+    return {
+        "label": EMOTIONS[faces.labels[index]],
+        "place": report.source.place(index),
+        "split": str(faces.usage[index]),
+        "image": _gray_image(faces.pixels[index], 2),
+        "votes": [
+            {
+                "answer": "not a face" if answer == "nf" else answer,
+                "count": count,
+                "colour": colour(answer) if answer in VOTES else "var(--muted)",
+            }
+            for answer, count in spoken(faces, index).items()
+        ],
+    }
+
+
+def _gray_image(pixels: NDArray[np.uint8] | NDArray[np.int16], scale: int) -> str:
+    """A data URI of a PNG file in which each pixel is a square of ``scale`` pixels; negative pixels are transparent."""
+    return data_uri(sheets.png(pixels.astype(np.int16), scale))

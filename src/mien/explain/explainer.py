@@ -1,0 +1,235 @@
+"""One model, opened for looking inside: what the engine's ``explain`` and ``look`` are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.explain import perturbation
+from mien.explain.activations import Sight, Taps, most_exciting
+from mien.explain.explanation import AUTO, METHODS, Explanation, Look, Map, Question, Saliency, methods_of, question_of
+from mien.explain.layers import Anatomy, Part
+from mien.explain.perturbation import smallest_flip
+from mien.explain.regions import LANDMARKS, MEAN, region_map, regions_of
+from mien.models import Classifier, ModelCard
+from mien.models.decision import emotions_of
+from mien.results import Point
+
+Pixels = NDArray[np.uint8]
+
+_NO_CAM = "This network does not end in global average pooling: occlusion stands in for its class map."
+
+
+class Inside:
+    """A model's anatomy and its open taps. It keeps no picture, and threads may share it."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+        self._model: bytes | None = getattr(classifier, "model", None)
+
+    @property
+    def card(self) -> ModelCard:
+        return self._classifier.card
+
+    @cached_property
+    def anatomy(self) -> Anatomy | None:
+        """None for a classifier that does not hand out its graph: it answers, and cannot be opened."""
+        return None if self._model is None else Anatomy(self._model, self.card.side, self.card.channels)
+
+    @cached_property
+    def _taps(self) -> Taps | None:
+        if self._model is None or self.anatomy is None:
+            return None
+        return Taps(self._model, self.anatomy.blueprint, getattr(self._classifier, "threads", None))
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of all layers, in order; empty for a model that cannot be opened."""
+        return () if self.anatomy is None else tuple(part.name for part in self.anatomy.parts)
+
+    @property
+    def has_class_maps(self) -> bool:
+        """Does the network end in global average pooling and one dense layer?"""
+        return self.anatomy is not None and self.anatomy.pooled is not None
+
+    @property
+    def default(self) -> str:
+        """The map that is shown when none is named: the first that held in the audit the card tells of."""
+        told = self._audit.get("default")
+        (possible,) = self._possible([told if told in METHODS else METHODS[0]])
+        return possible
+
+    @property
+    def _audit(self) -> Mapping[str, Any]:
+        """What the card says of the model's maps; empty where nobody audited them."""
+        told = self.card.scores.get("maps")
+        return told if isinstance(told, Mapping) else {}
+
+    def ask(self, faces: Pixels) -> NDArray[np.float32]:
+        """Shares ``(N, labels)`` for faces ``(N, side, side, channels)``."""
+        return self._classifier.run(faces).shares
+
+    def look(self, face: Pixels, layers: str | Sequence[str] = "auto") -> Look:
+        """Everything of a quick look in one run of the network; ``face`` is ``(side, side, channels)``."""
+        parts = self._choose(layers)
+        heads = ("shares", "votes") if self.card.vote_labels else ("shares",)
+        sight = self._sight(face, [*(part.tensor for part in parts), *heads, *self._ends(logits=False)])
+        if sight is None:
+            shares, votes = self._classifier.run(face[None])
+            return Look(_flat(face), emotions_of(self.card, shares[0], None if votes is None else votes[0]), ())
+        shares, votes = sight.tensors["shares"], sight.tensors.get("votes")
+        emotions = emotions_of(self.card, shares[0], None if votes is None else votes[0])
+        question = question_of(self.card.labels, emotions.top, None, 0)
+        shown = self._class_map(sight, question) if self.has_class_maps else None
+        where = None if shown is None else regions_of(shown, region_map(self.card.side), MEAN)
+        return Look(_flat(face), emotions, sight.layers(parts), shown, where)
+
+    def explain(
+        self,
+        pixels: Pixels,
+        methods: str | Sequence[str] = AUTO,
+        layers: str | Sequence[str] = "auto",
+        target: str | None = None,
+        versus: str | None = None,
+        seed: int = 0,
+        landmarks: Sequence[Point] | None = None,
+        notes: Sequence[str] = (),
+        **facts: Any,
+    ) -> Explanation:
+        """All there is to say of one face, ``pixels (side, side, channels)``.
+
+        ``landmarks`` are its five points in pixels of the crop; ``facts`` are what the caller knows of its picture.
+        """
+        named, parts = methods_of(methods, self.default), self._choose(layers)
+        shares, votes = self._classifier.run(pixels[None])
+        emotions = emotions_of(self.card, shares[0], None if votes is None else votes[0])
+        question = question_of(self.card.labels, target or emotions.top, versus, seed)
+        sight = self._sight(pixels, [*(part.tensor for part in parts), *self._ends()])
+        possible = self._possible(named)
+        maps = tuple(self._saliency(pixels, each, question, sight) for each in possible)
+        where, basis = region_map(self.card.side, landmarks), MEAN if landmarks is None else LANDMARKS
+        return Explanation(
+            crop=_flat(pixels),
+            emotions=emotions,
+            target=self.card.labels[question.target],
+            versus=versus,
+            maps=maps,
+            regions=tuple(regions_of(each, where, basis) for each in maps),
+            region_map=where,
+            flip=smallest_flip(self.ask, pixels, self.card.labels) if "occlusion" in possible else None,
+            flip_sought="occlusion" in possible,
+            temperature=self.card.temperature,
+            votes_temperature=self.card.votes_temperature,
+            model=self.card.name,
+            notes=(*self._closed(), *([_NO_CAM] if possible != named else []), *self._doubts(possible), *notes),
+            **self._seen(sight, parts, question),
+            **facts,
+        )
+
+    def check(
+        self, methods: str | Sequence[str], layers: str | Sequence[str], target: str | None, versus: str | None
+    ) -> None:
+        """Refuse what :meth:`explain` would refuse, before there is a face."""
+        methods_of(methods)
+        self._choose(layers)
+        for word in filter(None, (target, versus)):
+            question_of(self.card.labels, word, versus if word == target else None, 0)
+
+    def saliency(self, face: Pixels, method: str, target: str, versus: str | None = None, seed: int = 0) -> Saliency:
+        """One map of one face ``(side, side, channels)``, and nothing else."""
+        (possible,) = self._possible(methods_of([method]))
+        question = question_of(self.card.labels, target, versus, seed)
+        sight = self._sight(face, self._ends(logits=False)) if possible == "cam" else None
+        return self._saliency(face, possible, question, sight)
+
+    def exciting(
+        self, faces: Pixels, layer: str, channels: Sequence[int], count: int = 9
+    ) -> Mapping[int, tuple[int, ...]]:
+        """The faces ``(N, side, side, channels)`` that excite each of a layer's channels most, by their places."""
+        if self._taps is None or not len(faces):
+            return dict.fromkeys(channels, ())
+        (part,) = self._choose([layer])
+        return most_exciting(self._taps, faces, part, channels, count)
+
+    def _choose(self, layers: str | Sequence[str]) -> tuple[Part, ...]:
+        return () if self.anatomy is None else self.anatomy.choose(layers)
+
+    def _ends(self, logits: bool = True) -> list[str]:
+        """The tensors at the end of the network that explanations are made of."""
+        if self.anatomy is None:
+            return []
+        heads = [head for head in (self.anatomy.head, self.anatomy.votes) if head is not None]
+        maps = [] if self.anatomy.pooled is None else [self.anatomy.pooled.maps]
+        return [*maps, *(head.logits for head in heads if logits)]
+
+    def _sight(self, face: Pixels, tensors: Iterable[str]) -> Sight | None:
+        if self.anatomy is None or self._taps is None:
+            return None
+        wanted = list(tensors)
+        return Sight(self.anatomy, self._taps.run(face[None], wanted) if wanted else {})
+
+    def _seen(self, sight: Sight | None, parts: Sequence[Part], question: Question) -> dict[str, Any]:
+        """What only an open model can tell."""
+        if sight is None:
+            return {"logits": (), "layers": ()}
+        first, second = (None if head is None else head.logits for head in (sight.anatomy.head, sight.anatomy.votes))
+        contributions, bias = sight.contributions(question.target)
+        return {
+            "logits": sight.logits(first, self.card.labels, self.card.temperature),
+            "votes_logits": sight.logits(second, self.card.vote_labels, self.card.votes_temperature),
+            "layers": sight.layers(parts),
+            "contributions": contributions,
+            "bias": bias,
+            "kernels": sight.anatomy.kernels,
+            "costs": sight.anatomy.costs,
+        }
+
+    def _closed(self) -> list[str]:
+        told = f"The model '{self.card.name}' does not hand out its graph, so its layers cannot be shown."
+        return [told] if self.anatomy is None else []
+
+    def _doubts(self, methods: Sequence[str]) -> Iterator[str]:
+        """What the audit said against the maps that are shown."""
+        for method in methods:
+            row = self._audit.get(method)
+            if isinstance(row, Mapping) and row.get("standing") == "fails":
+                yield f"This model's audit says not to believe its {method} maps; 'mien models show' has the figures."
+
+    def _possible(self, methods: Sequence[str]) -> tuple[str, ...]:
+        """Where there are no exact class maps, occlusion stands in for them."""
+        stands_in = {} if self.has_class_maps else {"cam": "occlusion"}
+        return tuple(dict.fromkeys(stands_in.get(method, method) for method in methods))
+
+    def _saliency(self, pixels: Pixels, method: str, question: Question, sight: Sight | None) -> Saliency:
+        if method == "cam":
+            assert sight is not None, "class maps are for models that can be opened"
+            return self._class_map(sight, question)
+        if method == "occlusion":
+            how = {"patch": perturbation.PATCH, "step": perturbation.STEP}
+            return self._named(perturbation.occlusion(self.ask, pixels, question), method, question, how)
+        how = {"masks": perturbation.MASKS, "cells": perturbation.CELLS, "kept": perturbation.KEPT}
+        return self._named(perturbation.rise(self.ask, pixels, question), method, question, how, question.seed)
+
+    def _class_map(self, sight: Sight, question: Question) -> Saliency:
+        pooled = sight.pooled
+        assert pooled is not None, "asked for only where there are class maps"
+        layer = next((part.name for part in sight.anatomy.parts if part.tensor == pooled.maps), pooled.maps)
+        laid = sight.class_map(question.target, question.versus, self.card.side)
+        return self._named(laid, "cam", question, {"layer": layer})
+
+    def _named(
+        self, laid: Map, method: str, question: Question, how: dict[str, Any], seed: int | None = None
+    ) -> Saliency:
+        rival = None if question.versus is None else self.card.labels[question.versus]
+        return Saliency(laid, self.card.labels[question.target], method, rival, how, seed)
+
+
+def _flat(face: Pixels) -> Pixels:
+    """``(side, side)`` for gray, ``(side, side, 3)`` for colour; read-only."""
+    kept = np.array(face[..., 0] if face.shape[2] == 1 else face)
+    kept.setflags(write=False)
+    return kept

@@ -1,0 +1,211 @@
+"""Which part of the crop each place of a layer sees: kernel by kernel, from the input on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+from mien.explain.explanation import Reach
+from mien.explain.onnx_graph import Blueprint, Node
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How a tensor's places lie on the crop, the same down as across but for where the first one lies.
+
+    ``channels`` is the axis of the channels (1 or 3 of four), ``length`` how many places there are in a row. Where
+    several views of each face stand in the batch, ``views`` says how far down and right each lies from the first.
+    """
+
+    channels: int
+    length: int
+    size: int = 1
+    stride: float = 1.0
+    offset: float = 0.0
+    across: float = 0.0
+    views: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
+
+    @property
+    def reach(self) -> Reach:
+        return Reach(self.size, self.stride, self.offset, self.across)
+
+    def moved(self, by: float, **changed: Any) -> Spread:
+        """Its first place further down and right."""
+        return replace(self, offset=self.offset + by, across=self.across + by, **changed)
+
+
+def spreads(blueprint: Blueprint, side: int, channels: int) -> Mapping[str, Spread]:
+    """The spread of every tensor that has places, by name."""
+    # What no node makes is the input.
+    known = {name: Spread(3, side) for name in blueprint.varying if name not in blueprint.makers}
+    for node in blueprint.nodes:
+        before = [known[name] for name in node.inputs if name in known]
+        if before and takes_apart(node):
+            known.update(zip(node.outputs, _apart(before[0], len(node.outputs)), strict=True))
+        elif before and (after := _after(node, before, blueprint, (side, channels))):
+            known.update(dict.fromkeys(filter(None, node.outputs), after))
+    return known
+
+
+def sets_beside(node: Node) -> bool:
+    """Does it set pictures behind each other in the batch, as a network of several views does?"""
+    return node.op == "Concat" and node.attributes.get("axis") == 0
+
+
+def takes_apart(node: Node) -> bool:
+    """Does it take apart what was set behind each other?"""
+    return node.op == "Split" and node.attributes.get("axis", 0) == 0
+
+
+def _after(node: Node, before: Sequence[Spread], blueprint: Blueprint, crop: tuple[int, int]) -> Spread | None:
+    seen, (side, channels) = before[0], crop
+    match node.op:
+        case "Conv" | "MaxPool" | "AveragePool" | "LpPool":
+            return _slid(node, seen, blueprint)
+        case "GlobalAveragePool" | "GlobalMaxPool" | "Flatten" | "Gemm" | "MatMul" | "Softmax" | "Squeeze":
+            return None
+        case "ReduceMean" | "ReduceMax" | "ReduceSum":
+            return None
+        case "Transpose":
+            perm = node.attributes.get("perm", [3, 2, 1, 0])
+            return replace(seen, channels=perm.index(seen.channels)) if len(perm) == 4 else None
+        case "Reshape":
+            return _reshaped(node, seen, blueprint, channels)
+        case "Slice":
+            return _sliced(node, seen, blueprint, side)
+        case "Pad":
+            return _padded(node, seen, blueprint)
+        case "Resize" | "Upsample":
+            return _resized(node, seen, blueprint)
+        case "Concat" if sets_beside(node):
+            return _beside(before)
+    return _joined(before)
+
+
+def _beside(before: Sequence[Spread]) -> Spread:
+    """Views set behind each other; what is told is where the first lies."""
+    first = before[0]
+    views = [
+        (each.offset - first.offset + down, each.across - first.across + right)
+        for each in before
+        for down, right in each.views
+    ]
+    return replace(first, views=tuple(views))
+
+
+def _apart(seen: Spread, count: int) -> list[Spread]:
+    """Each view alone again."""
+    views = seen.views if len(seen.views) == count else ((0.0, 0.0),) * count
+    alone = replace(seen, views=((0.0, 0.0),))
+    return [replace(alone, offset=seen.offset + down, across=seen.across + right) for down, right in views]
+
+
+def _joined(before: Sequence[Spread]) -> Spread:
+    """Of several inputs the one that sees most: a gate without places beside it changes nothing.
+
+    Where two see as much of different places, such as a face and its mirror image, what lies between them.
+    """
+    most = max(before, key=lambda each: each.size)
+    alike = [each for each in before if (each.size, each.length, each.stride) == (most.size, most.length, most.stride)]
+    apart = max(max(at) - min(at) for at in ([each.offset for each in alike], [each.across for each in alike]))
+    return replace(
+        most,
+        size=round(most.size + apart),
+        offset=sum(each.offset for each in alike) / len(alike),
+        across=sum(each.across for each in alike) / len(alike),
+    )
+
+
+def _slid(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
+    weights = blueprint.constant(node.inputs[1]) if node.op == "Conv" else None
+    shape = node.attributes.get("kernel_shape") or ([] if weights is None else list(weights.shape[2:])) or [1]
+    stride, dilation = (node.attributes.get(key, [1])[0] for key in ("strides", "dilations"))
+    span = (max(shape) - 1) * dilation + 1
+    start, end = _pads(node, seen.length, span, stride)
+    rounded = ceil if node.attributes.get("ceil_mode") else int
+    return seen.moved(
+        ((span - 1) / 2 - start) * seen.stride,
+        channels=1,
+        length=rounded((seen.length + start + end - span) / stride) + 1,
+        size=round(seen.size + (span - 1) * seen.stride),
+        stride=seen.stride * stride,
+    )
+
+
+def _pads(node: Node, length: int, span: int, stride: int) -> tuple[int, int]:
+    how = node.attributes.get("auto_pad", "NOTSET")
+    if how.startswith("SAME"):
+        whole = max((-(-length // stride) - 1) * stride + span - length, 0)
+        small, large = whole // 2, whole - whole // 2
+        return (small, large) if how == "SAME_UPPER" else (large, small)
+    pads = node.attributes.get("pads") or [0, 0]
+    return (pads[0], pads[len(pads) // 2]) if how == "NOTSET" else (0, 0)
+
+
+def _reshaped(node: Node, seen: Spread, blueprint: Blueprint, channels: int) -> Spread | None:
+    """Only one that moves the single channel of a gray face keeps the places where they are."""
+    shape = blueprint.constant(node.inputs[1])
+    if shape is None or shape.size != 4:
+        return None
+    axes = [axis for axis in (1, 3) if shape[axis] == channels]
+    return replace(seen, channels=axes[0]) if axes and seen.size == 1 else None
+
+
+def _sliced(node: Node, seen: Spread, blueprint: Blueprint, side: int) -> Spread:
+    bounds = _settings(node, blueprint, ("starts", "ends", "axes"))
+    place = 2 if seen.channels == 1 else 1
+    axes = [axis % 4 for axis in bounds[2]] if len(bounds) == 3 else []
+    if _turned(node, blueprint):
+        last = side - 1 - (seen.length - 1) * seen.stride
+        down, right = axes == [place], axes == [place + 1]
+        return replace(
+            seen,
+            offset=last - seen.offset if down else seen.offset,
+            across=last - seen.across if right else seen.across,
+        )
+    if place not in axes:
+        return seen
+    start, end = (int(each[axes.index(place)]) for each in bounds[:2])
+    start, end = (min(each + seen.length if each < 0 else each, seen.length) for each in (start, end))
+    return seen.moved(start * seen.stride, length=end - start)
+
+
+def _turned(node: Node, blueprint: Blueprint) -> bool:
+    """Does a slice go backwards, along one axis, over all there is?"""
+    steps = blueprint.constant(node.inputs[4]) if len(node.inputs) > 4 and node.inputs[4] else None
+    return steps is not None and steps.tolist() == [-1]
+
+
+def _padded(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
+    found = _settings(node, blueprint, ("pads",))
+    if not found or len(found[0]) < 8:
+        return seen
+    place = 2 if seen.channels == 1 else 1
+    start, end = int(found[0][place]), int(found[0][place + 4])
+    return seen.moved(-start * seen.stride, length=seen.length + start + end)
+
+
+def _resized(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
+    """By factors or to a size; each new place looks at the two old ones around it."""
+    place = 2 if seen.channels == 1 else 1
+    factor = 1.0
+    for input_, is_size in zip(node.inputs[2:4], (False, True), strict=False):
+        told = blueprint.constant(input_) if input_ else None
+        if told is not None and told.size == 4:
+            factor = float(told[place]) / seen.length if is_size else float(told[place])
+    return seen.moved(
+        (0.5 / factor - 0.5) * seen.stride,
+        length=round(seen.length * factor),
+        size=round(seen.size + seen.stride),
+        stride=seen.stride / factor,
+    )
+
+
+def _settings(node: Node, blueprint: Blueprint, names: Sequence[str]) -> list[list[Any]]:
+    """Settings that newer graphs give as inputs and older ones as attributes."""
+    if all(name in node.attributes for name in names):
+        return [list(node.attributes[name]) for name in names]
+    found = [blueprint.constant(name) for name in node.inputs[1 : 1 + len(names)]]
+    return [each.tolist() for each in found if each is not None]

@@ -1,1 +1,0 @@
-"""The laboratory: data, nets, training, evaluation and export. Needs the extras ``lab`` and ``train``."""

@@ -1,0 +1,200 @@
+"""Where model files are: inside the package, in the cache folder, in other packages, or at a path."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from mien.errors import ModelError, ModelMissing, nearest
+from mien.models.checksums import PUBLISHED, WEIGHTS, check, embedded, seals
+from mien.models.onnx_file import is_file, is_folder, missing, read
+
+if TYPE_CHECKING:
+    from mien.models.download import Progress
+
+#: Other packages add models here: an entry point is a path, or a function without arguments that returns one.
+ENTRY_POINTS = "mien.models"
+
+#: The model inside a run's folder.
+RUN_FILE = "model.onnx"
+
+
+class Entry(NamedTuple):
+    """One line of the table. ``path`` is None for a file that was not fetched yet, and for those of other packages."""
+
+    name: str
+    kind: str
+    origin: str
+    path: Path | None
+
+
+def home() -> Path:
+    """The folder for fetched files: ``MIEN_HOME``, or the platform's cache folder. It may not exist yet."""
+    return cache_folder(sys.platform, os.environ)
+
+
+def cache_folder(platform: str, environ: Mapping[str, str]) -> Path:
+    """``home`` for any platform (``sys.platform``) and environment."""
+    if chosen := environ.get("MIEN_HOME"):
+        return Path(os.path.expanduser(chosen))  # noqa: PTH111 (Path's own fails where there is no home)
+    if platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or _user() / "AppData" / "Local") / "mien"
+    if platform == "darwin":
+        return _user() / "Library" / "Caches" / "mien"
+    # The rules of the XDG folders: a relative path is to be ignored.
+    given = Path(environ.get("XDG_CACHE_HOME", ""))
+    return (given if given.is_absolute() else _user() / ".cache") / "mien"
+
+
+def available() -> tuple[str, ...]:
+    """The names that ``Engine.load`` takes: the embedded models, then those of other packages."""
+    return tuple(dict.fromkeys([*seals(), *_offered()]))
+
+
+def entries() -> tuple[Entry, ...]:
+    """The whole table, models and detectors, with the place of each file; nothing is verified."""
+    ours = [Entry(name, "model", "embedded", WEIGHTS / f"{name}.onnx") for name in seals()]
+    theirs = [Entry(name, "model", point.dist.name if point.dist else "", None) for name, point in _offered().items()]
+    fetched = [Entry(name, each.kind, "fetched", _cached_if_there(name)) for name, each in PUBLISHED.items()]
+    return (*ours, *theirs, *fetched)
+
+
+def find(name: str) -> Path | None:
+    """A file by its name in the table, or None when it was not fetched yet; ModelError when it is damaged."""
+    if name in PUBLISHED:
+        return _verified(name) if is_file(_cached(name)) else None
+    return locate(name)
+
+
+def locate(name: str | os.PathLike[str]) -> Path:
+    """The file of a model: a name from the table, a path to an .onnx file, or a run's folder with one in it.
+
+    A name wins over a file of that name here; write ``./base`` for the file.
+    """
+    if isinstance(name, os.PathLike) or _looks_like_path(name):
+        return _at(Path(name))
+    if name in PUBLISHED:
+        happened = f"'{name}' is a face {PUBLISHED[name].kind}, not a model"
+        raise ModelMissing(happened, f"Expected one of {', '.join(available())}", f"Use it as --detector {name}")
+    return _in_table(name) or _at_or_unknown(name)
+
+
+def pull(
+    name: str,
+    *,
+    source: Path | None = None,
+    url: str | None = None,
+    progress: Progress | None = None,
+    timeout: float = 20.0,
+    deadline: float = 600.0,
+) -> Path:
+    """Fetch a published file once, from its address or from the file ``source``; verified before it gets its name.
+
+    Comes back at once when it is there already. Models inside packages have nothing to fetch.
+    """
+    if name not in PUBLISHED:
+        return _in_table(name) or _unknown(name)
+    from mien.models import download
+
+    publication = PUBLISHED[name]
+    if source is None and _is_whole(name):
+        return _cached(name)
+    address = url or publication.url
+    online = download.download(publication, address, timeout=timeout, deadline=deadline)
+    chunks = online if source is None else download.copy(publication, Path(source))
+    with closing(chunks):
+        return download.install(publication, chunks, _cached(name), progress)
+
+
+def _in_table(name: str) -> Path | None:
+    if name in seals():
+        return embedded(name)
+    point = _offered().get(name)
+    return _from_package(point) if point else None
+
+
+def _at_or_unknown(name: str) -> Path:
+    path = Path(name)
+    return _at(path) if is_file(path) or is_folder(path) else _unknown(name)
+
+
+def _unknown(name: str) -> NoReturn:
+    known = available()
+    expected = f"Expected one of {', '.join(known)}, or the path of an .onnx file"
+    hint = nearest(name, [*known, *PUBLISHED]) or "'mien models' lists them"
+    raise ModelMissing(f"There is no model '{name}'", expected, hint)
+
+
+def _looks_like_path(name: str) -> bool:
+    return "/" in name or os.sep in name or name.endswith(".onnx")
+
+
+def _at(path: Path) -> Path:
+    if is_folder(path):
+        inside = path / RUN_FILE
+        if not is_file(inside):
+            expected = f"Expected an .onnx file, or a run's folder with {RUN_FILE} in it"
+            raise ModelMissing(f"The folder '{path}' has no {RUN_FILE}", expected, _others(path))
+        return inside
+    if not is_file(path):
+        raise missing(path)
+    return path
+
+
+def _others(folder: Path) -> str:
+    found = sorted(each.name for each in folder.glob("*.onnx"))
+    return f"Name one of these in it: {', '.join(found[:5])}" if found else "Name another folder"
+
+
+def _offered() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+def _from_package(point: EntryPoint) -> Path:
+    package = point.dist.name if point.dist else point.value
+    remedy = f"Install {package} again, or tell its authors"
+    try:
+        loaded: str | Path | Callable[[], str | Path] = point.load()
+        path = Path(loaded() if callable(loaded) else loaded)
+    except (ImportError, AttributeError, TypeError, ValueError, OSError) as error:
+        happened = f"The model '{point.name}' of the package {package} does not load: {error}"
+        raise ModelError(happened, "Expected a path, or a function that returns one", remedy) from error
+    if not is_file(path):
+        happened = f"The model '{point.name}' of the package {package} is not at '{path}'"
+        raise ModelMissing(happened, "Expected an .onnx file", remedy)
+    return path
+
+
+def _cached(name: str) -> Path:
+    return home() / PUBLISHED[name].file
+
+
+def _cached_if_there(name: str) -> Path | None:
+    return path if is_file(path := _cached(name)) else None
+
+
+def _verified(name: str) -> Path:
+    path, remedy = _cached(name), f"Fetch it again: mien models pull {name}"
+    check(read(path), PUBLISHED[name].seal, f"The file '{path}'", remedy)
+    return path
+
+
+def _is_whole(name: str) -> bool:
+    try:
+        return bool(_verified(name))
+    except ModelError:
+        return False
+
+
+def _user() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        # Containers run under user ids that have no home; what lies here is verified before it is used.
+        return Path(tempfile.gettempdir())

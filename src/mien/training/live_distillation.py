@@ -1,0 +1,54 @@
+"""Teachers that look on: in every step they say what they think of the very picture that the student sees.
+
+That is what works best in the literature (a patient student, a consistent teacher), and costs a pass of every teacher
+in every step. Soft targets from a file (:mod:`mien.training.distillation`) cost nothing, and say the same of a face every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import ops
+
+from mien.errors import LabError
+from mien.training import checkpoint, networks
+from mien.training.loss import Say
+from mien.training.recipe import Recipe
+
+Tensor = Any
+
+
+def say_of(recipe: Recipe) -> Say | None:
+    """What the recipe's ``teach.runs`` say together; None where it names none."""
+    teachers = [_loaded(recipe.beside(run), recipe) for run in recipe.teach.runs]
+    return consensus(teachers, recipe.teach.temperature) if teachers else None
+
+
+def consensus(teachers: Sequence[keras.Model], temperature: float) -> Say:
+    """The mean of their softened answers: shares, and votes where all of them have that head."""
+
+    def say(faces: Tensor) -> Sequence[Tensor]:
+        answers = [keras.tree.flatten(each(faces, training=False)) for each in teachers]
+        heads = zip(*answers, strict=False)  # as many as the one with the fewest has
+        return [ops.stop_gradient(_mean([ops.softmax(each / temperature) for each in head])) for head in heads]
+
+    return say
+
+
+def _mean(parts: Sequence[Tensor]) -> Tensor:
+    return sum(parts[1:], parts[0]) / len(parts)
+
+
+def _loaded(run: Path, student: Recipe) -> keras.Model:
+    """The averaged net of a finished run, which learns nothing here."""
+    recipe = checkpoint.recipe_of(run)
+    if recipe.data.classes != student.data.classes:
+        happened = f"The teacher '{run.name}' knows {', '.join(recipe.data.classes)}"
+        raise LabError(happened, f"{', '.join(student.data.classes)} were expected, in this order", "Name another")
+    model = networks.of_recipe(recipe, "float32", finished=True)
+    checkpoint.load(run, model)
+    model.trainable = False
+    return model

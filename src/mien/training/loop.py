@@ -1,0 +1,281 @@
+"""Which faces stand in which batch: decided by the seed and the epoch only, so that a resumed run deals the same."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.datasets.dataset import TRAINING, Faces, divide
+from mien.errors import LabError, MienError, nearest
+from mien.training import backends, checkpoint, live_distillation, networks, precision, schedule, transfer
+from mien.training.backends import Learner, devices
+from mien.training.checkpoint import Within
+from mien.training.events import Epoch, Event, Note, Step, Stop, Stopped, Watch
+from mien.training.loss import Objective, class_weights, cross_entropy
+from mien.training.optimizer import Descent
+from mien.training.recipe import Recipe
+from mien.training.targets import Targets, targets
+
+Places = NDArray[np.int64]
+
+
+def batches(recipe: Recipe, labels: NDArray[np.integer], epoch: int) -> list[Places]:
+    """Whole batches of places among the faces with these labels; what is left over waits for another epoch."""
+    known, size = ("all", "balanced"), recipe.fit.batch
+    sampling = recipe.fit.sampling
+    if sampling not in known:
+        there = f"known are {', '.join(known)}"
+        raise LabError(f"fit.sampling is '{sampling}'", there, nearest(sampling, known))
+    rng = np.random.default_rng((recipe.fit.seed, epoch))
+    order = rng.permutation(len(labels)) if sampling == "all" else _balanced(labels, rng)
+    return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+
+
+def _balanced(labels: NDArray[np.integer], rng: np.random.Generator) -> Places:
+    """As many places as there are faces, each class as often: rare faces come again, of the others some stay away."""
+    classes = np.unique(labels)
+    each = len(labels) // len(classes)
+    chosen = [np.fromiter(_again_and_again(np.flatnonzero(labels == one), rng), np.int64, each) for one in classes]
+    return rng.permutation(np.concatenate(chosen))
+
+
+def _again_and_again(places: Places, rng: np.random.Generator) -> Iterator[int]:
+    """All of them in some order, then all in another, for ever."""
+    while True:
+        yield from rng.permutation(places)
+
+
+# ==== mien.lab.fit
+# One training run, read from top to bottom.
+#
+# ``fit`` trains the recipe's net on the Training faces, keeps a running average of the weights, and writes the run's
+# folder: ``recipe.json``, ``history.csv``, ``state.npz`` (everything to go on from) and, at the end, ``weights.npz`` (the
+# average). Killed at any moment, the same call goes on from the last whole epoch. The steps themselves are the backend's:
+# see :mod:`mien.training.backends`.
+
+log = logging.getLogger(__name__)
+Row = dict[str, float]
+#: Seconds between two tellings of how an epoch goes.
+TELL = 0.25
+
+
+def fit(
+    recipe: Recipe, faces: Faces, folder: Path, *, watch: Watch | None = None, stop: Stop | None = None
+) -> keras.Model:
+    """The trained net with its averaged weights. Goes on where a killed run of the same recipe stopped.
+
+    ``watch`` is told how it goes, see :mod:`mien.training.events`. ``stop`` is asked after each step; once it says yes the
+    run leaves with :class:`~mien.training.events.Stopped`, its state on disk, in the middle of an epoch as well. In the
+    recipe that the folder keeps, ``fit.precision`` is never ``auto``: it is what was chosen.
+    """
+    watch, stop = watch or _nobody, stop or _never
+    recipe = precision.settled(recipe, folder)
+    learned, kept = divide(recipe, faces)
+    _refuse_too_few(recipe, learned)
+    taught = targets(learned, recipe)
+    if recipe.fit.deterministic:
+        backends.of_backend().repeat_exactly()
+    with devices.shared(recipe.fit):
+        recipe = precision.chosen(recipe, watch)
+        run = _Run(recipe, taught, watch, stop)
+        history = run.resume(folder)
+    log.info("%d faces, %d held out, %d epochs done, %s", len(learned), len(kept), len(history), recipe.fit.precision)
+    while not schedule.ended(recipe.fit, history):
+        try:
+            row = run.epoch(len(history), history) | held_out_row(run.average, kept)
+        except Stopped:
+            checkpoint.write(folder, run.arrays(), recipe, history, run.within)
+            raise
+        history.append(row)
+        if schedule.best(history) == len(history):
+            checkpoint.keep_best(folder, run.average)
+        checkpoint.write(folder, run.arrays(), recipe, history)
+        watch(Epoch(row, tuple(history)))
+        log.info("%s", _line(row))
+    checkpoint.finish(folder, run.average, recipe.fit.keep)
+    return run.average
+
+
+def _refuse_another_backend(arrays: Sequence[np.ndarray], folder: Path) -> None:
+    """Each keeps another memory, and draws its chances another way. Old states were all TensorFlow's."""
+    named = [str(each) for each in arrays[-1:] if each.dtype.kind == "U"]
+    before, now = (named or ["tensorflow"])[0], keras.backend.backend()
+    if arrays and before != now:
+        happened = f"'{folder}' holds a run that {before} began, and Keras runs on {now}"
+        raise LabError(happened, "the same backend was expected", f"Set KERAS_BACKEND={before}, or begin anew")
+
+
+def _going_on(epochs: int, within: Within | None) -> str:
+    inside = f"Going on in epoch {epochs + 1}, after step {len(within.figures):,}" if within else ""
+    return inside or f"Going on after epoch {epochs}"
+
+
+def _nobody(event: Event) -> None:
+    """Nobody watches."""
+
+
+def _never() -> bool:
+    return False
+
+
+def _refuse_too_few(recipe: Recipe, learned: Faces) -> None:
+    if len(learned) < recipe.fit.batch:
+        there = f"The data has {len(learned)} {TRAINING} faces to learn from"
+        raise LabError(there, f"one batch is {recipe.fit.batch}", "Make fit.batch smaller")
+
+
+class _Run:
+    """The state of a run: the net, its running average, the optimizers' memory, the seeds."""
+
+    def __init__(self, recipe: Recipe, learned: Targets, watch: Watch = _nobody, stop: Stop = _never) -> None:
+        self.recipe, self.learned, self.watch, self.stop = recipe, learned, watch, stop
+        self.within: Within | None = None  # where inside an epoch the run was left, or is to be taken up
+        self.backend = backends.of_backend()
+        keras.utils.set_random_seed(recipe.fit.seed)
+        self.net, self.average = (networks.of_recipe(recipe, recipe.fit.precision) for _ in range(2))
+        self.seed = keras.random.SeedGenerator(recipe.fit.seed)
+        self.objective = Objective(recipe, class_weights(recipe, learned.shares), live_distillation.say_of(recipe))
+        # One for all layers, and before it one for the heads alone where the others begin frozen.
+        self.descents = [Descent(recipe, self.net.trainable_variables)]
+        if schedule.frozen(recipe):
+            with transfer.frozen(self.net):
+                self.descents.append(Descent(recipe, self.net.trainable_variables))
+        self.steps = [self._step(each) for each in self.descents]
+
+    def _step(self, descent: Descent) -> backends.Step:
+        return self.backend.step(Learner(self.net, self.average, self.objective, descent, self.seed))
+
+    def variables(self) -> list[Any]:
+        memories = [each for descent in self.descents for each in descent.optimizer.variables]
+        return [*self.net.variables, *self.average.variables, *memories, self.seed.state]
+
+    def arrays(self) -> list[np.ndarray]:
+        return [*(np.asarray(each) for each in self.variables()), np.array(keras.backend.backend())]
+
+    def resume(self, folder: Path) -> list[Row]:
+        """Takes up the state in the folder; the rows of the epochs done, none for a fresh folder."""
+        arrays, history = checkpoint.read(folder, self.recipe)
+        _refuse_another_backend(arrays, folder)
+        for variable, array in zip(self.variables(), arrays, strict=False):
+            variable.assign(array)
+        self.within = checkpoint.within(folder)
+        if arrays:
+            self.watch(Note(_going_on(len(history), self.within)))
+        elif self.recipe.net.weights != "none":
+            self.watch(Note(transfer.begin(self.net, self.recipe)))
+        if not arrays:
+            self.average.set_weights(self.net.get_weights())
+        devices.tell_apart([self.seed.state, *(each for each in self.net.variables if "seed" in each.path)])
+        return history
+
+    def epoch(self, epoch: int, history: Sequence[Row]) -> Row:
+        """One pass over all faces, in an order that depends on the seed and the epoch only."""
+        if epoch < schedule.frozen(self.recipe):
+            with transfer.frozen(self.net):
+                return self._pass(epoch, history, 1)
+        return self._pass(epoch, history, 0)
+
+    def _pass(self, epoch: int, history: Sequence[Row], phase: int) -> Row:
+        before, self.within = self.within or Within([], 0.0), None
+        begun, told = time.monotonic() - before.seconds, 0.0
+        figures: list[Any] = [np.array(each, np.float32) for each in before.figures]
+        dealt = batches(self.recipe, self.learned.shares.argmax(1), epoch)
+        for number in range(len(figures), len(dealt)):
+            moment = epoch + number / len(dealt)
+            rate = schedule.rate_of(self.recipe, moment, history)
+            self.descents[phase].optimizer.learning_rate.assign(rate)
+            keep = self._keep(moment * len(dealt))
+            figures.append(self.steps[phase](self._taken(dealt[number]), keep, self._mixes(epoch)))
+            seconds = time.monotonic() - begun
+            if number + 1 < len(dealt) and self.stop():
+                self.within = Within([keras.ops.convert_to_numpy(each).tolist() for each in figures], seconds)
+                raise Stopped(epoch, len(figures))
+            if number + 1 == len(dealt) or (number and seconds - told > TELL):
+                told = seconds
+                # The step that was just begun may still run: its figures are not waited for.
+                loss, _ = self._mean(figures[:-1] or figures, epoch, rate)
+                self.watch(Step(epoch + 1, self.recipe.fit.epochs, number + 1, len(dealt), loss, rate, seconds))
+        rate = schedule.rate_of(self.recipe, epoch, history)
+        loss, right = self._mean(figures, epoch, rate)
+        seconds = time.monotonic() - begun
+        return {"epoch": epoch + 1, "rate": rate, "loss": loss, "accuracy": right, "seconds": seconds}
+
+    def _mean(self, figures: list[Any], epoch: int, rate: float) -> tuple[float, float]:
+        """Mean loss and accuracy of these steps; a LabError where the loss is no number."""
+        known = [keras.ops.convert_to_numpy(each) for each in figures]
+        loss, right = np.mean(known, axis=0, dtype=np.float64).tolist()
+        if not math.isfinite(loss):
+            happened = f"The loss is {loss} in epoch {epoch + 1}, at rate {rate:.3g}"
+            raise LabError(happened, "a finite number was expected", "Make fit.rate smaller, or set fit.clip=1")
+        return loss, right
+
+    def _taken(self, places: np.ndarray) -> list[np.ndarray]:
+        return [part[places] for part in (self.learned.faces, self.learned.shares, self.learned.votes)]
+
+    def _mixes(self, epoch: int) -> bool:
+        augment = self.recipe.augment
+        return augment.mixup + augment.cutmix > 0 and epoch < augment.mixup_until * self.recipe.fit.epochs
+
+    def _keep(self, step: float) -> float:
+        """How much of the average stays: little in the first steps, when it would remember noise."""
+        return min(self.recipe.fit.average, (1 + step) / (10 + step))
+
+
+def logits(model: keras.Model, pixels: np.ndarray, batch: int = 250) -> list[np.ndarray]:
+    """What each head says of these faces, uint8 (N, 48, 48), one pass, no augmentation: arrays (N, 7) and (N, 8)."""
+    forward = backends.forward_of(model)
+    done = [forward(pixels[i : i + batch, ..., None].astype(np.float32)) for i in range(0, len(pixels), batch)]
+    answers = [[keras.ops.convert_to_numpy(head) for head in each] for each in done]
+    return [np.concatenate([each[head] for each in answers]) for head in range(len(model.outputs))]
+
+
+def held_out_row(model: keras.Model, kept: Faces) -> Row:
+    """Accuracy, loss (of the label alone) and accuracy of the vote head on the held-out faces; empty without any."""
+    if not len(kept):
+        return {}
+    shares, *votes = logits(model, kept.pixels)
+    goal = np.eye(len(kept.classes), dtype=np.float32)[kept.labels]
+    loss = float(np.mean(keras.ops.convert_to_numpy(cross_entropy(goal, shares))))
+    row = {"held_out": float(np.mean(shares.argmax(1) == kept.labels)), "held_out_loss": loss}
+    if votes:
+        row["held_out_votes"] = float(np.mean(votes[0].argmax(1) == kept.vote_shares().argmax(1)))
+    return row
+
+
+def _line(row: Row) -> str:
+    return "  ".join(f"{key} {value:.4g}" for key, value in row.items())
+
+
+def main() -> None:
+    """``python -m mien.training.loop recipes/base.toml --data fer2013.csv --run runs/base``."""
+    import argparse
+
+    from mien.datasets import dataset
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    words = argparse.ArgumentParser(prog="python -m mien.training.loop", description="Train the net of a recipe.")
+    words.add_argument("recipe", type=Path)
+    words.add_argument("--data", type=Path, required=True, help="fer2013.csv or fer2013.npz, fer2013new.csv beside it")
+    words.add_argument("--run", type=Path, required=True, help="the folder that receives the run")
+    words.add_argument("--epochs", type=int, help="end after so many epochs instead of the recipe's")
+    given = words.parse_args()
+    try:
+        recipe = Recipe.read(given.recipe)
+        if given.epochs:
+            recipe = replace(recipe, fit=replace(recipe.fit, epochs=given.epochs))
+        fit(recipe, dataset.read(given.data), given.run)
+    except MienError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

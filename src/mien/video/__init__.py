@@ -1,0 +1,33 @@
+"""Videos: readers, writers and cameras; tracking, smoothing, events, reports and resumable analysis."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mien.video.frames import Frame, FrameSelection, VideoInfo, VideoReader, VideoSource
+from mien.video.readers import open_video
+
+if TYPE_CHECKING:
+    from mien.video.camera import Camera as Camera
+    from mien.video.camera import open_camera as open_camera
+    from mien.video.writers import open_writer as open_writer
+
+__all__ = [
+    "Camera",
+    "Frame",
+    "FrameSelection",
+    "VideoInfo",
+    "VideoReader",
+    "VideoSource",
+    "open_camera",
+    "open_video",
+    "open_writer",
+]
+
+# Loaded when first used: they import OpenCV.
+_LAZY = {"Camera": "camera", "open_camera": "camera", "open_writer": "writers"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f"mien.video.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'mien.video' has no attribute {name!r}")

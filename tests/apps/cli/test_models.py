@@ -1,0 +1,200 @@
+"""``mien models``, ``mien doctor`` and ``mien completion``."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from command import command, environment, mien, with_fakes
+from mien.apps.cli.command_line import run
+from mien.apps.cli.doctor import cameras
+from mien.errors import ModelDamaged
+from mien.models import ModelCard, locate
+from tiny import tiny_card, tiny_model
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    folder = tmp_path / "home"
+    monkeypatch.setenv("MIEN_HOME", str(folder))
+    return folder
+
+
+# The list
+
+
+def test_the_list_has_models_and_detectors(capsys):
+    assert mien("models") == 0
+    out = capsys.readouterr().out
+    head, *rows = out.splitlines()
+    assert head.split()[:4] == ["NAME", "KIND", "SIZE", "STATE"]
+    assert any(row.startswith("base ") and " embedded " in row and " MB " in row for row in rows)
+    assert any(row.startswith("yunet ") and "mien models pull yunet" in row for row in rows)
+
+
+def test_the_list_as_json(capsys):
+    assert mien("models", "--json") == 0
+    lines = {line["name"]: line for line in json.loads(capsys.readouterr().out)}
+    assert lines["base"]["size"] == locate("base").stat().st_size
+    assert lines["base"]["kind"] == "model"
+    assert lines["yunet"]["state"].startswith("not fetched")
+
+
+# Pull
+
+
+def test_a_file_that_was_brought_is_installed(yunet_file, home, capsys):
+    assert mien("models", "pull", "yunet", "--from", yunet_file) == 0
+    assert str(home) in capsys.readouterr().out
+    mien("models", "--json")
+    states = {line["name"]: line["state"] for line in json.loads(capsys.readouterr().out)}
+    assert states["yunet"] == "installed"
+
+
+def test_a_wrong_file_is_refused(tmp_path, capsys):
+    (tmp_path / "wrong.onnx").write_bytes(b"wrong")
+    assert mien("models", "pull", "yunet", "--from", tmp_path / "wrong.onnx") == 1
+    assert "cut off" in capsys.readouterr().err
+
+
+def test_a_name_nobody_knows_cannot_be_pulled(capsys):
+    assert mien("models", "pull", "yunett") == 1
+    assert "Did you mean 'yunet'?" in capsys.readouterr().err
+
+
+# Show
+
+
+def test_a_card_is_shown_in_words(tmp_path, capsys):
+    scores = {"PublicTest": {"accuracy": 0.5, "faces": 3589}}
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(tiny_model(tiny_card(scores=scores, license="MIT", parameters=1234567)))
+    assert mien("models", "show", path) == 0
+    out = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    said = {name: value.strip() for name, value in out.items()}
+    assert said["expressions"].startswith("angry, disgust, fear")
+    assert said["input"] == "8 x 8 gray"
+    assert said["scores PublicTest"] == "accuracy 0.5, faces 3,589"
+    assert said["parameters"] == "1,234,567"
+
+
+def test_a_card_as_json_is_the_card(capsys):
+    assert mien("models", "show", "base", "--json") == 0
+    assert ModelCard.from_json(capsys.readouterr().out) == ModelCard.read(locate("base"))
+
+
+def test_a_published_file_tells_its_address_and_seal(capsys):
+    assert mien("models", "show", "yunet", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["address"].startswith("https://")
+    assert len(facts["sha256"]) == 64
+
+
+def test_a_model_nobody_knows(capsys):
+    assert mien("models", "show", "bass") == 1
+    assert "Did you mean 'base'?" in capsys.readouterr().err
+
+
+# Doctor
+
+
+def found(capsys, topic):
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    return {finding["name"]: finding for finding in findings if finding["topic"] == topic}
+
+
+def test_the_doctor_finds_a_healthy_installation(capsys):
+    assert run(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "Everything that reading needs is here." in out
+    assert "mien models pull yunet" in out
+    assert "ms for 640 x 480" in out
+
+
+@pytest.mark.parametrize("topic", ["package", "provider", "model", "detector", "timing", "camera", "extra", "folder"])
+def test_the_doctor_looks_at_everything(topic, capsys):
+    assert mien("doctor", "--json") == 0
+    assert found(capsys, topic)
+
+
+def test_what_is_missing_has_the_command_that_mends_it(capsys):
+    mien("doctor", "--json")
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    missing = [finding for finding in findings if finding["state"] == "missing"]
+    assert missing
+    assert all(finding["remedy"].startswith(("pip install", "mien models pull")) for finding in missing)
+
+
+def test_a_broken_model_is_a_finding_and_one(capsys):
+    def load(*, model, detector):
+        raise ModelDamaged("the model is cut off", "a whole file", "pip install it again")
+
+    assert mien("doctor", load=load) == 1
+    out = capsys.readouterr().out
+    assert "broken" in out
+    assert "pip install it again" in out
+
+
+def test_installed_yunet_is_timed(yunet_file, home, capsys):
+    home.mkdir()
+    shutil.copy(yunet_file, home / "face_detection_yunet_2026may.onnx")
+    mien("doctor", "--json", load=with_fakes())
+    assert set(found(capsys, "timing")) == {"haar", "yunet", "none"}
+
+
+def test_a_detector_file_that_was_cut_off_is_a_finding_in_both_lists(home, capsys):
+    home.mkdir()
+    (home / "face_detection_yunet_2026may.onnx").write_bytes(b"cut off")
+    assert mien("doctor", "--json") == 1
+    yunet = found(capsys, "detector")["yunet"]
+    assert yunet["state"] == "broken"
+    assert "cut off after 7 bytes. Expected" in yunet["detail"]
+    assert "mien models pull yunet" in yunet["detail"]
+    assert mien("models") == 0
+    assert "broken: " in capsys.readouterr().out
+
+
+def test_cameras_are_listed_by_name_and_not_opened(tmp_path):
+    (tmp_path / "video0").mkdir()
+    (tmp_path / "video0" / "name").write_text("Front camera\n")
+    (tmp_path / "video1").mkdir()
+    assert [(each.name, each.detail) for each in cameras(tmp_path)] == [
+        ("/dev/video0", "Front camera"),
+        ("/dev/video1", ""),
+    ]
+    [none] = cameras(tmp_path / "nothing")
+    assert none.name == "none listed"
+
+
+# Completion
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_for_each_shell(shell, capsys):
+    assert mien("completion", shell) == 0
+    assert f"_MIEN_COMPLETE={shell}_complete" in capsys.readouterr().out.replace("'", "")
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_the_script_for_bash_is_bash(capsys):
+    mien("completion", "bash")
+    subprocess.run(["bash", "-n"], input=capsys.readouterr().out, text=True, check=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("mien pre", {"predict"}),
+        ("mien models ", {"pull", "show"}),
+        ("mien predict --det", {"--detector"}),
+        ("mien predict --detector ha", {"haar"}),
+        ("mien predict --model b", {"base"}),
+    ],
+)
+def test_names_are_completed(line, offered):
+    words = line.split(" ")
+    asked = environment(_MIEN_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
+    done = subprocess.run(command(), env=asked, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert offered <= {answer.partition(",")[2] for answer in done.stdout.splitlines()}

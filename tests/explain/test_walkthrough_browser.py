@@ -1,0 +1,203 @@
+"""The walkthrough page in a real browser: keyboard and pointer, no console message, no network request."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from browser import chromium
+from mien import Engine, images
+from mien.explain.page import render_overview, render_walkthrough
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+LAYERS = ["stem", "stage2.block2", "stage3.block2", "pooled"]
+NOW = "[...document.querySelectorAll('[data-step]')].filter(step => !step.hidden).map(step => step.id).join()"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    engine, pixels = Engine.load(detector="haar"), images.load_image(EXAMPLES / "portraits.jpg").pixels
+    faces = engine.explain_picture(pixels, methods=("cam", "occlusion"), layers="all")
+    (folder / "walkthrough.html").write_text(render_walkthrough(faces[1], pixels, LAYERS), encoding="utf-8")
+    (folder / "several.html").write_text(render_overview("portraits.jpg", pixels, faces, pixels), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser, pages):
+    browser.size(1280, 860)
+    browser.prefer(scheme="light", motion="reduce")
+    browser.complaints.clear()
+    browser.asked.clear()
+    browser.open("about:blank")
+    browser.open((pages / "walkthrough.html").as_uri())
+    return browser
+
+
+def quiet(page):
+    assert page.complaints == []
+    assert [each for each in page.asked if not each.startswith(("file:", "data:", "about:"))] == []
+
+
+def shown(page):
+    return page.ask(NOW)
+
+
+def comes(page, condition, *, after=lambda: None):
+    """Does it become true when ``after`` is done again and again? On a busy machine a page has few frames to see it."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        after()
+        if page.ask(f"Boolean({condition})"):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def pointed(page, selector, part=0.3):
+    """The pointer moves onto it, so far from its upper left corner."""
+    x, y = page.ask(
+        f"(() => {{ const at = document.querySelector({selector!r}); at.scrollIntoView({{ block: 'center' }});"
+        "const box = at.getBoundingClientRect();"
+        f"return [box.x + box.width * {part}, box.y + box.height * {part}]; }})()"
+    )
+    page.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+
+def test_arrow_keys_lead_through_every_step_and_back(page):
+    seen = [shown(page)]
+    for _ in range(20):
+        page.press("ArrowRight")
+        seen.append(shown(page))
+    ids = page.ask("[...document.querySelectorAll('[data-step]')].map(step => step.id)")
+    assert list(dict.fromkeys(seen)) == ids
+    assert shown(page) == "network"
+    assert page.ask("document.querySelector('[data-next]').disabled")
+    page.press("ArrowLeft")
+    assert shown(page) == "result"
+    page.press("Home")
+    assert shown(page) == "picture"
+    page.press("End")
+    assert shown(page) == "network"
+    quiet(page)
+
+
+def test_tab_reaches_the_rail_the_slider_and_the_buttons(page):
+    reached = []
+    for _ in range(30):
+        page.press("Tab")
+        reached.append(page.ask("document.activeElement.tagName + (document.activeElement.dataset.go ?? '')"))
+    assert "A0" in reached
+    assert "INPUT" in reached
+    page.ask("document.querySelector('[data-next]').focus()")
+    page.press("Enter")
+    assert shown(page) == "face"
+    assert page.ask("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    quiet(page)
+
+
+def test_the_slider_steps_and_says_where_it_is(page):
+    page.ask("document.querySelector('[data-slider]').focus()")
+    page.press("ArrowRight")
+    assert shown(page) == "face"
+    assert page.ask("document.querySelector('[data-slider]').getAttribute('aria-valuetext')").startswith("2 of 13: ")
+    assert page.ask("document.querySelector('[data-live]').textContent").startswith("Step 2 of 13: ")
+
+
+def test_the_rail_leads_anywhere_and_an_address_opens_a_step(page, pages):
+    page.ask("document.querySelector('[data-go=\"9\"]').click()")
+    assert shown(page) == "softmax"
+    assert page.ask("location.hash") == "#softmax"
+    assert page.ask("document.querySelectorAll('[aria-current]').length") == 1
+    page.open("about:blank")
+    page.open((pages / "walkthrough.html").as_uri() + "#where")
+    assert shown(page) == "where"
+    assert page.ask("document.querySelector('#where h2').getBoundingClientRect().top") > page.ask(
+        "document.querySelector('.rail').getBoundingClientRect().bottom"
+    )
+    quiet(page)
+
+
+def test_maps_are_chosen_by_keyboard_and_by_pointing(page):
+    page.ask("document.querySelector('[data-go=\"4\"]').click()")
+    box = "document.querySelector('#layer-1 [data-large]').getAttribute('viewBox')"
+    field = "document.querySelector('#layer-1 [data-field]').getAttribute('x')"
+    first = page.ask(box)
+    page.ask("document.querySelector('#layer-1 [data-maps] button').focus()")
+    page.press("ArrowRight")
+    assert shown(page) == "layer-1"
+    assert page.ask(box) != first
+    assert page.ask("document.querySelectorAll('#layer-1 [aria-pressed=true]').length") == 1
+    page.press("Escape")
+    page.press("ArrowRight")
+    assert shown(page) == "layer-2"
+    page.press("ArrowLeft")
+    pointed(page, "#layer-1 [data-large]")
+    before = page.ask(field)
+    assert comes(page, f"{field} !== '{before}'", after=lambda: pointed(page, "#layer-1 [data-large]", 0.7))
+    fifth = "#layer-1 [data-maps] button:nth-child(5)"
+    assert comes(page, f"document.querySelector('{fifth}[aria-pressed=true]')", after=lambda: pointed(page, fifth))
+    quiet(page)
+
+
+def test_a_dot_of_the_crop_tells_its_number_and_the_filter_slides(page):
+    page.ask("document.querySelector('[data-go=\"2\"]').click()")
+    told = "document.querySelector('.probe').parentElement.querySelector('[data-told]').textContent"
+    reads = f"{told}.startsWith('row 15, column 15: ')"
+    assert comes(page, reads, after=lambda: pointed(page, ".probe svg"))
+    page.press("ArrowRight")
+    page.ask("document.querySelector('[data-play]').click()")
+    cover = "document.querySelector('[data-cover]').getAttribute('d')"
+    assert comes(page, cover)
+    page.ask("document.querySelector('[data-play]').click()")
+    assert page.ask(cover) is None
+    quiet(page)
+
+
+def test_the_map_over_the_face_fades(page):
+    page.ask("document.querySelector('[data-go=\"10\"]').click()")
+    page.ask("document.querySelector('[data-strength]').focus()")
+    page.press("ArrowLeft")
+    assert page.ask("document.querySelector('#where article .heat [data-heat]').getAttribute('opacity')") == "0.79"
+    assert shown(page) == "where"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 860)])
+def test_no_step_is_wider_than_the_window(page, width, height, scheme, tmp_path):
+    page.size(width, height, phone=width < 500)
+    page.prefer(scheme=scheme, motion="reduce")
+    for _ in range(13):
+        assert page.ask("document.documentElement.scrollWidth") <= width, shown(page)
+        page.press("ArrowRight")
+    paper = page.ask("getComputedStyle(document.body).backgroundColor")
+    assert paper == {"light": "rgb(253, 252, 250)", "dark": "rgb(20, 23, 27)"}[scheme]
+    assert page.picture(tmp_path / "shot.png").stat().st_size > 10_000
+    quiet(page)
+
+
+def test_without_the_script_every_step_is_on_the_page(browser, pages):
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open("about:blank")
+        browser.open((pages / "walkthrough.html").as_uri())
+        root = browser.call("DOM.getDocument", depth=0)["root"]["nodeId"]
+        found = browser.call("DOM.querySelectorAll", nodeId=root, selector="[data-step]")["nodeIds"]
+        tall = [browser.call("DOM.getBoxModel", nodeId=node)["model"]["height"] for node in found]
+        assert len(tall) == 13
+        assert min(tall) > 100
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_the_page_of_several_faces_is_quiet_too(page, pages):
+    page.open((pages / "several.html").as_uri())
+    assert page.ask("document.querySelectorAll('.people a').length") == 2
+    quiet(page)

@@ -1,0 +1,25 @@
+"""Explanations with chosen layers, made without a network."""
+
+import numpy as np
+
+from mien.explain import Explanation
+from mien.explain.explanation import Layer
+from mien.results import Emotions, Share
+
+
+def layer(activations, name="wide", kind="conv", dead=0):
+    activations = np.asarray(activations, np.float32)
+    strength = np.abs(activations).reshape(len(activations), -1).mean(axis=1)
+    order = tuple(np.argsort(-strength, kind="stable").tolist())
+    return Layer(name, kind, activations.shape, activations, dead, order, None, name)
+
+
+def bare(**parts):
+    """An explanation of a model that shows nothing of itself."""
+    crop = np.full((48, 48), 90, np.uint8)
+    emotions = Emotions((Share("happy", 0.7), Share("sad", 0.3)))
+    known = {
+        "crop": crop, "emotions": emotions, "target": "happy", "versus": None, "logits": (), "temperature": 1.0,
+        "layers": (), "maps": (), "regions": (), "region_map": np.zeros((48, 48), np.uint8),
+    }  # fmt: skip
+    return Explanation(**{**known, **parts})
