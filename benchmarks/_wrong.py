@@ -12,11 +12,11 @@ from mien import plots
 from mien.datasets import synthetic
 from mien.engine import Engine
 from mien.evaluation.robustness import CORRUPTIONS
-from mien.faces.crop import as_input, cut
+from mien.faces.crop import crop_face, to_model_input
 from mien.images import load_image
 from mien.labels import colour
-from mien.models import load_classifier, locate
-from mien.plots.style import MUTED, sheet, styled
+from mien.models import load_classifier, resolve_model
+from mien.plots.style import MUTED, new_figure, with_style
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 #: Which trouble each row shows, at which strengths.
@@ -31,9 +31,9 @@ ROWS = {
 
 
 def draw(name: str, place: Path) -> None:
-    path = locate(name)
+    path = resolve_model(name)
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(plots.png(figure(faces(Engine.load(name)), load_classifier(path))))
+    place.write_bytes(plots.render_png(figure(faces(Engine.load(name)), load_classifier(path))))
 
 
 def faces(engine: Engine) -> list[NDArray[np.uint8]]:
@@ -42,13 +42,13 @@ def faces(engine: Engine) -> list[NDArray[np.uint8]]:
     for file in ("astronaut.jpg", "hopper.jpg"):
         pixels = load_image(EXAMPLES / file).pixels
         face = engine.read(pixels).readings[0].face
-        crops.append(as_input(cut(pixels, face, engine._framing, 48)[None], 48, "gray")[0, ..., 0])
+        crops.append(to_model_input(crop_face(pixels, face, engine._framing, 48)[None], 48, "gray")[0, ..., 0])
     return [*crops, synthetic.draw_faces(4, seed=2).pixels[3]]
 
 
-@styled
+@with_style
 def figure(crops: list[NDArray[np.uint8]], classifier) -> Figure:
-    shown = sheet(9.2, 1.35 * len(ROWS) + 0.3)
+    shown = new_figure(9.2, 1.35 * len(ROWS) + 0.3)
     places = shown.subplots(len(ROWS), 3 * len(crops), squeeze=False)
     for line, (name, strengths) in zip(places, ROWS.items(), strict=True):
         each = CORRUPTIONS[name]
@@ -64,7 +64,7 @@ def figure(crops: list[NDArray[np.uint8]], classifier) -> Figure:
 
 
 def _cell(ax, told: str, pixels: NDArray[np.uint8], classifier) -> None:
-    shares = classifier.run(pixels[None, ..., None]).shares[0]
+    shares = classifier.run(pixels[None, ..., None]).scores[0]
     first, card = int(shares.argmax()), classifier.card
     ax.imshow(pixels, cmap="gray", vmin=0, vmax=255)
     ax.set(xticks=[], yticks=[])

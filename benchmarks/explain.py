@@ -20,7 +20,7 @@ from typing import Any
 import _machine
 
 from mien import Engine, images
-from mien.explain.explainer import Inside
+from mien.explain.explainer import Explainer
 from mien.explain.page import render_walkthrough
 
 PORTRAITS = Path(__file__).resolve().parent.parent / "examples" / "portraits.jpg"
@@ -42,7 +42,7 @@ def measured() -> dict[str, Any]:
     first = time.perf_counter()
     crops = [told.crop for told in engine.explain_picture(PORTRAITS, layers=())]
     first = time.perf_counter() - first
-    inside = Inside(engine._classifier)
+    inside = Explainer(engine._classifier)
     faces = [crop[:, :, None] for crop in crops]
 
     def over(work: Callable[[int], object], times: int) -> float:

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from mien.engine import Engine
 from mien.faces.detectors import load_detector
 from mien.labels import EMOTIONS
-from mien.models import Classifier, load_classifier, locate
-from mien.video.baseline import USUAL
-from mien.video.smoothing import LEAD
+from mien.models import Classifier, load_classifier, resolve_model
+from mien.video.baseline import TYPICAL_RESTING_SCORE
+from mien.video.smoothing import LEAD_MARGIN
 
 PEOPLE, STILL, SHOT, FPS = 60, 10.0, 2.5, 30.0
 CLEAR, IN_TIME = 0.15, 0.2
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, or an .npz of its columns")
     parser.add_argument("--yunet", type=Path, required=True, help="the file of YuNet's model")
     told = parser.parse_args()
-    model = load_classifier(locate("base"), threads=1)
+    model = load_classifier(resolve_model("base"), threads=1)
     faces = held_out(told.data).pixels
     rng = np.random.default_rng(1)
     faces = faces[rng.permutation(len(faces))]
@@ -73,7 +73,7 @@ def at_rest(model: Classifier, faces: Faces) -> dict[str, Any]:
         label: {"median": round(float(middle[i]), 3), "p75": round(float(high[i]), 3)}
         for i, label in enumerate(EMOTIONS)
     }
-    return {"faces": len(neutral), "usual": USUAL, "shares": told}
+    return {"faces": len(neutral), "usual": TYPICAL_RESTING_SCORE, "shares": told}
 
 
 def half(model: Classifier, rng: np.random.Generator, faces: NDArray[np.uint8], fps: float = FPS) -> Half:
@@ -91,7 +91,7 @@ def answers(model: Classifier, sequence: Sequence, fps: float) -> Answers:
 
 def scores(model: Classifier, crops: NDArray[np.uint8]) -> Floats:
     groups = (crops[first : first + 64, ..., None] for first in range(0, len(crops), 64))
-    return np.concatenate([model.run(group).shares for group in groups]).astype(float)
+    return np.concatenate([model.run(group).scores for group in groups]).astype(float)
 
 
 def best(ways: dict[str, Way], tuning: Half, telling: Half, doubt: float) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def doubtful(leading: Floats, line: float, sticky: bool) -> NDArray[np.int64]:
     told, lean = [], 0.0
     for share in leading:
         told.append(int(share < line + lean))
-        lean = (LEAD / 2 if told[-1] else -LEAD / 2) if sticky else 0.0
+        lean = (LEAD_MARGIN / 2 if told[-1] else -LEAD_MARGIN / 2) if sticky else 0.0
     return np.array(told)
 
 
@@ -189,7 +189,7 @@ def trembling(engine: Engine, name: str) -> dict[str, Any]:
         for reading in engine.read(filmed(rng, picture, drift)).readings[:1]:
             x, y, width, height = reading.face.box
             boxes.append((x + width / 2 - drift, y + height / 2 - drift / 2, width, height))
-            shares.append([share.share for share in reading.emotions.shares])
+            shares.append([share.score for share in reading.emotions.scores])
     spread, side = np.std(boxes, axis=0), float(np.mean(boxes, axis=0)[2:].mean())
     middle, size = (round(float(part.max()) / side, 4) for part in (spread[:2], spread[2:]))
     return {"frames": len(boxes), "centre": middle, "size": size, "share": round(float(np.std(shares, 0).max()), 4)}

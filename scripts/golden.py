@@ -32,7 +32,7 @@ from golden_compare import differences, key_paths, normalised
 from PIL import Image
 
 import mien
-from mien import Engine, MienError, available, compat
+from mien import Engine, MienError, available_models, compat
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden"
@@ -91,13 +91,13 @@ def library(folder: Path) -> Any:
     (folder / "text.jpg").write_text("no picture", encoding="utf-8")
     many = list(engine("base").read_many([ASTRONAUT, folder / "missing.jpg", folder / "text.jpg", PORTRAITS]))
     return {
-        "available": list(available()),
+        "available": list(available_models()),
         "read": {name: [engine(name).read(path).to_dict() for path in PICTURES] for name in MODELS},
         "read_many": [{"type": type(each).__name__, **each.to_dict()} for each in many],
         "errors": [type(each.error).__name__ for each in many if isinstance(each, mien.Failure)],
         "scored": {name: scored_crops(engine(name)) for name in MODELS},
         "attributes": {name: attributes(engine(name)) for name in MODELS},
-        "watch": [moment.to_dict() for moment in engine("small").watch(CLIP, fps=1, end=2)],
+        "watch": [moment.to_dict() for moment in engine("small").analyze_video(CLIP, fps=1, end=2)],
     }
 
 
@@ -145,7 +145,7 @@ def explanation(folder: Path) -> Any:
         "json": json.loads((folder / "one" / "explanation.json").read_text(encoding="utf-8")),
         "files": file_names(folder / "one"),
         "shapes": [f"{name} {shape}" for name, shape in sorted(shapes.items())],
-        "two faces": [explained.to_dict() for explained in engine("classic").explain_picture(PORTRAITS)],
+        "two faces": [explained.to_dict() for explained in engine("classic").explain_image(PORTRAITS)],
         "files of two faces": file_names(folder / "two"),
     }
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from PIL.Image import Transpose
 
 from mien.labels import colour
-from mien.results import Box, Emotions, FrameResult, Pixels, Reading, Share
+from mien.results import Box, Emotions, FrameResult, Pixels, Reading, Score
 
 #: Round things are drawn this much larger and sampled down: smooth at any size.
 _FINER = 4
@@ -151,18 +151,18 @@ def _wordings(reading: Reading, letters: int) -> Iterator[tuple[str, ...]]:
     top = emotions.ranked()[0]
     label = _writable(top.label) + ("?" if emotions.uncertain else "")
     person = "" if reading.track is None else f"{reading.track}: "
-    headline = f"{person}{label} {_percent(top.share)}".strip()
+    headline = f"{person}{label} {_percent(top.score)}".strip()
     if len(emotions.mixture) > 1:
         mixture = ", ".join(_part(share) for share in emotions.mixture)
         # Under a small face it would be several times as wide as the face it speaks of.
         if _tag_size((headline, mixture), letters)[0] <= 3 * reading.face.box.width:
             yield headline, mixture
     yield (headline,)
-    yield (f"{person}{_percent(top.share)}",)
+    yield (f"{person}{_percent(top.score)}",)
 
 
-def _part(share: Share) -> str:
-    return f"{_percent(share.share)} {_writable(share.label)}".strip()
+def _part(share: Score) -> str:
+    return f"{_percent(share.score)} {_writable(share.label)}".strip()
 
 
 def _percent(share: float) -> str:

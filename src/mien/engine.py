@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 from mien import images, video
 from mien.concurrency import ahead, one_core_each
 from mien.errors import HeadMissing, MienError
-from mien.explain import Explanation, Placing
-from mien.explain.explainer import Inside
-from mien.faces.crop import FRAMINGS, Framing, as_input, cut, in_crop, placed
+from mien.explain import Explanation, Placement
+from mien.explain.explainer import Explainer
+from mien.faces.crop import FRAMINGS, Framing, crop_face, locate_crop, map_landmarks_to_crop, to_model_input
 from mien.faces.detectors import Detector, load_detector
-from mien.faces.quality import judge
+from mien.faces.quality import assess_quality
 from mien.images import Source
-from mien.models import Classifier, ModelCard, find, load_classifier, locate
-from mien.models.decision import emotions_of as emotions_of
-from mien.results import Emotions, Face, Failure, FrameResult, Moment, Pixels, Quality, Reading
+from mien.models import Classifier, ModelCard, find_model_file, load_classifier, resolve_model
+from mien.models.decision import build_emotions as build_emotions
+from mien.results import AnalyzedFrame, Emotions, Face, Failure, FrameResult, Pixels, Quality, Reading
 from mien.video import FrameSelection, VideoSource
 
 if TYPE_CHECKING:
-    from mien.explain import Explanation, Look
-    from mien.explain.explainer import Inside
+    from mien.explain import Activations, Explanation
+    from mien.explain.explainer import Explainer
 
 
 class Engine:
@@ -51,9 +51,9 @@ class Engine:
         ``detector`` is ``haar``, ``yunet``, ``none`` (the picture is the face) or ``auto`` (yunet where its file is
         installed, else haar). ``threads`` bounds what one call may use; None leaves it to the machine.
         """
-        classifier = load_classifier(locate(model), threads=threads)
+        classifier = load_classifier(resolve_model(model), threads=threads)
         # Only those who may want YuNet look for its file: a damaged one must not stop Haar.
-        yunet = find("yunet") if detector in ("auto", "yunet") else None
+        yunet = find_model_file("yunet") if detector in ("auto", "yunet") else None
         return cls(classifier, load_detector(detector, yunet=yunet, threads=threads))
 
     @property
@@ -99,7 +99,7 @@ class Engine:
         """
         look = partial(self._find_or_fail, min_face=min_face, max_pixels=max_pixels)
         workers = max(jobs or os.cpu_count() or 1, 1)
-        with one_core_each, closing(ahead(look, images.several(sources), workers)) as groups:
+        with one_core_each, closing(ahead(look, images.iterate_sources(sources), workers)) as groups:
             for group in groups:
                 results = iter(self._read_or_fail([found for found in group if isinstance(found, _Found)]))
                 for found in group:
@@ -115,21 +115,21 @@ class Engine:
         end: float | None = None,
         min_face: int | None = None,
         frames: bool = False,
-    ) -> Iterator[Moment]:
+    ) -> Iterator[AnalyzedFrame]:
         """Read a film lazily, moment by moment, and follow the people in it: each reading's ``track`` is a number.
 
         ``every`` reads each nth frame, ``fps`` at most so many in a second; ``start`` and ``end`` are seconds.
         ``frames=True`` hands the pixels over too. Leaving the loop, however, closes the film.
         """
-        from mien.video.analysis import Eyes, watch
+        from mien.video.analysis import AnalysisSteps, watch
 
         choice = FrameSelection(1 if every is None else every, fps, start or 0.0, float("inf") if end is None else end)
-        eyes = Eyes(self._detector, self._cut_out, self._read_found)
+        eyes = AnalysisSteps(self._detector, self._cut_out, self._read_found)
         return watch(eyes, video.open_video(source), choice, min_face=min_face, frames=frames)
 
     def score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Shares of each label for face crops ``(N, H, W)`` gray or ``(N, H, W, 3)`` RGB uint8: ``(N, labels)``."""
-        return self._classifier.run(self._as_input(images.crops(crops))).shares
+        return self._classifier.run(self._as_input(images.check_crops(crops))).scores
 
     def votes(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What ten people would say of face crops, as shares ``(N, vote_labels)``; crops as in :meth:`score`."""
@@ -139,23 +139,23 @@ class Engine:
                 "Votes need a model with a second head, trained on FER+",
                 "Use model='base', or score(), which every model has",
             )
-        votes = self._classifier.run(self._as_input(images.crops(crops))).votes
+        votes = self._classifier.run(self._as_input(images.check_crops(crops))).votes
         assert votes is not None, "load_classifier holds the card to the outputs"
         return votes
 
     @cached_property
-    def _inside(self) -> Inside:
+    def _inside(self) -> Explainer:
         """The model opened for looking inside: made when somebody first looks, and without any memory of faces."""
-        from mien.explain.explainer import Inside
+        from mien.explain.explainer import Explainer
 
-        return Inside(self._classifier)
+        return Explainer(self._classifier)
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The names of the network's layers, in order; empty for a model that cannot be opened."""
         return self._inside.layers
 
-    def look(self, crop: Source, layers: str | Sequence[str] = "auto") -> Look:
+    def look(self, crop: Source, layers: str | Sequence[str] = "auto") -> Activations:
         """A quick look inside, for moving pictures: a few layers, the shares and the class map of the leading label."""
         return self._inside.look(self._one(crop), layers)
 
@@ -206,11 +206,11 @@ class Engine:
 
         Crops as in :meth:`score`. Where fewer than ``count`` excite a channel at all, there are fewer.
         """
-        return self._inside.exciting(self._as_input(images.crops(crops)), layer, channels, count)
+        return self._inside.exciting(self._as_input(images.check_crops(crops)), layer, channels, count)
 
     def crop(self, pixels: Pixels, face: Face) -> Pixels:
         """The face cut out of a picture as this model wants it: RGB uint8 ``(side, side, 3)``."""
-        return cut(pixels, face, self._framing, self.card.side)
+        return crop_face(pixels, face, self._framing, self.card.side)
 
     def _one(self, crop: Source) -> NDArray[np.uint8]:
         one: NDArray[np.uint8] = self._as_input(images.load_image(crop).pixels[None])[0]
@@ -222,15 +222,15 @@ class Engine:
         try:
             return self._find(source, min_face, max_pixels)
         except MienError as error:
-            return Failure(images.name_of(source), error)
+            return Failure(images.source_name(source), error)
 
     def _find(self, source: Source, min_face: int | None, max_pixels: int | None) -> _Found:
         picture = images.load_image(source, max_pixels=max_pixels)
         return self._cut_out(picture.name, picture.pixels, self._detector.detect(picture.pixels, min_face=min_face))
 
     def _cut_out(self, name: str, pixels: Pixels, faces: tuple[Face, ...]) -> _Found:
-        crops = [cut(pixels, face, self._framing, self.card.side) for face in faces]
-        qualities = [judge(pixels, face, crop) for face, crop in zip(faces, crops, strict=True)]
+        crops = [crop_face(pixels, face, self._framing, self.card.side) for face in faces]
+        qualities = [assess_quality(pixels, face, crop) for face, crop in zip(faces, crops, strict=True)]
         return _Found(name, (pixels.shape[1], pixels.shape[0]), faces, crops, qualities)
 
     def _read_or_fail(self, pictures: Sequence[_Found]) -> Sequence[FrameResult | Failure]:
@@ -264,11 +264,11 @@ class Engine:
         if not crops:
             return
         out = self._classifier.run(self._as_input(np.stack(crops)))
-        for i, shares in enumerate(out.shares):
-            yield emotions_of(self.card, shares, None if out.votes is None else out.votes[i])
+        for i, shares in enumerate(out.scores):
+            yield build_emotions(self.card, shares, None if out.votes is None else out.votes[i])
 
     def _as_input(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return as_input(crops, self.card.side, self.card.color)
+        return to_model_input(crops, self.card.side, self.card.color)
 
 
 def framing_of(card: ModelCard, detector: str) -> Framing:
@@ -293,7 +293,7 @@ class _Found:
 
 
 def dissect(
-    inside: Inside,
+    inside: Explainer,
     result: FrameResult,
     crops: Sequence[NDArray[np.uint8]],
     framing: Framing,
@@ -315,7 +315,7 @@ def _place(number: int, result: FrameResult) -> int:
 
 
 def _explained(
-    inside: Inside,
+    inside: Explainer,
     result: FrameResult,
     crop: NDArray[np.uint8],
     framing: Framing,
@@ -324,8 +324,8 @@ def _explained(
 ) -> Explanation:
     reading, card = result.readings[place], inside.card
     return inside.explain(
-        as_input(crop[None], card.side, card.color)[0],
-        landmarks=in_crop(reading.face, framing, card.side),
+        to_model_input(crop[None], card.side, card.color)[0],
+        landmarks=map_landmarks_to_crop(reading.face, framing, card.side),
         **how,
         number=place + 1,
         source=result.source,
@@ -333,7 +333,7 @@ def _explained(
         detector=result.detector,
         face=reading.face,
         quality=reading.quality,
-        placing=Placing(*placed(reading.face, framing)),
+        placing=Placement(*locate_crop(reading.face, framing)),
         notes=_small(reading.face, card.side),
     )
 

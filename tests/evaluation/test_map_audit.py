@@ -14,7 +14,7 @@ from known import faces, known_model
 from mien.errors import LabError
 from mien.evaluation import map_audit
 from mien.explain import faithfulness
-from mien.explain.explainer import Inside
+from mien.explain.explainer import Explainer
 from mien.models import ModelCard, load_classifier
 from tiny import tiny_model
 
@@ -24,7 +24,7 @@ sheet = pytest.importorskip("mien.evaluation.map_audit_report")
 
 
 def edges(inside, face, target):
-    return faithfulness.edges(face)
+    return faithfulness.edge_baseline(face)
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +95,12 @@ def test_the_same_seed_gives_the_same_audit(audited):
 
 
 def test_shuffling_goes_from_the_last_layer_to_the_first_and_keeps_the_numbers():
-    inside = Inside(load_classifier(known_model()))
+    inside = Explainer(load_classifier(known_model()))
     stages = list(map_audit.shuffled(known_model()))
     assert [layer for layer, _ in stages] == ["shares/logits", "patch", "stripes/conv"]
     before = inside.anatomy.blueprint
     for count, (_, model) in enumerate(stages, 1):
-        card, after = ModelCard.read(model), Inside(load_classifier(model)).anatomy.blueprint
+        card, after = ModelCard.read(model), Explainer(load_classifier(model)).anatomy.blueprint
         assert card.name == "known"
         changed = []
         for name in ("shares/kernel", "mask", "stripes/kernel"):
@@ -112,9 +112,9 @@ def test_shuffling_goes_from_the_last_layer_to_the_first_and_keeps_the_numbers()
 
 
 def test_stages_are_few_for_deep_networks():
-    from mien.models import locate
+    from mien.models import resolve_model
 
-    stages = list(map_audit.shuffled(locate("base").read_bytes()))
+    stages = list(map_audit.shuffled(resolve_model("base").read_bytes()))
     assert len(stages) == map_audit.STAGES
     load_classifier(stages[-1][1])
 
@@ -133,10 +133,10 @@ def test_no_face_is_said():
 def test_rank_agreement():
     chance = np.random.default_rng(0)
     one = chance.random((24, 24))
-    assert faithfulness.rank_agreement(one, 2 * one + 1) == pytest.approx(1)
-    assert faithfulness.rank_agreement(one, -one) == pytest.approx(-1)
-    assert abs(faithfulness.rank_agreement(one, chance.random((24, 24)))) < 0.3
-    assert faithfulness.rank_agreement(one, np.ones((24, 24))) == 0
+    assert faithfulness.rank_correlation(one, 2 * one + 1) == pytest.approx(1)
+    assert faithfulness.rank_correlation(one, -one) == pytest.approx(-1)
+    assert abs(faithfulness.rank_correlation(one, chance.random((24, 24)))) < 0.3
+    assert faithfulness.rank_correlation(one, np.ones((24, 24))) == 0
 
 
 def test_a_right_map_takes_the_answer_away_at_once():
@@ -150,7 +150,7 @@ def test_a_right_map_takes_the_answer_away_at_once():
     face[:8] = 255
     right, wrong = np.zeros((2, 48, 48), np.float32)
     right[:8], wrong[-8:] = 1, 1
-    good, bad = (faithfulness.curves(ask, face, each, 0) for each in (right, wrong))
+    good, bad = (faithfulness.compute_curves(ask, face, each, 0) for each in (right, wrong))
     assert good.areas[0] < bad.areas[0] - 0.1
     assert good.areas[1] > bad.areas[1] + 0.1
     assert good.deletion[0] == bad.deletion[0] == good.insertion[-1]
@@ -184,7 +184,7 @@ def test_what_goes_into_a_card_is_a_card(audited):
 
 def test_the_classifier_may_hide_its_graph():
     """Only files can be audited, for their weights are shuffled; but the maps are drawn all the same."""
-    inside = Inside(FakeClassifier())
+    inside = Explainer(FakeClassifier())
     face = np.full((8, 8, 1), 90, np.uint8)
     assert inside.saliency(face, "cam", "happy").method == "occlusion"
 
@@ -228,13 +228,13 @@ def test_wrong_words_are_told_and_leave_nothing_behind(data, tmp_path, words, co
 
 
 def test_the_embedded_models_carry_their_audit_and_their_default_map_holds():
-    from mien.models import locate
+    from mien.models import resolve_model
     from mien.models.checksums import seals
 
     results = Path(__file__).parents[2] / "benchmarks" / "results" / "audit.json"
     measured = json.loads(results.read_text())["figures"]
     for name in seals():
-        inside = Inside(load_classifier(locate(name)))
+        inside = Explainer(load_classifier(resolve_model(name)))
         told = inside.card.scores["maps"]
         assert told["faces"] >= 500
         assert told["default"] == inside.default, "what is shown when nothing is said must be believable"

@@ -49,12 +49,12 @@ def test_a_mixture_is_the_leader_and_whatever_stands_out():
 
 def test_the_engine_names_what_the_row_counts():
     from mien.models import ModelCard
-    from mien.models.decision import emotions_of
+    from mien.models.decision import build_emotions
 
     card = ModelCard("m", ("sad", "happy"), VOTES, mixture_above=0.3)
     rng = np.random.default_rng(0)
     for shares in rng.dirichlet(np.full(8, 0.5), 40).astype(np.float32):
-        named = emotions_of(card, np.array([0.5, 0.5], np.float32), shares).mixture
+        named = build_emotions(card, np.array([0.5, 0.5], np.float32), shares).mixture
         said = np.zeros((1, 8), np.float32)
         said[0, [VOTES.index(each.label) for each in named]] = 1
         row = metrics.mixture_row(shares[None], said, 0.3)

@@ -12,9 +12,9 @@ from fakes import FakeClassifier, FakeDetector
 from known import LEFT, LENGTH, SIDE, TOP, faces, known_model
 from mien import Engine
 from mien.errors import ArrayError, MienError, SourceMissing
-from mien.explain.perturbation import blurred
-from mien.explain.regions import REGIONS, region_map, regions_of
-from mien.faces.crop import Framing, cut, in_crop, placed
+from mien.explain.perturbation import blur_face
+from mien.explain.regions import REGIONS, build_region_map, measure_regions
+from mien.faces.crop import Framing, crop_face, locate_crop, map_landmarks_to_crop
 from mien.models import load_classifier
 from mien.results import Box, Face, Point
 
@@ -99,7 +99,7 @@ def test_everything_is_plain_json(told):
         again = json.loads(json.dumps(each.to_dict(), allow_nan=False))
         assert [found["method"] for found in again["maps"]] == ["cam", "occlusion", "rise"]
         assert again["number"] == each.number
-        assert again["scores"] == dict(each.emotions.shares)
+        assert again["scores"] == dict(each.emotions.scores)
         assert len(again["layers"]) == len(each.layers)
 
 
@@ -125,12 +125,12 @@ def test_shares_of_the_regions_make_one(told):
             assert {name for name, _ in where.shares} == set(REGIONS)
             assert sum(share for _, share in where.shares) == pytest.approx(1, abs=1e-3)
             assert where.basis == "mean geometry"
-            assert where.top.share == max(share for _, share in where.shares)
+            assert where.top.score == max(share for _, share in where.shares)
 
 
 def test_every_region_is_where_it_belongs():
     for side in (24, 48, 96):
-        where = region_map(side)
+        where = build_region_map(side)
         rows = {name: np.mean(np.nonzero(where == REGIONS.index(name))[0]) / side for name in REGIONS}
         assert rows["brows"] < rows["eyes"] < rows["nose"] < rows["mouth"]
         assert all((where == i).any() for i in range(len(REGIONS)))
@@ -139,7 +139,7 @@ def test_every_region_is_where_it_belongs():
 
 @pytest.mark.parametrize("x", [0.0, 24.0, 47.0])
 def test_landmarks_in_one_place_still_make_a_map(x):
-    where = region_map(48, [Point(x, x)] * 5)
+    where = build_region_map(48, [Point(x, x)] * 5)
     assert where.shape == (48, 48)
     assert where.max() < len(REGIONS)
 
@@ -148,15 +148,15 @@ def test_a_map_without_evidence_has_no_regions(told):
     from dataclasses import replace
 
     empty = replace(told[0].maps[0], map=np.zeros((48, 48), np.float32))
-    where = regions_of(empty, region_map(48), "mean geometry")
+    where = measure_regions(empty, build_region_map(48), "mean geometry")
     assert (where.shares, where.top) == ((), None)
 
 
 def test_the_regions_follow_the_landmarks(yunet_file):
     from mien.faces.detectors import load_detector
-    from mien.models import locate
+    from mien.models import resolve_model
 
-    engine = Engine(load_classifier(locate("base")), load_detector("yunet", yunet=yunet_file))
+    engine = Engine(load_classifier(resolve_model("base")), load_detector("yunet", yunet=yunet_file))
     straight = engine.explain_picture(EXAMPLES / "hopper.jpg")[0]
     assert straight.regions[0].basis == "landmarks"
     assert straight.placing.lean == 0
@@ -180,11 +180,11 @@ def test_landmarks_are_found_again_in_the_crop(lean):
     places = [middle + a * across + d * down for a, d in ((-30, -20), (30, -20), (0, 5), (-20, 34), (20, 34))]
     face = Face(Box(92, 71, 120, 120), 1.0, tuple(Point(*place) for place in places))
     framing = Framing(1.1, 0.0, -0.02)
-    assert placed(face, framing)[3] == (pytest.approx(lean) if abs(lean) > 15 else 0)
-    for place, point in zip(places, in_crop(face, framing, 96), strict=True):
+    assert locate_crop(face, framing)[3] == (pytest.approx(lean) if abs(lean) > 15 else 0)
+    for place, point in zip(places, map_landmarks_to_crop(face, framing, 96), strict=True):
         picture = np.zeros((260, 300, 3), np.uint8)
         cv2.circle(picture, tuple(round(float(v) * 16) for v in place), 5 * 16, (255, 255, 255), -1, shift=4)
-        crop = cut(picture, face, framing, 96)[..., 0].astype(float)
+        crop = crop_face(picture, face, framing, 96)[..., 0].astype(float)
         y, x = np.indices(crop.shape)
         assert (crop * x).sum() / crop.sum() == pytest.approx(point.x, abs=1)
         assert (crop * y).sum() / crop.sum() == pytest.approx(point.y, abs=1)
@@ -194,7 +194,7 @@ def test_the_smallest_flip_flips(base, told):
     for each in told:
         assert each.flip_sought
         flip, covered = each.flip, each.crop.copy()
-        soft = blurred(each.crop[..., None])[..., 0]
+        soft = blur_face(each.crop[..., None])[..., 0]
         where = np.s_[flip.y : flip.y + flip.height, flip.x : flip.x + flip.width]
         covered[where] = soft[where]
         shares = dict(zip(base.labels, base.score(covered[None])[0], strict=True))

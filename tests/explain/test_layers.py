@@ -10,9 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 from fakes import FakeDetector
 from known import SIDE, faces, known_model
 from mien import Engine
-from mien.explain.layers import Anatomy, Named, readable
-from mien.explain.onnx_graph import Blueprint
-from mien.models import ModelCard, load_classifier, locate, tapped, write_card
+from mien.explain.layers import LayerTensor, NetworkStructure, build_layer_names
+from mien.explain.onnx_graph import OnnxGraph
+from mien.models import ModelCard, load_classifier, open_intermediate_outputs, resolve_model, write_card
 from tiny import tiny_model
 
 AUTO = ("stem", "stage1.block2", "stage2.block2", "stage3.block2", "together", "pooled", "shares.logits")
@@ -29,8 +29,8 @@ def crop():
 
 
 def test_the_blueprint_reads_what_onnx_reads():
-    path = locate("base")
-    ours, theirs = Blueprint(path), onnx.load(path).graph
+    path = resolve_model("base")
+    ours, theirs = OnnxGraph(path), onnx.load(path).graph
     for node, other in zip(ours.nodes, theirs.node, strict=True):
         assert (node.op, node.inputs, node.outputs) == (other.op_type, tuple(other.input), tuple(other.output))
         assert node.attributes == {each.name: helper.get_attribute_value(each) for each in other.attribute}
@@ -49,7 +49,7 @@ def test_constants_of_every_kind_are_read(kind, raw):
     stored = helper.make_tensor("weights", code, wanted.shape, values, raw=raw)
     model = onnx.load_from_string(tiny_model())
     model.graph.initializer.append(stored)
-    found = Blueprint(model.SerializeToString()).constant("weights")
+    found = OnnxGraph(model.SerializeToString()).constant("weights")
     assert found.dtype == wanted.dtype
     np.testing.assert_array_equal(found, wanted)
 
@@ -75,7 +75,7 @@ def test_names_may_be_chosen_in_any_way_and_come_in_the_order_of_the_network(bas
 def test_activations_are_the_tensors_of_the_graph(base, crop):
     told = base.explain(crop, (), "all")
     names = [layer.tensor for layer in told.layers]
-    wanted = tapped(locate("base"), names).run(crop[None, :, :, None])
+    wanted = open_intermediate_outputs(resolve_model("base"), names).run(crop[None, :, :, None])
     for layer in told.layers:
         other = wanted[layer.tensor][0].reshape(layer.shape)
         # Rounded to eight bits where the network itself goes on with the rounded ones.
@@ -209,7 +209,7 @@ def test_class_maps_are_found_however_the_end_is_written(layout):
 
 
 def test_the_known_network_is_whole():
-    anatomy = Anatomy(known_model(), SIDE, 1)
+    anatomy = NetworkStructure(known_model(), SIDE, 1)
     assert anatomy.head.pooled.maps == "patch"
     assert [part.name for part in anatomy.parts] == ["stripes.conv", "stripes", "pooled", "shares.logits", "shares"]
 
@@ -270,7 +270,7 @@ def test_looking_does_not_change_what_is_read(base):
     ],
 )
 def test_names_of_exporters_become_short_and_unique(tensors, names):
-    assert readable([Named(kind, tensor) for kind, tensor in tensors]) == names
+    assert build_layer_names([LayerTensor(kind, tensor) for kind, tensor in tensors]) == names
 
 
 def shuffling_model() -> bytes:

@@ -7,8 +7,8 @@ from fakes import FakeClassifier, FakeDetector, fake_card
 from known import LEFT, LENGTH, SIDE, TOP, faces, inside, known_card, known_model
 from mien import Engine
 from mien.errors import MienError
-from mien.explain.explanation import METHODS, Question
-from mien.explain.perturbation import occlusion, rise
+from mien.explain.explanation import METHODS, ExplanationTarget
+from mien.explain.perturbation import compute_occlusion, compute_rise
 from mien.labels import EMOTIONS
 from mien.models import load_classifier, write_card
 from tiny import tiny_model
@@ -79,23 +79,23 @@ def test_logits_temperature_and_shares_fit_together(base, portrait):
     told = base.explain(portrait)
     logits = np.array([value for _, value in told.logits]) / told.temperature
     shares = np.exp(logits) / np.exp(logits).sum()
-    np.testing.assert_allclose(shares, [share for _, share in told.emotions.shares], atol=1e-4)
+    np.testing.assert_allclose(shares, [share for _, share in told.emotions.scores], atol=1e-4)
     votes = np.array([value for _, value in told.votes_logits]) / told.votes_temperature
     np.testing.assert_allclose(
         np.exp(votes) / np.exp(votes).sum(), [share for _, share in told.emotions.votes], atol=1e-4
     )
     assert sum(share for _, share in told.untempered) == pytest.approx(1, abs=1e-5)
-    assert max(told.untempered, key=lambda share: share.share).label == told.emotions.top
+    assert max(told.untempered, key=lambda share: share.score).label == told.emotions.top
 
 
 def test_the_explained_reading_is_the_reading(base, portrait):
     told = base.explain(portrait, layers="all")
     np.testing.assert_array_equal(
-        np.float32([share for _, share in told.emotions.shares]), np.round(base.score(portrait[None])[0], 7)
+        np.float32([share for _, share in told.emotions.scores]), np.round(base.score(portrait[None])[0], 7)
     )
     looked = base.look(portrait)
     np.testing.assert_allclose(
-        [share for _, share in looked.emotions.shares], [share for _, share in told.emotions.shares], atol=1e-6
+        [share for _, share in looked.emotions.scores], [share for _, share in told.emotions.scores], atol=1e-6
     )
 
 
@@ -112,7 +112,10 @@ def test_a_map_that_nothing_speaks_for_is_empty_and_harmless():
         return np.tile(np.float32([0.25, 0.75]), (len(pixels), 1))
 
     face = np.zeros((16, 16, 1), np.uint8)
-    for found in (occlusion(never, face, Question(0)), rise(never, face, Question(0))):
+    for found in (
+        compute_occlusion(never, face, ExplanationTarget(0)),
+        compute_rise(never, face, ExplanationTarget(0)),
+    ):
         assert np.isfinite(found).all()
         assert abs(found).max() < 1e-6
 
@@ -126,7 +129,7 @@ def test_covering_reaches_every_pixel_of_any_side(side):
         return np.tile(np.float32([0.5, 0.5]), (len(pixels), 1))
 
     face = np.random.default_rng(0).integers(0, 256, (side, side, 3)).astype(np.uint8)
-    assert np.isfinite(occlusion(ask, face, Question(0))).all()
+    assert np.isfinite(compute_occlusion(ask, face, ExplanationTarget(0))).all()
     assert max(asked) <= 128
 
 

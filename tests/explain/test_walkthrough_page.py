@@ -10,10 +10,10 @@ import pytest
 
 from explanations import bare, layer
 from mien import Engine, images
-from mien.explain import Flip, Kernels, Placing, Regions, Saliency
+from mien.explain import Counterfactual, Kernels, Placement, Regions, Saliency
 from mien.explain.page import render_overview, render_walkthrough, render_walkthrough_body
 from mien.explain.page.images import build_map_sheet, crop_corners
-from mien.results import Box, Emotions, Face, Share
+from mien.results import Box, Emotions, Face, Score
 from mien.text import of_ten
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -139,7 +139,7 @@ def test_who_cannot_see_is_told(page):
 
 def test_words_from_outside_stay_words(html):
     assert "<b>hopper" not in html
-    odd = bare(emotions=Emotions((Share("<i>smirk</i>", 1.0),)), target="<i>smirk</i>", notes=("a < b",))
+    odd = bare(emotions=Emotions((Score("<i>smirk</i>", 1.0),)), target="<i>smirk</i>", notes=("a < b",))
     strange = render_walkthrough(odd)
     assert "<i>smirk" not in strange
     assert "a &lt; b" in strange
@@ -187,7 +187,7 @@ def test_the_result_says_looks_and_never_is(html, told):
 
 
 def test_doubt_mixture_and_poor_quality_are_told(told, photo):
-    mixture = (Share("sad", 0.5), Share("neutral", 0.4))
+    mixture = (Score("sad", 0.5), Score("neutral", 0.4))
     emotions = replace(told.emotions, uncertain="no expression stands out", mixture=mixture)
     quality = replace(told.quality, ok=False, reason="the face is blurred")
     text = re.sub(
@@ -201,9 +201,9 @@ def test_doubt_mixture_and_poor_quality_are_told(told, photo):
 def test_a_contrast_and_a_flip_are_told(told, photo):
     values = np.linspace(-1, 1, 48 * 48, dtype=np.float32).reshape(48, 48)
     signed = Saliency(values, "happy", "occlusion", "sad")
-    regions = Regions("occlusion", "mean geometry", (Share("mouth", 0.7), Share("rest", 0.3)))
+    regions = Regions("occlusion", "mean geometry", (Score("mouth", 0.7), Score("rest", 0.3)))
     changed = replace(told, maps=(signed,), regions=(regions,), target="happy", versus="sad")
-    changed = replace(changed, flip=Flip(1, 2, 10, 8, 0.034, "sad", 0.51), flip_sought=True)
+    changed = replace(changed, flip=Counterfactual(1, 2, 10, 8, 0.034, "sad", 0.51), flip_sought=True)
     text = re.sub("<[^>]+>", " ", render_walkthrough(changed, photo, ["stem"]))
     assert "“happy” compared with “sad”; 70\u00a0% of the evidence is at the mouth" in text
     assert "3\u00a0% of the face, the prediction becomes “sad” (51\u00a0%)" in text
@@ -242,7 +242,7 @@ def test_an_sheet_knows_where_its_maps_are():
 
 
 def test_the_corners_of_a_leaning_crop_turn_clockwise():
-    straight, leaning = crop_corners(Placing(10, 20, 4, 0)), crop_corners(Placing(10, 20, 4, 90))
+    straight, leaning = crop_corners(Placement(10, 20, 4, 0)), crop_corners(Placement(10, 20, 4, 90))
     assert straight == [(10, 20), (14, 20), (14, 24), (10, 24)]
     assert np.allclose(leaning, [(14, 20), (14, 24), (10, 24), (10, 20)])
 
@@ -257,7 +257,7 @@ def test_the_corners_of_a_leaning_crop_turn_clockwise():
     ],
 )
 def test_votes_become_ten_people(votes, people):
-    found = of_ten([Share(label, share) for label, share in zip("abc", votes, strict=True)])
+    found = of_ten([Score(label, share) for label, share in zip("abc", votes, strict=True)])
     assert len(found) == 10
     assert [found.count(label) for label in "abc"] == people
 
@@ -282,7 +282,7 @@ def test_no_face_gets_a_page_with_the_picture_and_what_to_try():
 
 
 def test_a_face_at_the_edge_of_its_picture_is_cut_out_too(told, photo):
-    cornered = replace(told, placing=Placing(-50, -40, 200, 20), face=Face(Box(-20, -10, 150, 160)))
+    cornered = replace(told, placing=Placement(-50, -40, 200, 20), face=Face(Box(-20, -10, 150, 160)))
     assert Reader(render_walkthrough(cornered, photo, ["stem"])).open == []
 
 

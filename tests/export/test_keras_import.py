@@ -71,19 +71,19 @@ def test_a_file_answers_as_it_does_in_keras(shelf, name):
     faces = synthetic.draw_faces(9).pixels[..., None]
     classifier = convert(shelf / name)
     theirs = np.asarray(keras.models.load_model(shelf / name, compile=False)(faces / np.float32(255)))
-    np.testing.assert_allclose(classifier.run(faces).shares, theirs, atol=1e-5)
+    np.testing.assert_allclose(classifier.run(faces).scores, theirs, atol=1e-5)
     assert (classifier.card.labels, classifier.card.side, classifier.card.name) == (EMOTIONS, 48, "plain")
     assert classifier.card.parameters > 0
 
 
 def test_the_scale_of_the_pixels_matters(shelf):
     faces = synthetic.draw_faces(9).pixels[..., None]
-    small, large = (convert(shelf / "plain.keras", scale=scale).run(faces).shares for scale in ("0-1", "0-255"))
+    small, large = (convert(shelf / "plain.keras", scale=scale).run(faces).scores for scale in ("0-1", "0-255"))
     assert np.abs(small - large).max() > 0.1
 
 
 def test_logits_become_shares(shelf):
-    shares = convert(shelf / "logits.keras").run(synthetic.draw_faces(9).pixels[..., None]).shares
+    shares = convert(shelf / "logits.keras").run(synthetic.draw_faces(9).pixels[..., None]).scores
     np.testing.assert_allclose(shares.sum(1), 1, atol=1e-5)
 
 
@@ -122,7 +122,7 @@ def test_what_the_process_says_comes_back_as_an_error(shelf):
     with pytest.raises(LabError, match="Lambda layer") as caught:
         keras_import.as_onnx(shelf / "lambda.h5", labels=EMOTIONS, scale="0-1")
     assert caught.value.remedy
-    assert not list(keras_import.home().rglob("*.onnx"))
+    assert not list(keras_import.cache_folder().rglob("*.onnx"))
 
 
 def test_a_file_in_a_run_needs_no_words(tmp_path, monkeypatch):

@@ -62,7 +62,7 @@ def test_keras_and_onnx_agree(net, faces):
     classifier = load_classifier(packed(model, fitted))
     assert export.refuse_unless_equal(model, fitted, classifier, faces.pixels[:9]) < export.TOLERANCE
     # Faces that are told apart: else nothing but the heads would have been compared.
-    assert classifier.run(faces.pixels[:20, ..., None]).shares.std(0).max() > 0.002
+    assert classifier.run(faces.pixels[:20, ..., None]).scores.std(0).max() > 0.002
 
 
 @pytest.fixture(scope="module", params=[2, 4])
@@ -83,7 +83,7 @@ def test_a_face_and_its_mirror_image_get_the_same_answer(looks_twice, faces):
     twice, once = (load_classifier(each) for each in looks_twice)
     few = faces.pixels[:20, ..., None]
     turned = np.ascontiguousarray(few[:, :, ::-1])
-    assert np.abs(once.run(few).shares - once.run(turned).shares).max() > 1e-3
+    assert np.abs(once.run(few).scores - once.run(turned).scores).max() > 1e-3
     for answer, again in zip(twice.run(few), twice.run(turned), strict=True):
         np.testing.assert_allclose(answer, again, atol=1e-5)
 
@@ -108,7 +108,7 @@ def test_inside_a_net_of_several_views_one_sees_the_first_and_then_the_mean(look
     assert told.layer("together").kind == "views"
     # The evidence is that of the mean, and adds up to the answer.
     logit = sum(each.amount for each in told.contributions) + told.bias
-    wanted = next(each.share for each in told.logits if each.label == told.target) / told.temperature
+    wanted = next(each.score for each in told.logits if each.label == told.target) / told.temperature
     assert logit == pytest.approx(wanted, abs=1e-3)
     assert told.maps[0].parameters["layer"] == "together"
 
@@ -153,7 +153,7 @@ def test_the_temperature_is_inside_the_graph(faces):
     model = seasoned(RECIPE.net)
     logits = export.logits_by_head(model, faces.pixels[:5])
     outputs = load_classifier(packed(model)).run(faces.pixels[:5, ..., None])
-    assert np.allclose(outputs.shares, softmax(logits["shares"] / 1.3), atol=1e-5)
+    assert np.allclose(outputs.scores, softmax(logits["shares"] / 1.3), atol=1e-5)
     assert np.allclose(outputs.votes, softmax(logits["votes"] / 0.8), atol=1e-5)
 
 
@@ -219,7 +219,7 @@ def test_a_run_becomes_a_file_with_its_card(tmp_path, faces):
     assert card.scores["faces"] == int((faces.usage == "PublicTest").sum())
     assert Recipe.from_table(card.recipe) == RECIPE
     kept = faces.take(hold_out(faces, 35))
-    certain = load_classifier(tmp_path / "m.onnx").run(kept.pixels[..., None]).shares.max(1) >= card.uncertain_below
+    certain = load_classifier(tmp_path / "m.onnx").run(kept.pixels[..., None]).scores.max(1) >= card.uncertain_below
     assert certain.mean() == pytest.approx(0.85, abs=0.06)  # two of 35 faces: processors round differently
 
 
@@ -230,7 +230,7 @@ def test_the_eight_bit_file_is_small_and_nearly_the_same(tmp_path, faces):
     assert (tmp_path / "int8.onnx").stat().st_size < 0.6 * (tmp_path / "float.onnx").stat().st_size
     assert ModelCard.read(tmp_path / "int8.onnx").scores["precision"] == "int8"
     ours, theirs = (
-        load_classifier(tmp_path / name).run(faces.pixels[:60, ..., None]).shares
+        load_classifier(tmp_path / name).run(faces.pixels[:60, ..., None]).scores
         for name in ("int8.onnx", "float.onnx")
     )
     assert 0 < np.abs(ours - theirs).max() < 0.1
@@ -266,7 +266,7 @@ def test_sixteen_bits_halve_the_file_and_hardly_change_it(tmp_path, faces):
     assert scores["precision"] == "float16"
     assert abs(scores["held_out_accuracy_float16"] - scores["held_out_accuracy"]) < 0.06
     ours, theirs = (
-        load_classifier(tmp_path / name).run(faces.pixels[:60, ..., None]).shares
+        load_classifier(tmp_path / name).run(faces.pixels[:60, ..., None]).scores
         for name in ("half.onnx", "float.onnx")
     )
     assert 0 < np.abs(ours - theirs).max() < 0.01

@@ -55,9 +55,9 @@ def test_answers_are_the_mean_over_teachers_and_over_ten_looks(teachers, faces):
     learned, _ = divide(RECIPE, faces)
     place = one.places(keys(learned.pixels[:5]))[1]
     own = [load_classifier(path) for path in teachers]
-    from mien.faces.crop import as_input
+    from mien.faces.crop import to_model_input
 
-    said = [each.run(as_input(learned.pixels[:5], each.card.side, "gray")) for each in own]
+    said = [each.run(to_model_input(learned.pixels[:5], each.card.side, "gray")) for each in own]
     np.testing.assert_allclose(one.shares[place], np.mean([each.shares for each in said], axis=0), atol=1e-5)
     np.testing.assert_allclose(one.votes[place], said[0].votes, atol=1e-5)
     ten = distill(teachers, faces, RECIPE).taught

@@ -5,8 +5,8 @@ import pytest
 
 from known import LEFT, LENGTH, SIDE, TOP, faces, inside
 from mien.errors import LabError, MienError
-from mien.explain.explanation import GRADIENTS
-from mien.explain.perturbation import blurred
+from mien.explain.explanation import GRADIENT_METHODS
+from mien.explain.perturbation import blur_face
 from mien.training.recipe import Net
 
 keras = pytest.importorskip("keras")
@@ -42,7 +42,7 @@ def lab():
     return nets.build(Net(width=4, depth=(1, 1)))
 
 
-@pytest.mark.parametrize("method", GRADIENTS)
+@pytest.mark.parametrize("method", GRADIENT_METHODS)
 @pytest.mark.parametrize("seed", range(2))
 def test_every_method_points_at_the_patch(known, method, seed):
     found = gradients.explain(known, faces(1, seed)[0], method, labels=LABELS)
@@ -51,7 +51,7 @@ def test_every_method_points_at_the_patch(known, method, seed):
     assert inside(found.map) > 0.8
 
 
-@pytest.mark.parametrize("method", GRADIENTS)
+@pytest.mark.parametrize("method", GRADIENT_METHODS)
 def test_a_contrast_is_signed(known, method):
     there = gradients.explain(known, faces(1)[0], method, "striped", "plain", labels=LABELS)
     back = gradients.explain(known, faces(1)[0], method, "plain", "striped", labels=LABELS)
@@ -63,7 +63,7 @@ def test_a_contrast_is_signed(known, method):
 def test_integrated_gradients_add_up_to_the_difference(lab):
     face = np.random.default_rng(0).integers(0, 256, (48, 48)).astype(np.uint8)
     there = gradients.explain(lab, face, "integrated-gradients", "happy", "sad")
-    pixels = np.stack([face[..., None], blurred(face[..., None])]).astype(np.float32)
+    pixels = np.stack([face[..., None], blur_face(face[..., None])]).astype(np.float32)
     logits = np.asarray(lab(pixels, training=False)[0])
     wanted = (logits[0] - logits[1]) @ np.eye(7)[3] - (logits[0] - logits[1]) @ np.eye(7)[4]
     assert there.map.sum() == pytest.approx(wanted, rel=0.05, abs=0.02)

@@ -18,7 +18,7 @@ keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
 
-from mien.models import OnnxClassifier, locate  # noqa: E402
+from mien.models import OnnxClassifier, resolve_model  # noqa: E402
 from mien.training import checkpoint, run  # noqa: E402
 from mien.training.environment import fingerprint  # noqa: E402
 
@@ -87,7 +87,7 @@ def test_the_fingerprint_sees_every_part_of_the_faces(faces):
 def test_the_figures_are_those_of_the_model(done, faces):
     metrics = json.loads((done / "metrics.json").read_text("utf-8"))
     test = faces.split("PublicTest")
-    shares = OnnxClassifier(locate(done).read_bytes()).run(test.pixels[..., None]).shares
+    shares = OnnxClassifier(resolve_model(done).read_bytes()).run(test.pixels[..., None]).scores
     assert metrics["accuracy"] == pytest.approx(np.mean(shares.argmax(1) == test.labels))
     assert (metrics["split"], metrics["faces"], metrics["training"]["epochs"]) == ("public", 21, 2)
     assert metrics["training"]["best_epoch"] in (1, 2)
@@ -107,7 +107,7 @@ def test_plain_keras_gives_the_same_answers(done, faces, name):
     plain = keras.models.load_model(done / name, compile=False, safe_mode=True)
     assert {type(layer).__module__.partition(".")[0] for layer in plain.layers} == {"keras"}
     few = faces.split("PublicTest").pixels[:5, ..., None]
-    ours = OnnxClassifier(locate(done).read_bytes()).run(few)
+    ours = OnnxClassifier(resolve_model(done).read_bytes()).run(few)
     shares, votes = (np.asarray(each) for each in plain(few.astype(np.float32), training=False))
     assert np.abs(shares - ours.shares).max() < 1e-4
     assert np.abs(votes - ours.votes).max() < 1e-4
@@ -149,8 +149,8 @@ def test_a_finished_run_may_be_asked_to_look_into_the_mirror(done, faces, tmp_pa
     assert checkpoint.recipe_of(folder) == mirrored
     few = faces.pixels[:9, ..., None]
     turned = np.ascontiguousarray(few[:, :, ::-1])
-    assert np.abs(once.run(few).shares - once.run(turned).shares).max() > 1e-3
-    np.testing.assert_allclose(twice.run(few).shares, twice.run(turned).shares, atol=1e-5)
+    assert np.abs(once.run(few).scores - once.run(turned).scores).max() > 1e-3
+    np.testing.assert_allclose(twice.run(few).scores, twice.run(turned).scores, atol=1e-5)
     assert metrics["model"]["multiply_adds"] > 1.9 * once.card.multiply_adds
     assert {path.name for path in folder.iterdir()} == WRITTEN - {"emotion_model.h5"}  # which has no place for it
     assert (folder / "architecture.png").read_bytes() != (done / "architecture.png").read_bytes()
@@ -306,7 +306,7 @@ def test_without_votes_the_net_has_one_head_and_without_public_faces_those_held_
     assert "one head" in said[0].text
     assert (metrics["split"], metrics["faces"]) == ("validation", 14)
     assert checkpoint.recipe_of(tmp_path / "x").net.votes is False
-    assert OnnxClassifier(locate(tmp_path / "x").read_bytes()).card.vote_labels == ()
+    assert OnnxClassifier(resolve_model(tmp_path / "x").read_bytes()).card.vote_labels == ()
     assert run.train(short, silent, tmp_path / "x") == metrics
 
 

@@ -14,11 +14,11 @@ from mien.labels import EMOTIONS
 from mien.results import Box, Face, Quality
 from mien.text import clock, looks, span
 from mien.video.baseline import Baseline
-from mien.video.events import Events, Span, spans
-from mien.video.journal import Journal, Run, moments_of, run_of
-from mien.video.smoothing import Steadier, steady
-from mien.video.tables import columns, event_row, rows, subtitles, written
-from mien.video.timeline import MOST, Record, Timeline, kind_of
+from mien.video.events import EventDetector, TimedFrame, time_frames
+from mien.video.journal import Journal, JournalHeader, read_frames, read_header
+from mien.video.smoothing import Smoother, smooth_frames
+from mien.video.tables import face_columns, event_row, face_rows, webvtt_lines, format_csv
+from mien.video.timeline import MAX_STEPS, VideoSummary, Timeline, reason_category
 from moments import CARD, JUDGE, film, moment, noisy, reading, shares
 
 HAPPY, SAD, NEUTRAL = shares(happy=0.85), shares(sad=0.8), shares(neutral=0.8)
@@ -34,7 +34,7 @@ def changes(words):
 
 
 def recorded(moments, **facts):
-    record = Record(JUDGE, **facts)
+    record = VideoSummary(JUDGE, **facts)
     told = list(record.follow(iter(moments)))
     record.finish()
     return record, told
@@ -46,33 +46,33 @@ def recorded(moments, **facts):
 def test_a_face_that_holds_still_keeps_its_label():
     told = noisy(shares(sad=0.40, neutral=0.35), 20)
     assert changes(tops(told)) > 50
-    assert changes(tops(steady(iter(told), JUDGE))) <= 1
+    assert changes(tops(smooth_frames(iter(told), JUDGE))) <= 1
 
 
 @pytest.mark.parametrize("fps", [5, 10, 15, 25, 30, 60])
 def test_a_change_is_shown_within_a_fifth_of_a_second(fps):
-    told = list(steady(iter(film((3, HAPPY), (2, SAD), fps=fps)), JUDGE))
+    told = list(smooth_frames(iter(film((3, HAPPY), (2, SAD), fps=fps)), JUDGE))
     first = next(moment.seconds for moment in told if tops([moment]) == ["sad"])
     assert first - 3 <= 0.2
 
 
 def test_a_single_bad_frame_shows_nowhere():
     told = film((2, HAPPY), (0.04, SAD), (2, HAPPY))
-    assert set(tops(steady(iter(told), JUDGE))) == {"happy"}
+    assert set(tops(smooth_frames(iter(told), JUDGE))) == {"happy"}
 
 
 def test_what_is_shown_has_the_shares_of_what_was_read():
-    told = list(steady(iter(noisy(shares(happy=0.5, surprise=0.3), 10, 0.05)), JUDGE))
+    told = list(smooth_frames(iter(noisy(shares(happy=0.5, surprise=0.3), 10, 0.05)), JUDGE))
     for each in told[20:]:
         [one] = each
-        assert sum(share.share for share in one.emotions.shares) == pytest.approx(1, abs=1e-5)
+        assert sum(share.score for share in one.emotions.scores) == pytest.approx(1, abs=1e-5)
         assert one.emotions["happy"] == pytest.approx(0.5, abs=0.08)
 
 
 def test_the_leader_of_two_that_are_level_is_the_one_that_was():
     level, other = shares(sad=0.42, neutral=0.40), shares(sad=0.40, neutral=0.42)
     told = film(*[(0.2, level if number % 2 else other) for number in range(20)])
-    words = tops(steady(iter(told), JUDGE))
+    words = tops(smooth_frames(iter(told), JUDGE))
     assert changes(words) == 0
     assert changes(tops(told)) > 10
 
@@ -81,7 +81,7 @@ def test_doubt_does_not_flicker():
     rng = np.random.default_rng(0)
     told = [moment(index, reading(shares(happy=0.4 + rng.normal(0, 0.01)))) for index in range(200)]
     raw = [one.emotions.uncertain is None for each in told for one in each]
-    shown = [one.emotions.uncertain is None for each in steady(iter(told), JUDGE) for one in each]
+    shown = [one.emotions.uncertain is None for each in smooth_frames(iter(told), JUDGE) for one in each]
     assert changes(raw) > 20
     assert changes(shown) <= 1
 
@@ -89,18 +89,18 @@ def test_doubt_does_not_flicker():
 def test_a_face_that_cannot_be_judged_leaves_no_trace():
     told = film((1, HAPPY), (1, HAPPY))
     told[10] = moment(10, reading(SAD, quality=TURNED))
-    after = list(steady(iter(told), JUDGE))
+    after = list(smooth_frames(iter(told), JUDGE))
     assert after[10].result.readings == told[10].result.readings
     assert after[11].result.readings[0].emotions["sad"] == pytest.approx(HAPPY[4], abs=1e-6)
 
 
 def test_who_was_away_starts_afresh():
-    told = list(steady(iter(film((2, HAPPY), (1, None), (0.2, SAD))), JUDGE))
+    told = list(smooth_frames(iter(film((2, HAPPY), (1, None), (0.2, SAD))), JUDGE))
     assert tops(told[-5:-4]) == ["sad"]
 
 
 def test_people_are_steadied_apart():
-    steadier = Steadier(JUDGE)
+    steadier = Smoother(JUDGE)
     for index in range(30):
         after = steadier.step(moment(index, reading(HAPPY, 1), reading(SAD, 2)))
     assert tops([after]) == ["happy", "sad"]
@@ -128,8 +128,8 @@ def test_what_is_too_short_is_no_event():
 
 
 def events_of(moments, **facts):
-    events = Events(**facts)
-    told = [event for each in spans(moments) for event in events.step(each)]
+    events = EventDetector(**facts)
+    told = [event for each in time_frames(moments) for event in events.step(each)]
     return [*told, *events.finish()]
 
 
@@ -139,8 +139,8 @@ def test_a_short_absence_does_not_end_an_event():
 
 
 def test_an_event_is_told_as_soon_as_it_is_over():
-    events = Events()
-    told = {each.moment.index: events.step(each) for each in spans(film((1, HAPPY), (2, None)))}
+    events = EventDetector()
+    told = {each.moment.index: events.step(each) for each in time_frames(film((1, HAPPY), (2, None)))}
     [over] = [index for index, some in told.items() if some]
     assert over * 0.04 == pytest.approx(1.5, abs=0.1)
 
@@ -159,8 +159,8 @@ def test_the_peak_is_where_it_was_highest():
 
 def test_a_moment_lasts_until_the_next():
     uneven = [replace(moment(index), seconds=second) for index, second in enumerate((0.0, 0.1, 0.5, 0.6))]
-    assert [round(each.seconds, 3) for each in spans(uneven)] == [0.1, 0.4, 0.1, 0.1]
-    assert list(spans([])) == []
+    assert [round(each.seconds, 3) for each in time_frames(uneven)] == [0.1, 0.4, 0.1, 0.1]
+    assert list(time_frames([])) == []
 
 
 # The resting face
@@ -168,7 +168,7 @@ def test_a_moment_lasts_until_the_next():
 
 def resting(moments, seconds=None):
     baseline = Baseline(EMOTIONS, seconds)
-    for each in spans(moments):
+    for each in time_frames(moments):
         baseline.learn(each.moment, each.until)
     return baseline
 
@@ -223,13 +223,13 @@ def test_votes_are_told_relative_too():
     card = replace(CARD, vote_labels=EMOTIONS, uncertain_below=0.0)
     from functools import partial
 
-    from mien.models.decision import emotions_of
+    from mien.models.decision import build_emotions
 
-    judge = partial(emotions_of, card)
+    judge = partial(build_emotions, card)
     one = reading(SAD_AT_REST)
     told = [moment(index, replace(one, emotions=judge(SAD_AT_REST, SAD_AT_REST))) for index in range(50)]
     [after] = resting(told).relative(told[0], judge)
-    assert max(after.emotions.votes, key=lambda vote: vote.share).label == "neutral"
+    assert max(after.emotions.votes, key=lambda vote: vote.score).label == "neutral"
 
 
 # The timeline
@@ -251,9 +251,9 @@ def test_a_timeline_stays_small_however_long_the_film():
     timeline = Timeline()
     for second in range(20000):
         each = moment(second, reading(HAPPY if second < 10000 else SAD), fps=1)
-        timeline.add(Span(each, second + 1.0))
+        timeline.add(TimedFrame(each, second + 1.0))
     steps = list(timeline.steps(1))
-    assert MOST / 2 <= len(steps) <= MOST + 1
+    assert MAX_STEPS / 2 <= len(steps) <= MAX_STEPS + 1
     assert steps[0].shares[3] == pytest.approx(0.85)
     assert steps[-1].shares[4] == pytest.approx(0.8)
     assert sum(step.judged * (step.end - step.start) for step in steps) == pytest.approx(20000)
@@ -261,43 +261,43 @@ def test_a_timeline_stays_small_however_long_the_film():
 
 def test_a_long_frame_covers_several_steps():
     timeline = Timeline()
-    timeline.add(Span(moment(0, reading(HAPPY)), 1.0))
+    timeline.add(TimedFrame(moment(0, reading(HAPPY)), 1.0))
     assert len(list(timeline.steps(1))) == 10
 
 
 def test_reasons_are_counted_without_their_numbers():
     pixels = np.full((100, 100, 3), 128, np.uint8)
-    from mien.faces.quality import judge
+    from mien.faces.quality import assess_quality
 
-    small = judge(pixels, Face(Box(0, 0, 9, 9)), np.zeros((48, 48), np.uint8))
-    assert kind_of(small.reason) == "the face is too small"
-    assert kind_of("turned to the side") == "turned to the side"
+    small = assess_quality(pixels, Face(Box(0, 0, 9, 9)), np.zeros((48, 48), np.uint8))
+    assert reason_category(small.reason) == "the face is too small"
+    assert reason_category("turned to the side") == "turned to the side"
 
 
 # Tables and subtitles
 
 
 def test_the_columns_are_as_promised():
-    assert ",".join(columns(EMOTIONS)) == (
+    assert ",".join(face_columns(EMOTIONS)) == (
         "frame,seconds,person,x,y,w,h,detection,emotion,angry,disgust,fear,happy,sad,surprise,neutral,uncertain,quality"
     )
-    assert columns(EMOTIONS, raw=True)[-7:] == [f"raw_{label}" for label in EMOTIONS]
-    assert columns(("emotion", "quality"))[9:11] == ["share_emotion", "share_quality"]
+    assert face_columns(EMOTIONS, raw=True)[-7:] == [f"raw_{label}" for label in EMOTIONS]
+    assert face_columns(("emotion", "quality"))[9:11] == ["share_emotion", "share_quality"]
 
 
 def test_a_row_tells_a_face_and_what_speaks_against_it():
     told = moment(3, reading(HAPPY), reading(shares(happy=0.2), 2, TURNED))
-    first, second = rows(told)
+    first, second = face_rows(told)
     assert first[:9] == [3, 0.12, 1, 10, 10, 40, 40, 0.9, "happy"]
     assert first[-2:] == [None, None]
     assert second[-1] == "turned to the side"
     assert second[-2].startswith("no expression stands out")
-    assert [len(row) for row in rows(told, told)] == [25, 25]
+    assert [len(row) for row in face_rows(told, told)] == [25, 25]
 
 
 def test_no_label_of_a_model_becomes_a_formula():
     event = replace(found(film((1, HAPPY)))[0], label="=HYPERLINK(A1)")
-    text = written([columns(("@calm", "+1\r2")), event_row(event), [1, None, -0.5, "plain"]])
+    text = format_csv([face_columns(("@calm", "+1\r2")), event_row(event), [1, None, -0.5, "plain"]])
     table = list(csv.reader(io.StringIO(text, newline="")))
     assert table[0][9:11] == ["'@calm", "'+1\r2"]
     assert table[1][:2] == ["1", "'=HYPERLINK(A1)"]
@@ -308,7 +308,7 @@ def test_no_label_of_a_model_becomes_a_formula():
 def test_subtitles_are_valid_and_in_order():
     events = found(film((2, NEUTRAL), (1, HAPPY))) + found(film((1, SAD), person=2))
     events = [replace(event, label="<happy> & glad") if event.label == "happy" else event for event in events]
-    lines = list(subtitles(events))
+    lines = list(webvtt_lines(events))
     assert lines[0] == "WEBVTT"
     times = [line for line in lines if "-->" in line]
     assert [line[:12] for line in times] == sorted(line[:12] for line in times)
@@ -332,7 +332,7 @@ def test_lengths_and_looks_in_words():
 # The journal
 
 
-RUN = Run("clip.webm", 10, "fake", "fake", EMOTIONS, (), 2, None, 0.5, None, 20)
+RUN = JournalHeader("clip.webm", 10, "fake", "fake", EMOTIONS, (), 2, None, 0.5, None, 20)
 
 
 def test_moments_come_back_from_a_journal_as_they_went_in(tmp_path):
@@ -342,8 +342,8 @@ def test_moments_come_back_from_a_journal_as_they_went_in(tmp_path):
     for each in told:
         journal.add(each)
     journal.close()
-    assert run_of(tmp_path / "j") == RUN
-    assert list(moments_of(tmp_path / "j", JUDGE)) == told
+    assert read_header(tmp_path / "j") == RUN
+    assert list(read_frames(tmp_path / "j", JUDGE)) == told
 
 
 def test_a_torn_line_is_left_out_and_written_over(tmp_path):
@@ -353,18 +353,18 @@ def test_a_torn_line_is_left_out_and_written_over(tmp_path):
         journal.add(each)
     journal.close()
     path.write_bytes(path.read_bytes()[:-20])
-    assert list(moments_of(path, JUDGE)) == told[:9]
+    assert list(read_frames(path, JUDGE)) == told[:9]
     journal = Journal.going_on(path)
     for each in told[9:]:
         journal.add(each)
     journal.close()
-    assert list(moments_of(path, JUDGE)) == told
+    assert list(read_frames(path, JUDGE)) == told
 
 
 @pytest.mark.parametrize("text", ["", "{}\n", "[1]\n", json.dumps({"kind": "mien journal", "version": 99, "run": {}})])
 def test_what_is_no_journal_tells_of_no_run(tmp_path, text):
     (tmp_path / "j").write_text(text)
-    assert run_of(tmp_path / "j") is None
+    assert read_header(tmp_path / "j") is None
 
 
 def test_a_run_says_how_it_differs():

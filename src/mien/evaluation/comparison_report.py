@@ -43,7 +43,7 @@ def rows(found: Comparison) -> list[dict[str, str]]:
 
 def figure(found: Comparison) -> Figure:
     """Accuracy against speed."""
-    return plots.accuracy_and_speed([_rival(row) for row in found.rows])
+    return plots.plot_accuracy_and_speed([_rival(row) for row in found.rows])
 
 
 def figures(found: Comparison) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def write(folder: Path, found: Comparison) -> list[Path]:
     """``comparison.json``, ``.txt``, ``.html`` and ``accuracy_and_speed.png``; the page is the last."""
     drawn = figure(found)
     files = {
-        "accuracy_and_speed.png": plots.png(drawn),
+        "accuracy_and_speed.png": plots.render_png(drawn),
         "comparison.txt": text(found).encode(),
         "comparison.json": (json.dumps(figures(found), indent=1, ensure_ascii=False) + "\n").encode(),
         "comparison.html": render(
@@ -65,7 +65,7 @@ def write(folder: Path, found: Comparison) -> list[Path]:
             columns=_HEAD,
             rows=rows(found),
             sentences=list(sentences(found)),
-            figure=plots.svg(drawn, "accuracy against speed"),
+            figure=plots.render_svg(drawn, "accuracy against speed"),
         ).encode(),
     }
     return [written(folder / name, content) for name, content in files.items()]
@@ -129,8 +129,8 @@ def _plain(row: Row) -> dict[str, Any]:
     }
 
 
-def _rival(row: Row) -> plots.Rival:
-    return plots.Rival(row.name, row.milliseconds, row.accuracy, row.low, row.high, row.megabytes)
+def _rival(row: Row) -> plots.ModelPoint:
+    return plots.ModelPoint(row.name, row.milliseconds, row.accuracy, row.low, row.high, row.megabytes)
 
 
 def _span(seconds: float | None) -> str:

@@ -16,10 +16,10 @@ from mien.datasets.dataset import Faces, hold_out
 from mien.errors import LabError
 from mien.evaluation.evaluate import SPLITS
 from mien.explain import faithfulness
-from mien.explain.explainer import Inside
-from mien.explain.explanation import methods_of
-from mien.explain.faithfulness import Curves, mean_with_interval, rank_agreement
-from mien.faces.crop import as_input
+from mien.explain.explainer import Explainer
+from mien.explain.explanation import parse_methods
+from mien.explain.faithfulness import FaithfulnessCurves, bootstrap_mean, rank_correlation
+from mien.faces.crop import to_model_input
 from mien.models import load_classifier
 from mien.models.onnx_file import ModelSource, read_model
 from mien.training.recipe import Data
@@ -187,7 +187,7 @@ Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 #: Draws the map of a face ``(side, side, channels)`` for one of the model's labels.
-Method = Callable[[Inside, Face, str], NDArray[np.floating[Any]]]
+Method = Callable[[Explainer, Face, str], NDArray[np.floating[Any]]]
 
 #: How many faces the slower checks are made on.
 SHUFFLED, NOISY = 24, 60
@@ -202,15 +202,17 @@ NOISE = 4.0
 def baselines() -> dict[str, Method]:
     """Maps that know nothing of the model: any method must beat them."""
     return {
-        "random": lambda inside, face, _: faithfulness.random(inside.card.side, int(face.astype(np.int64).sum())),
-        "centre": lambda inside, face, _: faithfulness.centre(inside.card.side),
-        "edges": lambda inside, face, _: faithfulness.edges(face),
+        "random": lambda inside, face, _: faithfulness.random_baseline(
+            inside.card.side, int(face.astype(np.int64).sum())
+        ),
+        "centre": lambda inside, face, _: faithfulness.centre_baseline(inside.card.side),
+        "edges": lambda inside, face, _: faithfulness.edge_baseline(face),
     }
 
 
 def own_methods(names: str | Sequence[str]) -> dict[str, Method]:
     """The methods of the engine, by name."""
-    return {name: _own(name) for name in methods_of(names)}
+    return {name: _own(name) for name in parse_methods(names)}
 
 
 def _own(name: str) -> Method:
@@ -266,8 +268,8 @@ def audit(
     if not len(pixels):
         raise LabError("There is no face to audit maps on", "One or more were expected", "Choose another split")
     raw = read_model(model)
-    inside = Inside(load_classifier(raw))
-    faces = as_input(pixels, inside.card.side, inside.card.color)
+    inside = Explainer(load_classifier(raw))
+    faces = to_model_input(pixels, inside.card.side, inside.card.color)
     named = dict(methods or own_methods(_possible(inside)))
     targets = [inside.card.labels[best] for best in inside.ask(faces).argmax(axis=1)]
     step = _Steps(progress, len(faces) * (len(named) + 3) + len(named) * (min(NOISY, len(faces)) + SHUFFLED))
@@ -309,11 +311,11 @@ def _examples(faces: Face, targets: Sequence[str], drawn: Mapping[str, Drawn]) -
     return [Example(faces[i], targets[i], {name: each.maps[i] for name, each in shown.items()}) for i in places]
 
 
-def _possible(inside: Inside) -> tuple[str, ...]:
+def _possible(inside: Explainer) -> tuple[str, ...]:
     return ("cam", "occlusion", "rise") if inside.has_class_maps else ("occlusion", "rise")
 
 
-def _drawn(inside: Inside, method: Method, faces: Face, targets: Sequence[str], step: _Steps) -> Drawn:
+def _drawn(inside: Explainer, method: Method, faces: Face, targets: Sequence[str], step: _Steps) -> Drawn:
     curves, maps, milliseconds = [], [], []
     method(inside, faces[0], targets[0])  # the first one opens sessions and draws masks
     for place, (face, target) in enumerate(zip(faces, targets, strict=True)):
@@ -325,19 +327,19 @@ def _drawn(inside: Inside, method: Method, faces: Face, targets: Sequence[str], 
     return Drawn(np.array(curves), np.array(maps), np.array(milliseconds))
 
 
-def _curves(inside: Inside, face: Face, drawn: NDArray[np.float32], target: str, seed: int) -> Curves:
-    return faithfulness.curves(inside.ask, face, drawn, inside.card.labels.index(target), seed)
+def _curves(inside: Explainer, face: Face, drawn: NDArray[np.float32], target: str, seed: int) -> FaithfulnessCurves:
+    return faithfulness.compute_curves(inside.ask, face, drawn, inside.card.labels.index(target), seed)
 
 
 def _stability(
-    inside: Inside, method: Method, faces: Face, targets: Sequence[str], drawn: Drawn, step: _Steps, seed: int
+    inside: Explainer, method: Method, faces: Face, targets: Sequence[str], drawn: Drawn, step: _Steps, seed: int
 ) -> Floats:
     """How much of each map stays when a little noise is laid over the face: 1 all of it, 0 none."""
     chance = np.random.default_rng(seed)
     found = []
     for face, target, before in zip(faces[:NOISY], targets, drawn.maps, strict=False):
         noisy = np.rint(face + chance.normal(0, NOISE, face.shape)).clip(0, 255).astype(np.uint8)
-        found.append(rank_agreement(before, method(inside, noisy, target)))
+        found.append(rank_correlation(before, method(inside, noisy, target)))
         step()
     return np.array(found)
 
@@ -355,18 +357,18 @@ def _shuffles(
     few = min(SHUFFLED, len(faces))
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in methods}
     stages = list(shuffled(raw, seed))
-    names = _names(Inside(load_classifier(raw)))
+    names = _names(Explainer(load_classifier(raw)))
     for number, (layer, model) in enumerate(stages):
-        broken = Inside(load_classifier(model))
+        broken = Explainer(load_classifier(model))
         for name, method in methods.items():
             pairs = zip(faces[:few], targets, drawn[name].maps, strict=False)
-            likeness = [abs(rank_agreement(before, method(broken, face, goal))) for face, goal, before in pairs]
+            likeness = [abs(rank_correlation(before, method(broken, face, goal))) for face, goal, before in pairs]
             found[name].append({"layer": names.get(layer, layer), "likeness": round(float(np.mean(likeness)), 4)})
             step(SHUFFLED * (number + 1) // len(stages) - SHUFFLED * number // len(stages))
     return found
 
 
-def _names(inside: Inside) -> dict[str, str]:
+def _names(inside: Explainer) -> dict[str, str]:
     """What people call the layer behind a tensor."""
     parts = inside.anatomy.parts if inside.anatomy else ()
     return {tensor: part.name for part in parts for tensor in part.node.outputs}
@@ -390,12 +392,12 @@ def _gain(drawn: Drawn, other: Drawn) -> dict[str, list[float]]:
 
 def _agreement(one: Drawn, other: Drawn) -> float:
     pairs = zip(one.maps, other.maps, strict=True)
-    return round(float(np.mean([rank_agreement(a, b) for a, b in pairs])), 3)
+    return round(float(np.mean([rank_correlation(a, b) for a, b in pairs])), 3)
 
 
 def _told(values: Floats) -> list[float]:
     """The mean, and the ends of its 95 % interval."""
-    return [round(each, 4) for each in mean_with_interval(values)]
+    return [round(each, 4) for each in bootstrap_mean(values)]
 
 
 class _Steps:

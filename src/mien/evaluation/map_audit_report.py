@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mien import plots
 from mien.evaluation.map_audit import MOST_LIKENESS, Audited, Example, beaten
 from mien.evaluation.report import written
-from mien.explain.figures.colormaps import coloured
+from mien.explain.figures.colormaps import apply_colours
 from mien.html import data_uri, render
 from mien.html.images import encode_image
 from mien.plots import map_audit
@@ -54,7 +54,7 @@ def _overlay(face: NDArray[np.uint8], values: NDArray[np.float32]) -> NDArray[np
     """The colours of a map over the gray face; the larger the value, the less of the face."""
     large = cv2.resize(np.maximum(values, 0), (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
     opacity = 0.35 + 0.45 * (large / max(float(large.max()), 1e-9))[..., None]
-    return np.rint(face * (1 - opacity) + coloured(large, "ember") * opacity).astype(np.uint8)
+    return np.rint(face * (1 - opacity) + apply_colours(large, "ember") * opacity).astype(np.uint8)
 
 
 def _jpeg_uri(pixels: NDArray[np.uint8]) -> str:
@@ -70,9 +70,9 @@ FIGURES, PAGE = "audit.json", "audit.html"
 def write(folder: Path, found: Audited) -> list[Path]:
     """Every file of the audit; the last is the page that holds it all."""
     drawn = drawings(found.figures)
-    files = {f"{name}.png": plots.png(figure) for name, figure in drawn.items()}
+    files = {f"{name}.png": plots.render_png(figure) for name, figure in drawn.items()}
     files[FIGURES] = (json.dumps(found.figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    inside = {name: plots.svg(figure, name.replace("_", " ")) for name, figure in drawn.items()}
+    inside = {name: plots.render_svg(figure, name.replace("_", " ")) for name, figure in drawn.items()}
     files[PAGE] = render_map_audit(found.figures, inside, found.examples).encode()
     return [written(folder / name, content) for name, content in files.items()]
 
@@ -87,10 +87,10 @@ def drawings(figures: Mapping[str, Any]) -> dict[str, Figure]:
     layers = [stage["layer"] for stage in next(iter(stages.values()))]
     likeness = {name: [stage["likeness"] for stage in each] for name, each in stages.items()}
     return {
-        "taken_away": map_audit.taken_away(*away),
-        "brought_back": map_audit.brought_back(*back),
-        "shuffles": map_audit.shuffles(layers, likeness, MOST_LIKENESS),
-        "agreement": map_audit.agreement(figures["agreement"]),
+        "taken_away": map_audit.plot_deletion(*away),
+        "brought_back": map_audit.plot_insertion(*back),
+        "shuffles": map_audit.plot_weight_randomization(layers, likeness, MOST_LIKENESS),
+        "agreement": map_audit.plot_agreement(figures["agreement"]),
     }
 
 

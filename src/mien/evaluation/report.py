@@ -20,7 +20,7 @@ from mien.evaluation.evaluate import Answers
 from mien.files import write_atomically
 from mien.html import data_uri, render
 from mien.html.images import encode_image
-from mien.plots.evaluation import Mistake, ranked, shade
+from mien.plots.evaluation import Mistake, rank_votes, vote_colour
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,7 +114,8 @@ def _mistake_values(mistake: Mistake) -> dict[str, Any]:
         "label": mistake.label,
         "label_probability": mistake.doubt,
         "votes": [
-            {"answer": answer, "count": count, "colour": shade(answer)} for answer, count in ranked(mistake.votes)
+            {"answer": answer, "count": count, "colour": vote_colour(answer)}
+            for answer, count in rank_votes(mistake.votes)
         ],
     }
 
@@ -144,9 +145,9 @@ def write(folder: Path, found: Answers, metrics: Mapping[str, Any]) -> list[Path
     """Every file of the evaluation; the last is the page that holds it all."""
     drawn = drawings(found, metrics)
     worst = worst_mistakes(found)
-    sheet = {"mistakes": plots.mistakes(worst)} if worst else {}
-    files = {f"{name}.png": plots.png(figure) for name, figure in (drawn | sheet).items()}
-    figures = {name: plots.svg(figure, name.replace("_", " ")) for name, figure in drawn.items()}
+    sheet = {"mistakes": plots.plot_mistakes(worst)} if worst else {}
+    files = {f"{name}.png": plots.render_png(figure) for name, figure in (drawn | sheet).items()}
+    figures = {name: plots.render_svg(figure, name.replace("_", " ")) for name, figure in drawn.items()}
     files[TABLE] = table(found).encode()
     files[REPORT] = report(metrics).encode()
     files[METRICS] = (json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
@@ -161,14 +162,14 @@ def drawings(found: Answers, metrics: Mapping[str, Any]) -> dict[str, Figure]:
     there = [(number, name) for number, name in enumerate(names) if metrics["per_class"][name]["auc"] is not None]
     certain, right, _ = scores.reliability(shares, labels)
     drawn = {
-        "confusion": plots.confusion(counts, names),
-        "confusion_shares": plots.confusion(counts, names, shares=True),
-        "reliability": plots.reliability(certain, right, metrics["ece"], shares.max(1)),
-        "coverage": plots.coverage(*scores.coverage_curve(shares, labels)),
+        "confusion": plots.plot_confusion(counts, names),
+        "confusion_shares": plots.plot_confusion(counts, names, shares=True),
+        "reliability": plots.plot_reliability(certain, right, metrics["ece"], shares.max(1)),
+        "coverage": plots.plot_coverage(*scores.coverage_curve(shares, labels)),
     }
     if there:
-        drawn["roc"] = plots.roc([*_rocs(found, there), *_mean_rocs(found, metrics)])
-        drawn["precision_recall"] = plots.precision_recall(_precisions(found, there))
+        drawn["roc"] = plots.plot_roc([*_rocs(found, there), *_mean_rocs(found, metrics)])
+        drawn["precision_recall"] = plots.plot_precision_recall(_precisions(found, there))
     return drawn
 
 
@@ -208,22 +209,22 @@ def table(found: Answers) -> str:
     return text.getvalue()
 
 
-def _rocs(found: Answers, there: list[tuple[int, str]]) -> list[plots.Curve]:
+def _rocs(found: Answers, there: list[tuple[int, str]]) -> list[plots.PlotCurve]:
     pairs = [(name, found.shares[:, number], found.faces.labels == number) for number, name in there]
-    return [plots.Curve(name, *scores.roc_curve(*pair), scores.area(*pair)) for name, *pair in pairs]
+    return [plots.PlotCurve(name, *scores.roc_curve(*pair), scores.area(*pair)) for name, *pair in pairs]
 
 
-def _mean_rocs(found: Answers, metrics: Mapping[str, Any]) -> list[plots.Curve]:
+def _mean_rocs(found: Answers, metrics: Mapping[str, Any]) -> list[plots.PlotCurve]:
     every = scores.micro(found.shares, found.faces.labels)
-    micro = plots.Curve("all answers (micro)", *scores.roc_curve(*every), scores.area(*every), True)
+    micro = plots.PlotCurve("all answers (micro)", *scores.roc_curve(*every), scores.area(*every), True)
     macro = scores.macro_roc(found.shares, found.faces.labels)
-    return [micro, plots.Curve("mean of classes (macro)", *macro, metrics["auc_macro"], True)]
+    return [micro, plots.PlotCurve("mean of classes (macro)", *macro, metrics["auc_macro"], True)]
 
 
-def _precisions(found: Answers, there: list[tuple[int, str]]) -> list[plots.Curve]:
+def _precisions(found: Answers, there: list[tuple[int, str]]) -> list[plots.PlotCurve]:
     pairs = [(name, found.shares[:, number], found.faces.labels == number) for number, name in there]
     return [
-        plots.Curve(name, *scores.precision_recall_curve(*pair), scores.average_precision(*pair))
+        plots.PlotCurve(name, *scores.precision_recall_curve(*pair), scores.average_precision(*pair))
         for name, *pair in pairs
     ]
 

@@ -65,12 +65,12 @@ def figures(found: Report) -> dict[str, Any]:
 
 def write(folder: Path, found: Report) -> list[Path]:
     """``robustness.json``, ``.txt``, ``.html`` and the figures as PNG; the page is the last."""
-    drawings = {"strengths": plots.strengths(_panels(found))}
+    drawings = {"strengths": plots.plot_corruptions(_panels(found))}
     if found.splits[0]:
-        drawings["groups"] = plots.groups(_dots(found), "accuracy")
-    files = {f"{name}.png": plots.png(drawing) for name, drawing in drawings.items()}
-    shown = {panel.title: plots.svg(plots.strength(panel), panel.title) for panel in _panels(found)}
-    shown |= {"groups": plots.svg(drawings["groups"], "accuracy by group")} if "groups" in drawings else {}
+        drawings["groups"] = plots.plot_groups(_dots(found), "accuracy")
+    files = {f"{name}.png": plots.render_png(drawing) for name, drawing in drawings.items()}
+    shown = {panel.title: plots.render_svg(plots.plot_corruption(panel), panel.title) for panel in _panels(found)}
+    shown |= {"groups": plots.render_svg(drawings["groups"], "accuracy by group")} if "groups" in drawings else {}
     files[TEXT] = text(found).encode()
     files[JSON] = (json.dumps(figures(found), indent=1, ensure_ascii=False) + "\n").encode()
     files[PAGE] = _render_page(found, shown).encode()
@@ -132,9 +132,9 @@ def _split(split: Split) -> dict[str, Any]:
     return {"column": split.column, "groups": groups, "gaps": dict(split.gaps)}
 
 
-def _panels(found: Report) -> list[plots.Panel]:
+def _panels(found: Report) -> list[plots.CorruptionPanel]:
     return [
-        plots.Panel(
+        plots.CorruptionPanel(
             f"{each.name}: {each.meaning}",
             ["plain", *(_short(each, strength) for strength in each.strengths)],
             {name: _line(held.rows, each.name) for name, held in zip(found.names, found.held, strict=True)},
@@ -151,11 +151,11 @@ def _line(rows: Sequence[Row], name: str) -> list[float]:
     return [row.accuracy for row in rows if row.corruption in ("none", name)]
 
 
-def _dots(found: Report) -> dict[str, dict[str, list[plots.Dot]]]:
+def _dots(found: Report) -> dict[str, dict[str, list[plots.GroupInterval]]]:
     return {
         split.column: {
             name: [
-                plots.Dot(group.name, told.value, told.low, told.high, group.faces)
+                plots.GroupInterval(group.name, told.value, told.low, told.high, group.faces)
                 for group in splits[place].groups
                 if (told := group.figures["accuracy"])
             ]

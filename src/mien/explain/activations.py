@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.explain import class_map as cam
-from mien.explain.class_map import Pooled
+from mien.explain.class_map import PooledHead
 from mien.explain.explanation import Contribution, Layer, Map
-from mien.explain.layers import Anatomy, Part
-from mien.explain.onnx_graph import Blueprint, Node, dequantized
-from mien.explain.receptive_field import Spread
-from mien.models.classifier import Tapped, tapped
-from mien.results import Share
+from mien.explain.layers import GraphLayer, NetworkStructure
+from mien.explain.onnx_graph import OnnxGraph, OnnxNode, dequantize
+from mien.explain.receptive_field import SpatialLayout
+from mien.models.classifier import IntermediateOutputs, open_intermediate_outputs
+from mien.results import Score
 
 #: Channels that move less than this, over all places, say nothing.
 _STILL = 1e-6
 
 
-def layer_of(part: Part, tensor: NDArray[np.float32]) -> Layer:
+def build_layer(part: GraphLayer, tensor: NDArray[np.float32]) -> Layer:
     """The layer with its activations on the first face of a tensor ``(N, ...)``."""
     activations = _channels_first(tensor[0], part)
     strength = np.abs(activations).reshape(len(activations), -1).mean(axis=1)
@@ -32,7 +32,7 @@ def layer_of(part: Part, tensor: NDArray[np.float32]) -> Layer:
         name=part.name,
         kind=part.kind,
         shape=activations.shape,
-        activations=frozen(activations),
+        activations=freeze_map(activations),
         dead=int(_still(activations).sum()),
         order=tuple(np.argsort(-strength, kind="stable").tolist()),
         reach=part.reach,
@@ -40,14 +40,14 @@ def layer_of(part: Part, tensor: NDArray[np.float32]) -> Layer:
     )
 
 
-def frozen(array: NDArray[Any]) -> Map:
+def freeze_map(array: NDArray[Any]) -> Map:
     """The same numbers, whole and read-only."""
     kept = np.array(array, np.float32, order="C")
     kept.setflags(write=False)
     return kept
 
 
-def _channels_first(activations: NDArray[np.float32], part: Part) -> NDArray[np.float32]:
+def _channels_first(activations: NDArray[np.float32], part: GraphLayer) -> NDArray[np.float32]:
     """``(channels, height, width)``, or ``(channels,)`` where there are no places."""
     if activations.ndim != 3 or activations.shape[1:] == (1, 1):
         return activations.reshape(-1)
@@ -70,14 +70,14 @@ def _still(activations: NDArray[np.float32]) -> NDArray[np.bool_]:
 _OPEN = 4
 
 
-class Taps:
+class TensorReader:
     """Sessions by what they show. Faces pass through and leave nothing behind; threads may share it."""
 
-    def __init__(self, model: bytes, blueprint: Blueprint, threads: int | None = None) -> None:
+    def __init__(self, model: bytes, blueprint: OnnxGraph, threads: int | None = None) -> None:
         self._model = model
         self._blueprint = blueprint
         self._threads = threads
-        self._open: OrderedDict[frozenset[str], Tapped] = OrderedDict()
+        self._open: OrderedDict[frozenset[str], IntermediateOutputs] = OrderedDict()
         self._lock = Lock()
 
     def run(self, faces: NDArray[np.uint8], tensors: Iterable[str]) -> Mapping[str, NDArray[Any]]:
@@ -88,16 +88,16 @@ class Taps:
         found = {name: each[: len(faces)] for name, each in session.run(faces).items()}
         return {name: self._floats(found, name, node) for name, node in wanted.items()}
 
-    def _session(self, shown: frozenset[str]) -> Tapped:
+    def _session(self, shown: frozenset[str]) -> IntermediateOutputs:
         with self._lock:
             if shown not in self._open:
-                self._open[shown] = tapped(self._model, sorted(shown), threads=self._threads)
+                self._open[shown] = open_intermediate_outputs(self._model, sorted(shown), threads=self._threads)
             self._open.move_to_end(shown)
             while len(self._open) > _OPEN:
                 self._open.popitem(last=False)
             return self._open[shown]
 
-    def _rounded(self, tensor: str) -> Node | None:
+    def _rounded(self, tensor: str) -> OnnxNode | None:
         """The node that rounds a tensor to eight bits.
 
         Looked at behind it, nothing in an eight-bit network runs otherwise than when it reads; before it, the runtime
@@ -105,13 +105,13 @@ class Taps:
         """
         return next((node for node in self._blueprint.takers.get(tensor, []) if node.op == "QuantizeLinear"), None)
 
-    def _floats(self, found: Mapping[str, NDArray[Any]], tensor: str, node: Node | None) -> NDArray[np.float32]:
+    def _floats(self, found: Mapping[str, NDArray[Any]], tensor: str, node: OnnxNode | None) -> NDArray[np.float32]:
         if node is None:
             return np.asarray(found[tensor], np.float32)
         scale = self._blueprint.constant(node.inputs[1])
         zero = self._blueprint.constant(node.inputs[2]) if len(node.inputs) > 2 else None
         assert scale is not None, "a static rounding has its scale in the file"
-        return dequantized(found[node.outputs[0]], scale, zero, node.attributes.get("axis", 1))
+        return dequantize(found[node.outputs[0]], scale, zero, node.attributes.get("axis", 1))
 
 
 # ==== mien.explain.sight
@@ -119,27 +119,27 @@ class Taps:
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class FaceTensors:
     """Tensors by name, as the face made them; ``anatomy`` says what they are."""
 
-    anatomy: Anatomy
+    anatomy: NetworkStructure
     tensors: Mapping[str, NDArray[Any]]
 
     @property
-    def pooled(self) -> Pooled | None:
+    def pooled(self) -> PooledHead | None:
         """The end of a network that has exact class maps; None for another, and where nobody tapped it."""
         found = self.anatomy.pooled
         return found if found is not None and found.maps in self.tensors else None
 
-    def layers(self, parts: Sequence[Part]) -> tuple[Layer, ...]:
-        return tuple(layer_of(part, self.tensors[part.tensor]) for part in parts)
+    def layers(self, parts: Sequence[GraphLayer]) -> tuple[Layer, ...]:
+        return tuple(build_layer(part, self.tensors[part.tensor]) for part in parts)
 
-    def logits(self, tensor: str | None, labels: Sequence[str], temperature: float) -> tuple[Share, ...]:
+    def logits(self, tensor: str | None, labels: Sequence[str], temperature: float) -> tuple[Score, ...]:
         """As the network gave them: the temperature is folded into the last weights, and is taken out again."""
         if tensor is None or tensor not in self.tensors:
             return ()
         values = self.tensors[tensor].reshape(-1) * temperature
-        return tuple(Share(label, round(float(value), 6)) for label, value in zip(labels, values, strict=True))
+        return tuple(Score(label, round(float(value), 6)) for label, value in zip(labels, values, strict=True))
 
     def contributions(self, target: int) -> tuple[tuple[Contribution, ...], float]:
         """What each channel adds to the target's logit, the largest amounts first; and the bias."""
@@ -155,15 +155,15 @@ class Sight:
     def class_map(self, target: int, versus: int | None, side: int) -> Map:
         """The exact class activation map, laid over a crop of this side."""
         assert self.pooled is not None, "asked for only where there are maps"
-        coarse = cam.evidence(self.pooled, self._places(self.pooled), target, versus)
-        laid = cam.on_crop(coarse, self._spread(self.pooled).reach, side)
-        return frozen(laid if versus is not None else np.maximum(laid, 0))
+        coarse = cam.compute_class_map(self.pooled, self._places(self.pooled), target, versus)
+        laid = cam.project_to_crop(coarse, self._spread(self.pooled).reach, side)
+        return freeze_map(laid if versus is not None else np.maximum(laid, 0))
 
-    def _places(self, pooled: Pooled) -> NDArray[np.float32]:
+    def _places(self, pooled: PooledHead) -> NDArray[np.float32]:
         maps = self.tensors[pooled.maps][0]
         return np.asarray(maps.transpose(2, 0, 1) if self._spread(pooled).channels == 3 else maps, np.float32)
 
-    def _spread(self, pooled: Pooled) -> Spread:
+    def _spread(self, pooled: PooledHead) -> SpatialLayout:
         spread = self.anatomy.spread(pooled.maps)
         assert spread is not None, "what is pooled has places"
         return spread
@@ -176,8 +176,8 @@ class Sight:
 _BATCH = 32
 
 
-def most_exciting(
-    taps: Taps, faces: NDArray[np.uint8], part: Part, channels: Sequence[int], count: int
+def find_top_activating(
+    taps: TensorReader, faces: NDArray[np.uint8], part: GraphLayer, channels: Sequence[int], count: int
 ) -> Mapping[int, tuple[int, ...]]:
     """For each channel the places of the ``count`` faces on which it is strongest (in the mean), strongest first.
 
@@ -191,7 +191,7 @@ def most_exciting(
     }
 
 
-def _strengths(taps: Taps, faces: NDArray[np.uint8], part: Part) -> NDArray[np.float64]:
+def _strengths(taps: TensorReader, faces: NDArray[np.uint8], part: GraphLayer) -> NDArray[np.float64]:
     """``(N, channels)``: the mean activation, what is below 0 left out."""
     found = np.maximum(taps.run(faces, [part.tensor])[part.tensor], 0).astype(np.float64)
     if found.ndim == 2:

@@ -8,15 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.explain.explanation import Reach
-from mien.explain.onnx_graph import Blueprint, Node
+from mien.explain.explanation import ReceptiveField
+from mien.explain.onnx_graph import OnnxGraph, OnnxNode
 
 #: Operations that hand on what they take, but for its shape and rounding.
 _HANDS_ON = ("Identity", "Flatten", "Reshape", "Squeeze", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear")
 
 
 @dataclass(frozen=True, eq=False)
-class Pooled:
+class PooledHead:
     """A head of the form ``mean of maps @ weights + bias``.
 
     ``maps`` is the tensor before the global average pooling; ``weights`` are float32 ``(channels, labels)``, ``bias``
@@ -29,14 +29,14 @@ class Pooled:
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class SoftmaxHead:
     """``logits`` is the tensor that goes into the softmax; ``pooled`` is None where they are made in another way."""
 
     logits: str
-    pooled: Pooled | None = None
+    pooled: PooledHead | None = None
 
 
-def find_head(blueprint: Blueprint, output: str) -> Head | None:
+def find_head(blueprint: OnnxGraph, output: str) -> SoftmaxHead | None:
     """The head behind an output; None where no softmax makes it."""
     softmax = _behind(blueprint, output)
     if softmax is None or softmax.op != "Softmax":
@@ -44,10 +44,10 @@ def find_head(blueprint: Blueprint, output: str) -> Head | None:
     logits = softmax.inputs[0]
     dense = _dense(blueprint, logits)
     maps = None if dense is None else _before_pooling(blueprint, dense[0])
-    return Head(logits, None if dense is None or maps is None else Pooled(maps, *dense[1:]))
+    return SoftmaxHead(logits, None if dense is None or maps is None else PooledHead(maps, *dense[1:]))
 
 
-def _behind(blueprint: Blueprint, tensor: str) -> Node | None:
+def _behind(blueprint: OnnxGraph, tensor: str) -> OnnxNode | None:
     """The node that makes a tensor, seen through those that only hand on."""
     node = blueprint.makers.get(tensor)
     while node is not None and node.op in _HANDS_ON:
@@ -55,7 +55,7 @@ def _behind(blueprint: Blueprint, tensor: str) -> Node | None:
     return node
 
 
-def _dense(blueprint: Blueprint, logits: str) -> tuple[str, NDArray[np.float32], NDArray[np.float32]] | None:
+def _dense(blueprint: OnnxGraph, logits: str) -> tuple[str, NDArray[np.float32], NDArray[np.float32]] | None:
     """What the last dense layer takes, its weights and its bias; scalings between it and the softmax taken in."""
     node = _behind(blueprint, logits)
     if node is None:
@@ -68,7 +68,7 @@ def _dense(blueprint: Blueprint, logits: str) -> tuple[str, NDArray[np.float32],
     return _changed(blueprint, node)
 
 
-def _gemm(blueprint: Blueprint, node: Node) -> tuple[str, NDArray[np.float32], NDArray[np.float32]] | None:
+def _gemm(blueprint: OnnxGraph, node: OnnxNode) -> tuple[str, NDArray[np.float32], NDArray[np.float32]] | None:
     weights = blueprint.constant(node.inputs[1])
     if weights is None or node.attributes.get("transA"):
         return None
@@ -80,7 +80,7 @@ def _gemm(blueprint: Blueprint, node: Node) -> tuple[str, NDArray[np.float32], N
     return node.inputs[0], _floats(weights * alpha), _floats(np.broadcast_to(bias * beta, weights.shape[1:]))
 
 
-def _changed(blueprint: Blueprint, node: Node) -> tuple[str, NDArray[np.float32], NDArray[np.float32]] | None:
+def _changed(blueprint: OnnxGraph, node: OnnxNode) -> tuple[str, NDArray[np.float32], NDArray[np.float32]] | None:
     """A dense layer with its bias, or its temperature, in a node of its own."""
     constants = [blueprint.constant(name) for name in node.inputs]
     if node.op not in ("Add", "Mul", "Div") or len(constants) != 2 or sum(c is None for c in constants) != 1:
@@ -98,7 +98,7 @@ def _changed(blueprint: Blueprint, node: Node) -> tuple[str, NDArray[np.float32]
     return pooled, _floats(weights * factor), _floats(bias * factor)
 
 
-def _before_pooling(blueprint: Blueprint, pooled: str) -> str | None:
+def _before_pooling(blueprint: OnnxGraph, pooled: str) -> str | None:
     node = _behind(blueprint, pooled)
     if node is None or not (node.op == "GlobalAveragePool" or _over_places(blueprint, node)):
         return None
@@ -106,7 +106,7 @@ def _before_pooling(blueprint: Blueprint, pooled: str) -> str | None:
     return node.inputs[0]
 
 
-def _over_places(blueprint: Blueprint, node: Node) -> bool:
+def _over_places(blueprint: OnnxGraph, node: OnnxNode) -> bool:
     """Is it a mean over height and width?"""
     told = node.attributes.get("axes")
     if told is None and len(node.inputs) > 1:
@@ -123,7 +123,9 @@ def _floats(values: NDArray[np.floating]) -> NDArray[np.float32]:
 # Exact class activation maps: weights times feature maps, for networks that end in global average pooling.
 
 
-def evidence(pooled: Pooled, maps: NDArray[np.float32], target: int, versus: int | None) -> NDArray[np.float32]:
+def compute_class_map(
+    pooled: PooledHead, maps: NDArray[np.float32], target: int, versus: int | None
+) -> NDArray[np.float32]:
     """What each place ``(h, w)`` adds to the target's logit, against ``versus`` or against the mean of all labels.
 
     The mean over all places, and the bias in the same way, make the difference of the logits exactly. Without a rival
@@ -134,7 +136,7 @@ def evidence(pooled: Pooled, maps: NDArray[np.float32], target: int, versus: int
     return np.asarray(np.tensordot(weights[:, target] - rival, maps, axes=1), np.float32)
 
 
-def on_crop(coarse: NDArray[np.float32], reach: Reach, side: int) -> NDArray[np.float32]:
+def project_to_crop(coarse: NDArray[np.float32], reach: ReceptiveField, side: int) -> NDArray[np.float32]:
     """A map of places ``(h, w)`` laid over the crop ``(side, side)``, each place where the middle of its view is."""
     columns, rows = (((np.arange(side) - at) / reach.stride).astype(np.float32) for at in (reach.across, reach.offset))
     across = np.broadcast_to(np.clip(columns, 0, coarse.shape[1] - 1), (side, side))

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.explain import perturbation
-from mien.explain.activations import Sight, Taps, most_exciting
-from mien.explain.explanation import AUTO, METHODS, Explanation, Look, Map, Question, Saliency, methods_of, question_of
-from mien.explain.layers import Anatomy, Part
-from mien.explain.perturbation import smallest_flip
-from mien.explain.regions import LANDMARKS, MEAN, region_map, regions_of
+from mien.explain.activations import FaceTensors, TensorReader, find_top_activating
+from mien.explain.explanation import AUTO, METHODS, Activations, Explanation, ExplanationTarget, Map, Saliency, parse_methods, resolve_target
+from mien.explain.layers import GraphLayer, NetworkStructure
+from mien.explain.perturbation import find_counterfactual
+from mien.explain.regions import LANDMARKS, MEAN_GEOMETRY, build_region_map, measure_regions
 from mien.models import Classifier, ModelCard
-from mien.models.decision import emotions_of
+from mien.models.decision import build_emotions
 from mien.results import Point
 
 Pixels = NDArray[np.uint8]
@@ -24,7 +24,7 @@ Pixels = NDArray[np.uint8]
 _NO_CAM = "This network does not end in global average pooling: occlusion stands in for its class map."
 
 
-class Inside:
+class Explainer:
     """A model's anatomy and its open taps. It keeps no picture, and threads may share it."""
 
     def __init__(self, classifier: Classifier) -> None:
@@ -36,15 +36,15 @@ class Inside:
         return self._classifier.card
 
     @cached_property
-    def anatomy(self) -> Anatomy | None:
+    def anatomy(self) -> NetworkStructure | None:
         """None for a classifier that does not hand out its graph: it answers, and cannot be opened."""
-        return None if self._model is None else Anatomy(self._model, self.card.side, self.card.channels)
+        return None if self._model is None else NetworkStructure(self._model, self.card.side, self.card.channels)
 
     @cached_property
-    def _taps(self) -> Taps | None:
+    def _taps(self) -> TensorReader | None:
         if self._model is None or self.anatomy is None:
             return None
-        return Taps(self._model, self.anatomy.blueprint, getattr(self._classifier, "threads", None))
+        return TensorReader(self._model, self.anatomy.blueprint, getattr(self._classifier, "threads", None))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -71,22 +71,24 @@ class Inside:
 
     def ask(self, faces: Pixels) -> NDArray[np.float32]:
         """Shares ``(N, labels)`` for faces ``(N, side, side, channels)``."""
-        return self._classifier.run(faces).shares
+        return self._classifier.run(faces).scores
 
-    def look(self, face: Pixels, layers: str | Sequence[str] = "auto") -> Look:
+    def look(self, face: Pixels, layers: str | Sequence[str] = "auto") -> Activations:
         """Everything of a quick look in one run of the network; ``face`` is ``(side, side, channels)``."""
         parts = self._choose(layers)
         heads = ("shares", "votes") if self.card.vote_labels else ("shares",)
         sight = self._sight(face, [*(part.tensor for part in parts), *heads, *self._ends(logits=False)])
         if sight is None:
             shares, votes = self._classifier.run(face[None])
-            return Look(_flat(face), emotions_of(self.card, shares[0], None if votes is None else votes[0]), ())
+            return Activations(
+                _flat(face), build_emotions(self.card, shares[0], None if votes is None else votes[0]), ()
+            )
         shares, votes = sight.tensors["shares"], sight.tensors.get("votes")
-        emotions = emotions_of(self.card, shares[0], None if votes is None else votes[0])
-        question = question_of(self.card.labels, emotions.top, None, 0)
+        emotions = build_emotions(self.card, shares[0], None if votes is None else votes[0])
+        question = resolve_target(self.card.labels, emotions.top, None, 0)
         shown = self._class_map(sight, question) if self.has_class_maps else None
-        where = None if shown is None else regions_of(shown, region_map(self.card.side), MEAN)
-        return Look(_flat(face), emotions, sight.layers(parts), shown, where)
+        where = None if shown is None else measure_regions(shown, build_region_map(self.card.side), MEAN_GEOMETRY)
+        return Activations(_flat(face), emotions, sight.layers(parts), shown, where)
 
     def explain(
         self,
@@ -104,23 +106,23 @@ class Inside:
 
         ``landmarks`` are its five points in pixels of the crop; ``facts`` are what the caller knows of its picture.
         """
-        named, parts = methods_of(methods, self.default), self._choose(layers)
+        named, parts = parse_methods(methods, self.default), self._choose(layers)
         shares, votes = self._classifier.run(pixels[None])
-        emotions = emotions_of(self.card, shares[0], None if votes is None else votes[0])
-        question = question_of(self.card.labels, target or emotions.top, versus, seed)
+        emotions = build_emotions(self.card, shares[0], None if votes is None else votes[0])
+        question = resolve_target(self.card.labels, target or emotions.top, versus, seed)
         sight = self._sight(pixels, [*(part.tensor for part in parts), *self._ends()])
         possible = self._possible(named)
         maps = tuple(self._saliency(pixels, each, question, sight) for each in possible)
-        where, basis = region_map(self.card.side, landmarks), MEAN if landmarks is None else LANDMARKS
+        where, basis = build_region_map(self.card.side, landmarks), MEAN_GEOMETRY if landmarks is None else LANDMARKS
         return Explanation(
             crop=_flat(pixels),
             emotions=emotions,
             target=self.card.labels[question.target],
             versus=versus,
             maps=maps,
-            regions=tuple(regions_of(each, where, basis) for each in maps),
+            regions=tuple(measure_regions(each, where, basis) for each in maps),
             region_map=where,
-            flip=smallest_flip(self.ask, pixels, self.card.labels) if "occlusion" in possible else None,
+            flip=find_counterfactual(self.ask, pixels, self.card.labels) if "occlusion" in possible else None,
             flip_sought="occlusion" in possible,
             temperature=self.card.temperature,
             votes_temperature=self.card.votes_temperature,
@@ -134,15 +136,15 @@ class Inside:
         self, methods: str | Sequence[str], layers: str | Sequence[str], target: str | None, versus: str | None
     ) -> None:
         """Refuse what :meth:`explain` would refuse, before there is a face."""
-        methods_of(methods)
+        parse_methods(methods)
         self._choose(layers)
         for word in filter(None, (target, versus)):
-            question_of(self.card.labels, word, versus if word == target else None, 0)
+            resolve_target(self.card.labels, word, versus if word == target else None, 0)
 
     def saliency(self, face: Pixels, method: str, target: str, versus: str | None = None, seed: int = 0) -> Saliency:
         """One map of one face ``(side, side, channels)``, and nothing else."""
-        (possible,) = self._possible(methods_of([method]))
-        question = question_of(self.card.labels, target, versus, seed)
+        (possible,) = self._possible(parse_methods([method]))
+        question = resolve_target(self.card.labels, target, versus, seed)
         sight = self._sight(face, self._ends(logits=False)) if possible == "cam" else None
         return self._saliency(face, possible, question, sight)
 
@@ -153,9 +155,9 @@ class Inside:
         if self._taps is None or not len(faces):
             return dict.fromkeys(channels, ())
         (part,) = self._choose([layer])
-        return most_exciting(self._taps, faces, part, channels, count)
+        return find_top_activating(self._taps, faces, part, channels, count)
 
-    def _choose(self, layers: str | Sequence[str]) -> tuple[Part, ...]:
+    def _choose(self, layers: str | Sequence[str]) -> tuple[GraphLayer, ...]:
         return () if self.anatomy is None else self.anatomy.choose(layers)
 
     def _ends(self, logits: bool = True) -> list[str]:
@@ -166,13 +168,15 @@ class Inside:
         maps = [] if self.anatomy.pooled is None else [self.anatomy.pooled.maps]
         return [*maps, *(head.logits for head in heads if logits)]
 
-    def _sight(self, face: Pixels, tensors: Iterable[str]) -> Sight | None:
+    def _sight(self, face: Pixels, tensors: Iterable[str]) -> FaceTensors | None:
         if self.anatomy is None or self._taps is None:
             return None
         wanted = list(tensors)
-        return Sight(self.anatomy, self._taps.run(face[None], wanted) if wanted else {})
+        return FaceTensors(self.anatomy, self._taps.run(face[None], wanted) if wanted else {})
 
-    def _seen(self, sight: Sight | None, parts: Sequence[Part], question: Question) -> dict[str, Any]:
+    def _seen(
+        self, sight: FaceTensors | None, parts: Sequence[GraphLayer], question: ExplanationTarget
+    ) -> dict[str, Any]:
         """What only an open model can tell."""
         if sight is None:
             return {"logits": (), "layers": ()}
@@ -204,17 +208,19 @@ class Inside:
         stands_in = {} if self.has_class_maps else {"cam": "occlusion"}
         return tuple(dict.fromkeys(stands_in.get(method, method) for method in methods))
 
-    def _saliency(self, pixels: Pixels, method: str, question: Question, sight: Sight | None) -> Saliency:
+    def _saliency(
+        self, pixels: Pixels, method: str, question: ExplanationTarget, sight: FaceTensors | None
+    ) -> Saliency:
         if method == "cam":
             assert sight is not None, "class maps are for models that can be opened"
             return self._class_map(sight, question)
         if method == "occlusion":
             how = {"patch": perturbation.PATCH, "step": perturbation.STEP}
-            return self._named(perturbation.occlusion(self.ask, pixels, question), method, question, how)
-        how = {"masks": perturbation.MASKS, "cells": perturbation.CELLS, "kept": perturbation.KEPT}
-        return self._named(perturbation.rise(self.ask, pixels, question), method, question, how, question.seed)
+            return self._named(perturbation.compute_occlusion(self.ask, pixels, question), method, question, how)
+        how = {"masks": perturbation.MASKS, "cells": perturbation.CELLS, "kept": perturbation.VISIBLE_PART}
+        return self._named(perturbation.compute_rise(self.ask, pixels, question), method, question, how, question.seed)
 
-    def _class_map(self, sight: Sight, question: Question) -> Saliency:
+    def _class_map(self, sight: FaceTensors, question: ExplanationTarget) -> Saliency:
         pooled = sight.pooled
         assert pooled is not None, "asked for only where there are class maps"
         layer = next((part.name for part in sight.anatomy.parts if part.tensor == pooled.maps), pooled.maps)
@@ -222,7 +228,7 @@ class Inside:
         return self._named(laid, "cam", question, {"layer": layer})
 
     def _named(
-        self, laid: Map, method: str, question: Question, how: dict[str, Any], seed: int | None = None
+        self, laid: Map, method: str, question: ExplanationTarget, how: dict[str, Any], seed: int | None = None
     ) -> Saliency:
         rival = None if question.versus is None else self.card.labels[question.versus]
         return Saliency(laid, self.card.labels[question.target], method, rival, how, seed)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import MienError, nearest
-from mien.results import Emotions, Face, Quality, Share
+from mien.results import Emotions, Face, Quality, Score
 
 #: What can be asked for on any install; the first is what is shown when neither the caller nor the card says otherwise.
 METHODS = ("cam", "occlusion", "rise")
@@ -19,10 +19,10 @@ METHODS = ("cam", "occlusion", "rise")
 AUTO = "auto"
 
 #: Those that need gradients, and so Keras; they live in the laboratory.
-GRADIENTS = ("grad-cam", "layer-cam", "integrated-gradients", "smoothgrad")
+GRADIENT_METHODS = ("grad-cam", "layer-cam", "integrated-gradients", "smoothgrad")
 
 
-class Question(NamedTuple):
+class ExplanationTarget(NamedTuple):
     """Evidence for the label at ``target``, against the one at ``versus`` (None: against all the others)."""
 
     target: int
@@ -30,17 +30,17 @@ class Question(NamedTuple):
     seed: int = 0
 
 
-def question_of(labels: Sequence[str], target: str, versus: str | None, seed: int) -> Question:
+def resolve_target(labels: Sequence[str], target: str, versus: str | None, seed: int) -> ExplanationTarget:
     """The question in a model's own labels; words it does not know are refused."""
     goal = _place(target, labels)
     rival = None if versus is None else _place(versus, labels)
     if rival == goal:
         happened = f"'{versus}' was to be held against itself"
         raise MienError(happened, "Expected two different expressions", "Name another one to hold it against")
-    return Question(goal, rival, seed)
+    return ExplanationTarget(goal, rival, seed)
 
 
-def methods_of(methods: str | Sequence[str], default: str = METHODS[0]) -> tuple[str, ...]:
+def parse_methods(methods: str | Sequence[str], default: str = METHODS[0]) -> tuple[str, ...]:
     """The methods by name, each once; in one string they stand with commas between. ``auto`` is the default."""
     given = [each.strip() for each in methods.split(",")] if isinstance(methods, str) else list(methods)
     named = [default if name == AUTO else name for name in given]
@@ -59,7 +59,7 @@ def _place(word: str, labels: Sequence[str]) -> int:
 
 def _refuse_unknown(name: str) -> None:
     known = f"There are {', '.join(METHODS)}"
-    if name in GRADIENTS:
+    if name in GRADIENT_METHODS:
         happened = f"The method '{name}' needs gradients, which an ONNX file does not give"
         raise MienError(happened, known, "For Keras files mien.training.gradient_maps has it")
     if name not in METHODS:
@@ -73,7 +73,7 @@ def _refuse_unknown(name: str) -> None:
 Map: TypeAlias = NDArray[np.float32]
 
 
-class Reach(NamedTuple):
+class ReceptiveField(NamedTuple):
     """What one place of a layer sees, in pixels of the crop.
 
     ``size`` is the side of the square it sees, ``stride`` the step from one place to the next. ``offset`` and
@@ -88,7 +88,7 @@ class Reach(NamedTuple):
     across: float
 
 
-class Cost(NamedTuple):
+class LayerCost(NamedTuple):
     """Where parameters and work are: one convolution or dense layer, for one face."""
 
     layer: str
@@ -113,7 +113,7 @@ class Contribution(NamedTuple):
     amount: float
 
 
-class Flip(NamedTuple):
+class Counterfactual(NamedTuple):
     """The smallest covered rectangle that changes the answer, in pixels of the crop.
 
     ``becomes`` is the label that leads then, and ``share`` what it leads with; ``area`` is the covered part of the
@@ -129,7 +129,7 @@ class Flip(NamedTuple):
     share: float
 
 
-class Placing(NamedTuple):
+class Placement(NamedTuple):
     """Where the crop lies in the picture: a square, turned about its middle by ``lean`` degrees (clockwise)."""
 
     left: float
@@ -189,7 +189,7 @@ class Layer:
     activations: Map
     dead: int
     order: tuple[int, ...]
-    reach: Reach | None
+    reach: ReceptiveField | None
     tensor: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -215,19 +215,19 @@ class Regions:
 
     method: str
     basis: str
-    shares: tuple[Share, ...]
+    shares: tuple[Score, ...]
 
     @property
-    def top(self) -> Share | None:
+    def top(self) -> Score | None:
         """The region with most of the evidence; None where there is none."""
-        return max(self.shares, key=lambda share: share.share, default=None)
+        return max(self.shares, key=lambda share: share.score, default=None)
 
     def to_dict(self) -> dict[str, Any]:
         return {"method": self.method, "basis": self.basis, "shares": dict(self.shares)}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Look:
+class Activations:
     """The quick look: what a window shows beside a moving picture. ``map`` is None where no quick one exists."""
 
     crop: NDArray[np.uint8]
@@ -255,19 +255,19 @@ class Explanation:
     emotions: Emotions
     target: str
     versus: str | None
-    logits: tuple[Share, ...]
+    logits: tuple[Score, ...]
     temperature: float
     layers: tuple[Layer, ...]
     maps: tuple[Saliency, ...]
     regions: tuple[Regions, ...]
     region_map: NDArray[np.uint8]
-    votes_logits: tuple[Share, ...] = ()
+    votes_logits: tuple[Score, ...] = ()
     votes_temperature: float = 1.0
     contributions: tuple[Contribution, ...] = ()
     bias: float = 0.0
     kernels: Kernels | None = None
-    costs: tuple[Cost, ...] = ()
-    flip: Flip | None = None
+    costs: tuple[LayerCost, ...] = ()
+    flip: Counterfactual | None = None
     flip_sought: bool = False
     notes: tuple[str, ...] = ()
     model: str = ""
@@ -277,15 +277,15 @@ class Explanation:
     face: Face | None = None
     number: int | None = None
     quality: Quality | None = None
-    placing: Placing | None = None
+    placing: Placement | None = None
 
     @property
-    def untempered(self) -> tuple[Share, ...]:
+    def untempered(self) -> tuple[Score, ...]:
         """The shares as they would be without the temperature; empty without logits."""
         values = np.array([share for _, share in self.logits], np.float64)
         parts = np.exp(values - values.max(initial=0.0))
         named = zip(self.logits, parts / parts.sum() if len(parts) else parts, strict=True)
-        return tuple(Share(logit.label, round(float(part), 7)) for logit, part in named)
+        return tuple(Score(logit.label, round(float(part), 7)) for logit, part in named)
 
     def layer(self, name: str) -> Layer:
         """The layer of that name; KeyError when it was not asked for."""
@@ -306,7 +306,7 @@ class Explanation:
             "quality": None if self.quality is None else self.quality.to_dict(),
             "placing": None if self.placing is None else self.placing._asdict(),
             "emotion": emotions.top,
-            "scores": dict(emotions.shares),
+            "scores": dict(emotions.scores),
             "uncertain": emotions.uncertain,
             "votes": None if emotions.votes is None else dict(emotions.votes),
             "mixture": dict(emotions.mixture),

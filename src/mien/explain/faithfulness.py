@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.explain.perturbation import Ask, blurred
+from mien.explain.perturbation import ScoreFunction, blur_face
 
 #: The face is taken away in squares, so many to a side: single pixels would be noise, which a network has views on.
 BLOCKS = 12
@@ -20,7 +20,7 @@ STEPS = 18
 Floats = NDArray[np.float64]
 
 
-class Curves(NamedTuple):
+class FaithfulnessCurves(NamedTuple):
     """Mean shares of the target, ``(points,)`` each, with 0 to all of the face taken away, or brought back."""
 
     deletion: Floats
@@ -29,25 +29,27 @@ class Curves(NamedTuple):
     @property
     def areas(self) -> tuple[float, float]:
         """Under deletion (small is good) and insertion (large is good), 0 to 1."""
-        return area(self.deletion), area(self.insertion)
+        return area_under_curve(self.deletion), area_under_curve(self.insertion)
 
 
-def curves(ask: Ask, face: NDArray[np.uint8], saliency: NDArray[np.floating], target: int, seed: int = 0) -> Curves:
+def compute_curves(
+    ask: ScoreFunction, face: NDArray[np.uint8], saliency: NDArray[np.floating], target: int, seed: int = 0
+) -> FaithfulnessCurves:
     """Both curves of one map ``(side, side)`` on one face ``(side, side, channels)``."""
     gone = _stages(saliency, seed)
-    soft = blurred(face)
+    soft = blur_face(face)
     without = np.where(gone[..., None], soft, face)
     only = np.where(gone[..., None], face, soft)
     shares = ask(np.concatenate([without, only]))[:, target].astype(np.float64)
-    return Curves(shares[: len(gone)], shares[len(gone) :])
+    return FaithfulnessCurves(shares[: len(gone)], shares[len(gone) :])
 
 
-def area(curve: Floats) -> float:
+def area_under_curve(curve: Floats) -> float:
     """The mean height of a curve of evenly spaced points."""
     return float((curve[:-1] + curve[1:]).mean() / 2)
 
 
-def edges(face: NDArray[np.uint8]) -> NDArray[np.float32]:
+def edge_baseline(face: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The strength of edges: a map that knows the face and nothing of the network."""
     import cv2
 
@@ -56,20 +58,20 @@ def edges(face: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(np.hypot(across, down), (0, 0), 1.0), np.float32)
 
 
-def centre(side: int) -> NDArray[np.float32]:
+def centre_baseline(side: int) -> NDArray[np.float32]:
     """A hill in the middle of the crop: a map that knows where faces are."""
     line = (np.arange(side) - (side - 1) / 2) / side
     return np.asarray(np.exp(-(line[:, None] ** 2 + line[None] ** 2) / (2 * 0.2**2)), np.float32)
 
 
-def random(side: int, seed: int) -> NDArray[np.float32]:
+def random_baseline(side: int, seed: int) -> NDArray[np.float32]:
     """Chance, one value for each square."""
     coarse = np.random.default_rng(seed).random((BLOCKS, BLOCKS)).astype(np.float32)
     places = np.arange(side) * BLOCKS // side
     return coarse[places][:, places]
 
 
-def rank_agreement(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+def rank_correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     """Spearman's correlation of two maps over the squares: 1 the same order, 0 none in common."""
     ranks = [_ranks(_blocks(each)) for each in (one, other)]
     centred = [each - each.mean() for each in ranks]
@@ -108,9 +110,7 @@ def _ranks(values: Floats) -> Floats:
     return ((ends - counts) + (ends - 1))[inverse] / 2.0
 
 
-def mean_with_interval(
-    values: Sequence[float] | Floats, seed: int = 0, rounds: int = 1000
-) -> tuple[float, float, float]:
+def bootstrap_mean(values: Sequence[float] | Floats, seed: int = 0, rounds: int = 1000) -> tuple[float, float, float]:
     """The mean and its 95 % interval, by drawing faces with replacement."""
     told = np.asarray(values, np.float64)
     drawn = np.random.default_rng(0).integers(0, len(told), (rounds, len(told)))

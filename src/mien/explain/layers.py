@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 from mien.errors import ModelError, nearest
-from mien.explain.class_map import Head, Pooled, find_head
-from mien.explain.explanation import Cost, Kernels, Reach
-from mien.explain.onnx_graph import Blueprint, Node
-from mien.explain.receptive_field import Spread, sets_beside, spreads, takes_apart
+from mien.explain.class_map import PooledHead, SoftmaxHead, find_head
+from mien.explain.explanation import Kernels, LayerCost, ReceptiveField
+from mien.explain.onnx_graph import OnnxGraph, OnnxNode
+from mien.explain.receptive_field import SpatialLayout, is_batch_concat, is_batch_split, trace_layouts
 from mien.models.onnx_file import ModelSource
 
 #: What exporters call operations; a layer is called after what stands before it.
@@ -23,7 +23,7 @@ _OPERATIONS = {"convolution", "biasadd", "matmul", "maxpool2d", "maxpool", "avgp
 _MADE_UP = re.compile(r"(?:onnx::)?(?:Conv|Gemm|MatMul|Add|Relu|MaxPool|AveragePool|Mul|Softmax|Clip|Identity)?_*\d*$")
 
 
-class Named(NamedTuple):
+class LayerTensor(NamedTuple):
     """A layer to be named: its kind, its tensor's name, and whether it pools over all places."""
 
     kind: str
@@ -31,7 +31,7 @@ class Named(NamedTuple):
     overall: bool = False
 
 
-def readable(layers: Sequence[Named]) -> list[str]:
+def build_layer_names(layers: Sequence[LayerTensor]) -> list[str]:
     """A name for each layer: ``stem``, ``stage1.block2.conv1``, ``conv3``."""
     paths = [_bare(path) for path in _without_common([_steps(layer.tensor) for layer in layers])]
     names = [_shortened(place, layers, paths) for place in range(len(layers))]
@@ -62,7 +62,7 @@ def _bare(path: tuple[str, ...]) -> tuple[str, ...]:
     return path
 
 
-def _shortened(place: int, layers: Sequence[Named], paths: Sequence[tuple[str, ...]]) -> str:
+def _shortened(place: int, layers: Sequence[LayerTensor], paths: Sequence[tuple[str, ...]]) -> str:
     """A group's last activation, and a pooling over all, stand for the group: ``stage1.block1``, not ``...relu``."""
     path = paths[place]
     group = path[:-1]
@@ -102,7 +102,7 @@ _GATES = ("Sigmoid", "HardSigmoid", "Tanh")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class GraphLayer:
     """A layer of the graph: its name, its kind, the tensor it makes and the node behind it.
 
     ``spread`` says how its places lie on the crop; None behind the global pooling.
@@ -111,36 +111,36 @@ class Part:
     name: str
     kind: str
     tensor: str
-    node: Node
-    spread: Spread | None
+    node: OnnxNode
+    spread: SpatialLayout | None
 
     @property
-    def reach(self) -> Reach | None:
+    def reach(self) -> ReceptiveField | None:
         return None if self.spread is None else self.spread.reach
 
 
-class Anatomy:
+class NetworkStructure:
     """What can be told of a model from its file alone."""
 
     def __init__(self, model: ModelSource, side: int, channels: int) -> None:
-        self.blueprint = Blueprint(model)
-        self._spreads = spreads(self.blueprint, side, channels)
+        self.blueprint = OnnxGraph(model)
+        self._spreads = trace_layouts(self.blueprint, side, channels)
         named = list(self._named())
         self.parts = tuple(named)
         self.by_name = {part.name: part for part in self.parts}
 
     @cached_property
-    def head(self) -> Head | None:
+    def head(self) -> SoftmaxHead | None:
         """How the shares are made of the last layer; None where the graph ends in another way."""
         return find_head(self.blueprint, "shares")
 
     @cached_property
-    def votes(self) -> Head | None:
+    def votes(self) -> SoftmaxHead | None:
         """The same of the second head."""
         return find_head(self.blueprint, "votes")
 
     @property
-    def pooled(self) -> Pooled | None:
+    def pooled(self) -> PooledHead | None:
         """The end of a network that has exact class maps: global average pooling of places we know, one dense layer."""
         found = None if self.head is None else self.head.pooled
         return found if found is not None and self.spread(found.maps) is not None else None
@@ -153,7 +153,7 @@ class Anatomy:
         return None if first is None or weights is None else Kernels(first.name, weights.astype("float32"))
 
     @cached_property
-    def costs(self) -> tuple[Cost, ...]:
+    def costs(self) -> tuple[LayerCost, ...]:
         """Parameters and multiply-adds of every layer that has any."""
         return tuple(cost for part in self.parts if (cost := self._cost(part)).parameters)
 
@@ -163,15 +163,15 @@ class Anatomy:
         known: dict[str, int] = {}
         for node in self.blueprint.nodes:
             before = [known.get(name, 1) for name in node.inputs if name in self.blueprint.varying] or [1]
-            looks = sum(before) if sets_beside(node) else max(before)
-            looks = max(looks // len(node.outputs), 1) if takes_apart(node) else looks
+            looks = sum(before) if is_batch_concat(node) else max(before)
+            looks = max(looks // len(node.outputs), 1) if is_batch_split(node) else looks
             known.update(dict.fromkeys(node.outputs, looks))
         return known
 
-    def spread(self, tensor: str) -> Spread | None:
+    def spread(self, tensor: str) -> SpatialLayout | None:
         return self._spreads.get(tensor)
 
-    def choose(self, layers: str | Sequence[str]) -> tuple[Part, ...]:
+    def choose(self, layers: str | Sequence[str]) -> tuple[GraphLayer, ...]:
         """The layers of ``auto``, of ``all``, or of these names, in the order of the network."""
         if layers == "all":
             return self.parts
@@ -197,10 +197,10 @@ class Anatomy:
         views = [part for part in self.parts if part.kind == "views"]
         return frozenset(part.name for part in [*chosen, *steps.values(), *first, *views])
 
-    def _hidden(self) -> list[Part]:
+    def _hidden(self) -> list[GraphLayer]:
         """The end of every dense layer between the maps and the heads: its activation, where it has one."""
         last = max((place for place, part in enumerate(self.parts) if part.spread is not None), default=-1)
-        found: list[Part] = []
+        found: list[GraphLayer] = []
         for part in self.parts[last + 1 :]:
             if part.kind == "dense":
                 found.append(part)
@@ -216,30 +216,30 @@ class Anatomy:
             hint = nearest(name, self.by_name) or "layers='all' shows every one"
             raise ModelError(f"The model has no layer '{name}'", f"It has {known}", hint)
 
-    def _cost(self, part: Part) -> Cost:
+    def _cost(self, part: GraphLayer) -> LayerCost:
         if part.kind not in ("conv", "dense", "norm"):
-            return Cost(part.name, part.kind, 0, 0)
+            return LayerCost(part.name, part.kind, 0, 0)
         apart = [] if part.tensor in part.node.outputs else self.blueprint.makers[part.tensor].inputs
         found = [self.blueprint.constant(name) for name in (*part.node.inputs[1:], *apart) if name]
         sizes = [each.size for each in found if each is not None]
         places = part.spread.length**2 if part.kind == "conv" and part.spread is not None else 1
         looks = self._looks.get(part.tensor, 1)
         work = 0 if part.kind == "norm" or not sizes else sizes[0] * places * looks
-        return Cost(part.name, part.kind, sum(sizes), work)
+        return LayerCost(part.name, part.kind, sum(sizes), work)
 
-    def _named(self) -> Iterator[Part]:
+    def _named(self) -> Iterator[GraphLayer]:
         found = list(_layers(self.blueprint))
-        names = readable([Named(kind, tensor, node.op in _GLOBAL) for kind, tensor, node in found])
+        names = build_layer_names([LayerTensor(kind, tensor, node.op in _GLOBAL) for kind, tensor, node in found])
         for name, (kind, tensor, node) in zip(names, found, strict=True):
-            yield Part(name, kind, tensor, node, self._spreads.get(tensor))
+            yield GraphLayer(name, kind, tensor, node, self._spreads.get(tensor))
 
 
-def _is_main(part: Part) -> bool:
+def _is_main(part: GraphLayer) -> bool:
     """Poolings of one pixel only fit a shortcut to the path beside it, and so do those that are named so."""
     return max(part.node.attributes.get("kernel_shape", [2])) > 1 and "short" not in part.name.split(".")
 
 
-def _layers(blueprint: Blueprint) -> Iterator[tuple[str, str, Node]]:
+def _layers(blueprint: OnnxGraph) -> Iterator[tuple[str, str, OnnxNode]]:
     """Kind, tensor and node of everything that people would call a layer."""
     for node in blueprint.nodes:
         if node.op == "Mul" and _gated(blueprint, node):
@@ -250,33 +250,33 @@ def _layers(blueprint: Blueprint) -> Iterator[tuple[str, str, Node]]:
             yield KINDS[node.op], _with_bias(blueprint, node), node
 
 
-def _depends(blueprint: Blueprint, node: Node) -> bool:
+def _depends(blueprint: OnnxGraph, node: OnnxNode) -> bool:
     """Is it more than a constant, and more than adding one?"""
     varying = [name for name in node.inputs if name in blueprint.varying]
     if KINDS[node.op] == "sum":
-        return len(varying) > 1 and not sets_beside(node)
+        return len(varying) > 1 and not is_batch_concat(node)
     return bool(varying)
 
 
-def _of_views(blueprint: Blueprint, node: Node) -> bool:
+def _of_views(blueprint: OnnxGraph, node: OnnxNode) -> bool:
     """Is it the mean of a batch's parts, turned back where they are mirror images?"""
     makers = [blueprint.makers.get(name) for name in node.inputs]
     behind = [blueprint.makers.get(each.inputs[0]) if each and each.op == "Slice" else each for each in makers]
-    return len({each for each in behind if each is not None and takes_apart(each)}) == 1 and None not in behind
+    return len({each for each in behind if each is not None and is_batch_split(each)}) == 1 and None not in behind
 
 
-def _gated(blueprint: Blueprint, node: Node) -> bool:
+def _gated(blueprint: OnnxGraph, node: OnnxNode) -> bool:
     """``x * sigmoid(x)``: one activation, written as two nodes."""
     makers = [blueprint.makers.get(name) for name in node.inputs]
     return any(m is not None and m.op in _GATES and m.inputs[0] in node.inputs for m in makers)
 
 
-def _only_gate(blueprint: Blueprint, node: Node) -> bool:
+def _only_gate(blueprint: OnnxGraph, node: OnnxNode) -> bool:
     taking = blueprint.takers.get(node.outputs[0], [])
     return node.op in _GATES and bool(taking) and all(t.op == "Mul" and _gated(blueprint, t) for t in taking)
 
 
-def _with_bias(blueprint: Blueprint, node: Node) -> str:
+def _with_bias(blueprint: OnnxGraph, node: OnnxNode) -> str:
     """The tensor of a layer whose bias is added by a node of its own."""
     taking = blueprint.takers.get(node.outputs[0], [])
     if node.op in ("MatMul", "Conv") and len(taking) == 1 and taking[0].op == "Add":

@@ -38,7 +38,7 @@ _KINDS: Mapping[int, Any] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Node:
+class OnnxNode:
     """One operation: ``Conv`` or ``Relu``, the tensors it takes and makes, and how it is set."""
 
     op: str
@@ -48,7 +48,7 @@ class Node:
     attributes: Mapping[str, Any]
 
 
-class Blueprint:
+class OnnxGraph:
     """A graph's nodes in order, and its constants by name, read when they are asked for."""
 
     def __init__(self, model: ModelSource) -> None:
@@ -62,14 +62,14 @@ class Blueprint:
             raise damaged(name_of(model), str(error)) from error
 
     @cached_property
-    def makers(self) -> dict[str, Node]:
+    def makers(self) -> dict[str, OnnxNode]:
         """The node behind each tensor."""
         return {name: node for node in self.nodes for name in node.outputs if name}
 
     @cached_property
-    def takers(self) -> dict[str, list[Node]]:
+    def takers(self) -> dict[str, list[OnnxNode]]:
         """The nodes that take each tensor."""
-        taken: dict[str, list[Node]] = {}
+        taken: dict[str, list[OnnxNode]] = {}
         for node in self.nodes:
             for name in node.inputs:
                 taken.setdefault(name, []).append(node)
@@ -100,10 +100,10 @@ class Blueprint:
         return _computed(node, known) if found and len(known) == len(found) else None
 
 
-def _computed(node: Node, found: list[Array]) -> Array | None:
+def _computed(node: OnnxNode, found: list[Array]) -> Array | None:
     match node.op:
         case "DequantizeLinear":
-            return dequantized(found[0], found[1], found[2] if len(found) > 2 else None, node.attributes.get("axis", 1))
+            return dequantize(found[0], found[1], found[2] if len(found) > 2 else None, node.attributes.get("axis", 1))
         case "Identity" | "Cast":
             return found[0]
         case "Transpose":
@@ -111,7 +111,7 @@ def _computed(node: Node, found: list[Array]) -> Array | None:
     return None
 
 
-def dequantized(values: Array, scale: Array, zero: Array | None, axis: int = 1) -> NDArray[np.float32]:
+def dequantize(values: Array, scale: Array, zero: Array | None, axis: int = 1) -> NDArray[np.float32]:
     """What ``DequantizeLinear`` makes: float32, with one scale, or one for each place along ``axis``."""
     shape = [1] * values.ndim
     if scale.size > 1:
@@ -121,10 +121,10 @@ def dequantized(values: Array, scale: Array, zero: Array | None, axis: int = 1) 
     return np.asarray((values.astype(np.int32) - origin) * scales, np.float32)
 
 
-def _node(message: memoryview) -> Node:
+def _node(message: memoryview) -> OnnxNode:
     attributes = dict(_attribute(each) for each in protobuf.messages(message, _ATTRIBUTE))
     inputs, outputs = (tuple(map(protobuf.text, protobuf.messages(message, number))) for number in (_IN, _OUT))
-    return Node(_word(message, _OP), _word(message, _NAME), inputs, outputs, attributes)
+    return OnnxNode(_word(message, _OP), _word(message, _NAME), inputs, outputs, attributes)
 
 
 def _attribute(message: memoryview) -> tuple[str, Any]:

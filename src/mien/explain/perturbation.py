@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.explain.activations import frozen
-from mien.explain.explanation import Flip, Map, Question
+from mien.explain.activations import freeze_map
+from mien.explain.explanation import Counterfactual, ExplanationTarget, Map
 
 #: Shares ``(N, labels)`` for raw faces ``(N, side, side, channels)``; any number of them.
-Ask = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+ScoreFunction = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 #: Faces asked about at once: as many as keep the memory flat, 128 small ones and a few large ones.
 _PIXELS, _MOST, _LEAST = 300_000, 128, 8
@@ -23,10 +23,10 @@ _PIXELS, _MOST, _LEAST = 300_000, 128, 8
 PATCH, STEP = 0.21, 0.1
 
 #: Random masks: how many, how many cells to a side, and the part of the cells that is kept.
-MASKS, CELLS, KEPT = 500, 7, 0.5
+MASKS, CELLS, VISIBLE_PART = 500, 7, 0.5
 
 
-def blurred(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def blur_face(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The face without its features, ``(side, side, channels)``: what a covered place shows.
 
     A black or gray cover would be an edge and a shape of its own, which the network has an opinion about.
@@ -35,16 +35,16 @@ def blurred(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(soft, np.uint8).reshape(face.shape)
 
 
-def occlusion(ask: Ask, face: NDArray[np.uint8], question: Question) -> Map:
+def compute_occlusion(ask: ScoreFunction, face: NDArray[np.uint8], question: ExplanationTarget) -> Map:
     """What the target loses when a square of the face is covered, as the mean over the squares that cover a pixel."""
     masks = _squares(face.shape[0])
     lost = _score(ask(face[None]), question)[0] - _scores(ask, face, masks, question)
     sums = _sums(lost, masks)
     found = sums.weighted / sums.plain
-    return frozen(found if question.versus is not None else np.maximum(found, 0))
+    return freeze_map(found if question.versus is not None else np.maximum(found, 0))
 
 
-def rise(ask: Ask, face: NDArray[np.uint8], question: Question, masks: int = MASKS) -> Map:
+def compute_rise(ask: ScoreFunction, face: NDArray[np.uint8], question: ExplanationTarget, masks: int = MASKS) -> Map:
     """How much better the target fares with a pixel than without it, over seeded random masks."""
     covers = _random(face.shape[0], masks, question.seed)
     scores = _scores(ask, face, covers, question)
@@ -52,7 +52,7 @@ def rise(ask: Ask, face: NDArray[np.uint8], question: Question, masks: int = MAS
     sums = _sums(scores.mean() - scores, covers)
     spread = np.sqrt(np.maximum(sums.squared / masks - (sums.plain / masks) ** 2, 0))
     found = sums.weighted / (masks * (spread + 1e-6))
-    return frozen(found if question.versus is not None else np.maximum(found, 0))
+    return freeze_map(found if question.versus is not None else np.maximum(found, 0))
 
 
 class _Sums(NamedTuple):
@@ -74,7 +74,9 @@ def _sums(weights: NDArray[np.float64], masks: NDArray[np.uint8]) -> _Sums:
     return _Sums(weighted, plain, squared)
 
 
-def _scores(ask: Ask, face: NDArray[np.uint8], masks: NDArray[np.uint8], question: Question) -> NDArray[np.float64]:
+def _scores(
+    ask: ScoreFunction, face: NDArray[np.uint8], masks: NDArray[np.uint8], question: ExplanationTarget
+) -> NDArray[np.float64]:
     """For each mask how the target fares under it."""
     return np.concatenate([_score(ask(_covered(face, masks[some])), question) for some in _batches(masks)])
 
@@ -84,14 +86,14 @@ def _batches(masks: NDArray[np.uint8]) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, len(masks), step))
 
 
-def _score(shares: NDArray[np.float32], question: Question) -> NDArray[np.float64]:
+def _score(shares: NDArray[np.float32], question: ExplanationTarget) -> NDArray[np.float64]:
     against = 0.0 if question.versus is None else shares[:, question.versus]
     return np.asarray(shares[:, question.target] - against, np.float64)
 
 
 def _covered(face: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The face once for each mask ``(N, side, side)``: where the mask is 255 it is covered, where 0 it is as it was."""
-    plain, soft = face.astype(np.float32), blurred(face).astype(np.float32)
+    plain, soft = face.astype(np.float32), blur_face(face).astype(np.float32)
     mixed = plain[None] + masks[..., None].astype(np.float32) / 255 * (soft - plain)[None]
     return np.asarray(np.rint(mixed), np.uint8)
 
@@ -112,7 +114,7 @@ def _random(side: int, count: int, seed: int) -> NDArray[np.uint8]:
     """Soft random masks ``(count, side, side)``, 255 where the face is covered: few cells, enlarged and shifted."""
     chance = np.random.default_rng(seed)
     cell = -(-side // CELLS)
-    coarse = np.where(chance.random((count, CELLS + 1, CELLS + 1)) < KEPT, 0, 255).astype(np.uint8)
+    coarse = np.where(chance.random((count, CELLS + 1, CELLS + 1)) < VISIBLE_PART, 0, 255).astype(np.uint8)
     shifts = chance.integers(0, cell, (count, 2))
     masks = np.empty((count, side, side), np.uint8)
     for mask, cells, (down, across) in zip(masks, coarse, shifts, strict=True):
@@ -125,7 +127,7 @@ def _random(side: int, count: int, seed: int) -> NDArray[np.uint8]:
 # Which change would alter the answer: the smallest covered part of the face that another expression leads without.
 
 #: The largest part of the crop that is tried: a face of which half is covered is another question.
-MOST = 0.5
+MAX_AREA = 0.5
 
 #: The shapes tried, as (width, height) to the same area: squares, and bars along brows and mouths.
 _SHAPES = ((1.0, 1.0), (1.7, 0.6), (0.6, 1.7))
@@ -136,12 +138,12 @@ _SMALLEST, _STEP = 1 / 8, 1 / 12
 _GROWTH = 1.6
 
 
-def smallest_flip(ask: Ask, face: NDArray[np.uint8], labels: Sequence[str]) -> Flip | None:
+def find_counterfactual(ask: ScoreFunction, face: NDArray[np.uint8], labels: Sequence[str]) -> Counterfactual | None:
     """The flip, area by area from the smallest on; None when nothing up to half of the face changes the answer.
 
     Of several that do at the same area it is the one in which the new leader is strongest.
     """
-    side, soft = face.shape[0], blurred(face)
+    side, soft = face.shape[0], blur_face(face)
     top = int(ask(face[None])[0].argmax())
     for boxes in _by_area(side):
         shares = ask(_covered_flip(face, soft, boxes))
@@ -150,14 +152,14 @@ def smallest_flip(ask: Ask, face: NDArray[np.uint8], labels: Sequence[str]) -> F
             best = int(flipped[shares[flipped].max(axis=1).argmax()])
             leader = int(shares[best].argmax())
             area = round(boxes[best][2] * boxes[best][3] / side**2, 4)
-            return Flip(*boxes[best], area, labels[leader], round(float(shares[best, leader]), 4))
+            return Counterfactual(*boxes[best], area, labels[leader], round(float(shares[best, leader]), 4))
     return None
 
 
 def _by_area(side: int) -> Iterator[list[tuple[int, int, int, int]]]:
     """Rectangles ``(x, y, width, height)`` inside the crop, by groups of about the same area."""
     area = (side * _SMALLEST) ** 2
-    while area <= MOST * side**2:
+    while area <= MAX_AREA * side**2:
         yield list(dict.fromkeys(_boxes(side, area**0.5)))
         area *= _GROWTH
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
-from mien.explain.explanation import Reach
-from mien.explain.onnx_graph import Blueprint, Node
+from mien.explain.explanation import ReceptiveField
+from mien.explain.onnx_graph import OnnxGraph, OnnxNode
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class SpatialLayout:
     """How a tensor's places lie on the crop, the same down as across but for where the first one lies.
 
     ``channels`` is the axis of the channels (1 or 3 of four), ``length`` how many places there are in a row. Where
@@ -28,38 +28,40 @@ class Spread:
     views: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
 
     @property
-    def reach(self) -> Reach:
-        return Reach(self.size, self.stride, self.offset, self.across)
+    def reach(self) -> ReceptiveField:
+        return ReceptiveField(self.size, self.stride, self.offset, self.across)
 
-    def moved(self, by: float, **changed: Any) -> Spread:
+    def moved(self, by: float, **changed: Any) -> SpatialLayout:
         """Its first place further down and right."""
         return replace(self, offset=self.offset + by, across=self.across + by, **changed)
 
 
-def spreads(blueprint: Blueprint, side: int, channels: int) -> Mapping[str, Spread]:
+def trace_layouts(blueprint: OnnxGraph, side: int, channels: int) -> Mapping[str, SpatialLayout]:
     """The spread of every tensor that has places, by name."""
     # What no node makes is the input.
-    known = {name: Spread(3, side) for name in blueprint.varying if name not in blueprint.makers}
+    known = {name: SpatialLayout(3, side) for name in blueprint.varying if name not in blueprint.makers}
     for node in blueprint.nodes:
         before = [known[name] for name in node.inputs if name in known]
-        if before and takes_apart(node):
+        if before and is_batch_split(node):
             known.update(zip(node.outputs, _apart(before[0], len(node.outputs)), strict=True))
         elif before and (after := _after(node, before, blueprint, (side, channels))):
             known.update(dict.fromkeys(filter(None, node.outputs), after))
     return known
 
 
-def sets_beside(node: Node) -> bool:
+def is_batch_concat(node: OnnxNode) -> bool:
     """Does it set pictures behind each other in the batch, as a network of several views does?"""
     return node.op == "Concat" and node.attributes.get("axis") == 0
 
 
-def takes_apart(node: Node) -> bool:
+def is_batch_split(node: OnnxNode) -> bool:
     """Does it take apart what was set behind each other?"""
     return node.op == "Split" and node.attributes.get("axis", 0) == 0
 
 
-def _after(node: Node, before: Sequence[Spread], blueprint: Blueprint, crop: tuple[int, int]) -> Spread | None:
+def _after(
+    node: OnnxNode, before: Sequence[SpatialLayout], blueprint: OnnxGraph, crop: tuple[int, int]
+) -> SpatialLayout | None:
     seen, (side, channels) = before[0], crop
     match node.op:
         case "Conv" | "MaxPool" | "AveragePool" | "LpPool":
@@ -79,12 +81,12 @@ def _after(node: Node, before: Sequence[Spread], blueprint: Blueprint, crop: tup
             return _padded(node, seen, blueprint)
         case "Resize" | "Upsample":
             return _resized(node, seen, blueprint)
-        case "Concat" if sets_beside(node):
+        case "Concat" if is_batch_concat(node):
             return _beside(before)
     return _joined(before)
 
 
-def _beside(before: Sequence[Spread]) -> Spread:
+def _beside(before: Sequence[SpatialLayout]) -> SpatialLayout:
     """Views set behind each other; what is told is where the first lies."""
     first = before[0]
     views = [
@@ -95,14 +97,14 @@ def _beside(before: Sequence[Spread]) -> Spread:
     return replace(first, views=tuple(views))
 
 
-def _apart(seen: Spread, count: int) -> list[Spread]:
+def _apart(seen: SpatialLayout, count: int) -> list[SpatialLayout]:
     """Each view alone again."""
     views = seen.views if len(seen.views) == count else ((0.0, 0.0),) * count
     alone = replace(seen, views=((0.0, 0.0),))
     return [replace(alone, offset=seen.offset + down, across=seen.across + right) for down, right in views]
 
 
-def _joined(before: Sequence[Spread]) -> Spread:
+def _joined(before: Sequence[SpatialLayout]) -> SpatialLayout:
     """Of several inputs the one that sees most: a gate without places beside it changes nothing.
 
     Where two see as much of different places, such as a face and its mirror image, what lies between them.
@@ -118,7 +120,7 @@ def _joined(before: Sequence[Spread]) -> Spread:
     )
 
 
-def _slid(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
+def _slid(node: OnnxNode, seen: SpatialLayout, blueprint: OnnxGraph) -> SpatialLayout:
     weights = blueprint.constant(node.inputs[1]) if node.op == "Conv" else None
     shape = node.attributes.get("kernel_shape") or ([] if weights is None else list(weights.shape[2:])) or [1]
     stride, dilation = (node.attributes.get(key, [1])[0] for key in ("strides", "dilations"))
@@ -134,7 +136,7 @@ def _slid(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
     )
 
 
-def _pads(node: Node, length: int, span: int, stride: int) -> tuple[int, int]:
+def _pads(node: OnnxNode, length: int, span: int, stride: int) -> tuple[int, int]:
     how = node.attributes.get("auto_pad", "NOTSET")
     if how.startswith("SAME"):
         whole = max((-(-length // stride) - 1) * stride + span - length, 0)
@@ -144,7 +146,7 @@ def _pads(node: Node, length: int, span: int, stride: int) -> tuple[int, int]:
     return (pads[0], pads[len(pads) // 2]) if how == "NOTSET" else (0, 0)
 
 
-def _reshaped(node: Node, seen: Spread, blueprint: Blueprint, channels: int) -> Spread | None:
+def _reshaped(node: OnnxNode, seen: SpatialLayout, blueprint: OnnxGraph, channels: int) -> SpatialLayout | None:
     """Only one that moves the single channel of a gray face keeps the places where they are."""
     shape = blueprint.constant(node.inputs[1])
     if shape is None or shape.size != 4:
@@ -153,7 +155,7 @@ def _reshaped(node: Node, seen: Spread, blueprint: Blueprint, channels: int) -> 
     return replace(seen, channels=axes[0]) if axes and seen.size == 1 else None
 
 
-def _sliced(node: Node, seen: Spread, blueprint: Blueprint, side: int) -> Spread:
+def _sliced(node: OnnxNode, seen: SpatialLayout, blueprint: OnnxGraph, side: int) -> SpatialLayout:
     bounds = _settings(node, blueprint, ("starts", "ends", "axes"))
     place = 2 if seen.channels == 1 else 1
     axes = [axis % 4 for axis in bounds[2]] if len(bounds) == 3 else []
@@ -172,13 +174,13 @@ def _sliced(node: Node, seen: Spread, blueprint: Blueprint, side: int) -> Spread
     return seen.moved(start * seen.stride, length=end - start)
 
 
-def _turned(node: Node, blueprint: Blueprint) -> bool:
+def _turned(node: OnnxNode, blueprint: OnnxGraph) -> bool:
     """Does a slice go backwards, along one axis, over all there is?"""
     steps = blueprint.constant(node.inputs[4]) if len(node.inputs) > 4 and node.inputs[4] else None
     return steps is not None and steps.tolist() == [-1]
 
 
-def _padded(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
+def _padded(node: OnnxNode, seen: SpatialLayout, blueprint: OnnxGraph) -> SpatialLayout:
     found = _settings(node, blueprint, ("pads",))
     if not found or len(found[0]) < 8:
         return seen
@@ -187,7 +189,7 @@ def _padded(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
     return seen.moved(-start * seen.stride, length=seen.length + start + end)
 
 
-def _resized(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
+def _resized(node: OnnxNode, seen: SpatialLayout, blueprint: OnnxGraph) -> SpatialLayout:
     """By factors or to a size; each new place looks at the two old ones around it."""
     place = 2 if seen.channels == 1 else 1
     factor = 1.0
@@ -203,7 +205,7 @@ def _resized(node: Node, seen: Spread, blueprint: Blueprint) -> Spread:
     )
 
 
-def _settings(node: Node, blueprint: Blueprint, names: Sequence[str]) -> list[list[Any]]:
+def _settings(node: OnnxNode, blueprint: OnnxGraph, names: Sequence[str]) -> list[list[Any]]:
     """Settings that newer graphs give as inputs and older ones as attributes."""
     if all(name in node.attributes for name in names):
         return [list(node.attributes[name]) for name in names]

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.explain.explanation import Regions, Saliency
-from mien.results import Point, Share
+from mien.results import Point, Score
 
 #: The regions; a region map says for each pixel which of them it is, by its place here.
 REGIONS = ("rest", "brows", "eyes", "nose", "mouth")
 
-LANDMARKS, MEAN = "landmarks", "mean geometry"
+LANDMARKS, MEAN_GEOMETRY = "landmarks", "mean geometry"
 
 #: Where eyes, nose and corners of the mouth lie in a crop, as parts of its side: medians over 768 of FER2013's training
 #: faces in which YuNet finds them, made symmetric. They spread by 0.07 to 0.11 about them.
@@ -27,7 +27,7 @@ MEAN_FACE = (
 )
 
 
-def region_map(side: int, landmarks: Sequence[Point] | None = None) -> NDArray[np.uint8]:
+def build_region_map(side: int, landmarks: Sequence[Point] | None = None) -> NDArray[np.uint8]:
     """For each pixel of a crop its region; ``landmarks`` are the five points in pixels of the crop, or None."""
     return _mean_map(side) if landmarks is None else _drawn(side, np.array(landmarks, np.float64))
 
@@ -56,7 +56,7 @@ def _drawn(side: int, points: NDArray[np.float64]) -> NDArray[np.uint8]:
     return drawn
 
 
-def regions_of(saliency: Saliency, where: NDArray[np.uint8], basis: str) -> Regions:
+def measure_regions(saliency: Saliency, where: NDArray[np.uint8], basis: str) -> Regions:
     """The part of a map's evidence for its target that lies on each region."""
     weight = np.maximum(saliency.map, 0).astype(np.float64)
     sums = np.bincount(where.ravel(), weight.ravel(), len(REGIONS))
@@ -64,7 +64,7 @@ def regions_of(saliency: Saliency, where: NDArray[np.uint8], basis: str) -> Regi
         return Regions(saliency.method, basis, ())
     parts = sums / sums.sum()
     order = (*range(1, len(REGIONS)), 0)
-    return Regions(saliency.method, basis, tuple(Share(REGIONS[i], round(float(parts[i]), 4)) for i in order))
+    return Regions(saliency.method, basis, tuple(Score(REGIONS[i], round(float(parts[i]), 4)) for i in order))
 
 
 def _axis(vector: NDArray[np.float64], side: int) -> tuple[NDArray[np.float64], float]:

@@ -13,12 +13,12 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from mien.labels import colour
-from mien.plots.style import GRID, INK, MUTED, RIGHT, WRONG, axes, percent, sheet, styled
+from mien.plots.style import GRID, INK, MUTED, RIGHT, WRONG, format_percent_axes, new_axes, new_figure, with_style
 
 Numbers = NDArray[np.floating[Any]]
 
 
-class Curve(NamedTuple):
+class PlotCurve(NamedTuple):
     """One line of a figure: its points, and the number that sums it up. ``mean`` lines are drawn in ink."""
 
     name: str
@@ -28,10 +28,10 @@ class Curve(NamedTuple):
     mean: bool = False
 
 
-@styled
-def roc(curves: Sequence[Curve]) -> Figure:
+@with_style
+def plot_roc(curves: Sequence[PlotCurve]) -> Figure:
     """Right alarms against false ones, a line for each class; ``value`` is the area under it."""
-    figure, ax = axes(6.4, 5.4, "ROC curve of each expression")
+    figure, ax = new_axes(6.4, 5.4, "ROC curve of each expression")
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 3)))
     _lines(ax, curves)
     ax.set_aspect("equal")
@@ -41,10 +41,10 @@ def roc(curves: Sequence[Curve]) -> Figure:
     return figure
 
 
-@styled
-def precision_recall(curves: Sequence[Curve]) -> Figure:
+@with_style
+def plot_precision_recall(curves: Sequence[PlotCurve]) -> Figure:
     """Precision against recall, a line for each class; ``value`` is the average precision."""
-    figure, ax = axes(6.4, 4.6, "Precision and recall of each expression")
+    figure, ax = new_axes(6.4, 4.6, "Precision and recall of each expression")
     _lines(ax, curves)
     _unit_square(ax, "recall", "precision")
     handles, words = _ranked(ax)
@@ -52,13 +52,13 @@ def precision_recall(curves: Sequence[Curve]) -> Figure:
     return figure
 
 
-@styled
-def reliability(certain: Numbers, right: Numbers, error: float, certainties: Numbers) -> Figure:
+@with_style
+def plot_reliability(certain: Numbers, right: Numbers, error: float, certainties: Numbers) -> Figure:
     """Accuracy against the certainty claimed, by bin (bins,), and below it how the top shares (N,) are spread.
 
     ``error`` is the expected calibration error.
     """
-    figure = sheet(5.6, 6.0)
+    figure = new_figure(5.6, 6.0)
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     top.set_title("Reliability diagram")
     top.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 3)))
@@ -70,14 +70,14 @@ def reliability(certain: Numbers, right: Numbers, error: float, certainties: Num
     below.hist(certainties, bins=np.linspace(0, 1, 41), color=RIGHT, alpha=0.75)
     below.yaxis.set_major_locator(MaxNLocator(3, prune="lower", integer=True))
     below.set(xlabel="confidence: the largest probability", ylabel="faces")
-    percent(top.xaxis, top.yaxis)
+    format_percent_axes(top.xaxis, top.yaxis)
     return figure
 
 
-@styled
-def coverage(part: Numbers, right: Numbers, told: Sequence[float] = (0.5, 0.7, 0.9, 1.0)) -> Figure:
+@with_style
+def plot_coverage(part: Numbers, right: Numbers, told: Sequence[float] = (0.5, 0.7, 0.9, 1.0)) -> Figure:
     """Accuracy among the most certain ``part`` of the faces; both (N,), rising in ``part``."""
-    figure, ax = axes(6.4, 4.2, "Accuracy against coverage")
+    figure, ax = new_axes(6.4, 4.2, "Accuracy against coverage")
     start = int(np.searchsorted(part, min(0.05, part[-1])))  # of a handful of faces, accuracy says nothing
     ax.plot(part[start:], right[start:], color=RIGHT)
     for at in told:
@@ -88,11 +88,11 @@ def coverage(part: Numbers, right: Numbers, told: Sequence[float] = (0.5, 0.7, 0
     lowest = float(right[start:].min())
     ax.set(xlabel="coverage: part of the faces, by confidence", ylabel="accuracy")
     ax.set(xlim=(0, 1.1), ylim=(max(lowest - 0.08, 0), min(float(right[start:].max()) + 0.08, 1.05)))
-    percent(ax.xaxis, ax.yaxis)
+    format_percent_axes(ax.xaxis, ax.yaxis)
     return figure
 
 
-def _lines(ax: Axes, curves: Sequence[Curve]) -> None:
+def _lines(ax: Axes, curves: Sequence[PlotCurve]) -> None:
     styles = iter(((0, (5, 2)), (0, (1.5, 1.5))))
     for curve in curves:
         look = {"color": INK, "linestyle": next(styles)} if curve.mean else {"color": colour(curve.name)}
@@ -102,7 +102,7 @@ def _lines(ax: Axes, curves: Sequence[Curve]) -> None:
 def _unit_square(ax: Axes, across: str, up: str) -> None:
     ax.set(xlabel=across, ylabel=up, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     ax.grid(color=GRID)
-    percent(ax.xaxis, ax.yaxis)
+    format_percent_axes(ax.xaxis, ax.yaxis)
 
 
 def _ranked(ax: Axes) -> tuple[list[Any], list[str]]:
@@ -115,8 +115,8 @@ def _ranked(ax: Axes) -> tuple[list[Any], list[str]]:
 # The confusion matrix: what was shown against what was answered.
 
 
-@styled
-def confusion(counts: NDArray[np.integer[Any]], labels: Sequence[str], *, shares: bool = False) -> Figure:
+@with_style
+def plot_confusion(counts: NDArray[np.integer[Any]], labels: Sequence[str], *, shares: bool = False) -> Figure:
     """Counts (K, K), a row for each label, a column for each answer; ``shares`` writes parts of the row instead.
 
     Blue is right, red is wrong, and the depth is the part of the row, so that a rare expression is as plain as a
@@ -124,7 +124,7 @@ def confusion(counts: NDArray[np.integer[Any]], labels: Sequence[str], *, shares
     """
     size = 2.2 + 0.62 * len(labels)
     title = "Confusion matrix (percent of each row)" if shares else "Confusion matrix (counts)"
-    figure, ax = axes(size + 0.1, size, title)
+    figure, ax = new_axes(size + 0.1, size, title)
     parts = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     for (row, column), part in np.ndenumerate(parts):
         words = f"{100 * part:.0f}" if shares else f"{counts[row, column]}"
@@ -178,11 +178,11 @@ class Mistake(NamedTuple):
     votes: Mapping[str, int]
 
 
-@styled
-def mistakes(worst: Sequence[Mistake], columns: int = 3) -> Figure:
+@with_style
+def plot_mistakes(worst: Sequence[Mistake], columns: int = 3) -> Figure:
     """Each face with its label, the answer, and what people said: a square for each of them, in its colour."""
     rows = max(-(-len(worst) // columns), 1)
-    figure = sheet(3.3 * columns, 1.3 * rows + 0.5)
+    figure = new_figure(3.3 * columns, 1.3 * rows + 0.5)
     figure.suptitle(
         "Errors with the highest confidence (bold: prediction), and annotator votes",
         x=0.01,
@@ -214,19 +214,19 @@ def _words(ax: Axes, mistake: Mistake) -> None:
 
 
 def _squares(ax: Axes, votes: Mapping[str, int]) -> None:
-    said = [answer for answer, count in ranked(votes) for _ in range(count)]
+    said = [answer for answer, count in rank_votes(votes) for _ in range(count)]
     for place, answer in enumerate(said):
-        hue = shade(answer)
+        hue = vote_colour(answer)
         ax.add_patch(Rectangle((1.09 + 1.38 * place / len(said), 0.5), 1.38 / len(said) - 0.025, 0.13, color=hue, lw=0))
-    words = ", ".join(f"{count} {answer}" for answer, count in ranked(votes)[:3]) or "no votes"
+    words = ", ".join(f"{count} {answer}" for answer, count in rank_votes(votes)[:3]) or "no votes"
     ax.text(1.09, 0.8, words, color=MUTED, va="center", fontsize=7.5)
 
 
-def ranked(votes: Mapping[str, int]) -> list[tuple[str, int]]:
+def rank_votes(votes: Mapping[str, int]) -> list[tuple[str, int]]:
     """The answers that somebody gave, the most frequent first."""
     return sorted(((answer, count) for answer, count in votes.items() if count), key=lambda pair: -pair[1])
 
 
-def shade(answer: str) -> str:
+def vote_colour(answer: str) -> str:
     """An expression's colour; gray for people who could not tell, or saw no face."""
     return _NOTHING_SEEN if answer in ("unknown", "no face") else colour(answer)

@@ -9,37 +9,37 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mien.plots.style import INK, MUTED, RIGHT, axes, percent, styled
+from mien.plots.style import INK, MUTED, RIGHT, format_percent_axes, new_axes, with_style
 from mien.plots.training import HUES
 
 #: How the lines of maps that know nothing of the model are broken.
 _DASHES = ((0, (1, 1.5)), (0, (4, 2)), (0, (6, 2, 1, 2)))
 
 
-@styled
-def taken_away(methods: Mapping[str, Sequence[float]], baselines: Mapping[str, Sequence[float]]) -> Figure:
+@with_style
+def plot_deletion(methods: Mapping[str, Sequence[float]], baselines: Mapping[str, Sequence[float]]) -> Figure:
     """Mean share of the answer while the face is taken away, what a map points at first; the areas in the legend."""
-    figure, ax = axes(5.6, 4.4, "Deletion: lower is better")
+    figure, ax = new_axes(5.6, 4.4, "Deletion: lower is better")
     _lines(ax, methods, baselines)
     ax.set(xlabel="part of the face deleted", ylabel="probability of the prediction")
     ax.legend(loc="upper right", title="area", alignment="left")
     return figure
 
 
-@styled
-def brought_back(methods: Mapping[str, Sequence[float]], baselines: Mapping[str, Sequence[float]]) -> Figure:
+@with_style
+def plot_insertion(methods: Mapping[str, Sequence[float]], baselines: Mapping[str, Sequence[float]]) -> Figure:
     """The same while it is brought back."""
-    figure, ax = axes(5.6, 4.4, "Insertion: higher is better")
+    figure, ax = new_axes(5.6, 4.4, "Insertion: higher is better")
     _lines(ax, methods, baselines)
     ax.set(xlabel="part of the face inserted", ylabel="probability of the prediction")
     ax.legend(loc="lower right", title="area", alignment="left")
     return figure
 
 
-@styled
-def shuffles(layers: Sequence[str], likeness: Mapping[str, Sequence[float]], most: float) -> Figure:
+@with_style
+def plot_weight_randomization(layers: Sequence[str], likeness: Mapping[str, Sequence[float]], most: float) -> Figure:
     """How alike each method's map is to the true one, with the weights shuffled down to each of ``layers``."""
-    figure, ax = axes(7.2, 4.0, "Model randomisation: similarity after shuffling the weights")
+    figure, ax = new_axes(7.2, 4.0, "Model randomisation: similarity after shuffling the weights")
     places = np.arange(len(layers) + 1)
     for hue, (name, values) in zip(HUES, likeness.items(), strict=False):
         ax.plot(places, [1.0, *values], "o-", color=hue, markersize=4, label=name)
@@ -53,12 +53,12 @@ def shuffles(layers: Sequence[str], likeness: Mapping[str, Sequence[float]], mos
     return figure
 
 
-@styled
-def agreement(table: Mapping[str, Mapping[str, float]]) -> Figure:
+@with_style
+def plot_agreement(table: Mapping[str, Mapping[str, float]]) -> Figure:
     """How alike the maps of two methods are, as rank correlation; blue is alike, and the depth says how much."""
     names = list(table)
     size = 1.9 + 0.62 * len(names)
-    figure, ax = axes(size + 0.2, size, "Similarity of the maps (rank correlation)")
+    figure, ax = new_axes(size + 0.2, size, "Similarity of the maps (rank correlation)")
     values = np.array([[table[name][other] for other in names] for name in names])
     for (row, column), value in np.ndenumerate(values):
         depth = max(float(value), 0.0)
@@ -88,7 +88,7 @@ def _lines(ax: Axes, methods: Mapping[str, Sequence[float]], baselines: Mapping[
     for hue, (name, values) in zip(HUES, methods.items(), strict=False):
         _line(ax, name, values, color=hue)
     ax.set(xlim=(0, 1), ylim=(0, None))
-    percent(ax.xaxis, ax.yaxis)
+    format_percent_axes(ax.xaxis, ax.yaxis)
 
 
 def _line(ax: Axes, name: str, values: Sequence[float], **look: Any) -> None:

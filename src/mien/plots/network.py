@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
-from mien.plots.style import INK, MUTED, PAPER, RIGHT, WRONG, axes, styled
+from mien.plots.style import INK, MUTED, PAPER, RIGHT, WRONG, new_axes, with_style
 
 #: Inches between two blocks, at the least, and the height of the largest.
 _GAP, _HEIGHT = 0.42, 1.5
@@ -19,7 +19,7 @@ _GAP, _HEIGHT = 0.42, 1.5
 _LINES = 9
 
 
-class Stage(NamedTuple):
+class NetworkStage(NamedTuple):
     """What happens at one size. ``side`` is the pictures' in pixels, 0 for a row of numbers; ``channels`` how many.
 
     ``words`` tell the layers, one line each; ``head`` stages are answers.
@@ -31,8 +31,8 @@ class Stage(NamedTuple):
     head: bool = False
 
 
-@styled
-def network(stages: Sequence[Stage], title: str, below: str = "") -> Figure:
+@with_style
+def plot_network(stages: Sequence[NetworkStage], title: str, below: str = "") -> Figure:
     """The stages from left to right, pictures as sheets, rows of numbers as bars, answers in the other colour."""
     largest = max(stage.side for stage in stages)
     widths = [_width(stage, largest) for stage in stages]
@@ -41,7 +41,7 @@ def network(stages: Sequence[Stage], title: str, below: str = "") -> Figure:
     ]
     whole = sum(columns) + _GAP * (len(stages) - 1)
     bottom = -_HEIGHT / 2 - 0.5 - 0.17 * max(min(len(stage.words), _LINES) for stage in stages)
-    figure, ax = axes(max(whole + 0.5, 4.5), _HEIGHT / 2 - bottom + 1.0, title)
+    figure, ax = new_axes(max(whole + 0.5, 4.5), _HEIGHT / 2 - bottom + 1.0, title)
     left = 0.0
     for stage, width, column in zip(stages, widths, columns, strict=True):
         _block(ax, stage, left + column / 2, width, largest)
@@ -54,23 +54,23 @@ def network(stages: Sequence[Stage], title: str, below: str = "") -> Figure:
     return figure
 
 
-def _height(stage: Stage, largest: int) -> float:
+def _height(stage: NetworkStage, largest: int) -> float:
     """A single pixel and a short row can still be seen."""
     if stage.side:
         return max(_HEIGHT * math.sqrt(stage.side / largest), 0.2)
     return min(0.25 + 0.14 * math.log2(max(stage.channels, 2)), _HEIGHT)
 
 
-def _width(stage: Stage, largest: int) -> float:
+def _width(stage: NetworkStage, largest: int) -> float:
     return _height(stage, largest) + _depth(stage) if stage.side else 0.16
 
 
-def _depth(stage: Stage) -> float:
+def _depth(stage: NetworkStage) -> float:
     """How far a stack of pictures reaches back."""
     return 0.07 * math.log2(stage.channels + 1)
 
 
-def _block(ax: Axes, stage: Stage, middle: float, width: float, largest: int) -> None:
+def _block(ax: Axes, stage: NetworkStage, middle: float, width: float, largest: int) -> None:
     height, colour = _height(stage, largest), WRONG if stage.head else RIGHT
     if not stage.side:
         _sheet(ax, middle - width / 2, -height / 2, width, height, colour, 0.85)
@@ -89,7 +89,7 @@ def _sheet(ax: Axes, left: float, low: float, width: float, height: float, colou
     ax.add_patch(Rectangle((left, low), width, height, facecolor=colour, alpha=alpha, edgecolor=PAPER, linewidth=0.8))
 
 
-def _words(ax: Axes, stage: Stage, middle: float) -> None:
+def _words(ax: Axes, stage: NetworkStage, middle: float) -> None:
     size = f"{stage.side} × {stage.side} × {stage.channels}" if stage.side else f"{stage.channels}"
     ax.text(middle, -_HEIGHT / 2 - 0.32, size, ha="center", va="top", weight="bold", fontsize=9)
     words = list(stage.words)
@@ -99,7 +99,7 @@ def _words(ax: Axes, stage: Stage, middle: float) -> None:
         ax.text(middle, -_HEIGHT / 2 - 0.52 - 0.17 * line, word, ha="center", va="top", color=INK, fontsize=7.5)
 
 
-def _arrows(ax: Axes, stages: Sequence[Stage], columns: Sequence[float]) -> None:
+def _arrows(ax: Axes, stages: Sequence[NetworkStage], columns: Sequence[float]) -> None:
     """From each block to the next. All answers come from the last block before them, so none leads to another."""
     left = 0.0
     for stage, column in zip(stages[:-1], columns, strict=False):

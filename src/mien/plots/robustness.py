@@ -9,14 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mien.plots.style import INK, MUTED, axes, percent, sheet, styled
+from mien.plots.style import INK, MUTED, format_percent_axes, new_axes, new_figure, with_style
 from mien.plots.training import HUES
 
 #: Panels side by side.
 _ACROSS = 3
 
 
-class Panel(NamedTuple):
+class CorruptionPanel(NamedTuple):
     """One kind of trouble: its title, the words of its strengths from none on, and by model a share for each."""
 
     title: str
@@ -24,7 +24,7 @@ class Panel(NamedTuple):
     lines: Mapping[str, Sequence[float]]
 
 
-class Dot(NamedTuple):
+class GroupInterval(NamedTuple):
     """A share of one group, its 95 % interval, and how many faces it stands on."""
 
     group: str
@@ -34,11 +34,11 @@ class Dot(NamedTuple):
     faces: int
 
 
-@styled
-def strengths(panels: Sequence[Panel]) -> Figure:
+@with_style
+def plot_corruptions(panels: Sequence[CorruptionPanel]) -> Figure:
     """A small figure for each kind of trouble, all on one scale, a line for each model."""
     down = -(-len(panels) // _ACROSS)
-    figure = sheet(3.1 * _ACROSS, 2.25 * down + 0.4)
+    figure = new_figure(3.1 * _ACROSS, 2.25 * down + 0.4)
     places = figure.subplots(down, _ACROSS, sharey=True, squeeze=False).ravel()
     for ax, panel in zip(places, panels, strict=False):
         _lines(ax, panel)
@@ -51,29 +51,29 @@ def strengths(panels: Sequence[Panel]) -> Figure:
     return figure
 
 
-@styled
-def strength(panel: Panel) -> Figure:
+@with_style
+def plot_corruption(panel: CorruptionPanel) -> Figure:
     """One kind of trouble by itself, for a page that puts its words beside it."""
-    figure, ax = axes(4.2, 2.5)
+    figure, ax = new_axes(4.2, 2.5)
     _lines(ax, panel)
     if len(panel.lines) > 1:
         ax.legend(loc="lower left", handlelength=1.4)
     return figure
 
 
-def _lines(ax: Axes, panel: Panel) -> None:
+def _lines(ax: Axes, panel: CorruptionPanel) -> None:
     for hue, (name, values) in zip(HUES * len(panel.lines), panel.lines.items(), strict=False):
         ax.plot(range(len(values)), values, "o-", color=hue, markersize=4, label=name)
     ax.set_xticks(range(len(panel.strengths)), panel.strengths, fontsize=8)
     ax.set_ylim(0, 1)
-    percent(ax.yaxis)
+    format_percent_axes(ax.yaxis)
 
 
-@styled
-def groups(columns: Mapping[str, Mapping[str, Sequence[Dot]]], told: str) -> Figure:
+@with_style
+def plot_groups(columns: Mapping[str, Mapping[str, Sequence[GroupInterval]]], told: str) -> Figure:
     """A row for each group of each column, a dot with its interval for each model; pale where faces are few."""
     rows = sum(len(next(iter(models.values()))) for models in columns.values()) + len(columns)
-    figure = sheet(7.2, 0.27 * rows + 0.9)
+    figure = new_figure(7.2, 0.27 * rows + 0.9)
     ax = figure.add_subplot()
     names, place = [], 0.0
     for column, models in columns.items():
@@ -92,5 +92,5 @@ def groups(columns: Mapping[str, Mapping[str, Sequence[Dot]]], told: str) -> Fig
         label.set_color(INK if head else MUTED)
     ax.grid(visible=False, axis="y")
     ax.set_xlabel(f"{told}, with its 95 % interval")
-    percent(ax.xaxis)
+    format_percent_axes(ax.xaxis)
     return figure

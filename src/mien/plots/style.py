@@ -69,7 +69,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def styled(draw: Callable[P, R]) -> Callable[P, R]:
+def with_style(draw: Callable[P, R]) -> Callable[P, R]:
     """Whatever is drawn inside has the style; outside nothing has changed."""
 
     @wraps(draw)
@@ -80,29 +80,29 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     return drawn
 
 
-def sheet(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches, that makes room for its own words; it belongs to no window and to no list."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def axes(width: float, height: float, title: str = "") -> tuple[Figure, Axes]:
+def new_axes(width: float, height: float, title: str = "") -> tuple[Figure, Axes]:
     """A figure with one pair of axes."""
-    figure = sheet(width, height)
+    figure = new_figure(width, height)
     ax = figure.add_subplot()
     ax.set_title(title)
     return figure, ax
 
 
-@styled
-def png(figure: Figure) -> bytes:
+@with_style
+def render_png(figure: Figure) -> bytes:
     """The figure as a PNG file on white."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
 
 
-@styled
-def svg(figure: Figure, described: str = "") -> str:
+@with_style
+def render_svg(figure: Figure, described: str = "") -> str:
     """The figure as an ``<svg>`` element for a page that sets the colours ``--ink --muted --line --paper``.
 
     ``described`` is what people hear who cannot see it.
@@ -119,7 +119,7 @@ def svg(figure: Figure, described: str = "") -> str:
     return drawn
 
 
-def percent(*each: Axis) -> None:
+def format_percent_axes(*each: Axis) -> None:
     """Ticks from 0 to 1 as percent."""
     for one in each:
         one.set_major_formatter(PercentFormatter(1.0, 0, symbol=" %"))

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from mien.plots.style import INK, MUTED, RIGHT, WRONG, axes, percent, sheet, styled
+from mien.plots.style import INK, MUTED, RIGHT, WRONG, format_percent_axes, new_axes, new_figure, with_style
 
 #: Places for a name above or below its dot, in points, the best first.
 _STEPS = (4.0, -12.0, 18.0, -26.0, 32.0, -40.0)
@@ -20,13 +20,13 @@ _STEPS = (4.0, -12.0, 18.0, -26.0, 32.0, -40.0)
 HUES = (RIGHT, WRONG, "#6a994e", "#8367c7", "#b8862f", MUTED)
 
 
-@styled
-def history(lines: Mapping[str, Sequence[float]], title: str, *, shares: bool = False, best: str = "") -> Figure:
+@with_style
+def plot_history(lines: Mapping[str, Sequence[float]], title: str, *, shares: bool = False, best: str = "") -> Figure:
     """One line for each name, a number for each epoch; ``shares`` are told in percent.
 
     ``best`` marks a line's best epoch: the highest of shares, the lowest of anything else.
     """
-    figure, ax = axes(6.4, 4.0, title)
+    figure, ax = new_axes(6.4, 4.0, title)
     for hue, (name, values) in zip(HUES * len(lines), lines.items(), strict=False):
         epochs = np.arange(1, len(values) + 1)
         ax.plot(epochs, values, color=hue, marker="o" if len(values) < 2 else None)
@@ -36,7 +36,7 @@ def history(lines: Mapping[str, Sequence[float]], title: str, *, shares: bool = 
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.set(xlabel="epoch", xlim=(0.5, None))
     if shares:
-        percent(ax.yaxis)
+        format_percent_axes(ax.yaxis)
     return figure
 
 
@@ -55,7 +55,7 @@ def _mark_best(ax: Axes, values: Sequence[float], shares: bool) -> None:
     )
 
 
-class Rival(NamedTuple):
+class ModelPoint(NamedTuple):
     """A model among others: milliseconds for a face on one core, accuracy and its 95 % interval, size in megabytes."""
 
     name: str
@@ -66,10 +66,10 @@ class Rival(NamedTuple):
     megabytes: float
 
 
-@styled
-def accuracy_and_speed(rivals: Sequence[Rival]) -> Figure:
+@with_style
+def plot_accuracy_and_speed(rivals: Sequence[ModelPoint]) -> Figure:
     """Accuracy with its interval against time a face; up and to the left is better, the dot's area is the file."""
-    figure, ax = axes(6.8, 4.6, "Accuracy against speed")
+    figure, ax = new_axes(6.8, 4.6, "Accuracy against speed")
     for hue, rival in zip(HUES * len(rivals), rivals, strict=False):
         ax.plot([rival.milliseconds] * 2, [rival.low, rival.high], color=hue, alpha=0.5, linewidth=2)
         ax.scatter(rival.milliseconds, rival.accuracy, s=_area(rival), color=hue, zorder=3)
@@ -80,19 +80,19 @@ def accuracy_and_speed(rivals: Sequence[Rival]) -> Figure:
     ax.xaxis.set_major_locator(FixedLocator([n * 10.0**power for power in range(-3, 5) for n in (1, 2, 5)]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    percent(ax.yaxis)
+    format_percent_axes(ax.yaxis)
     for hue, rival, lift in zip(HUES * len(rivals), rivals, _lifts(ax, rivals), strict=False):
         place, beside = (rival.milliseconds, rival.accuracy), 5 + math.sqrt(_area(rival)) / 2
         ax.annotate(rival.name, place, (beside, lift), textcoords="offset points", color=hue, weight="bold")
     return figure
 
 
-def _area(rival: Rival) -> float:
+def _area(rival: ModelPoint) -> float:
     """Of the dot, in square points."""
     return 30 + 12 * rival.megabytes
 
 
-def _lifts(ax: Axes, rivals: Sequence[Rival]) -> list[float]:
+def _lifts(ax: Axes, rivals: Sequence[ModelPoint]) -> list[float]:
     """How many points above its dot each name is written, so that the names of near dots do not lie on each other."""
     taken: list[tuple[float, float]] = []
     lifts = []
@@ -109,19 +109,19 @@ def _free(x: float, y: float, taken: Sequence[tuple[float, float]]) -> bool:
     return all(abs(x - left) > 90 or abs(y - up) > 12 for left, up in taken)
 
 
-# ==== mien.plots.runs
+# ==== mien.plots.plot_runs
 # The curves of several trainings against each other.
 
 _DOTS = (0, (1, 2))
 
 
-@styled
-def runs(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
+@with_style
+def plot_runs(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     """Accuracy and loss of several runs against each other, by the rows of their epochs; of one, both its sides.
 
     Solid lines are validation, dotted lines training.
     """
-    figure = sheet(7.2, 6.4)
+    figure = new_figure(7.2, 6.4)
     top, below = figure.subplots(2, 1, sharex=True)
     for hue, rows in zip(HUES * len(histories), histories.values(), strict=False):
         _both(top, rows, ("held_out", "accuracy"), hue)
@@ -130,7 +130,7 @@ def runs(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     below.set_title("Loss")
     below.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     below.set(xlabel="epoch", xlim=(0.5, None))
-    percent(top.yaxis)
+    format_percent_axes(top.yaxis)
     named = [Line2D([], [], color=hue) for _, hue in zip(histories, HUES * len(histories), strict=False)]
     styles = [Line2D([], [], color=MUTED, linestyle=style) for style in ("-", _DOTS)]
     words = [*histories, "validation", "training"]
@@ -151,11 +151,11 @@ def _both(ax: Axes, rows: Sequence[Mapping[str, float]], keys: tuple[str, str], 
 # A search for settings: what each trial came to, and which settings made the difference.
 
 
-@styled
-def importance(parts: Mapping[str, float]) -> Figure:
+@with_style
+def plot_importance(parts: Mapping[str, float]) -> Figure:
     """A bar for each setting: how much of the differences between trials it explains, the largest first."""
     ranked = sorted(parts.items(), key=lambda part: -part[1])
-    figure, ax = axes(6.0, 0.42 * len(ranked) + 1.2, "Which settings made the difference")
+    figure, ax = new_axes(6.0, 0.42 * len(ranked) + 1.2, "Which settings made the difference")
     places = np.arange(len(ranked))
     ax.barh(places, [part for _, part in ranked], color=RIGHT, height=0.6)
     for place, (_, part) in zip(places, ranked, strict=True):
@@ -164,14 +164,14 @@ def importance(parts: Mapping[str, float]) -> Figure:
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
     ax.set(xlim=(0, 1.12), xlabel="part of the differences between trials that it explains")
-    percent(ax.xaxis)
+    format_percent_axes(ax.xaxis)
     return figure
 
 
-@styled
-def trials(values: Sequence[float | None], finished: Sequence[bool]) -> Figure:
+@with_style
+def plot_trials(values: Sequence[float | None], finished: Sequence[bool]) -> Figure:
     """A dot for each trial, hollow where it was ended early, and a line along the best so far."""
-    figure, ax = axes(6.4, 3.6, "Trial by trial")
+    figure, ax = new_axes(6.4, 3.6, "Trial by trial")
     best, line = 0.0, []
     for number, (value, whole) in enumerate(zip(values, finished, strict=True)):
         if value is None:
@@ -183,5 +183,5 @@ def trials(values: Sequence[float | None], finished: Sequence[bool]) -> Figure:
     if line:
         ax.step(*zip(*line, strict=True), where="post", color=INK, linewidth=1.2)
     ax.set(xlabel="trial", ylabel="accuracy on its held-out faces")
-    percent(ax.yaxis)
+    format_percent_axes(ax.yaxis)
     return figure

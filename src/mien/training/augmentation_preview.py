@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mien.datasets import synthetic
-from mien.plots.style import MUTED, sheet, styled
+from mien.plots.style import MUTED, new_figure, with_style
 from mien.training import augmentation
 from mien.training.recipe import PLAIN, Augment
 
@@ -90,10 +90,10 @@ def _seen(faces: object) -> NDArray[np.uint8]:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-@styled
+@with_style
 def figure(face: NDArray[np.uint8], shown: Rows) -> Figure:
     """The sheet: the face itself at the left of every row."""
-    drawn_on = sheet(8.8, 0.8 * len(shown) + 0.3)
+    drawn_on = new_figure(8.8, 0.8 * len(shown) + 0.3)
     places = drawn_on.subplots(len(shown), COLUMNS + 1, squeeze=False)
     for line, (name, faces) in zip(places, shown.items(), strict=True):
         for ax, pixels in zip(line, (face, *faces), strict=True):

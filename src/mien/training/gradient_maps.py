@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from mien.errors import LabError, nearest
 from mien.explain import Saliency
-from mien.explain.activations import frozen
-from mien.explain.explanation import GRADIENTS, Question, question_of
-from mien.explain.perturbation import blurred
-from mien.faces.crop import as_input
+from mien.explain.activations import freeze_map
+from mien.explain.explanation import GRADIENT_METHODS, ExplanationTarget, resolve_target
+from mien.explain.perturbation import blur_face
+from mien.faces.crop import to_model_input
 from mien.labels import EMOTIONS
 
 #: Rows -> one number for each row, in the backend's own tensors.
@@ -93,53 +93,61 @@ def explain(
     ``crop`` is ``(H, W)`` or ``(H, W, 3)`` uint8. ``layer`` names the layer whose maps Grad-CAM and Layer-CAM weigh;
     without it, the last that has places.
     """
-    if method not in GRADIENTS:
-        hint = nearest(method, GRADIENTS) or "Those that need no gradients are engine.explain's"
-        raise LabError(f"There is no method '{method}'", f"with gradients there are {', '.join(GRADIENTS)}", hint)
+    if method not in GRADIENT_METHODS:
+        hint = nearest(method, GRADIENT_METHODS) or "Those that need no gradients are engine.explain's"
+        raise LabError(
+            f"There is no method '{method}'", f"with gradients there are {', '.join(GRADIENT_METHODS)}", hint
+        )
     face = _input(model, crop)
     model = keras.Model(model.inputs[0], model.outputs)  # however its input was declared
     answers = _first(model(face[None].astype(np.float32), training=False))
     _refuse_other_labels(answers, labels)
-    question = question_of(labels, target or labels[int(answers[0].argmax())], versus, seed)
+    question = resolve_target(labels, target or labels[int(answers[0].argmax())], versus, seed)
     found, how = _METHODS[method](model, face, question, layer)
     rival = None if question.versus is None else labels[question.versus]
     drawn = found if rival is not None else np.maximum(found, 0)
     seeded = seed if method == "smoothgrad" else None
-    return Saliency(frozen(drawn), labels[question.target], method, rival, how, seeded)
+    return Saliency(freeze_map(drawn), labels[question.target], method, rival, how, seeded)
 
 
-def _grad_cam(model: keras.Model, face: Face, question: Question, layer: str | None) -> tuple[Array, dict[str, Any]]:
+def _grad_cam(
+    model: keras.Model, face: Face, question: ExplanationTarget, layer: str | None
+) -> tuple[Array, dict[str, Any]]:
     """Each map by its mean gradient."""
     chosen, maps, slopes = _at_layer(model, face, question, layer)
     coarse = np.tensordot(maps, slopes.mean(axis=(0, 1)), axes=1)
     return _enlarged(coarse, face), {"layer": chosen}
 
 
-def _layer_cam(model: keras.Model, face: Face, question: Question, layer: str | None) -> tuple[Array, dict[str, Any]]:
+def _layer_cam(
+    model: keras.Model, face: Face, question: ExplanationTarget, layer: str | None
+) -> tuple[Array, dict[str, Any]]:
     """Each place of each map by its own gradient, where that speaks for the target."""
     chosen, maps, slopes = _at_layer(model, face, question, layer)
     signed = slopes if question.versus is not None else np.maximum(slopes, 0)
     return _enlarged((maps * signed).sum(axis=2), face), {"layer": chosen}
 
 
-def _integrated(model: keras.Model, face: Face, question: Question, _: str | None) -> tuple[Array, dict[str, Any]]:
+def _integrated(
+    model: keras.Model, face: Face, question: ExplanationTarget, _: str | None
+) -> tuple[Array, dict[str, Any]]:
     """What each pixel adds on the way from the blurred face to the face; in all, the difference of the scores."""
-    start, change = blurred(face).astype(np.float32), face.astype(np.float32) - blurred(face)
+    start, change = blur_face(face).astype(np.float32), face.astype(np.float32) - blur_face(face)
     parts = (np.arange(STEPS, dtype=np.float32) + 0.5) / STEPS
     slopes = gradient(_score(model, question), start + parts[:, None, None, None] * change)
     return (slopes.mean(axis=0) * change).sum(axis=2), {"steps": STEPS, "from": "the blurred face"}
 
 
-def _smooth(model: keras.Model, face: Face, question: Question, _: str | None) -> tuple[Array, dict[str, Any]]:
+def _smooth(model: keras.Model, face: Face, question: ExplanationTarget, _: str | None) -> tuple[Array, dict[str, Any]]:
     """The gradient at noisy copies of the face; its strength, or, of a contrast, its part of the face's features."""
     noise = np.random.default_rng(question.seed).normal(0, NOISE, (COPIES, *face.shape)).astype(np.float32)
     mean = gradient(_score(model, question), face + noise).mean(axis=0)
-    features = face.astype(np.float32) - blurred(face)
+    features = face.astype(np.float32) - blur_face(face)
     found = np.abs(mean).sum(axis=2) if question.versus is None else (mean * features).sum(axis=2)
     return cv2.GaussianBlur(found, (0, 0), 1.0), {"copies": COPIES, "noise": NOISE}
 
 
-_METHODS: dict[str, Callable[[keras.Model, Face, Question, str | None], tuple[Array, dict[str, Any]]]] = {
+_METHODS: dict[str, Callable[[keras.Model, Face, ExplanationTarget, str | None], tuple[Array, dict[str, Any]]]] = {
     "grad-cam": _grad_cam,
     "layer-cam": _layer_cam,
     "integrated-gradients": _integrated,
@@ -147,7 +155,9 @@ _METHODS: dict[str, Callable[[keras.Model, Face, Question, str | None], tuple[Ar
 }
 
 
-def _at_layer(model: keras.Model, face: Face, question: Question, name: str | None) -> tuple[str, Array, Array]:
+def _at_layer(
+    model: keras.Model, face: Face, question: ExplanationTarget, name: str | None
+) -> tuple[str, Array, Array]:
     """The layer's name, its maps ``(h, w, channels)`` on the face, and the gradients of the score there."""
     layer = _layer(model, name)
     pixels = face[None].astype(np.float32)
@@ -173,7 +183,7 @@ def _has_places(layer: keras.Layer) -> bool:
     return len(shape) == 4 and (shape[1] or 0) > 1
 
 
-def _score(model: keras.Model, question: Question) -> Callable[[Any], Any]:
+def _score(model: keras.Model, question: ExplanationTarget) -> Callable[[Any], Any]:
     """Faces or maps -> for each the target's logit, less its rival's; of a net that ends in softmax, its logarithm."""
     ends = getattr(model.outputs[0]._keras_history.operation, "activation", None)
     logarithm = getattr(ends, "__name__", "linear") == "softmax"
@@ -195,7 +205,7 @@ def _input(model: keras.Model, crop: Face) -> Face:
     shape = tuple(model.inputs[0].shape[1:])
     if len(shape) != 3 or shape[0] != shape[1] or shape[2] not in (1, 3):
         raise LabError(f"The net takes {shape}", "square faces (N, side, side, 1 or 3) were expected", "")
-    return as_input(crop[None], shape[0], "gray" if shape[2] == 1 else "rgb")[0]
+    return to_model_input(crop[None], shape[0], "gray" if shape[2] == 1 else "rgb")[0]
 
 
 def _first(answers: Any) -> Array:

@@ -116,7 +116,7 @@ _SILENT = (layers.InputLayer, layers.Identity, layers.Reshape)
 
 def png(model: keras.Model) -> bytes:
     """``draw`` as a file."""
-    return plots.png(draw(model))
+    return plots.render_png(draw(model))
 
 
 def draw(model: keras.Model) -> Figure:
@@ -124,18 +124,18 @@ def draw(model: keras.Model) -> Figure:
     told = (
         f"{model.count_params():,} parameters, {networks.multiply_adds(model) / 1e6:,.1f} million multiply-adds a face"
     )
-    return plots.network(list(stages(model)), model.name, told)
+    return plots.plot_network(list(stages(model)), model.name, told)
 
 
-def stages(model: keras.Model) -> Iterator[plots.Stage]:
+def stages(model: keras.Model) -> Iterator[plots.NetworkStage]:
     """What happens at each size, in order; the heads come last, one each."""
     heads = [model.get_layer(name) for name in model.output_names]
     before = [layer for layer in model.layers if layer not in heads]
     for (side, count), gathered in _by_size(before).items():
         deepest = max(_size(layer)[1] for layer in gathered)
-        yield plots.Stage(side, deepest if side else count, _lines(gathered))
+        yield plots.NetworkStage(side, deepest if side else count, _lines(gathered))
     for head in heads:
-        yield plots.Stage(0, head.output.shape[-1], (head.name,), True)
+        yield plots.NetworkStage(0, head.output.shape[-1], (head.name,), True)
 
 
 def _by_size(every: Sequence[Any]) -> dict[tuple[int, int], list[Any]]:

@@ -101,10 +101,12 @@ def draw_curves(folder: Path, history: Sequence[Row]) -> None:
     right, lost = _lines(_ACCURACIES, history), _lines(_LOSSES, history)
     best = _ACCURACIES["held_out"] if _ACCURACIES["held_out"] in right else ""
     if right:
-        figure = plots.history(right, "Accuracy, epoch by epoch", shares=True, best=best)
-        write_atomically(folder / run_folder.ACCURACY, plots.png(figure), sync=True)
+        figure = plots.plot_history(right, "Accuracy, epoch by epoch", shares=True, best=best)
+        write_atomically(folder / run_folder.ACCURACY, plots.render_png(figure), sync=True)
     if lost:
-        write_atomically(folder / run_folder.LOSS, plots.png(plots.history(lost, "Loss, epoch by epoch")), sync=True)
+        write_atomically(
+            folder / run_folder.LOSS, plots.render_png(plots.plot_history(lost, "Loss, epoch by epoch")), sync=True
+        )
 
 
 def _lines(names: dict[str, str], history: Sequence[Row]) -> dict[str, list[float]]:
@@ -114,7 +116,7 @@ def _lines(names: dict[str, str], history: Sequence[Row]) -> dict[str, list[floa
 
 def _confusion(found: evaluate.Answers) -> bytes:
     counts = scores.confusion(found.shares, found.faces.labels)
-    return plots.png(plots.confusion(counts, found.card.labels))
+    return plots.render_png(plots.plot_confusion(counts, found.card.labels))
 
 
 # ==== mien.lab.training

@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import MienError
-from mien.results import Emotions, Moment, Reading, Share
-from mien.video.smoothing import Judge, Shares
+from mien.results import AnalyzedFrame, Emotions, Reading, Score
+from mien.video.smoothing import DecisionRule, ScoreArray
 
 #: How much of an expression other than neutral a face at rest commonly shows: the median of the one that neutral faces
 #: show most (sad; benchmarks/results/steadying.json, ``at_rest``).
-USUAL = 0.1
+TYPICAL_RESTING_SCORE = 0.1
 
 #: Seconds of a judgeable face below which there is no telling what it looks like at rest.
-LEAST = 0.5
+MIN_SECONDS = 0.5
 
 #: The steps in which shares are counted for their median.
 _STEPS = 200
@@ -45,23 +45,23 @@ class Baseline:
         self._seconds = seconds
         self._people: dict[int, tuple[_Resting, _Resting]] = {}
 
-    def learn(self, moment: Moment, until: float) -> None:
+    def learn(self, moment: AnalyzedFrame, until: float) -> None:
         for reading in moment:
             if reading.track is not None and reading.quality.ok:
                 parts = self._people.setdefault(reading.track, (_Resting(self._seconds), _Resting(self._seconds)))
-                parts[0].add(_numbers(reading.emotions.shares), until - moment.seconds)
+                parts[0].add(_numbers(reading.emotions.scores), until - moment.seconds)
                 parts[1].add(_numbers(reading.emotions.votes or ()), until - moment.seconds)
 
     def resting(self, person: int) -> NDArray[np.float64] | None:
         """The person's shares at rest, in the order of the labels; None for one who was hardly seen."""
         return self._people[person][0].shares() if person in self._people else None
 
-    def relative(self, moment: Moment, judge: Judge) -> Moment:
+    def relative(self, moment: AnalyzedFrame, judge: DecisionRule) -> AnalyzedFrame:
         """The moment with every person's shares relative to their own resting face."""
         readings = tuple(self._told(reading, judge) for reading in moment)
         return replace(moment, result=replace(moment.result, readings=readings))
 
-    def _told(self, reading: Reading, judge: Judge) -> Reading:
+    def _told(self, reading: Reading, judge: DecisionRule) -> Reading:
         if reading.track not in self._people:
             return reading
         shares, votes = (part.shares() for part in self._people[reading.track])
@@ -76,10 +76,10 @@ class _Resting:
     def __init__(self, wanted: float | None) -> None:
         self._wanted = wanted
         self._seen = 0.0
-        self._sum: Shares = np.zeros(0)
+        self._sum: ScoreArray = np.zeros(0)
         self._counts: NDArray[np.float64] = np.zeros((0, _STEPS + 1))
 
-    def add(self, shares: Shares, length: float) -> None:
+    def add(self, shares: ScoreArray, length: float) -> None:
         if not len(self._sum):
             self._sum, self._counts = np.zeros(len(shares)), np.zeros((len(shares), _STEPS + 1))
         if self._wanted is None:
@@ -90,8 +90,8 @@ class _Resting:
             return
         self._seen += length
 
-    def shares(self) -> Shares | None:
-        if self._seen < LEAST or not len(self._sum):
+    def shares(self) -> ScoreArray | None:
+        if self._seen < MIN_SECONDS or not len(self._sum):
             return None
         if self._wanted is not None:
             return self._sum / self._seen
@@ -99,22 +99,22 @@ class _Resting:
         return np.asarray(middle / max(middle.sum(), 1e-9))
 
 
-def _calm(labels: Sequence[str], resting: Shares) -> bool:
+def _calm(labels: Sequence[str], resting: ScoreArray) -> bool:
     """Nothing but neutral is raised at rest: there is nothing to tell relative to."""
-    return all(label == "neutral" or share <= USUAL for label, share in zip(labels, resting, strict=True))
+    return all(label == "neutral" or share <= TYPICAL_RESTING_SCORE for label, share in zip(labels, resting, strict=True))
 
 
-def _beyond(emotions: Emotions, shares: Shares, votes: Shares | None, judge: Judge) -> Emotions:
+def _beyond(emotions: Emotions, shares: ScoreArray, votes: ScoreArray | None, judge: DecisionRule) -> Emotions:
     told = None if emotions.votes is None or votes is None else _weighed(emotions.votes, votes)
-    return judge(_weighed(emotions.shares, shares), told, 0.0)
+    return judge(_weighed(emotions.scores, shares), told, 0.0)
 
 
-def _weighed(shares: tuple[Share, ...], resting: Shares) -> Shares:
+def _weighed(shares: tuple[Score, ...], resting: ScoreArray) -> ScoreArray:
     neutral = np.array([share.label == "neutral" for share in shares])
-    weights = np.where(neutral, 1.0, np.minimum(1.0, USUAL / np.maximum(resting, USUAL)))
+    weights = np.where(neutral, 1.0, np.minimum(1.0, TYPICAL_RESTING_SCORE / np.maximum(resting, TYPICAL_RESTING_SCORE)))
     weighed = _numbers(shares) * weights
     return np.asarray(weighed / weighed.sum())
 
 
-def _numbers(shares: Sequence[Share]) -> Shares:
-    return np.array([share.share for share in shares])
+def _numbers(shares: Sequence[Score]) -> ScoreArray:
+    return np.array([share.score for share in shares])

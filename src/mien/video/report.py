@@ -16,8 +16,8 @@ from markupsafe import Markup
 from mien.html import data_uri, render
 from mien.labels import colour
 from mien.text import clock, looks, percent_words, span
-from mien.video.events import GAP, SHORTEST, Event
-from mien.video.timeline import DOUBT, Person, Record, Step, Timeline
+from mien.video.events import MAX_GAP_SECONDS, MIN_EVENT_SECONDS, Event
+from mien.video.timeline import UNCERTAIN_REASON, TrackSummary, VideoSummary, TimelineStep, Timeline
 
 #: The ``viewBox`` of the stacked probabilities.
 WIDTH, HEIGHT = 1000, 100
@@ -26,7 +26,7 @@ WIDTH, HEIGHT = 1000, 100
 _INTERVALS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 
 
-class Area(NamedTuple):
+class ChartArea(NamedTuple):
     """A closed SVG path. ``fill`` is ``#rrggbb``; empty for time in which the face could not be judged."""
 
     path: str
@@ -43,7 +43,7 @@ class EventBar(NamedTuple):
     description: str
 
 
-class Mark(NamedTuple):
+class AxisMark(NamedTuple):
     left: str
     clock: str
 
@@ -54,28 +54,28 @@ class LegendEntry(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Chart:
+class TrackChart:
     """The values of the template's macro ``chart``; areas are in drawing order."""
 
     person: int
-    areas: tuple[Area, ...]
+    areas: tuple[ChartArea, ...]
     events: tuple[EventBar, ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[AxisMark, ...]
     legend: tuple[LegendEntry, ...]
     width: int = WIDTH
     height: int = HEIGHT
 
 
-def build_chart(person: Person, timeline: Timeline, events: Sequence[Event], labels: Sequence[str]) -> Chart:
+def build_chart(person: TrackSummary, timeline: Timeline, events: Sequence[Event], labels: Sequence[str]) -> TrackChart:
     """One person over the whole video; ``events`` are those of this person."""
     axis = _Axis(timeline.start, timeline.end)
     shares = person.shares()
     means = [float(share) for share in shares] if len(shares) == len(labels) else [0.0] * len(labels)
-    return Chart(
+    return TrackChart(
         person=person.number,
         areas=tuple(_areas(list(timeline.steps(person.number)), axis, tuple(labels))),
         events=tuple(_event_bar(event, axis) for event in events),
-        marks=tuple(Mark(f"{axis.percent(at):.2f}", clock(at)) for at in axis.marks()),
+        marks=tuple(AxisMark(f"{axis.percent(at):.2f}", clock(at)) for at in axis.marks()),
         legend=tuple(LegendEntry(label, percent_words(mean)) for label, mean in zip(labels, means, strict=True)),
     )
 
@@ -100,19 +100,19 @@ class _Axis:
             number += 1
 
 
-def _areas(steps: list[Step], axis: _Axis, labels: tuple[str, ...]) -> Iterator[Area]:
+def _areas(steps: list[TimelineStep], axis: _Axis, labels: tuple[str, ...]) -> Iterator[ChartArea]:
     for run in _split_runs(steps):
         left, right = axis.x(run[0].start), axis.x(run[-1].end)
         if not run[0].shares:
-            yield Area(f"M{left} 0H{right}V{HEIGHT}H{left}Z", "")
+            yield ChartArea(f"M{left} 0H{right}V{HEIGHT}H{left}Z", "")
             continue
         # From the back to the front, each area reaching down to the base line: half the points of stacked polygons.
         for place in range(len(labels) - 1, -1, -1):
             line = " ".join(f"{x} {y}" for x, y in _upper_edge(run, axis, place))
-            yield Area(f"M{left} {HEIGHT}L{line} {right} {HEIGHT}Z", colour(labels[place], labels))
+            yield ChartArea(f"M{left} {HEIGHT}L{line} {right} {HEIGHT}Z", colour(labels[place], labels))
 
 
-def _upper_edge(run: list[Step], axis: _Axis, place: int) -> Iterator[tuple[float, float]]:
+def _upper_edge(run: list[TimelineStep], axis: _Axis, place: int) -> Iterator[tuple[float, float]]:
     """The upper edge of the probabilities summed up to one label."""
     heights = [round(HEIGHT * (1 - min(sum(step.shares[: place + 1]), 1.0)), 1) for step in run]
     yield axis.x(run[0].start), heights[0]
@@ -120,9 +120,9 @@ def _upper_edge(run: list[Step], axis: _Axis, place: int) -> Iterator[tuple[floa
     yield axis.x(run[-1].end), heights[-1]
 
 
-def _split_runs(steps: list[Step]) -> Iterator[list[Step]]:
+def _split_runs(steps: list[TimelineStep]) -> Iterator[list[TimelineStep]]:
     """Steps that follow each other without a gap and are of one kind: judged, or not."""
-    run: list[Step] = []
+    run: list[TimelineStep] = []
     for step in steps:
         if run and (step.start - run[-1].end > 1e-6 or bool(step.shares) != bool(run[-1].shares)):
             yield run
@@ -146,14 +146,14 @@ def _event_bar(event: Event, axis: _Axis) -> EventBar:
 # The report of a video: one self-contained HTML page, for every interface that analyses videos.
 
 #: People with a timeline of their own, at most; the others are in the table.
-PEOPLE = 12
+MAX_CHARTS = 12
 
 #: Rows of the table of people, at most.
 _ROWS = 200
 
 
 @dataclass(frozen=True)
-class Making:
+class ReportOptions:
     """How a report was made, as the page says it. ``video`` is the path of a video beside the page, for the player."""
 
     film: str
@@ -167,10 +167,10 @@ class Making:
     unfinished: str | None = None
 
 
-def page(record: Record, making: Making, pictures: Mapping[Event, bytes] | None = None) -> str:
+def render_report(record: VideoSummary, making: ReportOptions, pictures: Mapping[Event, bytes] | None = None) -> str:
     """The page; ``pictures`` are JPEG files of the peaks of events."""
     timeline = record.timeline
-    people = sorted(timeline.by_presence()[:PEOPLE], key=lambda person: person.number)
+    people = sorted(timeline.by_presence()[:MAX_CHARTS], key=lambda person: person.number)
     # The fragment makes browsers show that frame instead of a black one.
     source = f"{quote(making.video)}#t={timeline.start + 0.001:.3f}" if making.video else ""
     return render(
@@ -192,14 +192,14 @@ def page(record: Record, making: Making, pictures: Mapping[Event, bytes] | None 
     )
 
 
-def _facts(record: Record, making: Making) -> str:
+def _facts(record: VideoSummary, making: ReportOptions) -> str:
     width, height = record.size
     duration = span(record.timeline.end - record.timeline.start)
     frames = f"{record.frames:,} frames analysed"
     return " · ".join([duration, f"{width} × {height}", frames, f"{making.detector} and {making.model}"])
 
 
-def _tiles(record: Record) -> list[tuple[str, str, str]]:
+def _tiles(record: VideoSummary) -> list[tuple[str, str, str]]:
     people = record.timeline.people.values()
     visible, judged = sum(person.seen for person in people), sum(person.judged for person in people)
     uncertain = sum(person.doubted for person in people)
@@ -214,7 +214,7 @@ def _tiles(record: Record) -> list[tuple[str, str, str]]:
     ]
 
 
-def _person_values(person: Person, record: Record, making: Making, pictures: Mapping[Event, bytes]) -> dict[str, Any]:
+def _person_values(person: TrackSummary, record: VideoSummary, making: ReportOptions, pictures: Mapping[Event, bytes]) -> dict[str, Any]:
     events = [event for event in record.events if event.person == person.number]
     peaks = sorted((event for event in events if event in pictures), key=lambda event: event.start)
     return {
@@ -234,7 +234,7 @@ def _person_values(person: Person, record: Record, making: Making, pictures: Map
     }
 
 
-def _summary(person: Person) -> str:
+def _summary(person: TrackSummary) -> str:
     visible = f"visible for {span(person.seen)}, from {clock(person.first)} to {clock(person.last)}"
     if not person.judged:
         return f"{visible}; never clear enough to be judged"
@@ -242,15 +242,15 @@ def _summary(person: Person) -> str:
     return f"{visible}; of the judged time: {', '.join(parts)}" if parts else f"{visible}; no expression stood out"
 
 
-def _others(record: Record) -> str:
+def _others(record: VideoSummary) -> str:
     """A sentence about the people without a timeline; empty where there are none."""
-    others = record.timeline.by_presence()[PEOPLE:]
+    others = record.timeline.by_presence()[MAX_CHARTS:]
     if not others:
         return ""
     return f"{len(others):,} more, visible for {span(others[0].seen)} at most, are in the numbers below."
 
 
-def _row_values(person: Person, events: Sequence[Event]) -> dict[str, Any]:
+def _row_values(person: TrackSummary, events: Sequence[Event]) -> dict[str, Any]:
     own = [event for event in events if event.person == person.number and event.label != "neutral"]
     highest = max(own, key=lambda event: event.peak, default=None)
     mostly = person.leading()[:1]
@@ -265,18 +265,18 @@ def _row_values(person: Person, events: Sequence[Event]) -> dict[str, Any]:
     }
 
 
-def _reason_rows(record: Record) -> Iterator[dict[str, Any]]:
+def _reason_rows(record: VideoSummary) -> Iterator[dict[str, Any]]:
     """Why faces could not be judged, with the time of each reason; empty where every face could be."""
     visible = sum(person.seen for person in record.timeline.people.values())
     uncertain = sum(person.doubted for person in record.timeline.people.values())
-    reasons = record.timeline.unjudged | ({DOUBT: uncertain} if uncertain else {})
+    reasons = record.timeline.unjudged | ({UNCERTAIN_REASON: uncertain} if uncertain else {})
     if visible:
         for reason, seconds in reasons.items():
             part = seconds / visible
             yield {"reason": reason, "part": part, "percent": percent_words(part), "duration": span(seconds)}
 
 
-def _methods(making: Making) -> dict[str, str]:
+def _methods(making: ReportOptions) -> dict[str, str]:
     methods = {
         "analysis": f"Faces were detected by {making.detector} and classified by the model {making.model}, "
         f"{making.chosen}. Probabilities say what the expression looks like to a model trained on images that people "
@@ -284,7 +284,7 @@ def _methods(making: Making) -> dict[str, str]:
         "people": "A person is a number that follows a face through a shot, by its position. Nobody is recognised, and "
         "a person who leaves and comes back may get another number. No person is identified or stored.",
         "smoothing": "Probabilities are the mean since the last change; a change is shown within 0.2 s.",
-        "events": f"An expression that stands out for {SHORTEST:g} s or longer; up to {GAP:g} s without a face do not "
+        "events": f"An expression that stands out for {MIN_EVENT_SECONDS:g} s or longer; up to {MAX_GAP_SECONDS:g} s without a face do not "
         "end it. The peak is its highest probability.",
     }
     if making.baseline:
@@ -297,14 +297,14 @@ def _methods(making: Making) -> dict[str, str]:
     return methods
 
 
-def _script_data(record: Record, making: Making) -> str:
+def _script_data(record: VideoSummary, making: ReportOptions) -> str:
     """JSON for the script: every person's steps with probabilities in percent, and events."""
     people = {
         one.number: [
             [round(step.start, 2), round(step.end, 2), [round(100 * share) for share in step.shares]]
             for step in record.timeline.steps(one.number)
         ]
-        for one in record.timeline.by_presence()[:PEOPLE]
+        for one in record.timeline.by_presence()[:MAX_CHARTS]
     }
     places = {label: place for place, label in enumerate(making.labels)}
     events = {

@@ -12,20 +12,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mien.results import Moment, Reading
+from mien.results import AnalyzedFrame, Reading
 from mien.video.baseline import Baseline
-from mien.video.events import Event, Events, Span, Spans
-from mien.video.smoothing import Judge, Shares, Steadier
+from mien.video.events import Event, EventDetector, TimedFrame, FrameTimer
+from mien.video.smoothing import DecisionRule, ScoreArray, Smoother
 
 #: The most steps in which the film's time is divided, and the seconds of a step to begin with.
-MOST, FINEST = 480, 0.1
+MAX_STEPS, MIN_STEP_SECONDS = 480, 0.1
 
 #: Why time of a face has no expression to show, besides the reasons of its quality.
-DOUBT = "no expression stands out"
+UNCERTAIN_REASON = "no expression stands out"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TimelineStep:
     """A stretch of time: mean ``shares`` while the face could be judged, and for which part of it that was so."""
 
     start: float
@@ -36,7 +36,7 @@ class Step:
 
 
 @dataclass
-class Person:
+class TrackSummary:
     """One person in a film. All in seconds; ``unjudged`` by reason; ``looks`` by label, while one stood out."""
 
     number: int
@@ -47,9 +47,9 @@ class Person:
     doubted: float = 0.0
     unjudged: dict[str, float] = field(default_factory=dict)
     looks: dict[str, float] = field(default_factory=dict)
-    total: Shares = field(default_factory=lambda: np.zeros(0))
+    total: ScoreArray = field(default_factory=lambda: np.zeros(0))
 
-    def shares(self) -> Shares:
+    def shares(self) -> ScoreArray:
         """The mean shares over the time in which the face could be judged; empty when it never could."""
         return self.total / self.judged if self.judged else self.total
 
@@ -63,33 +63,33 @@ class Timeline:
     """Gathers people and their steps, span by span."""
 
     def __init__(self) -> None:
-        self.people: dict[int, Person] = {}
+        self.people: dict[int, TrackSummary] = {}
         self.end = 0.0
         self._origin: float | None = None
-        self._width = FINEST
-        self._steps: dict[int, dict[int, Shares]] = {}
+        self._width = MIN_STEP_SECONDS
+        self._steps: dict[int, dict[int, ScoreArray]] = {}
 
     @property
     def start(self) -> float:
         return self._origin or 0.0
 
-    def add(self, span: Span) -> None:
+    def add(self, span: TimedFrame) -> None:
         if self._origin is None:
             self._origin = span.moment.seconds
         self.end = max(self.end, span.until)
-        while (self.end - self.start) / self._width > MOST:
+        while (self.end - self.start) / self._width > MAX_STEPS:
             self._halve()
         for reading in span.moment:
             if reading.track is not None:
                 self._count(reading, reading.track, span)
 
-    def steps(self, number: int) -> Iterator[Step]:
+    def steps(self, number: int) -> Iterator[TimelineStep]:
         """A person's steps in order; where the person is not seen there are none."""
         for place, cell in sorted(self._steps.get(number, {}).items()):
             *shares, judged, seen = map(float, cell)
             start = self.start + place * self._width
             mean = tuple(share / judged for share in shares) if judged else ()
-            yield Step(start, start + self._width, mean, judged / self._width, seen / self._width)
+            yield TimelineStep(start, start + self._width, mean, judged / self._width, seen / self._width)
 
     @property
     def unjudged(self) -> dict[str, float]:
@@ -100,23 +100,23 @@ class Timeline:
                 reasons[reason] = reasons.get(reason, 0.0) + seconds
         return dict(sorted(reasons.items(), key=lambda part: -part[1]))
 
-    def by_presence(self) -> list[Person]:
+    def by_presence(self) -> list[TrackSummary]:
         """People by how long they were seen, longest first."""
         return sorted(self.people.values(), key=lambda person: -person.seen)
 
-    def _count(self, reading: Reading, number: int, span: Span) -> None:
+    def _count(self, reading: Reading, number: int, span: TimedFrame) -> None:
         start, length = span.moment.seconds, span.seconds
-        person = self.people.setdefault(number, Person(number, start, start))
+        person = self.people.setdefault(number, TrackSummary(number, start, start))
         person.last, person.seen = span.until, person.seen + length
-        shares = np.array([share.share for share in reading.emotions.shares])
+        shares = np.array([share.score for share in reading.emotions.scores])
         if reading.quality.ok:
             _judge(person, reading, shares, length)
         else:
-            reason = kind_of(reading.quality.reason)
+            reason = reason_category(reading.quality.reason)
             person.unjudged[reason] = person.unjudged.get(reason, 0.0) + length
         self._spread(number, shares, reading.quality.ok, start, span.until)
 
-    def _spread(self, number: int, shares: Shares, judged: bool, start: float, until: float) -> None:
+    def _spread(self, number: int, shares: ScoreArray, judged: bool, start: float, until: float) -> None:
         """A long frame covers several steps, each for its part."""
         steps = self._steps.setdefault(number, {})
         first, last = (int((second - self.start) / self._width + 1e-9) for second in (start, until))
@@ -130,14 +130,14 @@ class Timeline:
     def _halve(self) -> None:
         self._width *= 2
         for number, steps in self._steps.items():
-            merged: dict[int, Shares] = {}
+            merged: dict[int, ScoreArray] = {}
             for place, cell in steps.items():
                 half = place // 2
                 merged[half] = merged[half] + cell if half in merged else cell
             self._steps[number] = merged
 
 
-def _judge(person: Person, reading: Reading, shares: Shares, length: float) -> None:
+def _judge(person: TrackSummary, reading: Reading, shares: ScoreArray, length: float) -> None:
     person.judged += length
     person.total = person.total + shares * length if len(person.total) else shares * length
     if reading.emotions.uncertain:
@@ -147,7 +147,7 @@ def _judge(person: Person, reading: Reading, shares: Shares, length: float) -> N
         person.looks[label] = person.looks.get(label, 0.0) + length
 
 
-def kind_of(reason: str | None) -> str:
+def reason_category(reason: str | None) -> str:
     """A reason without its numbers, so that frames can be counted by it."""
     return re.sub(r"only \d+ pixels wide", "too small", reason or "the face is not clear")
 
@@ -156,22 +156,22 @@ def kind_of(reason: str | None) -> str:
 # What a film showed, gathered as it goes by: steadied moments, events, people and their timeline.
 
 
-class Told(NamedTuple):
+class SmoothedFrame(NamedTuple):
     """One moment steadied, as it was ``read``, until when it lasts, and the events that were found to be over."""
 
-    moment: Moment
-    read: Moment
+    moment: AnalyzedFrame
+    read: AnalyzedFrame
     until: float
     events: tuple[Event, ...]
 
 
-class Record:
+class VideoSummary:
     """One film's record. ``follow`` is fed the moments and hands them on; the rest fills as it goes.
 
     It holds no pixels, and its size depends on the people in the film and their events, not on its length.
     """
 
-    def __init__(self, judge: Judge, baseline: Baseline | None = None) -> None:
+    def __init__(self, judge: DecisionRule, baseline: Baseline | None = None) -> None:
         """``judge`` is the rules of the model's card; ``baseline`` has learned what people look like at rest."""
         self.timeline = Timeline()
         self.events: list[Event] = []
@@ -180,16 +180,16 @@ class Record:
         self.frames = 0
         self.size = (0, 0)
         self._judge, self._baseline = judge, baseline
-        self._finder, self._behind, self._steadier = Events(), Spans(), Steadier(judge)
+        self._finder, self._behind, self._steadier = EventDetector(), FrameTimer(), Smoother(judge)
 
-    def follow(self, moments: Iterable[Moment]) -> Iterator[Told]:
+    def follow(self, moments: Iterable[AnalyzedFrame]) -> Iterator[SmoothedFrame]:
         """Each moment when it is known how long it lasts."""
         for moment in moments:
             if over := self._behind.step(moment):
                 yield self._told(over)
         yield from self.rest()
 
-    def rest(self) -> Iterator[Told]:
+    def rest(self) -> Iterator[SmoothedFrame]:
         """The moment that is still held, for one who stopped following in the middle."""
         if over := self._behind.last():
             yield self._told(over)
@@ -206,12 +206,12 @@ class Record:
         """What a person shows now, as far as it has come."""
         return self._finder.current(person)
 
-    def _told(self, read: Span) -> Told:
+    def _told(self, read: TimedFrame) -> SmoothedFrame:
         relative = self._baseline.relative(read.moment, self._judge) if self._baseline else read.moment
         moment = self._steadier.step(relative)
-        return Told(moment, read.moment, read.until, self._add(Span(moment, read.until)))
+        return SmoothedFrame(moment, read.moment, read.until, self._add(TimedFrame(moment, read.until)))
 
-    def _add(self, span: Span) -> tuple[Event, ...]:
+    def _add(self, span: TimedFrame) -> tuple[Event, ...]:
         self.frames += 1
         self.size = span.moment.result.size
         self.timeline.add(span)

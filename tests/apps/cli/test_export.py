@@ -64,7 +64,7 @@ def test_what_eight_bits_cost_is_in_the_card(desk, tmp_path, capsys):
         assert card.scores[key] == told["scores"][key]
     assert (card.scores["split"], card.scores["faces"]) == ("validation", 21)
     few = synthetic.draw_faces(3).pixels[..., None]
-    assert load_classifier(tmp_path / "deep" / "m.onnx").run(few).shares.shape == (3, 7)
+    assert load_classifier(tmp_path / "deep" / "m.onnx").run(few).scores.shape == (3, 7)
 
 
 def test_any_run_may_look_into_the_mirror(desk, tmp_path, capsys):
@@ -77,8 +77,8 @@ def test_any_run_may_look_into_the_mirror(desk, tmp_path, capsys):
     assert 1.9 * once.card.multiply_adds < twice.card.multiply_adds < 2 * once.card.multiply_adds
     few = synthetic.draw_faces(6).pixels[..., None]
     turned = np.ascontiguousarray(few[:, :, ::-1])
-    assert np.abs(once.run(few).shares - once.run(turned).shares).max() > 0.01
-    assert np.abs(twice.run(few).shares - twice.run(turned).shares).max() < 1e-3
+    assert np.abs(once.run(few).scores - once.run(turned).scores).max() > 0.01
+    assert np.abs(twice.run(few).scores - twice.run(turned).scores).max() < 1e-3
     capsys.readouterr()
     words = ("--to", "h5", "--views", "2", "--data", desk / "faces", "-o", tmp_path / "m.h5")
     assert mien("export", desk / "run", *words) == 1

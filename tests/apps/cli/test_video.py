@@ -23,10 +23,10 @@ from mien import video as video_io
 from mien.labels import EMOTIONS
 from mien.results import Box
 from mien.video import journal as going
-from mien.video.anonymize import Hiding, hide
-from mien.video.journal import Going, Wish
-from mien.video.results import Peaks, _portrait
-from mien.video.timeline import Record
+from mien.video.anonymize import FaceBlur, blur_faces
+from mien.video.journal import ResumableAnalysis, AnalysisOptions
+from mien.video.results import PeakImages, _portrait
+from mien.video.timeline import VideoSummary
 from mien.video.writers import open_writer
 from moments import JUDGE, film, shares
 from synthetic_frames import BOX, FPS, HAPPY, SAD, frame
@@ -199,7 +199,7 @@ def inside(pixels):
 
 
 def test_a_face_is_hidden_before_it_is_found_and_while_it_is_missed():
-    hiding, boxes = Hiding(), {10: BOX, 20: BOX}
+    hiding, boxes = FaceBlur(), {10: BOX, 20: BOX}
     shown = []
     for index in range(60):
         faces = [(1, boxes[index])] if index in boxes else []
@@ -213,9 +213,9 @@ def test_a_face_is_hidden_before_it_is_found_and_while_it_is_missed():
 def test_nothing_fine_is_left_of_a_hidden_face():
     one, other = frame(HAPPY, seed=1), frame(HAPPY, seed=2)
     assert np.abs(inside(one) - inside(other)).mean() > 20
-    hidden = [inside(hide(each, [BOX])) for each in (one, other)]
+    hidden = [inside(blur_faces(each, [BOX])) for each in (one, other)]
     assert np.abs(hidden[0] - hidden[1]).mean() < np.abs(inside(one) - inside(other)).mean() / 2
-    assert hide(one, []).tobytes() == one.tobytes()
+    assert blur_faces(one, []).tobytes() == one.tobytes()
 
 
 def test_nothing_of_a_hidden_portrait_is_left_to_its_corners():
@@ -227,11 +227,11 @@ def test_nothing_of_a_hidden_portrait_is_left_to_its_corners():
 
 
 def test_hiding_takes_boxes_beyond_the_picture():
-    assert hide(frame(HAPPY), [Box(-20, -20, 60, 60), Box(150, 110, 50, 50), Box(500, 0, 9, 9)]).shape == (120, 160, 3)
+    assert blur_faces(frame(HAPPY), [Box(-20, -20, 60, 60), Box(150, 110, 50, 50), Box(500, 0, 9, 9)]).shape == (120, 160, 3)
 
 
 def test_peaks_keep_few_pictures():
-    record, peaks = Record(JUDGE), Peaks()
+    record, peaks = VideoSummary(JUDGE), PeakImages()
     parts = [(0.5, shares(**{label: 0.8})) for _ in range(4) for label in ("happy", "sad", "surprise", "neutral")]
     told = [each.__class__(each.index, each.seconds, each.result, pixels=frame(HAPPY)) for each in film(*parts)]
     for each in record.follow(iter(told)):
@@ -329,7 +329,7 @@ def test_ctrl_c_leaves_whole_files_and_resume_goes_on(clip, tmp_path, capsys):
 
     detector = FakeDetector((BOX,))
     assert video(clip, *outputs(tmp_path), "--resume", detector=detector) == 0
-    assert len(detector.asked) <= 80 - read + going.OVERLAP * FPS + 1
+    assert len(detector.asked) <= 80 - read + going.OVERLAP_SECONDS * FPS + 1
     whole = tmp_path / "whole"
     whole.mkdir()
     assert video(clip, *outputs(whole)[:-2]) == 0
@@ -410,13 +410,13 @@ def test_a_baseline_stopped_while_learning_still_tells_what_was_read(clip, tmp_p
 def test_people_keep_their_numbers_over_a_stop(clip, tmp_path):
     boxes = (BOX, Box(100, 60, 40, 40))
     engine = Engine(FakeClassifier(), FakeDetector(boxes))
-    stopped = Going(engine, Wish(str(clip)), tmp_path / "j")
+    stopped = ResumableAnalysis(engine, AnalysisOptions(str(clip)), tmp_path / "j")
     moments = stopped.moments(False)
     before = [next(moments) for _ in range(40)]
     moments.close()
     # The tracker of a new run meets the two in another order, and numbers them the other way round.
     turned = Engine(FakeClassifier(), FakeDetector(boxes[::-1]))
-    after = list(Going(turned, Wish(str(clip)), tmp_path / "j", resume=True).moments(False))
+    after = list(ResumableAnalysis(turned, AnalysisOptions(str(clip)), tmp_path / "j", resume=True).moments(False))
     assert [each.index for each in after] == list(range(80))
     assert after[:40] == before
     places = {(one.face.box.x > 90, one.track) for each in after for one in each}

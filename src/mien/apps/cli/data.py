@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import on_terminal, printable, remark, say
+from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note
 from mien.apps.cli.dataset_options import extras, read, source_options, writing
 from mien.apps.cli.results import percent
 from mien.errors import OutputError
@@ -61,15 +61,15 @@ def check(
         checked = look(source)
     lines = [json.dumps(checked.to_dict(), ensure_ascii=False)] if as_json else _told(checked, everything)
     for line in lines:
-        say(line)
+        print_line(line)
     context.exit(1 if strict and checked.findings else 0)
 
 
 def _told(checked: Checked, everything: bool) -> Iterator[str]:
     source = checked.source
-    yield printable(f"{source.path}: {len(source):,} faces ({source.shape})")
+    yield escape_controls(f"{source.path}: {len(source):,} faces ({source.shape})")
     yield from ("", *_table(checked), "")
-    yield from (printable(remark) for remark in (*source.remarks, *_remarks(checked)))
+    yield from (escape_controls(remark) for remark in (*source.remarks, *_remarks(checked)))
     if not checked.findings:
         yield "Nothing wrong was found."
         return
@@ -109,7 +109,7 @@ def _five(five: dict[str, Any]) -> Iterator[str]:
 
 def _kind(kind: str, found: list[Finding], shown: int) -> Iterator[str]:
     yield f"\n{kind}: {len(found):,}"
-    yield from (printable(f"  {finding.where}: {finding.reason}") for finding in found[:shown])
+    yield from (escape_controls(f"  {finding.where}: {finding.reason}") for finding in found[:shown])
     if len(found) > shown:
         yield f"  and {len(found) - shown:,} more (--all shows them)"
 
@@ -150,10 +150,10 @@ def augment_preview(face: str | None, out: Path, recipe: str | None, seed: int) 
             from mien.training import augmentation_preview
 
             shown = augmentation_preview.rows(pixels, settings, seed)
-    sheet = plots.png(augmentation_preview.figure(pixels, shown))
+    sheet = plots.render_png(augmentation_preview.figure(pixels, shown))
     with writing(out):
         out.write_bytes(sheet)
-    say(printable(str(out)))
+    print_line(escape_controls(str(out)))
 
 
 @contextmanager
@@ -172,13 +172,13 @@ def _hushed() -> Iterator[None]:
 def _given(face: str) -> NDArray[np.uint8]:
     """The largest face in a picture, gray (48, 48); the whole picture where none is found."""
     from mien import images
-    from mien.faces.crop import FRAMINGS, as_input, cut
+    from mien.faces.crop import FRAMINGS, crop_face, to_model_input
     from mien.faces.detectors import load_detector
 
     pixels = images.load_image(face).pixels
     found = load_detector("haar").detect(pixels)
-    crop = cut(pixels, found[0], FRAMINGS["haar"], 48) if found else pixels
-    return as_input(crop[None], 48, "gray")[0, ..., 0]
+    crop = crop_face(pixels, found[0], FRAMINGS["haar"], 48) if found else pixels
+    return to_model_input(crop[None], 48, "gray")[0, ..., 0]
 
 
 def _drawn(seed: int) -> NDArray[np.uint8]:
@@ -210,14 +210,14 @@ def report(src: str, mapped: tuple[str, ...], out: Path) -> None:
     import sys
 
     source = read(src, mapped)
-    tell = remark if on_terminal(sys.stderr) else _nothing
+    tell = print_note if is_terminal(sys.stderr) else _nothing
     with extras(), writing(out):
         from mien.datasets import report as eda
 
         # Before half a minute is spent on what could not be written.
         out.mkdir(parents=True, exist_ok=True)
         written = eda.write(eda.examined(source, tell), out, tell)
-    say(printable(str(written[0])))
+    print_line(escape_controls(str(written[0])))
 
 
 def _nothing(_: str) -> None:
@@ -255,7 +255,7 @@ def sample(out: Path, faces: int, seed: int, folders: bool, npz: bool, force: bo
         raise OutputError(f"'{taken[0]}' is there already", "drawn faces need a new folder", "name another, or --force")
     with writing(out):
         written = synthetic.write_synthetic(out, faces, seed, folders=folders, npz=npz)
-    say(printable(f"{faces:,} faces drawn in {out}: {', '.join(path.name for path in written)}"))
+    print_line(escape_controls(f"{faces:,} faces drawn in {out}: {', '.join(path.name for path in written)}"))
 
 
 # ==== mien.apps.cli.data

@@ -18,21 +18,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import images
-from mien.apps.cli.console import Bar, alone_on_stderr, on_terminal, printable, remark, say
+from mien.apps.cli.console import (
+    ProgressBar,
+    escape_controls,
+    is_terminal,
+    print_line,
+    print_note,
+    silence_native_stderr,
+)
 from mien.apps.cli.dataset_options import read
 from mien.apps.cli.engine_loading import LoadEngine, Reader
-from mien.apps.cli.options import DETECTOR, MODEL
-from mien.apps.cli.paths import STDIN, holds_originals, is_address, is_folder
-from mien.apps.cli.results import complaint, looks, percent
-from mien.apps.cli.sources import Item, items
+from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION
+from mien.apps.cli.paths import STDIN, contains_sources, is_directory, is_url
+from mien.apps.cli.results import describe_expression, format_failure, percent
+from mien.apps.cli.sources import InputImage, find_inputs
 from mien.draw import paint
 from mien.engine import Engine
 from mien.errors import DetectorError, MienError, ModelMissing, OutputError
 from mien.explain import Explanation, Layer, figures
-from mien.explain.explanation import METHODS, methods_of
-from mien.explain.figures.evidence import numbered
+from mien.explain.explanation import METHODS, parse_methods
+from mien.explain.figures.evidence import number_faces
 from mien.explain.page import render_overview, render_walkthrough
-from mien.explain.regions import regions_of
+from mien.explain.regions import measure_regions
 from mien.results import Failure, FrameResult, Pixels, Reading
 
 #: Faces that are looked at, drawn at random where there are more; more of them would take minutes.
@@ -56,7 +63,9 @@ class Examples:
     def picture(self, layer: Layer) -> Pixels:
         """What the strongest channels of a layer respond to."""
         channels = layer.order[:_CHANNELS]
-        return figures.responses(layer, self._faces, self._engine.exciting(self._faces, layer.name, channels, _FACES))
+        return figures.draw_top_activating(
+            layer, self._faces, self._engine.exciting(self._faces, layer.name, channels, _FACES)
+        )
 
 
 # ==== mien.apps.cli.explained
@@ -166,17 +175,17 @@ def _pictures(found: Explained, told: Explanation) -> Iterator[tuple[str, Pixels
     shown = found.shown(told)
     yield from _of_layers(shown, told)
     if told.layers:
-        yield "activations", figures.activations(told.layers, told.crop)
-        yield "reach", figures.reach(replace(told, layers=shown))
-    yield "softmax", figures.softmax(told)
+        yield "activations", figures.draw_layers(told.layers, told.crop)
+        yield "reach", figures.draw_receptive_fields(replace(told, layers=shown))
+    yield "softmax", figures.draw_softmax(told)
     if told.contributions:
-        yield "sum", figures.contributions(told)
+        yield "sum", figures.draw_contributions(told)
     if told.maps:
-        yield "where", figures.where(told, found.pixels)
+        yield "where", figures.draw_evidence_maps(told, found.pixels)
     if told.kernels is not None:
-        yield "kernels", figures.kernels(told.kernels)
+        yield "kernels", figures.draw_kernels(told.kernels)
     if told.costs:
-        yield "costs", figures.costs(told)
+        yield "costs", figures.draw_costs(told)
 
 
 def _of_layers(shown: Sequence[Layer], told: Explanation) -> Iterator[tuple[str, Pixels]]:
@@ -185,7 +194,7 @@ def _of_layers(shown: Sequence[Layer], told: Explanation) -> Iterator[tuple[str,
         placed = len(layer.shape) == 3
         if placed or layer.kind == "pool":
             kind = "pooling" if layer.kind == "pool" else "feature-maps"
-            yield f"{kind}-{_file(layer.name)}", figures.maps(layer, told.crop.shape[0], before)
+            yield f"{kind}-{_file(layer.name)}", figures.draw_feature_maps(layer, told.crop.shape[0], before)
         before = layer if placed else before
 
 
@@ -195,7 +204,7 @@ def _file(name: str) -> str:
 
 
 def _annotated(found: Explained) -> Pixels:
-    return numbered(paint(found.pixels, found.result), found.faces)
+    return number_faces(paint(found.pixels, found.result), found.faces)
 
 
 def _json(told: Any) -> str:
@@ -215,43 +224,45 @@ def run(request: Request, reader: Reader) -> int:
     steps = _layers(request, reader)
     failed = faceless = 0
     examples = Examples(request.data, reader) if request.data else None
-    with alone_on_stderr(), Bar() as bar:
+    with silence_native_stderr(), ProgressBar() as bar:
         for item, folder in _places(request):
             try:
                 found = _explained(request, reader, item, steps, bar)
                 page = write(found, folder, request.formats, examples, bar.update)
             except MienError as error:
                 bar.wipe()
-                remark(complaint(Failure(item.name, error)))
+                print_note(format_failure(Failure(item.name, error)))
                 failed += 1
                 continue
             bar.wipe()
             faceless += not found.faces
             for line in _lines(found):
-                say(line)
-            remark(f"Walkthrough: {printable(str(page))}" if page else f"Explained: {printable(str(folder))}")
+                print_line(line)
+            print_note(
+                f"Walkthrough: {escape_controls(str(page))}" if page else f"Explained: {escape_controls(str(folder))}"
+            )
     if request.require_face and faceless:
-        remark(f"mien: {faceless:,} without a face, and --require-face was given.")
+        print_note(f"mien: {faceless:,} without a face, and --require-face was given.")
     return int(failed > 0 or (request.require_face and faceless > 0))
 
 
 def _layers(request: Request, engine: Engine) -> tuple[str, ...] | None:
     """The layers that get a picture and a step each; None is all. Unknown words are refused before any work."""
     try:
-        methods_of(request.methods)
+        parse_methods(request.methods)
         blank = np.full((engine.card.side,) * 2, 128, np.uint8)
         wanted = request.layers or "auto"
         tried = engine.explain(blank, (), wanted, request.target, request.versus)
     except MienError as error:
-        raise click.UsageError(printable(str(error))) from error
+        raise click.UsageError(escape_controls(str(error))) from error
     return None if request.layers == "all" else tuple(layer.name for layer in tried.layers)
 
 
-def _places(request: Request) -> Iterator[tuple[Item, Path]]:
+def _places(request: Request) -> Iterator[tuple[InputImage, Path]]:
     """Each picture and its folder: the named one for a lone file, a folder inside it for each of several."""
-    found = items(request.sources)
+    found = find_inputs(request.sources)
     first = list(islice(found, 2))
-    if len(first) == 1 and not is_folder(request.sources[0]):
+    if len(first) == 1 and not is_directory(request.sources[0]):
         yield first[0], request.out
         return
     taken: set[str] = set()
@@ -269,11 +280,13 @@ def _free(wanted: Path, taken: set[str]) -> Path:
     return place
 
 
-def _explained(request: Request, engine: Engine, item: Item, steps: tuple[str, ...] | None, bar: Bar) -> Explained:
+def _explained(
+    request: Request, engine: Engine, item: InputImage, steps: tuple[str, ...] | None, bar: ProgressBar
+) -> Explained:
     if isinstance(item.source, Failure):
         raise item.source.error
     pixels = images.load_image(item.source, max_pixels=request.max_pixels).pixels
-    methods = methods_of(request.methods) or METHODS[:1]
+    methods = parse_methods(request.methods) or METHODS[:1]
     told = engine.explain_picture(
         pixels,
         request.face if request.face else None,
@@ -290,7 +303,7 @@ def _explained(request: Request, engine: Engine, item: Item, steps: tuple[str, .
     return Explained(item.name, pixels, faces, steps, engine.detector, engine.card.name)
 
 
-def _ticks(bar: Bar, total: int) -> Callable[[], None]:
+def _ticks(bar: ProgressBar, total: int) -> Callable[[], None]:
     done = iter(range(1, total + 1))
     return lambda: bar.update(next(done), total)
 
@@ -309,7 +322,7 @@ def _with(
     flip, sought = told.flip, told.flip_sought
     for method in slow:
         more = engine.explain(told.crop, [method], (), told.target, request.versus, request.seed)
-        pairs += [(each, regions_of(each, told.region_map, basis)) for each in more.maps]
+        pairs += [(each, measure_regions(each, told.region_map, basis)) for each in more.maps]
         flip, sought = flip or more.flip, sought or more.flip_sought
         tick()
     order = {name: place for place, name in enumerate(methods)}
@@ -324,12 +337,12 @@ def _basis(told: Explanation) -> str:
 
 def _lines(found: Explained) -> Iterator[str]:
     """A line for each face: what it looks like, how sure, and where the evidence lies."""
-    name = printable(found.source)
+    name = escape_controls(found.source)
     if not found.faces:
         yield f"{name}: no face found"
     for told in found.faces:
         top = told.emotions.top
-        yield f"{name}: face {told.number} {looks(top)}, {percent(told.emotions[top])}{_evidence(told)}"
+        yield f"{name}: face {told.number} {describe_expression(top)}, {percent(told.emotions[top])}{_evidence(told)}"
 
 
 def _evidence(told: Explanation) -> str:
@@ -337,7 +350,7 @@ def _evidence(told: Explanation) -> str:
     if not parts:
         return ""
     most = max(parts, key=lambda share: share.share)
-    return f"; {percent(most.share)} of the evidence for {printable(told.target)} lies on the {most.label}"
+    return f"; {percent(most.share)} of the evidence for {escape_controls(told.target)} lies on the {most.label}"
 
 
 # ==== mien.apps.cli.explain
@@ -424,8 +437,8 @@ def _formats(context: click.Context, option: click.Parameter, given: tuple[str, 
     metavar="html|png|npz|json",
     help="Write only files of this kind; may be repeated.",
 )
-@DETECTOR
-@MODEL
+@DETECTOR_OPTION
+@MODEL_OPTION
 @click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to look for, in pixels.")
 @click.option("--require-face", is_flag=True, help="Exit with 1 if any picture has no face.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
@@ -452,18 +465,18 @@ def explain(context: click.Context, /, **options: Any) -> None:
         load: LoadEngine = context.obj
         engine = load(model=request.model, detector=request.detector)
     except (DetectorError, ModelMissing) as error:
-        raise click.UsageError(printable(str(error)), context) from error
+        raise click.UsageError(escape_controls(str(error)), context) from error
     context.exit(run(request, engine))
 
 
 def _check(request: Request) -> None:
     """Refuse what cannot be meant, before anything is loaded or written."""
-    address = next((word for word in request.sources if is_address(word)), None)
+    address = next((word for word in request.sources if is_url(word)), None)
     if address and not request.allow_url:
         raise click.UsageError(f"'{address}' is an address. Add --allow-url to have it fetched.")
-    if STDIN in request.sources and on_terminal(sys.stdin):
+    if STDIN in request.sources and is_terminal(sys.stdin):
         raise click.UsageError("'-' reads a picture from stdin. Give it one: mien explain - -o explained < photo.jpg")
-    if request.out.is_dir() and holds_originals(request.out, request.sources):
+    if request.out.is_dir() and contains_sources(request.out, request.sources):
         raise click.UsageError(f"the originals lie in '{request.out}'. Name a folder of its own, such as -o explained.")
     _refuse_full(request)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mien.apps.cli.console import printable, remark, say
+from mien.apps.cli.console import escape_controls, print_line, print_note
 from mien.apps.cli.dataset_options import extras, writing
 
 if TYPE_CHECKING:
@@ -58,11 +58,11 @@ def runs(context: click.Context, home: Path, as_json: bool) -> None:
 
     found = list(every(home))
     if as_json:
-        say(json.dumps([told(run) for run in found], ensure_ascii=False))
+        print_line(json.dumps([told(run) for run in found], ensure_ascii=False))
     elif found:
-        say(_table(found))
+        print_line(_table(found))
     else:
-        remark(f"There are no runs in '{printable(str(home))}' yet. 'mien train' makes one.")
+        print_note(f"There are no runs in '{escape_controls(str(home))}' yet. 'mien train' makes one.")
 
 
 @runs.command(epilog=SHOW_EPILOG)
@@ -76,10 +76,10 @@ def show(name: str, home: Path, as_json: bool) -> None:
     run = find(name, home)
     if as_json:
         whole = {"recipe": run.recipe.to_table() if run.recipe else None, "history": run.history}
-        say(json.dumps({**told(run), **whole, "metrics": run.metrics, "environment": run.environment}))
+        print_line(json.dumps({**told(run), **whole, "metrics": run.metrics, "environment": run.environment}))
         return
     width = max(len(word) for word, _ in _lines(run))
-    say("\n".join(printable(f"{word:{width}}  {text}") for word, text in _lines(run)))
+    print_line("\n".join(escape_controls(f"{word:{width}}  {text}") for word, text in _lines(run)))
 
 
 @runs.command(epilog=PLOT_EPILOG)
@@ -101,8 +101,8 @@ def plot(names: tuple[str, ...], home: Path, out: Path) -> None:
     with extras():
         from mien import plots
     with writing(out):
-        out.write_bytes(plots.png(plots.runs({run.name: run.history for run in found})))
-    say(printable(str(out)))
+        out.write_bytes(plots.render_png(plots.plot_runs({run.name: run.history for run in found})))
+    print_line(escape_controls(str(out)))
 
 
 def told(run: Run) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _table(found: Sequence[Run]) -> str:
     rows = [("NAME", "NET", "EPOCHS", "BEST HELD OUT", "SCORE", "BEGUN", "STATE"), *map(_cells, found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(printable(line.rstrip()) for line in lines)
+    return "\n".join(escape_controls(line.rstrip()) for line in lines)
 
 
 def _cells(run: Run) -> tuple[str, ...]:
@@ -181,6 +181,6 @@ def _when(moment: str | None) -> str:
 
 
 def _minutes(seconds: float) -> str:
-    from mien.apps.cli.console import span
+    from mien.apps.cli.console import format_elapsed
 
-    return f"{span(seconds)} of training"
+    return f"{format_elapsed(seconds)} of training"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import Bar, hushed, printable, remark, say
+from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note, silence_stderr
 from mien.apps.cli.dataset_options import extras
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def tune(
     which settings made the difference. Killed at any moment, the same command goes on. What the recipe holds out stays
     untouched: settings are chosen on other Training faces.
     """
-    with extras(), hushed():
+    with extras(), silence_stderr():
         from mien.evaluation.report import place
         from mien.training import recipe as shelf
         from mien.training import search
@@ -63,28 +63,28 @@ def tune(
         folder = out or Path("tuned", start.name)
         with place(folder):
             faces = _faces(start, data)
-            with Bar(trials * start.fit.epochs, amount="{:,} epochs".format) as bar:
+            with ProgressBar(trials * start.fit.epochs, amount="{:,} epochs".format) as bar:
                 view = _View(bar, start.fit.epochs)
                 found = search.tune(
                     start, tried, faces, folder, trials=trials, hours=hours, watch=view.watch, tell=view.tell
                 )
         _draw(folder, found)
-    say(json.dumps(_plain(found), ensure_ascii=False) if as_json else _told(found))
+    print_line(json.dumps(_plain(found), ensure_ascii=False) if as_json else _told(found))
     if found.best:
-        remark(f"Train it: mien train {printable(str(folder / search.BEST))} --name best")
+        print_note(f"Train it: mien train {escape_controls(str(folder / search.BEST))} --name best")
 
 
 def _faces(recipe: Recipe, data: str | None) -> Faces:
     from mien.datasets.combined import of_run
 
-    with Bar() as bar:
+    with ProgressBar() as bar:
         return of_run(recipe, data, bar.update)
 
 
 class _View:
     """A bar over all epochs that may come, and a line for each trial that ended."""
 
-    def __init__(self, bar: Bar, epochs: int) -> None:
+    def __init__(self, bar: ProgressBar, epochs: int) -> None:
         self._bar, self._epochs, self._trials, self._inside = bar, epochs, 0, 0
 
     def watch(self, event: Event) -> None:
@@ -97,13 +97,13 @@ class _View:
     def tell(self, trial: Trial, found: Tuned) -> None:
         self._trials += 1
         self._bar.wipe()
-        remark(_line(trial))
+        print_note(_line(trial))
 
 
 def _line(trial: Trial) -> str:
     value = "" if trial.value is None else f"{100 * trial.value:.1f} % "
     settings = ", ".join(f"{key} {_short(each)}" for key, each in trial.settings.items())
-    return printable(f"trial {trial.number}: {value}{trial.state} after {trial.epochs} epochs ({settings})")
+    return escape_controls(f"trial {trial.number}: {value}{trial.state} after {trial.epochs} epochs ({settings})")
 
 
 def _short(value: Any) -> str:
@@ -116,9 +116,9 @@ def _draw(folder: Path, found: Tuned) -> None:
 
     values, whole = [each.value for each in found.trials], [each.state == "finished" for each in found.trials]
     if any(value is not None for value in values):
-        written(folder / "trials.png", plots.png(plots.trials(values, whole)))
+        written(folder / "trials.png", plots.render_png(plots.plot_trials(values, whole)))
     if found.importance:
-        written(folder / "importance.png", plots.png(plots.importance(found.importance)))
+        written(folder / "importance.png", plots.render_png(plots.plot_importance(found.importance)))
 
 
 def _plain(found: Tuned) -> dict[str, Any]:

@@ -18,30 +18,30 @@ from rich.console import Console
 from rich.text import Text
 
 from mien import video as video_io
-from mien.apps.cli.console import Bar, alone_on_stderr, can_write, on_terminal, printable, remark, say
+from mien.apps.cli.console import ProgressBar, silence_native_stderr, can_encode, is_terminal, escape_controls, print_note, print_line
 from mien.apps.cli.engine_loading import LoadEngine
-from mien.apps.cli.options import DETECTOR, MODEL
-from mien.apps.cli.paths import STDOUT, is_address, same_file
-from mien.apps.cli.results import hint_at_yunet, looks, percent, stream_to, told_of
+from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION
+from mien.apps.cli.paths import STDOUT, is_url, is_same_file
+from mien.apps.cli.results import suggest_yunet, describe_expression, percent, open_table, convert_write_errors
 from mien.errors import DetectorError, MienError, ModelMissing
 from mien.files import write_atomically
 from mien.labels import colour
-from mien.results import Moment
+from mien.results import AnalyzedFrame
 from mien.text import clock, span
 from mien.video import VideoInfo, tables
-from mien.video.annotate import Painted
+from mien.video.annotate import AnnotatedVideo
 from mien.video.baseline import Baseline
-from mien.video.events import Event, spans
-from mien.video.journal import Going, Watcher, Wish
-from mien.video.report import Making, page
-from mien.video.results import Peaks
-from mien.video.timeline import Person, Record, Timeline, Told
+from mien.video.events import Event, time_frames
+from mien.video.journal import ResumableAnalysis, VideoAnalyzer, AnalysisOptions
+from mien.video.report import ReportOptions, render_report
+from mien.video.results import PeakImages
+from mien.video.timeline import TrackSummary, VideoSummary, Timeline, SmoothedFrame
 
 if TYPE_CHECKING:
-    from mien.video.journal import Watcher
+    from mien.video.journal import VideoAnalyzer
 
 
-class Time(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+class TimeParameter(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
     """Seconds, or minutes and hours before colons: ``12.5``, ``1:02.5``, ``1:00:02``."""
 
     name = "TIME"
@@ -58,26 +58,26 @@ class Time(click.ParamType):  # type: ignore[type-arg]  # generic only in newer 
 
 
 @dataclass(frozen=True)
-class Resting:
+class BaselineOption:
     """When people are at rest: in their first ``seconds``, or mostly (None)."""
 
     seconds: float | None
 
 
-class Rest(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+class BaselineParameter(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
     """``SECONDS|median``."""
 
     name = "SECONDS|median"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Resting:
-        if isinstance(value, Resting):
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> BaselineOption:
+        if isinstance(value, BaselineOption):
             return value
         if value == "median":
-            return Resting(None)
-        seconds = Time().convert(value, param, ctx)
+            return BaselineOption(None)
+        seconds = TimeParameter().convert(value, param, ctx)
         if seconds <= 0:
             self.fail("A baseline needs some seconds, or 'median'.", param, ctx)
-        return Resting(seconds)
+        return BaselineOption(seconds)
 
 
 # ==== mien.apps.cli.video_summary
@@ -87,19 +87,19 @@ class Rest(click.ParamType):  # type: ignore[type-arg]  # generic only in newer 
 PEOPLE, EVENTS = 12, 5
 
 
-def summary(record: Record, source: str, labels: Sequence[str]) -> None:
+def print_summary(record: VideoSummary, source: str, labels: Sequence[str]) -> None:
     """To stdout: for people on a terminal, line by line for pipes."""
-    if not on_terminal(sys.stdout):
+    if not is_terminal(sys.stdout):
         for line in plain(record, source):
-            say(line)
+            print_line(line)
         return
     console = Console(highlight=False, emoji=False, markup=False)
-    strip = _Strip(record.timeline, tuple(labels), console.width - 2, can_write("█░·", console.encoding))
+    strip = _Strip(record.timeline, tuple(labels), console.width - 2, can_encode("█░·", console.encoding))
     for text in _drawn(record, source, strip):
         console.print(text, soft_wrap=True)
 
 
-def plain(record: Record, source: str) -> Iterator[str]:
+def plain(record: VideoSummary, source: str) -> Iterator[str]:
     yield _head(record, source)
     for person in _people(record):
         yield f"person {person.number}: {story(person)}"
@@ -108,22 +108,22 @@ def plain(record: Record, source: str) -> Iterator[str]:
         yield f"could not be judged: {reason}, {span(seconds)}"
 
 
-def story(person: Person) -> str:
+def story(person: TrackSummary) -> str:
     """``seen 12 s, judged 96 %, looks happy 61 %, looks neutral 30 %``."""
     judged = f"judged {percent(person.judged / person.seen)}" if person.seen else "judged 0 %"
-    shown = [f"{looks(label)} {percent(part)}" for label, part in person.leading()[:3] if part >= 0.01]
+    shown = [f"{describe_expression(label)} {percent(part)}" for label, part in person.leading()[:3] if part >= 0.01]
     unsure = [f"unsure {percent(person.doubted / person.judged)}"] if person.doubted > 0.01 * person.judged else []
     return ", ".join([f"seen {span(person.seen)} from {clock(person.first)}", judged, *shown, *unsure])
 
 
-def _head(record: Record, source: str) -> str:
+def _head(record: VideoSummary, source: str) -> str:
     timeline = record.timeline
     people = len(timeline.people)
     found = "no face found" if not people else f"{people:,} {'person' if people == 1 else 'people'}"
-    return f"{printable(source)}: {span(timeline.end - timeline.start)}, {record.frames:,} frames, {found}"
+    return f"{escape_controls(source)}: {span(timeline.end - timeline.start)}, {record.frames:,} frames, {found}"
 
 
-def _drawn(record: Record, source: str, strip: _Strip) -> Iterator[Text]:
+def _drawn(record: VideoSummary, source: str, strip: _Strip) -> Iterator[Text]:
     yield Text(_head(record, source), "bold")
     for person in sorted(_people(record)[:PEOPLE], key=lambda one: one.number):
         yield Text.assemble("\n", (f"Person {person.number}", "bold"), f"  {story(person)}")
@@ -136,14 +136,14 @@ def _drawn(record: Record, source: str, strip: _Strip) -> Iterator[Text]:
         yield Text(f"\nCould not be judged: {told}", "dim")
 
 
-def _people(record: Record) -> list[Person]:
+def _people(record: VideoSummary) -> list[TrackSummary]:
     return record.timeline.by_presence()
 
 
 def _events(events: list[Event], labels: tuple[str, ...]) -> Iterator[Text]:
     telling = sorted((event for event in events if event.label != "neutral"), key=lambda event: -event.peak)[:EVENTS]
     for event in sorted(telling, key=lambda event: event.start):
-        word = (f"{printable(event.label):<10}", colour(event.label, labels))
+        word = (f"{escape_controls(event.label):<10}", colour(event.label, labels))
         yield Text.assemble("  ", word, f"{clock(event.start):>8} to {clock(event.end):<8} peak {percent(event.peak)}")
     if len(events) > len(telling):
         number = "1 event" if len(events) == 1 else f"{len(events):,} events"
@@ -158,7 +158,7 @@ class _Strip:
         self._timeline, self._width = timeline, max(min(width, 100), 10)
         self._full, self._poor, self._none = ("█", "░", "·") if blocks else ("#", "?", ".")
 
-    def of(self, person: Person) -> Text:
+    def of(self, person: TrackSummary) -> Text:
         cells: list[dict[str, float]] = [{} for _ in range(self._width)]
         length = max(self._timeline.end - self._timeline.start, 1e-6)
         for step in self._timeline.steps(person.number):
@@ -190,10 +190,10 @@ class _Strip:
 Write: TypeAlias = Callable[[str], None]
 
 
-class Outputs:
+class VideoOutputs:
     """Everything that was asked for. ``add`` each moment, then ``finish``; both may raise an OutputError."""
 
-    def __init__(self, request: Request, engine: Watcher, about: VideoInfo, record: Record) -> None:
+    def __init__(self, request: VideoCommand, engine: VideoAnalyzer, about: VideoInfo, record: VideoSummary) -> None:
         self._request, self._engine, self._record = request, engine, record
         self._about = about
         self._stack = ExitStack()
@@ -202,7 +202,7 @@ class Outputs:
             self._csv = self._stream(request.csv, "--csv")
             self._json = self._stream(request.json, "--json")
             self._film = self._painted()
-            self._peaks = Peaks(hidden=request.blur_faces) if request.report else None
+            self._peaks = PeakImages(hidden=request.blur_faces) if request.report else None
             self._begin()
             if_refused.pop_all()
 
@@ -211,10 +211,10 @@ class Outputs:
         """Does anybody here need to see the frames?"""
         return self._film is not None or self._peaks is not None
 
-    def add(self, told: Told) -> None:
+    def add(self, told: SmoothedFrame) -> None:
         raw = told.read if self._request.raw else None
         if self._csv:
-            self._csv(tables.written(tables.rows(told.moment, raw)))
+            self._csv(tables.format_csv(tables.face_rows(told.moment, raw)))
         if self._json:
             self._json("".join(_json(line) for line in _told_lines(told, self._request.raw)))
         if self._film:
@@ -230,11 +230,11 @@ class Outputs:
         self._stack.close()
         if request.events:
             rows = (tables.event_row(event) for event in record.events)
-            _whole(request.events, "--events", tables.written([tables.event_columns(), *rows]))
+            _whole(request.events, "--events", tables.format_csv([tables.event_columns(), *rows]))
         if request.vtt:
-            _whole(request.vtt, "--vtt", "\n".join(tables.subtitles(record.events)))
+            _whole(request.vtt, "--vtt", "\n".join(tables.webvtt_lines(record.events)))
         if request.report and self._peaks:
-            _whole(request.report, "--report", page(record, self._making(unfinished), self._peaks.of(record.events)))
+            _whole(request.report, "--report", render_report(record, self._making(unfinished), self._peaks.of(record.events)))
 
     def discard(self) -> None:
         """Nothing was read: leave no file behind that says nothing."""
@@ -245,7 +245,7 @@ class Outputs:
 
     def _begin(self) -> None:
         if self._csv:
-            self._csv(tables.written([tables.columns(self._engine.card.labels, self._request.raw)]))
+            self._csv(tables.format_csv([tables.face_columns(self._engine.card.labels, self._request.raw)]))
         if self._json:
             about = self._about
             facts = {"film": self._request.source, "size": about.size, "seconds": about.seconds, "rate": about.rate}
@@ -255,28 +255,28 @@ class Outputs:
     def _stream(self, target: str | None, option: str) -> Write | None:
         if target is None:
             return None
-        with told_of(target, option):
-            stream = self._stack.enter_context(stream_to(target))
+        with convert_write_errors(target, option):
+            stream = self._stack.enter_context(open_table(target))
 
         def write(text: str) -> None:
             # In one piece: a run that is stopped leaves whole moments behind.
-            with told_of(target, option):
+            with convert_write_errors(target, option):
                 stream.write(text)
                 stream.flush()
 
         return write
 
-    def _painted(self) -> Painted | None:
+    def _painted(self) -> AnnotatedVideo | None:
         request = self._request
         if request.annotate is None:
             return None
-        wish = Wish(request.source, request.every, request.fps, request.start, request.end, request.min_face)
-        painted = Painted(Path(request.annotate), wish, self._about, hide=request.blur_faces)
+        wish = AnalysisOptions(request.source, request.every, request.fps, request.start, request.end, request.min_face)
+        painted = AnnotatedVideo(Path(request.annotate), wish, self._about, hide=request.blur_faces)
         return self._stack.enter_context(painted)
 
-    def _making(self, unfinished: str | None) -> Making:
+    def _making(self, unfinished: str | None) -> ReportOptions:
         request, engine = self._request, self._engine
-        return Making(
+        return ReportOptions(
             Path(request.source).name,
             engine.card.labels,
             engine.detector,
@@ -289,19 +289,19 @@ class Outputs:
         )
 
 
-def _told_lines(told: Told, raw: bool) -> Iterator[dict[str, Any]]:
+def _told_lines(told: SmoothedFrame, raw: bool) -> Iterator[dict[str, Any]]:
     line = {"kind": "frame", **told.moment.to_dict()}
     if raw:
         for face, read in zip(line["faces"], told.read, strict=True):
-            face["raw"] = dict(read.emotions.shares)
+            face["raw"] = dict(read.emotions.scores)
     yield line
-    yield from map(tables.event_line, told.events)
+    yield from map(tables.event_record, told.events)
 
 
-def _last_lines(record: Record) -> Iterator[dict[str, Any]]:
+def _last_lines(record: VideoSummary) -> Iterator[dict[str, Any]]:
     """Each event that the end of the film ended, and each person."""
-    yield from map(tables.event_line, record.last)
-    yield from tables.people_lines(record)
+    yield from map(tables.event_record, record.last)
+    yield from tables.track_records(record)
 
 
 def _json(value: dict[str, Any]) -> str:
@@ -310,11 +310,11 @@ def _json(value: dict[str, Any]) -> str:
 
 def _whole(target: str, option: str, text: str) -> None:
     """A file whole or not at all: one that was there stays until the new one is complete."""
-    with told_of(target, option):
+    with convert_write_errors(target, option):
         write_atomically(target, text)
 
 
-def _chosen(request: Request) -> str:
+def _chosen(request: VideoCommand) -> str:
     frames = f"every {request.every}th frame" if request.every and request.every > 1 else "every frame"
     frames = f"{request.fps:g} frames a second at most" if request.fps else frames
     start = f" from {request.start:g} s" if request.start else ""
@@ -322,7 +322,7 @@ def _chosen(request: Request) -> str:
     return frames + start + end
 
 
-def _baseline(request: Request) -> str | None:
+def _baseline(request: VideoCommand) -> str | None:
     if request.baseline is None:
         return None
     seconds = request.baseline.seconds
@@ -333,7 +333,7 @@ def _baseline(request: Request) -> str | None:
     )
 
 
-def _beside(request: Request) -> str | None:
+def _beside(request: VideoCommand) -> str | None:
     """The film that the page plays when it lies beside it: the painted one, or the original where faces may show."""
     if request.annotate:
         return Path(request.annotate).name
@@ -355,13 +355,13 @@ _WRITTEN = {
 }
 
 
-def run(request: Request, engine: Watcher) -> int:
+def run(request: VideoCommand, engine: VideoAnalyzer) -> int:
     """Read the film, write what was asked for, show the summary, and return the exit status."""
-    wish = Wish(request.source, request.every, request.fps, request.start, request.end, request.min_face)
+    wish = AnalysisOptions(request.source, request.every, request.fps, request.start, request.end, request.min_face)
     about = _about(request.source)
     with ExitStack() as stack:
-        stack.enter_context(alone_on_stderr())
-        going = Going(engine, wish, _journal(request, stack), resume=request.resume)
+        stack.enter_context(silence_native_stderr())
+        going = ResumableAnalysis(engine, wish, _journal(request, stack), resume=request.resume)
         _greet(request, going)
         _Film(request, engine, going, about).read()
     return 0
@@ -370,16 +370,16 @@ def run(request: Request, engine: Watcher) -> int:
 class _Film:
     """One run: learning what people look like at rest, where that was asked for, and then telling the film."""
 
-    def __init__(self, request: Request, engine: Watcher, going: Going, about: VideoInfo) -> None:
+    def __init__(self, request: VideoCommand, engine: VideoAnalyzer, going: ResumableAnalysis, about: VideoInfo) -> None:
         self._request, self._engine, self._going, self._about = request, engine, going, about
         self._total = frames(about, request)
 
     def read(self) -> None:
         baseline, stopped = self._baseline()
-        record = Record(self._going.judge, baseline)
-        outputs = Outputs(self._request, self._engine, self._about, record)
+        record = VideoSummary(self._going.judge, baseline)
+        outputs = VideoOutputs(self._request, self._engine, self._about, record)
         try:
-            with closing(self._moments(outputs.pixels, bool(baseline))) as moments, Bar(self._total) as bar:
+            with closing(self._moments(outputs.pixels, bool(baseline))) as moments, ProgressBar(self._total) as bar:
                 for told in record.follow(moments):
                     outputs.add(told)
                     bar.update(record.frames)
@@ -405,8 +405,8 @@ class _Film:
             return None, None
         baseline, done = Baseline(self._engine.card.labels, self._request.baseline.seconds), 0
         try:
-            with closing(self._going.moments(False)) as moments, Bar(self._total) as bar:
-                for span in spans(moments):
+            with closing(self._going.moments(False)) as moments, ProgressBar(self._total) as bar:
+                for span in time_frames(moments):
                     baseline.learn(span.moment, span.until)
                     done += 1
                     bar.update(done)
@@ -416,27 +416,27 @@ class _Film:
             return baseline, error
         return baseline, None
 
-    def _moments(self, pixels: bool, learned: bool) -> Generator[Moment]:
+    def _moments(self, pixels: bool, learned: bool) -> Generator[AnalyzedFrame]:
         return self._going.again(pixels) if learned else self._going.moments(pixels)
 
-    def _close(self, outputs: Outputs, record: Record, unfinished: str | None) -> None:
+    def _close(self, outputs: VideoOutputs, record: VideoSummary, unfinished: str | None) -> None:
         record.finish()
         outputs.finish(unfinished)
         if unfinished:
-            remark(f"mien: {printable(unfinished)}")
+            print_note(f"mien: {escape_controls(unfinished)}")
 
-    def _say(self, record: Record) -> None:
+    def _say(self, record: VideoSummary) -> None:
         request = self._request
         if STDOUT not in (request.csv, request.json):
-            summary(record, request.source, self._engine.card.labels)
-        if on_terminal(sys.stderr) and on_terminal(sys.stdout):
+            print_summary(record, request.source, self._engine.card.labels)
+        if is_terminal(sys.stderr) and is_terminal(sys.stdout):
             for option, target in request.files().items():
-                remark(f"{_WRITTEN[option]}: {printable(target)}")
+                print_note(f"{_WRITTEN[option]}: {escape_controls(target)}")
             if request.detector == "auto" and self._engine.detector == "haar":
-                hint_at_yunet(record.timeline.end - record.timeline.start)
+                suggest_yunet(record.timeline.end - record.timeline.start)
 
 
-def frames(about: VideoInfo, request: Request) -> int | None:
+def frames(about: VideoInfo, request: VideoCommand) -> int | None:
     """About how many frames will be read; None where nobody knows."""
     seconds = about.seconds or (about.frames / about.rate if about.frames and about.rate else None)
     if not seconds or not about.rate:
@@ -455,7 +455,7 @@ def _about(source: str) -> VideoInfo:
         film.close()
 
 
-def _journal(request: Request, stack: ExitStack) -> Path:
+def _journal(request: VideoCommand, stack: ExitStack) -> Path:
     """Beside the first file that is written; a run without files has one that nobody will go on with."""
     if targets := request.files():
         first = Path(next(iter(targets.values())))
@@ -463,14 +463,14 @@ def _journal(request: Request, stack: ExitStack) -> Path:
     return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mien-"))) / "journal"
 
 
-def _greet(request: Request, going: Going) -> None:
+def _greet(request: VideoCommand, going: ResumableAnalysis) -> None:
     if request.resume and not going.journal.exists():
-        remark("There is no stopped run to go on with; it begins at the beginning.")
+        print_note("There is no stopped run to go on with; it begins at the beginning.")
     elif not request.resume and going.journal.exists():
-        remark("An earlier run was stopped here; --resume would have gone on with it. It begins anew.")
+        print_note("An earlier run was stopped here; --resume would have gone on with it. It begins anew.")
 
 
-def _unfinished(error: BaseException, record: Record) -> str:
+def _unfinished(error: BaseException, record: VideoSummary) -> str:
     at = clock(record.timeline.end)
     if isinstance(error, MienError):
         return f"The film was read up to {at}."
@@ -498,7 +498,7 @@ not be read; 2 for wrong usage; 130 when stopped.
 
 
 @dataclass(frozen=True)
-class Request:
+class VideoCommand:
     """The command line of ``mien video``, as it was given."""
 
     source: str
@@ -514,7 +514,7 @@ class Request:
     end: float | None
     min_face: int | None
     blur_faces: bool
-    baseline: Resting | None
+    baseline: BaselineOption | None
     raw: bool
     resume: bool
     detector: str
@@ -537,19 +537,19 @@ class Request:
 @click.option("--vtt", metavar="FILE", help="Write the events as subtitles, which any player shows.")
 @click.option("--every", type=click.IntRange(min=1), metavar="N", help="Read every Nth frame.")
 @click.option("--fps", type=click.FloatRange(min=0, min_open=True), metavar="F", help="Read F frames a second at most.")
-@click.option("--start", type=Time(), help="Begin here: seconds, or 1:02.5.")
-@click.option("--end", type=Time(), help="End before this.")
+@click.option("--start", type=TimeParameter(), help="Begin here: seconds, or 1:02.5.")
+@click.option("--end", type=TimeParameter(), help="End before this.")
 @click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to look for, in pixels.")
 @click.option("--blur-faces", is_flag=True, help="Hide faces in the annotated film and in the report.")
 @click.option(
     "--baseline",
-    type=Rest(),
+    type=BaselineParameter(),
     help="Tell expressions relative to each person's own face at rest: their first SECONDS, or their median.",
 )
 @click.option("--raw", is_flag=True, help="Add the shares as they were read, before steadying, to --csv and --json.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped; give it the same options.")
-@DETECTOR
-@MODEL
+@DETECTOR_OPTION
+@MODEL_OPTION
 @click.pass_context
 def video(context: click.Context, /, **options: Any) -> None:
     """Read the expressions in a film: whose, and when.
@@ -558,7 +558,7 @@ def video(context: click.Context, /, **options: Any) -> None:
     their number while a shot lasts, shares are steadied over time, and an expression that lasts
     is an event. Without any file to write, a summary of each person is shown.
     """
-    request = Request(**options)
+    request = VideoCommand(**options)
     _check(request)
     # Imported here: reading needs NumPy, OpenCV and ONNX Runtime, and --help does not.
     pass
@@ -567,14 +567,14 @@ def video(context: click.Context, /, **options: Any) -> None:
     try:
         engine = load(model=request.model, detector=request.detector)
     except (DetectorError, ModelMissing) as error:
-        raise click.UsageError(printable(str(error)), context) from error
+        raise click.UsageError(escape_controls(str(error)), context) from error
     # What reads pictures reads films too.
     context.exit(run(request, cast("Watcher", engine)))
 
 
-def _check(request: Request) -> None:
+def _check(request: VideoCommand) -> None:
     """Refuse what cannot be meant, before anything is loaded or written."""
-    if is_address(request.source):
+    if is_url(request.source):
         raise click.UsageError(f"'{request.source}' is an address. Download it, or watch it live: mien live.")
     if request.every and request.fps:
         raise click.UsageError("--every and --fps both say which frames are read. Give one of them.")
@@ -593,16 +593,16 @@ def _check(request: Request) -> None:
         raise click.UsageError("--resume goes on with the files of an earlier run. Name them as before.")
 
 
-def _check_files(request: Request) -> None:
+def _check_files(request: VideoCommand) -> None:
     taken: dict[Path, str] = {}
     for option, target in request.files().items():
         path = Path(target).absolute()
         if path in taken:
-            raise click.UsageError(f"{taken[path]} and {option} both write to '{printable(target)}'.")
+            raise click.UsageError(f"{taken[path]} and {option} both write to '{escape_controls(target)}'.")
         taken[path] = option
-        if same_file(target, request.source):
-            raise click.UsageError(f"{option} would write over the film '{printable(target)}' itself.")
+        if is_same_file(target, request.source):
+            raise click.UsageError(f"{option} would write over the film '{escape_controls(target)}' itself.")
         if path.is_dir():
-            raise click.UsageError(f"{option} '{printable(target)}' is a folder. Name a file.")
+            raise click.UsageError(f"{option} '{escape_controls(target)}' is a folder. Name a file.")
         if not path.parent.is_dir():
-            raise click.UsageError(f"{option}: there is no folder '{printable(str(Path(target).parent))}'.")
+            raise click.UsageError(f"{option}: there is no folder '{escape_controls(str(Path(target).parent))}'.")

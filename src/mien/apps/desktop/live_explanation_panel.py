@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.apps.desktop.live_style import DARK, Picture, Shades, rgb
-from mien.apps.session.live_explanation import Seen
-from mien.explain.figures.colormaps import coloured, scale_for
+from mien.apps.session.live_explanation import LiveActivations
+from mien.explain.figures.colormaps import apply_colours, choose_scale
 from mien.labels import colour
 from mien.results import Pixels
 from mien.text import percent_words
@@ -42,7 +42,7 @@ class Inside(tk.Canvas):
         self._side = self._long(_LARGEST)
         self._rate = self._words(self._long(_GAP), self._long(HIGH - 14))
 
-    def show(self, seen: Seen) -> None:
+    def show(self, seen: LiveActivations) -> None:
         maps = [layer for layer in seen.look.layers if layer.activations.ndim == 3]
         vectors = [layer for layer in seen.look.layers if layer.activations.ndim == 1 and layer.shape[0] > 16]
         self._side = self._fitting(len(maps) + 1, len(vectors))
@@ -76,11 +76,11 @@ class Inside(tk.Canvas):
         # The brightest so far stays the measure: what gets stronger gets lighter.
         strongest = max(float(np.abs(maps[chosen]).max(initial=0)), 0.98 * self._strongest.get(layer.name, 0.0), 1e-6)
         self._strongest[layer.name] = strongest
-        step, tone = self._side // _GRID, scale_for(maps[chosen])
+        step, tone = self._side // _GRID, choose_scale(maps[chosen])
         side, sheet = step - 2, np.full((self._side, self._side, 3), rgb(self._shades.panel), np.uint8)
         for place, values in enumerate(maps[chosen]):
             top, left = (step * part for part in divmod(place, _GRID))
-            small = coloured(values, tone, strongest)
+            small = apply_colours(values, tone, strongest)
             cut = cv2.resize(small, (side, side), interpolation=cv2.INTER_NEAREST)
             sheet[top : top + side, left : left + side] = cut
         return sheet
@@ -92,11 +92,11 @@ class Inside(tk.Canvas):
         self._strongest[layer.name] = strongest
         columns = max(round((len(values) / 2) ** 0.5), 1)
         padded = np.pad(values, (0, -len(values) % columns))
-        tone = coloured(padded.reshape(-1, columns), scale_for(values), strongest)
+        tone = apply_colours(padded.reshape(-1, columns), choose_scale(values), strongest)
         size = self._side // 2, self._side
         return np.asarray(cv2.resize(tone, size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
-    def _softmax(self, left: int, seen: Seen) -> None:
+    def _softmax(self, left: int, seen: LiveActivations) -> None:
         if not self._bars:
             self._bars = [self._bar(label) for label in self._labels]
             self._softmax_title = self._words(left, 0, "softmax")

@@ -15,7 +15,7 @@ from mien.results import Pixels
 
 if TYPE_CHECKING:
     from mien.explain import Layer, Saliency
-    from mien.video.timeline import Step
+    from mien.video.timeline import TimelineStep
 
 #: Distances between the marks of a timeline, in seconds.
 _MARKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
@@ -25,7 +25,7 @@ _STRONG = 0.85
 
 
 def stacked(
-    steps: Sequence[Step], labels: tuple[str, ...], size: tuple[int, int], span: tuple[float, float], ground: str
+    steps: Sequence[TimelineStep], labels: tuple[str, ...], size: tuple[int, int], span: tuple[float, float], ground: str
 ) -> Pixels:
     """A person's shares over time ``(height, width, 3)``: the first label at the bottom, nothing where nobody was."""
     width, height = size
@@ -55,14 +55,14 @@ def grid(
     """Channels of a layer as tiles, each against its own strongest value unless one is given for all."""
     import cv2
 
-    from mien.explain.figures.colormaps import coloured, scale_for
+    from mien.explain.figures.colormaps import apply_colours, choose_scale
 
     rows, step = -(-len(chosen) // across), side + gap
     sheet = np.full((max(rows * step - gap, 1), max(across * step - gap, 1), 3), rgb(ground), np.uint8)
-    tone = scale_for(layer.activations)
+    tone = choose_scale(layer.activations)
     for place, channel in enumerate(chosen):
         top, left = (part * step for part in divmod(place, across))
-        small = coloured(layer.activations[channel], tone, strongest)
+        small = apply_colours(layer.activations[channel], tone, strongest)
         sheet[top : top + side, left : left + side] = cv2.resize(small, (side, side), interpolation=cv2.INTER_NEAREST)
     return sheet
 
@@ -94,12 +94,12 @@ def over(pixels: Pixels, saliency: Saliency, strength: float = 1.0) -> Pixels:
     """The map over the face: nothing where it says nothing; orange for and blue against where it can be both."""
     import cv2
 
-    from mien.explain.figures.colormaps import scale, steps
+    from mien.explain.figures.colormaps import colour_table, colour_indices
 
     how = "tide" if saliency.signed else "ember"
     size = pixels.shape[1], pixels.shape[0]
     values = np.asarray(cv2.resize(saliency.map, size, interpolation=cv2.INTER_CUBIC), np.float32)
-    colours = scale(how)[steps(values, how, saliency.scale)].astype(np.float32)  # type: ignore[arg-type]
+    colours = colour_table(how)[colour_indices(values, how, saliency.scale)].astype(np.float32)  # type: ignore[arg-type]
     part = np.clip(np.abs(values) / (saliency.scale or 1.0), 0, 1) ** 0.7
     cover = (_STRONG * strength * part)[..., None]
     return np.asarray(np.rint(pixels * (1 - cover) + colours * cover), np.uint8)
@@ -107,7 +107,7 @@ def over(pixels: Pixels, saliency: Saliency, strength: float = 1.0) -> Pixels:
 
 def legend(signed: bool, size: tuple[int, int]) -> Pixels:
     """The scale of such a map, from least to most."""
-    from mien.explain.figures.colormaps import scale
+    from mien.explain.figures.colormaps import colour_table
 
     places = np.linspace(0, 255, size[0]).round().astype(int)
-    return np.repeat(scale("tide" if signed else "ember")[places][None], size[1], axis=0)
+    return np.repeat(colour_table("tide" if signed else "ember")[places][None], size[1], axis=0)

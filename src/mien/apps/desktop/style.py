@@ -537,11 +537,11 @@ class Theme:
 
     def face(self, label: str, side: float, among: tuple[str, ...] = ()) -> ImageTk.PhotoImage:
         """The drawn face of an expression."""
-        from mien.explain.figures.icons import face
+        from mien.explain.figures.icons import draw_icon
 
         key = "face", label, side, among
         if key not in self._photos:
-            self._photos[key] = self.photo(face(label, self.long(side), among))
+            self._photos[key] = self.photo(draw_icon(label, self.long(side), among))
         return self._photos[key]
 
     def photo(self, image: Image.Image) -> ImageTk.PhotoImage:

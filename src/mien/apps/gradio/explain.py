@@ -15,7 +15,7 @@ from mien.apps.gradio.errors import told
 from mien.apps.gradio.photo import examples, photo_input
 from mien.apps.gradio.uploads import sent
 from mien.explain import Explanation, Layer, figures
-from mien.explain.figures import contributions, softmax, where
+from mien.explain.figures import draw_contributions, draw_evidence_maps, draw_softmax
 from mien.explain.page import render_walkthrough
 from mien.results import Pixels, Quality, Reading
 
@@ -33,19 +33,19 @@ def layers(told: Explanation) -> Iterator[tuple[Pixels, str]]:
     for layer in told.layers:
         placed = len(layer.shape) == 3
         if placed or layer.kind == "pool":
-            yield figures.maps(layer, told.crop.shape[0], before), layer.name
+            yield figures.draw_feature_maps(layer, told.crop.shape[0], before), layer.name
         before = layer if placed else before
 
 
 def network(told: Explanation) -> Iterator[tuple[Pixels, str]]:
     """The network as a whole: what each layer answers and sees, its first filters, where its numbers are."""
     if told.layers:
-        yield figures.activations(told.layers, told.crop), "Every layer at a glance"
-        yield figures.reach(replace(told, layers=told.layers)), "What one place of each layer sees"
+        yield figures.draw_layers(told.layers, told.crop), "Every layer at a glance"
+        yield figures.draw_receptive_fields(replace(told, layers=told.layers)), "What one place of each layer sees"
     if told.kernels is not None:
-        yield figures.kernels(told.kernels), f"The filters of {told.kernels.layer}"
+        yield figures.draw_kernels(told.kernels), f"The filters of {told.kernels.layer}"
     if told.costs:
-        yield figures.costs(told), "Where the numbers are"
+        yield figures.draw_costs(told), "Where the numbers are"
 
 
 def steps(told: Explanation, pixels: Pixels) -> str:
@@ -134,7 +134,7 @@ class InsideTab:
             faces = len(engine.read(pixels))
             if not faces:
                 return _nothing(results.nobody())
-            (one,) = engine.explain_picture(pixels, min(int(face or 1), faces), **asked)
+            (one,) = engine.explain_image(pixels, min(int(face or 1), faces), **asked)
             one = replace(one, source=photo.name)
         return [_said(one, faces), gr.Column(visible=True), *_drawn(one, pixels)]
 
@@ -161,10 +161,10 @@ def _said(one: Explanation, faces: int) -> str:
 
 
 def _drawn(one: Explanation, pixels: Pixels) -> list[Any]:
-    total = gr.Image(contributions(one) if one.contributions else None, visible=bool(one.contributions))
+    total = gr.Image(draw_contributions(one) if one.contributions else None, visible=bool(one.contributions))
     maps = gr.Gallery(list(layers(one)), selected_index=0)
     network_ = gr.Gallery(list(network(one)), selected_index=0)
-    return [where(one, pixels), softmax(one), total, maps, network_, steps(one, pixels)]
+    return [draw_evidence_maps(one, pixels), draw_softmax(one), total, maps, network_, steps(one, pixels)]
 
 
 def _label(chosen: str, labels: tuple[str, ...]) -> str | None:

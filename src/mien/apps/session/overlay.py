@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.explain import Saliency
-from mien.explain.figures.colormaps import coloured
-from mien.faces.crop import Framing, placed
+from mien.explain.figures.colormaps import apply_colours
+from mien.faces.crop import Framing, locate_crop
 from mien.results import Face, Pixels
 
 #: How much of the strongest place the map covers.
 _STRONG = 0.62
 
 
-def with_map(pixels: Pixels, saliency: Saliency, face: Face, framing: Framing) -> Pixels:
+def overlay_saliency(pixels: Pixels, saliency: Saliency, face: Face, framing: Framing) -> Pixels:
     """A copy of the picture with the map over this face: strong where the evidence is, clear where there is none."""
     scale = saliency.scale
     if not scale:
@@ -30,7 +30,7 @@ def with_map(pixels: Pixels, saliency: Saliency, face: Face, framing: Framing) -
     into[:, 2] -= (left, top)
     size = right - left, bottom - top
     cover = cv2.warpAffine(part, into, size)[..., None] ** 0.8 * _STRONG
-    tones = cv2.warpAffine(coloured(part, "ember"), into, size, borderMode=cv2.BORDER_REPLICATE)
+    tones = cv2.warpAffine(apply_colours(part, "ember"), into, size, borderMode=cv2.BORDER_REPLICATE)
     painted = pixels.copy()
     under = pixels[top:bottom, left:right]
     painted[top:bottom, left:right] = (under * (1 - cover) + tones * cover).astype(np.uint8)
@@ -39,7 +39,7 @@ def with_map(pixels: Pixels, saliency: Saliency, face: Face, framing: Framing) -
 
 def _into_picture(face: Face, framing: Framing, side: int) -> NDArray[np.float64]:
     """From pixels of the crop to pixels of the picture."""
-    left, top, length, lean = placed(face, framing)
+    left, top, length, lean = locate_crop(face, framing)
     scale, turn = length / side, radians(lean)
     across, down = scale * cos(turn), scale * sin(turn)
     middle_x, middle_y = left + length / 2, top + length / 2

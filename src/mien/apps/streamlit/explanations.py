@@ -37,7 +37,7 @@ Drawn = tuple[str, Pixels]
 
 def explained(engine: Engine, asked: Asked) -> Explanation:
     def make() -> Explanation:
-        (told,) = engine.explain_picture(
+        (told,) = engine.explain_image(
             asked.photo.pixels(),
             asked.face,
             methods=[asked.method],
@@ -56,13 +56,13 @@ def drawn(asked: Asked, view: str, make: Callable[[], list[Drawn]]) -> list[Draw
 
 def where(asked: Asked, told: Explanation) -> list[Drawn]:
     goal = told.target + (f" rather than {told.versus}" if told.versus else "")
-    return [(f"Where the network looked for {goal}", figures.where(told, asked.photo.pixels()))]
+    return [(f"Where the network looked for {goal}", figures.draw_evidence_maps(told, asked.photo.pixels()))]
 
 
 def of_layer(told: Explanation, layer: Layer) -> list[Drawn]:
     """The maps of one layer, beside those they were made of where it has no places."""
     placed = [each for each in told.layers[: told.layers.index(layer)] if len(each.shape) == 3]
-    maps = figures.maps(layer, told.crop.shape[0], placed[-1] if placed else None)
+    maps = figures.draw_feature_maps(layer, told.crop.shape[0], placed[-1] if placed else None)
     return [(f"The maps of the layer {layer.name}", maps)]
 
 
@@ -70,24 +70,24 @@ def every_layer(engine: Engine, told: Explanation) -> list[Drawn]:
     ends = _ends(engine)
     reached = replace(told, layers=tuple(each for each in told.layers if each.name in ends and len(each.shape) == 3))
     return [
-        ("Every layer and its strongest maps", figures.activations(told.layers, told.crop)),
-        ("What one place of each layer sees of the face", figures.reach(reached)),
+        ("Every layer and its strongest maps", figures.draw_layers(told.layers, told.crop)),
+        ("What one place of each layer sees of the face", figures.draw_receptive_fields(reached)),
     ]
 
 
 def softmax(told: Explanation) -> list[Drawn]:
-    found = [("Every expression with its score and its share", figures.softmax(told))]
+    found = [("Every expression with its score and its share", figures.draw_softmax(told))]
     if told.contributions:
-        found.append((f"What adds up to the score of {told.target}", figures.contributions(told)))
+        found.append((f"What adds up to the score of {told.target}", figures.draw_contributions(told)))
     return found
 
 
 def network(told: Explanation) -> list[Drawn]:
     found = []
     if told.kernels is not None:
-        found.append(("The filters of the first layer", figures.kernels(told.kernels)))
+        found.append(("The filters of the first layer", figures.draw_kernels(told.kernels)))
     if told.costs:
-        found.append(("Where the network's numbers and its work are", figures.costs(told)))
+        found.append(("Where the network's numbers and its work are", figures.draw_costs(told)))
     return found
 
 

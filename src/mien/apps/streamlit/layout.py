@@ -14,7 +14,7 @@ from mien.apps.streamlit.image_input import begin
 from mien.apps.streamlit.pages import about, camera, data, experiments, explain, photo, video
 from mien.apps.streamlit.results import escaped
 from mien.errors import MienError
-from mien.explain.figures.icons import face
+from mien.explain.figures.icons import draw_icon
 from mien.labels import EMOTIONS
 
 #: Said on every page.
@@ -53,7 +53,7 @@ PAGES = (
 
 def show(first: str = PAGES[0].name) -> None:
     """The whole page, as the visitor has chosen; ``first`` is where an address without a page leads."""
-    icon = face(EMOTIONS[3], 96)
+    icon = draw_icon(EMOTIONS[3], 96)
     st.set_page_config(page_title="mien", page_icon=icon, layout="wide")
     st.logo(icon, size="large")
     places = {page.name: _place(page, default=page.name == first) for page in PAGES}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from mien import text
-from mien.apps.session.portraits import portrait
+from mien.apps.session.portraits import crop_thumbnail
 from mien.apps.streamlit.session_state import READS, Photo
 from mien.draw import paint
 from mien.engine import Engine
@@ -22,7 +22,7 @@ from mien.errors import MienError
 from mien.html import data_uri, icon_svg, style_colours
 from mien.html.images import encode_image, shrink_image
 from mien.labels import colour
-from mien.results import Failure, FrameResult, Pixels, Reading, Share
+from mien.results import Failure, FrameResult, Pixels, Reading, Score
 from mien.table import CsvTable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def figure(drawn: Figure, described: str, *, width: int | None = None) -> None:
     from mien import plots
 
     own = style_colours(dark=is_dark())
-    svg = _ROLE.sub(lambda role: own[role[1]], plots.svg(drawn, described))
+    svg = _ROLE.sub(lambda role: own[role[1]], plots.render_svg(drawn, described))
     named = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     st.image(named, width=width or "stretch", alt=described)
 
@@ -112,12 +112,12 @@ def card(reading: Reading, number: int, many: int, portrait: bytes) -> str:
     )
 
 
-def bars(shares: Sequence[Share], among: tuple[str, ...], *, faces: bool = True) -> str:
+def bars(shares: Sequence[Score], among: tuple[str, ...], *, faces: bool = True) -> str:
     """All shares as bars with their numbers, in the order given."""
     return f"<dl class='mien-bars'>{''.join(_bar(label, share, among, faces) for label, share in shares)}</dl>"
 
 
-def ten(votes: Sequence[Share], told: str) -> str:
+def ten(votes: Sequence[Score], told: str) -> str:
     """Ten small faces, and the sentence that says the same."""
     labels = tuple(label for label, _ in votes)
     drawn = "".join(_icon(label, labels) for label in text.of_ten(votes))
@@ -177,7 +177,7 @@ def read(engine: Engine, photo: Photo) -> Read:
         result = replace(engine.read(pixels), source=photo.name)
     except MienError as error:
         return Read(photo, Failure(photo.name, error))
-    faces = tuple(encode_image(portrait(pixels, each.face.box, SIDE, AROUND), "jpeg", _QUALITY) for each in result)
+    faces = tuple(encode_image(crop_thumbnail(pixels, each.face.box, SIDE, AROUND), "jpeg", _QUALITY) for each in result)
     return Read(photo, result, encode_image(shrink_image(paint(pixels, result), LONGEST), "jpeg", _QUALITY), faces)
 
 

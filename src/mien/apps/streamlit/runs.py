@@ -53,7 +53,7 @@ def curves(runs: Sequence[Run]) -> Figure | None:
     from mien import plots
 
     told = {run.name: run.history for run in runs if run.history}
-    return plots.runs(told) if told else None
+    return plots.plot_runs(told) if told else None
 
 
 def confusion(run: Run) -> Figure | None:
@@ -63,7 +63,7 @@ def confusion(run: Run) -> Figure | None:
     counts, labels = run.metrics.get("confusion"), run.metrics.get("labels")
     if not counts or not labels or np.shape(counts) != (len(labels), len(labels)):
         return None
-    return plots.confusion(np.array(counts, np.int64), labels)
+    return plots.plot_confusion(np.array(counts, np.int64), labels)
 
 
 def settings(runs: Sequence[Run]) -> list[dict[str, str]]:

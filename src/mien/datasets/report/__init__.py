@@ -71,8 +71,8 @@ def write(report: Report, folder: str | Path, tell: Tell = lambda _: None) -> li
     drawn, written = {}, []
     for name, figure in _figures(report):
         tell(f"drawing {name}")
-        drawn[name] = plots.svg(figure, name.replace("_", " "))
-        written.append(_kept(folder / f"{name}.png", plots.png(figure)))
+        drawn[name] = plots.render_svg(figure, name.replace("_", " "))
+        written.append(_kept(folder / f"{name}.png", plots.render_png(figure)))
     for name, pixels in _sheets(report):
         written.append(_kept(folder / f"{name}.png", sheets.png(pixels)))
     told = json.dumps(report.to_dict(), ensure_ascii=False, indent=1)

@@ -16,7 +16,7 @@ from PIL import Image
 from mien.datasets.dataset import ANSWERS, TRAINING, Faces
 from mien.datasets.report.statistics import Numbers, Sight, Space, Votes
 from mien.labels import EMOTIONS, colour
-from mien.plots.style import GRID, INK, MUTED, axes, sheet, styled
+from mien.plots.style import GRID, INK, MUTED, new_axes, new_figure, with_style
 
 #: int16: gray, or _PAPER where the page shows through, be it light or dark.
 Sheet = NDArray[np.int16]
@@ -84,10 +84,10 @@ def mapped(pixels: NDArray[np.uint8], points: NDArray[np.float64]) -> Sheet:
 _DEPTH = (1.0, 0.55, 0.3, 0.2)
 
 
-@styled
+@with_style
 def classes(counts: Mapping[str, Sequence[int]]) -> Figure:
     """Faces of each class, a bar in its colour, the splits one behind the other from deep to light."""
-    figure, ax = axes(6.8, 3.6, "Number of faces of each class")
+    figure, ax = new_axes(6.8, 3.6, "Number of faces of each class")
     left = np.zeros(len(EMOTIONS))
     for row, depth in zip(counts.values(), _DEPTH, strict=False):
         ax.barh(EMOTIONS, row, left=left, color=[colour(name) for name in EMOTIONS], alpha=depth, height=0.72)
@@ -102,10 +102,10 @@ def classes(counts: Mapping[str, Sequence[int]]) -> Figure:
     return figure
 
 
-@styled
+@with_style
 def means(numbers: Numbers) -> Figure:
     """Three rows: the mean face of all and of each class, what sets each apart from all, and where its faces differ."""
-    figure = sheet(9.6, 3.9)
+    figure = new_figure(9.6, 3.9)
     places = figure.subplots(3, len(EMOTIONS) + 1)
     apart = numbers.means - numbers.means[0]
     reach = max(float(np.abs(apart).max()), 1.0)
@@ -126,10 +126,10 @@ def _shown(ax: Axes, values: NDArray[np.floating], palette: str, low: float, hig
     ax.spines[:].set_visible(False)
 
 
-@styled
+@with_style
 def light(numbers: Numbers, labels: NDArray[np.int64]) -> Figure:
     """How bright, and how rich in contrast, the faces of each class are: a hill for each, its median marked."""
-    figure = sheet(9.6, 4.2)
+    figure = new_figure(9.6, 4.2)
     left, right = figure.subplots(1, 2, sharey=True)
     _hills(left, numbers.brightness, labels, (0, 255), "brightness: mean of the pixels")
     _hills(right, numbers.contrast, labels, (0, 110), "contrast: standard deviation of the pixels")
@@ -155,10 +155,10 @@ def _hills(
     ax.set(xlim=ends, xlabel=word)
 
 
-@styled
+@with_style
 def answers(votes: Votes) -> Figure:
     """Of what people said of each class's faces, how much was what: a row for each label, in percent."""
-    figure, ax = axes(8.6, 4.9, "Annotator votes (FER+) of the faces with each label, in percent")
+    figure, ax = new_axes(8.6, 4.9, "Annotator votes (FER+) of the faces with each label, in percent")
     for (row, column), part in np.ndenumerate(votes.answers):
         ax.add_patch(
             Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, facecolor="none", edgecolor=GRID, linewidth=0.8)
@@ -176,11 +176,11 @@ def answers(votes: Votes) -> Figure:
     return figure
 
 
-@styled
+@with_style
 def walks(space: Space) -> Figure:
     """The mean face, and what becomes of it on the way along each axis: a row for each, from -3 to 3 deviations."""
     steps = (-3, -2, -1, 0, 1, 2, 3)
-    figure = sheet(7.4, 4.6)
+    figure = new_figure(7.4, 4.6)
     places = figure.subplots(len(space.axes), len(steps), squeeze=False)
     for row, (axis, part) in enumerate(zip(space.axes, space.explained, strict=True)):
         for column, step in enumerate(steps):
@@ -191,20 +191,20 @@ def walks(space: Space) -> Figure:
     return figure
 
 
-@styled
+@with_style
 def scatter(space: Space) -> Figure:
     """Every face a point in its class's colour; the large points are the middles of the classes."""
-    figure, ax = axes(6.6, 5.6, "Principal components of the pixels")
+    figure, ax = new_axes(6.6, 5.6, "Principal components of the pixels")
     _points(ax, space.points, space.labels, 7)
     ax.set(xlabel="axis 1, standard deviations", ylabel="axis 2", aspect="equal", xlim=(-3.4, 3.4), ylim=(-3.4, 3.4))
     figure.legend(loc="outside right upper", title="mean of", alignment="left", markerscale=0.6)
     return figure
 
 
-@styled
+@with_style
 def sight(seen: Sight) -> Figure:
     """The same, of what a trained network says."""
-    figure, ax = axes(6.6, 5.2, "Principal components of the predictions")
+    figure, ax = new_axes(6.6, 5.2, "Principal components of the predictions")
     _points(ax, seen.points, seen.labels, 11)
     ax.set(xlabel="axis 1", ylabel="axis 2", aspect="equal")
     figure.legend(loc="outside right upper", title="mean of", alignment="left", markerscale=0.6)

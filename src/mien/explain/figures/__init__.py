@@ -12,12 +12,12 @@
     where.py    where it looked, the filters, what a place sees
 """
 
-from mien.explain.figures.evidence import kernels as kernels
-from mien.explain.figures.evidence import reach as reach
-from mien.explain.figures.evidence import where as where
-from mien.explain.figures.feature_maps import activations as activations
-from mien.explain.figures.feature_maps import maps as maps
-from mien.explain.figures.feature_maps import responses as responses
-from mien.explain.figures.scores import contributions as contributions
-from mien.explain.figures.scores import costs as costs
-from mien.explain.figures.scores import softmax as softmax
+from mien.explain.figures.evidence import draw_evidence_maps as draw_evidence_maps
+from mien.explain.figures.evidence import draw_kernels as draw_kernels
+from mien.explain.figures.evidence import draw_receptive_fields as draw_receptive_fields
+from mien.explain.figures.feature_maps import draw_feature_maps as draw_feature_maps
+from mien.explain.figures.feature_maps import draw_layers as draw_layers
+from mien.explain.figures.feature_maps import draw_top_activating as draw_top_activating
+from mien.explain.figures.scores import draw_contributions as draw_contributions
+from mien.explain.figures.scores import draw_costs as draw_costs
+from mien.explain.figures.scores import draw_softmax as draw_softmax

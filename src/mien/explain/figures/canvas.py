@@ -32,7 +32,7 @@ _INSTEAD = {"×": "x", "−": "-", "–": "-", "—": "-", "‘": "’", "\u00a0
 Anchor: TypeAlias = Literal["la", "ma", "ra", "lm", "mm", "rm", "ls", "ms", "rs"]
 
 
-def writable(words: str) -> str:
+def printable_text(words: str) -> str:
     """What can be written: accents go, other scripts and emoji are left out."""
     swapped = "".join(_INSTEAD.get(each, each) for each in words)
     plain = "".join(each if each in _ALSO else unicodedata.normalize("NFKD", each) for each in swapped)
@@ -40,22 +40,22 @@ def writable(words: str) -> str:
 
 
 @lru_cache(maxsize=32)
-def font(size: int) -> ImageFont.FreeTypeFont:
+def load_font(size: int) -> ImageFont.FreeTypeFont:
     loaded = ImageFont.load_default(size=size)
     assert isinstance(loaded, ImageFont.FreeTypeFont), "Pillow's wheels have FreeType"
     return loaded
 
 
-def width_of(words: str, size: int) -> float:
-    return font(size).getlength(writable(words)) + (size / 26)
+def text_width(words: str, size: int) -> float:
+    return load_font(size).getlength(printable_text(words)) + (size / 26)
 
 
-def lines_of(words: str, size: int, room: float) -> list[str]:
+def wrap_text(words: str, size: int, room: float) -> list[str]:
     """The words in lines no wider than ``room``; a word that is wider by itself is broken."""
     lines = [""]
     for word in (part for each in words.split() for part in _broken(each, size, room)):
         longer = f"{lines[-1]} {word}".strip()
-        if width_of(longer, size) <= room:
+        if text_width(longer, size) <= room:
             lines[-1] = longer
         else:
             lines.append(word)
@@ -63,23 +63,23 @@ def lines_of(words: str, size: int, room: float) -> list[str]:
 
 
 def _broken(word: str, size: int, room: float) -> Iterable[str]:
-    while len(word) > 1 and width_of(word, size) > room:
+    while len(word) > 1 and text_width(word, size) > room:
         fits = max(1, _fits(word, size, room))
         yield word[:fits]
         word = word[fits:]
     yield word
 
 
-def fitted(words: str, size: int, room: float) -> str:
+def ellipsize(words: str, size: int, room: float) -> str:
     """The words on one line: what does not fit gives way to an ellipsis."""
-    if width_of(words, size) <= room:
+    if text_width(words, size) <= room:
         return words
-    return words[: _fits(words, size, room - width_of("…", size))].rstrip() + "…"
+    return words[: _fits(words, size, room - text_width("…", size))].rstrip() + "…"
 
 
 def _fits(words: str, size: int, room: float) -> int:
     """How many of the first letters have room."""
-    return bisect_right(range(1, len(words) + 1), room, key=lambda many: width_of(words[:many], size))
+    return bisect_right(range(1, len(words) + 1), room, key=lambda many: text_width(words[:many], size))
 
 
 @dataclass
@@ -107,7 +107,7 @@ class Canvas:
         """``bold`` is how many pixels the strokes are thickened by: Pillow's letters have one weight."""
         # Letters get a whole pixel more or none: a stroke of a fraction is not drawn.
         self.draw.text(
-            at, writable(words), fill=hue, font=font(size), anchor=anchor, stroke_width=bold, stroke_fill=hue
+            at, printable_text(words), fill=hue, font=load_font(size), anchor=anchor, stroke_width=bold, stroke_fill=hue
         )
 
     def paste(self, pixels: Pixels, at: tuple[int, int]) -> None:
@@ -122,12 +122,12 @@ class Canvas:
         return np.array(self.image, np.uint8)
 
 
-def sheet(title: str, told: Sequence[str], body: Canvas, notes: Sequence[str] = ()) -> Pixels:
+def compose_figure(title: str, told: Sequence[str], body: Canvas, notes: Sequence[str] = ()) -> Pixels:
     """The whole picture: a title, sentences below it, the body, and small print at its foot."""
     room = max(body.width, _NARROWEST - 2 * _MARGIN)
-    title_lines = lines_of(title, TITLE, room)
-    told_lines = [line for each in told for line in lines_of(each, WORDS, room)]
-    note_lines = [line for each in notes for line in lines_of(each, SMALL, room)]
+    title_lines = wrap_text(title, TITLE, room)
+    told_lines = [line for each in told for line in wrap_text(each, WORDS, room)]
+    note_lines = [line for each in notes for line in wrap_text(each, SMALL, room)]
     top = _MARGIN + _high(title_lines, TITLE) + _high(told_lines, WORDS) + _GAP
     below = _GAP + _high(note_lines, SMALL) if note_lines else 0
     page = Canvas(room + 2 * _MARGIN, top + body.height + below + _MARGIN)
@@ -149,7 +149,7 @@ def _column(page: Canvas, top: float, lines: Sequence[str], size: int, hue: str,
     return top
 
 
-def enlarged(pixels: Pixels, side: int) -> Pixels:
+def enlarge_image(pixels: Pixels, side: int) -> Pixels:
     """Gray or RGB pixels with a longest side of about ``side``: in whole squares when larger, smooth when smaller."""
     height, width = pixels.shape[:2]
     factor = side / max(height, width)

@@ -22,7 +22,7 @@ _ANCHORS: dict[Scale, tuple[str, ...]] = {
 
 
 @cache
-def scale(name: Scale) -> NDArray[np.uint8]:
+def colour_table(name: Scale) -> NDArray[np.uint8]:
     """256 colours ``(256, 3)`` from the least to the most."""
     anchors = np.array([[int(code[i : i + 2], 16) for i in (1, 3, 5)] for code in _ANCHORS[name]], np.float64)
     places = np.linspace(0, len(anchors) - 1, 256)
@@ -32,12 +32,12 @@ def scale(name: Scale) -> NDArray[np.uint8]:
     return colours
 
 
-def stops(name: Scale) -> tuple[str, ...]:
+def legend_colours(name: Scale) -> tuple[str, ...]:
     """The scale as evenly spaced ``#rrggbb``, for a legend."""
     return _ANCHORS[name]
 
 
-def steps(values: NDArray[np.floating], name: Scale, strongest: float | None = None) -> NDArray[np.uint8]:
+def colour_indices(values: NDArray[np.floating], name: Scale, strongest: float | None = None) -> NDArray[np.uint8]:
     """Where each value stands on the scale, 0 to 255.
 
     ``sea`` and ``ember`` go from 0 (and all below it) to ``strongest``, ``tide`` from ``-strongest`` to ``strongest``;
@@ -49,11 +49,11 @@ def steps(values: NDArray[np.floating], name: Scale, strongest: float | None = N
     return np.rint(np.clip(part, 0, 1) * 255).astype(np.uint8)
 
 
-def coloured(values: NDArray[np.floating], name: Scale, strongest: float | None = None) -> NDArray[np.uint8]:
+def apply_colours(values: NDArray[np.floating], name: Scale, strongest: float | None = None) -> NDArray[np.uint8]:
     """The values as a picture ``(..., 3)``."""
-    return scale(name)[steps(values, name, strongest)]
+    return colour_table(name)[colour_indices(values, name, strongest)]
 
 
-def scale_for(values: NDArray[np.floating]) -> Scale:
+def choose_scale(values: NDArray[np.floating]) -> Scale:
     """``tide`` for what goes below 0 as well, ``sea`` for what does not."""
     return "tide" if float(values.min(initial=0.0)) < 0 else "sea"

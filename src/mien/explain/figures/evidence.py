@@ -9,22 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mien.explain.explanation import Explanation, Kernels, Placing, Saliency
-from mien.explain.figures.canvas import (
-    ACCENT,
-    MUTED,
-    PANEL,
-    SMALL,
-    WORDS,
-    Canvas,
-    enlarged,
-    fitted,
-    font,
-    lines_of,
-    sheet,
-)
-from mien.explain.figures.colormaps import Scale, coloured, scale, steps
-from mien.explain.figures.feature_maps import seen
+from mien.explain.explanation import Explanation, Kernels, Placement, Saliency
+from mien.explain.figures.canvas import ACCENT, MUTED, PANEL, SMALL, WORDS, Canvas, compose_figure, ellipsize, enlarge_image, load_font, wrap_text
+from mien.explain.figures.colormaps import Scale, apply_colours, colour_indices, colour_table
+from mien.explain.figures.feature_maps import receptive_field_box
 from mien.labels import colour
 from mien.results import Pixels
 
@@ -38,7 +26,7 @@ _METHODS = {
 }
 
 
-def where(told: Explanation, pixels: Pixels | None = None) -> Pixels:
+def draw_evidence_maps(told: Explanation, pixels: Pixels | None = None) -> Pixels:
     """Each map over the crop and, with ``pixels`` of the picture, over the picture too; a scale, and the regions."""
     around = pixels is not None and told.placing is not None
     width = (3 if around else 2) * (_SIDE + _GAP) + 380
@@ -48,7 +36,7 @@ def where(told: Explanation, pixels: Pixels | None = None) -> Pixels:
         _method(canvas, place * block, told, place, saliency, pixels if around else None)
     goal = f"“{told.target}”" + (f" rather than “{told.versus}”" if told.versus else "")
     notes = ["Such a map is a hint and no proof: it says where the network found something, not whether it was right."]
-    return sheet(f"Where it looked for {goal}", _flipped(told), canvas, [*notes, *told.notes])
+    return compose_figure(f"Where it looked for {goal}", _flipped(told), canvas, [*notes, *told.notes])
 
 
 def _flipped(told: Explanation) -> list[str]:
@@ -60,7 +48,7 @@ def _flipped(told: Explanation) -> list[str]:
 
 def _method(canvas: Canvas, top: int, told: Explanation, place: int, saliency: Saliency, pixels: Pixels | None) -> None:
     name = _METHODS.get(saliency.method, saliency.method)
-    canvas.write((0, top), fitted(name, WORDS, canvas.width), WORDS)
+    canvas.write((0, top), ellipsize(name, WORDS, canvas.width), WORDS)
     top += 40
     side = told.crop.shape[0]
     face = _smooth(told.crop, _SIDE)
@@ -93,13 +81,13 @@ def _laid(ground: Pixels, saliency: Saliency, corners: NDArray[np.float64]) -> P
     size = (ground.shape[1], ground.shape[0])
     values = np.asarray(cv2.warpAffine(saliency.map, turn, size, flags=cv2.INTER_CUBIC), np.float32)
     how: Scale = "tide" if saliency.signed else "ember"
-    colours = scale(how)[steps(values, how, saliency.scale)].astype(np.float64)
+    colours = colour_table(how)[colour_indices(values, how, saliency.scale)].astype(np.float64)
     strength = np.clip(np.abs(values) / (saliency.scale or 1.0), 0, 1)
     alpha = (0.85 * np.power(strength, 0.7))[..., None]
     return np.asarray(np.rint(ground * (1 - alpha) + colours * alpha), np.uint8)
 
 
-def _around(pixels: Pixels, placing: Placing, saliency: Saliency) -> Pixels:
+def _around(pixels: Pixels, placing: Placement, saliency: Saliency) -> Pixels:
     """The part of the picture about the face, with the map where the crop was."""
     left, top, side, lean = placing
     wide = 1.9 * side
@@ -136,13 +124,13 @@ def _legend(canvas: Canvas, at: tuple[int, int], saliency: Saliency) -> None:
     x, y = at
     how: Scale = "tide" if saliency.signed else "ember"
     high = np.linspace(0, 255, _SIDE).round().astype(int)
-    canvas.paste(np.repeat(scale(how)[high[::-1], None], _BAR, 1), (x, y))
+    canvas.paste(np.repeat(colour_table(how)[high[::-1], None], _BAR, 1), (x, y))
     most, least = saliency.scale, -saliency.scale if saliency.signed else 0.0
     for words, place in ((f"{most:.3g}", 0), (f"{(most + least) / 2:.3g}", _SIDE // 2), (f"{least:.3g}", _SIDE)):
         canvas.write((x + _BAR + 8, y + min(max(place, 10), _SIDE - 10)), words, SMALL, MUTED, "lm")
     if saliency.versus:
         ends = f"orange for {saliency.target}, blue for {saliency.versus}"
-        canvas.write((x, y + _SIDE + 8), fitted(ends, SMALL, canvas.width - x), SMALL, MUTED)
+        canvas.write((x, y + _SIDE + 8), ellipsize(ends, SMALL, canvas.width - x), SMALL, MUTED)
 
 
 def _regions(canvas: Canvas, at: tuple[int, int], told: Explanation, place: int) -> None:
@@ -159,14 +147,14 @@ def _regions(canvas: Canvas, at: tuple[int, int], told: Explanation, place: int)
         canvas.draw.rounded_rectangle((x, top + 30, x + room, top + 38), 4, fill=PANEL)
         canvas.bar(x, top + 30, room * share, 8, ACCENT)
     basis = "by this face’s own points" if regions.basis == "landmarks" else "by where these lie in most faces"
-    for line, words in enumerate(lines_of(basis, SMALL, room)):
+    for line, words in enumerate(wrap_text(basis, SMALL, room)):
         canvas.write((x, y + len(regions.shares) * 52 + 4 + line * 24), words, SMALL, MUTED)
 
 
-def kernels(found: Kernels) -> Pixels:
+def draw_kernels(found: Kernels) -> Pixels:
     """The filters of the first convolution: orange adds, blue takes away."""
     shown = found.weights[:64]
-    tiles = [enlarged(coloured(each.mean(axis=0), "tide"), 120) for each in shown]
+    tiles = [enlarge_image(apply_colours(each.mean(axis=0), "tide"), 120) for each in shown]
     height, width = tiles[0].shape[:2]
     across = min(8, len(tiles))
     canvas = Canvas(across * (width + 16) - 16, -(-len(tiles) // across) * (height + 40))
@@ -179,10 +167,10 @@ def kernels(found: Kernels) -> Pixels:
     told = f"{many:,} filters of {high} × {wide} numbers: orange adds where the face is bright, blue takes away."
     more = [f"Of the {inputs} inputs of each filter the mean is drawn."] if inputs > 1 else []
     more += [f"Not shown: {many - len(shown):,} more."] if many > len(shown) else []
-    return sheet(f"The filters of {found.layer}", [told], canvas, more)
+    return compose_figure(f"The filters of {found.layer}", [told], canvas, more)
 
 
-def reach(told: Explanation) -> Pixels:
+def draw_receptive_fields(told: Explanation) -> Pixels:
     """What one place of each layer sees of the face."""
     layers = [each for each in told.layers if each.reach is not None and len(each.shape) == 3]
     side, across = 200, 5
@@ -192,15 +180,15 @@ def reach(told: Explanation) -> Pixels:
         x, y = column * (side + 20), row * (side + 74)
         face = _smooth(told.crop, side)
         assert layer.reach is not None
-        box = seen(layer.reach, layer.shape[2], told.crop.shape[0])
+        box = receptive_field_box(layer.reach, layer.shape[2], told.crop.shape[0])
         x0, y0, x1, y1 = (round(value * side / told.crop.shape[0]) for value in box)
         shade = np.full((side, side, 1), 0.38)
         shade[y0:y1, x0:x1] = 1.0
         canvas.paste(np.asarray(np.rint(face * shade), np.uint8), (x, y))
         canvas.draw.rectangle((x + x0, y + y0, x + x1 - 1, y + y1 - 1), outline="#ffd479", width=3)
-        canvas.write((x, y + side + 8), fitted(layer.name, SMALL, side), SMALL)
+        canvas.write((x, y + side + 8), ellipsize(layer.name, SMALL, side), SMALL)
         canvas.write((x, y + side + 32), f"{layer.reach.size} × {layer.reach.size} pixels", SMALL, MUTED)
-    return sheet(
+    return compose_figure(
         "What one place of each layer sees", ["The bright square; the place is the one in the middle."], canvas
     )
 
@@ -211,7 +199,7 @@ def reach(told: Explanation) -> Pixels:
 _FINER = 4
 
 
-def numbered(pixels: Pixels, faces: Sequence[Explanation]) -> Pixels:
+def number_faces(pixels: Pixels, faces: Sequence[Explanation]) -> Pixels:
     """A copy of the picture with each face's number in the lower right corner of its box."""
     image = Image.fromarray(pixels)
     for told in faces:
@@ -233,5 +221,5 @@ def _badge(words: str, side: int, hue: str) -> Image.Image:
     draw.ellipse((0, 0, large - 1, large - 1), fill="#1c2128")
     draw.ellipse((_FINER, _FINER, large - 1 - _FINER, large - 1 - _FINER), outline=hue, width=max(large // 12, _FINER))
     size = round(large * (0.5 if len(words) < 3 else 0.36))
-    draw.text((large / 2, large / 2), words, fill="#ffffff", font=font(size), anchor="mm")
+    draw.text((large / 2, large / 2), words, fill="#ffffff", font=load_font(size), anchor="mm")
     return badge.reduce(_FINER)

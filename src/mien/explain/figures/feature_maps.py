@@ -7,47 +7,34 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.explain.explanation import Layer, Map, Reach
-from mien.explain.figures.canvas import (
-    ACCENT,
-    INK,
-    LESS,
-    LINE,
-    MUTED,
-    PANEL,
-    SMALL,
-    WORDS,
-    Canvas,
-    enlarged,
-    fitted,
-    sheet,
-)
-from mien.explain.figures.colormaps import Scale, coloured, scale_for
+from mien.explain.explanation import Layer, Map, ReceptiveField
+from mien.explain.figures.canvas import ACCENT, INK, LESS, LINE, MUTED, PANEL, SMALL, WORDS, Canvas, compose_figure, ellipsize, enlarge_image
+from mien.explain.figures.colormaps import Scale, apply_colours, choose_scale
 from mien.results import Pixels
 
 _SIDE, _GAP, _NAME = 96, 8, 120
 
 
-def responses(layer: Layer, faces: NDArray[np.uint8], best: Mapping[int, tuple[int, ...]]) -> Pixels:
+def draw_top_activating(layer: Layer, faces: NDArray[np.uint8], best: Mapping[int, tuple[int, ...]]) -> Pixels:
     """A row for each channel of ``best``: its map, then the faces ``(N, h, w)`` at those places, strongest first."""
     count = max((len(places) for places in best.values()), default=0)
     begin = _NAME + _SIDE + 3 * _GAP
     canvas = Canvas(begin + max(count, 3) * (_SIDE + _GAP) - _GAP, max(len(best), 1) * (_SIDE + 2 * _GAP) + 26)
     canvas.write((_NAME, 0), "this face", SMALL, MUTED)
     canvas.write((begin, 0), "what excites it most", SMALL, MUTED)
-    how = scale_for(layer.activations)
+    how = choose_scale(layer.activations)
     for row, (channel, places) in enumerate(best.items()):
         top = 26 + row * (_SIDE + 2 * _GAP)
         canvas.write((0, top + _SIDE // 2), f"map {channel}", WORDS, anchor="lm")
         values = np.atleast_2d(layer.activations[channel])
-        canvas.paste(enlarged(coloured(values, how), _SIDE)[:_SIDE, :_SIDE], (_NAME, top))
+        canvas.paste(enlarge_image(apply_colours(values, how), _SIDE)[:_SIDE, :_SIDE], (_NAME, top))
         for column, place in enumerate(places):
-            canvas.paste(enlarged(faces[place], _SIDE), (begin + column * (_SIDE + _GAP), top))
+            canvas.paste(enlarge_image(faces[place], _SIDE), (begin + column * (_SIDE + _GAP), top))
         if not places:
             canvas.write((begin, top + _SIDE // 2), "none of them", SMALL, MUTED, "lm")
     told = f"The maps that are strongest on this face, and which of {len(faces):,} faces excite each of them most."
     notes = ["Mind the rights of these faces before you publish."]
-    return sheet(f"What {layer.name} responds to", [told], canvas, notes)
+    return compose_figure(f"What {layer.name} responds to", [told], canvas, notes)
 
 
 # ==== mien.explain.pictures.maps
@@ -61,7 +48,7 @@ _GAP_maps = 14
 _IN_A_ROW, _ROW = 10, 84
 
 
-def maps(layer: Layer, whole: int | None = None, before: Layer | None = None) -> Pixels:
+def draw_feature_maps(layer: Layer, whole: int | None = None, before: Layer | None = None) -> Pixels:
     """The maps of one layer, strongest first; 64 of them at most, and the rest is counted.
 
     ``whole`` is the side of the crop, for telling what a place sees. A layer without places is drawn as bars, beside
@@ -69,12 +56,12 @@ def maps(layer: Layer, whole: int | None = None, before: Layer | None = None) ->
     """
     if len(layer.shape) < 3:
         return _numbers(layer, before)
-    shown = alive(layer)[:_MOST]
-    how = scale_for(layer.activations)
-    return sheet(layer.name, [_told(layer, whole)], _grid(layer, shown, how), _notes(layer, len(shown), how))
+    shown = active_channels(layer)[:_MOST]
+    how = choose_scale(layer.activations)
+    return compose_figure(layer.name, [_told(layer, whole)], _grid(layer, shown, how), _notes(layer, len(shown), how))
 
 
-def alive(layer: Layer) -> tuple[int, ...]:
+def active_channels(layer: Layer) -> tuple[int, ...]:
     """The channels that say something on this face, strongest first."""
     moving = np.ptp(layer.activations.reshape(layer.shape[0], -1), axis=1) > 0 if len(layer.shape) == 3 else None
     return tuple(each for each in layer.order if moving is None or moving[each])
@@ -88,7 +75,7 @@ def _told(layer: Layer, whole: int | None) -> str:
     return " · ".join(parts)
 
 
-def _sees(reach: Reach, whole: int | None) -> str:
+def _sees(reach: ReceptiveField, whole: int | None) -> str:
     if whole is not None and reach.size >= whole:
         return "each place sees the whole face"
     return f"each place sees {reach.size} × {reach.size} pixels of the face"
@@ -108,7 +95,7 @@ def _grid(layer: Layer, shown: Sequence[int], how: Scale) -> Canvas:
         empty = Canvas(_ACROSS * (_TILE + _GAP_maps), 60)
         empty.write((0, 16), "No map says anything on this face.", WORDS, MUTED)
         return empty
-    tiles = [enlarged(coloured(layer.activations[each], how), _TILE) for each in shown]
+    tiles = [enlarge_image(apply_colours(layer.activations[each], how), _TILE) for each in shown]
     height, width = tiles[0].shape[:2]
     step_x, step_y = max(width, 110) + _GAP_maps, height + 46
     across = min(_ACROSS, len(tiles))
@@ -147,7 +134,7 @@ def _numbers(layer: Layer, before: Layer | None) -> Pixels:
         "The bars stand in the order of the maps."
         + (" Above: the strongest, and the maps they are the mean of." * same)
     ]
-    return sheet(layer.name, [told], _skyline(layer, before if same else None), notes)
+    return compose_figure(layer.name, [told], _skyline(layer, before if same else None), notes)
 
 
 def _skyline(layer: Layer, before: Layer | None) -> Canvas:
@@ -171,9 +158,9 @@ def _skyline(layer: Layer, before: Layer | None) -> Canvas:
 
 
 def _means(canvas: Canvas, layer: Layer, before: Layer) -> None:
-    how = scale_for(before.activations)
+    how = choose_scale(before.activations)
     for place, channel in enumerate([each for each in layer.order if each < before.shape[0]][:_ACROSS]):
-        tile = enlarged(coloured(before.activations[channel], how), _ROW)
+        tile = enlarge_image(apply_colours(before.activations[channel], how), _ROW)
         x = place * canvas.width // _ACROSS
         canvas.paste(tile, (x, 0))
         canvas.write((x, tile.shape[0] + 6), f"{channel}: {layer.activations[channel]:.2f}", SMALL, INK)
@@ -182,7 +169,7 @@ def _means(canvas: Canvas, layer: Layer, before: Layer) -> None:
 # All layers at once
 
 
-def activations(layers: Sequence[Layer], crop: Pixels) -> Pixels:
+def draw_layers(layers: Sequence[Layer], crop: Pixels) -> Pixels:
     """Every layer in a row: what it is, what one of its places sees, and its strongest maps."""
     names = 330
     canvas = Canvas(names + _ROW + 30 + _IN_A_ROW * (_ROW + 8), max(len(layers), 1) * (_ROW + 20))
@@ -192,13 +179,13 @@ def activations(layers: Sequence[Layer], crop: Pixels) -> Pixels:
         "From top to bottom as the face goes through: each layer's strongest maps, against their own strongest value."
     )
     notes = ["The square on the small face is what one place of that layer's maps sees of it."]
-    return sheet("What every layer says", [told], canvas, notes)
+    return compose_figure("What every layer says", [told], canvas, notes)
 
 
 def _row(canvas: Canvas, top: int, layer: Layer, crop: Pixels, names: int) -> None:
-    canvas.write((0, top + 6), fitted(layer.name, WORDS, names - 16), WORDS)
+    canvas.write((0, top + 6), ellipsize(layer.name, WORDS, names - 16), WORDS)
     shape = " × ".join(map(str, layer.shape))
-    canvas.write((0, top + 36), fitted(f"{layer.kind}, {shape}", SMALL, names - 16), SMALL, MUTED)
+    canvas.write((0, top + 36), ellipsize(f"{layer.kind}, {shape}", SMALL, names - 16), SMALL, MUTED)
     silent = f"{layer.dead:,} silent" if layer.dead else "none silent"
     canvas.write((0, top + 58), silent, SMALL, MUTED)
     if len(layer.shape) == 3:
@@ -209,16 +196,16 @@ def _row(canvas: Canvas, top: int, layer: Layer, crop: Pixels, names: int) -> No
 
 
 def _small_face(canvas: Canvas, at: tuple[int, int], layer: Layer, crop: Pixels) -> None:
-    face = enlarged(crop, _ROW)
+    face = enlarge_image(crop, _ROW)
     canvas.paste(face, at)
     if layer.reach is not None:
-        box = seen(layer.reach, layer.shape[2], crop.shape[0])
+        box = receptive_field_box(layer.reach, layer.shape[2], crop.shape[0])
         zoom = face.shape[0] / crop.shape[0]
         x0, y0, x1, y1 = (zoom * value for value in box)
         canvas.draw.rectangle((at[0] + x0, at[1] + y0, at[0] + x1 - 1, at[1] + y1 - 1), outline="#ffd479", width=2)
 
 
-def seen(reach: Reach, places: int, side: int) -> tuple[float, float, float, float]:
+def receptive_field_box(reach: ReceptiveField, places: int, side: int) -> tuple[float, float, float, float]:
     """What the place in the middle sees, inside the crop: left, top, right, bottom in its pixels."""
     across, down = (at + 0.5 + (places // 2) * reach.stride for at in (reach.across, reach.offset))
     (left, right), (top, bottom) = (
@@ -228,9 +215,9 @@ def seen(reach: Reach, places: int, side: int) -> tuple[float, float, float, flo
 
 
 def _strongest(canvas: Canvas, at: tuple[int, int], layer: Layer) -> None:
-    how = scale_for(layer.activations)
-    for place, channel in enumerate(alive(layer)[:_IN_A_ROW]):
-        tile = enlarged(coloured(layer.activations[channel], how), _ROW)
+    how = choose_scale(layer.activations)
+    for place, channel in enumerate(active_channels(layer)[:_IN_A_ROW]):
+        tile = enlarge_image(apply_colours(layer.activations[channel], how), _ROW)
         canvas.paste(tile[:_ROW, :_ROW], (at[0] + place * (_ROW + 8), at[1]))
 
 

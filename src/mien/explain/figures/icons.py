@@ -15,7 +15,7 @@ _FINER = 4
 
 
 @lru_cache(maxsize=64)
-def face(label: str, side: int, among: tuple[str, ...] = ()) -> Image.Image:
+def draw_icon(label: str, side: int, among: tuple[str, ...] = ()) -> Image.Image:
     """A label's face ``side`` pixels wide, as RGBA."""
     unit = side * _FINER / SIDE
     image = Image.new("RGBA", (side * _FINER,) * 2, (255, 255, 255, 0))

@@ -5,25 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mien.explain.explanation import Explanation
-from mien.explain.figures.canvas import (
-    ACCENT,
-    INK,
-    LESS,
-    LINE,
-    MORE,
-    MUTED,
-    PANEL,
-    SMALL,
-    WORDS,
-    Canvas,
-    fitted,
-    sheet,
-    width_of,
-    writable,
-)
-from mien.explain.figures.icons import face
+from mien.explain.figures.canvas import ACCENT, INK, LESS, LINE, MORE, MUTED, PANEL, SMALL, WORDS, Canvas, compose_figure, ellipsize, printable_text, text_width
+from mien.explain.figures.icons import draw_icon
 from mien.labels import adjective, colour
-from mien.results import Pixels, Share
+from mien.results import Pixels, Score
 from mien.text import of_ten
 
 _WIDE, _LINE = 1100, 56
@@ -32,7 +17,7 @@ _WIDE, _LINE = 1100, 56
 _ROWS = 16
 
 
-def softmax(told: Explanation) -> Pixels:
+def draw_softmax(told: Explanation) -> Pixels:
     """Every expression with its score, its share, and what ten people would say."""
     votes = told.emotions.votes
     rows = len(told.emotions.shares)
@@ -42,7 +27,7 @@ def softmax(told: Explanation) -> Pixels:
         _people(canvas, 40 + rows * _LINE + 36, votes)
     top = told.emotions.ranked()[0]
     title = f"The expression looks {adjective(top.label)}, {_percent(top.share)}"
-    return sheet(title, _sentences(told), canvas, _small_print(told))
+    return compose_figure(title, _sentences(told), canvas, _small_print(told))
 
 
 def _sentences(told: Explanation) -> list[str]:
@@ -50,7 +35,7 @@ def _sentences(told: Explanation) -> list[str]:
     return [each for each in (doubt, _mixture(told.emotions.mixture)) if each]
 
 
-def _mixture(mixture: Sequence[Share]) -> str:
+def _mixture(mixture: Sequence[Score]) -> str:
     if len(mixture) < 2:
         return ""
     return f"A mixed expression: {' and '.join(f'{_percent(each.share)} {each.label}' for each in mixture)}."
@@ -77,10 +62,12 @@ def _shares(canvas: Canvas, told: Explanation) -> None:
     canvas.write((_WIDE, 4), "share", SMALL, MUTED, "ra")
     for place, (label, share) in enumerate(told.emotions.ranked()):
         middle = 40 + place * _LINE + _LINE // 2
-        small = face(label, 42, labels)
+        small = draw_icon(label, 42, labels)
         canvas.image.paste(small, (0, middle - 21), small)
         canvas.write(
-            (name, middle), fitted(writable(label) or f"label {labels.index(label) + 1}", WORDS, 200), anchor="lm"
+            (name, middle),
+            ellipsize(printable_text(label) or f"label {labels.index(label) + 1}", WORDS, 200),
+            anchor="lm",
         )
         if label in scores:
             canvas.write((score, middle), f"{scores[label]:.2f}", WORDS, MUTED, "rm")
@@ -92,23 +79,23 @@ def _shares(canvas: Canvas, told: Explanation) -> None:
         canvas.write((_WIDE, middle), _percent(share), WORDS, anchor="rm", bold=1 if place == 0 else 0)
 
 
-def _people(canvas: Canvas, top: int, votes: Sequence[Share]) -> None:
+def _people(canvas: Canvas, top: int, votes: Sequence[Score]) -> None:
     people = of_ten(votes)
     labels = tuple(share.label for share in votes)
     canvas.draw.line((0, top - 14, _WIDE, top - 14), fill=LINE)
     canvas.write((0, top + 4), "What ten people would say", WORDS)
     for place, label in enumerate(people):
-        small = face(label, 58, labels)
+        small = draw_icon(label, 58, labels)
         canvas.image.paste(small, (place * 70, top + 44), small)
     counted = ", ".join(f"{people.count(label)} {label}" for label in dict.fromkeys(people))
-    canvas.write((0, top + 112), fitted(counted, SMALL, _WIDE), SMALL, MUTED)
+    canvas.write((0, top + 112), ellipsize(counted, SMALL, _WIDE), SMALL, MUTED)
 
 
 def _percent(share: float) -> str:
     return "under 1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
 
 
-def contributions(told: Explanation) -> Pixels:
+def draw_contributions(told: Explanation) -> Pixels:
     """What each channel adds to the target's score, the largest amounts first; the rest in one bar."""
     hot = told.temperature
     rows = [(f"map {each.channel}", f"{each.activation:.2f} × {each.weight * hot:.2f}", each.amount * hot)
@@ -125,7 +112,7 @@ def contributions(told: Explanation) -> Pixels:
     canvas.write((0, len(shown) * 42 + 36), f"score of {told.target}", WORDS, anchor="lm")
     canvas.write((_WIDE, len(shown) * 42 + 36), f"{total:.2f}", WORDS, anchor="rm", bold=1)
     sentence = "The dense layer: the mean of every last map, times its weight for this expression, all added up."
-    return sheet(f"What speaks for “{told.target}”, and what against", [sentence], canvas)
+    return compose_figure(f"What speaks for “{told.target}”, and what against", [sentence], canvas)
 
 
 def _adds(canvas: Canvas, middle: int, name: str, how: str, amount: float, most: float) -> None:
@@ -138,10 +125,10 @@ def _adds(canvas: Canvas, middle: int, name: str, how: str, amount: float, most:
     canvas.write((_WIDE, middle), f"{amount:+.2f}", WORDS, anchor="rm")
 
 
-def costs(told: Explanation) -> Pixels:
+def draw_costs(told: Explanation) -> Pixels:
     """Where learned numbers and multiply-adds are, layer by layer."""
     rows = told.costs
-    name = min(max((round(width_of(each.layer, SMALL)) for each in rows), default=0) + 20, 420)
+    name = min(max((round(text_width(each.layer, SMALL)) for each in rows), default=0) + 20, 420)
     canvas = Canvas(_WIDE, len(rows) * 34 + 40)
     half = (_WIDE - name) // 2
     parameters, work = sum(each.parameters for each in rows), sum(each.multiply_adds for each in rows)
@@ -149,11 +136,11 @@ def costs(told: Explanation) -> Pixels:
         canvas.write((name + column * half, 4), word, SMALL, MUTED)
     for place, each in enumerate(rows):
         middle = 40 + place * 34 + 15
-        canvas.write((0, middle), fitted(each.layer, SMALL, name - 12), SMALL, anchor="lm")
+        canvas.write((0, middle), ellipsize(each.layer, SMALL, name - 12), SMALL, anchor="lm")
         _cost(canvas, name, middle, half, each.parameters, max(row.parameters for row in rows))
         _cost(canvas, name + half, middle, half, each.multiply_adds, max(row.multiply_adds for row in rows))
     told_ = f"{parameters:,} learned numbers in all, and {work:,} multiply-adds for one face."
-    return sheet("Where the numbers are", [told_], canvas)
+    return compose_figure("Where the numbers are", [told_], canvas)
 
 
 def _cost(canvas: Canvas, left: int, middle: int, room: int, amount: int, most: int) -> None:

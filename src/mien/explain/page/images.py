@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.explain.explanation import Explanation, Layer, Placing, Saliency
-from mien.explain.figures.colormaps import Scale, scale, scale_for, steps
+from mien.explain.explanation import Explanation, Layer, Placement, Saliency
+from mien.explain.figures.colormaps import Scale, choose_scale, colour_indices, colour_table
 from mien.html import data_uri
 from mien.html.images import encode_image
 from mien.results import Pixels
@@ -148,16 +148,16 @@ def build_map_sheet(layer: Layer, name: str, most: int = _MAPS, needed: Sequence
     varying = [channel for channel in layer.order if float(np.ptp(layer.activations[channel])) > 0]
     channels = tuple(dict.fromkeys([*varying[:most], *needed]))
     maps = [_shrink_map(layer.activations[channel]) for channel in channels]
-    colours = scale_for(layer.activations)
+    colours = choose_scale(layer.activations)
     height, width = maps[0].shape if maps else (1, 1)
     columns = min(8, max(len(maps), 1))
     sheet = np.zeros((-(-max(len(maps), 1) // columns) * (height + 1), columns * (width + 1)), np.uint8)
     for place, each in enumerate(maps):
         row, column = divmod(place, columns)
         top, left = row * (height + 1), column * (width + 1)
-        sheet[top : top + height, left : left + width] = steps(each, colours)
+        sheet[top : top + height, left : left + width] = colour_indices(each, colours)
     image = Image.fromarray(sheet)
-    image.putpalette(scale(colours).tobytes())
+    image.putpalette(colour_table(colours).tobytes())
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     size = (sheet.shape[1], sheet.shape[0])
@@ -189,14 +189,14 @@ def _overlay_uri(saliency: Saliency) -> str:
     values = np.asarray(cv2.resize(saliency.map, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
     strength = np.clip(np.abs(values) / (saliency.scale or 1.0), 0, 1)
     alpha = np.power(strength, 0.7) * 0.95
-    colours = scale(name)[steps(values, name, saliency.scale)]
+    colours = colour_table(name)[colour_indices(values, name, saliency.scale)]
     buffer = io.BytesIO()
     pixels = np.dstack([colours, np.rint(alpha * 255).astype(np.uint8)])
     Image.fromarray(pixels).save(buffer, "WEBP", quality=80, method=4)
     return data_uri(buffer.getvalue(), "image/webp")
 
 
-def crop_corners(placing: Placing) -> list[tuple[float, float]]:
+def crop_corners(placing: Placement) -> list[tuple[float, float]]:
     """The corners of the crop in the photo, clockwise from its upper left."""
     left, top, side, lean = placing
     centre, angle = np.array([left + side / 2, top + side / 2]), np.deg2rad(lean)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.explain.explanation import Layer
-from mien.explain.figures.colormaps import coloured
+from mien.explain.figures.colormaps import apply_colours
 from mien.explain.page.images import MapSheet, PageImages, colour_crop_uri, crop_corners
-from mien.explain.page.values import Step, format_number
+from mien.explain.page.values import WalkthroughStep, format_number
 
 #: Bars of a vector, at most; with more of them a single bar is too narrow to see.
 _BARS = 256
@@ -22,10 +22,10 @@ _BARS = 256
 _PHOTO_SIDE = 1100
 
 
-def photo_step(images: PageImages) -> Step:
+def photo_step(images: PageImages) -> WalkthroughStep:
     width, height = images.photo_size
     side = min(height, width)
-    return Step(
+    return WalkthroughStep(
         kind="photo",
         key="picture",
         short="Image",
@@ -42,7 +42,7 @@ def photo_step(images: PageImages) -> Step:
     )
 
 
-def face_step(images: PageImages) -> Step:
+def face_step(images: PageImages) -> WalkthroughStep:
     explanation = images.explanation
     assert explanation.face is not None
     box, landmarks = explanation.face.box, explanation.face.landmarks or ()
@@ -56,7 +56,7 @@ def face_step(images: PageImages) -> Step:
         square = " ".join(f"{x:.1f},{y:.1f}" for x, y in crop_corners(placing))
         thumb_box = f"{placing.left:.1f} {placing.top:.1f} {placing.side:.1f} {placing.side:.1f}"
     number = f"Face {explanation.number or 1}" if explanation.source else ""
-    return Step(
+    return WalkthroughStep(
         kind="face",
         key="face",
         short="Face",
@@ -87,7 +87,7 @@ def _fit_photo(images: PageImages) -> tuple[str, str]:
     return f"{width * factor:.0f}", f"{height * factor:.0f}"
 
 
-def crop_step(images: PageImages) -> Step:
+def crop_step(images: PageImages) -> WalkthroughStep:
     explanation, side = images.explanation, images.side
     crop, quality = explanation.crop, explanation.quality
     gray = crop if crop.ndim == 2 else cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
@@ -98,7 +98,7 @@ def crop_step(images: PageImages) -> Step:
     enlarged = ""
     if explanation.placing is not None and explanation.placing.side < side:
         enlarged = " This face is smaller than the input and had to be scaled up, which adds no detail."
-    return Step(
+    return WalkthroughStep(
         kind="crop",
         key="crop",
         short="Crop",
@@ -133,7 +133,7 @@ def is_hidden(images: PageImages, place: int) -> bool:
     return flat and last and layer.shape[0] not in outputs
 
 
-def kernels_step(images: PageImages) -> Step:
+def kernels_step(images: PageImages) -> WalkthroughStep:
     kernels = images.explanation.kernels
     assert kernels is not None
     sheet = images.sheets[kernels.layer]
@@ -141,7 +141,7 @@ def kernels_step(images: PageImages) -> Step:
     buttons = _map_buttons(sheet)
     for button in buttons:
         button["kernel"] = _kernel_cells(kernels.weights[button["channel"]])
-    return Step(
+    return WalkthroughStep(
         kind="kernels",
         key="filters",
         short="Kernels",
@@ -167,16 +167,16 @@ def _kernel_cells(weights: NDArray[np.float32]) -> dict[str, Any]:
     height, width = values.shape
     cells = [
         (column, row, f"#{red:02x}{green:02x}{blue:02x}")
-        for row, line in enumerate(coloured(values, "tide").tolist())
+        for row, line in enumerate(apply_colours(values, "tide").tolist())
         for column, (red, green, blue) in enumerate(line)
     ]
     return {"width": width, "height": height, "cells": cells}
 
 
-def maps_step(images: PageImages, layer: Layer, place: int) -> Step:
+def maps_step(images: PageImages, layer: Layer, place: int) -> WalkthroughStep:
     sheet = images.sheets[layer.name]
     title, lead = _describe_maps(images, layer)
-    return Step(
+    return WalkthroughStep(
         kind="maps",
         key=f"layer-{place + 1}",
         short=_short_name(images, layer),
@@ -296,13 +296,13 @@ def _map_buttons(sheet: MapSheet) -> list[dict[str, Any]]:
     return buttons
 
 
-def pooling_step(images: PageImages, layer: Layer, place: int) -> Step:
+def pooling_step(images: PageImages, layer: Layer, place: int) -> WalkthroughStep:
     many, sheet = layer.shape[0], images.last_maps
     averages = []
     if sheet is not None and sheet.layer.shape[0] == many:
         top = [channel for channel in layer.order if channel in sheet.channels][:6]
         averages = [(channel, sheet.box(channel), f"{layer.activations[channel]:.2f}") for channel in top]
-    return Step(
+    return WalkthroughStep(
         kind="vector",
         key=f"layer-{place + 1}",
         short="Pooling",
@@ -315,7 +315,7 @@ def pooling_step(images: PageImages, layer: Layer, place: int) -> Step:
     )
 
 
-def hidden_step(images: PageImages, layer: Layer, place: int) -> Step:
+def hidden_step(images: PageImages, layer: Layer, place: int) -> WalkthroughStep:
     """A dense layer before the output layer."""
     many, inputs = layer.shape[0], _input_count(images, layer)
     vector = f"one vector of {inputs:,} values" if inputs else "one vector"
@@ -327,7 +327,7 @@ def hidden_step(images: PageImages, layer: Layer, place: int) -> Step:
     facts = [("values", f"{many:,}")]
     facts += [("learned parameters", f"{(inputs + 1) * many:,}")] if inputs else []
     facts += [("zero activation", f"{layer.dead}")] if layer.dead else []
-    return Step(
+    return WalkthroughStep(
         kind="vector",
         key=f"layer-{place + 1}",
         short=stage,

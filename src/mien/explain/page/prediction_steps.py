@@ -9,10 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mien.explain.explanation import Flip, Saliency
-from mien.explain.figures.colormaps import stops
+from mien.explain.explanation import Counterfactual, Saliency
+from mien.explain.figures.colormaps import legend_colours
 from mien.explain.page.images import PageImages
-from mien.explain.page.values import Step, format_count, format_number, format_share, format_signed
+from mien.explain.page.values import WalkthroughStep, format_count, format_number, format_share, format_signed
 from mien.labels import adjective, colour
 from mien.results import Emotions
 from mien.text import of_ten
@@ -37,7 +37,7 @@ _METHODS = {
 }
 
 
-def dense_step(images: PageImages) -> Step:
+def dense_step(images: PageImages) -> WalkthroughStep:
     explanation = images.explanation
     many, target = len(explanation.contributions), explanation.target
     # The graph contains the weights divided by the temperature; the softmax step shows the temperature, so it is
@@ -66,7 +66,7 @@ def dense_step(images: PageImages) -> Step:
         row |= {"text": format_signed(row["amount"]), "begin": begin, "end": end}
     total = (sum(each.amount for each in explanation.contributions) + explanation.bias) * temperature
     most = abs(explanation.contributions[0].amount) or 1.0
-    return Step(
+    return WalkthroughStep(
         kind="dense",
         key="sum",
         short="Dense",
@@ -88,7 +88,7 @@ def dense_step(images: PageImages) -> Step:
     )
 
 
-def softmax_step(images: PageImages) -> Step:
+def softmax_step(images: PageImages) -> WalkthroughStep:
     explanation = images.explanation
     temperature, emotions = explanation.temperature, explanation.emotions
     if temperature == 1:
@@ -101,7 +101,7 @@ def softmax_step(images: PageImages) -> Step:
     scores = dict(explanation.logits)
     uncalibrated = dict(explanation.untempered) if temperature != 1 else {}
     most = emotions.ranked()[0].share or 1.0
-    return Step(
+    return WalkthroughStep(
         kind="softmax",
         key="softmax",
         short="Softmax",
@@ -128,7 +128,7 @@ def softmax_step(images: PageImages) -> Step:
     )
 
 
-def evidence_step(images: PageImages) -> Step:
+def evidence_step(images: PageImages) -> WalkthroughStep:
     explanation = images.explanation
     goal = f"“{explanation.target}”"
     if explanation.versus:
@@ -138,7 +138,7 @@ def evidence_step(images: PageImages) -> Step:
     flip = None
     if (change := explanation.flip) is not None:
         flip = {"area": format_share(change.area), "label": change.becomes, "share": format_share(change.share)}
-    return Step(
+    return WalkthroughStep(
         kind="evidence",
         key="where",
         short="Evidence",
@@ -160,7 +160,7 @@ def _method_values(images: PageImages, place: int) -> dict[str, Any]:
     explanation = images.explanation
     saliency, regions = explanation.maps[place], explanation.regions[place]
     name, description = _METHODS.get(saliency.method, (saliency.method, ""))
-    flip: Flip | None = None
+    flip: Counterfactual | None = None
     if saliency.method == "occlusion" or len(explanation.maps) == 1:
         flip = explanation.flip
     landmarks = regions.basis == "landmarks"
@@ -199,7 +199,7 @@ def _legend_values(saliency: Saliency) -> dict[str, Any]:
     low, high = "no evidence", "strongest evidence"
     if saliency.versus:
         low, high = f"for {saliency.versus}", f"for {saliency.target}"
-    colours = stops("tide" if saliency.signed else "ember")
+    colours = legend_colours("tide" if saliency.signed else "ember")
     return {"colours": colours, "low": low, "high": f"{high}: {saliency.scale:.3g}"}
 
 
@@ -216,14 +216,14 @@ def _region_outlines(images: PageImages) -> str:
     return "".join(paths)
 
 
-def result_step(images: PageImages) -> Step:
+def result_step(images: PageImages) -> WalkthroughStep:
     emotions = images.explanation.emotions
     top, ranked = emotions.top, emotions.ranked()
     if emotions.uncertain:
         certainty = f"The prediction is uncertain: {emotions.uncertain}."
     else:
         certainty = "".join(f"Second is “{label}” with {format_share(share)}." for label, share in ranked[1:2])
-    return Step(
+    return WalkthroughStep(
         kind="result",
         key="result",
         short="Result",
@@ -267,12 +267,12 @@ def _vote_values(emotions: Emotions) -> dict[str, Any] | None:
     return {"people": people, "labels": labels, "text": f"{counts}. {agreement}"}
 
 
-def network_step(images: PageImages) -> Step:
+def network_step(images: PageImages) -> WalkthroughStep:
     costs = images.explanation.costs
     parameters, operations = sum(each.parameters for each in costs), sum(each.multiply_adds for each in costs)
     most_parameters = max(each.parameters for each in costs) or 1
     most_operations = max(each.multiply_adds for each in costs) or 1
-    return Step(
+    return WalkthroughStep(
         kind="network",
         key="network",
         short="Network",

@@ -23,10 +23,10 @@ from mien.apps.web.service import Service, service
 from mien.apps.web.uploads import MAPS, MOST_MAPS, Asked, asked, choice, number, wanted
 from mien.engine import Engine, framing_of
 from mien.errors import MienError, nearest
-from mien.explain import Explanation, Layer, Look, Saliency
+from mien.explain import Activations, Explanation, Layer, Saliency
 from mien.explain.figures import colormaps
-from mien.faces.crop import cut
-from mien.images.sources import plain
+from mien.faces.crop import crop_face
+from mien.images.sources import clean_file_name
 from mien.results import Pixels
 
 
@@ -40,7 +40,7 @@ def explanation(told: Explanation, many: int) -> dict[str, Any]:
     }
 
 
-def look(told: Look, many: int) -> dict[str, Any]:
+def look(told: Activations, many: int) -> dict[str, Any]:
     return {
         "emotion": told.emotions.top,
         "scores": dict(told.emotions.shares),
@@ -63,7 +63,7 @@ def layer(shown: Layer, many: int) -> dict[str, Any]:
     channels = range(shown.shape[0]) if flat else shown.order[:many]
     values = np.asarray(shown.activations[list(channels)])
     told = {"name": shown.name, "kind": shown.kind, "channels": list(channels), "of": shown.shape[0]}
-    return {**told, "dead": shown.dead, "reach": _reach(shown), **_coloured(values, colormaps.scale_for(values))}
+    return {**told, "dead": shown.dead, "reach": _reach(shown), **_coloured(values, colormaps.choose_scale(values))}
 
 
 def _reach(shown: Layer) -> dict[str, float] | None:
@@ -72,7 +72,7 @@ def _reach(shown: Layer) -> dict[str, float] | None:
 
 def _coloured(values: NDArray[np.floating[Any]], name: colormaps.Scale) -> dict[str, Any]:
     strongest = float(np.abs(values).max(initial=0.0))
-    return {"scale": name, "strongest": round(strongest, 6), **packed(colormaps.steps(values, name))}
+    return {"scale": name, "strongest": round(strongest, 6), **packed(colormaps.colour_indices(values, name))}
 
 
 def packed(values: NDArray[np.uint8]) -> dict[str, Any]:
@@ -112,9 +112,9 @@ def look_explanations() -> Response:
         place = (number(said.words, "face", 1, 100_000) or 1) - 1
         inside = None
         if place < len(result):
-            crop = cut(pixels, result.faces[place], framing_of(engine.card, engine.detector), engine.card.side)
+            crop = crop_face(pixels, result.faces[place], framing_of(engine.card, engine.detector), engine.card.side)
             with stage(own.metrics, "look"):
-                inside = look(engine.look(crop, _layers(engine, said)), _maps(said))
+                inside = look(engine.activations(crop, _layers(engine, said)), _maps(said))
         g.facts = {"pictures": 1, "faces": len(result)}
     return jsonify(picture=result.to_dict(), look=inside)
 
@@ -136,14 +136,14 @@ def _layers(engine: Engine, said: Asked) -> str:
     known = ("auto", "all", *engine.layers)
     for name in named.split(","):
         if name.strip() not in known:
-            happened = f"The model has no layer '{plain(name)}'"
+            happened = f"The model has no layer '{clean_file_name(name)}'"
             raise MienError(happened, "'auto', 'all' or layers by name were expected", nearest(name, known))
     return named
 
 
 def _explained(own: Service, engine: Engine, pixels: Pixels, said: Asked) -> tuple[Explanation, ...]:
     words = said.words
-    return engine.explain_picture(
+    return engine.explain_image(
         pixels,
         None if words.get("face") == "all" else number(words, "face", 1, 100_000) or 1,
         methods=choice(words, "methods") or ("cam",),
