@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mien.results import Box, Pixels
 from mien.video import Frame, FrameSelection, VideoInfo
-from mien.video.frames import ALL
+from mien.video.frames import ALL_FRAMES
 
 SIZE, RATE = (640, 360), 25.0
 #: How much of a portrait goes along with its face, in faces: to the left and right, above, below.
@@ -106,7 +106,7 @@ class Drawn:
         self.about = VideoInfo(scene.name, SIZE, RATE, scene.seconds, count)
         self.truth: dict[int, list[True_]] = {}
 
-    def frames(self, choice: FrameSelection = ALL) -> Generator[Frame]:
+    def frames(self, choice: FrameSelection = ALL_FRAMES) -> Generator[Frame]:
         turn = choice.turns()
         for index in range(self.about.frames or 0):
             if turn(index, index / RATE):

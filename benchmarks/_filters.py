@@ -73,7 +73,7 @@ def hidden_markov(shares: Floats, length: float, rate: float, power: float) -> S
 
 def since_change(shares: Floats, length: float) -> Shown:
     """What mien does."""
-    filtered, leader, values, named = smoothing.Filter(), -1, [], []
+    filtered, leader, values, named = smoothing.ChangeFilter(), -1, [], []
     for number, each in enumerate(shares):
         value = filtered.step(each, number * length)
         leader = smoothing._leader(value, leader)

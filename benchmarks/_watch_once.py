@@ -17,7 +17,7 @@ import cv2
 from mien import Engine, video
 from mien.draw import paint
 from mien.video import readers
-from mien.video.tracker import Follower, Searcher, Strides
+from mien.video.tracker import FaceTracker, DetectionSchedule, InterpolatingTracker
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def whole(engine: Engine, film: str, how: str, output: str = "") -> dict[str, An
     start, frames, faces = time.perf_counter(), 0, 0
     about = video.open_video(film).about
     with video.open_writer(output, about.size, about.rate) if output else nullcontext() as out:
-        for moment in engine.watch(film, frames=bool(output)):
+        for moment in engine.analyze_video(film, frames=bool(output)):
             frames, faces = frames + 1, faces + len(moment.result)
             if out is not None:
                 out.write(paint(moment.pixels, moment.result), moment.seconds)
@@ -61,8 +61,8 @@ def shares(engine: Engine, film: str, output: str) -> dict[str, float]:
     cv2.setNumThreads(1)
     spent: Counter[str] = Counter()
     opened = video.open_video(film)
-    searcher = Searcher(engine._detector)
-    strides: Strides[Any] = Strides(Follower(engine._detector, searcher))
+    searcher = DetectionSchedule(engine._detector)
+    strides: InterpolatingTracker[Any] = InterpolatingTracker(FaceTracker(engine._detector, searcher))
     frames = 0
     with video.open_writer(output, opened.about.size, opened.about.rate) as out:
         for frame in timed(spent, "decoding", opened.frames()):

@@ -26,9 +26,9 @@ from _machine import write
 
 from mien import Engine, video
 from mien.apps.desktop.live_window import open_window, show
-from mien.apps.session.live_camera import Watching
+from mien.apps.session.live_camera import CameraWorker
 from mien.faces.detectors import load_detector
-from mien.models import load_classifier, locate
+from mien.models import load_classifier, resolve_model
 
 SIZE, FPS, SECONDS = (640, 480), 30, 14
 
@@ -79,10 +79,10 @@ def drawn(path: Path) -> Path:
 
 
 def shown(film: Path, detector: str, yunet: Path, inside: bool) -> dict[str, Any]:
-    engine = Engine(load_classifier(locate("base"), threads=1), load_detector(detector, yunet=yunet, threads=1))
+    engine = Engine(load_classifier(resolve_model("base"), threads=1), load_detector(detector, yunet=yunet, threads=1))
     root = open_window()
     began, processor = time.monotonic(), time.process_time()
-    with video.open_camera(film) as camera, Watching(engine, camera) as watching:
+    with video.open_camera(film) as camera, CameraWorker(engine, camera) as watching:
         delays, looks = show(root, watching, engine, inside=inside)
         passed, view = time.monotonic() - began, watching.newest()
     assert view is not None

@@ -20,7 +20,7 @@ from _matching import same
 
 from mien.concurrency import one_core_each
 from mien.faces.detectors import Detector, load_detector
-from mien.video.tracker import Follower, People, Searcher, Strides, assign
+from mien.video.tracker import FaceTracker, TrackedFaces, DetectionSchedule, InterpolatingTracker, solve_assignment
 
 #: Someone of whom less shows need not be found, and may be.
 SHOWS = 0.5
@@ -90,8 +90,8 @@ def told(row: Counter[str]) -> dict[str, float]:
 
 
 def watched(detector: Detector, film: Drawn) -> Counter[str]:
-    searcher = Searcher(detector)
-    strides: Strides[int] = Strides(Follower(detector, searcher))
+    searcher = DetectionSchedule(detector)
+    strides: InterpolatingTracker[int] = InterpolatingTracker(FaceTracker(detector, searcher))
     tracked, spent = [], 0.0
     for frame in film.frames():
         start = time.thread_time()
@@ -102,7 +102,7 @@ def watched(detector: Detector, film: Drawn) -> Counter[str]:
     return judged(film, [people for _, people in tracked]) + Counter(us=round(spent * 1e6), frames=len(tracked))
 
 
-def judged(film: Drawn, tracked: list[People]) -> Counter[str]:
+def judged(film: Drawn, tracked: list[TrackedFaces]) -> Counter[str]:
     """Counts over one film; a person who hardly shows counts neither when found nor when missed."""
     count: Counter[str] = Counter()
     together: Counter[tuple[Any, Any]] = Counter()
@@ -112,7 +112,7 @@ def judged(film: Drawn, tracked: list[People]) -> Counter[str]:
     for index, people in enumerate(tracked):
         truth = film.truth[index]
         costs = np.array([[0.0 if same(face.box, true.box) else np.inf for _, face in people] for true in truth])
-        pairs = dict(assign(_nearest(costs.reshape(len(truth), len(people)), truth, people)))
+        pairs = dict(solve_assignment(_nearest(costs.reshape(len(truth), len(people)), truth, people)))
         ignored = sum(truth[row].shows < SHOWS for row in pairs)
         count["found"] += len(people) - ignored
         numbers |= {number for number, _ in people if number is not None}
@@ -134,7 +134,7 @@ def judged(film: Drawn, tracked: list[People]) -> Counter[str]:
     return count
 
 
-def _nearest(allowed: np.ndarray, truth: list[Any], people: People) -> np.ndarray:
+def _nearest(allowed: np.ndarray, truth: list[Any], people: TrackedFaces) -> np.ndarray:
     """Of several that fit, the nearest."""
     costs = allowed.copy()
     for row, true in enumerate(truth):
@@ -147,7 +147,7 @@ def _best(together: Counter[tuple[Any, Any]]) -> int:
     """How many faces have the right number, when numbers are given to people as well as can be."""
     people, numbers = sorted({p for p, _ in together}), sorted({n for _, n in together})
     costs = np.array([[-float(together[p, n]) for n in numbers] for p in people]).reshape(len(people), len(numbers))
-    return round(-sum(costs[pair] for pair in assign(costs)))
+    return round(-sum(costs[pair] for pair in solve_assignment(costs)))
 
 
 if __name__ == "__main__":

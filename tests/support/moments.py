@@ -6,11 +6,11 @@ import numpy as np
 
 from fakes import fake_card
 from mien.labels import EMOTIONS
-from mien.models.decision import emotions_of
-from mien.results import Box, Face, FrameResult, Moment, Quality, Reading
+from mien.models.decision import build_emotions
+from mien.results import AnalyzedFrame, Box, Face, FrameResult, Quality, Reading
 
 CARD = fake_card(vote_labels=(), uncertain_below=0.4)
-JUDGE = partial(emotions_of, CARD)
+JUDGE = partial(build_emotions, CARD)
 
 
 def shares(**parts: float) -> np.ndarray:
@@ -24,11 +24,11 @@ def reading(values: np.ndarray, person: int = 1, quality: Quality | None = None,
     return Reading(Face(box or Box(10, 10, 40, 40), 0.9), JUDGE(values, None), quality or Quality(), person)
 
 
-def moment(index: int, *readings: Reading, fps: float = 25.0, size=(160, 120), pixels=None) -> Moment:
-    return Moment(index, index / fps, FrameResult("clip.webm", size, readings, "fake", "fake"), pixels=pixels)
+def moment(index: int, *readings: Reading, fps: float = 25.0, size=(160, 120), pixels=None) -> AnalyzedFrame:
+    return AnalyzedFrame(index, index / fps, FrameResult("clip.webm", size, readings, "fake", "fake"), pixels=pixels)
 
 
-def film(*parts: tuple[float, np.ndarray | None], fps: float = 25.0, person: int = 1) -> list[Moment]:
+def film(*parts: tuple[float, np.ndarray | None], fps: float = 25.0, person: int = 1) -> list[AnalyzedFrame]:
     """One person's film: for so many seconds these shares, or nobody (None)."""
     frames = [values for seconds, values in parts for _ in range(round(seconds * fps))]
     return [
@@ -37,7 +37,9 @@ def film(*parts: tuple[float, np.ndarray | None], fps: float = 25.0, person: int
     ]
 
 
-def noisy(values: np.ndarray, seconds: float, spread: float = 0.1, fps: float = 25.0, seed: int = 0) -> list[Moment]:
+def noisy(
+    values: np.ndarray, seconds: float, spread: float = 0.1, fps: float = 25.0, seed: int = 0
+) -> list[AnalyzedFrame]:
     """A face that does not change, seen through noise."""
     rng = np.random.default_rng(seed)
     told = []

@@ -25,9 +25,9 @@ import desktop
 import web
 from mien import Engine
 from mien import text as words
-from mien.models.decision import emotions_of
+from mien.models.decision import build_emotions
 from mien.video import tables
-from mien.video.timeline import Record
+from mien.video.timeline import VideoSummary
 
 #: So many frames are read of each second of a film, everywhere.
 FPS = 10.0
@@ -58,10 +58,10 @@ def library(folder: Path) -> Iterator[Window]:
     engine = Engine.load(detector="haar")
 
     def film(path: Path) -> list[dict[str, str]]:
-        record = Record(partial(emotions_of, engine.card))
-        told = [row for each in record.follow(engine.watch(path, fps=FPS)) for row in tables.rows(each.moment)]
+        record = VideoSummary(partial(build_emotions, engine.card))
+        told = [row for each in record.follow(engine.analyze_video(path, fps=FPS)) for row in tables.face_rows(each.moment)]
         stream = io.StringIO(newline="")
-        csv.writer(stream).writerows([tables.columns(engine.labels), *told])
+        csv.writer(stream).writerows([tables.face_columns(engine.labels), *told])
         return rows(stream.getvalue())
 
     def nothing(path: Path) -> str:

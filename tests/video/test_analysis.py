@@ -10,11 +10,11 @@ import pytest
 
 from fakes import FakeClassifier, FakeDetector
 from films import film_of, two_people
-from mien import Engine, Moment
+from mien import AnalyzedFrame, Engine
 from mien.concurrency import staged
 from mien.errors import ModelError, SourceError, SourceMissing
 from mien.video import Frame, VideoInfo, open_video
-from mien.video.frames import ALL
+from mien.video.frames import ALL_FRAMES
 
 
 class Drawn:
@@ -26,7 +26,7 @@ class Drawn:
         self.about = VideoInfo("drawn", (32, 24), 25.0, count / 25, count, live=live)
         self.count, self.broken_at, self.made, self.closed = count, broken_at, 0, False
 
-    def frames(self, choice=ALL):
+    def frames(self, choice=ALL_FRAMES):
         turn = choice.turns()
         for index in range(self.count):
             if index / 25 >= choice.end - 1e-6:
@@ -59,7 +59,7 @@ def engine():
 
 def test_moments_come_in_order_with_numbered_people(engine):
     drawn = Drawn()
-    moments = list(engine.watch(drawn))
+    moments = list(engine.analyze_video(drawn))
     assert [moment.index for moment in moments] == list(range(40))
     assert [moment.seconds for moment in moments] == [index / 25 for index in range(40)]
     assert {reading.track for moment in moments for reading in moment} == {1}
@@ -69,41 +69,41 @@ def test_moments_come_in_order_with_numbered_people(engine):
 
 
 def test_a_moment_is_a_plain_value(engine):
-    one, other = next(engine.watch(Drawn(1))), next(engine.watch(Drawn(1), frames=True))
+    one, other = next(engine.analyze_video(Drawn(1))), next(engine.analyze_video(Drawn(1), frames=True))
     assert one == other
     assert hash(one) == hash(other)
     assert other.pixels.shape == (24, 32, 3)
     told = one.to_dict()
     assert (told["frame"], told["seconds"], told["cut"], told["faces"][0]["track"]) == (0, 0.0, False, 1)
-    assert isinstance(one, Moment)
+    assert isinstance(one, AnalyzedFrame)
 
 
 def test_the_same_film_is_read_the_same(engine):
-    assert list(engine.watch(Drawn())) == list(engine.watch(Drawn()))
+    assert list(engine.analyze_video(Drawn())) == list(engine.analyze_video(Drawn()))
 
 
 def test_frames_are_chosen(engine):
-    assert [moment.index for moment in engine.watch(Drawn(), every=10)] == [0, 10, 20, 30]
-    assert [moment.index for moment in engine.watch(Drawn(), fps=5)] == list(range(0, 40, 5))
-    assert [moment.index for moment in engine.watch(Drawn(), start=0.4, end=0.48)] == [10, 11]
-    assert len(list(engine.watch(Drawn(), every=None))) == 40
+    assert [moment.index for moment in engine.analyze_video(Drawn(), every=10)] == [0, 10, 20, 30]
+    assert [moment.index for moment in engine.analyze_video(Drawn(), fps=5)] == list(range(0, 40, 5))
+    assert [moment.index for moment in engine.analyze_video(Drawn(), start=0.4, end=0.48)] == [10, 11]
+    assert len(list(engine.analyze_video(Drawn(), every=None))) == 40
     with pytest.raises(SourceError, match="every 0 frames"):
-        engine.watch(Drawn(), every=0)
+        engine.analyze_video(Drawn(), every=0)
 
 
 def test_faces_are_read_several_at_a_time(engine):
-    list(engine.watch(Drawn(40)))
+    list(engine.analyze_video(Drawn(40)))
     assert max(engine._classifier.runs) == 8
 
 
 def test_min_face_reaches_the_detector(engine):
-    list(engine.watch(Drawn(3), min_face=12))
+    list(engine.analyze_video(Drawn(3), min_face=12))
     assert set(engine._detector.asked) == {12}
 
 
 def test_watching_is_lazy_and_runs_only_a_little_ahead(engine):
     drawn = Drawn(100_000)
-    moments = engine.watch(drawn)
+    moments = engine.analyze_video(drawn)
     time.sleep(0.05)
     assert drawn.made == 0
     next(moments)
@@ -115,7 +115,7 @@ def test_watching_is_lazy_and_runs_only_a_little_ahead(engine):
 
 def test_who_leaves_early_releases_everything(engine):
     drawn = Drawn(100_000)
-    for moment in engine.watch(drawn):
+    for moment in engine.analyze_video(drawn):
         if moment.index == 3:
             break
     gc.collect()
@@ -127,7 +127,7 @@ def test_who_raises_releases_everything(engine):
     drawn = Drawn(100_000)
 
     def careless():
-        for _ in engine.watch(drawn):
+        for _ in engine.analyze_video(drawn):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -138,7 +138,7 @@ def test_who_raises_releases_everything(engine):
 
 def test_who_is_interrupted_releases_everything(engine):
     drawn = Drawn(100_000)
-    moments = engine.watch(drawn)
+    moments = engine.analyze_video(drawn)
     next(moments)
     with pytest.raises(KeyboardInterrupt):
         moments.throw(KeyboardInterrupt)
@@ -149,7 +149,7 @@ def test_a_film_that_breaks_gives_what_came_before_and_then_its_error(engine):
     drawn, seen = Drawn(40, broken_at=20), []
 
     def all_of_it():
-        seen.extend(moment.index for moment in engine.watch(drawn))
+        seen.extend(moment.index for moment in engine.analyze_video(drawn))
 
     with pytest.raises(SourceError, match="The disk is gone"):
         all_of_it()
@@ -174,12 +174,12 @@ def test_an_error_in_any_stage_reaches_the_caller():
 
 def test_what_cannot_be_opened_fails_at_once(engine):
     with pytest.raises(SourceMissing):
-        engine.watch("nowhere.mp4")
+        engine.analyze_video("nowhere.mp4")
 
 
 def test_a_camera_is_read_frame_by_frame_without_threads(engine):
     drawn = Drawn(1000, live=True)
-    moments = engine.watch(drawn)
+    moments = engine.analyze_video(drawn)
     for expected in range(3):
         assert next(moments).index == expected
         assert drawn.made == expected + 1
@@ -221,9 +221,9 @@ def test_a_real_film_is_read_as_its_pictures_are(clip, reader):
 
 def test_yunet_reads_a_real_film(clip, yunet_file):
     from mien.faces.detectors import load_detector
-    from mien.models import load_classifier, locate
+    from mien.models import load_classifier, resolve_model
 
-    real = Engine(load_classifier(locate("base")), load_detector("yunet", yunet=yunet_file))
+    real = Engine(load_classifier(resolve_model("base")), load_detector("yunet", yunet=yunet_file))
     moments = list(real.watch(clip))
     assert all({reading.track for reading in moment} == {1, 2} for moment in moments)
     assert all(reading.face.landmarks for moment in moments for reading in moment)

@@ -169,7 +169,7 @@ def test_a_camera_that_hangs_does_not_hold_who_closes_it(monkeypatch):
             release.wait(10)
             return False, None
 
-    monkeypatch.setattr("mien.video.camera.PARTING", 0.1)
+    monkeypatch.setattr("mien.video.camera.JOIN_TIMEOUT", 0.1)
     device = Hangs()
     camera = opened(device)
     start = time.monotonic()

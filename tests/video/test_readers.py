@@ -14,7 +14,7 @@ from films import PATTERN, ffmpeg, pattern
 from mien import video
 from mien.errors import MienError, MissingExtra, SourceError, SourceMissing, SourceTooLarge, SourceUnreadable
 from mien.video import FrameSelection
-from mien.video.readers import missing
+from mien.video.readers import describe_truncation
 
 READERS = [
     "opencv",
@@ -176,7 +176,7 @@ def test_a_film_cut_off_anywhere_is_read_as_far_as_it_goes_or_refused(folder, mp
         extra = ("-movflags", "+faststart", "-c", "copy") if name.endswith("mp4") else ()
         ffmpeg("-i", mp4, *extra, whole)
     data, part = whole.read_bytes(), folder / f"{reader} cut {name}"
-    assert missing(whole) is None
+    assert describe_truncation(whole) is None
     outcomes = set()
     for kept in [1, 7, 40, 300, *range(len(data) // 9, len(data), len(data) // 9), len(data) - 1]:
         part.write_bytes(data[:kept])

@@ -13,20 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from films import EXAMPLES, two_people
 from mien.faces.detectors import load_detector
 from mien.results import Box, Face, Point
-from mien.video.tracker import (
-    NEARBY,
-    PATIENCE,
-    Follower,
-    Searched,
-    Searcher,
-    Shots,
-    Strides,
-    Tracker,
-    assign,
-    between_looks,
-    look_of,
-    unlike,
-)
+from mien.video.tracker import SEARCH_NEAR_SECONDS, MAX_MISSED_SECONDS, FaceTracker, DetectionResult, DetectionSchedule, SceneCutDetector, InterpolatingTracker, Tracker, solve_assignment, interpolate_faces, compute_appearance, appearance_distance
 
 # The best pairs
 
@@ -35,7 +22,7 @@ COSTS = st.one_of(st.floats(0, 100), st.just(inf), st.integers(0, 3).map(float))
 
 @given(arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=5), elements=COSTS))
 def test_pairs_are_as_many_as_can_be_and_the_cheapest(costs):
-    pairs = assign(costs)
+    pairs = solve_assignment(costs)
     assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
     assert all(np.isfinite(costs[pair]) for pair in pairs)
     count, total = len(pairs), sum(costs[pair] for pair in pairs)
@@ -56,9 +43,9 @@ def brute_force(costs):
 
 
 def test_nothing_to_assign_is_nothing():
-    assert assign(np.zeros((0, 3))) == []
-    assert assign(np.zeros((2, 0))) == []
-    assert assign(np.full((2, 2), inf)) == []
+    assert solve_assignment(np.zeros((0, 3))) == []
+    assert solve_assignment(np.zeros((2, 0))) == []
+    assert solve_assignment(np.full((2, 2), inf)) == []
 
 
 # Looks
@@ -69,15 +56,15 @@ def test_people_look_like_themselves_and_unlike_each_other():
     [one, other] = [face.box for face in load_detector("haar").detect(both)]
     moved = Box(one.x + 4, one.y - 3, one.width - 5, one.height - 5)
     darker = (both * 0.7).astype(np.uint8)
-    same = [look_of(both, moved), look_of(darker, one), look_of(cv2.GaussianBlur(both, (0, 0), 2), one)]
-    assert max(unlike(look_of(both, one), look) for look in same) < 0.12
-    assert unlike(look_of(both, one), look_of(both, other)) > 0.3
+    same = [compute_appearance(both, moved), compute_appearance(darker, one), compute_appearance(cv2.GaussianBlur(both, (0, 0), 2), one)]
+    assert max(appearance_distance(compute_appearance(both, one), look) for look in same) < 0.12
+    assert appearance_distance(compute_appearance(both, one), compute_appearance(both, other)) > 0.3
 
 
 @pytest.mark.parametrize("box", [Box(-50, -50, 20, 20), Box(630, 350, 90, 90), Box(0, 0, 1, 1), Box(900, 900, 5, 5)])
 def test_any_box_has_a_look(box):
     assert (
-        unlike(look_of(np.zeros((360, 640, 3), np.uint8), box), look_of(cv2.resize(two_people(), (640, 360)), box)) >= 0
+        appearance_distance(compute_appearance(np.zeros((360, 640, 3), np.uint8), box), compute_appearance(cv2.resize(two_people(), (640, 360)), box)) >= 0
     )
 
 
@@ -87,7 +74,7 @@ def test_any_box_has_a_look(box):
 def test_a_cut_is_told_and_a_moving_flashing_picture_is_not():
     portrait = cv2.resize(cv2.imread(str(EXAMPLES / "astronaut.jpg")), (400, 300))
     other = cv2.resize(cv2.imread(str(EXAMPLES / "hopper.jpg")), (400, 300))
-    shots = Shots()
+    shots = SceneCutDetector()
     frames = [portrait, np.roll(portrait, 6, 1), cv2.convertScaleAbs(portrait, alpha=1.6), portrait, other, other]
     assert [shots.cut(frame) for frame in frames] == [False, False, False, False, True, False]
     assert shots.cut(other[:200])  # another size is another shot
@@ -143,9 +130,9 @@ def test_who_comes_back_soon_has_the_same_number_and_later_another():
     stage = Stage()
     for step in range(20):
         stage.show((100 + 6 * step, 180, RED))
-    stage.pause(PATIENCE / 2)
+    stage.pause(MAX_MISSED_SECONDS / 2)
     assert stage.show((270, 180, RED)) == (1,)
-    stage.pause(PATIENCE + 0.2)
+    stage.pause(MAX_MISSED_SECONDS + 0.2)
     assert stage.show((270, 180, RED)) == (2,)
 
 
@@ -171,7 +158,7 @@ def test_who_is_seen_once_and_not_surely_is_nobody_yet():
     assert stage.show((304, 180, RED), detection=0.6) == (1,)
     stage.show()
     assert stage.show((500, 180, BLUE), detection=0.6) == (None,)
-    stage.pause(NEARBY + 0.2)
+    stage.pause(SEARCH_NEAR_SECONDS + 0.2)
     assert stage.show((502, 180, BLUE), detection=0.6) == (None,)
 
 
@@ -221,8 +208,8 @@ class Counting:
 
 
 def followed(detector, frames, stride=None, rate=25.0):
-    searcher = Searcher(detector)
-    strides = Strides(Follower(detector, searcher), stride)
+    searcher = DetectionSchedule(detector)
+    strides = InterpolatingTracker(FaceTracker(detector, searcher), stride)
     known = []
     for index, pixels in enumerate(frames):
         known += strides.step(index, pixels, index / rate, searcher.search(pixels, index / rate))
@@ -269,7 +256,7 @@ class Plain:
 
 
 def test_a_detector_without_near_searches_every_frame():
-    searcher = Searcher(Plain())
+    searcher = DetectionSchedule(Plain())
     frames = moving(4)
     assert all(searcher.search(pixels, index / 25).faces for index, pixels in enumerate(frames))
     known = followed(Plain(), frames)
@@ -281,20 +268,20 @@ def test_faces_between_two_looks_lie_on_the_way():
     moved = tuple(Point(i + 8.0, 4.0) for i in range(5))
     before = ((1, Face(Box(0, 0, 40, 40), 0.9, points)), (2, Face(Box(300, 0, 40, 40))), (None, Face(Box(90, 9, 9, 9))))
     after = ((1, Face(Box(8, 4, 44, 40), 0.7, moved)), (3, Face(Box(300, 0, 40, 40))))
-    [(number, face)] = between_looks(before, after, 0.5)
+    [(number, face)] = interpolate_faces(before, after, 0.5)
     assert (number, face.box, face.detection) == (1, Box(4, 2, 42, 40), 0.7)
     assert face.landmarks[0] == Point(4.0, 2.0)
     jumped = ((1, Face(Box(200, 4, 44, 40), 0.7)),)
-    assert between_looks(before, jumped, 0.5) == ()
+    assert interpolate_faces(before, jumped, 0.5) == ()
 
 
 def test_who_gets_out_of_sight_is_searched_for_once():
     detector = Counting()
-    searcher = Searcher(detector)
-    follower = Follower(detector, searcher)
+    searcher = DetectionSchedule(detector)
+    follower = FaceTracker(detector, searcher)
     frames = moving(1)
     empty = np.full_like(frames[0], 90)
     follower.step(frames[0], 0.0, searcher.search(frames[0], 0.0))
     for index in range(1, 5):
-        follower.step(empty, index / 25, Searched(False, None))
+        follower.step(empty, index / 25, DetectionResult(False, None))
     assert detector.searches == 2

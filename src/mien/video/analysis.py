@@ -15,9 +15,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 from mien.concurrency import one_core_each, staged
 from mien.faces.detectors import Detector
-from mien.results import Face, FrameResult, Moment, Pixels
+from mien.results import AnalyzedFrame, Face, FrameResult, Pixels
 from mien.video import Frame, FrameSelection, VideoReader
-from mien.video.tracker import Follower, People, Searched, Searcher, Strides
+from mien.video.tracker import FaceTracker, TrackedFaces, DetectionResult, DetectionSchedule, InterpolatingTracker
 
 Found = TypeVar("Found")
 Item = TypeVar("Item")
@@ -29,7 +29,7 @@ WAITING_BYTES, WAITING = 32 << 20, 16
 
 
 @dataclass(frozen=True, slots=True)
-class Eyes(Generic[Found]):
+class AnalysisSteps(Generic[Found]):
     """What an engine lends to watch with: it finds, cuts out, and reads."""
 
     detector: Detector
@@ -39,7 +39,7 @@ class Eyes(Generic[Found]):
 
 class _Sight(NamedTuple):
     frame: Frame
-    searched: Searched
+    searched: DetectionResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,12 @@ class _Seen(Generic[Found]):
 
 
 def watch(
-    eyes: Eyes[Found], film: VideoReader, choice: FrameSelection, *, min_face: int | None = None, frames: bool = False
-) -> Generator[Moment]:
+    eyes: AnalysisSteps[Found], film: VideoReader, choice: FrameSelection, *, min_face: int | None = None, frames: bool = False
+) -> Generator[AnalyzedFrame]:
     """The moments of an open film. However this ends, the film is closed and every thread gone when it has."""
     live = film.about.live
     run = _inline if live else staged
-    searcher = Searcher(eyes.detector, min_face)
+    searcher = DetectionSchedule(eyes.detector, min_face)
     with one_core_each if not live else nullcontext(), closing(film):
         waiting = _waiting(film)
         sights = run(_searched(run(film.frames(choice), waiting, "mien-decode"), searcher), waiting, "mien-search")
@@ -70,18 +70,18 @@ def watch(
                 yield from group
 
 
-def _searched(frames: Generator[Frame], searcher: Searcher) -> Generator[_Sight]:
+def _searched(frames: Generator[Frame], searcher: DetectionSchedule) -> Generator[_Sight]:
     with closing(frames):
         for frame in frames:
             yield _Sight(frame, searcher.search(frame.pixels, frame.seconds))
 
 
 def _followed(
-    eyes: Eyes[Found], sights: Generator[_Sight], searcher: Searcher, name: str, keep: bool, live: bool
+    eyes: AnalysisSteps[Found], sights: Generator[_Sight], searcher: DetectionSchedule, name: str, keep: bool, live: bool
 ) -> Generator[_Seen[Found]]:
-    follower = Follower(eyes.detector, searcher)
+    follower = FaceTracker(eyes.detector, searcher)
     # What is live cannot wait for the next look.
-    strides: Strides[_Sight] = Strides(follower, 0.0 if live else None)
+    strides: InterpolatingTracker[_Sight] = InterpolatingTracker(follower, 0.0 if live else None)
     with closing(sights):
         for sight in sights:
             frame, searched = sight
@@ -91,23 +91,23 @@ def _followed(
         yield _seen(eyes, *known, name, keep)
 
 
-def _seen(eyes: Eyes[Found], sight: _Sight, people: People, name: str, keep: bool) -> _Seen[Found]:
+def _seen(eyes: AnalysisSteps[Found], sight: _Sight, people: TrackedFaces, name: str, keep: bool) -> _Seen[Found]:
     frame, searched = sight
     found = eyes.cut_out(name, frame.pixels, tuple(face for _, face in people))
     numbers = tuple(number for number, _ in people)
     return _Seen(frame.index, frame.seconds, searched.cut, numbers, found, frame.pixels if keep else None)
 
 
-def _read(eyes: Eyes[Found], seen: Generator[_Seen[Found]], group: int) -> Generator[list[Moment]]:
+def _read(eyes: AnalysisSteps[Found], seen: Generator[_Seen[Found]], group: int) -> Generator[list[AnalyzedFrame]]:
     with closing(seen):
         for several in _several(seen, group):
             results = eyes.read([each.found for each in several])
             yield [_moment(each, result) for each, result in zip(several, results, strict=True)]
 
 
-def _moment(seen: _Seen[Found], result: FrameResult) -> Moment:
+def _moment(seen: _Seen[Found], result: FrameResult) -> AnalyzedFrame:
     readings = tuple(replace(reading, track=number) for reading, number in zip(result, seen.numbers, strict=True))
-    return Moment(seen.index, seen.seconds, replace(result, readings=readings), seen.cut, seen.pixels)
+    return AnalyzedFrame(seen.index, seen.seconds, replace(result, readings=readings), seen.cut, seen.pixels)
 
 
 def _several(items: Iterator[Item], count: int) -> Iterator[list[Item]]:

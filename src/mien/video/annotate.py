@@ -9,21 +9,21 @@ from typing import Self
 
 from mien import video
 from mien.draw import paint
-from mien.results import FrameResult, Moment, Pixels, Reading
+from mien.results import AnalyzedFrame, FrameResult, Pixels, Reading
 from mien.video import VideoInfo
-from mien.video.anonymize import Hidden, Hiding
-from mien.video.journal import Wish
+from mien.video.anonymize import BlurredFrame, FaceBlur
+from mien.video.journal import AnalysisOptions
 
 
-class Painted:
+class AnnotatedVideo:
     """Writes the film as its moments come. What was written when it ends, however it does, is a whole film."""
 
-    def __init__(self, target: Path, wish: Wish, about: VideoInfo, *, hide: bool = False) -> None:
-        self._hiding = Hiding() if hide else None
+    def __init__(self, target: Path, wish: AnalysisOptions, about: VideoInfo, *, hide: bool = False) -> None:
+        self._hiding = FaceBlur() if hide else None
         start = wish.start or 0.0
         self._sink = video.open_writer(target, about.size, _rate(wish, about), sound=wish.source, start=start)
 
-    def add(self, moment: Moment) -> None:
+    def add(self, moment: AnalyzedFrame) -> None:
         """``moment`` has its pixels."""
         assert moment.pixels is not None, "whoever paints asks for frames"
         if self._hiding is None:
@@ -48,21 +48,21 @@ class Painted:
     ) -> None:
         self.close()
 
-    def _write_hidden(self, hidden: Hidden) -> None:
-        assert isinstance(hidden.ticket, Moment), "it was given with the frame"
+    def _write_hidden(self, hidden: BlurredFrame) -> None:
+        assert isinstance(hidden.ticket, AnalyzedFrame), "it was given with the frame"
         self._write(hidden.pixels, hidden.ticket)
 
-    def _write(self, pixels: Pixels, moment: Moment) -> None:
-        self._sink.write(paint(pixels, shown(moment.result)), moment.seconds)
+    def _write(self, pixels: Pixels, moment: AnalyzedFrame) -> None:
+        self._sink.write(paint(pixels, simplify_labels(moment.result)), moment.seconds)
 
 
-def _rate(wish: Wish, about: VideoInfo) -> float | None:
+def _rate(wish: AnalysisOptions, about: VideoInfo) -> float | None:
     """About how many frames a second are read."""
     rate = about.rate and about.rate / (wish.every or 1)
     return min(rate or wish.fps, wish.fps) if wish.fps else rate
 
 
-def shown(result: FrameResult) -> FrameResult:
+def simplify_labels(result: FrameResult) -> FrameResult:
     """The result as it is painted: a face that cannot be judged is as doubtful as one that shows nothing clearly."""
     return replace(result, readings=tuple(map(_shown, result.readings)))
 

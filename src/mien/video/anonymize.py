@@ -17,7 +17,7 @@ from PIL.Image import Resampling
 from mien.results import Box, Pixels
 
 #: Seconds for which a face is hidden before it was found, and after it was last seen.
-BEFORE, AFTER = 0.4, 0.8
+SECONDS_BEFORE, SECONDS_AFTER = 0.4, 0.8
 
 #: How much larger than its box the hidden part is (hair, chin and ears tell who it is), and its cells.
 MARGIN, CELLS = 0.3, 4
@@ -27,7 +27,7 @@ _WAITING = 96_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Hidden:
+class BlurredFrame:
     """A frame whose faces are hidden, and what was passed in with it."""
 
     pixels: Pixels
@@ -41,7 +41,7 @@ class _Waiting:
     ticket: object
 
 
-class Hiding:
+class FaceBlur:
     """Takes the frames of one film in order, and gives them back a little later with every face hidden."""
 
     def __init__(self) -> None:
@@ -50,26 +50,26 @@ class Hiding:
 
     def step(
         self, pixels: Pixels, seconds: float, faces: list[tuple[int | None, Box]], ticket: object
-    ) -> Iterator[Hidden]:
+    ) -> Iterator[BlurredFrame]:
         """``faces`` are the people's numbers and boxes in this frame; ``ticket`` comes back with it."""
         self._waiting.append(_Waiting(pixels, seconds, ticket))
         self._seen.extend((seconds, number, box) for number, box in faces)
         while self._waiting and self._due(seconds):
             yield self._out()
 
-    def finish(self) -> Iterator[Hidden]:
+    def finish(self) -> Iterator[BlurredFrame]:
         while self._waiting:
             yield self._out()
 
     def _due(self, now: float) -> bool:
         first = self._waiting[0]
-        return now - first.seconds > BEFORE or len(self._waiting) * first.pixels.nbytes > _WAITING
+        return now - first.seconds > SECONDS_BEFORE or len(self._waiting) * first.pixels.nbytes > _WAITING
 
-    def _out(self) -> Hidden:
+    def _out(self) -> BlurredFrame:
         frame = self._waiting.popleft()
-        while self._seen and self._seen[0][0] < frame.seconds - AFTER:
+        while self._seen and self._seen[0][0] < frame.seconds - SECONDS_AFTER:
             self._seen.popleft()
-        return Hidden(hide(frame.pixels, self._boxes(frame.seconds)), frame.ticket)
+        return BlurredFrame(blur_faces(frame.pixels, self._boxes(frame.seconds)), frame.ticket)
 
     def _boxes(self, seconds: float) -> list[Box]:
         """For each person the nearest known box in time; larger, the farther away that is."""
@@ -82,7 +82,7 @@ class Hiding:
         return [_grown(box, MARGIN * (1 + away)) for away, box in nearest.values()]
 
 
-def hide(pixels: Pixels, boxes: list[Box]) -> Pixels:
+def blur_faces(pixels: Pixels, boxes: list[Box]) -> Pixels:
     """A copy of the picture in which these boxes show nothing but a few soft colours."""
     image = Image.fromarray(pixels)
     for box in boxes:
@@ -93,7 +93,7 @@ def hide(pixels: Pixels, boxes: list[Box]) -> Pixels:
     return np.array(image, np.uint8)
 
 
-def covered(image: Image.Image) -> Image.Image:
+def blur_image(image: Image.Image) -> Image.Image:
     """A picture of nothing but those soft colours, to its very corners."""
     return image.resize((CELLS, CELLS), Resampling.BOX).resize(image.size, Resampling.BICUBIC)
 
@@ -103,7 +103,7 @@ def _cover(image: Image.Image, place: tuple[int, int, int, int]) -> None:
     mask = Image.new("L", size, 0)
     radius = max(min(size) // 3, 1)
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, size[0] - 1, size[1] - 1), radius, fill=255)
-    image.paste(covered(image.crop(place)), place, mask)
+    image.paste(blur_image(image.crop(place)), place, mask)
 
 
 def _grown(box: Box, margin: float) -> Box:

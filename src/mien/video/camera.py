@@ -15,21 +15,21 @@ import cv2
 import numpy as np
 
 from mien.errors import SourceError, SourceMissing, SourceUnreadable
-from mien.images.sources import is_address, shown
+from mien.images.sources import is_url, quote_source
 from mien.results import Pixels
-from mien.video.frames import ALL, Frame, FrameSelection, VideoInfo, VideoReader
-from mien.video.reader_opencv import capture
+from mien.video.frames import ALL_FRAMES, Frame, FrameSelection, VideoInfo, VideoReader
+from mien.video.reader_opencv import open_capture
 
 #: A camera's number, an address (``rtsp://``, ``http://``), or a film that plays as if it were one.
 CameraSource: TypeAlias = int | str | os.PathLike[str]
 
 #: Seconds without a frame after which a camera is gone, and how long closing waits for its thread.
-SILENCE, PARTING = 3.0, 2.0
+TIMEOUT, JOIN_TIMEOUT = 3.0, 2.0
 
 _DEVICES = Path("/dev")
 
 
-class Device(Protocol):
+class CameraDevice(Protocol):
     """What a camera is read by: ``cv2.VideoCapture``, or anything that behaves like it. Frames are BGR."""
 
     def isOpened(self) -> bool: ...
@@ -42,7 +42,7 @@ class Device(Protocol):
 class Camera:
     """An open camera: a :class:`mien.images.VideoReader` without an end. Leaving a ``with`` block releases it."""
 
-    def __init__(self, device: Device, name: str, *, mirror: bool = False, silence: float = SILENCE) -> None:
+    def __init__(self, device: CameraDevice, name: str, *, mirror: bool = False, silence: float = TIMEOUT) -> None:
         self._device, self._mirror, self._silence = device, mirror, silence
         self._news = Condition()
         self._newest: Frame | None = None
@@ -60,7 +60,7 @@ class Camera:
         """Seconds on the camera's clock: ``camera.now - frame.seconds`` is how old a frame is."""
         return time.monotonic() - self._began
 
-    def frames(self, choice: FrameSelection = ALL) -> Generator[Frame]:
+    def frames(self, choice: FrameSelection = ALL_FRAMES) -> Generator[Frame]:
         """The newest frame each time one is asked for; waits for it where it was seen already.
 
         Raises :class:`SourceError` when the camera falls silent. Ends when it is closed.
@@ -78,7 +78,7 @@ class Camera:
         with self._news:
             self._closed = True
             self._news.notify_all()
-        self._thread.join(PARTING)
+        self._thread.join(JOIN_TIMEOUT)
 
     def __enter__(self) -> Self:
         return self
@@ -132,7 +132,7 @@ class Camera:
             self._news.notify_all()
 
     def _silent(self, frames: int, reason: str = "") -> SourceError:
-        name, why = shown(self.about.name), f" ({reason})" if reason else ""
+        name, why = quote_source(self.about.name), f" ({reason})" if reason else ""
         if not frames:
             return SourceUnreadable(
                 f"{name} is open and sends no picture{why}",
@@ -158,7 +158,7 @@ def open_camera(
     *,
     size: tuple[int, int] | None = None,
     mirror: bool = False,
-    opened: Callable[[CameraSource], Device] | None = None,
+    opened: Callable[[CameraSource], CameraDevice] | None = None,
 ) -> Camera:
     """Open a camera by number (0 is the first) or address; the path of a film plays it at its own pace.
 
@@ -177,9 +177,9 @@ def open_camera(
     return Camera(device, f"camera {number}" if isinstance(number, int) else os.fsdecode(number), mirror=mirror)
 
 
-def _device(source: CameraSource) -> Device:
-    if isinstance(source, int) or (isinstance(source, str) and is_address(source)):
-        return capture(source)
+def _device(source: CameraSource) -> CameraDevice:
+    if isinstance(source, int) or (isinstance(source, str) and is_url(source)):
+        return open_capture(source)
     from mien.video.readers import open_video
 
     return Played(open_video(source))
@@ -231,7 +231,7 @@ class Played:
 def _refused(source: CameraSource) -> SourceError:
     if not isinstance(source, int):
         return SourceMissing(
-            f"{shown(source)} could not be opened",
+            f"{quote_source(source)} could not be opened",
             "The address of a camera that can be reached was expected",
             "Check the address, the name and password in it, and the network",
         )

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
-from mien.results import Moment, Reading
+from mien.results import AnalyzedFrame, Reading
 
 #: How long a film's only frame lasts.
 _ALONE = 0.04
 
 
-class Span(NamedTuple):
+class TimedFrame(NamedTuple):
     """A moment, and the second at which it is over."""
 
-    moment: Moment
+    moment: AnalyzedFrame
     until: float
 
     @property
@@ -23,30 +23,30 @@ class Span(NamedTuple):
         return self.until - self.moment.seconds
 
 
-class Spans:
+class FrameTimer:
     """Finds out how long moments last, one behind."""
 
     def __init__(self) -> None:
-        self._held: Moment | None = None
+        self._held: AnalyzedFrame | None = None
         self._length = _ALONE
 
-    def step(self, moment: Moment) -> Span | None:
+    def step(self, moment: AnalyzedFrame) -> TimedFrame | None:
         """The moment before this one, which is over now; None for the first."""
         held, self._held = self._held, moment
         if held is None:
             return None
         self._length = max(moment.seconds - held.seconds, 0.0)
-        return Span(held, held.seconds + self._length)
+        return TimedFrame(held, held.seconds + self._length)
 
-    def last(self) -> Span | None:
+    def last(self) -> TimedFrame | None:
         """What is still held, which lasts as long as the one before; None when nothing is."""
         held, self._held = self._held, None
-        return None if held is None else Span(held, held.seconds + self._length)
+        return None if held is None else TimedFrame(held, held.seconds + self._length)
 
 
-def spans(moments: Iterable[Moment]) -> Iterator[Span]:
+def time_frames(moments: Iterable[AnalyzedFrame]) -> Iterator[TimedFrame]:
     """Each moment as soon as the next one is known, and the last."""
-    behind = Spans()
+    behind = FrameTimer()
     for moment in moments:
         if over := behind.step(moment):
             yield over
@@ -61,7 +61,7 @@ def spans(moments: Iterable[Moment]) -> Iterator[Span]:
 # doubtful for a moment does not end it; what lasts less than the shortest event is no event.
 
 #: The shortest event, and the longest gap inside one, in seconds.
-SHORTEST, GAP = 0.3, 0.5
+MIN_EVENT_SECONDS, MAX_GAP_SECONDS = 0.3, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +94,14 @@ class _Course:
     held: Event | None = None
 
 
-class Events:
+class EventDetector:
     """Finds the events of one film as it goes on. ``step`` and ``finish`` give those that are over."""
 
-    def __init__(self, shortest: float = SHORTEST, gap: float = GAP) -> None:
+    def __init__(self, shortest: float = MIN_EVENT_SECONDS, gap: float = MAX_GAP_SECONDS) -> None:
         self._shortest, self._gap = shortest, gap
         self._courses: dict[int, _Course] = {}
 
-    def step(self, span: Span) -> tuple[Event, ...]:
+    def step(self, span: TimedFrame) -> tuple[Event, ...]:
         over = [event for now in _shown(span) for event in self._go_on(now)]
         gone = [person for person, course in self._courses.items() if span.until - course.current.end > self._gap]
         return (*over, *(event for person in gone for event in self._closed(person)))
@@ -137,15 +137,15 @@ class Events:
         return event.seconds >= self._shortest - 1e-9
 
 
-def _shown(span: Span) -> Iterator[Event]:
+def _shown(span: TimedFrame) -> Iterator[Event]:
     """What each person shows in this one moment, if it can be judged and an expression stands out."""
     for reading in span.moment:
-        if reading.track is not None and stands_out(reading):
+        if reading.track is not None and is_clear(reading):
             label, share = reading.emotions.ranked()[0]
             yield Event(reading.track, label, span.moment.seconds, span.until, share, span.moment.seconds)
 
 
-def stands_out(reading: Reading) -> bool:
+def is_clear(reading: Reading) -> bool:
     return reading.quality.ok and reading.emotions.uncertain is None
 
 

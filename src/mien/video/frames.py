@@ -24,11 +24,11 @@ from types import TracebackType
 from typing import NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 from mien.errors import SourceError, SourceUnreadable
-from mien.images.sources import shown
+from mien.images.sources import quote_source
 from mien.results import Pixels
 
 #: Two times nearer to each other than this are the same; containers count in thousandths.
-INSTANT = 0.0005
+TIME_TOLERANCE = 0.0005
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,19 +99,19 @@ class FrameSelection:
 
         def turn(index: int, seconds: float) -> bool:
             nonlocal last
-            if seconds < self.start - INSTANT or index % self.every:
+            if seconds < self.start - TIME_TOLERANCE or index % self.every:
                 return False
-            tick = floor((seconds + INSTANT) * self.fps) if self.fps else last + 1
+            tick = floor((seconds + TIME_TOLERANCE) * self.fps) if self.fps else last + 1
             due, last = tick > last, max(tick, last)
             return due
 
         return turn
 
 
-ALL = FrameSelection()
+ALL_FRAMES = FrameSelection()
 
 
-class Shown(NamedTuple):
+class EncodedFrame(NamedTuple):
     """A frame that a reader stands at; ``take`` makes its pixels, which costs time, and only now."""
 
     number: int
@@ -119,7 +119,7 @@ class Shown(NamedTuple):
     take: Callable[[], Pixels]
 
 
-class Reader(Protocol):
+class FrameReader(Protocol):
     """What opens one kind of film. One thread at a time uses it."""
 
     @property
@@ -128,7 +128,7 @@ class Reader(Protocol):
     @property
     def complaint(self) -> str | None: ...
 
-    def shown(self, start: float) -> Iterator[Shown]:
+    def shown(self, start: float) -> Iterator[EncodedFrame]:
         """Every frame in order, from one at or before ``start`` seconds on."""
 
     def close(self) -> None: ...
@@ -145,7 +145,7 @@ class VideoReader(Protocol):
     def complaint(self) -> str | None:
         """What was wrong with a film that could be read only in part; None while nothing was."""
 
-    def frames(self, choice: FrameSelection = ALL) -> Generator[Frame]:
+    def frames(self, choice: FrameSelection = ALL_FRAMES) -> Generator[Frame]:
         """The chosen frames, in the order they are shown."""
 
     def close(self) -> None:
@@ -156,11 +156,11 @@ class VideoReader(Protocol):
 VideoSource: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | int | VideoReader
 
 
-class FilmFile:
+class VideoFile:
     """A film that begins and ends, open for one pass. Leaving a ``with`` block closes it."""
 
     def __init__(
-        self, reader: Reader, afterwards: Callable[[], None] | None = None, complaint: str | None = None
+        self, reader: FrameReader, afterwards: Callable[[], None] | None = None, complaint: str | None = None
     ) -> None:
         """``afterwards`` is called once the film is closed; ``complaint`` is what is wrong with its file."""
         self._reader = reader
@@ -178,12 +178,12 @@ class FilmFile:
     def complaint(self) -> str | None:
         return self._complaint or self._reader.complaint
 
-    def frames(self, choice: FrameSelection = ALL) -> Generator[Frame]:
+    def frames(self, choice: FrameSelection = ALL_FRAMES) -> Generator[Frame]:
         """The chosen frames. A film without any frame, or that ends before ``start``, is a :class:`SourceError`."""
         turn, last = choice.turns(), -inf
         with closing(self._shown(choice.start)) as all_shown:
             for index, seconds, take in all_shown:
-                if seconds >= choice.end - INSTANT:
+                if seconds >= choice.end - TIME_TOLERANCE:
                     return
                 last = seconds
                 if turn(index, seconds):
@@ -192,7 +192,7 @@ class FilmFile:
                             return
                         pixels = take()
                     yield Frame(index, seconds, pixels)
-        if last < choice.start - INSTANT:
+        if last < choice.start - TIME_TOLERANCE:
             raise self._nothing(last, choice)
 
     def close(self) -> None:
@@ -212,7 +212,7 @@ class FilmFile:
     ) -> None:
         self.close()
 
-    def _shown(self, start: float) -> Generator[Shown]:
+    def _shown(self, start: float) -> Generator[EncodedFrame]:
         shown_ones = self._reader.shown(start)
         while True:
             with self._one:
@@ -222,7 +222,7 @@ class FilmFile:
             yield each
 
     def _nothing(self, last: float, choice: FrameSelection) -> SourceError:
-        name = shown(self.about.name)
+        name = quote_source(self.about.name)
         if isfinite(last) or choice.start > (self.about.seconds or inf):
             until = last if isfinite(last) else self.about.seconds
             happened = f"{name} ends after {until:.2f} s, before the start at {choice.start:g} s"

@@ -19,16 +19,16 @@ from typing import Any, Protocol
 from mien import video
 from mien.errors import MienError, OutputError
 from mien.models import ModelCard
-from mien.models.decision import emotions_of
-from mien.results import Box, Face, FrameResult, Moment, Point, Quality, Reading
+from mien.models.decision import build_emotions
+from mien.results import AnalyzedFrame, Box, Face, FrameResult, Point, Quality, Reading
 from mien.video import FrameSelection, VideoSource
-from mien.video.smoothing import Judge
+from mien.video.smoothing import DecisionRule
 
 _KIND, _VERSION = "mien journal", 1
 
 
 @dataclass(frozen=True)
-class Run:
+class JournalHeader:
     """What was read, and how: a run can only go on as it began. ``length`` is the film's file in bytes."""
 
     source: str
@@ -43,7 +43,7 @@ class Run:
     end: float | None = None
     min_face: int | None = None
 
-    def differences(self, other: Run) -> list[str]:
+    def differences(self, other: JournalHeader) -> list[str]:
         """The names of what is not the same in the other."""
         return [part.name for part in fields(self) if getattr(self, part.name) != getattr(other, part.name)]
 
@@ -51,7 +51,7 @@ class Run:
 class Journal:
     """Writes moments down. Each line is flushed, so that only the last can be torn."""
 
-    def __init__(self, path: Path, run: Run) -> None:
+    def __init__(self, path: Path, run: JournalHeader) -> None:
         """Begin a journal; one that is there is written over."""
         self.path = path
         try:
@@ -73,7 +73,7 @@ class Journal:
             raise _unwritten(path, error) from error
         return journal
 
-    def add(self, moment: Moment) -> None:
+    def add(self, moment: AnalyzedFrame) -> None:
         faces = [_packed(reading) for reading in moment]
         self._line([moment.index, moment.seconds, moment.cut, moment.result.size, faces])
 
@@ -89,21 +89,21 @@ class Journal:
             raise _unwritten(self.path, error) from error
 
 
-def run_of(path: Path) -> Run | None:
+def read_header(path: Path) -> JournalHeader | None:
     """The run that a journal tells of; None for a file that is no journal, or one that this version cannot follow."""
     try:
         with path.open(encoding="utf-8") as lines:
             head = json.loads(next(lines, ""))
         told = head["run"] if (head["kind"], head["version"]) == (_KIND, _VERSION) else {}
         known: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in told.items()}
-        return Run(**known)
+        return JournalHeader(**known)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def moments_of(path: Path, judge: Judge) -> Generator[Moment]:
+def read_frames(path: Path, judge: DecisionRule) -> Generator[AnalyzedFrame]:
     """The moments written down so far, without their pixels; a torn last line is left out."""
-    run = run_of(path)
+    run = read_header(path)
     assert run is not None, "who reads a journal has looked at its head"
     with path.open("rb") as lines:
         next(lines)
@@ -124,18 +124,18 @@ def _packed(reading: Reading) -> list[Any]:
         reading.track,
         *(face.box, face.detection, face.landmarks),
         None if quality.ok else quality.reason or "",
-        [share.share for share in emotions.shares],
-        None if emotions.votes is None else [vote.share for vote in emotions.votes],
+        [share.score for share in emotions.scores],
+        None if emotions.votes is None else [vote.score for vote in emotions.votes],
     ]
 
 
-def _moment(told: list[Any], run: Run, judge: Judge) -> Moment:
+def _moment(told: list[Any], run: JournalHeader, judge: DecisionRule) -> AnalyzedFrame:
     index, seconds, cut, size, faces = told
     readings = tuple(_reading(face, run, judge) for face in faces)
-    return Moment(index, seconds, FrameResult(run.source, tuple(size), readings, run.detector, run.model), cut)
+    return AnalyzedFrame(index, seconds, FrameResult(run.source, tuple(size), readings, run.detector, run.model), cut)
 
 
-def _reading(told: list[Any], run: Run, judge: Judge) -> Reading:
+def _reading(told: list[Any], run: JournalHeader, judge: DecisionRule) -> Reading:
     track, box, detection, points, reason, shares, votes = told
     landmarks = None if points is None else tuple(Point(*point) for point in points)
     quality = Quality() if reason is None else Quality(False, reason or None)
@@ -154,7 +154,7 @@ def _unwritten(path: Path, error: OSError) -> OutputError:
 # What is to be read of a film, and what an app needs of an engine to do so.
 
 
-class Watcher(Protocol):
+class VideoAnalyzer(Protocol):
     """What films are read by; :class:`mien.Engine` is the real one."""
 
     @property
@@ -173,11 +173,11 @@ class Watcher(Protocol):
         end: float | None = None,
         min_face: int | None = None,
         frames: bool = False,
-    ) -> Iterator[Moment]: ...
+    ) -> Iterator[AnalyzedFrame]: ...
 
 
 @dataclass(frozen=True)
-class Wish:
+class AnalysisOptions:
     """A film, and which of its frames are wanted; times in seconds."""
 
     source: str
@@ -191,34 +191,34 @@ class Wish:
         """The words in which :meth:`Watcher.watch` is asked for it."""
         return {"every": self.every, "fps": self.fps, "start": self.start, "end": self.end, "min_face": self.min_face}
 
-    def run(self, engine: Watcher) -> Run:
+    def run(self, engine: VideoAnalyzer) -> JournalHeader:
         """What a later run has to agree with, to go on with this one."""
         card = engine.card
         path = Path(self.source)
         length = path.stat().st_size if path.is_file() else None
         labels, votes = tuple(card.labels), tuple(card.vote_labels)
-        return Run(self.source, length, engine.detector, card.name, labels, votes, **self.choice())
+        return JournalHeader(self.source, length, engine.detector, card.name, labels, votes, **self.choice())
 
 
 # ==== mien.apps.film.going
 # A film read so that a run which was stopped, even by a killed process or a lost machine, can go on later.
 
 #: Seconds before the stop from which a run that goes on reads again, to find out who is who.
-OVERLAP = 3.0
+OVERLAP_SECONDS = 3.0
 
 #: How much two boxes share (intersection over union) to be the same face of the same frame.
 _SAME = 0.5
 
 
-class Going:
+class ResumableAnalysis:
     """One film's reading, with a journal of what was read.
 
     ``moments`` reads the film, and where ``resume`` is set takes what the journal holds first; ``again`` tells it all
     once more without finding a face. Both give frames too when they are asked for ``pixels``.
     """
 
-    def __init__(self, engine: Watcher, wish: Wish, journal: Path, *, resume: bool = False) -> None:
-        self.judge: Judge = partial(emotions_of, engine.card)
+    def __init__(self, engine: VideoAnalyzer, wish: AnalysisOptions, journal: Path, *, resume: bool = False) -> None:
+        self.judge: DecisionRule = partial(build_emotions, engine.card)
         self._engine, self._wish, self.journal = engine, wish, journal
         #: What was wrong with a film that could be read only in part; known when it has been read.
         self.complaint: str | None = None
@@ -226,28 +226,28 @@ class Going:
         if self._resume:
             self._agree()
 
-    def moments(self, pixels: bool) -> Generator[Moment]:
+    def moments(self, pixels: bool) -> Generator[AnalyzedFrame]:
         if self._resume:
             yield from self._gone_on(pixels)
         else:
             yield from self._written(Journal(self.journal, self._wish.run(self._engine)), pixels, self._wish)
 
-    def again(self, pixels: bool) -> Generator[Moment]:
+    def again(self, pixels: bool) -> Generator[AnalyzedFrame]:
         """Everything that the journal holds."""
-        moments = moments_of(self.journal, self.judge)
+        moments = read_frames(self.journal, self.judge)
         return self._with_pixels(moments) if pixels else moments
 
     def through(self) -> None:
         """The run is complete: nobody will go on with it."""
         self.journal.unlink(missing_ok=True)
 
-    def _gone_on(self, pixels: bool) -> Generator[Moment]:
-        tail: deque[Moment] = deque()
+    def _gone_on(self, pixels: bool) -> Generator[AnalyzedFrame]:
+        tail: deque[AnalyzedFrame] = deque()
         highest = 0
         for moment in self.again(pixels):
             tail.append(replace(moment, pixels=None))
             highest = max([highest, *(reading.track or 0 for reading in moment)])
-            while moment.seconds - tail[0].seconds > OVERLAP:
+            while moment.seconds - tail[0].seconds > OVERLAP_SECONDS:
                 tail.popleft()
             yield moment
         if not tail:
@@ -257,17 +257,19 @@ class Going:
         rest = self._written(Journal.going_on(self.journal), pixels, replace(self._wish, start=tail[0].seconds), people)
         yield from rest
 
-    def _written(self, journal: Journal, pixels: bool, wish: Wish, people: _People | None = None) -> Generator[Moment]:
+    def _written(
+        self, journal: Journal, pixels: bool, wish: AnalysisOptions, people: _People | None = None
+    ) -> Generator[AnalyzedFrame]:
         film = video.open_video(wish.source)
         with closing(journal):
-            for moment in self._engine.watch(film, frames=pixels, **wish.choice()):
+            for moment in self._engine.analyze_video(film, frames=pixels, **wish.choice()):
                 named = people.named(moment) if people else moment
                 if named is not None:
                     journal.add(named)
                     yield named
         self.complaint = film.complaint
 
-    def _with_pixels(self, moments: Iterator[Moment]) -> Generator[Moment]:
+    def _with_pixels(self, moments: Iterator[AnalyzedFrame]) -> Generator[AnalyzedFrame]:
         """The film's frames beside what was read of them before."""
         wish = self._wish
         choice = FrameSelection(wish.every or 1, wish.fps, wish.start or 0.0, inf if wish.end is None else wish.end)
@@ -281,7 +283,7 @@ class Going:
             film.close()
 
     def _agree(self) -> None:
-        before, now = run_of(self.journal), self._wish.run(self._engine)
+        before, now = read_header(self.journal), self._wish.run(self._engine)
         if before is None:
             raise MienError(
                 f"'{self.journal}' is no journal of a run that this version of mien can go on with",
@@ -307,14 +309,14 @@ class _People:
     The last seconds before the stop are read twice; faces in the same place of the same frame are the same person.
     """
 
-    def __init__(self, tail: deque[Moment], highest: int) -> None:
+    def __init__(self, tail: deque[AnalyzedFrame], highest: int) -> None:
         self._known = {moment.index: moment for moment in tail}
         self._last = tail[-1].index
         self._highest = highest
         self._met: Counter[tuple[int, int]] = Counter()
         self._numbers: dict[int, int] | None = None
 
-    def named(self, moment: Moment) -> Moment | None:
+    def named(self, moment: AnalyzedFrame) -> AnalyzedFrame | None:
         """The moment with the numbers of before; None for one that the journal holds already."""
         if moment.index <= self._last:
             self._meet(moment)
@@ -324,7 +326,7 @@ class _People:
         readings = tuple(replace(reading, track=self._number(reading.track)) for reading in moment)
         return replace(moment, result=replace(moment.result, readings=readings))
 
-    def _meet(self, moment: Moment) -> None:
+    def _meet(self, moment: AnalyzedFrame) -> None:
         if (before := self._known.get(moment.index)) is None:
             return
         for reading in moment:

@@ -15,9 +15,9 @@ from mien.images.decoder_warnings import quietly
 from mien.images.find import find_images
 from mien.images.formats import HEAD, told_by
 from mien.images.load import load_image
-from mien.images.sources import name_of, shown
+from mien.images.sources import quote_source, source_name
 from mien.results import Failure, Pixels
-from mien.video.frames import Shown, VideoInfo
+from mien.video.frames import EncodedFrame, VideoInfo
 
 #: Browsers show frames that claim less than two hundredths of a second for a tenth.
 _SHORTEST, _INSTEAD = 20, 100
@@ -29,21 +29,21 @@ class AnimationReader:
     complaint: str | None = None
 
     def __init__(self, path: str, name: str) -> None:
-        self._shown_name = shown(name)
+        self._shown_name = quote_source(name)
         with ExitStack() as if_refused:
             self._file = if_refused.enter_context(Path(path).open("rb"))
             self._image = self._header(self._file.read(HEAD))
             if_refused.pop_all()
         self.about = VideoInfo(name, self._image.size, frames=getattr(self._image, "n_frames", 1))
 
-    def shown(self, start: float) -> Iterator[Shown]:
+    def shown(self, start: float) -> Iterator[EncodedFrame]:
         index, elapsed = 0, 0
         while self._turned_to(index):
             # Frames build on each other: each is made whether it is wanted or not.
             pixels = self._pixels()
             if pixels is None:
                 return
-            yield Shown(index, elapsed / 1000, partial(_same, pixels))
+            yield EncodedFrame(index, elapsed / 1000, partial(_same, pixels))
             told = int(self._image.info.get("duration", _INSTEAD) or 0)
             elapsed += told if told >= _SHORTEST else _INSTEAD
             index += 1
@@ -99,9 +99,9 @@ class FolderReader:
         self._rate = rate
         height, width = self._first().shape[:2]
         count = len(self._paths)
-        self.about = VideoInfo(name_of(folder), (width, height), rate, count / rate, count)
+        self.about = VideoInfo(source_name(folder), (width, height), rate, count / rate, count)
 
-    def shown(self, start: float) -> Iterator[Shown]:
+    def shown(self, start: float) -> Iterator[EncodedFrame]:
         first = max(int(start * self._rate) - 1, 0)
         for index, path in enumerate(self._paths[first:], first):
             try:
@@ -109,7 +109,7 @@ class FolderReader:
             except SourceError as error:
                 self.complaint = self.complaint or error.happened
                 continue
-            yield Shown(index, index / self._rate, partial(_same, pixels))
+            yield EncodedFrame(index, index / self._rate, partial(_same, pixels))
 
     def close(self) -> None:
         """Each picture is closed as soon as it is read."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from mien.images.decoder_warnings import hush_ffmpeg
 from mien.results import Pixels
-from mien.video.frames import Shown, VideoInfo
+from mien.video.frames import EncodedFrame, VideoInfo
 
 #: Going straight to a place pays from so many seconds on; OpenCV may miss it, so it aims so much before.
 _FAR, _BEFORE = 10.0, 3.0
@@ -24,21 +24,21 @@ class OpenCVReader:
     def __init__(self, path: str, name: str, *, timeline: bool = False) -> None:
         """``timeline`` says that the container's clock begins at 0, whenever the first frame comes (mp4, mov)."""
         self._path, self._timeline = path, timeline
-        self._capture = capture(path, cv2.CAP_FFMPEG)
+        self._capture = open_capture(path, cv2.CAP_FFMPEG)
         self.about = self._told(name)
 
     def __bool__(self) -> bool:
         """Is it open, with pictures in it?"""
         return self._capture.isOpened() and min(self.about.size) > 0
 
-    def shown(self, start: float) -> Iterator[Shown]:
+    def shown(self, start: float) -> Iterator[EncodedFrame]:
         index = self._near(start)
         late, before = None, 0.0
         while self._capture.grab():
             if late is None:
                 late = self._late(index)
             before = max(before, self._seconds() + late)
-            yield Shown(index, round(before, 6), self._take)
+            yield EncodedFrame(index, round(before, 6), self._take)
             index += 1
 
     def close(self) -> None:
@@ -63,7 +63,7 @@ class OpenCVReader:
         if self._capture.grab() and 0 < self._seconds() < start - 1 / rate:
             return round(self._seconds() * rate) + 1 if index else 0
         self._capture.release()
-        self._capture = capture(self._path, cv2.CAP_FFMPEG)
+        self._capture = open_capture(self._path, cv2.CAP_FFMPEG)
         return 0
 
     def _late(self, index: int) -> float:
@@ -86,7 +86,7 @@ class OpenCVReader:
         return VideoInfo(name, (width, height), rate or None, seconds, frames or None)
 
 
-def capture(source: str | int, api: int = cv2.CAP_ANY) -> cv2.VideoCapture:
+def open_capture(source: str | int, api: int = cv2.CAP_ANY) -> cv2.VideoCapture:
     """A ``cv2.VideoCapture`` that writes nothing to the terminal."""
     hush_ffmpeg()
     level = cv2.utils.logging.getLogLevel()

@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mien.results import Pixels
-from mien.video.frames import Shown, VideoInfo
+from mien.video.frames import EncodedFrame, VideoInfo
 
 #: What FFmpeg raises through PyAV for damaged data.
 DAMAGE = (FFmpegError, ValueError)
@@ -44,13 +44,13 @@ class PyAVReader:
             self.about = self._told(name)
             if_refused.pop_all()
 
-    def shown(self, start: float) -> Iterator[Shown]:
+    def shown(self, start: float) -> Iterator[EncodedFrame]:
         number, frames = (0, self._decoded()) if start <= 0 else self._from(start)
         before = 0.0
         for frame in frames:
             told = self._seconds(frame)
             before = max(before, before + self._step if told is None else told)
-            yield Shown(number, round(before, 6), partial(upright, frame))
+            yield EncodedFrame(number, round(before, 6), partial(rgb_pixels, frame))
             number += 1
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ def _is_cover(stream: VideoStream) -> bool:
     return bool(int(stream.disposition) & int(Disposition.attached_pic))
 
 
-def upright(frame: VideoFrame) -> Pixels:
+def rgb_pixels(frame: VideoFrame) -> Pixels:
     """A decoded frame as RGB uint8, turned as the container says."""
     pixels = frame.to_ndarray(format="rgb24")
     quarters = round(frame.rotation / 90) % 4

@@ -16,11 +16,11 @@ from typing import IO
 from mien.errors import MissingExtra, SourceError, SourceTooLarge, SourceUnreadable, install_command, nearest
 from mien.images.decode import pixel_limit
 from mien.images.formats import HEAD, described, told_by
-from mien.images.sources import is_address, name_of, refusal, refused_unopened, shown
-from mien.video.frames import FilmFile, Reader, VideoReader, VideoSource
+from mien.images.sources import check_path, is_url, open_error, quote_source, source_name
+from mien.video.frames import VideoFile, FrameReader, VideoReader, VideoSource
 
 
-def missing(path: Path) -> str | None:
+def describe_truncation(path: Path) -> str | None:
     """``it is cut off: 300 of 1,000 bytes are there``; None for a whole file, and for one that does not say."""
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -115,30 +115,30 @@ def open_video(source: VideoSource, *, rate: float = 25.0, reader: str | None = 
     raise _not_a_film(source)
 
 
-def with_pyav() -> bool:
+def has_pyav() -> bool:
     """Is the extra 'video' installed?"""
     return find_spec("av") is not None
 
 
-def need_pyav(what: str, instead: str) -> None:
+def require_pyav(what: str, instead: str) -> None:
     """:class:`MissingExtra` where PyAV is not installed; ``instead`` says what works without it."""
-    if not with_pyav():
+    if not has_pyav():
         remedy = f"Run {install_command('video')}, or {instead}"
         raise MissingExtra(f"{what} needs PyAV, which is not installed", "The extra 'video' brings it", remedy)
 
 
 def _from_path(source: str | PathLike[str], rate: float, reader: str | None) -> VideoReader:
-    if is_address(source):
-        remedy = f"Download it and name the file, or watch it live: mien live {name_of(source)}"
-        raise SourceError(f"{shown(source)} is an address, not a path", _EXPECTED, remedy)
-    if refused := refused_unopened(source):
+    if is_url(source):
+        remedy = f"Download it and name the file, or watch it live: mien live {source_name(source)}"
+        raise SourceError(f"{quote_source(source)} is an address, not a path", _EXPECTED, remedy)
+    if refused := check_path(source):
         raise refused
     path = Path(os.path.abspath(os.fsdecode(source)))  # noqa: PTH100 - resolve() would follow links in names
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for names that are too long
         from mien.video.reader_images import FolderReader
 
-        return FilmFile(FolderReader(path, rate=rate))
-    return _from_file(path, name_of(source), reader)
+        return VideoFile(FolderReader(path, rate=rate))
+    return _from_file(path, source_name(source), reader)
 
 
 def _from_bytes(data: bytes, reader: str | None) -> VideoReader:
@@ -155,25 +155,25 @@ def _from_bytes(data: bytes, reader: str | None) -> VideoReader:
     return opened
 
 
-def _from_file(path: Path, name: str, reader: str | None, afterwards: Callable[[], None] | None = None) -> FilmFile:
+def _from_file(path: Path, name: str, reader: str | None, afterwards: Callable[[], None] | None = None) -> VideoFile:
     head = _head(path, name)
     form = told_by(head)
     if form is not None and form.name in _ANIMATED:
         from mien.video.reader_images import AnimationReader
 
-        return _within_limit(FilmFile(AnimationReader(str(path), name), afterwards))
+        return _within_limit(VideoFile(AnimationReader(str(path), name), afterwards))
     _check_head(head, name, form.name if form and form.name not in ("AVIF", "HEIC") else None)
     opened = _reader(str(path), name, bool(_TIMELINE.match(head)), reader)
-    return _within_limit(FilmFile(opened, afterwards, missing(path)))
+    return _within_limit(VideoFile(opened, afterwards, describe_truncation(path)))
 
 
-def _reader(path: str, name: str, timeline: bool, wanted: str | None) -> Reader:
+def _reader(path: str, name: str, timeline: bool, wanted: str | None) -> FrameReader:
     if wanted not in (None, *READERS):
         remedy = nearest(str(wanted), READERS) or "Leave it out"
         raise SourceError(f"There is no reader '{wanted}'", f"One of {', '.join(READERS)} was expected", remedy)
     if wanted == "pyav":
-        need_pyav("The reader 'pyav'", "use reader='opencv'")
-    if wanted == "opencv" or not with_pyav():
+        require_pyav("The reader 'pyav'", "use reader='opencv'")
+    if wanted == "opencv" or not has_pyav():
         from mien.video.reader_opencv import OpenCVReader
 
         opened = OpenCVReader(path, name, timeline=timeline)
@@ -183,14 +183,14 @@ def _reader(path: str, name: str, timeline: bool, wanted: str | None) -> Reader:
     return _by_pyav(path, name, timeline)
 
 
-def _by_pyav(path: str, name: str, timeline: bool) -> Reader:
+def _by_pyav(path: str, name: str, timeline: bool) -> FrameReader:
     from mien.video.reader_pyav import DAMAGE, PyAVReader
 
     try:
         return PyAVReader(path, name, timeline=timeline)
     except LookupError as error:
         raise SourceUnreadable(
-            f"{shown(name)} has no pictures, only sound or text", _EXPECTED, "Name the file with the pictures"
+            f"{quote_source(name)} has no pictures, only sound or text", _EXPECTED, "Name the file with the pictures"
         ) from error
     except DAMAGE as error:
         raise _unreadable(name) from error
@@ -198,7 +198,7 @@ def _by_pyav(path: str, name: str, timeline: bool) -> Reader:
 
 def _unreadable(name: str) -> SourceUnreadable:
     return SourceUnreadable(
-        f"{shown(name)} cannot be opened as a film: it is damaged, cut off, or has no pictures",
+        f"{quote_source(name)} cannot be opened as a film: it is damaged, cut off, or has no pictures",
         _EXPECTED,
         "Play it in a video player; if that fails too, copy or download it again",
     )
@@ -208,33 +208,37 @@ def _head(path: Path, name: str) -> bytes:
     try:
         if path.exists() and not path.is_file():
             remedy = "Save it to a file first; for a camera use mien live"
-            raise SourceUnreadable(f"{shown(name)} is a device or a pipe, not a file", _EXPECTED, remedy)
+            raise SourceUnreadable(f"{quote_source(name)} is a device or a pipe, not a file", _EXPECTED, remedy)
         with path.open("rb") as file:
             return file.read(HEAD)
     except (OSError, ValueError) as error:
-        raise refusal(name, error, _EXPECTED) from error
+        raise open_error(name, error, _EXPECTED) from error
 
 
 def _check_head(head: bytes, name: str, picture: str | None) -> None:
     if not head:
-        raise SourceUnreadable(f"{shown(name)} is empty", _EXPECTED, "Copy or download it again")
+        raise SourceUnreadable(f"{quote_source(name)} is empty", _EXPECTED, "Copy or download it again")
     if picture:
         raise SourceUnreadable(
-            f"{shown(name)} is a {picture} picture, not a film", _EXPECTED, "Read it with mien predict or engine.read"
+            f"{quote_source(name)} is a {picture} picture, not a film",
+            _EXPECTED,
+            "Read it with mien predict or engine.read",
         )
     if _LIST.match(head):
-        raise SourceUnreadable(f"{shown(name)} is a list of films, not a film", _EXPECTED, "Name a film of the list")
+        raise SourceUnreadable(
+            f"{quote_source(name)} is a list of films, not a film", _EXPECTED, "Name a film of the list"
+        )
     if described(head) not in ("a film", "in another format"):
-        raise SourceUnreadable(f"{shown(name)} is {described(head)}, not a film", _EXPECTED, "Name a film")
+        raise SourceUnreadable(f"{quote_source(name)} is {described(head)}, not a film", _EXPECTED, "Name a film")
 
 
-def _within_limit(opened: FilmFile) -> FilmFile:
+def _within_limit(opened: VideoFile) -> VideoFile:
     (width, height), limit = opened.about.size, pixel_limit(None)
     if width * height <= limit:
         return opened
     opened.close()
     raise SourceTooLarge(
-        f"{shown(opened.about.name)} is too large: {width} × {height} pixels a frame",
+        f"{quote_source(opened.about.name)} is too large: {width} × {height} pixels a frame",
         f"At most {limit:,} pixels are decoded",
         "Make it smaller, or raise the limit with MIEN_MAX_PIXELS",
     )

@@ -15,22 +15,22 @@ from typing import Any
 from PIL import Image
 
 from mien import video
-from mien.apps.session.portraits import beside
+from mien.apps.session.portraits import crop_square
 from mien.concurrency import one_core_each
 from mien.errors import MienError, OutputError
-from mien.images.sources import shown
-from mien.models.decision import emotions_of
-from mien.results import Box, Moment, Pixels, Reading
+from mien.images.sources import quote_source
+from mien.models.decision import build_emotions
+from mien.results import AnalyzedFrame, Box, Pixels, Reading
 from mien.video import VideoInfo, tables
-from mien.video.annotate import Painted
-from mien.video.anonymize import covered
+from mien.video.annotate import AnnotatedVideo
+from mien.video.anonymize import blur_image
 from mien.video.events import Event
-from mien.video.journal import Watcher, Wish
-from mien.video.report import Making, page
-from mien.video.timeline import Record, Told
+from mien.video.journal import VideoAnalyzer, AnalysisOptions
+from mien.video.report import ReportOptions, render_report
+from mien.video.timeline import VideoSummary, SmoothedFrame
 
 #: The side of a picture in pixels, how much around the face it shows, and how many are kept for one person.
-SIDE, AROUND, EACH = 128, 0.35, 8
+PEAK_SIDE, PEAK_MARGIN, MAX_PEAKS = 128, 0.35, 8
 
 #: A peak has to be so much higher before it gets another picture.
 _HIGHER = 0.02
@@ -46,7 +46,7 @@ class _Picture:
     jpeg: bytes
 
 
-class Peaks:
+class PeakImages:
     """Gathers pictures by person; the highest peaks of expressions other than neutral stay.
 
     With ``hidden`` no face is gathered in the first place; without, faces can still be hidden when they are asked for.
@@ -57,7 +57,7 @@ class Peaks:
         self._current: dict[int, _Picture] = {}
         self._kept: dict[int, list[_Picture]] = {}
 
-    def add(self, moment: Moment, record: Record) -> None:
+    def add(self, moment: AnalyzedFrame, record: VideoSummary) -> None:
         """``moment`` has its pixels, and ``record`` has heard of it."""
         for reading in moment:
             event = record.current(reading.track) if reading.track is not None else None
@@ -89,16 +89,16 @@ class Peaks:
         return [self._current[person]] if person in self._current else []
 
     def _best(self, pictures: list[_Picture]) -> list[_Picture]:
-        return sorted(pictures, key=lambda one: (one.label == "neutral", -one.peak))[:EACH]
+        return sorted(pictures, key=lambda one: (one.label == "neutral", -one.peak))[:MAX_PEAKS]
 
 
 def _portrait(pixels: Pixels, box: Box, hidden: bool) -> bytes:
-    cut = Image.fromarray(beside(pixels, box, AROUND))
-    return _jpeg((covered(cut) if hidden else cut).resize((SIDE, SIDE), Image.Resampling.BOX))
+    cut = Image.fromarray(crop_square(pixels, box, PEAK_MARGIN))
+    return _jpeg((blur_image(cut) if hidden else cut).resize((PEAK_SIDE, PEAK_SIDE), Image.Resampling.BOX))
 
 
 def _hidden(jpeg: bytes) -> bytes:
-    return _jpeg(covered(Image.open(io.BytesIO(jpeg))))
+    return _jpeg(blur_image(Image.open(io.BytesIO(jpeg))))
 
 
 def _jpeg(image: Image.Image) -> bytes:
@@ -111,7 +111,7 @@ def _jpeg(image: Image.Image) -> bytes:
 # All that comes of a film in one reading: its tables, its report, its subtitles, and the painted film, in a folder.
 
 #: What comes of a film, and what kind each file is.
-RESULTS = {
+RESULT_FILES = {
     "report.html": "text/html; charset=utf-8",
     "faces.csv": "text/csv; charset=utf-8",
     "events.csv": "text/csv; charset=utf-8",
@@ -127,7 +127,7 @@ _EVENTS = 400
 
 
 @dataclass(frozen=True)
-class Order:
+class VideoRequest:
     """A film, its name as people know it, where the results go, and what is wanted."""
 
     film: Path
@@ -139,21 +139,21 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class VideoResults:
     """The files of :data:`RESULTS` that there are, by name, and the facts: ``found`` has people and events."""
 
     results: tuple[str, ...]
     facts: dict[str, Any]
 
 
-def gather(
-    engine: Watcher,
-    order: Order,
+def save_video_results(
+    engine: VideoAnalyzer,
+    order: VideoRequest,
     *,
     left: Callable[[], bool] = lambda: False,
     tell: Callable[[dict[str, Any]], None] = lambda facts: None,
-    see: Callable[[Told], None] = lambda told: None,
-) -> Gathered | None:
+    see: Callable[[SmoothedFrame], None] = lambda told: None,
+) -> VideoResults | None:
     """Read a film and leave the results in a folder; None, as soon as ``left`` says that nobody waits any more.
 
     ``tell`` hears now and then how far it is, in facts that JSON can hold; ``see`` sees every moment, with its pixels.
@@ -168,28 +168,28 @@ def gather(
         if isinstance(error, MienError):
             raise
         raise OutputError(
-            f"The results of {shown(order.name)} could not be written: {error.strerror or error}",
+            f"The results of {quote_source(order.name)} could not be written: {error.strerror or error}",
             "A folder with room that may be written to was expected",
             "Make room, or name another place",
         ) from error
 
 
 def _gathered(
-    engine: Watcher,
-    order: Order,
+    engine: VideoAnalyzer,
+    order: VideoRequest,
     left: Callable[[], bool],
     tell: Callable[[dict[str, Any]], None],
-    see: Callable[[Told], None],
-) -> Gathered | None:
+    see: Callable[[SmoothedFrame], None],
+) -> VideoResults | None:
     film = video.open_video(order.film)
     about = replace(film.about, name=order.name)
-    wish = Wish(str(order.film), fps=order.fps, end=order.end)
+    wish = AnalysisOptions(str(order.film), fps=order.fps, end=order.end)
     with ExitStack() as stack:
         stack.enter_context(closing(film))
         # One of several that want the cores; whoever waits for a picture comes first.
         stack.enter_context(one_core_each)
         gathering = _Gathering(engine, order, about, stack, wish, tell)
-        moments = engine.watch(film, frames=True, **wish.choice())
+        moments = engine.analyze_video(film, frames=True, **wish.choice())
         with closing(gathering.record.follow(moments)) as told_ones:  # type: ignore[type-var]
             for told in told_ones:
                 if left():
@@ -204,49 +204,49 @@ class _Gathering:
 
     def __init__(
         self,
-        engine: Watcher,
-        order: Order,
+        engine: VideoAnalyzer,
+        order: VideoRequest,
         about: VideoInfo,
         stack: ExitStack,
-        wish: Wish,
+        wish: AnalysisOptions,
         tell: Callable[[dict[str, Any]], None],
     ) -> None:
         self._engine, self._order, self._about, self._tell = engine, order, about, tell
-        self.record = Record(partial(emotions_of, engine.card))
-        self._peaks = Peaks(hidden=order.hidden)
-        self._painted = stack.enter_context(Painted(order.folder / "film.webm", wish, about, hide=order.hidden))
+        self.record = VideoSummary(partial(build_emotions, engine.card))
+        self._peaks = PeakImages(hidden=order.hidden)
+        self._painted = stack.enter_context(AnnotatedVideo(order.folder / "film.webm", wish, about, hide=order.hidden))
         self._rows = stack.enter_context((order.folder / "faces.csv").open("w", encoding="utf-8", newline="\n"))
-        self._rows.write(tables.written([tables.columns(engine.card.labels)]))
+        self._rows.write(tables.format_csv([tables.face_columns(engine.card.labels)]))
         self._began = self._due = time.monotonic()
 
-    def add(self, told: Told) -> None:
-        self._rows.write(tables.written(tables.rows(told.moment)))
+    def add(self, told: SmoothedFrame) -> None:
+        self._rows.write(tables.format_csv(tables.face_rows(told.moment)))
         self._painted.add(told.moment)
         self._peaks.add(told.moment, self.record)
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + _PAUSE
             self._tell(self._progress())
 
-    def finished(self, complaint: str | None) -> Gathered:
+    def finished(self, complaint: str | None) -> VideoResults:
         record, folder = self.record, self._order.folder
         record.finish()
         facts = {**self._progress(), "complaint": complaint}
         self._tell(facts)
         texts = {
-            "report.html": page(record, self._making(complaint), self._peaks.of(record.events)),
-            "events.csv": tables.written([tables.event_columns(), *map(tables.event_row, record.events)]),
-            "subtitles.vtt": "\n".join(tables.subtitles(record.events)),
+            "report.html": render_report(record, self._making(complaint), self._peaks.of(record.events)),
+            "events.csv": tables.format_csv([tables.event_columns(), *map(tables.event_row, record.events)]),
+            "subtitles.vtt": "\n".join(tables.webvtt_lines(record.events)),
         }
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
-        results = tuple(name for name in RESULTS if (folder / name).exists())
-        return Gathered(results, {**facts, **self._found()})
+        results = tuple(name for name in RESULT_FILES if (folder / name).exists())
+        return VideoResults(results, {**facts, **self._found()})
 
-    def _making(self, complaint: str | None) -> Making:
+    def _making(self, complaint: str | None) -> ReportOptions:
         order, engine = self._order, self._engine
         read = f"{order.fps:g} frames a second at most"
         labels = tuple(engine.card.labels)
-        making = Making(order.name, labels, engine.detector, engine.card.name, read, hidden=order.hidden)
+        making = ReportOptions(order.name, labels, engine.detector, engine.card.name, read, hidden=order.hidden)
         return replace(making, video="film.webm", unfinished=complaint)
 
     def _progress(self) -> dict[str, Any]:

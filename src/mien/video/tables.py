@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from mien.results import Moment, Reading
+from mien.results import AnalyzedFrame, Reading
 from mien.table import Cell, csv_line, guarded
 from mien.text import looks
 from mien.video.events import Event
-from mien.video.timeline import Record
+from mien.video.timeline import VideoSummary
 
 _PLACE = ("frame", "seconds", "person", "x", "y", "w", "h", "detection", "emotion")
 _JUDGEMENT = ("uncertain", "quality")
 
 
-def columns(labels: Sequence[str], raw: bool = False) -> list[str]:
+def face_columns(labels: Sequence[str], raw: bool = False) -> list[str]:
     """The columns of a film's table; with ``raw`` the shares as they were read, before steadying, stand at the end."""
     taken = {*_PLACE, *_JUDGEMENT}
     shares = [f"share_{label}" if label in taken else label for label in labels]
     return [*_PLACE, *shares, *_JUDGEMENT, *(f"raw_{label}" for label in labels if raw)]
 
 
-def rows(moment: Moment, read: Moment | None = None) -> Iterator[list[Cell]]:
+def face_rows(moment: AnalyzedFrame, read: AnalyzedFrame | None = None) -> Iterator[list[Cell]]:
     """The rows of one moment, largest face first; ``read`` is the same moment before it was steadied.
 
     ``uncertain`` and ``quality`` hold a reason, or nothing where an expression stands out and the face can be judged.
@@ -36,10 +36,10 @@ def rows(moment: Moment, read: Moment | None = None) -> Iterator[list[Cell]]:
             *reading.face.box,
             round(reading.face.detection, 4),
             reading.emotions.top,
-            *(round(share.share, 5) for share in reading.emotions.shares),
+            *(round(share.score, 5) for share in reading.emotions.scores),
             reading.emotions.uncertain,
             _reason(reading),
-            *(round(share.share, 5) for share in (raw.emotions.shares if raw else ())),
+            *(round(share.score, 5) for share in (raw.emotions.scores if raw else ())),
         ]
 
 
@@ -52,17 +52,17 @@ def event_row(event: Event) -> list[Cell]:
     return [event.person, event.label, *times]
 
 
-def written(rows: Iterable[Sequence[Cell]]) -> str:
+def format_csv(rows: Iterable[Sequence[Cell]]) -> str:
     """Rows as the text of a table, one line each; labels come out of model files, and none becomes a formula."""
     return "".join(csv_line([guarded(cell) if isinstance(cell, str) else cell for cell in row]) for row in rows)
 
 
-def event_line(event: Event) -> dict[str, Any]:
+def event_record(event: Event) -> dict[str, Any]:
     """An event as a line of JSON."""
     return {"kind": "event", **event.to_dict()}
 
 
-def people_lines(record: Record) -> Iterator[dict[str, Any]]:
+def track_records(record: VideoSummary) -> Iterator[dict[str, Any]]:
     """The people of a film that was followed to its end, as lines of JSON."""
     for person in sorted(record.timeline.people.values(), key=lambda one: one.number):
         yield {
@@ -74,7 +74,7 @@ def people_lines(record: Record) -> Iterator[dict[str, Any]]:
         }
 
 
-def subtitles(events: Iterable[Event]) -> Iterator[str]:
+def webvtt_lines(events: Iterable[Event]) -> Iterator[str]:
     """WebVTT, line by line: a cue for each event, by when they begin. Any player shows it over the film."""
     yield from ("WEBVTT", "", "NOTE What expressions look like to a model. No person is identified.", "")
     for number, event in enumerate(sorted(events, key=lambda event: (event.start, event.person)), 1):

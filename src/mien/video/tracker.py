@@ -17,7 +17,7 @@ from mien.faces.tiling import overlap
 from mien.results import Box, Face, Pixels, Point
 
 
-def assign(costs: NDArray[np.float64]) -> list[tuple[int, int]]:
+def solve_assignment(costs: NDArray[np.float64]) -> list[tuple[int, int]]:
     """The pairs (row, column) whose costs add up to the least; infinite costs are never paired.
 
     As many pairs as possible come first, then the least sum.
@@ -90,20 +90,20 @@ _SEEN = 0.6
 _WEIGHT = 0.3
 
 
-class Look(NamedTuple):
+class Appearance(NamedTuple):
     """``colours`` ``(bands, steps * steps)``, square roots of shares; ``cells`` ``(cells, 4)``, colour and light."""
 
     colours: NDArray[np.float32]
     cells: NDArray[np.float32]
 
 
-def look_of(pixels: Pixels, box: Box) -> Look:
+def compute_appearance(pixels: Pixels, box: Box) -> Appearance:
     """The look of a face in a picture."""
     around = cv2.resize(_around(pixels, box), (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA)
-    return Look(_colours(around), _cells(cv2.resize(around, _CELLS, interpolation=cv2.INTER_AREA)))
+    return Appearance(_colours(around), _cells(cv2.resize(around, _CELLS, interpolation=cv2.INTER_AREA)))
 
 
-def unlike(one: Look, other: Look) -> float:
+def appearance_distance(one: Appearance, other: Appearance) -> float:
     """How different two looks are: below 0.1 mostly one person, above 0.3 mostly two, or one half hidden."""
     colours = 1.0 - float((one.colours * other.colours).sum()) / _BANDS
     apart = np.sqrt(((one.cells - other.cells) ** 2).sum(axis=1))
@@ -111,10 +111,10 @@ def unlike(one: Look, other: Look) -> float:
     return colours + _WEIGHT * float(apart[: int(len(apart) * _SEEN)].mean())
 
 
-def blended(one: Look, other: Look, share: float) -> Look:
+def blend_appearances(one: Appearance, other: Appearance, share: float) -> Appearance:
     """A little more like the other."""
     colours = (1 - share) * one.colours**2 + share * other.colours**2
-    return Look(np.sqrt(colours), (1 - share) * one.cells + np.float32(share) * other.cells)
+    return Appearance(np.sqrt(colours), (1 - share) * one.cells + np.float32(share) * other.cells)
 
 
 def _colours(around: cv2.typing.MatLike) -> NDArray[np.float32]:
@@ -157,7 +157,7 @@ CUT = 0.55
 _FLAT = 30.0
 
 
-class Shots:
+class SceneCutDetector:
     """Tells cuts, frame after frame of one film."""
 
     def __init__(self) -> None:
@@ -170,10 +170,10 @@ class Shots:
         self._before, self._size = _thumb(pixels), pixels.shape
         if before is None:
             return False
-        return size != pixels.shape or difference(before, self._before) > CUT
+        return size != pixels.shape or scene_distance(before, self._before) > CUT
 
 
-def difference(one: _Thumb, other: _Thumb) -> float:
+def scene_distance(one: _Thumb, other: _Thumb) -> float:
     """0 for the same picture, 1 for unrelated ones. Light that changes over all of the picture counts little."""
     apart = float(((one - other) ** 2).sum())
     return apart / (float((one**2).sum() + (other**2).sum()) + _FLAT * one.size)
@@ -195,7 +195,7 @@ def _thumb(pixels: Pixels) -> _Thumb:
 # Who is who: the faces of one frame after another, numbered as people.
 
 #: Seconds that somebody may be hidden and keeps the number; until when one is looked for where one should be.
-PATIENCE, NEARBY = 2.0, 0.4
+MAX_MISSED_SECONDS, SEARCH_NEAR_SECONDS = 2.0, 0.4
 #: A face is somebody when the detector is once so sure, or so much in sum over several frames.
 SURE, SURE_IN_SUM = 0.8, 1.7
 #: How far a face may be from where it was expected, in faces: at once, and more for each second unseen, up to so much.
@@ -217,11 +217,11 @@ SLOWS_OVER = 0.5
 
 
 @dataclass(slots=True)
-class Person:
+class Track:
     """Somebody in the film. ``number`` is None until it is certain that this is somebody."""
 
     face: Face
-    look: Look
+    look: Appearance
     seen: float
     number: int | None = None
     velocity: tuple[float, float] = (0.0, 0.0)
@@ -230,7 +230,7 @@ class Person:
     looked: float = 0.0
 
     @classmethod
-    def new(cls, face: Face, look: Look, seconds: float) -> Person:
+    def new(cls, face: Face, look: Appearance, seconds: float) -> Track:
         return cls(face, look, seconds, size=_size(face.box), evidence=face.detection, looked=seconds)
 
     @property
@@ -247,7 +247,7 @@ class Person:
 
     def sighted(self, face: Face, seconds: float) -> None:
         gone = max(seconds - self.seen, 1e-3)
-        if distance(self.expected(seconds), face.box) > REACH:  # a jump is no speed
+        if box_distance(self.expected(seconds), face.box) > REACH:  # a jump is no speed
             self.velocity = (0.0, 0.0)
         else:
             trust = 1 - exp(-gone / SPEED_OVER)
@@ -256,18 +256,18 @@ class Person:
         self.size *= (_size(face.box) / self.size) ** (1 - exp(-gone / SIZE_OVER))
         self.face, self.seen, self.evidence = face, seconds, self.evidence + face.detection
 
-    def looks(self, look: Look, seconds: float) -> None:
+    def looks(self, look: Appearance, seconds: float) -> None:
         """Remember a look, unless it is another's: somebody half hidden looks like whoever is in front."""
-        share = 0.3 * max(1 - unlike(self.look, look) / UNLIKE_LATER, 0.0)
-        self.look, self.looked = blended(self.look, look, share), seconds
+        share = 0.3 * max(1 - appearance_distance(self.look, look) / UNLIKE_LATER, 0.0)
+        self.look, self.looked = blend_appearances(self.look, look, share), seconds
 
 
 class Tracker:
     """Gives faces the numbers of people, for one film. Call it frame after frame."""
 
-    def __init__(self, patience: float = PATIENCE) -> None:
+    def __init__(self, patience: float = MAX_MISSED_SECONDS) -> None:
         self._patience = patience
-        self._people: list[Person] = []
+        self._people: list[Track] = []
         self._given = 0
 
     def end(self) -> None:
@@ -276,16 +276,16 @@ class Tracker:
 
     def nearby(self, seconds: float) -> tuple[Box, ...]:
         """Where those who were seen just now should be."""
-        return tuple(person.expected(seconds) for person in self._people if seconds - person.seen <= NEARBY)
+        return tuple(person.expected(seconds) for person in self._people if seconds - person.seen <= SEARCH_NEAR_SECONDS)
 
     def step(self, pixels: Pixels, faces: Sequence[Face], seconds: float) -> tuple[int | None, ...]:
         """A number for each face, in their order; None for one that may be nobody: seen once, and not surely."""
         self._people = [person for person in self._people if seconds - person.seen <= self._wait(person)]
-        look = cache(lambda place: look_of(pixels, faces[place].box))
+        look = cache(lambda place: compute_appearance(pixels, faces[place].box))
         who = self._who(faces, look, seconds)
         for place, face in enumerate(faces):
             if (person := who.get(place)) is None:
-                who[place] = Person.new(face, look(place), seconds)
+                who[place] = Track.new(face, look(place), seconds)
                 self._people.append(who[place])
                 continue
             person.sighted(face, seconds)
@@ -293,16 +293,16 @@ class Tracker:
                 person.looks(look(place), seconds)
         return tuple(self._number(who[place]) for place in range(len(faces)))
 
-    def _wait(self, person: Person) -> float:
-        return NEARBY if person.number is None else self._patience
+    def _wait(self, person: Track) -> float:
+        return SEARCH_NEAR_SECONDS if person.number is None else self._patience
 
-    def _number(self, person: Person) -> int | None:
+    def _number(self, person: Track) -> int | None:
         if person.number is None and person.certain:
             self._given += 1
             person.number = self._given
         return person.number
 
-    def _who(self, faces: Sequence[Face], look: Callable[[int], Look], seconds: float) -> dict[int, Person]:
+    def _who(self, faces: Sequence[Face], look: Callable[[int], Appearance], seconds: float) -> dict[int, Track]:
         """Which of the known people each face is: who is alone where expected, who is likeliest, who looks the same."""
         who = self._alone(faces, seconds)
         for cost in (_as_expected, _by_look):
@@ -310,16 +310,16 @@ class Tracker:
             people = [person for person in self._people if id(person) not in known]
             left = [place for place in range(len(faces)) if place not in who]
             costs = [[cost(person, faces[place], partial(look, place), seconds) for place in left] for person in people]
-            pairs = assign(np.array(costs, np.float64).reshape(len(people), len(left)))
+            pairs = solve_assignment(np.array(costs, np.float64).reshape(len(people), len(left)))
             who |= {left[column]: people[row] for row, column in pairs}
         return who
 
-    def _alone(self, faces: Sequence[Face], seconds: float) -> dict[int, Person]:
+    def _alone(self, faces: Sequence[Face], seconds: float) -> dict[int, Track]:
         """Those about whom there is no doubt, which in most frames is everybody: their looks need no comparing."""
         if not self._people or not faces:
             return {}
         expected = [person.expected(seconds) for person in self._people]
-        far = np.array([[distance(box, face.box) for face in faces] for box in expected])
+        far = np.array([[box_distance(box, face.box) for face in faces] for box in expected])
         near = far < ALONE
         return {
             place: person
@@ -329,23 +329,23 @@ class Tracker:
         }
 
 
-def _as_expected(person: Person, face: Face, look: Callable[[], Look], seconds: float) -> float:
+def _as_expected(person: Track, face: Face, look: Callable[[], Appearance], seconds: float) -> float:
     """How unlikely it is that this is the person, going on as before; infinite when it cannot be."""
     gone = max(seconds - person.seen - 0.05, 0.0)
     reach = min(REACH + REACH_A_SECOND * gone, FARTHEST)
     expected = person.expected(seconds)
-    far, grown = distance(expected, face.box), abs(log(_size(face.box) / _size(expected))) / log(GROWTH)
+    far, grown = box_distance(expected, face.box), abs(log(_size(face.box) / _size(expected))) / log(GROWTH)
     if far > reach or grown > 1:
         return inf
-    other = unlike(person.look, look())
+    other = appearance_distance(person.look, look())
     return inf if other > max(UNLIKE - gone, UNLIKE_LATER) else far + 0.5 * grown + 4.0 * other
 
 
-def _by_look(person: Person, face: Face, look: Callable[[], Look], seconds: float) -> float:
+def _by_look(person: Track, face: Face, look: Callable[[], Appearance], seconds: float) -> float:
     """For somebody who jumped: only looks count."""
-    if seconds - person.seen > MOMENT or distance(person.face.box, face.box) > FARTHEST:
+    if seconds - person.seen > MOMENT or box_distance(person.face.box, face.box) > FARTHEST:
         return inf
-    other = unlike(person.look, look())
+    other = appearance_distance(person.look, look())
     return other if other < ALIKE else inf
 
 
@@ -357,7 +357,7 @@ def _size(box: Box) -> float:
     return sqrt(max(box.width * box.height, 1))
 
 
-def distance(one: Box, other: Box) -> float:
+def box_distance(one: Box, other: Box) -> float:
     """Between the middles, in sides of a face."""
     return hypot(*np.subtract(_middle(one), _middle(other))) / sqrt(_size(one) * _size(other))
 
@@ -371,14 +371,14 @@ SEARCH = 0.3
 STRIDE = 0.06
 
 #: The faces in a frame, largest first, with the number of each person.
-People: TypeAlias = tuple[tuple[int | None, Face], ...]
+TrackedFaces: TypeAlias = tuple[tuple[int | None, Face], ...]
 
 
 Item = TypeVar("Item")
 
 
 @runtime_checkable
-class Near(Protocol):
+class LocalDetector(Protocol):
     """A detector that can look for faces where they should be, which is faster than searching the whole picture."""
 
     def near(self, pixels: Pixels, boxes: Sequence[Box]) -> tuple[Face, ...]:
@@ -386,40 +386,40 @@ class Near(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
+class DetectionResult:
     """What a frame shows at first sight: whether a shot begins, and the faces, where all of it was searched."""
 
     cut: bool
     faces: tuple[Face, ...] | None
 
 
-class Searcher:
+class DetectionSchedule:
     """Searches the frames of one film, where it is time. It knows nothing of who is where, so it may run ahead."""
 
     def __init__(self, detector: Detector, min_face: int | None = None) -> None:
         self._detector, self._min_face = detector, min_face
-        self._every = SEARCH if isinstance(detector, Near) else 0.0
-        self._shots = Shots()
+        self._every = SEARCH if isinstance(detector, LocalDetector) else 0.0
+        self._shots = SceneCutDetector()
         self._last: float | None = None
 
-    def search(self, pixels: Pixels, seconds: float) -> Searched:
+    def search(self, pixels: Pixels, seconds: float) -> DetectionResult:
         cut = self._shots.cut(pixels)
         due = self._last is None or cut or seconds - self._last >= self._every - 1e-3
         if not due:
-            return Searched(cut, None)
+            return DetectionResult(cut, None)
         self._last = seconds
-        return Searched(cut, self.all(pixels))
+        return DetectionResult(cut, self.all(pixels))
 
     def all(self, pixels: Pixels) -> tuple[Face, ...]:
         """Every face in the frame, largest first."""
         return self._detector.detect(pixels, min_face=self._min_face)
 
 
-class Follower:
+class FaceTracker:
     """Follows the people of one film, frame after frame."""
 
-    def __init__(self, detector: Detector, searcher: Searcher) -> None:
-        self._near = detector if isinstance(detector, Near) else None
+    def __init__(self, detector: Detector, searcher: DetectionSchedule) -> None:
+        self._near = detector if isinstance(detector, LocalDetector) else None
         self._searcher = searcher
         self._tracker = Tracker()
         self._missed = False
@@ -429,7 +429,7 @@ class Follower:
         """Seconds that may pass between two looks."""
         return STRIDE if self._near else 0.0
 
-    def step(self, pixels: Pixels, seconds: float, searched: Searched) -> People:
+    def step(self, pixels: Pixels, seconds: float, searched: DetectionResult) -> TrackedFaces:
         """The faces in a frame, largest first, with the number of each person."""
         if searched.cut:
             self._tracker.end()
@@ -449,19 +449,19 @@ class Follower:
         return tuple(sorted([*seen, *new], key=lambda face: -face.box.width * face.box.height))
 
 
-class Strides(Generic[Item]):
+class InterpolatingTracker(Generic[Item]):
     """Follows people through a film by looking at some frames; the faces in those between lie on the way.
 
     What comes back is late: a frame between two looks is known when the second was taken.
     """
 
-    def __init__(self, follower: Follower, stride: float | None = None) -> None:
+    def __init__(self, follower: FaceTracker, stride: float | None = None) -> None:
         self._follower = follower
         self._stride = follower.stride if stride is None else stride
         self._waiting: list[tuple[Item, Pixels, float]] = []
-        self._before: tuple[float, People] = (float("-inf"), ())
+        self._before: tuple[float, TrackedFaces] = (float("-inf"), ())
 
-    def step(self, item: Item, pixels: Pixels, seconds: float, searched: Searched) -> list[tuple[Item, People]]:
+    def step(self, item: Item, pixels: Pixels, seconds: float, searched: DetectionResult) -> list[tuple[Item, TrackedFaces]]:
         """Hand in a frame; the frames (by the ``item`` each came with) that are known now, in order."""
         ready = self.rest() if searched.cut else []
         if searched.faces is None and seconds - self._before[0] < self._stride - 1e-3:
@@ -469,29 +469,29 @@ class Strides(Generic[Item]):
             return ready
         return ready + self._looked(item, pixels, seconds, searched)
 
-    def rest(self) -> list[tuple[Item, People]]:
+    def rest(self) -> list[tuple[Item, TrackedFaces]]:
         """The frames that still wait for a look: the last of them gets one."""
         if not self._waiting:
             return []
         item, pixels, seconds = self._waiting.pop()
-        return self._looked(item, pixels, seconds, Searched(False, None))
+        return self._looked(item, pixels, seconds, DetectionResult(False, None))
 
-    def _looked(self, item: Item, pixels: Pixels, seconds: float, searched: Searched) -> list[tuple[Item, People]]:
+    def _looked(self, item: Item, pixels: Pixels, seconds: float, searched: DetectionResult) -> list[tuple[Item, TrackedFaces]]:
         people = self._follower.step(pixels, seconds, searched)
         begin, before = self._before
         between = [
-            (each, between_looks(before, people, (then - begin) / (seconds - begin))) for each, _, then in self._waiting
+            (each, interpolate_faces(before, people, (then - begin) / (seconds - begin))) for each, _, then in self._waiting
         ]
         self._waiting, self._before = [], (seconds, people)
         return [*between, (item, people)]
 
 
-def between_looks(before: People, after: People, part: float) -> People:
+def interpolate_faces(before: TrackedFaces, after: TrackedFaces, part: float) -> TrackedFaces:
     """Who was there before and after is on the way between, at ``part`` of it (0 to 1)."""
     then = {number: face for number, face in before if number is not None}
     both = [(number, then[number], face) for number, face in after if number is not None and number in then]
     # Who jumped was on no way.
-    return tuple((number, _on_the_way(a, b, part)) for number, a, b in both if distance(a.box, b.box) < REACH)
+    return tuple((number, _on_the_way(a, b, part)) for number, a, b in both if box_distance(a.box, b.box) < REACH)
 
 
 def _on_the_way(one: Face, other: Face, part: float) -> Face:

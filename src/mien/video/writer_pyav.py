@@ -45,7 +45,7 @@ _FORMS = {
 _TICK = Fraction(1, 90000)
 
 
-class PyAVWriter:
+class PyAVEncoder:
     """One film with its sound, which is read along from another file."""
 
     def __init__(
@@ -60,7 +60,7 @@ class PyAVWriter:
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = _TICK
         self._start, self._last = start, -1
-        self._sound = None if sound is None else Sound.along(sound, self._out, form.kept, form.audio, start)
+        self._sound = None if sound is None else AudioTrack.along(sound, self._out, form.kept, form.audio, start)
 
     def write(self, pixels: Pixels, seconds: float) -> None:
         frame = VideoFrame.from_ndarray(pixels, format="rgb24")
@@ -93,7 +93,7 @@ def _told_as_oserror() -> Iterator[None]:
         raise OSError(error.errno, str(error.strerror)) from error
 
 
-class Sound:
+class AudioTrack:
     """The sound of a film, packet by packet: as it is where the new container takes it, else encoded anew."""
 
     def __init__(self, source: str, out: OutputContainer, kept: frozenset[str], encoder: str, start: float) -> None:
@@ -117,7 +117,7 @@ class Sound:
     @classmethod
     def along(
         cls, source: str | PathLike[str], out: OutputContainer, kept: frozenset[str], encoder: str, start: float
-    ) -> Sound | None:
+    ) -> AudioTrack | None:
         """None where there is no sound, or none that can be read: the film is worth more than its sound."""
         try:
             return cls(os.fsdecode(source), out, kept, encoder, start)

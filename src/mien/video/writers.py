@@ -16,9 +16,9 @@ import numpy as np
 from mien.errors import OutputError, nearest
 from mien.files import temporary_path
 from mien.images.decoder_warnings import hush_ffmpeg, hushed
-from mien.images.sources import shown
+from mien.images.sources import quote_source
 from mien.results import Pixels
-from mien.video.readers import need_pyav, with_pyav
+from mien.video.readers import require_pyav, has_pyav
 
 #: Nobody sees more than so many frames in a second, and a wrong rate must not fill the disk.
 _FASTEST = 60.0
@@ -27,7 +27,7 @@ _FASTEST = 60.0
 _ROOM = 1 << 18
 
 
-class OpenCVWriter:
+class OpenCVEncoder:
     """Frames are repeated or left out until they come at their times: OpenCV writes one frame a tick."""
 
     def __init__(self, part: Path, size: tuple[int, int], rate: float, start: float) -> None:
@@ -66,10 +66,10 @@ class OpenCVWriter:
 # Frames into a film file: whole or not at all, and playable wherever it was left off.
 
 #: What can be written, and what it needs. VP8 plays in every browser; so does H.264, which only PyAV writes.
-WRITABLE_FILMS = {".webm": None, ".mp4": "PyAV"}
+VIDEO_SUFFIXES = {".webm": None, ".mp4": "PyAV"}
 
 
-class Writer(Protocol):
+class VideoEncoder(Protocol):
     """What encodes. ``OSError`` and ``ValueError`` mean that the file could not be written."""
 
     def write(self, pixels: Pixels, seconds: float) -> None:
@@ -79,7 +79,7 @@ class Writer(Protocol):
         """Finish the file."""
 
 
-class Sink:
+class VideoWriter:
     """A film file being written. It appears under its name when it is closed, with the frames that came until then.
 
     Leaving a ``with`` block closes it, also when an exception or Ctrl-C ends the block: what is there is then a whole,
@@ -87,7 +87,7 @@ class Sink:
     """
 
     def __init__(
-        self, path: Path, size: tuple[int, int], writer: Writer, part: Path, remove_part: contextlib.ExitStack
+        self, path: Path, size: tuple[int, int], writer: VideoEncoder, part: Path, remove_part: contextlib.ExitStack
     ) -> None:
         self._path, self._size, self._writer, self._part = path, size, writer, part
         self._remove_part = remove_part
@@ -143,7 +143,7 @@ def open_writer(
     *,
     sound: str | PathLike[str] | None = None,
     start: float = 0.0,
-) -> Sink:
+) -> VideoWriter:
     """A film file to write frames of ``size`` (width, height) into: ``.webm``, or ``.mp4`` with the extra 'video'.
 
     ``rate`` is about how many frames a second will come; their own times are kept. ``sound`` names a film whose sound
@@ -151,15 +151,15 @@ def open_writer(
     """
     target = Path(path)
     suffix = target.suffix.lower()
-    if suffix not in WRITABLE_FILMS:
+    if suffix not in VIDEO_SUFFIXES:
         raise OutputError(
-            f"No film can be written to {shown(path)}: "
+            f"No film can be written to {quote_source(path)}: "
             + (f"'{suffix}' is no format we write" if suffix else "it has no suffix"),
-            f"Expected one of {', '.join(WRITABLE_FILMS)}",
-            nearest(suffix, WRITABLE_FILMS) or "Name a .webm file, which every browser plays",
+            f"Expected one of {', '.join(VIDEO_SUFFIXES)}",
+            nearest(suffix, VIDEO_SUFFIXES) or "Name a .webm file, which every browser plays",
         )
-    if WRITABLE_FILMS[suffix]:
-        need_pyav(f"Writing {suffix} (H.264)", "name a .webm file, which works now")
+    if VIDEO_SUFFIXES[suffix]:
+        require_pyav(f"Writing {suffix} (H.264)", "name a .webm file, which works now")
     with contextlib.ExitStack() as stack:
         try:
             # Encoders take the container from the suffix.
@@ -168,17 +168,17 @@ def open_writer(
             writer = _writer(part, _even(size), rate or 25.0, sound, start)
         except (OSError, ValueError) as error:
             raise _not_written(path, error) from error
-        return Sink(target, size, writer, part, stack.pop_all())
+        return VideoWriter(target, size, writer, part, stack.pop_all())
 
 
-def _writer(part: Path, size: tuple[int, int], rate: float, sound: str | PathLike[str] | None, start: float) -> Writer:
-    if with_pyav():
-        from mien.video.writer_pyav import PyAVWriter
+def _writer(part: Path, size: tuple[int, int], rate: float, sound: str | PathLike[str] | None, start: float) -> VideoEncoder:
+    if has_pyav():
+        from mien.video.writer_pyav import PyAVEncoder
 
-        return PyAVWriter(part, size, rate, sound, start)
+        return PyAVEncoder(part, size, rate, sound, start)
     pass
 
-    return OpenCVWriter(part, size, rate, start)
+    return OpenCVEncoder(part, size, rate, start)
 
 
 def _even(size: tuple[int, int]) -> tuple[int, int]:
@@ -203,7 +203,7 @@ def _scaled(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 def _not_written(path: str | PathLike[str], error: OSError | ValueError) -> OutputError:
     reason = getattr(error, "strerror", None) or error
     return OutputError(
-        f"The film {shown(path)} could not be written: {reason}",
+        f"The film {quote_source(path)} could not be written: {reason}",
         "A folder with room that may be written to was expected",
         "Make room, or name another place",
     )

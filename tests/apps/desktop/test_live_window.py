@@ -15,7 +15,7 @@ from camera_device import Device, threads
 from command import command, environment
 from mien import Engine, images, video
 from mien.apps.desktop.live_window import open_window, show
-from mien.apps.session.live_camera import Watching
+from mien.apps.session.live_camera import CameraWorker
 from mien.labels import colour
 from mien.video.writers import open_writer
 from screen import one_screen, press, seen, window
@@ -150,7 +150,7 @@ def test_closing_the_window_ends_it_and_lets_the_camera_go(display, monkeypatch)
     monkeypatch.setenv("DISPLAY", display)
     device, root = Device(), open_window()
     reader = Engine.load(detector="none")
-    with Watching(reader, video.open_camera(0, opened=lambda source: device)) as watching:
+    with CameraWorker(reader, video.open_camera(0, opened=lambda source: device)) as watching:
         root.after(1500, lambda: root.tk.eval(root.protocol("WM_DELETE_WINDOW")))
         delays = show(root, watching, reader, inside=True).delays
         assert not watching.over
@@ -167,7 +167,7 @@ def test_nothing_of_tk_is_left_for_another_thread_to_collect(display, monkeypatc
     gc.collect()
     gc.disable()
     try:
-        with Watching(reader, video.open_camera(0, opened=lambda source: Device())) as watching:
+        with CameraWorker(reader, video.open_camera(0, opened=lambda source: Device())) as watching:
             root.after(1000, root.quit)
             show(root, watching, reader, inside=True)
         del root
@@ -181,7 +181,7 @@ def test_a_camera_that_is_unplugged_closes_the_window(display, monkeypatch):
     monkeypatch.setenv("DISPLAY", display)
     device, root = Device(last=20), open_window()
     reader = Engine.load(detector="none")
-    with Watching(reader, images.cameras.Camera(device, "camera 0", silence=0.3)) as watching:
+    with CameraWorker(reader, images.cameras.Camera(device, "camera 0", silence=0.3)) as watching:
         show(root, watching, reader)
     assert "stopped sending pictures" in str(watching.error)
     assert device.released == 1
@@ -193,7 +193,7 @@ def test_what_goes_wrong_in_the_window_is_not_swallowed(display, monkeypatch):
     reader = Engine.load(detector="none")
     root.after(300, lambda: 1 / 0)
     with (
-        Watching(reader, video.open_camera(0, opened=lambda source: device)) as watching,
+        CameraWorker(reader, video.open_camera(0, opened=lambda source: device)) as watching,
         pytest.raises(ZeroDivisionError),
     ):
         show(root, watching, reader)

@@ -13,12 +13,12 @@ from camera_device import Device, threads
 from command import mien, process, with_fakes
 from fakes import FakeClassifier, FakeDetector
 from mien import Engine, images, video
-from mien.apps.cli.live import Size
+from mien.apps.cli.live import SizeParameter
 from mien.apps.session import live_camera
-from mien.apps.session.live_camera import Watching
-from mien.apps.session.live_explanation import Insides
-from mien.apps.session.overlay import with_map
-from mien.apps.session.recording import Recording
+from mien.apps.session.live_camera import CameraWorker
+from mien.apps.session.live_explanation import ExplanationWorker
+from mien.apps.session.overlay import overlay_saliency
+from mien.apps.session.recording import CameraRecorder
 from mien.errors import MienError, OutputError, SourceError
 from mien.explain import Saliency
 from mien.faces.crop import Framing
@@ -47,7 +47,7 @@ def until(true, seconds=30.0):
 
 def test_the_newest_view_is_there_and_the_camera_is_let_go():
     device = Device()
-    with Watching(engine(), opened(device)) as watching:
+    with CameraWorker(engine(), opened(device)) as watching:
         until(lambda: watching.newest(5))
         view = watching.newest()
         assert view.reading().emotions.top == "happy"
@@ -69,7 +69,7 @@ class Slow(FakeDetector):
 
 def test_a_slow_reader_reads_new_frames_and_counts_the_others():
     device = Device()
-    with Watching(engine(detector=Slow((BOX,))), opened(device)) as watching:
+    with CameraWorker(engine(detector=Slow((BOX,))), opened(device)) as watching:
         until(lambda: watching.newest(6))
         view = watching.newest()
         assert view.dropped > view.number
@@ -79,7 +79,7 @@ def test_a_slow_reader_reads_new_frames_and_counts_the_others():
 
 def test_pausing_reads_nothing_and_loses_nothing():
     device = Device()
-    with Watching(engine(), opened(device)) as watching:
+    with CameraWorker(engine(), opened(device)) as watching:
         until(lambda: watching.newest(3))
         watching.pause()
         time.sleep(0.1)
@@ -94,7 +94,7 @@ def test_pausing_reads_nothing_and_loses_nothing():
 def test_a_camera_that_is_unplugged_ends_with_a_sentence_and_is_let_go():
     device = Device(last=5)
     camera = images.cameras.Camera(device, "camera 0", silence=0.2)
-    with Watching(engine(), camera) as watching:
+    with CameraWorker(engine(), camera) as watching:
         assert watching.wait(30)
     assert "stopped sending pictures" in str(watching.error)
     assert device.released == 1
@@ -107,7 +107,7 @@ class Failing(FakeDetector):
 
 def test_a_reader_that_fails_lets_the_camera_go():
     device = Device()
-    with Watching(engine(detector=Failing()), opened(device)) as watching:
+    with CameraWorker(engine(detector=Failing()), opened(device)) as watching:
         assert watching.wait(30)
         until(lambda: device.released == 1)
     assert "broke" in str(watching.error)
@@ -115,14 +115,14 @@ def test_a_reader_that_fails_lets_the_camera_go():
 
 def test_whoever_fails_while_watching_lets_the_camera_go():
     device = Device()
-    with pytest.raises(RuntimeError), Watching(engine(), opened(device)):
+    with pytest.raises(RuntimeError), CameraWorker(engine(), opened(device)):
         raise RuntimeError
     assert device.released == 1
 
 
 def test_bars_stay_with_a_person_until_another_is_much_larger():
     detector = FakeDetector((Box(40, 30, 48, 48), Box(100, 30, 50, 50)))
-    with Watching(engine(detector=detector), opened(Device())) as watching:
+    with CameraWorker(engine(detector=detector), opened(Device())) as watching:
         until(lambda: watching.newest(2))
         person = watching.newest().person
         detector.boxes = (Box(40, 30, 48, 48), Box(100, 30, 44, 44))
@@ -136,8 +136,8 @@ def test_bars_stay_with_a_person_until_another_is_much_larger():
 
 def test_the_inside_is_looked_at_only_while_it_is_on():
     real = Engine.load(detector="none")
-    with Watching(real, opened(Device())) as watching:
-        insides = Insides(real, watching.newest)
+    with CameraWorker(real, opened(Device())) as watching:
+        insides = ExplanationWorker(real, watching.newest)
         time.sleep(0.2)
         assert insides.newest is None
         insides.switch(True)
@@ -163,7 +163,7 @@ def saliency(side=48):
 
 def test_a_map_lies_where_the_crop_was_cut():
     gray = np.full((120, 160, 3), 128, np.uint8)
-    painted = with_map(gray, saliency(), Face(Box(40, 30, 48, 48)), Framing(1.0))
+    painted = overlay_saliency(gray, saliency(), Face(Box(40, 30, 48, 48)), Framing(1.0))
     changed = np.argwhere((painted != gray).any(axis=2))
     assert np.abs(changed.min(axis=0) - (30, 40)).max() <= 2
     assert np.abs(changed.max(axis=0) - (42, 52)).max() <= 3
@@ -174,11 +174,11 @@ def test_a_map_turns_with_the_head_and_stops_at_the_edge():
     gray = np.full((120, 160, 3), 128, np.uint8)
     # Eyes that slope by 45 degrees: the crop's upper left corner is at the top of the picture's middle.
     points = (Point(50, 44), Point(70, 64), Point(56, 62), Point(50, 70), Point(62, 80))
-    painted = with_map(gray, saliency(), Face(Box(40, 40, 40, 40), landmarks=points), Framing(1.0))
+    painted = overlay_saliency(gray, saliency(), Face(Box(40, 40, 40, 40), landmarks=points), Framing(1.0))
     changed = np.argwhere((painted != gray).any(axis=2))
     assert len(changed) > 50
     assert changed[:, 0].mean() < 50
-    assert with_map(gray, saliency(), Face(Box(-200, -200, 40, 40)), Framing(1.0)) is gray
+    assert overlay_saliency(gray, saliency(), Face(Box(-200, -200, 40, 40)), Framing(1.0)) is gray
 
 
 # The notice
@@ -186,9 +186,9 @@ def test_a_map_turns_with_the_head_and_stops_at_the_edge():
 
 def test_the_notice_comes_once_and_only_before_a_camera(tmp_path, monkeypatch):
     monkeypatch.setenv("MIEN_HOME", str(tmp_path / "home"))
-    assert not live_camera.was_told()
-    live_camera.remember()
-    assert live_camera.was_told()
+    assert not live_camera.is_notice_confirmed()
+    live_camera.confirm_notice()
+    assert live_camera.is_notice_confirmed()
     assert [live_camera.is_camera(word) for word in ("0", "rtsp://a/b", "clip.webm", "C:\\clip.mp4")] == [
         True,
         True,
@@ -208,7 +208,7 @@ def test_the_notice_is_said_before_the_camera_is_touched(tmp_path, monkeypatch, 
     assert mien("live", "--no-window", load=lambda **_: engine()) == 1
     assert "There is no camera" in capsys.readouterr().err
     # Nobody was there to read it: it will be said again.
-    assert not live_camera.was_told()
+    assert not live_camera.is_notice_confirmed()
 
 
 def test_who_has_read_the_notice_is_not_told_again(tmp_path, monkeypatch, capsys):
@@ -267,8 +267,8 @@ def test_a_recording_that_fails_says_so_and_the_rest_goes_on(raised, said):
         def close(self):
             pass
 
-    recording = Recording.__new__(Recording)
-    with Watching(engine(), opened(Device())) as watching:
+    recording = CameraRecorder.__new__(CameraRecorder)
+    with CameraWorker(engine(), opened(Device())) as watching:
         until(lambda: watching.newest(1))
         view = watching.newest()
     recording._begin(Full())
@@ -302,7 +302,7 @@ def test_what_cannot_be_watched_is_a_sentence(arguments, said, clip, monkeypatch
 def test_a_size_that_is_none_is_refused(word, capsys):
     assert live("--size", word, "--no-window") == 2
     assert "is no size" in capsys.readouterr().err
-    assert Size().convert("640x480", None, None) == (640, 480)
+    assert SizeParameter().convert("640x480", None, None) == (640, 480)
 
 
 def test_without_tk_it_says_what_to_install_or_do(clip, monkeypatch, capsys):

@@ -20,7 +20,7 @@ from mien.apps.web.jobs import Jobs
 from mien.apps.web.settings import Settings
 from mien.errors import OutputError, SourceUnreadable
 from mien.results import Box
-from mien.video.results import Order, gather
+from mien.video.results import VideoRequest, save_video_results
 from web import app_of, fake_engine, listening, service
 
 VIDEOS = "/api/v1/videos"
@@ -181,7 +181,7 @@ def order(tmp_path, film):
     path, folder = tmp_path / "film", tmp_path / "results"
     path.write_bytes(film)
     folder.mkdir()
-    return Order(path, "holiday.webm", folder, 5.0)
+    return VideoRequest(path, "holiday.webm", folder, 5.0)
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ def engine():
 def test_a_disk_that_is_full_is_told_in_three_beats(order, engine, name):
     (order.folder / name).symlink_to("/dev/full")
     with pytest.raises(OutputError, match=r"'holiday\.webm' could not be written: No space left") as told:
-        gather(engine, order)
+        save_video_results(engine, order)
     assert told.value.remedy
 
 
@@ -205,7 +205,7 @@ def test_a_film_that_is_left_and_removed_while_it_is_read_is_no_failure(order, e
         shutil.rmtree(order.folder)
         left.set()
 
-    assert gather(engine, order, left=left.is_set, tell=leave) is None
+    assert save_video_results(engine, order, left=left.is_set, tell=leave) is None
 
 
 def test_a_failed_job_keeps_nothing_and_says_nothing_of_folders_here(tmp_path):

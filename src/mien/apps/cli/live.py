@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from mien import video
-from mien.apps.cli.console import alone_on_stderr, on_terminal, printable, remark, say
+from mien.apps.cli.console import silence_native_stderr, is_terminal, escape_controls, print_note, print_line
 from mien.apps.cli.engine_loading import LoadEngine
-from mien.apps.cli.options import DETECTOR, MODEL
-from mien.apps.cli.results import looks, percent
+from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION
+from mien.apps.cli.results import describe_expression, percent
 from mien.apps.desktop.live_window import open_window, show
 from mien.apps.session import live_camera
-from mien.apps.session.live_camera import View, Watching
-from mien.apps.session.recording import Recording
+from mien.apps.session.live_camera import LiveFrame, CameraWorker
+from mien.apps.session.recording import CameraRecorder
 from mien.engine import Engine
 from mien.errors import DetectorError, ModelMissing
 from mien.results import Reading
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from mien.engine import Engine
 
 
-def run(request: Request, engine: Engine) -> int:
+def run(request: LiveCommand, engine: Engine) -> int:
     """Show or write what the camera sees, until somebody or something ends it."""
     if not _agreed(request):
         return 0
     with ExitStack() as stack:
-        stack.enter_context(alone_on_stderr())
+        stack.enter_context(silence_native_stderr())
         # A missing screen is told before the camera's light goes on.
         root = None if request.no_window else open_window()
         camera = stack.enter_context(video.open_camera(request.camera, size=request.size, mirror=request.mirror))
@@ -47,7 +47,7 @@ def run(request: Request, engine: Engine) -> int:
         if recording:
             stack.callback(recording.close)
         seen = recording.add if recording else None
-        watching = stack.enter_context(Watching(engine, camera, min_face=request.min_face, seen=seen))
+        watching = stack.enter_context(CameraWorker(engine, camera, min_face=request.min_face, seen=seen))
         _go(request, root, watching, engine)
     _sum_up(request, watching, recording)
     for error in (watching.error, recording.error if recording else None):
@@ -56,18 +56,18 @@ def run(request: Request, engine: Engine) -> int:
     return 0
 
 
-def _go(request: Request, root: tk.Tk | None, watching: Watching, engine: Engine) -> None:
+def _go(request: LiveCommand, root: tk.Tk | None, watching: CameraWorker, engine: Engine) -> None:
     if root is None:
         _written(watching)
         return
     with _until_ctrl_c(root, watching):
         delays = show(root, watching, engine, inside=request.explain).delays
-    if delays and on_terminal(sys.stderr):
-        remark(f"From frame to picture: {statistics.median(delays) * 1000:.0f} ms in the middle of the last ones.")
+    if delays and is_terminal(sys.stderr):
+        print_note(f"From frame to picture: {statistics.median(delays) * 1000:.0f} ms in the middle of the last ones.")
 
 
 @contextmanager
-def _until_ctrl_c(root: tk.Tk, watching: Watching) -> Iterator[None]:
+def _until_ctrl_c(root: tk.Tk, watching: CameraWorker) -> Iterator[None]:
     """Tk's loop sees signals when Python runs, which the pane's ticks make sure of; then the camera goes first."""
     try:
         yield
@@ -76,29 +76,29 @@ def _until_ctrl_c(root: tk.Tk, watching: Watching) -> Iterator[None]:
         raise
 
 
-def _agreed(request: Request) -> bool:
+def _agreed(request: LiveCommand) -> bool:
     """Say what is kept, once, before a camera opens. At a terminal somebody has to agree."""
-    if request.yes or not live_camera.is_camera(request.camera) or live_camera.was_told():
+    if request.yes or not live_camera.is_camera(request.camera) or live_camera.is_notice_confirmed():
         return True
-    for line in live_camera.NOTICE.splitlines():
-        remark(line)
-    if not on_terminal(sys.stdin):
+    for line in live_camera.CAMERA_NOTICE.splitlines():
+        print_note(line)
+    if not is_terminal(sys.stdin):
         return True  # nobody to ask, and perhaps nobody who read it: it will be said again
     agreed = click.confirm("Open the camera?", default=True, err=True)
     if agreed:
-        live_camera.remember()
+        live_camera.confirm_notice()
     return agreed
 
 
-def _recording(request: Request, camera: Camera) -> Recording | None:
+def _recording(request: LiveCommand, camera: Camera) -> CameraRecorder | None:
     if request.record is None:
         return None
     size = camera.about.size
     # Some drivers do not say: frames are then brought to a common size.
-    return Recording(Path(request.record), size if all(size) else (640, 480), camera.about.rate)
+    return CameraRecorder(Path(request.record), size if all(size) else (640, 480), camera.about.rate)
 
 
-def _written(watching: Watching) -> None:
+def _written(watching: CameraWorker) -> None:
     """Without a window: a line whenever what a person's expression looks like changes."""
     before: dict[int | None, str] = {}
     number = 0
@@ -111,32 +111,32 @@ def _written(watching: Watching) -> None:
             return
 
 
-def _tell(view: View, before: dict[int | None, str]) -> None:
+def _tell(view: LiveFrame, before: dict[int | None, str]) -> None:
     for reading in view.steady:
         words = _words(reading)
         if before.get(reading.track) != words:
             before[reading.track] = words
             share = f", {percent(reading.emotions[reading.emotions.top])}" if words.startswith("looks") else ""
-            say(f"{clock(view.seconds)}  person {reading.track} {words}{share}")
+            print_line(f"{clock(view.seconds)}  person {reading.track} {words}{share}")
     for person in [person for person in before if person not in {reading.track for reading in view.steady}]:
         del before[person]
-        say(f"{clock(view.seconds)}  person {person} is out of sight")
+        print_line(f"{clock(view.seconds)}  person {person} is out of sight")
 
 
 def _words(reading: Reading) -> str:
     if not reading.quality.ok:
         return f"is hard to judge: {reading.quality.reason or 'the face is not clear'}"
-    return "shows nothing clearly" if reading.emotions.uncertain else looks(reading.emotions.top)
+    return "shows nothing clearly" if reading.emotions.uncertain else describe_expression(reading.emotions.top)
 
 
-def _sum_up(request: Request, watching: Watching, recording: Recording | None) -> None:
+def _sum_up(request: LiveCommand, watching: CameraWorker, recording: CameraRecorder | None) -> None:
     view = watching.newest()
-    if view is None or not on_terminal(sys.stderr):
+    if view is None or not is_terminal(sys.stderr):
         return
-    remark(f"{view.number:,} frames read in {clock(view.seconds)}, {view.dropped:,} left out.")
+    print_note(f"{view.number:,} frames read in {clock(view.seconds)}, {view.dropped:,} left out.")
     if request.record and recording:
         left = f", {recording.left_out:,} frames too many for the encoder" if recording.left_out else ""
-        remark(f"Recorded: {printable(request.record)}{left}")
+        print_note(f"Recorded: {escape_controls(request.record)}{left}")
 
 
 # ==== mien.apps.cli.live
@@ -157,7 +157,7 @@ Nothing is kept but what --record and S write. Exit status: 0; 1 if the camera f
 
 
 @dataclass(frozen=True)
-class Request:
+class LiveCommand:
     """The command line of ``mien live``, as it was given."""
 
     camera: str
@@ -172,7 +172,7 @@ class Request:
     model: str
 
 
-class Size(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+class SizeParameter(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
     """``640x480``."""
 
     name = "WxH"
@@ -191,11 +191,11 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic only in newer 
 @click.option("--record", metavar="FILE", help="Write what is shown: .webm, or .mp4 with PyAV.")
 @click.option("--no-window", is_flag=True, help="Write a line for every change instead of opening a window.")
 @click.option("--explain", is_flag=True, help="Begin with the inside of the network shown.")
-@click.option("--size", type=Size(), help="Ask the camera for this size.")
+@click.option("--size", type=SizeParameter(), help="Ask the camera for this size.")
 @click.option("--yes", is_flag=True, help="The notice about what is kept has been read.")
 @click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to look for, in pixels.")
-@DETECTOR
-@MODEL
+@DETECTOR_OPTION
+@MODEL_OPTION
 @click.pass_context
 def live(context: click.Context, /, **options: Any) -> None:
     """Read the expressions before a camera, in a window.
@@ -203,7 +203,7 @@ def live(context: click.Context, /, **options: Any) -> None:
     The newest frame is always the one that is read. Before the camera opens for the first time,
     you are told what is kept: nothing, unless you ask for it.
     """
-    request = Request(**options)
+    request = LiveCommand(**options)
     if request.explain and request.no_window:
         raise click.UsageError("--explain shows the inside in the window. Leave out --no-window.")
     pass
@@ -212,5 +212,5 @@ def live(context: click.Context, /, **options: Any) -> None:
     try:
         engine = load(model=request.model, detector=request.detector)
     except (DetectorError, ModelMissing) as error:
-        raise click.UsageError(printable(str(error)), context) from error
+        raise click.UsageError(escape_controls(str(error)), context) from error
     context.exit(run(request, cast("Engine", engine)))

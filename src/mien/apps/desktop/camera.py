@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mien.apps.desktop.camera_state import sources
 from mien.apps.desktop.widgets import Bubble, Flow, Note, Scrolled, Words, button
-from mien.apps.session.live_camera import BEFORE
+from mien.apps.session.live_camera import CAMERA_NOTICE_SENTENCES
 
 if TYPE_CHECKING:
     from mien.apps.desktop.live_panel import Pane
@@ -69,7 +69,7 @@ class Page(ttk.Frame):
         card.pack(pady=3 * gap, fill="x")
         ttk.Label(card, image=theme.icon("camera", theme.shades.muted, 48), style="Card.TLabel").pack(anchor="w")
         ttk.Label(card, text="Before the camera opens", style="Card.Title.TLabel").pack(anchor="w", pady=theme.long(8))
-        for sentence in BEFORE:
+        for sentence in CAMERA_NOTICE_SENTENCES:
             Words(card, f"•  {sentence}", "Card.TLabel").pack(fill="x", pady=theme.long(3))
         self._choices(card).pack(anchor="w", fill="x", pady=(gap, 0))
         if self._camera.error:

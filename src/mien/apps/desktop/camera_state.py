@@ -15,12 +15,12 @@ from mien.apps.desktop.worker import NOW, Steps, Task
 from mien.errors import MienError
 
 if TYPE_CHECKING:
-    from mien.apps.session.live_camera import View, Watching
+    from mien.apps.session.live_camera import LiveFrame, CameraWorker
     from mien.engine import Engine
     from mien.video import Camera
-    from mien.video.camera import CameraSource, Device
+    from mien.video.camera import CameraSource, CameraDevice
 
-    OpenDevice: TypeAlias = Callable[[CameraSource], Device]
+    OpenDevice: TypeAlias = Callable[[CameraSource], CameraDevice]
 
 _DEVICES = Path("/dev")
 
@@ -43,7 +43,7 @@ class Cameras:
         self.stage = "off"
         self.source, self.mirror = "", True
         self.error: MienError | None = None
-        self.watching: Watching | None = None
+        self.watching: CameraWorker | None = None
         self.engine: Engine | None = None
         self._opened: list[Camera] = []
         self._lock = Lock()
@@ -72,7 +72,7 @@ class Cameras:
             self.error = self.watching.error
             self.stop()
 
-    def keep(self, view: View) -> None:
+    def keep(self, view: LiveFrame) -> None:
         """A snapshot: it becomes one of the open pictures, and no file until somebody saves it."""
         self._album.take(view.pixels, f"camera {strftime('%H:%M:%S')}")
         self._ground.say("The snapshot is open under Photo, and not saved yet.")
@@ -97,7 +97,7 @@ class Cameras:
             self._opened.append(camera)
         yield engine, camera
 
-    def _closing(self, watching: Watching | None) -> Steps:
+    def _closing(self, watching: CameraWorker | None) -> Steps:
         if watching is not None:
             watching.close()
         yield None
@@ -108,10 +108,10 @@ class Cameras:
             camera.close()
 
     def _hear(self, opened: tuple[Engine, Camera]) -> None:
-        from mien.apps.session.live_camera import Watching
+        from mien.apps.session.live_camera import CameraWorker
 
         self.engine, camera = opened
-        self.watching, self.stage = Watching(self.engine, camera), "on"
+        self.watching, self.stage = CameraWorker(self.engine, camera), "on"
         self._ground.bells.ring("camera")
 
     def _fail(self, error: MienError) -> None:

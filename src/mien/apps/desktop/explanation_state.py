@@ -20,7 +20,7 @@ from mien.results import Emotions
 
 if TYPE_CHECKING:
     from mien.engine import Engine
-    from mien.explain import Explanation, Layer, Look, Regions, Saliency
+    from mien.explain import Explanation, Layer, Activations, Regions, Saliency
 
 #: Explanations that are kept, for going back and forth.
 _KEPT = 8
@@ -52,12 +52,12 @@ def of_explanation(told: Explanation) -> Insight:
     return Insight(told.crop, told.emotions, told.layers, first, regions, told.notes)
 
 
-def of_look(look: Look) -> Insight:
+def of_look(look: Activations) -> Insight:
     return Insight(look.crop, look.emotions, look.layers, look.map, look.regions)
 
 
 class Asking:
-    """The engine as :class:`mien.apps.session.live_explanation.Insides` wants it, with a question that may change meanwhile."""
+    """The engine as :class:`mien.apps.session.live_explanation.ExplanationWorker` wants it, with a question that may change meanwhile."""
 
     def __init__(self, engine: Engine, question: Question, wanted: Sequence[str]) -> None:
         self._engine, self.question, self.wanted = engine, question, tuple(wanted)
@@ -74,17 +74,17 @@ class Asking:
     def layers(self) -> tuple[str, ...]:
         return self._engine.layers
 
-    def look(self, crop: NDArray[np.uint8], layers: str | Sequence[str] = "auto") -> Look:
+    def activations(self, crop: NDArray[np.uint8], layers: str | Sequence[str] = "auto") -> Activations:
         asked = layers if isinstance(layers, str) else tuple(dict.fromkeys([*layers, *self.wanted]))
         if isinstance(asked, tuple):
             asked = tuple(name for name in self.layers if name in asked)
-        look = self._engine.look(crop, asked)
+        look = self._engine.activations(crop, asked)
         target, versus = self.question.target, self.question.versus
         if target is None or look.map is None or isinstance(layers, str):
             return look
         return self._about(crop, look, target, versus if versus != target else None)
 
-    def _about(self, crop: NDArray[np.uint8], look: Look, target: str, versus: str | None) -> Look:
+    def _about(self, crop: NDArray[np.uint8], look: Activations, target: str, versus: str | None) -> Activations:
         """The same look with the evidence for another expression; only the class map is quick enough to move."""
         from dataclasses import replace
 
@@ -175,5 +175,5 @@ def explaining(bench: Bench, shot: Shot, face: int, choice: Choice, question: Qu
     engine, pixels = bench.engine(choice), bench.pixels(shot.number, shot.source)
     yield None
     method, target, versus = question
-    told = engine.explain_picture(pixels, face + 1, methods=method, layers="all", target=target, versus=versus)
+    told = engine.explain_image(pixels, face + 1, methods=method, layers="all", target=target, versus=versus)
     yield of_explanation(told[0])

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mien.apps.desktop.explanation_state import Asking, Insight, Peering, of_look
-from mien.apps.session.live_explanation import Insides
+from mien.apps.session.live_explanation import ExplanationWorker
 
 if TYPE_CHECKING:
-    from mien.apps.session.live_camera import Watching
+    from mien.apps.session.live_camera import CameraWorker
     from mien.engine import Engine
 
 
 class Moving:
     """Looks from when it is made until it is closed; the question and the layer may change meanwhile."""
 
-    def __init__(self, engine: Engine, watching: Watching, peering: Peering) -> None:
+    def __init__(self, engine: Engine, watching: CameraWorker, peering: Peering) -> None:
         self._peering = peering
         self._asking = Asking(engine, peering.question, ())
-        self._insides = Insides(self._asking, watching.newest)
+        self._insides = ExplanationWorker(self._asking, watching.newest)
         self._insides.switch(True)
         self._number = 0
         self.rate = 0.0

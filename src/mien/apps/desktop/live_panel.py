@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from mien import images
 from mien.apps.desktop.live_explanation_panel import Inside
 from mien.apps.desktop.live_style import DARK, Picture, Shades, rgb
-from mien.apps.session.live_camera import View, Watching, of
-from mien.apps.session.live_explanation import Insides, Looker
-from mien.apps.session.overlay import with_map
+from mien.apps.session.live_camera import LiveFrame, CameraWorker, find_reading
+from mien.apps.session.live_explanation import ExplanationWorker, ActivationSource
+from mien.apps.session.overlay import overlay_saliency
 from mien.draw import paint
 from mien.engine import framing_of
 from mien.errors import MienError
 from mien.labels import colour
 from mien.results import Pixels, Reading
 from mien.text import looks, percent_words
-from mien.video.annotate import shown
+from mien.video.annotate import simplify_labels
 
 #: The panel's width in pixels, the space at its edges, and the seconds that the timeline shows.
 WIDE, EDGE, SHOWN = 300, 18, 20.0
@@ -49,7 +49,7 @@ class Bars(tk.Canvas):
         who, says = _told(reading)
         self.itemconfigure(self._who, text=who)
         self.itemconfigure(self._says, text=says, font=self._shades.letters(21 if len(says) < 22 else 16, bold=True))
-        shares = dict(reading.emotions.shares) if reading and reading.quality.ok else {}
+        shares = dict(reading.emotions.scores) if reading and reading.quality.ok else {}
         left, right = self._shades.long(EDGE + _NAMES), self._shades.long(WIDE - EDGE - _NUMBERS)
         for label, (bar, number, top) in zip(self._labels, self._rows, strict=True):
             share = shares.get(label, 0.0)
@@ -112,7 +112,7 @@ class Strip(tk.Canvas):
         height = len(self._pixels)
         if reading is None or not reading.quality.ok:
             return np.tile(self._empty, (height, 1))
-        edges = np.rint(np.cumsum([share.share for share in reading.emotions.shares]) * height).astype(int)
+        edges = np.rint(np.cumsum([share.score for share in reading.emotions.scores]) * height).astype(int)
         places = np.searchsorted(edges, np.arange(height), side="right").clip(0, len(self._tones) - 1)
         # The first label stands at the bottom, as in the report.
         return np.asarray(self._tones[places][::-1])
@@ -167,15 +167,15 @@ class Pane(tk.Frame):
     def __init__(
         self,
         parent: tk.Misc,
-        watching: Watching,
-        looker: Looker,
+        watching: CameraWorker,
+        looker: ActivationSource,
         *,
         quit: Callable[[], None],
         inside: bool = False,
         folder: Path | None = None,
         shades: Shades = DARK,
         lit: Callable[[dict[str, bool]], None] | None = None,
-        keep: Callable[[View], None] | None = None,
+        keep: Callable[[LiveFrame], None] | None = None,
         failed: Callable[[MienError], None] | None = None,
     ) -> None:
         """A window with switches of its own is told by ``lit`` which are on, and shows no line of keys.
@@ -188,9 +188,9 @@ class Pane(tk.Frame):
         self._shades, self._told_lit, self._keep = shades, lit, keep
         self._failed, self._complaint = failed, None  # type: tuple[Callable[[MienError], None] | None, MienError | None]
         self._watching, self._quit, self._folder = watching, quit, folder or Path.cwd()
-        self._insides = Insides(looker, watching.newest)
+        self._insides = ExplanationWorker(looker, watching.newest)
         self._framing = framing_of(looker.card, looker.detector)
-        self._view: View | None = None
+        self._view: LiveFrame | None = None
         self._seen = 0
         self._smooth, self._map, self._inside = True, False, False
         self._message_until = 0.0
@@ -358,7 +358,7 @@ class Pane(tk.Frame):
         elif monotonic() > self._message_until:
             self._message.configure(text="")
 
-    def _show(self, view: View) -> None:
+    def _show(self, view: LiveFrame) -> None:
         self._draw(self._painted(view))
         reading = view.reading(self._smooth)
         self._bars.show(reading)
@@ -370,13 +370,13 @@ class Pane(tk.Frame):
         self.delays = [*self.delays[-300:], self._watching.delay(view)]
         self._facts.show(view.rate, float(np.median(self.delays[-15:])), view.dropped)
 
-    def _painted(self, view: View) -> Pixels:
+    def _painted(self, view: LiveFrame) -> Pixels:
         pixels, seen = view.pixels, self._insides.newest
         if self._map and seen is not None and seen.look.map is not None:
             # What was seen a moment ago belongs to the same person's face of now.
-            now = of(view.steady, seen.reading.track)
-            pixels = with_map(pixels, seen.look.map, now.face, self._framing) if now else pixels
-        return paint(pixels, shown(view.moment(self._smooth).result))
+            now = find_reading(view.steady, seen.reading.track)
+            pixels = overlay_saliency(pixels, seen.look.map, now.face, self._framing) if now else pixels
+        return paint(pixels, simplify_labels(view.moment(self._smooth).result))
 
     def _draw(self, pixels: Pixels) -> None:
         width, height = max(self._canvas.winfo_width(), 2), max(self._canvas.winfo_height(), 2)

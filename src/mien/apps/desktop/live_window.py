@@ -13,8 +13,8 @@ from mien.errors import MienError, MissingExtra
 if TYPE_CHECKING:
     import tkinter as tk
 
-    from mien.apps.session.live_camera import Watching
-    from mien.apps.session.live_explanation import Looker
+    from mien.apps.session.live_camera import CameraWorker
+    from mien.apps.session.live_explanation import ActivationSource
 
 #: What Tk calls with whatever a callback raised.
 Report: TypeAlias = Callable[[type[BaseException], BaseException, TracebackType | None], None]
@@ -49,7 +49,7 @@ def open_window(instead: str = _WITHOUT) -> tk.Tk:
     return root
 
 
-def show(root: tk.Tk, watching: Watching, looker: Looker, *, inside: bool = False) -> Shown:
+def show(root: tk.Tk, watching: CameraWorker, looker: ActivationSource, *, inside: bool = False) -> Shown:
     """Show the camera until the window is closed or the camera is over."""
     from mien.apps.desktop.live_style import DARK
 
@@ -76,7 +76,7 @@ def collected_here() -> Iterator[None]:
             gc.enable()
 
 
-def _shown(root: tk.Tk, watching: Watching, looker: Looker, inside: bool) -> Shown:
+def _shown(root: tk.Tk, watching: CameraWorker, looker: ActivationSource, inside: bool) -> Shown:
     from mien.apps.desktop.live_panel import Pane
 
     pane = Pane(root, watching, looker, quit=root.quit, inside=inside)

@@ -21,7 +21,7 @@ from mien.results import Failure, FrameResult
 
 if TYPE_CHECKING:
     from mien.explain import Explanation
-    from mien.video.timeline import Record, Told
+    from mien.video.timeline import VideoSummary, SmoothedFrame
 
 
 def as_json(outcomes: Sequence[FrameResult | Failure]) -> str:
@@ -65,7 +65,7 @@ def write_walkthrough(path: Path, bench: Bench, shot: Shot, face: int, choice: C
     pixels = bench.pixels(shot.number, shot.source)
     engine = bench.engine(choice)
     yield None
-    [told] = engine.explain_picture(pixels, face + 1)
+    [told] = engine.explain_image(pixels, face + 1)
     yield None
     write(path, page_of(told, shot, pixels))
     yield path
@@ -112,27 +112,27 @@ Write: TypeAlias = Callable[[Reel, Wanted], Steps]
 
 def report(reel: Reel, wanted: Wanted) -> Steps:
     """The page that ``mien video --report`` writes."""
-    from mien.video.report import Making, page
+    from mien.video.report import ReportOptions, render_report
 
     record = _record(reel)
     chosen = f"{reel.fps:g} frames a second at most"
     name, hidden = reel.path.name, wanted.hidden
-    making = Making(name, reel.labels, reel.detector, reel.model, chosen, None, hidden, None, reel.unfinished)
-    write(wanted.path, page(record, making, reel.peaks.of(record.events, hidden=hidden) if reel.peaks else {}))
+    making = ReportOptions(name, reel.labels, reel.detector, reel.model, chosen, None, hidden, None, reel.unfinished)
+    write(wanted.path, render_report(record, making, reel.peaks.of(record.events, hidden=hidden) if reel.peaks else {}))
     yield wanted.path
 
 
 def events(reel: Reel, wanted: Wanted) -> Steps:
     from mien.video import tables
 
-    write(wanted.path, tables.written([tables.event_columns(), *map(tables.event_row, _record(reel).events)]))
+    write(wanted.path, tables.format_csv([tables.event_columns(), *map(tables.event_row, _record(reel).events)]))
     yield wanted.path
 
 
 def subtitles(reel: Reel, wanted: Wanted) -> Steps:
     from mien.video import tables
 
-    write(wanted.path, "\n".join(tables.subtitles(_record(reel).events)))
+    write(wanted.path, "\n".join(tables.webvtt_lines(_record(reel).events)))
     yield wanted.path
 
 
@@ -140,9 +140,9 @@ def faces(reel: Reel, wanted: Wanted) -> Steps:
     """A row for every face of every frame that was read, steadied."""
     from mien.video import tables
 
-    lines = [tables.written([tables.columns(reel.labels)])]
+    lines = [tables.format_csv([tables.face_columns(reel.labels)])]
     for told in _again(reel, wanted):
-        lines.append(tables.written(tables.rows(told.moment)))
+        lines.append(tables.format_csv(tables.face_rows(told.moment)))
         yield None
     write(wanted.path, "".join(lines))
     yield wanted.path
@@ -150,17 +150,17 @@ def faces(reel: Reel, wanted: Wanted) -> Steps:
 
 def lines(reel: Reel, wanted: Wanted) -> Steps:
     """The lines that ``mien video --json`` writes."""
-    from mien.images import name_of
+    from mien.images import source_name
     from mien.video import tables
 
     about, record = reel.about, _record(reel)
     assert about is not None, "it was read"
-    facts = {"film": name_of(reel.path), "size": about.size, "seconds": about.seconds, "rate": about.rate}
+    facts = {"film": source_name(reel.path), "size": about.size, "seconds": about.seconds, "rate": about.rate}
     told = [{"kind": "film", **facts, "detector": reel.detector, "model": reel.model}]
     for each in _again(reel, wanted):
-        told += [{"kind": "frame", **each.moment.to_dict()}, *map(tables.event_line, each.events)]
+        told += [{"kind": "frame", **each.moment.to_dict()}, *map(tables.event_record, each.events)]
         yield None
-    told += [*map(tables.event_line, record.last), *tables.people_lines(record)]
+    told += [*map(tables.event_record, record.last), *tables.track_records(record)]
     write(wanted.path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in told))
     yield wanted.path
 
@@ -168,16 +168,16 @@ def lines(reel: Reel, wanted: Wanted) -> Steps:
 def painted(reel: Reel, wanted: Wanted) -> Steps:
     """The film with boxes and labels; with hidden faces where that is wanted."""
     from mien import video
-    from mien.video.annotate import Painted
-    from mien.video.journal import Wish
+    from mien.video.annotate import AnnotatedVideo
+    from mien.video.journal import AnalysisOptions
 
     assert reel.about is not None, "it was read"
-    wish, follow = Wish(str(reel.path), fps=reel.fps), _again(reel, wanted)
+    wish, follow = AnalysisOptions(str(reel.path), fps=reel.fps), _again(reel, wanted)
     if not reel.unchanged:
         raise _another(reel)
     with (
         closing(video.open_video(reel.path)) as film,
-        Painted(wanted.path, wish, reel.about, hide=wanted.hidden) as out,
+        AnnotatedVideo(wanted.path, wish, reel.about, hide=wanted.hidden) as out,
     ):
         for told, frame in zip(follow, film.frames(video.FrameSelection(fps=reel.fps)), strict=False):
             if told.moment.index != frame.index:
@@ -198,14 +198,14 @@ KINDS: dict[str, tuple[str, str, Write]] = {
 }
 
 
-def _again(reel: Reel, wanted: Wanted) -> Iterator[Told]:
+def _again(reel: Reel, wanted: Wanted) -> Iterator[SmoothedFrame]:
     """Everything that was read, steadied once more; no face is looked for."""
-    from mien.models.decision import emotions_of
-    from mien.video.journal import moments_of
-    from mien.video.timeline import Record
+    from mien.models.decision import build_emotions
+    from mien.video.journal import read_frames
+    from mien.video.timeline import VideoSummary
 
-    judge = partial(emotions_of, wanted.bench.engine(wanted.choice).card)
-    return Record(judge).follow(moments_of(reel.journal, judge))
+    judge = partial(build_emotions, wanted.bench.engine(wanted.choice).card)
+    return VideoSummary(judge).follow(read_frames(reel.journal, judge))
 
 
 def _another(reel: Reel) -> MienError:
@@ -216,6 +216,6 @@ def _another(reel: Reel) -> MienError:
     )
 
 
-def _record(reel: Reel) -> Record:
+def _record(reel: Reel) -> VideoSummary:
     assert reel.record is not None, "it was read"
     return reel.record

@@ -17,14 +17,14 @@ from mien.apps.desktop.pictures import scaled
 from mien.apps.desktop.state import Ground
 from mien.apps.desktop.worker import LATER, NOW, SOON, Steps, Task
 from mien.errors import MienError
-from mien.results import Moment, Pixels
+from mien.results import AnalyzedFrame, Pixels
 
 if TYPE_CHECKING:
     from mien.video import VideoInfo
     from mien.video.events import Event
-    from mien.video.journal import Going
-    from mien.video.results import Peaks
-    from mien.video.timeline import Person, Record, Step
+    from mien.video.journal import ResumableAnalysis
+    from mien.video.results import PeakImages
+    from mien.video.timeline import TrackSummary, VideoSummary, TimelineStep
 
 
 #: Seconds between two pieces of news, and frames a second when it plays.
@@ -44,8 +44,8 @@ class Glimpse(NamedTuple):
 class Seen(NamedTuple):
     """A person as far as the film was read."""
 
-    person: Person
-    steps: tuple[Step, ...]
+    person: TrackSummary
+    steps: tuple[TimelineStep, ...]
 
 
 @dataclass(frozen=True)
@@ -63,17 +63,17 @@ class Moments:
     """The moments of a film, thinned so that they never fill the memory."""
 
     def __init__(self) -> None:
-        self._held: list[Moment] = []
+        self._held: list[AnalyzedFrame] = []
         self._every, self._count = 1, 0
 
-    def add(self, moment: Moment) -> None:
+    def add(self, moment: AnalyzedFrame) -> None:
         if self._count % self._every == 0:
             self._held.append(replace(moment, pixels=None))
         self._count += 1
         if len(self._held) > _HELD:
             self._held, self._every = self._held[::2], self._every * 2
 
-    def at(self, seconds: float) -> Moment | None:
+    def at(self, seconds: float) -> AnalyzedFrame | None:
         """The last moment that had begun then."""
         place = bisect_right(self._held, seconds + 1e-3, key=lambda moment: moment.seconds)
         return self._held[place - 1] if place else None
@@ -87,8 +87,8 @@ class Reel:
         self.journal = folder / f"{number}.journal"
         self.moments = Moments()
         self.about: VideoInfo | None = None
-        self.record: Record | None = None
-        self.peaks: Peaks | None = None
+        self.record: VideoSummary | None = None
+        self.peaks: PeakImages | None = None
         self.unfinished: str | None = None
         #: The room for a frame on the screen; the window says so.
         self.room = (960, 540)
@@ -100,16 +100,16 @@ class Reel:
         """Read it from the beginning to the end; news are its facts, glimpses, and its course."""
         from mien import video
         from mien.concurrency import one_core_each
-        from mien.video.results import Peaks
-        from mien.video.timeline import Record
+        from mien.video.results import PeakImages
+        from mien.video.timeline import VideoSummary
 
         self._stamp = _stamp(self.path)
         with closing(video.open_video(self.path)) as film:
             self.about = film.about
         yield self.about
         going = self._going(bench, choice)
-        record = self.record = Record(going.judge)
-        self.peaks, due = Peaks(), 0.0
+        record = self.record = VideoSummary(going.judge)
+        self.peaks, due = PeakImages(), 0.0
         # One of several that want the cores; whoever sits before the window comes first.
         with one_core_each, closing(going.moments(pixels=True)) as moments:
             for told in record.follow(moments):
@@ -172,14 +172,14 @@ class Reel:
                     yield None
                 yield self._shown(frame.pixels, frame.seconds)
 
-    def _going(self, bench: Bench, choice: Choice) -> Going:
-        from mien.video.journal import Going, Wish
+    def _going(self, bench: Bench, choice: Choice) -> ResumableAnalysis:
+        from mien.video.journal import ResumableAnalysis, AnalysisOptions
 
         engine = bench.engine(choice)
         self.labels, self.detector, self.model = engine.labels, engine.detector, engine.card.name
-        return Going(engine, Wish(str(self.path), fps=self.fps), self.journal)
+        return ResumableAnalysis(engine, AnalysisOptions(str(self.path), fps=self.fps), self.journal)
 
-    def _glimpse(self, moment: Moment) -> Glimpse:
+    def _glimpse(self, moment: AnalyzedFrame) -> Glimpse:
         assert moment.pixels is not None, "frames were asked for"
         return self._painted(moment.pixels, moment)
 
@@ -187,17 +187,17 @@ class Reel:
         moment = self.moments.at(seconds)
         return self._painted(pixels, replace(moment, seconds=seconds) if moment else None, seconds)
 
-    def _painted(self, pixels: Pixels, moment: Moment | None, seconds: float = 0.0) -> Glimpse:
+    def _painted(self, pixels: Pixels, moment: AnalyzedFrame | None, seconds: float = 0.0) -> Glimpse:
         from mien.draw import paint
-        from mien.video.annotate import shown
+        from mien.video.annotate import simplify_labels
 
         small = fitted(pixels, self.room)
         if moment is None:
             return Glimpse(seconds, small)
-        return Glimpse(moment.seconds, paint(small, shown(scaled(moment.result, small.shape[1] / pixels.shape[1]))))
+        return Glimpse(moment.seconds, paint(small, simplify_labels(scaled(moment.result, small.shape[1] / pixels.shape[1]))))
 
 
-def course_of(record: Record) -> Course:
+def course_of(record: VideoSummary) -> Course:
     """What the window needs, as values that no other thread changes."""
     timeline = record.timeline
     people = tuple(Seen(_copied(one), tuple(timeline.steps(one.number))) for one in timeline.by_presence()[:12])
@@ -213,7 +213,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return about.st_size, about.st_mtime_ns
 
 
-def _copied(person: Person) -> Person:
+def _copied(person: TrackSummary) -> TrackSummary:
     """A person as of now; the film goes on, and would go on counting in the same tables."""
     return replace(person, looks=dict(person.looks), unjudged=dict(person.unjudged))
 

@@ -17,15 +17,15 @@ from mien.apps.gradio import results
 from mien.apps.gradio.engines import Engines
 from mien.apps.gradio.errors import told
 from mien.apps.gradio.uploads import MAX_PIXELS
-from mien.apps.session.live_camera import Pushed
-from mien.apps.session.overlay import with_map
+from mien.apps.session.live_camera import FrameStream
+from mien.apps.session.overlay import overlay_saliency
 from mien.draw import paint
 from mien.engine import Engine, framing_of
 from mien.html import data_uri
 from mien.html.images import encode_image
 from mien.images.decode import decoded
-from mien.results import Moment, Pixels
-from mien.video.annotate import shown as as_painted
+from mien.results import AnalyzedFrame, Pixels
+from mien.video.annotate import simplify_labels as as_painted
 
 #: Seconds between two frames, as far as they can be read so quickly; and seconds that the timeline shows.
 _EVERY, _SHOWN = 0.15, 30.0
@@ -64,18 +64,18 @@ class Session:
     """One visitor's camera."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine, self.pushed = engine, Pushed(engine)
+        self.engine, self.pushed = engine, FrameStream(engine)
         self.began = time.monotonic()
         self.times: deque[float] = deque(maxlen=20)
         self.history: deque[tuple[float, dict[str, float]]] = deque()
         self.drawn = 0.0
 
-    def read(self, pixels: Pixels) -> Moment:
+    def read(self, pixels: Pixels) -> AnalyzedFrame:
         seconds = time.monotonic() - self.began
         moment = self.pushed.read(pixels, seconds)
         self.times.append(seconds)
         if len(moment.result) and moment.result.readings[0].quality.ok:
-            self.history.append((seconds, dict(moment.result.readings[0].emotions.shares)))
+            self.history.append((seconds, dict(moment.result.readings[0].emotions.scores)))
         while self.history and seconds - self.history[0][0] > _SHOWN:
             self.history.popleft()
         return moment
@@ -146,7 +146,7 @@ class CameraTab:
             *self._told(moment, session),
         ]
 
-    def _told(self, moment: Moment, session: Session) -> list[Any]:
+    def _told(self, moment: AnalyzedFrame, session: Session) -> list[Any]:
         facts = f"<small>{text.found(moment.result)} · {session.rate:.1f} frames a second</small>"
         if not len(moment.result):
             return [f"### {text.NO_FACE}\n\n{facts}", None, gr.skip()]
@@ -186,13 +186,13 @@ def _camera() -> tuple[Any, Any]:
     return camera, gr.Checkbox(False, label="Show where the network looks", elem_id="camera-where")
 
 
-def _painted(engine: Engine, moment: Moment, where: bool) -> Pixels:
+def _painted(engine: Engine, moment: AnalyzedFrame, where: bool) -> Pixels:
     pixels = moment.pixels
     assert pixels is not None, "what was handed over comes back"
     if where and len(moment.result):
         face, framing = moment.result.faces[0], framing_of(engine.card, engine.detector)
-        seen = engine.look(engine.crop(pixels, face)).map
-        pixels = with_map(pixels, seen, face, framing) if seen else pixels
+        seen = engine.activations(engine.crop(pixels, face)).map
+        pixels = overlay_saliency(pixels, seen, face, framing) if seen else pixels
     return paint(pixels, as_painted(moment.result))
 
 

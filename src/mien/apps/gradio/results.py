@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import text
-from mien.apps.session.portraits import portrait
+from mien.apps.session.portraits import crop_thumbnail
 from mien.draw import paint
 from mien.html.images import shrink_image
 from mien.labels import colour
@@ -57,7 +57,7 @@ def hue(reading: Reading) -> str:
 def portraits(pixels: Pixels, result: FrameResult) -> list[tuple[Pixels, str]]:
     """Each face by itself, for a gallery."""
     return [
-        (portrait(pixels, each.face.box, _SIDE, _AROUND), named(number, each)) for number, each in enumerate(result, 1)
+        (crop_thumbnail(pixels, each.face.box, _SIDE, _AROUND), named(number, each)) for number, each in enumerate(result, 1)
     ]
 
 
@@ -73,7 +73,7 @@ def told(reading: Reading, number: int | None = None) -> str:
 
 def shares(reading: Reading) -> dict[str, float]:
     """What ``gr.Label`` shows."""
-    return dict(reading.emotions.shares)
+    return dict(reading.emotions.scores)
 
 
 def hues(labels: tuple[str, ...]) -> dict[str, str]:

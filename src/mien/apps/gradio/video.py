@@ -22,8 +22,8 @@ from mien.apps.gradio.uploads import MAX_FILM_BYTES, MAX_FILM_SECONDS, MB, Sent,
 from mien.engine import Engine
 from mien.errors import MienError
 from mien.text import clock
-from mien.video.results import Gathered, Order, gather
-from mien.video.timeline import Told
+from mien.video.results import VideoResults, VideoRequest, save_video_results
+from mien.video.timeline import SmoothedFrame
 
 #: So many points of a person are drawn, and so many of everybody are held at most.
 DRAWN, _HELD = 400, 20_000
@@ -99,11 +99,11 @@ class Reading:
         self.folder = Path(tempfile.mkdtemp(prefix="film-", dir=keeper.GRADIO_CACHE))
         self.left = threading.Event()
         self.lines = Lines()
-        self.gathered: Gathered | None = None
+        self.gathered: VideoResults | None = None
         self.error: BaseException | None = None
         self._facts: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._engine, self._keeper = engine, keeper
-        self._order = Order(source, film.name, self.folder, fps, MAX_FILM_SECONDS, hidden)
+        self._order = VideoRequest(source, film.name, self.folder, fps, MAX_FILM_SECONDS, hidden)
         self._thread = threading.Thread(target=self._run, name="mien-film", daemon=True)
         self._thread.start()
 
@@ -135,16 +135,16 @@ class Reading:
 
     def _run(self) -> None:
         try:
-            self.gathered = gather(
+            self.gathered = save_video_results(
                 self._engine, self._order, left=self.left.is_set, tell=self._facts.put, see=self._seen
             )
         except BaseException as error:  # noqa: BLE001 - it is raised again where somebody listens
             self.error = error
 
-    def _seen(self, told_: Told) -> None:
+    def _seen(self, told_: SmoothedFrame) -> None:
         for reading in told_.moment:
             if reading.track is not None and reading.quality.ok:
-                self.lines.add(reading.track, told_.moment.seconds, dict(reading.emotions.shares))
+                self.lines.add(reading.track, told_.moment.seconds, dict(reading.emotions.scores))
 
 
 class VideoTab:
@@ -229,7 +229,7 @@ def _events() -> Any:
     )  # fmt: skip
 
 
-def _of_film(error: MienError, order: Order) -> MienError:
+def _of_film(error: MienError, order: VideoRequest) -> MienError:
     """The failure with the name that the film had where it came from, not with this server's."""
     beats = (error.happened, error.expected, error.remedy)
     return type(error)(*(beat.replace(str(order.film), order.name) for beat in beats))

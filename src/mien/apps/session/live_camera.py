@@ -14,22 +14,22 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from mien.errors import MienError
-from mien.models import ModelCard, home
-from mien.models.decision import emotions_of
-from mien.results import FrameResult, Moment, Pixels, Reading
+from mien.models import ModelCard, cache_folder
+from mien.models.decision import build_emotions
+from mien.results import AnalyzedFrame, FrameResult, Pixels, Reading
 from mien.text import CAMERA, LIMIT
 from mien.video import Camera
-from mien.video.journal import Watcher
-from mien.video.smoothing import Steadier
+from mien.video.journal import VideoAnalyzer
+from mien.video.smoothing import Smoother
 from mien.video.tracker import Tracker
 
-NOTICE = """mien is about to open a camera.
+CAMERA_NOTICE = """mien is about to open a camera.
 What it shows is read on this machine and nowhere else. Nothing is kept: no picture, no reading, no face;
 only --record and the key for a snapshot write files, where you say so. Nobody is identified.
 What an expression looks like is not what a person feels. Ask the people in view before you begin."""
 
 #: The same for a window with a button that opens it, a sentence each.
-BEFORE = (
+CAMERA_NOTICE_SENTENCES = (
     "What the camera shows is read on this machine and nowhere else.",
     "Nothing is kept: no picture, no reading, no face. A snapshot is a file only when you save it.",
     f"{CAMERA} Nobody is identified.",
@@ -42,11 +42,11 @@ def is_camera(source: str) -> bool:
     return source.isdigit() or "://" in source
 
 
-def was_told() -> bool:
+def is_notice_confirmed() -> bool:
     return os.path.lexists(_mark())
 
 
-def remember() -> None:
+def confirm_notice() -> None:
     """The notice has been read; a folder that cannot be written to costs another notice, and nothing else."""
     try:
         _mark().parent.mkdir(parents=True, exist_ok=True)
@@ -56,14 +56,14 @@ def remember() -> None:
 
 
 def _mark() -> Path:
-    return home() / "notice-live"
+    return cache_folder() / "notice-live"
 
 
 # ==== mien.apps.live.watching
 # The worker that reads a camera: newest frame in, newest view out. Whoever shows it asks for views and never waits.
 
 #: Seconds that closing waits for the worker.
-PARTING = 3.0
+JOIN_TIMEOUT = 3.0
 
 #: Somebody else has to be so much larger (in area) before bars and timeline turn to them.
 _LARGER = 1.6
@@ -73,7 +73,7 @@ _COUNTED = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class LiveFrame:
     """One frame, read: ``steady`` and as it was ``read``. ``number`` counts views; ``rate`` is frames read a second.
 
     ``person`` is the number of the one whom bars, timeline and the inside are about; None while nobody is in view.
@@ -81,8 +81,8 @@ class View:
 
     number: int
     pixels: Pixels
-    steady: Moment
-    read: Moment
+    steady: AnalyzedFrame
+    read: AnalyzedFrame
     person: int | None
     rate: float
     dropped: int
@@ -91,20 +91,20 @@ class View:
     def seconds(self) -> float:
         return self.read.seconds
 
-    def moment(self, smoothed: bool = True) -> Moment:
+    def moment(self, smoothed: bool = True) -> AnalyzedFrame:
         return self.steady if smoothed else self.read
 
     def reading(self, smoothed: bool = True) -> Reading | None:
         """What was read of that person."""
-        return of(self.moment(smoothed), self.person) if self.person is not None else None
+        return find_reading(self.moment(smoothed), self.person) if self.person is not None else None
 
 
-def of(moment: Moment, person: int | None) -> Reading | None:
+def find_reading(moment: AnalyzedFrame, person: int | None) -> Reading | None:
     """One person's reading; None for one who is not in view."""
     return next((reading for reading in moment if reading.track == person), None)
 
 
-class Watching:
+class CameraWorker:
     """Reads a camera until it is closed, ends or fails. Leaving a ``with`` block releases the camera.
 
     ``seen`` is called with every view in the worker's thread, such as a recorder's.
@@ -112,19 +112,19 @@ class Watching:
 
     def __init__(
         self,
-        engine: Watcher,
+        engine: VideoAnalyzer,
         camera: Camera,
         *,
         min_face: int | None = None,
-        seen: Callable[[View], None] | None = None,
+        seen: Callable[[LiveFrame], None] | None = None,
     ) -> None:
         self.engine, self.camera = engine, camera
         self.error: MienError | None = None
         self._min_face, self._seen = min_face, seen
-        self._steadier = Steadier(partial(emotions_of, engine.card))
+        self._steadier = Smoother(partial(build_emotions, engine.card))
         self._going, self._over = Event(), Event()
         self._going.set()
-        self._newest: View | None = None
+        self._newest: LiveFrame | None = None
         self._times: deque[float] = deque()
         self._ignored, self._unwanted = 0, False
         self._thread = Thread(target=self._read, name="mien-watching", daemon=True)
@@ -139,7 +139,7 @@ class Watching:
     def paused(self) -> bool:
         return not self._going.is_set()
 
-    def newest(self, after: int = 0) -> View | None:
+    def newest(self, after: int = 0) -> LiveFrame | None:
         """The newest view, if it is another than the one with this number; at once."""
         view = self._newest
         return view if view is not None and view.number > after else None
@@ -148,7 +148,7 @@ class Watching:
         """Wait until it is over, at most so long."""
         return self._over.wait(seconds)
 
-    def delay(self, view: View) -> float:
+    def delay(self, view: LiveFrame) -> float:
         """Seconds since the camera gave this view's frame."""
         return self.camera.now - view.seconds
 
@@ -164,7 +164,7 @@ class Watching:
         self._over.set()
         self._going.set()
         self.camera.close()
-        self._thread.join(PARTING)
+        self._thread.join(JOIN_TIMEOUT)
 
     def __enter__(self) -> Self:
         return self
@@ -175,7 +175,7 @@ class Watching:
         self.close()
 
     def _read(self) -> None:
-        moments = self.engine.watch(self.camera, frames=True, min_face=self._min_face)
+        moments = self.engine.analyze_video(self.camera, frames=True, min_face=self._min_face)
         try:
             # The camera is released here too: who watches may be gone.
             with closing(self.camera):
@@ -195,14 +195,14 @@ class Watching:
             self._going.wait()
             self._unwanted = True
 
-    def _tell(self, moment: Moment) -> None:
+    def _tell(self, moment: AnalyzedFrame) -> None:
         assert moment.pixels is not None, "frames were asked for"
         if self._unwanted:
             self._ignored, self._unwanted = self.camera.dropped - (self._newest.dropped if self._newest else 0), False
         steady, before = self._steadier.step(moment), self._newest
         number, person = (before.number + 1, before.person) if before else (1, None)
         person = _leading(moment, person)
-        view = View(number, moment.pixels, steady, moment, person, self._rate(), self.camera.dropped - self._ignored)
+        view = LiveFrame(number, moment.pixels, steady, moment, person, self._rate(), self.camera.dropped - self._ignored)
         self._newest = view
         if self._seen:
             self._seen(view)
@@ -216,10 +216,10 @@ class Watching:
         return (len(self._times) - 1) / passed if passed else 0.0
 
 
-def _leading(moment: Moment, before: int | None) -> int | None:
+def _leading(moment: AnalyzedFrame, before: int | None) -> int | None:
     """The largest face; the one before, unless another has become much larger."""
     largest = max(moment, key=_area, default=None)
-    same = of(moment, before)
+    same = find_reading(moment, before)
     if same is None or largest is None:
         return largest.track if largest else None
     return largest.track if _area(largest) > _LARGER * _area(same) else before
@@ -233,7 +233,7 @@ def _area(reading: Reading) -> int:
 # Frames that somebody hands over, one by one, such as a browser its camera's: read, followed and steadied.
 
 
-class PictureReader(Protocol):
+class ImageAnalyzer(Protocol):
     """What reads one frame; :class:`mien.Engine` is the real one."""
 
     @property
@@ -242,20 +242,20 @@ class PictureReader(Protocol):
     def read(self, source: Pixels, *, min_face: int | None = None) -> FrameResult: ...
 
 
-class Pushed:
+class FrameStream:
     """One camera's memory: who is who, and what everybody's expression looked like just now."""
 
-    def __init__(self, engine: PictureReader) -> None:
+    def __init__(self, engine: ImageAnalyzer) -> None:
         self._engine = engine
         self._tracker = Tracker()
-        self._steadier = Steadier(partial(emotions_of, engine.card))
+        self._steadier = Smoother(partial(build_emotions, engine.card))
         self._count = 0
 
-    def read(self, pixels: Pixels, seconds: float) -> Moment:
+    def read(self, pixels: Pixels, seconds: float) -> AnalyzedFrame:
         """The frame as a moment with its pixels; ``seconds`` is the camera's clock, which only goes forward."""
         result = self._engine.read(pixels)
         tracks = self._tracker.step(pixels, result.faces, seconds)
         readings = tuple(replace(one, track=track) for one, track in zip(result, tracks, strict=True))
         self._count += 1
-        moment = Moment(self._count - 1, seconds, replace(result, readings=readings), pixels=pixels)
+        moment = AnalyzedFrame(self._count - 1, seconds, replace(result, readings=readings), pixels=pixels)
         return self._steadier.step(moment)

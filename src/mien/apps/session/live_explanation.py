@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.apps.session.live_camera import View
+from mien.apps.session.live_camera import LiveFrame
 from mien.engine import framing_of
 from mien.errors import MienError
-from mien.faces.crop import cut
+from mien.faces.crop import crop_face
 from mien.models import ModelCard
 from mien.results import Reading
 
 if TYPE_CHECKING:
-    from mien.explain import Look
+    from mien.explain import Activations
 
 #: Looks a second: smooth to the eye, and little beside reading.
-RATE = 15.0
+UPDATES_PER_SECOND = 15.0
 
 #: So many poolings are shown besides the layers that a quick look takes by itself.
 _POOLS = 1
 
 
-class Looker(Protocol):
+class ActivationSource(Protocol):
     """What can be looked into; :class:`mien.Engine` is the real one."""
 
     @property
@@ -39,31 +39,31 @@ class Looker(Protocol):
     @property
     def layers(self) -> tuple[str, ...]: ...
 
-    def look(self, crop: NDArray[np.uint8], layers: str | Sequence[str] = "auto") -> Look: ...
+    def activations(self, crop: NDArray[np.uint8], layers: str | Sequence[str] = "auto") -> Activations: ...
 
 
-class Seen:
+class LiveActivations:
     """What was seen inside: the ``look`` and the ``reading`` whose face it was."""
 
-    def __init__(self, number: int, look: Look, reading: Reading, rate: float) -> None:
+    def __init__(self, number: int, look: Activations, reading: Reading, rate: float) -> None:
         self.number, self.look, self.reading, self.rate = number, look, reading, rate
 
 
-class Insides:
+class ExplanationWorker:
     """Looks while it is ``on``; nothing is opened before that."""
 
-    def __init__(self, engine: Looker, newest: Callable[[], View | None]) -> None:
+    def __init__(self, engine: ActivationSource, newest: Callable[[], LiveFrame | None]) -> None:
         self._engine, self._newest_view = engine, newest
         self._framing = framing_of(engine.card, engine.detector)
         self._on, self._over = Event(), Event()
-        self._newest: Seen | None = None
+        self._newest: LiveActivations | None = None
         self._layers: tuple[str, ...] = ()
         self.error: MienError | None = None
         self._thread = Thread(target=self._look, name="mien-inside", daemon=True)
         self._thread.start()
 
     @property
-    def newest(self) -> Seen | None:
+    def newest(self) -> LiveActivations | None:
         return self._newest if self._on.is_set() else None
 
     def switch(self, on: bool) -> None:
@@ -85,23 +85,23 @@ class Insides:
             view = self._newest_view()
             if view is not None and view.number > told and (reading := view.reading()) is not None:
                 try:
-                    look = self._engine.look(self._crop(view, reading), self._chosen())
+                    look = self._engine.activations(self._crop(view, reading), self._chosen())
                 except MienError as error:
                     self.error = error
                     return
-                rate = 0.9 * rate + 0.1 / max(began - before, 1e-3) if rate else RATE
+                rate = 0.9 * rate + 0.1 / max(began - before, 1e-3) if rate else UPDATES_PER_SECOND
                 before, told = began, view.number
-                self._newest = Seen(view.number, look, reading, rate)
-            self._over.wait(max(1 / RATE - (monotonic() - began), 0.004))
+                self._newest = LiveActivations(view.number, look, reading, rate)
+            self._over.wait(max(1 / UPDATES_PER_SECOND - (monotonic() - began), 0.004))
 
-    def _crop(self, view: View, reading: Reading) -> NDArray[np.uint8]:
-        return cut(view.pixels, reading.face, self._framing, self._engine.card.side)
+    def _crop(self, view: LiveFrame, reading: Reading) -> NDArray[np.uint8]:
+        return crop_face(view.pixels, reading.face, self._framing, self._engine.card.side)
 
     def _chosen(self) -> str | Sequence[str]:
         """What a quick look shows by itself, and a pooling where that has none."""
         if not self._layers:
             side = self._engine.card.side
-            by_itself = [layer.name for layer in self._engine.look(np.zeros((side, side), np.uint8)).layers]
+            by_itself = [layer.name for layer in self._engine.activations(np.zeros((side, side), np.uint8)).layers]
             pools = [name for name in self._engine.layers if "pool" in name and name not in by_itself][:_POOLS]
             wanted = {*by_itself, *pools}
             self._layers = tuple(name for name in self._engine.layers if name in wanted)

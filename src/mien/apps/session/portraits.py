@@ -9,14 +9,14 @@ from PIL.Image import Resampling
 from mien.results import Box, Pixels
 
 
-def portrait(pixels: Pixels, box: Box, side: int, around: float) -> Pixels:
+def crop_thumbnail(pixels: Pixels, box: Box, side: int, around: float) -> Pixels:
     """``(side, side, 3)``; on each side of the face ``around`` of its size is added, as far as the picture goes."""
-    cut = beside(pixels, box, around)
+    cut = crop_square(pixels, box, around)
     kind = Resampling.BOX if len(cut) > side else Resampling.BICUBIC
     return np.array(Image.fromarray(cut).resize((side, side), kind), np.uint8)
 
 
-def beside(pixels: Pixels, box: Box, around: float) -> Pixels:
+def crop_square(pixels: Pixels, box: Box, around: float) -> Pixels:
     """The square itself, as large as it is in the picture."""
     height, width = pixels.shape[:2]
     side = min(round(max(box.width, box.height) * (1 + 2 * around)), width, height)

@@ -7,32 +7,32 @@ from queue import Full, Queue
 from threading import Thread
 
 from mien import video
-from mien.apps.session.live_camera import View
+from mien.apps.session.live_camera import LiveFrame
 from mien.draw import paint
 from mien.errors import MienError
-from mien.video.annotate import shown
-from mien.video.writers import Sink
+from mien.video.annotate import simplify_labels
+from mien.video.writers import VideoWriter
 
 #: Frames that may wait; more are left out of the film, and counted.
 _WAITING = 8
 
 
-class Recording:
+class CameraRecorder:
     """A film of what a camera showed. Give it views; ``close`` finishes the file. The first error is kept."""
 
     def __init__(self, path: Path, size: tuple[int, int], rate: float | None) -> None:
         self._begin(video.open_writer(path, size, rate))
 
-    def _begin(self, sink: Sink) -> None:
+    def _begin(self, sink: VideoWriter) -> None:
         self._sink = sink
         self.left_out = 0
         self.error: MienError | None = None
-        self._queue: Queue[View | None] = Queue(_WAITING)
+        self._queue: Queue[LiveFrame | None] = Queue(_WAITING)
         self._first: float | None = None
         self._thread = Thread(target=self._write, name="mien-recording", daemon=True)
         self._thread.start()
 
-    def add(self, view: View) -> None:
+    def add(self, view: LiveFrame) -> None:
         try:
             self._queue.put_nowait(view)
         except Full:
@@ -49,7 +49,7 @@ class Recording:
                 self._first = view.seconds
             try:
                 if self.error is None:
-                    self._sink.write(paint(view.pixels, shown(view.steady.result)), view.seconds - self._first)
+                    self._sink.write(paint(view.pixels, simplify_labels(view.steady.result)), view.seconds - self._first)
             except MienError as error:
                 self.error = error
             except Exception as error:  # noqa: BLE001  # the edge of an app: whoever closes it waits for this thread

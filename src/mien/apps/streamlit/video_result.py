@@ -20,8 +20,8 @@ from mien.engine import Engine
 from mien.errors import MienError, OutputError
 from mien.labels import colour
 from mien.text import looks
-from mien.video.results import Order, gather
-from mien.video.timeline import Told
+from mien.video.results import VideoRequest, save_video_results
+from mien.video.timeline import SmoothedFrame
 
 #: In pixels: a person's row, and the axis and the legend, which Streamlit counts as part of the height.
 _ROW, _AROUND = 36, 124
@@ -68,7 +68,7 @@ def _field(name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Film:
-    """What came of a film: files by name, and the facts that :func:`mien.video.results.gather` tells."""
+    """What came of a film: files by name, and the facts that :func:`mien.video.results.save_video_results` tells."""
 
     name: str
     files: dict[str, bytes]
@@ -97,15 +97,15 @@ def read(
     fps: float,
     hidden: bool,
     tell: Callable[[dict[str, Any]], None],
-    see: Callable[[Told], None],
+    see: Callable[[SmoothedFrame], None],
 ) -> Film:
     """Read a film in a folder that is gone when this ends, however it does."""
     with _folder() as folder:
         path = folder / "source"
         try:
             path.write_bytes(film.data)
-            order = Order(path, film.name, folder, fps, FILM_SECONDS, hidden)
-            found = gather(engine, order, tell=tell, see=see)
+            order = VideoRequest(path, film.name, folder, fps, FILM_SECONDS, hidden)
+            found = save_video_results(engine, order, tell=tell, see=see)
             assert found is not None, "nobody is asked whether somebody still waits"
             files = {name: (folder / name).read_bytes() for name in found.results}
         except OSError as error:

@@ -20,7 +20,7 @@ from mien.apps.web.request_log import log, note
 from mien.apps.web.settings import Settings
 from mien.engine import Engine
 from mien.errors import MienError, OutputError
-from mien.video.results import Order, gather
+from mien.video.results import VideoRequest, save_video_results
 
 #: What the folders are called, and the suffix of the lock file beside each, locked while its process lives.
 _PREFIX, _LOCK = "mien-web-film-", ".lock"
@@ -287,7 +287,7 @@ def _write(path: Path, data: bytes) -> None:
 def read(job: Job) -> None:
     """Read the job's film and leave the results in its folder. Ends early, leaving nothing, when the job is left."""
     options = job.options
-    order = Order(job.folder / "film", job.name, job.folder, options["fps"], options["end"], options["blur"])
-    done = gather(job.engine, order, left=job.left.is_set, tell=lambda facts: job.tell(facts=facts))
+    order = VideoRequest(job.folder / "film", job.name, job.folder, options["fps"], options["end"], options["blur"])
+    done = save_video_results(job.engine, order, left=job.left.is_set, tell=lambda facts: job.tell(facts=facts))
     if done is not None:
         job.tell(facts=done.facts, results=done.results)

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify, render_template
 from mien._version import __version__
 from mien.apps.web.uploads import MAPS, MOST_MAPS
 from mien.explain.explanation import METHODS
-from mien.video.results import RESULTS
+from mien.video.results import RESULT_FILES
 
 Schema = dict[str, Any]
 
@@ -103,7 +103,7 @@ def _arrays() -> dict[str, Schema]:
         strongest=NUMBER,
     )
     mapped = {"allOf": [ref("Array"), thing(method=TEXT, target=TEXT, versus=maybe(TEXT))]}
-    reach = thing(size=NUMBER, stride=NUMBER, offset=NUMBER, across=NUMBER)
+    receptive_field = thing(size=NUMBER, stride=NUMBER, offset=NUMBER, across=NUMBER)
     layer = {
         "allOf": [
             ref("Array"),
@@ -113,8 +113,8 @@ def _arrays() -> dict[str, Schema]:
                 kind=TEXT,
                 channels=several(WHOLE),
                 of=WHOLE,
-                dead=WHOLE,
-                reach=maybe(reach),
+                zero_activation=WHOLE,
+                receptive_field=maybe(receptive_field),
             ),
         ]
     }
@@ -138,7 +138,7 @@ def _inside() -> dict[str, Schema]:
         layers=several({"type": "object"}),
         contributions=several({"type": "object"}),
         costs=several({"type": "object"}),
-        flip=maybe({"type": "object"}),
+        counterfactual=maybe({"type": "object"}),
         notes=several(TEXT),
         arrays=arrays,
     )
@@ -377,7 +377,7 @@ def _id() -> dict[str, Any]:
 
 
 def _result_name() -> dict[str, Any]:
-    return {"name": "name", "in": "path", "required": True, "schema": {"enum": list(RESULTS)}}
+    return {"name": "name", "in": "path", "required": True, "schema": {"enum": list(RESULT_FILES)}}
 
 
 def _job() -> dict[str, Any]:
@@ -396,7 +396,7 @@ def _events() -> dict[str, Any]:
 
 
 def _result() -> dict[str, Any]:
-    kinds = {kind.partition(";")[0]: TEXT if kind.startswith("text") else _BINARY for kind in RESULTS.values()}
+    kinds = {kind.partition(";")[0]: TEXT if kind.startswith("text") else _BINARY for kind in RESULT_FILES.values()}
     ok = {"200": {"description": "The file.", "content": {kind: {"schema": shape} for kind, shape in kinds.items()}}}
     save = [_query("save", {"enum": ["0", "1"]}, "1 to have it saved and not shown.")]
     return _told("films", "One result of a film that is read", ok, (*_ALWAYS, "404"), parameters=save)

@@ -18,8 +18,8 @@ from mien.apps.streamlit.video_result import Film, timeline
 from mien.draw import paint
 from mien.html.images import encode_image, shrink_image
 from mien.text import clock, looks, percent
-from mien.video.results import RESULTS
-from mien.video.timeline import Told
+from mien.video.results import RESULT_FILES
+from mien.video.timeline import SmoothedFrame
 
 _FILM, _READ, _WHICH = "film", "film that was read", "file of the film"
 
@@ -93,7 +93,7 @@ class _Look:
     def __init__(self, place: Any, hidden: bool) -> None:
         self._place, self._hidden, self._due = place, hidden, 0.0
 
-    def __call__(self, told: Told) -> None:
+    def __call__(self, told: SmoothedFrame) -> None:
         pixels = told.moment.pixels
         if self._hidden or pixels is None or time.monotonic() < self._due:
             return
@@ -192,7 +192,7 @@ def _downloads(film: Film) -> None:
     with st.container(horizontal=True):
         for name, called in _CALLED.items():
             if name in film.files:
-                kind = RESULTS[name].partition(";")[0]
+                kind = RESULT_FILES[name].partition(";")[0]
                 st.download_button(called, film.files[name], f"{stem}-{name}", kind, on_click="ignore")
         made = partial(film.packed)
         st.download_button("All of it (ZIP)", made, f"{stem}-mien.zip", "application/zip", on_click="ignore")

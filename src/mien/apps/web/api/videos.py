@@ -13,7 +13,7 @@ from mien.apps.web.jobs import ENDS, Full, Job
 from mien.apps.web.problems import Problem
 from mien.apps.web.service import service
 from mien.apps.web.uploads import asked
-from mien.video.results import RESULTS
+from mien.video.results import RESULT_FILES
 
 routes = Blueprint("videos", __name__)
 
@@ -78,7 +78,7 @@ def result(id_: str, name: str) -> Response:
     if name not in job.results or not path.is_file():
         raise Problem(404, f"There is no {name} of this film, or not yet.")
     save = request.args.get("save") == "1"
-    kind = RESULTS[name]
+    kind = RESULT_FILES[name]
     response = send_file(path, mimetype=kind.partition(";")[0], as_attachment=save, download_name=name, etag=False)
     response.headers["Cache-Control"] = "no-store"
     if name == "report.html":
