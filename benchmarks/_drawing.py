@@ -55,11 +55,11 @@ def _from_csv(path: Path, usage: str) -> Faces:
 
 def held_out(path: Path) -> Faces:
     """Training faces that the embedded model never saw: what may be tuned on."""
-    from mien.datasets.dataset import hold_out
-    from mien.datasets.dataset import read as read_data
+    from mien.datasets.dataset import sample_validation
+    from mien.datasets.dataset import load_faces as read_data
 
     data = read_data(path)
-    kept = hold_out(data, 1500)
+    kept = sample_validation(data, 1500)
     return Faces(data.pixels[kept], data.labels[kept].astype(np.int64))
 
 

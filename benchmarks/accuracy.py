@@ -20,11 +20,11 @@ import _machine
 import numpy as np
 
 from mien.datasets import dataset
-from mien.datasets.non_faces import uncertain
+from mien.datasets.non_faces import measure_uncertain_rates
 from mien.evaluation import evaluate
-from mien.evaluation.groups import by_group, estimated
-from mien.evaluation.robustness import robustness
-from mien.models import OnnxClassifier, load_classifier, locate, protobuf
+from mien.evaluation.groups import measure_groups, estimate_groups
+from mien.evaluation.robustness import measure_robustness
+from mien.models import OnnxClassifier, load_classifier, protobuf, resolve_model
 from mien.models.onnx_file import GRAPH
 from mien.training.recipe import Recipe
 
@@ -36,17 +36,17 @@ def main() -> None:
     words.add_argument("--looks", type=int, default=1, help="how often PublicTest was looked at, this time counted")
     words.add_argument("--to", help="the name of the result file; else accuracy- and the model's")
     given = words.parse_args()
-    path, faces = locate(given.model), dataset.read(given.data)
+    path, faces = resolve_model(given.model), dataset.load_faces(given.data)
     figures = {"looks": given.looks, **measured(path, faces)}
     print(_machine.write(given.to or f"accuracy-{given.model}", figures))
 
 
-def measured(path: Path, faces: dataset.Faces) -> dict[str, Any]:
+def measured(path: Path, faces: dataset.FaceDataset) -> dict[str, Any]:
     classifier = load_classifier(path, threads=1)
     card = classifier.card
-    _, kept = dataset.divide(Recipe.from_table(dict(card.recipe)), faces)
-    shares = classifier.run(kept.pixels[..., None]).shares
-    seen, missing = estimated(kept.pixels)
+    _, kept = dataset.split_training_validation(Recipe.from_table(dict(card.recipe)), faces)
+    shares = classifier.run(kept.pixels[..., None]).scores
+    seen, missing = estimate_groups(kept.pixels)
     return {
         "model": {
             "name": card.name,
@@ -56,11 +56,11 @@ def measured(path: Path, faces: dataset.Faces) -> dict[str, Any]:
         },
         "multiply_adds": card.multiply_adds,
         "one_face_one_core_ms": milliseconds(classifier, faces.pixels[:1, ..., None]),
-        "public": evaluate.figures(evaluate.answers(classifier, faces)),
+        "public": evaluate.compute_metrics(evaluate.predict_split(classifier, faces)),
         "certain_on_held_out": float(np.mean(shares.max(1) >= card.uncertain_below)),
-        "uncertain_of_nothing": uncertain(classifier),
-        "held_out_spoilt": [asdict(row) for row in robustness(classifier, kept)],
-        "held_out_groups": [asdict(by_group(name, words, shares, kept.labels)) for name, words in seen.items()],
+        "uncertain_of_nothing": measure_uncertain_rates(classifier),
+        "held_out_spoilt": [asdict(row) for row in measure_robustness(classifier, kept)],
+        "held_out_groups": [asdict(measure_groups(name, words, shares, kept.labels)) for name, words in seen.items()],
         "not_grouped": missing,
     }
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import _machine
 
-from mien.models import ModelCard, available, locate, write_card
+from mien.models import ModelCard, available_models, resolve_model, write_card
 from mien.models.checksums import WEIGHTS, seal, seals
 
 
@@ -39,7 +39,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="fer2013.csv, with fer2013new.csv beside it; without it nothing is measured")
-    parser.add_argument("--models", nargs="+", choices=available(), help="only these")
+    parser.add_argument("--models", nargs="+", choices=available_models(), help="only these")
     parser.add_argument("--missing", action="store_true", help="only models that are not the networks audited before")
     parser.add_argument("--faces", type=int, default=500)
     parser.add_argument("--cards", action="store_true", help="write the figures into the embedded models' cards")
@@ -47,16 +47,16 @@ def arguments() -> argparse.Namespace:
 
 
 def measured(data: str, models: list[str], count: int) -> dict[str, Any]:
-    from mien.datasets.loading import read
-    from mien.evaluation.map_audit import audit, drawn_faces
-    from mien.evaluation.map_audit_report import text
+    from mien.datasets.loading import load_dataset
+    from mien.evaluation.map_audit import audit_maps, sample_faces
+    from mien.evaluation.map_audit_report import format_audit
 
-    pixels = drawn_faces(read(data).faces, "public", count)
+    pixels = sample_faces(load_dataset(data).faces, "public", count)
     figures = {}
     for name in models:
-        found = audit(locate(name), pixels, split="PublicTest", progress=told).figures
-        print(f"\n{text(found)}", file=sys.stderr)
-        figures[name] = {**found, "fingerprint": fingerprint(locate(name).read_bytes())}
+        found = audit_maps(resolve_model(name), pixels, split="PublicTest", progress=told).figures
+        print(f"\n{format_audit(found)}", file=sys.stderr)
+        figures[name] = {**found, "fingerprint": fingerprint(resolve_model(name).read_bytes())}
     return figures
 
 
@@ -64,7 +64,7 @@ def kept() -> dict[str, Any]:
     """The figures of models that are not audited this time."""
     place = _machine.RESULTS / "audit.json"
     before: dict[str, Any] = json.loads(place.read_text())["figures"] if place.exists() else {}
-    return {name: figures for name, figures in before.items() if name in available()}
+    return {name: figures for name, figures in before.items() if name in available_models()}
 
 
 def fingerprint(model: bytes) -> str:
@@ -75,19 +75,19 @@ def fingerprint(model: bytes) -> str:
 
 def is_current(name: str, figures: dict[str, Any]) -> bool:
     """Were these figures measured on the network that is embedded under this name now?"""
-    return bool(figures.get(name, {}).get("fingerprint") == fingerprint(locate(name).read_bytes()))
+    return bool(figures.get(name, {}).get("fingerprint") == fingerprint(resolve_model(name).read_bytes()))
 
 
 def into_card(name: str, figures: dict[str, Any]) -> None:
     """The audit joins the scores on the card; all else in the file stays byte by byte."""
-    from mien.evaluation.map_audit_report import for_card
+    from mien.evaluation.map_audit_report import card_values
 
     path = Path(WEIGHTS, f"{name}.onnx")
     if not is_current(name, figures):
         raise SystemExit(f"{name} is not the network that was audited: run this again with --data")
     model = path.read_bytes()
     card = ModelCard.read(model)
-    told = write_card(model, replace(card, scores={**card.scores, "maps": for_card(figures[name])}))
+    told = write_card(model, replace(card, scores={**card.scores, "maps": card_values(figures[name])}))
     if told != model:  # what is current keeps its date, so that nothing that hangs on it is measured again
         path.write_bytes(told)
         seal()

@@ -16,11 +16,11 @@ import _machine
 
 from mien.datasets import dataset
 from mien.evaluation import robustness_report
-from mien.evaluation.groups import by_group, estimated
-from mien.evaluation.robustness import Held, hold
+from mien.evaluation.groups import measure_groups, estimate_groups
+from mien.evaluation.robustness import ModelRobustness, compare_robustness
 from mien.export import keras_import
 from mien.labels import EMOTIONS
-from mien.models import load_classifier, locate
+from mien.models import load_classifier, resolve_model
 from mien.models.checksums import seals
 
 
@@ -33,24 +33,26 @@ def main() -> None:
     )
     words.add_argument("--split", choices=["public", "validation"], default="public")
     given = words.parse_args()
-    paths = {name: locate(name) for name in seals()}
+    paths = {name: resolve_model(name) for name in seals()}
     paths |= {name: opened(Path(file), given.scale) for name, _, file in (word.partition("=") for word in given.rival)}
-    held = hold([load_classifier(path) for path in paths.values()], dataset.read(given.data), given.split, told)
-    print(_machine.write("robustness", robustness_report.figures(report(tuple(paths), held))))
+    held = compare_robustness(
+        [load_classifier(path) for path in paths.values()], dataset.load_faces(given.data), given.split, told
+    )
+    print(_machine.write("robustness", robustness_report.robustness_values(report(tuple(paths), held))))
 
 
 def opened(path: Path, scale: str) -> Path:
     return keras_import.as_onnx(path, labels=EMOTIONS, scale=scale) if keras_import.is_keras(path) else path
 
 
-def report(names: tuple[str, ...], held: list[Held]) -> robustness_report.Report:
+def report(names: tuple[str, ...], held: list[ModelRobustness]) -> robustness_report.RobustnessReport:
     faces = held[0].answers.faces
-    columns, missing = estimated(faces.pixels)
+    columns, missing = estimate_groups(faces.pixels)
     splits = [
-        tuple(by_group(name, words, each.answers.shares, faces.labels) for name, words in columns.items())
+        tuple(measure_groups(name, words, each.answers.shares, faces.labels) for name, words in columns.items())
         for each in held
     ]
-    return robustness_report.Report(names, tuple(held), tuple(splits), tuple(missing))
+    return robustness_report.RobustnessReport(names, tuple(held), tuple(splits), tuple(missing))
 
 
 def told(done: int, total: int) -> None:

@@ -20,19 +20,21 @@ import _machine
 import numpy as np
 
 from mien.datasets import dataset, synthetic
-from mien.datasets.dataset import TRAINING, Faces, hold_out
+from mien.datasets.dataset import TRAINING, FaceDataset, sample_validation
 from mien.training import loop
-from mien.training.events import Epoch
-from mien.training.recipe import Data, Fit, Loss, Net, Recipe
+from mien.training.events import EpochEvent
+from mien.training.recipe import Data, TrainingSettings, LossSettings, NetworkSettings, Recipe
 
-NET = Net(width=16, depth=(1, 1, 1), dropout=0.0)
+NET = NetworkSettings(width=16, depth=(1, 1, 1), dropout=0.0)
 #: Faces with labels; the rest of Training, without them, is for the voters' task.
 FEW, HELD_OUT, EPOCHS = 3000, 1500, 6
-FIRST = Recipe(data=Data(held_out=700), net=NET, fit=Fit(epochs=6, batch=64, rate=0.05, warmup=0.5, average=0.99))
+FIRST = Recipe(
+    data=Data(held_out=700), net=NET, fit=TrainingSettings(epochs=6, batch=64, rate=0.05, warmup=0.5, average=0.99)
+)
 THEN = Recipe(
     data=Data(held_out=HELD_OUT),
     net=NET,
-    fit=Fit(epochs=EPOCHS, batch=64, rate=0.05, warmup=0.5, average=0.9, frozen=1, fine=0.4),
+    fit=TrainingSettings(epochs=EPOCHS, batch=64, rate=0.05, warmup=0.5, average=0.9, frozen=1, fine=0.4),
 )
 
 
@@ -41,8 +43,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     options = parser.parse_args()
-    labelled, rest = parted(dataset.read(options.data))
-    voters = replace(FIRST, loss=Loss(soft=1.0))
+    labelled, rest = parted(dataset.load_faces(options.data))
+    voters = replace(FIRST, loss=LossSettings(soft=1.0))
     with tempfile.TemporaryDirectory() as name:
         told = {
             "nothing": learned(THEN, labelled, Path(name, "scratch")),
@@ -53,23 +55,23 @@ def main() -> None:
     print(json.dumps(figures, indent=2) if options.dry else f"written: {_machine.write('transfer', figures).name}")
 
 
-def parted(faces: Faces) -> tuple[Faces, Faces]:
+def parted(faces: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
     """Training faces that keep their labels, held-out ones among them, and the others."""
     training = faces.take(faces.usage == TRAINING)
-    aside = hold_out(training, FEW + HELD_OUT, seed=1)
+    aside = sample_validation(training, FEW + HELD_OUT, seed=1)
     return training.take(aside), training.take(~aside)
 
 
-def after(first: Recipe, faces: Faces, labelled: Faces, folder: Path) -> list[float]:
-    loop.fit(first, faces, folder / "first")
+def after(first: Recipe, faces: FaceDataset, labelled: FaceDataset, folder: Path) -> list[float]:
+    loop.train(first, faces, folder / "first")
     return learned(replace(THEN, net=replace(NET, weights=str(folder / "first"))), labelled, folder / "then")
 
 
-def learned(recipe: Recipe, faces: Faces, folder: Path) -> list[float]:
+def learned(recipe: Recipe, faces: FaceDataset, folder: Path) -> list[float]:
     """Accuracy on the held-out faces after each epoch."""
     told: list[Any] = []
-    loop.fit(recipe, faces, folder, watch=told.append)
-    return np.round([event.row["held_out"] for event in told if isinstance(event, Epoch)], 4).tolist()
+    loop.train(recipe, faces, folder, watch=told.append)
+    return np.round([event.row["held_out"] for event in told if isinstance(event, EpochEvent)], 4).tolist()
 
 
 if __name__ == "__main__":

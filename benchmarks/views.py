@@ -16,8 +16,8 @@ import _machine
 from accuracy import milliseconds
 
 from mien.datasets import dataset
-from mien.datasets.dataset import Faces
-from mien.evaluation.metrics import score_sheet
+from mien.datasets.dataset import FaceDataset
+from mien.evaluation.metrics import classification_metrics
 from mien.export import onnx
 from mien.models import OnnxClassifier
 from mien.training.networks import VIEWS
@@ -28,17 +28,17 @@ def main() -> None:
     words.add_argument("runs", type=Path, nargs="+")
     words.add_argument("--data", type=Path, required=True)
     given = words.parse_args()
-    faces = dataset.read(given.data)
+    faces = dataset.load_faces(given.data)
     figures = {run.name: {str(views): measured(run, faces, views) for views in VIEWS} for run in given.runs}
     print(f"written: {_machine.write('views', figures).name}")
 
 
-def measured(run: Path, faces: Faces, views: int) -> dict[str, Any]:
+def measured(run: Path, faces: FaceDataset, views: int) -> dict[str, Any]:
     done = onnx.finished(run, faces, views=views)
     content, _ = onnx.as_int8(done)
     classifier = OnnxClassifier(content, threads=1)
-    shares = classifier.run(done.kept.pixels[..., None]).shares
-    found = score_sheet(shares, done.kept.labels)
+    shares = classifier.run(done.kept.pixels[..., None]).scores
+    found = classification_metrics(shares, done.kept.labels)
     told = {key: round(found[key], 4) for key in ("accuracy", "balanced_accuracy", "nll")}
     spent = milliseconds(classifier, faces.pixels[:1, ..., None])
     return {"held_out": len(done.kept), **told, "one_face_one_core_ms": spent}

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from mien.datasets import duplicates, label_order, loading, splits, synthetic
-from mien.datasets.checks import check, counts, learned_by_heart
-from mien.datasets.combined import Part, together
-from mien.datasets.dataset import Faces, Problem, Source, no_votes
+from mien.datasets.checks import check_dataset, count_classes, count_training_duplicates
+from mien.datasets.combined import Part, combine_sources
+from mien.datasets.dataset import FaceDataset, Problem, LoadedDataset, empty_votes
 from mien.errors import LabError
 from mien.labels import EMOTIONS
 
@@ -26,15 +26,15 @@ def faces():
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (210, 48, 48)).astype(np.uint8)
     usage = np.repeat(["Training", "PublicTest", "PrivateTest"], 70)
-    return Faces(pixels, np.arange(210) % 7, usage, no_votes(210))
+    return FaceDataset(pixels, np.arange(210) % 7, usage, empty_votes(210))
 
 
 def source(faces, names=()):
-    return Source(Path("fer2013.csv"), "table", faces, np.arange(1, len(faces) + 1), names)
+    return LoadedDataset(Path("fer2013.csv"), "table", faces, np.arange(1, len(faces) + 1), names)
 
 
 def found(faces, names=()):
-    return [(each.kind, each.where, each.reason) for each in check(source(faces, names)).findings]
+    return [(each.kind, each.where, each.reason) for each in check_dataset(source(faces, names)).findings]
 
 
 def test_nothing_is_found_where_nothing_is_wrong(faces):
@@ -61,7 +61,7 @@ def test_twins_in_a_split_across_splits_and_with_other_labels(faces):
         ("duplicate", "row 10", "the same pixels as row 11 (Training)"),
         ("conflicting labels", "row 10", "one picture, labelled fear, happy: row 11 (Training)"),
     ]
-    assert learned_by_heart(some) == {"PublicTest": 1, "PrivateTest": 0}
+    assert count_training_duplicates(some) == {"PublicTest": 1, "PrivateTest": 0}
 
 
 @pytest.mark.parametrize(
@@ -76,18 +76,18 @@ def test_twins_in_a_split_across_splits_and_with_other_labels(faces):
 def test_the_same_picture_with_other_pixels(again):
     some = synthetic.draw_faces(70, seed=8)
     some.pixels[9] = again(some.pixels[2])
-    pairs = duplicates.nearly(some.pixels)
+    pairs = duplicates.find_near_duplicates(some.pixels)
     assert [2, 9] in pairs.places.tolist()
     assert pairs.likeness.min() >= duplicates.ALIKE
 
 
 def test_few_drawn_faces_are_taken_for_the_same():
-    assert len(duplicates.nearly(synthetic.draw_faces(350, seed=2).pixels)) <= 2
+    assert len(duplicates.find_near_duplicates(synthetic.draw_faces(350, seed=2).pixels)) <= 2
 
 
 def test_flat_faces_and_few_faces_are_no_pairs():
-    assert len(duplicates.nearly(np.zeros((90, 48, 48), np.uint8))) == 0
-    assert len(duplicates.nearly(np.arange(2304, dtype=np.uint8).reshape(1, 48, 48))) == 0
+    assert len(duplicates.find_near_duplicates(np.zeros((90, 48, 48), np.uint8))) == 0
+    assert len(duplicates.find_near_duplicates(np.arange(2304, dtype=np.uint8).reshape(1, 48, 48))) == 0
 
 
 def test_missing_splits_and_empty_classes(faces):
@@ -132,10 +132,10 @@ def test_numbers_before_names_that_are_not_those_of_fer2013(faces):
 
 def test_bare_numbers_that_are_not_zero_to_six():
     raf = [f"train/{number}/a.png" for number in range(1, 7)]
-    [(folder, reason)] = label_order.of_folders(raf)
+    [(folder, reason)] = label_order.check_folder_numbers(raf)
     assert folder == "1, 2, 3, 4, 5, 6"
     assert "label map" in reason
-    assert list(label_order.of_folders([f"train/{number}/a.png" for number in range(7)])) == []
+    assert list(label_order.check_folder_numbers([f"train/{number}/a.png" for number in range(7)])) == []
 
 
 class Oracle:
@@ -150,19 +150,19 @@ def test_a_numbering_that_the_faces_contradict(faces, monkeypatch):
     alphabet = np.array([sorted(EMOTIONS).index(name) for name in EMOTIONS])
     some = spoilt(faces)
     some.pixels[:, 0, 0] = some.labels
-    assert label_order.of_faces(some) == ""
-    said = label_order.of_faces(replace(some, labels=alphabet[some.labels]))
+    assert label_order.check_label_order(some) == ""
+    said = label_order.check_label_order(replace(some, labels=alphabet[some.labels]))
     assert "sad holds faces that look neutral, surprise holds faces that look sad" in said
     assert "they fit 100 %" in said
 
 
 def test_the_embedded_model_suspects_nothing_of_drawings_and_noise(faces):
-    assert label_order.of_faces(faces) == ""
-    assert label_order.of_faces(synthetic.draw_faces(140)) == ""
+    assert label_order.check_label_order(faces) == ""
+    assert label_order.check_label_order(synthetic.draw_faces(140)) == ""
 
 
 def test_too_few_faces_are_not_judged(faces):
-    assert label_order.of_faces(faces.take(np.arange(14))) == ""
+    assert label_order.check_label_order(faces.take(np.arange(14))) == ""
 
 
 # Told
@@ -171,14 +171,14 @@ def test_too_few_faces_are_not_judged(faces):
 def test_the_whole_is_plain_numbers(faces):
     import json
 
-    told = json.loads(json.dumps(check(source(faces)).to_dict()))
+    told = json.loads(json.dumps(check_dataset(source(faces)).to_dict()))
     assert told["faces"] == 210
     assert told["splits"]["PublicTest"] == dict.fromkeys(EMOTIONS, 10)
-    assert list(counts(faces)) == ["Training", "PublicTest", "PrivateTest"]
+    assert list(count_classes(faces)) == ["Training", "PublicTest", "PrivateTest"]
 
 
 def test_every_fault_in_one_file_is_found_and_the_rest_is_read(tmp_path):
-    path = synthetic.write(tmp_path, 140, seed=4)
+    path = synthetic.write_fer2013(tmp_path, 140, seed=4)
     lines = path.read_text().splitlines(keepends=True)
     lines[3] = lines[3].replace(" ", " x", 1)
     lines[4] = "9" + lines[4][1:]
@@ -186,7 +186,7 @@ def test_every_fault_in_one_file_is_found_and_the_rest_is_read(tmp_path):
     lines[6] = "5," + " ".join(["0"] * 2304) + ",Training\n"
     lines[8] = lines[9]
     path.write_text("".join(lines)[:-3000])
-    kinds = check(loading.read(path)).kinds()
+    kinds = check_dataset(loading.load_dataset(path)).kinds()
     assert {"not numbers", "label", "pixel count", "blank", "duplicate", "truncated"} <= set(kinds)
     assert kinds["truncated"][0].where == "row 140"
 
@@ -196,17 +196,17 @@ def test_every_fault_in_one_file_is_found_and_the_rest_is_read(tmp_path):
 
 def test_folds_keep_the_proportions():
     labels = np.repeat([0, 1, 2], [100, 50, 10])
-    fold = splits.folds(labels, 5, seed=1)
+    fold = splits.assign_folds(labels, 5, seed=1)
     for each in range(5):
         assert np.bincount(labels[fold == each]).tolist() == [20, 10, 2]
-    assert np.array_equal(fold, splits.folds(labels, 5, seed=1))
-    assert not np.array_equal(fold, splits.folds(labels, 5, seed=2))
+    assert np.array_equal(fold, splits.assign_folds(labels, 5, seed=1))
+    assert not np.array_equal(fold, splits.assign_folds(labels, 5, seed=2))
 
 
 def test_groups_stay_together_and_the_proportions_about_hold():
     rng = np.random.default_rng(0)
     labels, people = rng.integers(0, 4, 600), rng.integers(0, 60, 600).astype(str)
-    fold = splits.folds(labels, 4, groups=people)
+    fold = splits.assign_folds(labels, 4, groups=people)
     assert all(len(set(fold[people == person])) == 1 for person in set(people))
     for each in range(4):
         assert np.abs(np.bincount(labels[fold == each], minlength=4) - 37.5).max() < 15
@@ -215,25 +215,25 @@ def test_groups_stay_together_and_the_proportions_about_hold():
 def test_twins_stay_together_and_test_faces_are_in_no_fold(faces):
     some = spoilt(faces)
     some.pixels[10:20] = some.pixels[0:10]
-    fold = splits.apart(some, 3)
+    fold = splits.assign_training_folds(some, 3)
     assert np.array_equal(fold[10:20], fold[0:10])
     assert set(fold[some.usage != "Training"].tolist()) == {-1}
 
 
 def test_more_folds_than_people_are_refused():
     with pytest.raises(LabError, match="2 groups cannot be dealt into 3 folds"):
-        splits.folds(np.array([0, 1, 0]), 3, groups=np.array(["a", "b", "a"]))
+        splits.assign_folds(np.array([0, 1, 0]), 3, groups=np.array(["a", "b", "a"]))
 
 
 def test_the_five_class_counts_are_those_of_fer2013_and_differences_are_explained():
     whole = {"Training": (3995, 436, 4097, 7215, 4830, 3171, 4965), "Test": (958, 111, 1024, 1774, 1247, 831, 1233)}
     labels = np.concatenate([np.repeat(np.arange(7), counts) for counts in whole.values()])
     usage = np.where(np.arange(len(labels)) < 28709, "Training", "PublicTest")
-    some = Faces(np.zeros((len(labels), 1, 1), np.uint8), labels, usage, no_votes(len(labels)))
-    five = splits.five_classes(some)
+    some = FaceDataset(np.zeros((len(labels), 1, 1), np.uint8), labels, usage, empty_votes(len(labels)))
+    five = splits.count_five_classes(some)
     assert five["here"] == {"training": 24176, "test": 6043}
     assert five["because"] == "the counts are the same"
-    fewer = splits.five_classes(some.take(np.arange(len(labels)) % 300 > 0))
+    fewer = splits.count_five_classes(some.take(np.arange(len(labels)) % 300 > 0))
     assert "only PublicTest has faces" in fewer["because"]
     assert "blank or no face" in fewer["because"]
 
@@ -242,15 +242,15 @@ def test_the_five_class_counts_are_those_of_fer2013_and_differences_are_explaine
 
 
 def test_several_sources_become_one(tmp_path):
-    table = synthetic.write(tmp_path / "drawn", 70)
+    table = synthetic.write_fer2013(tmp_path / "drawn", 70)
     folder = tmp_path / "ck" / "0 surprised"
     folder.mkdir(parents=True)
     (tmp_path / "ck" / "boredom").mkdir()
     Image.new("L", (64, 64), 9).save(folder / "a.png")
     Image.new("L", (64, 64), 9).save(tmp_path / "ck" / "boredom" / "a.png")
-    both = together([Part(table), Part(tmp_path / "ck", {"boredom": "neutral"}, usage="PublicTest")])
+    both = combine_sources([Part(table), Part(tmp_path / "ck", {"boredom": "neutral"}, usage="PublicTest")])
     assert len(both) == 72
     assert sorted(both.labels[-2:].tolist()) == [5, 6]
     assert both.usage[-2:].tolist() == ["PublicTest"] * 2
     with pytest.raises(LabError, match="No source"):
-        together([])
+        combine_sources([])

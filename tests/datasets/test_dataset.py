@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mien.datasets import dataset, ferplus, synthetic
-from mien.datasets.dataset import ANSWERS, Problem
+from mien.datasets.dataset import VOTE_CATEGORIES, Problem
 from mien.errors import LabError
 from mien.labels import EMOTIONS
 from mien.training.recipe import Data, Recipe
@@ -29,8 +29,8 @@ def table(tmp_path, text):
 
 
 def test_what_is_written_is_read_again(tmp_path, faces):
-    path = synthetic.write(tmp_path, 280, seed=3)
-    read = dataset.read(path)
+    path = synthetic.write_fer2013(tmp_path, 280, seed=3)
+    read = dataset.load_faces(path)
     for part in ("pixels", "labels", "usage", "votes"):
         assert np.array_equal(getattr(read, part), getattr(faces, part)), part
     assert read.problems == ()
@@ -38,7 +38,7 @@ def test_what_is_written_is_read_again(tmp_path, faces):
 
 def test_columns_are_found_by_name_in_any_order_with_spaces_and_quotes(tmp_path):
     text = '\ufeffemotion, Usage, pixels\n3,PrivateTest,"' + " ".join(["9"] * 2303 + ["0"]) + '"\n'
-    read = dataset.read(table(tmp_path, text))
+    read = dataset.load_faces(table(tmp_path, text))
     assert (read.labels.tolist(), read.usage.tolist()) == ([3], ["PrivateTest"])
     assert read.pixels[0, 0, 0] == 9
     assert read.pixels[0, -1, -1] == 0
@@ -57,44 +57,44 @@ def test_columns_are_found_by_name_in_any_order_with_spaces_and_quotes(tmp_path)
     ],
 )
 def test_a_bad_row_is_named_and_the_rest_is_read(tmp_path, bad, reason):
-    read = dataset.read(table(tmp_path, HEADER + row() + bad.rstrip("\n") + "\n" + row(emotion="6")))
+    read = dataset.load_faces(table(tmp_path, HEADER + row() + bad.rstrip("\n") + "\n" + row(emotion="6")))
     assert read.problems == (Problem(2, reason),)
     assert read.labels.tolist() == [0, 6]
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
     with pytest.raises(LabError, match="no column emotion, pixels, usage"):
-        dataset.read(table(tmp_path, "name,age\nada,36\n"))
+        dataset.load_faces(table(tmp_path, "name,age\nada,36\n"))
     with pytest.raises(LabError, match=r"no readable face.*3 pixels instead"):
-        dataset.read(table(tmp_path, HEADER + row(pixels="1 2 3")))
+        dataset.load_faces(table(tmp_path, HEADER + row(pixels="1 2 3")))
     with pytest.raises(LabError, match="no data at"):
-        dataset.read(tmp_path / "absent.csv")
+        dataset.load_faces(tmp_path / "absent.csv")
 
 
 def test_votes_stand_in_our_order_whatever_the_column_order(tmp_path):
     path = table(tmp_path, HEADER + row())
     names = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
     (tmp_path / "fer2013new.csv").write_text(f"Usage,Image name,{names}\nTraining,f.png,1,2,0,3,4,0,0,0,0,0\n")
-    votes = dict(zip(ANSWERS, dataset.read(path).votes[0].tolist(), strict=True))
-    assert votes == dict.fromkeys(ANSWERS, 0) | {"neutral": 1, "happy": 2, "sad": 3, "angry": 4}
+    votes = dict(zip(VOTE_CATEGORIES, dataset.load_faces(path).votes[0].tolist(), strict=True))
+    assert votes == dict.fromkeys(VOTE_CATEGORIES, 0) | {"neutral": 1, "happy": 2, "sad": 3, "angry": 4}
 
 
 def test_votes_of_another_length_are_named_and_left_out(tmp_path):
-    path = synthetic.write(tmp_path, 21)
+    path = synthetic.write_fer2013(tmp_path, 21)
     lines = (tmp_path / "fer2013new.csv").read_text().splitlines()
     (tmp_path / "fer2013new.csv").write_text("\n".join(lines[:-1]) + "\n")
-    read = dataset.read(path)
+    read = dataset.load_faces(path)
     assert "has 20 rows and the faces are 21" in read.problems[0].reason
     assert not read.votes.any()
 
 
 def test_npz_is_read_and_missing_parts_are_named(tmp_path, faces):
     given = {"pixels": faces.pixels, "emotion": faces.labels, "usage": faces.usage}
-    np.savez(tmp_path / "a.npz", **given, votes=ferplus.theirs(faces.votes))
-    assert np.array_equal(dataset.read(tmp_path / "a.npz").votes, faces.votes)
+    np.savez(tmp_path / "a.npz", **given, votes=ferplus.to_ferplus_columns(faces.votes))
+    assert np.array_equal(dataset.load_faces(tmp_path / "a.npz").votes, faces.votes)
     np.savez(tmp_path / "b.npz", pixels=faces.pixels)
     with pytest.raises(LabError, match="no emotion, usage"):
-        dataset.read(tmp_path / "b.npz")
+        dataset.load_faces(tmp_path / "b.npz")
 
 
 def test_a_split_that_was_stripped_is_named(faces):
@@ -105,14 +105,14 @@ def test_a_split_that_was_stripped_is_named(faces):
 
 def test_twins_have_the_same_number_and_only_they(faces):
     pixels = faces.pixels[[0, 1, 0, 2, 1, 0]]
-    numbers = dataset.twins(pixels)
+    numbers = dataset.group_duplicates(pixels)
     assert [[a == b for b in numbers] for a in numbers] == [[np.array_equal(a, b) for b in pixels] for a in pixels]
 
 
 def test_without_twins_looks_across_splits_only(faces):
     usage = np.array(["Training", "PublicTest", "PublicTest", "PublicTest"])
-    some = dataset.Faces(faces.pixels[[0, 0, 1, 1]], faces.labels[:4], usage, faces.votes[:4])
-    assert dataset.without_twins(some, "PublicTest").tolist() == [False, True, True]
+    some = dataset.FaceDataset(faces.pixels[[0, 0, 1, 1]], faces.labels[:4], usage, faces.votes[:4])
+    assert dataset.mask_without_duplicates(some, "PublicTest").tolist() == [False, True, True]
 
 
 def test_held_out_faces_have_no_twin_and_keep_the_proportions():
@@ -120,32 +120,32 @@ def test_held_out_faces_have_no_twin_and_keep_the_proportions():
     many.pixels[7:14] = many.pixels[0:7]
     many.votes[21] = [0] * 9 + [10]
     many.pixels[28] = 40
-    aside = dataset.hold_out(many, 210, seed=1)
+    aside = dataset.sample_validation(many, 210, seed=1)
     assert aside.sum() == 210
     assert set(many.usage[aside]) == {"Training"}
     assert np.ptp(np.bincount(many.labels[aside])) <= 1
     assert not aside[[*range(14), 21, 28]].any()
-    assert np.array_equal(aside, dataset.hold_out(many, 210, seed=1))
-    assert not np.array_equal(aside, dataset.hold_out(many, 210, seed=2))
+    assert np.array_equal(aside, dataset.sample_validation(many, 210, seed=1))
+    assert not np.array_equal(aside, dataset.sample_validation(many, 210, seed=2))
 
 
 def test_a_class_that_is_rare_is_rare_among_the_held_out():
     many = synthetic.draw_faces(1400, seed=6)
     keep = (many.labels != EMOTIONS.index("disgust")) | (np.arange(1400) % 4 == 1)
     some = many.take(keep)
-    aside = dataset.hold_out(some, 200)
+    aside = dataset.sample_validation(some, 200)
     wanted = np.bincount(some.labels[some.usage == "Training"]) * 200 / (some.usage == "Training").sum()
     assert np.abs(np.bincount(some.labels[aside]) - wanted).max() <= 1
 
 
 def test_dividing_keeps_test_faces_and_non_faces_out(faces):
-    spoilt = dataset.Faces(faces.pixels.copy(), faces.labels, faces.usage, faces.votes.copy())
+    spoilt = dataset.FaceDataset(faces.pixels.copy(), faces.labels, faces.usage, faces.votes.copy())
     spoilt.votes[0], spoilt.pixels[1] = [0] * 9 + [10], 90
-    learned, kept = dataset.divide(Recipe(data=Data(held_out=50)), spoilt)
+    learned, kept = dataset.split_training_validation(Recipe(data=Data(held_out=50)), spoilt)
     training = int((faces.usage == "Training").sum())
     assert (len(kept), len(learned)) == (50, training - 50 - 2)
     assert set(learned.usage) | set(kept.usage) == {"Training"}
-    with_non_faces, _ = dataset.divide(Recipe(data=Data(held_out=50, drop_non_faces=False)), spoilt)
+    with_non_faces, _ = dataset.split_training_validation(Recipe(data=Data(held_out=50, drop_non_faces=False)), spoilt)
     assert len(with_non_faces) == len(learned) + 1
 
 

@@ -70,7 +70,7 @@ def same(read, faces):
 
 
 def test_a_table_is_read_with_votes_and_rows(tmp_path, faces):
-    found = loading.read(synthetic.write(tmp_path, 140, seed=3))
+    found = loading.load_dataset(synthetic.write_fer2013(tmp_path, 140, seed=3))
     for part in ("pixels", "labels", "usage", "votes"):
         assert np.array_equal(getattr(found.faces, part), getattr(faces, part)), part
     assert found.shape == "table"
@@ -88,13 +88,13 @@ def test_a_table_is_read_with_votes_and_rows(tmp_path, faces):
     ],
 )
 def test_columns_are_found_by_name_however_they_are_written(tmp_path, text):
-    found = loading.read(table(tmp_path, text, "icml_face_data.csv"))
+    found = loading.load_dataset(table(tmp_path, text, "icml_face_data.csv"))
     assert (found.faces.labels.tolist(), found.faces.usage.tolist()) == ([3], ["PrivateTest"])
     assert found.faces.pixels[0].ravel()[[0, -1]].tolist() == [7, 8]
 
 
 def test_a_table_without_splits_is_all_training_and_says_so(tmp_path):
-    found = loading.read(table(tmp_path, f"emotion,pixels\n2,{PIXELS}\n"))
+    found = loading.load_dataset(table(tmp_path, f"emotion,pixels\n2,{PIXELS}\n"))
     assert found.faces.usage.tolist() == ["Training"]
     assert "no column Usage" in found.remarks[0]
 
@@ -121,7 +121,7 @@ def test_a_table_without_splits_is_all_training_and_says_so(tmp_path):
     ],
 )
 def test_a_bad_row_is_named_and_the_rest_is_read(tmp_path, bad, reason):
-    found = loading.read(table(tmp_path, HEADER + row() + bad + row(emotion="6")))
+    found = loading.load_dataset(table(tmp_path, HEADER + row() + bad + row(emotion="6")))
     assert found.faces.problems == (Problem(2, reason),)
     assert found.rows.tolist() == [1, 3]
     assert found.faces.labels.tolist() == [0, 6]
@@ -129,7 +129,7 @@ def test_a_bad_row_is_named_and_the_rest_is_read(tmp_path, bad, reason):
 
 @pytest.mark.parametrize("end", [row()[:4000], row()[:-5], row()[:1], row().split(",Tr")[0]])
 def test_a_last_line_that_was_cut_off_is_named_as_that(tmp_path, end):
-    found = loading.read(table(tmp_path, HEADER + row() * 3 + end))
+    found = loading.load_dataset(table(tmp_path, HEADER + row() * 3 + end))
     assert found.rows.tolist() == [1, 2, 3]
     [problem] = found.faces.problems
     assert problem.row == 4
@@ -137,32 +137,32 @@ def test_a_last_line_that_was_cut_off_is_named_as_that(tmp_path, end):
 
 
 def test_a_last_line_without_its_end_is_fine(tmp_path):
-    assert len(loading.read(table(tmp_path, HEADER + row() + row().rstrip("\n")))) == 2
+    assert len(loading.load_dataset(table(tmp_path, HEADER + row() + row().rstrip("\n")))) == 2
 
 
 def test_votes_stay_with_their_faces_where_rows_are_bad(tmp_path, faces):
-    path = synthetic.write(tmp_path, 140, seed=3)
+    path = synthetic.write_fer2013(tmp_path, 140, seed=3)
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*lines[:5], "0,1 2 3,Training\n", *lines[6:]]))
-    found = loading.read(path)
+    found = loading.load_dataset(path)
     assert found.rows.tolist() == [place for place in range(1, 141) if place != 5]
     assert np.array_equal(found.faces.votes, faces.votes[found.rows - 1])
 
 
 def test_votes_of_more_faces_than_there_are_belong_to_the_first(tmp_path):
     """As where PrivateTest, which stands at the end, was stripped from the faces."""
-    path = synthetic.write(tmp_path, 140)
-    whole = loading.read(path).faces
+    path = synthetic.write_fer2013(tmp_path, 140)
+    whole = loading.load_dataset(path).faces
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:-28]))
-    assert np.array_equal(loading.read(path).faces.votes, whole.votes[:-28])
+    assert np.array_equal(loading.load_dataset(path).faces.votes, whole.votes[:-28])
 
 
 def test_votes_in_another_order_than_the_faces_are_left_out(tmp_path):
-    path = synthetic.write(tmp_path, 140)
+    path = synthetic.write_fer2013(tmp_path, 140)
     header, *lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([header, *reversed(lines)]))
-    found = loading.read(path)
+    found = loading.load_dataset(path)
     assert not found.faces.votes.any()
     said = r"fer2013new.csv says \w+ of row 1, and the faces say \w+: its votes"
     assert re.search(said, found.faces.problems[0].reason)
@@ -170,9 +170,9 @@ def test_votes_in_another_order_than_the_faces_are_left_out(tmp_path):
 
 @pytest.mark.parametrize("spoilt", ["Usage,Image name\n", "", "a,b\n1,2\n", "\x00"])
 def test_votes_that_cannot_be_joined_are_named_and_left_out(tmp_path, spoilt):
-    path = synthetic.write(tmp_path, 21)
+    path = synthetic.write_fer2013(tmp_path, 21)
     (tmp_path / "fer2013new.csv").write_text(spoilt)
-    found = loading.read(path)
+    found = loading.load_dataset(path)
     assert "its votes were not used" in found.faces.problems[0].reason
     assert len(found) == 21
     assert not found.faces.votes.any()
@@ -182,7 +182,7 @@ def test_data_in_the_place_of_a_runs_own_is_read_with_its_words_and_its_column(t
     body = f"9,{PIXELS},Training,ada\n1,{PIXELS},Training,bob\n"
     path = table(tmp_path, f"emotion,pixels,Usage,Person\n{body}")
     recipe = Recipe(data=Data(group="person", sources=(SourceOf("elsewhere.csv", {"9": "surprise"}),)))
-    faces = combined.of_run(recipe, path)
+    faces = combined.load_run_faces(recipe, path)
     assert faces.groups.tolist() == ["0/ada", "0/bob"]
     assert [faces.classes[label] for label in faces.labels] == ["surprise", "disgust"]
 
@@ -191,34 +191,34 @@ def test_a_model_is_asked_about_data_with_its_column_or_without(tmp_path):
     card = tiny_card(recipe={"data": {"group": "person"}})
     body = f"0,{PIXELS},Training,ada\n1,{PIXELS},Training,bob\n"
     path = table(tmp_path, f"emotion,pixels,Usage,Person\n{body}")
-    assert combined.of_model(card, path).groups.tolist() == ["0/ada", "0/bob"]
+    assert combined.load_evaluation_faces(card, path).groups.tolist() == ["0/ada", "0/bob"]
     other = table(tmp_path, HEADER + row("2"), name="other.csv")
-    assert combined.of_model(card, other, {"2": "happy"}).groups is None
-    assert combined.of_model(card, other, {"2": "happy"}).labels.tolist() == [3]
+    assert combined.load_evaluation_faces(card, other, {"2": "happy"}).groups is None
+    assert combined.load_evaluation_faces(card, other, {"2": "happy"}).labels.tolist() == [3]
 
 
 def test_a_column_can_say_who_is_who(tmp_path):
     path = table(tmp_path, f"emotion,pixels,Usage,Person\n0,{PIXELS},Training,ada\n1,{PIXELS},Training,bob\n")
     for _ in range(2):  # read, and from the cache
-        assert loading.read(path, group="person").groups.tolist() == ["ada", "bob"]
+        assert loading.load_dataset(path, group="person").groups.tolist() == ["ada", "bob"]
     with pytest.raises(LabError, match="no column 'family' to group by"):
-        loading.read(path, group="family")
+        loading.load_dataset(path, group="family")
 
 
 def test_a_label_map_speaks_for_other_peoples_numbers(tmp_path):
     path = table(tmp_path, HEADER + row("1") + row("2") + row("8"))
-    found = loading.read(path, labels={"1": "surprised", "2": "Fear", "8": ""})
+    found = loading.load_dataset(path, labels={"1": "surprised", "2": "Fear", "8": ""})
     assert [EMOTIONS[label] for label in found.faces.labels] == ["surprise", "fear"]
     assert found.rows.tolist() == [1, 2]
     assert found.remarks == ("The label map leaves out 1 faces.",)
-    assert loading.read(path).faces.labels.tolist() == [1, 2]
+    assert loading.load_dataset(path).faces.labels.tolist() == [1, 2]
 
 
 def test_a_label_map_that_leads_nowhere_is_refused(tmp_path):
     path = table(tmp_path, HEADER + row("1") + row("2"))
     with pytest.raises(LabError, match=r"takes '1' for 'surprize'.*leaves it out. Did you mean 'surprise'"):
-        loading.read(path, labels={"1": "surprize"})
-    assert len(loading.read(path, labels={"1": "3", "2": "0_Anger"})) == 2
+        loading.load_dataset(path, labels={"1": "surprize"})
+    assert len(loading.load_dataset(path, labels={"1": "3", "2": "0_Anger"})) == 2
 
 
 @pytest.mark.parametrize(
@@ -234,12 +234,12 @@ def test_a_label_map_that_leads_nowhere_is_refused(tmp_path):
 )
 def test_a_table_of_something_else_is_refused(tmp_path, text, said):
     with pytest.raises(LabError, match=said):
-        loading.read(table(tmp_path, text))
+        loading.load_dataset(table(tmp_path, text))
 
 
 def test_what_is_not_there_is_refused(tmp_path):
     with pytest.raises(LabError, match=r"no data at.*mien data sample"):
-        loading.read(tmp_path / "absent.csv")
+        loading.load_dataset(tmp_path / "absent.csv")
 
 
 # Numbers
@@ -250,7 +250,7 @@ def test_what_is_not_there_is_refused(tmp_path):
 def test_any_pixels_are_decoded(seed, gap):
     values = np.random.default_rng(seed).integers(0, 256, 2304).tolist()
     text = gap.join(map(str, values)).encode()
-    for found in fer2013.decoded([text, text]):
+    for found in fer2013.decode_pixels([text, text]):
         assert found.tolist() == values
 
 
@@ -259,7 +259,7 @@ def test_any_pixels_are_decoded(seed, gap):
 def test_whatever_stands_among_the_pixels_the_neighbours_are_read(noise, place):
     numbers = PIXELS.split()
     spoilt = " ".join([*numbers[:place], noise, *numbers[place:]])
-    first, middle, last = fer2013.decoded([PIXELS.encode(), spoilt.encode(), PIXELS.encode()])
+    first, middle, last = fer2013.decode_pixels([PIXELS.encode(), spoilt.encode(), PIXELS.encode()])
     assert first.tolist() == last.tolist() == [7] * 2303 + [8]
     tokens = spoilt.split()
     good = len(tokens) == 2304 and all(each.isdigit() and int(each) < 256 for each in tokens)
@@ -279,7 +279,7 @@ def test_whatever_stands_among_the_pixels_the_neighbours_are_read(noise, place):
     ],
 )
 def test_folders_in_everybodys_words(tmp_path, faces, names):
-    found = loading.read(foldered(tmp_path, faces, names))
+    found = loading.load_dataset(foldered(tmp_path, faces, names))
     assert same(found.faces, faces)
     assert found.shape == "folders"
     assert found.place(0) == found.names[0]
@@ -288,21 +288,21 @@ def test_folders_in_everybodys_words(tmp_path, faces, names):
 
 def test_a_validation_folder_is_the_public_test(tmp_path, faces):
     splits = {"Training": "Train", "PublicTest": "validation", "PrivateTest": "test"}
-    found = loading.read(foldered(tmp_path, faces, splits=splits))
+    found = loading.load_dataset(foldered(tmp_path, faces, splits=splits))
     assert same(found.faces, faces)
     assert "validation folder" in found.remarks[0]
 
 
 def test_the_name_of_a_file_knows_its_split_better_than_its_folder(tmp_path, faces):
     splits = {"Training": "train", "PublicTest": "test", "PrivateTest": "test"}
-    found = loading.read(foldered(tmp_path, faces, splits=splits, file="{usage}_{place}.png"))
+    found = loading.load_dataset(foldered(tmp_path, faces, splits=splits, file="{usage}_{place}.png"))
     assert same(found.faces, faces)
 
 
 def test_votes_are_joined_by_the_names_of_the_pictures(tmp_path, faces):
     foldered(tmp_path, faces, file="{usage}_{place}.png")
     dataset.write_votes(faces, tmp_path / "fer2013new.csv")
-    found = loading.read(tmp_path)
+    found = loading.load_dataset(tmp_path)
     numbers = [int(name.rpartition("_")[2].removesuffix(".png")) for name in found.names]
     assert np.array_equal(found.faces.votes, faces.votes[numbers])
 
@@ -310,14 +310,14 @@ def test_votes_are_joined_by_the_names_of_the_pictures(tmp_path, faces):
 def test_votes_are_not_joined_to_pictures_with_other_numbers(tmp_path, faces):
     foldered(tmp_path, faces, file="{usage}_9{place}.png")
     dataset.write_votes(faces, tmp_path / "fer2013new.csv")
-    assert "names other pictures" in loading.read(tmp_path).faces.problems[0].reason
+    assert "names other pictures" in loading.load_dataset(tmp_path).faces.problems[0].reason
 
 
 def test_pictures_of_other_sides_and_colours_become_gray_faces(tmp_path):
     folder = tmp_path / "happy"
     folder.mkdir()
     Image.new("RGB", (100, 100), (255, 0, 0)).save(folder / "a.jpg", quality=100)
-    found = loading.read(tmp_path)
+    found = loading.load_dataset(tmp_path)
     assert found.faces.pixels.shape == (1, 48, 48)
     assert abs(int(found.faces.pixels[0, 9, 9]) - 76) <= 2
     assert "all faces count as Training" in found.remarks[0]
@@ -328,7 +328,7 @@ def test_what_is_wrong_in_folders_is_named_and_the_rest_is_read(tmp_path, faces)
     (tmp_path / "train" / "angry" / "broken.png").write_bytes(b"no picture")
     shutil.copytree(tmp_path / "train" / "sad", tmp_path / "train" / "bored")
     (tmp_path / "train" / "sad" / "notes.txt").write_text("passed over")
-    found = loading.read(tmp_path)
+    found = loading.load_dataset(tmp_path)
     assert len(found) == 14
     reasons = [problem.reason for problem in found.faces.problems]
     assert any("'bored' names none of our expressions: 2 pictures" in reason for reason in reasons)
@@ -338,7 +338,7 @@ def test_what_is_wrong_in_folders_is_named_and_the_rest_is_read(tmp_path, faces)
 @pytest.mark.parametrize("name", ["²", "000000000012", "9" * 20, "9" * 20 + "_x"])
 def test_a_folder_whose_name_is_hardly_a_number_is_none_of_ours(tmp_path, faces, name):
     foldered(tmp_path, faces.take(np.arange(7)), names=(*EMOTIONS[:6], name))
-    found = loading.read(tmp_path)
+    found = loading.load_dataset(tmp_path)
     assert sorted(set(found.faces.labels.tolist())) == list(range(6))
     assert f"'{name}' names none of our expressions" in found.faces.problems[0].reason
 
@@ -347,28 +347,28 @@ def test_numbers_of_people_are_no_expressions(tmp_path, faces):
     folder = tmp_path / "happiness" / "3"
     folder.mkdir(parents=True)
     Image.fromarray(faces.pixels[0]).save(folder / "1.png")
-    assert loading.read(tmp_path).faces.labels.tolist() == [EMOTIONS.index("happy")]
+    assert loading.load_dataset(tmp_path).faces.labels.tolist() == [EMOTIONS.index("happy")]
 
 
 def test_a_label_map_for_folders(tmp_path, faces):
     foldered(tmp_path, faces.take(np.arange(7)), names=("a1", "b", "c", "d", "e", "f", "g"))
     words = dict(zip(("a1", "b", "c", "d", "e", "f"), EMOTIONS, strict=False)) | {"g": ""}
-    found = loading.read(tmp_path, labels=words)
+    found = loading.load_dataset(tmp_path, labels=words)
     assert sorted(found.faces.labels.tolist()) == [0, 1, 2, 3, 4, 5]
     assert "leaves out 'g': 1" in found.remarks[0]
 
 
 def test_folders_of_something_else_are_refused(tmp_path, faces):
     with pytest.raises(LabError, match="no pictures at all"):
-        loading.read(tmp_path)
+        loading.load_dataset(tmp_path)
     foldered(tmp_path, faces.take(np.arange(7)), names=tuple("abcdefg"))
     with pytest.raises(LabError, match=r"It has a, b, c.*label map"):
-        loading.read(tmp_path)
+        loading.load_dataset(tmp_path)
 
 
 def test_a_folder_with_a_table_in_it_is_the_table(tmp_path):
-    path = synthetic.write(tmp_path, 7)
-    assert loading.read(tmp_path).path == path
+    path = synthetic.write_fer2013(tmp_path, 7)
+    assert loading.load_dataset(tmp_path).path == path
 
 
 # Arrays
@@ -377,8 +377,8 @@ def test_a_folder_with_a_table_in_it_is_the_table(tmp_path):
 def test_arrays_with_votes_in_ferplus_order(tmp_path, faces):
     path = tmp_path / "a.npz"
     given = {"pixels": faces.pixels, "emotion": faces.labels, "usage": faces.usage}
-    np.savez(path, **given, votes=ferplus.theirs(faces.votes))
-    found = loading.read(path).faces
+    np.savez(path, **given, votes=ferplus.to_ferplus_columns(faces.votes))
+    found = loading.load_dataset(path).faces
     assert np.array_equal(found.votes, faces.votes)
     assert np.array_equal(found.pixels, faces.pixels)
 
@@ -390,7 +390,7 @@ def test_arrays_in_pairs_with_shares_of_one_and_a_column_for_each_class(tmp_path
         tmp_path / "a.npz",
         x_train=half, y_train=np.eye(7)[some.labels[:7]], x_test=half, y_test=some.labels[:7],
     )  # fmt: skip
-    found = loading.read(tmp_path / "a.npz").faces
+    found = loading.load_dataset(tmp_path / "a.npz").faces
     assert found.usage.tolist() == ["Training"] * 7 + ["PublicTest"] * 7
     assert found.labels.tolist() == [*range(7)] * 2
     assert np.array_equal(found.pixels[7:], some.pixels[:7])
@@ -400,7 +400,7 @@ def test_names_that_an_array_brings_go_before_numbers(tmp_path, faces):
     names = sorted(EMOTIONS)
     numbers = [names.index(EMOTIONS[label]) for label in faces.labels]
     np.savez(tmp_path / "a.npz", images=faces.pixels.reshape(-1, 2304), labels=numbers, classes=names)
-    assert np.array_equal(loading.read(tmp_path / "a.npz").faces.labels, faces.labels)
+    assert np.array_equal(loading.load_dataset(tmp_path / "a.npz").faces.labels, faces.labels)
 
 
 @pytest.mark.parametrize(
@@ -418,24 +418,24 @@ def test_names_that_an_array_brings_go_before_numbers(tmp_path, faces):
 def test_arrays_of_something_else_are_refused(tmp_path, arrays, said):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(LabError, match=said):
-        loading.read(tmp_path / "a.npz")
+        loading.load_dataset(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and then nothing", b"\x80\x04N."])
 def test_a_damaged_archive_is_refused(tmp_path, content):
     (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(LabError, match=r"a.npz cannot be read"):
-        loading.read(tmp_path / "a.npz")
+        loading.load_dataset(tmp_path / "a.npz")
 
 
 # Cache
 
 
 def test_what_was_read_once_comes_from_the_cache(tmp_path, faces, monkeypatch):
-    path = synthetic.write(tmp_path, 140, seed=3)
-    first = loading.read(path)
+    path = synthetic.write_fer2013(tmp_path, 140, seed=3)
+    first = loading.load_dataset(path)
     monkeypatch.setattr(loading, "_read", None)
-    again = loading.read(path)
+    again = loading.load_dataset(path)
     assert np.array_equal(again.faces.pixels, first.faces.pixels)
     assert np.array_equal(again.faces.votes, first.faces.votes)
     assert replace(again.faces, problems=()).usage.tolist() == first.faces.usage.tolist()
@@ -444,13 +444,13 @@ def test_what_was_read_once_comes_from_the_cache(tmp_path, faces, monkeypatch):
     moved.mkdir()
     for file in ("fer2013.csv", "fer2013new.csv"):
         shutil.copy(tmp_path / file, moved)
-    assert len(loading.read(moved)) == 140
+    assert len(loading.load_dataset(moved)) == 140
 
 
 def test_problems_names_and_remarks_are_remembered(tmp_path, faces):
     foldered(tmp_path, faces.take(np.arange(7)), splits={"Training": "all"})
     (tmp_path / "all" / "sad" / "broken.png").write_bytes(b"")
-    first, again = loading.read(tmp_path), loading.read(tmp_path)
+    first, again = loading.load_dataset(tmp_path), loading.load_dataset(tmp_path)
     assert first.faces.problems
     for part in ("names", "remarks", "shape", "path"):
         assert getattr(again, part) == getattr(first, part)
@@ -459,46 +459,46 @@ def test_problems_names_and_remarks_are_remembered(tmp_path, faces):
 
 def test_a_changed_file_is_read_again(tmp_path):
     path = table(tmp_path, HEADER + row("0"))
-    assert loading.read(path).faces.labels.tolist() == [0]
+    assert loading.load_dataset(path).faces.labels.tolist() == [0]
     table(tmp_path, HEADER + row("1"))
-    assert loading.read(path).faces.labels.tolist() == [1]
-    assert loading.fingerprint(path) != loading.fingerprint(table(tmp_path, HEADER + row("2")))
+    assert loading.load_dataset(path).faces.labels.tolist() == [1]
+    assert loading.fingerprint_source(path) != loading.fingerprint_source(table(tmp_path, HEADER + row("2")))
 
 
 def test_new_votes_are_noticed(tmp_path):
-    path = synthetic.write(tmp_path, 21)
-    assert loading.read(path).faces.votes.any()
+    path = synthetic.write_fer2013(tmp_path, 21)
+    assert loading.load_dataset(path).faces.votes.any()
     (tmp_path / "fer2013new.csv").unlink()
-    assert not loading.read(path).faces.votes.any()
+    assert not loading.load_dataset(path).faces.votes.any()
 
 
 def test_a_damaged_cache_is_read_around(tmp_path, home):
-    path = synthetic.write(tmp_path, 21)
-    loading.read(path)
+    path = synthetic.write_fer2013(tmp_path, 21)
+    loading.load_dataset(path)
     [kept] = (home / "data").glob("*.npz")
     content = kept.read_bytes()
     for damaged in (b"", content[:5000], content[:3000] + b"x" * 100 + content[3100:]):
         kept.write_bytes(damaged)
-        assert len(loading.read(path)) == 21
+        assert len(loading.load_dataset(path)) == 21
     (home / "data" / "stamps.json").write_text("[1")
-    assert len(loading.read(path)) == 21
+    assert len(loading.load_dataset(path)) == 21
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_else(tmp_path, monkeypatch):
     (tmp_path / "taken").write_text("a file, not a folder")
     monkeypatch.setenv("MIEN_HOME", str(tmp_path / "taken"))
-    assert len(loading.read(synthetic.write(tmp_path, 21))) == 21
+    assert len(loading.load_dataset(synthetic.write_fer2013(tmp_path, 21))) == 21
 
 
 def test_what_is_read_in_a_moment_is_not_kept(tmp_path, home, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setenv("MIEN_HOME", str(home))
-    loading.read(synthetic.write(tmp_path, 21))
+    loading.load_dataset(synthetic.write_fer2013(tmp_path, 21))
     assert not list(home.rglob("*.npz"))
 
 
 def test_the_cache_forgets_what_was_used_longest_ago(tmp_path, home):
-    for count in range(cache.KEPT + 2):
-        cache.save(f"{count}", {"a": np.arange(count)})
-    assert len(list((home / "data").glob("*.npz"))) == cache.KEPT
-    assert cache.load(f"{cache.KEPT + 1}")["a"].size == cache.KEPT + 1
+    for count in range(cache.MAX_CACHED + 2):
+        cache.save_arrays(f"{count}", {"a": np.arange(count)})
+    assert len(list((home / "data").glob("*.npz"))) == cache.MAX_CACHED
+    assert cache.load_arrays(f"{cache.MAX_CACHED + 1}")["a"].size == cache.MAX_CACHED + 1

@@ -40,6 +40,6 @@ class SureOfLight:
 
 
 def test_the_cards_rule_is_what_counts():
-    found = non_faces.uncertain(SureOfLight(), count=60)
+    found = non_faces.measure_uncertain_rates(SureOfLight(), count=60)
     assert list(found) == list(non_faces.KINDS)
     assert 0.3 < found["flat"] < 0.7

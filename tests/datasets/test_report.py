@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mien.datasets import loading, report, synthetic
-from mien.datasets.dataset import ANSWERS, Faces, no_votes
+from mien.datasets.dataset import VOTE_CATEGORIES, FaceDataset, empty_votes
 from mien.datasets.report import figures, statistics
 from mien.labels import EMOTIONS
 
@@ -26,14 +26,14 @@ def faces():
 def folder(faces, tmp_path_factory):
     """A report of drawn faces: votes, one pair of twins with two labels, one row that cannot be read."""
     place = tmp_path_factory.mktemp("report")
-    table = synthetic.write(place / "data", 350, seed=9)
+    table = synthetic.write_fer2013(place / "data", 350, seed=9)
     lines = table.read_text().splitlines(keepends=True)
     lines[72] = lines[72][:2] + lines[1][2:]
     table.write_text("".join(lines) + "0,1 2,Training\n")
     with (place / "data" / "fer2013new.csv").open("a") as votes:
         votes.write("Training,," + ",".join("0" * 10) + "\n")
-    source = loading.read(table.rename(table.with_name("<b>&.csv")), cached=False)
-    report.write(report.examined(source), place / "out")
+    source = loading.load_dataset(table.rename(table.with_name("<b>&.csv")), cached=False)
+    report.write_report(report.analyze_dataset(source), place / "out")
     return place / "out"
 
 
@@ -103,7 +103,7 @@ def test_a_single_class_without_votes_and_tests_makes_a_report_too(faces, tmp_pa
     few = faces.take(np.flatnonzero((faces.labels == 3) & (faces.usage == "Training"))[:6])
     table = tmp_path / "few.npz"
     np.savez(table, pixels=few.pixels, emotion=few.labels, usage=few.usage)
-    written = report.write(report.examined(loading.read(table, cached=False)), tmp_path / "out")
+    written = report.write_report(report.analyze_dataset(loading.load_dataset(table, cached=False)), tmp_path / "out")
     page = written[0].read_text()
     assert "Annotator votes" not in page
     assert "a class is empty" in page
@@ -114,7 +114,7 @@ def test_a_single_class_without_votes_and_tests_makes_a_report_too(faces, tmp_pa
 
 def test_weights_make_classes_count_the_same():
     row = [10, 0, 30, 20, 0, 0, 0]
-    found = statistics.weights(row)
+    found = statistics.class_weights(row)
     counted = [count * weight for count, weight in zip(row, found, strict=True)]
     assert counted == pytest.approx([20, 0, 20, 20, 0, 0, 0], abs=0.01)
 
@@ -122,7 +122,7 @@ def test_weights_make_classes_count_the_same():
 def test_telling_pairs_come_first_and_no_face_twice(faces):
     some = replace(faces, pixels=faces.pixels.copy())
     some.pixels[[7, 14]] = some.pixels[21]
-    found = [pair for pair in statistics.measured(some).pairs if pair.likeness == 1]
+    found = [pair for pair in statistics.measure_dataset(some).pairs if pair.likeness == 1]
     assert (found[0].one, found[0].other) == (0, 71)
     places = [place for pair in found for place in (pair.one, pair.other)]
     assert len(places) == len(set(places))
@@ -132,8 +132,8 @@ def test_telling_pairs_come_first_and_no_face_twice(faces):
 
 
 def voted(*votes, labels):
-    counts = np.array([[vote.get(answer, 0) for answer in ANSWERS] for vote in votes], np.int16)
-    return Faces(
+    counts = np.array([[vote.get(answer, 0) for answer in VOTE_CATEGORIES] for vote in votes], np.int16)
+    return FaceDataset(
         np.random.default_rng(0).integers(0, 256, (len(votes), 48, 48)).astype(np.uint8),
         np.array([EMOTIONS.index(label) for label in labels]),
         np.full(len(votes), "Training"),
@@ -150,13 +150,13 @@ def test_what_people_say_of_each_label():
         {},
         labels=["happy", "happy", "fear", "fear", "sad"],
     )
-    found = statistics.asked(faces)
+    found = statistics.measure_votes(faces)
     assert found.answers[EMOTIONS.index("happy"), EMOTIONS.index("happy")] == 0.75
     assert found.agree[EMOTIONS.index("happy")] == 0.5  # a tie is no agreement
     assert (found.asked, found.overall) == (4, 0.25)
     assert found.torn[0] == 3
     assert found.contrary == (2,)
-    assert statistics.spoken(faces, 2) == {"sad": 9, "nf": 1}
+    assert statistics.votes_of_face(faces, 2) == {"sad": 9, "nf": 1}
 
 
 # Space
@@ -164,7 +164,7 @@ def test_what_people_say_of_each_label():
 
 def test_light_and_contrast_are_taken_out(faces):
     darker = (faces.pixels[:5] // 2).astype(np.uint8)
-    assert np.allclose(statistics.level(faces.pixels[:5]), statistics.level(darker), atol=0.05)
+    assert np.allclose(statistics.standardize(faces.pixels[:5]), statistics.standardize(darker), atol=0.05)
 
 
 def test_the_first_axis_is_what_was_varied_most():
@@ -172,12 +172,12 @@ def test_the_first_axis_is_what_was_varied_most():
     ramp = np.tile(np.linspace(-60, 60, 48), (48, 1))
     slopes = rng.uniform(-1, 1, 200)
     pixels = np.clip(128 + slopes[:, None, None] * ramp + rng.normal(0, 5, (200, 48, 48)), 0, 255).astype(np.uint8)
-    faces = Faces(pixels, np.arange(200) % 7, np.full(200, "Training"), no_votes(200))
-    found = statistics.mapped(faces)
+    faces = FaceDataset(pixels, np.arange(200) % 7, np.full(200, "Training"), empty_votes(200))
+    found = statistics.map_pixels(faces)
     assert abs(np.corrcoef(found.points[:, 0], np.sign(slopes))[0, 1]) > 0.9
     assert found.explained[0] > 0.5
     assert (found.nearest, found.always) == (None, None)
-    assert np.array_equal(found.points, statistics.mapped(faces).points)
+    assert np.array_equal(found.points, statistics.map_pixels(faces).points)
 
 
 def test_the_nearest_mean_is_right_where_classes_are_means():
@@ -186,7 +186,7 @@ def test_the_nearest_mean_is_right_where_classes_are_means():
     labels = np.arange(140) % 7
     pixels = np.clip(means[labels] + rng.normal(0, 10, (140, 48, 48)), 0, 255).astype(np.uint8)
     usage = np.where(np.arange(140) < 70, "Training", "PublicTest")
-    found = statistics.mapped(Faces(pixels, labels, usage, no_votes(140)))
+    found = statistics.map_pixels(FaceDataset(pixels, labels, usage, empty_votes(140)))
     assert found.nearest == 1.0
 
 
@@ -201,7 +201,7 @@ def test_what_a_network_tells_apart_stands_apart(faces, monkeypatch):
     monkeypatch.setattr(statistics.order, "shares", Oracle())
     some = replace(faces, pixels=faces.pixels.copy())
     some.pixels[:, 0, 0] = some.labels
-    found = statistics.seen(some)
+    found = statistics.map_predictions(some)
     assert (found.usage, found.right) == ("PublicTest", 1.0)
     assert set(some.usage[found.places]) == {"PublicTest"}
     middles = np.array([found.points[found.labels == label].mean(0) for label in range(7)])
@@ -214,15 +214,15 @@ def test_what_a_network_tells_apart_stands_apart(faces, monkeypatch):
 
 def test_a_sheet_has_paper_where_no_face_is():
     faces = np.full((3, 48, 48), 9, np.uint8)
-    sheet = figures.rows([faces[:1], faces[1:2], faces[2:]], columns=2)
+    sheet = figures.draw_rows([faces[:1], faces[1:2], faces[2:]], columns=2)
     assert (sheet == 9).sum() == 3 * 48 * 48
-    assert np.asarray(Image.open(io.BytesIO(figures.png(sheet, 1))))[..., 1].min() == 0
+    assert np.asarray(Image.open(io.BytesIO(figures.encode_png(sheet, 1))))[..., 1].min() == 0
 
 
 def test_the_map_of_faces_has_no_hole_and_keeps_left_left():
     pixels = np.repeat(np.arange(200, dtype=np.uint8), 48 * 48).reshape(200, 48, 48)
     points = np.stack([np.arange(200.0), np.zeros(200)], 1)
-    sheet = figures.mapped(pixels, points)
+    sheet = figures.draw_face_map(pixels, points)
     assert sheet.min() >= 0
     first_row = sheet[0, ::32]
     assert np.array_equal(first_row, np.sort(first_row))

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from mien.datasets import synthetic
-from mien.datasets.combined import of_recipe
-from mien.datasets.dataset import TRAINING, divide, twins, write_csv
-from mien.datasets.splits import held_out, with_fewer_held_out
+from mien.datasets.combined import load_recipe_faces
+from mien.datasets.dataset import TRAINING, split_training_validation, group_duplicates, write_csv
+from mien.datasets.splits import select_validation, with_fewer_held_out
 from mien.errors import LabError
 from mien.labels import EMOTIONS
-from mien.training.recipe import Data, Fit, Recipe, Source
+from mien.training.recipe import Data, TrainingSettings, Recipe, Source
 
 
 @pytest.fixture(scope="module")
@@ -25,17 +25,17 @@ def faces():
 
 
 def test_without_more_words_a_number_without_twins_is_held_out(faces):
-    aside = held_out(Data(held_out=40), faces)
+    aside = select_validation(Data(held_out=40), faces)
     assert aside.sum() == 40
-    numbers = twins(faces.pixels)
+    numbers = group_duplicates(faces.pixels)
     assert not np.isin(numbers[aside], numbers[~aside]).any()
 
 
 def test_every_face_is_held_out_in_one_fold_and_twins_together(faces):
-    parts = np.array([held_out(Data(folds=4, fold=fold), faces) for fold in (1, 2, 3, 4)])
+    parts = np.array([select_validation(Data(folds=4, fold=fold), faces) for fold in (1, 2, 3, 4)])
     assert np.array_equal(parts.sum(0), np.ones(len(faces)))
     assert parts.sum(1).max() - parts.sum(1).min() <= 7  # one of each class, as 30 are dealt into 4
-    numbers = twins(faces.pixels)
+    numbers = group_duplicates(faces.pixels)
     for part in parts:
         assert not np.isin(numbers[part], numbers[~part]).any()
         counts = np.bincount(faces.labels[part], minlength=7)
@@ -44,7 +44,7 @@ def test_every_face_is_held_out_in_one_fold_and_twins_together(faces):
 
 @pytest.mark.parametrize("settings", [Data(group="person", held_out=40), Data(group="person", folds=3, fold=2)])
 def test_nobody_stands_on_both_sides(faces, settings):
-    learned, kept = divide(Recipe(data=settings), faces)
+    learned, kept = split_training_validation(Recipe(data=settings), faces)
     assert set(learned.groups.tolist()).isdisjoint(kept.groups.tolist())
     assert 40 <= len(kept) <= 80
     assert len(learned) + len(kept) == len(faces)
@@ -54,24 +54,24 @@ def test_faces_of_other_splits_are_never_held_out(faces):
     usage = np.where(np.arange(len(faces)) < 100, TRAINING, "PublicTest")
     some = replace(faces, usage=usage)
     for settings in (Data(held_out=20), Data(folds=2), Data(group="person", held_out=20), Data(group="p", folds=2)):
-        aside = held_out(settings, some)
+        aside = select_validation(settings, some)
         assert aside.any()
         assert not aside[100:].any()
 
 
 def test_a_group_that_was_not_read_and_a_fold_that_is_none(faces):
     with pytest.raises(LabError, match="without its column 'person'"):
-        held_out(Data(group="person"), replace(faces, groups=None))
+        select_validation(Data(group="person"), replace(faces, groups=None))
     with pytest.raises(LabError, match=r"data.fold is 5. 1 to 4 was expected"):
-        held_out(Data(folds=4, fold=5), faces)
-    assert not held_out(Data(group="person", held_out=0), faces).any()
+        select_validation(Data(folds=4, fold=5), faces)
+    assert not select_validation(Data(group="person", held_out=0), faces).any()
 
 
 @pytest.mark.parametrize(
     ("fit", "said"),
     [
-        (Fit(schedule="plateau"), "fit.schedule=plateau would go by them. A number above 0"),
-        (Fit(stop_after=3, keep="best"), "fit.stop_after=3 and fit.keep=best would"),
+        (TrainingSettings(schedule="plateau"), "fit.schedule=plateau would go by them. A number above 0"),
+        (TrainingSettings(stop_after=3, keep="best"), "fit.stop_after=3 and fit.keep=best would"),
     ],
 )
 def test_what_goes_by_held_out_faces_is_refused_without_any(faces, fit, said):
@@ -88,7 +88,7 @@ def test_what_goes_by_held_out_faces_is_refused_without_any(faces, fit, said):
 def test_data_that_is_named_twice_leaves_nothing_to_hold_out(faces):
     both = faces.take(np.tile(np.arange(len(faces)), 2))
     with pytest.raises(LabError, match="without a twin were expected"):
-        with_fewer_held_out(Recipe(fit=Fit(keep="best")), both)
+        with_fewer_held_out(Recipe(fit=TrainingSettings(keep="best")), both)
 
 
 # Several sources
@@ -109,7 +109,7 @@ def test_each_source_has_its_words_its_split_and_its_people(tables):
     sources = (Source("one.csv"), Source("two.csv", {"4": "surprise", "0": ""}, TRAINING))
     recipe = Recipe(data=Data(sources=sources, group="person"), place=tables)
     told = []
-    found = of_recipe(recipe, lambda done, total: told.append(done))
+    found = load_recipe_faces(recipe, lambda done, total: told.append(done))
     one, two = synthetic.draw_faces(70, seed=1), synthetic.draw_faces(70, seed=2)
     kept = two.labels != 0
     assert np.array_equal(found.pixels, np.concatenate([one.pixels, two.pixels[kept]]))
@@ -134,4 +134,4 @@ def test_each_source_has_its_words_its_split_and_its_people(tables):
 )
 def test_a_source_that_cannot_be(tables, sources, said):
     with pytest.raises(LabError, match=said):
-        of_recipe(Recipe(data=Data(sources=sources), place=tables))
+        load_recipe_faces(Recipe(data=Data(sources=sources), place=tables))

@@ -27,31 +27,31 @@ def entry(name="one", accuracy=0.7, seed=None, faces="abc", size=2.0, right=...,
         "ece": 0.03,
     }
     right = RNG.random(900) < accuracy if right is ... else right
-    return compare.Entry(name, f"run of {name}", metrics, right, trained)
+    return compare.EvaluatedModel(name, f"run of {name}", metrics, right, trained)
 
 
 def test_the_most_accurate_stands_first():
-    found = compare.compare([entry("low", 0.5), entry("high", 0.8), entry("middle", 0.6)])
+    found = compare.compare_models([entry("low", 0.5), entry("high", 0.8), entry("middle", 0.6)])
     assert [row.name for row in found.rows] == ["high", "middle", "low"]
     assert found.test.p < 1e-6
-    assert "McNemar's test:\nsignificant (p = " in comparison_report.text(found)
+    assert "McNemar's test:\nsignificant (p = " in comparison_report.format_comparison(found)
 
 
 def test_equals_are_called_equals():
     right = RNG.random(900) < 0.7
-    found = compare.compare([entry("a", right=right), entry("b", right=right)])
+    found = compare.compare_models([entry("a", right=right), entry("b", right=right)])
     assert found.test == (0, 0, 1.0)
-    assert "not significant (p = 1)" in comparison_report.text(found)
+    assert "not significant (p = 1)" in comparison_report.format_comparison(found)
 
 
 def test_seeds_of_one_recipe_are_averaged():
     runs = [entry("net", 0.70, seed=0, trained=60), entry("net", 0.72, seed=1, trained=120), entry("other", 0.6)]
-    [first, second] = compare.compare(runs).rows
+    [first, second] = compare.compare_models(runs).rows
     assert (first.name, second.name) == ("net (2 seeds)", "other")
     assert first.accuracy == pytest.approx(0.71)
     assert first.spread == pytest.approx(np.std([0.70, 0.72], ddof=1))
     assert first.trained == 90
-    assert "± 1.4" in comparison_report.text(compare.compare(runs))
+    assert "± 1.4" in comparison_report.format_comparison(compare.compare_models(runs))
 
 
 @pytest.mark.parametrize(
@@ -64,13 +64,13 @@ def test_seeds_of_one_recipe_are_averaged():
     ],
 )
 def test_other_runs_are_not_seeds_of_one_recipe(other):
-    assert len(compare.compare([entry("net", 0.70, seed=0), other]).rows) == 2
+    assert len(compare.compare_models([entry("net", 0.70, seed=0), other]).rows) == 2
 
 
 def test_models_of_one_name_are_told_apart():
     runs = [entry("net"), entry("net"), entry("net")]
     runs[0] = compare.replace(runs[0], place="first")
-    assert {row.name for row in compare.compare(runs).rows} == {
+    assert {row.name for row in compare.compare_models(runs).rows} == {
         "net (first)",
         "net (run of net, 2)",
         "net (run of net, 3)",
@@ -86,22 +86,30 @@ def test_models_of_one_name_are_told_apart():
     ],
 )
 def test_why_there_is_no_test(second, why):
-    found = compare.compare([each for each in (entry("a"), second) if each])
+    found = compare.compare_models([each for each in (entry("a"), second) if each])
     assert found.test is None
-    assert why in comparison_report.text(found)
+    assert why in comparison_report.format_comparison(found)
 
 
 def test_the_title_says_on_what_they_were_measured():
-    assert comparison_report.title(compare.compare([entry("a"), entry("b")])) == "Models on the public split"
+    assert (
+        comparison_report.comparison_title(compare.compare_models([entry("a"), entry("b")]))
+        == "Models on the public split"
+    )
     [other] = [compare.replace(entry("b"), metrics={**entry().metrics, "split": "validation", "faces": 1500})]
-    assert comparison_report.title(compare.compare([other])) == "Models on the validation split: 1,500 faces"
-    both = compare.compare([entry("a", 0.8), other])
-    assert comparison_report.text(both).startswith("Models on the public split and the validation split\n\nmodel ")
+    assert (
+        comparison_report.comparison_title(compare.compare_models([other]))
+        == "Models on the validation split: 1,500 faces"
+    )
+    both = compare.compare_models([entry("a", 0.8), other])
+    assert comparison_report.format_comparison(both).startswith(
+        "Models on the public split and the validation split\n\nmodel "
+    )
 
 
 def test_the_files_hold_the_table(tmp_path):
-    found = compare.compare([entry("a", trained=4000), entry("<b>", 0.6)])
-    *_, page = comparison_report.write(tmp_path, found)
+    found = compare.compare_models([entry("a", trained=4000), entry("<b>", 0.6)])
+    *_, page = comparison_report.write_comparison(tmp_path, found)
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".txt", ".html", ".png"}
     rows = json.loads((tmp_path / "comparison.json").read_text("utf-8"))["rows"]
     assert [row["accuracy"] for row in rows] == [0.7, 0.6]
@@ -122,15 +130,15 @@ def evaluation(folder, **facts):
 
 def test_an_evaluation_is_read_back(tmp_path):
     (tmp_path / "history.csv").write_text("epoch,seconds\n1,30.5\n2,29.5\n", "utf-8")
-    found = compare.read(evaluation(tmp_path))
+    found = compare.read_evaluation(evaluation(tmp_path))
     assert found.right.tolist() == [True, False, True]
     assert (found.name, found.place, found.trained) == ("one", tmp_path.name, 60)
 
 
 def test_a_folder_without_an_evaluation_is_none(tmp_path):
-    assert compare.read(tmp_path) is None
+    assert compare.read_evaluation(tmp_path) is None
     (tmp_path / "metrics.json").write_text('{"accuracy": 0.6}')
-    assert compare.read(tmp_path) is None
+    assert compare.read_evaluation(tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -139,4 +147,4 @@ def test_a_folder_without_an_evaluation_is_none(tmp_path):
 def test_a_torn_evaluation_is_named(tmp_path, file, content):
     (evaluation(tmp_path) / file).write_text(content)
     with pytest.raises(LabError, match=file):
-        compare.read(tmp_path)
+        compare.read_evaluation(tmp_path)

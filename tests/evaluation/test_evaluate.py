@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 
 from mien.datasets import synthetic
-from mien.datasets.splits import held_out
+from mien.datasets.splits import select_validation
 from mien.errors import LabError
 from mien.evaluation import calibration, metrics
-from mien.evaluation.evaluate import HELD_OUT, answers, evaluate, figures, fingerprint
-from mien.evaluation.inference import Passes, views
+from mien.evaluation.evaluate import (
+    VALIDATION_FINGERPRINT,
+    predict_split,
+    evaluate_classifier,
+    compute_metrics,
+    fingerprint_faces,
+)
+from mien.evaluation.inference import BatchPredictor, predict_tta
 from mien.evaluation.metrics import log_loss
 from mien.labels import EMOTIONS, VOTES
 from mien.models import ModelCard, load_classifier
@@ -32,7 +38,7 @@ def guesses():
 def test_a_whole_sheet_from_a_classifier_that_knows_everything():
     faces = synthetic.draw_faces(210)
     faces.pixels[7] = faces.pixels[faces.usage == "PublicTest"][0]  # a twin in Training
-    scores = evaluate(_Knows(faces), faces)
+    scores = evaluate_classifier(_Knows(faces), faces)
     assert (scores["split"], scores["faces"], scores["faces_no_twins"]) == ("PublicTest", 21, 20)
     assert (scores["accuracy"], scores["accuracy_no_twins"], scores["votes_accuracy"]) == (1, 1, 1)
     assert scores["votes_divergence"] == pytest.approx(0, abs=1e-6)
@@ -64,7 +70,7 @@ def classifier():
 
 @pytest.fixture(scope="module")
 def found(classifier, faces):
-    return answers(classifier, faces)
+    return predict_split(classifier, faces)
 
 
 def test_the_answers_stand_where_the_faces_stand(found, faces):
@@ -75,7 +81,7 @@ def test_the_answers_stand_where_the_faces_stand(found, faces):
 
 
 def test_every_figure_of_the_contract_is_there_and_is_json(found):
-    told = json.loads(json.dumps(figures(found), allow_nan=False))
+    told = json.loads(json.dumps(compute_metrics(found), allow_nan=False))
     promised = "accuracy accuracy_no_twins balanced_accuracy macro_f1 ece ece_calibrated nll brier kappa auc_macro ci95"
     assert set(promised.split()) <= set(told)
     assert set(told["per_class"]["happy"]) >= {"precision", "recall", "f1", "support", "auc"}
@@ -87,19 +93,23 @@ def test_the_temperature_does_not_know_the_faces_that_are_reported(classifier, f
     labels = faces.labels.copy()
     reported = faces.usage == "PublicTest"
     labels[reported] = (labels[reported] + 1) % 7
-    other = answers(classifier, replace(faces, labels=labels), augmented=False)
+    other = predict_split(classifier, replace(faces, labels=labels), augmented=False)
     assert other.temperature == found.temperature
     assert (other.faces.labels != found.faces.labels).all()
 
 
 def test_on_validation_each_half_has_the_temperature_of_the_other(classifier, faces):
-    found = answers(classifier, faces, "validation", augmented=False)
-    assert (len(found.faces), found.alone.all(), figures(found)["calibration"]["on"]) == (280, True, _OTHER_HALF)
+    found = predict_split(classifier, faces, "validation", augmented=False)
+    assert (len(found.faces), found.alone.all(), compute_metrics(found)["calibration"]["on"]) == (
+        280,
+        True,
+        _OTHER_HALF,
+    )
     labels = found.faces.labels.copy()
     labels[::2] = found.shares[::2].argmax(1)  # one half is always right: the other half is told to be certain
     changed = faces.labels.copy()
     changed[found.places] = labels
-    certain = answers(classifier, replace(faces, labels=changed), "validation", augmented=False)
+    certain = predict_split(classifier, replace(faces, labels=changed), "validation", augmented=False)
     assert certain.calibrated[1::2].max() > found.calibrated[1::2].max() + 0.2
     np.testing.assert_allclose(certain.calibrated[::2], found.calibrated[::2], atol=1e-6)
 
@@ -108,67 +118,71 @@ _OTHER_HALF = "the other half of validation"
 
 
 def test_without_training_faces_nothing_is_calibrated(classifier, faces):
-    told = figures(answers(classifier, faces.take(faces.usage == "PublicTest"), augmented=False))
+    told = compute_metrics(predict_split(classifier, faces.take(faces.usage == "PublicTest"), augmented=False))
     assert (told["ece_calibrated"], told["calibration"]["temperature"]) == (None, None)
     with pytest.raises(LabError, match="no Training faces"):
-        answers(classifier, faces.take(faces.usage == "PublicTest"), "validation")
+        predict_split(classifier, faces.take(faces.usage == "PublicTest"), "validation")
 
 
 def test_a_split_that_is_not_there_is_named(classifier, faces):
     with pytest.raises(LabError, match="no PrivateTest faces"):
-        answers(classifier, faces.take(faces.usage != "PrivateTest"), "private")
+        predict_split(classifier, faces.take(faces.usage != "PrivateTest"), "private")
 
 
 def test_labels_that_the_data_does_not_have(faces):
     card = tiny_card(labels=("angry", "bored"), vote_labels=())
     with pytest.raises(LabError, match="different labels: no face in the data is 'bored'"):
-        answers(load_classifier(tiny_model(card)), faces)
+        predict_split(load_classifier(tiny_model(card)), faces)
 
 
 def test_a_model_of_fewer_expressions_is_asked_about_those(faces):
     card = tiny_card(labels=("surprised", "happiness", "sad"), vote_labels=())
-    found = answers(load_classifier(tiny_model(card)), faces, augmented=False)
+    found = predict_split(load_classifier(tiny_model(card)), faces, augmented=False)
     assert found.left_out == {"angry": 5, "disgust": 5, "fear": 5, "neutral": 5}
     words = [EMOTIONS[label] for label in faces.labels[found.places]]
     assert words == [("surprise", "happy", "sad")[label] for label in found.faces.labels]
-    assert set(figures(found)["per_class"]) == {"surprised", "happiness", "sad"}
+    assert set(compute_metrics(found)["per_class"]) == {"surprised", "happiness", "sad"}
 
 
 def test_a_model_that_sees_colour_and_another_side(faces):
     card = tiny_card(side=16, color="rgb", vote_labels=())
-    found = answers(load_classifier(tiny_model(card)), faces, augmented=False)
+    found = predict_split(load_classifier(tiny_model(card)), faces, augmented=False)
     assert (found.votes, len(found.shares)) == (None, 35)
-    assert "votes_accuracy" not in figures(found)
+    assert "votes_accuracy" not in compute_metrics(found)
 
 
 def test_the_held_out_faces_are_those_of_the_models_own_recipe(faces):
     card = tiny_card(recipe={"data": {"held_out": 70}})
-    assert answers(load_classifier(tiny_model(card)), faces, augmented=False).held_out == 70
+    assert predict_split(load_classifier(tiny_model(card)), faces, augmented=False).held_out == 70
 
 
 def test_faces_that_the_model_may_have_learned_from_calibrate_nothing(faces):
     """With a few rows less, others would be held out than were."""
     recipe = {"data": {"held_out": 70}}
-    aside = faces.take(held_out(Data(held_out=70), faces))
-    model = load_classifier(tiny_model(tiny_card(recipe=recipe, scores={HELD_OUT: fingerprint(aside)})))
-    assert answers(model, faces, augmented=False).held_out == 70
+    aside = faces.take(select_validation(Data(held_out=70), faces))
+    model = load_classifier(
+        tiny_model(tiny_card(recipe=recipe, scores={VALIDATION_FINGERPRINT: fingerprint_faces(aside)}))
+    )
+    assert predict_split(model, faces, augmented=False).held_out == 70
     fewer = faces.take(np.arange(len(faces)) % 50 > 0)
-    found = answers(model, fewer, augmented=False)
+    found = predict_split(model, fewer, augmented=False)
     assert (found.held_out, found.calibrated) == (0, None)
     with pytest.raises(LabError, match="no Training faces that the model held out"):
-        answers(model, fewer, "validation")
+        predict_split(model, fewer, "validation")
 
 
 def test_progress_ends_where_it_said_it_would(classifier, faces):
     told = []
-    answers(classifier, faces, progress=lambda done, total: told.append((done, total)))
+    predict_split(classifier, faces, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (35 * 10 + 280, 35 * 10 + 280)
     assert {total for _, total in told} == {630}
 
 
 def test_mirrored_faces_answer_alike_when_flipped(classifier, faces):
     both = faces.pixels[:5], faces.pixels[:5, :, ::-1]
-    first, second = (views(Passes(classifier), each, Passes(classifier).over(each)[0]) for each in both)
+    first, second = (
+        predict_tta(BatchPredictor(classifier), each, BatchPredictor(classifier).over(each)[0]) for each in both
+    )
     for name in first:
         np.testing.assert_allclose(first[name], second[name], atol=1e-6)
 
@@ -179,14 +193,14 @@ def test_whom_people_side_with():
     said[[0, 1, 2, 3], [3, 1, 4, 5]] = 10
     said[3, 6] = 10  # a tie: nobody's side
     faces = replace(few, labels=np.array([0, 1, 2, 3]), votes=said)
-    told = metrics.sides(np.eye(7)[[3, 3, 3, 4]], faces)
+    told = metrics.compare_with_majority(np.eye(7)[[3, 3, 3, 4]], faces)
     assert list(told.values()) == [4, 3, 1, 1, 1]
 
 
 def test_the_fingerprint_follows_pixels_and_labels(faces):
     changed = replace(faces, labels=(faces.labels + 1) % 7)
-    assert len({fingerprint(each) for each in (faces, changed, faces.take(np.arange(3)))}) == 3
-    assert fingerprint(faces) == fingerprint(faces.take(np.arange(len(faces))))
+    assert len({fingerprint_faces(each) for each in (faces, changed, faces.take(np.arange(3)))}) == 3
+    assert fingerprint_faces(faces) == fingerprint_faces(faces.take(np.arange(len(faces))))
 
 
 # Temperatures and thresholds
@@ -196,7 +210,7 @@ def test_the_temperature_that_made_the_labels_is_found():
     rng = np.random.default_rng(2)
     logits = rng.normal(0, 2, (20000, 7))
     labels = np.array([rng.choice(7, p=row) for row in calibration.softmax(logits)])
-    assert calibration.temperature(logits * 1.7, np.eye(7)[labels]) == pytest.approx(1.7, rel=0.05)
+    assert calibration.fit_temperature(logits * 1.7, np.eye(7)[labels]) == pytest.approx(1.7, rel=0.05)
 
 
 def test_cross_entropy_is_log_loss_for_labels(guesses):
@@ -216,6 +230,6 @@ def test_the_threshold_leaves_the_wanted_part_certain(guesses):
 def test_the_mixture_threshold_parts_what_voters_named_from_what_they_did_not():
     said = np.array([[0.7, 0.3, 0.0], [0.5, 0.0, 0.5], [1.0, 0.0, 0.0]] * 10)
     named = np.where(said >= 0.2, np.maximum(said, 0.3), 0.27)  # everything named lies above 0.27
-    above = calibration.threshold(named, said)
+    above = calibration.fit_threshold(named, said)
     assert 0.27 < above <= 0.3
-    assert metrics.mixture_row(named, said, above) == {"above": above, "precision": 1, "recall": 1, "f1": 1}
+    assert metrics.mixture_metrics(named, said, above) == {"above": above, "precision": 1, "recall": 1, "f1": 1}

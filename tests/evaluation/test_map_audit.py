@@ -60,7 +60,7 @@ def test_a_method_holds_or_fails_or_needs_more_faces(gain, likeness, standing, s
         "stability": [0.9, 0.8, 1.0],
     }
     figures = {"model": "known", "faces": 9, "methods": {"cam": told}, "agreement": {"cam": {"centre": 0.1}}}
-    judged = map_audit.judged(figures)
+    judged = map_audit.add_verdicts(figures)
     assert judged["methods"]["cam"]["standing"] == standing
     assert said in judged["methods"]["cam"]["verdict"]
     assert judged["default"] == ("cam" if standing == "holds" else None)
@@ -96,11 +96,11 @@ def test_the_same_seed_gives_the_same_audit(audited):
 
 def test_shuffling_goes_from_the_last_layer_to_the_first_and_keeps_the_numbers():
     inside = Explainer(load_classifier(known_model()))
-    stages = list(map_audit.shuffled(known_model()))
+    stages = list(map_audit.randomize_weights(known_model()))
     assert [layer for layer, _ in stages] == ["shares/logits", "patch", "stripes/conv"]
-    before = inside.anatomy.blueprint
+    before = inside.structure.graph
     for count, (_, model) in enumerate(stages, 1):
-        card, after = ModelCard.read(model), Explainer(load_classifier(model)).anatomy.blueprint
+        card, after = ModelCard.read(model), Explainer(load_classifier(model)).structure.graph
         assert card.name == "known"
         changed = []
         for name in ("shares/kernel", "mask", "stripes/kernel"):
@@ -114,7 +114,7 @@ def test_shuffling_goes_from_the_last_layer_to_the_first_and_keeps_the_numbers()
 def test_stages_are_few_for_deep_networks():
     from mien.models import resolve_model
 
-    stages = list(map_audit.shuffled(resolve_model("base").read_bytes()))
+    stages = list(map_audit.randomize_weights(resolve_model("base").read_bytes()))
     assert len(stages) == map_audit.STAGES
     load_classifier(stages[-1][1])
 

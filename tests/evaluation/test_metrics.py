@@ -25,7 +25,7 @@ def answers():
 @pytest.fixture(scope="module")
 def sheet(answers):
     logits, labels = answers
-    return scores.score_sheet(calibration.softmax(logits), labels)
+    return scores.classification_metrics(calibration.softmax(logits), labels)
 
 
 # scikit-learn is the referee
@@ -65,7 +65,7 @@ def test_the_areas_under_the_curves(answers, sheet):
     shares = np.round(calibration.softmax(logits), 1)  # many ties
     there = [number for number in range(7) if (labels == number).any()]
     areas = [metrics.roc_auc_score(labels == number, shares[:, number]) for number in there]
-    assert [scores.area(shares[:, number], labels == number) for number in there] == pytest.approx(areas)
+    assert [scores.roc_auc(shares[:, number], labels == number) for number in there] == pytest.approx(areas)
     assert sheet["per_class"]["disgust"]["auc"] is None
     fine = calibration.softmax(logits)
     macro = np.mean([metrics.roc_auc_score(labels == number, fine[:, number]) for number in there])
@@ -90,7 +90,7 @@ def test_the_curves_themselves(answers, places):
 def test_the_confusion_matrix(answers):
     logits, labels = answers
     theirs = metrics.confusion_matrix(labels, logits.argmax(1), labels=range(7))
-    np.testing.assert_array_equal(scores.confusion(calibration.softmax(logits), labels), theirs)
+    np.testing.assert_array_equal(scores.confusion_matrix(calibration.softmax(logits), labels), theirs)
 
 
 # Sureness
@@ -108,7 +108,7 @@ def test_the_calibration_error_of_a_small_case_by_hand():
     shares = np.array([[0.6, 0.4], [0.7, 0.3], [0.9, 0.1], [1.0, 0.0]])
     # two bins: tops 0.6, 0.7 with one right; tops 0.9, 1.0 with both right
     assert scores.calibration_error(shares, np.array([0, 1, 0, 0]), bins=2) == pytest.approx((0.15 + 0.05) / 2)
-    certain, right, mass = scores.reliability(shares, np.array([0, 1, 0, 0]), bins=2)
+    certain, right, mass = scores.reliability_curve(shares, np.array([0, 1, 0, 0]), bins=2)
     np.testing.assert_allclose([certain, right, mass], [[0.65, 0.95], [0.5, 1.0], [0.5, 0.5]])
 
 
@@ -134,8 +134,8 @@ def test_fewer_faces_than_bins_still_have_a_calibration_error():
 def test_the_surest_faces_are_those_with_the_largest_top_share():
     shares = np.array([[0.9, 0.1], [0.8, 0.2], [0.55, 0.45], [0.5, 0.5]])
     labels = np.array([0, 0, 1, 1])
-    assert scores.surest(shares, labels, 0.5) == 1.0
-    assert scores.surest(shares, labels, 1.0) == 0.5
+    assert scores.accuracy_at_coverage(shares, labels, 0.5) == 1.0
+    assert scores.accuracy_at_coverage(shares, labels, 1.0) == 0.5
     part, right = scores.coverage_curve(shares, labels)
     assert (part.tolist(), right.tolist()) == ([0.25, 0.5, 0.75, 1.0], [1, 1, pytest.approx(2 / 3), 0.5])
 
@@ -144,15 +144,15 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(3)
     held = 0
     for number in range(300):
-        low, high = scores.interval(rng.random(400) < 0.66, draws=500, seed=number)
+        low, high = scores.accuracy_interval(rng.random(400) < 0.66, draws=500, seed=number)
         held += low <= 0.66 <= high
     assert 0.9 < held / 300 < 0.99
 
 
 def test_the_interval_is_the_same_every_time(answers):
     right = answers[0].argmax(1) == answers[1]
-    assert scores.interval(right) == scores.interval(right)
-    low, high = scores.interval(right)
+    assert scores.accuracy_interval(right) == scores.accuracy_interval(right)
+    low, high = scores.accuracy_interval(right)
     assert low < right.mean() < high
 
 
@@ -160,18 +160,18 @@ def test_the_interval_is_the_same_every_time(answers):
 
 
 def test_the_brier_score_is_zero_for_the_certain_and_right():
-    assert scores.brier(np.eye(7), np.arange(7)) == 0
-    assert scores.brier(np.eye(7), (np.arange(7) + 1) % 7) == 2
+    assert scores.brier_score(np.eye(7), np.arange(7)) == 0
+    assert scores.brier_score(np.eye(7), (np.arange(7) + 1) % 7) == 2
 
 
 def test_kappa_ends():
-    assert scores.kappa(np.diag([3, 4])) == 1
-    assert scores.kappa(np.array([[2, 2], [2, 2]])) == 0
-    assert scores.kappa(np.array([[4, 0], [0, 0]])) == 0
+    assert scores.cohen_kappa(np.diag([3, 4])) == 1
+    assert scores.cohen_kappa(np.array([[2, 2], [2, 2]])) == 0
+    assert scores.cohen_kappa(np.array([[4, 0], [0, 0]])) == 0
 
 
 def test_a_sheet_of_one_class_alone_is_still_json():
-    told = scores.score_sheet(np.tile([0.7, 0.3], (4, 1)), np.zeros(4, int), ("yes", "no"))
+    told = scores.classification_metrics(np.tile([0.7, 0.3], (4, 1)), np.zeros(4, int), ("yes", "no"))
     assert json.loads(json.dumps(told, allow_nan=False))["auc_macro"] is None
     assert told["accuracy"] == 1
 
@@ -181,12 +181,12 @@ def test_a_sheet_of_one_class_alone_is_still_json():
 
 def test_divergence_is_zero_where_the_votes_are_met():
     said = np.array([[0.5, 0.5, 0], [1, 0, 0]])
-    assert votes.divergence(said, said) == 0
-    assert votes.divergence(said, np.full((2, 3), 1 / 3)) == pytest.approx((np.log(3 / 2) + np.log(3)) / 2)
+    assert votes.kl_divergence(said, said) == 0
+    assert votes.kl_divergence(said, np.full((2, 3), 1 / 3)) == pytest.approx((np.log(3 / 2) + np.log(3)) / 2)
 
 
 def test_a_tie_among_voters_has_no_majority():
-    assert votes.majority(np.array([[0.5, 0.5, 0], [0.6, 0.4, 0], [0, 0, 0]])).tolist() == [False, True, False]
+    assert votes.has_majority(np.array([[0.5, 0.5, 0], [0.6, 0.4, 0], [0, 0, 0]])).tolist() == [False, True, False]
 
 
 # Two models

@@ -38,27 +38,27 @@ def brightest(face):
 
 
 def test_a_shift_goes_in_eight_directions_by_a_part_of_the_side():
-    places = {brightest(corruptions.shifted(dot(), 0.125, place)) for place in range(8)}
+    places = {brightest(corruptions.shift_box(dot(), 0.125, place)) for place in range(8)}
     assert len(places) == 8
     assert {(20, 36), (20, 24), (26, 30), (14, 30)} <= places
 
 
 def test_turns_alternate():
-    left, right = (corruptions.turned(dot(), 90, place) for place in (0, 1))
+    left, right = (corruptions.rotate_face(dot(), 90, place) for place in (0, 1))
     assert {brightest(left), brightest(right)} == {(47 - 30, 20), (30, 47 - 20)}
 
 
 def test_a_larger_box_makes_the_face_smaller():
-    row, column = brightest(corruptions.boxed(dot(8, 40), 1.0, 0))
+    row, column = brightest(corruptions.enlarge_box(dot(8, 40), 1.0, 0))
     assert abs(row - 16) <= 1
     assert abs(column - 32) <= 1
 
 
 def test_light_blur_compression_and_size_take_what_they_should(faces):
     face = faces.pixels[0]
-    assert corruptions.lit(face, 0.5, 0).max() == round(face.max() / 2)
-    assert corruptions.lit(face, 4.0, 0).max() == 255
-    detail = [np.abs(np.diff(corruptions.blurred(face, sigma, 0).astype(int))).mean() for sigma in (0.5, 1, 2)]
+    assert corruptions.scale_brightness(face, 0.5, 0).max() == round(face.max() / 2)
+    assert corruptions.scale_brightness(face, 4.0, 0).max() == 255
+    detail = [np.abs(np.diff(corruptions.blur_face(face, sigma, 0).astype(int))).mean() for sigma in (0.5, 1, 2)]
     assert detail == sorted(detail, reverse=True)
 
 
@@ -66,9 +66,9 @@ def test_light_blur_compression_and_size_take_what_they_should(faces):
 def test_each_strength_changes_more_than_the_one_before_and_no_lot_is_drawn(each, faces):
     worse = []
     for strength in each.strengths:
-        spoilt = corruptions.corrupted(faces.pixels, each.change, strength)
+        spoilt = corruptions.corrupt_faces(faces.pixels, each.change, strength)
         assert (spoilt.dtype, spoilt.shape) == (np.uint8, faces.pixels.shape)
-        assert (spoilt == corruptions.corrupted(faces.pixels, each.change, strength)).all()
+        assert (spoilt == corruptions.corrupt_faces(faces.pixels, each.change, strength)).all()
         worse.append(np.abs(spoilt.astype(int) - faces.pixels).mean())
     assert worse == sorted(worse)
     assert worse[0] > 0
@@ -76,7 +76,7 @@ def test_each_strength_changes_more_than_the_one_before_and_no_lot_is_drawn(each
 
 def test_what_is_covered_is_as_large_as_it_says():
     for place in range(4):
-        hidden = corruptions.covered(np.zeros((48, 48), np.uint8), 0.2, place)
+        hidden = corruptions.cover_part(np.zeros((48, 48), np.uint8), 0.2, place)
         assert np.mean(hidden > 0) == pytest.approx(0.2, abs=0.02)
 
 
@@ -99,9 +99,9 @@ class Bright:
 def test_the_table_begins_with_the_faces_as_they_are(faces):
     faces.labels[:] = 0
     faces.pixels[:, 5, 5] = 255
-    rows = robustness.robustness(Bright(), faces)
-    assert rows[0] == robustness.Row("none", 0.0, 1.0, 0.0, 1.0, 1.0)
-    assert len(rows) == robustness.ROUNDS
+    rows = robustness.measure_robustness(Bright(), faces)
+    assert rows[0] == robustness.CorruptionResult("none", 0.0, 1.0, 0.0, 1.0, 1.0)
+    assert len(rows) == robustness.PASSES
     dark = [row for row in rows if row.corruption == "dark"]
     assert [(row.accuracy, row.lost) for row in dark] == [(0.0, 1.0)] * 4
 
@@ -114,7 +114,7 @@ def test_a_figure_by_group_is_that_of_its_faces():
     shares = np.eye(2, dtype=np.float32)[labels]
     shares[:100] = shares[:100, ::-1]
     words = np.array(["a"] * 200 + ["b"] * 190 + ["few"] * 9 + [""])
-    found = groups.by_group("who", words, shares, labels)
+    found = groups.measure_groups("who", words, shares, labels)
     assert [(each.name, each.faces, each.enough) for each in found.groups] == [
         ("a", 200, True),
         ("b", 190, True),
@@ -129,20 +129,20 @@ def test_a_figure_by_group_is_that_of_its_faces():
 
 
 def test_without_two_groups_there_is_no_gap():
-    found = groups.by_group("who", np.array(["a"] * 50), np.eye(2)[np.zeros(50, int)], np.zeros(50, int))
+    found = groups.measure_groups("who", np.array(["a"] * 50), np.eye(2)[np.zeros(50, int)], np.zeros(50, int))
     assert found.gaps == {}
 
 
 def test_ages_become_bands_and_words_stay_words():
-    ages = groups.of_column([str(age) for age in range(20, 80)] + [""])
+    ages = groups.group_values([str(age) for age in range(20, 80)] + [""])
     assert sorted(set(ages)) == ["", "1. 20 to 34", "2. 35 to 49", "3. 50 to 64", "4. 65 to 79"]
-    assert groups.of_column(["2", "1", "2"]).tolist() == ["2", "1", "2"]
-    assert groups.of_column(["f", "m", " f"]).tolist() == ["f", "m", "f"]
+    assert groups.group_values(["2", "1", "2"]).tolist() == ["2", "1", "2"]
+    assert groups.group_values(["f", "m", " f"]).tolist() == ["f", "m", "f"]
 
 
 def test_light_is_estimated_from_the_faces(faces, monkeypatch, tmp_path):
     monkeypatch.setenv("MIEN_HOME", str(tmp_path))
-    columns, missing = groups.estimated(faces.pixels)
+    columns, missing = groups.estimate_groups(faces.pixels)
     means = faces.pixels.mean((1, 2))
     bright, dark = (means[columns["light"] == name] for name in ("3. bright", "1. dark"))
     assert bright.min() > dark.max()
@@ -158,7 +158,7 @@ def test_the_turn_of_a_head_is_seen_where_yunet_is(yunet_file, monkeypatch, tmp_
     face = detector.detect(np.stack([np.asarray(photo)] * 3, axis=-1))[0].box
     crop = photo.crop((face.x, face.y, face.x + face.width, face.y + face.height)).resize((48, 48))
     upright, leaning = np.asarray(crop), np.asarray(crop.rotate(-20, fillcolor=128))
-    columns, missing = groups.estimated(np.stack([upright, leaning, np.zeros_like(upright)]))
+    columns, missing = groups.estimate_groups(np.stack([upright, leaning, np.zeros_like(upright)]))
     assert missing == []
     assert columns["lean of the head"].tolist()[2] == "4. no face found by YuNet"
     assert columns["lean of the head"][0] < columns["lean of the head"][1]
@@ -166,13 +166,13 @@ def test_the_turn_of_a_head_is_seen_where_yunet_is(yunet_file, monkeypatch, tmp_
 
 def test_a_table_must_fit_the_data(tmp_path):
     (tmp_path / "people.csv").write_text("age,source\n1,a\n2,b\n")
-    assert groups.table_column(tmp_path / "people.csv", "source", 2) == ["a", "b"]
+    assert groups.read_column(tmp_path / "people.csv", "source", 2) == ["a", "b"]
     with pytest.raises(LabError, match="Did you mean 'source'"):
-        groups.table_column(tmp_path / "people.csv", "sourc", 2)
+        groups.read_column(tmp_path / "people.csv", "sourc", 2)
     with pytest.raises(LabError, match="2 rows for 3 faces"):
-        groups.table_column(tmp_path / "people.csv", "age", 3)
+        groups.read_column(tmp_path / "people.csv", "age", 3)
     with pytest.raises(LabError, match="cannot be read"):
-        groups.table_column(tmp_path / "none.csv", "age", 3)
+        groups.read_column(tmp_path / "none.csv", "age", 3)
 
 
 # The command
@@ -181,7 +181,7 @@ def test_a_table_must_fit_the_data(tmp_path):
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
     folder = tmp_path_factory.mktemp("desk")
-    synthetic.write(folder / "faces", 350)
+    synthetic.write_fer2013(folder / "faces", 350)
     (folder / "first.onnx").write_bytes(tiny_model())
     (folder / "second.onnx").write_bytes(tiny_model(tiny_card(name="second", side=16)))
     (folder / "people.csv").write_text("age\n" + "".join(f"{20 + n % 50}\n" for n in range(350)))
@@ -204,7 +204,7 @@ def test_two_models_side_by_side(desk, tmp_path, monkeypatch, capsys):
     assert names == {"robustness.json", "robustness.txt", "robustness.html", "strengths.png", "groups.png"}
     told = json.loads((tmp_path / "out" / "robustness.json").read_text("utf-8"))
     assert [each["name"] for each in told["models"]] == ["tiny", "second"]
-    assert {len(each["rows"]) for each in told["models"]} == {robustness.ROUNDS}
+    assert {len(each["rows"]) for each in told["models"]} == {robustness.PASSES}
     ages = told["models"][0]["groups"][0]
     assert ages["column"].endswith("people.csv:age")
     assert sum(each["faces"] for each in ages["groups"]) == told["faces"] == 35
@@ -214,11 +214,11 @@ def test_two_models_side_by_side(desk, tmp_path, monkeypatch, capsys):
 
 
 def test_models_of_one_name_are_told_apart():
-    from mien.evaluation.robustness_report import names_of
+    from mien.evaluation.robustness_report import distinct_names
 
-    held = robustness.hold([Bright(), Bright()], synthetic.draw_faces(70))
-    assert names_of(["runs/a.onnx", "b.onnx"], held) == ("bright (a.onnx)", "bright (b.onnx)")
-    assert names_of(["base"], held[:1]) == ("bright",)
+    held = robustness.compare_robustness([Bright(), Bright()], synthetic.draw_faces(70))
+    assert distinct_names(["runs/a.onnx", "b.onnx"], held) == ("bright (a.onnx)", "bright (b.onnx)")
+    assert distinct_names(["base"], held[:1]) == ("bright",)
 
 
 def test_models_of_other_expressions_are_measured_apart(desk, tmp_path, capsys):

@@ -12,7 +12,7 @@ from mien.datasets import synthetic
 from mien.errors import LabError
 from mien.export import keras_import
 from mien.models import ModelCard, load_classifier
-from mien.training.recipe import Data, Net, Recipe
+from mien.training.recipe import Data, NetworkSettings, Recipe
 
 keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
@@ -55,12 +55,12 @@ def test_a_plain_net_has_stock_layers_and_answers_calibrated(model, net, faces):
 @pytest.mark.parametrize(
     "which",
     [
-        Net(name="basic"),
-        Net(name="batchnorm", width=4, depth=(1, 1, 1), order="pool-norm", votes=False),
-        Net(name="vgg", width=4, depth=(2, 1)),
-        Net(width=4, depth=(1,), views=4),
-        Net(name="mobilenetv2", side=64),
-        pytest.param(Net(name="efficientnetb0"), marks=pytest.mark.slow),
+        NetworkSettings(name="basic"),
+        NetworkSettings(name="batchnorm", width=4, depth=(1, 1, 1), order="pool-norm", votes=False),
+        NetworkSettings(name="vgg", width=4, depth=(2, 1)),
+        NetworkSettings(width=4, depth=(1,), views=4),
+        NetworkSettings(name="mobilenetv2", side=64),
+        pytest.param(NetworkSettings(name="efficientnetb0"), marks=pytest.mark.slow),
     ],
     ids=lambda net: f"{net.name}-{net.views}",
 )
@@ -160,7 +160,7 @@ def test_without_held_out_faces_nothing_is_calibrated(model):
 
 
 def test_votes_that_nobody_gave_ask_for_no_temperature():
-    assert calibration.temperature(np.ones((4, 8)), np.zeros((4, 8))) == 1.0
+    assert calibration.fit_temperature(np.ones((4, 8)), np.zeros((4, 8))) == 1.0
 
 
 def test_recipes_of_a_run_without_held_out_faces_export(tmp_path):

@@ -12,10 +12,10 @@ from exported_networks import FITTED, RECIPE, seasoned
 from fakes import FakeDetector
 from mien import Engine
 from mien.datasets import synthetic
-from mien.datasets.dataset import hold_out
+from mien.datasets.dataset import sample_validation
 from mien.errors import LabError
 from mien.models import ModelCard, inner_tensors, load_classifier, write_card
-from mien.training.recipe import Data, Net, Recipe, Source, Teach
+from mien.training.recipe import Data, NetworkSettings, Recipe, Source, DistillationSettings
 
 keras = pytest.importorskip("keras")
 export = pytest.importorskip("mien.export.onnx")
@@ -38,20 +38,20 @@ def faces():
 
 NETS = [
     RECIPE.net,
-    Net(width=4, depth=(1,), votes=False, crop=False),
-    Net(width=4, depth=(1, 2), views=2),
-    Net(width=4, depth=(1, 2), views=4),
-    Net(name="basic"),
-    Net(name="basic", width=1, views=2),
-    Net(name="batchnorm", width=4, depth=(1, 1, 1)),
-    Net(name="batchnorm", width=4, depth=(1, 1, 1), order="pool-norm"),
-    Net(name="fiveclass"),
-    Net(name="vgg", width=4, depth=(2, 1)),
-    Net(name="vgg16"),
-    Net(name="mobilenetv2", side=64),
-    Net(name="mobilenetv2", side=64, views=2),
-    Net(name="efficientnetb0"),
-    pytest.param(Net(name="resnet50v2", side=56), marks=pytest.mark.slow, id="resnet50v2"),
+    NetworkSettings(width=4, depth=(1,), votes=False, crop=False),
+    NetworkSettings(width=4, depth=(1, 2), views=2),
+    NetworkSettings(width=4, depth=(1, 2), views=4),
+    NetworkSettings(name="basic"),
+    NetworkSettings(name="basic", width=1, views=2),
+    NetworkSettings(name="batchnorm", width=4, depth=(1, 1, 1)),
+    NetworkSettings(name="batchnorm", width=4, depth=(1, 1, 1), order="pool-norm"),
+    NetworkSettings(name="fiveclass"),
+    NetworkSettings(name="vgg", width=4, depth=(2, 1)),
+    NetworkSettings(name="vgg16"),
+    NetworkSettings(name="mobilenetv2", side=64),
+    NetworkSettings(name="mobilenetv2", side=64, views=2),
+    NetworkSettings(name="efficientnetb0"),
+    pytest.param(NetworkSettings(name="resnet50v2", side=56), marks=pytest.mark.slow, id="resnet50v2"),
 ]
 
 
@@ -74,7 +74,7 @@ def views(request):
 def looks_twice(views):
     """A file whose net looks at a face in several ways, and the same net that does not."""
     twice = seasoned(dataclasses.replace(RECIPE.net, views=views))
-    once = networks.build(RECIPE.net)
+    once = networks.build_network(RECIPE.net)
     once.set_weights(twice.get_weights())
     return packed(twice), packed(once)
 
@@ -100,8 +100,10 @@ def test_inside_a_net_of_several_views_one_sees_the_first_and_then_the_mean(look
     for name in ("stem.conv", deep):
         layer, there = told.layer(name), alone[0].layer(name)
         np.testing.assert_allclose(layer.activations, there.activations, atol=1e-4)
-        moved = there.reach._replace(offset=there.reach.offset - moves[0], across=there.reach.across - moves[0])
-        assert layer.reach == moved
+        moved = there.receptive_field._replace(
+            offset=there.receptive_field.offset - moves[0], offset_x=there.receptive_field.offset_x - moves[0]
+        )
+        assert layer.receptive_field == moved
     maps = [each.layer(deep).activations for each in alone]
     mean = np.mean([each[..., ::-1] if place % 2 else each for place, each in enumerate(maps)], axis=0)
     np.testing.assert_allclose(told.layer("together").activations, mean, atol=1e-4)
@@ -125,15 +127,17 @@ def test_the_class_map_of_a_mirror_image_is_the_mirror_image_of_the_class_map(lo
     np.testing.assert_allclose(
         drawn.maps[0].map, turned.maps[0].map[:, ::-1], atol=1e-3 * np.abs(drawn.maps[0].map).max()
     )
-    reach = drawn.layer("together").reach
+    receptive_field = drawn.layer("together").receptive_field
     places = drawn.layer("together").shape[2]
-    assert reach.across + (places - 1) * reach.stride / 2 == pytest.approx(47 / 2)  # in the middle
-    assert reach.offset != reach.across
+    assert receptive_field.offset_x + (places - 1) * receptive_field.stride / 2 == pytest.approx(
+        47 / 2
+    )  # in the middle
+    assert receptive_field.offset != receptive_field.offset_x
 
 
 @pytest.mark.parametrize(
     "net",
-    [RECIPE.net, Net(name="basic"), Net(name="batchnorm", width=4, depth=(1, 1, 1))],
+    [RECIPE.net, NetworkSettings(name="basic"), NetworkSettings(name="batchnorm", width=4, depth=(1, 1, 1))],
     ids=lambda net: net.name,
 )
 def test_the_costs_of_looking_twice_are_those_of_the_card(net):
@@ -195,7 +199,7 @@ def test_other_faces_than_the_run_learned_from_are_refused(tmp_path, faces):
 def test_a_run_of_few_classes_knows_its_faces(tmp_path, faces):
     """By those held out, and where a run wrote less down once by all there were, of other classes too."""
     few = dataclasses.replace(RECIPE, data=Data(held_out=14, classes=("happy", "sad", "neutral")))
-    model = networks.of_recipe(few, "float32")
+    model = networks.build_recipe_network(few, "float32")
     checkpoint.write(tmp_path / "run", model.get_weights(), few, [{"epoch": 1}])
     checkpoint.finish(tmp_path / "run", model)
     now = environment.data(few, faces)
@@ -213,18 +217,18 @@ def test_a_run_becomes_a_file_with_its_card(tmp_path, faces):
     assert (card.name, card.parameters, card.multiply_adds) == (
         "tiny",
         model.count_params(),
-        networks.multiply_adds(model),
+        networks.count_multiply_adds(model),
     )
     assert card.scores["looks"] == 2
     assert card.scores["faces"] == int((faces.usage == "PublicTest").sum())
     assert Recipe.from_table(card.recipe) == RECIPE
-    kept = faces.take(hold_out(faces, 35))
+    kept = faces.take(sample_validation(faces, 35))
     certain = load_classifier(tmp_path / "m.onnx").run(kept.pixels[..., None]).scores.max(1) >= card.uncertain_below
     assert certain.mean() == pytest.approx(0.85, abs=0.06)  # two of 35 faces: processors round differently
 
 
 def test_the_eight_bit_file_is_small_and_nearly_the_same(tmp_path, faces):
-    finished(tmp_path / "run", Net(width=16, depth=(1, 2)))
+    finished(tmp_path / "run", NetworkSettings(width=16, depth=(1, 2)))
     for name, eight_bit in (("float.onnx", False), ("int8.onnx", True)):
         export.export(tmp_path / "run", faces, tmp_path / name, eight_bit=eight_bit)
     assert (tmp_path / "int8.onnx").stat().st_size < 0.6 * (tmp_path / "float.onnx").stat().st_size
@@ -257,7 +261,7 @@ def test_a_smaller_file_that_costs_too_much_is_refused(tmp_path, faces, monkeypa
 
 
 def test_sixteen_bits_halve_the_file_and_hardly_change_it(tmp_path, faces):
-    finished(tmp_path / "run", Net(name="basic"))
+    finished(tmp_path / "run", NetworkSettings(name="basic"))
     for name, sixteen_bit in (("float.onnx", False), ("half.onnx", True)):
         export.export(tmp_path / "run", faces, tmp_path / name, sixteen_bit=sixteen_bit)
     sizes = [(tmp_path / name).stat().st_size for name in ("half.onnx", "float.onnx")]
@@ -276,8 +280,8 @@ def test_a_card_tells_no_folder_of_the_machine():
     recipe = dataclasses.replace(
         RECIPE,
         data=Data(sources=(Source("/data/secret/fer2013.csv"),)),
-        net=Net(weights="/data/secret/weights.npz"),
-        teach=Teach("/data/secret/t.npz", ("/data/secret/runs/a",)),
+        net=NetworkSettings(weights="/data/secret/weights.npz"),
+        teach=DistillationSettings("/data/secret/t.npz", ("/data/secret/runs/a",)),
     )
     table = export.card_of(seasoned(RECIPE.net), recipe, FITTED, "tiny").recipe
     assert "secret" not in str(table)
@@ -286,7 +290,7 @@ def test_a_card_tells_no_folder_of_the_machine():
 
 def test_weights_have_seven_bits_so_that_no_processor_overflows(tmp_path, faces):
     """Two products of uint8 and int8 are added in 16 bits where there is no VNNI."""
-    finished(tmp_path / "run", Net(width=16, depth=(1, 2)))
+    finished(tmp_path / "run", NetworkSettings(width=16, depth=(1, 2)))
     export.export(tmp_path / "run", faces, tmp_path / "int8.onnx", eight_bit=True)
     tensors = onnx.load(tmp_path / "int8.onnx").graph.initializer
     weights = [onnx.numpy_helper.to_array(each) for each in tensors if each.data_type == onnx.TensorProto.INT8]

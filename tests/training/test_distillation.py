@@ -8,14 +8,14 @@ import pytest
 
 from command import mien
 from mien.datasets import synthetic
-from mien.datasets.dataset import divide
+from mien.datasets.dataset import split_training_validation
 from mien.errors import LabError
 from mien.labels import EMOTIONS, VOTES
 from mien.models import load_classifier
 from mien.training import targets
 from mien.training.distillation import distill
-from mien.training.recipe import Data, Recipe, Teach
-from mien.training.targets import Taught, keys
+from mien.training.recipe import Data, Recipe, DistillationSettings
+from mien.training.targets import SoftTargets, hash_faces
 from tiny import tiny_card, tiny_model
 
 RECIPE = Recipe(data=Data(held_out=35))
@@ -37,12 +37,12 @@ def teachers(tmp_path_factory):
 
 def test_only_faces_that_are_learned_from_become_targets(teachers, faces):
     taught = distill(teachers, faces, RECIPE, many=False).taught
-    learned, kept = divide(RECIPE, faces)
-    assert taught.places(keys(learned.pixels))[0].all()
+    learned, kept = split_training_validation(RECIPE, faces)
+    assert taught.places(hash_faces(learned.pixels))[0].all()
     tests = faces.take(faces.usage != "Training")
     assert len(kept) == 35
-    assert not taught.places(keys(kept.pixels))[0].any()
-    assert not taught.places(keys(tests.pixels))[0].any()
+    assert not taught.places(hash_faces(kept.pixels))[0].any()
+    assert not taught.places(hash_faces(tests.pixels))[0].any()
 
 
 def test_of_few_faces_as_many_are_asked_about_as_training_will_learn_from(teachers, faces):
@@ -52,8 +52,8 @@ def test_of_few_faces_as_many_are_asked_about_as_training_will_learn_from(teache
 
 def test_answers_are_the_mean_over_teachers_and_over_ten_looks(teachers, faces):
     one = distill(teachers, faces, RECIPE, many=False).taught
-    learned, _ = divide(RECIPE, faces)
-    place = one.places(keys(learned.pixels[:5]))[1]
+    learned, _ = split_training_validation(RECIPE, faces)
+    place = one.places(hash_faces(learned.pixels[:5]))[1]
     own = [load_classifier(path) for path in teachers]
     from mien.faces.crop import to_model_input
 
@@ -68,16 +68,16 @@ def test_answers_are_the_mean_over_teachers_and_over_ten_looks(teachers, faces):
 def test_ten_looks_make_a_teacher_blind_to_left_and_right(teachers, faces):
     mirrored = dataclasses.replace(faces, pixels=np.ascontiguousarray(faces.pixels[:, :, ::-1]))
     recipe = dataclasses.replace(RECIPE, data=Data(held_out=0))
-    learned = [divide(recipe, each)[0] for each in (faces, mirrored)]
+    learned = [split_training_validation(recipe, each)[0] for each in (faces, mirrored)]
     found = [distill(teachers[:1], each, recipe).taught for each in (faces, mirrored)]
-    rows = [each.shares[each.places(keys(some.pixels))[1]] for each, some in zip(found, learned, strict=True)]
+    rows = [each.shares[each.places(hash_faces(some.pixels))[1]] for each, some in zip(found, learned, strict=True)]
     np.testing.assert_allclose(rows[0], rows[1], atol=1e-5)
 
 
 def test_the_file_is_small_and_comes_back(teachers, faces, tmp_path):
     taught = distill(teachers, faces, RECIPE, many=False).taught
     (tmp_path / "t.npz").write_bytes(taught.packed())
-    back = Taught.read(tmp_path / "t.npz")
+    back = SoftTargets.read(tmp_path / "t.npz")
     assert (back.keys == taught.keys).all()
     assert np.abs(back.shares - taught.shares).max() < 1e-3
     assert np.abs(back.votes - taught.votes).max() < 1e-3
@@ -90,7 +90,7 @@ def test_all_of_fer2013_stays_under_a_megabyte():
     rng = np.random.default_rng(0)
     many = np.sort(rng.integers(0, 1 << 40, 28_709).astype(np.uint64))
     shares, votes = (rng.dirichlet(np.full(width, 0.3), len(many)).astype(np.float32) for width in (7, 8))
-    assert len(Taught(many, shares, votes, {"classes": list(EMOTIONS)}).packed()) < 1e6
+    assert len(SoftTargets(many, shares, votes, {"classes": list(EMOTIONS)}).packed()) < 1e6
 
 
 def taught_file(folder, faces, share=0.9):
@@ -100,14 +100,14 @@ def taught_file(folder, faces, share=0.9):
     votes = np.eye(8, dtype=np.float32)[np.full(len(faces), VOTES.index("fear"))]
     facts = {"classes": list(EMOTIONS)}
     (folder / "targets").mkdir(exist_ok=True)
-    (folder / "targets" / "t.npz").write_bytes(Taught.of(faces.pixels, sure, votes, facts).packed())
+    (folder / "targets" / "t.npz").write_bytes(SoftTargets.of(faces.pixels, sure, votes, facts).packed())
     (folder / "student.toml").write_text('[teach]\ntargets = "targets/t.npz"\nweight = 0.25\n')
     return Recipe.read(folder / "student.toml")
 
 
 def test_targets_are_mixed_by_weight_and_lie_beside_the_recipe(tmp_path, faces):
     recipe = taught_file(tmp_path, faces)
-    mixed, plain = targets.targets(faces, recipe), targets.targets(faces)
+    mixed, plain = targets.build_targets(faces, recipe), targets.build_targets(faces)
     happy = EMOTIONS.index("happy")
     np.testing.assert_allclose(mixed.shares[:, happy], 0.75 * plain.shares[:, happy] + 0.25 * 0.9, atol=1e-3)
     np.testing.assert_allclose(mixed.shares.sum(1), 1, atol=1e-3)
@@ -118,12 +118,12 @@ def test_targets_are_mixed_by_weight_and_lie_beside_the_recipe(tmp_path, faces):
 def test_where_nobody_voted_the_teachers_votes_stand_alone(tmp_path, faces):
     recipe = taught_file(tmp_path, faces)
     silent = dataclasses.replace(faces, votes=np.zeros_like(faces.votes))
-    assert (targets.targets(silent, recipe).votes[:, VOTES.index("fear")] > 0.999).all()
+    assert (targets.build_targets(silent, recipe).votes[:, VOTES.index("fear")] > 0.999).all()
 
 
 def test_faces_no_teacher_saw_keep_their_labels(tmp_path, faces):
     recipe = taught_file(tmp_path, faces.take(np.arange(len(faces)) < 200))
-    mixed, plain = targets.targets(faces, recipe), targets.targets(faces)
+    mixed, plain = targets.build_targets(faces, recipe), targets.build_targets(faces)
     assert np.abs(mixed.shares[:200] - plain.shares[:200]).max() > 0.1
     assert (mixed.shares[200:] == plain.shares[200:]).all()
     assert (mixed.votes[200:] == plain.votes[200:]).all()
@@ -133,7 +133,7 @@ def test_a_temperature_softens(tmp_path, faces):
     recipe = taught_file(tmp_path, faces)
     softer = dataclasses.replace(recipe, teach=dataclasses.replace(recipe.teach, weight=1.0, temperature=4.0))
     happy = EMOTIONS.index("happy")
-    assert 1 / 7 < targets.targets(faces, softer).shares[0, happy] < 0.5
+    assert 1 / 7 < targets.build_targets(faces, softer).shares[0, happy] < 0.5
     shares = np.array([[0.5, 0.25, 0.25]])
     np.testing.assert_allclose(targets.soften(shares, 1.0), shares)
     np.testing.assert_allclose(targets.soften(shares, 0.5), [[2 / 3, 1 / 6, 1 / 6]], atol=1e-6)
@@ -142,25 +142,25 @@ def test_a_temperature_softens(tmp_path, faces):
 @pytest.mark.parametrize(
     ("teach", "said"),
     [
-        (Teach("none.npz"), "There are no targets at"),
-        (Teach("student.toml"), "holds no targets"),
-        (Teach("targets/t.npz", weight=1.5), "teach.weight is 1.5"),
-        (Teach("targets/t.npz", temperature=0), "teach.temperature is 0"),
+        (DistillationSettings("none.npz"), "There are no targets at"),
+        (DistillationSettings("student.toml"), "holds no targets"),
+        (DistillationSettings("targets/t.npz", weight=1.5), "teach.weight is 1.5"),
+        (DistillationSettings("targets/t.npz", temperature=0), "teach.temperature is 0"),
     ],
 )
 def test_what_cannot_be_mixed_is_refused(tmp_path, faces, teach, said):
     recipe = taught_file(tmp_path, faces)
     with pytest.raises(LabError, match=said):
-        targets.targets(faces, dataclasses.replace(recipe, teach=teach))
+        targets.build_targets(faces, dataclasses.replace(recipe, teach=teach))
 
 
 def test_targets_of_other_faces_or_classes_are_refused(tmp_path, faces):
     recipe = taught_file(tmp_path, synthetic.draw_faces(70, seed=99))
     with pytest.raises(LabError, match="spoke of 0 % of these faces"):
-        targets.targets(faces, recipe)
+        targets.build_targets(faces, recipe)
     recipe = taught_file(tmp_path, faces)
     with pytest.raises(LabError, match="in this order"):
-        targets.targets(faces.only(("happy", "sad")), recipe)
+        targets.build_targets(faces.only(("happy", "sad")), recipe)
 
 
 def test_a_teacher_of_other_classes_is_refused(tmp_path, faces):
@@ -189,8 +189,8 @@ def test_the_command_writes_where_the_recipe_looks(desk, teachers, capsys):
     assert ", one look at each face\ntogether they get " in out
     assert "held-out faces right" in out
     recipe = Recipe.read(desk / "student.toml")
-    learned = divide(recipe, synthetic.draw_faces(350, seed=4))[0]
-    assert targets.targets(learned, recipe).shares.max(1).min() < 1
+    learned = split_training_validation(recipe, synthetic.draw_faces(350, seed=4))[0]
+    assert targets.build_targets(learned, recipe).shares.max(1).min() < 1
     assert mien("distill", *teachers, *words) == 1
     assert "is there already" in capsys.readouterr().err
     assert mien("distill", *teachers, *words, "--force", "--json") == 0

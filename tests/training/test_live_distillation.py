@@ -6,25 +6,34 @@ import numpy as np
 import pytest
 
 from mien.datasets import synthetic
-from mien.datasets.dataset import divide
+from mien.datasets.dataset import split_training_validation
 from mien.errors import LabError
 from mien.labels import EMOTIONS, VOTES
-from mien.training.recipe import PLAIN, Augment, Data, Fit, Loss, Net, Recipe, Teach
-from mien.training.targets import Taught
+from mien.training.recipe import (
+    NO_AUGMENTATION,
+    AugmentationSettings,
+    Data,
+    TrainingSettings,
+    LossSettings,
+    NetworkSettings,
+    Recipe,
+    DistillationSettings,
+)
+from mien.training.targets import SoftTargets
 
 keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.train
 
 from mien.training import checkpoint, live_distillation, loop, networks  # noqa: E402
-from mien.training.loss import Objective  # noqa: E402
+from mien.training.loss import Loss as Objective  # noqa: E402
 
 STUDENT = Recipe(
     name="student",
     data=Data(held_out=70),
-    net=Net(width=8, depth=(1, 1, 1), dropout=0.0),
-    augment=PLAIN,
-    loss=Loss(smoothing=0.0),
-    fit=Fit(epochs=6, batch=32, rate=0.1, average=0.95, warmup=0.5, precision="float32"),
+    net=NetworkSettings(width=8, depth=(1, 1, 1), dropout=0.0),
+    augment=NO_AUGMENTATION,
+    loss=LossSettings(smoothing=0.0),
+    fit=TrainingSettings(epochs=6, batch=32, rate=0.1, average=0.95, warmup=0.5, precision="float32"),
 )
 
 
@@ -45,11 +54,11 @@ def test_a_student_learns_from_soft_targets_what_no_label_told(faces, tmp_path):
     said = np.full((len(faces), 7), 0.02, np.float32)
     said[np.arange(len(faces)), faces.labels] = 0.88
     facts = {"classes": list(EMOTIONS)}
-    (tmp_path / "t.npz").write_bytes(Taught.of(faces.pixels, said, None, facts).packed())
-    recipe = dataclasses.replace(STUDENT, teach=Teach("t.npz", weight=1.0), place=tmp_path)
-    model = loop.fit(recipe, wrong, tmp_path / "run")
+    (tmp_path / "t.npz").write_bytes(SoftTargets.of(faces.pixels, said, None, facts).packed())
+    recipe = dataclasses.replace(STUDENT, teach=DistillationSettings("t.npz", weight=1.0), place=tmp_path)
+    model = loop.train(recipe, wrong, tmp_path / "run")
     test = faces.split("PublicTest")
-    right = np.mean(loop.logits(model, test.pixels)[0].argmax(1) == test.labels)
+    right = np.mean(loop.predict_logits(model, test.pixels)[0].argmax(1) == test.labels)
     assert right > 0.5  # by lot it would be 0.14
 
 
@@ -63,8 +72,8 @@ class Twice:
 
 
 def test_teachers_are_asked_about_the_picture_that_the_student_sees():
-    varied = dataclasses.replace(PLAIN, brightness=0.6)
-    recipe = dataclasses.replace(STUDENT, augment=varied, teach=Teach(runs=("x",), weight=0.75))
+    varied = dataclasses.replace(NO_AUGMENTATION, brightness=0.6)
+    recipe = dataclasses.replace(STUDENT, augment=varied, teach=DistillationSettings(runs=("x",), weight=0.75))
     faces = np.full((32, 48, 48, 1), 100, np.uint8)
     shares = np.eye(7, dtype=np.float32)[np.zeros(32, int)]
     votes = np.zeros((32, 8), np.float32)
@@ -84,7 +93,7 @@ def test_teachers_are_asked_about_the_picture_that_the_student_sees():
 
 def test_what_is_no_face_stays_no_expression():
     recipe = dataclasses.replace(
-        STUDENT, augment=dataclasses.replace(PLAIN, nothing_part=0.25), teach=Teach(weight=1.0)
+        STUDENT, augment=dataclasses.replace(NO_AUGMENTATION, nothing_part=0.25), teach=DistillationSettings(weight=1.0)
     )
     faces = np.full((16, 48, 48, 1), 200, np.uint8)
     flat = np.zeros((16, 7), np.float32), np.zeros((16, 8), np.float32)
@@ -96,7 +105,7 @@ def test_what_is_no_face_stays_no_expression():
 
 def run_of(folder, recipe):
     keras.utils.set_random_seed(4)
-    model = networks.of_recipe(recipe, "float32")
+    model = networks.build_recipe_network(recipe, "float32")
     folder.mkdir(parents=True)
     checkpoint.write(folder, model.get_weights(), recipe, [{"epoch": 1}])
     checkpoint.finish(folder, model)
@@ -104,9 +113,9 @@ def run_of(folder, recipe):
 
 
 def test_runs_speak_together_softened(tmp_path, faces):
-    other = dataclasses.replace(STUDENT, net=Net(width=4, depth=(1,), votes=False))
+    other = dataclasses.replace(STUDENT, net=NetworkSettings(width=4, depth=(1,), votes=False))
     models = [run_of(tmp_path / "a", STUDENT), run_of(tmp_path / "b", other)]
-    teach = Teach(runs=("a", "b"), temperature=2.0)
+    teach = DistillationSettings(runs=("a", "b"), temperature=2.0)
     say = live_distillation.say_of(dataclasses.replace(STUDENT, teach=teach, place=tmp_path))
     few = faces.pixels[:5, ..., None].astype(np.float32)
     found = say(few)
@@ -120,17 +129,23 @@ def test_runs_speak_together_softened(tmp_path, faces):
 def test_teachers_of_other_classes_or_no_run_are_refused(tmp_path):
     run_of(tmp_path / "two", dataclasses.replace(STUDENT, data=Data(classes=("happy", "sad"))))
     with pytest.raises(LabError, match="knows happy, sad"):
-        live_distillation.say_of(dataclasses.replace(STUDENT, teach=Teach(runs=("two",)), place=tmp_path))
+        live_distillation.say_of(
+            dataclasses.replace(STUDENT, teach=DistillationSettings(runs=("two",)), place=tmp_path)
+        )
     with pytest.raises(LabError, match="is no training run"):
-        live_distillation.say_of(dataclasses.replace(STUDENT, teach=Teach(runs=("none",)), place=tmp_path))
+        live_distillation.say_of(
+            dataclasses.replace(STUDENT, teach=DistillationSettings(runs=("none",)), place=tmp_path)
+        )
 
 
 @pytest.mark.slow
 def test_a_patient_student_learns_from_a_teacher_that_looks_on(faces, tmp_path):
-    loop.fit(dataclasses.replace(STUDENT, name="teacher"), faces, tmp_path / "teacher")
-    teach = Teach(runs=("teacher",), weight=1.0)
-    recipe = dataclasses.replace(STUDENT, teach=teach, place=tmp_path, augment=Augment(mixup=0.0, nothing_part=0.0))
-    model = loop.fit(recipe, mislabelled(faces), tmp_path / "run")
-    learned, _ = divide(recipe, faces)
-    right = np.mean(loop.logits(model, learned.pixels)[0].argmax(1) == learned.labels)
+    loop.train(dataclasses.replace(STUDENT, name="teacher"), faces, tmp_path / "teacher")
+    teach = DistillationSettings(runs=("teacher",), weight=1.0)
+    recipe = dataclasses.replace(
+        STUDENT, teach=teach, place=tmp_path, augment=AugmentationSettings(mixup=0.0, nothing_part=0.0)
+    )
+    model = loop.train(recipe, mislabelled(faces), tmp_path / "run")
+    learned, _ = split_training_validation(recipe, faces)
+    right = np.mean(loop.predict_logits(model, learned.pixels)[0].argmax(1) == learned.labels)
     assert right > 0.4

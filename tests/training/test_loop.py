@@ -14,23 +14,23 @@ import pytest
 
 from mien.datasets import synthetic
 from mien.errors import LabError
-from mien.training.events import Epoch, Note, Step, Stopped
-from mien.training.recipe import Augment, Data, Fit, Net, Recipe
+from mien.training.events import EpochEvent, MessageEvent, StepEvent, TrainingStopped
+from mien.training.recipe import AugmentationSettings, Data, TrainingSettings, NetworkSettings, Recipe
 
 keras = pytest.importorskip("keras")
 fit = pytest.importorskip("mien.training.loop")
 pytestmark = pytest.mark.train
 
 from mien.training import checkpoint  # noqa: E402
-from mien.training.loss import Batch, Objective, class_weights  # noqa: E402
+from mien.training.loss import Batch, Loss, class_weights  # noqa: E402
 from mien.training.optimizer import optimizer_of  # noqa: E402
 
 DRAWN = Path(__file__).parents[2] / "recipes" / "drawn.toml"
 QUICK = Recipe(
     data=Data(held_out=7),
-    net=Net(width=4, depth=(1,), dropout=0.1),
-    augment=Augment(mixup=0.2, mixup_until=1.0),
-    fit=Fit(epochs=3, batch=28, rate=0.05, warmup=0.5, precision="float32", average=0.9),
+    net=NetworkSettings(width=4, depth=(1,), dropout=0.1),
+    augment=AugmentationSettings(mixup=0.2, mixup_until=1.0),
+    fit=TrainingSettings(epochs=3, batch=28, rate=0.05, warmup=0.5, precision="float32", average=0.9),
 )
 
 
@@ -123,7 +123,7 @@ def test_a_loss_that_is_no_number_stops_the_run(faces, tmp_path):
 
 def test_people_who_did_not_vote_cost_nothing(faces):
     learned = fit.targets(faces)
-    objective = Objective(QUICK, np.ones(7, np.float32))
+    objective = Loss(QUICK, np.ones(7, np.float32))
     heads = [np.zeros((4, 7), np.float32), np.full((4, 8), 5, np.float32)]
     silent, _ = objective.loss(heads, Batch(None, learned.shares[:4], np.zeros((4, 8), np.float32)))
     assert float(silent) == pytest.approx(np.log(7), rel=1e-5)
@@ -141,7 +141,7 @@ def test_rare_classes_weigh_more_where_it_is_asked_for(faces):
 
 
 def test_easy_faces_count_less_under_the_focal_loss():
-    focal = Objective(replace(QUICK, loss=replace(QUICK.loss, focal=2.0)), np.ones(7, np.float32))
+    focal = Loss(replace(QUICK, loss=replace(QUICK.loss, focal=2.0)), np.ones(7, np.float32))
     shares = np.eye(7, dtype=np.float32)[:2]
     logits = np.array([[9, 0, 0, 0, 0, 0, 0], [0] * 7], np.float32)
     easy, hard = focal.weights(logits, shares)
@@ -174,11 +174,11 @@ def test_the_best_epoch_is_kept_where_it_is_asked_for(faces, tmp_path):
 
 def test_a_run_tells_how_it_goes_and_leaves_when_asked(faces, tmp_path, undisturbed):
     told, history = [], [1, 2]
-    with pytest.raises(Stopped, match=r"stopped after 2 whole epochs and 1 steps.*goes on") as left:
+    with pytest.raises(TrainingStopped, match=r"stopped after 2 whole epochs and 1 steps.*goes on") as left:
         fit.fit(QUICK, faces, tmp_path, watch=told.append, stop=lambda: len(epochs(told)) == 2)
     assert (left.value.epochs, left.value.steps) == (2, 1)
     assert [row["epoch"] for row in epochs(told)[-1].history] == history
-    last = [event for event in told if isinstance(event, Step)][-1]
+    last = [event for event in told if isinstance(event, StepEvent)][-1]
     assert (last.epoch, last.epochs, last.step, last.steps) == (2, 3, 3, 3)
     assert last.loss == pytest.approx(epochs(told)[-1].row["loss"], rel=0.5)
     fit.fit(QUICK, faces, tmp_path)
@@ -190,12 +190,12 @@ def test_a_run_tells_how_it_goes_and_leaves_when_asked(faces, tmp_path, undistur
 def test_a_run_that_is_left_within_an_epoch_loses_no_step(faces, tmp_path, undisturbed, step):
     """It is asked to leave after every step; the third of an epoch is its last, and the epoch is ended first."""
     asked, told = [], []
-    with pytest.raises(Stopped) as left:
+    with pytest.raises(TrainingStopped) as left:
         fit.fit(QUICK, faces, tmp_path, stop=lambda: len(asked.append(1) or asked) == step)
     assert (left.value.epochs, left.value.steps) == ((step - 1) // 2, (step - 1) % 2 + 1)
     fit.fit(QUICK, faces, tmp_path, watch=told.append)
     going_on = f"Going on in epoch {left.value.epochs + 1}, after step {left.value.steps}"
-    assert [event.text for event in told if isinstance(event, Note)] == [going_on]
+    assert [event.text for event in told if isinstance(event, MessageEvent)] == [going_on]
     for mine, theirs in zip(weights(tmp_path), weights(undisturbed), strict=True):
         assert np.array_equal(mine, theirs)
     rows = [[{**row, "seconds": 0} for row in checkpoint.history_of(each)] for each in (tmp_path, undisturbed)]
@@ -203,7 +203,7 @@ def test_a_run_that_is_left_within_an_epoch_loses_no_step(faces, tmp_path, undis
 
 
 def epochs(told):
-    return [event for event in told if isinstance(event, Epoch)]
+    return [event for event in told if isinstance(event, EpochEvent)]
 
 
 def test_a_run_does_not_go_on_under_another_backend(faces, undisturbed, monkeypatch):
@@ -235,7 +235,7 @@ def test_a_tiny_net_learns_the_drawn_faces(tmp_path):
 
 @pytest.mark.slow
 def test_killed_by_the_system_the_same_command_goes_on(faces, tmp_path, undisturbed):
-    data = synthetic.write(tmp_path / "data", 140, seed=1)
+    data = synthetic.write_fer2013(tmp_path / "data", 140, seed=1)
     recipe = tmp_path / "quick.toml"
     recipe.write_text(_toml(QUICK.to_table()))
     command = [sys.executable, "-m", "mien.training.loop", recipe, "--data", data, "--run", tmp_path / "run"]

@@ -11,8 +11,8 @@ from PIL import Image
 from mien.datasets import synthetic
 from mien.errors import LabError
 from mien.training import run_folder
-from mien.training.events import Epoch, Note, Stopped
-from mien.training.recipe import Augment, Data, Fit, Net, Recipe, Source
+from mien.training.events import EpochEvent, MessageEvent, TrainingStopped
+from mien.training.recipe import AugmentationSettings, Data, TrainingSettings, NetworkSettings, Recipe, Source
 
 keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
@@ -25,9 +25,9 @@ from mien.training.environment import fingerprint  # noqa: E402
 QUICK = Recipe(
     name="quick",
     data=Data(held_out=14),
-    net=Net(width=4, depth=(1,), dropout=0.1),
-    augment=Augment(mixup=0.0),
-    fit=Fit(epochs=2, batch=28, rate=0.05, warmup=0.5, precision="float32", average=0.9),
+    net=NetworkSettings(width=4, depth=(1,), dropout=0.1),
+    augment=AugmentationSettings(mixup=0.0),
+    fit=TrainingSettings(epochs=2, batch=28, rate=0.05, warmup=0.5, precision="float32", average=0.9),
 )
 #: In the order of the table in run_folder's docstring.
 WRITTEN = {
@@ -64,7 +64,7 @@ def test_the_folder_holds_everything_and_nothing_else(done):
 
 def test_the_recipe_is_written_as_it_was_followed(done):
     assert checkpoint.recipe_of(done) == QUICK
-    assert run_folder.read(done).state == "finished"
+    assert run_folder.read_run(done).state == "finished"
 
 
 def test_the_environment_says_where_it_was_made(done, faces):
@@ -94,12 +94,12 @@ def test_the_figures_are_those_of_the_model(done, faces):
 
 
 def test_two_runs_can_be_compared_as_they_are(done):
-    from mien.evaluation.compare import compare, read
+    from mien.evaluation.compare import compare_models, read_evaluation
 
-    entry = read(done)
+    entry = read_evaluation(done)
     assert entry.right is not None
     assert entry.trained > 0
-    assert compare([entry, entry]).test is not None
+    assert compare_models([entry, entry]).test is not None
 
 
 @pytest.mark.parametrize("name", ["emotion_model.keras", "emotion_model.h5"])
@@ -143,7 +143,7 @@ def test_a_finished_run_may_be_asked_to_look_into_the_mirror(done, faces, tmp_pa
     once, said = OnnxClassifier((folder / "model.onnx").read_bytes()), []
     mirrored = replace(QUICK, net=replace(QUICK.net, views=2))
     metrics = run.train(mirrored, faces, folder, watch=said.append)
-    assert not [event for event in said if isinstance(event, Epoch)]  # nothing is learned again
+    assert not [event for event in said if isinstance(event, EpochEvent)]  # nothing is learned again
     twice = OnnxClassifier((folder / "model.onnx").read_bytes())
     assert twice.card.recipe["net"]["views"] == 2
     assert checkpoint.recipe_of(folder) == mirrored
@@ -160,13 +160,13 @@ def test_a_finished_run_may_be_asked_to_look_into_the_mirror(done, faces, tmp_pa
 
 def test_a_stopped_run_goes_on_and_says_so(faces, done, tmp_path):
     folder, said = tmp_path / "quick", []
-    with pytest.raises(Stopped):
-        run.train(QUICK, faces, folder, watch=said.append, stop=lambda: any(isinstance(e, Epoch) for e in said))
-    assert run_folder.read(folder).state == "stopped"
+    with pytest.raises(TrainingStopped):
+        run.train(QUICK, faces, folder, watch=said.append, stop=lambda: any(isinstance(e, EpochEvent) for e in said))
+    assert run_folder.read_run(folder).state == "stopped"
     assert not (folder / "metrics.json").exists()
     said.clear()
     run.train(QUICK, faces, folder, watch=said.append)
-    assert any("Going on in epoch 2, after step 1" in note.text for note in said if isinstance(note, Note))
+    assert any("Going on in epoch 2, after step 1" in note.text for note in said if isinstance(note, MessageEvent))
     about = json.loads((folder / "environment.json").read_text("utf-8"))
     assert [each["after_epochs"] for each in about["resumed"]] == [1]
     pairs = zip(checkpoint.unpacked(folder / "weights.npz"), checkpoint.unpacked(done / "weights.npz"), strict=True)
@@ -190,17 +190,17 @@ def test_a_longer_plan_goes_on_with_a_finished_run(faces, tmp_path):
 
 def test_a_torn_state_falls_back_and_says_so(faces, tmp_path):
     folder, said = tmp_path / "quick", []
-    with pytest.raises(Stopped):
+    with pytest.raises(TrainingStopped):
         run.train(QUICK, faces, folder, watch=said.append, stop=lambda: len(epochs(said)) == 1)
     checkpoint.write(folder, *_state(folder))
     (folder / "state.npz").write_bytes(b"PK\x03\x04")
     said.clear()
     run.train(QUICK, faces, folder, watch=said.append)
-    assert any("not whole" in note.text for note in said if isinstance(note, Note))
+    assert any("not whole" in note.text for note in said if isinstance(note, MessageEvent))
 
 
 def epochs(said):
-    return [event for event in said if isinstance(event, Epoch)]
+    return [event for event in said if isinstance(event, EpochEvent)]
 
 
 def _state(folder):
@@ -240,7 +240,7 @@ def test_what_was_there_before_stays_until_the_new_run_is_kept(faces, done, tmp_
 def test_a_run_killed_while_another_took_its_place_is_brought_back(faces, done, tmp_path):
     folder = shutil.copytree(done, tmp_path / "run")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    run_folder.set_aside(folder)
+    run_folder.move_aside(folder)
     assert {path.name for path in folder.iterdir()} == {run_folder.ASIDE}
     (folder / "recipe.toml").write_text("name = 'begun and killed'")
     assert run.train(QUICK, faces, folder)["training"]["epochs"] == 2
@@ -265,9 +265,9 @@ def test_another_recipe_and_other_faces_are_refused_and_force_begins_anew(faces,
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"net": Net(name="residul")}, "no net 'residul'.*Did you mean 'residual'"),
-        ({"fit": Fit(batch=500)}, "one batch is 500|One batch is 500"),
-        ({"fit": Fit(batch=28, optimizer="adm")}, "no optimizer 'adm'"),
+        ({"net": NetworkSettings(name="residul")}, "no net 'residul'.*Did you mean 'residual'"),
+        ({"fit": TrainingSettings(batch=500)}, "one batch is 500|One batch is 500"),
+        ({"fit": TrainingSettings(batch=28, optimizer="adm")}, "no optimizer 'adm'"),
         ({"data": Data(held_out=14, classes=("happy",))}, "single class"),
         ({"data": Data(held_out=14, group="person")}, "without its column 'person'"),
         ({"data": Data(folds=3, fold=4)}, "data.fold is 4. 1 to 3"),

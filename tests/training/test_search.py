@@ -15,13 +15,13 @@ import pytest
 
 from command import command, mien
 from mien.datasets import synthetic
-from mien.datasets.dataset import divide
+from mien.datasets.dataset import split_training_validation
 from mien.errors import LabError
 from mien.training import checkpoint
 from mien.training import search as space
-from mien.training.events import Epoch, Stopped
+from mien.training.events import EpochEvent, TrainingStopped
 from mien.training.recipe import Data, Recipe
-from mien.training.targets import keys
+from mien.training.targets import hash_faces
 
 pytest.importorskip("optuna")
 tune = pytest.importorskip("mien.training.search")
@@ -55,17 +55,17 @@ choices = [4, 8]
 
 def spaced(folder, text):
     (folder / "space.toml").write_text(text)
-    return space.read(folder / "space.toml")
+    return space.read_space(folder / "space.toml")
 
 
 def test_a_space_has_ranges_and_choices(tmp_path):
     found = spaced(
         tmp_path, SPACE + "[fit.batch]\nlow = 32\nhigh = 64\nstep = 32\n[net.depth]\nchoices = [[1], [1, 2]]\n"
     )
-    assert found["fit.rate"] == space.Range(0.001, 0.2, log=True)
-    assert found["fit.batch"] == space.Range(32, 64, step=32, whole=True)
+    assert found["fit.rate"] == space.NumberRange(0.001, 0.2, log=True)
+    assert found["fit.batch"] == space.NumberRange(32, 64, step=32, whole=True)
     assert found["net.depth"].of_word(found["net.depth"].words[1]) == [1, 2]
-    recipe = space.changed(Recipe(place=Path("here")), {"fit.rate": 0.05, "net.depth": [1, 2]})
+    recipe = space.replace_settings(Recipe(place=Path("here")), {"fit.rate": 0.05, "net.depth": [1, 2]})
     assert (recipe.fit.rate, recipe.net.depth, recipe.place) == (0.05, (1, 2), Path("here"))
 
 
@@ -93,7 +93,7 @@ def test_what_a_space_cannot_mean(text, said, tmp_path):
 
 def test_a_space_that_is_not_there(tmp_path):
     with pytest.raises(LabError, match="cannot be read"):
-        space.read(tmp_path / "none.toml")
+        space.read_space(tmp_path / "none.toml")
 
 
 class Quick:
@@ -108,11 +108,11 @@ class Quick:
         history = list(checkpoint.read(folder, recipe)[1])
         while len(history) < recipe.fit.epochs:
             if stop():
-                raise Stopped(len(history))
+                raise TrainingStopped(len(history))
             share = self.share(recipe) * (len(history) + 1) / recipe.fit.epochs
             history.append({"epoch": len(history) + 1, "held_out": share})
             checkpoint.write(folder, [np.arange(3)], recipe, history)
-            watch(Epoch(history[-1], tuple(history)))
+            watch(EpochEvent(history[-1], tuple(history)))
 
     def share(self, recipe):
         """Best at a rate of 0.02 and a width of 8; the rate matters most."""
@@ -240,7 +240,7 @@ class Blind(Quick):
     """A training whose epochs have no figure, as where nothing is held out."""
 
     def __call__(self, recipe, faces, folder, *, watch, stop):
-        watch(Epoch({"epoch": 1, "loss": 1.0}, ({"epoch": 1, "loss": 1.0},)))
+        watch(EpochEvent({"epoch": 1, "loss": 1.0}, ({"epoch": 1, "loss": 1.0},)))
 
 
 def test_a_trial_that_holds_nothing_out_is_told(search):
@@ -250,10 +250,10 @@ def test_a_trial_that_holds_nothing_out_is_told(search):
 
 def test_faces_the_recipe_holds_out_are_not_what_settings_are_chosen_on(faces):
     recipe = Recipe(data=Data(held_out=42))
-    held = set(keys(divide(recipe, faces)[1].pixels).tolist())
+    held = set(hash_faces(split_training_validation(recipe, faces)[1].pixels).tolist())
     used = tune._kept_apart(recipe, faces)
-    assert len(held) == len(divide(recipe, used)[1]) == 42
-    assert not held & set(keys(used.pixels).tolist())
+    assert len(held) == len(split_training_validation(recipe, used)[1]) == 42
+    assert not held & set(hash_faces(used.pixels).tolist())
     assert set(used.usage) == {"Training"}
     with pytest.raises(LabError, match="holds no faces out"):
         tune._kept_apart(Recipe(data=Data(held_out=0)), faces)
@@ -265,7 +265,7 @@ def test_faces_the_recipe_holds_out_are_not_what_settings_are_chosen_on(faces):
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
     folder = tmp_path_factory.mktemp("desk")
-    synthetic.write(folder / "faces", 350)
+    synthetic.write_fer2013(folder / "faces", 350)
     (folder / "tiny.toml").write_text(RECIPE)
     (folder / "odd.toml").write_text(RECIPE.replace('"residual"', '"residua"'))
     (folder / "space.toml").write_text(SPACE)

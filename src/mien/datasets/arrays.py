@@ -9,9 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets import ferplus, label_maps
-from mien.datasets.dataset import PRIVATE, PUBLIC, SIDE, TRAINING, Faces, LabelMap, Problem, Source, no_votes
+from mien.datasets.dataset import (
+    PRIVATE,
+    PUBLIC,
+    SIDE,
+    TRAINING,
+    FaceDataset,
+    LabelMap,
+    LoadedDataset,
+    Problem,
+    empty_votes,
+)
 from mien.errors import LabError
-from mien.faces.crop import as_input
+from mien.faces.crop import to_model_input
 from mien.labels import EMOTIONS
 
 _PIXELS, _LABELS, _USAGE = (
@@ -25,7 +35,7 @@ _PAIRS = {"train": TRAINING, "test": PUBLIC, "val": PUBLIC, "private": PRIVATE}
 _Arrays = dict[str, NDArray[np.generic]]
 
 
-def read(path: Path, labels: LabelMap, group: str | None = None) -> Source:
+def read_npz(path: Path, labels: LabelMap, group: str | None = None) -> LoadedDataset:
     """The faces in an .npz: ``pixels``, ``emotion``, ``usage``; or ``x_train``, ``y_train``, ``x_test``, ``y_test``."""
     arrays = _opened(path)
     pixels, numbers, usage = _paired(arrays) or _single(arrays, path)
@@ -38,10 +48,10 @@ def read(path: Path, labels: LabelMap, group: str | None = None) -> Source:
     if not kept.any():
         reason = problems[0].reason if problems else ""
         raise LabError("The file holds no readable face", "labels of 0 to 6 were expected", reason)
-    given = ferplus.ours(arrays["votes"]) if "votes" in arrays else no_votes(len(pixels))
-    found = Faces(_faces(pixels)[kept], classes[kept], usage[kept], given[kept], problems)
+    given = ferplus.to_vote_categories(arrays["votes"]) if "votes" in arrays else empty_votes(len(pixels))
+    found = FaceDataset(_faces(pixels)[kept], classes[kept], usage[kept], given[kept], problems)
     groups = None if group is None else _groups(arrays, group, path).astype(np.str_)[kept]
-    return Source(path, "arrays", found, np.flatnonzero(kept) + 1, (), groups, _remarks(classes))
+    return LoadedDataset(path, "arrays", found, np.flatnonzero(kept) + 1, (), groups, _remarks(classes))
 
 
 def _strangers(classes: NDArray[np.int64], spoken: list[str]) -> tuple[Problem, ...]:
@@ -50,7 +60,7 @@ def _strangers(classes: NDArray[np.int64], spoken: list[str]) -> tuple[Problem, 
 
 
 def _remarks(classes: NDArray[np.int64]) -> tuple[str, ...]:
-    left = int((classes == label_maps.LEFT_OUT).sum())
+    left = int((classes == label_maps.EXCLUDED).sum())
     return (f"The label map leaves out {left} faces.",) if left else ()
 
 
@@ -83,7 +93,7 @@ def _single(arrays: _Arrays, path: Path) -> tuple[NDArray[np.generic], NDArray[n
         raise LabError(f"{path.name} has no {', '.join(missing)}", expected, f"It has {', '.join(arrays) or 'nothing'}")
     numbers = _flat(arrays[names["emotion"]])
     usage = arrays[names["usage"]].astype(np.str_) if names["usage"] else np.full(len(numbers), TRAINING)
-    return arrays[names["pixels"]], numbers, np.array([label_maps.usage_of(word) for word in usage.tolist()])
+    return arrays[names["pixels"]], numbers, np.array([label_maps.normalize_usage(word) for word in usage.tolist()])
 
 
 def _flat(numbers: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -111,7 +121,7 @@ def _faces(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
     if whole.ndim == 4 and whole.shape[3] == 1:
         whole = whole[..., 0]
     if whole.ndim == 3 or (whole.ndim == 4 and whole.shape[3] == 3):
-        return np.ascontiguousarray(as_input(whole, SIDE, "gray")[..., 0])
+        return np.ascontiguousarray(to_model_input(whole, SIDE, "gray")[..., 0])
     shape = " x ".join(map(str, whole.shape))
     raise LabError(f"The pixels are {shape}", "faces of N x 48 x 48 or N x 2304 were expected")
 
@@ -122,5 +132,5 @@ def _classes(numbers: NDArray[np.generic], arrays: _Arrays, labels: LabelMap) ->
     named = {str(place): str(word) for place, word in enumerate(found.tolist())} if found is not None else {}
     read = [str(word) for word in numbers.tolist()]
     spoken = [named.get(word, word) for word in read]
-    table = {word: label_maps.by_name(word, labels) for word in set(spoken)}
+    table = {word: label_maps.label_of_name(word, labels) for word in set(spoken)}
     return np.array([table[word] for word in spoken], np.int64), spoken

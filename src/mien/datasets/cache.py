@@ -20,29 +20,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.files import atomic_path, write_atomically
-from mien.models import home
+from mien.models import cache_folder
 
 #: How many data sets are remembered; each takes about as much room as its pixels.
-KEPT = 6
+MAX_CACHED = 6
 _FOLDER, _STAMPS = "data", "stamps.json"
 #: A file may change again within one tick of its clock: stamps younger than this are not trusted.
 _TICK = 2.0
 
 
-def fingerprint(paths: Iterable[Path]) -> str:
+def hash_paths(paths: Iterable[Path]) -> str:
     """SHA-256 in hexadecimal over the content of these files; of folders, over names, sizes and times of their files.
 
     Folders hold tens of thousands of pictures: reading all of them to know whether they changed would be reading them.
     """
-    return key([_of_folder(path) if path.is_dir() else _of_file(path) for path in paths])
+    return hash_json([_of_folder(path) if path.is_dir() else _of_file(path) for path in paths])
 
 
-def key(parts: Any) -> str:
+def hash_json(parts: Any) -> str:
     """One name for anything that JSON can hold."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def load(name: str) -> dict[str, NDArray] | None:
+def load_arrays(name: str) -> dict[str, NDArray] | None:
     """The arrays under this name, or None where there are none, or none that are whole."""
     path = _folder() / f"{name}.npz"
     try:
@@ -54,19 +54,19 @@ def load(name: str) -> dict[str, NDArray] | None:
     return arrays
 
 
-def save(name: str, arrays: dict[str, NDArray]) -> None:
+def save_arrays(name: str, arrays: dict[str, NDArray]) -> None:
     """Keep the arrays, and forget those used longest ago. Where that is not possible, nothing happens."""
     with contextlib.suppress(OSError):
         _folder().mkdir(parents=True, exist_ok=True)
         with atomic_path(_folder() / f"{name}.npz") as part, part.open("wb") as file:
             np.savez(file, **arrays)
     with contextlib.suppress(OSError):
-        for old in sorted(_folder().glob("*.npz"), key=lambda each: -each.stat().st_mtime)[KEPT:]:
+        for old in sorted(_folder().glob("*.npz"), key=lambda each: -each.stat().st_mtime)[MAX_CACHED:]:
             old.unlink()
 
 
 def _folder() -> Path:
-    return home() / _FOLDER
+    return cache_folder() / _FOLDER
 
 
 def _of_file(path: Path) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets import duplicates, label_order
-from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, USAGES, Faces, Source, twins
-from mien.datasets.splits import five_classes
+from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, USAGES, FaceDataset, LoadedDataset, group_duplicates
+from mien.datasets.splits import count_five_classes
 from mien.labels import EMOTIONS
 
 #: What a problem's reason is filed under: the first of these phrases that stands in it.
@@ -37,10 +37,10 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """What was looked at and what was found."""
 
-    source: Source
+    source: LoadedDataset
     findings: tuple[Finding, ...]
 
     def kinds(self) -> dict[str, list[Finding]]:
@@ -57,33 +57,35 @@ class Checked:
             "shape": source.shape,
             "faces": len(source),
             "voted": int(source.faces.votes.any(1).sum()),
-            "splits": {usage: dict(zip(EMOTIONS, row, strict=True)) for usage, row in counts(source.faces).items()},
-            "learned_by_heart": learned_by_heart(source.faces),
-            "five_classes": five_classes(source.faces),
+            "splits": {
+                usage: dict(zip(EMOTIONS, row, strict=True)) for usage, row in count_classes(source.faces).items()
+            },
+            "learned_by_heart": count_training_duplicates(source.faces),
+            "five_classes": count_five_classes(source.faces),
             "remarks": list(source.remarks),
             "counts": {kind: len(found) for kind, found in self.kinds().items()},
             "findings": [asdict(finding) for finding in self.findings],
         }
 
 
-def check(source: Source) -> Checked:
+def check_dataset(source: LoadedDataset) -> CheckResult:
     """Everything there is to find, in an order that puts what cannot be read first."""
     parts = (_problems, _odd_splits, _absent, _blank, _twins, _near, _order)
-    return Checked(source, tuple(finding for part in parts for finding in part(source)))
+    return CheckResult(source, tuple(finding for part in parts for finding in part(source)))
 
 
-def counts(faces: Faces) -> dict[str, list[int]]:
+def count_classes(faces: FaceDataset) -> dict[str, list[int]]:
     """How many faces of each of EMOTIONS stand in each split; the official splits first."""
     there = set(faces.usage.tolist())
     names = [*(usage for usage in USAGES if usage in there), *sorted(there - set(USAGES))]
     return {name: _counted(faces.labels[faces.usage == name]) for name in names}
 
 
-def learned_by_heart(faces: Faces) -> dict[str, int]:
+def count_training_duplicates(faces: FaceDataset) -> dict[str, int]:
     """How many faces of each other split stand in Training too, pixel by pixel."""
-    numbers = twins(faces.pixels)
+    numbers = group_duplicates(faces.pixels)
     trained = faces.usage == TRAINING
-    others = [usage for usage in counts(faces) if usage != TRAINING]
+    others = [usage for usage in count_classes(faces) if usage != TRAINING]
     return {usage: int(np.isin(numbers[faces.usage == usage], numbers[trained]).sum()) for usage in others}
 
 
@@ -91,7 +93,7 @@ def _counted(labels: NDArray[np.int64]) -> list[int]:
     return [int(count) for count in np.bincount(labels, minlength=len(EMOTIONS))]
 
 
-def _problems(source: Source) -> Iterator[Finding]:
+def _problems(source: LoadedDataset) -> Iterator[Finding]:
     for problem in source.faces.problems:
         kind = next((kind for phrase, kind in _KINDS.items() if phrase in problem.reason), "unreadable")
         name, colon, reason = problem.reason.partition(": ")
@@ -101,16 +103,16 @@ def _problems(source: Source) -> Iterator[Finding]:
             yield Finding(kind, f"row {problem.row}" if problem.row else source.path.name, problem.reason)
 
 
-def _odd_splits(source: Source) -> Iterator[Finding]:
+def _odd_splits(source: LoadedDataset) -> Iterator[Finding]:
     for usage in sorted(set(source.faces.usage.tolist()) - set(USAGES)):
         places = np.flatnonzero(source.faces.usage == usage)
         reason = f"{len(places)} faces in a split '{usage}', which is none of {', '.join(USAGES)}"
         yield Finding("split", source.place(int(places[0])), reason)
 
 
-def _absent(source: Source) -> Iterator[Finding]:
+def _absent(source: LoadedDataset) -> Iterator[Finding]:
     """Splits and classes without a face. Only a table is expected to have both test splits."""
-    found = counts(source.faces)
+    found = count_classes(source.faces)
     tested = [usage for usage in (PUBLIC, PRIVATE) if usage in found]
     if TRAINING not in found:
         yield Finding("missing split", TRAINING, "no face to learn from")
@@ -125,16 +127,16 @@ def _absent(source: Source) -> Iterator[Finding]:
                 yield Finding("empty class", usage, f"no face is {label}")
 
 
-def _blank(source: Source) -> Iterator[Finding]:
+def _blank(source: LoadedDataset) -> Iterator[Finding]:
     for place in np.flatnonzero(source.faces.blank()).tolist():
         shade = source.faces.pixels[place, 0, 0]
         yield Finding("blank", source.place(place), f"all pixels are {shade}")
 
 
-def _twins(source: Source) -> Iterator[Finding]:
+def _twins(source: LoadedDataset) -> Iterator[Finding]:
     """Faces with the same pixels: in one split, in several (a test that was learned by heart), with several labels."""
     blank = source.faces.blank()
-    for group in duplicates.groups(source.faces.pixels):
+    for group in duplicates.find_exact_duplicates(source.faces.pixels):
         if blank[group[0]]:
             continue
         usages, labels = source.faces.usage[group], source.faces.labels[group]
@@ -146,20 +148,20 @@ def _twins(source: Source) -> Iterator[Finding]:
             yield Finding("conflicting labels", source.place(int(group[0])), f"one picture, labelled {said}: {others}")
 
 
-def _placed(source: Source, place: int) -> str:
+def _placed(source: LoadedDataset, place: int) -> str:
     return source.place(place) if source.names else f"{source.place(place)} ({source.faces.usage[place]})"
 
 
-def _near(source: Source) -> Iterator[Finding]:
+def _near(source: LoadedDataset) -> Iterator[Finding]:
     usage = source.faces.usage
-    pairs = duplicates.nearly(source.faces.pixels)
+    pairs = duplicates.find_near_duplicates(source.faces.pixels)
     for (one, other), alike in zip(pairs.places.tolist(), pairs.likeness.tolist(), strict=True):
         kind = "near-duplicate" if usage[one] == usage[other] else "near-duplicate across splits"
         yield Finding(kind, source.place(one), f"nearly the picture of {_placed(source, other)}, alike {alike:.3f}")
 
 
-def _order(source: Source) -> Iterator[Finding]:
-    for folder, reason in label_order.of_folders(source.names):
+def _order(source: LoadedDataset) -> Iterator[Finding]:
+    for folder, reason in label_order.check_folder_numbers(source.names):
         yield Finding("label order", folder, reason)
-    if suspicion := label_order.of_faces(source.faces):
+    if suspicion := label_order.check_label_order(source.faces):
         yield Finding("label order", source.path.name, suspicion)

@@ -17,7 +17,7 @@ SIDE = 48
 TRAINING, PUBLIC, PRIVATE = "Training", "PublicTest", "PrivateTest"
 USAGES = (TRAINING, PUBLIC, PRIVATE)
 #: What people could say of a face in FER+: our eight expressions, in our order, then these two.
-ANSWERS = (*VOTES, "unknown", "nf")
+VOTE_CATEGORIES = (*VOTES, "unknown", "nf")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Faces:
+class FaceDataset:
     """Labelled gray faces.
 
     ``pixels`` uint8 (N, 48, 48); ``labels`` int64 (N,), an index into ``classes``; ``usage`` (N,) words, the official
@@ -48,13 +48,13 @@ class Faces:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, which: NDArray[np.generic]) -> Faces:
+    def take(self, which: NDArray[np.generic]) -> FaceDataset:
         """The faces at these places, or where this mask is true; problems belong to the file and are left behind."""
         parts = (self.pixels[which], self.labels[which], self.usage[which], self.votes[which])
         groups = None if self.groups is None else self.groups[which]
-        return Faces(*parts, classes=self.classes, groups=groups)
+        return FaceDataset(*parts, classes=self.classes, groups=groups)
 
-    def only(self, classes: tuple[str, ...]) -> Faces:
+    def only(self, classes: tuple[str, ...]) -> FaceDataset:
         """The faces of these classes, in this order; labels count along it."""
         unknown = [name for name in classes if name not in self.classes]
         if unknown:
@@ -64,7 +64,7 @@ class Faces:
         found = self.take(places[self.labels] >= 0)
         return replace(found, labels=places[found.labels], classes=classes)
 
-    def split(self, usage: str) -> Faces:
+    def split(self, usage: str) -> FaceDataset:
         """The faces of one official split; a LabError where there are none."""
         found = self.take(self.usage == usage)
         if not len(found):
@@ -91,14 +91,14 @@ class Faces:
         return np.asarray(flat.min(1) == flat.max(1))
 
 
-def read(path: str | Path) -> Faces:
+def load_faces(path: str | Path) -> FaceDataset:
     """The faces at a path, whatever their shape, with FER+ votes where they lie beside: see :mod:`mien.datasets.loading`."""
     from mien.datasets import loading  # which makes its faces of what stands here
 
-    return loading.read(path).faces
+    return loading.load_dataset(path).faces
 
 
-def twins(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+def group_duplicates(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """A number for each face, the same for faces with the same pixels, int64 (N,)."""
     rows = np.ascontiguousarray(pixels.reshape(len(pixels), -1))
     keys = rows.view(np.dtype((np.void, rows.shape[1]))).ravel()
@@ -106,19 +106,19 @@ def twins(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.asarray(numbers.ravel(), np.int64)
 
 
-def without_twins(faces: Faces, usage: str) -> NDArray[np.bool_]:
+def mask_without_duplicates(faces: FaceDataset, usage: str) -> NDArray[np.bool_]:
     """Which faces of that split stand in no other split, bool over the faces of the split."""
-    numbers = twins(faces.pixels)
+    numbers = group_duplicates(faces.pixels)
     inside = faces.usage == usage
     return ~np.isin(numbers[inside], numbers[~inside])
 
 
-def hold_out(faces: Faces, count: int, seed: int = 0) -> NDArray[np.bool_]:
+def sample_validation(faces: FaceDataset, count: int, seed: int = 0) -> NDArray[np.bool_]:
     """A mask over ``faces`` that keeps ``count`` Training faces aside, classes in proportion.
 
     Only faces that have no twin anywhere and on which the voters saw a face: a fair sample of what the net never saw.
     """
-    numbers = twins(faces.pixels)
+    numbers = group_duplicates(faces.pixels)
     alone = np.bincount(numbers)[numbers] == 1
     fit = np.flatnonzero(alone & (faces.usage == TRAINING) & ~faces.blank() & ~faces.faceless())
     mask = np.zeros(len(faces), bool)
@@ -126,12 +126,12 @@ def hold_out(faces: Faces, count: int, seed: int = 0) -> NDArray[np.bool_]:
     return mask
 
 
-def divide(recipe: Recipe, faces: Faces) -> tuple[Faces, Faces]:
+def split_training_validation(recipe: Recipe, faces: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
     """The Training faces of the recipe's classes to learn from, and those held out; other splits are in neither."""
-    from mien.datasets.splits import held_out  # which stands on what stands here
+    from mien.datasets.splits import select_validation  # which stands on what stands here
 
     faces = faces.only(recipe.data.classes)
-    aside = held_out(recipe.data, faces)
+    aside = select_validation(recipe.data, faces)
     learned = (faces.usage == TRAINING) & ~aside & ~faces.blank()
     if recipe.data.drop_non_faces:
         learned &= ~faces.faceless()
@@ -149,7 +149,7 @@ def _in_proportion(
     return places[np.argsort(rank, kind="stable")[:count]]
 
 
-def write_csv(faces: Faces, path: Path) -> Path:
+def write_csv(faces: FaceDataset, path: Path) -> Path:
     """The faces in the shape of ``fer2013.csv``; the path."""
     with path.open("w", encoding="ascii", newline="\n") as file:
         file.write("emotion,pixels,Usage\n")
@@ -158,10 +158,10 @@ def write_csv(faces: Faces, path: Path) -> Path:
     return path
 
 
-def write_votes(faces: Faces, path: Path) -> Path:
+def write_votes(faces: FaceDataset, path: Path) -> Path:
     """The votes in the shape of ``fer2013new.csv``, in our column order, which reading follows; the path."""
     with path.open("w", encoding="ascii", newline="\n") as file:
-        file.write(",".join(["Usage", "Image name", *ANSWERS]) + "\n")
+        file.write(",".join(["Usage", "Image name", *VOTE_CATEGORIES]) + "\n")
         for number, (usage, votes) in enumerate(zip(faces.usage, faces.votes, strict=True)):
             file.write(",".join([usage, f"fer{number:07}.png", *map(str, votes)]) + "\n")
     return path
@@ -170,7 +170,18 @@ def write_votes(faces: Faces, path: Path) -> Path:
 # ==== mien.lab.sources.source
 # What reading gives: the faces, where each came from, and what could not be read.
 
-__all__ = ["ANSWERS", "PRIVATE", "PUBLIC", "SIDE", "TRAINING", "USAGES", "Faces", "Problem", "Progress", "Source"]
+__all__ = [
+    "PRIVATE",
+    "PUBLIC",
+    "SIDE",
+    "TRAINING",
+    "USAGES",
+    "VOTE_CATEGORIES",
+    "FaceDataset",
+    "LoadedDataset",
+    "Problem",
+    "Progress",
+]
 
 #: Told how much is done and how much there is, in bytes or in files.
 Progress = Callable[[int, int], None]
@@ -179,7 +190,7 @@ LabelMap = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Source:
+class LoadedDataset:
     """Faces as they were found.
 
     ``shape`` is "table", "folders" or "arrays"; ``rows`` int64 (N,) counts each face's row from 1 without the header
@@ -190,7 +201,7 @@ class Source:
 
     path: Path
     shape: str
-    faces: Faces
+    faces: FaceDataset
     rows: NDArray[np.int64]
     names: tuple[str, ...] = ()
     groups: NDArray[np.str_] | None = None
@@ -203,12 +214,12 @@ class Source:
         """Where a person finds this face: ``row 17``, or the picture's file."""
         return self.names[index] if self.names else f"row {self.rows[index]}"
 
-    def remarked(self, *remarks: str) -> Source:
+    def remarked(self, *remarks: str) -> LoadedDataset:
         return replace(self, remarks=(*self.remarks, *remarks))
 
-    def troubled(self, *problems: Problem) -> Source:
+    def troubled(self, *problems: Problem) -> LoadedDataset:
         return replace(self, faces=replace(self.faces, problems=(*self.faces.problems, *problems)))
 
 
-def no_votes(count: int) -> NDArray[np.int16]:
-    return np.zeros((count, len(ANSWERS)), np.int16)
+def empty_votes(count: int) -> NDArray[np.int16]:
+    return np.zeros((count, len(VOTE_CATEGORIES)), np.int16)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import twins
+from mien.datasets.dataset import group_duplicates
 
 #: The waves that are kept, across and down; the first, the mean brightness, says nothing.
 _WAVES = 9
@@ -25,7 +25,7 @@ _CROWD = 40
 
 
 @dataclass(frozen=True)
-class Pairs:
+class NearDuplicates:
     """``places`` int64 (P, 2), the smaller first; ``likeness`` float32 (P,), a correlation up to 1."""
 
     places: NDArray[np.int64]
@@ -35,27 +35,27 @@ class Pairs:
         return len(self.places)
 
 
-def groups(pixels: NDArray[np.uint8]) -> list[NDArray[np.int64]]:
+def find_exact_duplicates(pixels: NDArray[np.uint8]) -> list[NDArray[np.int64]]:
     """The places of faces with the very same pixels, two or more in each group, in the order of the first."""
-    numbers = twins(pixels)
+    numbers = group_duplicates(pixels)
     order = np.argsort(numbers, kind="stable")
     runs = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
     return sorted((run for run in runs if len(run) > 1), key=lambda run: int(run[0]))
 
 
-def nearly(pixels: NDArray[np.uint8]) -> Pairs:
+def find_near_duplicates(pixels: NDArray[np.uint8]) -> NearDuplicates:
     """Pairs of faces that are the same picture and not the same pixels; of exact twins only the first takes part."""
-    _, firsts = np.unique(twins(pixels), return_index=True)
+    _, firsts = np.unique(group_duplicates(pixels), return_index=True)
     flat = pixels[firsts].reshape(len(firsts), -1)
     kept = np.sort(firsts[flat.min(1) != flat.max(1)])
-    bits = hashes(pixels[kept])
+    bits = perceptual_hashes(pixels[kept])
     places = _near(bits) if len(kept) > 1 else np.empty((0, 2), np.int64)
     likeness = _correlation(pixels[kept], places)
     alike = likeness >= ALIKE
-    return Pairs(kept[places[alike]], likeness[alike])
+    return NearDuplicates(kept[places[alike]], likeness[alike])
 
 
-def hashes(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def perceptual_hashes(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """The perceptual hash of each face, bool (N, 80)."""
     waves = np.empty((len(pixels), _WAVES, _WAVES), np.float32)
     for place, face in enumerate(pixels):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets import label_maps
-from mien.datasets.dataset import SIDE, TRAINING, Faces, LabelMap, Problem, Progress, Source, no_votes
+from mien.datasets.dataset import SIDE, TRAINING, FaceDataset, LabelMap, LoadedDataset, Problem, Progress, empty_votes
 from mien.errors import LabError, nearest
 from mien.labels import EMOTIONS
 
@@ -24,7 +24,7 @@ PIXELS = SIDE * SIDE
 _BLANK, _ZERO = np.uint8(32), np.uint8(48)
 
 
-def decoded(cells: list[bytes]) -> list[NDArray[np.uint8] | str]:
+def decode_pixels(cells: list[bytes]) -> list[NDArray[np.uint8] | str]:
     """For each cell its 2304 pixels, uint8 (2304,), or the reason why it has none."""
     clean = _clean(cells)
     if clean is not None:
@@ -32,7 +32,7 @@ def decoded(cells: list[bytes]) -> list[NDArray[np.uint8] | str]:
     if len(cells) == 1:
         return [_slowly(cells[0])]
     middle = len(cells) // 2
-    return decoded(cells[:middle]) + decoded(cells[middle:])
+    return decode_pixels(cells[:middle]) + decode_pixels(cells[middle:])
 
 
 def _clean(cells: list[bytes]) -> NDArray[np.uint8] | None:
@@ -85,7 +85,7 @@ def _slowly(cell: bytes) -> NDArray[np.uint8] | str:
 # ``fer2013.csv`` and ``icml_face_data.csv``: a row a face, its pixels written out as numbers.
 
 #: So much of the file is taken at once: the arrays made of it then stay in the processor's cache.
-BATCH = 1 << 20
+BATCH_BYTES = 1 << 20
 _COLUMNS = ("emotion", "pixels", "usage")
 
 
@@ -112,7 +112,7 @@ class _Row:
     pixels: bytes
 
 
-def read(path: Path, labels: LabelMap, group: str | None, progress: Progress | None = None) -> Source:
+def read_csv(path: Path, labels: LabelMap, group: str | None, progress: Progress | None = None) -> LoadedDataset:
     """The faces of a table. Rows that hold none are problems, counted from 1 without the header."""
     with path.open("rb") as file:
         header = _header(file, path.name, group)
@@ -125,14 +125,14 @@ def read(path: Path, labels: LabelMap, group: str | None, progress: Progress | N
 
 def _source(
     path: Path, header: _Header, rows: list[_Row], pixels: NDArray[np.uint8], problems: list[Problem]
-) -> Source:
+) -> LoadedDataset:
     labels = np.array([row.label for row in rows], np.int64)
     kept = labels >= 0
     usage, groups = np.array([row.usage for row in rows]), np.array([row.group for row in rows])
     left = int((~kept).sum())
-    faces = Faces(pixels[kept], labels[kept], usage[kept], no_votes(int(kept.sum())), tuple(problems))
+    faces = FaceDataset(pixels[kept], labels[kept], usage[kept], empty_votes(int(kept.sum())), tuple(problems))
     numbers = np.array([row.number for row in rows], np.int64)[kept]
-    found = Source(path, "table", faces, numbers, groups=None if header.group is None else groups[kept])
+    found = LoadedDataset(path, "table", faces, numbers, groups=None if header.group is None else groups[kept])
     no_usage = "The table has no column Usage: all of its faces count as Training."
     said = [no_usage] if header.usage is None else []
     return found.remarked(*said, *([f"The label map leaves out {left} faces."] if left else []))
@@ -184,7 +184,7 @@ def _gathered(
 def _batches(file: BinaryIO) -> Iterator[tuple[int, list[bytes]]]:
     """The number of the first row, and the rows; empty lines are no rows."""
     first = 1
-    while lines := file.readlines(BATCH):
+    while lines := file.readlines(BATCH_BYTES):
         lines = [line for line in lines if not line.isspace()]
         yield first, lines
         first += len(lines)
@@ -207,11 +207,13 @@ def _row(line: bytes, number: int, header: _Header, labels: LabelMap) -> _Row | 
     if len(cells) < len(header.columns):
         return "too few columns, cut off perhaps"
     word = cells[header.emotion].decode("utf-8", "replace").strip()
-    label = label_maps.by_number(word, labels)
+    label = label_maps.label_of_number(word, labels)
     if label == label_maps.UNKNOWN:
         return f"label {word!r} is none of 0 to {len(EMOTIONS) - 1}"
-    usage = TRAINING if header.usage is None else label_maps.usage_of(cells[header.usage].decode("utf-8", "replace"))
-    if not line.endswith(b"\n") and label_maps.cut_usage(usage):
+    usage = (
+        TRAINING if header.usage is None else label_maps.normalize_usage(cells[header.usage].decode("utf-8", "replace"))
+    )
+    if not line.endswith(b"\n") and label_maps.is_truncated_usage(usage):
         return f"the split is {usage!r}"
     group = "" if header.group is None else cells[header.group].decode("utf-8", "replace").strip()
     return _Row(number, label, usage, group, cells[header.pixels].strip())
@@ -234,7 +236,7 @@ def _with_pixels(
     rows: list[_Row], lines: list[bytes], first: int
 ) -> tuple[list[_Row], list[NDArray[np.uint8]], list[Problem]]:
     good, values, problems = [], [], []
-    for row, found in zip(rows, decoded([row.pixels for row in rows]) if rows else [], strict=True):
+    for row, found in zip(rows, decode_pixels([row.pixels for row in rows]) if rows else [], strict=True):
         if isinstance(found, str):
             problems.append(Problem(row.number, _said_of_the_last(lines[row.number - first], found)))
         else:

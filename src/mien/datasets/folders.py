@@ -19,15 +19,15 @@ from mien.datasets.dataset import (
     SIDE,
     TRAINING,
     USAGES,
-    Faces,
+    FaceDataset,
     LabelMap,
+    LoadedDataset,
     Problem,
     Progress,
-    Source,
-    no_votes,
+    empty_votes,
 )
 from mien.errors import LabError, MienError
-from mien.faces.crop import as_input
+from mien.faces.crop import to_model_input
 from mien.labels import EMOTIONS
 
 
@@ -41,7 +41,7 @@ class _Picture:
     split: str | None
 
 
-def pictures(folder: Path) -> list[str]:
+def list_images(folder: Path) -> list[str]:
     """The picture files below a folder, as sorted names with slashes; hidden files and folders are passed over."""
     return sorted(_below(folder, ""))
 
@@ -57,9 +57,9 @@ def _below(folder: Path, before: str) -> Iterator[str]:
                 yield before + entry.name
 
 
-def read(path: Path, labels: LabelMap, progress: Progress | None = None) -> Source:
+def read_folders(path: Path, labels: LabelMap, progress: Progress | None = None) -> LoadedDataset:
     """The faces in folders named by expression. Pictures that cannot be read are problems, and the rest is read."""
-    found = [_told(name, labels) for name in pictures(path)]
+    found = [_told(name, labels) for name in list_images(path)]
     known = [picture for picture in found if picture.label >= 0]
     if not known:
         raise _nothing(path, found)
@@ -72,9 +72,9 @@ def read(path: Path, labels: LabelMap, progress: Progress | None = None) -> Sour
     validated = _validated(found)
     usage = np.array([_usage(picture, validated) for picture in kept])
     numbers = np.array([picture.label for picture in kept], np.int64)
-    read = Faces(faces, numbers, usage, no_votes(len(kept)), (*_strangers(found), *problems))
+    read = FaceDataset(faces, numbers, usage, empty_votes(len(kept)), (*_strangers(found), *problems))
     names = tuple(picture.name for picture in kept)
-    return Source(path, "folders", read, np.array(places, np.int64) + 1, names, remarks=_remarks(found))
+    return LoadedDataset(path, "folders", read, np.array(places, np.int64) + 1, names, remarks=_remarks(found))
 
 
 def _told(name: str, labels: LabelMap) -> _Picture:
@@ -83,10 +83,10 @@ def _told(name: str, labels: LabelMap) -> _Picture:
     Words go before bare numbers: in ``anger/005/1.png`` the number is a person.
     """
     folders = PurePath(name).parts[:-1]
-    split = next((split for split in map(label_maps.split_of, folders) if split), None)
+    split = next((split for split in map(label_maps.parse_split, folders) if split), None)
     nearest = list(reversed(folders))
     for folder in sorted(nearest, key=lambda folder: folder.isdigit() and folder not in labels):
-        if (label := label_maps.by_name(folder, labels)) != label_maps.UNKNOWN:
+        if (label := label_maps.label_of_name(folder, labels)) != label_maps.UNKNOWN:
             return _Picture(name, folder, label, split)
     return _Picture(name, folders[-1] if folders else "", label_maps.UNKNOWN, split)
 
@@ -96,7 +96,7 @@ def _usage(picture: _Picture, validated: bool) -> str:
 
     A validation folder is PublicTest, which FER2013 made for that; a test folder beside it is then PrivateTest.
     """
-    spoken = label_maps.usage_of(PurePath(picture.name).name.partition("_")[0])
+    spoken = label_maps.normalize_usage(PurePath(picture.name).name.partition("_")[0])
     if spoken in USAGES:
         return spoken
     if picture.split == label_maps.VALIDATION:
@@ -119,7 +119,7 @@ def _opened(
         except MienError as error:
             problems.append(Problem(place + 1, f"{picture.name}: {error.happened}"))
             continue
-        faces.append(as_input(pixels[None], SIDE, "gray")[0, ..., 0])
+        faces.append(to_model_input(pixels[None], SIDE, "gray")[0, ..., 0])
         places.append(place)
         if progress:
             progress(place + 1, len(known))
@@ -134,7 +134,7 @@ def _strangers(found: list[_Picture]) -> Iterator[Problem]:
 
 
 def _remarks(found: list[_Picture]) -> tuple[str, ...]:
-    left = Counter(picture.word for picture in found if picture.label == label_maps.LEFT_OUT)
+    left = Counter(picture.word for picture in found if picture.label == label_maps.EXCLUDED)
     said = [f"The label map leaves out '{word}': {count} pictures." for word, count in sorted(left.items())]
     if not any(picture.split for picture in found):
         said.append("No folder is called train or test: all faces count as Training.")

@@ -24,47 +24,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets import arrays, cache, fer2013, ferplus, folders, label_maps
-from mien.datasets.dataset import Faces, LabelMap, Problem, Progress, Source
+from mien.datasets.dataset import FaceDataset, LabelMap, LoadedDataset, Problem, Progress
 from mien.errors import LabError
 
-__all__ = ["LabelMap", "Progress", "Source", "find", "fingerprint", "read"]
+__all__ = ["LabelMap", "Progress", "Source", "find_source", "fingerprint_source", "load_dataset"]
 
 #: A change in how files are read changes this, and no cache of the old way is taken for the new.
 _EDITION = 2
 #: What is smaller, in bytes or in pictures, is read in a moment and not worth room in the cache.
-WORTH_BYTES, WORTH_PICTURES = 8_000_000, 500
+CACHE_MIN_BYTES, CACHE_MIN_IMAGES = 8_000_000, 500
 _TABLES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
 
 
-def read(
+def load_dataset(
     path: str | Path,
     *,
     labels: LabelMap | None = None,
     group: str | None = None,
     cached: bool = True,
     progress: Progress | None = None,
-) -> Source:
+) -> LoadedDataset:
     """The faces at ``path``: a ``.csv``, an ``.npz``, or a folder that holds one of them or folders of pictures.
 
     ``labels`` maps other people's words to ours, an empty word leaves a class out; ``group`` names a column that says
     who is who. What was read is remembered by its content and comes back in a fraction of a second.
     """
-    there = find(path)
+    there = find_source(path)
     given = dict(labels or {})
-    label_maps.refuse_unknown(given)
+    label_maps.check_label_map(given)
     key = _key(there, given, group) if cached else ""
-    if key and (kept := cache.load(key)):
+    if key and (kept := cache.load_arrays(key)):
         return _unpacked(kept, there)
     try:
         found = _read(there, given, group, progress)
     except OSError as error:
         raise LabError(f"{there} cannot be read: {error.strerror or error}", "", "Look at its permissions") from error
     if key:
-        cache.save(key, _packed(found))
+        cache.save_arrays(key, _packed(found))
     return found
 
 
-def find(path: str | Path) -> Path:
+def find_source(path: str | Path) -> Path:
     """What there is to read at a path: the file itself, the table or array in a folder, or a folder of pictures."""
     path = Path(path)
     if path.is_file():
@@ -77,37 +77,37 @@ def find(path: str | Path) -> Path:
     return next(iter([*tables, *([] if _has_folders(path) else loose)]), path)
 
 
-def fingerprint(path: str | Path) -> str:
+def fingerprint_source(path: str | Path) -> str:
     """SHA-256 over what would be read at this path, in hexadecimal: the same for the same content."""
-    there = find(path)
-    return cache.fingerprint([there, *_beside(there)])
+    there = find_source(path)
+    return cache.hash_paths([there, *_beside(there)])
 
 
 def _has_folders(path: Path) -> bool:
     return any(each.is_dir() and not each.name.startswith(".") for each in path.iterdir())
 
 
-def _read(path: Path, labels: LabelMap, group: str | None, progress: Progress | None) -> Source:
+def _read(path: Path, labels: LabelMap, group: str | None, progress: Progress | None) -> LoadedDataset:
     if path.is_dir():
         found = _foldered(path, labels, group, progress)
     elif path.suffix.lower() == ".npz":
-        found = arrays.read(path, labels, group)
+        found = arrays.read_npz(path, labels, group)
     else:
-        found = fer2013.read(path, labels, group, progress)
+        found = fer2013.read_csv(path, labels, group, progress)
     for voted in _beside(path):
-        found = found if found.faces.votes.any() else ferplus.joined(found, voted)
+        found = found if found.faces.votes.any() else ferplus.add_votes(found, voted)
     return found
 
 
-def _foldered(path: Path, labels: LabelMap, group: str | None, progress: Progress | None) -> Source:
+def _foldered(path: Path, labels: LabelMap, group: str | None, progress: Progress | None) -> LoadedDataset:
     if group is not None:
         happened = f"Folders of pictures have no column '{group}' to group by"
         raise LabError(happened, "a table or an .npz was expected", "")
-    return folders.read(path, labels, progress)
+    return folders.read_folders(path, labels, progress)
 
 
 def _beside(path: Path) -> list[Path]:
-    voted = path / ferplus.FILE if path.is_dir() else path.with_name(ferplus.FILE)
+    voted = path / ferplus.FILE_NAME if path.is_dir() else path.with_name(ferplus.FILE_NAME)
     return [voted] if voted.is_file() and voted != path else []
 
 
@@ -115,19 +115,19 @@ def _key(path: Path, labels: LabelMap, group: str | None) -> str:
     try:
         if not _worth_keeping(path):
             return ""
-        content = cache.fingerprint([path, *_beside(path)])
+        content = cache.hash_paths([path, *_beside(path)])
     except OSError:
         return ""
-    return cache.key([_EDITION, content, sorted(labels.items()), group])
+    return cache.hash_json([_EDITION, content, sorted(labels.items()), group])
 
 
 def _worth_keeping(path: Path) -> bool:
     if path.is_dir():
-        return len(folders.pictures(path)) >= WORTH_PICTURES
-    return path.stat().st_size >= WORTH_BYTES
+        return len(folders.list_images(path)) >= CACHE_MIN_IMAGES
+    return path.stat().st_size >= CACHE_MIN_BYTES
 
 
-def _packed(source: Source) -> dict[str, NDArray[np.generic]]:
+def _packed(source: LoadedDataset) -> dict[str, NDArray[np.generic]]:
     faces = source.faces
     told = {
         "shape": source.shape,
@@ -146,9 +146,9 @@ def _packed(source: Source) -> dict[str, NDArray[np.generic]]:
     return packed if source.groups is None else packed | {"groups": source.groups}
 
 
-def _unpacked(kept: dict[str, NDArray], path: Path) -> Source:
+def _unpacked(kept: dict[str, NDArray], path: Path) -> LoadedDataset:
     told = json.loads(kept["told"].tobytes())
     problems = tuple(Problem(**problem) for problem in told["problems"])
-    faces = Faces(kept["pixels"], kept["labels"], kept["usage"], kept["votes"], problems)
+    faces = FaceDataset(kept["pixels"], kept["labels"], kept["usage"], kept["votes"], problems)
     names, remarks = tuple(told["names"]), tuple(told["remarks"])
-    return Source(path, told["shape"], faces, kept["rows"], names, kept.get("groups"), remarks)
+    return LoadedDataset(path, told["shape"], faces, kept["rows"], names, kept.get("groups"), remarks)

@@ -18,12 +18,12 @@ Picture = NDArray[np.uint8]
 _LETTERS = "ABCDEFGHKMNPRSTUXYZ2345679&?%"
 
 
-def uncertain(classifier: Classifier, count: int = 200, seed: int = 0) -> dict[str, float]:
+def measure_uncertain_rates(classifier: Classifier, count: int = 200, seed: int = 0) -> dict[str, float]:
     """By kind, on how large a part of ``count`` such pictures the card's rule calls a reading uncertain."""
     found = {}
     for kind, draw in KINDS.items():
         rng = np.random.default_rng(seed)
-        shares = classifier.run(np.stack([draw(rng) for _ in range(count)])[..., None]).shares
+        shares = classifier.run(np.stack([draw(rng) for _ in range(count)])[..., None]).scores
         found[kind] = float(np.mean(shares.max(1) < classifier.card.uncertain_below))
     return found
 

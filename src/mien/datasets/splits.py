@@ -8,44 +8,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import TRAINING, Faces, hold_out, twins
+from mien.datasets.dataset import TRAINING, FaceDataset, group_duplicates, sample_validation
 from mien.errors import LabError
 from mien.training import schedule
 from mien.training.recipe import Data, Recipe
 
 #: A larger part of the Training faces is never held out.
-MOST_HELD_OUT = 0.35
+MAX_VALIDATION_FRACTION = 0.35
 #: The subset without disgust, which is rare, and fear, which is hard.
-FIVE = ("angry", "happy", "sad", "surprise", "neutral")
+FIVE_CLASSES = ("angry", "happy", "sad", "surprise", "neutral")
 #: Faces of these five in the whole of FER2013 as its folders have it: Training, and both test splits together.
-FIVE_IN_FOLDERS = {"training": 24_176, "test": 6_043}
+FIVE_CLASS_COUNTS = {"training": 24_176, "test": 6_043}
 
 
-def held_out(settings: Data, faces: Faces) -> NDArray[np.bool_]:
+def select_validation(settings: Data, faces: FaceDataset) -> NDArray[np.bool_]:
     """Which Training faces are kept aside to judge the epochs by: bool (N,), the same ones every time."""
     if settings.folds:
         return _one_fold(settings, faces)
     if settings.group:
         return _some_groups(settings, faces)
-    return hold_out(faces, settings.held_out)
+    return sample_validation(faces, settings.held_out)
 
 
-def with_fewer_held_out(recipe: Recipe, faces: Faces) -> Recipe:
+def with_fewer_held_out(recipe: Recipe, faces: FaceDataset) -> Recipe:
     """A recipe made for FER2013 must not hold out most of a small set of faces: there, a fifth of them.
 
     A LabError where none are held out, and the recipe goes by what the net makes of them.
     """
     known = faces.only(recipe.data.classes)
     there = int((known.usage == TRAINING).sum())
-    if not recipe.data.folds and recipe.data.held_out > there * MOST_HELD_OUT:
+    if not recipe.data.folds and recipe.data.held_out > there * MAX_VALIDATION_FRACTION:
         recipe = replace(recipe, data=replace(recipe.data, held_out=there // 5))
     _refuse_blind(recipe, known)
     return recipe
 
 
-def _refuse_blind(recipe: Recipe, faces: Faces) -> None:
+def _refuse_blind(recipe: Recipe, faces: FaceDataset) -> None:
     judged, settings = schedule.judged(recipe.fit), recipe.data
-    if not judged or held_out(settings, faces).any():
+    if not judged or select_validation(settings, faces).any():
         return
     wanted = settings.held_out or settings.folds
     raise LabError(
@@ -55,19 +55,19 @@ def _refuse_blind(recipe: Recipe, faces: Faces) -> None:
     )
 
 
-def _one_fold(settings: Data, faces: Faces) -> NDArray[np.bool_]:
+def _one_fold(settings: Data, faces: FaceDataset) -> NDArray[np.bool_]:
     if not 1 <= settings.fold <= settings.folds:
         raise LabError(f"data.fold is {settings.fold}", f"1 to {settings.folds} was expected", "Folds count from 1")
     if not settings.group:
-        return apart(faces, settings.folds) == settings.fold - 1
+        return assign_training_folds(faces, settings.folds) == settings.fold - 1
     inside = faces.usage == TRAINING
     found = np.zeros(len(faces), bool)
-    dealt = folds(faces.labels[inside], settings.folds, groups=_groups(settings, faces)[inside])
+    dealt = assign_folds(faces.labels[inside], settings.folds, groups=_groups(settings, faces)[inside])
     found[inside] = dealt == settings.fold - 1
     return found
 
 
-def _some_groups(settings: Data, faces: Faces) -> NDArray[np.bool_]:
+def _some_groups(settings: Data, faces: FaceDataset) -> NDArray[np.bool_]:
     """Whole groups, drawn one after the other until enough faces are aside."""
     inside = faces.usage == TRAINING
     names, together, sizes = np.unique(_groups(settings, faces)[inside], return_inverse=True, return_counts=True)
@@ -78,14 +78,14 @@ def _some_groups(settings: Data, faces: Faces) -> NDArray[np.bool_]:
     return found
 
 
-def _groups(settings: Data, faces: Faces) -> NDArray[np.str_]:
+def _groups(settings: Data, faces: FaceDataset) -> NDArray[np.str_]:
     if faces.groups is None:
         happened = f"The data was read without its column '{settings.group}'"
         raise LabError(happened, "it says who is who", "Name data that has it")
     return faces.groups
 
 
-def folds(
+def assign_folds(
     labels: NDArray[np.int64], count: int, *, groups: NDArray[np.generic] | None = None, seed: int = 0
 ) -> NDArray[np.int64]:
     """The fold of each face, 0 to ``count`` - 1: int64 (N,), classes in proportion in every fold.
@@ -101,11 +101,11 @@ def folds(
     return _dealt(sizes, count, np.random.default_rng(seed))[together]
 
 
-def apart(faces: Faces, count: int, *, seed: int = 0) -> NDArray[np.int64]:
+def assign_training_folds(faces: FaceDataset, count: int, *, seed: int = 0) -> NDArray[np.int64]:
     """Folds of the Training faces in which twins stay together: int64 (N,), -1 for faces of other splits."""
     inside = faces.usage == TRAINING
     found = np.full(len(faces), -1, np.int64)
-    found[inside] = folds(faces.labels[inside], count, groups=twins(faces.pixels[inside]), seed=seed)
+    found[inside] = assign_folds(faces.labels[inside], count, groups=group_duplicates(faces.pixels[inside]), seed=seed)
     return found
 
 
@@ -123,24 +123,24 @@ def _dealt(sizes: NDArray[np.float64], count: int, rng: np.random.Generator) -> 
     return chosen
 
 
-def five_classes(faces: Faces) -> dict[str, Any]:
+def count_five_classes(faces: FaceDataset) -> dict[str, Any]:
     """How many faces the five-class subset has here, beside what the folders on Kaggle have, and why they differ."""
-    known = [name in FIVE for name in faces.classes]
+    known = [name in FIVE_CLASSES for name in faces.classes]
     inside = np.array(known)[faces.labels]
     trained = faces.usage == TRAINING
     here = {"training": int((inside & trained).sum()), "test": int((inside & ~trained).sum())}
-    return {"here": here, "in the folders on Kaggle": FIVE_IN_FOLDERS, "because": _because(faces, here)}
+    return {"here": here, "in the folders on Kaggle": FIVE_CLASS_COUNTS, "because": _because(faces, here)}
 
 
-def _because(faces: Faces, here: dict[str, int]) -> str:
-    if here == FIVE_IN_FOLDERS:
+def _because(faces: FaceDataset, here: dict[str, int]) -> str:
+    if here == FIVE_CLASS_COUNTS:
         return "the counts are the same"
     said = [
-        f"{here[part] - wanted:+,} {part} faces" for part, wanted in FIVE_IN_FOLDERS.items() if here[part] != wanted
+        f"{here[part] - wanted:+,} {part} faces" for part, wanted in FIVE_CLASS_COUNTS.items() if here[part] != wanted
     ]
     tests = sorted(set(faces.usage.tolist()) - {TRAINING})
     if len(tests) == 1:
         said.append(f"the folders' test is PublicTest and PrivateTest together, and here only {tests[0]} has faces")
-    if 0 < FIVE_IN_FOLDERS["training"] - here["training"] < 200:
+    if 0 < FIVE_CLASS_COUNTS["training"] - here["training"] < 200:
         said.append("rows that FER+ calls blank or no face are left out of some copies")
     return "; ".join(said)

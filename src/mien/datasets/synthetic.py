@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mien import images
 from mien.datasets import dataset, ferplus
-from mien.datasets.dataset import ANSWERS, PRIVATE, PUBLIC, SIDE, TRAINING, Faces, write_csv, write_votes
+from mien.datasets.dataset import PRIVATE, PUBLIC, SIDE, TRAINING, VOTE_CATEGORIES, FaceDataset, write_csv, write_votes
 from mien.labels import EMOTIONS
 
 #: Faces are drawn this many times larger and then shrunk, which gives soft lines.
@@ -26,7 +26,7 @@ _AGREEMENT = 0.8
 
 
 @dataclass(frozen=True)
-class Look:
+class ExpressionShape:
     """What an expression does to a face. 0 is at rest but for ``eye`` and ``wide``, which rest at 1.
 
     ``tilt``: inner ends of the brows down; ``lift``: brows up; ``eye``: lids apart; ``curve``: corners of the mouth up;
@@ -43,32 +43,32 @@ class Look:
 
 
 #: One for each of EMOTIONS, in its order.
-LOOKS = (
-    Look(tilt=1.0, lift=-0.6, eye=0.8, curve=-0.4, gape=0.15, wide=0.9),
-    Look(tilt=0.3, lift=-0.5, eye=0.45, curve=-0.5, gape=0.1, wide=0.8, wrinkle=1.0),
-    Look(tilt=-0.8, lift=0.6, eye=1.4, curve=-0.4, gape=0.5, wide=1.15),
-    Look(lift=0.1, eye=0.7, curve=1.0, gape=0.3, wide=1.25),
-    Look(tilt=-0.9, lift=-0.1, eye=0.65, curve=-1.0, wide=0.8),
-    Look(lift=1.0, eye=1.5, gape=1.1, wide=0.6),
-    Look(),
+EXPRESSION_SHAPES = (
+    ExpressionShape(tilt=1.0, lift=-0.6, eye=0.8, curve=-0.4, gape=0.15, wide=0.9),
+    ExpressionShape(tilt=0.3, lift=-0.5, eye=0.45, curve=-0.5, gape=0.1, wide=0.8, wrinkle=1.0),
+    ExpressionShape(tilt=-0.8, lift=0.6, eye=1.4, curve=-0.4, gape=0.5, wide=1.15),
+    ExpressionShape(lift=0.1, eye=0.7, curve=1.0, gape=0.3, wide=1.25),
+    ExpressionShape(tilt=-0.9, lift=-0.1, eye=0.65, curve=-1.0, wide=0.8),
+    ExpressionShape(lift=1.0, eye=1.5, gape=1.1, wide=0.6),
+    ExpressionShape(),
 )
 
 Canvas = NDArray[np.uint8]
 Point = tuple[float, float]
 
 
-def draw_faces(count: int, seed: int = 0) -> Faces:
+def draw_faces(count: int, seed: int = 0) -> FaceDataset:
     """``count`` drawn faces, the expressions in turn; eight of ten for Training, one each for the two test splits."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % len(EMOTIONS)
     pixels = np.zeros((count, SIDE, SIDE), np.uint8)
     for place, label in enumerate(labels):
-        pixels[place] = draw(LOOKS[label], rng)
+        pixels[place] = draw_face(EXPRESSION_SHAPES[label], rng)
     usage = np.array(_SPLITS)[(np.arange(count) // len(EMOTIONS)) % len(_SPLITS)]
-    return Faces(pixels, labels.astype(np.int64), usage, _voted(labels, rng))
+    return FaceDataset(pixels, labels.astype(np.int64), usage, _voted(labels, rng))
 
 
-def write(folder: str | Path, count: int, seed: int = 0) -> Path:
+def write_fer2013(folder: str | Path, count: int, seed: int = 0) -> Path:
     """``fer2013.csv`` and ``fer2013new.csv`` in that folder, as the real ones look; the path of the first."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def write(folder: str | Path, count: int, seed: int = 0) -> Path:
     return dataset.write_csv(drawn, folder / "fer2013.csv")
 
 
-def draw(look: Look, rng: np.random.Generator) -> NDArray[np.uint8]:
+def draw_face(look: ExpressionShape, rng: np.random.Generator) -> NDArray[np.uint8]:
     """One face, gray uint8 (48, 48), its expression a little stronger or weaker than the book says."""
     look = _varied(look, rng)
     skin, ink = rng.uniform(110, 220), rng.uniform(15, 60)
@@ -91,10 +91,10 @@ def draw(look: Look, rng: np.random.Generator) -> NDArray[np.uint8]:
     return _photographed(canvas, rng)
 
 
-def _varied(look: Look, rng: np.random.Generator) -> Look:
-    rest, strength = np.array(astuple(Look())), rng.uniform(0.75, 1.15)
+def _varied(look: ExpressionShape, rng: np.random.Generator) -> ExpressionShape:
+    rest, strength = np.array(astuple(ExpressionShape())), rng.uniform(0.75, 1.15)
     meant = rest + (np.array(astuple(look)) - rest) * strength
-    return Look(*(meant + rng.normal(0, 0.06, len(meant))))
+    return ExpressionShape(*(meant + rng.normal(0, 0.06, len(meant))))
 
 
 def _head(canvas: Canvas, skin: float, rng: np.random.Generator) -> None:
@@ -105,19 +105,19 @@ def _head(canvas: Canvas, skin: float, rng: np.random.Generator) -> None:
         _line(canvas, [(-0.5, brim - 0.25), (0, brim - 0.32), (0.5, brim - 0.25)], hair, 0.12)
 
 
-def _eye(canvas: Canvas, side: int, look: Look, ink: float) -> None:
+def _eye(canvas: Canvas, side: int, look: ExpressionShape, ink: float) -> None:
     middle = (0.3 * side, -0.1)
     _oval(canvas, middle, (0.15, max(0.085 * look.eye, 0.015)), 240)
     _oval(canvas, middle, (0.06, min(0.06, max(0.08 * look.eye, 0.015))), ink)
 
 
-def _brow(canvas: Canvas, side: int, look: Look, ink: float) -> None:
+def _brow(canvas: Canvas, side: int, look: ExpressionShape, ink: float) -> None:
     height = -0.32 - 0.11 * look.lift
     inner, outer = height + 0.1 * look.tilt, height - 0.06 * look.tilt
     _line(canvas, [(0.13 * side, inner), (0.3 * side, (inner + outer) / 2 - 0.03), (0.48 * side, outer)], ink, 0.05)
 
 
-def _nose(canvas: Canvas, look: Look, shade: float) -> None:
+def _nose(canvas: Canvas, look: ExpressionShape, shade: float) -> None:
     tip = 0.22 - 0.05 * look.wrinkle
     _line(canvas, [(-0.08, tip), (0, tip + 0.04), (0.08, tip)], shade, 0.03)
     for side in (-1, 1):
@@ -126,7 +126,7 @@ def _nose(canvas: Canvas, look: Look, shade: float) -> None:
             _line(canvas, [(0.16 * side, 0.2), (0.28 * side, 0.36)], shade, 0.03)
 
 
-def _mouth(canvas: Canvas, look: Look, ink: float, lips: float) -> None:
+def _mouth(canvas: Canvas, look: ExpressionShape, ink: float, lips: float) -> None:
     across = np.linspace(-1, 1, 15)
     middle = 0.52 + 0.13 * look.curve * (0.5 - across**2)
     open_ = 0.13 * max(look.gape, 0) * np.sqrt(np.maximum(1 - across**2, 0))
@@ -152,7 +152,7 @@ def _photographed(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]
 
 def _voted(labels: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.int16]:
     """Ten votes a face; nobody says there is none."""
-    chances = np.full((len(labels), len(ANSWERS)), (1 - _AGREEMENT) / (len(ANSWERS) - 2))
+    chances = np.full((len(labels), len(VOTE_CATEGORIES)), (1 - _AGREEMENT) / (len(VOTE_CATEGORIES) - 2))
     chances[np.arange(len(labels)), labels] = _AGREEMENT
     chances[:, -1] = 0
     return rng.multinomial(10, chances / chances.sum(1, keepdims=True)).astype(np.int16)
@@ -186,7 +186,7 @@ def main() -> None:
     words.add_argument("--faces", type=int, default=7000)
     words.add_argument("--seed", type=int, default=0)
     given = words.parse_args()
-    write(given.folder, given.faces, given.seed)
+    write_fer2013(given.folder, given.faces, given.seed)
 
 
 # ==== mien.lab.pencil
@@ -197,10 +197,10 @@ TABLE, ARRAYS = "fer2013.csv", "fer2013.npz"
 FOLDERS = {TRAINING: "train", PUBLIC: "validation", PRIVATE: "test"}
 
 
-def files(out: Path, *, folders: bool = False, npz: bool = False) -> list[Path]:
+def list_outputs(out: Path, *, folders: bool = False, npz: bool = False) -> list[Path]:
     """What would be written into ``out``."""
     pictures = [out / folder for folder in FOLDERS.values()] if folders else []
-    return [out / TABLE, out / ferplus.FILE, *pictures, *([out / ARRAYS] if npz else [])]
+    return [out / TABLE, out / ferplus.FILE_NAME, *pictures, *([out / ARRAYS] if npz else [])]
 
 
 def write_synthetic(out: Path, count: int, seed: int = 0, *, folders: bool = False, npz: bool = False) -> list[Path]:
@@ -208,24 +208,24 @@ def write_synthetic(out: Path, count: int, seed: int = 0, *, folders: bool = Fal
     faces = draw_faces(count, seed)
     out.mkdir(parents=True, exist_ok=True)
     write_csv(faces, out / TABLE)
-    write_votes(faces, out / ferplus.FILE)
+    write_votes(faces, out / ferplus.FILE_NAME)
     if folders:
         _write_folders(faces, out)
     if npz:
         _write_arrays(faces, out / ARRAYS)
-    return files(out, folders=folders, npz=npz)
+    return list_outputs(out, folders=folders, npz=npz)
 
 
-def _write_folders(faces: Faces, out: Path) -> None:
+def _write_folders(faces: FaceDataset, out: Path) -> None:
     for place, (pixels, label, usage) in enumerate(zip(faces.pixels, faces.labels, faces.usage, strict=True)):
         folder = out / FOLDERS[str(usage)] / faces.classes[label]
         folder.mkdir(parents=True, exist_ok=True)
         images.save_image(np.repeat(pixels[..., None], 3, axis=2), folder / f"{usage}_{place}.png")
 
 
-def _write_arrays(faces: Faces, path: Path) -> None:
+def _write_arrays(faces: FaceDataset, path: Path) -> None:
     given = {"pixels": faces.pixels, "emotion": faces.labels.astype(np.int8), "usage": faces.usage}
-    np.savez_compressed(path, **given, votes=ferplus.theirs(faces.votes).astype(np.int8))
+    np.savez_compressed(path, **given, votes=ferplus.to_ferplus_columns(faces.votes).astype(np.int8))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.evaluation.metrics import mixture_row
+from mien.evaluation.metrics import mixture_metrics
 
 Array = NDArray[np.floating[Any]]
 
@@ -27,16 +27,16 @@ class Calibration:
 
 def calibrate(heads: dict[str, Array], goals: dict[str, Array]) -> Calibration:
     """From logits by head (N, K) and what they should say: shares (N, K) that sum to one, or to zero for no opinion."""
-    temperatures = {head: temperature(logits, goals[head]) for head, logits in heads.items()}
+    temperatures = {head: fit_temperature(logits, goals[head]) for head, logits in heads.items()}
     shares = softmax(heads["shares"] / temperatures["shares"])
     above = 0.2
     if "votes" in heads:
         asked = goals["votes"].any(1)
-        above = threshold(softmax(heads["votes"] / temperatures["votes"])[asked], goals["votes"][asked])
+        above = fit_threshold(softmax(heads["votes"] / temperatures["votes"])[asked], goals["votes"][asked])
     return Calibration(temperatures, round(float(np.quantile(shares.max(1), 1 - COVERAGE)), 4), above)
 
 
-def temperature(logits: Array, goals: Array) -> float:
+def fit_temperature(logits: Array, goals: Array) -> float:
     """The divisor of the logits that makes the goals most likely: the best of a fine grid from 0.25 to 4, or 1."""
     if not goals.any():
         return 1.0
@@ -44,10 +44,10 @@ def temperature(logits: Array, goals: Array) -> float:
     return round(float(min(grid, key=lambda divisor: cross_entropy(logits / divisor, goals))), 4)
 
 
-def threshold(votes: Array, said: Array) -> float:
+def fit_threshold(votes: Array, said: Array) -> float:
     """The share from which an expression is named, where precision and recall meet best (f1)."""
     grid = np.round(np.arange(0.1, 0.4, 0.01), 2)
-    return float(max(grid, key=lambda above: mixture_row(votes, said, float(above))["f1"]))
+    return float(max(grid, key=lambda above: mixture_metrics(votes, said, float(above))["f1"]))
 
 
 def cross_entropy(logits: Array, goals: Array) -> float:

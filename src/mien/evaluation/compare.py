@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mien.errors import LabError
-from mien.evaluation.evaluate import Answers
+from mien.evaluation.evaluate import Predictions
 from mien.evaluation.metrics import Mask
 from mien.evaluation.report import METRICS, TABLE
 from mien.models.registry import RUN_FILE
@@ -56,7 +56,7 @@ _NEEDED = ("model", "fingerprint", "ci95", "accuracy", "balanced_accuracy", "ece
 
 
 @dataclass(frozen=True)
-class Entry:
+class EvaluatedModel:
     """One evaluated model. ``right`` is bool over the faces, None where the answers were not kept.
 
     ``place`` tells it from others of its name; ``trained`` are the seconds its training took, None where nobody knows.
@@ -74,14 +74,14 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     """One line of the table: a model, or the mean of runs of one recipe that differ in their seed.
 
     ``spread`` is the standard deviation of the accuracies, 0 for a single run.
     """
 
     name: str
-    entries: tuple[Entry, ...]
+    entries: tuple[EvaluatedModel, ...]
     accuracy: float
     low: float
     high: float
@@ -99,12 +99,12 @@ class Row:
 class Comparison:
     """``rows``, the most accurate first; ``test`` is of the first two, None where it cannot be made, and ``why``."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
     test: McNemar | None = None
     why: str = ""
 
 
-def read(folder: Path) -> Entry | None:
+def read_evaluation(folder: Path) -> EvaluatedModel | None:
     """The evaluation in a folder; None where there is none."""
     try:
         metrics = json.loads((folder / METRICS).read_text("utf-8"))
@@ -114,7 +114,9 @@ def read(folder: Path) -> Entry | None:
         raise _torn(folder / METRICS, getattr(error, "strerror", None) or str(error)) from error
     if not isinstance(metrics, dict) or any(key not in metrics for key in _NEEDED):
         return None
-    return Entry(_name(metrics), folder.name, metrics, _right(folder / TABLE, metrics["faces"]), trained(folder))
+    return EvaluatedModel(
+        _name(metrics), folder.name, metrics, _right(folder / TABLE, metrics["faces"]), read_training_seconds(folder)
+    )
 
 
 def has_model(folder: Path) -> bool:
@@ -122,7 +124,7 @@ def has_model(folder: Path) -> bool:
     return (folder / RUN_FILE).is_file()
 
 
-def refuse_another_split(word: str, entry: Entry, split: str) -> None:
+def check_split(word: str, entry: EvaluatedModel, split: str) -> None:
     """A LabError where an evaluation is of another split than is asked for."""
     told = entry.metrics["split"]
     if told != split:
@@ -130,14 +132,14 @@ def refuse_another_split(word: str, entry: Entry, split: str) -> None:
         raise LabError(f"'{word}' was evaluated on the {told} split", f"{split} was expected", remedy)
 
 
-def measured(found: Answers, metrics: Mapping[str, Any], model: Path) -> Entry:
+def evaluated_model(found: Predictions, metrics: Mapping[str, Any], model: Path) -> EvaluatedModel:
     """A model that was evaluated just now; beside its file may lie the history of its training."""
     right = found.shares.argmax(1) == found.faces.labels
     place = model.parent.name if model.name == RUN_FILE else model.name
-    return Entry(_name(metrics), place, metrics, right, trained(model.parent))
+    return EvaluatedModel(_name(metrics), place, metrics, right, read_training_seconds(model.parent))
 
 
-def compare(entries: Sequence[Entry]) -> Comparison:
+def compare_models(entries: Sequence[EvaluatedModel]) -> Comparison:
     """The table and the test of the best two."""
     rows = tuple(sorted(map(_row, _grouped(_told_apart(entries))), key=lambda row: -row.accuracy))
     if len(rows) < 2:
@@ -150,7 +152,7 @@ def compare(entries: Sequence[Entry]) -> Comparison:
     return Comparison(rows, mcnemar(first.right, second.right))
 
 
-def trained(folder: Path) -> float | None:
+def read_training_seconds(folder: Path) -> float | None:
     """The seconds in a run's ``history.csv``, summed over its epochs."""
     try:
         with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
@@ -159,7 +161,7 @@ def trained(folder: Path) -> float | None:
         return None
 
 
-def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
+def _told_apart(entries: Sequence[EvaluatedModel]) -> list[EvaluatedModel]:
     """The entries, those that share a name told apart by their place, or where that is shared too by a number."""
     names = Counter(entry.name for entry in entries)
     places = Counter((entry.name, entry.place) for entry in entries)
@@ -170,15 +172,15 @@ def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
     return told
 
 
-def _grouped(entries: Sequence[Entry]) -> list[list[Entry]]:
-    groups: dict[object, list[Entry]] = defaultdict(list)
+def _grouped(entries: Sequence[EvaluatedModel]) -> list[list[EvaluatedModel]]:
+    groups: dict[object, list[EvaluatedModel]] = defaultdict(list)
     for number, entry in enumerate(entries):
         groups[_recipe_but_seed(entry) or number].append(entry)
     apart = [[each] for group in groups.values() if not _seeds_differ(group) for each in group]
     return [group for group in groups.values() if _seeds_differ(group)] + apart
 
 
-def _recipe_but_seed(entry: Entry) -> str:
+def _recipe_but_seed(entry: EvaluatedModel) -> str:
     """The same for runs of one recipe, on the same faces, in files of one size: an int8 file is no other seed."""
     recipe = entry.metrics["model"].get("recipe")
     if not isinstance(recipe, Mapping) or not isinstance(recipe.get("fit"), Mapping):
@@ -188,19 +190,19 @@ def _recipe_but_seed(entry: Entry) -> str:
     return json.dumps([{**recipe, "fit": fit, "name": ""}, entry.faces, size], sort_keys=True)
 
 
-def _seeds_differ(group: Sequence[Entry]) -> bool:
+def _seeds_differ(group: Sequence[EvaluatedModel]) -> bool:
     if len(group) < 2:
         return False
     seeds = [each.metrics["model"]["recipe"]["fit"].get("seed") for each in group]
     return len(set(seeds)) == len(seeds)
 
 
-def _row(group: Sequence[Entry]) -> Row:
+def _row(group: Sequence[EvaluatedModel]) -> ComparisonRow:
     each = [entry.metrics for entry in group]
     models = [metrics["model"] for metrics in each]
     times = [entry.trained for entry in group if entry.trained is not None]
     twins = [metrics["accuracy_no_twins"] for metrics in each if metrics.get("accuracy_no_twins") is not None]
-    return Row(
+    return ComparisonRow(
         name=group[0].name if len(group) == 1 else f"{_name(each[0])} ({len(group)} seeds)",
         entries=tuple(group),
         accuracy=statistics.fmean(metrics["accuracy"] for metrics in each),

@@ -10,8 +10,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from mien import plots
-from mien.evaluation.compare import Comparison, Row
-from mien.evaluation.report import percent, written
+from mien.evaluation.compare import Comparison, ComparisonRow
+from mien.evaluation.report import percent, write_file
 from mien.html import render
 
 #: McNemar's test is called significant below this p-value.
@@ -20,7 +20,7 @@ _SIGNIFICANCE_LEVEL = 0.05
 _HEAD = ("model", "accuracy", "95 % interval", "no twins", "balanced", "ECE", "params", "MB", "ms", "trained")
 
 
-def title(found: Comparison) -> str:
+def comparison_title(found: Comparison) -> str:
     """``Models on the public split: 3,589 faces``; without a count where not all saw as many."""
     metrics = [entry.metrics for row in found.rows for entry in row.entries]
     splits = " and ".join(f"the {split} split" for split in dict.fromkeys(each["split"] for each in metrics))
@@ -29,49 +29,52 @@ def title(found: Comparison) -> str:
     return f"Models on {splits}" + (f": {faces:,} faces" if faces else "")
 
 
-def text(found: Comparison) -> str:
+def format_comparison(found: Comparison) -> str:
     """The table below its title, and below it the sentence about the best two."""
     rows = [_HEAD, *map(_cells, found.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join([title(found), "", *(_line(row, widths) for row in rows), "", *sentences(found)]) + "\n"
+    return (
+        "\n".join([comparison_title(found), "", *(_line(row, widths) for row in rows), "", *summary_sentences(found)])
+        + "\n"
+    )
 
 
-def rows(found: Comparison) -> list[dict[str, str]]:
+def table_rows(found: Comparison) -> list[dict[str, str]]:
     """The table's cells as text, by what stands above them."""
     return [dict(zip(_HEAD, _cells(row), strict=True)) for row in found.rows]
 
 
-def figure(found: Comparison) -> Figure:
+def plot_comparison(found: Comparison) -> Figure:
     """Accuracy against speed."""
     return plots.plot_accuracy_and_speed([_rival(row) for row in found.rows])
 
 
-def figures(found: Comparison) -> dict[str, Any]:
+def comparison_values(found: Comparison) -> dict[str, Any]:
     """Plain numbers of the table and of the test."""
     test = None if found.test is None else {**found.test._asdict(), "models": [row.name for row in found.rows[:2]]}
     return {"rows": [_plain(row) for row in found.rows], "mcnemar": test, "mcnemar_missing": found.why or None}
 
 
-def write(folder: Path, found: Comparison) -> list[Path]:
+def write_comparison(folder: Path, found: Comparison) -> list[Path]:
     """``comparison.json``, ``.txt``, ``.html`` and ``accuracy_and_speed.png``; the page is the last."""
-    drawn = figure(found)
+    drawn = plot_comparison(found)
     files = {
         "accuracy_and_speed.png": plots.render_png(drawn),
-        "comparison.txt": text(found).encode(),
-        "comparison.json": (json.dumps(figures(found), indent=1, ensure_ascii=False) + "\n").encode(),
+        "comparison.txt": format_comparison(found).encode(),
+        "comparison.json": (json.dumps(comparison_values(found), indent=1, ensure_ascii=False) + "\n").encode(),
         "comparison.html": render(
             "comparison.html",
-            title=title(found),
+            title=comparison_title(found),
             columns=_HEAD,
-            rows=rows(found),
-            sentences=list(sentences(found)),
+            rows=table_rows(found),
+            sentences=list(summary_sentences(found)),
             figure=plots.render_svg(drawn, "accuracy against speed"),
         ).encode(),
     }
-    return [written(folder / name, content) for name, content in files.items()]
+    return [write_file(folder / name, content) for name, content in files.items()]
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: ComparisonRow) -> tuple[str, ...]:
     interval = f"± {100 * row.spread:.1f}" if len(row.entries) > 1 else f"{100 * row.low:.1f} to {100 * row.high:.1f}"
     return (
         row.name,
@@ -93,7 +96,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([first, *ends]).rstrip()
 
 
-def sentences(found: Comparison) -> Iterator[str]:
+def summary_sentences(found: Comparison) -> Iterator[str]:
     """What there is to say of the table: of the best two first."""
     if found.test is None:
         yield f"No test of the best two: {found.why}."
@@ -110,7 +113,7 @@ def sentences(found: Comparison) -> Iterator[str]:
     yield "ms: one face on one core, measured on the machine of each evaluation."
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _plain(row: ComparisonRow) -> dict[str, Any]:
     runs = [{"name": each.name, "accuracy": each.metrics["accuracy"]} for each in row.entries]
     return {
         "name": row.name,
@@ -129,7 +132,7 @@ def _plain(row: Row) -> dict[str, Any]:
     }
 
 
-def _rival(row: Row) -> plots.ModelPoint:
+def _rival(row: ComparisonRow) -> plots.ModelPoint:
     return plots.ModelPoint(row.name, row.milliseconds, row.accuracy, row.low, row.high, row.megabytes)
 
 

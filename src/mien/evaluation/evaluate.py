@@ -16,22 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien._version import __version__
-from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, Faces, without_twins
-from mien.datasets.splits import held_out
+from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, FaceDataset, mask_without_duplicates
+from mien.datasets.splits import select_validation
 from mien.errors import LabError
 from mien.evaluation import calibration
-from mien.evaluation.inference import AUGMENTED, Passes, Progress, views
+from mien.evaluation.inference import TTA_PASSES, BatchPredictor, Progress, predict_tta
 from mien.evaluation.latency import model_facts
 from mien.evaluation.metrics import (
     Mask,
-    Shares,
+    Scores,
     accuracy,
     calibration_error,
-    confusion,
+    classification_metrics,
+    compare_with_majority,
+    confusion_matrix,
     log_loss,
-    score_sheet,
-    sides,
-    vote_sheet,
+    vote_metrics,
 )
 from mien.labels import VOTES, canonical
 from mien.models import Classifier, ModelCard, load_classifier
@@ -44,11 +44,11 @@ SPLITS = {"public": PUBLIC, "private": PRIVATE, "validation": TRAINING}
 _DIVIDING = ("held_out", "folds", "fold", "group")
 
 #: Under this word a card's scores have the fingerprint of the faces that were held out.
-HELD_OUT = "held_out_fingerprint"
+VALIDATION_FINGERPRINT = "held_out_fingerprint"
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """What a model said of the N faces of one split.
 
     ``faces`` are labelled along the card's labels; ``places`` is where each stands in the data; ``alone`` are those
@@ -59,54 +59,54 @@ class Answers:
 
     card: ModelCard
     split: str
-    faces: Faces
+    faces: FaceDataset
     places: NDArray[np.int64]
     alone: Mask
     left_out: Mapping[str, int]
     shares: NDArray[np.float32]
     votes: NDArray[np.float32] | None
-    calibrated: Shares | None
+    calibrated: Scores | None
     temperature: float | None
     held_out: int
     views: Mapping[str, NDArray[np.float32]]
 
 
-def evaluate(classifier: Classifier, faces: Faces, split: str = PUBLIC) -> dict[str, Any]:
+def evaluate_classifier(classifier: Classifier, faces: FaceDataset, split: str = PUBLIC) -> dict[str, Any]:
     """Every figure of one model on one official split of the data, one forward pass a face."""
     faces = faces.only(_labels(classifier.card, faces))
     chosen = faces.split(split)
-    shares, votes = Passes(classifier).over(chosen.pixels)
-    alone = without_twins(faces, split)
+    shares, votes = BatchPredictor(classifier).over(chosen.pixels)
+    alone = mask_without_duplicates(faces, split)
     return {
         "split": split,
         "faces": len(chosen),
-        **score_sheet(shares, chosen.labels, chosen.classes),
+        **classification_metrics(shares, chosen.labels, chosen.classes),
         **_twin_figures(shares, chosen, alone),
         **_vote_figures(classifier.card, votes, chosen),
     }
 
 
-def examine(
+def evaluate_file(
     model: Path,
-    faces: Faces,
+    faces: FaceDataset,
     split: str = "public",
     *,
     augmented: bool = True,
     progress: Progress | None = None,
-) -> tuple[Answers, dict[str, Any]]:
+) -> tuple[Predictions, dict[str, Any]]:
     """The answers of an ONNX file, and everything that goes into ``metrics.json``: its facts and its figures."""
-    found = answers(load_classifier(model), faces, split, augmented=augmented, progress=progress)
-    return found, {"mien": __version__, "model": model_facts(model), **figures(found)}
+    found = predict_split(load_classifier(model), faces, split, augmented=augmented, progress=progress)
+    return found, {"mien": __version__, "model": model_facts(model), **compute_metrics(found)}
 
 
-def answers(
+def predict_split(
     classifier: Classifier,
-    faces: Faces,
+    faces: FaceDataset,
     split: str = "public",
     *,
     augmented: bool = True,
     progress: Progress | None = None,
-) -> Answers:
+) -> Predictions:
     """One pass over the faces of ``split`` (a word of SPLITS), one over those held out, and nine if ``augmented``."""
     known = _labels(classifier.card, faces)
     inside = np.flatnonzero(np.isin(faces.labels, [faces.classes.index(label) for label in known]))
@@ -116,30 +116,30 @@ def answers(
     mask = aside if validates else shown.usage == SPLITS[split]
     chosen = _some(shown, mask, split)
     others = shown.take(np.zeros(len(shown), bool) if validates else aside)
-    passes = Passes(classifier, progress, len(chosen) * (1 + augmented * AUGMENTED) + len(others))
+    passes = BatchPredictor(classifier, progress, len(chosen) * (1 + augmented * TTA_PASSES) + len(others))
     shares, votes = passes.over(chosen.pixels)
     calibrated, temperature = (
         _cross_fitted(shares, chosen.labels)
         if validates
         else _fitted(shares, passes.over(others.pixels)[0], others.labels)
     )
-    return Answers(
+    return Predictions(
         card=classifier.card,
         split=split,
         faces=chosen,
         places=inside[mask],
-        alone=np.ones(len(chosen), bool) if validates else without_twins(shown, SPLITS[split]),
+        alone=np.ones(len(chosen), bool) if validates else mask_without_duplicates(shown, SPLITS[split]),
         left_out={} if validates else _left_out(faces, known, SPLITS[split]),
         shares=shares,
         votes=votes,
         calibrated=calibrated,
         temperature=temperature,
         held_out=int(aside.sum()),
-        views=views(passes, chosen.pixels, shares) if augmented else {},
+        views=predict_tta(passes, chosen.pixels, shares) if augmented else {},
     )
 
 
-def figures(found: Answers) -> dict[str, Any]:
+def compute_metrics(found: Predictions) -> dict[str, Any]:
     """Every figure of these answers, as plain numbers; None where the data cannot tell."""
     labels, shares = found.faces.labels, found.shares
     return {
@@ -147,25 +147,25 @@ def figures(found: Answers) -> dict[str, Any]:
         "faces": len(labels),
         "labels": list(found.card.labels),
         "left_out": dict(found.left_out),
-        "fingerprint": fingerprint(found.faces),
-        **score_sheet(shares, labels, found.card.labels),
+        "fingerprint": fingerprint_faces(found.faces),
+        **classification_metrics(shares, labels, found.card.labels),
         **_twin_figures(shares, found.faces, found.alone),
         **_calibration(found),
         **_vote_figures(found.card, found.votes, found.faces),
-        "confusion": confusion(shares, labels).tolist(),
-        "mistakes": sides(shares, found.faces),
+        "confusion": confusion_matrix(shares, labels).tolist(),
+        "mistakes": compare_with_majority(shares, found.faces),
         "tta": {name: _short(view, labels) for name, view in found.views.items()},
     }
 
 
-def fingerprint(faces: Faces) -> str:
+def fingerprint_faces(faces: FaceDataset) -> str:
     """The same sixteen letters for the same faces with the same labels, whatever file they came in."""
     digest = hashlib.sha256(np.ascontiguousarray(faces.pixels).tobytes())
     digest.update(" ".join(faces.classes[label] for label in faces.labels).encode())
     return digest.hexdigest()[:16]
 
 
-def _labels(card: ModelCard, faces: Faces) -> tuple[str, ...]:
+def _labels(card: ModelCard, faces: FaceDataset) -> tuple[str, ...]:
     """The model's labels in the data's words; a LabError where the data has no such class."""
     labels = tuple(canonical(label) for label in card.labels)
     strange = [label for label in labels if label not in faces.classes]
@@ -178,7 +178,7 @@ def _labels(card: ModelCard, faces: Faces) -> tuple[str, ...]:
     return labels
 
 
-def _some(faces: Faces, mask: Mask, split: str) -> Faces:
+def _some(faces: FaceDataset, mask: Mask, split: str) -> FaceDataset:
     if split != "validation":
         return faces.split(SPLITS[split])
     if not mask.any():
@@ -187,7 +187,7 @@ def _some(faces: Faces, mask: Mask, split: str) -> Faces:
     return faces.take(mask)
 
 
-def _aside(card: ModelCard, faces: Faces) -> Mask:
+def _aside(card: ModelCard, faces: FaceDataset) -> Mask:
     """The Training faces that the model's own recipe held out; they are the same ones every time."""
     table = card.recipe.get("data") if isinstance(card.recipe, Mapping) else None
     kinds = {key: type(getattr(Data(), key)) for key in _DIVIDING}
@@ -197,25 +197,25 @@ def _aside(card: ModelCard, faces: Faces) -> Mask:
     # Who is who stands in a column that was not read: then nobody can be said to be held out.
     if (settings.group and faces.groups is None) or not (settings.held_out > 0 or settings.folds):
         return nobody
-    found = held_out(settings, faces)
+    found = select_validation(settings, faces)
     # Of other data, even a row more or less, others are held out, and some of these the model learned from.
-    return found if card.scores.get(HELD_OUT) in (None, fingerprint(faces.take(found))) else nobody
+    return found if card.scores.get(VALIDATION_FINGERPRINT) in (None, fingerprint_faces(faces.take(found))) else nobody
 
 
-def _left_out(faces: Faces, known: tuple[str, ...], usage: str) -> dict[str, int]:
+def _left_out(faces: FaceDataset, known: tuple[str, ...], usage: str) -> dict[str, int]:
     there = Counter(faces.classes[label] for label in faces.labels[faces.usage == usage])
     return {name: there[name] for name in faces.classes if there[name] and name not in known}
 
 
-def _fitted(shares: Shares, others: Shares, labels: NDArray[np.int64]) -> tuple[Shares | None, float | None]:
+def _fitted(shares: Scores, others: Scores, labels: NDArray[np.int64]) -> tuple[Scores | None, float | None]:
     """The shares at the temperature that the ``others`` ask for, and it; nothing where there are no others."""
     if not len(others):
         return None, None
-    temperature = calibration.temperature(_logs(others), np.eye(others.shape[1])[labels])
+    temperature = calibration.fit_temperature(_logs(others), np.eye(others.shape[1])[labels])
     return calibration.softmax(_logs(shares) / temperature), temperature
 
 
-def _cross_fitted(shares: Shares, labels: NDArray[np.int64]) -> tuple[Shares | None, float | None]:
+def _cross_fitted(shares: Scores, labels: NDArray[np.int64]) -> tuple[Scores | None, float | None]:
     """Each half at the temperature of the other half; the temperature of all is told."""
     if len(shares) < 2:
         return None, None
@@ -226,20 +226,20 @@ def _cross_fitted(shares: Shares, labels: NDArray[np.int64]) -> tuple[Shares | N
     return calibrated, _fitted(shares, shares, labels)[1]
 
 
-def _logs(shares: Shares) -> Shares:
+def _logs(shares: Scores) -> Scores:
     return np.log(np.maximum(shares.astype(np.float64), 1e-12))
 
 
-def _twin_figures(shares: Shares, chosen: Faces, alone: Mask) -> dict[str, Any]:
+def _twin_figures(shares: Scores, chosen: FaceDataset, alone: Mask) -> dict[str, Any]:
     right = accuracy(shares[alone], chosen.labels[alone]) if alone.any() else None
     return {"faces_no_twins": int(alone.sum()), "accuracy_no_twins": right}
 
 
-def _vote_figures(card: ModelCard, votes: NDArray[np.float32] | None, faces: Faces) -> dict[str, Any]:
-    return vote_sheet(votes, faces, card.mixture_above) if votes is not None and card.vote_labels == VOTES else {}
+def _vote_figures(card: ModelCard, votes: NDArray[np.float32] | None, faces: FaceDataset) -> dict[str, Any]:
+    return vote_metrics(votes, faces, card.mixture_above) if votes is not None and card.vote_labels == VOTES else {}
 
 
-def _calibration(found: Answers) -> dict[str, Any]:
+def _calibration(found: Predictions) -> dict[str, Any]:
     error = None if found.calibrated is None else calibration_error(found.calibrated, found.faces.labels)
     fitted = {"temperature": found.temperature, "faces": found.held_out, "on": "validation"}
     if found.split == "validation":
@@ -247,7 +247,7 @@ def _calibration(found: Answers) -> dict[str, Any]:
     return {"ece_calibrated": error, "calibration": fitted}
 
 
-def _short(shares: Shares, labels: NDArray[np.int64]) -> dict[str, float]:
+def _short(shares: Scores, labels: NDArray[np.int64]) -> dict[str, float]:
     return {
         "accuracy": accuracy(shares, labels),
         "nll": log_loss(shares, labels),

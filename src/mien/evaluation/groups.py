@@ -16,25 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import LabError, MienError, nearest
-from mien.evaluation.metrics import Labels, Shares, accuracy, calibration_error, interval
+from mien.evaluation.metrics import Labels, Scores, accuracy, accuracy_interval, calibration_error
 from mien.faces.detectors import Detector, load_detector
-from mien.models import find
+from mien.models import find_model_file
 from mien.results import Face
 
 #: Groups of fewer faces are shown, and take no part in the gap: chance alone would make one.
-ENOUGH = 30
+MIN_GROUP_FACES = 30
 
 #: More different numbers than this are cut into bands of equally many faces.
-MANY, BANDS = 12, 4
+MAX_VALUES, BANDS = 12, 4
 
 #: Draws of the bootstrap for figures other than accuracy.
 DRAWS = 300
 
-Words = NDArray[np.str_]
+GroupNames = NDArray[np.str_]
 
 
 @dataclass(frozen=True)
-class Figure:
+class MetricInterval:
     """A figure of one group and its 95 % interval."""
 
     value: float
@@ -43,28 +43,30 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Group:
+class GroupMetrics:
     """One group's faces: how many, and every figure by name."""
 
     name: str
     faces: int
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, MetricInterval]
 
     @property
     def enough(self) -> bool:
-        return self.faces >= ENOUGH
+        return self.faces >= MIN_GROUP_FACES
 
 
 @dataclass(frozen=True)
-class Split:
+class GroupedMetrics:
     """One column: its groups in their order, and by figure the gap between the best and the worst of them."""
 
     column: str
-    groups: tuple[Group, ...]
+    groups: tuple[GroupMetrics, ...]
     gaps: Mapping[str, float]
 
 
-def by_group(column: str, words: Words, shares: Shares, labels: Labels, uncertain_below: float = 0.0) -> Split:
+def measure_groups(
+    column: str, words: GroupNames, shares: Scores, labels: Labels, uncertain_below: float = 0.0
+) -> GroupedMetrics:
     """Every figure for the faces of each word; shares (N, K), labels (N,), words (N,); an empty word is left out."""
     names = list(dict.fromkeys(sorted(set(words.tolist()) - {""}, key=_in_order)))
     groups = tuple(_group(name, shares[words == name], labels[words == name], uncertain_below) for name in names)
@@ -73,7 +75,7 @@ def by_group(column: str, words: Words, shares: Shares, labels: Labels, uncertai
         name: max(each.figures[name].value for each in told) - min(each.figures[name].value for each in told)
         for name in (told[0].figures if len(told) > 1 else ())
     }
-    return Split(column, groups, gaps)
+    return GroupedMetrics(column, groups, gaps)
 
 
 def _in_order(word: str) -> tuple[float, str]:
@@ -85,37 +87,37 @@ def _in_order(word: str) -> tuple[float, str]:
         return float("inf"), word
 
 
-def _group(name: str, shares: Shares, labels: Labels, uncertain_below: float) -> Group:
-    figures = {"accuracy": Figure(accuracy(shares, labels), *interval(shares.argmax(1) == labels))}
+def _group(name: str, shares: Scores, labels: Labels, uncertain_below: float) -> GroupMetrics:
+    figures = {"accuracy": MetricInterval(accuracy(shares, labels), *accuracy_interval(shares.argmax(1) == labels))}
     for word, figure in _FIGURES.items():
         figures[word] = _drawn(figure, shares, labels)
     if uncertain_below:
         doubted = shares.max(1) < uncertain_below
-        figures["uncertain"] = Figure(float(np.mean(doubted)), *interval(doubted))
-    return Group(name, len(labels), figures)
+        figures["uncertain"] = MetricInterval(float(np.mean(doubted)), *accuracy_interval(doubted))
+    return GroupMetrics(name, len(labels), figures)
 
 
-def _drawn(figure: Callable[[Shares, Labels], float], shares: Shares, labels: Labels) -> Figure:
+def _drawn(figure: Callable[[Scores, Labels], float], shares: Scores, labels: Labels) -> MetricInterval:
     """A figure and the middle 95 % of it over bootstrap draws of the faces."""
     rng = np.random.default_rng(0)
     draws = [figure(shares[chosen], labels[chosen]) for chosen in rng.integers(0, len(labels), (DRAWS, len(labels)))]
     low, high = np.percentile(draws, (2.5, 97.5))
-    return Figure(figure(shares, labels), float(low), float(high))
+    return MetricInterval(figure(shares, labels), float(low), float(high))
 
 
-def _balanced(shares: Shares, labels: Labels) -> float:
+def _balanced(shares: Scores, labels: Labels) -> float:
     """The mean recall of the classes that are there."""
     right = shares.argmax(1) == labels
     return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
 
 
-_FIGURES: dict[str, Callable[[Shares, Labels], float]] = {
+_FIGURES: dict[str, Callable[[Scores, Labels], float]] = {
     "balanced accuracy": _balanced,
     "calibration error": calibration_error,
 }
 
 
-def of_column(values: Sequence[str]) -> Words:
+def group_values(values: Sequence[str]) -> GroupNames:
     """A column's words; many different numbers become bands of equally many faces, "1. 18 to 31" and so on."""
     words = np.array([value.strip() for value in values], np.str_)
     there = words[words != ""]
@@ -123,14 +125,14 @@ def of_column(values: Sequence[str]) -> Words:
         numbers = there.astype(float)
     except ValueError:
         return words
-    if len(np.unique(numbers)) <= MANY:
+    if len(np.unique(numbers)) <= MAX_VALUES:
         return words
     bands = words.astype("<U64")
-    bands[words != ""] = banded(numbers, "{low:g} to {high:g}")
+    bands[words != ""] = quantile_bands(numbers, "{low:g} to {high:g}")
     return bands
 
 
-def banded(numbers: NDArray[np.floating], told: str, bands: int = BANDS) -> Words:
+def quantile_bands(numbers: NDArray[np.floating], told: str, bands: int = BANDS) -> GroupNames:
     """Numbers in bands of about equally many: words such as "1. 18 to 31"."""
     edges = np.quantile(numbers, np.linspace(0, 1, bands + 1)[1:-1])
     place = np.searchsorted(edges, numbers, side="right")
@@ -141,7 +143,7 @@ def banded(numbers: NDArray[np.floating], told: str, bands: int = BANDS) -> Word
     return np.array([words[band] for band in place], np.str_)
 
 
-def table_column(path: Path, column: str, count: int) -> list[str]:
+def read_column(path: Path, column: str, count: int) -> list[str]:
     """A column of a CSV that has a row for each face of the data, in its order; a LabError where it does not fit."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -159,7 +161,7 @@ def table_column(path: Path, column: str, count: int) -> list[str]:
     return values
 
 
-def estimated(pixels: NDArray[np.uint8]) -> tuple[dict[str, Words], list[str]]:
+def estimate_groups(pixels: NDArray[np.uint8]) -> tuple[dict[str, GroupNames], list[str]]:
     """Groups that can be seen in the faces (N, 48, 48) themselves, by column; and why others are missing."""
     flat = pixels.reshape(len(pixels), -1).astype(np.float32)
     detail = np.array([cv2.Laplacian(face, cv2.CV_32F).var() for face in pixels])
@@ -169,7 +171,7 @@ def estimated(pixels: NDArray[np.uint8]) -> tuple[dict[str, Words], list[str]]:
         "detail": _thirds(detail, ("soft", "between", "sharp")),
     }
     try:
-        yunet = find("yunet")
+        yunet = find_model_file("yunet")
     except MienError:
         yunet = None
     if yunet is None:
@@ -177,12 +179,12 @@ def estimated(pixels: NDArray[np.uint8]) -> tuple[dict[str, Words], list[str]]:
     return columns | _posed(pixels, load_detector("yunet", yunet=yunet)), []
 
 
-def _thirds(numbers: NDArray[np.floating], names: tuple[str, str, str]) -> Words:
+def _thirds(numbers: NDArray[np.floating], names: tuple[str, str, str]) -> GroupNames:
     edges = np.quantile(numbers, (1 / 3, 2 / 3))
     return np.array([f"{band + 1}. {names[band]}" for band in np.searchsorted(edges, numbers)], np.str_)
 
 
-def _posed(pixels: NDArray[np.uint8], detector: Detector) -> dict[str, Words]:
+def _posed(pixels: NDArray[np.uint8], detector: Detector) -> dict[str, GroupNames]:
     """By the five landmarks; where no face was found the words are "4. not found"."""
     found = [_largest(face, detector) for face in pixels]
     missing = "4. no face found by YuNet"
@@ -222,6 +224,6 @@ def _size(face: Face) -> float:
     return float(np.sqrt(face.box.width * face.box.height)) / (48 * _ENLARGED)
 
 
-def _named(values: Sequence[float | None], names: Sequence[tuple[float, str]], missing: str) -> Words:
+def _named(values: Sequence[float | None], names: Sequence[tuple[float, str]], missing: str) -> GroupNames:
     said = [missing if value is None else next(name for below, name in names if value < below) for value in values]
     return np.array(said, np.str_)

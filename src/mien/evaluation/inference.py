@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.faces.crop import as_input
+from mien.faces.crop import to_model_input
 from mien.models import Classifier
 
 #: Told how many faces are done, each pass counted, and how many there are.
 Progress = Callable[[int, int], None]
 
 #: Further passes over each face that ``views`` takes.
-AUGMENTED = 9
+TTA_PASSES = 9
 
 #: Faces between two reports of progress.
 _STEP = 128
@@ -26,7 +26,7 @@ Pixels = NDArray[np.uint8]
 Shares = NDArray[np.float32]
 
 
-class Passes:
+class BatchPredictor:
     """A classifier for gray faces of any side, counting the faces it has seen."""
 
     def __init__(self, classifier: Classifier, progress: Progress | None = None, total: int = 0) -> None:
@@ -37,11 +37,11 @@ class Passes:
         card = self._classifier.card
         parts = []
         for start in range(0, max(len(pixels), 1), _STEP):
-            few = as_input(pixels[start : start + _STEP], card.side, card.color)
+            few = to_model_input(pixels[start : start + _STEP], card.side, card.color)
             parts.append(self._classifier.run(few))
             self._count(len(few))
         votes = [part.votes for part in parts if part.votes is not None]
-        return np.concatenate([part.shares for part in parts]), np.concatenate(votes) if votes else None
+        return np.concatenate([part.scores for part in parts]), np.concatenate(votes) if votes else None
 
     def _count(self, faces: int) -> None:
         self._done += faces
@@ -49,7 +49,7 @@ class Passes:
             self._progress(self._done, self._total)
 
 
-def views(passes: Passes, pixels: Pixels, plain: Shares) -> dict[str, Shares]:
+def predict_tta(passes: BatchPredictor, pixels: Pixels, plain: Shares) -> dict[str, Shares]:
     """Mean shares over the face and its mirror image, and over both where they are and moved four ways.
 
     ``plain`` are the shares of the faces as they are.
@@ -60,7 +60,7 @@ def views(passes: Passes, pixels: Pixels, plain: Shares) -> dict[str, Shares]:
     return {"flip": (plain + flipped) / 2, "flip and shifts": np.mean([plain, flipped, *moved], axis=0)}
 
 
-def looks(pixels: Pixels) -> Iterator[Pixels]:
+def augment_views(pixels: Pixels) -> Iterator[Pixels]:
     """The faces as they are, mirrored, and both moved four ways: ten arrays of the same shape."""
     for each in (pixels, np.ascontiguousarray(pixels[:, :, ::-1])):
         yield each

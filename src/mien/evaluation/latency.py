@@ -25,12 +25,12 @@ def model_facts(path: Path) -> dict[str, Any]:
         "megabytes": path.stat().st_size / 1e6,
         "parameters": card.parameters,
         "multiply_adds": card.multiply_adds,
-        "milliseconds": milliseconds(path),
+        "milliseconds": measure_latency(path),
         "recipe": dict(card.recipe) if isinstance(card.recipe, Mapping) else card.recipe,
     }
 
 
-def milliseconds(path: Path) -> float:
+def measure_latency(path: Path) -> float:
     """The median time of one face, alone, on one core."""
     classifier = load_classifier(path, threads=1)
     card = classifier.card

@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from mien.datasets.dataset import Faces, hold_out
+from mien.datasets.dataset import FaceDataset, sample_validation
 from mien.errors import LabError
 from mien.evaluation.evaluate import SPLITS
 from mien.explain import faithfulness
@@ -34,7 +34,7 @@ _LEAST = 6
 _HANDS_ON = ("DequantizeLinear", "Identity", "Cast", "Transpose")
 
 
-def shuffled(model: bytes, seed: int = 0) -> Iterator[tuple[str, bytes]]:
+def randomize_weights(model: bytes, seed: int = 0) -> Iterator[tuple[str, bytes]]:
     """The tensor of the layer down to which weights are shuffled, and the whole model; each stage keeps the last's.
 
     Every layer keeps its own numbers in another order, so ranges and rounding stay what they were.
@@ -85,19 +85,19 @@ def _shuffle(tensor: TensorProto, chance: np.random.Generator) -> None:
 Figures = Mapping[str, Any]
 
 #: With all weights shuffled a map may be this much like the true one; a map of the face alone would be all of it.
-MOST_LIKENESS = 0.5
+MAX_SIMILARITY = 0.5
 
 #: Below this much agreement a little noise makes another map.
-LEAST_STABILITY = 0.6
+MIN_STABILITY = 0.6
 
 #: A map this much like a hill in the middle of the crop tells little about where.
-COARSE = 0.7
+MAX_CENTRE_SIMILARITY = 0.7
 
 #: What an engine shows when nothing is said stands before the others.
 _FIRST = ("cam", "occlusion", "rise")
 
 
-def judged(figures: dict[str, Any]) -> dict[str, Any]:
+def add_verdicts(figures: dict[str, Any]) -> dict[str, Any]:
     """The figures with a verdict for each method, the one to show, and the whole in one sentence.
 
     A method ``holds``, or ``fails``, or is ``unsure``: ahead of every baseline, but on too few faces to be certain.
@@ -114,7 +114,7 @@ def judged(figures: dict[str, Any]) -> dict[str, Any]:
     return figures
 
 
-def beaten(told: Figures) -> list[str]:
+def beaten_baselines(told: Figures) -> list[str]:
     """The baselines that a method beats on both curves, with 95 % certainty."""
     return [name for name, gain in told["against"].items() if all(gain[curve][1] > 0 for curve in gain)]
 
@@ -124,12 +124,12 @@ def _failures(told: Figures) -> Iterator[str]:
     if behind:
         yield f"it does not beat {_listed(behind)} on both curves"
     likeness = told["shuffled"][-1]["likeness"]
-    if likeness > MOST_LIKENESS:
+    if likeness > MAX_SIMILARITY:
         yield f"it draws much the same map ({likeness:.2f} alike) when every weight is shuffled"
 
 
 def _doubts(told: Figures, faces: int) -> Iterator[str]:
-    if missed := [name for name in told["against"] if name not in beaten(told)]:
+    if missed := [name for name in told["against"] if name not in beaten_baselines(told)]:
         yield f"it is ahead of {_listed(missed)}, but {faces:,} faces are too few to be certain"
 
 
@@ -140,7 +140,7 @@ def _sentence(told: Figures, failures: list[str], doubts: list[str], agreement: 
         return f"Take more faces: {doubts[0]}."
     gains = [min(gain[curve][0] for gain in told["against"].values()) for curve in ("deletion", "insertion")]
     steady = told["stability"][0]
-    firm = "hardly moves" if steady >= LEAST_STABILITY else "moves"
+    firm = "hardly moves" if steady >= MIN_STABILITY else "moves"
     last = told["shuffled"][-1]["likeness"]
     return (
         f"It can be believed: it beats {_listed(told['against'])}, by {gains[0]:.3f} or more on deletion and "
@@ -152,7 +152,7 @@ def _sentence(told: Figures, failures: list[str], doubts: list[str], agreement: 
 def _coarse(agreement: Mapping[str, float]) -> str:
     """Faces are in the middle, and so is a map of few places: true, and little said."""
     alike = agreement.get("centre", 0.0)
-    if alike < COARSE:
+    if alike < MAX_CENTRE_SIMILARITY:
         return ""
     return f" It is coarse, though: it is {alike:.2f} alike to a plain hill in the middle of the crop."
 
@@ -190,13 +190,13 @@ Progress = Callable[[int, int], None]
 Method = Callable[[Explainer, Face, str], NDArray[np.floating[Any]]]
 
 #: How many faces the slower checks are made on.
-SHUFFLED, NOISY = 24, 60
+RANDOMIZATION_FACES, STABILITY_FACES = 24, 60
 
 #: Faces shown with their maps.
-EXAMPLES = 7
+MAX_EXAMPLES = 7
 
 #: The noise a map must stand, in gray values (standard deviation): it is hardly seen.
-NOISE = 4.0
+NOISE_DEVIATION = 4.0
 
 
 def baselines() -> dict[str, Method]:
@@ -210,7 +210,7 @@ def baselines() -> dict[str, Method]:
     }
 
 
-def own_methods(names: str | Sequence[str]) -> dict[str, Method]:
+def engine_methods(names: str | Sequence[str]) -> dict[str, Method]:
     """The methods of the engine, by name."""
     return {name: _own(name) for name in parse_methods(names)}
 
@@ -220,7 +220,7 @@ def _own(name: str) -> Method:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class MethodMaps:
     """One method's maps: its curves on each face (N, 2, points), the maps (N, side, side), milliseconds (N,)."""
 
     curves: Floats
@@ -233,14 +233,16 @@ class Drawn:
         return np.asarray((self.curves[..., :-1] + self.curves[..., 1:]).mean(axis=2) / 2)
 
 
-def drawn_faces(faces: Faces, split: str, count: int, seed: int = 0) -> NDArray[np.uint8]:
+def sample_faces(faces: FaceDataset, split: str, count: int, seed: int = 0) -> NDArray[np.uint8]:
     """So many faces of a split (a word of ``evaluate.SPLITS``), uint8 ``(N, 48, 48)``; all where there are fewer."""
-    chosen = faces.take(hold_out(faces, Data().held_out)) if split == "validation" else faces.split(SPLITS[split])
+    chosen = (
+        faces.take(sample_validation(faces, Data().held_out)) if split == "validation" else faces.split(SPLITS[split])
+    )
     places = np.random.default_rng(seed).permutation(len(chosen))[:count]
     return np.asarray(chosen.pixels[np.sort(places)])
 
 
-class Example(NamedTuple):
+class AuditExample(NamedTuple):
     """A face uint8 ``(side, side, channels)``, what it was explained for, and its map by each method."""
 
     face: Face
@@ -248,14 +250,14 @@ class Example(NamedTuple):
     maps: Mapping[str, NDArray[np.float32]]
 
 
-class Audited(NamedTuple):
+class MapAudit(NamedTuple):
     """The figures, as plain numbers and words, and a few faces to look at."""
 
     figures: dict[str, Any]
-    examples: list[Example]
+    examples: list[AuditExample]
 
 
-def audit(
+def audit_maps(
     model: ModelSource,
     pixels: NDArray[np.uint8],
     methods: Mapping[str, Method] | None = None,
@@ -263,32 +265,34 @@ def audit(
     split: str = "",
     seed: int = 0,
     progress: Progress | None = None,
-) -> Audited:
+) -> MapAudit:
     """Every figure of the audit, and its verdict, on faces ``(N, h, w)`` uint8; the leading label is explained."""
     if not len(pixels):
         raise LabError("There is no face to audit maps on", "One or more were expected", "Choose another split")
     raw = read_model(model)
     inside = Explainer(load_classifier(raw))
     faces = to_model_input(pixels, inside.card.side, inside.card.color)
-    named = dict(methods or own_methods(_possible(inside)))
+    named = dict(methods or engine_methods(_possible(inside)))
     targets = [inside.card.labels[best] for best in inside.ask(faces).argmax(axis=1)]
-    step = _Steps(progress, len(faces) * (len(named) + 3) + len(named) * (min(NOISY, len(faces)) + SHUFFLED))
+    step = _Steps(
+        progress, len(faces) * (len(named) + 3) + len(named) * (min(STABILITY_FACES, len(faces)) + RANDOMIZATION_FACES)
+    )
     drawn = {name: _drawn(inside, each, faces, targets, step) for name, each in (baselines() | named).items()}
     noise = {name: _stability(inside, each, faces, targets, drawn[name], step, seed) for name, each in named.items()}
     shuffles = _shuffles(raw, named, faces, targets, drawn, step, seed)
     figures = {"model": inside.card.name, "split": split, **_figures(drawn, noise, shuffles)}
-    return Audited(judged(figures), _examples(faces, targets, drawn))
+    return MapAudit(add_verdicts(figures), _examples(faces, targets, drawn))
 
 
 def _figures(
-    drawn: Mapping[str, Drawn],
+    drawn: Mapping[str, MethodMaps],
     noise: Mapping[str, Floats],
     shuffles: Mapping[str, list[dict[str, Any]]],
 ) -> dict[str, Any]:
     return {
         "faces": len(next(iter(drawn.values())).maps),
         "explained": "the leading expression",
-        "noise": NOISE,
+        "noise": NOISE_DEVIATION,
         "baselines": {name: _curve_figures(drawn[name]) for name in baselines()},
         "methods": {
             name: {
@@ -304,18 +308,18 @@ def _figures(
     }
 
 
-def _examples(faces: Face, targets: Sequence[str], drawn: Mapping[str, Drawn]) -> list[Example]:
+def _examples(faces: Face, targets: Sequence[str], drawn: Mapping[str, MethodMaps]) -> list[AuditExample]:
     """The first face of each expression."""
-    places = [targets.index(label) for label in dict.fromkeys(targets)][:EXAMPLES]
+    places = [targets.index(label) for label in dict.fromkeys(targets)][:MAX_EXAMPLES]
     shown = {name: each for name, each in drawn.items() if name != "random"}
-    return [Example(faces[i], targets[i], {name: each.maps[i] for name, each in shown.items()}) for i in places]
+    return [AuditExample(faces[i], targets[i], {name: each.maps[i] for name, each in shown.items()}) for i in places]
 
 
 def _possible(inside: Explainer) -> tuple[str, ...]:
     return ("cam", "occlusion", "rise") if inside.has_class_maps else ("occlusion", "rise")
 
 
-def _drawn(inside: Explainer, method: Method, faces: Face, targets: Sequence[str], step: _Steps) -> Drawn:
+def _drawn(inside: Explainer, method: Method, faces: Face, targets: Sequence[str], step: _Steps) -> MethodMaps:
     curves, maps, milliseconds = [], [], []
     method(inside, faces[0], targets[0])  # the first one opens sessions and draws masks
     for place, (face, target) in enumerate(zip(faces, targets, strict=True)):
@@ -324,7 +328,7 @@ def _drawn(inside: Explainer, method: Method, faces: Face, targets: Sequence[str
         milliseconds.append(1000 * (time.perf_counter() - start))
         curves.append(_curves(inside, face, maps[-1], target, place))
         step()
-    return Drawn(np.array(curves), np.array(maps), np.array(milliseconds))
+    return MethodMaps(np.array(curves), np.array(maps), np.array(milliseconds))
 
 
 def _curves(inside: Explainer, face: Face, drawn: NDArray[np.float32], target: str, seed: int) -> FaithfulnessCurves:
@@ -332,13 +336,13 @@ def _curves(inside: Explainer, face: Face, drawn: NDArray[np.float32], target: s
 
 
 def _stability(
-    inside: Explainer, method: Method, faces: Face, targets: Sequence[str], drawn: Drawn, step: _Steps, seed: int
+    inside: Explainer, method: Method, faces: Face, targets: Sequence[str], drawn: MethodMaps, step: _Steps, seed: int
 ) -> Floats:
     """How much of each map stays when a little noise is laid over the face: 1 all of it, 0 none."""
     chance = np.random.default_rng(seed)
     found = []
-    for face, target, before in zip(faces[:NOISY], targets, drawn.maps, strict=False):
-        noisy = np.rint(face + chance.normal(0, NOISE, face.shape)).clip(0, 255).astype(np.uint8)
+    for face, target, before in zip(faces[:STABILITY_FACES], targets, drawn.maps, strict=False):
+        noisy = np.rint(face + chance.normal(0, NOISE_DEVIATION, face.shape)).clip(0, 255).astype(np.uint8)
         found.append(rank_correlation(before, method(inside, noisy, target)))
         step()
     return np.array(found)
@@ -349,14 +353,14 @@ def _shuffles(
     methods: Mapping[str, Method],
     faces: Face,
     targets: Sequence[str],
-    drawn: Mapping[str, Drawn],
+    drawn: Mapping[str, MethodMaps],
     step: _Steps,
     seed: int,
 ) -> dict[str, list[dict[str, Any]]]:
     """Likeness to the true map with the weights shuffled, layer after layer from the last on."""
-    few = min(SHUFFLED, len(faces))
+    few = min(RANDOMIZATION_FACES, len(faces))
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in methods}
-    stages = list(shuffled(raw, seed))
+    stages = list(randomize_weights(raw, seed))
     names = _names(Explainer(load_classifier(raw)))
     for number, (layer, model) in enumerate(stages):
         broken = Explainer(load_classifier(model))
@@ -364,17 +368,17 @@ def _shuffles(
             pairs = zip(faces[:few], targets, drawn[name].maps, strict=False)
             likeness = [abs(rank_correlation(before, method(broken, face, goal))) for face, goal, before in pairs]
             found[name].append({"layer": names.get(layer, layer), "likeness": round(float(np.mean(likeness)), 4)})
-            step(SHUFFLED * (number + 1) // len(stages) - SHUFFLED * number // len(stages))
+            step(RANDOMIZATION_FACES * (number + 1) // len(stages) - RANDOMIZATION_FACES * number // len(stages))
     return found
 
 
 def _names(inside: Explainer) -> dict[str, str]:
     """What people call the layer behind a tensor."""
-    parts = inside.anatomy.parts if inside.anatomy else ()
+    parts = inside.structure.parts if inside.structure else ()
     return {tensor: part.name for part in parts for tensor in part.node.outputs}
 
 
-def _curve_figures(drawn: Drawn) -> dict[str, Any]:
+def _curve_figures(drawn: MethodMaps) -> dict[str, Any]:
     deletion, insertion = drawn.areas.T
     mean = drawn.curves.mean(axis=0).round(4)
     return {
@@ -384,13 +388,13 @@ def _curve_figures(drawn: Drawn) -> dict[str, Any]:
     }
 
 
-def _gain(drawn: Drawn, other: Drawn) -> dict[str, list[float]]:
+def _gain(drawn: MethodMaps, other: MethodMaps) -> dict[str, list[float]]:
     """How much better than a baseline, face by face; above 0 is better on both curves."""
     better = (other.areas - drawn.areas) * np.array([1, -1])
     return {"deletion": _told(better[:, 0]), "insertion": _told(better[:, 1])}
 
 
-def _agreement(one: Drawn, other: Drawn) -> float:
+def _agreement(one: MethodMaps, other: MethodMaps) -> float:
     pairs = zip(one.maps, other.maps, strict=True)
     return round(float(np.mean([rank_correlation(a, b) for a, b in pairs])), 3)
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import plots
-from mien.evaluation.map_audit import MOST_LIKENESS, Audited, Example, beaten
-from mien.evaluation.report import written
+from mien.evaluation.map_audit import MAX_SIMILARITY, AuditExample, MapAudit, beaten_baselines
+from mien.evaluation.report import write_file
 from mien.explain.figures.colormaps import apply_colours
 from mien.html import data_uri, render
 from mien.html.images import encode_image
@@ -27,18 +27,20 @@ if TYPE_CHECKING:
 _SIDE = 96
 
 
-def render_map_audit(audit: Mapping[str, Any], figures: Mapping[str, str], examples: Sequence[Example]) -> str:
+def render_map_audit(audit: Mapping[str, Any], figures: Mapping[str, str], examples: Sequence[AuditExample]) -> str:
     """The page. ``audit`` are the numbers of the audit, ``figures`` ``<svg>`` elements by name."""
     return render(
         "map_audit.html",
         audit=audit,
         figures=figures,
-        methods=[{"name": name, "beaten": beaten(values), **values} for name, values in audit["methods"].items()],
+        methods=[
+            {"name": name, "beaten": beaten_baselines(values), **values} for name, values in audit["methods"].items()
+        ],
         examples=[_example_values(example) for example in examples],
     )
 
 
-def _example_values(example: Example) -> dict[str, Any]:
+def _example_values(example: AuditExample) -> dict[str, Any]:
     face = np.repeat(example.face, 3, axis=2) if example.face.shape[2] == 1 else example.face
     face = np.asarray(cv2.resize(face, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
     return {
@@ -64,20 +66,20 @@ def _jpeg_uri(pixels: NDArray[np.uint8]) -> str:
 # ==== mien.lab.audit_sheet
 # The audit folder: figures, drawings and the page, each file whole or not at all.
 
-FIGURES, PAGE = "audit.json", "audit.html"
+JSON_FILE, PAGE = "audit.json", "audit.html"
 
 
-def write(folder: Path, found: Audited) -> list[Path]:
+def write_audit(folder: Path, found: MapAudit) -> list[Path]:
     """Every file of the audit; the last is the page that holds it all."""
-    drawn = drawings(found.figures)
+    drawn = plot_audit(found.figures)
     files = {f"{name}.png": plots.render_png(figure) for name, figure in drawn.items()}
-    files[FIGURES] = (json.dumps(found.figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    files[JSON_FILE] = (json.dumps(found.figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
     inside = {name: plots.render_svg(figure, name.replace("_", " ")) for name, figure in drawn.items()}
     files[PAGE] = render_map_audit(found.figures, inside, found.examples).encode()
-    return [written(folder / name, content) for name, content in files.items()]
+    return [write_file(folder / name, content) for name, content in files.items()]
 
 
-def drawings(figures: Mapping[str, Any]) -> dict[str, Figure]:
+def plot_audit(figures: Mapping[str, Any]) -> dict[str, Figure]:
     """The figures by name."""
     away, back = (
         [{name: told["curves"][curve] for name, told in figures[key].items()} for key in ("methods", "baselines")]
@@ -89,24 +91,24 @@ def drawings(figures: Mapping[str, Any]) -> dict[str, Figure]:
     return {
         "taken_away": map_audit.plot_deletion(*away),
         "brought_back": map_audit.plot_insertion(*back),
-        "shuffles": map_audit.plot_weight_randomization(layers, likeness, MOST_LIKENESS),
+        "shuffles": map_audit.plot_weight_randomization(layers, likeness, MAX_SIMILARITY),
         "agreement": map_audit.plot_agreement(figures["agreement"]),
     }
 
 
-def text(figures: Mapping[str, Any]) -> str:
+def format_audit(figures: Mapping[str, Any]) -> str:
     """The audit in a few lines."""
     lines = [figures["verdict"], ""]
     width = max(map(len, [*figures["methods"], *figures["baselines"]]))
     lines.append(f"{'':{width}}  deletion  insertion  beats")
     for name, told in (figures["methods"] | figures["baselines"]).items():
-        beats = (", ".join(beaten(told)) or "none") if "against" in told else ""
+        beats = (", ".join(beaten_baselines(told)) or "none") if "against" in told else ""
         lines.append(f"{name:{width}}  {told['deletion'][0]:8.3f}  {told['insertion'][0]:9.3f}  {beats}".rstrip())
     lines += ["", *(f"{name}: {told['verdict']}" for name, told in figures["methods"].items())]
     return "\n".join(lines) + "\n"
 
 
-def for_card(figures: Mapping[str, Any]) -> dict[str, Any]:
+def card_values(figures: Mapping[str, Any]) -> dict[str, Any]:
     """What a model's card says of its maps: one row for each method and baseline."""
     rows = figures["methods"] | figures["baselines"]
     return {
@@ -123,7 +125,7 @@ def _row(told: Mapping[str, Any]) -> dict[str, Any]:
     if "against" in told:
         row |= {
             "standing": told["standing"],
-            "beats": ", ".join(beaten(told)),
+            "beats": ", ".join(beaten_baselines(told)),
             "noise": told["stability"][0],
             "shuffled": told["shuffled"][-1]["likeness"],
         }

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mien import plots
-from mien.datasets.dataset import ANSWERS, Faces
+from mien.datasets.dataset import VOTE_CATEGORIES, FaceDataset
 from mien.errors import OutputError
 from mien.evaluation import metrics as scores
-from mien.evaluation.evaluate import Answers
+from mien.evaluation.evaluate import Predictions
 from mien.files import write_atomically
 from mien.html import data_uri, render
 from mien.html.images import encode_image
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 Metrics = Mapping[str, Any]
 
 
-def report(metrics: Metrics) -> str:
+def format_evaluation(metrics: Metrics) -> str:
     """The classification report and the figures below it; no line is longer than 80 cells."""
-    return "\n".join([title(metrics), "", *_classes(metrics), "", *_figures(metrics), *_remarks(metrics)]) + "\n"
+    return (
+        "\n".join([evaluation_title(metrics), "", *_classes(metrics), "", *_figures(metrics), *_remarks(metrics)])
+        + "\n"
+    )
 
 
-def title(metrics: Metrics) -> str:
+def evaluation_title(metrics: Metrics) -> str:
     """``base on the public split: 3,589 faces``."""
     return f"{metrics['model']['name']} on the {metrics['split']} split: {metrics['faces']:,} faces"
 
@@ -126,11 +129,11 @@ def _mistake_values(mistake: Mistake) -> dict[str, Any]:
 METRICS, TABLE, PAGE, REPORT = "metrics.json", "answers.csv", "evaluation.html", "report.txt"
 
 #: How many mistakes a sheet shows.
-WORST = 24
+MAX_MISTAKES = 24
 
 
 @contextmanager
-def place(folder: Path) -> Iterator[None]:
+def output_folder(folder: Path) -> Iterator[None]:
     """The folder is there and can be written to, before anybody waits for an evaluation; left empty, it goes again."""
     before = folder.exists()
     _try(folder)
@@ -141,26 +144,26 @@ def place(folder: Path) -> Iterator[None]:
             folder.rmdir()
 
 
-def write(folder: Path, found: Answers, metrics: Mapping[str, Any]) -> list[Path]:
+def write_evaluation(folder: Path, found: Predictions, metrics: Mapping[str, Any]) -> list[Path]:
     """Every file of the evaluation; the last is the page that holds it all."""
-    drawn = drawings(found, metrics)
+    drawn = plot_evaluation(found, metrics)
     worst = worst_mistakes(found)
     sheet = {"mistakes": plots.plot_mistakes(worst)} if worst else {}
     files = {f"{name}.png": plots.render_png(figure) for name, figure in (drawn | sheet).items()}
     figures = {name: plots.render_svg(figure, name.replace("_", " ")) for name, figure in drawn.items()}
-    files[TABLE] = table(found).encode()
-    files[REPORT] = report(metrics).encode()
+    files[TABLE] = format_predictions(found).encode()
+    files[REPORT] = format_evaluation(metrics).encode()
     files[METRICS] = (json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
     files[PAGE] = render_evaluation_report(metrics, figures, worst).encode()
-    return [written(folder / name, content) for name, content in files.items()]
+    return [write_file(folder / name, content) for name, content in files.items()]
 
 
-def drawings(found: Answers, metrics: Mapping[str, Any]) -> dict[str, Figure]:
+def plot_evaluation(found: Predictions, metrics: Mapping[str, Any]) -> dict[str, Figure]:
     """The figures by name, without the sheet of mistakes."""
     shares, labels, names = found.shares, found.faces.labels, found.card.labels
-    counts = scores.confusion(shares, labels)
+    counts = scores.confusion_matrix(shares, labels)
     there = [(number, name) for number, name in enumerate(names) if metrics["per_class"][name]["auc"] is not None]
-    certain, right, _ = scores.reliability(shares, labels)
+    certain, right, _ = scores.reliability_curve(shares, labels)
     drawn = {
         "confusion": plots.plot_confusion(counts, names),
         "confusion_shares": plots.plot_confusion(counts, names, shares=True),
@@ -173,7 +176,7 @@ def drawings(found: Answers, metrics: Mapping[str, Any]) -> dict[str, Figure]:
     return drawn
 
 
-def worst_mistakes(found: Answers, count: int = WORST) -> list[plots.Mistake]:
+def worst_mistakes(found: Predictions, count: int = MAX_MISTAKES) -> list[plots.Mistake]:
     """The mistakes of which the model was most certain, the most certain first."""
     answer, labels = found.shares.argmax(1), found.faces.labels
     wrong = np.flatnonzero(answer != labels)
@@ -186,19 +189,19 @@ def worst_mistakes(found: Answers, count: int = WORST) -> list[plots.Mistake]:
             answer=names[answer[place]],
             certainty=float(found.shares[place].max()),
             doubt=float(found.shares[place, labels[place]]),
-            votes=said(found.faces, int(place)),
+            votes=votes_of_face(found.faces, int(place)),
         )
         for place in order
     ]
 
 
-def said(faces: Faces, place: int) -> dict[str, int]:
+def votes_of_face(faces: FaceDataset, place: int) -> dict[str, int]:
     """What people answered about one face, by answer; empty where nobody was asked."""
-    words = (*ANSWERS[:-1], "no face")
+    words = (*VOTE_CATEGORIES[:-1], "no face")
     return {word: int(count) for word, count in zip(words, faces.votes[place], strict=True) if count}
 
 
-def table(found: Answers) -> str:
+def format_predictions(found: Predictions) -> str:
     """One row a face: where it stands in the data (from 0), its label, the answer, and every share."""
     names = found.card.labels
     text = io.StringIO()
@@ -209,19 +212,19 @@ def table(found: Answers) -> str:
     return text.getvalue()
 
 
-def _rocs(found: Answers, there: list[tuple[int, str]]) -> list[plots.PlotCurve]:
+def _rocs(found: Predictions, there: list[tuple[int, str]]) -> list[plots.PlotCurve]:
     pairs = [(name, found.shares[:, number], found.faces.labels == number) for number, name in there]
-    return [plots.PlotCurve(name, *scores.roc_curve(*pair), scores.area(*pair)) for name, *pair in pairs]
+    return [plots.PlotCurve(name, *scores.roc_curve(*pair), scores.roc_auc(*pair)) for name, *pair in pairs]
 
 
-def _mean_rocs(found: Answers, metrics: Mapping[str, Any]) -> list[plots.PlotCurve]:
-    every = scores.micro(found.shares, found.faces.labels)
-    micro = plots.PlotCurve("all answers (micro)", *scores.roc_curve(*every), scores.area(*every), True)
+def _mean_rocs(found: Predictions, metrics: Mapping[str, Any]) -> list[plots.PlotCurve]:
+    every = scores.micro_average(found.shares, found.faces.labels)
+    micro = plots.PlotCurve("all answers (micro)", *scores.roc_curve(*every), scores.roc_auc(*every), True)
     macro = scores.macro_roc(found.shares, found.faces.labels)
     return [micro, plots.PlotCurve("mean of classes (macro)", *macro, metrics["auc_macro"], True)]
 
 
-def _precisions(found: Answers, there: list[tuple[int, str]]) -> list[plots.PlotCurve]:
+def _precisions(found: Predictions, there: list[tuple[int, str]]) -> list[plots.PlotCurve]:
     pairs = [(name, found.shares[:, number], found.faces.labels == number) for number, name in there]
     return [
         plots.PlotCurve(name, *scores.precision_recall_curve(*pair), scores.average_precision(*pair))
@@ -239,7 +242,7 @@ def _try(folder: Path) -> None:
         raise _unwritable(folder, error) from error
 
 
-def written(path: Path, content: bytes) -> Path:
+def write_file(path: Path, content: bytes) -> Path:
     """The file, whole or not at all; an OutputError where it cannot be."""
     try:
         write_atomically(path, content, sync=True)

@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import SIDE, Faces
+from mien.datasets.dataset import SIDE, FaceDataset
 from mien.errors import LabError
-from mien.evaluation.evaluate import Answers, answers
-from mien.evaluation.inference import Passes, Progress
-from mien.evaluation.metrics import interval
+from mien.evaluation.evaluate import Predictions, predict_split
+from mien.evaluation.inference import BatchPredictor, Progress
+from mien.evaluation.metrics import accuracy_interval
 from mien.models import Classifier
 
 Face = NDArray[np.uint8]
@@ -40,62 +40,62 @@ class Corruption:
         return self.told.format(100 * strength if "%" in self.told else strength)
 
 
-def corrupted(pixels: NDArray[np.uint8], change: Change, strength: float) -> NDArray[np.uint8]:
+def corrupt_faces(pixels: NDArray[np.uint8], change: Change, strength: float) -> NDArray[np.uint8]:
     """Every face (N, 48, 48) changed alike; its place decides the direction."""
     return np.stack([change(face, strength, place) for place, face in enumerate(pixels)])
 
 
-def shifted(face: Face, strength: float, place: int) -> Face:
+def shift_box(face: Face, strength: float, place: int) -> Face:
     """The box moved by this part of its side, in one of eight directions."""
     angle = place % 8 * math.pi / 4
     return _warped(face, 0, 1, strength * SIDE * math.cos(angle), strength * SIDE * math.sin(angle))
 
 
-def turned(face: Face, strength: float, place: int) -> Face:
+def rotate_face(face: Face, strength: float, place: int) -> Face:
     """Turned by so many degrees, to the left and to the right in turn."""
     return _warped(face, strength * (-1) ** place, 1, 0, 0)
 
 
-def boxed(face: Face, strength: float, place: int) -> Face:
+def enlarge_box(face: Face, strength: float, place: int) -> Face:
     """The box larger by this part of its side (below 0: smaller), so that the face in it is smaller."""
     return _warped(face, 0, 1 / (1 + strength), 0, 0)
 
 
-def tightened(face: Face, strength: float, place: int) -> Face:
+def shrink_box(face: Face, strength: float, place: int) -> Face:
     """The box smaller by this part of its side."""
-    return boxed(face, -strength, place)
+    return enlarge_box(face, -strength, place)
 
 
-def lit(face: Face, strength: float, place: int) -> Face:
+def scale_brightness(face: Face, strength: float, place: int) -> Face:
     """This part of the light; what is brighter than white is white."""
     return np.clip(np.round(face * np.float32(strength)), 0, 255).astype(np.uint8)
 
 
-def blurred(face: Face, strength: float, place: int) -> Face:
+def blur_face(face: Face, strength: float, place: int) -> Face:
     """Gaussian blur of this deviation in pixels."""
     return np.asarray(cv2.GaussianBlur(face, (0, 0), strength), np.uint8)
 
 
-def compressed(face: Face, strength: float, place: int) -> Face:
+def compress_jpeg(face: Face, strength: float, place: int) -> Face:
     """JPEG of this quality."""
     _, packed = cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, int(strength)])
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def shrunk(face: Face, strength: float, place: int) -> Face:
+def reduce_resolution(face: Face, strength: float, place: int) -> Face:
     """As if the face had been so many pixels wide in the picture."""
     side = int(strength)
     small = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def noisy(face: Face, strength: float, place: int) -> Face:
+def add_noise(face: Face, strength: float, place: int) -> Face:
     """Noise of this deviation, as a sensor adds in the dark; each place has noise of its own, the same every time."""
     noise = np.random.default_rng(place).normal(0, strength, face.shape)
     return np.clip(np.round(face + noise), 0, 255).astype(np.uint8)
 
 
-def covered(face: Face, strength: float, place: int) -> Face:
+def cover_part(face: Face, strength: float, place: int) -> Face:
     """A gray square over this part of the face: left, right, above or below the middle, in turn."""
     side = math.sqrt(strength) * SIDE
     across, down = ((0.25, 0.5), (0.75, 0.5), (0.5, 0.3), (0.5, 0.75))[place % 4]
@@ -115,17 +115,17 @@ def _warped(face: Face, degrees: float, zoom: float, across: float, down: float)
 CORRUPTIONS = {
     each.name: each
     for each in (
-        Corruption("shift", "the box is moved", shifted, (0.05, 0.1, 0.15, 0.2), "{:g} %"),
-        Corruption("wide", "the box is too large", boxed, (0.15, 0.3, 0.5), "{:g} %"),
-        Corruption("tight", "the box is too small", tightened, (0.1, 0.15, 0.25), "{:g} %"),
-        Corruption("turn", "the head leans", turned, (5, 10, 15, 20, 30), "{:g}°"),
-        Corruption("dark", "less light", lit, (0.6, 0.3, 0.15, 0.08), "{:g} %"),
-        Corruption("bright", "too much light", lit, (1.5, 2.0, 3.0), "{:g} %"),
-        Corruption("blur", "out of focus", blurred, (0.7, 1.2, 2.0, 3.0), "{:g} px"),
-        Corruption("jpeg", "compressed", compressed, (60, 30, 20, 10, 5), "quality {:g}"),
-        Corruption("small", "far away", shrunk, (32, 24, 20, 16, 12), "{:g} px"),
-        Corruption("noise", "a grainy sensor", noisy, (5, 10, 20, 40), "σ {:g}"),
-        Corruption("cover", "partly hidden", covered, (0.05, 0.1, 0.2, 0.35), "{:g} %"),
+        Corruption("shift", "the box is moved", shift_box, (0.05, 0.1, 0.15, 0.2), "{:g} %"),
+        Corruption("wide", "the box is too large", enlarge_box, (0.15, 0.3, 0.5), "{:g} %"),
+        Corruption("tight", "the box is too small", shrink_box, (0.1, 0.15, 0.25), "{:g} %"),
+        Corruption("turn", "the head leans", rotate_face, (5, 10, 15, 20, 30), "{:g}°"),
+        Corruption("dark", "less light", scale_brightness, (0.6, 0.3, 0.15, 0.08), "{:g} %"),
+        Corruption("bright", "too much light", scale_brightness, (1.5, 2.0, 3.0), "{:g} %"),
+        Corruption("blur", "out of focus", blur_face, (0.7, 1.2, 2.0, 3.0), "{:g} px"),
+        Corruption("jpeg", "compressed", compress_jpeg, (60, 30, 20, 10, 5), "quality {:g}"),
+        Corruption("small", "far away", reduce_resolution, (32, 24, 20, 16, 12), "{:g} px"),
+        Corruption("noise", "a grainy sensor", add_noise, (5, 10, 20, 40), "σ {:g}"),
+        Corruption("cover", "partly hidden", cover_part, (0.05, 0.1, 0.2, 0.35), "{:g} %"),
     )
 }
 
@@ -136,11 +136,11 @@ CORRUPTIONS = {
 # Several models are asked about the very same pixels in the same run, so their rows can stand beside each other.
 
 #: How often all faces are looked at: as they are, and at every strength of every corruption.
-ROUNDS = 1 + sum(len(each.strengths) for each in CORRUPTIONS.values())
+PASSES = 1 + sum(len(each.strengths) for each in CORRUPTIONS.values())
 
 
 @dataclass(frozen=True)
-class Row:
+class CorruptionResult:
     """One corruption at one strength: the accuracy under it, its 95 % interval, and what it is below plain faces."""
 
     corruption: str
@@ -152,43 +152,45 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Held:
+class ModelRobustness:
     """One model: its answers to the faces as they are, and a row for each corruption and strength."""
 
-    answers: Answers
-    rows: tuple[Row, ...]
+    answers: Predictions
+    rows: tuple[CorruptionResult, ...]
 
 
-def hold(
-    classifiers: Sequence[Classifier], faces: Faces, split: str = "public", progress: Progress | None = None
-) -> list[Held]:
+def compare_robustness(
+    classifiers: Sequence[Classifier], faces: FaceDataset, split: str = "public", progress: Progress | None = None
+) -> list[ModelRobustness]:
     """Every model on the same faces of one split, plain and under everything; models must share their classes."""
-    plain = [answers(each, faces, split, augmented=False) for each in classifiers]
+    plain = [predict_split(each, faces, split, augmented=False) for each in classifiers]
     chosen = plain[0].faces
     for each in plain[1:]:
         if each.faces.classes != chosen.classes or len(each.faces) != len(chosen):
             happened = f"{plain[0].card.name} and {each.card.name} know different expressions"
             raise LabError(happened, "models of the same classes were expected", "Measure them one by one")
     tables = _tables(classifiers, chosen, progress)
-    return [Held(*pair) for pair in zip(plain, tables, strict=True)]
+    return [ModelRobustness(*pair) for pair in zip(plain, tables, strict=True)]
 
 
-def robustness(classifier: Classifier, faces: Faces) -> list[Row]:
+def measure_robustness(classifier: Classifier, faces: FaceDataset) -> list[CorruptionResult]:
     """A row for every corruption and strength, after one for the faces as they are, on all of these faces."""
     [rows] = _tables([classifier], faces, None)
     return list(rows)
 
 
-def _tables(classifiers: Sequence[Classifier], faces: Faces, progress: Progress | None) -> list[tuple[Row, ...]]:
-    total = ROUNDS * len(faces) * len(classifiers)
-    passes = [Passes(each) for each in classifiers]
-    done, rows = 0, [list[Row]() for _ in classifiers]
+def _tables(
+    classifiers: Sequence[Classifier], faces: FaceDataset, progress: Progress | None
+) -> list[tuple[CorruptionResult, ...]]:
+    total = PASSES * len(faces) * len(classifiers)
+    passes = [BatchPredictor(each) for each in classifiers]
+    done, rows = 0, [list[CorruptionResult]() for _ in classifiers]
     for name, strength, pixels in _spoilt(faces.pixels):
         for one, table in zip(passes, rows, strict=True):
             right = one.over(pixels)[0].argmax(1) == faces.labels
             found = float(np.mean(right))
             clean = table[0].accuracy if table else found
-            table.append(Row(name, strength, found, clean - found, *interval(right)))
+            table.append(CorruptionResult(name, strength, found, clean - found, *accuracy_interval(right)))
             done += len(pixels)
             if progress:
                 progress(done, total)
@@ -200,4 +202,4 @@ def _spoilt(pixels: NDArray[np.uint8]) -> Iterator[tuple[str, float, NDArray[np.
     yield "none", 0.0, pixels
     for each in CORRUPTIONS.values():
         for strength in each.strengths:
-            yield each.name, strength, corrupted(pixels, each.change, strength)
+            yield each.name, strength, corrupt_faces(pixels, each.change, strength)

@@ -11,10 +11,10 @@ from typing import Any
 from mien import plots
 from mien._version import __version__
 from mien.datasets import synthetic
-from mien.evaluation.evaluate import fingerprint
-from mien.evaluation.groups import ENOUGH, Split
-from mien.evaluation.report import written
-from mien.evaluation.robustness import CORRUPTIONS, Corruption, Held, Row
+from mien.evaluation.evaluate import fingerprint_faces
+from mien.evaluation.groups import MIN_GROUP_FACES, GroupedMetrics
+from mien.evaluation.report import write_file
+from mien.evaluation.robustness import CORRUPTIONS, Corruption, CorruptionResult, ModelRobustness
 from mien.html import data_uri, render
 from mien.html.images import encode_image
 
@@ -25,19 +25,19 @@ TARGETS = {("shift", 0.1): 2.0, ("jpeg", 30): 3.0, ("small", 24): 6.0, ("turn", 
 
 
 @dataclass(frozen=True)
-class Report:
+class RobustnessReport:
     """Every model under everything, in the order of ``names``; ``missing`` says what is not told, and why.
 
     ``splits[i]`` are the columns of groups for model ``i``.
     """
 
     names: tuple[str, ...]
-    held: tuple[Held, ...]
-    splits: tuple[tuple[Split, ...], ...]
+    held: tuple[ModelRobustness, ...]
+    splits: tuple[tuple[GroupedMetrics, ...], ...]
     missing: tuple[str, ...] = ()
 
 
-def names_of(words: Sequence[str], held: Sequence[Held]) -> tuple[str, ...]:
+def distinct_names(words: Sequence[str], held: Sequence[ModelRobustness]) -> tuple[str, ...]:
     """What the models' cards say, told apart by the ``words`` they were asked for with where two say the same."""
     names = [each.answers.card.name for each in held]
     return tuple(
@@ -46,7 +46,7 @@ def names_of(words: Sequence[str], held: Sequence[Held]) -> tuple[str, ...]:
     )
 
 
-def figures(found: Report) -> dict[str, Any]:
+def robustness_values(found: RobustnessReport) -> dict[str, Any]:
     """Plain numbers."""
     first = found.held[0].answers
     models = [
@@ -57,13 +57,13 @@ def figures(found: Report) -> dict[str, Any]:
         "mien": __version__,
         "split": first.split,
         "faces": len(first.faces),
-        "fingerprint": fingerprint(first.faces),
+        "fingerprint": fingerprint_faces(first.faces),
         "models": models,
         "missing": list(found.missing),
     }
 
 
-def write(folder: Path, found: Report) -> list[Path]:
+def write_robustness(folder: Path, found: RobustnessReport) -> list[Path]:
     """``robustness.json``, ``.txt``, ``.html`` and the figures as PNG; the page is the last."""
     drawings = {"strengths": plots.plot_corruptions(_panels(found))}
     if found.splits[0]:
@@ -71,13 +71,13 @@ def write(folder: Path, found: Report) -> list[Path]:
     files = {f"{name}.png": plots.render_png(drawing) for name, drawing in drawings.items()}
     shown = {panel.title: plots.render_svg(plots.plot_corruption(panel), panel.title) for panel in _panels(found)}
     shown |= {"groups": plots.render_svg(drawings["groups"], "accuracy by group")} if "groups" in drawings else {}
-    files[TEXT] = text(found).encode()
-    files[JSON] = (json.dumps(figures(found), indent=1, ensure_ascii=False) + "\n").encode()
+    files[TEXT] = format_robustness(found).encode()
+    files[JSON] = (json.dumps(robustness_values(found), indent=1, ensure_ascii=False) + "\n").encode()
     files[PAGE] = _render_page(found, shown).encode()
-    return [written(folder / name, content) for name, content in files.items()]
+    return [write_file(folder / name, content) for name, content in files.items()]
 
 
-def text(found: Report) -> str:
+def format_robustness(found: RobustnessReport) -> str:
     """The table of a terminal: accuracy and points lost by model, then the groups."""
     first = found.held[0].answers
     head = ["", "", *found.names]
@@ -95,16 +95,16 @@ def text(found: Report) -> str:
     return "\n".join([*lines, *(["", *found.missing] if found.missing else [])]) + "\n"
 
 
-def _numbered(found: Report) -> Iterator[tuple[int, Row]]:
+def _numbered(found: RobustnessReport) -> Iterator[tuple[int, CorruptionResult]]:
     yield from enumerate(found.held[0].rows)
 
 
-def _title(row: Row) -> str:
+def _title(row: CorruptionResult) -> str:
     each = CORRUPTIONS.get(row.corruption)
     return f"{each.name} {each.label(row.strength)}" if each else "no corruption"
 
 
-def _cell(row: Row) -> str:
+def _cell(row: CorruptionResult) -> str:
     lost = "" if row.corruption == "none" else f"  {-100 * row.lost:+5.1f}"
     return f"{100 * row.accuracy:5.1f} %{lost}"
 
@@ -120,7 +120,7 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _split(split: Split) -> dict[str, Any]:
+def _split(split: GroupedMetrics) -> dict[str, Any]:
     groups = [
         {
             "name": each.name,
@@ -132,7 +132,7 @@ def _split(split: Split) -> dict[str, Any]:
     return {"column": split.column, "groups": groups, "gaps": dict(split.gaps)}
 
 
-def _panels(found: Report) -> list[plots.CorruptionPanel]:
+def _panels(found: RobustnessReport) -> list[plots.CorruptionPanel]:
     return [
         plots.CorruptionPanel(
             f"{each.name}: {each.meaning}",
@@ -147,11 +147,11 @@ def _short(each: Corruption, strength: float) -> str:
     return each.label(strength).removeprefix("quality ")
 
 
-def _line(rows: Sequence[Row], name: str) -> list[float]:
+def _line(rows: Sequence[CorruptionResult], name: str) -> list[float]:
     return [row.accuracy for row in rows if row.corruption in ("none", name)]
 
 
-def _dots(found: Report) -> dict[str, dict[str, list[plots.GroupInterval]]]:
+def _dots(found: RobustnessReport) -> dict[str, dict[str, list[plots.GroupInterval]]]:
     return {
         split.column: {
             name: [
@@ -165,7 +165,7 @@ def _dots(found: Report) -> dict[str, dict[str, list[plots.GroupInterval]]]:
     }
 
 
-def _render_page(report: Report, figures: Mapping[str, str]) -> str:
+def _render_page(report: RobustnessReport, figures: Mapping[str, str]) -> str:
     """The page. ``figures`` are ``<svg>`` elements: of each corruption by the title of its panel, and ``groups``."""
     first = report.held[0]
     return render(
@@ -197,7 +197,7 @@ def _render_page(report: Report, figures: Mapping[str, str]) -> str:
             for index, split in enumerate(report.splits[0])
             for metric in split.gaps
         ],
-        smallest_group=ENOUGH,
+        smallest_group=MIN_GROUP_FACES,
         missing=report.missing,
     )
 

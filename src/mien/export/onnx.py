@@ -17,12 +17,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import PUBLIC, Faces, divide
+from mien.datasets.dataset import PUBLIC, FaceDataset, split_training_validation
 from mien.errors import LabError, MienError
 from mien.evaluation import calibration as calibrate
 from mien.evaluation.calibration import Calibration
-from mien.evaluation.evaluate import HELD_OUT, evaluate, fingerprint
-from mien.evaluation.metrics import accuracy, score_sheet
+from mien.evaluation.evaluate import VALIDATION_FINGERPRINT, evaluate_classifier, fingerprint_faces
+from mien.evaluation.metrics import accuracy, classification_metrics
 from mien.export.formats import TOLERANCE
 from mien.export.keras_to_onnx import onnx_model
 from mien.export.quantize import half, int8
@@ -57,11 +57,11 @@ class Finished:
     recipe: Recipe
     fitted: Calibration
     card: ModelCard
-    learned: Faces
-    kept: Faces
+    learned: FaceDataset
+    kept: FaceDataset
 
     @property
-    def measured(self) -> Faces:
+    def measured(self) -> FaceDataset:
         """The faces on which a file's accuracy is told: the held-out ones, or without any some it learned from."""
         return self.kept if len(self.kept) else self.learned.take(np.arange(len(self.learned)) < CALIBRATION)
 
@@ -71,7 +71,7 @@ class Finished:
         return (self.kept if len(self.kept) >= FACES else self.learned).pixels[:FACES]
 
 
-def finished(run: Path, faces: Faces, name: str = "", views: int | None = None) -> Finished:
+def finished(run: Path, faces: FaceDataset, name: str = "", views: int | None = None) -> Finished:
     """The run in a folder with the faces it came from; a LabError where it has not ended.
 
     ``views`` is in how many ways the net shall look at each face; without it, as the recipe says.
@@ -79,7 +79,7 @@ def finished(run: Path, faces: Faces, name: str = "", views: int | None = None) 
     recipe = checkpoint.recipe_of(run)
     recipe = recipe if views is None else replace(recipe, net=replace(recipe.net, views=views))
     model = trained(run, recipe)
-    learned, kept = divide(recipe, faces)
+    learned, kept = split_training_validation(recipe, faces)
     if not len(learned):
         raise LabError(
             "The data has no Training faces", "the faces that the run learned from were expected", "Name its own data"
@@ -89,13 +89,13 @@ def finished(run: Path, faces: Faces, name: str = "", views: int | None = None) 
     return Finished(model, recipe, fitted, card_of(model, recipe, fitted, name or recipe.name), learned, kept)
 
 
-def _refuse_other_faces(run: Path, faces: Faces, kept: Faces) -> None:
+def _refuse_other_faces(run: Path, faces: FaceDataset, kept: FaceDataset) -> None:
     """Of other data other faces are held out, and some of these the run may have learned from."""
     if not len(kept):
         return
-    told = run_folder.read(run).environment.get("data", {})
+    told = run_folder.read_run(run).environment.get("data", {})
     before = told.get("held_out")
-    now = fingerprint(kept)
+    now = fingerprint_faces(kept)
     if before is None:  # runs wrote less down once
         before, now = told.get("fingerprint"), environment.fingerprint(faces)
     if before not in (None, now):
@@ -105,7 +105,7 @@ def _refuse_other_faces(run: Path, faces: Faces, kept: Faces) -> None:
 
 def export(
     run: Path,
-    faces: Faces,
+    faces: FaceDataset,
     target: Path,
     *,
     name: str = "",
@@ -125,7 +125,7 @@ def export(
     """
     done = finished(run, faces, name, views)
     content, scores = as_int8(done) if eight_bit else as_half(done) if sixteen_bit else as_onnx(done)
-    told = evaluate(OnnxClassifier(content), faces, split) if split else held_out_figures(content, done.kept)
+    told = evaluate_classifier(OnnxClassifier(content), faces, split) if split else held_out_figures(content, done.kept)
     card = replace(done.card, scores=rounded({**told, **scores, **cost.of_run(run), **(notes or {})}))
     write_atomically(target, write_card(content, card), sync=True)
     return card
@@ -137,7 +137,7 @@ def as_onnx(done: Finished) -> tuple[bytes, dict[str, Any]]:
     difference = refuse_unless_equal(done.model, done.fitted, OnnxClassifier(content), done.real)
     log.info("Keras and ONNX Runtime differ by %.1e at most", difference)
     told = {"precision": "float32", "keras_difference": difference, **_right(content, done)}
-    return content, told | ({HELD_OUT: fingerprint(done.kept)} if len(done.kept) else {})
+    return content, told | ({VALIDATION_FINGERPRINT: fingerprint_faces(done.kept)} if len(done.kept) else {})
 
 
 def as_int8(done: Finished, seen: NDArray[np.uint8] | None = None) -> tuple[bytes, dict[str, Any]]:
@@ -169,18 +169,18 @@ def _smaller(
     return small, {**scores, "precision": precision, f"{key}_{precision}": after}
 
 
-def held_out_figures(content: bytes, kept: Faces) -> dict[str, Any]:
+def held_out_figures(content: bytes, kept: FaceDataset) -> dict[str, Any]:
     """The score sheet on the held-out faces, empty where there are none."""
     if not len(kept):
         return {}
-    shares = OnnxClassifier(content).run(kept.pixels[..., None]).shares
-    return {"split": "validation", "faces": len(kept), **score_sheet(shares, kept.labels, kept.classes)}
+    shares = OnnxClassifier(content).run(kept.pixels[..., None]).scores
+    return {"split": "validation", "faces": len(kept), **classification_metrics(shares, kept.labels, kept.classes)}
 
 
 def _right(content: bytes, done: Finished) -> dict[str, float]:
     """How many of the measured faces the file gets right, and in the key which these are."""
     faces = done.measured
-    right = accuracy(OnnxClassifier(content).run(faces.pixels[..., None]).shares, faces.labels)
+    right = accuracy(OnnxClassifier(content).run(faces.pixels[..., None]).scores, faces.labels)
     return {"held_out_accuracy" if len(done.kept) else "learned_accuracy": right}
 
 
@@ -197,12 +197,12 @@ def rounded(figures: Any) -> Any:
 
 def trained(run: Path, recipe: Recipe) -> keras.Model:
     """The run's averaged net in float32, whatever it was trained in, as it reads."""
-    model = networks.of_recipe(recipe, "float32", finished=True)
+    model = networks.build_recipe_network(recipe, "float32", finished=True)
     checkpoint.load(run, model)
     return model
 
 
-def calibration(model: keras.Model, kept: Faces) -> Calibration:
+def calibration(model: keras.Model, kept: FaceDataset) -> Calibration:
     """Temperatures and thresholds from faces the net never saw; without any, all stays as it is."""
     if not len(kept):
         return Calibration(dict.fromkeys(model.output_names, 1.0), 0.0, 0.2)
@@ -254,7 +254,7 @@ def card_of(model: keras.Model, recipe: Recipe, fitted: Calibration, name: str) 
         uncertain_below=fitted.uncertain_below,
         mixture_above=fitted.mixture_above,
         parameters=model.count_params(),
-        multiply_adds=networks.multiply_adds(model),
+        multiply_adds=networks.count_multiply_adds(model),
         recipe=recipe.to_publish(),
         license=LICENSE,
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -279,7 +279,7 @@ def main() -> None:
     words.add_argument("--looks", type=int, default=1, help="how often PublicTest was looked at, this time counted")
     given = words.parse_args()
     try:
-        faces, notes = dataset.read(given.data), {"looks": given.looks}
+        faces, notes = dataset.load_faces(given.data), {"looks": given.looks}
         card = export(given.run, faces, given.to, name=given.name, eight_bit=given.int8, notes=notes)
     except MienError as error:
         raise SystemExit(str(error)) from None

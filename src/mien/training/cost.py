@@ -16,12 +16,12 @@ from mien.training.recipe import Recipe
 def of_run(run: Path) -> dict[str, Any]:
     """``training_seconds``; ``training_seconds_before`` of the runs whose trunk it began with; ``trained_on``."""
     found: dict[str, Any] = {}
-    if seconds := compare.trained(run):
+    if seconds := compare.read_training_seconds(run):
         found["training_seconds"] = round(seconds)
     if seconds := _before(run, {run.resolve()}):
         found["training_seconds_before"] = round(seconds)
     with suppress(KeyError, TypeError):
-        machine = run_folder.read(run).environment["machine"]
+        machine = run_folder.read_run(run).environment["machine"]
         cores = machine["cores"]
         found["trained_on"] = f"{machine['processor']}, {cores} core{'' if cores == 1 else 's'}"
     return found
@@ -36,4 +36,4 @@ def _before(run: Path, known: set[Path]) -> float:
     earlier = Path(weights).resolve()
     if weights in ("", "none", "imagenet") or earlier in known:
         return 0.0
-    return (compare.trained(earlier) or 0.0) + _before(earlier, known | {earlier})
+    return (compare.read_training_seconds(earlier) or 0.0) + _before(earlier, known | {earlier})

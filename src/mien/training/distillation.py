@@ -15,38 +15,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import TRAINING, Faces, divide
+from mien.datasets.dataset import TRAINING, FaceDataset, split_training_validation
 from mien.datasets.splits import with_fewer_held_out
 from mien.errors import LabError
-from mien.evaluation.evaluate import fingerprint
-from mien.evaluation.inference import Passes, Progress, looks
+from mien.evaluation.evaluate import fingerprint_faces
+from mien.evaluation.inference import BatchPredictor, Progress, augment_views
 from mien.evaluation.metrics import accuracy, calibration_error
 from mien.labels import VOTES, canonical
 from mien.models import OnnxClassifier, load_classifier
 from mien.training.recipe import Recipe
-from mien.training.targets import Taught, soften
+from mien.training.targets import SoftTargets, soften
 
 #: Looks at each face: itself and its mirror image, where they are and moved four ways.
-LOOKS = 10
+AUGMENTED_VIEWS = 10
 
 
 @dataclass(frozen=True)
-class Distilled:
+class DistillationResult:
     """The targets, and how right the teachers are ``together`` on the held-out faces; None where there are none."""
 
-    taught: Taught
+    taught: SoftTargets
     together: dict[str, Any] | None
 
 
 def distill(
     teachers: Sequence[Path],
-    faces: Faces,
+    faces: FaceDataset,
     recipe: Recipe,
     *,
     temperature: float = 1.0,
     many: bool = True,
     progress: Progress | None = None,
-) -> Distilled:
+) -> DistillationResult:
     """Mean answers of the teachers (ONNX files) about the faces that ``recipe`` learns from.
 
     ``many``: over ten looks at each face, else over one. ``temperature`` softens each answer before the mean.
@@ -54,21 +54,21 @@ def distill(
     classifiers = [load_classifier(path) for path in teachers]
     classes = _classes(classifiers, recipe)
     recipe = with_fewer_held_out(recipe, faces)  # as training will do
-    learned, kept = divide(recipe, faces)
+    learned, kept = split_training_validation(recipe, faces)
     if not len(learned):
         raise LabError(f"The data has no {TRAINING} faces to teach", "at least one was expected", "Name other data")
     assert set(learned.usage) == {TRAINING}, "targets of a test split would be training on it"
-    counted = _Counted(progress, len(classifiers) * (len(learned) + len(kept)) * (LOOKS if many else 1))
+    counted = _Counted(progress, len(classifiers) * (len(learned) + len(kept)) * (AUGMENTED_VIEWS if many else 1))
     shares, votes = _said(classifiers, learned.pixels, temperature, many, counted)
     facts = {
         "classes": list(classes),
         "vote_classes": [] if votes is None else list(VOTES),
         "teachers": [_fact(path, each) for path, each in zip(teachers, classifiers, strict=True)],
-        "looks": LOOKS if many else 1,
+        "looks": AUGMENTED_VIEWS if many else 1,
         "temperature": temperature,
         "faces": len(learned),
         "held_out": len(kept),
-        "fingerprint": fingerprint(learned),
+        "fingerprint": fingerprint_faces(learned),
     }
     together = None
     if len(kept):
@@ -80,7 +80,7 @@ def distill(
             "accuracy_on_taught": accuracy(shares, learned.labels),
         }
         facts["together"] = {key: round(value, 4) for key, value in together.items()}
-    return Distilled(Taught.of(learned.pixels, shares, votes, facts), together)
+    return DistillationResult(SoftTargets.of(learned.pixels, shares, votes, facts), together)
 
 
 def _classes(classifiers: Sequence[OnnxClassifier], recipe: Recipe) -> tuple[str, ...]:
@@ -107,8 +107,8 @@ def _said(
     """Mean shares, and mean votes of the teachers that have them; None where none has."""
     sums: dict[str, list[NDArray[np.float32]]] = {"shares": [], "votes": []}
     for classifier in classifiers:
-        passes = Passes(classifier, counted)
-        heard = [passes.over(look) for look in (looks(pixels) if many else [pixels])]
+        passes = BatchPredictor(classifier, counted)
+        heard = [passes.over(look) for look in (augment_views(pixels) if many else [pixels])]
         counted.next(len(pixels) * len(heard))
         sums["shares"].append(_mean([shares for shares, _ in heard], temperature))
         if classifier.card.vote_labels == VOTES:

@@ -15,7 +15,7 @@ import numpy as np
 
 import mien
 from mien._version import __version__
-from mien.datasets.dataset import USAGES, Faces, divide
+from mien.datasets.dataset import USAGES, FaceDataset, split_training_validation
 from mien.evaluation import evaluate
 from mien.training.recipe import Recipe
 
@@ -24,7 +24,7 @@ _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 _PACKAGES = ("numpy", "keras", "tensorflow", "tensorflow-cpu", "torch", "jax", "onnx", "onnxruntime", "scikit-learn")
 
 
-def environment(recipe: Recipe, faces: Faces, command: str) -> dict[str, Any]:
+def environment(recipe: Recipe, faces: FaceDataset, command: str) -> dict[str, Any]:
     """Everything a run depends on that its recipe does not say."""
     return {
         "mien": __version__,
@@ -38,13 +38,13 @@ def environment(recipe: Recipe, faces: Faces, command: str) -> dict[str, Any]:
     }
 
 
-def data(recipe: Recipe, faces: Faces) -> dict[str, Any]:
+def data(recipe: Recipe, faces: FaceDataset) -> dict[str, Any]:
     """The faces of a run: how many of each split, and letters that are the same for the same faces, all or held out."""
     there = {usage: int((faces.usage == usage).sum()) for usage in USAGES}
-    _, kept = divide(recipe, faces)
+    _, kept = split_training_validation(recipe, faces)
     return {
         "fingerprint": fingerprint(faces),
-        **({"held_out": evaluate.fingerprint(kept)} if len(kept) else {}),
+        **({"held_out": evaluate.fingerprint_faces(kept)} if len(kept) else {}),
         "faces": len(faces),
         "splits": {usage: count for usage, count in there.items() if count},
         "problems": len(faces.problems),
@@ -52,7 +52,7 @@ def data(recipe: Recipe, faces: Faces) -> dict[str, Any]:
     }
 
 
-def fingerprint(faces: Faces) -> str:
+def fingerprint(faces: FaceDataset) -> str:
     """Twenty letters, the same for the same faces with the same labels, splits, votes and groups in the same order."""
     digest = hashlib.sha256(np.ascontiguousarray(faces.pixels).tobytes())
     for part in (faces.labels.astype(np.int64), faces.votes.astype(np.int16)):

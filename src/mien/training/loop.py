@@ -14,21 +14,21 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import TRAINING, Faces, divide
+from mien.datasets.dataset import TRAINING, FaceDataset, split_training_validation
 from mien.errors import LabError, MienError, nearest
 from mien.training import backends, checkpoint, live_distillation, networks, precision, schedule, transfer
-from mien.training.backends import Learner, devices
+from mien.training.backends import TrainingState, devices
 from mien.training.checkpoint import Within
-from mien.training.events import Epoch, Event, Note, Step, Stop, Stopped, Watch
-from mien.training.loss import Objective, class_weights, cross_entropy
-from mien.training.optimizer import Descent
+from mien.training.events import EpochEvent, Event, MessageEvent, StepEvent, StopCheck, TrainingStopped, Callback
+from mien.training.loss import Loss, class_weights, cross_entropy
+from mien.training.optimizer import Optimizer
 from mien.training.recipe import Recipe
-from mien.training.targets import Targets, targets
+from mien.training.targets import Targets, build_targets
 
 Places = NDArray[np.int64]
 
 
-def batches(recipe: Recipe, labels: NDArray[np.integer], epoch: int) -> list[Places]:
+def make_batches(recipe: Recipe, labels: NDArray[np.integer], epoch: int) -> list[Places]:
     """Whole batches of places among the faces with these labels; what is left over waits for another epoch."""
     known, size = ("all", "balanced"), recipe.fit.batch
     sampling = recipe.fit.sampling
@@ -68,22 +68,22 @@ Row = dict[str, float]
 TELL = 0.25
 
 
-def fit(
-    recipe: Recipe, faces: Faces, folder: Path, *, watch: Watch | None = None, stop: Stop | None = None
+def train(
+    recipe: Recipe, faces: FaceDataset, folder: Path, *, watch: Callback | None = None, stop: StopCheck | None = None
 ) -> keras.Model:
     """The trained net with its averaged weights. Goes on where a killed run of the same recipe stopped.
 
     ``watch`` is told how it goes, see :mod:`mien.training.events`. ``stop`` is asked after each step; once it says yes the
-    run leaves with :class:`~mien.training.events.Stopped`, its state on disk, in the middle of an epoch as well. In the
+    run leaves with :class:`~mien.training.events.TrainingStopped`, its state on disk, in the middle of an epoch as well. In the
     recipe that the folder keeps, ``fit.precision`` is never ``auto``: it is what was chosen.
     """
     watch, stop = watch or _nobody, stop or _never
     recipe = precision.settled(recipe, folder)
-    learned, kept = divide(recipe, faces)
+    learned, kept = split_training_validation(recipe, faces)
     _refuse_too_few(recipe, learned)
-    taught = targets(learned, recipe)
+    taught = build_targets(learned, recipe)
     if recipe.fit.deterministic:
-        backends.of_backend().repeat_exactly()
+        backends.load_backend().repeat_exactly()
     with devices.shared(recipe.fit):
         recipe = precision.chosen(recipe, watch)
         run = _Run(recipe, taught, watch, stop)
@@ -91,15 +91,15 @@ def fit(
     log.info("%d faces, %d held out, %d epochs done, %s", len(learned), len(kept), len(history), recipe.fit.precision)
     while not schedule.ended(recipe.fit, history):
         try:
-            row = run.epoch(len(history), history) | held_out_row(run.average, kept)
-        except Stopped:
+            row = run.epoch(len(history), history) | validate(run.average, kept)
+        except TrainingStopped:
             checkpoint.write(folder, run.arrays(), recipe, history, run.within)
             raise
         history.append(row)
         if schedule.best(history) == len(history):
             checkpoint.keep_best(folder, run.average)
         checkpoint.write(folder, run.arrays(), recipe, history)
-        watch(Epoch(row, tuple(history)))
+        watch(EpochEvent(row, tuple(history)))
         log.info("%s", _line(row))
     checkpoint.finish(folder, run.average, recipe.fit.keep)
     return run.average
@@ -127,7 +127,7 @@ def _never() -> bool:
     return False
 
 
-def _refuse_too_few(recipe: Recipe, learned: Faces) -> None:
+def _refuse_too_few(recipe: Recipe, learned: FaceDataset) -> None:
     if len(learned) < recipe.fit.batch:
         there = f"The data has {len(learned)} {TRAINING} faces to learn from"
         raise LabError(there, f"one batch is {recipe.fit.batch}", "Make fit.batch smaller")
@@ -136,23 +136,23 @@ def _refuse_too_few(recipe: Recipe, learned: Faces) -> None:
 class _Run:
     """The state of a run: the net, its running average, the optimizers' memory, the seeds."""
 
-    def __init__(self, recipe: Recipe, learned: Targets, watch: Watch = _nobody, stop: Stop = _never) -> None:
+    def __init__(self, recipe: Recipe, learned: Targets, watch: Callback = _nobody, stop: StopCheck = _never) -> None:
         self.recipe, self.learned, self.watch, self.stop = recipe, learned, watch, stop
         self.within: Within | None = None  # where inside an epoch the run was left, or is to be taken up
-        self.backend = backends.of_backend()
+        self.backend = backends.load_backend()
         keras.utils.set_random_seed(recipe.fit.seed)
-        self.net, self.average = (networks.of_recipe(recipe, recipe.fit.precision) for _ in range(2))
+        self.net, self.average = (networks.build_recipe_network(recipe, recipe.fit.precision) for _ in range(2))
         self.seed = keras.random.SeedGenerator(recipe.fit.seed)
-        self.objective = Objective(recipe, class_weights(recipe, learned.shares), live_distillation.say_of(recipe))
+        self.objective = Loss(recipe, class_weights(recipe, learned.shares), live_distillation.say_of(recipe))
         # One for all layers, and before it one for the heads alone where the others begin frozen.
-        self.descents = [Descent(recipe, self.net.trainable_variables)]
+        self.descents = [Optimizer(recipe, self.net.trainable_variables)]
         if schedule.frozen(recipe):
             with transfer.frozen(self.net):
-                self.descents.append(Descent(recipe, self.net.trainable_variables))
+                self.descents.append(Optimizer(recipe, self.net.trainable_variables))
         self.steps = [self._step(each) for each in self.descents]
 
-    def _step(self, descent: Descent) -> backends.Step:
-        return self.backend.step(Learner(self.net, self.average, self.objective, descent, self.seed))
+    def _step(self, descent: Optimizer) -> backends.TrainStep:
+        return self.backend.step(TrainingState(self.net, self.average, self.objective, descent, self.seed))
 
     def variables(self) -> list[Any]:
         memories = [each for descent in self.descents for each in descent.optimizer.variables]
@@ -169,9 +169,9 @@ class _Run:
             variable.assign(array)
         self.within = checkpoint.within(folder)
         if arrays:
-            self.watch(Note(_going_on(len(history), self.within)))
+            self.watch(MessageEvent(_going_on(len(history), self.within)))
         elif self.recipe.net.weights != "none":
-            self.watch(Note(transfer.begin(self.net, self.recipe)))
+            self.watch(MessageEvent(transfer.begin(self.net, self.recipe)))
         if not arrays:
             self.average.set_weights(self.net.get_weights())
         devices.tell_apart([self.seed.state, *(each for each in self.net.variables if "seed" in each.path)])
@@ -188,7 +188,7 @@ class _Run:
         before, self.within = self.within or Within([], 0.0), None
         begun, told = time.monotonic() - before.seconds, 0.0
         figures: list[Any] = [np.array(each, np.float32) for each in before.figures]
-        dealt = batches(self.recipe, self.learned.shares.argmax(1), epoch)
+        dealt = make_batches(self.recipe, self.learned.shares.argmax(1), epoch)
         for number in range(len(figures), len(dealt)):
             moment = epoch + number / len(dealt)
             rate = schedule.rate_of(self.recipe, moment, history)
@@ -198,12 +198,12 @@ class _Run:
             seconds = time.monotonic() - begun
             if number + 1 < len(dealt) and self.stop():
                 self.within = Within([keras.ops.convert_to_numpy(each).tolist() for each in figures], seconds)
-                raise Stopped(epoch, len(figures))
+                raise TrainingStopped(epoch, len(figures))
             if number + 1 == len(dealt) or (number and seconds - told > TELL):
                 told = seconds
                 # The step that was just begun may still run: its figures are not waited for.
                 loss, _ = self._mean(figures[:-1] or figures, epoch, rate)
-                self.watch(Step(epoch + 1, self.recipe.fit.epochs, number + 1, len(dealt), loss, rate, seconds))
+                self.watch(StepEvent(epoch + 1, self.recipe.fit.epochs, number + 1, len(dealt), loss, rate, seconds))
         rate = schedule.rate_of(self.recipe, epoch, history)
         loss, right = self._mean(figures, epoch, rate)
         seconds = time.monotonic() - begun
@@ -230,19 +230,19 @@ class _Run:
         return min(self.recipe.fit.average, (1 + step) / (10 + step))
 
 
-def logits(model: keras.Model, pixels: np.ndarray, batch: int = 250) -> list[np.ndarray]:
+def predict_logits(model: keras.Model, pixels: np.ndarray, batch: int = 250) -> list[np.ndarray]:
     """What each head says of these faces, uint8 (N, 48, 48), one pass, no augmentation: arrays (N, 7) and (N, 8)."""
-    forward = backends.forward_of(model)
+    forward = backends.compiled_forward(model)
     done = [forward(pixels[i : i + batch, ..., None].astype(np.float32)) for i in range(0, len(pixels), batch)]
     answers = [[keras.ops.convert_to_numpy(head) for head in each] for each in done]
     return [np.concatenate([each[head] for each in answers]) for head in range(len(model.outputs))]
 
 
-def held_out_row(model: keras.Model, kept: Faces) -> Row:
+def validate(model: keras.Model, kept: FaceDataset) -> Row:
     """Accuracy, loss (of the label alone) and accuracy of the vote head on the held-out faces; empty without any."""
     if not len(kept):
         return {}
-    shares, *votes = logits(model, kept.pixels)
+    shares, *votes = predict_logits(model, kept.pixels)
     goal = np.eye(len(kept.classes), dtype=np.float32)[kept.labels]
     loss = float(np.mean(keras.ops.convert_to_numpy(cross_entropy(goal, shares))))
     row = {"held_out": float(np.mean(shares.argmax(1) == kept.labels)), "held_out_loss": loss}
@@ -272,7 +272,7 @@ def main() -> None:
         recipe = Recipe.read(given.recipe)
         if given.epochs:
             recipe = replace(recipe, fit=replace(recipe.fit, epochs=given.epochs))
-        fit(recipe, dataset.read(given.data), given.run)
+        train(recipe, dataset.load_faces(given.data), given.run)
     except MienError as error:
         raise SystemExit(str(error)) from None
 

@@ -15,7 +15,7 @@ import numpy as np
 from mien import plots
 from mien._version import __version__
 from mien.datasets import splits
-from mien.datasets.dataset import PUBLIC, TRAINING, Faces
+from mien.datasets.dataset import PUBLIC, TRAINING, FaceDataset
 from mien.errors import LabError
 from mien.evaluation import evaluate, report
 from mien.evaluation import metrics as scores
@@ -25,7 +25,7 @@ from mien.files import write_atomically
 from mien.models import OnnxClassifier, write_card
 from mien.training import checkpoint, environment, network_summary, networks, run_folder, schedule
 from mien.training.checkpoint import WEIGHTS, Row, has_state
-from mien.training.events import Note, Stop, Watch
+from mien.training.events import MessageEvent, StopCheck, Callback
 from mien.training.recipe import Recipe
 from mien.training.run_folder import ARCHITECTURE, ASIDE, ENVIRONMENT, METRICS
 from mien.training.run_lock import lock_run
@@ -38,17 +38,17 @@ _LOSSES = {"loss": "learned from", "held_out_loss": "held out"}
 _NOT_FOR_CARDS = ("fingerprint", "labels", "left_out", "confusion", "mistakes", "tta", "calibration", "ece_calibrated")
 
 
-def finish(recipe: Recipe, faces: Faces, folder: Path, tell: Watch) -> dict[str, Any]:
+def finish(recipe: Recipe, faces: FaceDataset, folder: Path, tell: Callback) -> dict[str, Any]:
     """Writes everything but the state, ``metrics.json`` last; its figures. May be called again."""
-    tell(Note("Writing the models, and measuring what came out"))
+    tell(MessageEvent("Writing the models, and measuring what came out"))
     history = checkpoint.history_of(folder)
     checkpoint.write_history(folder, history)
     draw_curves(folder, history)
     _as_planned(recipe, folder)
     done = onnx.finished(folder, faces, recipe.name)
     content, told = onnx.as_onnx(done)
-    found = evaluate.answers(OnnxClassifier(content), faces, split_of(recipe, faces), augmented=False)
-    figures = evaluate.figures(found)
+    found = evaluate.predict_split(OnnxClassifier(content), faces, split_of(recipe, faces), augmented=False)
+    figures = evaluate.compute_metrics(found)
     for_card = {key: value for key, value in figures.items() if key not in _NOT_FOR_CARDS}
     card = replace(done.card, scores=onnx.rounded({**for_card, **told}), recipe=recipe.to_publish())
     write_atomically(folder / run_folder.ONNX, write_card(content, card), sync=True)
@@ -58,7 +58,7 @@ def finish(recipe: Recipe, faces: Faces, folder: Path, tell: Watch) -> dict[str,
     if formats.fits_h5(plain):
         formats.save(plain, card, folder / run_folder.H5)
     write_atomically(folder / run_folder.CONFUSION, _confusion(found), sync=True)
-    write_atomically(folder / run_folder.ANSWERS, report.table(found), sync=True)
+    write_atomically(folder / run_folder.ANSWERS, report.format_predictions(found), sync=True)
     facts = {"mien": __version__, "model": model_facts(folder / run_folder.ONNX), **figures}
     metrics = facts | {"training": trained(recipe, history)}
     write_atomically(folder / run_folder.METRICS, (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"), sync=True)
@@ -73,12 +73,12 @@ def _as_planned(recipe: Recipe, folder: Path) -> None:
         checkpoint.write_recipe(folder, planned)
         write_atomically(
             folder / run_folder.ARCHITECTURE,
-            network_summary.png(networks.of_recipe(planned, "float32", finished=True)),
+            network_summary.diagram_png(networks.build_recipe_network(planned, "float32", finished=True)),
             sync=True,
         )
 
 
-def split_of(recipe: Recipe, faces: Faces) -> str:
+def split_of(recipe: Recipe, faces: FaceDataset) -> str:
     """The split whose figures a run reports: PublicTest, or where there is none the faces held out."""
     return "public" if (faces.only(recipe.data.classes).usage == PUBLIC).any() else "validation"
 
@@ -114,8 +114,8 @@ def _lines(names: dict[str, str], history: Sequence[Row]) -> dict[str, list[floa
     return {names[key]: [row.get(key, float("nan")) for row in history] for key in there}
 
 
-def _confusion(found: evaluate.Answers) -> bytes:
-    counts = scores.confusion(found.shares, found.faces.labels)
+def _confusion(found: evaluate.Predictions) -> bytes:
+    counts = scores.confusion_matrix(found.shares, found.faces.labels)
     return plots.render_png(plots.plot_confusion(counts, found.card.labels))
 
 
@@ -125,13 +125,13 @@ def _confusion(found: evaluate.Answers) -> bytes:
 
 def train(
     recipe: Recipe,
-    faces: Faces,
+    faces: FaceDataset,
     folder: Path,
     *,
     command: str = "",
     force: bool = False,
-    watch: Watch | None = None,
-    stop: Stop | None = None,
+    watch: Callback | None = None,
+    stop: StopCheck | None = None,
 ) -> dict[str, Any]:
     """Trains, and writes everything that belongs into a run's folder; the figures of its ``metrics.json``.
 
@@ -141,8 +141,8 @@ def train(
     """
     tell = watch or (lambda event: None)
     recipe = resolved(recipe, faces, tell)
-    run_folder.refuse_others(folder, force)
-    with run_folder.made(folder), lock_run(folder), _cleared_unless_begun(folder):
+    run_folder.check_folder_is_free(folder, force)
+    with run_folder.create_folder(folder), lock_run(folder), _cleared_unless_begun(folder):
         done = {} if force else _gone_on(recipe, faces, folder, command, tell)
         if done:
             return done
@@ -151,33 +151,33 @@ def train(
                 _begin(recipe, faces, folder, command)
         from mien.training import loop
 
-        loop.fit(recipe, faces, folder, watch=watch, stop=stop)
+        loop.train(recipe, faces, folder, watch=watch, stop=stop)
         with checkpoint.room(folder, len(checkpoint.history_of(folder))):
             return finish(recipe, faces, folder, tell)
 
 
-def resolved(recipe: Recipe, faces: Faces, tell: Watch) -> Recipe:
+def resolved(recipe: Recipe, faces: FaceDataset, tell: Callback) -> Recipe:
     """The recipe as it can be followed with these faces: paths whole, no head for votes that nobody gave."""
     _refuse_missing_classes(recipe, faces)
     if recipe.net.votes and not faces.votes.any() and not recipe.teach.targets:
-        tell(Note("No votes of FER+ lie beside the data: the net has one head, for the labels"))
+        tell(MessageEvent("No votes of FER+ lie beside the data: the net has one head, for the labels"))
         recipe = replace(recipe, net=replace(recipe.net, votes=False))
     recipe = _with_fewer_held_out(recipe, faces, tell)
     if faces.problems:
-        tell(Note(f"{len(faces.problems):,} rows of the data cannot be read and are left out"))
+        tell(MessageEvent(f"{len(faces.problems):,} rows of the data cannot be read and are left out"))
     return recipe.settled()
 
 
-def _with_fewer_held_out(recipe: Recipe, faces: Faces, tell: Watch) -> Recipe:
+def _with_fewer_held_out(recipe: Recipe, faces: FaceDataset, tell: Callback) -> Recipe:
     fitting = splits.with_fewer_held_out(recipe, faces)
     if fitting != recipe:
         there = int((faces.only(recipe.data.classes).usage == TRAINING).sum())
         told = f"{fitting.data.held_out:,} are held out, as {recipe.data.held_out:,} would leave too few"
-        tell(Note(f"Of {there:,} Training faces {told}"))
+        tell(MessageEvent(f"Of {there:,} Training faces {told}"))
     return fitting
 
 
-def _refuse_missing_classes(recipe: Recipe, faces: Faces) -> None:
+def _refuse_missing_classes(recipe: Recipe, faces: FaceDataset) -> None:
     learned = faces.only(recipe.data.classes).split(TRAINING)
     there = Counter(learned.classes[label] for label in learned.labels)
     missing = [name for name in recipe.data.classes if not there[name]]
@@ -189,40 +189,40 @@ def _refuse_missing_classes(recipe: Recipe, faces: Faces) -> None:
         raise LabError(happened, "faces of every class were expected", f"Add --classes {','.join(known)}")
 
 
-def _gone_on(recipe: Recipe, faces: Faces, folder: Path, command: str, tell: Watch) -> dict[str, Any]:
+def _gone_on(recipe: Recipe, faces: FaceDataset, folder: Path, command: str, tell: Callback) -> dict[str, Any]:
     """Looks at the run that is there, if it may go on; its metrics where it is finished already, else nothing."""
-    run_folder.refuse_finished(folder)
+    run_folder.check_resumable(folder)
     if not has_state(folder):
         return {}
-    found = run_folder.read(folder)
+    found = run_folder.read_run(folder)
     _refuse_other_faces(found.environment, faces, folder)
     if checkpoint.is_torn(folder):
-        tell(Note("The newest state was not whole; the one before it serves"))
+        tell(MessageEvent("The newest state was not whole; the one before it serves"))
     from mien.training import networks, precision
 
-    networks.refuse_views(recipe.net)  # it learns with one, so that only its end would tell
+    networks.check_views(recipe.net)  # it learns with one, so that only its end would tell
     _, history = checkpoint.read(folder, precision.settled(recipe, folder))
     same = found.recipe is None or found.recipe.net.views == recipe.net.views
     if same and found.metrics and (folder / WEIGHTS).exists() and schedule.ended(recipe.fit, history):
-        tell(Note(f"'{folder}' is finished already; --force trains it anew"))
+        tell(MessageEvent(f"'{folder}' is finished already; --force trains it anew"))
         return found.metrics
     (folder / METRICS).unlink(missing_ok=True)
     _written(folder, _resumed(found.environment, recipe, faces, command, len(history)))
     return {}
 
 
-def _begin(recipe: Recipe, faces: Faces, folder: Path, command: str) -> None:
+def _begin(recipe: Recipe, faces: FaceDataset, folder: Path, command: str) -> None:
     """What a run writes before its first epoch. An unknown net is found out before anything goes."""
     from mien.training import network_summary, networks
 
-    drawn = network_summary.png(networks.of_recipe(recipe, "float32", finished=True))
-    run_folder.set_aside(folder)
+    drawn = network_summary.diagram_png(networks.build_recipe_network(recipe, "float32", finished=True))
+    run_folder.move_aside(folder)
     checkpoint.write_recipe(folder, recipe)
     write_atomically(folder / ARCHITECTURE, drawn, sync=True)
     _written(folder, environment.environment(recipe, faces, command))
 
 
-def _refuse_other_faces(told: dict[str, Any], faces: Faces, folder: Path) -> None:
+def _refuse_other_faces(told: dict[str, Any], faces: FaceDataset, folder: Path) -> None:
     before = told.get("data", {}).get("fingerprint")
     now = environment.fingerprint(faces)
     if before not in (None, now):
@@ -231,7 +231,7 @@ def _refuse_other_faces(told: dict[str, Any], faces: Faces, folder: Path) -> Non
         raise LabError(happened, "", "Name the same data, choose another --name, or begin anew with --force")
 
 
-def _resumed(told: dict[str, Any], recipe: Recipe, faces: Faces, command: str, epochs: int) -> dict[str, Any]:
+def _resumed(told: dict[str, Any], recipe: Recipe, faces: FaceDataset, command: str, epochs: int) -> dict[str, Any]:
     if not told:
         return environment.environment(recipe, faces, command)
     again = {"when": environment.now(), "after_epochs": epochs, "machine": environment.machine()["processor"]}
@@ -246,10 +246,10 @@ def _written(folder: Path, told: dict[str, Any]) -> None:
 def _cleared_unless_begun(folder: Path) -> Iterator[None]:
     """A run that ends before its first state leaves nothing behind, and the run in whose place it came is back."""
     run_folder.remove_temporary_files(folder)
-    run_folder.settle(folder)
+    run_folder.resolve_aside(folder)
     try:
         yield
     finally:
         if (folder / ASIDE).is_dir() and not has_state(folder):
-            run_folder.clear(folder)
-        run_folder.settle(folder)
+            run_folder.remove_run_files(folder)
+        run_folder.resolve_aside(folder)

@@ -31,18 +31,18 @@ from typing import Any, Protocol, get_origin
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from mien.datasets.dataset import Faces, divide
+from mien.datasets.dataset import FaceDataset, split_training_validation
 from mien.datasets.splits import with_fewer_held_out
 from mien.errors import LabError, nearest
 from mien.files import write_atomically
 from mien.training import checkpoint
 from mien.training import recipe as toml
-from mien.training.events import Epoch, Event, Stop, Stopped, Watch
-from mien.training.recipe import Recipe, fitting, keys
+from mien.training.events import EpochEvent, Event, StopCheck, TrainingStopped, Callback
+from mien.training.recipe import Recipe, check_value, list_settings
 
 
 @dataclass(frozen=True)
-class Range:
+class NumberRange:
     """Numbers from ``low`` to ``high``, both inside; whole ones for a setting that is whole."""
 
     low: float
@@ -67,10 +67,10 @@ class Choices:
         return self.values[self.words.index(word)]
 
 
-Space = Mapping[str, Range | Choices]
+Space = Mapping[str, NumberRange | Choices]
 
 
-def read(path: Path) -> Space:
+def read_space(path: Path) -> Space:
     """The space in a TOML file; a LabError says what in it cannot be meant."""
     try:
         table = tomllib.loads(path.read_text("utf-8"))
@@ -85,7 +85,7 @@ def read(path: Path) -> Space:
     return {key: _dimension(key, section) for key, section in found.items()}
 
 
-def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+def replace_settings(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     """The recipe with these settings, by their dotted names."""
     table = recipe.to_table()
     for key, value in values.items():
@@ -108,8 +108,8 @@ def _sections(table: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, 
             yield where + name, inside
 
 
-def _dimension(key: str, section: Mapping[str, Any]) -> Range | Choices:
-    kinds = dict(keys())
+def _dimension(key: str, section: Mapping[str, Any]) -> NumberRange | Choices:
+    kinds = dict(list_settings())
     if key not in kinds:
         raise LabError(f"The recipe has no setting '{key}'", "a setting such as fit.rate", nearest(key, kinds))
     known = ("low", "high", "log", "step", "choices")
@@ -119,7 +119,7 @@ def _dimension(key: str, section: Mapping[str, Any]) -> Range | Choices:
     found = _choices(key, section) if "choices" in section else _range(key, section, kinds[key])
     ends = found.values if isinstance(found, Choices) else (_typed(found, found.low), _typed(found, found.high))
     for value in ends:
-        fitting(kinds[key], value, key)
+        check_value(kinds[key], value, key)
     return found
 
 
@@ -130,20 +130,20 @@ def _choices(key: str, section: Mapping[str, Any]) -> Choices:
     return Choices(tuple(values))
 
 
-def _range(key: str, section: Mapping[str, Any], kind: Any) -> Range:
+def _range(key: str, section: Mapping[str, Any], kind: Any) -> NumberRange:
     if kind not in (int, float) or get_origin(kind):
         raise LabError(f"[{key}] is no number", "choices = [a, b, ...] was expected")
     numbers = {word: section.get(word) for word in ("low", "high")}
     if any(isinstance(each, bool) or not isinstance(each, int | float) for each in numbers.values()):
         raise LabError(f"[{key}] has no two ends", "low = ... and high = ... were expected, or choices = [...]")
-    found = Range(whole=kind is int, **{**numbers, "log": section.get("log", False), "step": section.get("step")})
+    found = NumberRange(whole=kind is int, **{**numbers, "log": section.get("log", False), "step": section.get("step")})
     if found.low >= found.high or (found.log and (found.low <= 0 or found.step)):
         happened = f"[{key}] goes from {found.low:g} to {found.high:g}{' by powers' if found.log else ''}"
         raise LabError(happened, "low below high was expected, and above 0 and without step where log is true")
     return found
 
 
-def _typed(found: Range, value: float) -> float:
+def _typed(found: NumberRange, value: float) -> float:
     return int(value) if found.whole and float(value).is_integer() else value
 
 
@@ -163,11 +163,11 @@ _FAILURES = 5
 _COMPARED = "settings are compared on held-out faces"
 
 
-class Train(Protocol):
-    """What one trial asks for: :func:`mien.training.loop.fit`, or in tests somebody who is quicker."""
+class TrainFunction(Protocol):
+    """What one trial asks for: :func:`mien.training.loop.train`, or in tests somebody who is quicker."""
 
     def __call__(
-        self, recipe: Recipe, faces: Faces, folder: Path, *, watch: Watch | None, stop: Stop | None
+        self, recipe: Recipe, faces: FaceDataset, folder: Path, *, watch: Callback | None, stop: StopCheck | None
     ) -> object: ...
 
 
@@ -186,7 +186,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Tuned:
+class SearchResult:
     """All trials, the best finished one, and the recipe with its settings; None where none was finished.
 
     ``importance`` is known when the search ends: by setting, the part of the differences that it explains.
@@ -198,18 +198,18 @@ class Tuned:
     importance: Mapping[str, float]
 
 
-def tune(
+def search_settings(
     recipe: Recipe,
     space: Space,
-    faces: Faces,
+    faces: FaceDataset,
     folder: Path,
     *,
     trials: int,
     hours: float | None = None,
-    watch: Watch | None = None,
-    tell: Callable[[Trial, Tuned], None] | None = None,
-    train: Train | None = None,
-) -> Tuned:
+    watch: Callback | None = None,
+    tell: Callable[[Trial, SearchResult], None] | None = None,
+    train: TrainFunction | None = None,
+) -> SearchResult:
     """Trains until there are ``trials`` finished or ended ones, or ``hours`` are over; what was found.
 
     ``watch`` hears of every epoch, ``tell`` of every trial that ends. A study of another recipe or space is refused.
@@ -225,7 +225,7 @@ def tune(
         trial = study.ask()
         try:
             value = _trained(train or _fit(), _tried(trial, recipe, space), learned, folder, watch, deadline)
-        except Stopped:
+        except TrainingStopped:
             break  # its state stays "running": the next call takes it up
         except _Hopeless:
             study.tell(trial, state=TrialState.PRUNED)
@@ -249,9 +249,9 @@ class _Hopeless(Exception):
     """A trial that lies behind the others."""
 
 
-def _kept_apart(recipe: Recipe, faces: Faces) -> Faces:
+def _kept_apart(recipe: Recipe, faces: FaceDataset) -> FaceDataset:
     """The faces without those that the recipe holds out: what is chosen here is not measured on them."""
-    learned, kept = divide(recipe, faces)
+    learned, kept = split_training_validation(recipe, faces)
     if not len(kept):
         raise LabError("The recipe holds no faces out", _COMPARED, "Set data.held_out in it")
     return learned
@@ -294,23 +294,23 @@ def _done(study: optuna.Study) -> int:
     return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
 
 
-def _fit() -> Train:
-    from mien.training.loop import fit  # Keras takes seconds to begin
+def _fit() -> TrainFunction:
+    from mien.training.loop import train as fit  # Keras takes seconds to begin
 
     return fit
 
 
 def _tried(trial: optuna.Trial, recipe: Recipe, space: Space) -> tuple[optuna.Trial, Recipe]:
     values = {key: _suggested(trial, key, each) for key, each in space.items()}
-    return trial, changed(recipe, values).settled()
+    return trial, replace_settings(recipe, values).settled()
 
 
 def _trained(
-    train: Train,
+    train: TrainFunction,
     tried: tuple[optuna.Trial, Recipe],
-    faces: Faces,
+    faces: FaceDataset,
     folder: Path,
-    watch: Watch | None,
+    watch: Callback | None,
     deadline: float,
 ) -> float:
     """The accuracy of one trial on its held-out faces."""
@@ -320,7 +320,7 @@ def _trained(
     def look(event: Event) -> None:
         if watch:
             watch(event)
-        if isinstance(event, Epoch):
+        if isinstance(event, EpochEvent):
             for number in range(len(rows), len(event.history)):
                 rows.append(_figure(event.history[number]))
                 trial.report(rows[-1], number + 1)
@@ -344,7 +344,7 @@ def _figure(row: Mapping[str, float]) -> float:
     return row["held_out"]
 
 
-def _suggested(trial: optuna.Trial, key: str, each: Range | Choices) -> Any:
+def _suggested(trial: optuna.Trial, key: str, each: NumberRange | Choices) -> Any:
     if isinstance(each, Choices):
         return each.of_word(trial.suggest_categorical(key, each.words))
     if each.whole:
@@ -358,13 +358,13 @@ def _clear(place: Path) -> None:
         (place / name).unlink(missing_ok=True)
 
 
-def _found(study: optuna.Study, recipe: Recipe) -> Tuned:
+def _found(study: optuna.Study, recipe: Recipe) -> SearchResult:
     told = tuple(_told(each) for each in study.get_trials(deepcopy=False))
     finished = [each for each in told if each.state == "finished" and each.value is not None]
     if not finished:
-        return Tuned(told, None, None, {})
+        return SearchResult(told, None, None, {})
     best = max(finished, key=lambda each: (each.value, -each.number))
-    return Tuned(told, best, changed(recipe, best.settings), {})
+    return SearchResult(told, best, replace_settings(recipe, best.settings), {})
 
 
 _STATES = {
@@ -390,7 +390,7 @@ def _told(trial: FrozenTrial) -> Trial:
 _CATEGORICAL = optuna.distributions.CategoricalDistribution
 
 
-def _importance(study: optuna.Study, found: Tuned) -> dict[str, float]:
+def _importance(study: optuna.Study, found: SearchResult) -> dict[str, float]:
     """By setting how much of the differences it explains, 0 to 1; empty while there is too little to tell."""
     finished = [each for each in found.trials if each.state == "finished"]
     if len(finished) < 3 or len({each.value for each in finished}) < 2:
@@ -399,8 +399,8 @@ def _importance(study: optuna.Study, found: Tuned) -> dict[str, float]:
     return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
 
-def _write(folder: Path, found: Tuned) -> None:
-    write_atomically(folder / TRIALS, table(found), sync=True)
+def _write(folder: Path, found: SearchResult) -> None:
+    write_atomically(folder / TRIALS, trials_csv(found), sync=True)
     if found.recipe and found.best and found.best.value is not None:
         head = _HEAD.format(found.best.number, len(found.trials), 100 * found.best.value, found.best.epochs)
         write_atomically(folder / BEST, (head + toml.written(found.recipe.settled().to_table())), sync=True)
@@ -413,7 +413,7 @@ _HEAD = """\
 """
 
 
-def table(found: Tuned) -> str:
+def trials_csv(found: SearchResult) -> str:
     """``trials.csv``: a row for each trial."""
     names = sorted({key for each in found.trials for key in each.settings})
     text = io.StringIO()

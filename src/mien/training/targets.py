@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import Faces
+from mien.datasets.dataset import FaceDataset
 from mien.errors import LabError
 from mien.labels import VOTES
-from mien.training.recipe import Recipe, Teach
+from mien.training.recipe import Recipe, DistillationSettings
 
 #: Bytes of a face's hash that are kept. Of 40,000 faces two share five bytes once in a thousand times.
 _KEY = 5
@@ -30,7 +30,7 @@ _KIND = "mien.targets.1"
 
 
 @dataclass(frozen=True)
-class Taught:
+class SoftTargets:
     """Mean answers by face. ``keys`` uint64 (N,), rising; ``shares`` (N, K) and ``votes`` (N, 8) float32, or no votes.
 
     ``facts`` tell where they come from: classes, teachers, views, temperature, fingerprint of the data.
@@ -48,13 +48,13 @@ class Taught:
         shares: NDArray[np.float32],
         votes: NDArray[np.float32] | None,
         facts: Mapping[str, Any],
-    ) -> Taught:
+    ) -> SoftTargets:
         """From answers about faces uint8 (N, 48, 48); of twins the first is kept."""
-        found, first = np.unique(keys(pixels), return_index=True)
+        found, first = np.unique(hash_faces(pixels), return_index=True)
         return cls(found, shares[first], None if votes is None else votes[first], facts)
 
     @classmethod
-    def read(cls, path: Path) -> Taught:
+    def read(cls, path: Path) -> SoftTargets:
         """The file at a path; a LabError where it is none."""
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -92,7 +92,7 @@ class Taught:
             raise LabError(happened, f"{', '.join(classes)} were expected, in this order", "Name other targets")
 
 
-def keys(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
+def hash_faces(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """The same number for the same pixels, uint64 (N,), whatever file they came in."""
     digests = (hashlib.blake2b(face.tobytes(), digest_size=_KEY).digest() for face in pixels)
     return np.array([int.from_bytes(digest, "big") for digest in digests], np.uint64)
@@ -129,18 +129,18 @@ class Targets:
     votes: np.ndarray
 
 
-def targets(faces: Faces, recipe: Recipe | None = None) -> Targets:
+def build_targets(faces: FaceDataset, recipe: Recipe | None = None) -> Targets:
     """One-hot labels and vote shares of these faces, mixed with what the recipe's teachers say of them."""
     shares, votes = np.eye(len(faces.classes), dtype=np.float32)[faces.labels], faces.vote_shares()
     if recipe and recipe.loss.soft:
-        shares = by_voters(faces, shares, votes, recipe.loss.soft)
+        shares = mix_votes_into_labels(faces, shares, votes, recipe.loss.soft)
     if recipe and recipe.teach.targets:
         shares, votes = _mixed(faces, recipe, shares, votes)
     return Targets(faces.pixels[..., None], shares, votes)
 
 
-def by_voters(
-    faces: Faces, shares: NDArray[np.float32], votes: NDArray[np.float32], part: float
+def mix_votes_into_labels(
+    faces: FaceDataset, shares: NDArray[np.float32], votes: NDArray[np.float32], part: float
 ) -> NDArray[np.float32]:
     """The labels' shares with ``part`` of each given to what voters said of the classes; the labels where none did."""
     if not 0 <= part <= 1:
@@ -154,13 +154,13 @@ def by_voters(
 
 
 def _mixed(
-    faces: Faces, recipe: Recipe, shares: NDArray[np.float32], votes: NDArray[np.float32]
+    faces: FaceDataset, recipe: Recipe, shares: NDArray[np.float32], votes: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Faces of which no teacher spoke keep their labels; where nobody voted, teachers are the only ones to say."""
     teach = checked(recipe.teach)
-    taught = Taught.read(recipe.beside(teach.targets))
+    taught = SoftTargets.read(recipe.beside(teach.targets))
     taught.refuse_others(faces.classes)
-    known, place = taught.places(keys(faces.pixels))
+    known, place = taught.places(hash_faces(faces.pixels))
     if np.mean(known) < 0.5:
         happened = f"The teachers of '{teach.targets}' spoke of {np.mean(known):.0%} of these faces"
         raise LabError(happened.replace("%", " %"), "at least half was expected", "Distil again from this data")
@@ -174,7 +174,7 @@ def _mixed(
     return shares, votes
 
 
-def checked(teach: Teach) -> Teach:
+def checked(teach: DistillationSettings) -> DistillationSettings:
     """The section, its numbers held against what they can be."""
     if not 0 <= teach.weight <= 1:
         raise LabError(f"teach.weight is {teach.weight}", "a part from 0 to 1 was expected")

@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib")
 def desk(tmp_path_factory):
     """Faces, two models, a training run, and an evaluation of the first model."""
     folder = tmp_path_factory.mktemp("desk")
-    synthetic.write(folder / "faces", 350)
+    synthetic.write_fer2013(folder / "faces", 350)
     (folder / "first.onnx").write_bytes(tiny_model())
     (folder / "run").mkdir()
     (folder / "run" / "model.onnx").write_bytes(tiny_model(tiny_card(name="second", vote_labels=())))

@@ -101,10 +101,10 @@ def test_a_sample_in_every_shape_is_the_same_sample(tmp_path, capsys):
     out = tmp_path / "out"
     assert mien("data", "sample", out, "--faces", 70, "--seed", 5, "--folders", "--npz") == 0
     assert "70 faces drawn" in capsys.readouterr().out
-    table, arrays = loading.read(out).faces, loading.read(out / "fer2013.npz").faces
+    table, arrays = loading.load_dataset(out).faces, loading.load_dataset(out / "fer2013.npz").faces
     for part in ("pixels", "labels", "usage", "votes"):
         assert np.array_equal(getattr(table, part), getattr(arrays, part)), part
-    folders = loading.read(out / "train").faces
+    folders = loading.load_dataset(out / "train").faces
     trained = table.split("Training")
     assert sorted(f.tobytes() for f in folders.pixels) == sorted(f.tobytes() for f in trained.pixels)
 

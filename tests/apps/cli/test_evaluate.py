@@ -19,7 +19,7 @@ pytest.importorskip("matplotlib")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return synthetic.write(tmp_path_factory.mktemp("faces"), 350)
+    return synthetic.write_fer2013(tmp_path_factory.mktemp("faces"), 350)
 
 
 @pytest.fixture(scope="module")

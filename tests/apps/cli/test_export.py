@@ -19,16 +19,16 @@ from mien.apps.cli.command_line import run as mien_itself  # noqa: E402
 from mien.apps.cli.export import SUFFIXES  # noqa: E402
 from mien.export import formats, onnx  # noqa: E402
 from mien.training import checkpoint  # noqa: E402
-from mien.training.recipe import Data, Net, Recipe  # noqa: E402
+from mien.training.recipe import Data, NetworkSettings, Recipe  # noqa: E402
 
-RECIPE = Recipe(name="first", data=Data(held_out=21), net=Net(width=4, depth=(1, 1)))
+RECIPE = Recipe(name="first", data=Data(held_out=21), net=NetworkSettings(width=4, depth=(1, 1)))
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
     """A finished run, and the faces it learned from."""
     folder = tmp_path_factory.mktemp("desk")
-    synthetic.write(folder / "faces", 210)
+    synthetic.write_fer2013(folder / "faces", 210)
     model = seasoned(RECIPE.net)
     checkpoint.write(folder / "run", model.get_weights(), RECIPE, [{"epoch": 1}])
     checkpoint.finish(folder / "run", model)

@@ -19,7 +19,7 @@ from mien.apps.cli.train import View
 from mien.datasets import synthetic
 from mien.training import checkpoint, run_folder
 from mien.training import recipe as shelf
-from mien.training.events import Epoch, Note, Step
+from mien.training.events import EpochEvent, MessageEvent, StepEvent
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 #: A net and a plan of a second or two, the same bits each time.
@@ -33,7 +33,7 @@ def words(*settings, epochs=2):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return synthetic.write(tmp_path_factory.mktemp("faces"), 210)
+    return synthetic.write_fer2013(tmp_path_factory.mktemp("faces"), 210)
 
 
 @pytest.fixture(autouse=True)
@@ -112,17 +112,17 @@ class Terminal(io.StringIO):
         return True
 
 
-STEP = Step(epoch=2, epochs=30, step=300, steps=600, loss=1.25, rate=0.001, seconds=3.0)
+STEP = StepEvent(epoch=2, epochs=30, step=300, steps=600, loss=1.25, rate=0.001, seconds=3.0)
 
 
 def test_plain_lines_where_nobody_watches():
     out = io.StringIO()
     with View(32, out) as view:
-        view(Note("Training in float32"))
+        view(MessageEvent("Training in float32"))
         view(STEP)
-        view(Epoch(row(1), (row(1),)))
-        view(Epoch(row(2), (row(1), row(2))))
-        view(Epoch(row(3), (row(1), row(2), row(3))))
+        view(EpochEvent(row(1), (row(1),)))
+        view(EpochEvent(row(2), (row(1), row(2))))
+        view(EpochEvent(row(3), (row(1), row(2), row(3))))
     lines = out.getvalue().splitlines()
     assert lines[0] == "Training in float32"
     assert lines[1].split() == ["epoch", "loss", "learned", "held", "out", "rate", "time"]
@@ -141,7 +141,7 @@ def test_on_a_terminal_the_epoch_under_way_is_drawn(monkeypatch, terminal):
     monkeypatch.setenv("COLUMNS", "100")
     out, now = Terminal(), iter(range(0, 1000, 30))
     with View(32, out, clock=lambda: next(now)) as view:
-        view(Epoch(row(1), (row(1),)))
+        view(EpochEvent(row(1), (row(1),)))
         view(STEP)
     drawn_ = out.getvalue()
     assert "epoch 2 of 30  ━" in drawn_
@@ -156,7 +156,7 @@ def test_nothing_is_drawn_where_lines_cannot_be_wiped(monkeypatch, name, value):
     out = Terminal()
     with View(32, out) as view:
         view(STEP)
-        view(Epoch(row(1), (row(1),)))
+        view(EpochEvent(row(1), (row(1),)))
     assert [line.split()[0] for line in out.getvalue().splitlines()] == ["epoch", "1"]
 
 
@@ -292,7 +292,7 @@ class TestTraining:
         assert out == ""
         assert "saved in runs/drawn. To go on: mien train drawn --data " in err
         assert "Traceback" not in err
-        assert run_folder.read(desk / "runs" / "drawn").state == "stopped"
+        assert run_folder.read_run(desk / "runs" / "drawn").state == "stopped"
 
     @unix
     def test_a_full_disk_is_one_sentence_and_the_state_stays(self, data, desk, capsys):
@@ -329,7 +329,7 @@ class TestTraining:
             ended.append(training.returncode)
             if training.returncode == 0:  # it came to its end first: another one, so that every kill meets a training
                 ended.pop()
-                run_folder.clear(folder)
+                run_folder.remove_run_files(folder)
         last = subprocess.run([*line, "--name", "killed"], cwd=desk, capture_output=True, text=True, check=False)
         assert last.returncode == 0, last.stderr
         same_weights(desk / "runs" / "whole", folder)
@@ -357,10 +357,10 @@ def wait_for(path, process, seconds=90):
 
 def test_the_recipes_of_courses_are_what_courses_say():
     for name in ("basic", "batchnorm", "batchnorm-pool-norm", "fiveclass"):
-        recipe = shelf.recipe(name)
+        recipe = shelf.load_recipe(name)
         assert (recipe.fit.optimizer, recipe.fit.batch, recipe.fit.schedule) == ("adam", 32, "plateau")
         assert 30 <= recipe.fit.epochs <= 50
         assert recipe.fit.stop_after > recipe.fit.patience > 0
         assert not recipe.net.votes
-    assert shelf.recipe("fiveclass").loss.balanced
-    assert len(shelf.recipe("fiveclass").data.classes) == 5
+    assert shelf.load_recipe("fiveclass").loss.balanced
+    assert len(shelf.load_recipe("fiveclass").data.classes) == 5

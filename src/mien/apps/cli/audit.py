@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from mien.apps.cli.console import Bar, printable, remark, say
+from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
 from mien.apps.cli.dataset_options import extras
 from mien.apps.cli.evaluate import SPLIT
-from mien.apps.cli.options import LABELS, MODEL_OR_RUN, SCALE, located
+from mien.apps.cli.options import LABELS_OPTION, MODEL_OR_RUN_OPTION, SCALE_OPTION, locate_model
 
 EPILOG = """\b
 Examples:
@@ -24,7 +24,7 @@ Exit status: 0; 1 if the model or the data cannot be used or the folder not be w
 
 
 @click.command(epilog=EPILOG)
-@MODEL_OR_RUN
+@MODEL_OR_RUN_OPTION
 @click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
 @SPLIT
 @click.option(
@@ -39,8 +39,8 @@ Exit status: 0; 1 if the model or the data cannot be used or the folder not be w
 @click.option("--methods", metavar="NAMES", help="cam, occlusion and rise, with commas between. Without it: all.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="For what is left to chance.")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for it all.")
-@LABELS
-@SCALE
+@LABELS_OPTION
+@SCALE_OPTION
 @click.option("--strict", is_flag=True, help="Exit status 1 if no map can be believed.")
 @click.option("--json", "as_json", is_flag=True, help="Print audit.json as one line.")
 @click.pass_context
@@ -66,20 +66,24 @@ def audit(
     there is a little noise. The folder receives audit.json, figures, and audit.html with the verdict in words.
     """
     with extras():
-        from mien.datasets.loading import read
+        from mien.datasets.loading import load_dataset
         from mien.evaluation import map_audit, map_audit_report
-        from mien.evaluation.report import place
+        from mien.evaluation.report import output_folder
 
-    path = located(context, model, labels, scale)
-    named = map_audit.own_methods(methods) if methods else None
-    with place(out):
-        with Bar() as bar:
-            faces = read(data, progress=bar.update).faces
-        pixels = map_audit.drawn_faces(faces, split, count, seed)
-        with Bar() as bar:
-            found = map_audit.audit(path, pixels, named, split=split, seed=seed, progress=bar.update)
-        page = map_audit_report.write(out, found)[-1]
-    say(json.dumps(found.figures, ensure_ascii=False) if as_json else map_audit_report.text(found.figures).rstrip())
-    remark(f"The whole audit: {printable(str(page))}")
+    path = locate_model(context, model, labels, scale)
+    named = map_audit.engine_methods(methods) if methods else None
+    with output_folder(out):
+        with ProgressBar() as bar:
+            faces = load_dataset(data, progress=bar.update).faces
+        pixels = map_audit.sample_faces(faces, split, count, seed)
+        with ProgressBar() as bar:
+            found = map_audit.audit_maps(path, pixels, named, split=split, seed=seed, progress=bar.update)
+        page = map_audit_report.write_audit(out, found)[-1]
+    print_line(
+        json.dumps(found.figures, ensure_ascii=False)
+        if as_json
+        else map_audit_report.format_audit(found.figures).rstrip()
+    )
+    print_note(f"The whole audit: {escape_controls(str(page))}")
     if strict and found.figures["default"] is None:
         context.exit(1)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from mien.apps.cli.console import Bar, printable, remark, say
+from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
 from mien.apps.cli.dataset_options import label_map, map_option
 from mien.apps.cli.evaluate import SPLIT
-from mien.apps.cli.options import LABELS, SCALE, complete_models, each_located
+from mien.apps.cli.options import LABELS_OPTION, SCALE_OPTION, complete_models, locate_models
 
 if TYPE_CHECKING:
-    from mien.evaluation.compare import Entry
+    from mien.evaluation.compare import EvaluatedModel
 
 EPILOG = """\b
 Examples:
@@ -33,8 +33,8 @@ Exit status: 0; 1 if a model, an evaluation or the data cannot be used; 2 for wr
 @SPLIT
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for table, figure and page.")
 @map_option
-@LABELS
-@SCALE
+@LABELS_OPTION
+@SCALE_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as one line of JSON.")
 @click.pass_context
 def compare(
@@ -59,18 +59,18 @@ def compare(
 
     from mien.evaluation import compare as lab
     from mien.evaluation import comparison_report
-    from mien.evaluation.report import place
+    from mien.evaluation.report import output_folder
 
-    with place(out) if out else nullcontext():
-        found = lab.compare(_entries(context, runs, data, split, label_map(mapped), (labels, scale)))
-        page = comparison_report.write(out, found)[-1] if out else None
-    say(
-        json.dumps(comparison_report.figures(found), ensure_ascii=False)
+    with output_folder(out) if out else nullcontext():
+        found = lab.compare_models(_entries(context, runs, data, split, label_map(mapped), (labels, scale)))
+        page = comparison_report.write_comparison(out, found)[-1] if out else None
+    print_line(
+        json.dumps(comparison_report.comparison_values(found), ensure_ascii=False)
         if as_json
-        else comparison_report.text(found).rstrip()
+        else comparison_report.format_comparison(found).rstrip()
     )
     if page:
-        remark(f"The whole comparison: {printable(str(page))}")
+        print_note(f"The whole comparison: {escape_controls(str(page))}")
 
 
 def _entries(
@@ -80,17 +80,17 @@ def _entries(
     split: str,
     means: dict[str, str],
     words: tuple[str | None, str | None],
-) -> list[Entry]:
+) -> list[EvaluatedModel]:
     """Everything evaluated is read before anything is evaluated, so that a mistyped word costs no time."""
-    from mien.evaluation.compare import has_model, read, refuse_another_split
+    from mien.evaluation.compare import has_model, read_evaluation, check_split
 
     once = list(dict.fromkeys(runs))
-    kept = {run: entry for run in once if (entry := read(Path(run)))}
+    kept = {run: entry for run in once if (entry := read_evaluation(Path(run)))}
     anew = [run for run in once if run not in kept or (data is not None and has_model(Path(run)))]
     if data is not None or context.get_parameter_source("split") is not ParameterSource.DEFAULT:
         for run in kept.keys() - anew:
-            refuse_another_split(run, kept[run], split)
-    paths = each_located(context, anew, *words)
+            check_split(run, kept[run], split)
+    paths = locate_models(context, anew, *words)
     if anew and data is None:
         happened = f"'{anew[0]}' was not evaluated yet. Add --data, the faces to evaluate it on."
         raise click.UsageError(happened, context)
@@ -102,14 +102,14 @@ def _entries(
     return [(kept | measured)[run] for run in once]
 
 
-def _measured(path: Path, data: str, split: str, means: dict[str, str]) -> Entry:
-    from mien.datasets.combined import of_model
-    from mien.evaluation.compare import measured
-    from mien.evaluation.evaluate import examine
+def _measured(path: Path, data: str, split: str, means: dict[str, str]) -> EvaluatedModel:
+    from mien.datasets.combined import load_evaluation_faces
+    from mien.evaluation.compare import evaluated_model
+    from mien.evaluation.evaluate import evaluate_file
     from mien.models import ModelCard
 
-    with Bar() as bar:
-        faces = of_model(ModelCard.read(path), data, means, bar.update)
-    with Bar() as bar:
-        found, metrics = examine(path, faces, split, augmented=False, progress=bar.update)
-    return measured(found, metrics, path)
+    with ProgressBar() as bar:
+        faces = load_evaluation_faces(ModelCard.read(path), data, means, bar.update)
+    with ProgressBar() as bar:
+        found, metrics = evaluate_file(path, faces, split, augmented=False, progress=bar.update)
+    return evaluated_model(found, metrics, path)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mien.datasets.checks import Checked, Finding
+    from mien.datasets.checks import CheckResult, Finding
 
 
 CHECK_EPILOG = """\b
@@ -56,7 +56,7 @@ def check(
     """
     source = read(src, mapped)
     with extras():
-        from mien.datasets.checks import check as look
+        from mien.datasets.checks import check_dataset as look
 
         checked = look(source)
     lines = [json.dumps(checked.to_dict(), ensure_ascii=False)] if as_json else _told(checked, everything)
@@ -65,7 +65,7 @@ def check(
     context.exit(1 if strict and checked.findings else 0)
 
 
-def _told(checked: Checked, everything: bool) -> Iterator[str]:
+def _told(checked: CheckResult, everything: bool) -> Iterator[str]:
     source = checked.source
     yield escape_controls(f"{source.path}: {len(source):,} faces ({source.shape})")
     yield from ("", *_table(checked), "")
@@ -77,7 +77,7 @@ def _told(checked: Checked, everything: bool) -> Iterator[str]:
         yield from _kind(kind, found, len(found) if everything else SHOWN)
 
 
-def _table(checked: Checked) -> list[str]:
+def _table(checked: CheckResult) -> list[str]:
     splits = checked.to_dict()["splits"]
     labels = list(next(iter(splits.values()), {}))
     rows = [["", *labels, "all"]]
@@ -88,7 +88,7 @@ def _table(checked: Checked) -> list[str]:
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
 
 
-def _remarks(checked: Checked) -> Iterator[str]:
+def _remarks(checked: CheckResult) -> Iterator[str]:
     told = checked.to_dict()
     if told["voted"]:
         yield f"FER+ votes were found for {told['voted']:,} faces."
@@ -142,9 +142,9 @@ def augment_preview(face: str | None, out: Path, recipe: str | None, seed: int) 
     with extras():
         from mien import plots
         from mien.training import recipe as shelf
-        from mien.training.recipe import Augment
+        from mien.training.recipe import AugmentationSettings
 
-        settings = shelf.recipe(recipe).augment if recipe else Augment()
+        settings = shelf.load_recipe(recipe).augment if recipe else AugmentationSettings()
         pixels = _given(face) if face else _drawn(seed)
         with _hushed():
             from mien.training import augmentation_preview
@@ -216,7 +216,7 @@ def report(src: str, mapped: tuple[str, ...], out: Path) -> None:
 
         # Before half a minute is spent on what could not be written.
         out.mkdir(parents=True, exist_ok=True)
-        written = eda.write(eda.examined(source, tell), out, tell)
+        written = eda.write_report(eda.analyze_dataset(source, tell), out, tell)
     print_line(escape_controls(str(written[0])))
 
 
@@ -250,7 +250,7 @@ def sample(out: Path, faces: int, seed: int, folders: bool, npz: bool, force: bo
     """
     with extras():
         from mien.datasets import synthetic
-    taken = [path for path in synthetic.files(out, folders=folders, npz=npz) if path.exists()]
+    taken = [path for path in synthetic.list_outputs(out, folders=folders, npz=npz) if path.exists()]
     if taken and not force:
         raise OutputError(f"'{taken[0]}' is there already", "drawn faces need a new folder", "name another, or --force")
     with writing(out):

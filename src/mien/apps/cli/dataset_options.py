@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mien.apps.cli.console import Bar
+from mien.apps.cli.console import ProgressBar
 from mien.errors import INSTALL, LabError, MissingExtra, OutputError, install_command, nearest
 
 if TYPE_CHECKING:
-    from mien.datasets.dataset import Source
+    from mien.datasets.dataset import LoadedDataset
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -39,13 +39,13 @@ def map_option(command: Command) -> Command:
 _MAP = "What a folder or number means here, as 1=surprise; WORD= leaves it out. May be given again."
 
 
-def read(src: str, mapped: tuple[str, ...]) -> Source:
+def read(src: str, mapped: tuple[str, ...]) -> LoadedDataset:
     """The faces at SRC, with a bar while it takes a while."""
     labels = label_map(mapped)
-    with extras(), Bar() as bar:
+    with extras(), ProgressBar() as bar:
         from mien.datasets import loading
 
-        return loading.read(src, labels=labels, progress=bar.update)
+        return loading.load_dataset(src, labels=labels, progress=bar.update)
 
 
 def label_map(mapped: tuple[str, ...]) -> dict[str, str]:

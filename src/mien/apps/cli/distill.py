@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.console import Bar, printable, remark, say
+from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
 from mien.apps.cli.dataset_options import extras, writing
-from mien.apps.cli.options import LABELS, SCALE, complete_models, each_located
+from mien.apps.cli.options import LABELS_OPTION, SCALE_OPTION, complete_models, locate_models
 from mien.errors import OutputError
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ Exit status: 0; 1 if a teacher, the recipe or the data cannot be used; 2 for wro
 @click.option("--recipe", metavar="RECIPE", help="The student's, a file or a name: which faces it learns from.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="The .npz; else where RECIPE says.")
 @click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0.1, 20), help="Above 1: softer.")
-@LABELS
-@SCALE
+@LABELS_OPTION
+@SCALE_OPTION
 @click.option("--one-pass", is_flag=True, help="One look at each face instead of ten.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one line.")
@@ -69,33 +69,33 @@ def distill(
     learns from are asked about: those held out of training, PublicTest and PrivateTest never are.
     """
     with extras():
-        from mien.datasets.combined import of_run
-        from mien.evaluation.report import written
+        from mien.datasets.combined import load_run_faces
+        from mien.evaluation.report import write_file
         from mien.training import distillation
         from mien.training import recipe as shelf
         from mien.training.recipe import Recipe
 
-    student = shelf.recipe(recipe) if recipe else Recipe()
-    named = bool(recipe) and shelf.is_name(str(recipe))  # beside a recipe of mien's own nothing is written
+    student = shelf.load_recipe(recipe) if recipe else Recipe()
+    named = bool(recipe) and shelf.is_builtin(str(recipe))  # beside a recipe of mien's own nothing is written
     target = out or (student.beside(student.teach.targets) if student.teach.targets and not named else None)
     if target is None:
         raise click.UsageError("where to? Add -o FILE, or a --recipe that has teach.targets.", context)
     if target.exists() and not force:
         raise OutputError(f"'{target}' is there already", "targets need a new file", "name another, or --force")
-    paths = each_located(context, teachers, labels, scale)
-    with Bar() as bar:
-        faces = of_run(student, data, bar.update)
-    with Bar() as bar:
+    paths = locate_models(context, teachers, labels, scale)
+    with ProgressBar() as bar:
+        faces = load_run_faces(student, data, bar.update)
+    with ProgressBar() as bar:
         found = distillation.distill(
             paths, faces, student, temperature=temperature, many=not one_pass, progress=bar.update
         )
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     content = found.taught.packed()
-    written(target, content)
+    write_file(target, content)
     facts = {"file": str(target), "bytes": len(content), **found.taught.facts}
-    say(json.dumps(facts, ensure_ascii=False) if as_json else _told(target, len(content), found))
-    remark(printable(_to_use(target, student, str(recipe) if named else "")))
+    print_line(json.dumps(facts, ensure_ascii=False) if as_json else _told(target, len(content), found))
+    print_note(escape_controls(_to_use(target, student, str(recipe) if named else "")))
 
 
 def _to_use(target: Path, student: Recipe, name: str) -> str:
@@ -107,16 +107,16 @@ def _to_use(target: Path, student: Recipe, name: str) -> str:
 
 
 def _told(target: Path, size: int, found: object) -> str:
-    from mien.training.distillation import Distilled
+    from mien.training.distillation import DistillationResult
 
-    assert isinstance(found, Distilled)
+    assert isinstance(found, DistillationResult)
     facts = found.taught.facts
     names = ", ".join(each["name"] for each in facts["teachers"])
     who, they = ("teacher", "it gets") if len(facts["teachers"]) == 1 else ("teachers", "together they get")
     looks = "one look" if facts["looks"] == 1 else f"{facts['looks']} looks"
     lines = [
-        f"{printable(str(target))}: {len(found.taught.keys):,} faces, {size / 1e6:.2f} MB",
-        f"{who} {printable(names)}, {looks} at each face",
+        f"{escape_controls(str(target))}: {len(found.taught.keys):,} faces, {size / 1e6:.2f} MB",
+        f"{who} {escape_controls(names)}, {looks} at each face",
     ]
     if found.together:
         right = f"{100 * found.together['accuracy']:.1f} %"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from mien.apps.cli.console import Bar, printable, remark, say
+from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
 from mien.apps.cli.dataset_options import label_map, map_option
-from mien.apps.cli.options import LABELS, MODEL_OR_RUN, SCALE, located
+from mien.apps.cli.options import LABELS_OPTION, MODEL_OR_RUN_OPTION, SCALE_OPTION, locate_model
 
 EPILOG = """\b
 Examples:
@@ -32,15 +32,15 @@ SPLIT = click.option(
 
 
 @click.command(epilog=EPILOG)
-@MODEL_OR_RUN
+@MODEL_OR_RUN_OPTION
 @click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
 @SPLIT
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the files."
 )
 @map_option
-@LABELS
-@SCALE
+@LABELS_OPTION
+@SCALE_OPTION
 @click.option("--one-pass", is_flag=True, help="No test-time augmentation: ten times quicker.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json as one line.")
 @click.pass_context
@@ -65,18 +65,18 @@ def evaluate(
 
     A Keras file is turned into ONNX once, which needs the extra 'train'; Lambda layers are refused.
     """
-    from mien.datasets.combined import of_model
-    from mien.evaluation.evaluate import examine
-    from mien.evaluation.report import PAGE, place, report, write
+    from mien.datasets.combined import load_evaluation_faces
+    from mien.evaluation.evaluate import evaluate_file
+    from mien.evaluation.report import PAGE, output_folder, format_evaluation, write_evaluation
     from mien.models import ModelCard
 
     words = label_map(mapped)
-    path = located(context, model, labels, scale)
-    with place(out):
-        with Bar() as bar:
-            faces = of_model(ModelCard.read(path), data, words, bar.update)
-        with Bar() as bar:
-            found, metrics = examine(path, faces, split, augmented=not one_pass, progress=bar.update)
-        write(out, found, metrics)
-    say(json.dumps(metrics, ensure_ascii=False) if as_json else report(metrics).rstrip())
-    remark(f"The whole evaluation: {printable(str(out / PAGE))}")
+    path = locate_model(context, model, labels, scale)
+    with output_folder(out):
+        with ProgressBar() as bar:
+            faces = load_evaluation_faces(ModelCard.read(path), data, words, bar.update)
+        with ProgressBar() as bar:
+            found, metrics = evaluate_file(path, faces, split, augmented=not one_pass, progress=bar.update)
+        write_evaluation(out, found, metrics)
+    print_line(json.dumps(metrics, ensure_ascii=False) if as_json else format_evaluation(metrics).rstrip())
+    print_note(f"The whole evaluation: {escape_controls(str(out / PAGE))}")

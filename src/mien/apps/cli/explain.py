@@ -64,7 +64,7 @@ class Examples:
         """What the strongest channels of a layer respond to."""
         channels = layer.order[:_CHANNELS]
         return figures.draw_top_activating(
-            layer, self._faces, self._engine.exciting(self._faces, layer.name, channels, _FACES)
+            layer, self._faces, self._engine.top_activating(self._faces, layer.name, channels, _FACES)
         )
 
 
@@ -230,11 +230,11 @@ def run(request: Request, reader: Reader) -> int:
                 found = _explained(request, reader, item, steps, bar)
                 page = write(found, folder, request.formats, examples, bar.update)
             except MienError as error:
-                bar.wipe()
+                bar.clear()
                 print_note(format_failure(Failure(item.name, error)))
                 failed += 1
                 continue
-            bar.wipe()
+            bar.clear()
             faceless += not found.faces
             for line in _lines(found):
                 print_line(line)
@@ -287,7 +287,7 @@ def _explained(
         raise item.source.error
     pixels = images.load_image(item.source, max_pixels=request.max_pixels).pixels
     methods = parse_methods(request.methods) or METHODS[:1]
-    told = engine.explain_picture(
+    told = engine.explain_image(
         pixels,
         request.face if request.face else None,
         methods=[each for each in methods if each not in _SLOW],
@@ -319,16 +319,16 @@ def _with(
     """The explanation with the maps of the slow methods too, asked for one by one, in the order they were named."""
     basis = told.regions[0].basis if told.regions else _basis(told)
     pairs = list(zip(told.maps, told.regions, strict=True))
-    flip, sought = told.flip, told.flip_sought
+    counterfactual, sought = told.counterfactual, told.counterfactual_searched
     for method in slow:
         more = engine.explain(told.crop, [method], (), told.target, request.versus, request.seed)
         pairs += [(each, measure_regions(each, told.region_map, basis)) for each in more.maps]
-        flip, sought = flip or more.flip, sought or more.flip_sought
+        counterfactual, sought = counterfactual or more.counterfactual, sought or more.counterfactual_searched
         tick()
     order = {name: place for place, name in enumerate(methods)}
     pairs.sort(key=lambda pair: order.get(pair[0].method, -1))
     maps, regions = tuple(each for each, _ in pairs), tuple(each for _, each in pairs)
-    return replace(told, maps=maps, regions=regions, flip=flip, flip_sought=sought)
+    return replace(told, maps=maps, regions=regions, counterfactual=counterfactual, counterfactual_searched=sought)
 
 
 def _basis(told: Explanation) -> str:
@@ -349,8 +349,8 @@ def _evidence(told: Explanation) -> str:
     parts = [share for share in (told.regions[0].shares if told.regions else ()) if share.label != "rest"]
     if not parts:
         return ""
-    most = max(parts, key=lambda share: share.share)
-    return f"; {percent(most.share)} of the evidence for {escape_controls(told.target)} lies on the {most.label}"
+    most = max(parts, key=lambda share: share.score)
+    return f"; {percent(most.score)} of the evidence for {escape_controls(told.target)} lies on the {most.label}"
 
 
 # ==== mien.apps.cli.explain

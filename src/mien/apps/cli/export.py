@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import Bar, hushed, printable, remark, say
+from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note, silence_stderr
 from mien.apps.cli.dataset_options import extras, writing
 from mien.errors import OutputError
 
 if TYPE_CHECKING:
-    from mien.datasets.dataset import Faces
+    from mien.datasets.dataset import FaceDataset
     from mien.training.recipe import Recipe
 
 #: Kinds that are ONNX files with a card.
@@ -81,7 +81,7 @@ def export(context: click.Context, /, run: Path, kind: str, out: Path | None, fo
     """
     if how["looks"] and how["scores"] != "public":
         raise click.UsageError("--looks counts looks at PublicTest. Add --scores public.", context)
-    with extras(), hushed():
+    with extras(), silence_stderr():
         from mien.training import checkpoint
 
         recipe = checkpoint.recipe_of(run)
@@ -92,19 +92,19 @@ def export(context: click.Context, /, run: Path, kind: str, out: Path | None, fo
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
         facts = _written(run, faces, kind, target, how)
-    say(json.dumps(facts, ensure_ascii=False) if how["as_json"] else _told(facts))
+    print_line(json.dumps(facts, ensure_ascii=False) if how["as_json"] else _told(facts))
     if kind in _ONNX:
-        remark(f"Try it: mien predict photo.jpg --model {printable(str(target))}")
+        print_note(f"Try it: mien predict photo.jpg --model {escape_controls(str(target))}")
 
 
-def _faces(recipe: Recipe, data: str | None) -> Faces:
-    from mien.datasets.combined import of_run
+def _faces(recipe: Recipe, data: str | None) -> FaceDataset:
+    from mien.datasets.combined import load_run_faces
 
-    with Bar() as bar:
-        return of_run(recipe, data, bar.update)
+    with ProgressBar() as bar:
+        return load_run_faces(recipe, data, bar.update)
 
 
-def _written(run: Path, faces: Faces, kind: str, target: Path, how: dict[str, Any]) -> dict[str, Any]:
+def _written(run: Path, faces: FaceDataset, kind: str, target: Path, how: dict[str, Any]) -> dict[str, Any]:
     from mien.datasets.dataset import PUBLIC
     from mien.export import formats, onnx
 
@@ -144,7 +144,7 @@ def _told(facts: dict[str, Any]) -> str:
     scores, small = facts["scores"], facts["kind"] if facts["kind"] in ("int8", "float16") else ""
     before = f"before it became {small}, " if small else ""
     lines = [
-        f"{printable(facts['file'])}: {facts['bytes'] / 1e6:.2f} MB",
+        f"{escape_controls(facts['file'])}: {facts['bytes'] / 1e6:.2f} MB",
         f"{before}Keras and the file differ by {facts['difference']:.1e} at most (allowed: {facts['allowed']:.0e})",
     ]
     for key, faces in {"held_out_accuracy": "the held-out faces", "learned_accuracy": "faces it learned from"}.items():

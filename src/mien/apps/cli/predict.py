@@ -15,27 +15,34 @@ from typing import Any, TypeAlias
 import click
 
 from mien import images
-from mien.apps.cli.console import Bar, alone_on_stderr, on_terminal, printable, remark
+from mien.apps.cli.console import ProgressBar, escape_controls, is_terminal, print_note, silence_native_stderr
 from mien.apps.cli.engine_loading import LoadEngine, Reader
-from mien.apps.cli.options import DETECTOR, LABELS, MODEL_OR_RUN, SCALE, is_keras, readable
-from mien.apps.cli.paths import STDIN, STDOUT, holds_originals, is_address, is_file, real, same_file
-from mien.apps.cli.results import complaint, hint_at_yunet, rows_to, screen
-from mien.apps.cli.sources import Item, count, items
+from mien.apps.cli.options import (
+    DETECTOR_OPTION,
+    LABELS_OPTION,
+    MODEL_OR_RUN_OPTION,
+    SCALE_OPTION,
+    is_keras_file,
+    resolve_model,
+)
+from mien.apps.cli.paths import STDIN, STDOUT, contains_sources, denotes_file, is_same_file, is_url, resolve_links
+from mien.apps.cli.results import format_failure, open_row_writer, select_printer, suggest_yunet
+from mien.apps.cli.sources import InputImage, count_inputs, find_inputs
 from mien.draw import paint
 from mien.errors import DetectorError, MienError, ModelMissing, OutputError
 from mien.results import Failure, FrameResult
 
 
-class Copies:
+class CopyWriter:
     """Writes the copies. The originals are never written to, whatever the folder is called."""
 
     def __init__(self, target: str, max_pixels: int | None = None) -> None:
         self.target = Path(target)
-        self.one_file = is_file(target)
+        self.one_file = denotes_file(target)
         self._max_pixels = max_pixels
         self._taken: set[str] = set()
 
-    def write(self, item: Item, result: FrameResult) -> Path:
+    def write(self, item: InputImage, result: FrameResult) -> Path:
         assert not isinstance(item.source, Failure), "a failure has no result"
         place = self.target if self.one_file else self.target / self._free(_writable(item.place))
         _spare_the_original(item.source, place)
@@ -62,7 +69,7 @@ def _writable(place: Path) -> Path:
 
 
 def _spare_the_original(source: Path | bytes, place: Path) -> None:
-    if isinstance(source, Path) and same_file(place, source):
+    if isinstance(source, Path) and is_same_file(place, source):
         raise OutputError(
             f"'{place}' is the picture itself", "A painted copy needs a place of its own", "Name another file or folder"
         )
@@ -86,7 +93,7 @@ Result: TypeAlias = FrameResult | Failure
 
 
 @dataclass
-class Tally:
+class PredictionCounts:
     """What came of the pictures so far."""
 
     pictures: int = 0
@@ -117,19 +124,19 @@ class Tally:
         return ", ".join([*parts, f"{self.seconds:.1f} s"])
 
 
-def run(request: Request, engine: Reader) -> int:
+def run(request: PredictOptions, engine: Reader) -> int:
     """Read everything that was asked for, show it as it comes, and return the exit status."""
     copies = _copies(request)
     pictures = _pictures(request, copies)
-    show = screen(request.as_json, quiet=request.csv == STDOUT)
-    tally = Tally()
+    show = select_printer(request.as_json, quiet=request.csv == STDOUT)
+    tally = PredictionCounts()
     with ExitStack() as stack:
-        stack.enter_context(alone_on_stderr())
-        write_rows = stack.enter_context(rows_to(request.csv, engine.labels))
-        bar = stack.enter_context(Bar(count(request.sources) if on_terminal(sys.stderr) else None))
+        stack.enter_context(silence_native_stderr())
+        write_rows = stack.enter_context(open_row_writer(request.csv, engine.labels))
+        bar = stack.enter_context(ProgressBar(count_inputs(request.sources) if is_terminal(sys.stderr) else None))
         for item, result in stack.enter_context(closing(_in_order(engine, pictures, request))):
             tally.add(result)
-            bar.wipe()
+            bar.clear()
             show(result)
             write_rows(result)
             if copies and isinstance(result, FrameResult):
@@ -139,20 +146,20 @@ def run(request: Request, engine: Reader) -> int:
     return tally.status(request.require_face)
 
 
-def _copies(request: Request) -> Copies | None:
+def _copies(request: PredictOptions) -> CopyWriter | None:
     if request.annotate is None:
         return None
     pass  # painting is imported by those who paint
 
-    return Copies(request.annotate, request.max_pixels)
+    return CopyWriter(request.annotate, request.max_pixels)
 
 
-def _pictures(request: Request, copies: Copies | None) -> Iterator[Item]:
+def _pictures(request: PredictOptions, copies: CopyWriter | None) -> Iterator[InputImage]:
     if copies is None:
-        return items(request.sources)
+        return find_inputs(request.sources)
     if not copies.one_file:
-        return items(request.sources, leave_out=real(copies.target))
-    first = list(islice(found := items(request.sources), 2))
+        return find_inputs(request.sources, leave_out=resolve_links(copies.target))
+    first = list(islice(found := find_inputs(request.sources), 2))
     if len(first) > 1:
         raise click.UsageError(
             f"'{request.annotate}' is one file, and there are several pictures. "
@@ -161,9 +168,11 @@ def _pictures(request: Request, copies: Copies | None) -> Iterator[Item]:
     return chain(first, found)
 
 
-def _in_order(engine: Reader, pictures: Iterator[Item], request: Request) -> Generator[tuple[Item, Result], None, None]:
+def _in_order(
+    engine: Reader, pictures: Iterator[InputImage], request: PredictOptions
+) -> Generator[tuple[InputImage, Result], None, None]:
     """Each picture with what came of it. The engine looks a few pictures ahead; so many wait here, and no more."""
-    waiting: deque[Item] = deque()
+    waiting: deque[InputImage] = deque()
 
     def sources() -> Iterator[Path | bytes | Failure]:
         for item in pictures:
@@ -176,30 +185,32 @@ def _in_order(engine: Reader, pictures: Iterator[Item], request: Request) -> Gen
         yield item, replace(result, source=item.name)
 
 
-def _copied(copies: Copies, item: Item, result: FrameResult) -> bool:
+def _copied(copies: CopyWriter, item: InputImage, result: FrameResult) -> bool:
     """A copy that fails takes nothing with it: the reading has been shown, and the run goes on."""
     try:
         copies.write(item, result)
     except MienError as error:
-        remark(complaint(Failure(item.name, error)))
+        print_note(format_failure(Failure(item.name, error)))
         return False
     return True
 
 
-def _sum_up(request: Request, engine: Reader, tally: Tally) -> None:
+def _sum_up(request: PredictOptions, engine: Reader, tally: PredictionCounts) -> None:
     """The last words, for a person at a terminal; a pipe has its results and needs no more."""
     if request.require_face and tally.faceless:
-        remark(f"mien: {tally.faceless:,} of {tally.pictures:,} pictures without a face, and --require-face was given.")
-    if request.as_json or not on_terminal(sys.stderr) or not on_terminal(sys.stdout):
+        print_note(
+            f"mien: {tally.faceless:,} of {tally.pictures:,} pictures without a face, and --require-face was given."
+        )
+    if request.as_json or not is_terminal(sys.stderr) or not is_terminal(sys.stdout):
         return
     if tally.pictures > 1:
-        remark(str(tally))
+        print_note(str(tally))
     if request.annotate:
-        remark(f"Painted: {printable(request.annotate)}")
+        print_note(f"Painted: {escape_controls(request.annotate)}")
     if request.csv:
-        remark(f"Table: {printable(request.csv)}")
+        print_note(f"Table: {escape_controls(request.csv)}")
     if request.detector == "auto" and engine.detector == "haar":
-        hint_at_yunet(tally.seconds)
+        suggest_yunet(tally.seconds)
 
 
 # ==== mien.apps.cli.predict
@@ -224,7 +235,7 @@ and a picture has no face; 2 for wrong usage, an unknown detector or an unknown 
 
 
 @dataclass(frozen=True)
-class Request:
+class PredictOptions:
     """The command line of ``mien predict``, as it was given."""
 
     sources: tuple[str, ...]
@@ -247,10 +258,10 @@ class Request:
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each picture.")
 @click.option("--csv", metavar="FILE", help="Write a table with one row for each face; - is stdout.")
 @click.option("--annotate", metavar="PATH", help="Write painted copies: a file for one picture, a folder for many.")
-@DETECTOR
-@MODEL_OR_RUN
-@LABELS
-@SCALE
+@DETECTOR_OPTION
+@MODEL_OR_RUN_OPTION
+@LABELS_OPTION
+@SCALE_OPTION
 @click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to look for, in pixels.")
 @click.option("--require-face", is_flag=True, help="Exit with 1 if any picture has no face.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Pictures to work on at the same time.")
@@ -264,7 +275,7 @@ def predict(context: click.Context, /, **options: Any) -> None:
     --allow-url an address. Every face gets a line: what its expression looks like, how its shares
     are spread, and what ten people would say.
     """
-    request = Request(**options)
+    request = PredictOptions(**options)
     _check(request)
     # Imported here: reading needs NumPy, OpenCV and ONNX Runtime, and --help does not.
     pass
@@ -272,22 +283,26 @@ def predict(context: click.Context, /, **options: Any) -> None:
     context.exit(run(request, _engine(context, request)))
 
 
-def _check(request: Request) -> None:
+def _check(request: PredictOptions) -> None:
     """Refuse what cannot be meant, before anything is loaded or written."""
-    if (request.labels or request.scale) and not is_keras(request.model):
+    if (request.labels or request.scale) and not is_keras_file(request.model):
         raise click.UsageError("--labels and --scale are for Keras files; an .onnx file says both itself.")
-    address = next((word for word in request.sources if is_address(word)), None)
+    address = next((word for word in request.sources if is_url(word)), None)
     if address and not request.allow_url:
         raise click.UsageError(f"'{address}' is an address. Add --allow-url to have it fetched.")
-    if STDIN in request.sources and on_terminal(sys.stdin):
+    if STDIN in request.sources and is_terminal(sys.stdin):
         raise click.UsageError("'-' reads a picture from stdin. Give it one: mien predict - < photo.jpg")
     if request.as_json and request.csv == STDOUT:
         raise click.UsageError("--json and --csv - both want stdout. Give --csv a file.")
     if request.csv and _names_a_picture(request.csv):  # such as --csv *.jpg
         raise click.UsageError(f"--csv would write its table over the picture '{request.csv}'. Name a .csv file.")
-    if request.csv and any(same_file(request.csv, word) for word in request.sources):
+    if request.csv and any(is_same_file(request.csv, word) for word in request.sources):
         raise click.UsageError(f"--csv would write its table over the source '{request.csv}'. Name a .csv file.")
-    if request.annotate and not is_file(request.annotate) and holds_originals(Path(request.annotate), request.sources):
+    if (
+        request.annotate
+        and not denotes_file(request.annotate)
+        and contains_sources(Path(request.annotate), request.sources)
+    ):
         raise click.UsageError(
             f"the originals lie in '{request.annotate}', and copies never lie among them. Try --annotate painted."
         )
@@ -299,10 +314,10 @@ def _names_a_picture(target: str) -> bool:
     return Path(target).suffix.lower() in SUFFIXES
 
 
-def _engine(context: click.Context, request: Request) -> Reader:
+def _engine(context: click.Context, request: PredictOptions) -> Reader:
     load: LoadEngine = context.obj
     try:
-        model = readable(request.model, request.labels, request.scale)
+        model = resolve_model(request.model, request.labels, request.scale)
         return load(model=model, detector=request.detector)
     except (DetectorError, ModelMissing) as error:
-        raise click.UsageError(printable(str(error)), context) from error
+        raise click.UsageError(escape_controls(str(error)), context) from error

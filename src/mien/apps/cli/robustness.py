@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.console import Bar, printable, remark, say
+from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
 from mien.apps.cli.dataset_options import extras
 from mien.apps.cli.evaluate import SPLIT
-from mien.apps.cli.options import LABELS, SCALE, complete_models, each_located
+from mien.apps.cli.options import LABELS_OPTION, SCALE_OPTION, complete_models, locate_models
 
 if TYPE_CHECKING:
-    from mien.evaluation.groups import Words
-    from mien.evaluation.robustness import Held
-    from mien.evaluation.robustness_report import Report
+    from mien.evaluation.groups import GroupNames
+    from mien.evaluation.robustness import ModelRobustness
+    from mien.evaluation.robustness_report import RobustnessReport
 
 EPILOG = """\b
 Examples:
@@ -43,8 +43,8 @@ Exit status: 0; 1 if a model or the data cannot be used or the folder not be wri
 @SPLIT
 @click.option("--groups", "columns", multiple=True, metavar="COLUMN", help="Of the data, or FILE.csv:COLUMN.")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for it all.")
-@LABELS
-@SCALE
+@LABELS_OPTION
+@SCALE_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print robustness.json as one line.")
 @click.pass_context
 def robustness(
@@ -67,54 +67,54 @@ def robustness(
     receives curves, robustness.json and one page.
     """
     with extras():
-        from mien.datasets.loading import read
+        from mien.datasets.loading import load_dataset
         from mien.evaluation import robustness_report
-        from mien.evaluation.report import place
-        from mien.evaluation.robustness import hold
+        from mien.evaluation.report import output_folder
+        from mien.evaluation.robustness import compare_robustness
         from mien.models import load_classifier
 
-    paths = each_located(context, models, labels, scale)
-    with place(out):
-        with Bar() as bar:
-            faces = read(data, progress=bar.update).faces
+    paths = locate_models(context, models, labels, scale)
+    with output_folder(out):
+        with ProgressBar() as bar:
+            faces = load_dataset(data, progress=bar.update).faces
         own = {column: _column(data, column, len(faces)) for column in columns}
-        with Bar() as bar:
-            held = hold([load_classifier(path) for path in paths], faces, split, bar.update)
+        with ProgressBar() as bar:
+            held = compare_robustness([load_classifier(path) for path in paths], faces, split, bar.update)
         report = _report(models, held, own)
-        page = robustness_report.write(out, report)[-1]
-    say(
-        json.dumps(robustness_report.figures(report), ensure_ascii=False)
+        page = robustness_report.write_robustness(out, report)[-1]
+    print_line(
+        json.dumps(robustness_report.robustness_values(report), ensure_ascii=False)
         if as_json
-        else robustness_report.text(report).rstrip()
+        else robustness_report.format_robustness(report).rstrip()
     )
-    remark(f"Curves and groups: {printable(str(page))}")
+    print_note(f"Curves and groups: {escape_controls(str(page))}")
 
 
-def _column(data: str, column: str, count: int) -> Words:
+def _column(data: str, column: str, count: int) -> GroupNames:
     """A column of the data itself, or of a table with a row for each face."""
-    from mien.datasets.loading import read
-    from mien.evaluation.groups import of_column, table_column
+    from mien.datasets.loading import load_dataset
+    from mien.evaluation.groups import group_values, read_column
 
     file, colon, name = column.rpartition(":")
     if colon and file.lower().endswith(".csv"):
-        return of_column(table_column(Path(file), name, count))
-    groups = read(data, group=column).groups
+        return group_values(read_column(Path(file), name, count))
+    groups = load_dataset(data, group=column).groups
     assert groups is not None, "a source that was asked for groups has them"
-    return of_column(groups.tolist())
+    return group_values(groups.tolist())
 
 
-def _report(models: tuple[str, ...], held: list[Held], own: dict[str, Words]) -> Report:
-    from mien.evaluation.groups import by_group, estimated
-    from mien.evaluation.robustness_report import Report, names_of
+def _report(models: tuple[str, ...], held: list[ModelRobustness], own: dict[str, GroupNames]) -> RobustnessReport:
+    from mien.evaluation.groups import measure_groups, estimate_groups
+    from mien.evaluation.robustness_report import RobustnessReport, distinct_names
 
     first = held[0].answers
-    seen, missing = estimated(first.faces.pixels)
+    seen, missing = estimate_groups(first.faces.pixels)
     columns = {name: words[first.places] for name, words in own.items()} | seen
     splits = [
         tuple(
-            by_group(name, words, each.answers.shares, first.faces.labels, each.answers.card.uncertain_below)
+            measure_groups(name, words, each.answers.shares, first.faces.labels, each.answers.card.uncertain_below)
             for name, words in columns.items()
         )
         for each in held
     ]
-    return Report(names_of(models, held), tuple(held), tuple(splits), tuple(missing))
+    return RobustnessReport(distinct_names(models, held), tuple(held), tuple(splits), tuple(missing))

@@ -17,12 +17,21 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from mien.apps.cli.command_line import Terminated
-from mien.apps.cli.console import Bar, alone_on_stderr, can_redraw, can_write, printable, remark, say, span
+from mien.apps.cli.console import (
+    ProgressBar,
+    can_encode,
+    can_redraw,
+    escape_controls,
+    format_elapsed,
+    print_line,
+    print_note,
+    silence_native_stderr,
+)
 from mien.apps.cli.dataset_options import extras
 
 if TYPE_CHECKING:
-    from mien.datasets.dataset import Faces
-    from mien.training.events import Epoch, Event, Step, Stopped
+    from mien.datasets.dataset import FaceDataset
+    from mien.training.events import EpochEvent, Event, StepEvent, TrainingStopped
     from mien.training.recipe import Recipe
 
 
@@ -53,7 +62,7 @@ class Signals:
         if self.came:
             raise self.error()
         self.came = number
-        remark("mien: stopping after this step; once more ends at once")
+        print_note("mien: stopping after this step; once more ends at once")
 
 
 # ==== mien.apps.cli.train_view
@@ -67,7 +76,7 @@ COLUMNS: tuple[tuple[str, str, int, Callable[[float], str]], ...] = (
     ("held_out", "held out", 10, lambda share: f"{100 * share:.1f} %"),
     ("held_out_votes", "votes", 9, lambda share: f"{100 * share:.1f} %"),
     ("rate", "rate", 10, "{:.2g}".format),
-    ("seconds", "time", 9, lambda seconds: span(seconds)),
+    ("seconds", "time", 9, lambda seconds: format_elapsed(seconds)),
 )
 
 
@@ -109,16 +118,16 @@ class View:
             self._live = None
 
     def __call__(self, event: Event) -> None:
-        from mien.training.events import Epoch, Note
+        from mien.training.events import EpochEvent, MessageEvent
 
-        if isinstance(event, Note):
-            self._show(printable(event.text))
-        elif isinstance(event, Epoch):
+        if isinstance(event, MessageEvent):
+            self._show(escape_controls(event.text))
+        elif isinstance(event, EpochEvent):
             self._row(event)
         elif self._live:
             self._moment(event)
 
-    def _row(self, event: Epoch) -> None:
+    def _row(self, event: EpochEvent) -> None:
         row = event.row
         if self._live:
             self._live.update("", refresh=True)
@@ -129,16 +138,16 @@ class View:
         self._best = best[1] if best else ""
         self._show(line(row) + ("  best" if best and best[0] == row.get("epoch") and len(event.history) > 1 else ""))
 
-    def _moment(self, step: Step) -> None:
+    def _moment(self, step: StepEvent) -> None:
         """The epoch under way, on two lines that fit the terminal."""
         if self._began is None:
             self._began = (self._clock() - step.seconds, step.epoch)
         width = self._live.console.width - 1
-        blocks = "━─" if can_write("━─", getattr(self._stream, "encoding", None)) else "#-"
+        blocks = "━─" if can_encode("━─", getattr(self._stream, "encoding", None)) else "#-"
         lines = (bar(step, width, blocks), moment(step, self._batch, self._left(step), self._best))
         self._live.update("\n".join(each[:width] for each in lines))
 
-    def _left(self, step: Step) -> float:
+    def _left(self, step: StepEvent) -> float:
         """Seconds to the end of the run, as fast as it went in this process."""
         began, first = self._began or (self._clock(), step.epoch)
         done = step.epoch - first + step.step / step.steps
@@ -152,7 +161,7 @@ class View:
             print(text, file=self._stream, flush=True)
 
 
-def bar(step: Step, width: int, blocks: str) -> str:
+def bar(step: StepEvent, width: int, blocks: str) -> str:
     """How far the epoch is."""
     before, behind = f"epoch {step.epoch} of {step.epochs}  ", f"  {step.step:,} of {step.steps:,} steps"
     cells = max(0, min(40, width - len(before) - len(behind)))
@@ -160,10 +169,10 @@ def bar(step: Step, width: int, blocks: str) -> str:
     return f"{before}{blocks[0] * full}{blocks[1] * (cells - full)}{behind}"
 
 
-def moment(step: Step, batch: int, left: float, best: str) -> str:
+def moment(step: StepEvent, batch: int, left: float, best: str) -> str:
     """What there is to say below the bar."""
     speed = f"{step.step * batch / max(step.seconds, 1e-9):,.0f} images/s"
-    parts = [f"loss {step.loss:.3f}", f"rate {step.rate:.2g}", speed, f"{span(left)} left"]
+    parts = [f"loss {step.loss:.3f}", f"rate {step.rate:.2g}", speed, f"{format_elapsed(left)} left"]
     return "  ".join([*parts, f"best {best}"] if best else parts)
 
 
@@ -245,11 +254,11 @@ def train(
     folder = runs / _word(chosen.name)
     if resume and not checkpoint.has_state(folder):
         raise click.UsageError(f"there is no run in '{folder}' to go on with")
-    run_folder.refuse_others(folder, force)
+    run_folder.check_folder_is_free(folder, force)
     faces = _faces(chosen)
-    with extras(), alone_on_stderr(), View(chosen.fit.batch) as view:
+    with extras(), silence_native_stderr(), View(chosen.fit.batch) as view:
         metrics = _trained(chosen, faces, folder, force, view)
-    say(_summary(metrics, folder))
+    print_line(_summary(metrics, folder))
 
 
 def _word(name: str) -> str:
@@ -272,28 +281,28 @@ def _chosen(
     from dataclasses import replace
 
     from mien.training import recipe as shelf
-    from mien.training.recipe import Source, with_settings
+    from mien.training.recipe import Source, apply_settings
 
-    found = shelf.recipe(recipe) if recipe else shelf.of_net(net or "")
+    found = shelf.load_recipe(recipe) if recipe else shelf.load_network_recipe(net or "")
     options = {"net.name": net, "fit.epochs": epochs, "name": name, "data.classes": classes}
-    found = with_settings(found, [f"{key}={value}" for key, value in options.items() if value is not None])
+    found = apply_settings(found, [f"{key}={value}" for key, value in options.items() if value is not None])
     if data:
         sources = tuple(Source(os.path.abspath(path)) for path in data)  # noqa: PTH100 (a path that need not exist)
         found = replace(found, data=replace(found.data, sources=sources))
-    return with_settings(found, settings)
+    return apply_settings(found, settings)
 
 
-def _faces(recipe: Recipe) -> Faces:
-    with extras(), Bar() as bar:
-        from mien.datasets.combined import of_recipe
+def _faces(recipe: Recipe) -> FaceDataset:
+    with extras(), ProgressBar() as bar:
+        from mien.datasets.combined import load_recipe_faces
 
-        return of_recipe(recipe, bar.update)
+        return load_recipe_faces(recipe, bar.update)
 
 
-def _trained(recipe: Recipe, faces: Faces, folder: Path, force: bool, view: View) -> dict[str, Any]:
+def _trained(recipe: Recipe, faces: FaceDataset, folder: Path, force: bool, view: View) -> dict[str, Any]:
     """The run, stopped by a signal at its next step, after which the command says how to go on."""
     pass
-    from mien.training.events import Stopped
+    from mien.training.events import TrainingStopped
 
     # What TensorFlow tells about itself, and that HDF5 is old, is for those who build them.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -305,9 +314,9 @@ def _trained(recipe: Recipe, faces: Faces, folder: Path, force: bool, view: View
             return train(
                 recipe, faces, folder, command=_command(), force=force, watch=view, stop=lambda: bool(signals.came)
             )
-        except Stopped as stopped:
+        except TrainingStopped as stopped:
             view.close()
-            remark(_how_to_go_on(stopped, folder))
+            print_note(_how_to_go_on(stopped, folder))
             raise signals.error() from None
 
 
@@ -315,9 +324,11 @@ def _command(*but: str) -> str:
     return shlex.join(["mien", *(word for word in sys.argv[1:] if word not in but)])
 
 
-def _how_to_go_on(stopped: Stopped, folder: Path) -> str:
+def _how_to_go_on(stopped: TrainingStopped, folder: Path) -> str:
     where = f"in epoch {stopped.epochs + 1}, after step {stopped.steps:,}"
-    return f"mien: stopped {where}; all of it is saved in {printable(str(folder))}. To go on: {_command('--force')}"
+    return (
+        f"mien: stopped {where}; all of it is saved in {escape_controls(str(folder))}. To go on: {_command('--force')}"
+    )
 
 
 def _summary(metrics: dict[str, Any], folder: Path) -> str:
@@ -326,5 +337,5 @@ def _summary(metrics: dict[str, Any], folder: Path) -> str:
     low, high = metrics["ci95"]
     split = {"public": "PublicTest", "validation": "the faces held out"}[metrics["split"]]
     scored = f"{100 * metrics['accuracy']:.1f} % right on {split} ({100 * low:.1f} to {100 * high:.1f})"
-    place = printable(str(folder))
+    place = escape_controls(str(folder))
     return f"{scored}, {metrics['training']['epochs']} epochs. Read faces with: --model {place} ({ONNX} in it)"

@@ -12,10 +12,10 @@ from mien.apps.cli.console import ProgressBar, escape_controls, print_line, prin
 from mien.apps.cli.dataset_options import extras
 
 if TYPE_CHECKING:
-    from mien.datasets.dataset import Faces
+    from mien.datasets.dataset import FaceDataset
     from mien.training.events import Event
     from mien.training.recipe import Recipe
-    from mien.training.search import Trial, Tuned
+    from mien.training.search import Trial, SearchResult
 
 EPILOG = """\b
 Examples:
@@ -55,17 +55,17 @@ def tune(
     untouched: settings are chosen on other Training faces.
     """
     with extras(), silence_stderr():
-        from mien.evaluation.report import place
+        from mien.evaluation.report import output_folder
         from mien.training import recipe as shelf
         from mien.training import search
 
-        start, tried = shelf.recipe(recipe), search.read(space)
+        start, tried = shelf.load_recipe(recipe), search.read_space(space)
         folder = out or Path("tuned", start.name)
-        with place(folder):
+        with output_folder(folder):
             faces = _faces(start, data)
             with ProgressBar(trials * start.fit.epochs, amount="{:,} epochs".format) as bar:
                 view = _View(bar, start.fit.epochs)
-                found = search.tune(
+                found = search.search_settings(
                     start, tried, faces, folder, trials=trials, hours=hours, watch=view.watch, tell=view.tell
                 )
         _draw(folder, found)
@@ -74,11 +74,11 @@ def tune(
         print_note(f"Train it: mien train {escape_controls(str(folder / search.BEST))} --name best")
 
 
-def _faces(recipe: Recipe, data: str | None) -> Faces:
-    from mien.datasets.combined import of_run
+def _faces(recipe: Recipe, data: str | None) -> FaceDataset:
+    from mien.datasets.combined import load_run_faces
 
     with ProgressBar() as bar:
-        return of_run(recipe, data, bar.update)
+        return load_run_faces(recipe, data, bar.update)
 
 
 class _View:
@@ -88,13 +88,13 @@ class _View:
         self._bar, self._epochs, self._trials, self._inside = bar, epochs, 0, 0
 
     def watch(self, event: Event) -> None:
-        from mien.training.events import Epoch
+        from mien.training.events import EpochEvent
 
-        if isinstance(event, Epoch):
+        if isinstance(event, EpochEvent):
             self._inside = len(event.history)
             self._bar.update(self._trials * self._epochs + self._inside)
 
-    def tell(self, trial: Trial, found: Tuned) -> None:
+    def tell(self, trial: Trial, found: SearchResult) -> None:
         self._trials += 1
         self._bar.wipe()
         print_note(_line(trial))
@@ -110,18 +110,18 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _draw(folder: Path, found: Tuned) -> None:
+def _draw(folder: Path, found: SearchResult) -> None:
     from mien import plots
-    from mien.evaluation.report import written
+    from mien.evaluation.report import write_file
 
     values, whole = [each.value for each in found.trials], [each.state == "finished" for each in found.trials]
     if any(value is not None for value in values):
-        written(folder / "trials.png", plots.render_png(plots.plot_trials(values, whole)))
+        write_file(folder / "trials.png", plots.render_png(plots.plot_trials(values, whole)))
     if found.importance:
-        written(folder / "importance.png", plots.render_png(plots.plot_importance(found.importance)))
+        write_file(folder / "importance.png", plots.render_png(plots.plot_importance(found.importance)))
 
 
-def _plain(found: Tuned) -> dict[str, Any]:
+def _plain(found: SearchResult) -> dict[str, Any]:
     best = found.best
     return {
         "trials": len(found.trials),
@@ -130,7 +130,7 @@ def _plain(found: Tuned) -> dict[str, Any]:
     }
 
 
-def _told(found: Tuned) -> str:
+def _told(found: SearchResult) -> str:
     if found.best is None:
         return "No trial was finished yet; the same command goes on."
     lines = [f"best: {_line(found.best)}"]

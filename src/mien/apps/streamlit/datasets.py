@@ -62,9 +62,9 @@ def _reported(path: Path, tell: Tell, *, cached: bool) -> Report:
     from mien.datasets import loading, report
 
     tell("reading")
-    source = loading.read(path, cached=cached, progress=_steps(tell))
+    source = loading.load_dataset(path, cached=cached, progress=_steps(tell))
     with _folder() as folder:
-        page, *others = report.write(report.examined(source, tell), folder, tell)
+        page, *others = report.write_report(report.analyze_dataset(source, tell), folder, tell)
         table = folder / report.TABLE
         figures = [each for each in others if each != table]
         return Report(source.path.name, page.read_text("utf-8"), table.read_text("utf-8"), _packed(figures))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mien.evaluation.compare import Comparison
-    from mien.training.run_folder import Run
+    from mien.training.run_folder import TrainingRun
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def laboratory() -> Iterator[None]:
         raise MissingExtra(f"{missing.name} is not installed", expected, f"Run {install_command('lab')}") from missing
 
 
-def row(run: Run) -> dict[str, Any]:
+def row(run: TrainingRun) -> dict[str, Any]:
     """A run as a line of a table."""
     planned = run.recipe.fit.epochs if run.recipe else None
     return {
@@ -48,7 +48,7 @@ def row(run: Run) -> dict[str, Any]:
     }
 
 
-def curves(runs: Sequence[Run]) -> Figure | None:
+def curves(runs: Sequence[TrainingRun]) -> Figure | None:
     """Accuracy and loss of all that have a whole epoch; None where none has."""
     from mien import plots
 
@@ -56,7 +56,7 @@ def curves(runs: Sequence[Run]) -> Figure | None:
     return plots.plot_runs(told) if told else None
 
 
-def confusion(run: Run) -> Figure | None:
+def confusion(run: TrainingRun) -> Figure | None:
     """What was shown against what was answered; None until a run has its figures."""
     from mien import plots
 
@@ -66,7 +66,7 @@ def confusion(run: Run) -> Figure | None:
     return plots.plot_confusion(np.array(counts, np.int64), labels)
 
 
-def settings(runs: Sequence[Run]) -> list[dict[str, str]]:
+def settings(runs: Sequence[TrainingRun]) -> list[dict[str, str]]:
     """The settings that are not the same in all runs; of one, those that are not as usual."""
     from mien.training.recipe import Recipe
 
@@ -82,15 +82,15 @@ def settings(runs: Sequence[Run]) -> list[dict[str, str]]:
     return [{"Setting": key, **{name: f"{table[key]}" for name, table in tables.items()}} for key in keys]
 
 
-def compared(runs: Sequence[Run]) -> Comparison | None:
+def compared(runs: Sequence[TrainingRun]) -> Comparison | None:
     """The comparison of those that were evaluated; None where fewer than two were."""
     from mien.evaluation import compare
 
     entries = [found for run in runs if (found := _entry(run))]
-    return compare.compare(entries) if len(entries) > 1 else None
+    return compare.compare_models(entries) if len(entries) > 1 else None
 
 
-def numbers(run: Run) -> list[tuple[str, str]]:
+def numbers(run: TrainingRun) -> list[tuple[str, str]]:
     """The figures that matter most."""
     accuracy = run.metrics.get("accuracy")
     return [
@@ -101,11 +101,11 @@ def numbers(run: Run) -> list[tuple[str, str]]:
     ]
 
 
-def _entry(run: Run) -> Any:
+def _entry(run: TrainingRun) -> Any:
     from mien.evaluation import compare
 
     try:
-        return compare.read(run.folder)
+        return compare.read_evaluation(run.folder)
     except LabError:
         return None
 

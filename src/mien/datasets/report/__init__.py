@@ -21,12 +21,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from mien import plots
-from mien.datasets.checks import Checked, check
-from mien.datasets.dataset import Source
+from mien.datasets.checks import CheckResult, check_dataset
+from mien.datasets.dataset import LoadedDataset
 from mien.datasets.report import figures, statistics
 from mien.datasets.report import figures as sheets
 from mien.datasets.report.page import render_data_report
-from mien.datasets.report.statistics import Numbers, Sight, Space, Votes, measured
+from mien.datasets.report.statistics import DatasetStatistics, PixelMap, PredictionMap, VoteStatistics, measure_dataset
 
 PAGE, TABLE = "report.html", "report.json"
 #: Told what is being done, for the person who waits.
@@ -34,17 +34,17 @@ Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Report:
+class DatasetReport:
     """Everything that is known of a source. ``votes`` is None where nobody was asked."""
 
-    checked: Checked
-    numbers: Numbers
-    votes: Votes | None
-    space: Space
-    sight: Sight
+    checked: CheckResult
+    numbers: DatasetStatistics
+    votes: VoteStatistics | None
+    space: PixelMap
+    sight: PredictionMap
 
     @property
-    def source(self) -> Source:
+    def source(self) -> LoadedDataset:
         return self.checked.source
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,18 +53,18 @@ class Report:
         return told if self.votes is None else told | {"people": self.votes.to_dict()}
 
 
-def examined(source: Source, tell: Tell = lambda _: None) -> Report:
+def analyze_dataset(source: LoadedDataset, tell: Tell = lambda _: None) -> DatasetReport:
     """Look at everything; half a minute for the whole of FER2013."""
     tell("checking")
-    checked = check(source)
+    checked = check_dataset(source)
     tell("measuring")
-    votes = statistics.asked(source.faces) if source.faces.votes.any() else None
-    numbers, places = measured(source.faces), statistics.mapped(source.faces)
+    votes = statistics.measure_votes(source.faces) if source.faces.votes.any() else None
+    numbers, places = measure_dataset(source.faces), statistics.map_pixels(source.faces)
     tell("letting the embedded model look")
-    return Report(checked, numbers, votes, places, statistics.seen(source.faces))
+    return DatasetReport(checked, numbers, votes, places, statistics.map_predictions(source.faces))
 
 
-def write(report: Report, folder: str | Path, tell: Tell = lambda _: None) -> list[Path]:
+def write_report(report: DatasetReport, folder: str | Path, tell: Tell = lambda _: None) -> list[Path]:
     """``report.html``, ``report.json`` and a PNG for every figure, in that folder; what was written."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,32 +74,32 @@ def write(report: Report, folder: str | Path, tell: Tell = lambda _: None) -> li
         drawn[name] = plots.render_svg(figure, name.replace("_", " "))
         written.append(_kept(folder / f"{name}.png", plots.render_png(figure)))
     for name, pixels in _sheets(report):
-        written.append(_kept(folder / f"{name}.png", sheets.png(pixels)))
+        written.append(_kept(folder / f"{name}.png", sheets.encode_png(pixels)))
     told = json.dumps(report.to_dict(), ensure_ascii=False, indent=1)
     written.append(_kept(folder / TABLE, told.encode()))
     return [_kept(folder / PAGE, render_data_report(report, drawn).encode()), *written]
 
 
-def _figures(report: Report) -> Iterator[tuple[str, Figure]]:
+def _figures(report: DatasetReport) -> Iterator[tuple[str, Figure]]:
     numbers, source = report.numbers, report.source
-    yield "classes", figures.classes(numbers.counts)
-    yield "means", figures.means(numbers)
-    yield "light", figures.light(numbers, source.faces.labels)
-    yield "axes", figures.walks(report.space)
-    yield "map", figures.scatter(report.space)
-    yield "map_of_answers", figures.sight(report.sight)
+    yield "classes", figures.plot_class_counts(numbers.counts)
+    yield "means", figures.plot_mean_faces(numbers)
+    yield "light", figures.plot_brightness_contrast(numbers, source.faces.labels)
+    yield "axes", figures.plot_axes(report.space)
+    yield "map", figures.plot_pixel_map(report.space)
+    yield "map_of_answers", figures.plot_prediction_map(report.sight)
     if report.votes is not None:
-        yield "people", figures.answers(report.votes)
+        yield "people", figures.plot_votes(report.votes)
 
 
-def _sheets(report: Report) -> Iterator[tuple[str, sheets.Sheet]]:
+def _sheets(report: DatasetReport) -> Iterator[tuple[str, sheets.Sheet]]:
     faces = report.source.faces
-    yield "samples", sheets.samples(faces)
-    yield "map_of_faces", sheets.mapped(faces.pixels[report.space.places], report.space.points)
+    yield "samples", sheets.draw_samples(faces)
+    yield "map_of_faces", sheets.draw_face_map(faces.pixels[report.space.places], report.space.points)
     if pairs := report.numbers.pairs:
-        yield "twins", sheets.rows([faces.pixels[[pair.one, pair.other]] for pair in pairs], columns=6)
+        yield "twins", sheets.draw_rows([faces.pixels[[pair.one, pair.other]] for pair in pairs], columns=6)
     if report.votes is not None:
-        yield "disagreement", sheets.rows([faces.pixels[[place]] for place in report.votes.torn], columns=8)
+        yield "disagreement", sheets.draw_rows([faces.pixels[[place]] for place in report.votes.torn], columns=8)
 
 
 def _kept(path: Path, content: bytes) -> Path:

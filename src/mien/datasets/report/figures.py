@@ -13,8 +13,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.datasets.dataset import ANSWERS, TRAINING, Faces
-from mien.datasets.report.statistics import Numbers, Sight, Space, Votes
+from mien.datasets.dataset import TRAINING, VOTE_CATEGORIES, FaceDataset
+from mien.datasets.report.statistics import DatasetStatistics, PixelMap, PredictionMap, VoteStatistics
 from mien.labels import EMOTIONS, colour
 from mien.plots.style import GRID, INK, MUTED, new_axes, new_figure, with_style
 
@@ -26,7 +26,7 @@ SAMPLES = 14
 _ACROSS, _DOWN, _CELL = 30, 18, 32
 
 
-def png(sheet: Sheet, enlarged: int = 2) -> bytes:
+def encode_png(sheet: Sheet, enlarged: int = 2) -> bytes:
     """The sheet as a PNG file, every pixel as a square of so many."""
     large = sheet.repeat(enlarged, axis=0).repeat(enlarged, axis=1)
     gray, seen = np.maximum(large, 0).astype(np.uint8), np.where(large < 0, 0, 255).astype(np.uint8)
@@ -35,28 +35,28 @@ def png(sheet: Sheet, enlarged: int = 2) -> bytes:
     return buffer.getvalue()
 
 
-def chosen(faces: Faces, label: int, count: int = SAMPLES) -> NDArray[np.int64]:
+def sample_class(faces: FaceDataset, label: int, count: int = SAMPLES) -> NDArray[np.int64]:
     """The places of some faces of a class, from Training where it has any; blank ones are left out."""
     inside = (faces.labels == label) & ~faces.blank()
     trained = inside & (faces.usage == TRAINING)
     return np.random.default_rng(label).permutation(np.flatnonzero(trained if trained.any() else inside))[:count]
 
 
-def samples(faces: Faces) -> Sheet:
+def draw_samples(faces: FaceDataset) -> Sheet:
     """A row of faces for each class that has any."""
-    found = [faces.pixels[chosen(faces, label)] for label in range(len(EMOTIONS))]
-    return rows([some for some in found if len(some)], columns=1)
+    found = [faces.pixels[sample_class(faces, label)] for label in range(len(EMOTIONS))]
+    return draw_rows([some for some in found if len(some)], columns=1)
 
 
-def strip(pixels: NDArray[np.uint8]) -> Sheet:
+def draw_strip(pixels: NDArray[np.uint8]) -> Sheet:
     """Faces side by side, with a little paper between them."""
     edged = np.pad(pixels.astype(np.int16), ((0, 0), (0, 0), (0, _GAP)), constant_values=_PAPER)
     return np.concatenate(list(edged), axis=1)
 
 
-def rows(groups: Sequence[NDArray[np.uint8]], columns: int) -> Sheet:
+def draw_rows(groups: Sequence[NDArray[np.uint8]], columns: int) -> Sheet:
     """Groups of faces (n, 48, 48) side by side, so many groups in a row, paper where there are no more."""
-    strips = [strip(group) for group in groups]
+    strips = [draw_strip(group) for group in groups]
     width = max(each.shape[1] for each in strips) + (3 * _GAP if columns > 1 else 0)
     cells = [np.pad(each, ((0, _GAP), (0, width - each.shape[1])), constant_values=_PAPER) for each in strips]
     cells += [np.full_like(cells[0], _PAPER)] * (-len(cells) % columns)
@@ -65,7 +65,7 @@ def rows(groups: Sequence[NDArray[np.uint8]], columns: int) -> Sheet:
     )
 
 
-def mapped(pixels: NDArray[np.uint8], points: NDArray[np.float64]) -> Sheet:
+def draw_face_map(pixels: NDArray[np.uint8], points: NDArray[np.float64]) -> Sheet:
     """Faces (M, 48, 48) in the order of their points (M, 2): rows by height, each from left to right, no cell empty."""
     across, down = min(_ACROSS, len(pixels)), max(min(_DOWN, len(pixels) // _ACROSS), 1)
     lines = np.array_split(np.argsort(-points[:, 1], kind="stable"), down)
@@ -85,7 +85,7 @@ _DEPTH = (1.0, 0.55, 0.3, 0.2)
 
 
 @with_style
-def classes(counts: Mapping[str, Sequence[int]]) -> Figure:
+def plot_class_counts(counts: Mapping[str, Sequence[int]]) -> Figure:
     """Faces of each class, a bar in its colour, the splits one behind the other from deep to light."""
     figure, ax = new_axes(6.8, 3.6, "Number of faces of each class")
     left = np.zeros(len(EMOTIONS))
@@ -103,7 +103,7 @@ def classes(counts: Mapping[str, Sequence[int]]) -> Figure:
 
 
 @with_style
-def means(numbers: Numbers) -> Figure:
+def plot_mean_faces(numbers: DatasetStatistics) -> Figure:
     """Three rows: the mean face of all and of each class, what sets each apart from all, and where its faces differ."""
     figure = new_figure(9.6, 3.9)
     places = figure.subplots(3, len(EMOTIONS) + 1)
@@ -127,7 +127,7 @@ def _shown(ax: Axes, values: NDArray[np.floating], palette: str, low: float, hig
 
 
 @with_style
-def light(numbers: Numbers, labels: NDArray[np.int64]) -> Figure:
+def plot_brightness_contrast(numbers: DatasetStatistics, labels: NDArray[np.int64]) -> Figure:
     """How bright, and how rich in contrast, the faces of each class are: a hill for each, its median marked."""
     figure = new_figure(9.6, 4.2)
     left, right = figure.subplots(1, 2, sharey=True)
@@ -156,20 +156,20 @@ def _hills(
 
 
 @with_style
-def answers(votes: Votes) -> Figure:
+def plot_votes(votes: VoteStatistics) -> Figure:
     """Of what people said of each class's faces, how much was what: a row for each label, in percent."""
     figure, ax = new_axes(8.6, 4.9, "Annotator votes (FER+) of the faces with each label, in percent")
     for (row, column), part in np.ndenumerate(votes.answers):
         ax.add_patch(
             Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, facecolor="none", edgecolor=GRID, linewidth=0.8)
         )
-        hue = colour(ANSWERS[column]) if column < len(EMOTIONS) + 1 else MUTED
+        hue = colour(VOTE_CATEGORIES[column]) if column < len(EMOTIONS) + 1 else MUTED
         ax.add_patch(Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, facecolor=hue, alpha=part**0.7, linewidth=0))
         bold = "bold" if row == column else None
         ax.text(column + 0.5, row + 0.5, f"{100 * part:.0f}", ha="center", va="center", color=INK, weight=bold)
-    ax.set(xlim=(0, len(ANSWERS)), ylim=(len(EMOTIONS), 0), xlabel="annotator vote", ylabel="label")
-    words = ["not a face" if answer == "nf" else answer for answer in ANSWERS]
-    ax.set_xticks(np.arange(len(ANSWERS)) + 0.5, words, rotation=35, ha="right", rotation_mode="anchor")
+    ax.set(xlim=(0, len(VOTE_CATEGORIES)), ylim=(len(EMOTIONS), 0), xlabel="annotator vote", ylabel="label")
+    words = ["not a face" if answer == "nf" else answer for answer in VOTE_CATEGORIES]
+    ax.set_xticks(np.arange(len(VOTE_CATEGORIES)) + 0.5, words, rotation=35, ha="right", rotation_mode="anchor")
     ax.set_yticks(np.arange(len(EMOTIONS)) + 0.5, EMOTIONS)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
@@ -177,7 +177,7 @@ def answers(votes: Votes) -> Figure:
 
 
 @with_style
-def walks(space: Space) -> Figure:
+def plot_axes(space: PixelMap) -> Figure:
     """The mean face, and what becomes of it on the way along each axis: a row for each, from -3 to 3 deviations."""
     steps = (-3, -2, -1, 0, 1, 2, 3)
     figure = new_figure(7.4, 4.6)
@@ -192,7 +192,7 @@ def walks(space: Space) -> Figure:
 
 
 @with_style
-def scatter(space: Space) -> Figure:
+def plot_pixel_map(space: PixelMap) -> Figure:
     """Every face a point in its class's colour; the large points are the middles of the classes."""
     figure, ax = new_axes(6.6, 5.6, "Principal components of the pixels")
     _points(ax, space.points, space.labels, 7)
@@ -202,7 +202,7 @@ def scatter(space: Space) -> Figure:
 
 
 @with_style
-def sight(seen: Sight) -> Figure:
+def plot_prediction_map(seen: PredictionMap) -> Figure:
     """The same, of what a trained network says."""
     figure, ax = new_axes(6.6, 5.2, "Principal components of the predictions")
     _points(ax, seen.points, seen.labels, 11)

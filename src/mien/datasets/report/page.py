@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.checks import learned_by_heart
+from mien.datasets.checks import count_training_duplicates
 from mien.datasets.report import figures as sheets
-from mien.datasets.report.statistics import Votes, spoken
+from mien.datasets.report.statistics import VoteStatistics, votes_of_face
 from mien.html import data_uri, render
 from mien.labels import EMOTIONS, VOTES, colour
 
 if TYPE_CHECKING:
-    from mien.datasets.report import Report
+    from mien.datasets.report import DatasetReport
 
 #: What a finding means, by its kind.
 FINDING_MEANINGS = {
@@ -44,7 +44,7 @@ FINDING_MEANINGS = {
 _SOURCE_KINDS = {"table": "table", "folders": "folder of images", "arrays": "file of arrays"}
 
 
-def render_data_report(report: Report, figures: Mapping[str, str]) -> str:
+def render_data_report(report: DatasetReport, figures: Mapping[str, str]) -> str:
     """The page. ``figures`` are ``<svg>`` elements by name."""
     source, numbers, space, predictions = report.source, report.numbers, report.space, report.sight
     baseline = None
@@ -73,7 +73,7 @@ def render_data_report(report: Report, figures: Mapping[str, str]) -> str:
         pca={
             "face_count": len(space.places),
             "explained": float(space.explained[:2].sum()),
-            "image": _gray_image(sheets.mapped(source.faces.pixels[space.places], space.points), 1),
+            "image": _gray_image(sheets.draw_face_map(source.faces.pixels[space.places], space.points), 1),
         },
         predictions={
             "face_count": len(predictions.places),
@@ -105,29 +105,29 @@ def _class_balance(counts: Mapping[str, list[int]]) -> dict[str, str]:
     }
 
 
-def _test_splits(report: Report) -> Iterator[dict[str, Any]]:
+def _test_splits(report: DatasetReport) -> Iterator[dict[str, Any]]:
     """For each split but Training, the share of its faces that are also in Training."""
-    for split, count in learned_by_heart(report.source.faces).items():
+    for split, count in count_training_duplicates(report.source.faces).items():
         detail = f"{count:,} pixel-identical faces; test results are too good" if count else "no pixel-identical face"
         yield {"name": split, "share": count / sum(report.numbers.counts[split]), "detail": detail}
 
 
-def _class_rows(report: Report) -> Iterator[dict[str, Any]]:
+def _class_rows(report: DatasetReport) -> Iterator[dict[str, Any]]:
     for index, label in enumerate(EMOTIONS):
         counts = [row[index] for row in report.numbers.counts.values()]
         share = sum(counts) / max(len(report.source), 1)
         yield {"label": label, "counts": counts, "share": share, "weight": report.numbers.weights[index]}
 
 
-def _samples(report: Report) -> Iterator[dict[str, Any]]:
+def _samples(report: DatasetReport) -> Iterator[dict[str, Any]]:
     faces = report.source.faces
     for index, label in enumerate(EMOTIONS):
-        pixels = faces.pixels[sheets.chosen(faces, index)]
+        pixels = faces.pixels[sheets.sample_class(faces, index)]
         if len(pixels):
-            yield {"label": label, "count": len(pixels), "image": _gray_image(sheets.strip(pixels), 1)}
+            yield {"label": label, "count": len(pixels), "image": _gray_image(sheets.draw_strip(pixels), 1)}
 
 
-def _duplicate_pairs(report: Report, *, exact: bool) -> list[dict[str, Any]]:
+def _duplicate_pairs(report: DatasetReport, *, exact: bool) -> list[dict[str, Any]]:
     return [
         {"faces": [_face_values(report, index) for index in (pair.one, pair.other)], "similarity": pair.likeness}
         for pair in report.numbers.pairs
@@ -135,7 +135,7 @@ def _duplicate_pairs(report: Report, *, exact: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _vote_values(report: Report, votes: Votes) -> dict[str, Any]:
+def _vote_values(report: DatasetReport, votes: VoteStatistics) -> dict[str, Any]:
     return {
         "agreement": votes.overall,
         "face_count": votes.asked,
@@ -147,7 +147,7 @@ def _vote_values(report: Report, votes: Votes) -> dict[str, Any]:
     }
 
 
-def _face_values(report: Report, index: int) -> dict[str, Any]:
+def _face_values(report: DatasetReport, index: int) -> dict[str, Any]:
     faces = report.source.faces
     return {
         "label": EMOTIONS[faces.labels[index]],
@@ -160,11 +160,11 @@ def _face_values(report: Report, index: int) -> dict[str, Any]:
                 "count": count,
                 "colour": colour(answer) if answer in VOTES else "var(--muted)",
             }
-            for answer, count in spoken(faces, index).items()
+            for answer, count in votes_of_face(faces, index).items()
         ],
     }
 
 
 def _gray_image(pixels: NDArray[np.uint8] | NDArray[np.int16], scale: int) -> str:
     """A data URI of a PNG file in which each pixel is a square of ``scale`` pixels; negative pixels are transparent."""
-    return data_uri(sheets.png(pixels.astype(np.int16), scale))
+    return data_uri(sheets.encode_png(pixels.astype(np.int16), scale))

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets import duplicates, label_order
-from mien.datasets.checks import counts
-from mien.datasets.dataset import ANSWERS, PRIVATE, PUBLIC, TRAINING, Faces
+from mien.datasets.checks import count_classes
+from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, VOTE_CATEGORIES, FaceDataset
 from mien.labels import EMOTIONS, VOTES
 
 #: So many pairs of twins, and of near-twins, are shown.
-PAIRS = 9
+MAX_PAIRS = 9
 
 
 @dataclass(frozen=True)
-class Pair:
+class DuplicatePair:
     """Two faces by their places. ``likeness`` is 1 for the very same pixels."""
 
     one: int
@@ -28,7 +28,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class DatasetStatistics:
     """``counts`` by split and class; ``weights`` by class, from the Training faces, 0 where there are none.
 
     ``brightness`` and ``contrast`` (N,) are the mean and the standard deviation of each face's pixels; ``means`` and
@@ -42,7 +42,7 @@ class Numbers:
     contrast: NDArray[np.float32]
     means: NDArray[np.float32]
     spreads: NDArray[np.float32]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[DuplicatePair, ...]
     near: int
     twins: int
 
@@ -57,14 +57,14 @@ class Numbers:
         }
 
 
-def measured(faces: Faces) -> Numbers:
-    found = counts(faces)
+def measure_dataset(faces: FaceDataset) -> DatasetStatistics:
+    found = count_classes(faces)
     flat = faces.pixels.reshape(len(faces), -1)
-    groups, near = duplicates.groups(faces.pixels), duplicates.nearly(faces.pixels)
+    groups, near = duplicates.find_exact_duplicates(faces.pixels), duplicates.find_near_duplicates(faces.pixels)
     means, spreads = _averaged(faces)
-    return Numbers(
+    return DatasetStatistics(
         found,
-        weights(next(iter(found.values())) if TRAINING not in found else found[TRAINING]),
+        class_weights(next(iter(found.values())) if TRAINING not in found else found[TRAINING]),
         flat.mean(1, dtype=np.float32),
         flat.std(1, dtype=np.float32),
         means,
@@ -75,13 +75,13 @@ def measured(faces: Faces) -> Numbers:
     )
 
 
-def weights(row: list[int]) -> list[float]:
+def class_weights(row: list[int]) -> list[float]:
     """How much a face of each class counts, so that every class counts the same: all / (classes * its own)."""
     there = sum(count > 0 for count in row)
     return [round(sum(row) / (there * count), 4) if count else 0.0 for count in row]
 
 
-def _averaged(faces: Faces) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _averaged(faces: FaceDataset) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation of all faces, then of each class; gray where a class has none."""
     means, spreads = np.full((2, len(EMOTIONS) + 1, *faces.pixels.shape[1:]), 128, np.float32)
     for row in range(len(EMOTIONS) + 1):
@@ -91,17 +91,19 @@ def _averaged(faces: Faces) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return means, spreads
 
 
-def _twins(faces: Faces, groups: list[NDArray[np.int64]]) -> list[Pair]:
+def _twins(faces: FaceDataset, groups: list[NDArray[np.int64]]) -> list[DuplicatePair]:
     blank = faces.blank()
-    return _chosen(faces, [Pair(int(group[0]), int(group[-1]), 1.0) for group in groups if not blank[group[0]]])
+    return _chosen(
+        faces, [DuplicatePair(int(group[0]), int(group[-1]), 1.0) for group in groups if not blank[group[0]]]
+    )
 
 
-def _near(faces: Faces, near: duplicates.Pairs) -> list[Pair]:
+def _near(faces: FaceDataset, near: duplicates.NearDuplicates) -> list[DuplicatePair]:
     found = zip(near.places.tolist(), near.likeness.tolist(), strict=True)
-    return _chosen(faces, [Pair(one, other, min(round(alike, 4), 0.9999)) for (one, other), alike in found])
+    return _chosen(faces, [DuplicatePair(one, other, min(round(alike, 4), 0.9999)) for (one, other), alike in found])
 
 
-def _chosen(faces: Faces, pairs: list[Pair]) -> list[Pair]:
+def _chosen(faces: FaceDataset, pairs: list[DuplicatePair]) -> list[DuplicatePair]:
     """The most telling: other labels before other splits, and no face twice."""
     shown: set[int] = set()
     chosen = []
@@ -109,10 +111,10 @@ def _chosen(faces: Faces, pairs: list[Pair]) -> list[Pair]:
         if not shown & {pair.one, pair.other}:
             chosen.append(pair)
             shown |= {pair.one, pair.other}
-    return chosen[:PAIRS]
+    return chosen[:MAX_PAIRS]
 
 
-def _telling(faces: Faces, pair: Pair) -> tuple[bool, bool]:
+def _telling(faces: FaceDataset, pair: DuplicatePair) -> tuple[bool, bool]:
     one, other = pair.one, pair.other
     return bool(faces.labels[one] == faces.labels[other]), bool(faces.usage[one] == faces.usage[other])
 
@@ -127,13 +129,13 @@ def _spread(values: NDArray[np.float32]) -> dict[str, float]:
 # Ten people looked at every face of FER2013. What did they say, and did it have to do with the label?
 
 #: So many faces are shown on which people disagree, and on which they disagree with the label.
-SHOWN = 12
+MAX_EXAMPLES = 12
 #: So much of the voters must say the same for it to be said against a label.
-SURE = 0.8
+MIN_MAJORITY = 0.8
 
 
 @dataclass(frozen=True)
-class Votes:
+class VoteStatistics:
     """``answers`` (7, 10): of what people said of a class's faces, the part that was each of ANSWERS.
 
     ``agree`` (7,) is the part of each class's faces whose label was said more often than any other answer, ``overall``
@@ -150,7 +152,7 @@ class Votes:
 
     def to_dict(self) -> dict[str, Any]:
         table = {
-            label: dict(zip(ANSWERS, np.round(row, 4).tolist(), strict=True))
+            label: dict(zip(VOTE_CATEGORIES, np.round(row, 4).tolist(), strict=True))
             for label, row in zip(EMOTIONS, self.answers, strict=True)
         }
         agree = dict(zip(EMOTIONS, np.round(self.agree, 4).tolist(), strict=True))
@@ -158,26 +160,26 @@ class Votes:
         return {"asked": self.asked, "agree": round(self.overall, 4), "agree_by_class": agree, "said": table, **shown}
 
 
-def asked(faces: Faces) -> Votes:
+def measure_votes(faces: FaceDataset) -> VoteStatistics:
     """What people said of these faces, of which one at least must have votes."""
     voted = faces.votes.sum(1) > 0
     right = _most(faces)
-    answers, agree = np.zeros((len(EMOTIONS), len(ANSWERS))), np.zeros(len(EMOTIONS))
+    answers, agree = np.zeros((len(EMOTIONS), len(VOTE_CATEGORIES))), np.zeros(len(EMOTIONS))
     for label in range(len(EMOTIONS)):
         inside = voted & (faces.labels == label)
         answers[label] = faces.votes[inside].sum(0) / max(faces.votes[inside].sum(), 1)
         agree[label] = right[inside].mean() if inside.any() else 0.0
     overall = float(right[voted].mean())
-    return Votes(answers, agree, overall, int(voted.sum()), _torn(faces), _contrary(faces))
+    return VoteStatistics(answers, agree, overall, int(voted.sum()), _torn(faces), _contrary(faces))
 
 
-def spoken(faces: Faces, place: int) -> dict[str, int]:
+def votes_of_face(faces: FaceDataset, place: int) -> dict[str, int]:
     """What was said of one face, most frequent first, without the answers that nobody gave."""
-    counts = {answer: int(count) for answer, count in zip(ANSWERS, faces.votes[place], strict=True) if count}
+    counts = {answer: int(count) for answer, count in zip(VOTE_CATEGORIES, faces.votes[place], strict=True) if count}
     return dict(sorted(counts.items(), key=lambda each: -each[1]))
 
 
-def _most(faces: Faces) -> NDArray[np.bool_]:
+def _most(faces: FaceDataset) -> NDArray[np.bool_]:
     """Where the label got more votes than any other answer; a tie is no agreement."""
     own = faces.votes[np.arange(len(faces)), faces.labels]
     others = faces.votes.copy()
@@ -185,46 +187,46 @@ def _most(faces: Faces) -> NDArray[np.bool_]:
     return np.asarray(own > others.max(1))
 
 
-def _torn(faces: Faces) -> tuple[int, ...]:
+def _torn(faces: FaceDataset) -> tuple[int, ...]:
     """The faces with the largest entropy among the voters who named an expression, eight of them or more."""
     counts = faces.votes[:, : len(VOTES)].astype(float)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(1)
     entropy[(counts.sum(1) < 8) | faces.blank()] = -1
-    order = np.argsort(-entropy, kind="stable")[:SHOWN]
+    order = np.argsort(-entropy, kind="stable")[:MAX_EXAMPLES]
     return tuple(int(place) for place in order if entropy[place] > 0)
 
 
-def _contrary(faces: Faces) -> tuple[int, ...]:
+def _contrary(faces: FaceDataset) -> tuple[int, ...]:
     """Faces that nearly everybody calls the same, and that is not the label; in turn of the labels."""
     counts = faces.votes[:, : len(VOTES)]
-    sure = counts.max(1) >= np.maximum(SURE * faces.votes.sum(1), 1)
+    sure = counts.max(1) >= np.maximum(MIN_MAJORITY * faces.votes.sum(1), 1)
     places = np.flatnonzero(sure & (counts.argmax(1) != faces.labels))
     by_label = [places[faces.labels[places] == label] for label in range(len(EMOTIONS))]
     turns = [(turn, int(place)) for some in by_label for turn, place in enumerate(_surest(faces, some))]
-    return tuple(place for _, place in sorted(turns, key=lambda each: each[0])[:SHOWN])
+    return tuple(place for _, place in sorted(turns, key=lambda each: each[0])[:MAX_EXAMPLES])
 
 
-def _surest(faces: Faces, places: NDArray[np.int64]) -> list[int]:
+def _surest(faces: FaceDataset, places: NDArray[np.int64]) -> list[int]:
     share = faces.votes[places].max(1) / np.maximum(faces.votes[places].sum(1), 1)
-    return places[np.argsort(-share, kind="stable")][:SHOWN].tolist()
+    return places[np.argsort(-share, kind="stable")][:MAX_EXAMPLES].tolist()
 
 
 # ==== mien.lab.eda.space
 # Faces as points in space: 2304 numbers each, of which the two directions with the most variance make a map.
 
 #: So many faces are put on the map, and so many directions are looked along.
-MAPPED, AXES = 4000, 4
+MAX_MAPPED, AXES = 4000, 4
 #: The principal directions are found on faces of this side: fine lines add time and no variance.
 _SIDE = 24
 
 
 #: So many faces the network looks at.
-SEEN = 1200
+MAX_PREDICTED = 1200
 
 
 @dataclass(frozen=True)
-class Sight:
+class PredictionMap:
     """Faces as a trained network sees them: ``places`` (M,), ``points`` (M, 2), ``labels`` (M,), and how often its
     answer is the label. ``usage`` is the split they are of.
     """
@@ -236,24 +238,24 @@ class Sight:
     usage: str
 
 
-def seen(faces: Faces) -> Sight:
+def map_predictions(faces: FaceDataset) -> PredictionMap:
     """The map of what the embedded model says, of test faces where there are any: it has learned Training by heart."""
     usage = next((each for each in (PUBLIC, PRIVATE) if (faces.usage == each).any()), TRAINING)
     there = np.flatnonzero((faces.usage == usage) & ~faces.blank())
-    places = np.sort(np.random.default_rng(0).permutation(there)[:SEEN])
+    places = np.sort(np.random.default_rng(0).permutation(there)[:MAX_PREDICTED])
     if not len(places):
-        return Sight(places, np.zeros((0, 2)), faces.labels[places], 0.0, usage)
-    shares = label_order.shares(faces.pixels[places]).astype(np.float64)
+        return PredictionMap(places, np.zeros((0, 2)), faces.labels[places], 0.0, usage)
+    shares = label_order.predict_scores(faces.pixels[places]).astype(np.float64)
     logs = np.log(np.maximum(shares, 1e-3))
     # The middle of the logarithms is no answer; what is left after it are the network's own directions.
     logs -= logs.mean(1, keepdims=True)
     points, _ = _principal(logs - logs.mean(0))
     right = float((shares.argmax(1) == faces.labels[places]).mean())
-    return Sight(places, points[:, :2], faces.labels[places], round(right, 4), usage)
+    return PredictionMap(places, points[:, :2], faces.labels[places], round(right, 4), usage)
 
 
 @dataclass(frozen=True)
-class Space:
+class PixelMap:
     """``places`` (M,) are the faces on the map and ``points`` (M, 2) where they stand, in standard deviations.
 
     ``labels`` (M,) are theirs; ``axes`` (4, 48, 48) and ``mean`` (48, 48) are faces without brightness and contrast,
@@ -276,19 +278,19 @@ class Space:
         return told | {"nearest_mean_accuracy": self.nearest, "commonest_label_accuracy": self.always}
 
 
-def mapped(faces: Faces) -> Space:
+def map_pixels(faces: FaceDataset) -> PixelMap:
     """The map of a random part of the faces, blank ones left out."""
     there = np.flatnonzero(~faces.blank())
     if len(there) <= AXES:
         there = np.arange(len(faces))
-    places = np.sort(np.random.default_rng(0).permutation(there)[:MAPPED])
-    rows = level(faces.pixels[places])
+    places = np.sort(np.random.default_rng(0).permutation(there)[:MAX_MAPPED])
+    rows = standardize(faces.pixels[places])
     mean = rows.mean(0)
     scores, explained = _principal(_small(rows - mean))
     axes = scores.T @ (rows - mean) / len(rows)
     nearest, always = _nearest_mean(faces)
     side = faces.pixels.shape[1:]
-    return Space(
+    return PixelMap(
         places,
         scores[:, :2],
         faces.labels[places],
@@ -300,7 +302,7 @@ def mapped(faces: Faces) -> Space:
     )
 
 
-def level(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def standardize(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Faces as rows (N, 2304) of mean 0 and standard deviation 1: light and contrast are taken out."""
     rows = pixels.reshape(len(pixels), -1).astype(np.float32)
     return (rows - rows.mean(1, keepdims=True)) / np.maximum(rows.std(1, keepdims=True), 1e-3)
@@ -323,13 +325,13 @@ def _principal(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
     return scores, variances[widest] / max(variances.sum(), 1e-12)
 
 
-def _nearest_mean(faces: Faces) -> tuple[float | None, float | None]:
+def _nearest_mean(faces: FaceDataset) -> tuple[float | None, float | None]:
     trained = faces.usage == TRAINING
     present = [label for label in range(len(EMOTIONS)) if (trained & (faces.labels == label)).any()]
     if trained.all() or len(present) < 2:
         return None, None
-    means = np.stack([level(faces.pixels[trained & (faces.labels == label)]).mean(0) for label in present])
-    asked = level(faces.pixels[~trained])
+    means = np.stack([standardize(faces.pixels[trained & (faces.labels == label)]).mean(0) for label in present])
+    asked = standardize(faces.pixels[~trained])
     # The nearest mean, without the square of the face, which is the same for all means.
     distance = (means**2).sum(1) - 2 * asked @ means.T
     right = np.array(present)[distance.argmin(1)] == faces.labels[~trained]

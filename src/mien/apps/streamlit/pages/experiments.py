@@ -15,7 +15,7 @@ from mien.apps.streamlit.settings import settings
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
-    from mien.training.run_folder import Run
+    from mien.training.run_folder import TrainingRun
 
 #: So many are compared at once: columns stay wide enough to be read.
 _MOST = 4
@@ -24,14 +24,14 @@ _MOST = 4
 def page() -> str | None:
     st.title("Experiments", anchor=False)
     with trials.laboratory():
-        from mien.training.run_folder import HOME, every
+        from mien.training.run_folder import RUNS_FOLDER, list_runs
 
-        home = settings().runs or HOME
-        _page(list(every(home)), f"{home}")
+        home = settings().runs or RUNS_FOLDER
+        _page(list(list_runs(home)), f"{home}")
     return None
 
 
-def _page(found: Sequence[Run], home: str) -> None:
+def _page(found: Sequence[TrainingRun], home: str) -> None:
     if not found:
         st.info(
             f"There are no training runs in the folder **{escaped(home)}**. `mien train` makes one; "
@@ -50,7 +50,7 @@ def _page(found: Sequence[Run], home: str) -> None:
         _side_by_side(runs)
 
 
-def _table(found: Sequence[Run]) -> None:
+def _table(found: Sequence[TrainingRun]) -> None:
     st.dataframe(
         [trials.row(run) for run in found],
         hide_index=True,
@@ -65,7 +65,7 @@ def _share() -> ColumnConfig:
     return st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0)
 
 
-def _side_by_side(runs: Sequence[Run]) -> None:
+def _side_by_side(runs: Sequence[TrainingRun]) -> None:
     _numbers(runs)
     st.header("Curves", anchor=False)
     if curves := trials.curves(runs):
@@ -79,7 +79,7 @@ def _side_by_side(runs: Sequence[Run]) -> None:
     _settings(runs)
 
 
-def _numbers(runs: Sequence[Run]) -> None:
+def _numbers(runs: Sequence[TrainingRun]) -> None:
     for run in runs:
         with st.container(border=True):
             st.markdown(f"**{escaped(run.name)}**")
@@ -88,7 +88,7 @@ def _numbers(runs: Sequence[Run]) -> None:
                     st.metric(name, value, width="content")
 
 
-def _confusions(runs: Sequence[Run]) -> None:
+def _confusions(runs: Sequence[TrainingRun]) -> None:
     st.header("Confusion", anchor=False)
     width = max(min(len(runs), 2), 1)
     columns = st.columns(width)
@@ -102,7 +102,7 @@ def _confusions(runs: Sequence[Run]) -> None:
                 st.caption("Drawn when the run is finished.")
 
 
-def _comparison(runs: Sequence[Run]) -> None:
+def _comparison(runs: Sequence[TrainingRun]) -> None:
     from mien.evaluation import comparison_report
 
     st.header("Compared", anchor=False)
@@ -110,13 +110,13 @@ def _comparison(runs: Sequence[Run]) -> None:
     if found is None:
         st.info("Two finished runs are compared in a table.", icon=":material/balance:")
         return
-    st.dataframe(comparison_report.rows(found), hide_index=True)
-    st.markdown(escaped(" ".join(comparison_report.sentences(found))))
+    st.dataframe(comparison_report.table_rows(found), hide_index=True)
+    st.markdown(escaped(" ".join(comparison_report.summary_sentences(found))))
     with st.container(width=820):
-        results.figure(comparison_report.figure(found), "Accuracy against speed")
+        results.figure(comparison_report.plot_comparison(found), "Accuracy against speed")
 
 
-def _settings(runs: Sequence[Run]) -> None:
+def _settings(runs: Sequence[TrainingRun]) -> None:
     st.header("Settings that differ", anchor=False)
     if rows := trials.settings(runs):
         st.dataframe(rows, hide_index=True)
