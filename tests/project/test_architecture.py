@@ -207,7 +207,6 @@ FORBIDDEN = frozenset(
     + ("heard", "taken", "kept", "shown", "drawn", "door", "house", "room", "desk", "bench", "shelf", "pencil", "seal")
     + ("bells", "rival", "rivals", "journey")
 )
-)
 
 
 def bound_names(tree: ast.Module) -> Iterator[tuple[str, int]]:
