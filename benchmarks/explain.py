@@ -40,7 +40,7 @@ def main() -> None:
 def measured() -> dict[str, Any]:
     engine = Engine.load(detector="haar", threads=2)
     first = time.perf_counter()
-    crops = [told.crop for told in engine.explain_picture(PORTRAITS, layers=())]
+    crops = [told.crop for told in engine.explain_image(PORTRAITS, layers=())]
     first = time.perf_counter() - first
     inside = Explainer(engine._classifier)
     faces = [crop[:, :, None] for crop in crops]
@@ -57,8 +57,8 @@ def measured() -> dict[str, Any]:
         return median(taken)
 
     reading = over(lambda i: engine.score(crops[i][None]), 200)
-    cam = over(lambda i: engine.look(crops[i], ()), 200)
-    look = over(lambda i: engine.look(crops[i]), 200)
+    cam = over(lambda i: engine.activations(crops[i], ()), 200)
+    look = over(lambda i: engine.activations(crops[i]), 200)
     return {
         "first_explanation_ms": round(1000 * first),
         "reading_ms": round(reading, 2),
@@ -76,7 +76,7 @@ def measured() -> dict[str, Any]:
 def render_face(engine: Engine, face: int) -> str:
     """From the file of the picture to the whole page of one face, as ``mien explain --format html`` makes it."""
     pixels = images.load_image(PORTRAITS).pixels
-    [told] = engine.explain_picture(pixels, face)
+    [told] = engine.explain_image(pixels, face)
     return render_walkthrough(told, pixels)
 
 

@@ -105,7 +105,7 @@ class Engine:
                 for found in group:
                     yield found if isinstance(found, Failure) else next(results)
 
-    def watch(
+    def analyze_video(
         self,
         source: VideoSource,
         *,
@@ -155,9 +155,9 @@ class Engine:
         """The names of the network's layers, in order; empty for a model that cannot be opened."""
         return self._inside.layers
 
-    def look(self, crop: Source, layers: str | Sequence[str] = "auto") -> Activations:
+    def activations(self, crop: Source, layers: str | Sequence[str] = "auto") -> Activations:
         """A quick look inside, for moving pictures: a few layers, the shares and the class map of the leading label."""
-        return self._inside.look(self._one(crop), layers)
+        return self._inside.activations(self._one(crop), layers)
 
     def explain(
         self,
@@ -176,7 +176,7 @@ class Engine:
         """
         return self._inside.explain(self._one(crop), methods, layers, target, versus, seed)
 
-    def explain_picture(
+    def explain_image(
         self,
         source: Source,
         face: int | None = None,
@@ -199,14 +199,14 @@ class Engine:
         how = {"methods": methods, "layers": layers, "target": target, "versus": versus, "seed": seed}
         return dissect(self._inside, self._read_found([found])[0], found.crops, self._framing, face, **how)
 
-    def exciting(
+    def top_activating(
         self, crops: NDArray[np.uint8], layer: str, channels: Sequence[int], count: int = 9
     ) -> Mapping[int, tuple[int, ...]]:
         """What each channel of a layer responds to: the places of the crops that excite it most, the strongest first.
 
         Crops as in :meth:`score`. Where fewer than ``count`` excite a channel at all, there are fewer.
         """
-        return self._inside.exciting(self._as_input(images.check_crops(crops)), layer, channels, count)
+        return self._inside.top_activating(self._as_input(images.check_crops(crops)), layer, channels, count)
 
     def crop(self, pixels: Pixels, face: Face) -> Pixels:
         """The face cut out of a picture as this model wants it: RGB uint8 ``(side, side, 3)``."""
@@ -333,7 +333,7 @@ def _explained(
         detector=result.detector,
         face=reading.face,
         quality=reading.quality,
-        placing=Placement(*locate_crop(reading.face, framing)),
+        placement=Placement(*locate_crop(reading.face, framing)),
         notes=_small(reading.face, card.side),
     )
 

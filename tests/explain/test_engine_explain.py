@@ -29,7 +29,7 @@ def base():
 
 @pytest.fixture(scope="module")
 def told(base):
-    return base.explain_picture(PORTRAITS, methods="cam,occlusion,rise", layers="all")
+    return base.explain_image(PORTRAITS, methods="cam,occlusion,rise", layers="all")
 
 
 def test_every_face_is_explained_in_the_order_of_the_reading(base, told):
@@ -44,18 +44,18 @@ def test_every_face_is_explained_in_the_order_of_the_reading(base, told):
 
 
 def test_one_face_by_its_number(base, told):
-    (second,) = base.explain_picture(PORTRAITS, 2)
+    (second,) = base.explain_image(PORTRAITS, 2)
     assert second.number == 2
     np.testing.assert_array_equal(second.crop, told[1].crop)
     for number in (0, 3, -1):
         with pytest.raises(MienError, match=f"no face number {number} in .*There are 2 faces"):
-            base.explain_picture(PORTRAITS, number)
+            base.explain_image(PORTRAITS, number)
 
 
 def test_no_face_is_an_empty_result(base):
-    assert base.explain_picture(np.zeros((90, 90, 3), np.uint8)) == ()
+    assert base.explain_image(np.zeros((90, 90, 3), np.uint8)) == ()
     with pytest.raises(MienError, match="There are 0 faces"):
-        base.explain_picture(np.zeros((90, 90, 3), np.uint8), 1)
+        base.explain_image(np.zeros((90, 90, 3), np.uint8), 1)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_no_face_is_an_empty_result(base):
 )
 def test_wrong_words_are_refused_even_where_there_is_no_face(base, asked):
     with pytest.raises(MienError):
-        base.explain_picture(np.zeros((90, 90, 3), np.uint8), **asked)
+        base.explain_image(np.zeros((90, 90, 3), np.uint8), **asked)
 
 
 def test_the_crop_of_a_face_is_what_was_explained(base, told):
@@ -78,20 +78,20 @@ def test_the_crop_of_a_face_is_what_was_explained(base, told):
 
     pixels = load_image(PORTRAITS).pixels
     for each in told:
-        assert base.look(base.crop(pixels, each.face)).emotions == each.emotions
+        assert base.activations(base.crop(pixels, each.face)).emotions == each.emotions
 
 
 def test_what_excites_a_channel_are_the_faces_on_which_it_is_strongest(base):
     crops = np.random.default_rng(0).integers(0, 256, (70, 48, 48)).astype(np.uint8)
-    found = base.exciting(crops, "stem", [0, 5, 31], count=4)
+    found = base.top_activating(crops, "stem", [0, 5, 31], count=4)
     strength = np.stack([base.explain(crop, (), "stem").layers[0].activations.mean(axis=(1, 2)) for crop in crops])
     for channel, places in found.items():
         # By their strength and not by their numbers: rounding decides between two that are equally strong.
         wanted = [each for each in np.sort(strength[:, channel])[::-1][:4] if each > 0]
         assert strength[list(places), channel].tolist() == pytest.approx(wanted)
-    assert base.exciting(crops[:0], "stem", [3]) == {3: ()}
+    assert base.top_activating(crops[:0], "stem", [3]) == {3: ()}
     with pytest.raises(MienError, match="no layer 'stems'"):
-        base.exciting(crops, "stems", [0])
+        base.top_activating(crops, "stems", [0])
 
 
 def test_everything_is_plain_json(told):
@@ -122,10 +122,10 @@ def test_shares_of_the_regions_make_one(told):
     for each in told:
         assert [where.method for where in each.regions] == ["cam", "occlusion", "rise"]
         for where in each.regions:
-            assert {name for name, _ in where.shares} == set(REGIONS)
-            assert sum(share for _, share in where.shares) == pytest.approx(1, abs=1e-3)
+            assert {name for name, _ in where.evidence} == set(REGIONS)
+            assert sum(share for _, share in where.evidence) == pytest.approx(1, abs=1e-3)
             assert where.basis == "mean geometry"
-            assert where.top.score == max(share for _, share in where.shares)
+            assert where.top.score == max(share for _, share in where.evidence)
 
 
 def test_every_region_is_where_it_belongs():
@@ -149,7 +149,7 @@ def test_a_map_without_evidence_has_no_regions(told):
 
     empty = replace(told[0].maps[0], map=np.zeros((48, 48), np.float32))
     where = measure_regions(empty, build_region_map(48), "mean geometry")
-    assert (where.shares, where.top) == ((), None)
+    assert (where.evidence, where.top) == ((), None)
 
 
 def test_the_regions_follow_the_landmarks(yunet_file):
@@ -157,15 +157,15 @@ def test_the_regions_follow_the_landmarks(yunet_file):
     from mien.models import resolve_model
 
     engine = Engine(load_classifier(resolve_model("base")), load_detector("yunet", yunet=yunet_file))
-    straight = engine.explain_picture(EXAMPLES / "hopper.jpg")[0]
+    straight = engine.explain_image(EXAMPLES / "hopper.jpg")[0]
     assert straight.regions[0].basis == "landmarks"
-    assert straight.placing.lean == 0
+    assert straight.placement.angle == 0
     picture = cv2.cvtColor(cv2.imread(str(EXAMPLES / "hopper.jpg")), cv2.COLOR_BGR2RGB)
     height, width = picture.shape[:2]
     for lean in (-28, 28):
         turn = cv2.getRotationMatrix2D((width / 2, height / 2), lean, 1)
-        leaning = engine.explain_picture(cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REFLECT))
-        assert abs(leaning[0].placing.lean) > 15
+        leaning = engine.explain_image(cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REFLECT))
+        assert abs(leaning[0].placement.angle) > 15
         # Levelled, the regions lie about where they lie in the straight face.
         mouth = [np.mean(np.nonzero(each.region_map == 4), axis=1) for each in (straight, leaning[0])]
         assert np.abs(mouth[0] - mouth[1]).max() < 7
@@ -192,39 +192,42 @@ def test_landmarks_are_found_again_in_the_crop(lean):
 
 def test_the_smallest_flip_flips(base, told):
     for each in told:
-        assert each.flip_sought
-        flip, covered = each.flip, each.crop.copy()
+        assert each.counterfactual_searched
+        counterfactual, covered = each.counterfactual, each.crop.copy()
         soft = blur_face(each.crop[..., None])[..., 0]
-        where = np.s_[flip.y : flip.y + flip.height, flip.x : flip.x + flip.width]
+        where = np.s_[
+            counterfactual.y : counterfactual.y + counterfactual.height,
+            counterfactual.x : counterfactual.x + counterfactual.width,
+        ]
         covered[where] = soft[where]
         shares = dict(zip(base.labels, base.score(covered[None])[0], strict=True))
-        assert max(shares, key=shares.get) == flip.becomes != each.emotions.top
-        assert shares[flip.becomes] == pytest.approx(flip.share, abs=1e-3)
-        assert flip.area == pytest.approx(flip.width * flip.height / 48**2, abs=1e-4)
+        assert max(shares, key=shares.get) == counterfactual.emotion != each.emotions.top
+        assert shares[counterfactual.emotion] == pytest.approx(counterfactual.score, abs=1e-3)
+        assert counterfactual.area == pytest.approx(counterfactual.width * counterfactual.height / 48**2, abs=1e-4)
 
 
 def test_the_flip_of_the_known_network_lies_on_its_patch():
     engine = Engine(load_classifier(known_model()), FakeDetector())
-    flip = engine.explain(faces(1)[0], "occlusion").flip
-    assert flip.area <= 2 * LENGTH**2 / SIDE**2
-    assert flip.x < LEFT + LENGTH
-    assert flip.y < TOP + LENGTH
-    assert flip.x + flip.width > LEFT
-    assert flip.y + flip.height > TOP
+    counterfactual = engine.explain(faces(1)[0], "occlusion").counterfactual
+    assert counterfactual.area <= 2 * LENGTH**2 / SIDE**2
+    assert counterfactual.x < LEFT + LENGTH
+    assert counterfactual.y < TOP + LENGTH
+    assert counterfactual.x + counterfactual.width > LEFT
+    assert counterfactual.y + counterfactual.height > TOP
 
 
 def test_what_nothing_changes_has_no_flip():
     engine = Engine(FakeClassifier(), FakeDetector())
     told = engine.explain(np.zeros((8, 8), np.uint8), "occlusion")
-    assert told.flip_sought
-    assert told.flip is None
-    assert not engine.explain(np.zeros((8, 8), np.uint8), "rise").flip_sought
+    assert told.counterfactual_searched
+    assert told.counterfactual is None
+    assert not engine.explain(np.zeros((8, 8), np.uint8), "rise").counterfactual_searched
 
 
 def test_a_tiny_face_is_said_to_be_tiny(base):
     small = cv2.resize(cv2.imread(str(EXAMPLES / "hopper.jpg"))[..., ::-1], (20, 20), interpolation=cv2.INTER_AREA)
     engine = Engine(base._classifier, FakeDetector((Box(2, 2, 14, 14),)))
-    (told,) = engine.explain_picture(np.ascontiguousarray(small))
+    (told,) = engine.explain_image(np.ascontiguousarray(small))
     assert any("only 14 pixels wide" in note for note in told.notes)
 
 
@@ -241,7 +244,7 @@ def test_what_is_no_crop_is_refused(base, crop, error, said):
     with pytest.raises(error, match=said):
         base.explain(crop)
     with pytest.raises(error, match=said):
-        base.look(crop)
+        base.activations(crop)
 
 
 def test_one_crop_may_come_as_a_file(base, tmp_path, told):

@@ -31,7 +31,7 @@ def photo():
 
 @pytest.fixture(scope="module")
 def told(engine, photo):
-    return engine.explain_picture(photo, methods=("cam", "occlusion"), layers="all")[0]
+    return engine.explain_image(photo, methods=("cam", "occlusion"), layers="all")[0]
 
 
 def framed(pixels) -> bool:
@@ -74,8 +74,8 @@ def test_what_they_draw_depends_on_the_face(engine, told):
 
 def test_a_layer_of_two_thousand_channels_shows_64_and_counts_the_rest():
     chance = np.random.default_rng(0)
-    wide = layer(chance.random((2000, 7, 7)), dead=0)
-    silent = layer(np.where(np.arange(2000)[:, None, None] < 100, chance.random((2000, 7, 7)), 0), dead=1900)
+    wide = layer(chance.random((2000, 7, 7)), zero_activation=0)
+    silent = layer(np.where(np.arange(2000)[:, None, None] < 100, chance.random((2000, 7, 7)), 0), zero_activation=1900)
     few = layer(chance.random((64, 7, 7)))
     assert figures.draw_feature_maps(wide).shape[0] <= figures.draw_feature_maps(few).shape[0] + 60
     assert figures.draw_feature_maps(silent).shape[0] <= figures.draw_feature_maps(few).shape[0] + 60
@@ -150,8 +150,8 @@ def test_a_contrast_is_blue_where_it_speaks_against():
 
 def test_the_patch_that_flips_the_answer_is_marked():
     flat = Saliency(np.zeros((48, 48), np.float32), "happy", "occlusion")
-    told = bare(maps=(flat,), regions=(Regions("occlusion", "mean geometry", ()),), flip_sought=True)
-    marked = replace(told, flip=Counterfactual(10, 10, 12, 12, 0.06, "sad", 0.5))
+    told = bare(maps=(flat,), regions=(Regions("occlusion", "mean geometry", ()),), counterfactual_searched=True)
+    marked = replace(told, counterfactual=Counterfactual(10, 10, 12, 12, 0.06, "sad", 0.5))
     mark = np.array([127, 240, 226])
     assert not (figures.draw_evidence_maps(told) == mark).all(axis=2).any()
     assert (figures.draw_evidence_maps(marked) == mark).all(axis=2).any()
@@ -160,7 +160,7 @@ def test_the_patch_that_flips_the_answer_is_marked():
 def test_faces_are_numbered_on_a_copy(engine):
     pixels = images.load_image(EXAMPLES / "portraits.jpg").pixels
     before = pixels.copy()
-    faces = engine.explain_picture(pixels, methods=())
+    faces = engine.explain_image(pixels, methods=())
     from mien.explain.figures.evidence import number_faces
 
     drawn = number_faces(pixels, faces)

@@ -62,7 +62,7 @@ def test_layers_have_names_that_people_understand(base):
 
 def test_auto_shows_the_end_of_each_stage(base, crop):
     assert tuple(layer.name for layer in base.explain(crop, methods=()).layers) == AUTO
-    assert tuple(layer.name for layer in base.look(crop).layers) == AUTO
+    assert tuple(layer.name for layer in base.activations(crop).layers) == AUTO
 
 
 def test_names_may_be_chosen_in_any_way_and_come_in_the_order_of_the_network(base, crop):
@@ -90,7 +90,7 @@ def test_activations_are_the_tensors_of_the_graph(base, crop):
 def test_dead_channels_are_counted_and_come_last(base):
     layer = base.explain(np.zeros((48, 48), np.uint8), (), "stage3.block2").layers[0]
     silent = [channel for channel in layer.order if not np.ptp(layer.activations[channel])]
-    assert layer.dead == len(silent) > 0
+    assert layer.zero_activation == len(silent) > 0
     strength = np.abs(layer.activations).mean(axis=(1, 2))
     assert strength[layer.order[0]] == strength.max()
 
@@ -101,8 +101,8 @@ def test_a_place_sees_what_its_reach_says_and_nothing_else(base, name):
     crop = np.random.default_rng(0).integers(90, 160, (48, 48)).astype(np.uint8)
     layer = base.explain(crop, (), name).layers[0]
     place = layer.shape[1] // 2
-    middle = layer.reach.offset + place * layer.reach.stride
-    low, high = (round(middle + sign * (layer.reach.size - 1) / 2) for sign in (-1, 1))
+    middle = layer.receptive_field.offset_y + place * layer.receptive_field.stride
+    low, high = (round(middle + sign * (layer.receptive_field.size - 1) / 2) for sign in (-1, 1))
     outside = crop.copy()
     outside[: max(low, 0)], outside[high + 1 :] = 255, 255
     outside[:, : max(low, 0)], outside[:, high + 1 :] = 255, 255
@@ -142,7 +142,7 @@ def test_a_foreign_graph_gets_names_too():
     told = engine.explain(np.full((8, 8), 90, np.uint8), (), "all")
     assert told.layer("pool").kind == "pool"
     assert told.layer("pool").shape == (2, 4, 4)
-    assert told.layer("pool").reach == (4, 2.0, 0.5, 0.5)
+    assert told.layer("pool").receptive_field == (4, 2.0, 0.5, 0.5)
 
 
 def test_a_slice_that_depends_on_the_face_is_no_reason_to_stop():
@@ -162,7 +162,7 @@ def test_a_slice_that_depends_on_the_face_is_no_reason_to_stop():
     del proto.graph.node[:]
     proto.graph.node.extend([*nodes[:place], *new, *nodes[place:]])
     engine = Engine(load_classifier(proto.SerializeToString()), FakeDetector())
-    assert engine.explain(np.full((8, 8), 90, np.uint8), (), "all").layer("conv").reach is not None
+    assert engine.explain(np.full((8, 8), 90, np.uint8), (), "all").layer("conv").receptive_field is not None
 
 
 def numbered_model(layout: str) -> bytes:
@@ -209,21 +209,21 @@ def test_class_maps_are_found_however_the_end_is_written(layout):
 
 
 def test_the_known_network_is_whole():
-    anatomy = NetworkStructure(known_model(), SIDE, 1)
-    assert anatomy.head.pooled.maps == "patch"
-    assert [part.name for part in anatomy.parts] == ["stripes.conv", "stripes", "pooled", "shares.logits", "shares"]
+    structure = NetworkStructure(known_model(), SIDE, 1)
+    assert structure.head.pooled.maps == "patch"
+    assert [part.name for part in structure.parts] == ["stripes.conv", "stripes", "pooled", "shares.logits", "shares"]
 
 
 def test_many_threads_may_look_at_once(base):
     """Different layers and faces from several threads: each gets its own answer."""
     crops = np.random.default_rng(5).integers(0, 256, (12, 48, 48)).astype(np.uint8)
     names = [("stem",), ("stage1.block1",), ("stage2.block2", "stem"), "auto", "all", ("pooled",)]
-    wanted = {i: base.look(crop, names[i % len(names)]) for i, crop in enumerate(crops)}
+    wanted = {i: base.activations(crop, names[i % len(names)]) for i, crop in enumerate(crops)}
     wrong = []
 
     def look(i):
         for _ in range(3):
-            found = base.look(crops[i], names[i % len(names)])
+            found = base.activations(crops[i], names[i % len(names)])
             same = found.emotions == wanted[i].emotions and all(
                 np.array_equal(one.activations, other.activations)
                 for one, other in zip(found.layers, wanted[i].layers, strict=True)
@@ -242,7 +242,7 @@ def test_many_threads_may_look_at_once(base):
 def test_looking_does_not_change_what_is_read(base):
     pictures = faces(3)
     before = base.score(pictures)
-    base.look(pictures[0], "all")
+    base.activations(pictures[0], "all")
     base.explain(pictures[1], "occlusion")
     np.testing.assert_array_equal(base.score(pictures), before)
 
@@ -307,7 +307,7 @@ def test_where_places_are_lost_layers_are_shown_and_class_maps_are_not_made_up()
     crop = np.random.default_rng(1).integers(0, 256, (12, 12)).astype(np.uint8)
     told = engine.explain(crop, "cam", "all")
     assert told.layer("relu").shape == (4, 10, 10)
-    assert told.layer("relu").reach is None
+    assert told.layer("relu").receptive_field is None
     assert [each.method for each in told.maps] == ["occlusion"]
     assert any("occlusion stands in" in note for note in told.notes)
-    assert engine.look(crop).map is None
+    assert engine.activations(crop).map is None

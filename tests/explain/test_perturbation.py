@@ -26,7 +26,7 @@ def base():
 
 @pytest.fixture(scope="module")
 def portrait(base):
-    return base.explain_picture("examples/hopper.jpg", methods=())[0].crop
+    return base.explain_image("examples/hopper.jpg", methods=())[0].crop
 
 
 def test_the_known_network_sees_stripes(known):
@@ -84,8 +84,8 @@ def test_logits_temperature_and_shares_fit_together(base, portrait):
     np.testing.assert_allclose(
         np.exp(votes) / np.exp(votes).sum(), [share for _, share in told.emotions.votes], atol=1e-4
     )
-    assert sum(share for _, share in told.untempered) == pytest.approx(1, abs=1e-5)
-    assert max(told.untempered, key=lambda share: share.score).label == told.emotions.top
+    assert sum(share for _, share in told.scores_without_temperature) == pytest.approx(1, abs=1e-5)
+    assert max(told.scores_without_temperature, key=lambda share: share.score).label == told.emotions.top
 
 
 def test_the_explained_reading_is_the_reading(base, portrait):
@@ -93,7 +93,7 @@ def test_the_explained_reading_is_the_reading(base, portrait):
     np.testing.assert_array_equal(
         np.float32([share for _, share in told.emotions.scores]), np.round(base.score(portrait[None])[0], 7)
     )
-    looked = base.look(portrait)
+    looked = base.activations(portrait)
     np.testing.assert_allclose(
         [share for _, share in looked.emotions.scores], [share for _, share in told.emotions.scores], atol=1e-6
     )
@@ -139,7 +139,7 @@ def test_without_global_pooling_occlusion_stands_in_and_says_so():
     assert [each.method for each in told.maps] == ["occlusion", "rise"]
     assert any("global average pooling" in note for note in told.notes)
     assert told.contributions == ()
-    assert engine.look(np.full((8, 8), 90, np.uint8)).map is None
+    assert engine.activations(np.full((8, 8), 90, np.uint8)).map is None
 
 
 def test_a_classifier_without_a_graph_is_explained_from_outside():
@@ -149,7 +149,7 @@ def test_a_classifier_without_a_graph_is_explained_from_outside():
     assert (told.layers, told.logits, told.costs, told.kernels) == ((), (), (), None)
     assert [each.method for each in told.maps] == ["occlusion"]
     assert any("does not hand out its graph" in note for note in told.notes)
-    looked = engine.look(np.full((8, 8), 90, np.uint8))
+    looked = engine.activations(np.full((8, 8), 90, np.uint8))
     assert (looked.layers, looked.map, looked.regions) == ((), None, None)
     assert looked.emotions == told.emotions
 

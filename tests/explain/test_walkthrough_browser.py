@@ -18,7 +18,7 @@ NOW = "[...document.querySelectorAll('[data-step]')].filter(step => !step.hidden
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     engine, pixels = Engine.load(detector="haar"), images.load_image(EXAMPLES / "portraits.jpg").pixels
-    faces = engine.explain_picture(pixels, methods=("cam", "occlusion"), layers="all")
+    faces = engine.explain_image(pixels, methods=("cam", "occlusion"), layers="all")
     (folder / "walkthrough.html").write_text(render_walkthrough(faces[1], pixels, LAYERS), encoding="utf-8")
     (folder / "several.html").write_text(render_overview("portraits.jpg", pixels, faces, pixels), encoding="utf-8")
     return folder

@@ -62,7 +62,7 @@ def photo():
 
 @pytest.fixture(scope="module")
 def told(engine, photo):
-    found = engine.explain_picture(photo, methods=("cam", "occlusion"), layers="all")[0]
+    found = engine.explain_image(photo, methods=("cam", "occlusion"), layers="all")[0]
     return replace(found, source="photos/<b>hopper</b>.jpg")
 
 
@@ -203,7 +203,9 @@ def test_a_contrast_and_a_flip_are_told(told, photo):
     signed = Saliency(values, "happy", "occlusion", "sad")
     regions = Regions("occlusion", "mean geometry", (Score("mouth", 0.7), Score("rest", 0.3)))
     changed = replace(told, maps=(signed,), regions=(regions,), target="happy", versus="sad")
-    changed = replace(changed, flip=Counterfactual(1, 2, 10, 8, 0.034, "sad", 0.51), flip_sought=True)
+    changed = replace(
+        changed, counterfactual=Counterfactual(1, 2, 10, 8, 0.034, "sad", 0.51), counterfactual_searched=True
+    )
     text = re.sub("<[^>]+>", " ", render_walkthrough(changed, photo, ["stem"]))
     assert "“happy” compared with “sad”; 70\u00a0% of the evidence is at the mouth" in text
     assert "3\u00a0% of the face, the prediction becomes “sad” (51\u00a0%)" in text
@@ -224,7 +226,7 @@ def test_filters_of_a_colour_network_are_drawn():
 
 
 def test_dead_layers_are_left_out():
-    told = bare(layers=(layer(np.zeros((4, 5, 5)), "dead", dead=4), layer(np.eye(6)[None], "alive")))
+    told = bare(layers=(layer(np.zeros((4, 5, 5)), "dead", zero_activation=4), layer(np.eye(6)[None], "alive")))
     assert steps(Reader(render_walkthrough(told))) == ["crop", "layer-2", "result"]
 
 
@@ -267,7 +269,7 @@ def test_votes_become_ten_people(votes, people):
 
 def test_several_faces_get_a_page_that_leads_to_each(engine):
     pixels = images.load_image(EXAMPLES / "portraits.jpg").pixels
-    faces = engine.explain_picture(pixels, methods=())
+    faces = engine.explain_image(pixels, methods=())
     read = Reader(render_overview("a/<i>b</i>.jpg", pixels, faces, pixels))
     assert [each["href"] for each in read.all("a")] == ["face-1/walkthrough.html", "face-2/walkthrough.html"]
     assert read.open == []
@@ -282,12 +284,12 @@ def test_no_face_gets_a_page_with_the_picture_and_what_to_try():
 
 
 def test_a_face_at_the_edge_of_its_picture_is_cut_out_too(told, photo):
-    cornered = replace(told, placing=Placement(-50, -40, 200, 20), face=Face(Box(-20, -10, 150, 160)))
+    cornered = replace(told, placement=Placement(-50, -40, 200, 20), face=Face(Box(-20, -10, 150, 160)))
     assert Reader(render_walkthrough(cornered, photo, ["stem"])).open == []
 
 
 def test_the_textbook_network_is_shown_with_its_flattening_and_its_dense_layer(photo):
-    found = Engine.load("classic", detector="haar").explain_picture(photo, methods=())[0]
+    found = Engine.load("classic", detector="haar").explain_image(photo, methods=())[0]
     names = [each.name for each in found.layers]
     assert names[-3:] == ["block3.pool", "dense.relu", "shares.logits"]
     page = Reader(render_walkthrough(found, photo))
@@ -299,7 +301,7 @@ def test_the_textbook_network_is_shown_with_its_flattening_and_its_dense_layer(p
 
 
 def test_a_dense_layer_has_one_step_where_all_layers_are_shown(photo):
-    found = Engine.load("classic", detector="haar").explain_picture(photo, methods=(), layers="all")[0]
+    found = Engine.load("classic", detector="haar").explain_image(photo, methods=(), layers="all")[0]
     told = " ".join(" ".join(Reader(render_walkthrough(found, photo)).texts).split())
     assert told.count("Dense layer: every input counts for every output") == 1
     assert "flattened into one vector of 1,152 values." in told

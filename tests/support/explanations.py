@@ -4,20 +4,20 @@ import numpy as np
 
 from mien.explain import Explanation
 from mien.explain.explanation import Layer
-from mien.results import Emotions, Share
+from mien.results import Emotions, Score
 
 
-def layer(activations, name="wide", kind="conv", dead=0):
+def layer(activations, name="wide", kind="conv", zero_activation=0):
     activations = np.asarray(activations, np.float32)
     strength = np.abs(activations).reshape(len(activations), -1).mean(axis=1)
     order = tuple(np.argsort(-strength, kind="stable").tolist())
-    return Layer(name, kind, activations.shape, activations, dead, order, None, name)
+    return Layer(name, kind, activations.shape, activations, zero_activation, order, None, name)
 
 
 def bare(**parts):
     """An explanation of a model that shows nothing of itself."""
     crop = np.full((48, 48), 90, np.uint8)
-    emotions = Emotions((Share("happy", 0.7), Share("sad", 0.3)))
+    emotions = Emotions((Score("happy", 0.7), Score("sad", 0.3)))
     known = {
         "crop": crop, "emotions": emotions, "target": "happy", "versus": None, "logits": (), "temperature": 1.0,
         "layers": (), "maps": (), "regions": (), "region_map": np.zeros((48, 48), np.uint8),

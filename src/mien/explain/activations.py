@@ -33,9 +33,9 @@ def build_layer(part: GraphLayer, tensor: NDArray[np.float32]) -> Layer:
         kind=part.kind,
         shape=activations.shape,
         activations=freeze_map(activations),
-        dead=int(_still(activations).sum()),
+        zero_activation=int(_still(activations).sum()),
         order=tuple(np.argsort(-strength, kind="stable").tolist()),
-        reach=part.reach,
+        receptive_field=part.receptive_field,
         tensor=part.tensor,
     )
 
@@ -51,7 +51,7 @@ def _channels_first(activations: NDArray[np.float32], part: GraphLayer) -> NDArr
     """``(channels, height, width)``, or ``(channels,)`` where there are no places."""
     if activations.ndim != 3 or activations.shape[1:] == (1, 1):
         return activations.reshape(-1)
-    last = part.spread is not None and part.spread.channels == 3
+    last = part.layout is not None and part.layout.channels == 3
     return activations.transpose(2, 0, 1) if last else activations
 
 
@@ -73,9 +73,9 @@ _OPEN = 4
 class TensorReader:
     """Sessions by what they show. Faces pass through and leave nothing behind; threads may share it."""
 
-    def __init__(self, model: bytes, blueprint: OnnxGraph, threads: int | None = None) -> None:
+    def __init__(self, model: bytes, graph: OnnxGraph, threads: int | None = None) -> None:
         self._model = model
-        self._blueprint = blueprint
+        self._blueprint = graph
         self._threads = threads
         self._open: OrderedDict[frozenset[str], IntermediateOutputs] = OrderedDict()
         self._lock = Lock()
@@ -122,13 +122,13 @@ class TensorReader:
 class FaceTensors:
     """Tensors by name, as the face made them; ``anatomy`` says what they are."""
 
-    anatomy: NetworkStructure
+    structure: NetworkStructure
     tensors: Mapping[str, NDArray[Any]]
 
     @property
     def pooled(self) -> PooledHead | None:
         """The end of a network that has exact class maps; None for another, and where nobody tapped it."""
-        found = self.anatomy.pooled
+        found = self.structure.pooled
         return found if found is not None and found.maps in self.tensors else None
 
     def layers(self, parts: Sequence[GraphLayer]) -> tuple[Layer, ...]:
@@ -156,7 +156,7 @@ class FaceTensors:
         """The exact class activation map, laid over a crop of this side."""
         assert self.pooled is not None, "asked for only where there are maps"
         coarse = cam.compute_class_map(self.pooled, self._places(self.pooled), target, versus)
-        laid = cam.project_to_crop(coarse, self._spread(self.pooled).reach, side)
+        laid = cam.project_to_crop(coarse, self._spread(self.pooled).receptive_field, side)
         return freeze_map(laid if versus is not None else np.maximum(laid, 0))
 
     def _places(self, pooled: PooledHead) -> NDArray[np.float32]:
@@ -164,9 +164,9 @@ class FaceTensors:
         return np.asarray(maps.transpose(2, 0, 1) if self._spread(pooled).channels == 3 else maps, np.float32)
 
     def _spread(self, pooled: PooledHead) -> SpatialLayout:
-        spread = self.anatomy.spread(pooled.maps)
-        assert spread is not None, "what is pooled has places"
-        return spread
+        layout = self.structure.layout(pooled.maps)
+        assert layout is not None, "what is pooled has places"
+        return layout
 
 
 # ==== mien.explain.exciting
@@ -196,5 +196,5 @@ def _strengths(taps: TensorReader, faces: NDArray[np.uint8], part: GraphLayer) -
     found = np.maximum(taps.run(faces, [part.tensor])[part.tensor], 0).astype(np.float64)
     if found.ndim == 2:
         return np.asarray(found)
-    last = part.spread is not None and part.spread.channels == 3
+    last = part.layout is not None and part.layout.channels == 3
     return np.asarray(found.mean(axis=(1, 2) if last else (2, 3)))

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from mien.explain import perturbation
 from mien.explain.activations import FaceTensors, TensorReader, find_top_activating
-from mien.explain.explanation import AUTO, METHODS, Activations, Explanation, ExplanationTarget, Map, Saliency, parse_methods, resolve_target
+from mien.explain.explanation import (
+    AUTO,
+    METHODS,
+    Activations,
+    Explanation,
+    ExplanationTarget,
+    Map,
+    Saliency,
+    parse_methods,
+    resolve_target,
+)
 from mien.explain.layers import GraphLayer, NetworkStructure
 from mien.explain.perturbation import find_counterfactual
 from mien.explain.regions import LANDMARKS, MEAN_GEOMETRY, build_region_map, measure_regions
@@ -36,25 +46,25 @@ class Explainer:
         return self._classifier.card
 
     @cached_property
-    def anatomy(self) -> NetworkStructure | None:
+    def structure(self) -> NetworkStructure | None:
         """None for a classifier that does not hand out its graph: it answers, and cannot be opened."""
         return None if self._model is None else NetworkStructure(self._model, self.card.side, self.card.channels)
 
     @cached_property
     def _taps(self) -> TensorReader | None:
-        if self._model is None or self.anatomy is None:
+        if self._model is None or self.structure is None:
             return None
-        return TensorReader(self._model, self.anatomy.blueprint, getattr(self._classifier, "threads", None))
+        return TensorReader(self._model, self.structure.graph, getattr(self._classifier, "threads", None))
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The names of all layers, in order; empty for a model that cannot be opened."""
-        return () if self.anatomy is None else tuple(part.name for part in self.anatomy.parts)
+        return () if self.structure is None else tuple(part.name for part in self.structure.parts)
 
     @property
     def has_class_maps(self) -> bool:
         """Does the network end in global average pooling and one dense layer?"""
-        return self.anatomy is not None and self.anatomy.pooled is not None
+        return self.structure is not None and self.structure.pooled is not None
 
     @property
     def default(self) -> str:
@@ -73,7 +83,7 @@ class Explainer:
         """Shares ``(N, labels)`` for faces ``(N, side, side, channels)``."""
         return self._classifier.run(faces).scores
 
-    def look(self, face: Pixels, layers: str | Sequence[str] = "auto") -> Activations:
+    def activations(self, face: Pixels, layers: str | Sequence[str] = "auto") -> Activations:
         """Everything of a quick look in one run of the network; ``face`` is ``(side, side, channels)``."""
         parts = self._choose(layers)
         heads = ("shares", "votes") if self.card.vote_labels else ("shares",)
@@ -122,8 +132,8 @@ class Explainer:
             maps=maps,
             regions=tuple(measure_regions(each, where, basis) for each in maps),
             region_map=where,
-            flip=find_counterfactual(self.ask, pixels, self.card.labels) if "occlusion" in possible else None,
-            flip_sought="occlusion" in possible,
+            counterfactual=find_counterfactual(self.ask, pixels, self.card.labels) if "occlusion" in possible else None,
+            counterfactual_searched="occlusion" in possible,
             temperature=self.card.temperature,
             votes_temperature=self.card.votes_temperature,
             model=self.card.name,
@@ -148,7 +158,7 @@ class Explainer:
         sight = self._sight(face, self._ends(logits=False)) if possible == "cam" else None
         return self._saliency(face, possible, question, sight)
 
-    def exciting(
+    def top_activating(
         self, faces: Pixels, layer: str, channels: Sequence[int], count: int = 9
     ) -> Mapping[int, tuple[int, ...]]:
         """The faces ``(N, side, side, channels)`` that excite each of a layer's channels most, by their places."""
@@ -158,21 +168,21 @@ class Explainer:
         return find_top_activating(self._taps, faces, part, channels, count)
 
     def _choose(self, layers: str | Sequence[str]) -> tuple[GraphLayer, ...]:
-        return () if self.anatomy is None else self.anatomy.choose(layers)
+        return () if self.structure is None else self.structure.choose(layers)
 
     def _ends(self, logits: bool = True) -> list[str]:
         """The tensors at the end of the network that explanations are made of."""
-        if self.anatomy is None:
+        if self.structure is None:
             return []
-        heads = [head for head in (self.anatomy.head, self.anatomy.votes) if head is not None]
-        maps = [] if self.anatomy.pooled is None else [self.anatomy.pooled.maps]
+        heads = [head for head in (self.structure.head, self.structure.votes) if head is not None]
+        maps = [] if self.structure.pooled is None else [self.structure.pooled.maps]
         return [*maps, *(head.logits for head in heads if logits)]
 
     def _sight(self, face: Pixels, tensors: Iterable[str]) -> FaceTensors | None:
-        if self.anatomy is None or self._taps is None:
+        if self.structure is None or self._taps is None:
             return None
         wanted = list(tensors)
-        return FaceTensors(self.anatomy, self._taps.run(face[None], wanted) if wanted else {})
+        return FaceTensors(self.structure, self._taps.run(face[None], wanted) if wanted else {})
 
     def _seen(
         self, sight: FaceTensors | None, parts: Sequence[GraphLayer], question: ExplanationTarget
@@ -180,7 +190,9 @@ class Explainer:
         """What only an open model can tell."""
         if sight is None:
             return {"logits": (), "layers": ()}
-        first, second = (None if head is None else head.logits for head in (sight.anatomy.head, sight.anatomy.votes))
+        first, second = (
+            None if head is None else head.logits for head in (sight.structure.head, sight.structure.votes)
+        )
         contributions, bias = sight.contributions(question.target)
         return {
             "logits": sight.logits(first, self.card.labels, self.card.temperature),
@@ -188,13 +200,13 @@ class Explainer:
             "layers": sight.layers(parts),
             "contributions": contributions,
             "bias": bias,
-            "kernels": sight.anatomy.kernels,
-            "costs": sight.anatomy.costs,
+            "kernels": sight.structure.kernels,
+            "costs": sight.structure.costs,
         }
 
     def _closed(self) -> list[str]:
         told = f"The model '{self.card.name}' does not hand out its graph, so its layers cannot be shown."
-        return [told] if self.anatomy is None else []
+        return [told] if self.structure is None else []
 
     def _doubts(self, methods: Sequence[str]) -> Iterator[str]:
         """What the audit said against the maps that are shown."""
@@ -223,7 +235,7 @@ class Explainer:
     def _class_map(self, sight: FaceTensors, question: ExplanationTarget) -> Saliency:
         pooled = sight.pooled
         assert pooled is not None, "asked for only where there are class maps"
-        layer = next((part.name for part in sight.anatomy.parts if part.tensor == pooled.maps), pooled.maps)
+        layer = next((part.name for part in sight.structure.parts if part.tensor == pooled.maps), pooled.maps)
         laid = sight.class_map(question.target, question.versus, self.card.side)
         return self._named(laid, "cam", question, {"layer": layer})
 

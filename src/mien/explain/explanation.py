@@ -84,8 +84,8 @@ class ReceptiveField(NamedTuple):
 
     size: int
     stride: float
-    offset: float
-    across: float
+    offset_y: float
+    offset_x: float
 
 
 class LayerCost(NamedTuple):
@@ -125,8 +125,8 @@ class Counterfactual(NamedTuple):
     width: int
     height: int
     area: float
-    becomes: str
-    share: float
+    emotion: str
+    score: float
 
 
 class Placement(NamedTuple):
@@ -135,7 +135,7 @@ class Placement(NamedTuple):
     left: float
     top: float
     side: float
-    lean: float = 0.0
+    angle: float = 0.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -187,9 +187,9 @@ class Layer:
     kind: str
     shape: tuple[int, ...]
     activations: Map
-    dead: int
+    zero_activation: int
     order: tuple[int, ...]
-    reach: ReceptiveField | None
+    receptive_field: ReceptiveField | None
     tensor: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,9 +198,9 @@ class Layer:
             "kind": self.kind,
             "shape": list(self.shape),
             "channels": self.shape[0],
-            "dead": self.dead,
+            "zero_activation": self.zero_activation,
             "strongest": list(self.order[:9]),
-            "reach": None if self.reach is None else self.reach._asdict(),
+            "receptive_field": None if self.receptive_field is None else self.receptive_field._asdict(),
             "tensor": self.tensor,
         }
 
@@ -215,15 +215,15 @@ class Regions:
 
     method: str
     basis: str
-    shares: tuple[Score, ...]
+    evidence: tuple[Score, ...]
 
     @property
     def top(self) -> Score | None:
         """The region with most of the evidence; None where there is none."""
-        return max(self.shares, key=lambda share: share.score, default=None)
+        return max(self.evidence, key=lambda share: share.score, default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"method": self.method, "basis": self.basis, "shares": dict(self.shares)}
+        return {"method": self.method, "basis": self.basis, "evidence": dict(self.evidence)}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -267,8 +267,8 @@ class Explanation:
     bias: float = 0.0
     kernels: Kernels | None = None
     costs: tuple[LayerCost, ...] = ()
-    flip: Counterfactual | None = None
-    flip_sought: bool = False
+    counterfactual: Counterfactual | None = None
+    counterfactual_searched: bool = False
     notes: tuple[str, ...] = ()
     model: str = ""
     source: str = ""
@@ -277,10 +277,10 @@ class Explanation:
     face: Face | None = None
     number: int | None = None
     quality: Quality | None = None
-    placing: Placement | None = None
+    placement: Placement | None = None
 
     @property
-    def untempered(self) -> tuple[Score, ...]:
+    def scores_without_temperature(self) -> tuple[Score, ...]:
         """The shares as they would be without the temperature; empty without logits."""
         values = np.array([share for _, share in self.logits], np.float64)
         parts = np.exp(values - values.max(initial=0.0))
@@ -304,7 +304,7 @@ class Explanation:
             "detection": None if self.face is None else self.face.detection,
             "landmarks": _points(self.face),
             "quality": None if self.quality is None else self.quality.to_dict(),
-            "placing": None if self.placing is None else self.placing._asdict(),
+            "placement": None if self.placement is None else self.placement._asdict(),
             "emotion": emotions.top,
             "scores": dict(emotions.scores),
             "uncertain": emotions.uncertain,
@@ -314,12 +314,12 @@ class Explanation:
             "versus": self.versus,
             "logits": dict(self.logits),
             "temperature": self.temperature,
-            "scores_without_temperature": dict(self.untempered),
+            "scores_without_temperature": dict(self.scores_without_temperature),
             "votes_logits": dict(self.votes_logits),
             "votes_temperature": self.votes_temperature,
             "maps": [{**each.to_dict(), "regions": where.to_dict()} for each, where in self._mapped()],
-            "flip": None if self.flip is None else self.flip._asdict(),
-            "flip_sought": self.flip_sought,
+            "counterfactual": None if self.counterfactual is None else self.counterfactual._asdict(),
+            "counterfactual_searched": self.counterfactual_searched,
             "contributions": [each._asdict() for each in self.contributions],
             "bias": self.bias,
             "layers": [each.to_dict() for each in self.layers],

@@ -75,8 +75,8 @@ def rank_correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> 
     """Spearman's correlation of two maps over the squares: 1 the same order, 0 none in common."""
     ranks = [_ranks(_blocks(each)) for each in (one, other)]
     centred = [each - each.mean() for each in ranks]
-    spread = float(np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))
-    return float((centred[0] * centred[1]).sum()) / spread if spread else 0.0
+    layout = float(np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))
+    return float((centred[0] * centred[1]).sum()) / layout if layout else 0.0
 
 
 def _stages(saliency: NDArray[np.floating], seed: int) -> NDArray[np.bool_]:

@@ -112,19 +112,19 @@ class GraphLayer:
     kind: str
     tensor: str
     node: OnnxNode
-    spread: SpatialLayout | None
+    layout: SpatialLayout | None
 
     @property
-    def reach(self) -> ReceptiveField | None:
-        return None if self.spread is None else self.spread.reach
+    def receptive_field(self) -> ReceptiveField | None:
+        return None if self.layout is None else self.layout.receptive_field
 
 
 class NetworkStructure:
     """What can be told of a model from its file alone."""
 
     def __init__(self, model: ModelSource, side: int, channels: int) -> None:
-        self.blueprint = OnnxGraph(model)
-        self._spreads = trace_layouts(self.blueprint, side, channels)
+        self.graph = OnnxGraph(model)
+        self._spreads = trace_layouts(self.graph, side, channels)
         named = list(self._named())
         self.parts = tuple(named)
         self.by_name = {part.name: part for part in self.parts}
@@ -132,24 +132,24 @@ class NetworkStructure:
     @cached_property
     def head(self) -> SoftmaxHead | None:
         """How the shares are made of the last layer; None where the graph ends in another way."""
-        return find_head(self.blueprint, "shares")
+        return find_head(self.graph, "shares")
 
     @cached_property
     def votes(self) -> SoftmaxHead | None:
         """The same of the second head."""
-        return find_head(self.blueprint, "votes")
+        return find_head(self.graph, "votes")
 
     @property
     def pooled(self) -> PooledHead | None:
         """The end of a network that has exact class maps: global average pooling of places we know, one dense layer."""
         found = None if self.head is None else self.head.pooled
-        return found if found is not None and self.spread(found.maps) is not None else None
+        return found if found is not None and self.layout(found.maps) is not None else None
 
     @cached_property
     def kernels(self) -> Kernels | None:
         """The filters of the first convolution."""
         first = next((part for part in self.parts if part.kind == "conv"), None)
-        weights = None if first is None else self.blueprint.constant(first.node.inputs[1])
+        weights = None if first is None else self.graph.constant(first.node.inputs[1])
         return None if first is None or weights is None else Kernels(first.name, weights.astype("float32"))
 
     @cached_property
@@ -161,14 +161,14 @@ class NetworkStructure:
     def _looks(self) -> dict[str, int]:
         """How many pictures of each face a tensor is of: two where its mirror image is looked at as well."""
         known: dict[str, int] = {}
-        for node in self.blueprint.nodes:
-            before = [known.get(name, 1) for name in node.inputs if name in self.blueprint.varying] or [1]
+        for node in self.graph.nodes:
+            before = [known.get(name, 1) for name in node.inputs if name in self.graph.varying] or [1]
             looks = sum(before) if is_batch_concat(node) else max(before)
             looks = max(looks // len(node.outputs), 1) if is_batch_split(node) else looks
             known.update(dict.fromkeys(node.outputs, looks))
         return known
 
-    def spread(self, tensor: str) -> SpatialLayout | None:
+    def layout(self, tensor: str) -> SpatialLayout | None:
         return self._spreads.get(tensor)
 
     def choose(self, layers: str | Sequence[str]) -> tuple[GraphLayer, ...]:
@@ -187,19 +187,19 @@ class NetworkStructure:
         """What ``auto`` shows: the end of every stage (before the maps shrink), poolings, views, dense layers."""
         pools = [part for part in self.parts if part.kind == "pool" and _is_main(part)]
         # Of the global ones the last: those before it stand in gates.
-        chosen = [part for part in pools if part.spread is not None]
-        chosen += [part for part in pools if part.spread is None][-1:]
+        chosen = [part for part in pools if part.layout is not None]
+        chosen += [part for part in pools if part.layout is None][-1:]
         chosen += [part for part in self.parts if self.head is not None and part.tensor == self.head.logits]
         chosen += self._hidden() if self.head is not None else []
-        placed = [part for part in self.parts if part.spread is not None and part.kind in ("conv", "activation")]
-        steps = {part.spread.length: part for part in placed if part.spread is not None}
+        placed = [part for part in self.parts if part.layout is not None and part.kind in ("conv", "activation")]
+        steps = {part.layout.length: part for part in placed if part.layout is not None}
         first = [part for part in placed if part.kind == "activation" or len(placed) == 1][:1]
         views = [part for part in self.parts if part.kind == "views"]
         return frozenset(part.name for part in [*chosen, *steps.values(), *first, *views])
 
     def _hidden(self) -> list[GraphLayer]:
         """The end of every dense layer between the maps and the heads: its activation, where it has one."""
-        last = max((place for place, part in enumerate(self.parts) if part.spread is not None), default=-1)
+        last = max((place for place, part in enumerate(self.parts) if part.layout is not None), default=-1)
         found: list[GraphLayer] = []
         for part in self.parts[last + 1 :]:
             if part.kind == "dense":
@@ -219,16 +219,16 @@ class NetworkStructure:
     def _cost(self, part: GraphLayer) -> LayerCost:
         if part.kind not in ("conv", "dense", "norm"):
             return LayerCost(part.name, part.kind, 0, 0)
-        apart = [] if part.tensor in part.node.outputs else self.blueprint.makers[part.tensor].inputs
-        found = [self.blueprint.constant(name) for name in (*part.node.inputs[1:], *apart) if name]
+        apart = [] if part.tensor in part.node.outputs else self.graph.makers[part.tensor].inputs
+        found = [self.graph.constant(name) for name in (*part.node.inputs[1:], *apart) if name]
         sizes = [each.size for each in found if each is not None]
-        places = part.spread.length**2 if part.kind == "conv" and part.spread is not None else 1
+        places = part.layout.length**2 if part.kind == "conv" and part.layout is not None else 1
         looks = self._looks.get(part.tensor, 1)
         work = 0 if part.kind == "norm" or not sizes else sizes[0] * places * looks
         return LayerCost(part.name, part.kind, sum(sizes), work)
 
     def _named(self) -> Iterator[GraphLayer]:
-        found = list(_layers(self.blueprint))
+        found = list(_layers(self.graph))
         names = build_layer_names([LayerTensor(kind, tensor, node.op in _GLOBAL) for kind, tensor, node in found])
         for name, (kind, tensor, node) in zip(names, found, strict=True):
             yield GraphLayer(name, kind, tensor, node, self._spreads.get(tensor))
@@ -239,48 +239,48 @@ def _is_main(part: GraphLayer) -> bool:
     return max(part.node.attributes.get("kernel_shape", [2])) > 1 and "short" not in part.name.split(".")
 
 
-def _layers(blueprint: OnnxGraph) -> Iterator[tuple[str, str, OnnxNode]]:
+def _layers(graph: OnnxGraph) -> Iterator[tuple[str, str, OnnxNode]]:
     """Kind, tensor and node of everything that people would call a layer."""
-    for node in blueprint.nodes:
-        if node.op == "Mul" and _gated(blueprint, node):
+    for node in graph.nodes:
+        if node.op == "Mul" and _gated(graph, node):
             yield "activation", node.outputs[0], node
-        elif node.op == "Mean" and _of_views(blueprint, node):
+        elif node.op == "Mean" and _of_views(graph, node):
             yield "views", node.outputs[0], node
-        elif node.op in KINDS and _depends(blueprint, node) and not _only_gate(blueprint, node):
-            yield KINDS[node.op], _with_bias(blueprint, node), node
+        elif node.op in KINDS and _depends(graph, node) and not _only_gate(graph, node):
+            yield KINDS[node.op], _with_bias(graph, node), node
 
 
-def _depends(blueprint: OnnxGraph, node: OnnxNode) -> bool:
+def _depends(graph: OnnxGraph, node: OnnxNode) -> bool:
     """Is it more than a constant, and more than adding one?"""
-    varying = [name for name in node.inputs if name in blueprint.varying]
+    varying = [name for name in node.inputs if name in graph.varying]
     if KINDS[node.op] == "sum":
         return len(varying) > 1 and not is_batch_concat(node)
     return bool(varying)
 
 
-def _of_views(blueprint: OnnxGraph, node: OnnxNode) -> bool:
+def _of_views(graph: OnnxGraph, node: OnnxNode) -> bool:
     """Is it the mean of a batch's parts, turned back where they are mirror images?"""
-    makers = [blueprint.makers.get(name) for name in node.inputs]
-    behind = [blueprint.makers.get(each.inputs[0]) if each and each.op == "Slice" else each for each in makers]
+    makers = [graph.makers.get(name) for name in node.inputs]
+    behind = [graph.makers.get(each.inputs[0]) if each and each.op == "Slice" else each for each in makers]
     return len({each for each in behind if each is not None and is_batch_split(each)}) == 1 and None not in behind
 
 
-def _gated(blueprint: OnnxGraph, node: OnnxNode) -> bool:
+def _gated(graph: OnnxGraph, node: OnnxNode) -> bool:
     """``x * sigmoid(x)``: one activation, written as two nodes."""
-    makers = [blueprint.makers.get(name) for name in node.inputs]
+    makers = [graph.makers.get(name) for name in node.inputs]
     return any(m is not None and m.op in _GATES and m.inputs[0] in node.inputs for m in makers)
 
 
-def _only_gate(blueprint: OnnxGraph, node: OnnxNode) -> bool:
-    taking = blueprint.takers.get(node.outputs[0], [])
-    return node.op in _GATES and bool(taking) and all(t.op == "Mul" and _gated(blueprint, t) for t in taking)
+def _only_gate(graph: OnnxGraph, node: OnnxNode) -> bool:
+    taking = graph.takers.get(node.outputs[0], [])
+    return node.op in _GATES and bool(taking) and all(t.op == "Mul" and _gated(graph, t) for t in taking)
 
 
-def _with_bias(blueprint: OnnxGraph, node: OnnxNode) -> str:
+def _with_bias(graph: OnnxGraph, node: OnnxNode) -> str:
     """The tensor of a layer whose bias is added by a node of its own."""
-    taking = blueprint.takers.get(node.outputs[0], [])
+    taking = graph.takers.get(node.outputs[0], [])
     if node.op in ("MatMul", "Conv") and len(taking) == 1 and taking[0].op == "Add":
         others = [name for name in taking[0].inputs if name != node.outputs[0]]
-        if others and blueprint.constant(others[0]) is not None:
+        if others and graph.constant(others[0]) is not None:
             return taking[0].outputs[0]
     return node.outputs[0]

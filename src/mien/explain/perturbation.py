@@ -50,8 +50,8 @@ def compute_rise(ask: ScoreFunction, face: NDArray[np.uint8], question: Explanat
     scores = _scores(ask, face, covers, question)
     # Less their mean the scores need no mean of the masks; where masks vary more they say no more for it.
     sums = _sums(scores.mean() - scores, covers)
-    spread = np.sqrt(np.maximum(sums.squared / masks - (sums.plain / masks) ** 2, 0))
-    found = sums.weighted / (masks * (spread + 1e-6))
+    layout = np.sqrt(np.maximum(sums.squared / masks - (sums.plain / masks) ** 2, 0))
+    found = sums.weighted / (masks * (layout + 1e-6))
     return freeze_map(found if question.versus is not None else np.maximum(found, 0))
 
 

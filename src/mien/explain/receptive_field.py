@@ -23,28 +23,28 @@ class SpatialLayout:
     length: int
     size: int = 1
     stride: float = 1.0
-    offset: float = 0.0
-    across: float = 0.0
+    offset_y: float = 0.0
+    offset_x: float = 0.0
     views: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
 
     @property
-    def reach(self) -> ReceptiveField:
-        return ReceptiveField(self.size, self.stride, self.offset, self.across)
+    def receptive_field(self) -> ReceptiveField:
+        return ReceptiveField(self.size, self.stride, self.offset_y, self.offset_x)
 
     def moved(self, by: float, **changed: Any) -> SpatialLayout:
         """Its first place further down and right."""
-        return replace(self, offset=self.offset + by, across=self.across + by, **changed)
+        return replace(self, offset_y=self.offset_y + by, offset_x=self.offset_x + by, **changed)
 
 
-def trace_layouts(blueprint: OnnxGraph, side: int, channels: int) -> Mapping[str, SpatialLayout]:
+def trace_layouts(graph: OnnxGraph, side: int, channels: int) -> Mapping[str, SpatialLayout]:
     """The spread of every tensor that has places, by name."""
     # What no node makes is the input.
-    known = {name: SpatialLayout(3, side) for name in blueprint.varying if name not in blueprint.makers}
-    for node in blueprint.nodes:
+    known = {name: SpatialLayout(3, side) for name in graph.varying if name not in graph.makers}
+    for node in graph.nodes:
         before = [known[name] for name in node.inputs if name in known]
         if before and is_batch_split(node):
             known.update(zip(node.outputs, _apart(before[0], len(node.outputs)), strict=True))
-        elif before and (after := _after(node, before, blueprint, (side, channels))):
+        elif before and (after := _after(node, before, graph, (side, channels))):
             known.update(dict.fromkeys(filter(None, node.outputs), after))
     return known
 
@@ -60,12 +60,12 @@ def is_batch_split(node: OnnxNode) -> bool:
 
 
 def _after(
-    node: OnnxNode, before: Sequence[SpatialLayout], blueprint: OnnxGraph, crop: tuple[int, int]
+    node: OnnxNode, before: Sequence[SpatialLayout], graph: OnnxGraph, crop: tuple[int, int]
 ) -> SpatialLayout | None:
     seen, (side, channels) = before[0], crop
     match node.op:
         case "Conv" | "MaxPool" | "AveragePool" | "LpPool":
-            return _slid(node, seen, blueprint)
+            return _slid(node, seen, graph)
         case "GlobalAveragePool" | "GlobalMaxPool" | "Flatten" | "Gemm" | "MatMul" | "Softmax" | "Squeeze":
             return None
         case "ReduceMean" | "ReduceMax" | "ReduceSum":
@@ -74,13 +74,13 @@ def _after(
             perm = node.attributes.get("perm", [3, 2, 1, 0])
             return replace(seen, channels=perm.index(seen.channels)) if len(perm) == 4 else None
         case "Reshape":
-            return _reshaped(node, seen, blueprint, channels)
+            return _reshaped(node, seen, graph, channels)
         case "Slice":
-            return _sliced(node, seen, blueprint, side)
+            return _sliced(node, seen, graph, side)
         case "Pad":
-            return _padded(node, seen, blueprint)
+            return _padded(node, seen, graph)
         case "Resize" | "Upsample":
-            return _resized(node, seen, blueprint)
+            return _resized(node, seen, graph)
         case "Concat" if is_batch_concat(node):
             return _beside(before)
     return _joined(before)
@@ -90,7 +90,7 @@ def _beside(before: Sequence[SpatialLayout]) -> SpatialLayout:
     """Views set behind each other; what is told is where the first lies."""
     first = before[0]
     views = [
-        (each.offset - first.offset + down, each.across - first.across + right)
+        (each.offset_y - first.offset_y + down, each.offset_x - first.offset_x + right)
         for each in before
         for down, right in each.views
     ]
@@ -101,7 +101,7 @@ def _apart(seen: SpatialLayout, count: int) -> list[SpatialLayout]:
     """Each view alone again."""
     views = seen.views if len(seen.views) == count else ((0.0, 0.0),) * count
     alone = replace(seen, views=((0.0, 0.0),))
-    return [replace(alone, offset=seen.offset + down, across=seen.across + right) for down, right in views]
+    return [replace(alone, offset_y=seen.offset_y + down, offset_x=seen.offset_x + right) for down, right in views]
 
 
 def _joined(before: Sequence[SpatialLayout]) -> SpatialLayout:
@@ -111,17 +111,17 @@ def _joined(before: Sequence[SpatialLayout]) -> SpatialLayout:
     """
     most = max(before, key=lambda each: each.size)
     alike = [each for each in before if (each.size, each.length, each.stride) == (most.size, most.length, most.stride)]
-    apart = max(max(at) - min(at) for at in ([each.offset for each in alike], [each.across for each in alike]))
+    apart = max(max(at) - min(at) for at in ([each.offset_y for each in alike], [each.offset_x for each in alike]))
     return replace(
         most,
         size=round(most.size + apart),
-        offset=sum(each.offset for each in alike) / len(alike),
-        across=sum(each.across for each in alike) / len(alike),
+        offset_y=sum(each.offset_y for each in alike) / len(alike),
+        offset_x=sum(each.offset_x for each in alike) / len(alike),
     )
 
 
-def _slid(node: OnnxNode, seen: SpatialLayout, blueprint: OnnxGraph) -> SpatialLayout:
-    weights = blueprint.constant(node.inputs[1]) if node.op == "Conv" else None
+def _slid(node: OnnxNode, seen: SpatialLayout, graph: OnnxGraph) -> SpatialLayout:
+    weights = graph.constant(node.inputs[1]) if node.op == "Conv" else None
     shape = node.attributes.get("kernel_shape") or ([] if weights is None else list(weights.shape[2:])) or [1]
     stride, dilation = (node.attributes.get(key, [1])[0] for key in ("strides", "dilations"))
     span = (max(shape) - 1) * dilation + 1
@@ -146,26 +146,26 @@ def _pads(node: OnnxNode, length: int, span: int, stride: int) -> tuple[int, int
     return (pads[0], pads[len(pads) // 2]) if how == "NOTSET" else (0, 0)
 
 
-def _reshaped(node: OnnxNode, seen: SpatialLayout, blueprint: OnnxGraph, channels: int) -> SpatialLayout | None:
+def _reshaped(node: OnnxNode, seen: SpatialLayout, graph: OnnxGraph, channels: int) -> SpatialLayout | None:
     """Only one that moves the single channel of a gray face keeps the places where they are."""
-    shape = blueprint.constant(node.inputs[1])
+    shape = graph.constant(node.inputs[1])
     if shape is None or shape.size != 4:
         return None
     axes = [axis for axis in (1, 3) if shape[axis] == channels]
     return replace(seen, channels=axes[0]) if axes and seen.size == 1 else None
 
 
-def _sliced(node: OnnxNode, seen: SpatialLayout, blueprint: OnnxGraph, side: int) -> SpatialLayout:
-    bounds = _settings(node, blueprint, ("starts", "ends", "axes"))
+def _sliced(node: OnnxNode, seen: SpatialLayout, graph: OnnxGraph, side: int) -> SpatialLayout:
+    bounds = _settings(node, graph, ("starts", "ends", "axes"))
     place = 2 if seen.channels == 1 else 1
     axes = [axis % 4 for axis in bounds[2]] if len(bounds) == 3 else []
-    if _turned(node, blueprint):
+    if _turned(node, graph):
         last = side - 1 - (seen.length - 1) * seen.stride
         down, right = axes == [place], axes == [place + 1]
         return replace(
             seen,
-            offset=last - seen.offset if down else seen.offset,
-            across=last - seen.across if right else seen.across,
+            offset_y=last - seen.offset_y if down else seen.offset_y,
+            offset_x=last - seen.offset_x if right else seen.offset_x,
         )
     if place not in axes:
         return seen
@@ -174,14 +174,14 @@ def _sliced(node: OnnxNode, seen: SpatialLayout, blueprint: OnnxGraph, side: int
     return seen.moved(start * seen.stride, length=end - start)
 
 
-def _turned(node: OnnxNode, blueprint: OnnxGraph) -> bool:
+def _turned(node: OnnxNode, graph: OnnxGraph) -> bool:
     """Does a slice go backwards, along one axis, over all there is?"""
-    steps = blueprint.constant(node.inputs[4]) if len(node.inputs) > 4 and node.inputs[4] else None
+    steps = graph.constant(node.inputs[4]) if len(node.inputs) > 4 and node.inputs[4] else None
     return steps is not None and steps.tolist() == [-1]
 
 
-def _padded(node: OnnxNode, seen: SpatialLayout, blueprint: OnnxGraph) -> SpatialLayout:
-    found = _settings(node, blueprint, ("pads",))
+def _padded(node: OnnxNode, seen: SpatialLayout, graph: OnnxGraph) -> SpatialLayout:
+    found = _settings(node, graph, ("pads",))
     if not found or len(found[0]) < 8:
         return seen
     place = 2 if seen.channels == 1 else 1
@@ -189,12 +189,12 @@ def _padded(node: OnnxNode, seen: SpatialLayout, blueprint: OnnxGraph) -> Spatia
     return seen.moved(-start * seen.stride, length=seen.length + start + end)
 
 
-def _resized(node: OnnxNode, seen: SpatialLayout, blueprint: OnnxGraph) -> SpatialLayout:
+def _resized(node: OnnxNode, seen: SpatialLayout, graph: OnnxGraph) -> SpatialLayout:
     """By factors or to a size; each new place looks at the two old ones around it."""
     place = 2 if seen.channels == 1 else 1
     factor = 1.0
     for input_, is_size in zip(node.inputs[2:4], (False, True), strict=False):
-        told = blueprint.constant(input_) if input_ else None
+        told = graph.constant(input_) if input_ else None
         if told is not None and told.size == 4:
             factor = float(told[place]) / seen.length if is_size else float(told[place])
     return seen.moved(
@@ -205,9 +205,9 @@ def _resized(node: OnnxNode, seen: SpatialLayout, blueprint: OnnxGraph) -> Spati
     )
 
 
-def _settings(node: OnnxNode, blueprint: OnnxGraph, names: Sequence[str]) -> list[list[Any]]:
+def _settings(node: OnnxNode, graph: OnnxGraph, names: Sequence[str]) -> list[list[Any]]:
     """Settings that newer graphs give as inputs and older ones as attributes."""
     if all(name in node.attributes for name in names):
         return [list(node.attributes[name]) for name in names]
-    found = [blueprint.constant(name) for name in node.inputs[1 : 1 + len(names)]]
+    found = [graph.constant(name) for name in node.inputs[1 : 1 + len(names)]]
     return [each.tolist() for each in found if each is not None]

@@ -66,14 +66,14 @@ def test_the_json_is_what_predict_tells_and_more(done, engine):
     [face] = told["faces"]
     assert face["scores"] == read.readings[0].to_dict()["scores"]
     assert [each["method"] for each in face["maps"]] == ["cam", "occlusion", "rise"]
-    assert all(sum(each["regions"]["shares"].values()) == pytest.approx(1, abs=0.001) for each in face["maps"])
-    assert face["flip_sought"]
+    assert all(sum(each["regions"]["evidence"].values()) == pytest.approx(1, abs=0.001) for each in face["maps"])
+    assert face["counterfactual_searched"]
     assert [each["name"] for each in face["layers"]] == list(engine.layers)
 
 
 def test_the_arrays_are_those_of_the_engine(done, engine):
     with np.load(done / "arrays.npz") as arrays:
-        [told] = engine.explain_picture(EXAMPLES / "hopper.jpg", methods=("cam", "occlusion", "rise"), layers="all")
+        [told] = engine.explain_image(EXAMPLES / "hopper.jpg", methods=("cam", "occlusion", "rise"), layers="all")
         assert set(arrays) == set(told.arrays())
         for name, values in told.arrays().items():
             assert np.allclose(arrays[name], values, atol=1e-6), name
@@ -295,7 +295,7 @@ def test_slow_methods_tell_how_far_they_are(explain, tmp_path, monkeypatch):
 
     told = []
 
-    class Watched(explaining.Bar):
+    class Watched(explaining.ProgressBar):
         def update(self, done, total=None):
             told.append((done, total))
 

@@ -27,11 +27,9 @@ from mien.apps.cli.console import (
     silence_native_stderr,
 )
 from mien.apps.cli.dataset_options import read
-from mien.apps.cli.engine_loading import LoadEngine, Reader
-from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION
-from mien.apps.cli.paths import STDIN, contains_sources, is_directory, is_url
+from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, LoadEngine
 from mien.apps.cli.results import describe_expression, format_failure, percent
-from mien.apps.cli.sources import InputImage, find_inputs
+from mien.apps.cli.sources import STDIN, InputImage, contains_sources, find_inputs, is_directory, is_url
 from mien.draw import paint
 from mien.engine import Engine
 from mien.errors import DetectorError, MienError, ModelMissing, OutputError
@@ -346,7 +344,7 @@ def _lines(found: Explained) -> Iterator[str]:
 
 
 def _evidence(told: Explanation) -> str:
-    parts = [share for share in (told.regions[0].shares if told.regions else ()) if share.label != "rest"]
+    parts = [share for share in (told.regions[0].evidence if told.regions else ()) if share.label != "rest"]
     if not parts:
         return ""
     most = max(parts, key=lambda share: share.score)

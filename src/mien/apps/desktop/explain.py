@@ -15,7 +15,7 @@ from mien.apps.desktop.rendering import face, legend, over
 from mien.apps.desktop.style import Theme, bar
 from mien.apps.desktop.widgets import Empty, Flow, Note, Scrolled, Soon, Words, button, card, watch_width
 from mien.explain.explanation import METHODS
-from mien.results import Share
+from mien.results import Score
 from mien.text import looks, percent
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Page(ttk.Frame):
         self._layers.show(insight, self._inside.moving)
         if insight is not None:
             top = insight.emotions.ranked()[0]
-            self._says.configure(text=f"{looks(top.label)} · {percent(top.share)}")
+            self._says.configure(text=f"{looks(top.label)} · {percent(top.score)}")
 
     def _built(self) -> ttk.Frame:
         theme, gap = self._theme, self._theme.long(16)
@@ -254,20 +254,20 @@ class Where(ttk.Frame):
         regions = insight.regions if insight else None
         if regions is None or canvas.winfo_width() < 40:
             return
-        for place, share in enumerate(sorted(regions.shares, key=lambda share: -share.share)):
+        for place, share in enumerate(sorted(regions.evidence, key=lambda share: -share.score)):
             self._region(place, share)
         basis = "by this face’s own points" if regions.basis == "landmarks" else "by where these lie in most faces"
-        theme, top = self._theme, self._theme.long(34 * len(regions.shares) + 8)
+        theme, top = self._theme, self._theme.long(34 * len(regions.evidence) + 8)
         words: dict[str, Any] = {"fill": theme.shades.muted, "font": theme.letters(12), "width": canvas.winfo_width()}
         canvas.create_text(0, top, text=f"Shares of the evidence, {basis}.", anchor="nw", **words)
 
-    def _region(self, place: int, share: Share) -> None:
+    def _region(self, place: int, share: Score) -> None:
         theme, long, canvas = self._theme, self._theme.long, self._regions
         top, right = long(34 * place), canvas.winfo_width()
         text: dict[str, Any] = {"fill": theme.shades.ink, "font": theme.letters(13)}
         canvas.create_text(0, top, text="elsewhere" if share.label == "rest" else share.label, anchor="nw", **text)
-        canvas.create_text(right, top, text=percent(share.share), anchor="ne", **text)
+        canvas.create_text(right, top, text=percent(share.score), anchor="ne", **text)
         shades = theme.shades
-        image = bar(max(right, 8), long(6), share.share, shades.accent, shades.line, shades.raised)
+        image = bar(max(right, 8), long(6), share.score, shades.accent, shades.line, shades.raised)
         self._photos.append(theme.photo(image))
         canvas.create_image(0, top + long(20), image=self._photos[-1], anchor="nw")

@@ -91,13 +91,22 @@ class Maps(Board):
         many = layer.shape[0]
         if len(layer.shape) < 3:
             told = f"{layer.kind} · {many:,} numbers, one for each map" if many > 1 else layer.kind
-            self.write(0, 0, f"{told} · {layer.dead:,} are 0 on this face" if layer.dead else told, size=13)
+            self.write(
+                0,
+                0,
+                f"{told} · {layer.zero_activation:,} are 0 on this face" if layer.zero_activation else told,
+                size=13,
+            )
             shades = self.theme.shades
             size = wide, long(200)
             self.put(numbers(layer.activations, size, shades.accent, _BLUE, shades.panel), 0, long(28))
             return long(240)
-        seen = f" · each place sees {layer.reach.size} × {layer.reach.size} pixels" if layer.reach else ""
-        silent = f" · {layer.dead:,} silent on this face" if layer.dead else ""
+        seen = (
+            f" · each place sees {layer.receptive_field.size} × {layer.receptive_field.size} pixels"
+            if layer.receptive_field
+            else ""
+        )
+        silent = f" · {layer.zero_activation:,} silent on this face" if layer.zero_activation else ""
         self.write(0, 0, f"{layer.kind} · {many:,} maps of {layer.shape[1]} × {layer.shape[2]}{seen}{silent}", size=13)
         self._chosen = self._chosen or layer.order[:MOST]
         side, gap = long(76), long(6)

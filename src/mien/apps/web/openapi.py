@@ -103,7 +103,7 @@ def _arrays() -> dict[str, Schema]:
         strongest=NUMBER,
     )
     mapped = {"allOf": [ref("Array"), thing(method=TEXT, target=TEXT, versus=maybe(TEXT))]}
-    receptive_field = thing(size=NUMBER, stride=NUMBER, offset=NUMBER, across=NUMBER)
+    receptive_field = thing(size=NUMBER, stride=NUMBER, offset_y=NUMBER, offset_x=NUMBER)
     layer = {
         "allOf": [
             ref("Array"),
@@ -139,6 +139,7 @@ def _inside() -> dict[str, Schema]:
         contributions=several({"type": "object"}),
         costs=several({"type": "object"}),
         counterfactual=maybe({"type": "object"}),
+        counterfactual_searched={"type": "boolean"},
         notes=several(TEXT),
         arrays=arrays,
     )

@@ -10,7 +10,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from mien.explain.explanation import Explanation, Kernels, Placement, Saliency
-from mien.explain.figures.canvas import ACCENT, MUTED, PANEL, SMALL, WORDS, Canvas, compose_figure, ellipsize, enlarge_image, load_font, wrap_text
+from mien.explain.figures.canvas import (
+    ACCENT,
+    MUTED,
+    PANEL,
+    SMALL,
+    WORDS,
+    Canvas,
+    compose_figure,
+    ellipsize,
+    enlarge_image,
+    load_font,
+    wrap_text,
+)
 from mien.explain.figures.colormaps import Scale, apply_colours, colour_indices, colour_table
 from mien.explain.figures.feature_maps import receptive_field_box
 from mien.labels import colour
@@ -28,7 +40,7 @@ _METHODS = {
 
 def draw_evidence_maps(told: Explanation, pixels: Pixels | None = None) -> Pixels:
     """Each map over the crop and, with ``pixels`` of the picture, over the picture too; a scale, and the regions."""
-    around = pixels is not None and told.placing is not None
+    around = pixels is not None and told.placement is not None
     width = (3 if around else 2) * (_SIDE + _GAP) + 380
     block = _SIDE + 96
     canvas = Canvas(width, max(len(told.maps), 1) * block)
@@ -40,10 +52,15 @@ def draw_evidence_maps(told: Explanation, pixels: Pixels | None = None) -> Pixel
 
 
 def _flipped(told: Explanation) -> list[str]:
-    if told.flip is None:
+    if told.counterfactual is None:
         return []
-    area, share = f"{told.flip.area:.0%}".replace("%", " %"), f"{told.flip.share:.0%}".replace("%", " %")
-    return [f"Cover the marked rectangle, {area} of the face, and the answer becomes “{told.flip.becomes}” ({share})."]
+    area, share = (
+        f"{told.counterfactual.area:.0%}".replace("%", " %"),
+        f"{told.counterfactual.score:.0%}".replace("%", " %"),
+    )
+    return [
+        f"Cover the marked rectangle, {area} of the face, and the answer becomes “{told.counterfactual.emotion}” ({share})."
+    ]
 
 
 def _method(canvas: Canvas, top: int, told: Explanation, place: int, saliency: Saliency, pixels: Pixels | None) -> None:
@@ -54,12 +71,12 @@ def _method(canvas: Canvas, top: int, told: Explanation, place: int, saliency: S
     face = _smooth(told.crop, _SIDE)
     canvas.paste(face, (0, top))
     over = _laid(face, saliency, _square(_SIDE))
-    if told.flip is not None and saliency.method != "cam":
-        _mark(over, np.array(told.flip[:4]) * _SIDE / side)
+    if told.counterfactual is not None and saliency.method != "cam":
+        _mark(over, np.array(told.counterfactual[:4]) * _SIDE / side)
     canvas.paste(over, (_SIDE + _GAP, top))
     left = 2 * (_SIDE + _GAP)
-    if pixels is not None and told.placing is not None:
-        canvas.paste(_around(pixels, told.placing, saliency), (left, top))
+    if pixels is not None and told.placement is not None:
+        canvas.paste(_around(pixels, told.placement, saliency), (left, top))
         left += _SIDE + _GAP
     _legend(canvas, (left, top), saliency)
     _regions(canvas, (left + _BAR + 90, top), told, place)
@@ -87,9 +104,9 @@ def _laid(ground: Pixels, saliency: Saliency, corners: NDArray[np.float64]) -> P
     return np.asarray(np.rint(ground * (1 - alpha) + colours * alpha), np.uint8)
 
 
-def _around(pixels: Pixels, placing: Placement, saliency: Saliency) -> Pixels:
+def _around(pixels: Pixels, placement: Placement, saliency: Saliency) -> Pixels:
     """The part of the picture about the face, with the map where the crop was."""
-    left, top, side, lean = placing
+    left, top, side, lean = placement
     wide = 1.9 * side
     middle = np.array([left + side / 2, top + side / 2])
     zoom = _SIDE / wide
@@ -137,10 +154,10 @@ def _regions(canvas: Canvas, at: tuple[int, int], told: Explanation, place: int)
     x, y = at
     regions = told.regions[place]
     room = canvas.width - x
-    if not regions.shares:
+    if not regions.evidence:
         canvas.write((x, y), "no evidence at all", SMALL, MUTED)
         return
-    for row, (label, share) in enumerate(sorted(regions.shares, key=lambda each: -each.share)):
+    for row, (label, share) in enumerate(sorted(regions.evidence, key=lambda each: -each.score)):
         top = y + row * 52
         canvas.write((x, top), "elsewhere" if label == "rest" else label, WORDS)
         canvas.write((x + room, top), f"{share:.0%}".replace("%", " %"), WORDS, anchor="ra")
@@ -148,7 +165,7 @@ def _regions(canvas: Canvas, at: tuple[int, int], told: Explanation, place: int)
         canvas.bar(x, top + 30, room * share, 8, ACCENT)
     basis = "by this face’s own points" if regions.basis == "landmarks" else "by where these lie in most faces"
     for line, words in enumerate(wrap_text(basis, SMALL, room)):
-        canvas.write((x, y + len(regions.shares) * 52 + 4 + line * 24), words, SMALL, MUTED)
+        canvas.write((x, y + len(regions.evidence) * 52 + 4 + line * 24), words, SMALL, MUTED)
 
 
 def draw_kernels(found: Kernels) -> Pixels:
@@ -172,22 +189,24 @@ def draw_kernels(found: Kernels) -> Pixels:
 
 def draw_receptive_fields(told: Explanation) -> Pixels:
     """What one place of each layer sees of the face."""
-    layers = [each for each in told.layers if each.reach is not None and len(each.shape) == 3]
+    layers = [each for each in told.layers if each.receptive_field is not None and len(each.shape) == 3]
     side, across = 200, 5
     canvas = Canvas(across * (side + 20) - 20, max(-(-len(layers) // across), 1) * (side + 74))
     for place, layer in enumerate(layers):
         row, column = divmod(place, across)
         x, y = column * (side + 20), row * (side + 74)
         face = _smooth(told.crop, side)
-        assert layer.reach is not None
-        box = receptive_field_box(layer.reach, layer.shape[2], told.crop.shape[0])
+        assert layer.receptive_field is not None
+        box = receptive_field_box(layer.receptive_field, layer.shape[2], told.crop.shape[0])
         x0, y0, x1, y1 = (round(value * side / told.crop.shape[0]) for value in box)
         shade = np.full((side, side, 1), 0.38)
         shade[y0:y1, x0:x1] = 1.0
         canvas.paste(np.asarray(np.rint(face * shade), np.uint8), (x, y))
         canvas.draw.rectangle((x + x0, y + y0, x + x1 - 1, y + y1 - 1), outline="#ffd479", width=3)
         canvas.write((x, y + side + 8), ellipsize(layer.name, SMALL, side), SMALL)
-        canvas.write((x, y + side + 32), f"{layer.reach.size} × {layer.reach.size} pixels", SMALL, MUTED)
+        canvas.write(
+            (x, y + side + 32), f"{layer.receptive_field.size} × {layer.receptive_field.size} pixels", SMALL, MUTED
+        )
     return compose_figure(
         "What one place of each layer sees", ["The bright square; the place is the one in the middle."], canvas
     )

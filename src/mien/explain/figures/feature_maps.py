@@ -8,7 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.explain.explanation import Layer, Map, ReceptiveField
-from mien.explain.figures.canvas import ACCENT, INK, LESS, LINE, MUTED, PANEL, SMALL, WORDS, Canvas, compose_figure, ellipsize, enlarge_image
+from mien.explain.figures.canvas import (
+    ACCENT,
+    INK,
+    LESS,
+    LINE,
+    MUTED,
+    PANEL,
+    SMALL,
+    WORDS,
+    Canvas,
+    compose_figure,
+    ellipsize,
+    enlarge_image,
+)
 from mien.explain.figures.colormaps import Scale, apply_colours, choose_scale
 from mien.results import Pixels
 
@@ -69,24 +82,28 @@ def active_channels(layer: Layer) -> tuple[int, ...]:
 
 def _told(layer: Layer, whole: int | None) -> str:
     parts = [f"{layer.kind}, {layer.shape[0]:,} maps of {layer.shape[1]} × {layer.shape[2]} places"]
-    if layer.reach is not None:
-        parts.append(_sees(layer.reach, whole))
-    parts.append(f"silent on this face: {layer.dead:,} of {layer.shape[0]:,}" if layer.dead else "all are active")
+    if layer.receptive_field is not None:
+        parts.append(_sees(layer.receptive_field, whole))
+    parts.append(
+        f"silent on this face: {layer.zero_activation:,} of {layer.shape[0]:,}"
+        if layer.zero_activation
+        else "all are active"
+    )
     return " · ".join(parts)
 
 
-def _sees(reach: ReceptiveField, whole: int | None) -> str:
-    if whole is not None and reach.size >= whole:
+def _sees(receptive_field: ReceptiveField, whole: int | None) -> str:
+    if whole is not None and receptive_field.size >= whole:
         return "each place sees the whole face"
-    return f"each place sees {reach.size} × {reach.size} pixels of the face"
+    return f"each place sees {receptive_field.size} × {receptive_field.size} pixels of the face"
 
 
 def _notes(layer: Layer, shown: int, how: Scale) -> list[str]:
     colours = "blue is below 0, white 0, orange above" if how == "tide" else "dark is 0, yellow the strongest"
     notes = [f"Each map against its own strongest value ({colours}), with its number and that value; "
              "the bar says how active it is beside the most active one."]  # fmt: skip
-    rest = layer.shape[0] - shown - layer.dead
-    left = [f"{rest:,} weaker maps"] * (rest > 0) + [f"{layer.dead:,} silent"] * (layer.dead > 0)
+    rest = layer.shape[0] - shown - layer.zero_activation
+    left = [f"{rest:,} weaker maps"] * (rest > 0) + [f"{layer.zero_activation:,} silent"] * (layer.zero_activation > 0)
     return [*notes, *([f"Not shown: {' and '.join(left)}."] if left else [])]
 
 
@@ -127,7 +144,7 @@ def _part(layer: Layer, channel: int) -> float:
 
 def _numbers(layer: Layer, before: Layer | None) -> Pixels:
     many = layer.shape[0]
-    silent = f"{layer.dead:,} are 0 on this face" if layer.dead else "none is 0"
+    silent = f"{layer.zero_activation:,} are 0 on this face" if layer.zero_activation else "none is 0"
     told = f"{layer.kind}, {many:,} numbers, {silent}"
     same = before is not None and len(before.shape) == 3 and before.shape[0] == many
     notes = [
@@ -186,7 +203,7 @@ def _row(canvas: Canvas, top: int, layer: Layer, crop: Pixels, names: int) -> No
     canvas.write((0, top + 6), ellipsize(layer.name, WORDS, names - 16), WORDS)
     shape = " × ".join(map(str, layer.shape))
     canvas.write((0, top + 36), ellipsize(f"{layer.kind}, {shape}", SMALL, names - 16), SMALL, MUTED)
-    silent = f"{layer.dead:,} silent" if layer.dead else "none silent"
+    silent = f"{layer.zero_activation:,} silent" if layer.zero_activation else "none silent"
     canvas.write((0, top + 58), silent, SMALL, MUTED)
     if len(layer.shape) == 3:
         _small_face(canvas, (names, top), layer, crop)
@@ -198,18 +215,21 @@ def _row(canvas: Canvas, top: int, layer: Layer, crop: Pixels, names: int) -> No
 def _small_face(canvas: Canvas, at: tuple[int, int], layer: Layer, crop: Pixels) -> None:
     face = enlarge_image(crop, _ROW)
     canvas.paste(face, at)
-    if layer.reach is not None:
-        box = receptive_field_box(layer.reach, layer.shape[2], crop.shape[0])
+    if layer.receptive_field is not None:
+        box = receptive_field_box(layer.receptive_field, layer.shape[2], crop.shape[0])
         zoom = face.shape[0] / crop.shape[0]
         x0, y0, x1, y1 = (zoom * value for value in box)
         canvas.draw.rectangle((at[0] + x0, at[1] + y0, at[0] + x1 - 1, at[1] + y1 - 1), outline="#ffd479", width=2)
 
 
-def receptive_field_box(reach: ReceptiveField, places: int, side: int) -> tuple[float, float, float, float]:
+def receptive_field_box(receptive_field: ReceptiveField, places: int, side: int) -> tuple[float, float, float, float]:
     """What the place in the middle sees, inside the crop: left, top, right, bottom in its pixels."""
-    across, down = (at + 0.5 + (places // 2) * reach.stride for at in (reach.across, reach.offset))
+    across, down = (
+        at + 0.5 + (places // 2) * receptive_field.stride for at in (receptive_field.offset_x, receptive_field.offset_y)
+    )
     (left, right), (top, bottom) = (
-        (max(middle - reach.size / 2, 0.0), min(middle + reach.size / 2, float(side))) for middle in (across, down)
+        (max(middle - receptive_field.size / 2, 0.0), min(middle + receptive_field.size / 2, float(side)))
+        for middle in (across, down)
     )
     return left, top, right, bottom
 

@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mien.explain.explanation import Explanation
-from mien.explain.figures.canvas import ACCENT, INK, LESS, LINE, MORE, MUTED, PANEL, SMALL, WORDS, Canvas, compose_figure, ellipsize, printable_text, text_width
+from mien.explain.figures.canvas import (
+    ACCENT,
+    INK,
+    LESS,
+    LINE,
+    MORE,
+    MUTED,
+    PANEL,
+    SMALL,
+    WORDS,
+    Canvas,
+    compose_figure,
+    ellipsize,
+    printable_text,
+    text_width,
+)
 from mien.explain.figures.icons import draw_icon
 from mien.labels import adjective, colour
 from mien.results import Pixels, Score
@@ -20,13 +35,13 @@ _ROWS = 16
 def draw_softmax(told: Explanation) -> Pixels:
     """Every expression with its score, its share, and what ten people would say."""
     votes = told.emotions.votes
-    rows = len(told.emotions.shares)
+    rows = len(told.emotions.scores)
     canvas = Canvas(_WIDE, 40 + rows * _LINE + (_LINE + 120 if votes else 0))
     _shares(canvas, told)
     if votes:
         _people(canvas, 40 + rows * _LINE + 36, votes)
     top = told.emotions.ranked()[0]
-    title = f"The expression looks {adjective(top.label)}, {_percent(top.share)}"
+    title = f"The expression looks {adjective(top.label)}, {_percent(top.score)}"
     return compose_figure(title, _sentences(told), canvas, _small_print(told))
 
 
@@ -38,7 +53,7 @@ def _sentences(told: Explanation) -> list[str]:
 def _mixture(mixture: Sequence[Score]) -> str:
     if len(mixture) < 2:
         return ""
-    return f"A mixed expression: {' and '.join(f'{_percent(each.share)} {each.label}' for each in mixture)}."
+    return f"A mixed expression: {' and '.join(f'{_percent(each.score)} {each.label}' for each in mixture)}."
 
 
 def _small_print(told: Explanation) -> list[str]:
@@ -55,7 +70,7 @@ def _small_print(told: Explanation) -> list[str]:
 
 def _shares(canvas: Canvas, told: Explanation) -> None:
     labels = told.emotions.labels
-    scores, before = dict(told.logits), dict(told.untempered)
+    scores, before = dict(told.logits), dict(told.scores_without_temperature)
     name, score, begin, end = 64, 370, 400, _WIDE - 110
     canvas.write((name, 4), "expression", SMALL, MUTED)
     canvas.write((score, 4), "score", SMALL, MUTED, "ra")
@@ -116,10 +131,10 @@ def draw_contributions(told: Explanation) -> Pixels:
 
 
 def _adds(canvas: Canvas, middle: int, name: str, how: str, amount: float, most: float) -> None:
-    zero, reach = 690, 300
+    zero, receptive_field = 690, 300
     canvas.write((0, middle), name, WORDS, anchor="lm")
     canvas.write((370, middle), how, SMALL, MUTED, "rm")
-    length = reach * abs(amount) / most
+    length = receptive_field * abs(amount) / most
     canvas.bar(zero - (length if amount < 0 else 0), middle - 12, length, 24, LESS if amount < 0 else MORE)
     canvas.draw.line((zero, middle - 20, zero, middle + 21), fill=MUTED)
     canvas.write((_WIDE, middle), f"{amount:+.2f}", WORDS, anchor="rm")

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from mien.explain.explanation import Explanation
 from mien.explain.page import layer_steps, prediction_steps
 from mien.explain.page.images import PageImages, build_images, limit_side
-from mien.explain.page.values import Step, format_count, format_share
+from mien.explain.page.values import WalkthroughStep, format_count, format_share
 from mien.html import image_tag, render
 from mien.html.environment import read_asset
 from mien.labels import adjective
@@ -104,7 +104,7 @@ def _body_values(
     return {"title": title, "images": images, "facts": " · ".join(facts), "steps": steps}
 
 
-def _build_steps(images: PageImages) -> Iterator[Step]:
+def _build_steps(images: PageImages) -> Iterator[WalkthroughStep]:
     explanation = images.explanation
     if images.pixels is not None:
         yield layer_steps.photo_step(images)

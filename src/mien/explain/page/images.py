@@ -196,9 +196,9 @@ def _overlay_uri(saliency: Saliency) -> str:
     return data_uri(buffer.getvalue(), "image/webp")
 
 
-def crop_corners(placing: Placement) -> list[tuple[float, float]]:
+def crop_corners(placement: Placement) -> list[tuple[float, float]]:
     """The corners of the crop in the photo, clockwise from its upper left."""
-    left, top, side, lean = placing
+    left, top, side, lean = placement
     centre, angle = np.array([left + side / 2, top + side / 2]), np.deg2rad(lean)
     matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     half = side / 2
@@ -209,12 +209,12 @@ def crop_corners(placing: Placement) -> list[tuple[float, float]]:
 
 def colour_crop_uri(images: PageImages) -> str:
     """The crop in colour, upright, as a data URI; empty without a photo."""
-    placing, pixels = images.explanation.placing, images.pixels
-    if placing is None or pixels is None:
+    placement, pixels = images.explanation.placement, images.pixels
+    if placement is None or pixels is None:
         return ""
-    side = min(_COLOUR_SIDE, max(round(placing.side), images.side))
+    side = min(_COLOUR_SIDE, max(round(placement.side), images.side))
     target = np.array([(0, 0), (side, 0), (side, side)], np.float32)
-    source = np.array(crop_corners(placing)[:3], np.float32)
+    source = np.array(crop_corners(placement)[:3], np.float32)
     matrix = np.asarray(cv2.getAffineTransform(source, target), np.float64)
     # warpAffine samples single pixels: a large face is scaled down first, to avoid aliasing.
     factor = max(1, int(1 / max(float(np.hypot(matrix[0, 0], matrix[0, 1])), 1e-6)))

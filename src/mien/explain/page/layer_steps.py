@@ -52,9 +52,9 @@ def face_step(images: PageImages) -> WalkthroughStep:
     width, height = images.photo_size
     stroke = max(height, width) / 260
     square, thumb_box = "", f"{box.x} {box.y} {box.width} {box.height}"
-    if (placing := explanation.placing) is not None:
-        square = " ".join(f"{x:.1f},{y:.1f}" for x, y in crop_corners(placing))
-        thumb_box = f"{placing.left:.1f} {placing.top:.1f} {placing.side:.1f} {placing.side:.1f}"
+    if (placement := explanation.placement) is not None:
+        square = " ".join(f"{x:.1f},{y:.1f}" for x, y in crop_corners(placement))
+        thumb_box = f"{placement.left:.1f} {placement.top:.1f} {placement.side:.1f} {placement.side:.1f}"
     number = f"Face {explanation.number or 1}" if explanation.source else ""
     return WalkthroughStep(
         kind="face",
@@ -96,7 +96,7 @@ def crop_step(images: PageImages) -> WalkthroughStep:
     else:
         channels = "Each pixel has three of them, for red, green and blue."
     enlarged = ""
-    if explanation.placing is not None and explanation.placing.side < side:
+    if explanation.placement is not None and explanation.placement.side < side:
         enlarged = " This face is smaller than the input and had to be scaled up, which adds no detail."
     return WalkthroughStep(
         kind="crop",
@@ -215,7 +215,7 @@ def _describe_maps(images: PageImages, layer: Layer) -> tuple[str, str]:
             "feature maps of all views are aligned, and here you see their mean. What one view misses another may "
             "contain, and a mirrored face gets exactly the same prediction.",
         )
-    part = 1.0 if layer.reach is None else layer.reach.size / images.side
+    part = 1.0 if layer.receptive_field is None else layer.receptive_field.size / images.side
     first = next(iter(each for each in images.layers if each.name in images.sheets), layer)
     if part < 0.2 and layer is first:
         return (
@@ -226,8 +226,8 @@ def _describe_maps(images: PageImages, layer: Layer) -> tuple[str, str]:
         )
     if part < 0.75:
         receptive_field = "The deeper the layer, the larger is the receptive field of a value."
-        if layer.reach is not None:
-            size = layer.reach.size
+        if layer.receptive_field is not None:
+            size = layer.receptive_field.size
             receptive_field = (
                 f"The receptive field of a value is now {size} × {size} pixels: a part of the face, such as the "
                 "corner of an eye or of the mouth."
@@ -253,22 +253,29 @@ def _describe_maps(images: PageImages, layer: Layer) -> tuple[str, str]:
 def _map_facts(images: PageImages, layer: Layer) -> Iterator[tuple[str, str]]:
     yield "feature maps", f"{layer.shape[0]}"
     yield "values in each", f"{layer.shape[1]} × {layer.shape[2]}"
-    if layer.reach is not None:
-        whole = layer.reach.size >= images.side
-        yield "receptive field", "the whole face" if whole else f"{layer.reach.size} × {layer.reach.size} pixels"
-    if layer.dead:
-        yield "maps with zero activation", f"{layer.dead}"
+    if layer.receptive_field is not None:
+        whole = layer.receptive_field.size >= images.side
+        yield (
+            "receptive field",
+            "the whole face" if whole else f"{layer.receptive_field.size} × {layer.receptive_field.size} pixels",
+        )
+    if layer.zero_activation:
+        yield "maps with zero activation", f"{layer.zero_activation}"
 
 
 def _map_values(sheet: MapSheet, buttons: list[dict[str, Any]]) -> dict[str, Any]:
-    layer, reach = sheet.layer, sheet.layer.reach
-    weaker = layer.shape[0] - len(sheet.channels) - layer.dead
-    omitted = [f"{weaker:,} weaker maps"] * (weaker > 0) + [f"{layer.dead:,} with zero activation"] * (layer.dead > 0)
+    layer, receptive_field = sheet.layer, sheet.layer.receptive_field
+    weaker = layer.shape[0] - len(sheet.channels) - layer.zero_activation
+    omitted = [f"{weaker:,} weaker maps"] * (weaker > 0) + [f"{layer.zero_activation:,} with zero activation"] * (
+        layer.zero_activation > 0
+    )
     return {
         "sheet": sheet,
         "places": f"{layer.shape[2]} {layer.shape[1]}",
         # What the script needs to mark the receptive field of a value.
-        "reach": "" if reach is None else f"{reach.size} {reach.stride:g} {reach.offset:g} {reach.across:g}",
+        "reach": ""
+        if receptive_field is None
+        else f"{receptive_field.size} {receptive_field.stride:g} {receptive_field.offset_y:g} {receptive_field.offset_x:g}",
         "buttons": buttons,
         "first_box": sheet.box(sheet.channels[0]),
         "omitted": " and ".join(omitted),
@@ -310,7 +317,10 @@ def pooling_step(images: PageImages, layer: Layer, place: int) -> WalkthroughSte
         title="Global average pooling: one value for each map",
         lead="Global average pooling keeps only the mean of each feature map: it no longer matters where in the face "
         f"a feature is, only how strong it is. The face is now a vector of {many} values, drawn as {many} bars.",
-        facts=(("values", f"{many}"), *((("zero activation", f"{layer.dead}"),) if layer.dead else ())),
+        facts=(
+            ("values", f"{many}"),
+            *((("zero activation", f"{layer.zero_activation}"),) if layer.zero_activation else ()),
+        ),
         values={"sheet": sheet, "averages": averages, **_vector_bars(layer)},
     )
 
@@ -326,7 +336,7 @@ def hidden_step(images: PageImages, layer: Layer, place: int) -> WalkthroughStep
     relu = layer.kind == "activation" and float(layer.activations.min(initial=0.0)) >= 0
     facts = [("values", f"{many:,}")]
     facts += [("learned parameters", f"{(inputs + 1) * many:,}")] if inputs else []
-    facts += [("zero activation", f"{layer.dead}")] if layer.dead else []
+    facts += [("zero activation", f"{layer.zero_activation}")] if layer.zero_activation else []
     return WalkthroughStep(
         kind="vector",
         key=f"layer-{place + 1}",

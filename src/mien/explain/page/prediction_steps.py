@@ -99,8 +99,8 @@ def softmax_step(images: PageImages) -> WalkthroughStep:
             "predictions with 70\u00a0% probability, about 70\u00a0% are then correct."
         )
     scores = dict(explanation.logits)
-    uncalibrated = dict(explanation.untempered) if temperature != 1 else {}
-    most = emotions.ranked()[0].share or 1.0
+    uncalibrated = dict(explanation.scores_without_temperature) if temperature != 1 else {}
+    most = emotions.ranked()[0].score or 1.0
     return WalkthroughStep(
         kind="softmax",
         key="softmax",
@@ -134,10 +134,14 @@ def evidence_step(images: PageImages) -> WalkthroughStep:
     if explanation.versus:
         goal += f" compared with “{explanation.versus}”"
     top = explanation.regions[0].top if explanation.regions else None
-    region = f"; {format_share(top.share)} of the evidence is at the {top.label}" if top and top.label != "rest" else ""
-    flip = None
-    if (change := explanation.flip) is not None:
-        flip = {"area": format_share(change.area), "label": change.becomes, "share": format_share(change.share)}
+    region = f"; {format_share(top.score)} of the evidence is at the {top.label}" if top and top.label != "rest" else ""
+    counterfactual = None
+    if (change := explanation.counterfactual) is not None:
+        counterfactual = {
+            "area": format_share(change.area),
+            "label": change.emotion,
+            "share": format_share(change.score),
+        }
     return WalkthroughStep(
         kind="evidence",
         key="where",
@@ -150,7 +154,7 @@ def evidence_step(images: PageImages) -> WalkthroughStep:
             "methods": [_method_values(images, place) for place in range(len(explanation.maps))],
             "outlines": _region_outlines(images),
             "thumb": images.id(f"heat-{explanation.maps[0].method}"),
-            "flip": flip,
+            "flip": counterfactual,
         },
         css="where",
     )
@@ -160,9 +164,9 @@ def _method_values(images: PageImages, place: int) -> dict[str, Any]:
     explanation = images.explanation
     saliency, regions = explanation.maps[place], explanation.regions[place]
     name, description = _METHODS.get(saliency.method, (saliency.method, ""))
-    flip: Counterfactual | None = None
+    counterfactual: Counterfactual | None = None
     if saliency.method == "occlusion" or len(explanation.maps) == 1:
-        flip = explanation.flip
+        counterfactual = explanation.counterfactual
     landmarks = regions.basis == "landmarks"
     return {
         "name": name,
@@ -170,12 +174,12 @@ def _method_values(images: PageImages, place: int) -> dict[str, Any]:
         "method": saliency.method,
         "overlay": images.id(f"heat-{saliency.method}"),
         "slider": images.id(f"strength-{saliency.method}"),
-        "flip": flip,
+        "flip": counterfactual,
         "photo": _photo_overlay(images),
         "legend": _legend_values(saliency),
         "regions": [
-            ("elsewhere" if each.label == "rest" else each.label, each.share, format_share(each.share))
-            for each in sorted(regions.shares, key=lambda region: -region.share)
+            ("elsewhere" if each.label == "rest" else each.label, each.score, format_share(each.score))
+            for each in sorted(regions.evidence, key=lambda region: -region.score)
         ],
         "basis": "the landmarks of this face" if landmarks else "the average positions in aligned faces",
     }
@@ -183,10 +187,10 @@ def _method_values(images: PageImages, place: int) -> dict[str, Any]:
 
 def _photo_overlay(images: PageImages) -> dict[str, str] | None:
     """Where an evidence map lies in the photo: a ``viewBox`` around the face and a transform; None without a photo."""
-    placing = images.explanation.placing
-    if images.pixels is None or placing is None:
+    placement = images.explanation.placement
+    if images.pixels is None or placement is None:
         return None
-    left, top, side, lean = placing
+    left, top, side, lean = placement
     margin, centre = 0.45 * side, (left + side / 2, top + side / 2)
     return {
         "box": f"{left - margin:.1f} {top - margin:.1f} {side + 2 * margin:.1f} {side + 2 * margin:.1f}",
@@ -256,9 +260,9 @@ def _vote_values(emotions: Emotions) -> dict[str, Any] | None:
         return None
     people = of_ten(emotions.votes)
     if len(emotions.mixture) >= 2:
-        mixture = " and ".join(f"{format_share(each.share)} {each.label}" for each in emotions.mixture)
+        mixture = " and ".join(f"{format_share(each.score)} {each.label}" for each in emotions.mixture)
         agreement = f"A mixed expression: {mixture}."
-    elif max(each.share for each in emotions.votes) > 0.5:
+    elif max(each.score for each in emotions.votes) > 0.5:
         agreement = "Most annotators would agree."
     else:
         agreement = "The annotators would not agree."

@@ -10,7 +10,7 @@ from mien.html import format_percent
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class WalkthroughStep:
     """One step. All text is plain text; the template escapes it.
 
     ``kind`` selects the template ``walkthrough/<kind>.html``, which uses ``values``. ``key`` is the id of the step on

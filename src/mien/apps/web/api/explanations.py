@@ -43,7 +43,7 @@ def explanation(told: Explanation, many: int) -> dict[str, Any]:
 def look(told: Activations, many: int) -> dict[str, Any]:
     return {
         "emotion": told.emotions.top,
-        "scores": dict(told.emotions.shares),
+        "scores": dict(told.emotions.scores),
         "regions": None if told.regions is None else told.regions.to_dict(),
         "crop": packed(told.crop),
         "map": None if told.map is None else saliency(told.map),
@@ -63,11 +63,11 @@ def layer(shown: Layer, many: int) -> dict[str, Any]:
     channels = range(shown.shape[0]) if flat else shown.order[:many]
     values = np.asarray(shown.activations[list(channels)])
     told = {"name": shown.name, "kind": shown.kind, "channels": list(channels), "of": shown.shape[0]}
-    return {**told, "dead": shown.dead, "reach": _reach(shown), **_coloured(values, colormaps.choose_scale(values))}
+    return {**told, "zero_activation": shown.zero_activation, "receptive_field": _reach(shown), **_coloured(values, colormaps.choose_scale(values))}
 
 
 def _reach(shown: Layer) -> dict[str, float] | None:
-    return None if shown.reach is None else shown.reach._asdict()
+    return None if shown.receptive_field is None else shown.receptive_field._asdict()
 
 
 def _coloured(values: NDArray[np.floating[Any]], name: colormaps.Scale) -> dict[str, Any]:

@@ -26,12 +26,12 @@ function where(told) {
   slider.addEventListener("input", draw);
   if (shown) draw();
   const ends = shown?.versus ? [shown.versus, shown.target] : ["none", "most"];
-  const found = told.maps[0], flip = told.flip;
+  const found = told.maps[0], change = told.counterfactual;
   return section("third", "Where it looked", el("div", { class: "over" }, crop, over),
     shown ? [legend(shown.scale, ...ends), el("p", {}, slider)] : el("p", {}, "This model shows no evidence."),
     found?.method !== shown?.method ? null : el("p", { class: "muted" }, evidence(told, shown)),
-    flip ? el("p", {}, `Cover ${percent(flip.area)} of the face and it says ${flip.becomes} instead.`) : null,
-    told.flip_sought && !flip ? el("p", {}, "Covering no half of the face changed its answer.") : null,
+    change ? el("p", {}, `If ${percent(change.area)} of the face is covered, the prediction becomes ${change.emotion}.`) : null,
+    told.counterfactual_searched && !change ? el("p", {}, "No covered rectangle up to half of the face changes the prediction.") : null,
     told.notes.map(words => el("p", { class: "muted" }, words)));
 }
 
@@ -42,8 +42,8 @@ function evidence(told, shown) {
 
 function parts(told) {
   const [map] = told.maps;
-  if (!map || !Object.keys(map.regions.shares).length) return null;
-  const rows = ranked(map.regions.shares);
+  if (!map || !Object.keys(map.regions.evidence).length) return null;
+  const rows = ranked(map.regions.evidence);
   return section("third", "Which part of the face", el("dl", { class: "bars" }, rows.map(([name, part]) => [
     el("dt", {}, name), el("dd", { class: "track", hue: "var(--accent)" }, el("i", { style: { width: `${100 * part}%` } })), el("dd", { class: "part" }, percent(part)),
   ])), el("p", { class: "muted" }, `Shares of the evidence, by ${map.regions.basis === "landmarks" ? "this face's own landmarks" : "where parts of a face usually are"}.`));

@@ -18,8 +18,8 @@ export function layers(told) {
 }
 
 function shown(layer, told) {
-  const flat = layer.shape.length === 1, dead = layer.dead ? `, ${layer.dead} of which ${layer.dead === 1 ? "says" : "say"} nothing on this face` : "";
-  const size = flat ? `${layer.of} numbers` : `${layer.of} maps of ${layer.shape[1]} × ${layer.shape[2]}${dead}`;
+  const flat = layer.shape.length === 1, zero = layer.zero_activation ? `, ${layer.zero_activation} with zero activation on this face` : "";
+  const size = flat ? `${layer.of} numbers` : `${layer.of} maps of ${layer.shape[1]} × ${layer.shape[2]}${zero}`;
   const words = el("p", { class: "muted" }, `${KINDS[layer.kind] ?? layer.kind}: ${size}. ${layer.channels.length < layer.of ? `The ${layer.channels.length} strongest are shown.` : ""}`);
   return flat ? [words, strip(layer)] : [words, maps(layer, told)];
 }
@@ -46,10 +46,10 @@ function maps(layer, told) {
   }
   // The square of the face that a place has seen; what would lie outside the face is cut off.
   function mark(column, row) {
-    if (!layer.reach) return;
-    const { size, stride, offset, across } = layer.reach;
+    if (!layer.receptive_field) return;
+    const { size, stride, offset_y, offset_x } = layer.receptive_field;
     const span = (first, place) => [Math.max(first + 0.5 + place * stride - size / 2, 0), Math.min(first + 0.5 + place * stride + size / 2, side)];
-    const [[left, right], [top, bottom]] = [span(across, column), span(offset, row)], part = value => `${100 * value / side}%`;
+    const [[left, right], [top, bottom]] = [span(offset_x, column), span(offset_y, row)], part = value => `${100 * value / side}%`;
     Object.assign(field.style, { left: part(left), top: part(top), width: part(right - left), height: part(bottom - top) });
     field.hidden = false;
   }
