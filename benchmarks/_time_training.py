@@ -44,19 +44,19 @@ def mien_step(precision: str, augmented: bool) -> Callable[[], object]:
     import keras
 
     from mien.training import backends, networks
-    from mien.training.loss import Objective
-    from mien.training.optimizer import Descent
-    from mien.training.recipe import PLAIN, Augment, Fit, Net, Recipe
+    from mien.training.loss import Loss
+    from mien.training.optimizer import Optimizer
+    from mien.training.recipe import NO_AUGMENTATION, AugmentationSettings, NetworkSettings, Recipe, TrainingSettings
 
-    net = Net(name="vgg", width=WIDTHS[0], depth=(2, 2, 2, 2), dropout=0.0, votes=False, crop=False)
-    recipe = Recipe(net=net, augment=Augment() if augmented else PLAIN, fit=Fit(decay=DECAY))
+    net = NetworkSettings(name="vgg", width=WIDTHS[0], depth=(2, 2, 2, 2), dropout=0.0, votes=False, crop=False)
+    recipe = Recipe(net=net, augment=AugmentationSettings() if augmented else NO_AUGMENTATION, fit=TrainingSettings(decay=DECAY))
     model, average = (
-        networks.of_recipe(recipe, {"bfloat16": "mixed_bfloat16"}.get(precision, precision)) for _ in "ab"
+        networks.build_recipe_network(recipe, {"bfloat16": "mixed_bfloat16"}.get(precision, precision)) for _ in "ab"
     )
-    descent = Descent(recipe, model.trainable_variables)
+    descent = Optimizer(recipe, model.trainable_variables)
     descent.optimizer.learning_rate.assign(RATE)
-    seed, objective = keras.random.SeedGenerator(0), Objective(recipe, np.ones(7, np.float32))
-    step = backends.of_backend().step(backends.Learner(model, average, objective, descent, seed))
+    seed, objective = keras.random.SeedGenerator(0), Loss(recipe, np.ones(7, np.float32))
+    step = backends.load_backend().step(backends.TrainingState(model, average, objective, descent, seed))
     parts = [FACES, np.eye(7, dtype=np.float32)[LABELS], np.zeros((BATCH, 8), np.float32)]
     return lambda: np.asarray(step(parts, 0.999, augmented))
 

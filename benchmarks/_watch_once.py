@@ -17,7 +17,7 @@ import cv2
 from mien import Engine, video
 from mien.draw import paint
 from mien.video import readers
-from mien.video.tracker import FaceTracker, DetectionSchedule, InterpolatingTracker
+from mien.video.tracker import DetectionSchedule, FaceTracker, InterpolatingTracker
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from mien.datasets import dataset
 from mien.datasets.non_faces import measure_uncertain_rates
 from mien.evaluation import evaluate
-from mien.evaluation.groups import measure_groups, estimate_groups
+from mien.evaluation.groups import estimate_groups, measure_groups
 from mien.evaluation.robustness import measure_robustness
 from mien.models import OnnxClassifier, load_classifier, protobuf, resolve_model
 from mien.models.onnx_file import GRAPH

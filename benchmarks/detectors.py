@@ -24,7 +24,7 @@ from mien import Engine
 from mien.faces.detectors import Detector, load_detector
 from mien.faces.opencv_detectors import Cascades, Haar
 from mien.faces.tiling import scan
-from mien.models import load_classifier, locate
+from mien.models import load_classifier, resolve_model
 from mien.results import Box, Pixels
 
 
@@ -175,7 +175,7 @@ def large(detector: Detector) -> dict[str, Any]:
 
 def whole_read(detector: Detector, rounds: int) -> dict[str, Any]:
     """From the JPEG file to the answer, one face, 512 x 512 and 512 x 600 pixels, warm."""
-    engine = Engine(load_classifier(locate("base")), detector)
+    engine = Engine(load_classifier(resolve_model("base")), detector)
     return {
         f"read_{name}_ms": median_ms(lambda path=EXAMPLES / f"{name}.jpg": engine.read(path), rounds)  # type: ignore[misc]
         for name in PORTRAITS

@@ -29,9 +29,9 @@ from _matching import matching
 from numpy.typing import NDArray
 
 from mien.faces import crop
-from mien.faces.crop import FRAMINGS, as_input, cut, slope
+from mien.faces.crop import FRAMINGS, crop_face, measure_eye_slope, to_model_input
 from mien.faces.detectors import Detector, load_detector
-from mien.models import Classifier, load_classifier, locate
+from mien.models import Classifier, load_classifier, resolve_model
 from mien.results import Box, Pixels
 
 Show = Callable[[np.random.Generator, NDArray[np.uint8]], Scene]
@@ -100,12 +100,12 @@ def levelling(detector: Detector, model: Classifier, faces: Faces, turn: float) 
         found = matching(detector.detect(shown), drawn)
         if found is None:
             continue
-        leaning = cut(shown, replace(found, landmarks=None), FRAMINGS[detector.name], 48)
-        levelled = cut(shown, found, FRAMINGS[detector.name], 48)
-        slopes.append(abs(slope(found)))
+        leaning = crop_face(shown, replace(found, landmarks=None), FRAMINGS[detector.name], 48)
+        levelled = crop_face(shown, found, FRAMINGS[detector.name], 48)
+        slopes.append(abs(measure_eye_slope(found)))
         labels.append(faces.labels[index])
         crops += [np.repeat(face[..., None], 3, axis=2), leaning, levelled]
-    answers = model.run(as_input(np.array(crops), 48, "gray")).shares.argmax(axis=1).reshape(-1, 3)
+    answers = model.run(to_model_input(np.array(crops), 48, "gray")).scores.argmax(axis=1).reshape(-1, 3)
     rows = [Read(lean, *(answer == label)) for lean, label, answer in zip(slopes, labels, answers, strict=True)]
     groups = [(0.0, 180.0), *pairwise((0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 90.0))]
     return {"found": round(len(rows) / len(faces.labels), 4)} | {
@@ -148,7 +148,7 @@ def main() -> None:
         print(name, figures[name])
     if given.yunet:
         crop.LEVEL_ABOVE = 0.0  # level every face, to see from which slope on it pays
-        model, unseen = load_classifier(locate(given.model)), held_out(given.data).some(given.faces, seed=8)
+        model, unseen = load_classifier(resolve_model(given.model)), held_out(given.data).some(given.faces, seed=8)
         figures["levelling"] = {
             f"turned {turn} degrees": levelling(detector, model, unseen, turn) for turn in (0, 15, 30)
         }

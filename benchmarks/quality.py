@@ -22,10 +22,10 @@ from _machine import write
 from _matching import matching
 from numpy.typing import NDArray
 
-from mien.faces.crop import FRAMINGS, as_input, cut
+from mien.faces.crop import FRAMINGS, crop_face, to_model_input
 from mien.faces.detectors import load_detector
-from mien.faces.quality import NOSE, Signs, judge, signs
-from mien.models import Classifier, load_classifier, locate
+from mien.faces.quality import NOSE, QualityMeasures, assess_quality, measure_quality
+from mien.models import Classifier, load_classifier, resolve_model
 from mien.results import Box, Face
 
 Gray = NDArray[np.uint8]
@@ -76,7 +76,7 @@ def sweep(model: Classifier, faces: Faces, spoil: Spoil, sign: str, steps: tuple
         spoilt = np.stack([spoil(face, step) for face in faces.pixels])
         size = int(step) if sign == "size" else 48
         face = Face(Box(0, 0, size, size))
-        values = [getattr(signs(face, crop), sign) for crop in spoilt]
+        values = [getattr(measure_quality(face, crop), sign) for crop in spoilt]
         rows.append(
             {"step": step, sign: round(float(np.median(values)), 4), "accuracy": accuracy(model, spoilt, faces)}
         )
@@ -98,19 +98,19 @@ def accuracy(model: Classifier, crops: Gray, faces: Faces) -> float:
 
 
 def answers(model: Classifier, crops: Gray) -> NDArray[np.int64]:
-    return np.asarray(model.run(as_input(crops, model.card.side, model.card.color)).shares.argmax(axis=1))
+    return np.asarray(model.run(to_model_input(crops, model.card.side, model.card.color)).scores.argmax(axis=1))
 
 
 def pose(model: Classifier, faces: Faces, yunet: Path) -> dict[str, Any]:
     """Accuracy by yaw, pitch and roll of real faces; levelled eyes included, as in reading."""
     detector = load_detector("yunet", yunet=yunet)
-    seen: list[Signs] = []
+    seen: list[QualityMeasures] = []
     crops, labels = [], []
     for (picture, (drawn,)), label in zip(scenes(faces, seed=7), faces.labels, strict=True):
         found = matching(detector.detect(picture), drawn)
         if found is not None:
-            crops.append(cut(picture, found, FRAMINGS["yunet"], 48))
-            seen.append(signs(found, crops[-1]))
+            crops.append(crop_face(picture, found, FRAMINGS["yunet"], 48))
+            seen.append(measure_quality(found, crops[-1]))
             labels.append(label)
     right = answers(model, np.array(crops)) == np.array(labels)
     edges = {"yaw": (0, 0.1, 0.2, 0.3, 0.4, 0.5, 9), "pitch": (-9, -0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3, 9)}
@@ -133,7 +133,7 @@ def _bin(values: NDArray[np.float64], right: NDArray[np.bool_], low: float, high
 def refused(model: Classifier, faces: Faces) -> dict[str, Any]:
     """What today's thresholds say of the faces as they are: how many are refused, and how those are read."""
     whole = Face(Box(0, 0, 48, 48))
-    reasons = [judge(np.zeros((48, 48, 3), np.uint8), whole, face).reason for face in faces.pixels]
+    reasons = [assess_quality(np.zeros((48, 48, 3), np.uint8), whole, face).reason for face in faces.pixels]
     out = np.array([reason is not None for reason in reasons])
     right = answers(model, faces.pixels) == faces.labels
     told: dict[str, Any] = {reason: reasons.count(reason) for reason in sorted({r for r in reasons if r})}
@@ -151,7 +151,7 @@ def main() -> None:
     words.add_argument("--faces", type=int, default=1000, help="how many faces the model never saw")
     given = words.parse_args()
     cv2.setNumThreads(1)
-    model, faces = load_classifier(locate(given.model)), held_out(given.data).some(given.faces, seed=8)
+    model, faces = load_classifier(resolve_model(given.model)), held_out(given.data).some(given.faces, seed=8)
     figures: dict[str, Any] = {"faces": len(faces.labels), "accuracy": accuracy(model, faces.pixels, faces)}
     figures |= {name: sweep(model, faces, *how) for name, how in SWEEPS.items()}
     if given.yunet:

@@ -22,7 +22,7 @@ from tables import times
 
 from mien.training import run_folder
 from mien.training.recipe import Recipe
-from mien.training.run_folder import FINISHED, Run
+from mien.training.run_folder import FINISHED, TrainingRun
 
 RECIPES = HERE.parent / "recipes"
 
@@ -47,7 +47,7 @@ def main() -> None:
 
 def figures(home: Path) -> dict[str, Any]:
     """By recipe: its net, and what every finished run of it gave."""
-    runs = [run for run in run_folder.every(home) if run.state == FINISHED and run.metrics.get("split") == "public"]
+    runs = [run for run in run_folder.list_runs(home) if run.state == FINISHED and run.metrics.get("split") == "public"]
     recipes = {path.stem: Recipe.read(path) for path in sorted(RECIPES.glob("*.toml"))}
     found = {}
     for name, recipe in recipes.items():
@@ -63,33 +63,33 @@ def figures(home: Path) -> dict[str, Any]:
     return found
 
 
-def follows(run: Run, recipe: Recipe) -> bool:
+def follows(run: TrainingRun, recipe: Recipe) -> bool:
     if run.recipe is None or (run.recipe.net.weights != recipe.net.weights and not weights(run)):
         return False
     return not set(run.recipe.difference(recipe)) - set(_FREE)
 
 
-def in_full(run: Run, recipe: Recipe) -> bool:
+def in_full(run: TrainingRun, recipe: Recipe) -> bool:
     """Whether it was planned for all the epochs of the recipe."""
     return run.recipe is not None and run.recipe.fit.epochs >= recipe.fit.epochs
 
 
-def any_in_full(run: Run, recipes: Sequence[Recipe]) -> bool:
+def any_in_full(run: TrainingRun, recipes: Sequence[Recipe]) -> bool:
     return any(follows(run, recipe) and in_full(run, recipe) for recipe in recipes)
 
 
-def targets(run: Run) -> str:
+def targets(run: TrainingRun) -> str:
     """The file of what teachers said, without its folder; empty where there were none."""
     return Path(run.recipe.teach.targets).name if run.recipe else ""
 
 
-def weights(run: Run) -> str:
+def weights(run: TrainingRun) -> str:
     """The run it began with; empty where it began from nothing, or from what is no run."""
     word = run.recipe.net.weights if run.recipe else "none"
     return "" if word in ("none", "imagenet") or Path(word).suffix else Path(word).name
 
 
-def figure(run: Run, recipe: Recipe) -> dict[str, Any]:
+def figure(run: TrainingRun, recipe: Recipe) -> dict[str, Any]:
     """What one run gave."""
     keys = ("faces", "accuracy", "ci95", "accuracy_no_twins", "balanced_accuracy", "ece")
     about, machine = run.environment, run.environment.get("machine", {})
@@ -113,7 +113,7 @@ def figure(run: Run, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _time(run: Run) -> dict[str, int]:
+def _time(run: TrainingRun) -> dict[str, int]:
     """Of the quickest epoch, and of all at that pace: what else the machine did, or that it was halted, is no cost.
 
     Epochs in which only the heads learned are quicker, and say nothing of the others.

@@ -16,7 +16,7 @@ import _machine
 
 from mien.datasets import dataset
 from mien.evaluation import robustness_report
-from mien.evaluation.groups import measure_groups, estimate_groups
+from mien.evaluation.groups import estimate_groups, measure_groups
 from mien.evaluation.robustness import ModelRobustness, compare_robustness
 from mien.export import keras_import
 from mien.labels import EMOTIONS

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mien import Engine
 from mien.faces.detectors import load_detector
-from mien.models import load_classifier, locate
+from mien.models import load_classifier, resolve_model
 from mien.results import Box
 
 
@@ -77,7 +77,7 @@ def main() -> None:
     faces = held_out(given.data) if given.tune else fer2013(given.data, "PublicTest")
     figures: dict[str, Any] = {"split": "PublicTest", "model": given.model}
     for name in ("haar", "yunet", "none") if given.yunet else ("haar", "none"):
-        engine = Engine(load_classifier(locate(given.model)), load_detector(name, yunet=given.yunet))
+        engine = Engine(load_classifier(resolve_model(given.model)), load_detector(name, yunet=given.yunet))
         alone = engine.score(faces.pixels).argmax(axis=1)
         pictures = bare(faces, seed=7) if name == "none" else scenes(faces, seed=7)
         figures[name] = compared(read(engine, pictures), alone, faces.labels)

@@ -175,9 +175,9 @@ def warm_reading(photos: list[Path], detector: str) -> float:
 
 def model(_: list[Path]) -> dict[str, Any]:
     """One face through the network alone, on one core."""
-    from mien.models import load_classifier, locate
+    from mien.models import load_classifier, resolve_model
 
-    classifier = load_classifier(locate("base"), threads=1)
+    classifier = load_classifier(resolve_model("base"), threads=1)
     side = classifier.card.side
     face = np.zeros((1, side, side, 3 if classifier.card.color == "rgb" else 1), np.uint8)
     return {"model_ms": round(1000 * median(seconds(lambda: classifier.run(face), 500)), 2)}

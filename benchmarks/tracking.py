@@ -20,7 +20,7 @@ from _matching import same
 
 from mien.concurrency import one_core_each
 from mien.faces.detectors import Detector, load_detector
-from mien.video.tracker import FaceTracker, TrackedFaces, DetectionSchedule, InterpolatingTracker, solve_assignment
+from mien.video.tracker import DetectionSchedule, FaceTracker, InterpolatingTracker, TrackedFaces, solve_assignment
 
 #: Someone of whom less shows need not be found, and may be.
 SHOWS = 0.5

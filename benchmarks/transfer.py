@@ -23,7 +23,7 @@ from mien.datasets import dataset, synthetic
 from mien.datasets.dataset import TRAINING, FaceDataset, sample_validation
 from mien.training import loop
 from mien.training.events import EpochEvent
-from mien.training.recipe import Data, TrainingSettings, LossSettings, NetworkSettings, Recipe
+from mien.training.recipe import Data, LossSettings, NetworkSettings, Recipe, TrainingSettings
 
 NET = NetworkSettings(width=16, depth=(1, 1, 1), dropout=0.0)
 #: Faces with labels; the rest of Training, without them, is for the voters' task.

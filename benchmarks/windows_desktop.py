@@ -86,7 +86,7 @@ def seen() -> np.ndarray:
 @contextmanager
 def opened(device: Any = None) -> Iterator[tuple[Any, Any]]:
     """The window, with its model loaded; Tk's loop runs only in ``until``."""
-    from mien.apps.cli.engine_loading import load_engine
+    from mien.apps.cli.options import load_engine
     from mien.apps.desktop.application import Desk
     from mien.apps.desktop.live_window import collected_here, open_window
     from mien.apps.desktop.model_session import Choice

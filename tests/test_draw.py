@@ -7,13 +7,13 @@ import pytest
 
 from mien import draw
 from mien.labels import EMOTIONS, colour
-from mien.results import Box, Emotions, Face, FrameResult, Reading, Share
+from mien.results import Box, Emotions, Face, FrameResult, Reading, Score
 
 
 def reading(box, top="happy", share=0.92, mixture=(), uncertain=None, labels=EMOTIONS) -> Reading:
     rest = (1 - share) / (len(labels) - 1)
-    shares = tuple(Share(label, share if label == top else rest) for label in labels)
-    return Reading(Face(Box(*box)), Emotions(shares, None, tuple(Share(*part) for part in mixture), uncertain))
+    shares = tuple(Score(label, share if label == top else rest) for label in labels)
+    return Reading(Face(Box(*box)), Emotions(shares, None, tuple(Score(*part) for part in mixture), uncertain))
 
 
 def painted(*readings: Reading, size=(640, 480), ground=128) -> np.ndarray:

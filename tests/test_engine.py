@@ -17,7 +17,7 @@ from fakes import FakeClassifier, FakeDetector, fake_card
 from mien import Engine, FrameResult
 from mien.errors import ArrayError, HeadMissing, MienError, ModelError, ModelMissing, SourceMissing
 from mien.labels import EMOTIONS, VOTES
-from mien.models.decision import emotions_of
+from mien.models.decision import build_emotions
 from mien.results import Box, Failure
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -45,8 +45,8 @@ def test_reading_holds_face_shares_and_quality(engine):
     assert reading.face.box == Box(0, 0, 8, 8)
     assert reading.emotions.labels == EMOTIONS
     assert reading.emotions.top == "angry"
-    assert reading.emotions["angry"] == reading.emotions.ranked()[0].share
-    assert sum(share for _, share in reading.emotions.shares) == pytest.approx(1, abs=1e-6)
+    assert reading.emotions["angry"] == reading.emotions.ranked()[0].score
+    assert sum(share for _, share in reading.emotions.scores) == pytest.approx(1, abs=1e-6)
 
 
 def test_results_are_comparable_and_hashable(engine):
@@ -247,10 +247,10 @@ def test_mixture_and_uncertainty_follow_the_card():
     labels = ("sad", "neutral", "happy")
     card = fake_card(labels=labels, vote_labels=labels, uncertain_below=0.5, mixture_above=0.25)
     votes = np.array([0.6, 0.3, 0.1], np.float32)
-    plain = emotions_of(card, np.array([0.7, 0.2, 0.1], np.float32), votes)
+    plain = build_emotions(card, np.array([0.7, 0.2, 0.1], np.float32), votes)
     assert [share.label for share in plain.mixture] == ["sad", "neutral"]
     assert plain.uncertain is None
-    torn = emotions_of(card, np.array([0.4, 0.35, 0.25], np.float32), votes)
+    torn = build_emotions(card, np.array([0.4, 0.35, 0.25], np.float32), votes)
     assert torn.uncertain == "no expression stands out: sad leads with 40 %"
 
 
@@ -281,10 +281,10 @@ def test_the_embedded_model_reads_the_portraits(real):
 
 
 def test_yunet_reads_the_portraits(yunet_file, monkeypatch, tmp_path):
-    from mien.models.registry import pull
+    from mien.models.registry import pull_model
 
     monkeypatch.setenv("MIEN_HOME", str(tmp_path))
-    pull("yunet", source=yunet_file)
+    pull_model("yunet", source=yunet_file)
     engine = Engine.load()
     assert engine.detector == "yunet"
     result = engine.read(EXAMPLES / "portraits.jpg")

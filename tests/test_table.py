@@ -7,12 +7,12 @@ import pytest
 
 from mien.errors import SourceMissing
 from mien.labels import EMOTIONS
-from mien.results import Box, Emotions, Face, Failure, FrameResult, Quality, Reading, Share
+from mien.results import Box, Emotions, Face, Failure, FrameResult, Quality, Reading, Score
 from mien.table import CsvTable, csv_header, csv_rows
 
 
 def reading(labels=EMOTIONS, **facts) -> Reading:
-    shares = tuple(Share(label, 0.9 if i == 0 else 0.1 / (len(labels) - 1)) for i, label in enumerate(labels))
+    shares = tuple(Score(label, 0.9 if i == 0 else 0.1 / (len(labels) - 1)) for i, label in enumerate(labels))
     return Reading(Face(Box(1, 2, 30, 40), 0.98), Emotions(shares, uncertain=facts.pop("uncertain", None)), **facts)
 
 

@@ -3,11 +3,11 @@
 import pytest
 
 from mien import text
-from mien.results import Box, Emotions, Face, FrameResult, Quality, Reading, Share
+from mien.results import Box, Emotions, Face, FrameResult, Quality, Reading, Score
 
 
 def reading(*shares, votes=None, mixture=(), uncertain=None, quality=Quality()):  # noqa: B008
-    parts, several = (tuple(Share(*each) for each in some) for some in (shares, mixture))
+    parts, several = (tuple(Score(*each) for each in some) for some in (shares, mixture))
     emotions = Emotions(parts, votes, several, uncertain)
     return Reading(Face(Box(0, 0, 9, 9)), emotions, quality)
 
@@ -49,7 +49,7 @@ def test_a_mixture_is_named_where_several_stand_out():
 
 
 def test_ten_people_are_ten_and_a_model_without_votes_says_nothing():
-    voted = reading(("sad", 1.0), votes=(Share("happy", 0.72), Share("sad", 0.25), Share("fear", 0.03)))
+    voted = reading(("sad", 1.0), votes=(Score("happy", 0.72), Score("sad", 0.25), Score("fear", 0.03)))
     assert text.ten_people(voted) == "Of ten people, 7 would say happy and 3 would say sad."
     assert text.ten_people(HAPPY) == ""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mien._version import __version__ as __version__
 
 __all__ = [
+    "AnalyzedFrame",
     "Emotions",
     "Engine",
     "Face",
@@ -21,35 +22,34 @@ __all__ = [
     "FrameResult",
     "MienError",
     "ModelCard",
-    "Moment",
     "Reading",
-    "available",
+    "available_models",
 ]
 
 if TYPE_CHECKING:
     from mien.engine import Engine as Engine
     from mien.errors import MienError as MienError
     from mien.models import ModelCard as ModelCard
-    from mien.models import available as available
+    from mien.models import available_models as available_models
+    from mien.results import AnalyzedFrame as AnalyzedFrame
     from mien.results import Emotions as Emotions
     from mien.results import Face as Face
     from mien.results import Failure as Failure
     from mien.results import FrameResult as FrameResult
-    from mien.results import Moment as Moment
     from mien.results import Reading as Reading
 
-_ROOMS = {
+_MODULES = {
     "Engine": "mien.engine",
     "MienError": "mien.errors",
     "ModelCard": "mien.models",
-    "available": "mien.models",
+    "available_models": "mien.models",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'mien' has no attribute {name!r}")
-    return getattr(import_module(_ROOMS.get(name, "mien.results")), name)
+    return getattr(import_module(_MODULES.get(name, "mien.results")), name)
 
 
 def __dir__() -> list[str]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from mien import images as media
 from mien.engine import Engine, framing_of
 from mien.errors import MienError, nearest
-from mien.faces.crop import cut
+from mien.faces.crop import crop_face
 from mien.faces.detectors import detector_names
 from mien.results import Box, Face, FrameResult, Reading
 
@@ -113,7 +113,7 @@ class FER:
         """
         with _as_value_errors():
             if face_rectangles is None:
-                return [_as_fer(reading.face.box, dict(reading.emotions.shares)) for reading in self._read(img)]
+                return [_as_fer(reading.face.box, dict(reading.emotions.scores)) for reading in self._read(img)]
             boxes = list(map(_box, face_rectangles))
             return list(map(_as_fer, boxes, _scored(self._engine, _opened(img), boxes, "haar")))
 
@@ -179,7 +179,7 @@ def _analyzed(engine: Engine, image: Image, enforce: bool, whole: bool) -> list[
 def _as_deepface(reading: Reading, size: tuple[int, int]) -> dict[str, Any]:
     face = reading.face
     right, left = face.landmarks[:2] if face.landmarks else (None, None)
-    return _verdict(dict(reading.emotions.shares), _region(face.box, size, left, right), face.detection)
+    return _verdict(dict(reading.emotions.scores), _region(face.box, size, left, right), face.detection)
 
 
 def _whole(engine: Engine, pixels: NDArray[np.uint8]) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def _scored(engine: Engine, pixels: NDArray[np.uint8], boxes: Sequence[Box], det
     if not boxes:
         return []
     framing = framing_of(engine.card, detector)
-    crops = np.stack([cut(pixels, Face(box), framing, engine.card.side) for box in boxes])
+    crops = np.stack([crop_face(pixels, Face(box), framing, engine.card.side) for box in boxes])
     return [dict(zip(engine.labels, map(float, row), strict=True)) for row in engine.score(crops)]
 
 

@@ -23,11 +23,11 @@ class Point(NamedTuple):
     y: float
 
 
-class Share(NamedTuple):
+class Score(NamedTuple):
     """One label and its part of the whole, 0 to 1."""
 
     label: str
-    share: float
+    score: float
 
 
 class Box(NamedTuple):
@@ -67,26 +67,26 @@ class Emotions:
     together stand out; one entry means the expression is plain. ``uncertain`` is None or the reason.
     """
 
-    shares: tuple[Share, ...]
-    votes: tuple[Share, ...] | None = None
-    mixture: tuple[Share, ...] = ()
+    scores: tuple[Score, ...]
+    votes: tuple[Score, ...] | None = None
+    mixture: tuple[Score, ...] = ()
     uncertain: str | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(share.label for share in self.shares)
+        return tuple(share.label for share in self.scores)
 
     @property
     def top(self) -> str:
         """The label with the largest share."""
         return self.ranked()[0].label
 
-    def ranked(self) -> tuple[Share, ...]:
+    def ranked(self) -> tuple[Score, ...]:
         """All shares, largest first; equal shares keep the order of the labels."""
-        return tuple(sorted(self.shares, key=lambda share: -share.share))
+        return tuple(sorted(self.scores, key=lambda share: -share.score))
 
     def __getitem__(self, label: str) -> float:
-        return dict(self.shares)[label]
+        return dict(self.scores)[label]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Reading:
             "box": list(self.face.box),
             "detection": self.face.detection,
             "emotion": emotions.top,
-            "scores": dict(emotions.shares),
+            "scores": dict(emotions.scores),
             "uncertain": emotions.uncertain,
             "quality": self.quality.to_dict(),
             "track": self.track,
@@ -152,7 +152,7 @@ class FrameResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class AnalyzedFrame:
     """One frame of a film, read; the readings carry ``track``, the number of a person while the shot lasts.
 
     ``index`` counts the film's frames from 0; ``seconds`` is the film's own clock, which need not tick evenly. ``cut``

@@ -86,7 +86,7 @@ def guarded(words: str | None) -> str | None:
 
 def _readings(reading: Reading, labels: Sequence[str]) -> list[Cell]:
     """The cells from ``x`` to ``track``."""
-    shares = dict(reading.emotions.shares)
+    shares = dict(reading.emotions.scores)
     return [
         *reading.face.box,
         reading.face.detection,

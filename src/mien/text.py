@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mien.labels import adjective
 
 if TYPE_CHECKING:
-    from mien.results import Reading, Share
+    from mien.results import Reading, Score
 
 
 #: Said where a picture holds no face that was found, with what helps.
@@ -54,7 +54,7 @@ def percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
 
 
-def listed(shares: Iterable[Share]) -> str:
+def listed(shares: Iterable[Score]) -> str:
     """``60 % sad, 30 % neutral``; nothing for no shares."""
     return ", ".join(_part(share) for share in shares)
 
@@ -95,18 +95,18 @@ def found(faces: Sized) -> str:
     return {0: "No face", 1: "One face"}.get(len(faces), f"{len(faces)} faces")
 
 
-def of_ten(votes: Sequence[Share]) -> tuple[str, ...]:
+def of_ten(votes: Sequence[Score]) -> tuple[str, ...]:
     """The shares of votes as ten labels, the most frequent first; remainders go to the largest of them."""
     counts = {label: int(10 * share) for label, share in votes}
-    by_rest = sorted(votes, key=lambda vote: (-(10 * vote.share - int(10 * vote.share)), -vote.share))
+    by_rest = sorted(votes, key=lambda vote: (-(10 * vote.score - int(10 * vote.score)), -vote.score))
     for label, _ in by_rest[: max(10 - sum(counts.values()), 0)]:
         counts[label] += 1
     ranked = sorted(counts, key=lambda label: -counts[label])
     return tuple(label for label in ranked for _ in range(counts[label]))
 
 
-def _part(share: Share) -> str:
-    return f"{percent(share.share)} {share.label}"
+def _part(share: Score) -> str:
+    return f"{percent(share.score)} {share.label}"
 
 
 def _joined(parts: Sequence[str]) -> str:

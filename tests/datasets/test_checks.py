@@ -10,7 +10,7 @@ from PIL import Image
 from mien.datasets import duplicates, label_order, loading, splits, synthetic
 from mien.datasets.checks import check_dataset, count_classes, count_training_duplicates
 from mien.datasets.combined import Part, combine_sources
-from mien.datasets.dataset import FaceDataset, Problem, LoadedDataset, empty_votes
+from mien.datasets.dataset import FaceDataset, LoadedDataset, Problem, empty_votes
 from mien.errors import LabError
 from mien.labels import EMOTIONS
 

@@ -7,11 +7,11 @@ import pytest
 
 from mien.datasets import synthetic
 from mien.datasets.combined import load_recipe_faces
-from mien.datasets.dataset import TRAINING, split_training_validation, group_duplicates, write_csv
+from mien.datasets.dataset import TRAINING, group_duplicates, split_training_validation, write_csv
 from mien.datasets.splits import select_validation, with_fewer_held_out
 from mien.errors import LabError
 from mien.labels import EMOTIONS
-from mien.training.recipe import Data, TrainingSettings, Recipe, Source
+from mien.training.recipe import Data, Recipe, Source, TrainingSettings
 
 
 @pytest.fixture(scope="module")

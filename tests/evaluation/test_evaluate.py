@@ -12,10 +12,10 @@ from mien.errors import LabError
 from mien.evaluation import calibration, metrics
 from mien.evaluation.evaluate import (
     VALIDATION_FINGERPRINT,
-    predict_split,
-    evaluate_classifier,
     compute_metrics,
+    evaluate_classifier,
     fingerprint_faces,
+    predict_split,
 )
 from mien.evaluation.inference import BatchPredictor, predict_tta
 from mien.evaluation.metrics import log_loss

@@ -15,7 +15,7 @@ from mien.datasets import synthetic
 from mien.datasets.dataset import sample_validation
 from mien.errors import LabError
 from mien.models import ModelCard, inner_tensors, load_classifier, write_card
-from mien.training.recipe import Data, NetworkSettings, Recipe, Source, DistillationSettings
+from mien.training.recipe import Data, DistillationSettings, NetworkSettings, Recipe, Source
 
 keras = pytest.importorskip("keras")
 export = pytest.importorskip("mien.export.onnx")

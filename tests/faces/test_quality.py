@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.faces.crop import FRAMINGS, as_input, cut
+from mien.faces.crop import FRAMINGS, crop_face, to_model_input
 from mien.faces.detectors import load_detector
-from mien.faces.quality import GOOD, judge, signs
+from mien.faces.quality import GOOD, assess_quality, measure_quality
 from mien.results import Box, Face, Pixels, Point, Quality
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -23,7 +23,7 @@ def pixels() -> Pixels:
 
 
 def judged(pixels: Pixels, face: Face = FACE) -> Quality:
-    return judge(pixels, face, cut(pixels, face, FRAMINGS["yunet"], 48))
+    return assess_quality(pixels, face, crop_face(pixels, face, FRAMINGS["yunet"], 48))
 
 
 def looking(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> Face:
@@ -39,13 +39,13 @@ def test_the_portraits_are_good(name, scale, yunet_file):
     picture = cv2.resize(np.asarray(Image.open(EXAMPLES / f"{name}.jpg").convert("RGB")), None, fx=scale, fy=scale)
     for detector in (load_detector("haar"), load_detector("yunet", yunet=yunet_file)):
         for face in detector.detect(picture):
-            assert judge(picture, face, cut(picture, face, FRAMINGS[detector.name], 48)) == GOOD
+            assert assess_quality(picture, face, crop_face(picture, face, FRAMINGS[detector.name], 48)) == GOOD
 
 
 def test_gray_and_rgb_crops_are_judged_alike(pixels):
-    crop = cut(pixels, FACE, FRAMINGS["yunet"], 48)
-    gray = as_input(crop[None], 48, "gray")[0, :, :, 0]
-    assert signs(FACE, crop) == signs(FACE, gray)
+    crop = crop_face(pixels, FACE, FRAMINGS["yunet"], 48)
+    gray = to_model_input(crop[None], 48, "gray")[0, :, :, 0]
+    assert measure_quality(FACE, crop) == measure_quality(FACE, gray)
 
 
 def test_a_small_face(pixels):
@@ -82,15 +82,15 @@ def test_pose(pixels, face, reason):
 
 
 def test_pose_is_measured_in_the_face_s_own_axes():
-    seen = signs(looking(yaw=0.3, pitch=0.1, roll=25), np.zeros((48, 48), np.uint8))
+    seen = measure_quality(looking(yaw=0.3, pitch=0.1, roll=25), np.zeros((48, 48), np.uint8))
     assert (seen.yaw, seen.pitch, seen.roll) == pytest.approx((0.3, 0.1, 25.0), abs=0.02)
 
 
 def test_landmarks_in_one_place_are_no_pose_and_no_crash():
     heap = Face(FACE.box, landmarks=(Point(9.0, 9.0),) * 5)
-    assert isinstance(judge(np.zeros((9, 9, 3), np.uint8), heap, np.full((48, 48), 128, np.uint8)), Quality)
+    assert isinstance(assess_quality(np.zeros((9, 9, 3), np.uint8), heap, np.full((48, 48), 128, np.uint8)), Quality)
 
 
 def test_without_landmarks_pose_is_unknown():
-    seen = signs(FACE, np.zeros((48, 48), np.uint8))
+    seen = measure_quality(FACE, np.zeros((48, 48), np.uint8))
     assert (seen.yaw, seen.pitch, seen.roll) == (None, None, None)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mien import images
 from mien.errors import MienError, SourceError, SourceMissing, SourceTooLarge, SourceUnreadable
-from mien.images.sources import plain
+from mien.images.sources import clean_file_name
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PORTRAITS = (EXAMPLES / "portraits.jpg").read_bytes()
@@ -287,12 +287,12 @@ def test_a_cut_off_pil_image(tmp_path):
     ],
 )
 def test_names(source, name):
-    assert images.name_of(source) == name
+    assert images.source_name(source) == name
 
 
 def test_a_pil_image_that_was_opened_is_called_by_its_file():
     with Image.open(EXAMPLES / "hopper.jpg") as image:
-        assert images.name_of(image) == str(EXAMPLES / "hopper.jpg")
+        assert images.source_name(image) == str(EXAMPLES / "hopper.jpg")
 
 
 def test_every_kind_of_bytes_is_the_same_picture(tmp_path):
@@ -320,4 +320,4 @@ def test_a_picture_is_a_frozen_value():
     ],
 )
 def test_a_name_that_was_sent_is_shown_and_no_more(sent, told):
-    assert plain(sent) == told
+    assert clean_file_name(sent) == told

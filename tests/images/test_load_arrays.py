@@ -97,15 +97,15 @@ def test_other_shapes_are_refused_with_advice(shape, advice):
 @pytest.mark.parametrize("shape", [(5, 48, 48), (5, 48, 40, 3), (0, 48, 48), (0, 48, 48, 3), (3, 48, 48)])
 def test_stacks_of_crops(shape):
     crops = np.zeros(shape, np.uint8)
-    assert images.crops(crops).shape == shape
+    assert images.check_crops(crops).shape == shape
 
 
 def test_crops_with_a_lone_gray_channel_lose_it():
-    assert images.crops(np.zeros((5, 48, 48, 1), np.uint8)).shape == (5, 48, 48)
+    assert images.check_crops(np.zeros((5, 48, 48, 1), np.uint8)).shape == (5, 48, 48)
 
 
 def test_a_list_of_crops_is_a_stack():
-    assert images.crops([np.zeros((48, 48), np.uint8)] * 3).shape == (3, 48, 48)
+    assert images.check_crops([np.zeros((48, 48), np.uint8)] * 3).shape == (3, 48, 48)
 
 
 @pytest.mark.parametrize(
@@ -123,20 +123,20 @@ def test_a_list_of_crops_is_a_stack():
     ],
 )
 def test_what_is_no_stack_is_refused_with_advice(shape, advice):
-    error = refused(images.crops, np.zeros(shape, np.uint8))
+    error = refused(images.check_crops, np.zeros(shape, np.uint8))
     assert str(shape) in error.happened
     assert advice in error.remedy
 
 
 @pytest.mark.parametrize("kind", [np.float32, bool, np.int32])
 def test_crops_of_another_kind(kind):
-    assert str(np.dtype(kind)) in refused(images.crops, np.zeros((2, 8, 8), kind)).happened
+    assert str(np.dtype(kind)) in refused(images.check_crops, np.zeros((2, 8, 8), kind)).happened
 
 
 def test_no_crops_of_another_kind():
-    assert "dtype=np.uint8" in refused(images.crops, np.zeros((0, 8, 8))).remedy
+    assert "dtype=np.uint8" in refused(images.check_crops, np.zeros((0, 8, 8))).remedy
 
 
 def test_crops_of_several_sizes():
     ragged = [np.zeros((8, 8), np.uint8), np.zeros((9, 9), np.uint8)]
-    assert "not all of one size" in refused(images.crops, ragged).happened
+    assert "not all of one size" in refused(images.check_crops, ragged).happened

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mien.errors import ArrayError, CardError, MienError, ModelDamaged, ModelError
 from mien.labels import EMOTIONS
-from mien.models import inner_tensors, load_classifier, tapped, write_card
+from mien.models import inner_tensors, load_classifier, open_intermediate_outputs, write_card
 from mien.models.classifier import CHUNK
 from tiny import kernel, tiny_card, tiny_graph, tiny_model
 
@@ -54,21 +54,21 @@ def test_many_faces_give_what_each_gives_alone(model):
     faces = some_faces(2 * CHUNK + 3)
     together = model.run(faces)
     alone = [model.run(face[None]) for face in faces]
-    assert together.shares == pytest.approx(np.concatenate([each.shares for each in alone]), abs=1e-6)
+    assert together.scores == pytest.approx(np.concatenate([each.scores for each in alone]), abs=1e-6)
     assert together.votes == pytest.approx(np.concatenate([each.votes for each in alone]), abs=1e-6)
 
 
 def test_a_view_of_other_memory_is_read_right(model):
     wide = some_faces(4, side=16)
     view = wide[::2, 4:12, 4:12]
-    assert np.array_equal(model.run(view).shares, model.run(view.copy()).shares)
+    assert np.array_equal(model.run(view).scores, model.run(view.copy()).scores)
 
 
 def test_threads_share_a_model(model):
     batches = [some_faces(count) for count in range(1, 40)]
-    expected = [model.run(batch).shares for batch in batches]
+    expected = [model.run(batch).scores for batch in batches]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda batch: model.run(batch).shares, batches))
+        found = list(pool.map(lambda batch: model.run(batch).scores, batches))
     assert all(np.array_equal(one, other) for one, other in zip(expected, found, strict=True))
 
 
@@ -77,19 +77,19 @@ def test_threads_share_a_model(model):
 def test_graphs_take_float_or_uint8_gray_or_colour(kind, color):
     card = tiny_card(color=color)
     model = load_classifier(tiny_model(card, kind=kind))
-    assert model.run(some_faces(2, channels=card.channels)).shares.shape == (2, 7)
+    assert model.run(some_faces(2, channels=card.channels)).scores.shape == (2, 7)
 
 
 def test_float_and_uint8_graphs_agree():
     models = [load_classifier(tiny_model(kind=kind)) for kind in ("float32", "uint8")]
-    first, second = (model.run(some_faces(5)).shares for model in models)
+    first, second = (model.run(some_faces(5)).scores for model in models)
     assert np.array_equal(first, second)
 
 
 def test_a_graph_for_one_face_at_a_time_still_reads_many():
     one = load_classifier(tiny_model(batch=1))
-    assert one.run(some_faces(5)).shares == pytest.approx(
-        load_classifier(tiny_model()).run(some_faces(5)).shares, abs=1e-6
+    assert one.run(some_faces(5)).scores == pytest.approx(
+        load_classifier(tiny_model()).run(some_faces(5)).scores, abs=1e-6
     )
 
 
@@ -122,7 +122,7 @@ def test_own_labels_and_a_single_head():
     ids=["float", "no channel", "one face", "colour", "size"],
 )
 def test_faces_the_card_does_not_speak_of_are_refused(model, faces):
-    for reader in (model, tapped(tiny_model(), ["relu"])):
+    for reader in (model, open_intermediate_outputs(tiny_model(), ["relu"])):
         with pytest.raises(ArrayError, match="raw pixels") as caught:
             reader.run(faces)
         assert caught.value.remedy
@@ -231,26 +231,28 @@ def test_constants_are_no_inner_tensors():
 
 def test_inner_tensors_come_out_of_a_second_session(model):
     faces = some_faces(3)
-    inside = tapped(tiny_model(), ["pixels", "relu", "pool", "flat", "shares.logits", "shares"]).run(faces)
+    inside = open_intermediate_outputs(tiny_model(), ["pixels", "relu", "pool", "flat", "shares.logits", "shares"]).run(
+        faces
+    )
     assert np.array_equal(inside["pixels"], faces.astype(np.float32))
     assert inside["relu"].shape == (3, 2, 8, 8)
     assert inside["relu"].min() >= 0
     assert np.array_equal(inside["pool"], inside["relu"].reshape(3, 2, 4, 2, 4, 2).max(axis=(3, 5)))
     logits = inside["flat"] @ kernel("shares.kernel", (32, 7))
     assert inside["shares.logits"] == pytest.approx(logits, rel=1e-4, abs=1e-4)
-    assert inside["shares"] == pytest.approx(model.run(faces).shares, abs=1e-6)
+    assert inside["shares"] == pytest.approx(model.run(faces).scores, abs=1e-6)
 
 
 def test_the_reading_session_keeps_its_two_outputs_when_another_is_tapped():
     source = tiny_model()
-    assert tapped(source, ["conv", "conv"]).names == ("conv",)
-    assert load_classifier(source).run(some_faces(1))._fields == ("shares", "votes")
+    assert open_intermediate_outputs(source, ["conv", "conv"]).names == ("conv",)
+    assert load_classifier(source).run(some_faces(1))._fields == ("scores", "votes")
     assert [tensor.name for tensor in inner_tensors(source)].count("conv") == 1
 
 
 def test_an_unknown_tensor_has_the_nearest_name():
     with pytest.raises(ModelError, match="Did you mean 'conv'"):
-        tapped(tiny_model(), ["cnov"])
+        open_intermediate_outputs(tiny_model(), ["cnov"])
 
 
 def test_labels_come_from_the_card_and_not_from_the_file_name(tmp_path):

@@ -12,10 +12,20 @@ from pathlib import Path
 import pytest
 
 from mien.errors import FetchError, ModelDamaged, ModelError, ModelMissing
-from mien.models import ModelCard, available, checksums, entries, find, home, locate, pull, registry
+from mien.models import (
+    ModelCard,
+    available_models,
+    checksums,
+    find_model_file,
+    list_models,
+    pull_model,
+    registry,
+    resolve_model,
+)
+from mien.models import cache_folder as home
 from mien.models.checksums import PUBLISHED, Seal, embedded, seals
 from mien.models.download import download, install
-from mien.models.registry import cache_folder
+from mien.models.registry import platform_cache_folder
 from tiny import tiny_model
 
 CONTENT = bytes(range(256)) * 900
@@ -127,32 +137,32 @@ def address(publisher, monkeypatch):
 
 def refused(url, **limits) -> FetchError:
     with pytest.raises(FetchError) as caught:
-        pull("yunet", url=url, **limits)
+        pull_model("yunet", url=url, **limits)
     assert "mien models pull yunet --from FILE" in caught.value.remedy
     assert caught.value.expected
     return caught.value
 
 
 def test_a_published_file_is_fetched_once(stocked, address):
-    assert find("yunet") is None
-    path = pull("yunet", url=f"{address}/whole")
+    assert find_model_file("yunet") is None
+    path = pull_model("yunet", url=f"{address}/whole")
     assert path == stocked / "yunet.onnx"
     assert path.read_bytes() == CONTENT
-    assert find("yunet") == path
-    assert pull("yunet", url=f"{address}/missing") == path
+    assert find_model_file("yunet") == path
+    assert pull_model("yunet", url=f"{address}/missing") == path
     assert [each.name for each in stocked.iterdir()] == ["yunet.onnx"]
 
 
 def test_progress_counts_to_the_whole(stocked, address):
     told = []
-    pull("yunet", url=f"{address}/whole", progress=lambda done, total: told.append((done, total)))
+    pull_model("yunet", url=f"{address}/whole", progress=lambda done, total: told.append((done, total)))
     assert told == sorted(told)
     assert told[-1] == (len(CONTENT), len(CONTENT))
 
 
 @pytest.mark.parametrize("way", ["redirect", "unsized"])
 def test_other_ways_to_send_it_whole(stocked, address, way):
-    assert pull("yunet", url=f"{address}/{way}").read_bytes() == CONTENT
+    assert pull_model("yunet", url=f"{address}/{way}").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -172,7 +182,7 @@ def test_other_ways_to_send_it_whole(stocked, address, way):
 def test_what_does_not_arrive_whole_does_not_arrive(stocked, address, way, words):
     assert words in str(refused(f"{address}/{way}"))
     assert list(stocked.iterdir()) == [] if stocked.exists() else True
-    assert find("yunet") is None
+    assert find_model_file("yunet") is None
 
 
 def test_an_endless_answer_is_cut_short(stocked, address, publisher):
@@ -204,43 +214,43 @@ def test_no_network(stocked):
 
 
 def test_a_failed_pull_leaves_the_good_file(stocked, address):
-    path = pull("yunet", url=f"{address}/whole")
+    path = pull_model("yunet", url=f"{address}/whole")
     path.write_bytes(b"damaged")
     refused(f"{address}/wrong")
     assert path.read_bytes() == b"damaged"
-    assert pull("yunet", url=f"{address}/whole").read_bytes() == CONTENT
+    assert pull_model("yunet", url=f"{address}/whole").read_bytes() == CONTENT
 
 
 def test_a_swapped_file_in_the_cache_is_named(stocked, address):
-    path = pull("yunet", url=f"{address}/whole")
+    path = pull_model("yunet", url=f"{address}/whole")
     path.write_bytes(CONTENT[::-1])
     with pytest.raises(ModelDamaged, match="swapped or changed") as caught:
-        find("yunet")
+        find_model_file("yunet")
     assert "mien models pull yunet" in caught.value.remedy
     path.write_bytes(CONTENT[:-1])
     with pytest.raises(ModelDamaged, match="cut off"):
-        find("yunet")
+        find_model_file("yunet")
 
 
 def test_a_file_somebody_brought_is_verified_too(stocked, tmp_path):
     brought = tmp_path / "from-a-friend"
     brought.write_bytes(CONTENT[:-1])
     with pytest.raises(FetchError, match="cut off"):
-        pull("yunet", source=brought)
+        pull_model("yunet", source=brought)
     brought.write_bytes(CONTENT)
-    assert pull("yunet", source=brought).read_bytes() == CONTENT
+    assert pull_model("yunet", source=brought).read_bytes() == CONTENT
     assert brought.exists()
     with pytest.raises(FetchError, match="cannot be read"):
-        pull("yunet", source=tmp_path / "nothing")
+        pull_model("yunet", source=tmp_path / "nothing")
     with pytest.raises(FetchError, match="cannot be read"):
-        pull("yunet", source=tmp_path)
+        pull_model("yunet", source=tmp_path)
 
 
 def test_a_folder_that_cannot_be_made(stocked, address):
     stocked.write_bytes(b"a file where the folder should be")
     with pytest.raises(FetchError, match="MIEN_HOME"):
-        pull("yunet", url=f"{address}/whole")
-    assert find("yunet") is None
+        pull_model("yunet", url=f"{address}/whole")
+    assert find_model_file("yunet") is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on file size there")
@@ -251,7 +261,7 @@ def test_no_space_leaves_nothing_behind(tmp_path):
 import resource, signal, sys
 from pathlib import Path
 from mien.errors import FetchError
-from mien.models import pull
+from mien.models import pull_model
 from mien.models.checksums import PUBLISHED
 from mien.models.checksums import Seal
 content = Path(sys.argv[1]).read_bytes()
@@ -259,7 +269,7 @@ PUBLISHED["yunet"] = PUBLISHED["yunet"]._replace(file="yunet.onnx", seal=Seal.of
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 try:
-    pull("yunet", source=Path(sys.argv[1]))
+    pull_model("yunet", source=Path(sys.argv[1]))
 except FetchError as error:
     print(error)
 """
@@ -276,7 +286,7 @@ def test_an_interrupted_pull_leaves_nothing_behind(stocked, address):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pull("yunet", url=f"{address}/whole", progress=interrupt)
+        pull_model("yunet", url=f"{address}/whole", progress=interrupt)
     assert list(stocked.iterdir()) == []
 
 
@@ -286,7 +296,7 @@ def test_parts_of_killed_pulls_are_swept_away_but_not_those_under_way(stocked, a
     for part in (old, young):
         part.write_bytes(b"part")
     os.utime(old, (0, 0))
-    pull("yunet", url=f"{address}/whole")
+    pull_model("yunet", url=f"{address}/whole")
     assert not old.exists()
     assert young.exists()
 
@@ -295,7 +305,9 @@ def test_two_pulls_at_once_do_not_meet(stocked, address):
     publication = PUBLISHED["yunet"]
     target = stocked / "yunet.onnx"
     chunks = download(publication, f"{address}/whole", timeout=5, deadline=5)
-    assert install(publication, _meanwhile(chunks, lambda: pull("yunet", url=f"{address}/whole")), target) == target
+    assert (
+        install(publication, _meanwhile(chunks, lambda: pull_model("yunet", url=f"{address}/whole")), target) == target
+    )
     assert target.read_bytes() == CONTENT
     assert list(stocked.iterdir()) == [target]
 
@@ -308,19 +320,23 @@ def _meanwhile(chunks, act):
 
 def test_the_real_file_is_what_the_table_says(yunet_file, tmp_path, monkeypatch):
     monkeypatch.setenv("MIEN_HOME", str(tmp_path))
-    assert pull("yunet", source=Path(yunet_file)) == find("yunet") == tmp_path / "face_detection_yunet_2026may.onnx"
+    assert (
+        pull_model("yunet", source=Path(yunet_file))
+        == find_model_file("yunet")
+        == tmp_path / "face_detection_yunet_2026may.onnx"
+    )
 
 
 def test_home_follows_the_platform(monkeypatch, tmp_path):
     user = Path.home()
-    assert cache_folder("linux", {}) == user / ".cache" / "mien"
-    assert cache_folder("linux", {"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "mien"
-    assert cache_folder("linux", {"XDG_CACHE_HOME": "not/absolute"}) == user / ".cache" / "mien"
-    assert cache_folder("darwin", {}) == user / "Library" / "Caches" / "mien"
-    assert cache_folder("win32", {"LOCALAPPDATA": str(tmp_path)}) == tmp_path / "mien"
-    assert cache_folder("win32", {}) == user / "AppData" / "Local" / "mien"
+    assert platform_cache_folder("linux", {}) == user / ".cache" / "mien"
+    assert platform_cache_folder("linux", {"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "mien"
+    assert platform_cache_folder("linux", {"XDG_CACHE_HOME": "not/absolute"}) == user / ".cache" / "mien"
+    assert platform_cache_folder("darwin", {}) == user / "Library" / "Caches" / "mien"
+    assert platform_cache_folder("win32", {"LOCALAPPDATA": str(tmp_path)}) == tmp_path / "mien"
+    assert platform_cache_folder("win32", {}) == user / "AppData" / "Local" / "mien"
     for platform in ("linux", "darwin", "win32"):
-        assert cache_folder(platform, {"MIEN_HOME": "~/faces"}) == user / "faces"
+        assert platform_cache_folder(platform, {"MIEN_HOME": "~/faces"}) == user / "faces"
     monkeypatch.setenv("MIEN_HOME", str(tmp_path / "mine"))
     assert home() == tmp_path / "mine"
     assert not home().exists()
@@ -329,51 +345,51 @@ def test_home_follows_the_platform(monkeypatch, tmp_path):
 def test_a_path_is_a_model(tmp_path, monkeypatch):
     path = tmp_path / "a b 😀.onnx"
     path.write_bytes(tiny_model())
-    assert locate(path) == locate(str(path)) == path
+    assert resolve_model(path) == resolve_model(str(path)) == path
     monkeypatch.chdir(tmp_path)
-    assert locate("a b 😀.onnx") == Path("a b 😀.onnx")
+    assert resolve_model("a b 😀.onnx") == Path("a b 😀.onnx")
 
 
 def test_a_run_folder_is_its_model(tmp_path, monkeypatch):
     run = tmp_path / "run-7"
     run.mkdir()
     with pytest.raises(ModelMissing, match=r"has no model\.onnx"):
-        locate(run)
+        resolve_model(run)
     (run / "best.onnx").write_bytes(tiny_model())
     with pytest.raises(ModelMissing, match=r"best\.onnx"):
-        locate(run)
+        resolve_model(run)
     (run / "model.onnx").write_bytes(tiny_model())
-    assert locate(run) == locate(f"{run}{os.sep}") == run / "model.onnx"
+    assert resolve_model(run) == resolve_model(f"{run}{os.sep}") == run / "model.onnx"
     monkeypatch.chdir(tmp_path)
-    assert locate("run-7") == Path("run-7") / "model.onnx"
+    assert resolve_model("run-7") == Path("run-7") / "model.onnx"
 
 
 def test_missing_models_have_the_nearest_name(tmp_path):
     (tmp_path / "mine.onnx").write_bytes(tiny_model())
     with pytest.raises(ModelMissing, match=r"Did you mean 'mine\.onnx'"):
-        locate(tmp_path / "mein.onnx")
-    name = available()[0]
+        resolve_model(tmp_path / "mein.onnx")
+    name = available_models()[0]
     with pytest.raises(ModelMissing, match=f"Did you mean '{name}'"):
-        locate(f"{name}e")
+        resolve_model(f"{name}e")
     with pytest.raises(ModelMissing, match="mien models") as caught:
-        locate("zzzzzz")
+        resolve_model("zzzzzz")
     assert name in caught.value.expected
     with pytest.raises(ModelMissing, match="Did you mean 'yunet'"):
-        pull("yunett")
+        pull_model("yunett")
     for odd in ("a" * 5000, "no\0path", "", "/"):
         with pytest.raises(ModelMissing):
-            locate(odd)
+            resolve_model(odd)
 
 
 def test_a_detector_is_no_model():
     with pytest.raises(ModelMissing, match="is a face detector") as caught:
-        locate("yunet")
+        resolve_model("yunet")
     assert "--detector yunet" in caught.value.remedy
 
 
 def test_models_inside_the_package_need_no_pull():
     for name in seals():
-        assert pull(name) == locate(name) == find(name) == checksums.WEIGHTS / f"{name}.onnx"
+        assert pull_model(name) == resolve_model(name) == find_model_file(name) == checksums.WEIGHTS / f"{name}.onnx"
 
 
 def test_embedded_files_are_what_was_sealed_and_what_their_cards_say():
@@ -437,8 +453,8 @@ def test_other_packages_add_models(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     for value in ("their_package:HERE", "their_package:place"):
         offered(monkeypatch, value)
-        assert locate("theirs") == find("theirs") == tmp_path / "theirs.onnx"
-        assert available()[-1] == "theirs"
+        assert resolve_model("theirs") == find_model_file("theirs") == tmp_path / "theirs.onnx"
+        assert available_models()[-1] == "theirs"
     for value, error in (
         ("their_package:nowhere", "is not at"),
         ("their_package:nothing", "does not load"),
@@ -447,7 +463,7 @@ def test_other_packages_add_models(tmp_path, monkeypatch):
     ):
         offered(monkeypatch, value)
         with pytest.raises(ModelError, match=error):
-            locate("theirs")
+            resolve_model("theirs")
 
 
 def test_an_installed_package_offers_its_model(tmp_path):
@@ -458,7 +474,7 @@ def test_an_installed_package_offers_its_model(tmp_path):
     (info / "entry_points.txt").write_text("[mien.models]\nmars = faces_of_mars:MODEL\n")
     (tmp_path / "faces_of_mars.py").write_text(f"MODEL = {str(tmp_path / 'mars.onnx')!r}\n")
     (tmp_path / "mars.onnx").write_bytes(tiny_model())
-    code = "import mien; from mien.models import entries, locate; print(locate('mars')); print(entries())"
+    code = "import mien; from mien.models import list_models, resolve_model; print(resolve_model('mars')); print(list_models())"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.startswith(str(tmp_path / "mars.onnx"))
@@ -466,9 +482,9 @@ def test_an_installed_package_offers_its_model(tmp_path):
 
 
 def test_the_table_lists_models_and_detectors(stocked, address):
-    before = {entry.name: entry for entry in entries()}
+    before = {entry.name: entry for entry in list_models()}
     assert before["yunet"][1:] == ("detector", "fetched", None)
-    assert [name for name in available() if before[name].kind != "model"] == []
+    assert [name for name in available_models() if before[name].kind != "model"] == []
     assert all(entry.path and entry.path.is_file() for entry in before.values() if entry.origin == "embedded")
-    pull("yunet", url=f"{address}/whole")
-    assert {entry.name: entry.path for entry in entries()}["yunet"] == stocked / "yunet.onnx"
+    pull_model("yunet", url=f"{address}/whole")
+    assert {entry.name: entry.path for entry in list_models()}["yunet"] == stocked / "yunet.onnx"

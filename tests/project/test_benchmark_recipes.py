@@ -40,7 +40,7 @@ def benchmark(monkeypatch):
 @pytest.fixture
 def home(tmp_path):
     """Two seeds of basic, a shortened vgg, one with another setting, one unfinished."""
-    basic, vgg = shelf.recipe("basic"), shelf.recipe("vgg")
+    basic, vgg = shelf.load_recipe("basic"), shelf.load_recipe("vgg")
     followed(tmp_path / "a", replace(basic, fit=replace(basic.fit, seed=1, precision="float32")), 30, accuracy=0.61)
     followed(tmp_path / "b", replace(basic, name="other", fit=replace(basic.fit, precision="mixed_bfloat16")), 30)
     followed(tmp_path / "c", replace(vgg, fit=replace(vgg.fit, epochs=9)), 9)
@@ -95,7 +95,7 @@ def test_the_table_has_a_row_for_each_and_five_classes_last(benchmark, home):
     spec = importlib.util.spec_from_file_location("tables", BENCHMARKS / "tables.py")
     tables = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tables)
-    five = shelf.recipe("fiveclass")
+    five = shelf.load_recipe("fiveclass")
     followed(home / "f", five, 40, accuracy=0.7)
     lines = tables.recipes(benchmark.figures(home)).splitlines()[2:]
     assert [line.split("]")[0][3:] for line in lines] == ["basic", "vgg", "fiveclass"]
@@ -105,7 +105,7 @@ def test_the_table_has_a_row_for_each_and_five_classes_last(benchmark, home):
 
 
 def test_where_teachers_were_only_the_runs_with_them_count(benchmark, tmp_path):
-    classic = shelf.recipe("classic")
+    classic = shelf.load_recipe("classic")
     taught = replace(classic, teach=replace(classic.teach, targets="/far/away/targets/both.npz"))
     followed(tmp_path / "alone", classic, 100, accuracy=0.61)
     followed(tmp_path / "taught", taught, 100, accuracy=0.63)
@@ -116,7 +116,7 @@ def test_where_teachers_were_only_the_runs_with_them_count(benchmark, tmp_path):
 
 
 def test_what_a_run_began_with_is_told(benchmark, tmp_path):
-    base = shelf.recipe("base")
+    base = shelf.load_recipe("base")
     begun = replace(base, net=replace(base.net, weights="/far/away/runs/base-first"))
     followed(tmp_path / "a", begun, base.fit.epochs)
     found = benchmark.figures(tmp_path)
@@ -126,7 +126,7 @@ def test_what_a_run_began_with_is_told(benchmark, tmp_path):
 
 
 def test_epochs_of_the_heads_alone_are_no_measure_of_time(benchmark, tmp_path):
-    base = shelf.recipe("base")
+    base = shelf.load_recipe("base")
     followed(tmp_path / "a", replace(base, net=replace(base.net, weights="/far/away/runs/base-first")), base.fit.epochs)
     rows = (tmp_path / "a" / "history.csv").read_text().splitlines()
     place = rows[0].split(",").index("seconds")
@@ -138,7 +138,7 @@ def test_epochs_of_the_heads_alone_are_no_measure_of_time(benchmark, tmp_path):
 
 def test_a_whole_run_is_no_shortened_one_of_a_longer_recipe(benchmark, tmp_path):
     """``residual`` and ``teacher-b`` are the same net, at 40 epochs and at 96."""
-    residual = shelf.recipe("residual")
+    residual = shelf.load_recipe("residual")
     followed(tmp_path / "a", residual, residual.fit.epochs)
     assert set(benchmark.figures(tmp_path)) == {"residual"}
     followed(tmp_path / "b", replace(residual, fit=replace(residual.fit, epochs=3)), 3)

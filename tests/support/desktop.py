@@ -109,7 +109,7 @@ def words_of(widget: Any) -> Iterator[str]:
 @contextmanager
 def opened(display: str, load: Any = None, device: Any = None, **settings: Any) -> Iterator[Driven]:
     """The window on this display, with the model loaded; everything is let go at the end, and no bug was met."""
-    from mien.apps.cli.engine_loading import load_engine
+    from mien.apps.cli.options import load_engine
     from mien.apps.desktop.application import Desk
     from mien.apps.desktop.live_window import collected_here, open_window
     from mien.apps.desktop.model_session import Choice

@@ -6,18 +6,18 @@ import numpy as np
 from mien.datasets import synthetic
 from mien.evaluation.calibration import Calibration
 from mien.training import networks
-from mien.training.recipe import Data, Net, Recipe
+from mien.training.recipe import Data, NetworkSettings, Recipe
 
 FITTED = Calibration({"shares": 1.3, "votes": 0.8}, 0.4, 0.25)
 
 
-RECIPE = Recipe(name="tiny", data=Data(held_out=35), net=Net(width=4, depth=(1, 2)))
+RECIPE = Recipe(name="tiny", data=Data(held_out=35), net=NetworkSettings(width=4, depth=(1, 2)))
 
 
 def seasoned(net):
     """A net away from its first weights, whose norms have seen faces, so that signals neither die nor grow."""
     keras.utils.set_random_seed(0)  # other first weights may tell faces apart less
-    model, rng = networks.build(net), np.random.default_rng(0)
+    model, rng = networks.build_network(net), np.random.default_rng(0)
     for each in model.weights:
         if len(each.shape) == 1:
             each.assign(each + rng.uniform(0.05, 0.3, each.shape).astype(np.float32))

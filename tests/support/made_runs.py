@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 from mien.training import checkpoint, run_folder
-from mien.training.recipe import Fit, Net, Recipe
+from mien.training.recipe import NetworkSettings, Recipe, TrainingSettings
 
 
 def made_run(folder: Path, epochs: int = 3, *, planned: int = 3, net: str = "basic", finished: bool = True) -> Path:
     """A run of that many epochs; ``finished`` with the figures that the end writes."""
-    recipe = Recipe(name=folder.name, net=Net(name=net), fit=Fit(epochs=planned))
+    recipe = Recipe(name=folder.name, net=NetworkSettings(name=net), fit=TrainingSettings(epochs=planned))
     history = [row(epoch) for epoch in range(1, epochs + 1)]
     folder.mkdir(parents=True)
     checkpoint.write_recipe(folder, recipe)

@@ -11,27 +11,27 @@ import numpy as np
 
 from mien.datasets import synthetic
 from mien.training import loop, networks
-from mien.training.events import Epoch, Stopped
-from mien.training.recipe import Augment, Data, Fit, Net, Recipe
+from mien.training.events import EpochEvent, TrainingStopped
+from mien.training.recipe import AugmentationSettings, Data, NetworkSettings, Recipe, TrainingSettings
 
 SHORT = Recipe(
     data=Data(held_out=7),
-    net=Net(width=4, depth=(1,), dropout=0.1),
-    augment=Augment(cutmix=0.3, mixup_until=1.0),
-    fit=Fit(epochs=2, batch=28, rate=0.05, warmup=0.5, precision="float32", average=0.9),
+    net=NetworkSettings(width=4, depth=(1,), dropout=0.1),
+    augment=AugmentationSettings(cutmix=0.3, mixup_until=1.0),
+    fit=TrainingSettings(epochs=2, batch=28, rate=0.05, warmup=0.5, precision="float32", average=0.9),
 )
 
 
 def resume(folder: Path) -> tuple[float, float, float]:
     """By how much a run that was stopped after one epoch and went on differs from one that was not; how far it came."""
     faces, told = synthetic.draw_faces(140, seed=1), []
-    whole = loop.fit(SHORT, faces, folder / "whole").get_weights()
+    whole = loop.train(SHORT, faces, folder / "whole").get_weights()
     try:
-        loop.fit(
-            SHORT, faces, folder / "parts", watch=told.append, stop=lambda: any(isinstance(e, Epoch) for e in told)
+        loop.train(
+            SHORT, faces, folder / "parts", watch=told.append, stop=lambda: any(isinstance(e, EpochEvent) for e in told)
         )
-    except Stopped:
-        went_on = loop.fit(SHORT, faces, folder / "parts").get_weights()
+    except TrainingStopped:
+        went_on = loop.train(SHORT, faces, folder / "parts").get_weights()
     keras.utils.set_random_seed(SHORT.fit.seed)
     begun = loop.nets.of_recipe(SHORT, "float32").get_weights()
     return _apart(whole, went_on), _apart(whole, begun), 0.0
@@ -61,9 +61,9 @@ def learn(folder: Path) -> tuple[float, float, float]:
     """The accuracy on PublicTest of the recipe for drawn faces."""
     recipe = Recipe.read(Path(__file__).parents[2] / "recipes" / "drawn.toml")
     faces = synthetic.draw_faces(7000)
-    model = loop.fit(recipe, faces, folder)
+    model = loop.train(recipe, faces, folder)
     asked = faces.split("PublicTest")
-    return float(np.mean(loop.logits(model, asked.pixels)[0].argmax(1) == asked.labels)), 0.0, 0.0
+    return float(np.mean(loop.predict_logits(model, asked.pixels)[0].argmax(1) == asked.labels)), 0.0, 0.0
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from mien.datasets import synthetic
-from mien.training.recipe import PLAIN as OFF
-from mien.training.recipe import Augment
+from mien.training.recipe import NO_AUGMENTATION as OFF
+from mien.training.recipe import AugmentationSettings
 
 keras = pytest.importorskip("keras")
 augment = pytest.importorskip("mien.training.augmentation")
@@ -30,14 +30,14 @@ def test_nothing_asked_for_changes_nothing(faces):
 
 
 def test_the_seed_decides(faces):
-    first, again = (np.asarray(augment.varied(faces, Augment(), seed())) for _ in range(2))
+    first, again = (np.asarray(augment.varied(faces, AugmentationSettings(), seed())) for _ in range(2))
     assert np.array_equal(first, again)
     generator = seed()
-    assert not np.array_equal(*(np.asarray(augment.varied(faces, Augment(), generator)) for _ in range(2)))
+    assert not np.array_equal(*(np.asarray(augment.varied(faces, AugmentationSettings(), generator)) for _ in range(2)))
 
 
 def test_everything_at_once_stays_a_face(faces):
-    seen = np.asarray(augment.varied(faces, Augment(), seed()))
+    seen = np.asarray(augment.varied(faces, AugmentationSettings(), seed()))
     assert seen.shape == faces.shape
     assert seen.min() >= 0
     assert seen.max() <= 255

@@ -8,7 +8,7 @@ from PIL import Image
 
 from command import mien
 from mien.datasets import synthetic
-from mien.training.recipe import Augment
+from mien.training.recipe import AugmentationSettings
 
 FACE = synthetic.draw_faces(4).pixels[3]
 
@@ -23,7 +23,7 @@ def preview():
 
 @pytest.mark.train
 def test_each_transformation_changes_the_face_and_all_come_together(preview):
-    shown = preview.rows(FACE, Augment(), seed=1)
+    shown = preview.rows(FACE, AugmentationSettings(), seed=1)
     names = [name.partition("\n")[0] for name in shown]
     assert names[:6] == ["turned", "larger, smaller", "shifted", "mirrored", "contrast", "brightness"]
     assert names[-2:] == ["mixed with another", "all together"]
@@ -38,14 +38,14 @@ def test_each_transformation_changes_the_face_and_all_come_together(preview):
 
 @pytest.mark.train
 def test_a_mirrored_face_is_mirrored(preview):
-    [flipped] = [faces for name, faces in preview.rows(FACE, Augment()).items() if name.startswith("mirrored")]
+    [flipped] = [faces for name, faces in preview.rows(FACE, AugmentationSettings()).items() if name.startswith("mirrored")]
     kinds = {np.array_equal(face, FACE[:, ::-1]) or np.array_equal(face, FACE) for face in flipped}
     assert kinds == {True}
 
 
 @pytest.mark.train
 def test_the_seed_decides_and_what_is_off_is_not_shown(preview):
-    settings = Augment(rotation=0, mixup=0, erase_part=0)
+    settings = AugmentationSettings(rotation=0, mixup=0, erase_part=0)
     first, again, other = (preview.rows(FACE, settings, seed) for seed in (1, 1, 2))
     assert not any(name.startswith(("turned", "half", "mixed")) for name in first)
     assert all(np.array_equal(first[name], again[name]) for name in first)

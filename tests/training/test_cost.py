@@ -8,12 +8,12 @@ import pytest
 pytest.importorskip("keras")
 
 from mien.training import checkpoint, cost
-from mien.training.recipe import Net, Recipe
+from mien.training.recipe import NetworkSettings, Recipe
 
 
 def run(folder: Path, seconds: tuple[float, ...], begins_with: object = "none") -> Path:
     folder.mkdir()
-    checkpoint.write_recipe(folder, replace(Recipe(), net=Net(weights=str(begins_with))))
+    checkpoint.write_recipe(folder, replace(Recipe(), net=NetworkSettings(weights=str(begins_with))))
     checkpoint.write_history(folder, [{"epoch": number, "seconds": each} for number, each in enumerate(seconds, 1)])
     return folder
 

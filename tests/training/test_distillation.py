@@ -14,7 +14,7 @@ from mien.labels import EMOTIONS, VOTES
 from mien.models import load_classifier
 from mien.training import targets
 from mien.training.distillation import distill
-from mien.training.recipe import Data, Recipe, DistillationSettings
+from mien.training.recipe import Data, DistillationSettings, Recipe
 from mien.training.targets import SoftTargets, hash_faces
 from tiny import tiny_card, tiny_model
 

@@ -7,7 +7,7 @@ from known import LEFT, LENGTH, SIDE, TOP, faces, inside
 from mien.errors import LabError, MienError
 from mien.explain.explanation import GRADIENT_METHODS
 from mien.explain.perturbation import blur_face
-from mien.training.recipe import Net
+from mien.training.recipe import NetworkSettings
 
 keras = pytest.importorskip("keras")
 gradients = pytest.importorskip("mien.training.gradient_maps")
@@ -39,7 +39,7 @@ def known():
 
 @pytest.fixture(scope="module")
 def lab():
-    return nets.build(Net(width=4, depth=(1, 1)))
+    return nets.build(NetworkSettings(width=4, depth=(1, 1)))
 
 
 @pytest.mark.parametrize("method", GRADIENT_METHODS)

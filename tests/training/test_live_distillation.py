@@ -13,11 +13,11 @@ from mien.training.recipe import (
     NO_AUGMENTATION,
     AugmentationSettings,
     Data,
-    TrainingSettings,
+    DistillationSettings,
     LossSettings,
     NetworkSettings,
     Recipe,
-    DistillationSettings,
+    TrainingSettings,
 )
 from mien.training.targets import SoftTargets
 

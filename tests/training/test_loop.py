@@ -15,7 +15,7 @@ import pytest
 from mien.datasets import synthetic
 from mien.errors import LabError
 from mien.training.events import EpochEvent, MessageEvent, StepEvent, TrainingStopped
-from mien.training.recipe import AugmentationSettings, Data, TrainingSettings, NetworkSettings, Recipe
+from mien.training.recipe import AugmentationSettings, Data, NetworkSettings, Recipe, TrainingSettings
 
 keras = pytest.importorskip("keras")
 fit = pytest.importorskip("mien.training.loop")

@@ -10,11 +10,11 @@ keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.train
 
 from mien.training import network_summary, networks  # noqa: E402
-from mien.training.recipe import Net  # noqa: E402
+from mien.training.recipe import NetworkSettings  # noqa: E402
 
 
 def drawn(name, **settings):
-    return list(network_summary.stages(networks.build(Net(name=name, **settings))))
+    return list(network_summary.group_by_size(networks.build_network(NetworkSettings(name=name, **settings))))
 
 
 def test_a_small_net_is_told_layer_by_layer():
@@ -36,10 +36,10 @@ def test_what_squeezes_and_pads_stays_at_its_size():
     assert [stage.channels for stage in stages if stage.head] == [7, 8]
 
 
-@pytest.mark.parametrize("name", networks.NETS)
+@pytest.mark.parametrize("name", networks.NETWORKS)
 def test_every_net_fits_a_screen(name):
-    model = networks.build(Net(name=name))
-    with Image.open(BytesIO(network_summary.png(model))) as figure:
+    model = networks.build_network(NetworkSettings(name=name))
+    with Image.open(BytesIO(network_summary.diagram_png(model))) as figure:
         assert 600 < figure.width < 3200
         assert 300 < figure.height < 900
-    assert all(stage.words for stage in network_summary.stages(model))
+    assert all(stage.words for stage in network_summary.group_by_size(model))

@@ -8,30 +8,30 @@ import pytest
 
 from mien.errors import LabError
 from mien.training import recipe as bounds
-from mien.training.recipe import Fit, Net, Recipe
+from mien.training.recipe import NetworkSettings, Recipe, TrainingSettings
 from network_parameters import conv, residual_parameters
 
 keras = pytest.importorskip("keras")
 nets = pytest.importorskip("mien.training.networks")
 pytestmark = pytest.mark.train
 
-SMALL = Net(width=4, depth=(1, 2))
+SMALL = NetworkSettings(width=4, depth=(1, 2))
 
 
 @pytest.mark.parametrize(("width", "depth"), [(4, (1, 2)), (8, (1, 1, 1)), (32, (2, 2, 2))])
 def test_residual_nets_have_the_parameters_of_their_layers(width, depth):
-    assert nets.build(Net(width=width, depth=depth)).count_params() == residual_parameters(width, depth)
+    assert nets.build(NetworkSettings(width=width, depth=depth)).count_params() == residual_parameters(width, depth)
 
 
 def test_the_basic_net_has_the_parameters_of_its_layers():
-    model = nets.build(Net(name="basic", votes=False, crop=False))
+    model = nets.build(NetworkSettings(name="basic", votes=False, crop=False))
     # 48 -> 46 -> 23 -> 21 -> 10 -> 8 -> 4 pixels
     convs = (9 + 1) * 32 + (9 * 32 + 1) * 64 + (9 * 64 + 1) * 128
     assert model.count_params() == convs + (4 * 4 * 128 + 1) * 128 + (128 + 1) * 7
 
 
 def test_the_five_class_net_has_the_parameters_of_its_layers():
-    model = nets.build(Net(name="fiveclass", votes=False, crop=False), classes=5)
+    model = nets.build(NetworkSettings(name="fiveclass", votes=False, crop=False), classes=5)
     # 48 -> 46 -> 44 -> 22 -> 20 -> 10 -> 8 -> 4 pixels
     convs = (9 + 1) * 32 + (9 * 32 + 1) * 64 + (9 * 64 + 1) * 128 + (9 * 128 + 1) * 128
     assert model.count_params() == convs + (4 * 4 * 128 + 1) * 1024 + (1024 + 1) * 5
@@ -40,7 +40,7 @@ def test_the_five_class_net_has_the_parameters_of_its_layers():
 @pytest.mark.parametrize("order", ["norm-pool", "pool-norm"])
 @pytest.mark.parametrize(("blocks", "flat"), [(3, 6 * 6 * 128), (4, 3 * 3 * 256)])
 def test_the_batchnorm_net_has_the_parameters_of_its_layers(order, blocks, flat):
-    net = Net(name="batchnorm", width=32, depth=(1,) * blocks, order=order, votes=False, crop=False)
+    net = NetworkSettings(name="batchnorm", width=32, depth=(1,) * blocks, order=order, votes=False, crop=False)
     widths = [1, *(32 * 2**block for block in range(blocks))]
     biases = sum(widths[1:]) if order == "pool-norm" else 0  # before a norm a bias is of no use
     convs = sum(conv(3, inner, outer) + 4 * outer for inner, outer in itertools.pairwise(widths))
@@ -49,21 +49,21 @@ def test_the_batchnorm_net_has_the_parameters_of_its_layers(order, blocks, flat)
 
 
 def test_a_block_of_the_batchnorm_net_may_have_several_convolutions():
-    one, two = (nets.build(Net(name="batchnorm", width=32, depth=depth, votes=False)) for depth in ((1, 1), (1, 2)))
+    one, two = (nets.build(NetworkSettings(name="batchnorm", width=32, depth=depth, votes=False)) for depth in ((1, 1), (1, 2)))
     more = conv(3, 64, 64) + 4 * 64
     assert two.count_params() - one.count_params() == more
     assert two.get_layer("block2_1_conv").output.shape[1:] == two.get_layer("block2_conv").output.shape[1:]
 
 
 def test_the_order_decides_what_comes_first():
-    names = [layer.name for layer in nets.build(Net(name="batchnorm", width=4, depth=(1,), order="pool-norm")).layers]
+    names = [layer.name for layer in nets.build(NetworkSettings(name="batchnorm", width=4, depth=(1,), order="pool-norm")).layers]
     assert names.index("block1_pool") < names.index("block1_norm")
     with pytest.raises(LabError, match=r"net.order is 'norm'"):
-        nets.build(Net(name="batchnorm", width=4, order="norm"))
+        nets.build(NetworkSettings(name="batchnorm", width=4, order="norm"))
 
 
 def test_the_vgg_net_has_the_parameters_and_multiply_adds_of_its_layers():
-    model = nets.build(Net(name="vgg", width=32, depth=(2, 2, 2, 2), votes=False, crop=False))
+    model = nets.build(NetworkSettings(name="vgg", width=32, depth=(2, 2, 2, 2), votes=False, crop=False))
     widths = [1, 32, 32, 64, 64, 128, 128, 256, 256]
     pairs = list(itertools.pairwise(widths))
     assert model.count_params() == sum(conv(3, a, b) + 4 * b for a, b in pairs) + (256 + 1) * 7
@@ -82,32 +82,32 @@ def test_the_vgg_net_has_the_parameters_and_multiply_adds_of_its_layers():
     ],
 )
 def test_well_known_networks_have_the_parameters_that_are_known_of_them(name, trunk, features):
-    model = nets.build(Net(name=name, votes=False))
+    model = nets.build(NetworkSettings(name=name, votes=False))
     assert model.count_params() == trunk + (features + 1) * 7
 
 
 def test_the_norms_of_a_well_known_network_follow_within_an_epoch():
     """At MobileNetV2's own 0.999 a run of few steps answers everything alike."""
-    norms = [each for each in nets.build(Net(name="mobilenetv2", side=48)).layers if hasattr(each, "moving_mean")]
+    norms = [each for each in nets.build(NetworkSettings(name="mobilenetv2", side=48)).layers if hasattr(each, "moving_mean")]
     assert len(norms) == 52
     assert {each.momentum for each in norms} == {0.99}
 
 
 def test_well_known_networks_see_the_side_asked_for():
-    model = nets.build(Net(name="mobilenetv2", side=96))
+    model = nets.build(NetworkSettings(name="mobilenetv2", side=96))
     assert model.get_layer("Conv1").input.shape == (None, 96, 96, 3)
     assert model.inputs[0].shape == (None, 48, 48, 1)
 
 
 def test_multiply_adds_of_the_basic_net_by_hand():
-    model = nets.build(Net(name="basic", votes=False, crop=False))
+    model = nets.build(NetworkSettings(name="basic", votes=False, crop=False))
     convs = 46**2 * 9 * 32 + 21**2 * 9 * 32 * 64 + 8**2 * 9 * 64 * 128
     assert nets.multiply_adds(model) == convs + 2048 * 128 + 128 * 7
 
 
 def test_an_unknown_net_names_the_nearest():
     with pytest.raises(LabError, match=r"no net 'resdual'.*Did you mean 'residual'"):
-        nets.build(Net(name="resdual"))
+        nets.build(NetworkSettings(name="resdual"))
 
 
 def test_the_precision_is_the_nets_alone():
@@ -124,7 +124,7 @@ def test_heads_are_for_labels_and_votes():
         "shares": (None, 7),
         "votes": (None, 8),
     }
-    assert nets.build(Net(width=4, depth=(1,), votes=False)).output_names == ["shares"]
+    assert nets.build(NetworkSettings(width=4, depth=(1,), votes=False)).output_names == ["shares"]
 
 
 def test_faces_are_rescaled_inside():
@@ -154,24 +154,24 @@ def test_the_fused_norm_does_what_batch_normalisation_does(training):
 def test_what_a_recipe_may_ask_for_can_be_built(name):
     least, deepest = bounds.NUMBERS["net.side"].low, bounds.LENGTHS["net.depth"].high
     for side in (least, nets.SIDE):
-        assert nets.build(Net(name=name, width=2, depth=(1,) * deepest, side=side)).count_params() > 0
+        assert nets.build(NetworkSettings(name=name, width=2, depth=(1,) * deepest, side=side)).count_params() > 0
 
 
 def test_the_words_that_a_recipe_may_say_are_those_that_are_understood():
     from mien.training.optimizer import optimizer_of
 
     for word in bounds.WORDS["fit.optimizer"]:
-        assert optimizer_of(Recipe(fit=Fit(optimizer=word)))
+        assert optimizer_of(Recipe(fit=TrainingSettings(optimizer=word)))
     for word in bounds.WORDS["net.color"]:
-        assert nets.colour_of(Net(color=word)) in ("gray", "rgb")
+        assert nets.colour_of(NetworkSettings(color=word)) in ("gray", "rgb")
     for word in bounds.WORDS["net.order"]:
-        assert nets.build(Net(name="batchnorm", width=2, depth=(1,), order=word))
+        assert nets.build(NetworkSettings(name="batchnorm", width=2, depth=(1,), order=word))
 
 
 MIRRORS = [
-    Net(width=4, depth=(1, 2)),
-    Net(name="vgg", width=4, depth=(1, 1)),
-    Net(name="basic"),
+    NetworkSettings(width=4, depth=(1, 2)),
+    NetworkSettings(name="vgg", width=4, depth=(1, 1)),
+    NetworkSettings(name="basic"),
 ]
 
 
@@ -205,7 +205,7 @@ def test_only_the_finished_net_looks_twice():
 
 @pytest.mark.parametrize("name", ["residual", "basic"])
 def test_four_views_are_both_sides_from_two_corners(name):
-    net = Net(name=name, width=4, depth=(1, 1))
+    net = NetworkSettings(name=name, width=4, depth=(1, 1))
     once, four = nets.build(net), nets.build(replace(net, views=4))
     four.set_weights(once.get_weights())
     faces = np.random.default_rng(1).uniform(0, 255, (3, 48, 48, 1)).astype(np.float32)
@@ -219,7 +219,7 @@ def test_four_views_are_both_sides_from_two_corners(name):
     assert heads == -3 * sum(layer.kernel.shape[0] * layer.kernel.shape[1] for layer in four.layers[-2:])
 
 
-@pytest.mark.parametrize("net", [Net(views=3), Net(views=4, crop=False), Net(name="mobilenetv2", views=4)])
+@pytest.mark.parametrize("net", [NetworkSettings(views=3), NetworkSettings(views=4, crop=False), NetworkSettings(name="mobilenetv2", views=4)])
 def test_views_that_cannot_be_are_refused(net):
     with pytest.raises(LabError, match=r"net\.views is [34]"):
         nets.build(net)

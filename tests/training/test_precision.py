@@ -7,7 +7,7 @@ import pytest
 
 from mien.datasets import synthetic
 from mien.errors import LabError
-from mien.training.recipe import PLAIN, Data, Fit, Net, Recipe
+from mien.training.recipe import NO_AUGMENTATION, Data, NetworkSettings, Recipe, TrainingSettings
 
 keras = pytest.importorskip("keras")
 fit = pytest.importorskip("mien.training.loop")
@@ -15,10 +15,10 @@ pytestmark = pytest.mark.train
 
 from mien.export.onnx import refuse_unless_equal  # noqa: E402
 from mien.training import checkpoint, networks, precision  # noqa: E402
-from mien.training.events import Epoch, Note  # noqa: E402
+from mien.training.events import EpochEvent, MessageEvent  # noqa: E402
 
 AUTO = Recipe(
-    data=Data(held_out=7), net=Net(width=4, depth=(1,)), augment=PLAIN, fit=Fit(epochs=1, batch=28, precision="auto")
+    data=Data(held_out=7), net=NetworkSettings(width=4, depth=(1,)), augment=NO_AUGMENTATION, fit=TrainingSettings(epochs=1, batch=28, precision="auto")
 )
 
 
@@ -28,7 +28,7 @@ def test_the_faster_is_taken_if_it_is_worth_it_and_that_is_told(monkeypatch, mix
     monkeypatch.setattr(precision, "speed", lambda recipe, name: speeds[name])
     assert precision.chosen(AUTO, told.append).fit.precision == choice
     assert told == [
-        Note(
+        MessageEvent(
             f"Training in {choice}: measured here, without augmentation, "
             f"100 in float32 and {mixed} in mixed_bfloat16 images a second"
         )
@@ -67,14 +67,14 @@ def test_an_unknown_precision_names_the_nearest(tmp_path):
 def test_a_few_steps_with_faces_of_224_pixels_in_three_colours(tmp_path):
     recipe = replace(
         AUTO,
-        net=Net(name="vgg", width=2, depth=(1, 1, 1), side=224, color="rgb"),
+        net=NetworkSettings(name="vgg", width=2, depth=(1, 1, 1), side=224, color="rgb"),
         fit=replace(AUTO.fit, batch=8, precision="float32"),
     )
     told = []
     model = fit.fit(recipe, synthetic.draw_faces(35, seed=1), tmp_path, watch=told.append)
     assert model.get_layer("stage1_1_conv").input.shape == (None, 224, 224, 3)
     assert model.inputs[0].shape == (None, 48, 48, 1)
-    assert [np.isfinite(event.row["loss"]) for event in told if isinstance(event, Epoch)] == [True]
+    assert [np.isfinite(event.row["loss"]) for event in told if isinstance(event, EpochEvent)] == [True]
 
 
 @pytest.mark.slow
@@ -82,9 +82,9 @@ def test_a_few_steps_with_faces_of_224_pixels_in_three_colours(tmp_path):
 def test_a_few_steps_of_a_well_known_network_at_224_pixels(name, tmp_path):
     settings = replace(AUTO.fit, batch=4, precision="float32", rate=1e-3)
     told = []
-    recipe = Recipe(data=Data(held_out=7), net=Net(name=name, side=224), fit=settings)
+    recipe = Recipe(data=Data(held_out=7), net=NetworkSettings(name=name, side=224), fit=settings)
     fit.fit(recipe, synthetic.draw_faces(35, seed=1), tmp_path, watch=told.append)
-    assert [event.row["loss"] < 20 for event in told if isinstance(event, Epoch)] == [True]
+    assert [event.row["loss"] < 20 for event in told if isinstance(event, EpochEvent)] == [True]
 
 
 def test_a_net_that_counts_in_whole_numbers_is_trained_too(monkeypatch, tmp_path):
@@ -95,8 +95,8 @@ def test_a_net_that_counts_in_whole_numbers_is_trained_too(monkeypatch, tmp_path
         normal = keras.layers.Normalization(axis=-1)(keras.layers.Rescaling(1 / 255)(faces))
         return keras.Model(faces, keras.layers.GlobalAveragePooling2D()(normal), name="counting")
 
-    monkeypatch.setitem(networks.NETS, "counting", counting)
-    recipe = replace(AUTO, net=Net(name="counting"), fit=replace(AUTO.fit, precision="float32"))
+    monkeypatch.setitem(networks.NETWORKS, "counting", counting)
+    recipe = replace(AUTO, net=NetworkSettings(name="counting"), fit=replace(AUTO.fit, precision="float32"))
     model = fit.fit(recipe, synthetic.draw_faces(35, seed=1), tmp_path)
     assert {each.dtype for each in model.weights} == {"float32", "int64"}
 
@@ -106,7 +106,7 @@ def test_size_and_colour_go_with_the_net_into_onnx():
     from mien.export.keras_to_onnx import onnx_model
     from mien.models import ModelCard, OnnxClassifier, write_card
 
-    model = networks.build(Net(width=4, depth=(1,), side=64, color="rgb", votes=False))
+    model = networks.build_network(NetworkSettings(width=4, depth=(1,), side=64, color="rgb", votes=False))
     plain = Calibration({"shares": 1.0}, 0.0, 0.2)
     card = ModelCard(name="rgb", labels=Recipe().data.classes)
     content = write_card(onnx_model(model, plain.temperatures).SerializeToString(), card)
@@ -117,10 +117,10 @@ def test_size_and_colour_go_with_the_net_into_onnx():
 @pytest.mark.parametrize(
     ("net", "said"),
     [
-        (Net(color="blue"), r"net.color is 'blue'.*gray, rgb, auto"),
-        (Net(name="vgg16", color="gray"), r"net.color is 'gray', and vgg16 sees three colours"),
+        (NetworkSettings(color="blue"), r"net.color is 'blue'.*gray, rgb, auto"),
+        (NetworkSettings(name="vgg16", color="gray"), r"net.color is 'gray', and vgg16 sees three colours"),
     ],
 )
 def test_colours_that_there_are_not(net, said):
     with pytest.raises(LabError, match=said):
-        networks.build(net)
+        networks.build_network(net)

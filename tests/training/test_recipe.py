@@ -7,7 +7,7 @@ import pytest
 from mien.errors import LabError
 from mien.training import recipe as bounds
 from mien.training import schedule
-from mien.training.recipe import Fit, Net, Recipe, keys, with_settings
+from mien.training.recipe import NetworkSettings, Recipe, TrainingSettings, apply_settings, list_settings
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -23,7 +23,7 @@ def test_there_are_recipes():
 
 
 def test_a_table_comes_back_as_it_went():
-    recipe = Recipe(name="x", net=Net(width=20, depth=(1, 2)), fit=Fit(epochs=3, rate=1))
+    recipe = Recipe(name="x", net=NetworkSettings(width=20, depth=(1, 2)), fit=TrainingSettings(epochs=3, rate=1))
     assert Recipe.from_table(recipe.to_table()) == recipe
 
 
@@ -57,7 +57,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
 
 
 def test_the_difference_names_the_settings():
-    assert Recipe().difference(Recipe(fit=Fit(epochs=7))) == {"fit.epochs": (80, 7)}
+    assert Recipe().difference(Recipe(fit=TrainingSettings(epochs=7))) == {"fit.epochs": (80, 7)}
     assert Recipe().difference(Recipe()) == {}
 
 
@@ -99,7 +99,7 @@ def test_the_difference_names_the_settings():
 )
 def test_a_value_out_of_bounds_is_refused_typed_or_in_a_file(word, said, tmp_path):
     with pytest.raises(LabError) as typed:
-        with_settings(Recipe(), [word])
+        apply_settings(Recipe(), [word])
     assert said in str(typed.value)
     assert str(typed.value).count(". ") >= 1
     key, _, value = word.partition("=")
@@ -113,27 +113,27 @@ def test_a_value_out_of_bounds_is_refused_typed_or_in_a_file(word, said, tmp_pat
 
 def test_a_class_that_is_named_twice_is_refused(tmp_path):
     with pytest.raises(LabError, match=r"data.classes names 'happy' twice. Each of them once"):
-        with_settings(Recipe(), ["data.classes=happy,sad,happy"])
+        apply_settings(Recipe(), ["data.classes=happy,sad,happy"])
     (tmp_path / "mine.toml").write_text('[data]\nclasses = ["sad", "sad"]\n')
     with pytest.raises(LabError, match=r"data.classes names 'sad' twice"):
         Recipe.read(tmp_path / "mine.toml")
-    assert with_settings(Recipe(), ["net.depth=1,1"]).net.depth == (1, 1)
+    assert apply_settings(Recipe(), ["net.depth=1,1"]).net.depth == (1, 1)
 
 
 def test_folds_count_from_one_to_the_last():
-    assert with_settings(Recipe(), ["data.folds=5", "data.fold=5"]).data.fold == 5
+    assert apply_settings(Recipe(), ["data.folds=5", "data.fold=5"]).data.fold == 5
     with pytest.raises(LabError, match=r"data.fold is 6, and data.folds is 5. 1 to 5"):
-        with_settings(Recipe(), ["data.folds=5", "data.fold=6"])
+        apply_settings(Recipe(), ["data.folds=5", "data.fold=6"])
 
 
 def test_every_number_has_its_bounds_and_no_other():
-    numbers = {key for key, kind in keys() if kind in (int, float, tuple[int, ...])}
+    numbers = {key for key, kind in list_settings() if kind in (int, float, tuple[int, ...])}
     assert set(bounds.NUMBERS) == numbers
-    assert set(bounds.WORDS) | set(bounds.LENGTHS) <= {key for key, _ in keys()}
+    assert set(bounds.WORDS) | set(bounds.LENGTHS) <= {key for key, _ in list_settings()}
 
 
 def test_the_words_are_those_that_are_understood():
     assert set(bounds.WORDS["fit.schedule"]) == set(schedule.SCHEDULES)
     for key, known in bounds.WORDS.items():
         for word in known:
-            with_settings(Recipe(), [f"{key}={word}"])
+            apply_settings(Recipe(), [f"{key}={word}"])

@@ -10,7 +10,15 @@ from hypothesis import strategies as some
 from mien.errors import LabError
 from mien.training import recipe as shelf
 from mien.training import recipe as toml
-from mien.training.recipe import Data, Net, Recipe, Source, Teach, keys, with_settings
+from mien.training.recipe import (
+    Data,
+    DistillationSettings,
+    NetworkSettings,
+    Recipe,
+    Source,
+    apply_settings,
+    list_settings,
+)
 
 words = some.text(some.characters(exclude_categories=["Cs"]), max_size=12)
 values = some.booleans() | some.integers(-(2**62), 2**62) | some.floats(allow_nan=False) | words
@@ -24,16 +32,16 @@ def test_what_is_written_is_read_again(table):
 
 def test_a_whole_recipe_comes_back():
     sources = (Source("a b.csv", {"1": "surprise", "odd word": ""}), Source("more", usage="Training"))
-    recipe = Recipe(name='a "name"', data=Data(sources=sources, group="person"), net=Net(depth=(1, 2)))
+    recipe = Recipe(name='a "name"', data=Data(sources=sources, group="person"), net=NetworkSettings(depth=(1, 2)))
     assert Recipe.from_table(tomllib.loads(toml.written(recipe.to_table()))) == recipe
 
 
 def test_a_setting_is_typed_as_it_is_meant():
-    recipe = with_settings(Recipe(), ["fit.batch=64", "net.depth=2,3", "net.votes=false", "fit.rate=1e-3", "name=0"])
+    recipe = apply_settings(Recipe(), ["fit.batch=64", "net.depth=2,3", "net.votes=false", "fit.rate=1e-3", "name=0"])
     assert (recipe.fit.batch, recipe.net.depth, recipe.net.votes) == (64, (2, 3), False)
     assert (recipe.fit.rate, recipe.name) == (0.001, "0")
-    assert with_settings(recipe, ["data.classes=happy, sad"]).data.classes == ("happy", "sad")
-    assert with_settings(recipe, ['data.classes=["happy"]', "net.depth=[4]"]).net.depth == (4,)
+    assert apply_settings(recipe, ["data.classes=happy, sad"]).data.classes == ("happy", "sad")
+    assert apply_settings(recipe, ['data.classes=["happy"]', "net.depth=[4]"]).net.depth == (4,)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +58,13 @@ def test_a_setting_is_typed_as_it_is_meant():
 )
 def test_a_setting_that_is_none_is_told(word, said):
     with pytest.raises(LabError, match=said):
-        with_settings(Recipe(), [word])
+        apply_settings(Recipe(), [word])
 
 
 def test_every_setting_of_a_recipe_can_be_set():
     table = Recipe().to_table()
     there = {f"{section}.{key}" for section, part in table.items() if isinstance(part, dict) for key in part}
-    assert {name for name, _ in keys()} == there - {"data.sources"} | {"name"}
+    assert {name for name, _ in list_settings()} == there - {"data.sources"} | {"name"}
 
 
 def test_paths_count_from_the_recipe_and_become_whole(tmp_path, monkeypatch):
@@ -75,8 +83,8 @@ def test_paths_count_from_the_recipe_and_become_whole(tmp_path, monkeypatch):
 def test_a_recipe_that_is_given_away_tells_no_paths():
     recipe = Recipe(
         data=Data(sources=(Source("/abc/somebody/fer2013.csv"),)),
-        net=Net(weights="/abc/somebody/runs/a"),
-        teach=Teach(targets="/abc/somebody/said.npz", runs=("/abc/somebody/runs/b",)),
+        net=NetworkSettings(weights="/abc/somebody/runs/a"),
+        teach=DistillationSettings(targets="/abc/somebody/said.npz", runs=("/abc/somebody/runs/b",)),
     )
     told = recipe.to_publish()
     assert "somebody" not in str(told)
@@ -86,24 +94,24 @@ def test_a_recipe_that_is_given_away_tells_no_paths():
 
 
 def test_a_recipe_comes_by_its_name_or_its_path(tmp_path, monkeypatch):
-    assert shelf.recipe("basic") == shelf.of_net("basic")
-    assert shelf.recipe("basic").net.name == "basic"
+    assert shelf.load_recipe("basic") == shelf.load_network_recipe("basic")
+    assert shelf.load_recipe("basic").net.name == "basic"
     monkeypatch.chdir(tmp_path)
     Path("basic").mkdir()  # a folder of that name is no recipe
-    assert shelf.recipe("basic").fit.optimizer == "adam"
+    assert shelf.load_recipe("basic").fit.optimizer == "adam"
     Path("mine.toml").write_text('name = "mine"\n')
-    assert shelf.recipe("mine.toml").name == "mine"
+    assert shelf.load_recipe("mine.toml").name == "mine"
     with pytest.raises(LabError, match=r"no recipe 'basik'.*Did you mean 'basic'"):
-        shelf.recipe("basik")
+        shelf.load_recipe("basik")
     with pytest.raises(LabError, match=r"no recipe at basik.toml"):
-        shelf.recipe("basik.toml")
+        shelf.load_recipe("basik.toml")
     with pytest.raises(LabError, match=r"no net 'resdual'.*Did you mean 'residual'"):
-        shelf.of_net("resdual")
+        shelf.load_network_recipe("resdual")
 
 
-@pytest.mark.parametrize("name", shelf.names_there())
+@pytest.mark.parametrize("name", shelf.builtin_names())
 def test_every_recipe_on_the_shelf_is_called_like_its_file(name):
-    assert shelf.recipe(name).name == name
+    assert shelf.load_recipe(name).name == name
 
 
 def test_the_recipe_in_the_docs_is_one(tmp_path):

@@ -12,7 +12,7 @@ from mien.datasets import synthetic
 from mien.errors import LabError
 from mien.training import run_folder
 from mien.training.events import EpochEvent, MessageEvent, TrainingStopped
-from mien.training.recipe import AugmentationSettings, Data, TrainingSettings, NetworkSettings, Recipe, Source
+from mien.training.recipe import AugmentationSettings, Data, NetworkSettings, Recipe, Source, TrainingSettings
 
 keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")

@@ -12,10 +12,10 @@ import pytest
 from made_runs import made_run, row
 from mien.errors import LabError, OutputError
 from mien.training import checkpoint, run_folder
-from mien.training.recipe import Fit, Net, Recipe, Source
+from mien.training.recipe import NetworkSettings, Recipe, Source, TrainingSettings
 from mien.training.run_lock import is_locked, lock_run
 
-RECIPE = Recipe(net=Net(width=4))
+RECIPE = Recipe(net=NetworkSettings(width=4))
 
 
 def test_a_finished_run_and_one_that_was_stopped(tmp_path):
@@ -23,7 +23,7 @@ def test_a_finished_run_and_one_that_was_stopped(tmp_path):
     made_run(tmp_path / "a_begun", 2, finished=False)
     made_run(tmp_path / "c_empty", 0, finished=False)
     (tmp_path / "notes").mkdir()
-    found = list(run_folder.every(tmp_path))
+    found = list(run_folder.list_runs(tmp_path))
     assert [run.name for run in found] == ["a_begun", "b_done", "c_empty"]
     assert [run.state for run in found] == ["stopped", "finished", "empty"]
     assert [run.epochs for run in found] == [2, 3, 0]
@@ -31,7 +31,7 @@ def test_a_finished_run_and_one_that_was_stopped(tmp_path):
     assert found[1].seconds == 90
     assert found[2].best is None
     (tmp_path / "b_done" / "metrics.json").unlink()  # killed while it was finishing
-    assert run_folder.read(tmp_path / "b_done").state == "trained"
+    assert run_folder.read_run(tmp_path / "b_done").state == "trained"
 
 
 def test_a_run_that_cannot_be_read_is_damaged_and_does_not_hide_the_others(tmp_path):
@@ -40,49 +40,49 @@ def test_a_run_that_cannot_be_read_is_damaged_and_does_not_hide_the_others(tmp_p
     (tmp_path / "a" / "recipe.toml").write_text("name = ")
     (tmp_path / "b" / "metrics.json").write_text("[1")
     (tmp_path / "b" / "history.csv").write_text("epoch,loss\n1,much\n")
-    assert [run.state for run in run_folder.every(tmp_path)] == ["damaged", "trained"]
+    assert [run.state for run in run_folder.list_runs(tmp_path)] == ["damaged", "trained"]
 
 
 def test_an_old_run_is_read_by_its_json(tmp_path):
     (tmp_path / "recipe.json").write_text('{"name": "old", "net": {"width": 9}}')
-    assert run_folder.read(tmp_path).recipe.net.width == 9
+    assert run_folder.read_run(tmp_path).recipe.net.width == 9
 
 
 def test_a_run_is_found_by_name_and_by_path(tmp_path):
     made_run(tmp_path / "first")
-    assert run_folder.find("first", tmp_path).name == "first"
-    assert run_folder.find(str(tmp_path / "first"), tmp_path / "elsewhere").name == "first"
+    assert run_folder.find_run("first", tmp_path).name == "first"
+    assert run_folder.find_run(str(tmp_path / "first"), tmp_path / "elsewhere").name == "first"
     with pytest.raises(LabError, match=r"no run 'frist'.*There are first.*Did you mean 'first'"):
-        run_folder.find("frist", tmp_path)
+        run_folder.find_run("frist", tmp_path)
     with pytest.raises(LabError, match=r"'mien train' makes one"):
-        run_folder.find("first", tmp_path / "elsewhere")
+        run_folder.find_run("first", tmp_path / "elsewhere")
     with pytest.raises(LabError, match=r"no training run.*recipe.toml"):
-        run_folder.read(tmp_path)
+        run_folder.read_run(tmp_path)
 
 
 def test_only_what_a_run_wrote_is_cleared(tmp_path):
     folder = made_run(tmp_path / "first")
     (folder / "notes.txt").write_text("mine")
     (folder / ".mien-0123456789ab.part").write_text("half")
-    run_folder.clear(folder)
+    run_folder.remove_run_files(folder)
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
 
 
 def test_other_peoples_folders_are_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(OutputError, match=r"not empty, and no run is in it.*--force"):
-        run_folder.refuse_others(tmp_path, force=False)
-    run_folder.refuse_others(tmp_path, force=True)
-    run_folder.refuse_others(tmp_path / "new", force=False)
+        run_folder.check_folder_is_free(tmp_path, force=False)
+    run_folder.check_folder_is_free(tmp_path, force=True)
+    run_folder.check_folder_is_free(tmp_path / "new", force=False)
     with pytest.raises(OutputError, match=r"notes.txt' is a file"):
-        run_folder.refuse_others(tmp_path / "notes.txt", force=True)
+        run_folder.check_folder_is_free(tmp_path / "notes.txt", force=True)
 
 
 def test_a_folder_is_made_and_gone_again_if_nothing_came(tmp_path):
-    with run_folder.made(tmp_path / "a" / "b"):
+    with run_folder.create_folder(tmp_path / "a" / "b"):
         assert (tmp_path / "a" / "b").is_dir()
     assert list(tmp_path.iterdir()) == []
-    with run_folder.made(tmp_path / "a" / "b"):
+    with run_folder.create_folder(tmp_path / "a" / "b"):
         (tmp_path / "a" / "b" / "x").touch()
     assert (tmp_path / "a" / "b" / "x").exists()
 
@@ -92,14 +92,14 @@ def test_a_read_only_folder_is_one_sentence(tmp_path):
     tmp_path.chmod(0o500)
     with (
         pytest.raises(OutputError, match=r"cannot be written: Permission denied.*--runs"),
-        run_folder.made(tmp_path / "a"),
+        run_folder.create_folder(tmp_path / "a"),
     ):
         pass
 
 
 def test_a_place_that_is_no_folder_is_one_sentence(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"cannot be written"), run_folder.made(tmp_path / "file" / "a"):
+    with pytest.raises(OutputError, match=r"cannot be written"), run_folder.create_folder(tmp_path / "file" / "a"):
         pass
 
 
@@ -122,12 +122,12 @@ def test_a_second_process_cannot_lock_a_run(tmp_path):
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         try:
             assert other.stdout.readline() == b"locked\n"
-            assert run_folder.read(folder).state == "running"
+            assert run_folder.read_run(folder).state == "running"
             with pytest.raises(LabError, match="Another process trains"), lock_run(folder):
                 pass
         finally:
             other.kill()  # the operating system releases the lock of a process that was killed
-    assert run_folder.read(folder).state == "stopped"
+    assert run_folder.read_run(folder).state == "stopped"
     with lock_run(folder):
         assert is_locked(folder)
     assert not is_locked(folder)
@@ -165,14 +165,14 @@ def test_two_torn_states_are_not_taken_for_a_fresh_folder(tmp_path):
 def test_what_may_change_and_what_may_not(tmp_path):
     checkpoint.write(tmp_path, state(1), RECIPE, [row(1)])
     moved = replace(RECIPE, name="other", data=replace(RECIPE.data, sources=(Source("elsewhere.csv"),)))
-    assert len(checkpoint.read(tmp_path, replace(moved, fit=Fit(epochs=200)))[1]) == 1
+    assert len(checkpoint.read(tmp_path, replace(moved, fit=TrainingSettings(epochs=200)))[1]) == 1
     with pytest.raises(LabError, match=r"another recipe: net.width is 5, was 4.*--force"):
-        checkpoint.read(tmp_path, replace(RECIPE, net=Net(width=5)))
+        checkpoint.read(tmp_path, replace(RECIPE, net=NetworkSettings(width=5)))
 
 
 def test_rows_with_more_columns_than_the_first_fit_one_table(tmp_path):
     checkpoint.write(tmp_path, state(1), RECIPE, [{"epoch": 1.0}, {"epoch": 2.0, "held_out": 0.5}])
-    assert run_folder.read(tmp_path).history == ({"epoch": 1.0}, {"epoch": 2.0, "held_out": 0.5})
+    assert run_folder.read_run(tmp_path).history == ({"epoch": 1.0}, {"epoch": 2.0, "held_out": 0.5})
 
 
 FULL = """
@@ -203,9 +203,9 @@ def test_a_full_disk_keeps_the_last_whole_state(tmp_path):
 
 
 def test_a_folder_of_a_run_is_a_model(tmp_path):
-    from mien.models import locate
+    from mien.models import resolve_model
     from tiny import tiny_model
 
     folder = made_run(tmp_path / "runs" / "first")
     (folder / run_folder.ONNX).write_bytes(tiny_model())
-    assert locate(folder) == Path(folder / "model.onnx")
+    assert resolve_model(folder) == Path(folder / "model.onnx")

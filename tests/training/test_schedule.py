@@ -6,9 +6,9 @@ import pytest
 
 from mien.errors import LabError
 from mien.training import schedule
-from mien.training.recipe import Fit
+from mien.training.recipe import TrainingSettings
 
-FIT = Fit(epochs=10, rate=0.1, warmup=2.0)
+FIT = TrainingSettings(epochs=10, rate=0.1, warmup=2.0)
 
 
 def rows(*figures):

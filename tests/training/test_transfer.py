@@ -8,19 +8,19 @@ import pytest
 
 from mien.datasets import synthetic
 from mien.errors import LabError
-from mien.training.recipe import PLAIN, Data, Fit, Net, Recipe
+from mien.training.recipe import NO_AUGMENTATION, Data, NetworkSettings, Recipe, TrainingSettings
 
 keras = pytest.importorskip("keras")
 fit = pytest.importorskip("mien.training.loop")
 pytestmark = pytest.mark.train
 
 from mien.training import checkpoint, networks, schedule, transfer  # noqa: E402
-from mien.training.events import Epoch, Note  # noqa: E402
+from mien.training.events import EpochEvent, MessageEvent  # noqa: E402
 
-NET = Net(width=8, depth=(1, 1), dropout=0.0)
-FIT = Fit(epochs=6, batch=32, rate=0.1, warmup=0.5, precision="float32", average=0.5)
+NET = NetworkSettings(width=8, depth=(1, 1), dropout=0.0)
+FIT = TrainingSettings(epochs=6, batch=32, rate=0.1, warmup=0.5, precision="float32", average=0.5)
 #: Four expressions are learnt first, and the other three from few faces.
-FIRST = Recipe(data=Data(held_out=20, classes=("angry", "disgust", "fear", "happy")), net=NET, augment=PLAIN, fit=FIT)
+FIRST = Recipe(data=Data(held_out=20, classes=("angry", "disgust", "fear", "happy")), net=NET, augment=NO_AUGMENTATION, fit=FIT)
 FEW = replace(
     FIRST,
     data=Data(held_out=60, classes=("sad", "surprise", "neutral")),
@@ -58,12 +58,12 @@ def test_in_the_first_phase_only_the_heads_learn(learned, tmp_path):
 
     def watch(event):
         told.append(event)
-        if isinstance(event, Epoch):
+        if isinstance(event, EpochEvent):
             arrays, _ = checkpoint.read(tmp_path, frozen)
             seen.append([np.array_equal(*pair) for pair in zip(arrays, run_weights, strict=False)])
 
     fit.fit(frozen, synthetic.draw_faces(350, seed=6), tmp_path, watch=watch)
-    notes = [event.text for event in told if isinstance(event, Note)]
+    notes = [event.text for event in told if isinstance(event, MessageEvent)]
     assert notes == [f"5,096 parameters of the trunk begin with the weights of {learned.name}"]
     trunk = len(run_weights) - 4
     assert all(seen[0][:trunk])
@@ -77,11 +77,11 @@ quiet = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationW
 
 @quiet
 def test_a_keras_file_serves_as_well(learned, tmp_path):
-    source = networks.of_recipe(FIRST, "float32")
+    source = networks.build_recipe_network(FIRST, "float32")
     checkpoint.load(learned, source)
     for name in ("net.keras", "net.h5"):
         source.save(tmp_path / name)
-        model = networks.of_recipe(FEW, "float32")
+        model = networks.build_recipe_network(FEW, "float32")
         transfer.begin(model, with_weights(FEW, tmp_path / name))
         for layer in transfer.trunk(model):
             for mine, theirs in zip(layer.get_weights(), source.get_layer(layer.name).get_weights(), strict=True):
@@ -91,10 +91,10 @@ def test_a_keras_file_serves_as_well(learned, tmp_path):
 @quiet
 def test_a_file_that_keras_made_for_a_well_known_network(tmp_path):
     """As the ImageNet files are: weights alone, ``.h5``, without a head."""
-    recipe = Recipe(net=Net(name="mobilenetv2", weights=str(tmp_path / "mobile.weights.h5")))
+    recipe = Recipe(net=NetworkSettings(name="mobilenetv2", weights=str(tmp_path / "mobile.weights.h5")))
     source = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(48, 48, 3))
     source.save_weights(tmp_path / "mobile.weights.h5")
-    model = networks.of_recipe(recipe, "float32")
+    model = networks.build_recipe_network(recipe, "float32")
     assert "2,257,984 parameters" in transfer.begin(model, recipe)
     assert np.array_equal(model.get_layer("Conv1").kernel, source.get_layer("Conv1").kernel)
 
@@ -104,13 +104,13 @@ def test_a_file_that_keras_made_for_a_well_known_network(tmp_path):
     [
         (replace(NET, width=4), r"its .*stem_conv/kernel has the shape \(3, 3, 1, 8\) instead of \(3, 3, 1, 4\)"),
         (replace(NET, depth=(2, 2, 2)), r"it holds \d+ arrays, and the trunk has \d+"),
-        (Net(name="basic"), r"has the shape .*Set net.name, net.width and net.depth as they were there"),
+        (NetworkSettings(name="basic"), r"has the shape .*Set net.name, net.width and net.depth as they were there"),
     ],
 )
 def test_another_trunk_is_refused(learned, net, said):
     recipe = with_weights(Recipe(net=net), learned)
     with pytest.raises(LabError, match=rf"The weights of 'weights.npz' do not fit this net: .*{said}"):
-        transfer.begin(networks.of_recipe(recipe, "float32"), recipe)
+        transfer.begin(networks.build_recipe_network(recipe, "float32"), recipe)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_files_that_are_no_weights(tmp_path, name, content, said):
         (tmp_path / name).write_bytes(content)
     recipe = with_weights(Recipe(net=NET), tmp_path / name)
     with pytest.raises(LabError, match=said):
-        transfer.begin(networks.of_recipe(recipe, "float32"), recipe)
+        transfer.begin(networks.build_recipe_network(recipe, "float32"), recipe)
 
 
 def test_imagenet_that_cannot_be_fetched_is_one_sentence(monkeypatch):
@@ -137,30 +137,30 @@ def test_imagenet_that_cannot_be_fetched_is_one_sentence(monkeypatch):
         except URLError as error:
             raise Exception(f"URL fetch failure: {error}")  # noqa: B904  # as Keras raises it
 
-    broken = replace(networks.NAMES["vgg16"], network=refused)
-    monkeypatch.setitem(networks.NAMES, "vgg16", broken)
-    recipe = Recipe(net=Net(name="vgg16", weights="imagenet"))
+    broken = replace(networks.APPLICATIONS["vgg16"], network=refused)
+    monkeypatch.setitem(networks.APPLICATIONS, "vgg16", broken)
+    recipe = Recipe(net=NetworkSettings(name="vgg16", weights="imagenet"))
     with pytest.raises(LabError, match=r"weights of vgg16 cannot be fetched.*local file.*net.weights=none"):
-        transfer.begin(networks.build(NET), recipe)
+        transfer.begin(networks.build_network(NET), recipe)
 
 
 def test_our_own_nets_have_nothing_from_imagenet():
     recipe = with_weights(Recipe(net=NET), "imagenet")
     with pytest.raises(LabError, match=r"residual is a net of our own.*vgg16.*net.weights=none"):
-        transfer.begin(networks.build(NET), recipe)
+        transfer.begin(networks.build_network(NET), recipe)
 
 
 def test_the_rate_has_two_phases_where_there_are_weights():
-    plan = Recipe(net=Net(weights="run"), fit=Fit(epochs=10, rate=0.1, warmup=0.0, frozen=2, fine=0.1))
+    plan = Recipe(net=NetworkSettings(weights="run"), fit=TrainingSettings(epochs=10, rate=0.1, warmup=0.0, frozen=2, fine=0.1))
     rates = [schedule.rate_of(plan, epoch, []) for epoch in (0, 1.9, 2, 6, 10)]
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.005, 0])
-    bare = replace(plan, net=Net())
+    bare = replace(plan, net=NetworkSettings())
     assert schedule.frozen(bare) == 0
     assert schedule.rate_of(bare, 0, []) == pytest.approx(0.1)
 
 
 def test_a_frozen_norm_keeps_to_what_it_has():
-    model = networks.build(NET)
+    model = networks.build_network(NET)
     before = model.get_layer("stem_norm").get_weights()
     with transfer.frozen(model):
         assert {weight.path.split("/")[0] for weight in model.trainable_variables} == {"shares", "votes"}

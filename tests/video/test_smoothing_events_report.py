@@ -17,8 +17,8 @@ from mien.video.baseline import Baseline
 from mien.video.events import EventDetector, TimedFrame, time_frames
 from mien.video.journal import Journal, JournalHeader, read_frames, read_header
 from mien.video.smoothing import Smoother, smooth_frames
-from mien.video.tables import face_columns, event_row, face_rows, webvtt_lines, format_csv
-from mien.video.timeline import MAX_STEPS, VideoSummary, Timeline, reason_category
+from mien.video.tables import event_row, face_columns, face_rows, format_csv, webvtt_lines
+from mien.video.timeline import MAX_STEPS, Timeline, VideoSummary, reason_category
 from moments import CARD, JUDGE, film, moment, noisy, reading, shares
 
 HAPPY, SAD, NEUTRAL = shares(happy=0.85), shares(sad=0.8), shares(neutral=0.8)

@@ -1,146 +1,201 @@
-"""Who learns and who tests: folds that keep the classes in proportion, and the five-class subset people write about."""
+"""Splits of a data set: the settings that describe data, validation faces, stratified folds, the five-class subset."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import TRAINING, FaceDataset, group_duplicates, sample_validation
+from mien.datasets.dataset import TRAINING, FaceDataset
+from mien.datasets.duplicates import group_duplicates
 from mien.errors import LabError
-from mien.training import schedule
-from mien.training.recipe import Data, Recipe
+from mien.labels import EMOTIONS
 
-#: A larger part of the Training faces is never held out.
+#: At most this fraction of the Training faces becomes validation faces.
 MAX_VALIDATION_FRACTION = 0.35
-#: The subset without disgust, which is rare, and fear, which is hard.
+#: The common subset without disgust, which is rare, and fear, which is hard.
 FIVE_CLASSES = ("angry", "happy", "sad", "surprise", "neutral")
-#: Faces of these five in the whole of FER2013 as its folders have it: Training, and both test splits together.
+#: Faces of these classes in the copy of FER2013 as folders on Kaggle: Training, and both test splits together.
 FIVE_CLASS_COUNTS = {"training": 24_176, "test": 6_043}
 
 
-def select_validation(settings: Data, faces: FaceDataset) -> NDArray[np.bool_]:
-    """Which Training faces are kept aside to judge the epochs by: bool (N,), the same ones every time."""
-    if settings.folds:
-        return _one_fold(settings, faces)
-    if settings.group:
-        return _some_groups(settings, faces)
-    return sample_validation(faces, settings.held_out)
+@dataclass(frozen=True)
+class SourceSettings:
+    """One source of faces: its path, its label map, and the split of all its faces (empty: the source's own splits).
 
-
-def with_fewer_held_out(recipe: Recipe, faces: FaceDataset) -> Recipe:
-    """A recipe made for FER2013 must not hold out most of a small set of faces: there, a fifth of them.
-
-    A LabError where none are held out, and the recipe goes by what the net makes of them.
+    ``labels`` maps the source's labels to ours (``{ "1" = "surprise" }``); an empty label excludes a class.
     """
-    known = faces.only(recipe.data.classes)
-    there = int((known.usage == TRAINING).sum())
-    if not recipe.data.folds and recipe.data.held_out > there * MAX_VALIDATION_FRACTION:
-        recipe = replace(recipe, data=replace(recipe.data, held_out=there // 5))
-    _refuse_blind(recipe, known)
-    return recipe
+
+    path: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    usage: str = ""
 
 
-def _refuse_blind(recipe: Recipe, faces: FaceDataset) -> None:
-    judged, settings = schedule.judged(recipe.fit), recipe.data
-    if not judged or select_validation(settings, faces).any():
-        return
-    wanted = settings.held_out or settings.folds
-    raise LabError(
-        f"No faces are held out, and {' and '.join(judged)} would go by them",
-        "Training faces without a twin were expected" if wanted else "a number above 0 was expected in data.held_out",
-        f"Hold some out, or set {', '.join(judged.values())}",
-    )
+@dataclass(frozen=True)
+class DataSettings:
+    """The faces of a training run, their ``classes``, and the Training faces that are used for validation only.
+
+    ``sources`` are the data; their paths are relative to the folder of the recipe. ``validation`` is the number of
+    validation faces, stratified by class and without duplicates; or, with 2 ``folds`` or more, the ``fold``-th of them
+    is the validation set, duplicates in the same fold. ``group`` names a column (a person, a photograph): all faces of
+    a group are either training or validation faces. ``drop_non_faces`` excludes images that half of the annotators
+    called no face.
+    """
+
+    sources: tuple[SourceSettings, ...] = ()
+    validation: int = 1500
+    folds: int = 0
+    fold: int = 1
+    group: str = ""
+    drop_non_faces: bool = True
+    classes: tuple[str, ...] = EMOTIONS
 
 
-def _one_fold(settings: Data, faces: FaceDataset) -> NDArray[np.bool_]:
-    if not 1 <= settings.fold <= settings.folds:
-        raise LabError(f"data.fold is {settings.fold}", f"1 to {settings.folds} was expected", "Folds count from 1")
-    if not settings.group:
-        return assign_training_folds(faces, settings.folds) == settings.fold - 1
-    inside = faces.usage == TRAINING
-    found = np.zeros(len(faces), bool)
-    dealt = assign_folds(faces.labels[inside], settings.folds, groups=_groups(settings, faces)[inside])
-    found[inside] = dealt == settings.fold - 1
-    return found
+def split_training_validation(settings: DataSettings, faces: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
+    """The training faces and the validation faces of the settings' classes; faces of the test splits are in neither."""
+    faces = faces.only(settings.classes)
+    validation = select_validation(settings, faces)
+    training = (faces.usage == TRAINING) & ~validation & ~faces.blank()
+    if settings.drop_non_faces:
+        training &= ~faces.faceless()
+    return faces.take(training), faces.take(validation)
 
 
-def _some_groups(settings: Data, faces: FaceDataset) -> NDArray[np.bool_]:
-    """Whole groups, drawn one after the other until enough faces are aside."""
-    inside = faces.usage == TRAINING
-    names, together, sizes = np.unique(_groups(settings, faces)[inside], return_inverse=True, return_counts=True)
-    order = np.random.default_rng(0).permutation(len(names))
-    enough = int(np.searchsorted(np.cumsum(sizes[order]), settings.held_out)) + 1
-    found = np.zeros(len(faces), bool)
-    found[inside] = np.isin(together.ravel(), order[:enough] if settings.held_out else [])
-    return found
+def select_validation(settings: DataSettings, faces: FaceDataset) -> NDArray[np.bool_]:
+    """Mask (N,) of the validation faces among the Training faces; the same at every call."""
+    if settings.folds:
+        return _select_fold(settings, faces)
+    if settings.group:
+        return _sample_groups(settings, faces)
+    return sample_validation(faces, settings.validation)
 
 
-def _groups(settings: Data, faces: FaceDataset) -> NDArray[np.str_]:
-    if faces.groups is None:
-        happened = f"The data was read without its column '{settings.group}'"
-        raise LabError(happened, "it says who is who", "Name data that has it")
-    return faces.groups
+def sample_validation(faces: FaceDataset, count: int, seed: int = 0) -> NDArray[np.bool_]:
+    """Mask (N,) of ``count`` Training faces, stratified by class.
+
+    Only faces without a duplicate in any split are sampled, and only images that the annotators called a face.
+    """
+    groups = group_duplicates(faces.pixels)
+    unique = np.bincount(groups)[groups] == 1
+    candidates = np.flatnonzero(unique & (faces.usage == TRAINING) & ~faces.blank() & ~faces.faceless())
+    labels, rng = faces.labels[candidates], np.random.default_rng(seed)
+    # Each face gets its relative position in a shuffle of its class; the lowest positions are stratified.
+    position = np.empty(len(candidates))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        position[rng.permutation(members)] = (np.arange(len(members)) + rng.random()) / len(members)
+    mask = np.zeros(len(faces), bool)
+    mask[candidates[np.argsort(position, kind="stable")[:count]]] = True
+    return mask
+
+
+def limit_validation(settings: DataSettings, faces: FaceDataset) -> DataSettings:
+    """The settings with a fifth of the Training faces for validation where they would take most of a small data set."""
+    training = int((faces.only(settings.classes).usage == TRAINING).sum())
+    if settings.folds or settings.validation <= training * MAX_VALIDATION_FRACTION:
+        return settings
+    return replace(settings, validation=training // 5)
+
+
+def mask_without_duplicates(faces: FaceDataset, usage: str) -> NDArray[np.bool_]:
+    """Mask over the faces of that split: True where no face of another split has the same pixels."""
+    groups = group_duplicates(faces.pixels)
+    inside = faces.usage == usage
+    return ~np.isin(groups[inside], groups[~inside])
 
 
 def assign_folds(
     labels: NDArray[np.int64], count: int, *, groups: NDArray[np.generic] | None = None, seed: int = 0
 ) -> NDArray[np.int64]:
-    """The fold of each face, 0 to ``count`` - 1: int64 (N,), classes in proportion in every fold.
+    """The fold of each face, 0 to ``count`` - 1, int64 (N,): stratified by class.
 
-    Faces of one group (one person, one photograph) always stand in the same fold. Without groups every face is one.
+    All faces of a group (a person, a photograph) are in one fold. Without groups each face is its own group.
     """
-    together = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1].ravel()
-    sizes = np.zeros((int(together.max(initial=-1)) + 1, int(labels.max(initial=0)) + 1))
-    np.add.at(sizes, (together, labels), 1)
+    members = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1].ravel()
+    sizes = np.zeros((int(members.max(initial=-1)) + 1, int(labels.max(initial=0)) + 1))
+    np.add.at(sizes, (members, labels), 1)
     if not 2 <= count <= len(sizes):
-        what = "faces" if groups is None else "groups"
-        raise LabError(f"{len(sizes)} {what} cannot be dealt into {count} folds", f"2 to {len(sizes)} were expected")
-    return _dealt(sizes, count, np.random.default_rng(seed))[together]
+        unit = "faces" if groups is None else "groups"
+        raise LabError(f"{len(sizes)} {unit} cannot be split into {count} folds", f"2 to {len(sizes)} were expected")
+    return _balance_folds(sizes, count, np.random.default_rng(seed))[members]
 
 
 def assign_training_folds(faces: FaceDataset, count: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """Folds of the Training faces in which twins stay together: int64 (N,), -1 for faces of other splits."""
-    inside = faces.usage == TRAINING
-    found = np.full(len(faces), -1, np.int64)
-    found[inside] = assign_folds(faces.labels[inside], count, groups=group_duplicates(faces.pixels[inside]), seed=seed)
-    return found
+    """The fold of each Training face, duplicates in one fold: int64 (N,), -1 for faces of other splits."""
+    training = faces.usage == TRAINING
+    folds = np.full(len(faces), -1, np.int64)
+    groups = group_duplicates(faces.pixels[training])
+    folds[training] = assign_folds(faces.labels[training], count, groups=groups, seed=seed)
+    return folds
 
 
-def _dealt(sizes: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The fold of each group, the largest first: each goes where its classes are missing most."""
-    wanted = sizes.sum(0) / count
-    rare = 1 / np.maximum(wanted, 1e-9)
-    held = np.zeros((count, sizes.shape[1]))
-    chosen = np.zeros(len(sizes), np.int64)
+def _balance_folds(sizes: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The fold of each group (rows of ``sizes``, faces by class): the largest first, each where its classes lack most."""
+    rarity = 1 / np.maximum(sizes.sum(0) / count, 1e-9)
+    totals = np.zeros((count, sizes.shape[1]))
+    folds = np.zeros(len(sizes), np.int64)
     shuffled = rng.permutation(len(sizes))
     for group in shuffled[np.argsort(-sizes[shuffled].sum(1), kind="stable")]:
-        fold = int((held * rare * (sizes[group] > 0)).sum(1).argmin())
-        held[fold] += sizes[group]
-        chosen[group] = fold
-    return chosen
+        fold = int((totals * rarity * (sizes[group] > 0)).sum(1).argmin())
+        totals[fold] += sizes[group]
+        folds[group] = fold
+    return folds
+
+
+def _select_fold(settings: DataSettings, faces: FaceDataset) -> NDArray[np.bool_]:
+    if not 1 <= settings.fold <= settings.folds:
+        raise LabError(f"data.fold is {settings.fold}", f"1 to {settings.folds} was expected", "Folds count from 1")
+    if not settings.group:
+        return assign_training_folds(faces, settings.folds) == settings.fold - 1
+    training = faces.usage == TRAINING
+    groups = _groups(settings, faces)[training]
+    mask = np.zeros(len(faces), bool)
+    mask[training] = assign_folds(faces.labels[training], settings.folds, groups=groups) == settings.fold - 1
+    return mask
+
+
+def _sample_groups(settings: DataSettings, faces: FaceDataset) -> NDArray[np.bool_]:
+    """Whole groups in random order until there are enough validation faces."""
+    training = faces.usage == TRAINING
+    names, members, sizes = np.unique(_groups(settings, faces)[training], return_inverse=True, return_counts=True)
+    order = np.random.default_rng(0).permutation(len(names))
+    enough = int(np.searchsorted(np.cumsum(sizes[order]), settings.validation)) + 1
+    mask = np.zeros(len(faces), bool)
+    mask[training] = np.isin(members.ravel(), order[:enough] if settings.validation else [])
+    return mask
+
+
+def _groups(settings: DataSettings, faces: FaceDataset) -> NDArray[np.str_]:
+    if faces.groups is None:
+        happened = f"The data was loaded without its column '{settings.group}'"
+        raise LabError(happened, "the column of data.group was expected", "Name data that has it")
+    return faces.groups
 
 
 def count_five_classes(faces: FaceDataset) -> dict[str, Any]:
-    """How many faces the five-class subset has here, beside what the folders on Kaggle have, and why they differ."""
-    known = [name in FIVE_CLASSES for name in faces.classes]
-    inside = np.array(known)[faces.labels]
-    trained = faces.usage == TRAINING
-    here = {"training": int((inside & trained).sum()), "test": int((inside & ~trained).sum())}
-    return {"here": here, "in the folders on Kaggle": FIVE_CLASS_COUNTS, "because": _because(faces, here)}
+    """The size of the five-class subset here and in the folders on Kaggle, and the reasons for the difference."""
+    inside = np.array([name in FIVE_CLASSES for name in faces.classes])[faces.labels]
+    training = faces.usage == TRAINING
+    here = {"training": int((inside & training).sum()), "test": int((inside & ~training).sum())}
+    return {"here": here, "in the folders on Kaggle": FIVE_CLASS_COUNTS, "because": _explain_difference(faces, here)}
 
 
-def _because(faces: FaceDataset, here: dict[str, int]) -> str:
+def _explain_difference(faces: FaceDataset, here: dict[str, int]) -> str:
     if here == FIVE_CLASS_COUNTS:
         return "the counts are the same"
-    said = [
-        f"{here[part] - wanted:+,} {part} faces" for part, wanted in FIVE_CLASS_COUNTS.items() if here[part] != wanted
+    reasons = [
+        f"{here[part] - expected:+,} {part} faces"
+        for part, expected in FIVE_CLASS_COUNTS.items()
+        if here[part] != expected
     ]
     tests = sorted(set(faces.usage.tolist()) - {TRAINING})
     if len(tests) == 1:
-        said.append(f"the folders' test is PublicTest and PrivateTest together, and here only {tests[0]} has faces")
+        reasons.append(
+            f"the test folder holds PublicTest and PrivateTest together, and only {tests[0]} has faces here"
+        )
     if 0 < FIVE_CLASS_COUNTS["training"] - here["training"] < 200:
-        said.append("rows that FER+ calls blank or no face are left out of some copies")
-    return "; ".join(said)
+        reasons.append("some copies lack the rows that FER+ calls blank or no face")
+    return "; ".join(reasons)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mien.errors import LabError, MissingExtra, ModelMissing, install_command
 from mien.files import temporary_path, write_atomically
-from mien.models import ModelCard, home, write_card
+from mien.models import ModelCard, cache_folder, write_card
 from mien.models.registry import RUN_FILE
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -56,7 +56,7 @@ def as_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") -> Path:
         remedy = "Add --labels angry,disgust,fear,... and --scale 0-1, 0-255 or -1-1"
         raise LabError(happened, "its labels in order and the scale of its pixels were expected", remedy)
     own = told if told and labels == told.labels and scale == SCALES[0] else None
-    kept = home() / "converted" / f"{_key(path, labels, votes, scale, own)}.onnx"
+    kept = cache_folder() / "converted" / f"{_key(path, labels, votes, scale, own)}.onnx"
     if not kept.is_file():
         _refuse_without(("keras", "tensorflow", "tf2onnx"), path)
         kept.parent.mkdir(parents=True, exist_ok=True)

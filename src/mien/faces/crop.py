@@ -48,12 +48,12 @@ FRAMINGS: Mapping[str, Framing] = MappingProxyType(
 LEVEL_ABOVE = 15.0
 
 
-def cut(pixels: Pixels, face: Face, framing: Framing, side: int) -> Pixels:
+def crop_face(pixels: Pixels, face: Face, framing: Framing, side: int) -> Pixels:
     """The face as RGB uint8 ``(side, side, 3)``. Where the square leaves the picture, the nearest pixels go on.
 
     A face whose landmarks say that it leans by more than ``LEVEL_ABOVE`` degrees is turned until the eyes are level.
     """
-    left, top, size, lean = placed(face, framing)
+    left, top, size, lean = locate_crop(face, framing)
     if not lean:
         return _window(pixels, left, top, size, side)
     around = _window(pixels, left - size / 4, top - size / 4, size * 1.5, side * 3)
@@ -62,24 +62,24 @@ def cut(pixels: Pixels, face: Face, framing: Framing, side: int) -> Pixels:
     return _rgb(_resized(np.asarray(cv2.warpAffine(around, turn, (side * 2, side * 2)), np.uint8), side, side))
 
 
-def placed(face: Face, framing: Framing) -> tuple[float, float, float, float]:
+def locate_crop(face: Face, framing: Framing) -> tuple[float, float, float, float]:
     """``(left, top, side, lean)``: the square that is cut, and by how many degrees it is turned about its middle."""
-    lean = slope(face)
+    lean = measure_eye_slope(face)
     return (*framing.square(face), lean if abs(lean) > LEVEL_ABOVE else 0.0)
 
 
-def in_crop(face: Face, framing: Framing, side: int) -> tuple[Point, ...] | None:
+def map_landmarks_to_crop(face: Face, framing: Framing, side: int) -> tuple[Point, ...] | None:
     """The landmarks in the crop that :func:`cut` makes, pixel 0 with its middle at 0; None where nobody knows them."""
     if face.landmarks is None:
         return None
-    left, top, size, lean = placed(face, framing)
+    left, top, size, lean = locate_crop(face, framing)
     turn = np.array([[cos(radians(lean)), sin(radians(lean))], [-sin(radians(lean)), cos(radians(lean))]])
     middle = np.array([left, top]) + size / 2
     turned = (np.array(face.landmarks) - middle) @ turn.T * (side / size) + (side - 1) / 2
     return tuple(Point(float(x), float(y)) for x, y in turned)
 
 
-def slope(face: Face) -> float:
+def measure_eye_slope(face: Face) -> float:
     """How far the eyes are from level, in degrees, clockwise in the picture; 0 when nobody knows where they are."""
     if face.landmarks is None:
         return 0.0
@@ -97,7 +97,7 @@ def _window(pixels: Pixels, left: float, top: float, size: float, side: int) -> 
     return _rgb(cv2.copyMakeBorder(seen, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE))
 
 
-def as_input(crops: NDArray[np.uint8], side: int, color: str) -> NDArray[np.uint8]:
+def to_model_input(crops: NDArray[np.uint8], side: int, color: str) -> NDArray[np.uint8]:
     """Crops ``(N, H, W)`` or ``(N, H, W, 3)`` as a model takes them: uint8 ``(N, side, side, 1)``; 3 for ``"rgb"``."""
     channels = 3 if color == "rgb" else 1
     ready = np.empty((len(crops), side, side, channels), np.uint8)

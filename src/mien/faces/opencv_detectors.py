@@ -15,7 +15,7 @@ from cv2.data import haarcascades
 from numpy.typing import NDArray
 
 from mien.errors import DetectorError
-from mien.faces.crop import Framing, cut
+from mien.faces.crop import Framing, crop_face
 from mien.faces.tiling import Hit, Reach, distinct, largest_first, scan
 from mien.results import Box, Face, Pixels, Point
 
@@ -126,7 +126,7 @@ class Cascades:
         """The face at about this box. That one was there a moment ago is taken for what the quick cascade would say."""
         x, y, width, height = map(float, box)
         face = Hit(x, y, width, height, 0.0).face()
-        patch = _stretched(cv2.cvtColor(cut(pixels, face, ONWARD, ONWARD_PATCH), cv2.COLOR_RGB2GRAY))
+        patch = _stretched(cv2.cvtColor(crop_face(pixels, face, ONWARD, ONWARD_PATCH), cv2.COLOR_RGB2GRAY))
         left, top, size = ONWARD.square(face)
         windows = _windows(self._careful[1], patch, ONWARD, ONWARD_PATCH, 0.45)
         score = _confidence(PROPOSED, 0, len(windows))
@@ -139,7 +139,7 @@ class Cascades:
     def agreeing(self, pixels: Pixels, hit: Hit) -> list[NDArray[np.float64]]:
         """For each careful cascade its windows ``(n, 4)`` that see a face here, in pixels of the picture."""
         face = hit.face()
-        patch = _stretched(cv2.cvtColor(cut(pixels, face, AROUND, PATCH), cv2.COLOR_RGB2GRAY))
+        patch = _stretched(cv2.cvtColor(crop_face(pixels, face, AROUND, PATCH), cv2.COLOR_RGB2GRAY))
         left, top, size = AROUND.square(face)
         return [
             _windows(cascade, patch, AROUND, PATCH, 0.25) * (size / PATCH) + (left, top, 0, 0)
@@ -192,7 +192,7 @@ class Nets:
         """Faces in a patch around a box, larger than half of it: a face at a patch's edge is somebody else's."""
         left, top, size = AGAIN.square(Face(box))
         scale = AGAIN_PATCH / size
-        for hit in self.look(cut(pixels, Face(box), AGAIN, AGAIN_PATCH)):
+        for hit in self.look(crop_face(pixels, Face(box), AGAIN, AGAIN_PATCH)):
             x, y = hit.x + hit.width / 2, hit.y + hit.height / 2
             if min(x, y, AGAIN_PATCH - x, AGAIN_PATCH - y) > 0.15 * AGAIN_PATCH:
                 yield hit.moved(scale, left, top)

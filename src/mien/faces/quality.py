@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.faces.crop import as_input
+from mien.faces.crop import to_model_input
 from mien.results import Face, Pixels, Point, Quality
 
 #: Below or beyond these a face is not good enough to judge: where spoilt faces cost the model ten points of accuracy,
@@ -27,7 +27,7 @@ GOOD = Quality()
 
 
 @dataclass(frozen=True, slots=True)
-class Signs:
+class QualityMeasures:
     """What is measured.
 
     ``size`` in pixels of the picture; ``sharpness``, the strength of edges against the contrast; ``brightness`` and
@@ -44,32 +44,32 @@ class Signs:
     roll: float | None = None
 
 
-def judge(pixels: Pixels, face: Face, crop: NDArray[np.uint8]) -> Quality:
+def assess_quality(pixels: Pixels, face: Face, crop: NDArray[np.uint8]) -> Quality:
     """Whether the face can be judged; ``crop`` is what the model sees of it, gray or RGB uint8."""
-    seen = signs(face, crop)
+    seen = measure_quality(face, crop)
     reason = _small(face, seen) or _light(seen) or _blurred(seen) or _turned(seen)
     return Quality(False, reason) if reason else GOOD
 
 
-def signs(face: Face, crop: NDArray[np.uint8]) -> Signs:
+def measure_quality(face: Face, crop: NDArray[np.uint8]) -> QualityMeasures:
     """Measure a face: light and sharpness in its 48-pixel gray crop, size and pose in the picture."""
-    gray = as_input(crop[None], 48, "gray")[0, :, :, 0]
+    gray = to_model_input(crop[None], 48, "gray")[0, :, :, 0]
     contrast = float(gray.std())
     edges = float(cv2.Laplacian(gray, cv2.CV_32F).std())
     pose = (None, None, None) if face.landmarks is None else _pose(face.landmarks)
     size = sqrt(face.box.width * face.box.height)
-    return Signs(size, edges / max(contrast, 1.0), float(gray.mean()), contrast, *pose)
+    return QualityMeasures(size, edges / max(contrast, 1.0), float(gray.mean()), contrast, *pose)
 
 
-def _small(face: Face, seen: Signs) -> str | None:
+def _small(face: Face, seen: QualityMeasures) -> str | None:
     return f"the face is only {face.box.width} pixels wide" if seen.size < SMALLEST else None
 
 
-def _blurred(seen: Signs) -> str | None:
+def _blurred(seen: QualityMeasures) -> str | None:
     return "the face is blurred" if seen.sharpness < BLURRED else None
 
 
-def _light(seen: Signs) -> str | None:
+def _light(seen: QualityMeasures) -> str | None:
     if seen.brightness < DARKEST:
         return "too dark"
     if seen.brightness > BRIGHTEST:
@@ -77,7 +77,7 @@ def _light(seen: Signs) -> str | None:
     return "too little contrast" if seen.contrast < FLATTEST else None
 
 
-def _turned(seen: Signs) -> str | None:
+def _turned(seen: QualityMeasures) -> str | None:
     if seen.yaw is not None and abs(seen.yaw) > YAW:
         return "turned to the side"
     if seen.pitch is not None and abs(seen.pitch) > PITCH:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from mien.images.decode import MAX_PIXELS
 from mien.images.find import SUFFIXES, find_images
-from mien.images.load import Picture, Source, crops, load_image, several
+from mien.images.load import LoadedImage, Source, check_crops, iterate_sources, load_image
 from mien.images.save import WRITABLE, save_image
-from mien.images.sources import name_of
+from mien.images.sources import source_name
 
 if TYPE_CHECKING:
     from mien.images.download import download as download
@@ -16,15 +16,15 @@ __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
     "WRITABLE",
-    "Picture",
+    "LoadedImage",
     "Source",
-    "crops",
+    "check_crops",
     "download",
     "find_images",
+    "iterate_sources",
     "load_image",
-    "name_of",
     "save_image",
-    "several",
+    "source_name",
 ]
 
 

@@ -21,7 +21,7 @@ from urllib.request import (
 
 from mien._version import __version__
 from mien.errors import FetchError
-from mien.images.sources import shown
+from mien.images.sources import quote_source
 
 #: No photo is larger; a film or an archive is.
 MAX_BYTES = 64 << 20
@@ -40,7 +40,7 @@ def download(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) 
     ``picture(bytes)`` to say.
     """
     if not url.strip().lower().startswith(("http://", "https://")):
-        raise FetchError(f"{shown(url)} cannot be fetched", _EXPECTED, "Download it, and pass the file")
+        raise FetchError(f"{quote_source(url)} cannot be fetched", _EXPECTED, "Download it, and pass the file")
     end = time.monotonic() + timeout
     try:
         with _opener().open(_request(url), timeout=timeout) as response:
@@ -100,13 +100,13 @@ def _body(response: HTTPResponse | IO[bytes], url: str, max_bytes: int, end: flo
 
 def _failed(url: str, reason: str) -> FetchError:
     return FetchError(
-        f"{shown(url)} could not be fetched: {reason}", _EXPECTED, "Try again, or download it and pass the file"
+        f"{quote_source(url)} could not be fetched: {reason}", _EXPECTED, "Try again, or download it and pass the file"
     )
 
 
 def _too_long(url: str, max_bytes: int) -> FetchError:
     return FetchError(
-        f"{shown(url)} holds more than {max_bytes:,} bytes",
+        f"{quote_source(url)} holds more than {max_bytes:,} bytes",
         _EXPECTED,
         "Download it, make it smaller, and pass the file",
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mien.errors import SourceMissing
-from mien.images.sources import name_of, refusal, refused_unopened, shown
+from mien.images.sources import check_path, open_error, quote_source, source_name
 from mien.results import Failure
 
 #: Files in a folder that are taken for pictures. A file that is named itself is always tried.
@@ -40,8 +40,8 @@ def find_images(paths: Iterable[str | PathLike[str]] | str | PathLike[str]) -> I
 
 
 def _named(path: str | PathLike[str]) -> Iterator[_Found]:
-    if refused := refused_unopened(path):
-        yield Failure(name_of(path), refused)
+    if refused := check_path(path):
+        yield Failure(source_name(path), refused)
         return
     word = os.fsdecode(path)
     if os.path.isdir(word):  # noqa: PTH112 - Path.is_dir raises for a null byte before Python 3.13
@@ -57,7 +57,7 @@ def _file(word: str) -> _Found:
     try:
         os.lstat(word)
     except (OSError, ValueError) as error:
-        return Failure(name_of(word), refusal(word, error))
+        return Failure(source_name(word), open_error(word, error))
     return Path(word)
 
 
@@ -68,7 +68,9 @@ def _any(found: Iterator[_Found], path: str | PathLike[str], happened: str, reme
         empty = False
         yield each
     if empty:
-        yield Failure(name_of(path), SourceMissing(f"{shown(path)} {happened}", "Pictures were expected there", remedy))
+        yield Failure(
+            source_name(path), SourceMissing(f"{quote_source(path)} {happened}", "Pictures were expected there", remedy)
+        )
 
 
 def _glob(pattern: Path) -> Iterator[_Found]:
@@ -169,8 +171,8 @@ def _suffix(name: str) -> str:
 
 
 def _closed(folder: Path, error: OSError) -> Failure:
-    happened = f"The folder {shown(folder)} cannot be looked into: {error.strerror or error}"
+    happened = f"The folder {quote_source(folder)} cannot be looked into: {error.strerror or error}"
     return Failure(
-        name_of(folder),
+        source_name(folder),
         SourceMissing(happened, "A folder that this user may read was expected", "Change its permissions"),
     )

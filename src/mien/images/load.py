@@ -17,7 +17,7 @@ from PIL import Image
 
 from mien.errors import ArrayError, SourceError, SourceTooLarge
 from mien.images.decode import decoded, on_white, pixel_limit, upright
-from mien.images.sources import name_of, refusal, refused_unopened, shown
+from mien.images.sources import check_path, open_error, quote_source, source_name
 from mien.results import Pixels
 
 _PICTURE = "RGB uint8 (height, width, 3), gray (height, width) or RGBA (height, width, 4) was expected"
@@ -44,7 +44,7 @@ def is_one(array: NDArray[Any]) -> bool:
     return array.ndim < 3 or (array.ndim == 3 and bool({array.shape[0], array.shape[2]} & {1, 3, 4}))
 
 
-def crops(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def check_crops(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Face crops, held to ``(N, H, W)`` gray or ``(N, H, W, 3)`` RGB uint8. N may be 0, H and W may not."""
     array = _stacked(array)
     _check_stack(array)
@@ -142,14 +142,14 @@ _ANY_SOURCE = "A path, the bytes of a picture file, a PIL image or an RGB uint8 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class LoadedImage:
     """Pixels RGB uint8 ``(height, width, 3)``, C-contiguous, upright (they may be read-only); and what to call them."""
 
     pixels: Pixels
     name: str
 
 
-def load_image(source: Source, *, max_pixels: int | None = None) -> Picture:
+def load_image(source: Source, *, max_pixels: int | None = None) -> LoadedImage:
     """Open one picture: a path, the bytes of a picture file, a PIL image or an array.
 
     Arrays are uint8 **RGB** ``(h, w, 3)``, gray ``(h, w)`` or RGBA ``(h, w, 4)``. What OpenCV reads is BGR, which no
@@ -164,18 +164,18 @@ def load_image(source: Source, *, max_pixels: int | None = None) -> Picture:
         case np.ndarray():
             pixels = rgb(source)
         case Image.Image():
-            pixels = upright(source, shown(source), limit)
+            pixels = upright(source, quote_source(source), limit)
         case bytes() | bytearray() | memoryview():
-            pixels = decoded(BytesIO(bytes(source)), shown(source), limit)
+            pixels = decoded(BytesIO(bytes(source)), quote_source(source), limit)
         case str() | PathLike():
             with _opened(source) as file:
-                pixels = decoded(file, shown(source), limit)
+                pixels = decoded(file, quote_source(source), limit)
         case _:
             raise SourceError(f"A {type(source).__name__} is no picture", _ANY_SOURCE, _advice(source))
-    return Picture(pixels, name_of(source))
+    return LoadedImage(pixels, source_name(source))
 
 
-def several(sources: object) -> Iterable[Any]:
+def iterate_sources(sources: object) -> Iterable[Any]:
     """Sources to go through; a lone one becomes a list of one, for text would come apart into letters.
 
     Of arrays only a stack comes apart: ``(N, h, w, channels)``, or ``(N, h, w)`` where it cannot be one picture.
@@ -192,20 +192,20 @@ def several(sources: object) -> Iterable[Any]:
 
 @contextmanager
 def _opened(source: str | PathLike[str]) -> Iterator[IO[bytes]]:
-    if refused := refused_unopened(source):
+    if refused := check_path(source):
         raise refused
     with _handle(source) as file:
         try:
-            yield file if file.seekable() else _emptied(file, shown(source))
+            yield file if file.seekable() else _emptied(file, quote_source(source))
         except OSError as error:  # a disk or a network share that gives out after the file was opened
-            raise refusal(source, error) from error
+            raise open_error(source, error) from error
 
 
 def _handle(source: str | PathLike[str]) -> IO[bytes]:
     try:
         return Path(os.fsdecode(source)).open("rb")
     except (OSError, ValueError) as error:
-        raise refusal(source, error) from error
+        raise open_error(source, error) from error
 
 
 def _emptied(pipe: IO[bytes], name: str) -> IO[bytes]:

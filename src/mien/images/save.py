@@ -13,7 +13,7 @@ from PIL import Image
 from mien.errors import OutputError, nearest
 from mien.files import write_atomically
 from mien.images import load
-from mien.images.sources import shown
+from mien.images.sources import quote_source
 from mien.results import Pixels
 
 #: Suffix to encoder and its settings.
@@ -62,7 +62,7 @@ def _encoder(path: Path) -> tuple[str, dict[str, Any]]:
     if suffix not in _ENCODERS:
         what = f"end in '{suffix}'" if suffix else "have no suffix"
         raise OutputError(
-            f"Pictures cannot be written to {shown(path)}: names that {what} say no format we write",
+            f"Pictures cannot be written to {quote_source(path)}: names that {what} say no format we write",
             f"Expected one of {', '.join(_ENCODERS)}",
             nearest(suffix, _ENCODERS) or "Name a .png or .jpg file",
         )
@@ -73,7 +73,7 @@ def _not_written(path: str | PathLike[str], error: OSError | ValueError) -> Outp
     folder = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for names that are too long
     reason = "it is a folder" if folder else getattr(error, "strerror", None) or error
     return OutputError(
-        f"{shown(path)} could not be written: {reason}",
+        f"{quote_source(path)} could not be written: {reason}",
         "A folder with room that may be written to was expected",
         "Make room, or name another place",
     )

@@ -26,7 +26,7 @@ _COMPARED = 5000
 _ADDRESS = re.compile(r"(?:https?|ftp|file|data|s3|gs|rtsp)://|data:", re.IGNORECASE)
 
 
-def name_of(source: object) -> str:
+def source_name(source: object) -> str:
     """What a result calls its source: the path, or ``<bytes>``, ``<image>``, ``<array>``.
 
     Bytes of a file name that are no text come out as escapes (``caf\\udce9.jpg``), so that the name can be printed.
@@ -37,15 +37,15 @@ def name_of(source: object) -> str:
         case bytes() | bytearray() | memoryview():
             return "<bytes>"
         case Image.Image():
-            return name_of(getattr(source, "filename", "") or "<image>")
+            return source_name(getattr(source, "filename", "") or "<image>")
         case np.ndarray():
             return "<array>"
     return f"<{type(source).__name__}>"
 
 
-def shown(source: object) -> str:
+def quote_source(source: object) -> str:
     """A source in a message: quoted, on one line, of bounded length. Spaces and emoji stay as they are."""
-    name = name_of(source)
+    name = source_name(source)
     if name.startswith("<") and not isinstance(source, str | os.PathLike):
         return _ARTICLES.get(name, name)
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name[:_LONGEST])
@@ -55,13 +55,13 @@ def shown(source: object) -> str:
 _ARTICLES = {"<bytes>": "What came as bytes", "<image>": "The PIL image", "<array>": "The array"}
 
 
-def plain(name: str) -> str:
+def clean_file_name(name: str) -> str:
     """A name that came with a file, without folders and what cannot be printed: for showing, never for opening."""
     last = re.split(r"[/\\]", name)[-1]
     return "".join(filter(str.isprintable, last)).strip()[:_SENT] or "picture"
 
 
-def is_address(source: object) -> bool:
+def is_url(source: object) -> bool:
     """Is this a URL, and not a path?"""
     return isinstance(source, str) and bool(_ADDRESS.match(source))
 
@@ -90,20 +90,20 @@ def _names(folder: Path) -> list[str] | None:
 _EXPECTED = "A path to a picture file was expected"
 
 
-def refused_unopened(source: str | PathLike[str]) -> SourceError | None:
+def check_path(source: str | PathLike[str]) -> SourceError | None:
     """The reason not even to try: an address, or nothing at all. None for a path."""
-    if is_address(source):
-        web = name_of(source).lower().startswith(("http://", "https://"))
+    if is_url(source):
+        web = source_name(source).lower().startswith(("http://", "https://"))
         remedy = "The command line fetches it with --allow-url" if web else "Download it, and name the file"
-        return SourceError(f"{shown(source)} is an address, not a path", _EXPECTED, remedy)
+        return SourceError(f"{quote_source(source)} is an address, not a path", _EXPECTED, remedy)
     if not os.fspath(source):
         return SourceMissing("The path is empty", _EXPECTED, "Name a picture file")
     return None
 
 
-def refusal(source: str | PathLike[str], error: OSError | ValueError, expected: str = _EXPECTED) -> SourceError:
+def open_error(source: str | PathLike[str], error: OSError | ValueError, expected: str = _EXPECTED) -> SourceError:
     """The failure for a path that the system would not open; ``expected`` says what should have been there."""
-    name, path = shown(source), Path(os.fsdecode(source))
+    name, path = quote_source(source), Path(os.fsdecode(source))
     match error:
         case FileNotFoundError() if path.is_symlink():
             return SourceMissing(f"{name} is a link to something that is not there", expected, "Mend the link")

@@ -12,25 +12,40 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from mien.models.classifier import Classifier as Classifier
+    from mien.models.classifier import IntermediateOutputs as IntermediateOutputs
     from mien.models.classifier import OnnxClassifier as OnnxClassifier
     from mien.models.classifier import Outputs as Outputs
-    from mien.models.classifier import Tapped as Tapped
     from mien.models.classifier import load_classifier as load_classifier
-    from mien.models.classifier import tapped as tapped
+    from mien.models.classifier import open_intermediate_outputs as open_intermediate_outputs
     from mien.models.onnx_file import Tensor as Tensor
     from mien.models.onnx_file import inner_tensors as inner_tensors
-    from mien.models.registry import Entry as Entry
-    from mien.models.registry import available as available
-    from mien.models.registry import entries as entries
-    from mien.models.registry import find as find
-    from mien.models.registry import home as home
-    from mien.models.registry import locate as locate
-    from mien.models.registry import pull as pull
+    from mien.models.registry import ModelEntry as ModelEntry
+    from mien.models.registry import available_models as available_models
+    from mien.models.registry import cache_folder as cache_folder
+    from mien.models.registry import find_model_file as find_model_file
+    from mien.models.registry import list_models as list_models
+    from mien.models.registry import pull_model as pull_model
+    from mien.models.registry import resolve_model as resolve_model
 
 _MODULES = {
     "onnx_file": ("Tensor", "inner_tensors"),
-    "classifier": ("Classifier", "OnnxClassifier", "Outputs", "Tapped", "load_classifier", "tapped"),
-    "registry": ("Entry", "available", "entries", "find", "home", "locate", "pull"),
+    "classifier": (
+        "Classifier",
+        "OnnxClassifier",
+        "Outputs",
+        "IntermediateOutputs",
+        "load_classifier",
+        "open_intermediate_outputs",
+    ),
+    "registry": (
+        "ModelEntry",
+        "available_models",
+        "cache_folder",
+        "find_model_file",
+        "list_models",
+        "pull_model",
+        "resolve_model",
+    ),
 }
 _HOME_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -77,7 +77,7 @@ def check_faces(faces: NDArray[np.uint8], card: ModelCard) -> None:
     if faces.dtype != np.uint8 or faces.ndim != 4 or faces.shape[1:] != expected:
         happened = f"The model was given {faces.dtype} of shape {_shape(faces.shape)}"
         wanted = f"Expected uint8 of shape (N, {', '.join(map(str, expected))}), raw pixels from 0 to 255"
-        raise ArrayError(happened, wanted, "mien.faces.crop.as_input makes it from any crops")
+        raise ArrayError(happened, wanted, "mien.faces.crop.to_model_input makes it from any crops")
 
 
 def blank(card: ModelCard, faces: int) -> NDArray[np.uint8]:
@@ -182,7 +182,7 @@ CHUNK = 16
 class Outputs(NamedTuple):
     """``shares`` is float32 ``(N, labels)``; ``votes`` float32 ``(N, vote labels)``, or None without that head."""
 
-    shares: NDArray[np.float32]
+    scores: NDArray[np.float32]
     votes: NDArray[np.float32] | None
 
 
@@ -232,7 +232,7 @@ class OnnxClassifier:
         return [each.astype(np.float32, copy=False) for each in found]
 
 
-class Tapped:
+class IntermediateOutputs:
     """A model opened for looking inside; ``names`` are the tensors it shows."""
 
     def __init__(self, model: ModelSource, tensors: Iterable[str], *, threads: int | None = None) -> None:
@@ -252,6 +252,8 @@ def load_classifier(model: ModelSource, *, threads: int | None = None) -> OnnxCl
     return OnnxClassifier(model, threads=threads)
 
 
-def tapped(model: ModelSource, tensors: Iterable[str], *, threads: int | None = None) -> Tapped:
+def open_intermediate_outputs(
+    model: ModelSource, tensors: Iterable[str], *, threads: int | None = None
+) -> IntermediateOutputs:
     """A second session with inner tensors as outputs; the reading session has none, for they can block fusion."""
-    return Tapped(model, tensors, threads=threads)
+    return IntermediateOutputs(model, tensors, threads=threads)

@@ -25,7 +25,7 @@ ENTRY_POINTS = "mien.models"
 RUN_FILE = "model.onnx"
 
 
-class Entry(NamedTuple):
+class ModelEntry(NamedTuple):
     """One line of the table. ``path`` is None for a file that was not fetched yet, and for those of other packages."""
 
     name: str
@@ -34,12 +34,12 @@ class Entry(NamedTuple):
     path: Path | None
 
 
-def home() -> Path:
+def cache_folder() -> Path:
     """The folder for fetched files: ``MIEN_HOME``, or the platform's cache folder. It may not exist yet."""
-    return cache_folder(sys.platform, os.environ)
+    return platform_cache_folder(sys.platform, os.environ)
 
 
-def cache_folder(platform: str, environ: Mapping[str, str]) -> Path:
+def platform_cache_folder(platform: str, environ: Mapping[str, str]) -> Path:
     """``home`` for any platform (``sys.platform``) and environment."""
     if chosen := environ.get("MIEN_HOME"):
         return Path(os.path.expanduser(chosen))  # noqa: PTH111 (Path's own fails where there is no home)
@@ -52,27 +52,29 @@ def cache_folder(platform: str, environ: Mapping[str, str]) -> Path:
     return (given if given.is_absolute() else _user() / ".cache") / "mien"
 
 
-def available() -> tuple[str, ...]:
+def available_models() -> tuple[str, ...]:
     """The names that ``Engine.load`` takes: the embedded models, then those of other packages."""
     return tuple(dict.fromkeys([*seals(), *_offered()]))
 
 
-def entries() -> tuple[Entry, ...]:
+def list_models() -> tuple[ModelEntry, ...]:
     """The whole table, models and detectors, with the place of each file; nothing is verified."""
-    ours = [Entry(name, "model", "embedded", WEIGHTS / f"{name}.onnx") for name in seals()]
-    theirs = [Entry(name, "model", point.dist.name if point.dist else "", None) for name, point in _offered().items()]
-    fetched = [Entry(name, each.kind, "fetched", _cached_if_there(name)) for name, each in PUBLISHED.items()]
+    ours = [ModelEntry(name, "model", "embedded", WEIGHTS / f"{name}.onnx") for name in seals()]
+    theirs = [
+        ModelEntry(name, "model", point.dist.name if point.dist else "", None) for name, point in _offered().items()
+    ]
+    fetched = [ModelEntry(name, each.kind, "fetched", _cached_if_there(name)) for name, each in PUBLISHED.items()]
     return (*ours, *theirs, *fetched)
 
 
-def find(name: str) -> Path | None:
+def find_model_file(name: str) -> Path | None:
     """A file by its name in the table, or None when it was not fetched yet; ModelError when it is damaged."""
     if name in PUBLISHED:
         return _verified(name) if is_file(_cached(name)) else None
-    return locate(name)
+    return resolve_model(name)
 
 
-def locate(name: str | os.PathLike[str]) -> Path:
+def resolve_model(name: str | os.PathLike[str]) -> Path:
     """The file of a model: a name from the table, a path to an .onnx file, or a run's folder with one in it.
 
     A name wins over a file of that name here; write ``./base`` for the file.
@@ -81,11 +83,11 @@ def locate(name: str | os.PathLike[str]) -> Path:
         return _at(Path(name))
     if name in PUBLISHED:
         happened = f"'{name}' is a face {PUBLISHED[name].kind}, not a model"
-        raise ModelMissing(happened, f"Expected one of {', '.join(available())}", f"Use it as --detector {name}")
+        raise ModelMissing(happened, f"Expected one of {', '.join(available_models())}", f"Use it as --detector {name}")
     return _in_table(name) or _at_or_unknown(name)
 
 
-def pull(
+def pull_model(
     name: str,
     *,
     source: Path | None = None,
@@ -125,7 +127,7 @@ def _at_or_unknown(name: str) -> Path:
 
 
 def _unknown(name: str) -> NoReturn:
-    known = available()
+    known = available_models()
     expected = f"Expected one of {', '.join(known)}, or the path of an .onnx file"
     hint = nearest(name, [*known, *PUBLISHED]) or "'mien models' lists them"
     raise ModelMissing(f"There is no model '{name}'", expected, hint)
@@ -172,7 +174,7 @@ def _from_package(point: EntryPoint) -> Path:
 
 
 def _cached(name: str) -> Path:
-    return home() / PUBLISHED[name].file
+    return cache_folder() / PUBLISHED[name].file
 
 
 def _cached_if_there(name: str) -> Path | None:

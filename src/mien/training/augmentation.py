@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mien.training.recipe import PLAIN, Augment
+from mien.training.recipe import NO_AUGMENTATION, AugmentationSettings
 
 Tensor = Any
 Seed = Any
@@ -26,10 +26,10 @@ SMALL = (16, 20, 24, 32)
 GRAINS = ((2, 2), (5, 5), (12, 12), (48, 48), (2, 30))
 
 #: Textures lie in any direction.
-_ANY_WAY = replace(PLAIN, rotation=180.0, flip=False)
+_ANY_WAY = replace(NO_AUGMENTATION, rotation=180.0, flip=False)
 
 
-def varied(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:
+def varied(faces: Tensor, augment: AugmentationSettings, seed: Seed) -> Tensor:
     """The same faces as they might have been photographed: turned, shifted, lit, compressed, half hidden."""
     if augment.rotation or augment.scale or augment.shift or augment.flip:
         faces = turned(faces, augment, seed)
@@ -39,7 +39,7 @@ def varied(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:
     return erased(faces, augment.erase_part, seed) if augment.erase_part else faces
 
 
-def blended(faces: Tensor, targets: list[Tensor], augment: Augment, seed: Seed) -> tuple[Tensor, list[Tensor]]:
+def blended(faces: Tensor, targets: list[Tensor], augment: AugmentationSettings, seed: Seed) -> tuple[Tensor, list[Tensor]]:
     """Neighbours mixed, or pasted into each other; where the settings have both, each in one half of the batch."""
     if not augment.cutmix:
         return mixed(faces, targets, augment.mixup, seed)
@@ -107,7 +107,7 @@ def jumbled(faces: Tensor, seed: Seed) -> Tensor:
     return ops.reshape(laid, (count, SIDE, SIDE, 1))
 
 
-def turned(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:
+def turned(faces: Tensor, augment: AugmentationSettings, seed: Seed) -> Tensor:
     """Rotated, scaled, shifted and mirrored in one resampling; what lies outside repeats the border."""
     count = ops.shape(faces)[0]
     angle = _uniform((count,), augment.rotation * math.pi / 180, seed)
@@ -128,7 +128,7 @@ def _matrix(angle: Tensor, zoom: Tensor, across: Tensor, down: Tensor, mirror: T
     return ops.stack([a, b, c, d, e, f, none, none], axis=1)
 
 
-def lit(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:
+def lit(faces: Tensor, augment: AugmentationSettings, seed: Seed) -> Tensor:
     """Contrast about each face's own mean, brightness, and a part of the faces in the dark."""
     one = (ops.shape(faces)[0], 1, 1, 1)
     mean = ops.mean(faces, axis=(1, 2, 3), keepdims=True)
@@ -138,7 +138,7 @@ def lit(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:
     return ops.where(_chance(one, augment.dark_part, seed), ops.round(faces * light), faces)
 
 
-def degraded(faces: Tensor, augment: Augment, seed: Seed) -> Tensor:
+def degraded(faces: Tensor, augment: AugmentationSettings, seed: Seed) -> Tensor:
     """A slice of the batch compressed, the next blurred, the next made small and enlarged again; the rest as it was."""
     parts: list[tuple[float, Callable[[Tensor], Tensor]]] = [
         (augment.jpeg_part, lambda some: compressed(some, seed)),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mien.datasets import synthetic
 from mien.plots.style import MUTED, new_figure, with_style
 from mien.training import augmentation
-from mien.training.recipe import PLAIN, Augment
+from mien.training.recipe import NO_AUGMENTATION, AugmentationSettings
 
 #: Chances in a row; a multiple of the four sizes to which faces are made small.
 COLUMNS = 8
@@ -26,7 +26,7 @@ TRIES = 64
 Rows = dict[str, NDArray[np.uint8]]
 
 
-def rows(face: NDArray[np.uint8], settings: Augment, seed: int = 0) -> Rows:
+def rows(face: NDArray[np.uint8], settings: AugmentationSettings, seed: int = 0) -> Rows:
     """The face (48, 48) under each transformation that the settings have, uint8 (8, 48, 48) by what it is called.
 
     What training does to some faces is done to all here; its name says to how many it is done.
@@ -48,7 +48,7 @@ def rows(face: NDArray[np.uint8], settings: Augment, seed: int = 0) -> Rows:
     return shown | {"all together": _seen(together)}
 
 
-def _settings(settings: Augment) -> Iterator[tuple[str, Augment]]:
+def _settings(settings: AugmentationSettings) -> Iterator[tuple[str, AugmentationSettings]]:
     """One transformation each, by name; those that the settings leave out are left out."""
     strengths = {
         "turned": ("rotation", f"to {settings.rotation:g}°"),
@@ -60,7 +60,7 @@ def _settings(settings: Augment) -> Iterator[tuple[str, Augment]]:
     }
     for name, (key, told) in strengths.items():
         if getattr(settings, key):
-            yield f"{name}\n{told}", replace(PLAIN, **{key: getattr(settings, key)})
+            yield f"{name}\n{told}", replace(NO_AUGMENTATION, **{key: getattr(settings, key)})
     parts = {
         "in the dark": "dark_part",
         "compressed": "jpeg_part",
@@ -70,10 +70,10 @@ def _settings(settings: Augment) -> Iterator[tuple[str, Augment]]:
     }
     for name, key in parts.items():
         if part := getattr(settings, key):
-            yield f"{name}\n{100 * part:g} % of them", replace(PLAIN, **{key: 1.0})
+            yield f"{name}\n{100 * part:g} % of them", replace(NO_AUGMENTATION, **{key: 1.0})
 
 
-def _with_others(face: NDArray[np.uint8], settings: Augment, seed: int) -> NDArray[np.uint8]:
+def _with_others(face: NDArray[np.uint8], settings: AugmentationSettings, seed: int) -> NDArray[np.uint8]:
     """The face blended with drawn ones. Most chances blend hardly at all: of many, those that do the most are shown."""
     others = synthetic.draw_faces(TRIES, seed + 1).pixels
     batch = np.stack([np.repeat(face[None], TRIES, 0), others], 1).reshape(-1, *face.shape, 1).astype(np.float32)

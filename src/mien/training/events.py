@@ -11,7 +11,7 @@ Row = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Step:
+class StepEvent:
     """A moment inside an epoch, told a few times a second and at its last step.
 
     ``epoch`` of ``epochs`` and ``step`` of ``steps`` count from 1; ``loss`` is the mean of the epoch so far, ``rate``
@@ -28,7 +28,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class EpochEvent:
     """A whole epoch whose state is on disk: its ``row`` of figures, and the rows of all epochs with it at the end."""
 
     row: Row
@@ -36,18 +36,18 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Note:
+class MessageEvent:
     """One sentence worth reading: what was chosen and why, what was taken up again."""
 
     text: str
 
 
-Event = Step | Epoch | Note
-Watch = Callable[[Event], None]
-Stop = Callable[[], bool]
+Event = StepEvent | EpochEvent | MessageEvent
+Callback = Callable[[Event], None]
+StopCheck = Callable[[], bool]
 
 
-class Stopped(LabError):
+class TrainingStopped(LabError):
     """Somebody asked the run to end. ``epochs`` whole ones and ``steps`` of the next are done.
 
     Everything up to there is on disk, and the same call goes on from there.

@@ -15,19 +15,19 @@ from keras import ops
 
 from mien.errors import LabError
 from mien.training import checkpoint, networks
-from mien.training.loss import Say
+from mien.training.loss import TeacherOutputs
 from mien.training.recipe import Recipe
 
 Tensor = Any
 
 
-def say_of(recipe: Recipe) -> Say | None:
+def say_of(recipe: Recipe) -> TeacherOutputs | None:
     """What the recipe's ``teach.runs`` say together; None where it names none."""
     teachers = [_loaded(recipe.beside(run), recipe) for run in recipe.teach.runs]
     return consensus(teachers, recipe.teach.temperature) if teachers else None
 
 
-def consensus(teachers: Sequence[keras.Model], temperature: float) -> Say:
+def consensus(teachers: Sequence[keras.Model], temperature: float) -> TeacherOutputs:
     """The mean of their softened answers: shares, and votes where all of them have that head."""
 
     def say(faces: Tensor) -> Sequence[Tensor]:
@@ -48,7 +48,7 @@ def _loaded(run: Path, student: Recipe) -> keras.Model:
     if recipe.data.classes != student.data.classes:
         happened = f"The teacher '{run.name}' knows {', '.join(recipe.data.classes)}"
         raise LabError(happened, f"{', '.join(student.data.classes)} were expected, in this order", "Name another")
-    model = networks.of_recipe(recipe, "float32", finished=True)
+    model = networks.build_recipe_network(recipe, "float32", finished=True)
     checkpoint.load(run, model)
     model.trainable = False
     return model

@@ -19,7 +19,7 @@ from mien.errors import LabError, MienError, nearest
 from mien.training import backends, checkpoint, live_distillation, networks, precision, schedule, transfer
 from mien.training.backends import TrainingState, devices
 from mien.training.checkpoint import Within
-from mien.training.events import EpochEvent, Event, MessageEvent, StepEvent, StopCheck, TrainingStopped, Callback
+from mien.training.events import Callback, EpochEvent, Event, MessageEvent, StepEvent, StopCheck, TrainingStopped
 from mien.training.loss import Loss, class_weights, cross_entropy
 from mien.training.optimizer import Optimizer
 from mien.training.recipe import Recipe

@@ -17,7 +17,7 @@ from mien.training.recipe import Recipe
 
 Tensor = Any
 #: What teachers say of a batch of faces: shares (B, K) and, where they have that head, votes (B, 8).
-Say = Callable[[Tensor], Sequence[Tensor]]
+TeacherOutputs = Callable[[Tensor], Sequence[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Batch:
     votes: Tensor
 
 
-class Objective:
+class Loss:
     """The recipe's augmentation and loss. ``class_weights`` (K,): how much a face of each class counts.
 
     Teachers that ``say`` something are asked about the faces as they are after all variation, but for those emptied.
     """
 
-    def __init__(self, recipe: Recipe, class_weights: np.ndarray, say: Say | None = None) -> None:
+    def __init__(self, recipe: Recipe, class_weights: np.ndarray, say: TeacherOutputs | None = None) -> None:
         self.recipe, self.class_weights, self.say = recipe, class_weights, say
 
     def batch(self, faces: Tensor, shares: Tensor, votes: Tensor, mix: bool, seed: Any) -> Batch:

@@ -15,11 +15,11 @@ from mien import plots
 from mien.errors import LabError, nearest
 from mien.training import networks
 from mien.training import recipe as shelf
-from mien.training.recipe import Recipe, with_settings
+from mien.training.recipe import Recipe, apply_settings
 
 
 @dataclass(frozen=True)
-class Entry:
+class NetworkSummary:
     """A network as its usual recipe builds it; ``multiply_adds`` for one face."""
 
     name: str
@@ -29,7 +29,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerSummary:
     """One layer: what it gives, and how large it is; ``shape`` without the batch."""
 
     name: str
@@ -38,42 +38,42 @@ class Layer:
     parameters: int
 
 
-def entries(settings: Iterable[str] = ()) -> Iterator[Entry]:
+def summarize_networks(settings: Iterable[str] = ()) -> Iterator[NetworkSummary]:
     """Every network, one after the other as it is built, its recipe changed by these settings."""
-    return (entry(name, model(recipe_of(name, settings))) for name in networks.NETS)
+    return (summarize_network(name, build_network(network_recipe(name, settings))) for name in networks.NETWORKS)
 
 
-def entry(name: str, built: keras.Model) -> Entry:
-    return Entry(name, about(name), int(built.count_params()), networks.multiply_adds(built))
+def summarize_network(name: str, built: keras.Model) -> NetworkSummary:
+    return NetworkSummary(name, describe_network(name), int(built.count_params()), networks.count_multiply_adds(built))
 
 
-def about(name: str) -> str:
+def describe_network(name: str) -> str:
     """One line."""
-    if name in networks.NAMES:
-        return networks.NAMES[name].about
-    return str(networks.NETS[name].__doc__).partition("\n")[0]
+    if name in networks.APPLICATIONS:
+        return networks.APPLICATIONS[name].about
+    return str(networks.NETWORKS[name].__doc__).partition("\n")[0]
 
 
-def recipe_of(name: str, settings: Iterable[str] = ()) -> Recipe:
+def network_recipe(name: str, settings: Iterable[str] = ()) -> Recipe:
     """The usual recipe of a network, with these settings; without a file of its own, the settings every recipe has."""
-    if name not in networks.NETS:
+    if name not in networks.NETWORKS:
         raise LabError(
-            f"There is no net '{name}'", f"known are {', '.join(networks.NETS)}", nearest(name, networks.NETS)
+            f"There is no net '{name}'", f"known are {', '.join(networks.NETWORKS)}", nearest(name, networks.NETWORKS)
         )
-    usual = shelf.of_net(name) if name in shelf.names_there() else Recipe()
-    return with_settings(replace(usual, net=replace(usual.net, name=name)), settings)
+    usual = shelf.load_network_recipe(name) if name in shelf.builtin_names() else Recipe()
+    return apply_settings(replace(usual, net=replace(usual.net, name=name)), settings)
 
 
-def model(recipe: Recipe) -> keras.Model:
+def build_network(recipe: Recipe) -> keras.Model:
     """The recipe's net with fresh weights, in float32, as it reads."""
-    return networks.of_recipe(recipe, "float32", finished=True)
+    return networks.build_recipe_network(recipe, "float32", finished=True)
 
 
-def list_layers(built: keras.Model) -> Iterator[Layer]:
+def list_layers(built: keras.Model) -> Iterator[LayerSummary]:
     """Its layers from the faces to the heads."""
     for layer in built.layers:
         shape = tuple(int(length) for length in _output(layer).shape[1:])
-        yield Layer(layer.name, type(layer).__name__, shape, int(layer.count_params()))
+        yield LayerSummary(layer.name, type(layer).__name__, shape, int(layer.count_params()))
 
 
 def _output(layer: Any) -> Any:
@@ -114,20 +114,20 @@ _BY_NAME = {"mirrored": "and its mirror image", "corners": "from two corners"}
 _SILENT = (layers.InputLayer, layers.Identity, layers.Reshape)
 
 
-def png(model: keras.Model) -> bytes:
+def diagram_png(model: keras.Model) -> bytes:
     """``draw`` as a file."""
-    return plots.render_png(draw(model))
+    return plots.render_png(draw_diagram(model))
 
 
-def draw(model: keras.Model) -> Figure:
+def draw_diagram(model: keras.Model) -> Figure:
     """The net from its faces on the left to its answers on the right."""
     told = (
-        f"{model.count_params():,} parameters, {networks.multiply_adds(model) / 1e6:,.1f} million multiply-adds a face"
+        f"{model.count_params():,} parameters, {networks.count_multiply_adds(model) / 1e6:,.1f} million multiply-adds a face"
     )
-    return plots.plot_network(list(stages(model)), model.name, told)
+    return plots.plot_network(list(group_by_size(model)), model.name, told)
 
 
-def stages(model: keras.Model) -> Iterator[plots.NetworkStage]:
+def group_by_size(model: keras.Model) -> Iterator[plots.NetworkStage]:
     """What happens at each size, in order; the heads come last, one each."""
     heads = [model.get_layer(name) for name in model.output_names]
     before = [layer for layer in model.layers if layer not in heads]

@@ -12,7 +12,7 @@ from keras import layers, ops
 
 from mien.errors import LabError, nearest
 from mien.labels import EMOTIONS, VOTES
-from mien.training.recipe import Net, Recipe
+from mien.training.recipe import NetworkSettings, Recipe
 
 Tensor = Any
 
@@ -78,7 +78,7 @@ _KERNELS: dict[str, Callable[[FusedNorm, Tensor, bool], Tensor]] = {
 
 
 @dataclass(frozen=True)
-class Application:
+class KerasApplication:
     """One of Keras's networks; ``scale`` and ``offset``, one or one a channel, bring 0-255 to what it expects."""
 
     network: Callable[..., keras.Model]
@@ -93,17 +93,17 @@ _LASTING = 0.99
 
 #: The means and deviations of ImageNet's colours, 0-1, which Keras leaves out of EfficientNet where it fetches nothing.
 _MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-NAMES: dict[str, Application] = {
-    "vgg16": Application(
+APPLICATIONS: dict[str, KerasApplication] = {
+    "vgg16": KerasApplication(
         keras.applications.VGG16, 1.0, (-103.939, -116.779, -123.68), "Sixteen layers of 3x3 convolutions (2014)."
     ),
-    "resnet50v2": Application(
+    "resnet50v2": KerasApplication(
         keras.applications.ResNet50V2, 1 / 127.5, -1.0, "Fifty layers with shortcuts, normalised first (2016)."
     ),
-    "mobilenetv2": Application(
+    "mobilenetv2": KerasApplication(
         keras.applications.MobileNetV2, 1 / 127.5, -1.0, "Thin shortcuts around wide depthwise convolutions (2018)."
     ),
-    "efficientnetb0": Application(
+    "efficientnetb0": KerasApplication(
         keras.applications.EfficientNetB0,
         [1 / spread for spread in _SPREAD],
         [-255 * mean / spread for mean, spread in zip(_MEAN, _SPREAD, strict=True)],
@@ -112,12 +112,12 @@ NAMES: dict[str, Application] = {
 }
 
 
-def application_trunk(net: Net, faces: Tensor, colour: str) -> Tensor:
+def application_trunk(net: NetworkSettings, faces: Tensor, colour: str) -> Tensor:
     """The network's last maps of raw faces (N, 48, 48, 1)."""
     if colour != "rgb":
         happened = f"net.color is '{net.color}', and {net.name} sees three colours"
         raise LabError(happened, "rgb was expected", "Leave net.color out")
-    made = NAMES[net.name]
+    made = APPLICATIONS[net.name]
     x = layers.Concatenate(name="rgb")([faces, faces, faces])
     x = layers.Resizing(net.side, net.side, name="resized")(x) if net.side != faces.shape[1] else x
     x = layers.Rescaling(made.scale, made.offset, name="rescaled")(x)
@@ -128,12 +128,12 @@ def application_trunk(net: Net, faces: Tensor, colour: str) -> Tensor:
     return network.output
 
 
-def with_weights(net: Net, weights: str) -> keras.Model:
+def load_application(net: NetworkSettings, weights: str) -> keras.Model:
     """Keras's network of that name, its head left off, with "imagenet" or the weights in a file that Keras made."""
-    if net.name not in NAMES:
+    if net.name not in APPLICATIONS:
         happened = f"net.weights is '{weights}', and {net.name} is a net of our own"
-        raise LabError(happened, f"one of {', '.join(NAMES)} was expected", "Set net.weights=none, or name a run")
-    return NAMES[net.name].network(include_top=False, weights=weights, input_shape=(net.side, net.side, 3))
+        raise LabError(happened, f"one of {', '.join(APPLICATIONS)} was expected", "Set net.weights=none, or name a run")
+    return APPLICATIONS[net.name].network(include_top=False, weights=weights, input_shape=(net.side, net.side, 3))
 
 
 # ==== mien.lab.nets
@@ -145,7 +145,7 @@ def with_weights(net: Net, weights: str) -> keras.Model:
 
 SIDE = 48
 #: What is cut from each border inside the graph: FER2013 faces carry a rim of background.
-RIM = 2
+CROP_MARGIN = 2
 #: In how many ways a finished net may look at a face.
 VIEWS = (1, 2, 4)
 
@@ -168,39 +168,39 @@ def _dropout(rate: float, name: str) -> keras.Layer:
     return layers.Dropout(rate, seed=random.randrange(10**9), name=name)
 
 
-def _faces(net: Net) -> tuple[Tensor, Tensor]:
+def _faces(net: NetworkSettings) -> tuple[Tensor, Tensor]:
     """The input and what the first layer sees of it: about -2 to 2, the rim cut away, in size and colour as asked."""
     faces = keras.Input((SIDE, SIDE, 1), name="faces")
     x = _cropped(net, layers.Rescaling(1 / 63.75, offset=-2.0, name="rescaled")(_mirrored(net, faces)))
-    x = layers.Concatenate(name="rgb")([x, x, x]) if colour_of(net) == "rgb" else x
+    x = layers.Concatenate(name="rgb")([x, x, x]) if input_color(net) == "rgb" else x
     return faces, layers.Resizing(net.side, net.side, name="resized")(x) if net.side != SIDE else x
 
 
-def colour_of(net: Net) -> str:
+def input_color(net: NetworkSettings) -> str:
     """ "gray" or "rgb": what the layers of this net see."""
-    known = {"gray": "gray", "rgb": "rgb", "auto": "rgb" if net.name in NAMES else "gray"}
+    known = {"gray": "gray", "rgb": "rgb", "auto": "rgb" if net.name in APPLICATIONS else "gray"}
     if net.color not in known:
         raise LabError(f"net.color is '{net.color}'", f"known are {', '.join(known)}", nearest(net.color, known))
     return known[net.color]
 
 
-def _mirrored(net: Net, faces: Tensor) -> Tensor:
+def _mirrored(net: NetworkSettings, faces: Tensor) -> Tensor:
     """The faces, and behind them their mirror images, where the net looks at both."""
     return layers.Concatenate(0, name="mirrored")([faces, ops.flip(faces, 2)]) if net.views > 1 else faces
 
 
-def _cropped(net: Net, faces: Tensor) -> Tensor:
+def _cropped(net: NetworkSettings, faces: Tensor) -> Tensor:
     """Without the rim; of four views, once from its corner above and left, once from that below and right."""
     if not net.crop:
         return faces
     if net.views < 4:
-        return layers.Cropping2D(RIM, name="cropped")(faces)
-    near, far = (0, 2 * RIM), (2 * RIM, 0)
+        return layers.Cropping2D(CROP_MARGIN, name="cropped")(faces)
+    near, far = (0, 2 * CROP_MARGIN), (2 * CROP_MARGIN, 0)
     corners = [layers.Cropping2D((cut, cut), name=f"corner{i}")(faces) for i, cut in enumerate((near, far), 1)]
     return layers.Concatenate(0, name="corners")(corners)
 
 
-def _together(net: Net, found: Tensor) -> Tensor:
+def _together(net: NetworkSettings, found: Tensor) -> Tensor:
     """The mean of what was found in all views; maps of mirror images are turned back before."""
     if net.views == 1:
         return found
@@ -210,14 +210,14 @@ def _together(net: Net, found: Tensor) -> Tensor:
     return layers.Average(name="together")(turned)
 
 
-def _trunk(net: Net, name: str, faces: Tensor, found: Tensor) -> keras.Model:
+def _trunk(net: NetworkSettings, name: str, faces: Tensor, found: Tensor) -> keras.Model:
     """Everything up to the heads: faces in, features (N, F) out, which are the means of maps where maps were found."""
     found = _together(net, found)
     features = layers.GlobalAveragePooling2D(name="pooled")(found) if len(found.shape) == 4 else found
     return keras.Model(faces, _dropout(net.dropout, "dropout")(features), name=name)
 
 
-def basic(net: Net) -> keras.Model:
+def basic(net: NetworkSettings) -> keras.Model:
     """The network of every course: three convolutions with pooling, one dense layer."""
     faces, x = _faces(net)
     for block, width in enumerate((32, 64, 128), start=1):
@@ -227,7 +227,7 @@ def basic(net: Net) -> keras.Model:
     return _trunk(net, "basic", faces, x)
 
 
-def batchnorm(net: Net) -> keras.Model:
+def batchnorm(net: NetworkSettings) -> keras.Model:
     """Blocks of convolution, normalisation, pooling and dropout; dense 512 and 256.
 
     The dense layers are normalised too. As many blocks as ``depth`` is long, each twice as wide as the one before and
@@ -249,7 +249,7 @@ def _dense_norm_relu(x: Tensor, width: int, name: str) -> Tensor:
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def _norm_block(x: Tensor, net: Net, width: int, name: str) -> Tensor:
+def _norm_block(x: Tensor, net: NetworkSettings, width: int, name: str) -> Tensor:
     if net.order == "norm-pool":
         x = layers.MaxPooling2D(2, name=f"{name}_pool")(_conv_norm_relu(x, width, name))
     elif net.order == "pool-norm":
@@ -260,7 +260,7 @@ def _norm_block(x: Tensor, net: Net, width: int, name: str) -> Tensor:
     return _dropout(net.dropout / 2, f"{name}_dropout")(x)
 
 
-def fiveclass(net: Net) -> keras.Model:
+def fiveclass(net: NetworkSettings) -> keras.Model:
     """The net of the five-class write-ups: four convolutions, three poolings, dense."""
     faces, x = _faces(net)
     x = layers.Conv2D(32, 3, activation="relu", name="conv1")(x)
@@ -273,7 +273,7 @@ def fiveclass(net: Net) -> keras.Model:
     return _trunk(net, "fiveclass", faces, x)
 
 
-def vgg(net: Net) -> keras.Model:
+def vgg(net: NetworkSettings) -> keras.Model:
     """3x3 convolutions in stages by width and depth, pooling between.
 
     ``depth`` convolutions a stage; ``width`` channels in the first, doubled in each that follows.
@@ -287,7 +287,7 @@ def vgg(net: Net) -> keras.Model:
     return _trunk(net, "vgg", faces, x)
 
 
-def residual(net: Net) -> keras.Model:
+def residual(net: NetworkSettings) -> keras.Model:
     """Residual blocks in stages by width and depth.
 
     ``depth`` blocks a stage; ``width`` channels in the first, doubled in each that follows, at 22, 11 and 6 pixels.
@@ -312,63 +312,63 @@ def _residual_block(x: Tensor, width: int, name: str, stride: int) -> Tensor:
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, short]))
 
 
-def _application(name: str) -> Callable[[Net], keras.Model]:
+def _application(name: str) -> Callable[[NetworkSettings], keras.Model]:
     """A trunk from mien.training.networks."""
 
-    def trunk(net: Net) -> keras.Model:
+    def trunk(net: NetworkSettings) -> keras.Model:
         faces = keras.Input((SIDE, SIDE, 1), name="faces")
-        return _trunk(net, name, faces, application_trunk(net, _mirrored(net, faces), colour_of(net)))
+        return _trunk(net, name, faces, application_trunk(net, _mirrored(net, faces), input_color(net)))
 
     return trunk
 
 
 #: Trunks by name. All but the first three end in global average pooling, so that exact class maps exist.
-NETS: dict[str, Callable[[Net], keras.Model]] = {
+NETWORKS: dict[str, Callable[[NetworkSettings], keras.Model]] = {
     "basic": basic,
     "batchnorm": batchnorm,
     "fiveclass": fiveclass,
     "vgg": vgg,
     "residual": residual,
-    **{name: _application(name) for name in NAMES},
+    **{name: _application(name) for name in APPLICATIONS},
 }
 
 
-def of_recipe(recipe: Recipe, precision: str, finished: bool = False) -> keras.Model:
+def build_recipe_network(recipe: Recipe, precision: str, finished: bool = False) -> keras.Model:
     """The net a recipe asks for, for its classes, with fresh weights: as it learns, or as it reads once it has."""
     net = recipe.net if finished else replace(recipe.net, views=1)
-    return build(net, precision, len(recipe.data.classes))
+    return build_network(net, precision, len(recipe.data.classes))
 
 
-def build(net: Net, precision: str = "float32", classes: int = len(EMOTIONS)) -> keras.Model:
+def build_network(net: NetworkSettings, precision: str = "float32", classes: int = len(EMOTIONS)) -> keras.Model:
     """The net of these settings with fresh weights; ``precision`` is a Keras dtype policy, say ``mixed_bfloat16``."""
-    if net.name not in NETS:
-        raise LabError(f"There is no net '{net.name}'", f"known are {', '.join(NETS)}", nearest(net.name, NETS))
-    refuse_views(net)
+    if net.name not in NETWORKS:
+        raise LabError(f"There is no net '{net.name}'", f"known are {', '.join(NETWORKS)}", nearest(net.name, NETWORKS))
+    check_views(net)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        return _with_heads(net, NETS[net.name](net), classes)
+        return _with_heads(net, NETWORKS[net.name](net), classes)
     finally:
         keras.config.set_dtype_policy(before)
 
 
-def refuse_views(net: Net) -> None:
+def check_views(net: NetworkSettings) -> None:
     """A LabError where the net cannot look at a face in so many ways."""
     if net.views not in VIEWS:
         happened = f"net.views is {net.views}"
         raise LabError(happened, f"one of {', '.join(map(str, VIEWS))} was expected", "2 looks at the mirror image too")
-    if net.views == 4 and (net.name in NAMES or not net.crop):
+    if net.views == 4 and (net.name in APPLICATIONS or not net.crop):
         happened = f"net.views is 4, and {net.name} cuts no rim away to look from its corners"
         raise LabError(happened, "a net of mien with net.crop was expected", "Set net.views=2")
 
 
-def _with_heads(net: Net, trunk: keras.Model, classes: int) -> keras.Model:
+def _with_heads(net: NetworkSettings, trunk: keras.Model, classes: int) -> keras.Model:
     sizes = {"shares": classes} | ({"votes": len(VOTES)} if net.votes else {})
     heads = [layers.Dense(size, dtype="float32", name=name)(trunk.output) for name, size in sizes.items()]
     return keras.Model(trunk.inputs[0], heads, name=trunk.name)
 
 
-def multiply_adds(model: keras.Model) -> int:
+def count_multiply_adds(model: keras.Model) -> int:
     """Multiplications with an addition for one face, in convolutions and dense layers."""
     views = 2 ** sum(layer.name in ("mirrored", "corners") for layer in model.layers)
     return sum(_multiply_adds(layer) * (1 if layer.name in model.output_names else views) for layer in model.layers)

@@ -14,7 +14,7 @@ from mien.training.recipe import Recipe
 Tensor = Any
 
 
-class Descent:
+class Optimizer:
     """An optimizer for these ``variables`` and no others, at rate 0 until somebody sets it."""
 
     def __init__(self, recipe: Recipe, variables: Sequence[keras.Variable]) -> None:

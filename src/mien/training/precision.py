@@ -16,11 +16,11 @@ import numpy as np
 
 from mien.errors import LabError, nearest
 from mien.training import backends, checkpoint, networks
-from mien.training.backends import Learner
-from mien.training.events import Note, Watch
-from mien.training.loss import Objective
-from mien.training.optimizer import Descent
-from mien.training.recipe import PLAIN, Recipe
+from mien.training.backends import TrainingState
+from mien.training.events import Callback, MessageEvent
+from mien.training.loss import Loss
+from mien.training.optimizer import Optimizer
+from mien.training.recipe import NO_AUGMENTATION, Recipe
 
 FLOAT, MIXED, AUTO = "float32", "mixed_bfloat16", "auto"
 #: bfloat16 must be so many times as fast: it costs a little accuracy in every sum.
@@ -52,7 +52,7 @@ def _before(folder: Path) -> str:
     return AUTO
 
 
-def chosen(recipe: Recipe, watch: Watch) -> Recipe:
+def chosen(recipe: Recipe, watch: Callback) -> Recipe:
     """The recipe with ``auto`` replaced by what is faster here, and that told."""
     if recipe.fit.precision != AUTO:
         return recipe
@@ -61,7 +61,7 @@ def chosen(recipe: Recipe, watch: Watch) -> Recipe:
     speeds = {each: speed(recipe, each) for each in (FLOAT, MIXED)}
     choice = MIXED if speeds[MIXED] > WORTH * speeds[FLOAT] else FLOAT
     told = " and ".join(f"{count:.0f} in {each}" for each, count in speeds.items())
-    watch(Note(f"Training in {choice}: measured here, without augmentation, {told} images a second"))
+    watch(MessageEvent(f"Training in {choice}: measured here, without augmentation, {told} images a second"))
     return _with(recipe, choice)
 
 
@@ -71,12 +71,12 @@ def _with(recipe: Recipe, precision: str) -> Recipe:
 
 def speed(recipe: Recipe, precision: str) -> float:
     """Images a second through the recipe's net, there and back, its augmentation left out."""
-    plain = replace(recipe, augment=PLAIN)
-    net = networks.of_recipe(plain, precision)
+    plain = replace(recipe, augment=NO_AUGMENTATION)
+    net = networks.build_recipe_network(plain, precision)
     classes = net.outputs[0].shape[-1]
-    objective = Objective(plain, np.ones(classes, np.float32))
-    descent = Descent(plain, net.trainable_variables)
-    step = backends.of_backend().step(Learner(net, net, objective, descent, keras.random.SeedGenerator(0)))
+    objective = Loss(plain, np.ones(classes, np.float32))
+    descent = Optimizer(plain, net.trainable_variables)
+    step = backends.load_backend().step(TrainingState(net, net, objective, descent, keras.random.SeedGenerator(0)))
     batch = _noise(recipe.fit.batch, classes)
     np.asarray(keras.ops.convert_to_numpy(step(batch, 0.0, False)))
     begun, done = time.perf_counter(), 0

@@ -245,7 +245,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Net:
+class NetworkSettings:
     """Which architecture. ``width`` and ``depth`` are for the families that have them, ``order`` for ``batchnorm``.
 
     ``side`` is the size in pixels at which the layers see a face, ``color`` whether they see it gray or rgb (auto: rgb
@@ -269,7 +269,7 @@ class Net:
 
 
 @dataclass(frozen=True)
-class Augment:
+class AugmentationSettings:
     """How faces are varied. Strengths are half-widths of a uniform range; ``*_part`` are shares of each batch.
 
     ``mixup`` and ``cutmix`` are the strengths at which neighbours are blended and pasted into each other, up to
@@ -295,14 +295,14 @@ class Augment:
 
 
 #: Faces as they are.
-PLAIN = Augment(
+NO_AUGMENTATION = AugmentationSettings(
     rotation=0, scale=0, shift=0, flip=False, contrast=0, brightness=0, erase_part=0, jpeg_part=0, blur_part=0,
     small_part=0, dark_part=0, mixup=0, cutmix=0, nothing_part=0,
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Loss:
+class LossSettings:
     """Cross-entropy on the label, smoothed, and ``votes`` times cross-entropy on the shares of FER+ voters.
 
     ``balanced`` weighs each class by how rare it is; ``focal`` (0: off) is the power that takes easy faces out.
@@ -317,7 +317,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Teach:
+class DistillationSettings:
     """What teachers say, mixed into what the labels say; ``weight`` is their part, 0 to 1.
 
     ``targets`` is a file that ``mien distill`` wrote, ``runs`` are folders of finished runs that see the very picture
@@ -331,7 +331,7 @@ class Teach:
 
 
 @dataclass(frozen=True)
-class Fit:
+class TrainingSettings:
     """How long and how fast. ``rate`` is the peak; ``decay`` is not on biases and norms.
 
     ``optimizer`` is sgd (Nesterov), adam or adamw; ``schedule`` is cosine, steps, plateau or constant. ``patience`` is
@@ -373,11 +373,11 @@ class Recipe:
 
     name: str = "untitled"
     data: Data = field(default_factory=Data)
-    net: Net = field(default_factory=Net)
-    augment: Augment = field(default_factory=Augment)
-    loss: Loss = field(default_factory=Loss)
-    teach: Teach = field(default_factory=Teach)
-    fit: Fit = field(default_factory=Fit)
+    net: NetworkSettings = field(default_factory=NetworkSettings)
+    augment: AugmentationSettings = field(default_factory=AugmentationSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    teach: DistillationSettings = field(default_factory=DistillationSettings)
+    fit: TrainingSettings = field(default_factory=TrainingSettings)
     place: Path = field(default=Path(), repr=False, compare=False)
 
     @classmethod
@@ -448,18 +448,18 @@ def _filled(kind: type, table: dict[str, Any], where: str) -> Any:
                 f"The recipe has an unknown word '{where + '.' if where else ''}{key}'", expected, nearest(key, known)
             )
     hints = get_type_hints(kind)
-    filled = kind(**{key: fitting(hints[key], value, f"{where}.{key}".lstrip(".")) for key, value in table.items()})
+    filled = kind(**{key: check_value(hints[key], value, f"{where}.{key}".lstrip(".")) for key, value in table.items()})
     refuse_misfits(where, filled)
     return filled
 
 
-def fitting(kind: Any, value: Any, where: str) -> Any:
+def check_value(kind: Any, value: Any, where: str) -> Any:
     """A value for the setting ``where``, which is of this kind; a LabError where it is none."""
     if is_dataclass(kind):
         return _filled(kind, _of_kind(dict, value, where), where)
     if get_origin(kind) is tuple:
         parts = _of_kind((list, tuple), value, where)
-        return checked_list(where, tuple(fitting(get_args(kind)[0], part, where) for part in parts))
+        return checked_list(where, tuple(check_value(get_args(kind)[0], part, where) for part in parts))
     if get_origin(kind) is Mapping:
         return {str(key): _of_kind(str, part, where) for key, part in _of_kind(Mapping, value, where).items()}
     found = checked(where, _of_kind((float, int) if kind is float else kind, value, where))
@@ -484,7 +484,7 @@ def _flat(table: dict[str, Any], where: str = "") -> dict[str, Any]:
 # Settings as people type them: ``fit.batch=64``, on top of a recipe.
 
 
-def with_settings(recipe: Recipe, words: Iterable[str]) -> Recipe:
+def apply_settings(recipe: Recipe, words: Iterable[str]) -> Recipe:
     """The recipe with each ``section.key=value`` in it; a key it does not know is refused with the nearest."""
     table: dict[str, Any] = recipe.to_table()
     for word in words:
@@ -492,7 +492,7 @@ def with_settings(recipe: Recipe, words: Iterable[str]) -> Recipe:
         key = key.strip()
         if not equals:
             raise LabError(f"'{word}' has no '='", "settings look like fit.batch=64")
-        kinds = dict(keys())
+        kinds = dict(list_settings())
         if key not in kinds:
             hint = nearest(key, kinds) or nearest(key, [name.rpartition(".")[2] for name in kinds])
             raise LabError(f"The recipe has no setting '{key}'", "settings look like fit.batch=64", hint)
@@ -500,11 +500,11 @@ def with_settings(recipe: Recipe, words: Iterable[str]) -> Recipe:
     return replace(Recipe.from_table(table), place=recipe.place)
 
 
-def keys(kind: type = Recipe, where: str = "") -> Iterator[tuple[str, Any]]:
+def list_settings(kind: type = Recipe, where: str = "") -> Iterator[tuple[str, Any]]:
     """Every setting by its dotted name, and the kind of its value; sections are gone through."""
     for name, hint in get_type_hints(kind).items():
         if is_dataclass(hint) and isinstance(hint, type):
-            yield from keys(hint, f"{where}{name}.")
+            yield from list_settings(hint, f"{where}{name}.")
         elif name != "place" and not _is_tables(hint):
             yield where + name, hint
 
@@ -545,10 +545,10 @@ def _toml(text: str) -> Any:
 _PLACES = (Path(__file__).with_name("recipes"), Path(__file__).parents[3] / "recipes")
 
 
-def recipe(word: str) -> Recipe:
+def load_recipe(word: str) -> Recipe:
     """The recipe at a path, or of that name."""
-    names = names_there()
-    if is_name(word):
+    names = builtin_names()
+    if is_builtin(word):
         return Recipe.read(_place() / f"{word}.toml")
     if os.sep in word or Path(word).suffix or Path(word).is_file():
         return Recipe.read(word)
@@ -556,20 +556,20 @@ def recipe(word: str) -> Recipe:
     raise LabError(f"There is no recipe '{word}'", known, nearest(word, names))
 
 
-def is_name(word: str) -> bool:
+def is_builtin(word: str) -> bool:
     """Whether the word names a recipe that comes with mien; a file of that name goes before it."""
-    return word in names_there() and not Path(word).is_file()
+    return word in builtin_names() and not Path(word).is_file()
 
 
-def of_net(name: str) -> Recipe:
+def load_network_recipe(name: str) -> Recipe:
     """The usual recipe of a network: of that name, else the first that uses it."""
-    names = names_there()
+    names = builtin_names()
     if name in names:
-        return recipe(name)
+        return load_recipe(name)
     raise LabError(f"There is no net '{name}'", f"recipes are there for {', '.join(names)}", nearest(name, names))
 
 
-def names_there() -> list[str]:
+def builtin_names() -> list[str]:
     return sorted(path.stem for path in _place().glob("*.toml"))
 
 

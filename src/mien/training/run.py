@@ -25,7 +25,7 @@ from mien.files import write_atomically
 from mien.models import OnnxClassifier, write_card
 from mien.training import checkpoint, environment, network_summary, networks, run_folder, schedule
 from mien.training.checkpoint import WEIGHTS, Row, has_state
-from mien.training.events import MessageEvent, StopCheck, Callback
+from mien.training.events import Callback, MessageEvent, StopCheck
 from mien.training.recipe import Recipe
 from mien.training.run_folder import ARCHITECTURE, ASIDE, ENVIRONMENT, METRICS
 from mien.training.run_lock import lock_run

@@ -40,7 +40,7 @@ ARCHITECTURE, ACCURACY, LOSS, CONFUSION = "architecture.png", "accuracy.png", "l
 ASIDE = ".aside"
 
 #: Where runs are, if nobody says otherwise.
-HOME = Path("runs")
+RUNS_FOLDER = Path("runs")
 
 #: Every file that a run writes, in the order in which a new one begins.
 FILES = (
@@ -55,7 +55,7 @@ DAMAGED = "damaged"
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """One run as its folder tells it. ``recipe`` is None where it cannot be read; ``metrics`` are empty until the end.
 
     ``epochs`` are those done, ``history`` their rows.
@@ -87,37 +87,37 @@ class Run:
         return sum(row.get("seconds", 0.0) for row in self.history)
 
 
-def read(folder: Path) -> Run:
+def read_run(folder: Path) -> TrainingRun:
     """The run in a folder; a LabError where there is none."""
     if not is_run(folder):
         happened = f"'{folder}' is no training run"
         raise LabError(happened, f"a folder with {RECIPE} in it was expected", "'mien runs' lists them")
     recipe = _recipe(folder)
     history, metrics = _history(folder / HISTORY), _json(folder / METRICS)
-    return Run(folder, _state(folder, recipe, history, metrics), recipe, history, metrics, _json(folder / ENVIRONMENT))
+    return TrainingRun(folder, _state(folder, recipe, history, metrics), recipe, history, metrics, _json(folder / ENVIRONMENT))
 
 
 def is_run(folder: Path) -> bool:
     return (folder / RECIPE).is_file() or (folder / "recipe.json").is_file()
 
 
-def every(home: Path = HOME) -> Iterator[Run]:
+def list_runs(home: Path = RUNS_FOLDER) -> Iterator[TrainingRun]:
     """The runs below a folder, by name; none where there is no such folder."""
     if home.is_dir():
-        yield from (read(folder) for folder in sorted(home.iterdir()) if is_run(folder))
+        yield from (read_run(folder) for folder in sorted(home.iterdir()) if is_run(folder))
 
 
-def find(name: str, home: Path = HOME) -> Run:
+def find_run(name: str, home: Path = RUNS_FOLDER) -> TrainingRun:
     """A run by its name below ``home``, or by its path."""
     for folder in (home / name, Path(name)):
         if is_run(folder):
-            return read(folder)
-    known = [run.name for run in every(home)]
+            return read_run(folder)
+    known = [run.name for run in list_runs(home)]
     expected = f"there are {', '.join(known)}" if known else "there are none yet; 'mien train' makes one"
     raise LabError(f"There is no run '{name}' in '{home}'", expected, nearest(name, known))
 
 
-def clear(folder: Path) -> None:
+def remove_run_files(folder: Path) -> None:
     """Takes away what a run wrote, and nothing else; the lock stays with whoever holds it."""
     remove_temporary_files(folder)
     for name in FILES:
@@ -131,7 +131,7 @@ def remove_temporary_files(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def refuse_others(folder: Path, force: bool) -> None:
+def check_folder_is_free(folder: Path, force: bool) -> None:
     """A sentence where a run would be written among other things, or where nothing can be written."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"'{folder}' is a file", "a folder for the run was expected", "Choose another --name")
@@ -144,7 +144,7 @@ def refuse_others(folder: Path, force: bool) -> None:
         )
 
 
-def refuse_finished(folder: Path) -> None:
+def check_resumable(folder: Path) -> None:
     """A sentence where there is a trained model, but nothing that its training could go on from."""
     there = [name for name in (WEIGHTS, METRICS, ONNX) if (folder / name).exists()]
     if there and not checkpoint.has_state(folder):
@@ -152,7 +152,7 @@ def refuse_finished(folder: Path) -> None:
         raise LabError(happened, "a new folder was expected", "Choose another --name, or --force to replace it")
 
 
-def set_aside(folder: Path) -> None:
+def move_aside(folder: Path) -> None:
     """Puts what a run wrote out of the way of the next one; :func:`settle` says which of them stays."""
     remove_temporary_files(folder)
     (folder / ASIDE).mkdir(exist_ok=True)
@@ -162,7 +162,7 @@ def set_aside(folder: Path) -> None:
             (folder / name).replace(folder / ASIDE / name)
 
 
-def settle(folder: Path) -> None:
+def resolve_aside(folder: Path) -> None:
     """Forgets the run that was put aside once another has begun to be kept, and else brings it back."""
     aside = folder / ASIDE
     if not aside.is_dir():
@@ -174,7 +174,7 @@ def settle(folder: Path) -> None:
 
 
 @contextmanager
-def made(folder: Path) -> Iterator[None]:
+def create_folder(folder: Path) -> Iterator[None]:
     """Inside, the folder is there and takes files; an OutputError where not. Folders left empty go again."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     trial = folder / ".writable"

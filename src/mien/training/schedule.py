@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mien.errors import LabError, nearest
-from mien.training.recipe import Fit, Recipe
+from mien.training.recipe import Recipe, TrainingSettings
 
 Row = Mapping[str, float]
 #: The figure that better epochs have more of: accuracy on the held-out faces.
@@ -38,7 +38,7 @@ def rate_of(recipe: Recipe, epoch: float, history: Sequence[Row]) -> float:
     return rate_at(fit, epoch - before, history[before:])
 
 
-def rate_at(fit: Fit, epoch: float, history: Sequence[Row]) -> float:
+def rate_at(fit: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
     """The schedule's rate, straight up from 0 in the warm-up."""
     if fit.schedule not in SCHEDULES:
         there = f"known are {', '.join(SCHEDULES)}"
@@ -48,7 +48,7 @@ def rate_at(fit: Fit, epoch: float, history: Sequence[Row]) -> float:
     return fit.rate * SCHEDULES[fit.schedule](fit, epoch, history)
 
 
-def judged(fit: Fit) -> dict[str, str]:
+def judged(fit: TrainingSettings) -> dict[str, str]:
     """The settings that go by the held-out faces, each as it is typed, and what to type where there are none."""
     told = {
         f"fit.schedule={fit.schedule}": ("fit.schedule=cosine", fit.schedule == "plateau"),
@@ -58,7 +58,7 @@ def judged(fit: Fit) -> dict[str, str]:
     return {typed: instead for typed, (instead, judges) in told.items() if judges}
 
 
-def ended(fit: Fit, history: Sequence[Row]) -> bool:
+def ended(fit: TrainingSettings, history: Sequence[Row]) -> bool:
     """Whether no epoch is left, or ``stop_after`` of them brought nothing better (0: never for that reason)."""
     if len(history) >= fit.epochs:
         return True
@@ -73,17 +73,17 @@ def best(history: Sequence[Row]) -> int:
     return figures.index(max(figures)) + 1
 
 
-def _cosine(fit: Fit, epoch: float, history: Sequence[Row]) -> float:
+def _cosine(fit: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
     """Half a cosine from the end of the warm-up down to 0."""
     return 0.5 * (1 + math.cos(math.pi * (epoch - fit.warmup) / max(fit.epochs - fit.warmup, 1e-9)))
 
 
-def _steps(fit: Fit, epoch: float, history: Sequence[Row]) -> float:
+def _steps(fit: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
     """A tenth from the middle of the run, a hundredth from three quarters on."""
     return 0.1 ** sum(epoch >= part * fit.epochs for part in (0.5, 0.75))
 
 
-def _plateau(fit: Fit, epoch: float, history: Sequence[Row]) -> float:
+def _plateau(fit: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
     """Half as fast after every ``patience`` epochs that brought nothing better; epochs without a figure are none."""
     drops, waited, top = 0, 0, -math.inf
     for figure in (row[WATCHED] for row in history if WATCHED in row):
@@ -94,11 +94,11 @@ def _plateau(fit: Fit, epoch: float, history: Sequence[Row]) -> float:
     return DROP**drops
 
 
-def _constant(fit: Fit, epoch: float, history: Sequence[Row]) -> float:
+def _constant(fit: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
     return 1.0
 
 
-SCHEDULES: dict[str, Callable[[Fit, float, Sequence[Row]], float]] = {
+SCHEDULES: dict[str, Callable[[TrainingSettings, float, Sequence[Row]], float]] = {
     "cosine": _cosine,
     "steps": _steps,
     "plateau": _plateau,

@@ -37,7 +37,7 @@ from mien.errors import LabError, nearest
 from mien.files import write_atomically
 from mien.training import checkpoint
 from mien.training import recipe as toml
-from mien.training.events import EpochEvent, Event, StopCheck, TrainingStopped, Callback
+from mien.training.events import Callback, EpochEvent, Event, StopCheck, TrainingStopped
 from mien.training.recipe import Recipe, check_value, list_settings
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mien.datasets.dataset import FaceDataset
 from mien.errors import LabError
 from mien.labels import VOTES
-from mien.training.recipe import Recipe, DistillationSettings
+from mien.training.recipe import DistillationSettings, Recipe
 
 #: Bytes of a face's hash that are kept. Of 40,000 faces two share five bytes once in a thousand times.
 _KEY = 5

@@ -70,7 +70,7 @@ def _from_file(model: keras.Model, path: Path, recipe: Recipe) -> None:
         if path.suffix == ".npz":
             _in_order(model, checkpoint.unpacked(path), path.name)
         elif path.suffix == ".h5" and not _whole(path):
-            _by_name(model, networks.with_weights(recipe.net, str(path)), path.name)
+            _by_name(model, networks.load_application(recipe.net, str(path)), path.name)
         else:
             _by_name(model, keras.models.load_model(path, compile=False, safe_mode=True), path.name)
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -131,7 +131,7 @@ def _refuse(name: str, because: str) -> None:
 
 def _imagenet(recipe: Recipe) -> keras.Model:
     with _Fetching(recipe.net.name):
-        return networks.with_weights(recipe.net, IMAGENET)
+        return networks.load_application(recipe.net, IMAGENET)
 
 
 class _Fetching:

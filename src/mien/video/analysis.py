@@ -17,7 +17,7 @@ from mien.concurrency import one_core_each, staged
 from mien.faces.detectors import Detector
 from mien.results import AnalyzedFrame, Face, FrameResult, Pixels
 from mien.video import Frame, FrameSelection, VideoReader
-from mien.video.tracker import FaceTracker, TrackedFaces, DetectionResult, DetectionSchedule, InterpolatingTracker
+from mien.video.tracker import DetectionResult, DetectionSchedule, FaceTracker, InterpolatingTracker, TrackedFaces
 
 Found = TypeVar("Found")
 Item = TypeVar("Item")

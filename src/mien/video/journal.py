@@ -163,7 +163,7 @@ class VideoAnalyzer(Protocol):
     @property
     def detector(self) -> str: ...
 
-    def watch(
+    def analyze_video(
         self,
         source: VideoSource,
         *,
@@ -188,7 +188,7 @@ class AnalysisOptions:
     min_face: int | None = None
 
     def choice(self) -> dict[str, Any]:
-        """The words in which :meth:`Watcher.watch` is asked for it."""
+        """The words in which `VideoAnalyzer.analyze_video` takes."""
         return {"every": self.every, "fps": self.fps, "start": self.start, "end": self.end, "min_face": self.min_face}
 
     def run(self, engine: VideoAnalyzer) -> JournalHeader:

@@ -17,7 +17,7 @@ from mien.errors import MissingExtra, SourceError, SourceTooLarge, SourceUnreada
 from mien.images.decode import pixel_limit
 from mien.images.formats import HEAD, described, told_by
 from mien.images.sources import check_path, is_url, open_error, quote_source, source_name
-from mien.video.frames import VideoFile, FrameReader, VideoReader, VideoSource
+from mien.video.frames import FrameReader, VideoFile, VideoReader, VideoSource
 
 
 def describe_truncation(path: Path) -> str | None:

@@ -17,7 +17,7 @@ from mien.html import data_uri, render
 from mien.labels import colour
 from mien.text import clock, looks, percent_words, span
 from mien.video.events import MAX_GAP_SECONDS, MIN_EVENT_SECONDS, Event
-from mien.video.timeline import UNCERTAIN_REASON, TrackSummary, VideoSummary, TimelineStep, Timeline
+from mien.video.timeline import UNCERTAIN_REASON, Timeline, TimelineStep, TrackSummary, VideoSummary
 
 #: The ``viewBox`` of the stacked probabilities.
 WIDTH, HEIGHT = 1000, 100

@@ -25,9 +25,9 @@ from mien.video import VideoInfo, tables
 from mien.video.annotate import AnnotatedVideo
 from mien.video.anonymize import blur_image
 from mien.video.events import Event
-from mien.video.journal import VideoAnalyzer, AnalysisOptions
+from mien.video.journal import AnalysisOptions, VideoAnalyzer
 from mien.video.report import ReportOptions, render_report
-from mien.video.timeline import VideoSummary, SmoothedFrame
+from mien.video.timeline import SmoothedFrame, VideoSummary
 
 #: The side of a picture in pixels, how much around the face it shows, and how many are kept for one person.
 PEAK_SIDE, PEAK_MARGIN, MAX_PEAKS = 128, 0.35, 8

@@ -14,7 +14,7 @@ import numpy as np
 
 from mien.results import AnalyzedFrame, Reading
 from mien.video.baseline import Baseline
-from mien.video.events import Event, EventDetector, TimedFrame, FrameTimer
+from mien.video.events import Event, EventDetector, FrameTimer, TimedFrame
 from mien.video.smoothing import DecisionRule, ScoreArray, Smoother
 
 #: The most steps in which the film's time is divided, and the seconds of a step to begin with.

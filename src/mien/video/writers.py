@@ -18,7 +18,7 @@ from mien.files import temporary_path
 from mien.images.decoder_warnings import hush_ffmpeg, hushed
 from mien.images.sources import quote_source
 from mien.results import Pixels
-from mien.video.readers import require_pyav, has_pyav
+from mien.video.readers import has_pyav, require_pyav
 
 #: Nobody sees more than so many frames in a second, and a wrong rate must not fill the disk.
 _FASTEST = 60.0

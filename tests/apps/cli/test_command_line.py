@@ -151,10 +151,10 @@ def bring_run():
     from mien.evaluation.calibration import Calibration
     from mien.export import formats, onnx
     from mien.training import checkpoint, networks
-    from mien.training.recipe import Data, Net, Recipe
+    from mien.training.recipe import Data, NetworkSettings, Recipe
 
-    folder, recipe = Path("runs", "first"), Recipe(name="first", data=Data(held_out=14), net=Net(width=4, depth=(1,)))
-    model, fitted = networks.of_recipe(recipe, "float32"), Calibration({"shares": 1.0, "votes": 1.0}, 0.0, 0.2)
+    folder, recipe = Path("runs", "first"), Recipe(name="first", data=Data(held_out=14), net=NetworkSettings(width=4, depth=(1,)))
+    model, fitted = networks.build_recipe_network(recipe, "float32"), Calibration({"shares": 1.0, "votes": 1.0}, 0.0, 0.2)
     if not folder.exists():
         folder.mkdir(parents=True)
         checkpoint.write(folder, model.get_weights(), recipe, [{"epoch": 1}])

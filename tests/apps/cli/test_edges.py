@@ -10,7 +10,7 @@ from PIL import Image
 
 from command import environment, mien, picture, process
 from mien.apps.cli import results
-from mien.apps.cli.sources import items
+from mien.apps.cli.sources import find_inputs
 from tiny import tiny_card, tiny_model
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="links and users of Unix")
@@ -93,7 +93,7 @@ def test_a_copy_whose_name_is_too_long_is_a_failed_copy(target, capsys):
 
 def test_an_address_gives_a_copy_a_name_that_stays_in_its_folder():
     names = ("http://127.0.0.1:1/..", r"http://127.0.0.1:1/..\..\a:b.png", f"http://127.0.0.1:1/{'n' * 400}.png")
-    plain, windows, long = (item.place.name for item in items(names))
+    plain, windows, long = (item.place.name for item in find_inputs(names))
     assert (plain, windows) == ("..", ".._.._a_b.png")
     assert len(long) == 100
     assert long.endswith("n.png")
@@ -165,5 +165,5 @@ def test_a_folder_for_the_copies_that_may_not_be_entered(here, request, capsys):
 def test_a_hint_that_cannot_be_remembered_is_given_all_the_same(monkeypatch, capsys):
     Path("file").write_bytes(b"")
     monkeypatch.setenv("MIEN_HOME", "file/below")
-    results.hint_at_yunet(results.SLOW + 1)
+    results.suggest_yunet(results.SLOW + 1)
     assert "mien models pull yunet" in capsys.readouterr().err

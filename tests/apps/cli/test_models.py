@@ -8,9 +8,9 @@ import pytest
 
 from command import command, environment, mien, with_fakes
 from mien.apps.cli.command_line import run
-from mien.apps.cli.doctor import cameras
+from mien.apps.cli.doctor import check_cameras
 from mien.errors import ModelDamaged
-from mien.models import ModelCard, locate
+from mien.models import ModelCard, resolve_model
 from tiny import tiny_card, tiny_model
 
 
@@ -36,7 +36,7 @@ def test_the_list_has_models_and_detectors(capsys):
 def test_the_list_as_json(capsys):
     assert mien("models", "--json") == 0
     lines = {line["name"]: line for line in json.loads(capsys.readouterr().out)}
-    assert lines["base"]["size"] == locate("base").stat().st_size
+    assert lines["base"]["size"] == resolve_model("base").stat().st_size
     assert lines["base"]["kind"] == "model"
     assert lines["yunet"]["state"].startswith("not fetched")
 
@@ -81,7 +81,7 @@ def test_a_card_is_shown_in_words(tmp_path, capsys):
 
 def test_a_card_as_json_is_the_card(capsys):
     assert mien("models", "show", "base", "--json") == 0
-    assert ModelCard.from_json(capsys.readouterr().out) == ModelCard.read(locate("base"))
+    assert ModelCard.from_json(capsys.readouterr().out) == ModelCard.read(resolve_model("base"))
 
 
 def test_a_published_file_tells_its_address_and_seal(capsys):
@@ -159,11 +159,11 @@ def test_cameras_are_listed_by_name_and_not_opened(tmp_path):
     (tmp_path / "video0").mkdir()
     (tmp_path / "video0" / "name").write_text("Front camera\n")
     (tmp_path / "video1").mkdir()
-    assert [(each.name, each.detail) for each in cameras(tmp_path)] == [
+    assert [(each.name, each.detail) for each in check_cameras(tmp_path)] == [
         ("/dev/video0", "Front camera"),
         ("/dev/video1", ""),
     ]
-    [none] = cameras(tmp_path / "nothing")
+    [none] = check_cameras(tmp_path / "nothing")
     assert none.name == "none listed"
 
 

@@ -40,7 +40,7 @@ def test_the_layers_as_json_add_up(capsys):
 
 
 def test_the_list_has_every_net_with_its_size(monkeypatch, capsys):
-    few = {name: networks.NETS[name] for name in ("basic", "vgg")}
+    few = {name: networks.NETWORKS[name] for name in ("basic", "vgg")}
     monkeypatch.setattr(network_summary.nets, "NETS", few)
     assert mien("nets", *TINY) == 0
     head, *lines = capsys.readouterr().out.splitlines()
@@ -55,13 +55,13 @@ def test_the_list_has_every_net_with_its_size(monkeypatch, capsys):
 @pytest.mark.slow
 def test_every_net_is_built_and_drawn(tmp_path, capsys):
     assert mien("nets", "--diagrams", tmp_path) == 0
-    assert {path.stem for path in tmp_path.glob("*.png")} == set(networks.NETS)
+    assert {path.stem for path in tmp_path.glob("*.png")} == set(networks.NETWORKS)
 
 
-@pytest.mark.parametrize("name", networks.NETS)
+@pytest.mark.parametrize("name", networks.NETWORKS)
 def test_every_net_has_one_line_that_fits(name):
-    assert 10 < len(network_summary.about(name)) < 80
-    assert "`" not in network_summary.about(name)
+    assert 10 < len(network_summary.describe_network(name)) < 80
+    assert "`" not in network_summary.describe_network(name)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from rich.console import Console
 
 from command import command, environment, mien, picture, with_fakes
 from fakes import FakeDetector
-from mien.apps.cli.console import Bar
-from mien.apps.cli.results import SHADES, Table, hint_at_yunet
+from mien.apps.cli.console import ProgressBar
+from mien.apps.cli.results import SHADES, ResultTable, suggest_yunet
 from mien.labels import EMOTIONS
-from mien.results import Box, Emotions, Face, FrameResult, Quality, Reading, Share
+from mien.results import Box, Emotions, Face, FrameResult, Quality, Reading, Score
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 unix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo terminals of Unix")
@@ -27,8 +27,8 @@ GOOD = Quality()
 
 def reading(top="happy", share=0.9, mixture=(), uncertain=None, quality=GOOD):
     rest = (1 - share) / (len(EMOTIONS) - 1)
-    shares = tuple(Share(label, share if label == top else rest) for label in EMOTIONS)
-    mixed = tuple(Share(*part) for part in mixture)
+    shares = tuple(Score(label, share if label == top else rest) for label in EMOTIONS)
+    mixed = tuple(Score(*part) for part in mixture)
     return Reading(Face(Box(0, 0, 9, 9)), Emotions(shares, None, mixed, uncertain), quality)
 
 
@@ -37,7 +37,7 @@ MIXED = reading("sad", 0.5, [("sad", 0.6), ("neutral", 0.3)], "no expression sta
 
 def drawn(result, width, **options):
     out = io.StringIO()
-    table = Table(Console(file=out, width=width, **options))
+    table = ResultTable(Console(file=out, width=width, **options))
     for line in (*table.head(), *table.rows(result)):
         table.show(line)
     return out.getvalue()
@@ -92,7 +92,7 @@ def test_colours_follow_the_labels():
 
 def test_old_consoles_get_letters_instead_of_blocks():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
-    table = Table(Console(file=stream, width=80))
+    table = ResultTable(Console(file=stream, width=80))
     for line in table.rows(FrameResult("pictures/of/people/a.jpg", (9, 9), (MIXED,))):
         table.show(line)
     stream.flush()
@@ -114,13 +114,13 @@ class Terminal(io.StringIO):
 
 
 def bar_at(*moments, total=None, stream=None):
-    return Bar(total, stream=stream or Terminal(), clock=iter([0.0, *moments]).__next__)
+    return ProgressBar(total, stream=stream or Terminal(), clock=iter([0.0, *moments]).__next__)
 
 
 def test_a_bar_says_how_far_how_fast_and_how_long():
-    assert bar_at(10.0, total=1000).line(250, 79) == "━" * 7 + "─" * 23 + " 250 of 1,000  25/s  30 s left"
-    assert bar_at(10.0).line(1250, 79) == "1,250  125/s"
-    assert bar_at(60.0, total=100_000).line(1000, 30) == " 1,000 of 100,000  16/s  1:39:00 left"[:30]
+    assert bar_at(10.0, total=1000).format_line(250, 79) == "━" * 7 + "─" * 23 + " 250 of 1,000  25/s  30 s left"
+    assert bar_at(10.0).format_line(1250, 79) == "1,250  125/s"
+    assert bar_at(60.0, total=100_000).format_line(1000, 30) == " 1,000 of 100,000  16/s  1:39:00 left"[:30]
 
 
 def test_a_bar_waits_is_drawn_and_leaves_no_trace():
@@ -138,7 +138,7 @@ def test_a_bar_waits_is_drawn_and_leaves_no_trace():
 
 def test_a_bar_is_nothing_where_nobody_looks():
     stream = io.StringIO()
-    with Bar(9, stream=stream, after=0.0) as bar:
+    with ProgressBar(9, stream=stream, after=0.0) as bar:
         bar.update(1)
     assert stream.getvalue() == ""
 
@@ -180,7 +180,7 @@ def test_long_work_has_a_bar_a_sum_and_one_hint(at_terminal, tmp_path, capsys):
     assert text.count("looks") == 24
     assert "24 pictures, 24 faces, " in text
     assert text.count("mien models pull yunet") == 1
-    hint_at_yunet(60.0)
+    suggest_yunet(60.0)
     assert capsys.readouterr().err == ""
 
 

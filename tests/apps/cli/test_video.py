@@ -24,7 +24,7 @@ from mien.labels import EMOTIONS
 from mien.results import Box
 from mien.video import journal as going
 from mien.video.anonymize import FaceBlur, blur_faces
-from mien.video.journal import ResumableAnalysis, AnalysisOptions
+from mien.video.journal import AnalysisOptions, ResumableAnalysis
 from mien.video.results import PeakImages, _portrait
 from mien.video.timeline import VideoSummary
 from mien.video.writers import open_writer

@@ -28,7 +28,7 @@ from mien.apps.desktop.settings import Settings
 from mien.apps.desktop.video_state import Moments
 from mien.apps.desktop.worker import LATER, NOW, Task, Worker
 from mien.errors import MienError, OutputError
-from mien.results import Box, FrameResult, Moment
+from mien.results import AnalyzedFrame, Box, FrameResult
 
 PORTRAITS = EXAMPLES / "portraits.jpg"
 
@@ -306,7 +306,7 @@ def test_a_face_is_explained_when_somebody_looks_and_answers_are_kept(desk):
     first = desk.inside.insight
     assert first.map.target == desk.album.reading.emotions.top
     assert len(first.layers) > 20
-    assert first.emotions.shares == desk.album.reading.emotions.shares
+    assert first.emotions.scores == desk.album.reading.emotions.scores
     desk.inside.ask(method="occlusion", target="sad", versus="happy")
     settled(desk)
     told = desk.inside.insight
@@ -501,7 +501,7 @@ def test_what_is_no_film_says_so(desk, tmp_path):
 def test_of_a_long_film_fewer_moments_are_held():
     held = Moments()
     for index in range(50_000):
-        held.add(Moment(index, index / 10, FrameResult("film", (1, 1))))
+        held.add(AnalyzedFrame(index, index / 10, FrameResult("film", (1, 1))))
     assert len(held._held) <= 4000
     assert held.at(2500.0).seconds == pytest.approx(2500.0, abs=2.0)
     assert Moments().at(1.0) is None

@@ -645,7 +645,7 @@ def beats(driven, path: Path) -> float:
 
 
 def test_a_model_that_is_missing_is_a_sentence_in_the_window(display):
-    from mien.apps.cli.engine_loading import load_engine
+    from mien.apps.cli.options import load_engine
 
     def load(*, model, detector):
         return load_engine(model="nothing", detector=detector)

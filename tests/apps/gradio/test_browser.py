@@ -75,7 +75,7 @@ def test_a_photo_is_read(photo):
     drawn = shares(photo, "photo-label")
     assert [label for label, _ in drawn] == [share.label for share in reading.emotions.ranked()]
     assert [share for _, share in drawn] == pytest.approx(
-        [share.share for share in reading.emotions.ranked()], abs=1e-6
+        [share.score for share in reading.emotions.ranked()], abs=1e-6
     )
     expect(photo.locator("#photo-seen img").first).to_be_visible()
     expect(photo.locator("#photo-faces")).to_be_hidden()

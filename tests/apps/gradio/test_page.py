@@ -122,7 +122,7 @@ def test_a_stranger_s_file_is_the_same_as_none(page, tmp_path):
 
 def test_an_explanation_says_what_the_library_says(page, engine):
     told = page.explain(PORTRAITS, face=2, method="occlusion", target="happy", versus="sad")
-    (expected,) = engine.explain_picture(PORTRAITS, 2, methods=("occlusion",), target="happy", versus="sad")
+    (expected,) = engine.explain_image(PORTRAITS, 2, methods=("occlusion",), target="happy", versus="sad")
     assert told["faces"] == as_json([{**expected.to_dict(), "source": "portraits.jpg"}])
     assert told["size"] == [960, 480]
     assert len(page.explain(PORTRAITS)["faces"]) == 2

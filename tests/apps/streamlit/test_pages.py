@@ -23,7 +23,7 @@ from mien.errors import MienError, MissingExtra
 from mien.html.images import encode_image
 from mien.labels import EMOTIONS, colour
 from mien.training import run_folder
-from mien.training.recipe import Net
+from mien.training.recipe import NetworkSettings
 from streamlit_page import ASTRONAUT, CLIP, EXAMPLES, PORTRAITS, finished_run, page_test, read_in_test
 from tiny import tiny_card, tiny_model
 
@@ -321,8 +321,8 @@ def test_runs_are_compared_side_by_side(runs):
 
 
 def test_settings_of_one_run_stand_beside_the_usual_ones(runs):
-    rows = trials.settings([run_folder.find("wide", runs)])
-    assert {"Setting": "net.width", "wide": "64", "usual": f"{Net().width}"} in rows
+    rows = trials.settings([run_folder.find_run("wide", runs)])
+    assert {"Setting": "net.width", "wide": "64", "usual": f"{NetworkSettings().width}"} in rows
 
 
 def test_no_runs_is_no_error(tmp_path, monkeypatch):

@@ -320,7 +320,7 @@ def test_no_frame_leaves_after_the_camera_was_paused_or_closed(page, button):
 
 def test_a_face_that_is_hard_to_judge_is_said_to_be(page, monkeypatch):
     with monkeypatch.context() as poor:
-        poor.setattr("mien.faces.quality.judge", lambda *_: Quality(False, "the face is blurred"))
+        poor.setattr("mien.faces.quality.assess_quality", lambda *_: Quality(False, "the face is blurred"))
         opened(page, "/live")
         page.click("[data-start]")
         expect(page.locator("[data-doubts]")).to_have_text("Hard to judge: the face is blurred.")

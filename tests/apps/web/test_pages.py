@@ -8,7 +8,7 @@ import pytest
 
 from mien.apps.web import assets
 from mien.apps.web.pages import PAGES
-from mien.models import ModelCard, locate
+from mien.models import ModelCard, resolve_model
 from web import app_of
 
 PATHS = [*(path for path, *_ in PAGES), "/api"]
@@ -134,7 +134,7 @@ def test_nobody_is_said_to_be_anything(client):
 
 def test_the_models_page_tells_the_card(client):
     text = client.get("/models").text
-    card = ModelCard.read(locate("base"))
+    card = ModelCard.read(resolve_model("base"))
     right = f"{100 * card.scores['accuracy']:.1f}"
     for words in (right, f"{card.parameters:,}", "found when it is so", "Surer", *card.labels):
         assert words in text

@@ -57,7 +57,7 @@ def test_what_comes_while_a_run_is_on_goes_together_in_the_next():
     assert inner.runs == [1, sum(map(len, given))]
     alone = FakeClassifier()
     for answer, each in zip(asked, [faces(0), *given], strict=True):
-        np.testing.assert_array_equal(answer.result().shares, alone.run(each).shares)
+        np.testing.assert_array_equal(answer.result().scores, alone.run(each).scores)
 
 
 @pytest.mark.parametrize("kind", [ModelError, ZeroDivisionError])
@@ -69,7 +69,7 @@ def test_one_that_stops_the_model_fails_alone(kind):
             return super().run(given)
 
     _, (first, good, bad, better) = queued(Picky(), faces(0), [faces(1), faces(13), faces(2)])
-    assert [len(each.result().shares) for each in (first, good, better)] == [1, 1, 1]
+    assert [len(each.result().scores) for each in (first, good, better)] == [1, 1, 1]
     with pytest.raises(kind, match="unlucky"):
         bad.result()
 
@@ -84,7 +84,7 @@ def test_a_model_that_breaks_tells_all_who_wait_and_works_again():
 
     batched, asked = queued(Broken(), faces(9), [faces(1), faces(2), faces(3)])
     assert [str(each.exception()) for each in asked] == ["9", "1", "2", "3"]
-    assert len(batched.run(faces(0)).shares) == 1
+    assert len(batched.run(faces(0)).scores) == 1
 
 
 def test_a_run_has_an_upper_end():

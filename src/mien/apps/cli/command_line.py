@@ -16,8 +16,8 @@ from typing import IO, NoReturn
 import click
 
 from mien._version import __version__
-from mien.apps.cli.console import flush, printable, remark, unwritten
-from mien.apps.cli.engine_loading import LoadEngine, load_engine
+from mien.apps.cli.console import escape_controls, flush_stdout, make_output_error, print_note
+from mien.apps.cli.options import LoadEngine, load_engine
 from mien.errors import MienError, nearest
 
 #: The commands in the order of the help, and where each lives.
@@ -114,7 +114,7 @@ def run(arguments: Sequence[str], load: LoadEngine = load_engine) -> int:
     with _terminable():
         try:
             status = _invoke(list(arguments), load)
-            flush()
+            flush_stdout()
             return status
         except BaseException as error:  # noqa: BLE001  # the edge: nothing passes it unsaid
             return _leave(error)
@@ -145,7 +145,7 @@ def _leave(error: BaseException) -> int:
     error = _stopped_by(error) or error
     match error:
         case click.exceptions.NoArgsIsHelpError():
-            remark(error.format_message())
+            print_note(error.format_message())
             return USAGE
         case click.UsageError():
             return _complain(_usage(error), USAGE)
@@ -161,9 +161,9 @@ def _leave(error: BaseException) -> int:
             raise error
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EIO | errno.EFBIG):
             # The library says such things in its own words; only stdout under click's help is left.
-            return _silence(_complain(str(unwritten(error)), FAILED))
+            return _silence(_complain(str(make_output_error(error)), FAILED))
         case MienError():
-            return _silence(_complain(printable(str(error)), FAILED))
+            return _silence(_complain(escape_controls(str(error)), FAILED))
         case _:
             return _silence(_complain(_bug(error), BUG))
 
@@ -177,7 +177,7 @@ def _stopped_by(error: BaseException | None) -> BaseException | None:
 
 def _complain(message: str, status: int) -> int:
     """Line by line and printable: names out of files are in it, and none of them steers the terminal."""
-    remark("\n".join(printable(line.expandtabs(4)) for line in f"mien: {message}".splitlines()))
+    print_note("\n".join(escape_controls(line.expandtabs(4)) for line in f"mien: {message}".splitlines()))
     return status
 
 

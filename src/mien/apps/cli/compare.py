@@ -82,7 +82,7 @@ def _entries(
     words: tuple[str | None, str | None],
 ) -> list[EvaluatedModel]:
     """Everything evaluated is read before anything is evaluated, so that a mistyped word costs no time."""
-    from mien.evaluation.compare import has_model, read_evaluation, check_split
+    from mien.evaluation.compare import check_split, has_model, read_evaluation
 
     once = list(dict.fromkeys(runs))
     kept = {run: entry for run in once if (entry := read_evaluation(Path(run)))}

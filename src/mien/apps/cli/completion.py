@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from mien.apps.cli.console import on_terminal, remark, say
+from mien.apps.cli.console import is_terminal, print_line, print_note
 
 #: Where each shell looks for completion scripts of its own accord.
 HOMES = {
@@ -36,9 +36,9 @@ def completion(context: click.Context, shell: str) -> None:
       mien completion zsh > ~/.zfunc/_mien       (with fpath+=~/.zfunc before compinit)
       mien completion fish > ~/.config/fish/completions/mien.fish
     """
-    say(script(context.find_root().command, shell))
-    if on_terminal(sys.stdout):
-        remark(f"To install it: mien completion {shell} > {HOMES[shell]}")
+    print_line(script(context.find_root().command, shell))
+    if is_terminal(sys.stdout):
+        print_note(f"To install it: mien completion {shell} > {HOMES[shell]}")
 
 
 def script(command: click.Command, shell: str) -> str:

@@ -1,4 +1,4 @@
-"""Silence for native code that talks to stderr past Python."""
+"""Standard output, standard error, what the terminal can show, and the progress bar."""
 
 from __future__ import annotations
 
@@ -13,108 +13,29 @@ from typing import IO
 
 from mien.errors import OutputError
 
-
-@contextmanager
-def hushed() -> Iterator[None]:
-    """TensorFlow's native code tells stderr what processor this is; nobody asked. Exceptions are heard as ever."""
-    heard, nobody = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nobody, 2)
-    try:
-        yield
-    finally:
-        os.dup2(heard, 2)
-        os.close(heard)
-        os.close(nobody)
-
-
-# ==== mien.apps.cli.output
-# Everything that goes to stdout and stderr goes through here.
-
 _STDERR = 2
 
 
-def say(line: str) -> None:
-    """One line to stdout, at once: who reads our pipe sees a result when it is there."""
-    _written(sys.stdout, line + "\n")
+def print_line(text: str) -> None:
+    """Write one line to stdout and flush it, so that a program that reads the pipe gets each result at once."""
+    _write(sys.stdout, text + "\n")
 
 
-def flush() -> None:
-    """Whatever is still held back goes out, or the reason why not is told."""
-    _written(sys.stdout, "")
-
-
-def remark(line: str) -> None:
-    """One line to stderr, for the person and not for the pipe. Where nobody can be told, nothing is said."""
-    if sys.stderr is None:  # started with stderr closed; print would turn to stdout
+def print_note(text: str) -> None:
+    """Write one line to stderr. A closed or broken stderr is ignored."""
+    if sys.stderr is None:  # the process was started with stderr closed; print would write to stdout
         return
     with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, flush=True)
 
 
-@contextmanager
-def alone_on_stderr() -> Iterator[None]:
-    """Inside, stderr is ours: what C libraries write there past Python goes nowhere.
-
-    libtiff has a line for each byte of a damaged file that it does not like, and no switch. With MIEN_DEBUG it speaks.
-    """
-    before = sys.stderr
-    if os.environ.get("MIEN_DEBUG") or not _is_descriptor_two(before):
-        yield
-        return
-    before.flush()
-    kept = os.dup(_STDERR)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), _STDERR)
-    try:
-        with open(kept, "w", encoding=before.encoding, errors=before.errors, buffering=1, closefd=False) as ours:
-            sys.stderr = ours
-            yield
-    finally:
-        sys.stderr = before
-        os.dup2(kept, _STDERR)
-        os.close(kept)
+def flush_stdout() -> None:
+    """Write what is buffered; an OutputError if stdout takes no more."""
+    _write(sys.stdout, "")
 
 
-def _is_descriptor_two(stream: IO[str] | None) -> bool:
-    try:
-        return stream is not None and stream.fileno() == _STDERR
-    except (OSError, ValueError):  # a stream in memory
-        return False
-
-
-def on_terminal(stream: IO[str] | None) -> bool:
-    return stream is not None and stream.isatty()
-
-
-def can_redraw(stream: IO[str] | None) -> bool:
-    """Can lines be wiped and drawn again? Not in a notebook, which shows all of them, nor where TERM says dumb."""
-    return on_terminal(stream) and os.environ.get("TERM") != "dumb" and "JPY_PARENT_PID" not in os.environ
-
-
-def can_write(characters: str, encoding: str | None) -> bool:
-    """Does the stream's encoding have these characters? Old consoles lack blocks and emoji."""
-    try:
-        characters.encode(encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-def printable(name: str) -> str:
-    """A name that stays on its line and cannot steer the terminal: control characters become escapes."""
-    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in name)
-
-
-def unwritten(error: OSError) -> OutputError:
-    """What to say when stdout takes no more."""
-    reason = error.strerror or error
-    return OutputError(
-        f"the output could not be written: {reason}", "Stdout takes no more", "Make room, or send it somewhere else"
-    )
-
-
-def _written(stream: IO[str] | None, text: str) -> None:
-    if stream is None:  # started with stdout closed
+def _write(stream: IO[str] | None, text: str) -> None:
+    if stream is None:  # the process was started with stdout closed
         return
     try:
         stream.write(text)
@@ -122,19 +43,94 @@ def _written(stream: IO[str] | None, text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise unwritten(error) from error
+        raise make_output_error(error) from error
 
 
-# ==== mien.apps.cli.bar
-# How far a long run is, on the last line of a terminal; nothing where nobody looks.
+def make_output_error(error: OSError) -> OutputError:
+    """The error to report when stdout takes no more."""
+    reason = error.strerror or error
+    return OutputError(
+        f"the output could not be written: {reason}",
+        "Stdout with free space was expected",
+        "Free some space, or redirect the output to another place",
+    )
 
-_WIPE = "\r\x1b[2K"
+
+@contextmanager
+def silence_stderr() -> Iterator[None]:
+    """Discard everything that is written to stderr inside: TensorFlow reports there which processor it uses."""
+    backup, null = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, _STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(backup, _STDERR)
+        os.close(backup)
+        os.close(null)
 
 
-class Bar:
-    """A bar on stderr. It comes after a moment, is redrawn ten times a second at most, and leaves no trace.
+@contextmanager
+def silence_native_stderr() -> Iterator[None]:
+    """Discard what C libraries write to stderr inside; Python's ``sys.stderr`` still works. Off with MIEN_DEBUG.
 
-    rich has finer bars, but one that shares the terminal with results streaming to stdout has to be wiped by hand.
+    libtiff prints a line for each bad byte of a damaged file and has no option against it.
+    """
+    before = sys.stderr
+    if os.environ.get("MIEN_DEBUG") or not _is_process_stderr(before):
+        yield
+        return
+    before.flush()
+    backup = os.dup(_STDERR)
+    with Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), _STDERR)
+    try:
+        with open(backup, "w", encoding=before.encoding, errors=before.errors, buffering=1, closefd=False) as stream:
+            sys.stderr = stream
+            yield
+    finally:
+        sys.stderr = before
+        os.dup2(backup, _STDERR)
+        os.close(backup)
+
+
+def _is_process_stderr(stream: IO[str] | None) -> bool:
+    try:
+        return stream is not None and stream.fileno() == _STDERR
+    except (OSError, ValueError):  # a stream in memory
+        return False
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def can_redraw(stream: IO[str] | None) -> bool:
+    """Can a line be cleared and written again? Not in a notebook, which keeps all of them, nor with TERM=dumb."""
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb" and "JPY_PARENT_PID" not in os.environ
+
+
+def can_encode(characters: str, encoding: str | None) -> bool:
+    """Does this encoding have these characters? Old consoles lack block characters and emoji."""
+    try:
+        characters.encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def escape_controls(text: str) -> str:
+    """The text with control characters, line breaks included, as escapes: names from files cannot steer the terminal."""
+    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
+
+
+_CLEAR_LINE = "\r\x1b[2K"
+
+
+class ProgressBar:
+    """A bar on stderr that appears after half a second, is redrawn at most ten times a second, and is cleared at the end.
+
+    Nothing is written where stderr is no terminal. rich has progress bars too, but one that shares the terminal with
+    results on stdout has to be cleared before each result.
     """
 
     def __init__(
@@ -154,51 +150,52 @@ class Bar:
         self._due = self._started + after
         self._visible = False
         self._off = not can_redraw(self._stream)
-        self._blocks = "━─" if can_write("━─", getattr(self._stream, "encoding", None)) else "#-"
+        self._blocks = "━─" if can_encode("━─", getattr(self._stream, "encoding", None)) else "#-"
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.wipe()
+        self.clear()
 
     def update(self, done: int, total: int | None = None) -> None:
-        """So much is done; ``total`` is given where it becomes known on the way."""
+        """Set the progress; ``total`` may become known later than the start."""
         self._total = total or self._total
         now = self._clock()
-        if self._off or now < self._due or done == self._total:  # what is through needs no bar any more
+        if self._off or now < self._due or done == self._total:
             return
         self._due = now + 0.1
-        self._write(_WIPE + self.line(done, shutil.get_terminal_size().columns - 1))
+        self._write(_CLEAR_LINE + self.format_line(done, shutil.get_terminal_size().columns - 1))
         self._visible = True
 
-    def wipe(self) -> None:
-        """Clear the line, for whoever wants to write there; the next update draws it again."""
+    def clear(self) -> None:
+        """Clear the line before something else is written there; the next update draws it again."""
         if self._visible:
-            self._write(_WIPE)
+            self._write(_CLEAR_LINE)
             self._visible, self._due = False, 0.0
 
-    def line(self, done: int, width: int) -> str:
+    def format_line(self, done: int, width: int) -> str:
         """The bar as text, in at most ``width`` cells."""
         seconds = max(self._clock() - self._started, 1e-6)
         rate = f"{self._amount(int(done / seconds))}/s"
         if not self._total:
             return f"{self._amount(done)}  {rate}"[:width]
-        left = (self._total - done) * seconds / done if done else 0.0
-        words = f" {self._amount(done)} of {self._amount(self._total)}  {rate}  {span(left)} left"
-        cells = max(0, min(30, width - len(words)))
+        remaining = (self._total - done) * seconds / done if done else 0.0
+        label = f" {self._amount(done)} of {self._amount(self._total)}  {rate}  {format_elapsed(remaining)} left"
+        cells = max(0, min(30, width - len(label)))
         full = min(cells, cells * done // self._total)
-        return f"{self._blocks[0] * full}{self._blocks[1] * (cells - full)}{words}"[:width]
+        return f"{self._blocks[0] * full}{self._blocks[1] * (cells - full)}{label}"[:width]
 
     def _write(self, text: str) -> None:
         try:
             self._stream.write(text)
             self._stream.flush()
-        except OSError:  # a bar is not worth ending a run for
+        except OSError:  # a failing progress bar must not end the run
             self._off = True
 
 
-def span(seconds: float) -> str:
+def format_elapsed(seconds: float) -> str:
+    """``8 s``, ``2:05``, ``1:02:03``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from mien.apps.cli.console import alone_on_stderr
-from mien.apps.cli.engine_loading import LoadEngine
-from mien.apps.cli.options import DETECTOR, MODEL
+from mien.apps.cli.console import silence_native_stderr
+from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, LoadEngine
 
 if TYPE_CHECKING:
     from mien.apps.desktop.model_session import Load
@@ -30,8 +29,8 @@ Keys stand in the menus, and F1 shows them all. Files can be dropped on the wind
 
 @click.command(epilog=EPILOG)
 @click.argument("paths", nargs=-1, metavar="[PICTURE|FOLDER|VIDEO]...", type=click.Path(path_type=Path))
-@DETECTOR
-@MODEL
+@DETECTOR_OPTION
+@MODEL_OPTION
 @click.pass_context
 def desktop(context: click.Context, paths: tuple[Path, ...], detector: str, model: str) -> None:
     """Open the desktop application.
@@ -43,5 +42,5 @@ def desktop(context: click.Context, paths: tuple[Path, ...], detector: str, mode
     from mien.apps.desktop.start import start
 
     load: LoadEngine = context.obj
-    with alone_on_stderr():
+    with silence_native_stderr():
         start(cast("Load", load), [Path(os.path.abspath(path)) for path in paths], Choice(model, detector))  # noqa: PTH100

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from mien._version import __version__
-from mien.apps.cli.console import printable, say
-from mien.apps.cli.engine_loading import LoadEngine
+from mien.apps.cli.console import escape_controls, print_line
+from mien.apps.cli.options import LoadEngine
 from mien.errors import MienError, install_command
 
 if TYPE_CHECKING:
-    from mien.apps.cli.models import Line
+    from mien.apps.cli.models import ModelRow
     from mien.results import Pixels
 
 
@@ -47,7 +47,7 @@ EXTRAS = {
 }
 
 
-class Finding(NamedTuple):
+class Check(NamedTuple):
     """``state`` is ok, missing (mien reads without it) or broken (it does not)."""
 
     state: str
@@ -57,7 +57,7 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-def checkup(load: LoadEngine) -> Iterator[Finding]:
+def run_checks(load: LoadEngine) -> Iterator[Check]:
     """Everything there is to find, in the order in which one thing needs another."""
     packages = list(_packages())
     yield from packages
@@ -66,81 +66,81 @@ def checkup(load: LoadEngine) -> Iterator[Finding]:
     yield from _providers()
     yield from _files()
     yield from _timings(load)
-    yield from cameras()
+    yield from check_cameras()
     yield from _extras()
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Check]:
     # Before ONNX Runtime, which it keeps from telling its makers.
     import_module("mien.models")
     for module, distribution in BASE.items():
         try:
             found = import_module(module)
         except ImportError as error:
-            yield Finding("broken", "package", distribution, str(error), install_command())
+            yield Check("broken", "package", distribution, str(error), install_command())
             continue
         try:
             number = version(distribution)
         except PackageNotFoundError:  # another distribution brings the module, such as opencv-python
             number = str(getattr(found, "__version__", "version unknown"))
-        yield Finding("ok", "package", distribution, number)
+        yield Check("ok", "package", distribution, number)
 
 
-def _providers() -> Iterator[Finding]:
+def _providers() -> Iterator[Check]:
     import onnxruntime
 
     for provider in onnxruntime.get_available_providers():
         name = provider.removesuffix("ExecutionProvider")
-        yield Finding("ok", "provider", name, "runs the models" if name == "CPU" else "offered, and not used by mien")
+        yield Check("ok", "provider", name, "runs the models" if name == "CPU" else "offered, and not used by mien")
 
 
-def _files() -> Iterator[Finding]:
-    from mien.apps.cli.models import listed
-    from mien.models import home
+def _files() -> Iterator[Check]:
+    from mien.apps.cli.models import list_models
+    from mien.models import cache_folder
 
     try:
-        lines = listed()
+        lines = list_models()
     except MienError as error:
         yield _broken("model", "table", error)
         lines = []
     yield from (_file(line) for line in lines)
     yield from _detectors()
-    yield Finding("ok", "folder", "MIEN_HOME" if os.environ.get("MIEN_HOME") else "cache", str(home()))
+    yield Check("ok", "folder", "MIEN_HOME" if os.environ.get("MIEN_HOME") else "cache", str(cache_folder()))
 
 
-def _file(line: Line) -> Finding:
-    from mien.apps.cli.models import megabytes
+def _file(line: ModelRow) -> Check:
+    from mien.apps.cli.models import format_megabytes
 
     if line.state.startswith("broken"):
-        return Finding("broken", line.kind, line.name, line.state)
+        return Check("broken", line.kind, line.name, line.state)
     if line.state.startswith("not fetched"):
-        return Finding("missing", line.kind, line.name, "not fetched", f"mien models pull {line.name}")
-    return Finding("ok", line.kind, line.name, f"{line.state}, {megabytes(line.size)}; {line.description}")
+        return Check("missing", line.kind, line.name, "not fetched", f"mien models pull {line.name}")
+    return Check("ok", line.kind, line.name, f"{line.state}, {format_megabytes(line.size)}; {line.description}")
 
 
-def _detectors() -> Iterator[Finding]:
+def _detectors() -> Iterator[Check]:
     """The detectors that need no file of ours: haar, none, and those that other packages bring."""
     from mien.faces.detectors import detector_names
     from mien.models.checksums import PUBLISHED
 
     for name in detector_names():
         if name != "auto" and name not in PUBLISHED:
-            yield Finding("ok", "detector", name, "needs no file")
+            yield Check("ok", "detector", name, "needs no file")
 
 
-def _broken(topic: str, name: str, error: MienError) -> Finding:
-    return Finding("broken", topic, name, str(MienError(error.happened, error.expected)), error.remedy)
+def _broken(topic: str, name: str, error: MienError) -> Check:
+    return Check("broken", topic, name, str(MienError(error.happened, error.expected)), error.remedy)
 
 
-def _timings(load: LoadEngine) -> Iterator[Finding]:
+def _timings(load: LoadEngine) -> Iterator[Check]:
     """One reading with every built-in detector that is here, which proves the whole chain, and its time."""
-    from mien.models import find
+    from mien.models import find_model_file
 
     for detector in ("haar", "yunet", "none"):
         try:
-            if detector == "yunet" and find("yunet") is None:
+            if detector == "yunet" and find_model_file("yunet") is None:
                 continue
-            yield Finding("ok", "timing", detector, f"{_milliseconds(load, detector):.0f} ms for 640 x 480")
+            yield Check("ok", "timing", detector, f"{_milliseconds(load, detector):.0f} ms for 640 x 480")
         except MienError as error:
             yield _broken("timing", detector, error)
 
@@ -167,13 +167,13 @@ def _drawn() -> Pixels:
     return np.repeat(picture[..., None], 3, axis=2).astype(np.uint8)
 
 
-def cameras(devices: Path = Path("/sys/class/video4linux")) -> Iterator[Finding]:
+def check_cameras(devices: Path = Path("/sys/class/video4linux")) -> Iterator[Check]:
     """What the system lists as cameras. None is opened: that is for the person in front of it to allow."""
     if not devices.is_dir():
-        yield Finding("ok", "camera", "none listed", "mien opens a camera only when asked")
+        yield Check("ok", "camera", "none listed", "mien opens a camera only when asked")
         return
     for device in sorted(devices.iterdir()):
-        yield Finding("ok", "camera", f"/dev/{device.name}", _camera_name(device))
+        yield Check("ok", "camera", f"/dev/{device.name}", _camera_name(device))
 
 
 def _camera_name(device: Path) -> str:
@@ -183,13 +183,13 @@ def _camera_name(device: Path) -> str:
         return ""
 
 
-def _extras() -> Iterator[Finding]:
+def _extras() -> Iterator[Check]:
     for extra, modules in EXTRAS.items():
         absent = [module for module in modules if find_spec(module) is None]
         if absent:
-            yield Finding("missing", "extra", extra, f"without {', '.join(absent)}", install_command(extra))
+            yield Check("missing", "extra", extra, f"without {', '.join(absent)}", install_command(extra))
         else:
-            yield Finding("ok", "extra", extra, "installed")
+            yield Check("ok", "extra", extra, "installed")
 
 
 # ==== mien.apps.cli.doctor
@@ -216,9 +216,9 @@ def doctor(context: click.Context, as_json: bool) -> None:
     pass
 
     load: LoadEngine = context.obj
-    findings = list(checkup(load))
+    findings = list(run_checks(load))
     ok = not any(finding.state == "broken" for finding in findings)
-    say(_json(findings, ok) if as_json else _text(findings, ok))
+    print_line(_json(findings, ok) if as_json else _text(findings, ok))
     context.exit(0 if ok else 1)
 
 
@@ -230,23 +230,23 @@ def _about() -> dict[str, str]:
     }
 
 
-def _json(findings: list[Finding], ok: bool) -> str:
+def _json(findings: list[Check], ok: bool) -> str:
     return json.dumps({**_about(), "ok": ok, "findings": [finding._asdict() for finding in findings]})
 
 
-def _text(findings: list[Finding], ok: bool) -> str:
+def _text(findings: list[Check], ok: bool) -> str:
     head = ", ".join(f"{name} {version}" for name, version in _about().items())
     names = max(len(finding.name) for finding in findings)
     return "\n".join([head, "", *(_line(finding, names) for finding in findings), "", _verdict(findings, ok)])
 
 
-def _line(finding: Finding, names: int) -> str:
+def _line(finding: Check, names: int) -> str:
     remedy = f"  ->  {finding.remedy}" if finding.remedy else ""
     told = f"  {finding.state:8} {finding.topic:9} {finding.name:{names}}  {finding.detail}"
-    return printable(told.rstrip() + remedy)
+    return escape_controls(told.rstrip() + remedy)
 
 
-def _verdict(findings: list[Finding], ok: bool) -> str:
+def _verdict(findings: list[Check], ok: bool) -> str:
     if not ok:
         return "Something that reading needs is broken: see the lines above."
     missing = sum(finding.state == "missing" for finding in findings)

@@ -67,7 +67,7 @@ def evaluate(
     """
     from mien.datasets.combined import load_evaluation_faces
     from mien.evaluation.evaluate import evaluate_file
-    from mien.evaluation.report import PAGE, output_folder, format_evaluation, write_evaluation
+    from mien.evaluation.report import PAGE, format_evaluation, output_folder, write_evaluation
     from mien.models import ModelCard
 
     words = label_map(mapped)

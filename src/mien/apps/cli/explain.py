@@ -27,12 +27,12 @@ from mien.apps.cli.console import (
     silence_native_stderr,
 )
 from mien.apps.cli.dataset_options import read
-from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, LoadEngine
+from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine
 from mien.apps.cli.results import describe_expression, format_failure, percent
 from mien.apps.cli.sources import STDIN, InputImage, contains_sources, find_inputs, is_directory, is_url
 from mien.draw import paint
 from mien.engine import Engine
-from mien.errors import DetectorError, MienError, ModelMissing, OutputError
+from mien.errors import MienError, OutputError
 from mien.explain import Explanation, Layer, figures
 from mien.explain.explanation import METHODS, parse_methods
 from mien.explain.figures.evidence import number_faces
@@ -216,9 +216,8 @@ def _json(told: Any) -> str:
 _SLOW = METHODS[1:]
 
 
-def run(request: Request, reader: Reader) -> int:
+def run(request: Request, reader: Engine) -> int:
     """Explain everything that was asked for, say what came of it, and return the exit status."""
-    assert isinstance(reader, Engine), "every loader makes engines"
     steps = _layers(request, reader)
     failed = faceless = 0
     examples = Examples(request.data, reader) if request.data else None
@@ -459,11 +458,7 @@ def explain(context: click.Context, /, **options: Any) -> None:
     # Imported here: explaining needs NumPy, OpenCV and ONNX Runtime, and --help does not.
     pass
 
-    try:
-        load: LoadEngine = context.obj
-        engine = load(model=request.model, detector=request.detector)
-    except (DetectorError, ModelMissing) as error:
-        raise click.UsageError(escape_controls(str(error)), context) from error
+    engine = open_engine(context, request.model, request.detector)
     context.exit(run(request, engine))
 
 

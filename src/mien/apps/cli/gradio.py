@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from mien.apps.cli.console import on_terminal, printable, remark, say
-from mien.apps.cli.options import DETECTOR, MODEL
+from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note
+from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION
 from mien.errors import DetectorError, ModelMissing
 
 EPILOG = """\b
@@ -33,8 +33,8 @@ with 0. Exit status: 1 if it cannot listen or cannot be shared, 2 for an unknown
     is_flag=True,
     help="Give the page a public address for some days. Needs a network, and goes through Gradio's own servers.",
 )
-@DETECTOR
-@MODEL
+@DETECTOR_OPTION
+@MODEL_OPTION
 @click.pass_context
 def gradio(context: click.Context, host: str, port: int, share: bool, detector: str, model: str) -> None:
     """Open the Gradio page: photos, camera, films, inside.
@@ -42,18 +42,18 @@ def gradio(context: click.Context, host: str, port: int, share: bool, detector: 
     What is sent lies in a folder of its own for at most 15 minutes and is gone when the page ends.
     It listens on this machine alone unless --host or --share say otherwise; Gradio's telemetry is off.
     """
-    from mien.apps.cli.options import readable
+    from mien.apps.cli.options import resolve_model
     from mien.apps.gradio.server import run
 
     try:
-        run(readable(model), detector, host, port, share, _ready)
+        run(resolve_model(model), detector, host, port, share, _ready)
     except (DetectorError, ModelMissing) as error:
-        raise click.UsageError(printable(str(error)), context) from error
+        raise click.UsageError(escape_controls(str(error)), context) from error
 
 
 def _ready(address: str, public: str | None) -> None:
-    say(f"mien answers at {address}")
+    print_line(f"mien answers at {address}")
     if public:
-        say(f"and for everybody at {public}")
-    if on_terminal(sys.stderr):
-        remark("Ctrl-C stops it.")
+        print_line(f"and for everybody at {public}")
+    if is_terminal(sys.stderr):
+        print_note("Ctrl-C stops it.")

@@ -9,21 +9,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mien import video
-from mien.apps.cli.console import silence_native_stderr, is_terminal, escape_controls, print_note, print_line
-from mien.apps.cli.engine_loading import LoadEngine
-from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION
+from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note, silence_native_stderr
+from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine
 from mien.apps.cli.results import describe_expression, percent
 from mien.apps.desktop.live_window import open_window, show
 from mien.apps.session import live_camera
-from mien.apps.session.live_camera import LiveFrame, CameraWorker
+from mien.apps.session.live_camera import CameraWorker, LiveFrame
 from mien.apps.session.recording import CameraRecorder
 from mien.engine import Engine
-from mien.errors import DetectorError, ModelMissing
 from mien.results import Reading
 from mien.text import clock
 from mien.video.camera import Camera
@@ -208,9 +206,5 @@ def live(context: click.Context, /, **options: Any) -> None:
         raise click.UsageError("--explain shows the inside in the window. Leave out --no-window.")
     pass
 
-    load: LoadEngine = context.obj
-    try:
-        engine = load(model=request.model, detector=request.detector)
-    except (DetectorError, ModelMissing) as error:
-        raise click.UsageError(escape_controls(str(error)), context) from error
-    context.exit(run(request, cast("Engine", engine)))
+    engine = open_engine(context, request.model, request.detector)
+    context.exit(run(request, engine))

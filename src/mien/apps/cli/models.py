@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import Bar, printable, say
+from mien.apps.cli.console import ProgressBar, escape_controls, print_line
 from mien.apps.cli.options import complete_models
 from mien.apps.cli.results import percent
 from mien.errors import MienError
@@ -18,7 +18,7 @@ from mien.errors import MienError
 if TYPE_CHECKING:
     from mien.models import ModelCard
     from mien.models.checksums import Publication
-    from mien.models.registry import Entry
+    from mien.models.registry import ModelEntry
 
 
 SHOW_EPILOG = """\b
@@ -37,22 +37,22 @@ def show(name: str, as_json: bool) -> None:
 
     NAME is a name from 'mien models', an .onnx file, or the folder of a training run.
     """
-    from mien.models import ModelCard, locate
+    from mien.models import ModelCard, resolve_model
     from mien.models.checksums import PUBLISHED
 
     if name in PUBLISHED:
         facts = _published(PUBLISHED[name])
-        say(json.dumps(facts, ensure_ascii=False) if as_json else _lines(facts))
+        print_line(json.dumps(facts, ensure_ascii=False) if as_json else _lines(facts))
         return
-    path = locate(name)
+    path = resolve_model(name)
     card = ModelCard.read(path)
-    say(card.to_json() if as_json else _lines(_told(card, path)))
+    print_line(card.to_json() if as_json else _lines(_told(card, path)))
 
 
 def _published(publication: Publication) -> dict[str, Any]:
-    from mien.models.registry import entries
+    from mien.models.registry import list_models
 
-    path = next(entry.path for entry in entries() if entry.name == publication.name)
+    path = next(entry.path for entry in list_models() if entry.name == publication.name)
     return {
         "name": publication.name,
         "kind": publication.kind,
@@ -91,7 +91,7 @@ def _told(card: ModelCard, path: Path) -> dict[str, Any]:
 def _lines(facts: Mapping[str, Any]) -> str:
     flat = list(_flat(facts))
     width = max(len(name) for name, _ in flat)
-    return "\n".join(printable(f"{name:{width}}  {value}") for name, value in flat)
+    return "\n".join(escape_controls(f"{name:{width}}  {value}") for name, value in flat)
 
 
 def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -141,11 +141,11 @@ def pull(name: str, source: Path | None) -> None:
 
     The folder is the platform's cache folder, or the one that MIEN_HOME names.
     """
-    from mien.models.registry import pull as bring
+    from mien.models.registry import pull_model as bring
 
-    with Bar(amount=_kilobytes) as bar:
+    with ProgressBar(amount=_kilobytes) as bar:
         path = bring(name, source=source, progress=bar.update)
-    say(f"{printable(name)} is installed: {printable(str(path))}")
+    print_line(f"{escape_controls(name)} is installed: {escape_controls(str(path))}")
 
 
 def _kilobytes(size: int) -> str:
@@ -164,7 +164,7 @@ Examples:
 
 
 @dataclass(frozen=True)
-class Line:
+class ModelRow:
     """One model or detector as the list tells it; ``size`` in bytes, None when nobody knows it."""
 
     name: str
@@ -180,47 +180,47 @@ class Line:
 def models(context: click.Context, as_json: bool) -> None:
     """List models and face detectors, fetch and show them."""
     if context.invoked_subcommand is None:
-        lines = listed()
-        say(json.dumps([asdict(line) for line in lines], ensure_ascii=False) if as_json else _table(lines))
+        lines = list_models()
+        print_line(json.dumps([asdict(line) for line in lines], ensure_ascii=False) if as_json else _table(lines))
 
 
 models.add_command(pull)
 models.add_command(show)
 
 
-def listed() -> list[Line]:
-    from mien.models.registry import entries
+def list_models() -> list[ModelRow]:
+    from mien.models.registry import list_models
 
-    return [_line(entry) for entry in entries()]
+    return [_line(entry) for entry in list_models()]
 
 
-def _line(entry: Entry) -> Line:
+def _line(entry: ModelEntry) -> ModelRow:
     from mien.models.checksums import PUBLISHED
 
     if published := PUBLISHED.get(entry.name):
         about = f"finds faces; licence {published.license}"
-        return Line(entry.name, entry.kind, _state(entry.name), published.seal.size, about)
+        return ModelRow(entry.name, entry.kind, _state(entry.name), published.seal.size, about)
     state = "embedded" if entry.origin == "embedded" else f"from {entry.origin}"
     try:
-        return Line(entry.name, entry.kind, state, *_size_and_card(entry.name))
+        return ModelRow(entry.name, entry.kind, state, *_size_and_card(entry.name))
     except MienError as error:
-        return Line(entry.name, entry.kind, f"broken: {error}", None, "")
+        return ModelRow(entry.name, entry.kind, f"broken: {error}", None, "")
 
 
 def _state(name: str) -> str:
     """Where a published file stands; its content is looked at, for it may have been cut off or swapped."""
-    from mien.models import find
+    from mien.models import find_model_file
 
     try:
-        return "installed" if find(name) else f"not fetched: mien models pull {name}"
+        return "installed" if find_model_file(name) else f"not fetched: mien models pull {name}"
     except MienError as error:
         return f"broken: {error}"
 
 
 def _size_and_card(name: str) -> tuple[int, str]:
-    from mien.models import ModelCard, locate
+    from mien.models import ModelCard, resolve_model
 
-    path = locate(name)
+    path = resolve_model(name)
     card = ModelCard.read(path)
     votes = f" and {len(card.vote_labels)} votes" if card.vote_labels else ""
     millions = f", {card.parameters / 1e6:.2g} M parameters" if card.parameters else ""
@@ -234,16 +234,16 @@ def _right(card: ModelCard) -> str:
     return f", {100 * right:.1f} % right on {split}" if isinstance(right, float) and split else ""
 
 
-def _table(lines: list[Line]) -> str:
+def _table(lines: list[ModelRow]) -> str:
     rows = [("NAME", "KIND", "SIZE", "STATE", "WHAT IT IS")]
-    rows += [(line.name, line.kind, megabytes(line.size), line.state, line.description) for line in lines]
+    rows += [(line.name, line.kind, format_megabytes(line.size), line.state, line.description) for line in lines]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_row(row, widths) for row in rows)
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return printable("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+    return escape_controls("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
 
 
-def megabytes(size: int | None) -> str:
+def format_megabytes(size: int | None) -> str:
     return "" if size is None else f"{size / 1e6:.1f} MB"

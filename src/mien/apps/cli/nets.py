@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.console import hushed, printable, say
+from mien.apps.cli.console import escape_controls, print_line, silence_stderr
 from mien.apps.cli.dataset_options import extras, writing
 
 if TYPE_CHECKING:
-    from mien.training.network_summary import Entry, Layer
+    from mien.training.network_summary import LayerSummary, NetworkSummary
 
 EPILOG = """\b
 Examples:
@@ -45,11 +45,11 @@ def nets(context: click.Context, settings: tuple[str, ...], as_json: bool, diagr
     """
     if context.invoked_subcommand is not None:
         return
-    with extras(), hushed():
+    with extras(), silence_stderr():
         from mien.training import network_summary
 
-        found = list(network_summary.entries(settings))
-    say(json.dumps([asdict(each) for each in found], ensure_ascii=False) if as_json else _list(found))
+        found = list(network_summary.summarize_networks(settings))
+    print_line(json.dumps([asdict(each) for each in found], ensure_ascii=False) if as_json else _list(found))
     if diagrams:
         _draw_all([each.name for each in found], settings, diagrams)
 
@@ -66,28 +66,28 @@ def show(name: str, settings: tuple[str, ...], as_json: bool, out: Path | None) 
     """
     if out and out.suffix.lower() != ".png":
         raise click.BadParameter(f"'{out}' does not end in .png", param_hint="--out")
-    with extras(), hushed():
+    with extras(), silence_stderr():
         from mien.training import network_summary
 
-        built = network_summary.model(network_summary.recipe_of(name, settings))
-        entry, layers = network_summary.entry(name, built), list(network_summary.list_layers(built))
+        built = network_summary.build_network(network_summary.network_recipe(name, settings))
+        entry, layers = network_summary.summarize_network(name, built), list(network_summary.list_layers(built))
     facts = {**asdict(entry), "layers": [asdict(layer) for layer in layers]}
-    say(json.dumps(facts, ensure_ascii=False) if as_json else _told(entry, layers))
+    print_line(json.dumps(facts, ensure_ascii=False) if as_json else _told(entry, layers))
     if out:
         _draw(name, settings, out)
 
 
-def _list(found: Iterable[Entry]) -> str:
+def _list(found: Iterable[NetworkSummary]) -> str:
     rows = [("NAME", "PARAMETERS", "MULTIPLY-ADDS", "WHAT IT IS")]
     rows += [(each.name, f"{each.parameters:,}", _millions(each.multiply_adds), each.about) for each in found]
     return _columns(rows, right=(1, 2))
 
 
-def _told(entry: Entry, layers: Iterable[Layer]) -> str:
+def _told(entry: NetworkSummary, layers: Iterable[LayerSummary]) -> str:
     rows = [("LAYER", "KIND", "GIVES", "PARAMETERS")]
     rows += [(each.name, each.kind, _shape(each.shape), f"{each.parameters:,}") for each in layers]
     size = f"{entry.parameters:,} parameters, {_millions(entry.multiply_adds)} multiply-adds a face"
-    return f"{printable(entry.name)}: {entry.about}\n{size}\n\n{_columns(rows, right=(3,))}"
+    return f"{escape_controls(entry.name)}: {entry.about}\n{size}\n\n{_columns(rows, right=(3,))}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:
@@ -100,7 +100,7 @@ def _millions(count: int) -> str:
 
 def _columns(rows: Sequence[Sequence[str]], right: tuple[int, ...]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(printable(_row(row, widths, right)) for row in rows)
+    return "\n".join(escape_controls(_row(row, widths, right)) for row in rows)
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], right: tuple[int, ...]) -> str:
@@ -119,10 +119,10 @@ def _draw_all(names: Iterable[str], settings: tuple[str, ...], folder: Path) -> 
 
 
 def _draw(name: str, settings: tuple[str, ...], out: Path) -> None:
-    with extras(), hushed():
+    with extras(), silence_stderr():
         from mien.training import network_summary
 
-        content = network_summary.png(network_summary.model(network_summary.recipe_of(name, settings)))
+        content = network_summary.diagram_png(network_summary.build_network(network_summary.network_recipe(name, settings)))
     with writing(out):
         out.write_bytes(content)
-    say(printable(str(out)))
+    print_line(escape_controls(str(out)))

@@ -1,133 +1,152 @@
-"""Options that several commands share, and names for the shell to complete; looked up only when it asks."""
+"""Options that several commands share: which model and which detector, with shell completion; how both are loaded."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from mien.apps.cli.console import on_terminal, printable, remark
-from mien.errors import MienError, ModelMissing
+from mien.apps.cli.console import escape_controls, is_terminal, print_note
+from mien.errors import DetectorError, MienError, ModelMissing
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the engine imports NumPy and ONNX Runtime, which `--help` does without
     from click.shell_completion import CompletionItem
 
+    from mien.engine import Engine
 
-def complete_detectors(context: click.Context, option: click.Parameter, begun: str) -> list[CompletionItem]:
+
+def complete_detectors(context: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
     from mien.faces.detectors import detector_names
 
-    return [CompletionItem(name) for name in detector_names() if name.startswith(begun)]
+    return [CompletionItem(name) for name in detector_names() if name.startswith(incomplete)]
 
 
-def complete_models(context: click.Context, option: click.Parameter, begun: str) -> list[CompletionItem]:
+def complete_models(context: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The names of the models; files where no name fits, because an .onnx file can be named too."""
     from click.shell_completion import CompletionItem
 
-    from mien.models import available
+    from mien.models import available_models
 
     try:
-        names = [CompletionItem(name) for name in available() if name.startswith(begun)]
-    except MienError:  # nobody wants a sentence in the middle of a command line
+        names = [CompletionItem(name) for name in available_models() if name.startswith(incomplete)]
+    except MienError:  # an error message does not belong in the middle of a command line
         names = []
-    # An .onnx file serves as well, so the shell's own files are offered where no name fits.
-    return names or [CompletionItem(begun, type="file")]
+    return names or [CompletionItem(incomplete, type="file")]
 
 
-#: Who finds the faces.
-DETECTOR = click.option(
+DETECTOR_OPTION = click.option(
     "--detector",
     default="auto",
     metavar="NAME",
     shell_complete=complete_detectors,
-    help="haar, yunet, none (the picture is the face), or auto: yunet where it is installed, else haar.",
+    help="haar, yunet, none (the whole image is one face), or auto: yunet if it is installed, else haar.",
 )
 
 
-def _model(kinds: str) -> Callable[[Any], Any]:
+def _make_model_option(kinds: str) -> Callable[[Any], Any]:
     return click.option(
         "--model",
         default="base",
         metavar="NAME",
         shell_complete=complete_models,
-        help=f"A model from 'mien models', {kinds}. Without it: base.",
+        help=f"A model from 'mien models', {kinds}. Default: base.",
     )
 
 
-#: Who reads them.
-MODEL = _model("or an .onnx file")
+MODEL_OPTION = _make_model_option("or an .onnx file")
 
-#: The same where what training leaves behind is welcome too.
-MODEL_OR_RUN = _model("an .onnx, .keras or .h5 file, or the folder of a training run")
+#: For the commands that also take what a training leaves behind.
+MODEL_OR_RUN_OPTION = _make_model_option("an .onnx, .keras or .h5 file, or the folder of a training run")
 
-
-# ==== mien.apps.cli.located
-# The model that a word means: a name, an ONNX file, a run's folder, or a Keras file, which becomes ONNX first.
-
-#: What a Keras file ends with; the laboratory, which knows more of them, is only asked about these.
-KERAS = (".keras", ".h5", ".hdf5")
-
-#: Another's Keras file does not say these itself.
-LABELS = click.option(
-    "--labels", metavar="A,B,...", help="Of another's Keras file: its labels, in the order of its outputs."
+#: For Keras files that mien did not write: they carry neither labels nor input scale.
+LABELS_OPTION = click.option(
+    "--labels", metavar="A,B,...", help="For a Keras file without a card: its labels, in the order of its outputs."
 )
-SCALE = click.option(
-    "--scale", type=click.Choice(["0-1", "0-255", "-1-1"]), help="Of another's Keras file: the pixels it takes."
+SCALE_OPTION = click.option(
+    "--scale", type=click.Choice(["0-1", "0-255", "-1-1"]), help="For a Keras file without a card: its input range."
 )
 
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 
-def located(context: click.Context, model: str, labels: str | None = None, scale: str | None = None) -> Path:
-    """The model's ONNX file, made first if it is a Keras file; a name that nobody knows is wrong usage."""
-    from mien.models import locate
 
+def is_keras_file(model: str) -> bool:
+    return Path(model).suffix.lower() in KERAS_SUFFIXES
+
+
+class LoadEngine(Protocol):
+    """Loads an engine. It is the context object of the command line, so that tests can pass their own."""
+    from mien import models
+    def __call__(self, *, model: str, detector: str) -> Engine: ...
+
+
+def load_engine(*, model: str, detector: str) -> Engine:
+    """The engine for a model name or file; a Keras file is converted to ONNX first."""
+    from mien.engine import Engine
+
+    return Engine.load(model=convert_keras_model(model), detector=detector)
+
+
+def open_engine(
+    context: click.Context, model: str, detector: str, labels: str | None = None, scale: str | None = None
+) -> Engine:
+    """The engine that a command's options name; an unknown model or detector is a usage error."""
+    load: LoadEngine = context.obj
     try:
-        return (
-            Path(readable(model, labels, scale)) if is_keras(model) else locate(_plain(context, model, labels, scale))
-        )
+        return load(model=convert_keras_model(model, labels, scale), detector=detector)
+    except (DetectorError, ModelMissing) as error:
+        raise click.UsageError(escape_controls(str(error)), context) from error
+
+
+def locate_model(context: click.Context, model: str, labels: str | None = None, scale: str | None = None) -> Path:
+    """The model's ONNX file; a Keras file is converted first, and an unknown name is a usage error."""
+    from mien.models import resolve_model
+
+    if not is_keras_file(model):
+        reject_keras_options(context, labels, scale)
+    try:
+        return resolve_model(convert_keras_model(model, labels, scale))
     except ModelMissing as error:
         raise click.UsageError(str(error), context) from error
 
 
-def each_located(context: click.Context, models: Sequence[str], labels: str | None, scale: str | None) -> list[Path]:
-    """The files of several; ``labels`` and ``scale`` are for the Keras files among them that do not say both."""
-    if models and not any(map(is_keras, models)):
-        _plain(context, models[0], labels, scale)
-    words = [(None, None) if _says_itself(model) else (labels, scale) for model in models]
-    return [located(context, model, *word) for model, word in zip(models, words, strict=True)]
+def locate_models(
+    context: click.Context, models: Sequence[str], labels: str | None, scale: str | None
+) -> list[Path]:
+    """The ONNX files of several models; ``labels`` and ``scale`` apply to the Keras files without a card among them."""
+    if models and not any(map(is_keras_file, models)):
+        reject_keras_options(context, labels, scale)
+    options = [(None, None) if _has_card(model) else (labels, scale) for model in models]
+    return [locate_model(context, model, *option) for model, option in zip(models, options, strict=True)]
 
 
-def _says_itself(model: str) -> bool:
-    if not is_keras(model):
+def _has_card(model: str) -> bool:
+    if not is_keras_file(model):
         return True
     from mien.export.keras_import import card_of
 
     return card_of(Path(model)) is not None
 
 
-def readable(model: str, labels: str | None = None, scale: str | None = None) -> str:
-    """The word itself, or the ONNX file made from a Keras file: once, checked, and kept in mien's cache folder."""
-    if not is_keras(model):
-        return model
-    import sys
+def reject_keras_options(context: click.Context, labels: str | None, scale: str | None) -> None:
+    if labels or scale:
+        raise click.UsageError("--labels and --scale are for Keras files; an .onnx file contains both.", context)
 
+
+def convert_keras_model(model: str, labels: str | None = None, scale: str | None = None) -> str:
+    """The path of the ONNX file made from a Keras file, made once and stored in mien's cache; other models as named."""
+    if not is_keras_file(model):
+        return model
     from mien.apps.cli.dataset_options import extras
 
-    words = [word.strip() for word in (labels or "").split(",") if word.strip()]
+    names = [name.strip() for name in (labels or "").split(",") if name.strip()]
     with extras():
         from mien.export.keras_import import as_onnx
 
-        if on_terminal(sys.stderr):
-            remark(f"'{printable(model)}' is a Keras file: turning it into ONNX, once ...")
-        return str(as_onnx(Path(model), labels=words, scale=scale or ""))
-
-
-def is_keras(model: str) -> bool:
-    return Path(model).suffix.lower() in KERAS
-
-
-def _plain(context: click.Context, model: str, labels: str | None, scale: str | None) -> str:
-    if labels or scale:
-        raise click.UsageError("--labels and --scale are for Keras files; an .onnx file says both itself.", context)
-    return model
+        if is_terminal(sys.stderr):
+            print_note(f"'{escape_controls(model)}' is a Keras file: converting it to ONNX, once ...")
+        return str(as_onnx(Path(model), labels=names, scale=scale or ""))

@@ -16,18 +16,28 @@ import click
 
 from mien import images
 from mien.apps.cli.console import ProgressBar, escape_controls, is_terminal, print_note, silence_native_stderr
-from mien.apps.cli.engine_loading import LoadEngine, Reader
 from mien.apps.cli.options import (
     DETECTOR_OPTION,
     LABELS_OPTION,
     MODEL_OR_RUN_OPTION,
     SCALE_OPTION,
+    LoadEngine,
     is_keras_file,
     resolve_model,
 )
-from mien.apps.cli.paths import STDIN, STDOUT, contains_sources, denotes_file, is_same_file, is_url, resolve_links
 from mien.apps.cli.results import format_failure, open_row_writer, select_printer, suggest_yunet
-from mien.apps.cli.sources import InputImage, count_inputs, find_inputs
+from mien.apps.cli.sources import (
+    STDIN,
+    STDOUT,
+    InputImage,
+    contains_sources,
+    count_inputs,
+    denotes_file,
+    find_inputs,
+    is_same_file,
+    is_url,
+    resolve_links,
+)
 from mien.draw import paint
 from mien.errors import DetectorError, MienError, ModelMissing, OutputError
 from mien.results import Failure, FrameResult

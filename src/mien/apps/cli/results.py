@@ -17,15 +17,15 @@ from rich.console import Console
 from rich.text import Text
 
 from mien import text
-from mien.apps.cli.console import can_write, on_terminal, printable, remark, say
-from mien.apps.cli.paths import STDOUT
+from mien.apps.cli.console import can_encode, escape_controls, is_terminal, print_line, print_note
+from mien.apps.cli.sources import STDOUT
 from mien.errors import OutputError
 from mien.labels import colour, emoji
-from mien.models import home
+from mien.models import cache_folder
 from mien.results import Emotions, Failure, FrameResult, Reading
 
 if TYPE_CHECKING:
-    from mien.results import FrameResult, Reading, Share
+    from mien.results import FrameResult, Reading, Score
 
 
 #: A run that took this many seconds of reading is one that YuNet would have shortened.
@@ -34,12 +34,12 @@ SLOW = 1.0
 _HINT = "Faces were found with haar. 'mien models pull yunet' fetches a faster and better finder, once."
 
 
-def hint_at_yunet(seconds: float) -> None:
+def suggest_yunet(seconds: float) -> None:
     """Say it after the first slow run; an empty file in mien's cache folder remembers that it was said."""
-    said = home() / "hint-yunet"
+    said = cache_folder() / "hint-yunet"
     if seconds < SLOW or os.path.lexists(said):
         return
-    remark(_HINT)
+    print_note(_HINT)
     try:
         said.parent.mkdir(parents=True, exist_ok=True)
         said.touch()
@@ -51,20 +51,20 @@ def hint_at_yunet(seconds: float) -> None:
 # What a reading says, in words: always what the expression looks like, never what the person feels.
 
 
-def looks(label: str) -> str:
-    return printable(text.looks(label))
+def describe_expression(label: str) -> str:
+    return escape_controls(text.looks(label))
 
 
 def percent(share: float) -> str:
     return text.percent(share)
 
 
-def listed(shares: Iterable[Share]) -> str:
+def format_scores(shares: Iterable[Score]) -> str:
     """``60 % sad, 30 % neutral``; nothing for no shares."""
-    return printable(text.listed(shares))
+    return escape_controls(text.listed(shares))
 
 
-def notes(reading: Reading) -> tuple[str, ...]:
+def list_doubts(reading: Reading) -> tuple[str, ...]:
     """What speaks against trusting this reading, each in a phrase; empty when nothing does."""
     unsure = reading.emotions.uncertain
     quality = reading.quality
@@ -78,9 +78,9 @@ def notes(reading: Reading) -> tuple[str, ...]:
     )
 
 
-def plain_lines(result: FrameResult) -> Sequence[str]:
+def format_plain(result: FrameResult) -> Sequence[str]:
     """A result for pipes and files that are read by people: one line a face, always in the same form."""
-    name = printable(result.source)
+    name = escape_controls(result.source)
     faces = result.readings
     if not faces:
         return [f"{name}: no face found"]
@@ -89,11 +89,11 @@ def plain_lines(result: FrameResult) -> Sequence[str]:
 
 def _plain(reading: Reading) -> str:
     box, emotions = reading.face.box, reading.emotions
-    mixture = f"people would say {listed(emotions.mixture)}" if emotions.mixture else ""
+    mixture = f"people would say {format_scores(emotions.mixture)}" if emotions.mixture else ""
     said = [
-        f"({box.width}x{box.height} at {box.x},{box.y}) {looks(emotions.top)}, {percent(emotions[emotions.top])}",
+        f"({box.width}x{box.height} at {box.x},{box.y}) {describe_expression(emotions.top)}, {percent(emotions[emotions.top])}",
         *filter(None, [mixture]),
-        *notes(reading),
+        *list_doubts(reading),
     ]
     return "; ".join(said)
 
@@ -105,7 +105,7 @@ WriteRows: TypeAlias = Callable[[FrameResult | Failure], None]
 
 
 @contextmanager
-def rows_to(target: str | None, labels: Sequence[str]) -> Iterator[WriteRows]:
+def open_row_writer(target: str | None, labels: Sequence[str]) -> Iterator[WriteRows]:
     """What writes a result's rows: to a file, to stdout for ``-``, or nowhere."""
     if target is None:
         yield lambda result: None
@@ -113,18 +113,18 @@ def rows_to(target: str | None, labels: Sequence[str]) -> Iterator[WriteRows]:
     from mien.table import CsvTable  # imported by those who want a table
 
     with ExitStack() as stack:
-        with told_of(target):
-            table = CsvTable(stack.enter_context(stream_to(target)), labels)
+        with convert_write_errors(target):
+            table = CsvTable(stack.enter_context(open_table(target)), labels)
 
         def write(result: FrameResult | Failure) -> None:
-            with told_of(target):
+            with convert_write_errors(target):
                 table.write(result)
 
         yield write
 
 
 @contextmanager
-def stream_to(target: str) -> Iterator[IO[str]]:
+def open_table(target: str) -> Iterator[IO[str]]:
     """A file for tables, or stdout for ``-``."""
     if target == STDOUT:
         yield sys.stdout
@@ -138,14 +138,14 @@ def stream_to(target: str) -> Iterator[IO[str]]:
 
 
 @contextmanager
-def told_of(target: str, option: str = "--csv") -> Iterator[None]:
+def convert_write_errors(target: str, option: str = "--csv") -> Iterator[None]:
     """Inside, what goes wrong with writing is told in our words."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        where = "stdout" if target == STDOUT else f"'{printable(target)}'"
+        where = "stdout" if target == STDOUT else f"'{escape_controls(target)}'"
         raise OutputError(
             f"the table could not be written to {where}: {error.strerror or error}",
             "A place with room that may be written to was expected",
@@ -165,14 +165,14 @@ SHADES = "█▓▒░"
 _LOOKS = 18  # cells of the longest of our own: "😏 looks contemptuous" is cut by three, the other six fit
 
 
-class Table:
+class ResultTable:
     """Draws results one after the other; nothing is kept, so a folder of any size can stream through it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._width = console.width
         self._narrow = self._width < NARROW
-        self._ascii = not can_write(f"😊…{SHADES}", console.encoding)
+        self._ascii = not can_encode(f"😊…{SHADES}", console.encoding)
         self._cut = "~" if self._ascii else "…"
 
     def head(self) -> Iterator[Text]:
@@ -184,7 +184,7 @@ class Table:
         yield Text("  ".join(title[:width].ljust(width) for title, width in titles).rstrip(), "dim")
 
     def rows(self, result: FrameResult) -> Iterator[Text]:
-        name = printable(result.source)
+        name = escape_controls(result.source)
         if not result.readings:
             yield from self._faceless(name)
             return
@@ -245,7 +245,7 @@ class Table:
     def _expression(self, emotions: Emotions) -> tuple[str | tuple[str, str], ...]:
         label = emotions.top
         mark = "" if self._ascii else f"{emoji(label)} "
-        return mark, (_fitted(looks(label), _LOOKS - cell_len(mark)), colour(label, emotions.labels))
+        return mark, (_fitted(describe_expression(label), _LOOKS - cell_len(mark)), colour(label, emotions.labels))
 
     def _bar(self, emotions: Emotions, width: int) -> tuple[tuple[str, str], ...]:
         shades = "#=-." if self._ascii else SHADES
@@ -258,14 +258,18 @@ def _cells(emotions: Emotions, width: int) -> Iterator[int]:
     """How many cells of the bar each ranked share gets; rounding never makes the bar longer than its width."""
     so_far, drawn = 0.0, 0
     for share in emotions.ranked():
-        so_far += share.share
+        so_far += share.score
         end = min(width, round(so_far * width))
         yield end - drawn
         drawn = end
 
 
 def _noted(reading: Reading, indent: str, width: int) -> Iterator[Text]:
-    return (Text(line, "italic dim") for note in notes(reading) for line in _indented(printable(note), indent, width))
+    return (
+        Text(line, "italic dim")
+        for note in list_doubts(reading)
+        for line in _indented(escape_controls(note), indent, width)
+    )
 
 
 def _indented(words: str, indent: str, width: int) -> list[str]:
@@ -274,7 +278,7 @@ def _indented(words: str, indent: str, width: int) -> list[str]:
 
 def _mixed(emotions: Emotions, width: int, indent: str = "") -> list[str]:
     """The mixture in lines that break between expressions and never inside one."""
-    unbroken = listed(emotions.mixture).replace(" ", "\u00a0").replace(",\u00a0", ", ")
+    unbroken = format_scores(emotions.mixture).replace(" ", "\u00a0").replace(",\u00a0", ", ")
     return [line.replace("\u00a0", " ") for line in _indented(unbroken, indent, width)]
 
 
@@ -294,56 +298,56 @@ def _shortened(words: str, width: int, mark: str = "…") -> str:
 # ==== mien.apps.cli.screens
 # The ways a result reaches stdout: lines of JSON, plain lines for pipes, a table on a terminal, CSV.
 
-Screen: TypeAlias = Callable[[FrameResult | Failure], None]
+ResultPrinter: TypeAlias = Callable[[FrameResult | Failure], None]
 
 
-def screen(as_json: bool, quiet: bool) -> Screen:
+def select_printer(as_json: bool, quiet: bool) -> ResultPrinter:
     """The one that fits: ``quiet`` when stdout belongs to something else, which leaves only the failures."""
     if as_json:
         return _json()
     if quiet:
         return _only_failures
-    return _table() if on_terminal(sys.stdout) else _plain_screens
+    return _table() if is_terminal(sys.stdout) else _plain_screens
 
 
-def complaint(failure: Failure) -> str:
+def format_failure(failure: Failure) -> str:
     """The failure in one line, with the picture's name exactly once."""
-    name, message = printable(failure.source), printable(str(failure.error))
+    name, message = escape_controls(failure.source), escape_controls(str(failure.error))
     return f"mien: {message if name in message else f'{name}: {message}'}"
 
 
-def _json() -> Screen:
+def _json() -> ResultPrinter:
     # JSON is UTF-8 wherever it goes; a name that is no text becomes the escape JSON has for it.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-    return lambda result: say(result.to_json())
+    return lambda result: print_line(result.to_json())
 
 
 def _only_failures(result: FrameResult | Failure) -> None:
     if isinstance(result, Failure):
-        remark(complaint(result))
+        print_note(format_failure(result))
 
 
 def _plain_screens(result: FrameResult | Failure) -> None:
     if isinstance(result, Failure):
-        remark(complaint(result))
+        print_note(format_failure(result))
         return
-    for line in plain_lines(result):
-        say(line)
+    for line in format_plain(result):
+        print_line(line)
 
 
-def _table() -> Screen:
+def _table() -> ResultPrinter:
     # rich is imported only where there is a terminal to draw on; it would cost every pipe 50 ms.
     from rich.console import Console
 
     pass
 
-    table = Table(Console(highlight=False, emoji=False, markup=False))
+    table = ResultTable(Console(highlight=False, emoji=False, markup=False))
     head = table.head()
 
     def show(result: FrameResult | Failure) -> None:
         if isinstance(result, Failure):
-            remark(complaint(result))
+            print_note(format_failure(result))
             return
         for line in (*head, *table.rows(result)):
             table.show(line)

@@ -104,7 +104,7 @@ def _column(data: str, column: str, count: int) -> GroupNames:
 
 
 def _report(models: tuple[str, ...], held: list[ModelRobustness], own: dict[str, GroupNames]) -> RobustnessReport:
-    from mien.evaluation.groups import measure_groups, estimate_groups
+    from mien.evaluation.groups import estimate_groups, measure_groups
     from mien.evaluation.robustness_report import RobustnessReport, distinct_names
 
     first = held[0].answers

@@ -13,7 +13,7 @@ from mien.apps.cli.console import escape_controls, print_line, print_note
 from mien.apps.cli.dataset_options import extras, writing
 
 if TYPE_CHECKING:
-    from mien.training.run_folder import Run
+    from mien.training.run_folder import TrainingRun
 
 EPILOG = """\b
 Examples:
@@ -54,9 +54,9 @@ def runs(context: click.Context, home: Path, as_json: bool) -> None:
     """List training runs, show and plot them."""
     if context.invoked_subcommand is not None:
         return
-    from mien.training.run_folder import every
+    from mien.training.run_folder import list_runs
 
-    found = list(every(home))
+    found = list(list_runs(home))
     if as_json:
         print_line(json.dumps([told(run) for run in found], ensure_ascii=False))
     elif found:
@@ -71,9 +71,9 @@ def runs(context: click.Context, home: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Everything as one line of JSON.")
 def show(name: str, home: Path, as_json: bool) -> None:
     """Show one run: its state, its figures, and what in its recipe is not as usual."""
-    from mien.training.run_folder import find
+    from mien.training.run_folder import find_run
 
-    run = find(name, home)
+    run = find_run(name, home)
     if as_json:
         whole = {"recipe": run.recipe.to_table() if run.recipe else None, "history": run.history}
         print_line(json.dumps({**told(run), **whole, "metrics": run.metrics, "environment": run.environment}))
@@ -93,9 +93,9 @@ def plot(names: tuple[str, ...], home: Path, out: Path) -> None:
     if out.suffix.lower() != ".png":
         raise click.BadParameter(f"'{out}' does not end in .png", param_hint="-o")
     from mien.errors import LabError
-    from mien.training.run_folder import find
+    from mien.training.run_folder import find_run
 
-    found = [find(name, home) for name in names]
+    found = [find_run(name, home) for name in names]
     if early := [run.name for run in found if not run.history]:
         raise LabError(f"'{early[0]}' has no whole epoch yet", "a run with a history was expected", "Wait for it")
     with extras():
@@ -105,7 +105,7 @@ def plot(names: tuple[str, ...], home: Path, out: Path) -> None:
     print_line(escape_controls(str(out)))
 
 
-def told(run: Run) -> dict[str, Any]:
+def told(run: TrainingRun) -> dict[str, Any]:
     """A run in a few plain values."""
     return {
         "name": run.name,
@@ -123,14 +123,14 @@ def told(run: Run) -> dict[str, Any]:
     }
 
 
-def _table(found: Sequence[Run]) -> str:
+def _table(found: Sequence[TrainingRun]) -> str:
     rows = [("NAME", "NET", "EPOCHS", "BEST HELD OUT", "SCORE", "BEGUN", "STATE"), *map(_cells, found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(escape_controls(line.rstrip()) for line in lines)
 
 
-def _cells(run: Run) -> tuple[str, ...]:
+def _cells(run: TrainingRun) -> tuple[str, ...]:
     about = told(run)
     return (
         run.name,
@@ -143,7 +143,7 @@ def _cells(run: Run) -> tuple[str, ...]:
     )
 
 
-def _lines(run: Run) -> list[tuple[str, str]]:
+def _lines(run: TrainingRun) -> list[tuple[str, str]]:
     from mien.training.recipe import Recipe
 
     name, net, epochs, best, score, begun, state = _cells(run)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mien.apps.cli.console import on_terminal, remark, say
+from mien.apps.cli.console import is_terminal, print_line, print_note
 from mien.apps.cli.options import complete_detectors, complete_models
 
 EPILOG = """\b
@@ -47,7 +47,7 @@ def serve(print_config: bool, **given: Any) -> None:
 
     known = told(given)
     if print_config:
-        say("\n".join(as_toml(known)).rstrip())
+        print_line("\n".join(as_toml(known)).rstrip())
         return
     _serve(known.settings)
 
@@ -67,8 +67,8 @@ def _serve(settings: Any) -> None:
     server = Server(app)
     host, port = server.address
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    say(f"mien answers at http://{shown}:{port}")
-    if on_terminal(sys.stderr):
-        remark("Ctrl-C stops it.")
+    print_line(f"mien answers at http://{shown}:{port}")
+    if is_terminal(sys.stderr):
+        print_note("Ctrl-C stops it.")
     if not server.run():
-        remark("mien: some requests were still being answered when the time for that was over.")
+        print_note("mien: some requests were still being answered when the time for that was over.")

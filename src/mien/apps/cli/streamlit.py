@@ -8,9 +8,8 @@ from pathlib import Path
 
 import click
 
-from mien.apps.cli.console import on_terminal, remark, say
-from mien.apps.cli.engine_loading import LoadEngine
-from mien.apps.cli.options import complete_detectors, complete_models, readable
+from mien.apps.cli.console import is_terminal, print_line, print_note
+from mien.apps.cli.options import LoadEngine, complete_detectors, complete_models, resolve_model
 
 EPILOG = """\b
 Examples:
@@ -59,7 +58,7 @@ def streamlit(
     from mien.apps.streamlit.settings import DETECTOR, MODEL, RUNS, settings
 
     run = program()
-    given = {MODEL: readable(model) if model else None, DETECTOR: detector, RUNS: runs}
+    given = {MODEL: resolve_model(model) if model else None, DETECTOR: detector, RUNS: runs}
     # The page is run by Streamlit, which hands nothing on but variables.
     os.environ.update({name: str(value) for name, value in given.items() if value is not None})
     known = settings()
@@ -70,6 +69,6 @@ def streamlit(
 
 
 def _ready(address: str) -> None:
-    say(f"mien answers at {address}")
-    if on_terminal(sys.stderr):
-        remark("Ctrl-C stops it.")
+    print_line(f"mien answers at {address}")
+    if is_terminal(sys.stderr):
+        print_note("Ctrl-C stops it.")

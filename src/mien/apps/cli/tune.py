@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mien.datasets.dataset import FaceDataset
     from mien.training.events import Event
     from mien.training.recipe import Recipe
-    from mien.training.search import Trial, SearchResult
+    from mien.training.search import SearchResult, Trial
 
 EPILOG = """\b
 Examples:

@@ -18,12 +18,19 @@ from rich.console import Console
 from rich.text import Text
 
 from mien import video as video_io
-from mien.apps.cli.console import ProgressBar, silence_native_stderr, can_encode, is_terminal, escape_controls, print_note, print_line
-from mien.apps.cli.engine_loading import LoadEngine
-from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION
-from mien.apps.cli.paths import STDOUT, is_url, is_same_file
-from mien.apps.cli.results import suggest_yunet, describe_expression, percent, open_table, convert_write_errors
-from mien.errors import DetectorError, MienError, ModelMissing
+from mien.apps.cli.console import (
+    ProgressBar,
+    can_encode,
+    escape_controls,
+    is_terminal,
+    print_line,
+    print_note,
+    silence_native_stderr,
+)
+from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine
+from mien.apps.cli.results import convert_write_errors, describe_expression, open_table, percent, suggest_yunet
+from mien.apps.cli.sources import STDOUT, is_same_file, is_url
+from mien.errors import MienError
 from mien.files import write_atomically
 from mien.labels import colour
 from mien.results import AnalyzedFrame
@@ -32,10 +39,10 @@ from mien.video import VideoInfo, tables
 from mien.video.annotate import AnnotatedVideo
 from mien.video.baseline import Baseline
 from mien.video.events import Event, time_frames
-from mien.video.journal import ResumableAnalysis, VideoAnalyzer, AnalysisOptions
+from mien.video.journal import AnalysisOptions, ResumableAnalysis, VideoAnalyzer
 from mien.video.report import ReportOptions, render_report
 from mien.video.results import PeakImages
-from mien.video.timeline import TrackSummary, VideoSummary, Timeline, SmoothedFrame
+from mien.video.timeline import SmoothedFrame, Timeline, TrackSummary, VideoSummary
 
 if TYPE_CHECKING:
     from mien.video.journal import VideoAnalyzer
@@ -563,13 +570,9 @@ def video(context: click.Context, /, **options: Any) -> None:
     # Imported here: reading needs NumPy, OpenCV and ONNX Runtime, and --help does not.
     pass
 
-    load: LoadEngine = context.obj
-    try:
-        engine = load(model=request.model, detector=request.detector)
-    except (DetectorError, ModelMissing) as error:
-        raise click.UsageError(escape_controls(str(error)), context) from error
+    engine = open_engine(context, request.model, request.detector)
     # What reads pictures reads films too.
-    context.exit(run(request, cast("Watcher", engine)))
+    context.exit(run(request, cast("VideoAnalyzer", engine)))
 
 
 def _check(request: VideoCommand) -> None:

@@ -15,10 +15,10 @@ from mien.apps.desktop.worker import NOW, Steps, Task
 from mien.errors import MienError
 
 if TYPE_CHECKING:
-    from mien.apps.session.live_camera import LiveFrame, CameraWorker
+    from mien.apps.session.live_camera import CameraWorker, LiveFrame
     from mien.engine import Engine
     from mien.video import Camera
-    from mien.video.camera import CameraSource, CameraDevice
+    from mien.video.camera import CameraDevice, CameraSource
 
     OpenDevice: TypeAlias = Callable[[CameraSource], CameraDevice]
 

@@ -20,7 +20,7 @@ from mien.results import Emotions
 
 if TYPE_CHECKING:
     from mien.engine import Engine
-    from mien.explain import Explanation, Layer, Activations, Regions, Saliency
+    from mien.explain import Activations, Explanation, Layer, Regions, Saliency
 
 #: Explanations that are kept, for going back and forth.
 _KEPT = 8

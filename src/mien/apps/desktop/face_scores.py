@@ -11,7 +11,7 @@ from PIL import ImageTk
 from mien.apps.desktop.style import Theme, bar
 from mien.apps.desktop.widgets import Words
 from mien.labels import colour
-from mien.results import Emotions, Reading, Share
+from mien.results import Emotions, Reading, Score
 from mien.text import doubts, headline, mixture, of_ten, percent, ten_people
 
 _ROW, _BAR = 30, 10
@@ -29,7 +29,7 @@ class Bars(tk.Canvas):
 
     def show(self, emotions: Emotions | None) -> None:
         self._emotions = emotions
-        rows = len(emotions.shares) if emotions else 0
+        rows = len(emotions.scores) if emotions else 0
         self.configure(height=self._theme.long(_ROW * rows))
         self._draw()
 
@@ -39,12 +39,12 @@ class Bars(tk.Canvas):
         emotions = self._emotions
         if emotions is None or self.winfo_width() < 20:
             return
-        shares = emotions.ranked() if self._ranked else emotions.shares
+        shares = emotions.ranked() if self._ranked else emotions.scores
         names = max(self._theme.letters(13).measure(share.label) for share in shares)
         for place, share in enumerate(shares):
             self._row(place, share, emotions.labels, names)
 
-    def _row(self, place: int, share: Share, labels: tuple[str, ...], names: int) -> None:
+    def _row(self, place: int, share: Score, labels: tuple[str, ...], names: int) -> None:
         theme, long = self._theme, self._theme.long
         middle, right = long(_ROW * (place + 0.5)), self.winfo_width()
         numbers = theme.letters(13).measure("100 %") + long(10)
@@ -53,10 +53,10 @@ class Bars(tk.Canvas):
         text: dict[str, Any] = {"font": theme.letters(13), "fill": theme.shades.ink}
         self.create_text(long(28), middle, text=share.label, anchor="w", **text)
         wide, line = max(right - left - numbers, long(20)), theme.shades.line
-        image = bar(wide, long(_BAR), share.share, colour(share.label, labels), line, self._ground)
+        image = bar(wide, long(_BAR), share.score, colour(share.label, labels), line, self._ground)
         self._bars.append(theme.photo(image))
         self.create_image(left, middle, image=self._bars[-1], anchor="w")
-        self.create_text(right, middle, text=percent(share.share), anchor="e", **text)
+        self.create_text(right, middle, text=percent(share.score), anchor="e", **text)
 
 
 class People(tk.Canvas):
@@ -66,7 +66,7 @@ class People(tk.Canvas):
         super().__init__(parent, background=ground, highlightthickness=0, height=1, width=10)
         self._theme = theme
 
-    def show(self, votes: tuple[Share, ...] | None) -> None:
+    def show(self, votes: tuple[Score, ...] | None) -> None:
         self.delete("all")
         theme = self._theme
         self.configure(height=theme.long(28) if votes else 1)

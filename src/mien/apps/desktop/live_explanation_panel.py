@@ -102,14 +102,14 @@ class Inside(tk.Canvas):
             self._softmax_title = self._words(left, 0, "softmax")
         long = self._long
         self.coords(self._softmax_title, left, long(24))
-        for place, (share, items) in enumerate(zip(seen.look.emotions.shares, self._bars, strict=True)):
+        for place, (share, items) in enumerate(zip(seen.look.emotions.scores, self._bars, strict=True)):
             name, ground, bar, number = items
             top, start = self._top(place), left + long(70)
             self.coords(name, left, top + long(4))
             self.coords(ground, start, top, start + long(108), top + long(9))
-            self.coords(bar, start, top, start + max(share.share * long(108), 1), top + long(9))
+            self.coords(bar, start, top, start + max(share.score * long(108), 1), top + long(9))
             self.coords(number, start + long(152), top + long(4))
-            self.itemconfigure(number, text=percent_words(share.share))
+            self.itemconfigure(number, text=percent_words(share.score))
 
     def _bar(self, label: str) -> tuple[int, ...]:
         return (

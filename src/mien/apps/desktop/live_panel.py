@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from mien import images
 from mien.apps.desktop.live_explanation_panel import Inside
 from mien.apps.desktop.live_style import DARK, Picture, Shades, rgb
-from mien.apps.session.live_camera import LiveFrame, CameraWorker, find_reading
-from mien.apps.session.live_explanation import ExplanationWorker, ActivationSource
+from mien.apps.session.live_camera import CameraWorker, LiveFrame, find_reading
+from mien.apps.session.live_explanation import ActivationSource, ExplanationWorker
 from mien.apps.session.overlay import overlay_saliency
 from mien.draw import paint
 from mien.engine import framing_of

@@ -38,17 +38,17 @@ def called(name: str) -> str:
 
 def _looking(chosen: str) -> Steps:
     from mien.faces.detectors import detector_names
-    from mien.models import available, find, locate
+    from mien.models import available_models, find_model_file, resolve_model
 
     cards = {}
-    for name in dict.fromkeys([*available(), chosen]):
+    for name in dict.fromkeys([*available_models(), chosen]):
         try:
-            cards[name] = ModelCard.read(locate(name))
+            cards[name] = ModelCard.read(resolve_model(name))
         except MienError:  # told when somebody chooses it
             continue
         yield None
     try:
-        with_yunet = find("yunet") is not None
+        with_yunet = find_model_file("yunet") is not None
     except MienError:  # damaged: choosing it says so
         with_yunet = True
     yield cards, tuple(name for name in detector_names() if name != "yunet" or with_yunet)

@@ -343,6 +343,8 @@ def _found(paths: list[Path]) -> Steps:
     """In the worker: what the paths name, in batches, so that a folder of thousands shows its first at once."""
     from mien import images
 
-    names = (each if isinstance(each, Failure) else (each, images.name_of(each)) for each in images.find_images(paths))
+    names = (
+        each if isinstance(each, Failure) else (each, images.source_name(each)) for each in images.find_images(paths)
+    )
     while batch := list(islice(names, _BATCH)):
         yield batch

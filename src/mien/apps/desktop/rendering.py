@@ -94,7 +94,7 @@ def over(pixels: Pixels, saliency: Saliency, strength: float = 1.0) -> Pixels:
     """The map over the face: nothing where it says nothing; orange for and blue against where it can be both."""
     import cv2
 
-    from mien.explain.figures.colormaps import colour_table, colour_indices
+    from mien.explain.figures.colormaps import colour_indices, colour_table
 
     how = "tide" if saliency.signed else "ember"
     size = pixels.shape[1], pixels.shape[0]

@@ -21,7 +21,7 @@ from mien.results import Failure, FrameResult
 
 if TYPE_CHECKING:
     from mien.explain import Explanation
-    from mien.video.timeline import VideoSummary, SmoothedFrame
+    from mien.video.timeline import SmoothedFrame, VideoSummary
 
 
 def as_json(outcomes: Sequence[FrameResult | Failure]) -> str:

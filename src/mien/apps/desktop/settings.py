@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mien.models import home
+from mien.models import cache_folder
 
 #: How many recent files are remembered.
 RECENT = 10
@@ -74,4 +74,4 @@ def _valid(told: dict[str, Any]) -> Settings:
 
 
 def _place() -> Path:
-    return home() / "desktop.json"
+    return cache_folder() / "desktop.json"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mien.video.events import Event
     from mien.video.journal import ResumableAnalysis
     from mien.video.results import PeakImages
-    from mien.video.timeline import TrackSummary, VideoSummary, TimelineStep
+    from mien.video.timeline import TimelineStep, TrackSummary, VideoSummary
 
 
 #: Seconds between two pieces of news, and frames a second when it plays.
@@ -173,7 +173,7 @@ class Reel:
                 yield self._shown(frame.pixels, frame.seconds)
 
     def _going(self, bench: Bench, choice: Choice) -> ResumableAnalysis:
-        from mien.video.journal import ResumableAnalysis, AnalysisOptions
+        from mien.video.journal import AnalysisOptions, ResumableAnalysis
 
         engine = bench.engine(choice)
         self.labels, self.detector, self.model = engine.labels, engine.detector, engine.card.name

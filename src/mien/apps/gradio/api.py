@@ -71,7 +71,7 @@ class Api:
             pixels, number = photo.pixels(), _whole(face, "face")
             methods = tuple(word.strip() for word in method.split(",") if word.strip()) or ("cam",)
             asked: dict[str, Any] = {"methods": methods, "target": target or None, "versus": versus or None}
-            faces = engine.explain_picture(pixels, number, **asked)
+            faces = engine.explain_image(pixels, number, **asked)
             told_ = [{**each.to_dict(), "source": photo.name} for each in faces]
             size = [pixels.shape[1], pixels.shape[0]]
             named = {"detector": engine.detector, "model": engine.card.name}

@@ -6,7 +6,7 @@ import threading
 
 from mien.engine import Engine
 from mien.errors import ModelMissing, nearest
-from mien.models import ModelCard, available, locate
+from mien.models import ModelCard, available_models, resolve_model
 
 
 class Engines:
@@ -19,7 +19,7 @@ class Engines:
         first = engine or Engine.load(model, detector)
         self.default = first.card.name
         self._known = {self.default: first}
-        named = () if engine else available()
+        named = () if engine else available_models()
         self.names: tuple[str, ...] = tuple(dict.fromkeys([self.default, *named]))
 
     def get(self, model: str | None = None) -> Engine:
@@ -41,4 +41,4 @@ class Engines:
 
 
 def _card(name: str) -> ModelCard:
-    return ModelCard.read(locate(name))
+    return ModelCard.read(resolve_model(name))

@@ -17,7 +17,7 @@ from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, travers
 from mien.apps.gradio.errors import refused
 from mien.errors import SourceTooLarge, SourceUnreadable
 from mien.images.decode import decoded
-from mien.images.sources import shown
+from mien.images.sources import quote_source
 from mien.results import Pixels
 
 MB = 1_000_000
@@ -39,20 +39,20 @@ class Sent(NamedTuple):
         """Upright RGB uint8, or one of :class:`mien.errors.SourceError` with the photo's name."""
         self._within(MAX_BYTES, "photo")
         with self.path.open("rb") as file:
-            return decoded(BytesIO(file.read(MAX_BYTES)), shown(self.name), MAX_PIXELS)
+            return decoded(BytesIO(file.read(MAX_BYTES)), quote_source(self.name), MAX_PIXELS)
 
     def film(self) -> Path:
         """The film's file, if it is not too large and not empty."""
         self._within(MAX_FILM_BYTES, "film")
         if not self.path.stat().st_size:
             expected = "A film was expected: mp4, mov, webm, mkv, avi or an animated GIF"
-            raise SourceUnreadable(f"{shown(self.name)} is empty", expected)
+            raise SourceUnreadable(f"{quote_source(self.name)} is empty", expected)
         return self.path
 
     def _within(self, most: int, what: str) -> None:
         size = self.path.stat().st_size
         if size > most:
-            happened = f"{shown(self.name)} is a file of {size / MB:.0f} MB"
+            happened = f"{quote_source(self.name)} is a file of {size / MB:.0f} MB"
             raise SourceTooLarge(happened, f"A {what} of at most {most // MB} MB was expected", "Send a smaller one")
 
 

@@ -22,7 +22,7 @@ from mien.apps.gradio.uploads import MAX_FILM_BYTES, MAX_FILM_SECONDS, MB, Sent,
 from mien.engine import Engine
 from mien.errors import MienError
 from mien.text import clock
-from mien.video.results import VideoResults, VideoRequest, save_video_results
+from mien.video.results import VideoRequest, VideoResults, save_video_results
 from mien.video.timeline import SmoothedFrame
 
 #: So many points of a person are drawn, and so many of everybody are held at most.

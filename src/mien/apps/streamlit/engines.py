@@ -7,12 +7,12 @@ import streamlit as st
 from mien.apps.streamlit.settings import settings
 from mien.engine import Engine
 from mien.faces.detectors import detector_names
-from mien.models import available
+from mien.models import available_models
 
 
 def models() -> tuple[str, ...]:
     """The models to choose from, the usual one first. Visitors choose by name: nobody's address names a path."""
-    return tuple(dict.fromkeys([settings().model, *available()]))
+    return tuple(dict.fromkeys([settings().model, *available_models()]))
 
 
 def detectors() -> tuple[str, ...]:

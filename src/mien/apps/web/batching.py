@@ -113,5 +113,5 @@ def _share_out(batch: list[_Ticket], outputs: Outputs) -> None:
     for ticket in batch:
         end = start + len(ticket.faces)
         votes = None if outputs.votes is None else outputs.votes[start:end]
-        ticket.outputs = Outputs(outputs.shares[start:end], votes)
+        ticket.outputs = Outputs(outputs.scores[start:end], votes)
         start = end

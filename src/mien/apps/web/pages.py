@@ -48,7 +48,7 @@ def shared() -> dict[str, Any]:
             "models": list(own.engines.names),
             "looks": {label: adjective(label) for label in VOTES},
             "colours": {label: colour(label) for label in VOTES},
-            "scales": {name: list(colormaps.stops(name)) for name in ("sea", "ember", "tide")},
+            "scales": {name: list(colormaps.legend_colours(name)) for name in ("sea", "ember", "tide")},
             "maxBytes": own.settings.max_bytes,
             "maxFilmBytes": own.settings.max_film_bytes,
             "noFace": f"{text.NO_FACE} {text.NO_FACE_HELP}",

@@ -20,7 +20,7 @@ from mien.apps.web.settings import Settings
 from mien.engine import Engine
 from mien.errors import DetectorError, ModelMissing, nearest
 from mien.faces.detectors import detector_names, load_detector
-from mien.models import ModelCard, available, find, load_classifier, locate
+from mien.models import ModelCard, available_models, find_model_file, load_classifier, resolve_model
 
 
 class Engines:
@@ -42,7 +42,7 @@ class Engines:
     @property
     def names(self) -> tuple[str, ...]:
         """The models that may be asked for, the default first. They are names: nobody's request names a path."""
-        named = self._settings.models or (() if self._own else available())
+        named = self._settings.models or (() if self._own else available_models())
         return tuple(dict.fromkeys([self.default, *named]))
 
     def get(self, model: str | None = None, detector: str | None = None) -> Engine:
@@ -70,7 +70,7 @@ class Engines:
             return self._own.card
         with self._lock:
             known = self._classifiers.get(model)
-        return known.card if known else ModelCard.read(locate(model))
+        return known.card if known else ModelCard.read(resolve_model(model))
 
     def runs(self) -> tuple[int, int]:
         """How many runs of models there were, and how many faces in them."""
@@ -79,7 +79,7 @@ class Engines:
         return sum(each.runs for each in known), sum(each.faces for each in known)
 
     def _made(self, model: str, detector: str) -> Engine:
-        yunet = find("yunet") if detector in ("auto", "yunet") else None
+        yunet = find_model_file("yunet") if detector in ("auto", "yunet") else None
         finder: Any = Timed(load_detector(detector, yunet=yunet), self._metrics)
         if self._own and model == self.default:
             raise DetectorError(
@@ -92,7 +92,7 @@ class Engines:
     def _classifier(self, model: str) -> Batched:
         if model not in self._classifiers:
             # One core for a run: a face takes less than a millisecond, and other requests want the rest.
-            classifier = load_classifier(locate(model), threads=1)
+            classifier = load_classifier(resolve_model(model), threads=1)
             window = self._settings.window_ms / 1000
             timed = Timed(classifier, self._metrics)
             self._classifiers[model] = Batched(timed, window=window, others=self._others)

@@ -17,7 +17,7 @@ from mien.apps.web.problems import Problem
 from mien.apps.web.settings import Settings
 from mien.errors import SourceUnreadable
 from mien.images.decode import decoded
-from mien.images.sources import plain
+from mien.images.sources import clean_file_name
 from mien.results import Pixels
 
 #: So many maps of a layer are sent where nobody says how many, and at most.
@@ -93,9 +93,9 @@ def _from_form(request: Request) -> Asked:
     files, words = form_of(request, "file")
     if not files:
         others = sorted(name for name in {*request.files, *request.form} if name)
-        told = f" It has {', '.join(repr(plain(name)) for name in others[:5])}." if others else ""
+        told = f" It has {', '.join(repr(clean_file_name(name)) for name in others[:5])}." if others else ""
         raise Problem(400, f"The form has no part 'file' with a picture in it.{told}")
-    uploads = [Upload(plain(file.filename or f"picture {i}"), file.read()) for i, file in enumerate(files, 1)]
+    uploads = [Upload(clean_file_name(file.filename or f"picture {i}"), file.read()) for i, file in enumerate(files, 1)]
     return Asked(uploads, {**words, **request.args.to_dict()})
 
 
@@ -103,7 +103,7 @@ def _from_body(request: Request) -> Asked:
     data = request.get_data(cache=False)
     if not data:
         raise Problem(400, "The request is empty. Send a picture: its bytes, a form with 'file', or JSON with base64.")
-    return Asked([Upload(plain(request.args.get("name", "picture")), data)], request.args.to_dict())
+    return Asked([Upload(clean_file_name(request.args.get("name", "picture")), data)], request.args.to_dict())
 
 
 def _from_json(request: Request) -> Asked:
@@ -131,7 +131,7 @@ def _from_entry(entry: Any, number: int) -> Upload:
     name, data = f"picture {number}", entry
     if isinstance(entry, dict):
         data = entry.get("data")
-        name = plain(entry["name"]) if isinstance(entry.get("name"), str) else name
+        name = clean_file_name(entry["name"]) if isinstance(entry.get("name"), str) else name
     if not isinstance(data, str):
         raise Problem(400, f'Picture {number} in the JSON is no text: base64 was expected, or {{"data": base64}}.')
     try:
@@ -159,7 +159,9 @@ def number(words: dict[str, str], name: str, least: int, most: int) -> int | Non
     if not given:
         return None
     if not re.fullmatch(r"\d{1,9}", given) or not least <= int(given) <= most:
-        raise Problem(400, f"'{name}' is {plain(given)!r}: a whole number from {least} to {most} was expected.")
+        raise Problem(
+            400, f"'{name}' is {clean_file_name(given)!r}: a whole number from {least} to {most} was expected."
+        )
     return int(given)
 
 
@@ -179,4 +181,4 @@ def choice(words: dict[str, str], name: str) -> str | None:
 def _word(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deep"
-    return plain(str(error)).rstrip(".")
+    return clean_file_name(str(error)).rstrip(".")

@@ -12,25 +12,25 @@ import keras
 import numpy as np
 
 from mien.errors import LabError
-from mien.training.loss import Objective
-from mien.training.optimizer import Descent
+from mien.training.loss import Loss
+from mien.training.optimizer import Optimizer
 
 #: Faces uint8 (B, 48, 48, 1), shares (B, K) and votes (B, 8) of a batch, before anything is done to them; how much of
 #: the average stays; whether neighbours are blended. The answer is an array of two that may still be on its way: loss
 #: and the part of the batch that was answered rightly.
-Step = Callable[[Sequence[np.ndarray], float, bool], Any]
+TrainStep = Callable[[Sequence[np.ndarray], float, bool], Any]
 #: Faces (B, 48, 48, 1) to the logits of each head, without dropout.
 Forward = Callable[[np.ndarray], list[Any]]
 
 
 @dataclass(frozen=True)
-class Learner:
+class TrainingState:
     """Everything a step changes: the net, the running average of its weights, the optimizer's memory, the seed."""
 
     net: keras.Model
     average: keras.Model
-    objective: Objective
-    descent: Descent
+    objective: Loss
+    descent: Optimizer
     seed: keras.random.SeedGenerator
 
     @property
@@ -43,7 +43,7 @@ class Learner:
 class Backend(Protocol):
     """What a module ``steps_*`` offers. ``step`` compiles for the layers that are trainable when it is first used."""
 
-    def step(self, learner: Learner) -> Step: ...
+    def step(self, learner: TrainingState) -> TrainStep: ...
     def forward(self, model: keras.Model) -> Forward: ...
     def repeat_exactly(self) -> None: ...
 
@@ -54,14 +54,14 @@ BACKENDS = ("tensorflow", "torch", "jax")
 _forwards: WeakKeyDictionary[keras.Model, Forward] = WeakKeyDictionary()
 
 
-def forward_of(model: keras.Model) -> Forward:
+def compiled_forward(model: keras.Model) -> Forward:
     """The model's own, compiled once."""
     if model not in _forwards:
-        _forwards[model] = of_backend().forward(model)
+        _forwards[model] = load_backend().forward(model)
     return _forwards[model]
 
 
-def of_backend() -> Backend:
+def load_backend() -> Backend:
     """The steps for the backend that Keras runs on; set KERAS_BACKEND to choose another."""
     name = keras.backend.backend()
     if name not in BACKENDS:

@@ -9,14 +9,14 @@ from typing import Any
 import keras
 
 from mien.errors import LabError
-from mien.training.recipe import Fit
+from mien.training.recipe import TrainingSettings
 
 #: Each device's random numbers begin so far from the one before.
 _APART = 7919
 
 
 @contextmanager
-def shared(fit: Fit) -> Iterator[int]:
+def shared(fit: TrainingSettings) -> Iterator[int]:
     """While inside, nets and steps are made for ``fit.devices``; how many those are.
 
     TensorFlow mirrors the variables, JAX shards the batch; torch trains on one device.

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 from jax import numpy as jnp
 
-from mien.training.backends import Forward, Learner, Step
+from mien.training.backends import Forward, TrainingState, TrainStep
 
 Values = list[Any]
 
 
-def step(learner: Learner) -> Step:
+def step(learner: TrainingState) -> TrainStep:
     """Compiled once for each value of ``mix``, for the devices of the distribution in which it was made."""
     descent, changed = learner.descent, _others(learner)
     memory, followed = descent.optimizer.variables, [weight for _, weight in learner.averaged]
@@ -53,13 +53,13 @@ def _paired(variables: list[keras.Variable], values: Values) -> list[tuple[keras
     return list(zip(variables, values, strict=True))
 
 
-def _others(learner: Learner) -> list[keras.Variable]:
+def _others(learner: TrainingState) -> list[keras.Variable]:
     """What the step changes or reads without a gradient: frozen layers, moving means, seeds."""
     trained = {id(each) for each in learner.descent.variables}
     return [*(each for each in learner.net.variables if id(each) not in trained), learner.seed.state]
 
 
-def _cost(learner: Learner, known: list[Any], followed: list[keras.Variable], parts: Values, mix: bool) -> Any:
+def _cost(learner: TrainingState, known: list[Any], followed: list[keras.Variable], parts: Values, mix: bool) -> Any:
     with keras.StatelessScope(state_mapping=known) as scope:
         batch = learner.objective.batch(*parts, mix, learner.seed)
         loss, right = learner.objective.loss(learner.net(batch.faces, training=True), batch)

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mien.training.backends import Forward, Learner, Step
+from mien.training.backends import Forward, TrainingState, TrainStep
 
 
-def step(learner: Learner) -> Step:
+def step(learner: TrainingState) -> TrainStep:
     """Traced once for each value of ``mix``. Runs on the devices of the strategy in whose scope it was made."""
     strategy = tf.distribute.get_strategy()
 
@@ -29,7 +29,7 @@ def step(learner: Learner) -> Step:
     return call
 
 
-def _one(learner: Learner, parts: tuple[Any, ...], keep: tf.Tensor, mix: bool) -> tf.Tensor:
+def _one(learner: TrainingState, parts: tuple[Any, ...], keep: tf.Tensor, mix: bool) -> tf.Tensor:
     """What one device does with its part of the batch."""
     batch = learner.objective.batch(*parts, mix, learner.seed)
     with tf.GradientTape() as tape:
@@ -41,7 +41,7 @@ def _one(learner: Learner, parts: tuple[Any, ...], keep: tf.Tensor, mix: bool) -
     return tf.stack([loss, right])
 
 
-def _descend(learner: Learner, gradients: list[tf.Tensor]) -> None:
+def _descend(learner: TrainingState, gradients: list[tf.Tensor]) -> None:
     descent, devices = learner.descent, tf.distribute.get_strategy().num_replicas_in_sync
     if devices > 1 and descent.recipe.fit.clip:
         gradients = tf.distribute.get_replica_context().all_reduce("MEAN", gradients)

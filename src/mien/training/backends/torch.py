@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from keras import ops
 
-from mien.training.backends import Forward, Learner, Step
+from mien.training.backends import Forward, TrainingState, TrainStep
 
 
-def step(learner: Learner) -> Step:
+def step(learner: TrainingState) -> TrainStep:
     descent = learner.descent
 
     def call(arrays: Sequence[np.ndarray], keep: float, mix: bool) -> Any:

@@ -9,7 +9,7 @@ from mien.apps.session import model_cards
 from mien.apps.session.samples import CREDIT
 from mien.apps.streamlit import engines
 from mien.apps.streamlit.results import escaped
-from mien.models import ModelCard, locate
+from mien.models import ModelCard, resolve_model
 
 
 def page() -> str | None:
@@ -64,7 +64,7 @@ def _limits(card: ModelCard) -> None:
 
 def _models() -> None:
     st.header("The models", anchor=False)
-    known = {_called(name): ModelCard.read(locate(name)) for name in engines.models()}
+    known = {_called(name): ModelCard.read(resolve_model(name)) for name in engines.models()}
     rows = [{"Measure": said, **dict(zip(known, cells, strict=True))} for said, cells in model_cards.comparison(known)]
     st.dataframe(rows, hide_index=True)
     for name, card in known.items():

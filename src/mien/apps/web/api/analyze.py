@@ -16,7 +16,7 @@ from mien.apps.web.problems import Problem, status_of
 from mien.apps.web.service import Service, service
 from mien.apps.web.uploads import Upload, as_json, form_of, from_base64
 from mien.errors import MienError, SourceError, SourceUnreadable
-from mien.images.sources import plain
+from mien.images.sources import clean_file_name
 
 routes = Blueprint("analyze", __name__)
 
@@ -57,7 +57,7 @@ def _asked() -> tuple[Upload, dict[str, Any]]:
         files, fields = form_of(request, "img")
         words: dict[str, Any] = dict(fields)
         if files:
-            return Upload(plain(files[0].filename or "img"), files[0].read()), words
+            return Upload(clean_file_name(files[0].filename or "img"), files[0].read()), words
     else:
         words = as_json(request)
     # Older clients of DeepFace say img_path for the same thing.
@@ -74,7 +74,7 @@ def _picture(given: Any) -> Upload:
         return Upload("img", from_base64(given))
     except ValueError as error:
         raise SourceUnreadable(
-            f"'img' is no base64: {plain(str(error))}", "The picture's bytes were expected"
+            f"'img' is no base64: {clean_file_name(str(error))}", "The picture's bytes were expected"
         ) from error
 
 
