@@ -9,7 +9,7 @@ from typing import Any, cast
 from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from mien.apps.web import api, jobs, pages, problems, security
+from mien.apps.web import api, errors, jobs, pages, security
 from mien.apps.web.concurrency_limit import Gate
 from mien.apps.web.jobs import Jobs
 from mien.apps.web.metrics import Metrics
@@ -42,7 +42,7 @@ def make(engine: Engine | None, settings: Settings) -> Flask:
     app.extensions["mien"] = service
     atexit.register(service.jobs.close)
     security.install(app, settings, service.metrics)
-    problems.install(app)
+    errors.install(app)
     _limit(app, settings)
     _record(app, service)
     api.install(app)

@@ -26,7 +26,7 @@ PAGES = (
     ("/", "Photo", "Read the faces in photos"),
     ("/live", "Live", "Read a camera"),
     ("/video", "Video", "Read a film"),
-    ("/inside", "Inside", "See inside the network"),
+    ("/explain", "Inside", "See inside the network"),
     ("/models", "Models", "The models and how good they are"),
     ("/about", "About", "How it works, what it cannot do, what it must not be used for"),
 )
@@ -93,9 +93,9 @@ _TOLD = {
 }
 
 
-@explain_routes.get("/inside")
+@explain_routes.get("/explain")
 def explain_page() -> str:
-    return render_template("inside.html", methods=[(name, *_TOLD[name]) for name in METHODS])
+    return render_template("explain.html", methods=[(name, *_TOLD[name]) for name in METHODS])
 
 
 # ==== mien.apps.web.views.live

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, request
 
 from mien.apps.web.metrics import Metrics
-from mien.apps.web.problems import Problem
+from mien.apps.web.errors import Problem
 from mien.apps.web.settings import Settings
 
 #: The pages hold no inline style and no inline script, so nothing that a picture's name smuggles in could run.

@@ -27,7 +27,7 @@ from waitress.task import ErrorTask
 from waitress.utilities import Error
 
 from mien.apps.session.ports import refused
-from mien.apps.web.problems import KIND
+from mien.apps.web.errors import KIND
 from mien.apps.web.service import Service
 from mien.apps.web.settings import MB, Settings
 

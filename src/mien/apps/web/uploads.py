@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple
 from flask import Request
 from werkzeug.datastructures import FileStorage
 
-from mien.apps.web.problems import Problem
+from mien.apps.web.errors import Problem
 from mien.apps.web.settings import Settings
 from mien.errors import SourceUnreadable
 from mien.images.decode import decoded

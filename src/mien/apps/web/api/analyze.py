@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from mien import compat
 from mien.apps.web.api.readings import pixels_of
-from mien.apps.web.problems import Problem, status_of
+from mien.apps.web.errors import Problem, status_of
 from mien.apps.web.service import Service, service
 from mien.apps.web.uploads import Upload, as_json, form_of, from_base64
 from mien.errors import MienError, SourceError, SourceUnreadable

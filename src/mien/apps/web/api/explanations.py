@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mien.apps.web.api.readings import engine_for, pixels_of, read_pixels
 from mien.apps.web.metrics import stage
-from mien.apps.web.problems import Problem
+from mien.apps.web.errors import Problem
 from mien.apps.web.service import Service, service
 from mien.apps.web.uploads import MAPS, MOST_MAPS, Asked, asked, choice, number, wanted
 from mien.engine import Engine, framing_of

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 
 from mien.apps.web.metrics import stage
-from mien.apps.web.problems import Problem, from_error
+from mien.apps.web.errors import Problem, from_error
 from mien.apps.web.service import Service, service
 from mien.apps.web.uploads import Asked, Upload, asked, choice, number, wanted
 from mien.engine import Engine

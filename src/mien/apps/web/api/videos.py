@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, jsonify, request, send_file, url_for
 
 from mien.apps.web.api.readings import engine_for
 from mien.apps.web.jobs import ENDS, Full, Job
-from mien.apps.web.problems import Problem
+from mien.apps.web.errors import Problem
 from mien.apps.web.service import service
 from mien.apps.web.uploads import asked
 from mien.video.results import RESULT_FILES

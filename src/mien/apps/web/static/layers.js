@@ -1,6 +1,6 @@
 // The layers of a network on one face: every map, one of them large, and what each of its places has seen.
 import { el } from "./dom.js";
-import { bytes, canvas, legend, paintCrop, paintMap, paintStrip } from "./paint.js";
+import { bytes, canvas, legend, paintCrop, paintMap, paintStrip } from "./canvas.js";
 
 const KINDS = { conv: "convolution", pool: "pooling", activation: "activation", norm: "normalisation", sum: "sum", views: "mean of all views", dense: "dense layer", softmax: "softmax" };
 

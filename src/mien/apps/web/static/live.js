@@ -1,11 +1,11 @@
 // The browser's camera, one frame on its way at a time: as fast as the server answers, and no faster.
 import { el, face, hue, looks, percent, say, save } from "./dom.js";
 import { camera, stopCamera } from "./camera.js";
-import { frame } from "./drop.js";
-import { canvas, paintCrop, paintMap, paintOver } from "./paint.js";
-import { doubts, headline, liveBars } from "./reading.js";
+import { frame } from "./file_input.js";
+import { canvas, paintCrop, paintMap, paintOver } from "./canvas.js";
+import { doubts, headline, liveBars } from "./face_result.js";
 import { timeline } from "./timeline.js";
-import { ask, query } from "./talk.js";
+import { ask, query } from "./api.js";
 
 const WIDTH = 640, MAPS = 9;
 

@@ -1,6 +1,6 @@
 // The model for this tab.
 import { say } from "./dom.js";
-import { keep } from "./talk.js";
+import { keep } from "./api.js";
 
 export function start(root) {
   const select = root.querySelector("[data-choose] select");

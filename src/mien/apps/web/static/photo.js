@@ -1,10 +1,10 @@
 // The page for photos: one or many, read one after the other, each shown as soon as it is there.
 import { el, say, save, told } from "./dom.js";
-import { dropPlace } from "./drop.js";
-import { boxed } from "./picture.js";
-import { card } from "./reading.js";
-import { hold, tab } from "./tab.js";
-import { ask, patiently, query, tooLarge } from "./talk.js";
+import { dropPlace } from "./file_input.js";
+import { boxed } from "./annotated_image.js";
+import { card } from "./face_result.js";
+import { hold, tab } from "./tab_state.js";
+import { ask, patiently, query, tooLarge } from "./api.js";
 
 const AT_ONCE = 2;
 

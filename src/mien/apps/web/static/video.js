@@ -1,8 +1,8 @@
 // A film: sent, read in the background, followed by events (or by asking), and shown with what was found.
 import { clock, el, face, hue, looks, percent, say, svg, told } from "./dom.js";
-import { dropPlace } from "./drop.js";
-import { ENDS, follow, removed, upload } from "./job.js";
-import { ask, keep, query, tooLarge, unlock } from "./talk.js";
+import { dropPlace } from "./file_input.js";
+import { ENDS, follow, removed, upload } from "./video_job.js";
+import { ask, keep, query, tooLarge, unlock } from "./api.js";
 
 const NAMES = { "report.html": "Report", "faces.csv": "Faces (CSV)", "events.csv": "Events (CSV)", "subtitles.vtt": "Subtitles (WebVTT)", "film.webm": "Painted film" };
 

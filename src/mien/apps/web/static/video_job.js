@@ -1,5 +1,5 @@
 // One film's job on the server: sent, followed, removed.
-import { ask, keep, Told } from "./talk.js";
+import { ask, keep, Told } from "./api.js";
 
 export const ENDS = ["done", "failed", "cancelled"];
 

@@ -1,6 +1,6 @@
 // A picture with a box for each face: hover for the bars, click to see inside.
 import { el, hue, percent } from "./dom.js";
-import { bars, headline } from "./reading.js";
+import { bars, headline } from "./face_result.js";
 
 export function boxed(source, result, { inside, mark }) {
   const [width, height] = result.size;

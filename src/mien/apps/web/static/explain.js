@@ -1,10 +1,10 @@
 // The network opened on one face. The picture stays in the tab; what is asked stands in the address.
 import { el } from "./dom.js";
-import { dropPlace } from "./drop.js";
-import { board } from "./board.js";
-import { why } from "./reading.js";
-import { hold, tab } from "./tab.js";
-import { patiently, query, tooLarge } from "./talk.js";
+import { dropPlace } from "./file_input.js";
+import { board } from "./dashboard.js";
+import { why } from "./face_result.js";
+import { hold, tab } from "./tab_state.js";
+import { patiently, query, tooLarge } from "./api.js";
 
 const ASKED = ["face", "target", "versus", "methods"];
 

@@ -1,8 +1,8 @@
 // The dashboard of one explanation: what it said, where it looked, its layers, and what adds up to the answer.
 import { el, face, looks, percent, ranked } from "./dom.js";
 import { layers } from "./layers.js";
-import { canvas, legend, paintCrop, paintOver } from "./paint.js";
-import { bars, doubts, people } from "./reading.js";
+import { canvas, legend, paintCrop, paintOver } from "./canvas.js";
+import { bars, doubts, people } from "./face_result.js";
 
 export function board(into, told, photo, size) {
   into.replaceChildren(...[said(told), where(told), parts(told), layers(told), logits(told), channels(told), shape(told)].filter(Boolean));
