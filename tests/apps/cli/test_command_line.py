@@ -58,11 +58,11 @@ LINES = [line for path, each in ALL for line in examples_in(help_of(path, each))
 #: A recipe whose training takes seconds.
 TINY = """
 [data]
-held_out = 14
+validation = 14
 [net]
 width = 4
 depth = [1]
-[fit]
+[training]
 epochs = 1
 batch = 32
 precision = "float32"
@@ -95,8 +95,8 @@ def desk(tmp_path_factory):
     (folder / "tiny.toml").write_text(TINY)
     for name in ("earlier", "another"):
         made_run(folder / "runs" / name)
-    (folder / "space.toml").write_text("[fit.rate]\nlow = 0.01\nhigh = 0.1\nlog = true\n")
-    (folder / "student.toml").write_text('[data]\nheld_out = 14\n[teach]\ntargets = "targets/teachers.npz"\n')
+    (folder / "space.toml").write_text("[training.learning_rate]\nlow = 0.01\nhigh = 0.1\nlog = true\n")
+    (folder / "student.toml").write_text('[data]\nvalidation = 14\n[distillation]\ntargets = "targets/teachers.npz"\n')
     return folder
 
 
@@ -151,9 +151,10 @@ def bring_run():
     from mien.evaluation.calibration import Calibration
     from mien.export import formats, onnx
     from mien.training import checkpoint, networks
-    from mien.training.recipe import Data, NetworkSettings, Recipe
+    from mien.training.recipe import NetworkSettings, Recipe
+    from mien.datasets.splits import DataSettings
 
-    folder, recipe = Path("runs", "first"), Recipe(name="first", data=Data(held_out=14), net=NetworkSettings(width=4, depth=(1,)))
+    folder, recipe = Path("runs", "first"), Recipe(name="first", data=DataSettings(validation=14), net=NetworkSettings(width=4, depth=(1,)))
     model, fitted = networks.build_recipe_network(recipe, "float32"), Calibration({"shares": 1.0, "votes": 1.0}, 0.0, 0.2)
     if not folder.exists():
         folder.mkdir(parents=True)
@@ -199,13 +200,13 @@ def test_help_loads_nothing_heavy(arguments):
         ([], "Usage: mien"),
         (["predict"], "SRC"),
         (["predit", "x.jpg"], "Did you mean 'predict'?"),
-        (["nonsense"], "There are: predict"),
+        (["nonsense"], "The commands are: predict"),
         (["predict", "x.jpg", "--jsn"], "--jsn"),
         (["predict", "x.jpg", "--min-face", "0"], "--min-face"),
         (["predict", "x.jpg", "--jobs", "many"], "--jobs"),
         (["predict", "https://example.org/x.jpg"], "--allow-url"),
         (["predict", "x.jpg", "--json", "--csv", "-"], "stdout"),
-        (["predict", "x.jpg", "--csv", "y.JPG"], "over the picture"),
+        (["predict", "x.jpg", "--csv", "y.JPG"], "overwrite the image"),
         (["completion", "tcsh"], "bash"),
     ],
 )

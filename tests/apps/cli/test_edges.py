@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from command import environment, mien, picture, process
-from mien.apps.cli import results
+from mien.apps.cli.options import SLOW_RUN_SECONDS, suggest_yunet
 from mien.apps.cli.sources import find_inputs
 from tiny import tiny_card, tiny_model
 
@@ -93,7 +93,7 @@ def test_a_copy_whose_name_is_too_long_is_a_failed_copy(target, capsys):
 
 def test_an_address_gives_a_copy_a_name_that_stays_in_its_folder():
     names = ("http://127.0.0.1:1/..", r"http://127.0.0.1:1/..\..\a:b.png", f"http://127.0.0.1:1/{'n' * 400}.png")
-    plain, windows, long = (item.place.name for item in find_inputs(names))
+    plain, windows, long = (image.relative_path.name for image in find_inputs(names))
     assert (plain, windows) == ("..", ".._.._a_b.png")
     assert len(long) == 100
     assert long.endswith("n.png")
@@ -119,7 +119,7 @@ def _real(*, model, detector):
 def test_a_table_is_never_written_over_a_source(capsys):
     before = picture(Path("a.png")).rename("photo").read_bytes()
     assert mien("predict", "photo", "--csv", "./photo") == 2
-    assert "over the source" in capsys.readouterr().err
+    assert "overwrite the source" in capsys.readouterr().err
     assert Path("photo").read_bytes() == before
 
 
@@ -159,11 +159,11 @@ def test_a_folder_for_the_copies_that_may_not_be_entered(here, request, capsys):
     assert mien("predict", "a.png", "--annotate", "closed/in", "--json") == 1
     out, err = capsys.readouterr()
     assert json.loads(out)["faces"]
-    assert "could not be made" in err
+    assert "could not be created" in err
 
 
 def test_a_hint_that_cannot_be_remembered_is_given_all_the_same(monkeypatch, capsys):
     Path("file").write_bytes(b"")
     monkeypatch.setenv("MIEN_HOME", "file/below")
-    results.suggest_yunet(results.SLOW + 1)
+    suggest_yunet(SLOW_RUN_SECONDS + 1)
     assert "mien models pull yunet" in capsys.readouterr().err

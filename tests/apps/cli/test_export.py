@@ -19,9 +19,10 @@ from mien.apps.cli.command_line import run as mien_itself  # noqa: E402
 from mien.apps.cli.export import SUFFIXES  # noqa: E402
 from mien.export import formats, onnx  # noqa: E402
 from mien.training import checkpoint  # noqa: E402
-from mien.training.recipe import Data, NetworkSettings, Recipe  # noqa: E402
+from mien.training.recipe import NetworkSettings, Recipe  # noqa: E402
+from mien.datasets.splits import DataSettings  # noqa: E402
 
-RECIPE = Recipe(name="first", data=Data(held_out=21), net=NetworkSettings(width=4, depth=(1, 1)))
+RECIPE = Recipe(name="first", data=DataSettings(validation=21), net=NetworkSettings(width=4, depth=(1, 1)))
 
 
 @pytest.fixture(scope="module")

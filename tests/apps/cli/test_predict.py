@@ -64,7 +64,7 @@ def test_a_pipe_gets_one_plain_line_a_face(capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("a.png: face 1 of 2 (16x16 at 0,0) looks angry, ")
     assert second.startswith("a.png: face 2 of 2 (9x9 at 8,8) looks angry, ")
-    assert "people would say " in first
+    assert "predicted votes: " in first
 
 
 def test_uncertainty_and_quality_are_told_in_words(capsys):
@@ -72,7 +72,7 @@ def test_uncertainty_and_quality_are_told_in_words(capsys):
     classifier = FakeClassifier(fake_card(uncertain_below=0.99))
     mien("predict", "a.png", load=with_fakes(classifier=classifier))
     out = capsys.readouterr().out
-    assert "; unsure: no expression stands out" in out
+    assert "; uncertain: no expression stands out" in out
     assert "; hard to judge: " in out
 
 
@@ -101,7 +101,7 @@ def test_required_faces_are_missed(capsys):
     picture(Path("b.png"), size=4)
     assert mien("predict", "a.png", "--require-face") == 0
     assert mien("predict", "a.png", "b.png", "--require-face") == 1
-    assert "1 of 2 pictures without a face" in capsys.readouterr().err
+    assert "1 of 2 images have no face" in capsys.readouterr().err
 
 
 def test_a_failed_file_is_a_line_and_the_run_goes_on(capsys):
@@ -379,7 +379,7 @@ def test_a_copy_never_takes_the_place_of_its_picture(target, capsys):
     assert mien("predict", "a.png", "--annotate", target, "--json") == 1
     out, err = capsys.readouterr()
     assert json.loads(out)["faces"]
-    assert "is the picture itself" in err
+    assert "is the image itself" in err
     assert Path("a.png").read_bytes() == before
 
 
@@ -387,7 +387,7 @@ def test_one_file_for_several_pictures_is_wrong_usage(capsys):
     picture(Path("p/a.png"))
     picture(Path("p/b.png"))
     assert mien("predict", "p", "--annotate", "out.png") == 2
-    assert "several pictures" in capsys.readouterr().err
+    assert "several images" in capsys.readouterr().err
     assert not Path("out.png").exists()
 
 

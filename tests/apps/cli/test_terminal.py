@@ -14,7 +14,8 @@ from rich.console import Console
 from command import command, environment, mien, picture, with_fakes
 from fakes import FakeDetector
 from mien.apps.cli.console import ProgressBar
-from mien.apps.cli.results import SHADES, ResultTable, suggest_yunet
+from mien.apps.cli.options import suggest_yunet
+from mien.apps.cli.result_table import SHADES, ResultTable
 from mien.labels import EMOTIONS
 from mien.results import Box, Emotions, Face, FrameResult, Quality, Reading, Score
 
@@ -38,8 +39,8 @@ MIXED = reading("sad", 0.5, [("sad", 0.6), ("neutral", 0.3)], "no expression sta
 def drawn(result, width, **options):
     out = io.StringIO()
     table = ResultTable(Console(file=out, width=width, **options))
-    for line in (*table.head(), *table.rows(result)):
-        table.show(line)
+    for line in (*table.header(), *table.rows(result)):
+        table.print(line)
     return out.getvalue()
 
 
@@ -49,7 +50,7 @@ def drawn(result, width, **options):
 def test_a_face_is_one_line_with_emoji_words_bar_and_share():
     text = drawn(FrameResult("a.jpg", (9, 9), (reading(mixture=[("happy", 0.8)]),)), 80)
     head, line = text.splitlines()
-    assert re.match(r"picture +expression +shares +people would say$", head)
+    assert re.match(r"image +expression +probability +predicted votes$", head)
     assert re.match(rf"a\.jpg +😊 looks happy +[{SHADES} ]+ 90 % +80 % happy$", line)
 
 
@@ -62,7 +63,7 @@ def test_only_the_first_face_repeats_the_name_and_several_are_numbered():
 def test_a_mixture_doubts_and_quality_are_in_words():
     text = drawn(FrameResult("a.jpg", (9, 9), (MIXED,)), 80)
     assert "60 % sad, 30 % neutral" in text
-    assert "unsure: no expression stands out" in text
+    assert "uncertain: no expression stands out" in text
     assert "hard to judge: too small" in text
 
 
@@ -94,7 +95,7 @@ def test_old_consoles_get_letters_instead_of_blocks():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
     table = ResultTable(Console(file=stream, width=80))
     for line in table.rows(FrameResult("pictures/of/people/a.jpg", (9, 9), (MIXED,))):
-        table.show(line)
+        table.print(line)
     stream.flush()
     assert re.match(rb"~.*a\.jpg +looks sad +[#=.-]+  50 %  60 % sad, 30 % neutral", stream.buffer.getvalue())
 
@@ -178,7 +179,7 @@ def test_long_work_has_a_bar_a_sum_and_one_hint(at_terminal, tmp_path, capsys):
     assert status == 0
     assert " of 24 " in text
     assert text.count("looks") == 24
-    assert "24 pictures, 24 faces, " in text
+    assert "24 images, 24 faces, " in text
     assert text.count("mien models pull yunet") == 1
     suggest_yunet(60.0)
     assert capsys.readouterr().err == ""
@@ -189,7 +190,7 @@ def test_quick_work_has_neither_bar_nor_hint(at_terminal, tmp_path):
     status, text = at_terminal("predict", picture(tmp_path / "a.png"), load=load)
     assert status == 0
     assert text.count("looks") == 1
-    assert not any(extra in text for extra in ("\r", "pull", "pictures,"))
+    assert not any(extra in text for extra in ("\r", "pull", "images,"))
 
 
 def test_what_went_wrong_is_summed_up(at_terminal, tmp_path):
@@ -197,8 +198,8 @@ def test_what_went_wrong_is_summed_up(at_terminal, tmp_path):
     Path(tmp_path / "p" / "b.png").write_text("no picture")
     status, text = at_terminal("predict", tmp_path / "p", "--require-face")
     assert status == 1
-    assert "2 pictures, 0 faces, 1 without a face, 1 failed" in text
-    assert "mien: 1 of 2 pictures without a face" in text
+    assert "2 images, 0 faces, 1 without a face, 1 failed" in text
+    assert "mien: 1 of 2 images have no face" in text
 
 
 # A real terminal

@@ -23,8 +23,8 @@ from mien.training.events import EpochEvent, MessageEvent, StepEvent
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 #: A net and a plan of a second or two, the same bits each time.
-SMALL = ("net.width=4", "net.depth=1,1", "fit.batch=28", "data.held_out=14")
-EXACT = ("fit.precision=float32", "fit.deterministic=true")
+SMALL = ("net.width=4", "net.depth=1,1", "training.batch_size=28", "data.validation=14")
+EXACT = ("training.precision=float32", "training.deterministic=true")
 
 
 def words(*settings, epochs=2):
@@ -72,17 +72,17 @@ def test_wrong_usage(arguments, said, desk, capsys):
         (["drawn"], "does not say where its faces are"),
         (["drawn", "--data", "no.csv"], "no data at "),
         (["drawn", "--data", "odd.csv"], "is not FER2013"),
-        (["drawn", "--data", "odd.csv", "--set", "fit.bach=3"], "Did you mean 'fit.batch'?"),
+        (["drawn", "--data", "odd.csv", "--set", "fit.bach=3"], "Did you mean 'training.batch_size'?"),
         (["drawn", "--data", "odd.csv", "--classes", "happy,sat"], "is not FER2013"),
         (["drawn", "--data", "odd.csv", "--classes", "happy,sad,happy"], "names 'happy' twice"),
-        (["drawn", "--data", "odd.csv", "--set", "fit.batch=0"], "fit.batch is 0. A number from 1 to 65,536"),
-        (["mine.toml"], "unknown word 'fit.epoch'. Known in [fit] are epochs, "),
+        (["drawn", "--data", "odd.csv", "--set", "training.batch_size=0"], "training.batch_size is 0. A number from 1 to 65,536"),
+        (["mine.toml"], "unknown word 'training.epoch'. The keys of [training] are epochs, "),
         (["drawn", "--data", "odd.csv", "--name", "taken"], "not empty, and no run is in it"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(arguments, said, desk, capsys):
     Path("odd.csv").write_text("a,b\n1,2\n")
-    Path("mine.toml").write_text("[fit]\nepoch = 3\n")
+    Path("mine.toml").write_text("[training]\nepoch = 3\n")
     (desk / "runs" / "taken").mkdir(parents=True)
     (desk / "runs" / "taken" / "notes.txt").touch()
     assert mien("train", *arguments) == 1
@@ -205,7 +205,7 @@ def test_one_run_is_shown(made, capsys):
     out = capsys.readouterr().out
     assert "second: stopped" in out
     assert "2 of 9, 1:00 of training" in out
-    assert "fit.epochs" in out
+    assert "training.epochs" in out
     assert "history.csv" in out
     assert mien("runs", "show", "first", "--json") == 0
     told = json.loads(capsys.readouterr().out)
@@ -274,7 +274,7 @@ class TestTraining:
             'name = "mine"\n[[data.sources]]\npath = "one"\n'
             '[[data.sources]]\npath = "two.csv"\nlabels = { 3 = "sad" }\nusage = "Training"\n'
         )
-        settings = [part for each in (*SMALL, *EXACT, "data.held_out=7") for part in ("--set", each)]
+        settings = [part for each in (*SMALL, *EXACT, "data.validation=7") for part in ("--set", each)]
         assert mien("train", "mine.toml", "--epochs", 1, *settings) == 0
         about = json.loads(Path("runs/mine/environment.json").read_text("utf-8"))
         assert about["data"]["faces"] == 140 + len(other)
@@ -358,9 +358,9 @@ def wait_for(path, process, seconds=90):
 def test_the_recipes_of_courses_are_what_courses_say():
     for name in ("basic", "batchnorm", "batchnorm-pool-norm", "fiveclass"):
         recipe = shelf.load_recipe(name)
-        assert (recipe.fit.optimizer, recipe.fit.batch, recipe.fit.schedule) == ("adam", 32, "plateau")
-        assert 30 <= recipe.fit.epochs <= 50
-        assert recipe.fit.stop_after > recipe.fit.patience > 0
+        assert (recipe.training.optimizer, recipe.training.batch_size, recipe.training.schedule) == ("adam", 32, "plateau")
+        assert 30 <= recipe.training.epochs <= 50
+        assert recipe.training.early_stopping > recipe.training.patience > 0
         assert not recipe.net.votes
-    assert shelf.load_recipe("fiveclass").loss.balanced
+    assert shelf.load_recipe("fiveclass").loss.class_weights
     assert len(shelf.load_recipe("fiveclass").data.classes) == 5

@@ -1,4 +1,4 @@
-"""The command line. ``main`` is its door; every command has a module of its own, imported when it is called."""
+"""The command line. ``main`` is the entry point; every command has a module of its own, imported when it is called."""
 
 import sys
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from typing import NoReturn
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run one command (``sys.argv`` unless arguments are given) and leave with its exit status."""
+    """Run one command line (default: ``sys.argv``) and exit with its status."""
     try:
-        # Imported here so that a Ctrl-C in the first milliseconds is as quiet as a later one.
+        # Imported here so that Ctrl-C during the imports prints no traceback either.
         from mien.apps.cli.command_line import run
 
         status = run(sys.argv[1:] if arguments is None else arguments)

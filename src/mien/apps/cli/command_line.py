@@ -1,4 +1,4 @@
-"""``mien`` itself: a table of commands, each imported when it is called."""
+"""The command ``mien``: the table of its commands, and what an error means for stderr and the exit status."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from typing import IO, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -20,35 +20,47 @@ from mien.apps.cli.console import escape_controls, flush_stdout, make_output_err
 from mien.apps.cli.options import LoadEngine, load_engine
 from mien.errors import MienError, nearest
 
-#: The commands in the order of the help, and where each lives.
-COMMANDS = {
-    "predict": "mien.apps.cli.predict",
-    "explain": "mien.apps.cli.explain",
-    "video": "mien.apps.cli.video",
-    "live": "mien.apps.cli.live",
-    "serve": "mien.apps.cli.serve",
-    "desktop": "mien.apps.cli.desktop",
-    "gradio": "mien.apps.cli.gradio",
-    "streamlit": "mien.apps.cli.streamlit",
-    "models": "mien.apps.cli.models",
-    "data": "mien.apps.cli.data",
-    "nets": "mien.apps.cli.nets",
-    "train": "mien.apps.cli.train",
-    "runs": "mien.apps.cli.runs",
-    "evaluate": "mien.apps.cli.evaluate",
-    "compare": "mien.apps.cli.compare",
-    "tune": "mien.apps.cli.tune",
-    "distill": "mien.apps.cli.distill",
-    "export": "mien.apps.cli.export",
-    "audit": "mien.apps.cli.audit",
-    "robustness": "mien.apps.cli.robustness",
-    "doctor": "mien.apps.cli.doctor",
-    "completion": "mien.apps.cli.completion",
+#: The commands in the order of the help, in groups, with their short help. Each has a module of its own name, which is
+#: imported when the command is called; the short help is repeated here so that `mien --help` imports none of them.
+COMMAND_GROUPS = {
+    "Read": {
+        "predict": "Read the expressions in images.",
+        "video": "Read the expressions in a video.",
+        "live": "Read the expressions in front of a camera.",
+    },
+    "Explain": {
+        "explain": "Show what the network sees in faces.",
+        "audit": "Test whether the evidence maps of a model can be trusted.",
+    },
+    "Train and measure": {
+        "data": "Convert, check, sample and report data sets.",
+        "nets": "List and describe network architectures.",
+        "train": "Train a network from a recipe.",
+        "runs": "List training runs.",
+        "tune": "Search for better settings of a recipe.",
+        "distill": "Write the soft targets of teachers.",
+        "export": "Export a run as ONNX.",
+        "evaluate": "Measure a model on a test split.",
+        "compare": "Compare models.",
+        "robustness": "Measure models on degraded faces.",
+    },
+    "Serve": {
+        "serve": "Start the web application and the HTTP API.",
+        "desktop": "Open the desktop application.",
+        "gradio": "Start the Gradio page.",
+        "streamlit": "Start the Streamlit page.",
+    },
+    "Maintain": {
+        "models": "List models and face detectors, download and show them.",
+        "doctor": "Check this installation, and name the command that repairs it.",
+        "completion": "Print the completion script for SHELL.",
+    },
 }
+COMMANDS = {name: summary for group in COMMAND_GROUPS.values() for name, summary in group.items()}
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports one only when it is asked for."""
+class CommandTable(click.Group):
+    """A click group over :data:`COMMAND_GROUPS` that imports a command only when it is called."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -56,23 +68,28 @@ class LazyGroup(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = getattr(import_module(COMMANDS[name]), name)
+        command = getattr(import_module(f"mien.apps.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, COMMANDS))
+        for title, commands in COMMAND_GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{width}}", summary) for name, summary in commands.items()])
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = arguments[0]
         if not name.startswith("-") and name not in COMMANDS and not context.resilient_parsing:
-            raise click.UsageError(_unknown(name), context)
+            if os.path.lexists(name):
+                message = f"'{name}' is a file, not a command. Did you mean 'mien predict {name}'?"
+            else:
+                suggestion = nearest(name, COMMANDS) or f"The commands are: {', '.join(COMMANDS)}."
+                message = f"There is no command '{name}'. {suggestion}"
+            raise click.UsageError(message, context)
         return super().resolve_command(context, arguments)
-
-
-def _unknown(name: str) -> str:
-    if os.path.lexists(name):
-        return f"'{name}' is a file, not a command. Did you mean 'mien predict {name}'?"
-    return f"no such command '{name}'. {nearest(name, COMMANDS) or 'There are: ' + ', '.join(COMMANDS) + '.'}"
 
 
 EPILOG = """\b
@@ -82,140 +99,67 @@ Examples:
   mien doctor
 
 \b
-Exit status: 0 fine; 1 something failed; 2 wrong usage; 130 stopped with Ctrl-C;
-141 the pipe was closed; 143 terminated; 70 a bug in mien (MIEN_DEBUG=1 shows where).
+Exit status: 0 success; 1 failure; 2 wrong usage; 130 stopped with Ctrl-C; 141 the pipe was
+closed; 143 terminated; 70 a bug in mien (MIEN_DEBUG=1 prints the traceback).
 """
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=CommandTable,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="mien", message="%(prog)s %(version)s")
 def mien() -> None:
-    """Read facial expressions in pictures, and say how sure the reading is."""
+    """Read facial expressions in images, with the probability of each."""
 
 
-# ==== mien.apps.cli.edge
-# The edge: the one place where what went wrong becomes a sentence on stderr and an exit status.
-
-#: What the shell sees. ``docs`` and ``mien --help`` say the same.
+#: Exit statuses. `mien --help` and the documentation list the same.
 FAILED, USAGE, BUG, INTERRUPTED, CLOSED_PIPE, TERMINATED = 1, 2, 70, 130, 141, 143
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived; like KeyboardInterrupt no handler in between may swallow it."""
+    """SIGTERM arrived. Like KeyboardInterrupt it is no Exception, so that no handler on the way catches it."""
 
 
 def run(arguments: Sequence[str], load: LoadEngine = load_engine) -> int:
-    """Run one command line and return its exit status. ``load`` makes the engine: the seam where tests put theirs."""
-    _speak_any_name(sys.stdout, sys.stderr)
-    with _terminable():
+    """Run one command line and return its exit status. ``load`` loads the engine; tests pass their own."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file name that cannot be encoded is written with escapes
+            stream.reconfigure(errors="backslashreplace")
+    with _raise_on_sigterm():
         try:
             status = _invoke(list(arguments), load)
             flush_stdout()
             return status
-        except BaseException as error:  # noqa: BLE001  # the edge: nothing passes it unsaid
-            return _leave(error)
+        except BaseException as error:  # noqa: BLE001  # the outermost handler: every error gets a message here
+            return _report_error(error)
 
 
 def _invoke(arguments: list[str], load: LoadEngine) -> int:
-    # Not click's own main: that turns a closed pipe and a Ctrl-C into the same status 1.
+    # click's own main gives a closed pipe and a Ctrl-C the same exit status 1.
     try:
-        _complete_if_asked()
+        if instruction := os.environ.get("_MIEN_COMPLETE"):
+            from click.shell_completion import shell_complete
+
+            return shell_complete(mien, {}, "mien", "_MIEN_COMPLETE", instruction)
         with mien.make_context("mien", arguments, obj=load) as context:
             mien.invoke(context)
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
+    except click.exceptions.Exit as end:
+        return end.exit_code
     return 0
 
 
-def _complete_if_asked() -> None:
-    if instruction := os.environ.get("_MIEN_COMPLETE"):
-        from click.shell_completion import shell_complete
-
-        raise click.exceptions.Exit(shell_complete(mien, {}, "mien", "_MIEN_COMPLETE", instruction))
-
-
-def _leave(error: BaseException) -> int:
-    """Say what there is to say about an error and return the exit status for it."""
-    if os.environ.get("MIEN_DEBUG"):
-        traceback.print_exception(error)
-    error = _stopped_by(error) or error
-    match error:
-        case click.exceptions.NoArgsIsHelpError():
-            print_note(error.format_message())
-            return USAGE
-        case click.UsageError():
-            return _complain(_usage(error), USAGE)
-        case click.ClickException():
-            return _complain(error.format_message(), FAILED)
-        case BrokenPipeError():
-            return _silence(CLOSED_PIPE)
-        case KeyboardInterrupt() | click.Abort():
-            return _silence(INTERRUPTED)
-        case Terminated():
-            return _silence(TERMINATED)
-        case SystemExit() | GeneratorExit():
-            raise error
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EIO | errno.EFBIG):
-            # The library says such things in its own words; only stdout under click's help is left.
-            return _silence(_complain(str(make_output_error(error)), FAILED))
-        case MienError():
-            return _silence(_complain(escape_controls(str(error)), FAILED))
-        case _:
-            return _silence(_complain(_bug(error), BUG))
-
-
-def _stopped_by(error: BaseException | None) -> BaseException | None:
-    """The signal behind an error: one that lands inside a lock's own code comes out as that lock's complaint."""
-    while error is not None and not isinstance(error, KeyboardInterrupt | Terminated):
-        error = error.__context__
-    return error
-
-
-def _complain(message: str, status: int) -> int:
-    """Line by line and printable: names out of files are in it, and none of them steers the terminal."""
-    print_note("\n".join(escape_controls(line.expandtabs(4)) for line in f"mien: {message}".splitlines()))
-    return status
-
-
-def _usage(error: click.UsageError) -> str:
-    command = error.ctx.command_path if error.ctx else "mien"
-    return f"{error.format_message()}\nTry '{command} --help'."
-
-
-def _bug(error: BaseException) -> str:
-    again = "" if os.environ.get("MIEN_DEBUG") else "Run it again with MIEN_DEBUG=1 to see where, and "
-    plea = f"{again}report it with the command you ran."
-    return f"this is a bug in mien: {type(error).__name__}: {error}. {plea[0].upper()}{plea[1:]}"
-
-
-def _silence(status: int) -> int:
-    """Throw away what stdout still holds, so that the interpreter does not complain about it on its way out."""
-    if sys.stdout is None:  # started with stdout closed
-        return status
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return status
-
-
-def _speak_any_name(*streams: IO[str]) -> None:
-    """A file name that is no text in the stream's encoding is written with escapes instead of ending the run."""
-    for stream in streams:
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """While inside, SIGTERM unwinds like Ctrl-C: bars are wiped and files closed."""
+def _raise_on_sigterm() -> Iterator[None]:
+    """Inside, SIGTERM raises Terminated, so that progress bars are cleared and files closed as with Ctrl-C."""
+
+    def terminate(*_: object) -> NoReturn:
+        raise Terminated
+
     try:
-        before = signal.signal(signal.SIGTERM, _terminate)
-    except ValueError:  # not the main thread: whoever runs us there minds the signals
+        before = signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # not the main thread: the caller handles signals
         yield
         return
     try:
@@ -224,5 +168,64 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _terminate(*_: object) -> NoReturn:
-    raise Terminated
+def _report_error(error: BaseException) -> int:
+    """Print the message for an error, and return its exit status."""
+    if os.environ.get("MIEN_DEBUG"):
+        traceback.print_exception(error)
+    error = _find_signal(error) or error
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            print_note(error.format_message())
+            return USAGE
+        case click.UsageError():
+            command = error.ctx.command_path if error.ctx else "mien"
+            _print_error(f"{error.format_message()}\nTry '{command} --help'.")
+            return USAGE
+        case click.ClickException():
+            _print_error(error.format_message())
+            return FAILED
+        case BrokenPipeError():
+            status = CLOSED_PIPE
+        case KeyboardInterrupt() | click.Abort():
+            status = INTERRUPTED
+        case Terminated():
+            status = TERMINATED
+        case SystemExit() | GeneratorExit():
+            raise error
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EIO | errno.EFBIG):
+            # The library raises OutputError for these; what remains is click writing its help to stdout.
+            _print_error(str(make_output_error(error)))
+            status = FAILED
+        case MienError():
+            _print_error(escape_controls(str(error)))
+            status = FAILED
+        case _:
+            advice = "report it with the command you ran."
+            if not os.environ.get("MIEN_DEBUG"):
+                advice = f"run it again with MIEN_DEBUG=1 to print the traceback, and {advice}"
+            _print_error(f"this is a bug in mien: {type(error).__name__}: {error}. {advice[0].upper()}{advice[1:]}")
+            status = BUG
+    _discard_stdout()
+    return status
+
+
+def _find_signal(error: BaseException | None) -> BaseException | None:
+    """The Ctrl-C or SIGTERM behind an error: inside the code of a lock it surfaces as an error of that lock."""
+    while error is not None and not isinstance(error, KeyboardInterrupt | Terminated):
+        error = error.__context__
+    return error
+
+
+def _print_error(message: str) -> None:
+    # Line by line: the message contains names from files, which must not steer the terminal.
+    print_note("\n".join(escape_controls(line.expandtabs(4)) for line in f"mien: {message}".splitlines()))
+
+
+def _discard_stdout() -> None:
+    """Drop what stdout has buffered, so that the interpreter does not report a write error when it ends."""
+    if sys.stdout is None:  # the process was started with stdout closed
+        return
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

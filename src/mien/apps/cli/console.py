@@ -119,7 +119,7 @@ def can_encode(characters: str, encoding: str | None) -> bool:
 
 
 def escape_controls(text: str) -> str:
-    """The text with control characters, line breaks included, as escapes: names from files cannot steer the terminal."""
+    """The text with control characters and line breaks as escapes: names from files cannot steer the terminal."""
     return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -127,7 +127,7 @@ _CLEAR_LINE = "\r\x1b[2K"
 
 
 class ProgressBar:
-    """A bar on stderr that appears after half a second, is redrawn at most ten times a second, and is cleared at the end.
+    """A bar on stderr: appears after half a second, is redrawn at most ten times a second, is cleared at the end.
 
     Nothing is written where stderr is no terminal. rich has progress bars too, but one that shares the terminal with
     results on stdout has to be cleared before each result.

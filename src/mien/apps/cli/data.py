@@ -14,8 +14,8 @@ import click
 
 from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note
 from mien.apps.cli.dataset_options import extras, read, source_options, writing
-from mien.apps.cli.results import percent
 from mien.errors import OutputError
+from mien.text import percent
 
 if TYPE_CHECKING:
     import numpy as np

@@ -26,7 +26,7 @@ Examples:
 
 \b
 The student's recipe then says
-  [teach]
+  [distillation]
   targets = "targets/teachers.npz"
   weight = 0.7
 and 'mien train' mixes what the teachers said with the labels: 0.7 of theirs, 0.3 of the label's.
@@ -69,7 +69,7 @@ def distill(
     learns from are asked about: those held out of training, PublicTest and PrivateTest never are.
     """
     with extras():
-        from mien.datasets.combined import load_run_faces
+        from mien.datasets.combined import load_training_faces
         from mien.evaluation.report import write_file
         from mien.training import distillation
         from mien.training import recipe as shelf
@@ -77,14 +77,14 @@ def distill(
 
     student = shelf.load_recipe(recipe) if recipe else Recipe()
     named = bool(recipe) and shelf.is_builtin(str(recipe))  # beside a recipe of mien's own nothing is written
-    target = out or (student.beside(student.teach.targets) if student.teach.targets and not named else None)
+    target = out or (student.beside(student.distillation.targets) if student.distillation.targets and not named else None)
     if target is None:
-        raise click.UsageError("where to? Add -o FILE, or a --recipe that has teach.targets.", context)
+        raise click.UsageError("where to? Add -o FILE, or a --recipe that has distillation.targets.", context)
     if target.exists() and not force:
         raise OutputError(f"'{target}' is there already", "targets need a new file", "name another, or --force")
     paths = locate_models(context, teachers, labels, scale)
     with ProgressBar() as bar:
-        faces = load_run_faces(student, data, bar.update)
+        faces = load_training_faces(student.data, student.place, data, bar.update)
     with ProgressBar() as bar:
         found = distillation.distill(
             paths, faces, student, temperature=temperature, many=not one_pass, progress=bar.update
@@ -101,9 +101,9 @@ def distill(
 def _to_use(target: Path, student: Recipe, name: str) -> str:
     """How the student hears of the targets: from its recipe, or where that is mien's own from the command line."""
     if name:
-        return f"Train the student with: mien train {name} --set teach.targets={shlex.quote(str(target))}"
+        return f"Train the student with: mien train {name} --set distillation.targets={shlex.quote(str(target))}"
     beside = os.path.relpath(target, student.place).replace(os.sep, "/")
-    return f'The student\'s recipe says: [teach] targets = "{beside}"'
+    return f'The student\'s recipe says: [distillation] targets = "{beside}"'
 
 
 def _told(target: Path, size: int, found: object) -> str:

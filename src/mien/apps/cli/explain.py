@@ -18,17 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import images
-from mien.apps.cli.console import (
-    ProgressBar,
-    escape_controls,
-    is_terminal,
-    print_line,
-    print_note,
-    silence_native_stderr,
-)
+from mien.apps.cli.console import ProgressBar, escape_controls, is_terminal, print_line, print_note, silence_native_stderr
 from mien.apps.cli.dataset_options import read
 from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine
-from mien.apps.cli.results import describe_expression, format_failure, percent
+from mien.apps.cli.results import describe_expression, format_failure
 from mien.apps.cli.sources import STDIN, InputImage, contains_sources, find_inputs, is_directory, is_url
 from mien.draw import paint
 from mien.engine import Engine
@@ -39,6 +32,7 @@ from mien.explain.figures.evidence import number_faces
 from mien.explain.page import render_overview, render_walkthrough
 from mien.explain.regions import measure_regions
 from mien.results import Failure, FrameResult, Pixels, Reading
+from mien.text import percent
 
 #: Faces that are looked at, drawn at random where there are more; more of them would take minutes.
 _MOST = 2000
@@ -264,7 +258,7 @@ def _places(request: Request) -> Iterator[tuple[InputImage, Path]]:
         return
     taken: set[str] = set()
     for item in chain(first, found):
-        yield item, request.out / _free(item.place.with_suffix(""), taken)
+        yield item, request.out / _free(item.relative_path.with_suffix(""), taken)
 
 
 def _free(wanted: Path, taken: set[str]) -> Path:

@@ -98,10 +98,10 @@ def export(context: click.Context, /, run: Path, kind: str, out: Path | None, fo
 
 
 def _faces(recipe: Recipe, data: str | None) -> FaceDataset:
-    from mien.datasets.combined import load_run_faces
+    from mien.datasets.combined import load_training_faces
 
     with ProgressBar() as bar:
-        return load_run_faces(recipe, data, bar.update)
+        return load_training_faces(recipe.data, recipe.place, data, bar.update)
 
 
 def _written(run: Path, faces: FaceDataset, kind: str, target: Path, how: dict[str, Any]) -> dict[str, Any]:

@@ -16,14 +16,14 @@ import click
 from mien import video
 from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note, silence_native_stderr
 from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine
-from mien.apps.cli.results import describe_expression, percent
+from mien.apps.cli.results import describe_expression
 from mien.apps.desktop.live_window import open_window, show
 from mien.apps.session import live_camera
 from mien.apps.session.live_camera import CameraWorker, LiveFrame
 from mien.apps.session.recording import CameraRecorder
 from mien.engine import Engine
 from mien.results import Reading
-from mien.text import clock
+from mien.text import clock, percent
 from mien.video.camera import Camera
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line
 from mien.apps.cli.options import complete_models
-from mien.apps.cli.results import percent
 from mien.errors import MienError
+from mien.text import percent
 
 if TYPE_CHECKING:
     from mien.models import ModelCard

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -80,7 +81,9 @@ def is_keras_file(model: str) -> bool:
 
 class LoadEngine(Protocol):
     """Loads an engine. It is the context object of the command line, so that tests can pass their own."""
+
     from mien import models
+
     def __call__(self, *, model: str, detector: str) -> Engine: ...
 
 
@@ -114,9 +117,7 @@ def locate_model(context: click.Context, model: str, labels: str | None = None, 
         raise click.UsageError(str(error), context) from error
 
 
-def locate_models(
-    context: click.Context, models: Sequence[str], labels: str | None, scale: str | None
-) -> list[Path]:
+def locate_models(context: click.Context, models: Sequence[str], labels: str | None, scale: str | None) -> list[Path]:
     """The ONNX files of several models; ``labels`` and ``scale`` apply to the Keras files without a card among them."""
     if models and not any(map(is_keras_file, models)):
         reject_keras_options(context, labels, scale)
@@ -150,3 +151,22 @@ def convert_keras_model(model: str, labels: str | None = None, scale: str | None
         if is_terminal(sys.stderr):
             print_note(f"'{escape_controls(model)}' is a Keras file: converting it to ONNX, once ...")
         return str(as_onnx(Path(model), labels=names, scale=scale or ""))
+
+
+#: From this many seconds on, a run is one that YuNet would have made much shorter.
+SLOW_RUN_SECONDS = 1.0
+
+
+def suggest_yunet(seconds: float) -> None:
+    """Recommend the faster detector after the first slow run; an empty file in mien's cache marks it as done."""
+    from mien.models import cache_folder
+
+    marker = cache_folder() / "hint-yunet"
+    if seconds < SLOW_RUN_SECONDS or os.path.lexists(marker):
+        return
+    print_note("Faces were detected with haar. 'mien models pull yunet' downloads a faster and better detector, once.")
+    try:
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+    except OSError:
+        pass  # a folder that is not writable costs a repeated hint and nothing else

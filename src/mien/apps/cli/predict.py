@@ -1,4 +1,4 @@
-"""``--annotate``: painted copies, in one file or in a folder that mirrors where the pictures were."""
+"""``mien predict``: read the expressions in images."""
 
 from __future__ import annotations
 
@@ -10,243 +10,40 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien import images
 from mien.apps.cli.console import ProgressBar, escape_controls, is_terminal, print_note, silence_native_stderr
-from mien.apps.cli.options import (
-    DETECTOR_OPTION,
-    LABELS_OPTION,
-    MODEL_OR_RUN_OPTION,
-    SCALE_OPTION,
-    LoadEngine,
-    is_keras_file,
-    resolve_model,
-)
-from mien.apps.cli.results import format_failure, open_row_writer, select_printer, suggest_yunet
-from mien.apps.cli.sources import (
-    STDIN,
-    STDOUT,
-    InputImage,
-    contains_sources,
-    count_inputs,
-    denotes_file,
-    find_inputs,
-    is_same_file,
-    is_url,
-    resolve_links,
-)
-from mien.draw import paint
-from mien.errors import DetectorError, MienError, ModelMissing, OutputError
-from mien.results import Failure, FrameResult
+from mien.apps.cli.options import DETECTOR_OPTION, LABELS_OPTION, MODEL_OR_RUN_OPTION, SCALE_OPTION, is_keras_file, open_engine, reject_keras_options, suggest_yunet
+from mien.apps.cli.sources import STDIN, STDOUT, InputImage, contains_sources, count_inputs, denotes_file, find_inputs, is_same_file, is_url, resolve_links
+from mien.errors import MienError, OutputError
 
-
-class CopyWriter:
-    """Writes the copies. The originals are never written to, whatever the folder is called."""
-
-    def __init__(self, target: str, max_pixels: int | None = None) -> None:
-        self.target = Path(target)
-        self.one_file = denotes_file(target)
-        self._max_pixels = max_pixels
-        self._taken: set[str] = set()
-
-    def write(self, item: InputImage, result: FrameResult) -> Path:
-        assert not isinstance(item.source, Failure), "a failure has no result"
-        place = self.target if self.one_file else self.target / self._free(_writable(item.place))
-        _spare_the_original(item.source, place)
-        # Decoded a second time: the engine lets pictures go, so that a long run stays small.
-        pixels = images.load_image(item.source, max_pixels=self._max_pixels).pixels
-        if not self.one_file:
-            _make_folder(place.parent)
-        images.save_image(paint(pixels, result), place)
-        return place
-
-    def _free(self, wanted: Path) -> Path:
-        """``x.gif.png`` may be the copy of ``x.gif`` and a picture itself: who comes second gets a number."""
-        place, number = wanted, 1
-        while str(place).lower() in self._taken:
-            number += 1
-            place = wanted.with_stem(f"{wanted.stem}-{number}")
-        self._taken.add(str(place).lower())
-        return place
-
-
-def _writable(place: Path) -> Path:
-    """The name of a copy; a picture in a format we do not write gets ``.png`` behind its name."""
-    return place if place.suffix.lower() in images.WRITABLE else place.with_name(place.name + ".png")
-
-
-def _spare_the_original(source: Path | bytes, place: Path) -> None:
-    if isinstance(source, Path) and is_same_file(place, source):
-        raise OutputError(
-            f"'{place}' is the picture itself", "A painted copy needs a place of its own", "Name another file or folder"
-        )
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"The folder '{folder}' could not be made: {error.strerror or error}",
-            "Painted copies go there",
-            "Name another folder with --annotate",
-        ) from error
-
-
-# ==== mien.apps.cli.reading
-# The run of ``mien predict``, from the first picture to the exit status.
-
-Result: TypeAlias = FrameResult | Failure
-
-
-@dataclass
-class PredictionCounts:
-    """What came of the pictures so far."""
-
-    pictures: int = 0
-    faces: int = 0
-    faceless: int = 0
-    failed: int = 0
-    started: float = field(default_factory=time.monotonic)
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    def add(self, result: Result) -> None:
-        self.pictures += 1
-        if isinstance(result, Failure):
-            self.failed += 1
-        else:
-            self.faces += len(result)
-            self.faceless += not len(result)
-
-    def status(self, require_face: bool) -> int:
-        return int(self.failed > 0 or (require_face and self.faceless > 0))
-
-    def __str__(self) -> str:
-        parts = [f"{self.pictures:,} pictures", f"{self.faces:,} face{'s' * (self.faces != 1)}"]
-        parts += [f"{self.faceless:,} without a face"] * bool(self.faceless)
-        parts += [f"{self.failed:,} failed"] * bool(self.failed)
-        return ", ".join([*parts, f"{self.seconds:.1f} s"])
-
-
-def run(request: PredictOptions, engine: Reader) -> int:
-    """Read everything that was asked for, show it as it comes, and return the exit status."""
-    copies = _copies(request)
-    pictures = _pictures(request, copies)
-    show = select_printer(request.as_json, quiet=request.csv == STDOUT)
-    tally = PredictionCounts()
-    with ExitStack() as stack:
-        stack.enter_context(silence_native_stderr())
-        write_rows = stack.enter_context(open_row_writer(request.csv, engine.labels))
-        bar = stack.enter_context(ProgressBar(count_inputs(request.sources) if is_terminal(sys.stderr) else None))
-        for item, result in stack.enter_context(closing(_in_order(engine, pictures, request))):
-            tally.add(result)
-            bar.clear()
-            show(result)
-            write_rows(result)
-            if copies and isinstance(result, FrameResult):
-                tally.failed += not _copied(copies, item, result)
-            bar.update(tally.pictures)
-    _sum_up(request, engine, tally)
-    return tally.status(request.require_face)
-
-
-def _copies(request: PredictOptions) -> CopyWriter | None:
-    if request.annotate is None:
-        return None
-    pass  # painting is imported by those who paint
-
-    return CopyWriter(request.annotate, request.max_pixels)
-
-
-def _pictures(request: PredictOptions, copies: CopyWriter | None) -> Iterator[InputImage]:
-    if copies is None:
-        return find_inputs(request.sources)
-    if not copies.one_file:
-        return find_inputs(request.sources, leave_out=resolve_links(copies.target))
-    first = list(islice(found := find_inputs(request.sources), 2))
-    if len(first) > 1:
-        raise click.UsageError(
-            f"'{request.annotate}' is one file, and there are several pictures. "
-            "Name a folder for the copies, such as --annotate painted."
-        )
-    return chain(first, found)
-
-
-def _in_order(
-    engine: Reader, pictures: Iterator[InputImage], request: PredictOptions
-) -> Generator[tuple[InputImage, Result], None, None]:
-    """Each picture with what came of it. The engine looks a few pictures ahead; so many wait here, and no more."""
-    waiting: deque[InputImage] = deque()
-
-    def sources() -> Iterator[Path | bytes | Failure]:
-        for item in pictures:
-            waiting.append(item)
-            yield item.source
-
-    results = engine.read_many(sources(), min_face=request.min_face, max_pixels=request.max_pixels, jobs=request.jobs)
-    for result in results:
-        item = waiting.popleft()
-        yield item, replace(result, source=item.name)
-
-
-def _copied(copies: CopyWriter, item: InputImage, result: FrameResult) -> bool:
-    """A copy that fails takes nothing with it: the reading has been shown, and the run goes on."""
-    try:
-        copies.write(item, result)
-    except MienError as error:
-        print_note(format_failure(Failure(item.name, error)))
-        return False
-    return True
-
-
-def _sum_up(request: PredictOptions, engine: Reader, tally: PredictionCounts) -> None:
-    """The last words, for a person at a terminal; a pipe has its results and needs no more."""
-    if request.require_face and tally.faceless:
-        print_note(
-            f"mien: {tally.faceless:,} of {tally.pictures:,} pictures without a face, and --require-face was given."
-        )
-    if request.as_json or not is_terminal(sys.stderr) or not is_terminal(sys.stdout):
-        return
-    if tally.pictures > 1:
-        print_note(str(tally))
-    if request.annotate:
-        print_note(f"Painted: {escape_controls(request.annotate)}")
-    if request.csv:
-        print_note(f"Table: {escape_controls(request.csv)}")
-    if request.detector == "auto" and engine.detector == "haar":
-        suggest_yunet(tally.seconds)
-
-
-# ==== mien.apps.cli.predict
-# ``mien predict``: read the expressions in pictures.
+if TYPE_CHECKING:  # what reads images imports NumPy, OpenCV and ONNX Runtime, which `--help` does without
+    from mien.engine import Engine
+    from mien.results import Failure, FrameResult
 
 EPILOG = """\b
 Examples:
   mien predict photo.jpg
   mien predict photos --csv faces.csv
   mien predict "photos/*.jpg" --json
-  mien predict portraits.jpg --annotate painted.jpg
-  mien predict photos --annotate painted --jobs 2
+  mien predict portraits.jpg --annotate annotated.jpg
+  mien predict photos --annotate annotated --jobs 2
   mien predict photo.jpg --model emotion_model.h5
   mien predict group.jpg --min-face 24 --detector haar
-  mien predict photos --require-face || echo "look again"
+  mien predict photos --require-face || echo "an image without a face"
   cat photo.jpg | mien predict - --json
 
 \b
 Exit status: 0, also when no face was found; 1 if a file failed, or if --require-face is given
-and a picture has no face; 2 for wrong usage, an unknown detector or an unknown model.
+and an image has no face; 2 for wrong usage, an unknown detector or an unknown model.
 """
 
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """The command line of ``mien predict``, as it was given."""
+    """The arguments and options of ``mien predict``."""
 
     sources: tuple[str, ...]
     as_json: bool
@@ -265,69 +62,208 @@ class PredictOptions:
 
 @click.command(epilog=EPILOG)
 @click.argument("sources", nargs=-1, required=True, metavar="SRC...")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each picture.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each image.")
 @click.option("--csv", metavar="FILE", help="Write a table with one row for each face; - is stdout.")
-@click.option("--annotate", metavar="PATH", help="Write painted copies: a file for one picture, a folder for many.")
+@click.option("--annotate", metavar="PATH", help="Write annotated copies: a file for one image, a folder for several.")
 @DETECTOR_OPTION
 @MODEL_OR_RUN_OPTION
 @LABELS_OPTION
 @SCALE_OPTION
-@click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to look for, in pixels.")
-@click.option("--require-face", is_flag=True, help="Exit with 1 if any picture has no face.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Pictures to work on at the same time.")
-@click.option("--allow-url", is_flag=True, help="Let SRC be an http(s) address, and fetch it.")
-@click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse larger pictures before decoding.")
+@click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to detect, in pixels.")
+@click.option("--require-face", is_flag=True, help="Exit with 1 if any image has no face.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Number of images to read in parallel.")
+@click.option("--allow-url", is_flag=True, help="Allow http(s) URLs as SRC, and download them.")
+@click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse larger images before decoding.")
 @click.pass_context
-def predict(context: click.Context, /, **options: Any) -> None:
-    """Read the expressions in pictures.
+def predict(context: click.Context, /, **arguments: Any) -> None:
+    """Read the expressions in images.
 
-    SRC is a picture, a folder (searched through), a glob, - for a picture on stdin, or with
-    --allow-url an address. Every face gets a line: what its expression looks like, how its shares
-    are spread, and what ten people would say.
+    SRC is an image, a folder (searched recursively), a glob, - for an image on stdin, or with
+    --allow-url a URL. Every face gets a line: what its expression looks like, the probability of
+    each expression, and how annotators would be predicted to vote.
     """
-    request = PredictOptions(**options)
-    _check(request)
-    # Imported here: reading needs NumPy, OpenCV and ONNX Runtime, and --help does not.
-    pass
-
-    context.exit(run(request, _engine(context, request)))
+    options = PredictOptions(**arguments)
+    _check_options(context, options)
+    engine = open_engine(context, options.model, options.detector, options.labels, options.scale)
+    context.exit(run(options, engine))
 
 
-def _check(request: PredictOptions) -> None:
-    """Refuse what cannot be meant, before anything is loaded or written."""
-    if (request.labels or request.scale) and not is_keras_file(request.model):
-        raise click.UsageError("--labels and --scale are for Keras files; an .onnx file says both itself.")
-    address = next((word for word in request.sources if is_url(word)), None)
-    if address and not request.allow_url:
-        raise click.UsageError(f"'{address}' is an address. Add --allow-url to have it fetched.")
-    if STDIN in request.sources and is_terminal(sys.stdin):
-        raise click.UsageError("'-' reads a picture from stdin. Give it one: mien predict - < photo.jpg")
-    if request.as_json and request.csv == STDOUT:
-        raise click.UsageError("--json and --csv - both want stdout. Give --csv a file.")
-    if request.csv and _names_a_picture(request.csv):  # such as --csv *.jpg
-        raise click.UsageError(f"--csv would write its table over the picture '{request.csv}'. Name a .csv file.")
-    if request.csv and any(is_same_file(request.csv, word) for word in request.sources):
-        raise click.UsageError(f"--csv would write its table over the source '{request.csv}'. Name a .csv file.")
-    if (
-        request.annotate
-        and not denotes_file(request.annotate)
-        and contains_sources(Path(request.annotate), request.sources)
-    ):
+def _check_options(context: click.Context, options: PredictOptions) -> None:
+    """Refuse options that contradict each other, before anything is loaded or written."""
+    if not is_keras_file(options.model):
+        reject_keras_options(context, options.labels, options.scale)
+    url = next((source for source in options.sources if is_url(source)), None)
+    if url and not options.allow_url:
+        raise click.UsageError(f"'{url}' is a URL. Add --allow-url to download it.")
+    if STDIN in options.sources and is_terminal(sys.stdin):
+        raise click.UsageError("'-' reads an image from stdin. Send it one: mien predict - < photo.jpg")
+    if options.as_json and options.csv == STDOUT:
+        raise click.UsageError("--json and --csv - both write to stdout. Give --csv a file.")
+    if options.csv:
+        from mien.images import SUFFIXES
+
+        if Path(options.csv).suffix.lower() in SUFFIXES:  # such as --csv *.jpg
+            raise click.UsageError(f"--csv would overwrite the image '{options.csv}'. Name a .csv file.")
+        if any(is_same_file(options.csv, source) for source in options.sources):
+            raise click.UsageError(f"--csv would overwrite the source '{options.csv}'. Name a .csv file.")
+    is_folder = options.annotate and not denotes_file(options.annotate)
+    if is_folder and contains_sources(Path(options.annotate or ""), options.sources):
         raise click.UsageError(
-            f"the originals lie in '{request.annotate}', and copies never lie among them. Try --annotate painted."
+            f"'{options.annotate}' contains the originals, and copies need a folder of their own. "
+            "Try --annotate annotated."
         )
 
 
-def _names_a_picture(target: str) -> bool:
-    from mien.images import SUFFIXES
+def run(options: PredictOptions, engine: Engine) -> int:
+    """Read all images, print each result as soon as it is there, and return the exit status."""
+    from mien.apps.cli.results import format_failure, open_row_writer, select_printer
+    from mien.results import Failure
 
-    return Path(target).suffix.lower() in SUFFIXES
+    copies = CopyWriter(options.annotate, options.max_pixels) if options.annotate else None
+    inputs = _list_inputs(options, copies)
+    print_result = select_printer(options.as_json, failures_only=options.csv == STDOUT)
+    counts = PredictionCounts()
+    with ExitStack() as stack:
+        stack.enter_context(silence_native_stderr())
+        write_rows = stack.enter_context(open_row_writer(options.csv, engine.labels))
+        bar = stack.enter_context(ProgressBar(count_inputs(options.sources) if is_terminal(sys.stderr) else None))
+        for image, result in stack.enter_context(closing(_read_in_order(engine, inputs, options))):
+            counts.add(result)
+            bar.clear()
+            print_result(result)
+            write_rows(result)
+            if copies and not isinstance(result, Failure):
+                try:
+                    copies.write(image, result)
+                except MienError as error:  # the result has been printed, and the run continues
+                    print_note(format_failure(Failure(image.name, error)))
+                    counts.failed += 1
+            bar.update(counts.images)
+    _print_summary(options, engine, counts)
+    return counts.exit_status(options.require_face)
 
 
-def _engine(context: click.Context, request: PredictOptions) -> Reader:
-    load: LoadEngine = context.obj
-    try:
-        model = resolve_model(request.model, request.labels, request.scale)
-        return load(model=model, detector=request.detector)
-    except (DetectorError, ModelMissing) as error:
-        raise click.UsageError(escape_controls(str(error)), context) from error
+def _list_inputs(options: PredictOptions, copies: CopyWriter | None) -> Iterator[InputImage]:
+    """The images to read. Several of them cannot be annotated into one file, and copies are not read again."""
+    if copies is None:
+        return find_inputs(options.sources)
+    if not copies.is_one_file:
+        return find_inputs(options.sources, exclude=resolve_links(copies.target))
+    inputs = find_inputs(options.sources)
+    first = list(islice(inputs, 2))
+    if len(first) > 1:
+        raise click.UsageError(
+            f"'{options.annotate}' is one file, and there are several images. "
+            "Name a folder for the copies, such as --annotate annotated."
+        )
+    return chain(first, inputs)
+
+
+def _read_in_order(
+    engine: Engine, inputs: Iterator[InputImage], options: PredictOptions
+) -> Generator[tuple[InputImage, FrameResult | Failure], None, None]:
+    """Each image with its result. The engine reads a few images ahead; as many wait here, and no more."""
+    pending: deque[InputImage] = deque()
+
+    def sources() -> Iterator[Path | bytes | Failure]:
+        for image in inputs:
+            pending.append(image)
+            yield image.source
+
+    results = engine.read_many(sources(), min_face=options.min_face, max_pixels=options.max_pixels, jobs=options.jobs)
+    for result in results:
+        image = pending.popleft()
+        yield image, replace(result, source=image.name)
+
+
+class CopyWriter:
+    """Writes annotated copies to one file, or to a folder that mirrors the sources; never over an original."""
+
+    def __init__(self, target: str, max_pixels: int | None = None) -> None:
+        self.target = Path(target)
+        self.is_one_file = denotes_file(target)
+        self._max_pixels = max_pixels
+        self._used: set[str] = set()
+
+    def write(self, image: InputImage, result: FrameResult) -> Path:
+        from mien.draw import paint
+        from mien.images import WRITABLE, load_image, save_image
+        from mien.results import Failure
+
+        assert not isinstance(image.source, Failure), "a failure has no result"
+        path = self.target
+        if not self.is_one_file:
+            relative = image.relative_path
+            if relative.suffix.lower() not in WRITABLE:  # photo.gif is copied to photo.gif.png
+                relative = relative.with_name(relative.name + ".png")
+            path = self.target / self._make_unique(relative)
+        if isinstance(image.source, Path) and is_same_file(path, image.source):
+            raise OutputError(
+                f"'{path}' is the image itself", "An annotated copy needs another path", "Name another file or folder"
+            )
+        # Decoded a second time: the engine does not keep the pixels, so that a long run needs little memory.
+        pixels = load_image(image.source, max_pixels=self._max_pixels).pixels
+        if not self.is_one_file:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(
+                    f"The folder '{path.parent}' could not be created: {error.strerror or error}",
+                    "Annotated copies are written there",
+                    "Name another folder with --annotate",
+                ) from error
+        save_image(paint(pixels, result), path)
+        return path
+
+    def _make_unique(self, relative: Path) -> Path:
+        """``x.gif.png`` may be the copy of ``x.gif`` and an image itself: the second one gets a number."""
+        path, number = relative, 1
+        while str(path).lower() in self._used:
+            number += 1
+            path = relative.with_stem(f"{relative.stem}-{number}")
+        self._used.add(str(path).lower())
+        return path
+
+
+@dataclass
+class PredictionCounts:
+    """How many images and faces have been read so far."""
+
+    images: int = 0
+    faces: int = 0
+    without_face: int = 0
+    failed: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def add(self, result: FrameResult | Failure) -> None:
+        from mien.results import Failure
+
+        self.images += 1
+        if isinstance(result, Failure):
+            self.failed += 1
+        else:
+            self.faces += len(result)
+            self.without_face += not len(result)
+
+    def exit_status(self, require_face: bool) -> int:
+        return int(self.failed > 0 or (require_face and self.without_face > 0))
+
+
+def _print_summary(options: PredictOptions, engine: Engine, counts: PredictionCounts) -> None:
+    """Counts and written files for a person at a terminal; a pipe gets results only."""
+    if options.require_face and counts.without_face:
+        print_note(f"mien: {counts.without_face:,} of {counts.images:,} images have no face (--require-face).")
+    if options.as_json or not is_terminal(sys.stderr) or not is_terminal(sys.stdout):
+        return
+    seconds = time.monotonic() - counts.started
+    if counts.images > 1:
+        parts = [f"{counts.images:,} images", f"{counts.faces:,} face{'s' * (counts.faces != 1)}"]
+        parts += [f"{counts.without_face:,} without a face"] * bool(counts.without_face)
+        parts += [f"{counts.failed:,} failed"] * bool(counts.failed)
+        print_note(", ".join([*parts, f"{seconds:.1f} s"]))
+    if options.annotate:
+        print_note(f"Annotated: {escape_controls(options.annotate)}")
+    if options.csv:
+        print_note(f"Table: {escape_controls(options.csv)}")
+    if options.detector == "auto" and engine.detector == "haar":
+        suggest_yunet(seconds)

@@ -113,7 +113,7 @@ def told(run: TrainingRun) -> dict[str, Any]:
         "state": run.state,
         "net": run.recipe.net.name if run.recipe else None,
         "epochs": run.epochs,
-        "planned": run.recipe.fit.epochs if run.recipe else None,
+        "planned": run.recipe.training.epochs if run.recipe else None,
         "best": run.best[0] if run.best else None,
         "best_epoch": run.best[1] if run.best else None,
         "split": run.metrics.get("split"),

@@ -43,11 +43,11 @@ def serve(print_config: bool, **given: Any) -> None:
     Nothing that is sent to it is kept: pictures are read in memory, films in a folder that goes when
     their job is over. It listens on this machine alone unless --host says otherwise.
     """
-    from mien.apps.web.settings import as_toml, told
+    from mien.apps.web.settings import format_toml, load_settings_with_origins
 
-    known = told(given)
+    known = load_settings_with_origins(given)
     if print_config:
-        print_line("\n".join(as_toml(known)).rstrip())
+        print_line("\n".join(format_toml(known)).rstrip())
         return
     _serve(known.settings)
 
@@ -55,16 +55,16 @@ def serve(print_config: bool, **given: Any) -> None:
 def _serve(settings: Any) -> None:
     from mien.apps.web import create_app
     from mien.apps.web import server as arenas
-    from mien.apps.web.request_log import configure
+    from mien.apps.web.request_log import configure_logging
 
-    arenas.few()  # the process is ours; whoever embeds the app decides about theirs
+    arenas.limit_memory_arenas()  # the process is ours; whoever embeds the app decides about theirs
 
     app = create_app(**{name: getattr(settings, name) for name in settings.__dataclass_fields__})
     # Flask is here, and so is what came with it.
-    from mien.apps.web.server import Server
+    from mien.apps.web.server import WebServer
 
-    configure(settings.log)
-    server = Server(app)
+    configure_logging(settings.log)
+    server = WebServer(app)
     host, port = server.address
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     print_line(f"mien answers at http://{shown}:{port}")

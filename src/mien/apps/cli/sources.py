@@ -55,7 +55,9 @@ def find_inputs(arguments: Sequence[str], exclude: Path | None = None) -> Iterat
             continue
         if is_url(argument):
             try:
-                source: bytes | Failure = images.download(argument)
+                from mien.images.download import download  # Python's HTTP client takes long to import
+
+                source: bytes | Failure = download(argument)
             except MienError as error:
                 source = Failure(argument, error)
             yield InputImage(source, argument, _make_unique(_file_name_of_url(argument), used))

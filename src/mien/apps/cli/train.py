@@ -17,16 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from mien.apps.cli.command_line import Terminated
-from mien.apps.cli.console import (
-    ProgressBar,
-    can_encode,
-    can_redraw,
-    escape_controls,
-    format_elapsed,
-    print_line,
-    print_note,
-    silence_native_stderr,
-)
+from mien.apps.cli.console import ProgressBar, can_encode, can_redraw, escape_controls, format_elapsed, print_line, print_note, silence_native_stderr
 from mien.apps.cli.dataset_options import extras
 
 if TYPE_CHECKING:
@@ -201,11 +192,11 @@ def _best(history: tuple[Mapping[str, float], ...]) -> tuple[float, str] | None:
 EPILOG = """\b
 Examples:
   mien train --net basic --data faces --epochs 1 --name mine
-  mien train --net basic --data faces --epochs 1 --name two --classes happy,sad --set fit.rate=0.0005
+  mien train --net basic --data faces --epochs 1 --name two --classes happy,sad --set training.learning_rate=0.0005
 
 \b
 The same command goes on where a run was stopped or killed. --set takes every setting of a recipe:
-net.width=48, net.depth=2,2,2, fit.rate=0.001, augment.mixup=0.2, loss.balanced=true, ...
+net.width=48, net.depth=2,2,2, training.learning_rate=0.001, augment.mixup=0.2, loss.class_weights=true, ...
 
 \b
 Exit status: 0; 1 if recipe or data cannot be used, or the training cannot go on; 2 for wrong usage;
@@ -256,7 +247,7 @@ def train(
         raise click.UsageError(f"there is no run in '{folder}' to go on with")
     run_folder.check_folder_is_free(folder, force)
     faces = _faces(chosen)
-    with extras(), silence_native_stderr(), View(chosen.fit.batch) as view:
+    with extras(), silence_native_stderr(), View(chosen.training.batch_size) as view:
         metrics = _trained(chosen, faces, folder, force, view)
     print_line(_summary(metrics, folder))
 
@@ -281,22 +272,23 @@ def _chosen(
     from dataclasses import replace
 
     from mien.training import recipe as shelf
-    from mien.training.recipe import Source, apply_settings
+    from mien.training.recipe import apply_settings
+    from mien.datasets.splits import SourceSettings
 
     found = shelf.load_recipe(recipe) if recipe else shelf.load_network_recipe(net or "")
-    options = {"net.name": net, "fit.epochs": epochs, "name": name, "data.classes": classes}
+    options = {"net.name": net, "training.epochs": epochs, "name": name, "data.classes": classes}
     found = apply_settings(found, [f"{key}={value}" for key, value in options.items() if value is not None])
     if data:
-        sources = tuple(Source(os.path.abspath(path)) for path in data)  # noqa: PTH100 (a path that need not exist)
+        sources = tuple(SourceSettings(os.path.abspath(path)) for path in data)  # noqa: PTH100 (a path that need not exist)
         found = replace(found, data=replace(found.data, sources=sources))
     return apply_settings(found, settings)
 
 
 def _faces(recipe: Recipe) -> FaceDataset:
     with extras(), ProgressBar() as bar:
-        from mien.datasets.combined import load_recipe_faces
+        from mien.datasets.combined import load_training_faces
 
-        return load_recipe_faces(recipe, bar.update)
+        return load_training_faces(recipe.data, recipe.place, progress=bar.update)
 
 
 def _trained(recipe: Recipe, faces: FaceDataset, folder: Path, force: bool, view: View) -> dict[str, Any]:

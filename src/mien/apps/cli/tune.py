@@ -23,7 +23,7 @@ Examples:
 
 \b
 SPACE has a section for each setting that is tried:
-  [fit.rate]
+  [training.learning_rate]
   low = 0.01
   high = 0.3
   log = true
@@ -63,8 +63,8 @@ def tune(
         folder = out or Path("tuned", start.name)
         with output_folder(folder):
             faces = _faces(start, data)
-            with ProgressBar(trials * start.fit.epochs, amount="{:,} epochs".format) as bar:
-                view = _View(bar, start.fit.epochs)
+            with ProgressBar(trials * start.training.epochs, amount="{:,} epochs".format) as bar:
+                view = _View(bar, start.training.epochs)
                 found = search.search_settings(
                     start, tried, faces, folder, trials=trials, hours=hours, watch=view.watch, tell=view.tell
                 )
@@ -75,10 +75,10 @@ def tune(
 
 
 def _faces(recipe: Recipe, data: str | None) -> FaceDataset:
-    from mien.datasets.combined import load_run_faces
+    from mien.datasets.combined import load_training_faces
 
     with ProgressBar() as bar:
-        return load_run_faces(recipe, data, bar.update)
+        return load_training_faces(recipe.data, recipe.place, data, bar.update)
 
 
 class _View:
