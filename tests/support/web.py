@@ -55,9 +55,9 @@ def send(client, data: bytes, path: str = READINGS, **more):
 @contextmanager
 def listening(app, **how) -> Iterator[tuple[str, int]]:
     """The app behind a real socket, in a thread; the address."""
-    from mien.apps.web.server import Server
+    from mien.apps.web.server import WebServer
 
-    server = Server(app, **how)
+    server = WebServer(app, **how)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

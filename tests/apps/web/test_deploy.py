@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mien.apps.web import aws
-from mien.apps.web.settings import Settings, gathered
+from mien.apps.web.settings import Settings, load_settings
 from web import ASTRONAUT, app_of, fake_engine
 
 ROOT = Path(__file__).parents[3]
@@ -49,7 +49,7 @@ def test_every_setting_that_the_page_names_is_one():
 
 def test_the_example_of_a_file_is_one():
     path = ROOT / "deploy" / "systemd" / "mien.toml"
-    assert gathered({"config": str(path)}, {}).hosts == ("mien.example.org",)
+    assert load_settings({"config": str(path)}, {}).hosts == ("mien.example.org",)
     assert tomllib.loads(path.read_text(encoding="utf-8"))["proxies"] == 1
 
 
@@ -85,7 +85,7 @@ def event(method="GET", path="/api/v1/health", body=b"", **headers):
 
 
 def answered(app, *what, **how):
-    told = aws.answer(app, event(*what, **how))
+    told = aws.run_event(app, event(*what, **how))
     return told["statusCode"], told["headers"], base64.b64decode(told["body"])
 
 
@@ -105,7 +105,7 @@ def test_lambda_s_events_are_answered():
 def test_lambda_s_handler_keeps_its_app(monkeypatch):
     monkeypatch.setenv("MIEN_DETECTOR", "haar")
     monkeypatch.setattr(aws, "_apps", [])
-    monkeypatch.setattr("mien.apps.web.request_log.configure", lambda kind: None)
+    monkeypatch.setattr("mien.apps.web.request_log.configure_logging", lambda kind: None)
     assert aws.handler(event())["statusCode"] == 200
     [app] = aws._apps
     assert aws.handler(event(path="/api/v1/models"))["statusCode"] == 200

@@ -16,7 +16,7 @@ import pytest
 from command import environment
 from fakes import FakeDetector
 from films import two_people
-from mien.apps.web.jobs import Jobs
+from mien.apps.web.jobs import VideoQueue
 from mien.apps.web.settings import Settings
 from mien.errors import OutputError, SourceUnreadable
 from mien.results import Box
@@ -244,7 +244,7 @@ class Reading:
 
 
 def jobs_of(tmp_path, read, **settings):
-    return Jobs(Settings(scratch=str(tmp_path), **settings), read)
+    return VideoQueue(Settings(scratch=str(tmp_path), **settings), read)
 
 
 def state(job, wanted, seconds=5):
@@ -269,12 +269,12 @@ def test_a_job_that_is_left_stops_and_leaves_nothing(tmp_path):
 
 
 def test_more_than_may_be_are_refused_until_one_goes(tmp_path):
-    from mien.apps.web.jobs import Full
+    from mien.apps.web.jobs import QueueFull
 
     reading = Reading()
     jobs = jobs_of(tmp_path, reading, film_jobs=2)
     first, _ = (jobs.add(b"film", "a", None, {}) for _ in range(2))
-    with pytest.raises(Full):
+    with pytest.raises(QueueFull):
         jobs.add(b"film", "a", None, {})
     jobs.remove(first.id)
     jobs.add(b"film", "a", None, {})

@@ -94,7 +94,7 @@ def modules(client, base, name, seen):
 )
 def test_a_page_and_all_that_it_needs_is_small(client, path, script):
     text = client.get(path).text
-    base = f"/assets/{assets.version()}"
+    base = f"/assets/{assets.assets_version()}"
     scripts = modules(client, base, script, modules(client, base, "app.js", {}))
     small = [client.get(each).data for each in set(re.findall(r'src="([^"]+\.jpg)"', text))]
     total = (
@@ -105,7 +105,7 @@ def test_a_page_and_all_that_it_needs_is_small(client, path, script):
 
 
 def test_every_script_names_only_scripts_that_are_there():
-    known = assets.assets()
+    known = assets.load_assets()
     for name, data in known.items():
         if name.endswith(".js"):
             for other in re.findall(rb'(?:from|import\()\s*"\./([\w.]+)"', data):
@@ -113,16 +113,16 @@ def test_every_script_names_only_scripts_that_are_there():
 
 
 def test_no_script_makes_html_of_text():
-    for name, data in assets.assets().items():
+    for name, data in assets.load_assets().items():
         if name.endswith(".js") and name != "walkthrough.js":
             assert not re.search(rb"innerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", data), name
 
 
 def test_what_does_not_change_may_be_kept_and_what_is_older_may_not(client):
-    fresh = client.get(f"/assets/{assets.version()}/app.js")
+    fresh = client.get(f"/assets/{assets.assets_version()}/app.js")
     assert "immutable" in fresh.headers["Cache-Control"]
     assert client.get("/assets/0000/app.js").headers["Cache-Control"] == "no-cache"
-    again = client.get(f"/assets/{assets.version()}/app.js", headers={"If-None-Match": fresh.headers["ETag"]})
+    again = client.get(f"/assets/{assets.assets_version()}/app.js", headers={"If-None-Match": fresh.headers["ETag"]})
     assert again.status_code == 304
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fakes import FakeClassifier
-from mien.apps.web.batching import MOST, Batched
-from mien.apps.web.concurrency_limit import Busy, Gate
+from mien.apps.web.batching import MAX_BATCH, BatchingClassifier
+from mien.apps.web.concurrency_limit import ConcurrencyLimit, ServerBusy
 from mien.errors import ModelError
 from web import READINGS, app_of, fake_engine, picture, send, service
 
@@ -35,7 +35,7 @@ def faces(value, count=1):
 def queued(inner, first, others):
     """A queue that was asked for ``first`` and, while its run was on, for all ``others``; and what became of each."""
     inner.hold.clear()
-    batched = Batched(inner)
+    batched = BatchingClassifier(inner)
     with ThreadPoolExecutor(12) as pool:
         begun = pool.submit(batched.run, first)
         while not batched._running:
@@ -90,7 +90,7 @@ def test_a_model_that_breaks_tells_all_who_wait_and_works_again():
 def test_a_run_has_an_upper_end():
     inner = Slow()
     inner.hold.clear()
-    batched = Batched(inner)
+    batched = BatchingClassifier(inner)
     with ThreadPoolExecutor(9) as pool:
         jobs = [pool.submit(batched.run, faces(i, 20)) for i in range(9)]
         while len(batched._pending) < 8:
@@ -98,19 +98,19 @@ def test_a_run_has_an_upper_end():
         inner.hold.set()
         for job in jobs:
             job.result(5)
-    assert max(inner.runs) <= MOST
+    assert max(inner.runs) <= MAX_BATCH
     assert sum(inner.runs) == 180
 
 
 def test_an_idle_model_never_waits_for_others():
-    batched = Batched(FakeClassifier(), window=5.0, others=lambda: False)
+    batched = BatchingClassifier(FakeClassifier(), window=5.0, others=lambda: False)
     began = time.perf_counter()
     batched.run(faces(3))
     assert time.perf_counter() - began < 1
 
 
 def test_the_gate_lets_so_many_in_and_so_many_wait():
-    gate, inside, leave = Gate(2, 3), threading.Semaphore(0), threading.Event()
+    gate, inside, leave = ConcurrencyLimit(2, 3), threading.Semaphore(0), threading.Event()
 
     def work():
         with gate.inside(time.monotonic() + 10):
@@ -125,7 +125,7 @@ def test_the_gate_lets_so_many_in_and_so_many_wait():
     while gate.waiting < 3:
         time.sleep(0.001)
     assert gate.working == 2
-    with pytest.raises(Busy) as full, gate.inside(time.monotonic() + 10):
+    with pytest.raises(ServerBusy) as full, gate.inside(time.monotonic() + 10):
         pass
     assert not full.value.late
     assert full.value.after >= 1
@@ -136,10 +136,10 @@ def test_the_gate_lets_so_many_in_and_so_many_wait():
 
 
 def test_a_wait_ends_at_its_deadline():
-    gate = Gate(1, 1)
+    gate = ConcurrencyLimit(1, 1)
     with gate.inside(time.monotonic() + 1):
         began = time.monotonic()
-        with pytest.raises(Busy) as late, gate.inside(time.monotonic() + 0.05):
+        with pytest.raises(ServerBusy) as late, gate.inside(time.monotonic() + 0.05):
             pass
         assert late.value.late
         assert time.monotonic() - began < 1

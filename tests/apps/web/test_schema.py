@@ -14,10 +14,10 @@ from schemathesis.specs.openapi.checks import (  # noqa: E402
     status_code_conformance,
 )
 
-from mien.apps.web.openapi import document  # noqa: E402
+from mien.apps.web.openapi import openapi_document  # noqa: E402
 
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
-ROUTES = [(verb, path) for path, item in document()["paths"].items() for verb in item if verb != "parameters"]
+ROUTES = [(verb, path) for path, item in openapi_document()["paths"].items() for verb in item if verb != "parameters"]
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from command import command, environment
 from fakes import FakeClassifier
 from mien.apps.web import server as arenas
 from mien.apps.web import server as arrival
-from mien.apps.web.request_log import AsJson, AsText
+from mien.apps.web.request_log import JsonFormatter, TextFormatter
 from mien.apps.web.server import _adjusted
 from web import ASTRONAUT, READINGS, app_of, fake_engine, listening, picture, service
 
@@ -94,7 +94,7 @@ def chunks(count: int, path: str = READINGS) -> bytes:
 def test_what_comes_in_chunks_counts_among_all_that_is_on_its_way(monkeypatch):
     monkeypatch.setattr(arrival, "_BUDGET", 0)
     own = service(app_of(fake_engine(), max_bytes=5_000_000, max_film_bytes=6_000_000))
-    parser = type("Parser", (arrival.Parser,), {"service": own, "arriving": {}})
+    parser = type("Parser", (arrival.LimitingRequestParser,), {"service": own, "arriving": {}})
     told = f"POST {READINGS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n".encode()
     one, other, third, later = (parser(_adjusted(own.settings)) for _ in range(4))
     one.received(chunks(0))
@@ -178,11 +178,11 @@ class Slow(FakeClassifier):
 
 
 def test_a_stop_finishes_what_was_begun_and_takes_nothing_new():
-    from mien.apps.web.server import Server
+    from mien.apps.web.server import WebServer
 
     classifier = Slow()
     app = app_of(fake_engine(classifier=classifier))
-    server = Server(app)
+    server = WebServer(app)
     finished = []
     thread = threading.Thread(target=lambda: finished.append(server.run()))
     thread.start()
@@ -272,8 +272,8 @@ def test_gunicorn_serves_the_same_app(tmp_path):
 def test_lines_of_the_log():
     record = logging.LogRecord("mien.web", logging.INFO, "", 0, "request", None, None)
     record.facts = {"status": 200}
-    assert json.loads(AsJson().format(record))["status"] == 200
-    assert AsText().format(record).endswith("request status=200")
+    assert json.loads(JsonFormatter().format(record))["status"] == 200
+    assert TextFormatter().format(record).endswith("request status=200")
 
 
 def test_a_number_of_one_s_own_is_kept_and_a_strange_one_is_not():

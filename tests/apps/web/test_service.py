@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from mien.apps.web.openapi import document
+from mien.apps.web.openapi import openapi_document
 from mien.engine import Engine
 from mien.labels import EMOTIONS
 from web import ASTRONAUT, HOPPER, PORTRAITS, READINGS, app_of, fake_engine, picture, send, service, upload
@@ -32,7 +32,7 @@ def pixels(data):
 
 def fits(name, value):
     """The answer is what the description says."""
-    known = document()
+    known = openapi_document()
     schema = {"$ref": f"#/components/schemas/{name}", "components": known["components"]}
     errors = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(value)]
     assert errors == []
@@ -303,7 +303,7 @@ def test_every_route_is_described_and_every_description_has_a_route(app):
     }
     told = {
         (path.replace("{id}/{name}", "{id}/"), verb.upper())
-        for path, item in document()["paths"].items()
+        for path, item in openapi_document()["paths"].items()
         for verb in item
         if verb != "parameters"
     }

@@ -6,7 +6,7 @@ import tomllib
 import pytest
 
 from command import command, environment
-from mien.apps.web.settings import Settings, as_toml, gathered, told
+from mien.apps.web.settings import Settings, format_toml, load_settings, load_settings_with_origins
 from mien.errors import MienError
 from web import READINGS, app_of, fake_engine, picture, send
 
@@ -14,7 +14,9 @@ from web import READINGS, app_of, fake_engine, picture, send
 def test_an_argument_wins_over_a_variable_and_that_over_the_file(tmp_path):
     file = tmp_path / "mien.toml"
     file.write_text('port = 1111\nthreads = 8\nhost = "0.0.0.0"\norigins = ["https://a.example"]\n')
-    known = told({"port": 3333, "config": str(file)}, {"MIEN_PORT": "2222", "MIEN_THREADS": "16", "MIEN_DEBUG": "1"})
+    known = load_settings_with_origins(
+        {"port": 3333, "config": str(file)}, {"MIEN_PORT": "2222", "MIEN_THREADS": "16", "MIEN_DEBUG": "1"}
+    )
     assert (known.settings.port, known.settings.threads, known.settings.host) == (3333, 16, "0.0.0.0")
     assert known.settings.origins == ("https://a.example",)
     assert known.origins["port"] == "argument"
@@ -24,20 +26,20 @@ def test_an_argument_wins_over_a_variable_and_that_over_the_file(tmp_path):
 
 
 def test_lists_in_variables_have_commas():
-    assert gathered({}, {"MIEN_KEYS": "one, two,,"}).keys == ("one", "two")
-    assert gathered({}, {"MIEN_HOSTS": ""}).hosts == ()
+    assert load_settings({}, {"MIEN_KEYS": "one, two,,"}).keys == ("one", "two")
+    assert load_settings({}, {"MIEN_HOSTS": ""}).hosts == ()
 
 
 def test_what_is_printed_says_the_same_again(tmp_path):
-    known = told({"rate": 30, "origins": ("https://a.example",), "scratch": 'a"b\\c'}, {})
-    text = "\n".join(as_toml(known))
-    assert gathered(tomllib.loads(text), {}) == known.settings
+    known = load_settings_with_origins({"rate": 30, "origins": ("https://a.example",), "scratch": 'a"b\\c'}, {})
+    text = "\n".join(format_toml(known))
+    assert load_settings(tomllib.loads(text), {}) == known.settings
 
 
 def test_keys_are_not_shown():
-    assert "secret" not in "\n".join(as_toml(told({"keys": ("secret",)}, {})))
+    assert "secret" not in "\n".join(format_toml(load_settings_with_origins({"keys": ("secret",)}, {})))
     with pytest.raises(MienError) as refused:
-        gathered({"keys": 5}, {})
+        load_settings({"keys": 5}, {})
     assert "5" not in str(refused.value)
 
 
@@ -59,13 +61,13 @@ def test_keys_are_not_shown():
 )
 def test_a_wrong_setting_is_a_sentence(given, said):
     with pytest.raises(MienError, match=said.replace("?", r"\?").replace("(", r"\(")):
-        gathered(given, {})
+        load_settings(given, {})
 
 
 def test_a_file_that_is_no_toml_is_said(tmp_path):
     (tmp_path / "x.toml").write_text("port: 5")
     with pytest.raises(MienError, match="no TOML file"):
-        gathered({"config": str(tmp_path / "x.toml")}, {})
+        load_settings({"config": str(tmp_path / "x.toml")}, {})
 
 
 def test_print_config_shows_everything():

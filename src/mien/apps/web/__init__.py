@@ -41,7 +41,7 @@ def create_app(engine: Engine | None = None, **settings: Any) -> Flask:
     from the file that ``config`` (or ``MIEN_CONFIG``) names.
     """
     try:
-        from mien.apps.web.app import make
+        from mien.apps.web.app import build_app
     except ModuleNotFoundError as error:
         if error.name not in ("flask", "werkzeug", "jinja2", "filelock", "prometheus_client"):
             raise
@@ -50,6 +50,6 @@ def create_app(engine: Engine | None = None, **settings: Any) -> Flask:
             "The extra 'web' brings it",
             f"Run {install_command('web')}",
         ) from error
-    from mien.apps.web.settings import gathered
+    from mien.apps.web.settings import load_settings
 
-    return make(engine, gathered(settings))
+    return build_app(engine, load_settings(settings))

@@ -10,41 +10,41 @@ from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mien.apps.web import api, errors, jobs, pages, security
-from mien.apps.web.concurrency_limit import Gate
-from mien.apps.web.jobs import Jobs
+from mien.apps.web.concurrency_limit import ConcurrencyLimit
+from mien.apps.web.jobs import VideoQueue
 from mien.apps.web.metrics import Metrics
-from mien.apps.web.request_log import note
-from mien.apps.web.service import Engines, Service
+from mien.apps.web.request_log import log_event
+from mien.apps.web.service import Engines, WebService
 from mien.apps.web.settings import Settings
-from mien.apps.web.uploads import InMemory
+from mien.apps.web.uploads import InMemoryRequest
 from mien.engine import Engine
 
 #: What a form is made of besides its pictures.
-_ENVELOPE = 100_000
+_FORM_OVERHEAD = 100_000
 
 #: Asked for all the time by machines; a line in the log for each would hide the others.
-_QUIET = ("state.health", "state.ready", "state.metrics", "static", "pages.asset")
+_UNLOGGED = ("state.health", "state.ready", "state.metrics", "static", "pages.asset")
 
 
-class Web(Flask):
+class WebApp(Flask):
     """Flask whose uploads stay in memory."""
 
-    request_class = InMemory
+    request_class = InMemoryRequest
 
 
-def make(engine: Engine | None, settings: Settings) -> Flask:
+def build_app(engine: Engine | None, settings: Settings) -> Flask:
     """The app; whatever is missing (a model, a detector's file) is raised here and not at the first request."""
-    app = Web(__name__, static_folder=None)
+    app = WebApp(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.url_map.merge_slashes = False
-    service = _service(engine, settings)
+    service = _build_service(engine, settings)
     app.extensions["mien"] = service
     atexit.register(service.jobs.close)
-    security.install(app, settings, service.metrics)
-    errors.install(app)
-    _limit(app, settings)
-    _record(app, service)
+    security.install_security(app, settings, service.metrics)
+    errors.register_error_handlers(app)
+    _limit_request_size(app, settings)
+    _record_requests(app, service)
     api.install(app)
     pages.install(app)
     if settings.proxies:
@@ -53,10 +53,10 @@ def make(engine: Engine | None, settings: Settings) -> Flask:
     return app
 
 
-def _service(engine: Engine | None, settings: Settings) -> Service:
-    metrics, gate = Metrics(), Gate(settings.crew, settings.queue)
+def _build_service(engine: Engine | None, settings: Settings) -> WebService:
+    metrics, gate = Metrics(), ConcurrencyLimit(settings.crew, settings.queue)
     engines = Engines(engine, settings, metrics, others=lambda: gate.working > 1)
-    service = Service(settings, metrics, gate, engines, Jobs(settings, jobs.read))
+    service = WebService(settings, metrics, gate, engines, VideoQueue(settings, jobs.read))
     metrics.add_gauge("mien_waiting", "Requests that wait for a worker.", lambda: {(): gate.waiting})
     metrics.add_gauge("mien_working", "Requests that are worked on.", lambda: {(): gate.working})
     states = service.jobs.states
@@ -68,16 +68,16 @@ def _service(engine: Engine | None, settings: Settings) -> Service:
     return service
 
 
-def _limit(app: Flask, settings: Settings) -> None:
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes + _ENVELOPE
+def _limit_request_size(app: Flask, settings: Settings) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes + _FORM_OVERHEAD
 
     @app.before_request
     def _films_are_larger() -> None:
         if request.endpoint == "videos.begin":
-            request.max_content_length = settings.max_film_bytes + _ENVELOPE
+            request.max_content_length = settings.max_film_bytes + _FORM_OVERHEAD
 
 
-def _record(app: Flask, service: Service) -> None:
+def _record_requests(app: Flask, service: WebService) -> None:
     @app.after_request
     def _tell(response: Response) -> Response:
         took = time.perf_counter() - g.get("began", time.perf_counter())
@@ -85,9 +85,9 @@ def _record(app: Flask, service: Service) -> None:
         status = response.status_code
         service.metrics.requests.labels(route=route, method=_method(), status=str(status)).inc()
         service.metrics.seconds.labels(route=route).observe(took)
-        if request.endpoint not in _QUIET or status >= 400:
+        if request.endpoint not in _UNLOGGED or status >= 400:
             told = {"id": g.get("request_id"), "method": _method(), "route": route, "status": status}
-            note("request", **told, ms=round(1000 * took, 1), **g.get("facts", {}))
+            log_event("request", **told, ms=round(1000 * took, 1), **g.get("facts", {}))
         return response
 
 

@@ -16,7 +16,7 @@ from mien.html import style_sheet
 
 routes = Blueprint("pages", __name__)
 
-_KINDS = {
+_CONTENT_TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
@@ -26,7 +26,7 @@ _KINDS = {
 
 
 @cache
-def assets() -> dict[str, bytes]:
+def load_assets() -> dict[str, bytes]:
     """Everything by its name: what lies in ``static``, and what other rooms bring."""
     found = dict(_under(files("mien.apps.web").joinpath("static"), ""))
     # One file: a page waits for one answer before it can be shown, not for two.
@@ -38,9 +38,9 @@ def assets() -> dict[str, bytes]:
 
 
 @cache
-def version() -> str:
+def assets_version() -> str:
     mixed = hashlib.sha256()
-    for name, data in sorted(assets().items()):
+    for name, data in sorted(load_assets().items()):
         mixed.update(name.encode() + b"\0" + data)
     return mixed.hexdigest()[:12]
 
@@ -48,20 +48,20 @@ def version() -> str:
 @routes.get("/assets/<told>/<path:name>")
 def asset(told: str, name: str) -> Response:
     """One file of the pages; an older fingerprint gets the newest, and no leave to keep it."""
-    data = assets().get(name)
+    data = load_assets().get(name)
     if data is None:
         abort(404)
-    response = Response(data, content_type=_KINDS[name.rpartition(".")[2]])
-    keep = "public, max-age=31536000, immutable" if told == version() else "no-cache"
+    response = Response(data, content_type=_CONTENT_TYPES[name.rpartition(".")[2]])
+    keep = "public, max-age=31536000, immutable" if told == assets_version() else "no-cache"
     response.headers["Cache-Control"] = keep
-    response.set_etag(version())
+    response.set_etag(assets_version())
     response.make_conditional(request)
     return response
 
 
 @routes.get("/favicon.ico")
 def icon() -> BaseResponse:
-    return redirect(f"/assets/{version()}/icon.svg")
+    return redirect(f"/assets/{assets_version()}/icon.svg")
 
 
 def _under(folder: Traversable, before: str) -> list[tuple[str, bytes]]:
@@ -69,6 +69,6 @@ def _under(folder: Traversable, before: str) -> list[tuple[str, bytes]]:
     for each in folder.iterdir():
         if each.is_dir():
             found += _under(each, f"{before}{each.name}/")
-        elif each.name.rpartition(".")[2] in _KINDS:
+        elif each.name.rpartition(".")[2] in _CONTENT_TYPES:
             found.append((f"{before}{each.name}", each.read_bytes()))
     return found

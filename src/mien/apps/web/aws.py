@@ -24,10 +24,10 @@ _apps: list[Flask] = []
 
 def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
     """One event of payload format 2.0, answered. The app is made at the first and kept for those after it."""
-    return answer(_app(), event)
+    return run_event(_app(), event)
 
 
-def answer(app: Callable[..., Iterable[bytes]], event: Mapping[str, Any]) -> dict[str, Any]:
+def run_event(app: Callable[..., Iterable[bytes]], event: Mapping[str, Any]) -> dict[str, Any]:
     """One event through a WSGI app."""
     told: dict[str, Any] = {}
 
@@ -35,7 +35,7 @@ def answer(app: Callable[..., Iterable[bytes]], event: Mapping[str, Any]) -> dic
         told.update(status=int(status.split()[0]), headers=Headers(headers))
         return lambda data: None
 
-    body = app(environ(event), begin)
+    body = app(build_environ(event), begin)
     try:
         data = b"".join(body)
     finally:
@@ -49,7 +49,7 @@ def answer(app: Callable[..., Iterable[bytes]], event: Mapping[str, Any]) -> dic
     }
 
 
-def environ(event: Mapping[str, Any]) -> dict[str, Any]:
+def build_environ(event: Mapping[str, Any]) -> dict[str, Any]:
     """The request as WSGI has it."""
     http = event["requestContext"]["http"]
     headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
@@ -81,9 +81,9 @@ def environ(event: Mapping[str, Any]) -> dict[str, Any]:
 def _app() -> Flask:
     with _making:
         if not _apps:
-            from mien.apps.web.request_log import configure
+            from mien.apps.web.request_log import configure_logging
 
-            configure("json")
+            configure_logging("json")
             # A function's address is given by AWS, and nothing but AWS can reach it under another.
             _apps.append(create_app(hosts=("*",), max_film_bytes=0))
         return _apps[0]

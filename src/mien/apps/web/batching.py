@@ -13,10 +13,10 @@ from mien.models import Classifier, ModelCard
 from mien.models.classifier import Outputs
 
 #: The most faces in one run; more wait for the next.
-MOST = 64
+MAX_BATCH = 64
 
 
-class _Ticket:
+class _PendingFaces:
     def __init__(self, faces: NDArray[np.uint8]) -> None:
         self.faces = faces
         self.called = threading.Event()
@@ -24,7 +24,7 @@ class _Ticket:
         self.error: Exception | None = None
 
 
-class Batched:
+class BatchingClassifier:
     """A classifier in front of another. Whoever finds it idle runs at once; who comes meanwhile joins the next run.
 
     ``window`` is for how many seconds a run is held back for more faces, and only while others are at work too:
@@ -34,7 +34,7 @@ class Batched:
     def __init__(self, inner: Classifier, *, window: float = 0.0, others: Callable[[], bool] = lambda: False) -> None:
         self._inner, self._window, self._others = inner, window, others
         self._lock = threading.Lock()
-        self._pending: list[_Ticket] = []
+        self._pending: list[_PendingFaces] = []
         self._running = False
         #: Who looks inside opens the same file for it.
         self.model = getattr(inner, "model", None)
@@ -47,7 +47,7 @@ class Batched:
         return self._inner.card
 
     def run(self, faces: NDArray[np.uint8]) -> Outputs:
-        ticket = _Ticket(faces)
+        ticket = _PendingFaces(faces)
         if not self._leads(ticket):
             ticket.called.wait()
         if ticket.outputs is None and ticket.error is None:
@@ -57,7 +57,7 @@ class Batched:
         assert ticket.outputs is not None, "whoever leads runs its own ticket first"
         return ticket.outputs
 
-    def _leads(self, ticket: _Ticket) -> bool:
+    def _leads(self, ticket: _PendingFaces) -> bool:
         with self._lock:
             self._pending.append(ticket)
             first, self._running = not self._running, True
@@ -79,12 +79,12 @@ class Batched:
             if following is not None:
                 following.called.set()
 
-    def _taken(self) -> list[_Ticket]:
+    def _taken(self) -> list[_PendingFaces]:
         with self._lock:
             count, total = 0, 0
             for ticket in self._pending:
                 total += len(ticket.faces)
-                if count and total > MOST:
+                if count and total > MAX_BATCH:
                     break
                 count += 1
             batch, self._pending = self._pending[:count], self._pending[count:]
@@ -92,7 +92,7 @@ class Batched:
             self.faces += sum(len(ticket.faces) for ticket in batch)
             return batch
 
-    def _answer(self, batch: list[_Ticket]) -> None:
+    def _answer(self, batch: list[_PendingFaces]) -> None:
         try:
             _share_out(batch, self._inner.run(_joined(batch)))
         except Exception as error:  # noqa: BLE001  # a bug in one run is for each who asked for it, and for nobody else
@@ -104,11 +104,11 @@ class Batched:
                 self._answer([ticket])
 
 
-def _joined(batch: list[_Ticket]) -> NDArray[np.uint8]:
+def _joined(batch: list[_PendingFaces]) -> NDArray[np.uint8]:
     return batch[0].faces if len(batch) == 1 else np.concatenate([ticket.faces for ticket in batch])
 
 
-def _share_out(batch: list[_Ticket], outputs: Outputs) -> None:
+def _share_out(batch: list[_PendingFaces], outputs: Outputs) -> None:
     start = 0
     for ticket in batch:
         end = start + len(ticket.faces)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from mien.concurrency import one_core_each
 
 
-class Busy(Exception):
+class ServerBusy(Exception):
     """There is no room to wait, or the wait took too long. ``after`` is when to try again, in seconds."""
 
     def __init__(self, after: int, late: bool) -> None:
@@ -19,7 +19,7 @@ class Busy(Exception):
         self.after, self.late = after, late
 
 
-class Gate:
+class ConcurrencyLimit:
     """``with gate.inside(deadline)``: at most ``workers`` are inside at once, at most ``waiting`` before it."""
 
     def __init__(self, workers: int, waiting: int) -> None:
@@ -59,7 +59,7 @@ class Gate:
                 self.working += 1
                 return
             if bounded and len(self._line) >= self._most:
-                raise Busy(self._after(), late=False)
+                raise ServerBusy(self._after(), late=False)
             turn = threading.Event()
             self._line.append(turn)
         if not turn.wait(max(deadline - time.monotonic(), 0)):
@@ -70,7 +70,7 @@ class Gate:
             if turn.is_set():  # it came in the last moment
                 return
             self._line.remove(turn)
-            raise Busy(self._after(), late=True)
+            raise ServerBusy(self._after(), late=True)
 
     def _leave(self, took: float) -> None:
         with self._lock:

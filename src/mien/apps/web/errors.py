@@ -10,11 +10,11 @@ from typing import Any
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from mien.apps.web.concurrency_limit import Busy
-from mien.apps.web.request_log import log
+from mien.apps.web.concurrency_limit import ServerBusy
+from mien.apps.web.request_log import logger
 from mien.errors import ArrayError, DetectorError, MienError, MissingExtra, ModelMissing, SourceError, SourceTooLarge
 
-KIND = "application/problem+json"
+PROBLEM_TYPE = "application/problem+json"
 
 #: Which status an error of ours has; the first that fits counts.
 _STATUSES = (
@@ -27,7 +27,7 @@ _STATUSES = (
 )
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """A request that cannot be answered; ``more`` are members beside the usual ones."""
 
     def __init__(self, status: int, detail: str, *, headers: dict[str, str] | None = None, **more: Any) -> None:
@@ -35,24 +35,24 @@ class Problem(Exception):
         self.status, self.detail, self.headers, self.more = status, detail, headers or {}, more
 
 
-def status_of(error: MienError) -> int:
+def status_code(error: MienError) -> int:
     return next((int(status) for kind, status in _STATUSES if isinstance(error, kind)), 500)
 
 
-def from_error(error: MienError) -> Problem:
+def problem_from_error(error: MienError) -> HttpProblem:
     """The problem that one of our errors is; 400 where the request itself was wrong."""
-    status = 400 if type(error) is MienError else status_of(error)
-    return Problem(status, str(error), error=type(error).__name__)
+    status = 400 if type(error) is MienError else status_code(error)
+    return HttpProblem(status, str(error), error=type(error).__name__)
 
 
-def from_busy(busy: Busy) -> Problem:
+def problem_from_busy(busy: ServerBusy) -> HttpProblem:
     detail = "The server has too much to do at the moment. Try again in a little while."
     if busy.late:
         detail = "The server could not begin with this in time. Try again in a little while."
-    return Problem(503, detail, headers={"Retry-After": str(busy.after)})
+    return HttpProblem(503, detail, headers={"Retry-After": str(busy.after)})
 
 
-def answer(problem: Problem) -> Response:
+def problem_response(problem: HttpProblem) -> Response:
     body = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,
@@ -61,23 +61,23 @@ def answer(problem: Problem) -> Response:
         "request_id": g.get("request_id"),
         **problem.more,
     }
-    return Response(json.dumps(body, ensure_ascii=False), problem.status, problem.headers, content_type=KIND)
+    return Response(json.dumps(body, ensure_ascii=False), problem.status, problem.headers, content_type=PROBLEM_TYPE)
 
 
-def install(app: Flask) -> None:
+def register_error_handlers(app: Flask) -> None:
     """Everything that can go wrong in the app ends here, and no traceback reaches a client."""
-    app.register_error_handler(Problem, answer)
-    app.register_error_handler(Busy, lambda busy: answer(from_busy(busy)))
+    app.register_error_handler(HttpProblem, problem_response)
+    app.register_error_handler(ServerBusy, lambda busy: problem_response(problem_from_busy(busy)))
     app.register_error_handler(MienError, _mien)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _bug)
 
 
 def _mien(error: MienError) -> Response:
-    problem = from_error(error)
+    problem = problem_from_error(error)
     if problem.status >= 500 and problem.status != HTTPStatus.NOT_IMPLEMENTED:
-        log.error("failed", exc_info=error, extra={"facts": {"id": g.get("request_id")}})
-    return answer(problem)
+        logger.error("failed", exc_info=error, extra={"facts": {"id": g.get("request_id")}})
+    return problem_response(problem)
 
 
 def _http(error: HTTPException) -> Response:
@@ -87,10 +87,10 @@ def _http(error: HTTPException) -> Response:
         MethodNotAllowed: "This address does not take that method.",
     }.get(type(error), error.description or "")
     headers = {name: value for name, value in error.get_headers() if name.lower() == "allow"}
-    return answer(Problem(error.code or 500, str(detail), headers=headers))
+    return problem_response(HttpProblem(error.code or 500, str(detail), headers=headers))
 
 
 def _bug(error: Exception) -> Response:
-    log.log(logging.ERROR, "bug", exc_info=error, extra={"facts": {"id": g.get("request_id")}})
+    logger.log(logging.ERROR, "bug", exc_info=error, extra={"facts": {"id": g.get("request_id")}})
     told = "This is a bug in mien, and it was written down. Please report it with this request's number."
-    return answer(Problem(500, told))
+    return problem_response(HttpProblem(500, told))

@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from mien.apps.web.request_log import log, note
+from mien.apps.web.request_log import log_event, logger
 from mien.apps.web.settings import Settings
 from mien.engine import Engine
 from mien.errors import MienError, OutputError
@@ -26,7 +26,7 @@ from mien.video.results import VideoRequest, save_video_results
 _PREFIX, _LOCK = "mien-web-film-", ".lock"
 
 
-class Scratch:
+class TemporaryFolder:
     """A folder that only this user may look into, and that no :func:`sweep` removes while this process lives."""
 
     def __init__(self, place: str) -> None:
@@ -55,7 +55,7 @@ class Scratch:
         _remove_lock(self._lock_file, self._lock)
 
 
-def sweep(place: str) -> None:
+def remove_abandoned_folders(place: str) -> None:
     """Remove what processes left that were killed; the folders of those that live stay, and those of other users."""
     with suppress(OSError):
         for lock_file in Path(place or tempfile.gettempdir()).glob(f"{_PREFIX}*{_LOCK}"):
@@ -100,7 +100,7 @@ class Job:
 
     id: str
     name: str
-    scratch: Scratch
+    scratch: TemporaryFolder
     engine: Engine
     options: dict[str, Any]
     state: str = WAITING
@@ -148,11 +148,11 @@ class Job:
                 return
 
 
-class Full(Exception):
+class QueueFull(Exception):
     """As many films wait or are kept as may."""
 
 
-class Jobs:
+class VideoQueue:
     """``read`` reads one job's film in its folder, telling the job how it goes."""
 
     def __init__(self, settings: Settings, read: Callable[[Job], None]) -> None:
@@ -162,7 +162,7 @@ class Jobs:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
-        sweep(settings.scratch)
+        remove_abandoned_folders(settings.scratch)
         #: How many more streams of events there may be.
         self.streams = threading.Semaphore(settings.streams)
 
@@ -171,7 +171,7 @@ class Jobs:
         with self._wake:
             self._sweep()
             if self._closed or len(self._jobs) >= self._settings.film_jobs:
-                raise Full
+                raise QueueFull
             job = Job(secrets.token_urlsafe(24), name, self._scratch(), engine, options)
             self._jobs[job.id] = job
         try:
@@ -218,9 +218,9 @@ class Jobs:
         if self._thread:
             self._thread.join(5)
 
-    def _scratch(self) -> Scratch:
+    def _scratch(self) -> TemporaryFolder:
         try:
-            return Scratch(self._settings.scratch)
+            return TemporaryFolder(self._settings.scratch)
         except OSError as error:
             happened = f"There is no folder for films: {error.strerror}"
             raise OutputError(happened, "A folder that can be written was expected", "Set 'scratch' to one") from error
@@ -251,7 +251,7 @@ class Jobs:
         except MienError as error:
             job.tell(state=FAILED, error=_told(error, job))
         except Exception as error:  # noqa: BLE001  # the edge: a bug in one film must not end the films after it
-            log.error("bug", exc_info=error, extra={"facts": {"job": job.id[:6]}})
+            logger.error("bug", exc_info=error, extra={"facts": {"job": job.id[:6]}})
             job.tell(state=FAILED, error="This is a bug in mien, and it was written down.")
         with suppress(OSError):
             (job.folder / "film").unlink(missing_ok=True)
@@ -259,7 +259,7 @@ class Jobs:
         if job.left.is_set() or job.state == FAILED:
             # Nobody gets the beginnings of results; they would only take room, of which there may be none.
             job.scratch.remove()
-        note("film", state=job.state, seconds=round(job.ended - began, 2), frames=job.facts.get("frames"))
+        log_event("film", state=job.state, seconds=round(job.ended - began, 2), frames=job.facts.get("frames"))
 
     def _sweep(self) -> None:
         """Remove what ended long ago; called with the lock held."""

@@ -68,7 +68,7 @@ class _Gauge(Collector):
 
 
 @contextmanager
-def stage(metrics: Metrics, name: str) -> Iterator[None]:
+def measure_stage(metrics: Metrics, name: str) -> Iterator[None]:
     began = time.perf_counter()
     try:
         yield
@@ -76,7 +76,7 @@ def stage(metrics: Metrics, name: str) -> Iterator[None]:
         metrics.stages.labels(stage=name).observe(time.perf_counter() - began)
 
 
-class Timed:
+class TimedPart:
     """A detector or a classifier whose work is timed; all else is the part's own."""
 
     def __init__(self, part: Any, metrics: Metrics) -> None:
@@ -86,9 +86,9 @@ class Timed:
         return getattr(self._part, name)
 
     def detect(self, pixels: Any, *, min_face: int | None = None) -> Any:
-        with stage(self._metrics, "detect"):
+        with measure_stage(self._metrics, "detect"):
             return self._part.detect(pixels, min_face=min_face)
 
     def run(self, faces: Any) -> Any:
-        with stage(self._metrics, "score"):
+        with measure_stage(self._metrics, "score"):
             return self._part.run(faces)

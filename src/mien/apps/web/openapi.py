@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, render_template
 
 from mien._version import __version__
-from mien.apps.web.uploads import MAPS, MOST_MAPS
+from mien.apps.web.uploads import DEFAULT_MAPS, MAX_MAPS
 from mien.explain.explanation import METHODS
 from mien.video.results import RESULT_FILES
 
@@ -342,7 +342,9 @@ def _explanations() -> dict[str, Any]:
         _query("target", TEXT, "The expression that evidence is sought for. Without it: the leading one."),
         _query("versus", TEXT, "The expression it is held against."),
         _query("layers", TEXT, "auto, all, or layers by name, with commas between."),
-        _query("maps", {**WHOLE, "minimum": 1, "maximum": MOST_MAPS}, f"Maps of each layer. Without it: {MAPS}."),
+        _query(
+            "maps", {**WHOLE, "minimum": 1, "maximum": MAX_MAPS}, f"Maps of each layer. Without it: {DEFAULT_MAPS}."
+        ),
         _query("seed", {**WHOLE, "minimum": 0, "maximum": 999999999}, "For methods with chance."),
         _query("part", {"enum": ["body"]}, "Of HTML: only what stands in the page."),
     ]
@@ -356,7 +358,9 @@ def _looks() -> dict[str, Any]:
     asked = [
         _query("face", {**WHOLE, "minimum": 1, "maximum": 100000}, "Which face, largest first."),
         _query("layers", TEXT, "auto, all, or layers by name, with commas between."),
-        _query("maps", {**WHOLE, "minimum": 1, "maximum": MOST_MAPS}, f"Maps of each layer. Without it: {MAPS}."),
+        _query(
+            "maps", {**WHOLE, "minimum": 1, "maximum": MAX_MAPS}, f"Maps of each layer. Without it: {DEFAULT_MAPS}."
+        ),
     ]
     more = {"parameters": [*asked, *_reader(), _name()], "requestBody": _body(many=False)}
     summary = "The readings of a picture and a quick look inside, for cameras"
@@ -438,7 +442,7 @@ one sentence that says what happened, what was expected, and what to do."""
 
 
 @cache
-def document() -> dict[str, Any]:
+def openapi_document() -> dict[str, Any]:
     """The whole document."""
     return {
         "openapi": "3.1.0",
@@ -470,12 +474,12 @@ routes = Blueprint("described", __name__)
 
 @routes.get("/openapi.json")
 def described() -> Response:
-    return jsonify(document())
+    return jsonify(openapi_document())
 
 
 @routes.get("", strict_slashes=False)
 def reference() -> str:
-    known = document()
+    known = openapi_document()
     by_tag = {tag["name"]: (tag["description"], list(_of(known, tag["name"]))) for tag in known["tags"]}
     return render_template("reference.html", document=known, by_tag=by_tag, shape=_shape)
 

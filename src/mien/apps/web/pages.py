@@ -13,8 +13,8 @@ from mien._version import __version__
 from mien.apps.session.model_cards import comparison, coverage, facts, percent
 from mien.apps.session.samples import SAMPLES
 from mien.apps.web import assets
-from mien.apps.web.assets import version
-from mien.apps.web.service import service
+from mien.apps.web.assets import assets_version
+from mien.apps.web.service import current_service
 from mien.explain.explanation import METHODS
 from mien.explain.figures import colormaps
 from mien.html import icon_svg
@@ -33,8 +33,8 @@ PAGES = (
 
 
 def shared() -> dict[str, Any]:
-    own = service()
-    asset = f"/assets/{version()}"
+    own = current_service()
+    asset = f"/assets/{assets_version()}"
     return {
         "pages": PAGES,
         "asset": asset,
@@ -76,7 +76,7 @@ about_routes = Blueprint("page_about", __name__)
 
 @about_routes.get("/about")
 def about_page() -> str:
-    own = service()
+    own = current_service()
     return render_template("about.html", settings=own.settings, card=own.engines.card(own.engines.default))
 
 
@@ -128,7 +128,7 @@ video_routes = Blueprint("page_video", __name__)
 
 @video_routes.get("/video")
 def video_page() -> str:
-    settings = service().settings
+    settings = current_service().settings
     return render_template("video.html", keep=settings.keep_minutes, most=settings.max_film_bytes)
 
 
@@ -146,7 +146,7 @@ _LINES = ("var(--accent)", "var(--wrong)", "var(--right)", "var(--warn)")
 
 @models_routes.get("/models")
 def models_page() -> str:
-    engines = service().engines
+    engines = current_service().engines
     cards = {name: engines.card(name) for name in engines.names}
     return render_template(
         "models.html",

@@ -9,10 +9,10 @@ import time
 from typing import Any
 
 #: Everything the service has to say goes through here; whoever embeds the app sets its level and handlers.
-log = logging.getLogger("mien.web")
+logger = logging.getLogger("mien.web")
 
 
-class AsJson(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """A line of JSON for programs."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -23,7 +23,7 @@ class AsJson(logging.Formatter):
         return json.dumps(told, ensure_ascii=False)
 
 
-class AsText(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """A short line for people."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -32,20 +32,20 @@ class AsText(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-def note(message: str, *, level: int = logging.INFO, **facts: Any) -> None:
+def log_event(message: str, *, level: int = logging.INFO, **facts: Any) -> None:
     """A line with facts beside it; those that are None are left out."""
-    log.log(level, message, extra={"facts": {name: value for name, value in facts.items() if value is not None}})
+    logger.log(level, message, extra={"facts": {name: value for name, value in facts.items() if value is not None}})
 
 
-def configure(kind: str) -> None:
+def configure_logging(kind: str) -> None:
     """Send the lines to stderr: ``auto`` is text on a terminal and JSON elsewhere."""
     logging.getLogger("waitress").setLevel(logging.ERROR)
-    log.propagate = False
-    log.setLevel(logging.CRITICAL + 1 if kind == "off" else logging.INFO)
+    logger.propagate = False
+    logger.setLevel(logging.CRITICAL + 1 if kind == "off" else logging.INFO)
     handler = logging.StreamHandler(sys.stderr)
     text = kind == "text" or (kind == "auto" and sys.stderr.isatty())
-    handler.setFormatter(AsText() if text else AsJson())
-    log.handlers[:] = [handler]
+    handler.setFormatter(TextFormatter() if text else JsonFormatter())
+    logger.handlers[:] = [handler]
 
 
 def _stamp(seconds: float) -> str:

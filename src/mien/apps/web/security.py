@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
+from mien.apps.web.errors import HttpProblem
 from mien.apps.web.metrics import Metrics
-from mien.apps.web.errors import Problem
 from mien.apps.web.settings import Settings
 
 #: The pages hold no inline style and no inline script, so nothing that a picture's name smuggles in could run.
-POLICY = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
 _HEADERS = {
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -41,7 +41,7 @@ _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(:\d{1,5})?")
 _OPEN = ("page", "state.health", "state.ready", "described.", "videos.state", "videos.events", "videos.result")
 
 
-class Pace:
+class RateLimiter:
     """So many requests a minute for each client, a few at once; clients that have not come for long are forgotten."""
 
     def __init__(self, a_minute: float) -> None:
@@ -63,8 +63,8 @@ class Pace:
         return 0.0 if passes else (1 - left) / self._rate
 
 
-def install(app: Flask, settings: Settings, metrics: Metrics) -> None:
-    pace = Pace(settings.rate) if settings.rate else None
+def install_security(app: Flask, settings: Settings, metrics: Metrics) -> None:
+    pace = RateLimiter(settings.rate) if settings.rate else None
 
     @app.before_request
     def _guard() -> Response | None:
@@ -73,7 +73,7 @@ def install(app: Flask, settings: Settings, metrics: Metrics) -> None:
         g.request_id = asked if _ID.fullmatch(asked) else secrets.token_hex(8)
         try:
             return _checked(settings, pace)
-        except Problem as problem:
+        except HttpProblem as problem:
             metrics.refused.labels(reason=str(problem.more.pop("reason", "other"))).inc()
             raise
 
@@ -88,7 +88,7 @@ def install(app: Flask, settings: Settings, metrics: Metrics) -> None:
         return response
 
 
-def _checked(settings: Settings, pace: Pace | None) -> Response | None:
+def _checked(settings: Settings, pace: RateLimiter | None) -> Response | None:
     _check_host(settings)
     _check_site(settings)
     if request.method == "OPTIONS" and request.headers.get("Access-Control-Request-Method"):
@@ -98,7 +98,7 @@ def _checked(settings: Settings, pace: Pace | None) -> Response | None:
     _check_key(settings)
     if pace and (wait := pace.wait_for(request.remote_addr or "")):
         detail = f"At most {settings.rate:g} requests a minute are answered. Wait a little."
-        raise Problem(429, detail, headers={"Retry-After": str(int(wait) + 1)}, reason="rate")
+        raise HttpProblem(429, detail, headers={"Retry-After": str(int(wait) + 1)}, reason="rate")
     return None
 
 
@@ -107,7 +107,9 @@ def _check_host(settings: Settings) -> None:
     found = _HOST.fullmatch(request.host)
     name = found[1].strip("[]").rstrip(".").lower() if found else ""
     if not name or not _answers_to(name, settings):
-        raise Problem(421, "This server does not answer to that name. Its owner can add it to 'hosts'.", reason="host")
+        raise HttpProblem(
+            421, "This server does not answer to that name. Its owner can add it to 'hosts'.", reason="host"
+        )
 
 
 def _answers_to(name: str, settings: Settings) -> bool:
@@ -130,7 +132,7 @@ def _check_site(settings: Settings) -> None:
         return
     same = urlsplit(origin).netloc.lower() == request.host.lower()
     if not same or request.headers.get("Sec-Fetch-Site", "same-origin") == "cross-site":
-        raise Problem(403, "Pages of other sites may not ask this server.", reason="origin")
+        raise HttpProblem(403, "Pages of other sites may not ask this server.", reason="origin")
 
 
 def _may(origin: str, settings: Settings) -> bool:
@@ -146,7 +148,7 @@ def _check_key(settings: Settings) -> None:
     fits = [hmac.compare_digest(given.encode(), key.encode()) for key in settings.keys]
     if not any(fits):
         detail = "This server needs a key: send it as 'Authorization: Bearer KEY' or as 'X-API-Key'."
-        raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"}, reason="key")
+        raise HttpProblem(401, detail, headers={"WWW-Authenticate": "Bearer"}, reason="key")
 
 
 def _allow_origin(response: Response, settings: Settings) -> None:

@@ -27,8 +27,8 @@ from waitress.task import ErrorTask
 from waitress.utilities import Error
 
 from mien.apps.session.ports import refused
-from mien.apps.web.errors import KIND
-from mien.apps.web.service import Service
+from mien.apps.web.errors import PROBLEM_TYPE
+from mien.apps.web.service import WebService
 from mien.apps.web.settings import MB, Settings
 
 #: ``M_ARENA_MAX`` of glibc's ``malloc.h``.
@@ -38,7 +38,7 @@ _ARENA_MAX = -8
 POOLS = 2
 
 
-def few(pools: int = POOLS) -> None:
+def limit_memory_arenas(pools: int = POOLS) -> None:
     """Let this process keep so many pools at most, if it has glibc and MALLOC_ARENA_MAX does not say otherwise."""
     if "MALLOC_ARENA_MAX" in os.environ:
         return
@@ -50,7 +50,7 @@ def few(pools: int = POOLS) -> None:
 # What comes to the server, before the app hears of it: bounded in length by address, altogether, and in time.
 
 #: A request has this many seconds to come whole, and a little more for each megabyte.
-PATIENCE, _A_MEGABYTE = 20.0, 2.0
+REQUEST_SECONDS, _A_MEGABYTE = 20.0, 2.0
 
 #: All bodies that are on their way may be this large together, beside one film.
 _BUDGET = 256 * MB
@@ -78,7 +78,7 @@ class _Told(ErrorTask):  # type: ignore[misc]
         problem = {"type": "about:blank", "title": error.reason, "status": error.code, "detail": detail}
         body = json.dumps(problem).encode()
         self.status = f"{error.code} {error.reason}"
-        self.response_headers += [("Content-Type", KIND), ("X-Content-Type-Options", "nosniff")]
+        self.response_headers += [("Content-Type", PROBLEM_TYPE), ("X-Content-Type-Options", "nosniff")]
         self.response_headers += [("Cache-Control", "no-store")] + [("Retry-After", "5")] * (error.code == 503)
         self.set_close_on_finish()
         self.content_length = len(body)
@@ -101,11 +101,11 @@ class _Nowhere:
         return 0
 
 
-class Parser(HTTPRequestParser):  # type: ignore[misc]
+class LimitingRequestParser(HTTPRequestParser):  # type: ignore[misc]
     """Refuses a body by what its headers say, before it comes."""
 
     #: Set for each server; waitress makes parsers itself. Lengths of the large bodies that are here or on their way.
-    service: Service
+    service: WebService
     arriving: dict[int, int]
     refused: _Refused | None = None
     error: Error | None = None
@@ -164,7 +164,7 @@ def _too_large(most: int) -> _Refused:
     return _Refused(413, "Content Too Large", told)
 
 
-class Channel(HTTPChannel):  # type: ignore[misc]
+class TimedChannel(HTTPChannel):  # type: ignore[misc]
     """A connection that knows since when its request has been coming."""
 
     error_task_class = _Told
@@ -211,14 +211,14 @@ class ListeningServer(TcpWSGIServer):  # type: ignore[misc]
 _NEVER = 1 << 62
 
 
-class Server:
+class WebServer:
     """One app behind one socket. ``run`` returns when SIGTERM or SIGINT (or ``stop``) ended it."""
 
-    def __init__(self, app: Flask, *, patience: float = PATIENCE) -> None:
-        self._service: Service = app.extensions["mien"]
+    def __init__(self, app: Flask, *, patience: float = REQUEST_SECONDS) -> None:
+        self._service: WebService = app.extensions["mien"]
         self._stopping = threading.Event()
-        parser = type("Parser", (Parser,), {"service": self._service, "arriving": {}})
-        channel = type("Channel", (Channel,), {"parser_class": parser})
+        parser = type("Parser", (LimitingRequestParser,), {"service": self._service, "arriving": {}})
+        channel = type("Channel", (TimedChannel,), {"parser_class": parser})
         kind = type("Server", (ListeningServer,), {"channel_class": channel, "patience": patience})
         self._map: dict[int, Any] = {}
         self._server = _bound(kind, app, self._map, self._service.settings)

@@ -12,10 +12,10 @@ from typing import Any
 
 from flask import current_app
 
-from mien.apps.web.batching import Batched
-from mien.apps.web.concurrency_limit import Busy, Gate
-from mien.apps.web.jobs import Jobs
-from mien.apps.web.metrics import Metrics, Timed
+from mien.apps.web.batching import BatchingClassifier
+from mien.apps.web.concurrency_limit import ConcurrencyLimit, ServerBusy
+from mien.apps.web.jobs import VideoQueue
+from mien.apps.web.metrics import Metrics, TimedPart
 from mien.apps.web.settings import Settings
 from mien.engine import Engine
 from mien.errors import DetectorError, ModelMissing, nearest
@@ -29,7 +29,7 @@ class Engines:
     def __init__(self, engine: Engine | None, settings: Settings, metrics: Metrics, others: Callable[[], bool]) -> None:
         self._own, self._settings, self._metrics, self._others = engine, settings, metrics, others
         self._lock = threading.RLock()
-        self._classifiers: dict[str, Batched] = {}
+        self._classifiers: dict[str, BatchingClassifier] = {}
         self._engines: dict[tuple[str, str], Engine] = {}
         # Before the first request: what is missing is said at the start.
         self.get()
@@ -80,7 +80,7 @@ class Engines:
 
     def _made(self, model: str, detector: str) -> Engine:
         yunet = find_model_file("yunet") if detector in ("auto", "yunet") else None
-        finder: Any = Timed(load_detector(detector, yunet=yunet), self._metrics)
+        finder: Any = TimedPart(load_detector(detector, yunet=yunet), self._metrics)
         if self._own and model == self.default:
             raise DetectorError(
                 f"This server's model does not come with the detector '{detector}'",
@@ -89,13 +89,13 @@ class Engines:
             )
         return Engine(self._classifier(model), finder)
 
-    def _classifier(self, model: str) -> Batched:
+    def _classifier(self, model: str) -> BatchingClassifier:
         if model not in self._classifiers:
             # One core for a run: a face takes less than a millisecond, and other requests want the rest.
             classifier = load_classifier(resolve_model(model), threads=1)
             window = self._settings.window_ms / 1000
-            timed = Timed(classifier, self._metrics)
-            self._classifiers[model] = Batched(timed, window=window, others=self._others)
+            timed = TimedPart(classifier, self._metrics)
+            self._classifiers[model] = BatchingClassifier(timed, window=window, others=self._others)
         return self._classifiers[model]
 
 
@@ -104,14 +104,14 @@ class Engines:
 
 
 @dataclass(frozen=True, eq=False)
-class Service:
+class WebService:
     """One process's service."""
 
     settings: Settings
     metrics: Metrics
-    gate: Gate
+    gate: ConcurrencyLimit
     engines: Engines
-    jobs: Jobs
+    jobs: VideoQueue
     #: Set while the server finishes what was begun: it is not ready for more.
     leaving: Event = field(default_factory=Event)
 
@@ -122,12 +122,12 @@ class Service:
             with self.gate.inside(time.monotonic() + self.settings.deadline, bounded=bounded) as waited:
                 self.metrics.stages.labels(stage="wait").observe(waited)
                 yield
-        except Busy as busy:
+        except ServerBusy as busy:
             self.metrics.refused.labels(reason="late" if busy.late else "queue").inc()
             raise
 
 
-def service() -> Service:
+def current_service() -> WebService:
     """The service of the app that answers the present request."""
-    known: Service = current_app.extensions["mien"]
+    known: WebService = current_app.extensions["mien"]
     return known

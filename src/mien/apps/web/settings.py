@@ -79,18 +79,20 @@ class Settings:
         return max(min(self.waiting, self.threads - self.crew - self.streams - 2), 0)
 
 
-class Told(NamedTuple):
+class LoadedSettings(NamedTuple):
     """Settings, and where each of them was said: ``argument``, a variable, the file's name or ``default``."""
 
     settings: Settings
     origins: Mapping[str, str]
 
 
-def gathered(arguments: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
-    return told(arguments, environ).settings
+def load_settings(arguments: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+    return load_settings_with_origins(arguments, environ).settings
 
 
-def told(arguments: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Told:
+def load_settings_with_origins(
+    arguments: Mapping[str, Any], environ: Mapping[str, str] | None = None
+) -> LoadedSettings:
     """Settings from everywhere; arguments that are None were not given."""
     environ = os.environ if environ is None else environ
     given = {name: value for name, value in arguments.items() if value is not None}
@@ -103,10 +105,10 @@ def told(arguments: Mapping[str, Any], environ: Mapping[str, str] | None = None)
         for name, value in layer.items():
             values[name] = _as_its_kind(name, value)
             origins[name] = f"MIEN_{name.upper()}" if origin == "variable" else origin
-    return Told(Settings(**values), origins)
+    return LoadedSettings(Settings(**values), origins)
 
 
-def as_toml(known: Told) -> Iterator[str]:
+def format_toml(known: LoadedSettings) -> Iterator[str]:
     """The settings as a TOML file that says them again; keys are not shown."""
     for each in fields(Settings):
         value = getattr(known.settings, each.name)

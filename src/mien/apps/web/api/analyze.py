@@ -12,9 +12,9 @@ from flask import Blueprint, Response, jsonify, request
 
 from mien import compat
 from mien.apps.web.api.readings import pixels_of
-from mien.apps.web.errors import Problem, status_of
-from mien.apps.web.service import Service, service
-from mien.apps.web.uploads import Upload, as_json, form_of, from_base64
+from mien.apps.web.errors import HttpProblem, status_code
+from mien.apps.web.service import WebService, current_service
+from mien.apps.web.uploads import Upload, decode_base64, parse_form, parse_json
 from mien.errors import MienError, SourceError, SourceUnreadable
 from mien.images.sources import clean_file_name
 
@@ -26,20 +26,20 @@ _BACKENDS = {"opencv": "haar", "haar": "haar", "yunet": "yunet"}
 @routes.post("/analyze")
 def analyze() -> tuple[Response, int]:
     """``{"results": [...]}``, one for each face; ``{"error": sentence}`` with 400 where there is none."""
-    own = service()
+    own = current_service()
     try:
         upload, words = _asked()
         with own.turn():
             return jsonify(results=_analyzed(own, upload, words)), 200
-    except Problem as problem:
+    except HttpProblem as problem:
         return jsonify(error=problem.detail), problem.status
     except SourceError as error:
-        return jsonify(error=str(error)), status_of(error)
+        return jsonify(error=str(error)), status_code(error)
     except MienError as error:
         return jsonify(error=str(error)), 400
 
 
-def _analyzed(own: Service, upload: Upload, words: dict[str, Any]) -> Any:
+def _analyzed(own: WebService, upload: Upload, words: dict[str, Any]) -> Any:
     backend = str(words.get("detector_backend") or "opencv")
     pixels = pixels_of(own, upload)
     return compat.analyze(
@@ -54,24 +54,24 @@ def _analyzed(own: Service, upload: Upload, words: dict[str, Any]) -> Any:
 
 def _asked() -> tuple[Upload, dict[str, Any]]:
     if request.mimetype == "multipart/form-data":
-        files, fields = form_of(request, "img")
+        files, fields = parse_form(request, "img")
         words: dict[str, Any] = dict(fields)
         if files:
             return Upload(clean_file_name(files[0].filename or "img"), files[0].read()), words
     else:
-        words = as_json(request)
+        words = parse_json(request)
     # Older clients of DeepFace say img_path for the same thing.
     return _picture(words.get("img", words.get("img_path"))), words
 
 
 def _picture(given: Any) -> Upload:
     if not isinstance(given, str) or not given:
-        raise Problem(400, "There is no 'img': send the picture as an upload, or as data:image/...;base64, text.")
+        raise HttpProblem(400, "There is no 'img': send the picture as an upload, or as data:image/...;base64, text.")
     if not given.startswith("data:image/"):
         told = "'img' is neither an upload nor data:image/...;base64, text. Paths and addresses are never opened here."
-        raise Problem(400, told)
+        raise HttpProblem(400, told)
     try:
-        return Upload("img", from_base64(given))
+        return Upload("img", decode_base64(given))
     except ValueError as error:
         raise SourceUnreadable(
             f"'img' is no base64: {clean_file_name(str(error))}", "The picture's bytes were expected"

@@ -17,10 +17,18 @@ from flask import Blueprint, Response, g, jsonify, request
 from numpy.typing import NDArray
 
 from mien.apps.web.api.readings import engine_for, pixels_of, read_pixels
-from mien.apps.web.metrics import stage
-from mien.apps.web.errors import Problem
-from mien.apps.web.service import Service, service
-from mien.apps.web.uploads import MAPS, MOST_MAPS, Asked, asked, choice, number, wanted
+from mien.apps.web.errors import HttpProblem
+from mien.apps.web.metrics import measure_stage
+from mien.apps.web.service import WebService, current_service
+from mien.apps.web.uploads import (
+    DEFAULT_MAPS,
+    MAX_MAPS,
+    ImageRequest,
+    integer_option,
+    negotiate_content_type,
+    parse_request,
+    text_option,
+)
 from mien.engine import Engine, framing_of
 from mien.errors import MienError, nearest
 from mien.explain import Activations, Explanation, Layer, Saliency
@@ -63,7 +71,12 @@ def layer(shown: Layer, many: int) -> dict[str, Any]:
     channels = range(shown.shape[0]) if flat else shown.order[:many]
     values = np.asarray(shown.activations[list(channels)])
     told = {"name": shown.name, "kind": shown.kind, "channels": list(channels), "of": shown.shape[0]}
-    return {**told, "zero_activation": shown.zero_activation, "receptive_field": _reach(shown), **_coloured(values, colormaps.choose_scale(values))}
+    return {
+        **told,
+        "zero_activation": shown.zero_activation,
+        "receptive_field": _reach(shown),
+        **_coloured(values, colormaps.choose_scale(values)),
+    }
 
 
 def _reach(shown: Layer) -> dict[str, float] | None:
@@ -90,12 +103,12 @@ JSON, HTML = "application/json", "text/html"
 @routes.post("/explanations")
 def explain() -> Response:
     """One picture, one face: layers, maps, evidence. As HTML it is the walkthrough, a standalone page."""
-    kind = wanted(request, [JSON, HTML])
-    own, said = service(), _one(service())
+    kind = negotiate_content_type(request, [JSON, HTML])
+    own, said = current_service(), _one(current_service())
     engine = engine_for(own, said.words)
     with own.turn():
         pixels = pixels_of(own, said.uploads[0])
-        with stage(own.metrics, "explain"):
+        with measure_stage(own.metrics, "explain"):
             told = _explained(own, engine, pixels, said)
         g.facts = {"pictures": 1, "faces": len(told)}
         return _walkthrough(told, pixels, said) if kind == HTML else _as_json(told, pixels, said)
@@ -104,35 +117,35 @@ def explain() -> Response:
 @routes.post("/looks")
 def look_explanations() -> Response:
     """The readings of one picture, and a quick look inside at the face numbered ``face`` (the largest, if none is)."""
-    own, said = service(), _one(service())
+    own, said = current_service(), _one(current_service())
     engine = engine_for(own, said.words)
     with own.turn():
         pixels = pixels_of(own, said.uploads[0])
         result = read_pixels(own, engine, pixels, said.uploads[0].name, said.words)
-        place = (number(said.words, "face", 1, 100_000) or 1) - 1
+        place = (integer_option(said.words, "face", 1, 100_000) or 1) - 1
         inside = None
         if place < len(result):
             crop = crop_face(pixels, result.faces[place], framing_of(engine.card, engine.detector), engine.card.side)
-            with stage(own.metrics, "look"):
+            with measure_stage(own.metrics, "look"):
                 inside = look(engine.activations(crop, _layers(engine, said)), _maps(said))
         g.facts = {"pictures": 1, "faces": len(result)}
     return jsonify(picture=result.to_dict(), look=inside)
 
 
-def _one(own: Service) -> Asked:
-    said = asked(request, own.settings)
+def _one(own: WebService) -> ImageRequest:
+    said = parse_request(request, own.settings)
     if len(said.uploads) != 1:
-        raise Problem(400, "One picture at a time is looked into.")
+        raise HttpProblem(400, "One picture at a time is looked into.")
     return said
 
 
-def _maps(said: Asked) -> int:
-    return number(said.words, "maps", 1, MOST_MAPS) or MAPS
+def _maps(said: ImageRequest) -> int:
+    return integer_option(said.words, "maps", 1, MAX_MAPS) or DEFAULT_MAPS
 
 
-def _layers(engine: Engine, said: Asked) -> str:
+def _layers(engine: Engine, said: ImageRequest) -> str:
     """The layers that were asked for; those the model does not have are the request's fault, not the model's."""
-    named = choice(said.words, "layers") or "auto"
+    named = text_option(said.words, "layers") or "auto"
     known = ("auto", "all", *engine.layers)
     for name in named.split(","):
         if name.strip() not in known:
@@ -141,21 +154,21 @@ def _layers(engine: Engine, said: Asked) -> str:
     return named
 
 
-def _explained(own: Service, engine: Engine, pixels: Pixels, said: Asked) -> tuple[Explanation, ...]:
+def _explained(own: WebService, engine: Engine, pixels: Pixels, said: ImageRequest) -> tuple[Explanation, ...]:
     words = said.words
     return engine.explain_image(
         pixels,
-        None if words.get("face") == "all" else number(words, "face", 1, 100_000) or 1,
-        methods=choice(words, "methods") or ("cam",),
+        None if words.get("face") == "all" else integer_option(words, "face", 1, 100_000) or 1,
+        methods=text_option(words, "methods") or ("cam",),
         layers=_layers(engine, said),
-        target=choice(words, "target"),
-        versus=choice(words, "versus"),
-        seed=number(words, "seed", 0, 999_999_999) or 0,
-        min_face=number(words, "min_face", 1, 100_000),
+        target=text_option(words, "target"),
+        versus=text_option(words, "versus"),
+        seed=integer_option(words, "seed", 0, 999_999_999) or 0,
+        min_face=integer_option(words, "min_face", 1, 100_000),
     )
 
 
-def _as_json(told: tuple[Explanation, ...], pixels: Pixels, said: Asked) -> Response:
+def _as_json(told: tuple[Explanation, ...], pixels: Pixels, said: ImageRequest) -> Response:
     height, width = pixels.shape[:2]
     many, name = _maps(said), said.uploads[0].name
     explanations = [{**each.to_dict(), "source": name, "arrays": explanation(each, many)} for each in told]
@@ -163,7 +176,7 @@ def _as_json(told: tuple[Explanation, ...], pixels: Pixels, said: Asked) -> Resp
     return Response(json.dumps(body, ensure_ascii=False), content_type=JSON)
 
 
-def _walkthrough(told: tuple[Explanation, ...], pixels: Pixels, said: Asked) -> Response:
+def _walkthrough(told: tuple[Explanation, ...], pixels: Pixels, said: ImageRequest) -> Response:
     """The page, or with ``part=body`` what stands in it, for a page that brings its own style and script."""
     from mien.explain.page import render_walkthrough, render_walkthrough_body
 

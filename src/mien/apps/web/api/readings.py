@@ -9,10 +9,17 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from mien.apps.web.metrics import stage
-from mien.apps.web.errors import Problem, from_error
-from mien.apps.web.service import Service, service
-from mien.apps.web.uploads import Asked, Upload, asked, choice, number, wanted
+from mien.apps.web.errors import HttpProblem, problem_from_error
+from mien.apps.web.metrics import measure_stage
+from mien.apps.web.service import WebService, current_service
+from mien.apps.web.uploads import (
+    ImageRequest,
+    Upload,
+    integer_option,
+    negotiate_content_type,
+    parse_request,
+    text_option,
+)
 from mien.engine import Engine
 from mien.errors import MienError
 from mien.results import Failure, FrameResult, Pixels
@@ -27,8 +34,8 @@ JSON, CSV, PNG, JPEG = "application/json", "text/csv", "image/png", "image/jpeg"
 @routes.post("/readings")
 def read() -> Response:
     """Each picture is a result as ``mien predict --json`` prints it; one that failed has ``error`` in its place."""
-    kind = wanted(request, [JSON, CSV, JPEG, PNG])
-    own, said = service(), asked(request, service().settings)
+    kind = negotiate_content_type(request, [JSON, CSV, JPEG, PNG])
+    own, said = current_service(), parse_request(request, current_service().settings)
     engine = engine_for(own, said.words)
     if kind in (PNG, JPEG):
         return _painted(own, engine, said, kind)
@@ -38,26 +45,28 @@ def read() -> Response:
     return _as_csv(results, engine.labels) if kind == CSV else _as_json(results)
 
 
-def engine_for(own: Service, words: dict[str, str]) -> Engine:
+def engine_for(own: WebService, words: dict[str, str]) -> Engine:
     """The engine that a request names, or the usual one."""
-    return own.engines.get(choice(words, "model"), choice(words, "detector"))
+    return own.engines.get(text_option(words, "model"), text_option(words, "detector"))
 
 
-def pixels_of(own: Service, upload: Upload) -> Pixels:
-    with stage(own.metrics, "decode"):
+def pixels_of(own: WebService, upload: Upload) -> Pixels:
+    with measure_stage(own.metrics, "decode"):
         return upload.pixels(own.settings.max_pixels)
 
 
-def read_pixels(own: Service, engine: Engine, pixels: Pixels, name: str, words: dict[str, str]) -> FrameResult:
+def read_pixels(own: WebService, engine: Engine, pixels: Pixels, name: str, words: dict[str, str]) -> FrameResult:
     """Read pixels that are within the limits; what was found is counted."""
-    result = engine.read(pixels, min_face=number(words, "min_face", 1, 100_000))
+    result = engine.read(pixels, min_face=integer_option(words, "min_face", 1, 100_000))
     for reading in result:
         own.metrics.faces.labels(model=result.model, expression=reading.emotions.top).inc()
     own.metrics.pictures.labels(outcome="read").inc()
     return replace(result, source=name)
 
 
-def _read_or_fail(own: Service, engine: Engine, upload: Upload, said: Asked, *, first: bool) -> FrameResult | Failure:
+def _read_or_fail(
+    own: WebService, engine: Engine, upload: Upload, said: ImageRequest, *, first: bool
+) -> FrameResult | Failure:
     # A turn for each picture, so that many in one request do not keep others from theirs.
     with own.turn(bounded=first):
         try:
@@ -71,7 +80,7 @@ def _refuse_if_all_failed(results: list[FrameResult | Failure]) -> None:
     failures = [each for each in results if isinstance(each, Failure)]
     if len(failures) < len(results):
         return
-    problem = from_error(failures[0].error)
+    problem = problem_from_error(failures[0].error)
     if len(failures) > 1:
         problem.more["pictures"] = [each.to_dict() for each in failures]
     raise problem
@@ -90,13 +99,13 @@ def _as_csv(results: list[FrameResult | Failure], labels: tuple[str, ...]) -> Re
     return Response(text.getvalue(), content_type=f"{CSV}; charset=utf-8")
 
 
-def _painted(own: Service, engine: Engine, said: Asked, kind: str) -> Response:
+def _painted(own: WebService, engine: Engine, said: ImageRequest, kind: str) -> Response:
     """The picture with boxes and labels; one picture at a time."""
     from mien.draw import paint
     from mien.html.images import encode_image
 
     if len(said.uploads) != 1:
-        raise Problem(400, "An annotated picture is made of one picture at a time.")
+        raise HttpProblem(400, "An annotated picture is made of one picture at a time.")
     with own.turn():
         pixels = pixels_of(own, said.uploads[0])
         result = read_pixels(own, engine, pixels, said.uploads[0].name, said.words)

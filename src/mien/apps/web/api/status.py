@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from mien._version import __version__
-from mien.apps.web.service import service
+from mien.apps.web.service import current_service
 from mien.labels import colour
 from mien.models import ModelCard
 
@@ -17,7 +17,7 @@ model_routes = Blueprint("models", __name__)
 @model_routes.get("/models")
 def models() -> Response:
     """The cards of the models, the default first; with the colours that go with their labels."""
-    engines = service().engines
+    engines = current_service().engines
     cards = {name: engines.card(name) for name in engines.names}
     told = [_told(name, card, name == engines.default) for name, card in cards.items()]
     return jsonify(models=told, detector=engines.get().detector)
@@ -48,7 +48,7 @@ def health() -> Response:
 @status_routes.get("/ready")
 def ready() -> tuple[Response, int]:
     """200 while new work is welcome; 503 while the server leaves, or is full."""
-    own = service()
+    own = current_service()
     full = own.gate.waiting >= own.settings.queue > 0
     why = "leaving" if own.leaving.is_set() else "full" if full else None
     model, detector = own.engines.default, own.engines.get().detector
@@ -58,4 +58,4 @@ def ready() -> tuple[Response, int]:
 @status_routes.get("/metrics")
 def metrics() -> Response:
     """Counts and times, as Prometheus reads them."""
-    return Response(service().metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(current_service().metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -9,10 +9,10 @@ from math import isfinite
 from flask import Blueprint, Response, g, jsonify, request, send_file, url_for
 
 from mien.apps.web.api.readings import engine_for
-from mien.apps.web.jobs import ENDS, Full, Job
-from mien.apps.web.errors import Problem
-from mien.apps.web.service import service
-from mien.apps.web.uploads import asked
+from mien.apps.web.errors import HttpProblem
+from mien.apps.web.jobs import ENDS, Job, QueueFull
+from mien.apps.web.service import current_service
+from mien.apps.web.uploads import parse_request
 from mien.video.results import RESULT_FILES
 
 routes = Blueprint("videos", __name__)
@@ -26,26 +26,26 @@ _FPS = 10.0
 @routes.post("/videos")
 def begin() -> tuple[Response, int]:
     """202 and the job. The film is read in the background; results stay for some minutes, or until they are deleted."""
-    own = service()
+    own = current_service()
     if not own.settings.max_film_bytes:
-        raise Problem(404, "This server reads no films.")
-    said = asked(request, own.settings)
+        raise HttpProblem(404, "This server reads no films.")
+    said = parse_request(request, own.settings)
     if len(said.uploads) != 1:
-        raise Problem(400, "One film is read in one job.")
+        raise HttpProblem(400, "One film is read in one job.")
     upload = said.uploads[0]
     if upload.error:
         raise upload.error
     if not upload.data:
-        raise Problem(
+        raise HttpProblem(
             422, f"'{upload.name}' is empty. A film was expected: mp4, mov, webm, mkv, avi or an animated GIF."
         )
     end = own.settings.max_film_seconds
     options = {"fps": _rate(said.words.get("fps")), "blur": _yes(said.words.get("blur")), "end": end}
     try:
         job = own.jobs.add(upload.data, upload.name, engine_for(own, said.words), options)
-    except Full as full:
+    except QueueFull as full:
         told = "As many films are being read or kept here as may be. Try again in a little while."
-        raise Problem(503, told, headers={"Retry-After": "30"}) from full
+        raise HttpProblem(503, told, headers={"Retry-After": "30"}) from full
     g.facts = {"job": job.id[:6]}
     response = jsonify(_told(job))
     response.headers["Location"] = url_for("videos.state", id_=job.id)
@@ -61,9 +61,9 @@ def state(id_: str) -> Response:
 @routes.get("/videos/<id_>/events")
 def events(id_: str) -> Response:
     """The same each time it changes, as server-sent events; 503 where too many listen: then ask for the state."""
-    job, streams = _job(id_), service().jobs.streams
+    job, streams = _job(id_), current_service().jobs.streams
     if not streams.acquire(blocking=False):
-        raise Problem(503, "Too many listen at once. Ask for the state every second.", headers={"Retry-After": "1"})
+        raise HttpProblem(503, "Too many listen at once. Ask for the state every second.", headers={"Retry-After": "1"})
     response = Response(_stream(job, _told(job)["links"]), content_type="text/event-stream; charset=utf-8")
     response.headers["X-Accel-Buffering"] = "no"
     response.call_on_close(streams.release)
@@ -76,7 +76,7 @@ def result(id_: str, name: str) -> Response:
     job = _job(id_)
     path = job.folder / name
     if name not in job.results or not path.is_file():
-        raise Problem(404, f"There is no {name} of this film, or not yet.")
+        raise HttpProblem(404, f"There is no {name} of this film, or not yet.")
     save = request.args.get("save") == "1"
     kind = RESULT_FILES[name]
     response = send_file(path, mimetype=kind.partition(";")[0], as_attachment=save, download_name=name, etag=False)
@@ -92,20 +92,20 @@ def result(id_: str, name: str) -> Response:
 @routes.delete("/videos/<id_>")
 def leave(id_: str) -> tuple[str, int]:
     """Stop the job and remove everything of it."""
-    if not service().jobs.remove(id_):
+    if not current_service().jobs.remove(id_):
         raise _gone()
     return "", 204
 
 
 def _job(id_: str) -> Job:
-    job = service().jobs.get(id_)
+    job = current_service().jobs.get(id_)
     if job is None:
         raise _gone()
     return job
 
 
-def _gone() -> Problem:
-    return Problem(404, "There is no such film here. Results are removed some minutes after the end.")
+def _gone() -> HttpProblem:
+    return HttpProblem(404, "There is no such film here. Results are removed some minutes after the end.")
 
 
 def _told(job: Job) -> dict[str, object]:
@@ -141,7 +141,7 @@ def _rate(given: str | None) -> float:
     except ValueError:
         rate = -1.0
     if not (isfinite(rate) and 0.1 <= rate <= 60):
-        raise Problem(400, "'fps' is how many frames are read of each second: from 0.1 to 60.")
+        raise HttpProblem(400, "'fps' is how many frames are read of each second: from 0.1 to 60.")
     return rate
 
 
