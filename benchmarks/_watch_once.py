@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 
 from mien import Engine, video
-from mien.draw import paint
+from mien.draw import draw_readings
 from mien.video import readers
 from mien.video.tracker import DetectionSchedule, FaceTracker, InterpolatingTracker
 
@@ -32,12 +32,12 @@ def main() -> None:
 def whole(engine: Engine, film: str, how: str, output: str = "") -> dict[str, Any]:
     """From the opened film to the last moment, as a caller does it."""
     start, frames, faces = time.perf_counter(), 0, 0
-    about = video.open_video(film).about
-    with video.open_writer(output, about.size, about.rate) if output else nullcontext() as out:
+    about = video.open_video(film).info
+    with video.open_writer(output, about.size, about.fps) if output else nullcontext() as out:
         for moment in engine.analyze_video(film, frames=bool(output)):
             frames, faces = frames + 1, faces + len(moment.result)
             if out is not None:
-                out.write(paint(moment.pixels, moment.result), moment.seconds)
+                out.write(draw_readings(moment.pixels, moment.result), moment.seconds)
     seconds = time.perf_counter() - start
     return {
         "frames": frames,
@@ -64,7 +64,7 @@ def shares(engine: Engine, film: str, output: str) -> dict[str, float]:
     searcher = DetectionSchedule(engine._detector)
     strides: InterpolatingTracker[Any] = InterpolatingTracker(FaceTracker(engine._detector, searcher))
     frames = 0
-    with video.open_writer(output, opened.about.size, opened.about.rate) as out:
+    with video.open_writer(output, opened.info.size, opened.info.fps) as out:
         for frame in timed(spent, "decoding", opened.frames()):
             frames += 1
             with clock(spent, "searching whole frames"):
@@ -77,7 +77,7 @@ def shares(engine: Engine, film: str, output: str) -> dict[str, float]:
                 results = engine._read_found(found)
             for (each, _), result in zip(ready, results, strict=True):
                 with clock(spent, "painting"):
-                    painted = paint(each.pixels, result)
+                    painted = draw_readings(each.pixels, result)
                 with clock(spent, "writing"):
                     out.write(painted, each.seconds)
     return {name: round(1000 * seconds / frames, 2) for name, seconds in spent.items()}

@@ -14,7 +14,7 @@ from mien.engine import Engine
 from mien.evaluation.robustness import CORRUPTIONS
 from mien.faces.crop import crop_face, to_model_input
 from mien.images import load_image
-from mien.labels import colour
+from mien.labels import label_colour
 from mien.models import load_classifier, resolve_model
 from mien.plots.style import MUTED, new_figure, with_style
 
@@ -73,4 +73,6 @@ def _cell(ax, told: str, pixels: NDArray[np.uint8], classifier) -> None:
     ax.set_title(told, loc="center", fontsize=7, color=MUTED, pad=2, weight="normal")
     sure = shares[first] >= card.uncertain_below
     words = f"{card.labels[first]} {100 * shares[first]:.0f} %" if sure else "uncertain"
-    ax.set_xlabel(words, fontsize=7.5, color=colour(card.labels[first]) if sure else MUTED, weight="bold", labelpad=2)
+    ax.set_xlabel(
+        words, fontsize=7.5, color=label_colour(card.labels[first]) if sure else MUTED, weight="bold", labelpad=2
+    )

@@ -15,24 +15,28 @@ import argparse
 import hashlib
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import _machine
+from _tables import Figures, format_table
 
 from mien.models import ModelCard, available_models, resolve_model, write_card
-from mien.models.checksums import WEIGHTS, seal, seals
+from mien.models.checksums import WEIGHTS, read_checksums, write_checksums
 
 
 def main() -> None:
     options = arguments()
     figures = kept()
-    models = [name for name in options.models or seals() if not (options.missing and is_current(name, figures))]
+    models = [
+        name for name in options.models or read_checksums() if not (options.missing and is_current(name, figures))
+    ]
     if options.data and models:
         figures |= measured(options.data, models, options.faces)
         print(f"written: {_machine.write('audit', figures).name}")
-    for name in seals() if options.cards else ():
+    for name in read_checksums() if options.cards else ():
         into_card(name, figures)
 
 
@@ -90,13 +94,42 @@ def into_card(name: str, figures: dict[str, Any]) -> None:
     told = write_card(model, replace(card, scores={**card.scores, "maps": card_values(figures[name])}))
     if told != model:  # what is current keeps its date, so that nothing that hangs on it is measured again
         path.write_bytes(told)
-        seal()
+        write_checksums()
         print(f"written into the card of {name}")
 
 
 def told(done: int, total: int) -> None:
     if done % 50 == 0 or done == total:
         print(f"\r{done:,} of {total:,}", end="", file=sys.stderr, flush=True)
+
+
+def audit_table(figures: Figures) -> str:
+    """Every method and baseline of every model that was audited."""
+    header = ["map", "deletion, low is good", "insertion, high is good", "beats", "noise", "shuffled", "to be believed"]
+    rows = [map_row(model, name, row) for model, told in figures.items() for name, row in audited_maps(told)]
+    verdicts = "\n\n".join(told["verdict"] for told in figures.values())
+    return f"{format_table(header, rows)}\n\n{verdicts}"
+
+
+def audited_maps(told: Figures) -> Iterator[tuple[str, Figures]]:
+    yield from told["methods"].items()
+    yield from told["baselines"].items()
+
+
+def map_row(model: str, name: str, row: Figures) -> Sequence[str]:
+    areas = ["{:.3f} ({:.3f} to {:.3f})".format(*row[curve]) for curve in ("deletion", "insertion")]
+    if "against" not in row:
+        return [f"{model}: {name}", *areas, "", "", "", ""]
+    beats = [other for other, gain in row["against"].items() if all(low > 0 for _, low, _ in gain.values())]
+    steady, last = row["stability"][0], row["shuffled"][-1]["likeness"]
+    believed = "yes" if row["believable"] else "no"
+    return [f"{model}: {name}", *areas, ", ".join(beats) or "none", f"{steady:.2f}", f"{last:.2f}", believed]
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "audit": ("audit", audit_table),
+}
 
 
 if __name__ == "__main__":

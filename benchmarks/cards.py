@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import _wrong
-from tables import RESULTS, ROOT, origin, percent, table, times
+from _tables import RESULTS, ROOT, describe_origin, format_count, format_percent, format_table
 
 from mien.models import ModelCard
-from mien.models.checksums import WEIGHTS, seals
+from mien.models.checksums import WEIGHTS, read_checksums
 
 PAGES = ROOT / "docs" / "models"
 PICTURES = ROOT / "docs" / "images"
@@ -61,7 +61,7 @@ def main() -> int:
     words.add_argument("--check", action="store_true", help="write nothing; exit 1 when a card is not current")
     words.add_argument("--pictures", action="store_true", help="draw what the models get wrong, too")
     given = words.parse_args()
-    pages = {PAGES / f"{name}.md": page(name) for name in seals()}
+    pages = {PAGES / f"{name}.md": page(name) for name in read_checksums()}
     stale = {path: text for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text}
     for path, text in stale.items():
         print(f"{'not current' if given.check else 'written'}: {path.name}")
@@ -69,7 +69,7 @@ def main() -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     if given.pictures and not given.check:
-        for name in seals():
+        for name in read_checksums():
             _wrong.draw(name, PICTURES / f"{name}-wrong.png")
     return int(given.check and bool(stale))
 
@@ -106,7 +106,7 @@ def _net(card: ModelCard) -> Mapping[str, Any]:
 
 
 def file(name: str, card: ModelCard, figures: Figures) -> str:
-    seal = seals()[name]
+    seal = read_checksums()[name]
     time = figures.get("one_face_one_core_ms", {}).get("median")
     votes = f"; votes: {', '.join(card.vote_labels)}" if card.vote_labels else ""
     told = {2: ", and its mirror image", 4: ", and its mirror image, each from two corners"}
@@ -121,19 +121,22 @@ def file(name: str, card: ModelCard, figures: Figures) -> str:
         ("parameters", f"{card.parameters:,}"),
         ("multiply-adds", f"{card.multiply_adds:,}"),
         *([("one face on one core", f"{time:.2f} ms")] if time else []),
-        ("uncertain", f"below {percent(card.uncertain_below)} for the first expression"),
-        ("mixture", f"names every expression with {percent(card.mixture_above)} of the votes" if votes else "none"),
+        ("uncertain", f"below {format_percent(card.uncertain_below)} for the first expression"),
+        (
+            "mixture",
+            f"names every expression with {format_percent(card.mixture_above)} of the votes" if votes else "none",
+        ),
         ("licence", card.license),
     ]
-    return table(["the file", ""], rows).replace("---:", "---")
+    return format_table(["the file", ""], rows).replace("---:", "---")
 
 
 def measured(card: ModelCard, result: Figures) -> Iterator[str]:
     figures = result["figures"]
     sheet = figures["public"]
-    looks = f"PublicTest was looked at {times(figures['looks'])} for this model, and never trained or tuned on."
+    looks = f"PublicTest was looked at {format_count(figures['looks'])} for this model, and never trained or tuned on."
     brackets = "In brackets are 95 % intervals."
-    yield f"## How right it is\n\n{scores(sheet)}\n\n{brackets} {looks} {origin(result)}"
+    yield f"## How right it is\n\n{scores(sheet)}\n\n{brackets} {looks} {describe_origin(result)}"
     yield f"### By expression\n\n{classes(sheet)}"
     yield f"## Does it know when it does not know?\n\n{doubt(figures)}"
     yield f"## When faces are not as they should be\n\n{holds(figures['held_out_spoilt'])}"
@@ -145,10 +148,10 @@ def scores(sheet: Figures) -> str:
     low, high = sheet["ci95"]
     mixture = sheet.get("mixture")
     rows = [
-        ("accuracy", f"{percent(sheet['accuracy'])} ({100 * low:.1f} to {100 * high:.1f})"),
+        ("accuracy", f"{format_percent(sheet['accuracy'])} ({100 * low:.1f} to {100 * high:.1f})"),
         ("without faces that have a twin in training", ranged(sheet["accuracy_no_twins"], sheet["faces_no_twins"])),
         ("balanced accuracy", balanced(sheet)),
-        ("macro F1", percent(sheet["macro_f1"])),
+        ("macro F1", format_percent(sheet["macro_f1"])),
         ("area under the ROC curve", f"{sheet['auc_macro']:.3f}"),
         ("accuracy on the surest 70 %", ranged(sheet["accuracy_surest_70"], round(0.7 * sheet["faces"]))),
         ("calibration error (ECE)", calibration(sheet)),
@@ -159,10 +162,10 @@ def scores(sheet: Figures) -> str:
         rows.append(("what most of ten people said (FER+), eight expressions", people))
         rows.append(("distance from the voters' shares (KL)", f"{sheet['votes_divergence']:.3f} nats"))
     if mixture:
-        rows.append(("its second expression is people's second", percent(sheet["votes_second"] or 0)))
-        told = f"{percent(mixture['precision'])} right, {percent(mixture['recall'])} found"
+        rows.append(("its second expression is people's second", format_percent(sheet["votes_second"] or 0)))
+        told = f"{format_percent(mixture['precision'])} right, {format_percent(mixture['recall'])} found"
         rows.append(("mixtures: expressions a fifth of people named", told))
-    return table([f"PublicTest, {sheet['faces']:,} faces", ""], rows)
+    return format_table([f"PublicTest, {sheet['faces']:,} faces", ""], rows)
 
 
 def calibration(sheet: Figures) -> str:
@@ -182,7 +185,7 @@ def classes(sheet: Figures) -> str:
         )
         for label, row in sheet["per_class"].items()
     ]
-    return table(["expression", "faces", "right when it says so", "found when it is so", "F1"], rows)
+    return format_table(["expression", "faces", "right when it says so", "found when it is so", "F1"], rows)
 
 
 def ranged(share: float, faces: int) -> str:
@@ -191,7 +194,7 @@ def ranged(share: float, faces: int) -> str:
         return "-"
     middle = (share + _Z**2 / (2 * faces)) / (1 + _Z**2 / faces)
     half = _Z / (1 + _Z**2 / faces) * math.sqrt(share * (1 - share) / faces + _Z**2 / (4 * faces**2))
-    return f"{percent(share)} ({100 * (middle - half):.1f} to {100 * (middle + half):.1f})"
+    return f"{format_percent(share)} ({100 * (middle - half):.1f} to {100 * (middle + half):.1f})"
 
 
 def balanced(sheet: Figures) -> str:
@@ -199,27 +202,27 @@ def balanced(sheet: Figures) -> str:
     there = [row for row in sheet["per_class"].values() if row["support"]]
     spread = math.sqrt(sum(row["recall"] * (1 - row["recall"]) / row["support"] for row in there)) / len(there)
     low, high = (sheet["balanced_accuracy"] + sign * _Z * spread for sign in (-1, 1))
-    return f"{percent(sheet['balanced_accuracy'])} ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{format_percent(sheet['balanced_accuracy'])} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def doubt(figures: Figures) -> str:
     parts = figures["uncertain_of_nothing"]
-    told = table(
-        ["things that are no faces", "called uncertain"], [(kind, percent(part)) for kind, part in parts.items()]
+    told = format_table(
+        ["things that are no faces", "called uncertain"], [(kind, format_percent(part)) for kind, part in parts.items()]
     )
     coverage = figures["public"]["coverage"]
-    rows = [(percent(float(part)), percent(right)) for part, right in coverage.items()]
-    curve = table(["the surest part of PublicTest", "accuracy on it"], rows)
+    rows = [(format_percent(float(part)), format_percent(right)) for part, right in coverage.items()]
+    curve = format_table(["the surest part of PublicTest", "accuracy on it"], rows)
     return f"{curve}\n\n{told}\n\nThe kinds of things are not those that the model was trained on."
 
 
 def holds(rows: Sequence[Figures]) -> str:
     body = [
-        (row["corruption"], f"{row['strength']:g}", percent(row["accuracy"]), f"{100 * row['lost']:.1f}")
+        (row["corruption"], f"{row['strength']:g}", format_percent(row["accuracy"]), f"{100 * row['lost']:.1f}")
         for row in rows
     ]
     return (
-        f"{table(['faces with', 'strength', 'accuracy', 'points lost'], body)}\n\n"
+        f"{format_table(['faces with', 'strength', 'accuracy', 'points lost'], body)}\n\n"
         "Measured on Training faces that were held out; `mien robustness` says what the words mean and repeats it."
     )
 
@@ -230,11 +233,11 @@ def grouped(groups: Sequence[Figures]) -> str:
         for group in split["groups"]:
             told = group["figures"]["accuracy"]
             span = f"{100 * told['low']:.1f} to {100 * told['high']:.1f}"
-            rows.append((split["column"], group["name"], f"{group['faces']:,}", percent(told["value"]), span))
+            rows.append((split["column"], group["name"], f"{group['faces']:,}", format_percent(told["value"]), span))
         if gap := split["gaps"].get("accuracy"):
             rows.append((split["column"], "*gap, best to worst*", "", f"{100 * gap:.1f} points", ""))
     told = "Estimated from the faces that were held out. Age, gender and skin tone are not known of FER2013."
-    return f"{table(['estimated', 'group', 'faces', 'accuracy', '95 %'], rows)}\n\n{told}"
+    return f"{format_table(['estimated', 'group', 'faces', 'accuracy', '95 %'], rows)}\n\n{told}"
 
 
 def rivals(name: str) -> Iterator[str]:
@@ -247,14 +250,14 @@ def rivals(name: str) -> Iterator[str]:
         (row["corruption"], f"{row['strength']:g}", *(held(each["rows"][place]) for each in models))
         for place, row in enumerate(models[0]["rows"])
     ]
-    told = table([f"{result['figures']['split']} split with", "strength", *names], rows)
-    yield f"## Beside others, on the same pixels\n\n{told}\n\n{origin(result)}"
+    told = format_table([f"{result['figures']['split']} split with", "strength", *names], rows)
+    yield f"## Beside others, on the same pixels\n\n{told}\n\n{describe_origin(result)}"
 
 
 def held(row: Figures) -> str:
     """Accuracy, and the change from plain faces in points."""
     change = f"{-100 * row['lost']:+.1f}".replace("-0.0", "0.0").replace("+0.0", "0.0")
-    return f"{percent(row['accuracy'])} ({change})"
+    return f"{format_percent(row['accuracy'])} ({change})"
 
 
 def wrong(name: str, figures: Figures) -> Iterator[str]:

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from mien import Engine
 from mien.faces.detectors import Detector, load_detector
-from mien.faces.opencv_detectors import Cascades, Haar
-from mien.faces.tiling import scan
+from mien.faces.opencv_detectors import HaarCascades, HaarDetector
+from mien.faces.tiling import detect_in_tiles
 from mien.models import load_classifier, resolve_model
 from mien.results import Box, Pixels
 
@@ -94,16 +94,16 @@ def confidence(faces: Faces, negatives: Iterable[Pixels]) -> dict[str, Any]:
     """Fit Haar's confidence: from the windows that agree to the chance that a proposal is a face."""
     from sklearn.linear_model import LogisticRegression
 
-    cascades, rows = Cascades(), []
+    cascades, rows = HaarCascades(), []
     drawn = [(scene.pixels, scene.faces[0]) for scene in scenes(faces, seed=51, smallest=40)]
     for picture, face in [*drawn, *((picture, None) for picture in negatives)]:
-        for hit in scan(picture, cascades.propose, Haar.reach):
+        for hit in detect_in_tiles(picture, cascades.propose, HaarDetector.reach):
             counts = [len(windows) for windows in cascades.agreeing(picture, hit)]
             box = cascades.look_again(picture, hit).face().box
             rows.append((face is not None and same(box, face), hit.score, *counts))
     table = np.array(rows, float)
     seen, true = np.log1p(table[:, 1:]), table[:, 0] > 0
-    fit = LogisticRegression(C=10).fit(seen, true)
+    fit = LogisticRegression(C=10).training(seen, true)
     weights = [fit.intercept_[0], *fit.coef_[0]]
     return {
         "proposals": len(true),

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from mien.faces.crop import FRAMINGS, crop_face, to_model_input
 from mien.faces.detectors import load_detector
-from mien.faces.quality import NOSE, QualityMeasures, assess_quality, measure_quality
+from mien.faces.quality import FRONTAL_NOSE_POSITION, QualityMeasures, assess_quality, measure_quality
 from mien.models import Classifier, load_classifier, resolve_model
 from mien.results import Box, Face
 
@@ -115,7 +115,9 @@ def pose(model: Classifier, faces: Faces, yunet: Path) -> dict[str, Any]:
     right = answers(model, np.array(crops)) == np.array(labels)
     edges = {"yaw": (0, 0.1, 0.2, 0.3, 0.4, 0.5, 9), "pitch": (-9, -0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3, 9)}
     told: dict[str, Any] = {"faces": len(labels), "accuracy": round(float(right.mean()), 4)}
-    told["nose"] = round(float(np.median([one.pitch for one in seen if one.pitch is not None])) + NOSE, 4)
+    told["nose"] = round(
+        float(np.median([one.pitch for one in seen if one.pitch is not None])) + FRONTAL_NOSE_POSITION, 4
+    )
     for name, bins in (edges | {"roll": (0, 10, 20, 30, 90)}).items():
         values = np.array([getattr(one, name) for one in seen])
         values = values if name == "pitch" else np.abs(values)

@@ -14,14 +14,13 @@ from pathlib import Path
 
 import _machine
 
-from mien.datasets import dataset
 from mien.evaluation import robustness_report
 from mien.evaluation.groups import estimate_groups, measure_groups
 from mien.evaluation.robustness import ModelRobustness, compare_robustness
 from mien.export import keras_import
 from mien.labels import EMOTIONS
 from mien.models import load_classifier, resolve_model
-from mien.models.checksums import seals
+from mien.models.checksums import read_checksums
 
 
 def main() -> None:
@@ -33,16 +32,18 @@ def main() -> None:
     )
     words.add_argument("--split", choices=["public", "validation"], default="public")
     given = words.parse_args()
-    paths = {name: resolve_model(name) for name in seals()}
+    paths = {name: resolve_model(name) for name in read_checksums()}
     paths |= {name: opened(Path(file), given.scale) for name, _, file in (word.partition("=") for word in given.rival)}
     held = compare_robustness(
-        [load_classifier(path) for path in paths.values()], dataset.load_faces(given.data), given.split, told
+        [load_classifier(path) for path in paths.values()], loading.load_faces(given.data), given.split, told
     )
     print(_machine.write("robustness", robustness_report.robustness_values(report(tuple(paths), held))))
 
 
 def opened(path: Path, scale: str) -> Path:
-    return keras_import.as_onnx(path, labels=EMOTIONS, scale=scale) if keras_import.is_keras(path) else path
+    return (
+        keras_import.convert_to_onnx(path, labels=EMOTIONS, scale=scale) if keras_import.is_keras_file(path) else path
+    )
 
 
 def report(names: tuple[str, ...], held: list[ModelRobustness]) -> robustness_report.RobustnessReport:

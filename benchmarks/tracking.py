@@ -17,8 +17,9 @@ import _machine
 import numpy as np
 from _films import Drawn, Scene, scenes
 from _matching import same
+from _tables import Figures, format_percent, format_table
 
-from mien.concurrency import one_core_each
+from mien.concurrency import single_core_opencv
 from mien.faces.detectors import Detector, load_detector
 from mien.video.tracker import DetectionSchedule, FaceTracker, InterpolatingTracker, TrackedFaces, solve_assignment
 
@@ -31,7 +32,7 @@ def main() -> None:
     options = arguments()
     detectors = {name: load_detector(name, yunet=options.yunet) for name in options.detectors}
     wanted = [scene for scene in scenes() if not options.only or options.only in scene.name]
-    with one_core_each:
+    with single_core_opencv:
         figures = {name: whole(detector, wanted, options.seeds, options.ways) for name, detector in detectors.items()}
     figures["targets"] = {"idf1": 0.95, "switches_on_simple_crossings": 0}
     print(json.dumps(figures, indent=2) if options.dry else f"written: {_machine.write('tracking', figures).name}")
@@ -148,6 +149,54 @@ def _best(together: Counter[tuple[Any, Any]]) -> int:
     people, numbers = sorted({p for p, _ in together}), sorted({n for _, n in together})
     costs = np.array([[-float(together[p, n]) for n in numbers] for p in people]).reshape(len(people), len(numbers))
     return round(-sum(costs[pair] for pair in solve_assignment(costs)))
+
+
+def tracking_table(figures: Figures) -> str:
+    """Both detectors, as films are followed and with every frame searched, which is the slow way to compare with."""
+    rows = [
+        (
+            f"{detector}, {'as in mien' if way == 'followed' else 'every frame searched'}",
+            f"{row['all']['idf1']:.3f}",
+            row["all"]["switches"],
+            row["switches_on_simple_crossings"],
+            row["all"]["fragments"],
+            f"{row['all']['numbers']} for {row['all']['people']}",
+            format_percent(row["all"]["missed"]),
+            format_percent(row["all"]["false"]),
+            row["all"]["ms_a_frame"],
+        )
+        for detector in ("yunet", "haar")
+        for way, row in figures[detector].items()
+    ]
+    header = ["detector", "IDF1", "switches", "on simple crossings", "gaps", "numbers", "missed", "false", "ms a frame"]
+    return format_table(header, rows)
+
+
+def tracking_scenes_table(figures: Figures) -> str:
+    names = figures["yunet"]["followed"]["scenes"]
+    rows = [
+        (
+            name,
+            *(
+                cell
+                for detector in ("yunet", "haar")
+                for cell in _scene_cells(figures[detector]["followed"]["scenes"][name])
+            ),
+        )
+        for name in names
+    ]
+    return format_table(["film", "yunet: IDF1", "switches", "gaps", "haar: IDF1", "switches", "gaps"], rows)
+
+
+def _scene_cells(row: Figures) -> tuple[str, int, int]:
+    return f"{row['idf1']:.3f}", row["switches"], row["fragments"]
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "tracking": ("tracking", tracking_table),
+    "tracking-scenes": ("tracking", tracking_scenes_table),
+}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fakes import FakeClassifier, FakeDetector, fake_card
 from mien import Engine, MienError, compat
-from mien.compat import FER, FaceNotDetected, Refused, analyze
+from mien.compat import FER, CompatError, FaceNotDetected, analyze
 from mien.labels import EMOTIONS
 from mien.results import Box, Face, Point
 
@@ -200,7 +200,7 @@ def test_what_is_refused_is_a_value_error_in_three_beats(arguments, words, monke
     monkeypatch.setattr(compat, "_engines", dict.fromkeys(("haar", "auto", "none"), engine))
     with pytest.raises(ValueError, match=words) as caught:
         analyze(**{"img_path": picture(), **arguments})
-    assert isinstance(caught.value, Refused)
+    assert isinstance(caught.value, CompatError)
     assert caught.value.happened
     assert caught.value.expected
     assert caught.value.remedy
@@ -252,7 +252,7 @@ def test_fers_other_doors(engine):
     assert fer.batch_detect_emotions([picture(), picture()]) == [fer.detect_emotions(picture())] * 2
     assert engine._detector.asked == [24] * 4
     for arguments in ({"tfserving": True}, {"cascade_file": "mine.xml"}):
-        with pytest.raises(Refused, match=next(iter(arguments))):
+        with pytest.raises(CompatError, match=next(iter(arguments))):
             FER(**arguments, engine=engine)
 
 

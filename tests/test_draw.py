@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mien import draw
-from mien.labels import EMOTIONS, colour
+from mien.labels import EMOTIONS, label_colour
 from mien.results import Box, Emotions, Face, FrameResult, Reading, Score
 
 
@@ -18,7 +18,7 @@ def reading(box, top="happy", share=0.92, mixture=(), uncertain=None, labels=EMO
 
 def painted(*readings: Reading, size=(640, 480), ground=128) -> np.ndarray:
     pixels = np.full((size[1], size[0], 3), ground, np.uint8)
-    out = draw.paint(pixels, FrameResult("test", size, readings))
+    out = draw.draw_readings(pixels, FrameResult("test", size, readings))
     assert out.shape == pixels.shape
     assert out.dtype == np.uint8
     assert (pixels == ground).all()
@@ -26,7 +26,7 @@ def painted(*readings: Reading, size=(640, 480), ground=128) -> np.ndarray:
 
 
 def rgb(label: str, among: tuple[str, ...] = ()) -> tuple[int, ...]:
-    return tuple(bytes.fromhex(colour(label, among)[1:]))
+    return tuple(bytes.fromhex(label_colour(label, among)[1:]))
 
 
 def count(pixels: np.ndarray, label: str, among: tuple[str, ...] = ()) -> int:
@@ -44,7 +44,7 @@ CENTRE = (270, 200, 100, 100)
 
 def test_nobody_there_is_an_equal_copy():
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-    out = draw.paint(pixels, FrameResult("test", (4, 4)))
+    out = draw.draw_readings(pixels, FrameResult("test", (4, 4)))
     np.testing.assert_array_equal(out, pixels)
     assert not np.shares_memory(out, pixels)
 
@@ -52,7 +52,7 @@ def test_nobody_there_is_an_equal_copy():
 def test_pixels_that_may_not_be_written_can_be_painted():
     pixels = np.zeros((480, 640, 3), np.uint8)
     pixels.flags.writeable = False
-    assert draw.paint(pixels, FrameResult("test", (640, 480), (reading(CENTRE),))).any()
+    assert draw.draw_readings(pixels, FrameResult("test", (640, 480), (reading(CENTRE),))).any()
 
 
 @pytest.mark.parametrize("label", EMOTIONS)

@@ -1,6 +1,6 @@
 """Messages: three beats that read as sentences."""
 
-from mien.errors import MienError, install_command, nearest
+from mien.errors import MienError, install_command, suggest_name
 
 
 def test_three_beats_are_three_sentences():
@@ -16,10 +16,10 @@ def test_a_beat_that_is_not_there_leaves_no_gap():
 
 
 def test_questions_and_calls_keep_their_marks():
-    assert str(MienError("no such model", "", nearest("bsae", ["base", "small"]))) == (
+    assert str(MienError("no such model", "", suggest_name("bsae", ["base", "small"]))) == (
         "no such model. Did you mean 'base'?"
     )
-    assert nearest("zzz", ["base"]) == ""
+    assert suggest_name("zzz", ["base"]) == ""
 
 
 def test_the_install_command_names_the_checkout():

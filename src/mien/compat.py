@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import images as media
-from mien.engine import Engine, framing_of
-from mien.errors import MienError, nearest
+from mien.engine import Engine, select_framing
+from mien.errors import MienError, suggest_name
 from mien.faces.crop import crop_face
 from mien.faces.detectors import detector_names
 from mien.results import Box, Face, FrameResult, Reading
@@ -40,11 +40,11 @@ _BACKENDS = {"opencv": "haar", "skip": "none"}
 _OTHER_BACKENDS = ("retinaface", "mtcnn", "fastmtcnn", "ssd", "dlib", "mediapipe", "yolo", "centerface")
 
 
-class Refused(MienError, ValueError):
+class CompatError(MienError, ValueError):
     """What mien will not do, or could not read, in the words of the caller's library."""
 
 
-class FaceNotDetected(Refused):
+class FaceNotDetected(CompatError):
     """No face was found and ``enforce_detection`` was on."""
 
 
@@ -99,7 +99,7 @@ class FER:
         if cascade_file or tfserving:
             happened = f"mien has no {'cascade_file' if cascade_file else 'tfserving'}"
             remedy = "Leave it out, or pass engine=Engine.load(...)"
-            raise Refused(happened, "Expected mien's own detectors and models", remedy)
+            raise CompatError(happened, "Expected mien's own detectors and models", remedy)
         self._min_face = min_face_size
         with _as_value_errors():
             self._engine = engine or _shared("auto")
@@ -154,10 +154,10 @@ def _shared(detector: str) -> Engine:
 def _as_value_errors() -> Iterator[None]:
     try:
         yield
-    except Refused:
+    except CompatError:
         raise
     except MienError as error:
-        raise Refused(error.happened, error.expected, error.remedy) from error
+        raise CompatError(error.happened, error.expected, error.remedy) from error
 
 
 def _is_batch(images: Any) -> bool:
@@ -227,7 +227,7 @@ def _scored(engine: Engine, pixels: NDArray[np.uint8], boxes: Sequence[Box], det
     """Shares by label for boxes that no detector of ours found; they are cut as that detector's would be."""
     if not boxes:
         return []
-    framing = framing_of(engine.card, detector)
+    framing = select_framing(engine.card, detector)
     crops = np.stack([crop_face(pixels, Face(box), framing, engine.card.side) for box in boxes])
     return [dict(zip(engine.labels, map(float, row), strict=True)) for row in engine.score(crops)]
 
@@ -245,7 +245,7 @@ def _source(image: Image) -> media.Source:
     # Whatever else the door takes goes through: paths, bytes, PIL images.
     content = image.read() if hasattr(image, "read") else image
     if isinstance(content, str):  # which the door would take for a path
-        raise Refused("The file was opened as text", "Expected a file of bytes", "Open it with mode 'rb'")
+        raise CompatError("The file was opened as text", "Expected a file of bytes", "Open it with mode 'rb'")
     return content
 
 
@@ -253,7 +253,7 @@ def _box(rectangle: Sequence[int]) -> Box:
     try:
         return Box(*map(int, rectangle))
     except (TypeError, ValueError) as error:
-        raise Refused(f"{rectangle!r} is no face rectangle", "Expected (x, y, width, height)", "Mend it") from error
+        raise CompatError(f"{rectangle!r} is no face rectangle", "Expected (x, y, width, height)", "Mend it") from error
 
 
 def _rgb(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -263,29 +263,33 @@ def _rgb(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _from_text(text: str) -> str | bytes:
     if text.startswith(("http://", "https://")):
-        raise Refused(f"mien does not fetch '{text}'", "Expected a picture that is here", "Download it, pass its path")
+        raise CompatError(
+            f"mien does not fetch '{text}'", "Expected a picture that is here", "Download it, pass its path"
+        )
     if not text.startswith("data:image/"):
         return text
     try:
         return base64.b64decode(text.partition(",")[2], validate=True)
     except binascii.Error as error:
         expected = "Expected data:image/...;base64, and the picture"
-        raise Refused(f"The picture's base64 text is broken: {error}", expected, "Encode it again") from error
+        raise CompatError(f"The picture's base64 text is broken: {error}", expected, "Encode it again") from error
 
 
 def _check_actions(actions: Sequence[str], anti_spoofing: bool) -> None:
     if anti_spoofing:
         happened = "mien does not tell real faces from pictures of faces"
-        raise Refused(happened, "Expected anti_spoofing=False", "Leave anti_spoofing out")
+        raise CompatError(happened, "Expected anti_spoofing=False", "Leave anti_spoofing out")
     expected = "Expected actions=['emotion']"
     if not actions:
-        raise Refused("No action was asked for", expected, "Leave actions out")
+        raise CompatError("No action was asked for", expected, "Leave actions out")
     for action in actions:
         if action in _OTHER_ACTIONS:
             happened = f"mien does not judge {action}: it reads expressions and nothing else"
-            raise Refused(happened, expected, "Leave the other actions out")
+            raise CompatError(happened, expected, "Leave the other actions out")
         if action not in _ACTIONS:
-            raise Refused(f"There is no action {action!r}", expected, nearest(str(action), _ACTIONS) or "Leave it out")
+            raise CompatError(
+                f"There is no action {action!r}", expected, suggest_name(str(action), _ACTIONS) or "Leave it out"
+            )
 
 
 def _detector(backend: str) -> str:
@@ -296,4 +300,6 @@ def _detector(backend: str) -> str:
         warnings.warn(f"mien has no {backend}; it finds the faces with its own detectors", stacklevel=3)
         return "auto"
     known = (*_BACKENDS, *detector_names())
-    raise Refused(f"There is no detector '{backend}'", f"Expected one of {', '.join(known)}", nearest(backend, known))
+    raise CompatError(
+        f"There is no detector '{backend}'", f"Expected one of {', '.join(known)}", suggest_name(backend, known)
+    )

@@ -25,7 +25,7 @@ _AHEAD = 4
 _PATIENCE = 0.5
 
 
-def ahead(work: Callable[[Item], Done], items: Iterable[Item], jobs: int) -> Generator[list[Done]]:
+def ordered_map(work: Callable[[Item], Done], items: Iterable[Item], jobs: int) -> Generator[list[Done]]:
     """Do the work in ``jobs`` threads, a bounded number of items ahead, and yield it in order, in groups."""
     pending: deque[Future[Done]] = deque()
     group, told = jobs * _AHEAD, monotonic()
@@ -59,7 +59,7 @@ _LOOK = 0.1
 _END = object()
 
 
-def staged(items: Generator[T], depth: int, name: str) -> Generator[T]:
+def iterate_in_background(items: Generator[T], depth: int, name: str) -> Generator[T]:
     """The items, in order, made by a thread that is at most ``depth`` of them ahead.
 
     An error of theirs is raised here. However this ends, by the last item, by an error or because the caller leaves
@@ -101,7 +101,7 @@ def _handed(item: object, ready: Queue[object], unwanted: Event) -> bool:
 # How many cores OpenCV takes for one picture.
 
 
-class OneCoreEach:
+class SingleCoreOpenCV:
     """While anybody is inside, OpenCV takes one core for a picture; the last to leave restores what was.
 
     Several threads with a picture each, on one core each, find faces twice as fast as all of them sharing every core:
@@ -130,4 +130,4 @@ class OneCoreEach:
 
 
 #: OpenCV knows one number for the whole process, and so there is one of these.
-one_core_each = OneCoreEach()
+single_core_opencv = SingleCoreOpenCV()

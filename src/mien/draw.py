@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 from PIL.Image import Transpose
 
-from mien.labels import colour
+from mien.labels import label_colour
 from mien.results import Box, Emotions, FrameResult, Pixels, Reading, Score
 
 #: Round things are drawn this much larger and sampled down: smooth at any size.
@@ -34,7 +34,7 @@ _PAPER: _Colour = (255, 255, 255)
 _MUTED: _Colour = (98, 104, 115)
 
 
-def paint(pixels: Pixels, result: FrameResult) -> Pixels:
+def draw_readings(pixels: Pixels, result: FrameResult) -> Pixels:
     """A copy of the picture ``(h, w, 3)`` RGB uint8 with a box and a tag for each face.
 
     The tag gives the leading expression and its share, behind the person's number in a film, and in a second line the
@@ -240,7 +240,7 @@ def _ground(reading: Reading) -> _Colour:
 
 
 def _rgb(emotions: Emotions) -> _Colour:
-    code = colour(emotions.top, emotions.labels).lstrip("#")
+    code = label_colour(emotions.top, emotions.labels).lstrip("#")
     return int(code[:2], 16), int(code[2:4], 16), int(code[4:6], 16)
 
 

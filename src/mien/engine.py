@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import images, video
-from mien.concurrency import ahead, one_core_each
+from mien.concurrency import ordered_map, single_core_opencv
 from mien.errors import HeadMissing, MienError
 from mien.explain import Explanation, Placement
 from mien.explain.explainer import Explainer
@@ -42,7 +42,7 @@ class Engine:
     def __init__(self, classifier: Classifier, detector: Detector) -> None:
         self._classifier = classifier
         self._detector = detector
-        self._framing = framing_of(classifier.card, detector.name)
+        self._framing = select_framing(classifier.card, detector.name)
 
     @classmethod
     def load(cls, model: str | PathLike[str] = "base", detector: str = "auto", threads: int | None = None) -> Engine:
@@ -99,7 +99,7 @@ class Engine:
         """
         look = partial(self._find_or_fail, min_face=min_face, max_pixels=max_pixels)
         workers = max(jobs or os.cpu_count() or 1, 1)
-        with one_core_each, closing(ahead(look, images.iterate_sources(sources), workers)) as groups:
+        with single_core_opencv, closing(ordered_map(look, images.iterate_sources(sources), workers)) as groups:
             for group in groups:
                 results = iter(self._read_or_fail([found for found in group if isinstance(found, _Found)]))
                 for found in group:
@@ -121,11 +121,13 @@ class Engine:
         ``every`` reads each nth frame, ``fps`` at most so many in a second; ``start`` and ``end`` are seconds.
         ``frames=True`` hands the pixels over too. Leaving the loop, however, closes the film.
         """
-        from mien.video.analysis import AnalysisSteps, watch
+        from mien.video.analysis import AnalysisSteps, analyze
 
-        choice = FrameSelection(1 if every is None else every, fps, start or 0.0, float("inf") if end is None else end)
-        eyes = AnalysisSteps(self._detector, self._cut_out, self._read_found)
-        return watch(eyes, video.open_video(source), choice, min_face=min_face, frames=frames)
+        selection = FrameSelection(
+            1 if every is None else every, fps, start or 0.0, float("inf") if end is None else end
+        )
+        steps = AnalysisSteps(self._detector, self._cut_out, self._read_found)
+        return analyze(steps, video.open_video(source), selection, min_face=min_face, frames=frames)
 
     def score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Shares of each label for face crops ``(N, H, W)`` gray or ``(N, H, W, 3)`` RGB uint8: ``(N, labels)``."""
@@ -271,7 +273,7 @@ class Engine:
         return to_model_input(crops, self.card.side, self.card.color)
 
 
-def framing_of(card: ModelCard, detector: str) -> Framing:
+def select_framing(card: ModelCard, detector: str) -> Framing:
     """How the model wants this detector's boxes cut: its card's word first, then what was measured in general."""
     own = card.framings.get(detector)
     return Framing(*own) if own else FRAMINGS.get(detector, Framing(1.0))

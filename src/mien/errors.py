@@ -106,11 +106,11 @@ class MissingExtra(MienError):
     """A part of mien that is not installed."""
 
 
-class LabError(MienError):
+class ExperimentError(MienError):
     """Data, a recipe or a training run that cannot go on."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def suggest_name(word: str, known: Iterable[str]) -> str:
     """``Did you mean 'yunet'?``, or nothing when no known word is close."""
     close = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"Did you mean '{close[0]}'?" if close else ""

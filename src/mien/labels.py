@@ -53,30 +53,30 @@ _ADJECTIVES = {
 _SPARE_COLOURS = ("#2a9d8f", "#c77dff", "#ff7f51", "#4895ef", "#b5838d", "#90a955", "#f15bb5", "#8d6e63")
 
 
-def emoji(label: str) -> str:
+def label_emoji(label: str) -> str:
     """A small face for a label; a plain dot for a label that is not one of ours."""
-    return _EMOJI.get(canonical(label), "•")
+    return _EMOJI.get(normalize_label(label), "•")
 
 
-def colour(label: str, among: tuple[str, ...] = ()) -> str:
+def label_colour(label: str, among: tuple[str, ...] = ()) -> str:
     """``#rrggbb`` for a label, the same in every window.
 
     ``among`` are a model's labels: those we do not know take the spare colours in turn, so that no two share one
     until the spare ones run out. Without it, an unknown label has a steady colour that another may have too.
     """
-    if known := _COLOURS.get(canonical(label)):
+    if known := _COLOURS.get(normalize_label(label)):
         return known
-    unknown = [each for each in among if canonical(each) not in _COLOURS]
+    unknown = [each for each in among if normalize_label(each) not in _COLOURS]
     place = unknown.index(label) if label in unknown else sum(map(ord, label))
     return _SPARE_COLOURS[place % len(_SPARE_COLOURS)]
 
 
-def adjective(label: str) -> str:
+def label_adjective(label: str) -> str:
     """The word that follows "looks": ``afraid`` for fear, ``happy`` for happy, whatever other word stands for it."""
-    return _ADJECTIVES.get(canonical(label), label)
+    return _ADJECTIVES.get(normalize_label(label), label)
 
 
-def canonical(name: str) -> str:
+def normalize_label(name: str) -> str:
     """The FER2013 word for what a data set, a folder or a person calls it; other words come back in lower case."""
     word = name.strip().lower()
     return _ALIASES.get(word, word)

@@ -29,7 +29,11 @@ def csv_header(labels: Sequence[str]) -> list[str]:
     A label that has the name of another column is called ``share_...``.
     """
     taken = {*_PLACE, *_JUDGEMENT}
-    return [*_PLACE, *(f"share_{label}" if label in taken else guarded(label) or "" for label in labels), *_JUDGEMENT]
+    return [
+        *_PLACE,
+        *(f"share_{label}" if label in taken else escape_formula(label) or "" for label in labels),
+        *_JUDGEMENT,
+    ]
 
 
 def csv_rows(result: FrameResult | Failure, labels: Sequence[str]) -> Iterator[list[Cell]]:
@@ -39,15 +43,15 @@ def csv_rows(result: FrameResult | Failure, labels: Sequence[str]) -> Iterator[l
     ``uncertain`` means that an expression stands out.
     """
     if isinstance(result, Failure):
-        yield [_source(result.source), *[None] * (len(csv_header(labels)) - 2), guarded(str(result.error))]
+        yield [_source(result.source), *[None] * (len(csv_header(labels)) - 2), escape_formula(str(result.error))]
         return
     for number, reading in enumerate(result.readings, 1):
         yield [
             _source(result.source),
             number,
             *_readings(reading, labels),
-            guarded(result.detector),
-            guarded(result.model),
+            escape_formula(result.detector),
+            escape_formula(result.model),
             None,
         ]
 
@@ -68,18 +72,18 @@ class CsvTable:
 
     def _put(self, rows: Iterable[Sequence[Cell]]) -> None:
         # In one piece: a run that is stopped leaves whole pictures behind.
-        self._stream.write("".join(map(csv_line, rows)))
+        self._stream.write("".join(map(format_csv_line, rows)))
         self._stream.flush()
 
 
-def csv_line(row: Sequence[Cell]) -> str:
+def format_csv_line(row: Sequence[Cell]) -> str:
     """One row as text, ended as Unix ends lines. Python's csv only quotes the line ends that it writes itself."""
     line = StringIO(newline="")
     csv.writer(line, lineterminator="\r\n").writerow(row)
     return line.getvalue()[:-2] + "\n"
 
 
-def guarded(words: str | None) -> str | None:
+def escape_formula(words: str | None) -> str | None:
     """Text that no spreadsheet takes for a formula."""
     return f"'{words}" if words and words.startswith(_FORMULA) else words
 
@@ -90,11 +94,11 @@ def _readings(reading: Reading, labels: Sequence[str]) -> list[Cell]:
     return [
         *reading.face.box,
         reading.face.detection,
-        guarded(reading.emotions.top),
+        escape_formula(reading.emotions.top),
         *(shares.get(label) for label in labels),
-        guarded(reading.emotions.uncertain),
+        escape_formula(reading.emotions.uncertain),
         reading.quality.ok,
-        guarded(reading.quality.reason),
+        escape_formula(reading.quality.reason),
         reading.track,
     ]
 

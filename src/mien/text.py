@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Sized
 from typing import TYPE_CHECKING
 
-from mien.labels import adjective
+from mien.labels import label_adjective
 
 if TYPE_CHECKING:
     from mien.results import Reading, Score
@@ -18,16 +18,16 @@ NO_FACE_HELP = (
 )
 
 #: Said beside every first reading.
-LIMIT = "What an expression looks like is not what a person feels."
+DISCLAIMER = "What an expression looks like is not what a person feels."
 
 #: What mien must not be used for; in plain sight in every window.
-MUST_NOT = (
+PROHIBITED_USES = (
     "Not to judge, sort, hire, grade, insure, police or diagnose people, not to watch pupils or workers "
     "(which the European Union's AI Act forbids), and not on anybody who has not agreed to it."
 )
 
 #: What mien cannot do, a sentence each.
-CANNOT = (
+LIMITATIONS = (
     "It does not know what anybody feels. Faces are posed, held, tired, ill or simply built that way; people agree "
     "with each other only in part.",
     "It learned from photographs found on the web, and is worse on faces unlike those: the very young and old, veiled "
@@ -36,37 +36,37 @@ CANNOT = (
 )
 
 #: Said before a camera opens, beside where its pictures go.
-CAMERA = "Everybody in the picture is read. Ask those beside you first."
+CAMERA_NOTICE = "Everybody in the picture is read. Ask those beside you first."
 
 
-def looks(label: str) -> str:
+def describe_label(label: str) -> str:
     """``looks afraid`` for fear, whatever a model calls it."""
-    return f"looks {adjective(label)}"
+    return f"looks {label_adjective(label)}"
 
 
-def why(answer: str, target: str, versus: str | None = None) -> str:
+def format_explanation_title(answer: str, target: str, versus: str | None = None) -> str:
     """Over an explanation: ``Why it looks happy``, and ``Evidence for sad`` where that was asked and not answered."""
-    asked = f"Why it {looks(target)}" if target == answer else f"Evidence for {target}"
+    asked = f"Why it {describe_label(target)}" if target == answer else f"Evidence for {target}"
     return f"{asked} rather than {versus}" if versus else asked
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
 
 
-def listed(shares: Iterable[Score]) -> str:
+def join_scores(shares: Iterable[Score]) -> str:
     """``60 % sad, 30 % neutral``; nothing for no shares."""
     return ", ".join(_part(share) for share in shares)
 
 
-def headline(reading: Reading) -> str:
+def format_headline(reading: Reading) -> str:
     """What is seen first: ``looks happy · 93 %``, with a ``perhaps`` where the model is unsure."""
     emotions = reading.emotions
     unsure = "perhaps " if emotions.uncertain else ""
-    return f"{unsure}{looks(emotions.top)} · {percent(emotions[emotions.top])}"
+    return f"{unsure}{describe_label(emotions.top)} · {format_percent(emotions[emotions.top])}"
 
 
-def doubts(reading: Reading) -> tuple[str, ...]:
+def describe_doubts(reading: Reading) -> tuple[str, ...]:
     """What speaks against trusting this reading, a sentence each; empty when nothing does."""
     found = []
     if not reading.quality.ok:
@@ -76,26 +76,26 @@ def doubts(reading: Reading) -> tuple[str, ...]:
     return tuple(found)
 
 
-def mixture(reading: Reading) -> str:
+def describe_mixture(reading: Reading) -> str:
     """A sentence where several expressions stand out; empty where one does."""
     several = reading.emotions.mixture
     return f"A mixture: people would see {_joined([_part(share) for share in several])}." if len(several) > 1 else ""
 
 
-def ten_people(reading: Reading) -> str:
+def describe_votes(reading: Reading) -> str:
     """What ten people would say, as a sentence; empty for a model that does not know."""
     if reading.emotions.votes is None:
         return ""
-    ten = of_ten(reading.emotions.votes)
+    ten = allocate_ten_votes(reading.emotions.votes)
     return f"Of ten people, {_joined([f'{ten.count(label)} would say {label}' for label in dict.fromkeys(ten)])}."
 
 
-def found(faces: Sized) -> str:
+def describe_face_count(faces: Sized) -> str:
     """How many faces there are in a result, or in several: ``No face``, ``One face``, ``12 faces``."""
     return {0: "No face", 1: "One face"}.get(len(faces), f"{len(faces)} faces")
 
 
-def of_ten(votes: Sequence[Score]) -> tuple[str, ...]:
+def allocate_ten_votes(votes: Sequence[Score]) -> tuple[str, ...]:
     """The shares of votes as ten labels, the most frequent first; remainders go to the largest of them."""
     counts = {label: int(10 * share) for label, share in votes}
     by_rest = sorted(votes, key=lambda vote: (-(10 * vote.score - int(10 * vote.score)), -vote.score))
@@ -106,7 +106,7 @@ def of_ten(votes: Sequence[Score]) -> tuple[str, ...]:
 
 
 def _part(share: Score) -> str:
-    return f"{percent(share.score)} {share.label}"
+    return f"{format_percent(share.score)} {share.label}"
 
 
 def _joined(parts: Sequence[str]) -> str:
@@ -119,10 +119,10 @@ def _joined(parts: Sequence[str]) -> str:
 
 def percent_words(share: float) -> str:
     """As everywhere, and never torn apart at the end of a line."""
-    return percent(share).replace(" ", "\u00a0")
+    return format_percent(share).replace(" ", "\u00a0")
 
 
-def clock(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """A time in a film: ``12.4 s``, ``1:02.4``, ``1:00:02``."""
     tenths = round(max(seconds, 0.0) * 10)
     if tenths < 600:
@@ -132,7 +132,7 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest // 10:02d}" if hours else f"{minutes}:{rest // 10:02d}.{rest % 10}"
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A length of time: ``0.8 s``, ``12 s``, ``3 min 20 s``, ``1 h 2 min``."""
     if seconds < 9.95:
         return f"{seconds:.1f} s" if seconds >= 0.095 else f"{seconds:.2f} s"

@@ -11,7 +11,7 @@ from mien.datasets import duplicates, label_order, loading, splits, synthetic
 from mien.datasets.checks import check_dataset, count_classes, count_training_duplicates
 from mien.datasets.combined import Part, combine_sources
 from mien.datasets.dataset import FaceDataset, LoadedDataset, Problem, empty_votes
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.labels import EMOTIONS
 
 
@@ -221,7 +221,7 @@ def test_twins_stay_together_and_test_faces_are_in_no_fold(faces):
 
 
 def test_more_folds_than_people_are_refused():
-    with pytest.raises(LabError, match="2 groups cannot be dealt into 3 folds"):
+    with pytest.raises(ExperimentError, match="2 groups cannot be dealt into 3 folds"):
         splits.assign_folds(np.array([0, 1, 0]), 3, groups=np.array(["a", "b", "a"]))
 
 
@@ -252,5 +252,5 @@ def test_several_sources_become_one(tmp_path):
     assert len(both) == 72
     assert sorted(both.labels[-2:].tolist()) == [5, 6]
     assert both.usage[-2:].tolist() == ["PublicTest"] * 2
-    with pytest.raises(LabError, match="No source"):
+    with pytest.raises(ExperimentError, match="No source"):
         combine_sources([])

@@ -12,10 +12,11 @@ from PIL import Image
 
 from mien.datasets import cache, combined, dataset, fer2013, ferplus, loading, synthetic
 from mien.datasets.dataset import Problem
-from mien.errors import LabError
+from mien.datasets.splits import DataSettings
+from mien.datasets.splits import SourceSettings as SourceOf
+from mien.errors import ExperimentError
 from mien.labels import EMOTIONS
-from mien.training.recipe import Data, Recipe
-from mien.training.recipe import Source as SourceOf
+from mien.training.recipe import Recipe
 from tiny import tiny_card
 
 HEADER = "emotion,pixels,Usage\n"
@@ -181,8 +182,8 @@ def test_votes_that_cannot_be_joined_are_named_and_left_out(tmp_path, spoilt):
 def test_data_in_the_place_of_a_runs_own_is_read_with_its_words_and_its_column(tmp_path):
     body = f"9,{PIXELS},Training,ada\n1,{PIXELS},Training,bob\n"
     path = table(tmp_path, f"emotion,pixels,Usage,Person\n{body}")
-    recipe = Recipe(data=Data(group="person", sources=(SourceOf("elsewhere.csv", {"9": "surprise"}),)))
-    faces = combined.load_run_faces(recipe, path)
+    recipe = Recipe(data=DataSettings(group="person", sources=(SourceOf("elsewhere.csv", {"9": "surprise"}),)))
+    faces = combined.load_training_faces(recipe.data, recipe.folder, path)
     assert faces.groups.tolist() == ["0/ada", "0/bob"]
     assert [faces.classes[label] for label in faces.labels] == ["surprise", "disgust"]
 
@@ -201,7 +202,7 @@ def test_a_column_can_say_who_is_who(tmp_path):
     path = table(tmp_path, f"emotion,pixels,Usage,Person\n0,{PIXELS},Training,ada\n1,{PIXELS},Training,bob\n")
     for _ in range(2):  # read, and from the cache
         assert loading.load_dataset(path, group="person").groups.tolist() == ["ada", "bob"]
-    with pytest.raises(LabError, match="no column 'family' to group by"):
+    with pytest.raises(ExperimentError, match="no column 'family' to group by"):
         loading.load_dataset(path, group="family")
 
 
@@ -216,7 +217,7 @@ def test_a_label_map_speaks_for_other_peoples_numbers(tmp_path):
 
 def test_a_label_map_that_leads_nowhere_is_refused(tmp_path):
     path = table(tmp_path, HEADER + row("1") + row("2"))
-    with pytest.raises(LabError, match=r"takes '1' for 'surprize'.*leaves it out. Did you mean 'surprise'"):
+    with pytest.raises(ExperimentError, match=r"takes '1' for 'surprize'.*leaves it out. Did you mean 'surprise'"):
         loading.load_dataset(path, labels={"1": "surprize"})
     assert len(loading.load_dataset(path, labels={"1": "3", "2": "0_Anger"})) == 2
 
@@ -233,12 +234,12 @@ def test_a_label_map_that_leads_nowhere_is_refused(tmp_path):
     ],
 )
 def test_a_table_of_something_else_is_refused(tmp_path, text, said):
-    with pytest.raises(LabError, match=said):
+    with pytest.raises(ExperimentError, match=said):
         loading.load_dataset(table(tmp_path, text))
 
 
 def test_what_is_not_there_is_refused(tmp_path):
-    with pytest.raises(LabError, match=r"no data at.*mien data sample"):
+    with pytest.raises(ExperimentError, match=r"no data at.*mien data sample"):
         loading.load_dataset(tmp_path / "absent.csv")
 
 
@@ -359,10 +360,10 @@ def test_a_label_map_for_folders(tmp_path, faces):
 
 
 def test_folders_of_something_else_are_refused(tmp_path, faces):
-    with pytest.raises(LabError, match="no pictures at all"):
+    with pytest.raises(ExperimentError, match="no pictures at all"):
         loading.load_dataset(tmp_path)
     foldered(tmp_path, faces.take(np.arange(7)), names=tuple("abcdefg"))
-    with pytest.raises(LabError, match=r"It has a, b, c.*label map"):
+    with pytest.raises(ExperimentError, match=r"It has a, b, c.*label map"):
         loading.load_dataset(tmp_path)
 
 
@@ -417,14 +418,14 @@ def test_names_that_an_array_brings_go_before_numbers(tmp_path, faces):
 )
 def test_arrays_of_something_else_are_refused(tmp_path, arrays, said):
     np.savez(tmp_path / "a.npz", **arrays)
-    with pytest.raises(LabError, match=said):
+    with pytest.raises(ExperimentError, match=said):
         loading.load_dataset(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and then nothing", b"\x80\x04N."])
 def test_a_damaged_archive_is_refused(tmp_path, content):
     (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(LabError, match=r"a.npz cannot be read"):
+    with pytest.raises(ExperimentError, match=r"a.npz cannot be read"):
         loading.load_dataset(tmp_path / "a.npz")
 
 

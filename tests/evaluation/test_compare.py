@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.evaluation import compare, comparison_report
 
 RNG = np.random.default_rng(5)
@@ -146,5 +146,5 @@ def test_a_folder_without_an_evaluation_is_none(tmp_path):
 )
 def test_a_torn_evaluation_is_named(tmp_path, file, content):
     (evaluation(tmp_path) / file).write_text(content)
-    with pytest.raises(LabError, match=file):
+    with pytest.raises(ExperimentError, match=file):
         compare.read_evaluation(tmp_path)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mien.datasets import synthetic
-from mien.datasets.splits import select_validation
-from mien.errors import LabError
+from mien.datasets.splits import DataSettings, select_validation
+from mien.errors import ExperimentError
 from mien.evaluation import calibration, metrics
 from mien.evaluation.evaluate import (
     VALIDATION_FINGERPRINT,
@@ -22,7 +22,6 @@ from mien.evaluation.metrics import log_loss
 from mien.labels import EMOTIONS, VOTES
 from mien.models import ModelCard, load_classifier
 from mien.models.classifier import Outputs
-from mien.training.recipe import Data
 from tiny import tiny_card, tiny_model
 
 
@@ -52,7 +51,7 @@ class _Knows:
 
     def run(self, pixels):
         places = [int(np.flatnonzero((self._faces.pixels == one[..., 0]).all((1, 2)))[-1]) for one in pixels]
-        return Outputs(np.eye(7, dtype=np.float32)[self._faces.labels[places]], self._faces.vote_shares()[places])
+        return Outputs(np.eye(7, dtype=np.float32)[self._faces.labels[places]], self._faces.vote_scores()[places])
 
 
 # All answers of a model, and what they come to
@@ -120,18 +119,18 @@ _OTHER_HALF = "the other half of validation"
 def test_without_training_faces_nothing_is_calibrated(classifier, faces):
     told = compute_metrics(predict_split(classifier, faces.take(faces.usage == "PublicTest"), augmented=False))
     assert (told["ece_calibrated"], told["calibration"]["temperature"]) == (None, None)
-    with pytest.raises(LabError, match="no Training faces"):
+    with pytest.raises(ExperimentError, match="no Training faces"):
         predict_split(classifier, faces.take(faces.usage == "PublicTest"), "validation")
 
 
 def test_a_split_that_is_not_there_is_named(classifier, faces):
-    with pytest.raises(LabError, match="no PrivateTest faces"):
+    with pytest.raises(ExperimentError, match="no PrivateTest faces"):
         predict_split(classifier, faces.take(faces.usage != "PrivateTest"), "private")
 
 
 def test_labels_that_the_data_does_not_have(faces):
     card = tiny_card(labels=("angry", "bored"), vote_labels=())
-    with pytest.raises(LabError, match="different labels: no face in the data is 'bored'"):
+    with pytest.raises(ExperimentError, match="different labels: no face in the data is 'bored'"):
         predict_split(load_classifier(tiny_model(card)), faces)
 
 
@@ -152,14 +151,14 @@ def test_a_model_that_sees_colour_and_another_side(faces):
 
 
 def test_the_held_out_faces_are_those_of_the_models_own_recipe(faces):
-    card = tiny_card(recipe={"data": {"held_out": 70}})
+    card = tiny_card(recipe={"data": {"validation": 70}})
     assert predict_split(load_classifier(tiny_model(card)), faces, augmented=False).held_out == 70
 
 
 def test_faces_that_the_model_may_have_learned_from_calibrate_nothing(faces):
     """With a few rows less, others would be held out than were."""
-    recipe = {"data": {"held_out": 70}}
-    aside = faces.take(select_validation(Data(held_out=70), faces))
+    recipe = {"data": {"validation": 70}}
+    aside = faces.take(select_validation(DataSettings(validation=70), faces))
     model = load_classifier(
         tiny_model(tiny_card(recipe=recipe, scores={VALIDATION_FINGERPRINT: fingerprint_faces(aside)}))
     )
@@ -167,7 +166,7 @@ def test_faces_that_the_model_may_have_learned_from_calibrate_nothing(faces):
     fewer = faces.take(np.arange(len(faces)) % 50 > 0)
     found = predict_split(model, fewer, augmented=False)
     assert (found.held_out, found.calibrated) == (0, None)
-    with pytest.raises(LabError, match="no Training faces that the model held out"):
+    with pytest.raises(ExperimentError, match="no Training faces that the model held out"):
         predict_split(model, fewer, "validation")
 
 

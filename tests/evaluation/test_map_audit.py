@@ -11,7 +11,7 @@ import pytest
 from command import mien
 from fakes import FakeClassifier
 from known import faces, known_model
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.evaluation import map_audit
 from mien.explain import faithfulness
 from mien.explain.explainer import Explainer
@@ -126,7 +126,7 @@ def test_a_network_without_class_maps_is_audited_without_them():
 
 
 def test_no_face_is_said():
-    with pytest.raises(LabError, match="no face to audit"):
+    with pytest.raises(ExperimentError, match="no face to audit"):
         room.audit(known_model(), faces(0))
 
 
@@ -229,14 +229,14 @@ def test_wrong_words_are_told_and_leave_nothing_behind(data, tmp_path, words, co
 
 def test_the_embedded_models_carry_their_audit_and_their_default_map_holds():
     from mien.models import resolve_model
-    from mien.models.checksums import seals
+    from mien.models.checksums import read_checksums
 
     results = Path(__file__).parents[2] / "benchmarks" / "results" / "audit.json"
     measured = json.loads(results.read_text())["figures"]
-    for name in seals():
+    for name in read_checksums():
         inside = Explainer(load_classifier(resolve_model(name)))
         told = inside.card.scores["maps"]
         assert told["faces"] >= 500
-        assert told["default"] == inside.default, "what is shown when nothing is said must be believable"
-        assert (told[inside.default]["standing"], told[inside.default]["beats"]) == ("holds", "random, centre, edges")
+        assert told["default"] == inside.default_method, "what is shown when nothing is said must be believable"
+        assert (told[inside.default_method]["standing"], told[inside.default]["beats"]) == ("holds", "random, centre, edges")
         assert told == sheet.for_card(measured[name])

@@ -10,7 +10,7 @@ from PIL import Image
 
 from command import mien
 from mien.datasets import synthetic
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.evaluation import groups, robustness
 from mien.evaluation import robustness as corruptions
 from mien.faces.detectors import load_detector
@@ -167,11 +167,11 @@ def test_the_turn_of_a_head_is_seen_where_yunet_is(yunet_file, monkeypatch, tmp_
 def test_a_table_must_fit_the_data(tmp_path):
     (tmp_path / "people.csv").write_text("age,source\n1,a\n2,b\n")
     assert groups.read_column(tmp_path / "people.csv", "source", 2) == ["a", "b"]
-    with pytest.raises(LabError, match="Did you mean 'source'"):
+    with pytest.raises(ExperimentError, match="Did you mean 'source'"):
         groups.read_column(tmp_path / "people.csv", "sourc", 2)
-    with pytest.raises(LabError, match="2 rows for 3 faces"):
+    with pytest.raises(ExperimentError, match="2 rows for 3 faces"):
         groups.read_column(tmp_path / "people.csv", "age", 3)
-    with pytest.raises(LabError, match="cannot be read"):
+    with pytest.raises(ExperimentError, match="cannot be read"):
         groups.read_column(tmp_path / "none.csv", "age", 3)
 
 

@@ -14,7 +14,7 @@ from mien.explain import Counterfactual, Kernels, Placement, Regions, Saliency
 from mien.explain.page import render_overview, render_walkthrough, render_walkthrough_body
 from mien.explain.page.images import build_map_sheet, crop_corners
 from mien.results import Box, Emotions, Face, Score
-from mien.text import of_ten
+from mien.text import allocate_ten_votes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EMPTY = ("meta", "link", "img", "br", "input", "use", "rect", "circle", "ellipse", "path", "image", "polygon")
@@ -259,7 +259,7 @@ def test_the_corners_of_a_leaning_crop_turn_clockwise():
     ],
 )
 def test_votes_become_ten_people(votes, people):
-    found = of_ten([Score(label, share) for label, share in zip("abc", votes, strict=True)])
+    found = allocate_ten_votes([Score(label, share) for label, share in zip("abc", votes, strict=True)])
     assert len(found) == 10
     assert [found.count(label) for label in "abc"] == people
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.datasets import synthetic
-from mien.errors import LabError, MissingExtra, ModelMissing
+from mien.errors import ExperimentError, MissingExtra, ModelMissing
 from mien.export import keras_import
 from mien.labels import EMOTIONS, VOTES
 from mien.models import load_classifier
@@ -105,22 +105,22 @@ def test_two_heads_stay_two(shelf):
     ],
 )
 def test_what_cannot_be_is_refused_with_a_reason(shelf, name, labels, said):
-    with pytest.raises(LabError, match=said):
+    with pytest.raises(ExperimentError, match=said):
         convert(shelf / name, labels)
 
 
 def test_a_process_of_its_own_turns_a_file_once(shelf, monkeypatch):
-    made = keras_import.as_onnx(shelf / "plain.h5", labels=EMOTIONS, scale="0-1")
+    made = keras_import.convert_to_onnx(shelf / "plain.h5", labels=EMOTIONS, scale="0-1")
     assert load_classifier(made).card.labels == EMOTIONS
     monkeypatch.setattr(sys, "executable", "no such program")
-    assert keras_import.as_onnx(shelf / "plain.h5", labels=EMOTIONS, scale="0-1") == made
+    assert keras_import.convert_to_onnx(shelf / "plain.h5", labels=EMOTIONS, scale="0-1") == made
     with pytest.raises(FileNotFoundError):
-        keras_import.as_onnx(shelf / "plain.h5", labels=EMOTIONS, scale="0-255")
+        keras_import.convert_to_onnx(shelf / "plain.h5", labels=EMOTIONS, scale="0-255")
 
 
 def test_what_the_process_says_comes_back_as_an_error(shelf):
-    with pytest.raises(LabError, match="Lambda layer") as caught:
-        keras_import.as_onnx(shelf / "lambda.h5", labels=EMOTIONS, scale="0-1")
+    with pytest.raises(ExperimentError, match="Lambda layer") as caught:
+        keras_import.convert_to_onnx(shelf / "lambda.h5", labels=EMOTIONS, scale="0-1")
     assert caught.value.remedy
     assert not list(keras_import.cache_folder().rglob("*.onnx"))
 
@@ -130,8 +130,8 @@ def test_a_file_in_a_run_needs_no_words(tmp_path, monkeypatch):
     (tmp_path / "net.keras").write_bytes(b"a net")
     asked = []
     monkeypatch.setattr(subprocess, "run", lambda words, **_: asked.append(json.loads(words[-1])) or _Silent)
-    with pytest.raises(LabError, match="ended the process"):
-        keras_import.as_onnx(tmp_path / "net.keras")
+    with pytest.raises(ExperimentError, match="ended the process"):
+        keras_import.convert_to_onnx(tmp_path / "net.keras")
     assert asked[0][2:] == [["sad", "happy"], list(VOTES), "0-255"]
 
 
@@ -141,19 +141,19 @@ class _Silent:
 
 def test_another_file_must_be_explained(tmp_path):
     (tmp_path / "net.h5").write_bytes(b"a net")
-    with pytest.raises(LabError, match="--labels"):
-        keras_import.as_onnx(tmp_path / "net.h5", scale="0-1")
-    with pytest.raises(LabError, match="--scale"):
-        keras_import.as_onnx(tmp_path / "net.h5", labels=EMOTIONS)
+    with pytest.raises(ExperimentError, match="--labels"):
+        keras_import.convert_to_onnx(tmp_path / "net.h5", scale="0-1")
+    with pytest.raises(ExperimentError, match="--scale"):
+        keras_import.convert_to_onnx(tmp_path / "net.h5", labels=EMOTIONS)
     with pytest.raises(ModelMissing):
-        keras_import.as_onnx(tmp_path / "other.h5", labels=EMOTIONS, scale="0-1")
+        keras_import.convert_to_onnx(tmp_path / "other.h5", labels=EMOTIONS, scale="0-1")
 
 
 def test_without_tensorflow_the_sentence_has_the_command(tmp_path, monkeypatch):
     (tmp_path / "net.h5").write_bytes(b"a net")
     monkeypatch.setattr(keras_import, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r'pip install "\.\[train\]"'):
-        keras_import.as_onnx(tmp_path / "net.h5", labels=EMOTIONS, scale="0-1")
+        keras_import.convert_to_onnx(tmp_path / "net.h5", labels=EMOTIONS, scale="0-1")
 
 
 def test_without_h5py_a_file_that_may_have_a_card_is_told_what_reads_it(tmp_path, monkeypatch):
@@ -161,8 +161,8 @@ def test_without_h5py_a_file_that_may_have_a_card_is_told_what_reads_it(tmp_path
 
     with h5py.File(tmp_path / "emotion_model.h5", "w") as file:
         file.attrs[keras_import.CARD_INSIDE] = tiny_card().to_json()
-    assert keras_import.card_inside(tmp_path / "emotion_model.h5") == tiny_card()
+    assert keras_import.read_embedded_card(tmp_path / "emotion_model.h5") == tiny_card()
     monkeypatch.setitem(sys.modules, "h5py", None)
     monkeypatch.setattr(keras_import, "find_spec", lambda name: None if name == "h5py" else sys)
     with pytest.raises(MissingExtra, match=r'h5py is not installed.*pip install "\.\[train\]"'):
-        keras_import.as_onnx(tmp_path / "emotion_model.h5")
+        keras_import.convert_to_onnx(tmp_path / "emotion_model.h5")

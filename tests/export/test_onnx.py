@@ -12,23 +12,23 @@ from exported_networks import FITTED, RECIPE, seasoned
 from fakes import FakeDetector
 from mien import Engine
 from mien.datasets import synthetic
-from mien.datasets.dataset import sample_validation
-from mien.errors import LabError
-from mien.models import ModelCard, inner_tensors, load_classifier, write_card
-from mien.training.recipe import Data, DistillationSettings, NetworkSettings, Recipe, Source
+from mien.datasets.splits import DataSettings, SourceSettings, sample_validation
+from mien.errors import ExperimentError
+from mien.models import ModelCard, list_tensors, load_classifier, write_card
+from mien.training.recipe import DistillationSettings, NetworkSettings, Recipe
 
 keras = pytest.importorskip("keras")
 export = pytest.importorskip("mien.export.onnx")
 pytestmark = pytest.mark.train
 
 from mien.evaluation.calibration import softmax  # noqa: E402
-from mien.export.keras_to_onnx import onnx_model  # noqa: E402
+from mien.export.keras_to_onnx import build_onnx_model  # noqa: E402
 from mien.training import checkpoint, environment, networks  # noqa: E402
 
 
 def packed(model, fitted=FITTED):
     card = export.card_of(model, RECIPE, fitted, "tiny")
-    return write_card(onnx_model(model, fitted.temperatures).SerializeToString(), card)
+    return write_card(build_onnx_model(model, fitted.temperatures).SerializeToString(), card)
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +48,10 @@ NETS = [
     NetworkSettings(name="fiveclass"),
     NetworkSettings(name="vgg", width=4, depth=(2, 1)),
     NetworkSettings(name="vgg16"),
-    NetworkSettings(name="mobilenetv2", side=64),
-    NetworkSettings(name="mobilenetv2", side=64, views=2),
+    NetworkSettings(name="mobilenetv2", input_size=64),
+    NetworkSettings(name="mobilenetv2", input_size=64, views=2),
     NetworkSettings(name="efficientnetb0"),
-    pytest.param(NetworkSettings(name="resnet50v2", side=56), marks=pytest.mark.slow, id="resnet50v2"),
+    pytest.param(NetworkSettings(name="resnet50v2", input_size=56), marks=pytest.mark.slow, id="resnet50v2"),
 ]
 
 
@@ -106,8 +106,8 @@ def test_inside_a_net_of_several_views_one_sees_the_first_and_then_the_mean(look
         assert layer.receptive_field == moved
     maps = [each.layer(deep).activations for each in alone]
     mean = np.mean([each[..., ::-1] if place % 2 else each for place, each in enumerate(maps)], axis=0)
-    np.testing.assert_allclose(told.layer("together").activations, mean, atol=1e-4)
-    assert told.layer("together").kind == "views"
+    np.testing.assert_allclose(told.layer("views").activations, mean, atol=1e-4)
+    assert told.layer("views").kind == "views"
     # The evidence is that of the mean, and adds up to the answer.
     logit = sum(each.amount for each in told.contributions) + told.bias
     wanted = next(each.score for each in told.logits if each.label == told.target) / told.temperature
@@ -127,8 +127,8 @@ def test_the_class_map_of_a_mirror_image_is_the_mirror_image_of_the_class_map(lo
     np.testing.assert_allclose(
         drawn.maps[0].map, turned.maps[0].map[:, ::-1], atol=1e-3 * np.abs(drawn.maps[0].map).max()
     )
-    receptive_field = drawn.layer("together").receptive_field
-    places = drawn.layer("together").shape[2]
+    receptive_field = drawn.layer("views").receptive_field
+    places = drawn.layer("views").shape[2]
     assert receptive_field.offset_x + (places - 1) * receptive_field.stride / 2 == pytest.approx(
         47 / 2
     )  # in the middle
@@ -149,7 +149,7 @@ def test_the_costs_of_looking_twice_are_those_of_the_card(net):
 def test_a_graph_that_differs_is_refused(faces):
     model = seasoned(RECIPE.net)
     other = dataclasses.replace(FITTED, temperatures={"shares": 3.0, "votes": 0.8})
-    with pytest.raises(LabError, match="Keras and ONNX Runtime differ by"):
+    with pytest.raises(ExperimentError, match="Keras and ONNX Runtime differ by"):
         export.refuse_unless_equal(model, FITTED, load_classifier(packed(model, other)), faces.pixels[:9])
 
 
@@ -162,7 +162,7 @@ def test_the_temperature_is_inside_the_graph(faces):
 
 
 def test_inner_tensors_have_the_names_of_the_layers():
-    names = {tensor.name for tensor in inner_tensors(packed(seasoned(RECIPE.net)))}
+    names = {tensor.name for tensor in list_tensors(packed(seasoned(RECIPE.net)))}
     wanted = {"stem/relu", "stage1/block1/relu", "stage2/block1/short/pool", "stage2/block2/2/conv", "pooled"}
     assert wanted <= names
     assert not [name for name in names if "norm" in name]
@@ -172,41 +172,41 @@ def test_a_layer_that_is_not_ours_is_refused():
     inputs = keras.Input((48, 48, 1), name="faces")
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Softmax(name="odd")(inputs))
     model = keras.Model(inputs, keras.layers.Dense(7, name="shares")(x))
-    with pytest.raises(LabError, match="odd of kind Softmax"):
-        onnx_model(model, {})
+    with pytest.raises(ExperimentError, match="odd of kind Softmax"):
+        build_onnx_model(model, {})
 
 
 def finished(folder, net=RECIPE.net):
     model = seasoned(net)
-    checkpoint.write(folder, model.get_weights(), dataclasses.replace(RECIPE, net=net), [{"epoch": 1}])
-    checkpoint.finish(folder, model)
+    checkpoint.save_state(folder, model.get_weights(), dataclasses.replace(RECIPE, net=net), [{"epoch": 1}])
+    checkpoint.save_weights(folder, model)
     return model
 
 
 def test_other_faces_than_the_run_learned_from_are_refused(tmp_path, faces):
     finished(tmp_path / "run")
-    about = {"data": environment.data(RECIPE, faces)}
+    about = {"data": environment.describe_data(RECIPE, faces)}
     (tmp_path / "run" / "environment.json").write_text(json.dumps(about))
     export.export(tmp_path / "run", faces, tmp_path / "m.onnx")
     fewer = faces.take(np.arange(len(faces)) % 50 > 0)
     for told in (about, {"data": {"fingerprint": about["data"]["fingerprint"]}}):
         (tmp_path / "run" / "environment.json").write_text(json.dumps(told))
-        with pytest.raises(LabError, match="held other faces out than would be held out of these"):
+        with pytest.raises(ExperimentError, match="held other faces out than would be held out of these"):
             export.export(tmp_path / "run", fewer, tmp_path / "other.onnx")
     assert not (tmp_path / "other.onnx").exists()
 
 
 def test_a_run_of_few_classes_knows_its_faces(tmp_path, faces):
     """By those held out, and where a run wrote less down once by all there were, of other classes too."""
-    few = dataclasses.replace(RECIPE, data=Data(held_out=14, classes=("happy", "sad", "neutral")))
+    few = dataclasses.replace(RECIPE, data=DataSettings(validation=14, classes=("happy", "sad", "neutral")))
     model = networks.build_recipe_network(few, "float32")
-    checkpoint.write(tmp_path / "run", model.get_weights(), few, [{"epoch": 1}])
-    checkpoint.finish(tmp_path / "run", model)
-    now = environment.data(few, faces)
+    checkpoint.save_state(tmp_path / "run", model.get_weights(), few, [{"epoch": 1}])
+    checkpoint.save_weights(tmp_path / "run", model)
+    now = environment.describe_data(few, faces)
     for told in (now, {"fingerprint": now["fingerprint"]}):
         (tmp_path / "run" / "environment.json").write_text(json.dumps({"data": told}))
         assert len(export.finished(tmp_path / "run", faces).kept) == 14
-        with pytest.raises(LabError, match="held other faces out"):
+        with pytest.raises(ExperimentError, match="held other faces out"):
             export.finished(tmp_path / "run", faces.take(np.arange(len(faces)) % 50 > 0))
 
 
@@ -242,9 +242,9 @@ def test_the_eight_bit_file_is_small_and_nearly_the_same(tmp_path, faces):
 
 def test_without_held_out_faces_the_cost_is_told_on_those_learned_from(tmp_path, faces):
     model = seasoned(RECIPE.net)
-    recipe = dataclasses.replace(RECIPE, data=Data(held_out=0))
-    checkpoint.write(tmp_path / "run", model.get_weights(), recipe, [{"epoch": 1}])
-    checkpoint.finish(tmp_path / "run", model)
+    recipe = dataclasses.replace(RECIPE, data=DataSettings(validation=0))
+    checkpoint.save_state(tmp_path / "run", model.get_weights(), recipe, [{"epoch": 1}])
+    checkpoint.save_weights(tmp_path / "run", model)
     export.export(tmp_path / "run", faces, tmp_path / "half.onnx", sixteen_bit=True, split="")
     scores = ModelCard.read(tmp_path / "half.onnx").scores
     assert abs(scores["learned_accuracy_float16"] - scores["learned_accuracy"]) < 0.02
@@ -255,7 +255,7 @@ def test_a_smaller_file_that_costs_too_much_is_refused(tmp_path, faces, monkeypa
     told = iter([{"held_out_accuracy": 0.7}, {"held_out_accuracy": 0.55}])
     monkeypatch.setattr(export, "_right", lambda content, done: next(told))
     monkeypatch.setattr(export, "FACES", 20)
-    with pytest.raises(LabError, match=r"int8 costs 15.0 points of accuracy. At most 10 points"):
+    with pytest.raises(ExperimentError, match=r"int8 costs 15.0 points of accuracy. At most 10 points"):
         export.export(tmp_path / "run", faces, tmp_path / "m.onnx", eight_bit=True)
     assert not (tmp_path / "m.onnx").exists()
 
@@ -279,9 +279,9 @@ def test_sixteen_bits_halve_the_file_and_hardly_change_it(tmp_path, faces):
 def test_a_card_tells_no_folder_of_the_machine():
     recipe = dataclasses.replace(
         RECIPE,
-        data=Data(sources=(Source("/data/secret/fer2013.csv"),)),
+        data=DataSettings(sources=(SourceSettings("/data/secret/fer2013.csv"),)),
         net=NetworkSettings(weights="/data/secret/weights.npz"),
-        teach=DistillationSettings("/data/secret/t.npz", ("/data/secret/runs/a",)),
+        distillation=DistillationSettings("/data/secret/t.npz", ("/data/secret/runs/a",)),
     )
     table = export.card_of(seasoned(RECIPE.net), recipe, FITTED, "tiny").recipe
     assert "secret" not in str(table)
@@ -309,16 +309,16 @@ def test_a_card_claims_four_places_at_every_depth():
 
 
 def test_an_unfinished_run_is_named(tmp_path, faces):
-    with pytest.raises(LabError, match="is no training run"):
+    with pytest.raises(ExperimentError, match="is no training run"):
         export.export(tmp_path, faces, tmp_path / "m.onnx")
-    checkpoint.write(tmp_path, [], RECIPE, [{"epoch": 1}])
-    with pytest.raises(LabError, match="holds no finished run"):
+    checkpoint.save_state(tmp_path, [], RECIPE, [{"epoch": 1}])
+    with pytest.raises(ExperimentError, match="holds no finished run"):
         export.export(tmp_path, faces, tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()
 
 
 def test_a_state_is_a_plain_npz(tmp_path):
-    checkpoint.write(tmp_path, [np.arange(3)], RECIPE, [{"epoch": 1, "loss": 2.0}])
+    checkpoint.save_state(tmp_path, [np.arange(3)], RECIPE, [{"epoch": 1, "loss": 2.0}])
     with np.load(io.BytesIO((tmp_path / "state.npz").read_bytes()), allow_pickle=False) as file:
         assert file["0000"].tolist() == [0, 1, 2]
     assert (tmp_path / "history.csv").read_text() == "epoch,loss\n1,2.0\n"

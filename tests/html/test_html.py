@@ -8,7 +8,7 @@ import pytest
 
 from mien import html
 from mien.html.images import shrink_image
-from mien.labels import VOTES, colour
+from mien.labels import VOTES, label_colour
 
 
 class Strict(HTMLParser):
@@ -74,7 +74,7 @@ def test_a_page_allows_its_own_script_and_no_other():
 
 def test_the_sheet_has_every_expression_in_its_colour_and_both_lights():
     sheet = html.style_sheet()
-    assert [label for label in VOTES if f"--{label}: {colour(label)};" not in sheet] == []
+    assert [label for label in VOTES if f"--{label}: {label_colour(label)};" not in sheet] == []
     for wish in ("prefers-color-scheme: dark", "prefers-reduced-motion", "@media print", ":focus-visible"):
         assert wish in sheet
     assert sheet.count("{") == sheet.count("}")

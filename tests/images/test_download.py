@@ -112,7 +112,7 @@ def no_proxy(monkeypatch):
 
 def refused(url: str, **limits) -> FetchError:
     with pytest.raises(FetchError) as caught:
-        images.download(url, **limits)
+        images.download_image(url, **limits)
     assert caught.value.expected
     assert caught.value.remedy
     assert "\n" not in str(caught.value)
@@ -121,7 +121,7 @@ def refused(url: str, **limits) -> FetchError:
 
 @pytest.mark.parametrize("name", ["photo", "without-length", "moved", "with spaces", "photo?size=large&x=ü"])
 def test_a_picture_arrives(address, name):
-    assert images.download(f"{address}/{name}") == PORTRAITS
+    assert images.download_image(f"{address}/{name}") == PORTRAITS
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_an_endless_answer_is_stopped_at_the_limit(address):
 
 
 def test_the_limit_itself_is_allowed(address):
-    assert images.download(f"{address}/photo", max_bytes=len(PORTRAITS)) == PORTRAITS
+    assert images.download_image(f"{address}/photo", max_bytes=len(PORTRAITS)) == PORTRAITS
     refused(f"{address}/photo", max_bytes=len(PORTRAITS) - 1)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mien.errors import CardError, MienError, ModelDamaged, ModelMissing
 from mien.labels import EMOTIONS
-from mien.models import ModelCard, inner_tensors, protobuf, write_card
+from mien.models import ModelCard, list_tensors, protobuf, write_card
 from tiny import tiny_card, tiny_graph, tiny_model
 
 FULL = ModelCard(
@@ -199,9 +199,9 @@ def test_a_cut_file_is_refused_wherever_it_was_cut():
 
 
 def test_a_card_that_ends_too_early_is_refused():
-    entry = protobuf.pack(1, "mien.card") + protobuf.pack(2, "{}")[:-1]
+    entry = protobuf.encode_field(1, "mien.card") + protobuf.encode_field(2, "{}")[:-1]
     with pytest.raises(CardError, match="damaged card"):
-        ModelCard.read(tiny_graph() + protobuf.pack(14, entry))
+        ModelCard.read(tiny_graph() + protobuf.encode_field(14, entry))
 
 
 def test_a_missing_path_has_the_nearest_name(tmp_path):
@@ -218,7 +218,7 @@ def test_a_missing_path_has_the_nearest_name(tmp_path):
 
 @given(st.binary(max_size=200))
 def test_no_bytes_surprise_the_reader(content):
-    for read in (ModelCard.read, inner_tensors):
+    for read in (ModelCard.read, list_tensors):
         with pytest.raises(MienError):
             read(content)
 
@@ -229,21 +229,21 @@ MODEL = tiny_model()
 @given(st.integers(0, len(MODEL) - 1), st.binary(max_size=6), st.integers(0, 6))
 def test_no_damage_surprises_the_reader(at, put, cut):
     damaged = MODEL[:at] + put + MODEL[at + cut :]
-    for read in (ModelCard.read, inner_tensors):
+    for read in (ModelCard.read, list_tensors):
         with suppress(MienError):
             read(damaged)
 
 
 @given(st.lists(st.tuples(st.integers(1, 1 << 20), st.binary(max_size=300))))
 def test_fields_come_back_from_the_wire(pairs):
-    message = b"".join(protobuf.pack(number, content) for number, content in pairs)
-    assert [(each.number, bytes(each.content)) for each in protobuf.fields(message)] == pairs
+    message = b"".join(protobuf.encode_field(number, content) for number, content in pairs)
+    assert [(each.number, bytes(each.content)) for each in protobuf.read_fields(message)] == pairs
 
 
 def test_numbers_and_fixed_fields_are_stepped_over():
-    message = b"\x08\x96\x01" + b"\x11" + bytes(8) + b"\x1d" + bytes(4) + protobuf.pack(4, "words")
-    assert [(each.number, protobuf.text(each.content)) for each in protobuf.fields(message)][-1] == (4, "words")
-    assert [each.number for each in protobuf.fields(message)] == [1, 2, 3, 4]
+    message = b"\x08\x96\x01" + b"\x11" + bytes(8) + b"\x1d" + bytes(4) + protobuf.encode_field(4, "words")
+    assert [(each.number, protobuf.decode_text(each.content)) for each in protobuf.read_fields(message)][-1] == (4, "words")
+    assert [each.number for each in protobuf.read_fields(message)] == [1, 2, 3, 4]
 
 
 def test_the_default_card_has_the_labels_it_was_given():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mien.models import ModelCard, protobuf
-from mien.models.checksums import WEIGHTS, seals
+from mien.models.checksums import WEIGHTS, read_checksums
 from mien.models.onnx_file import GRAPH
 
 ROOT = Path(__file__).parents[2]
@@ -30,25 +30,25 @@ def test_what_is_written_is_what_the_results_say(script):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("name", seals())
+@pytest.mark.parametrize("name", read_checksums())
 def test_a_card_tells_the_hash_and_the_facts_of_its_file(name):
     text = (ROOT / "docs" / "models" / f"{name}.md").read_text("utf-8")
     card = ModelCard.read(WEIGHTS / f"{name}.onnx")
-    assert f"`{seals()[name].sha256}`" in text
-    assert f"{seals()[name].size:,} bytes" in text
+    assert f"`{read_checksums()[name].sha256}`" in text
+    assert f"{read_checksums()[name].size:,} bytes" in text
     assert f"{card.parameters:,}" in text
     assert ", ".join(card.labels) in text
     for heading in ("What it learned from", "What it must not be used for", "How right it is", "What it gets wrong"):
         assert f"## {heading}" in text
 
 
-@pytest.mark.parametrize("name", seals())
+@pytest.mark.parametrize("name", read_checksums())
 def test_measured_figures_are_of_the_file_that_is_embedded(name):
     """A new network needs new figures; a card that was told more does not."""
     place = BENCHMARKS / "results" / f"accuracy-{name}.json"
     told = json.loads(place.read_text("utf-8"))["figures"]["model"]
     [graph] = [
-        each.content for each in protobuf.fields((WEIGHTS / f"{name}.onnx").read_bytes()) if each.number == GRAPH
+        each.content for each in protobuf.read_fields((WEIGHTS / f"{name}.onnx").read_bytes()) if each.number == GRAPH
     ]
     assert told["graph"] == hashlib.sha256(graph).hexdigest()
 

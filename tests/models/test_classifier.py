@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from mien.errors import ArrayError, CardError, MienError, ModelDamaged, ModelError
 from mien.labels import EMOTIONS
-from mien.models import inner_tensors, load_classifier, open_intermediate_outputs, write_card
-from mien.models.classifier import CHUNK
+from mien.models import list_tensors, load_classifier, open_intermediate_outputs, write_card
+from mien.models.classifier import MAX_BATCH
 from tiny import kernel, tiny_card, tiny_graph, tiny_model
 
 
@@ -51,7 +51,7 @@ def test_no_faces_give_no_rows(model):
 
 
 def test_many_faces_give_what_each_gives_alone(model):
-    faces = some_faces(2 * CHUNK + 3)
+    faces = some_faces(2 * MAX_BATCH + 3)
     together = model.run(faces)
     alone = [model.run(face[None]) for face in faces]
     assert together.scores == pytest.approx(np.concatenate([each.scores for each in alone]), abs=1e-6)
@@ -215,7 +215,7 @@ def test_a_damaged_model_loads_or_is_refused(at, put, cut):
 
 
 def test_inner_tensors_are_listed_in_order_with_what_makes_them():
-    found = inner_tensors(tiny_model())
+    found = list_tensors(tiny_model())
     assert [tensor.name for tensor in found][:6] == ["pixels", "planes", "conv", "relu", "pool", "flat"]
     assert [tensor.op for tensor in found][:6] == ["Cast", "Transpose", "Conv", "Relu", "MaxPool", "Flatten"]
     assert found[2].node == "conv"
@@ -226,7 +226,7 @@ def test_constants_are_no_inner_tensors():
     model = onnx.load_model_from_string(tiny_graph())
     constant = onnx.helper.make_node("Constant", [], ["number"], value_float=1.0)
     model.graph.node.insert(0, constant)
-    assert "number" not in [tensor.name for tensor in inner_tensors(model.SerializeToString())]
+    assert "number" not in [tensor.name for tensor in list_tensors(model.SerializeToString())]
 
 
 def test_inner_tensors_come_out_of_a_second_session(model):
@@ -247,7 +247,7 @@ def test_the_reading_session_keeps_its_two_outputs_when_another_is_tapped():
     source = tiny_model()
     assert open_intermediate_outputs(source, ["conv", "conv"]).names == ("conv",)
     assert load_classifier(source).run(some_faces(1))._fields == ("scores", "votes")
-    assert [tensor.name for tensor in inner_tensors(source)].count("conv") == 1
+    assert [tensor.name for tensor in list_tensors(source)].count("conv") == 1
 
 
 def test_an_unknown_tensor_has_the_nearest_name():

@@ -23,8 +23,8 @@ from mien.models import (
     resolve_model,
 )
 from mien.models import cache_folder as home
-from mien.models.checksums import PUBLISHED, Seal, embedded, seals
-from mien.models.download import download, install
+from mien.models.checksums import PUBLISHED_FILES, Checksum, read_checksums, resolve_embedded
+from mien.models.download import install_file, stream_download
 from mien.models.registry import platform_cache_folder
 from tiny import tiny_model
 
@@ -35,8 +35,8 @@ CONTENT = bytes(range(256)) * 900
 def stocked(tmp_path, monkeypatch):
     """A home of our own, and a 'yunet' that is published with a content we know."""
     monkeypatch.setenv("MIEN_HOME", str(tmp_path / "home"))
-    ours = PUBLISHED["yunet"]._replace(file="yunet.onnx", seal=Seal.of(CONTENT))
-    monkeypatch.setitem(PUBLISHED, "yunet", ours)
+    ours = PUBLISHED_FILES["yunet"]._replace(file="yunet.onnx", seal=Checksum.of(CONTENT))
+    monkeypatch.setitem(PUBLISHED_FILES, "yunet", ours)
     return tmp_path / "home"
 
 
@@ -193,8 +193,8 @@ def test_an_endless_answer_is_cut_short(stocked, address, publisher):
 
 def test_a_wrong_file_is_told_by_its_hash(stocked, address):
     error = refused(f"{address}/wrong")
-    assert Seal.of(CONTENT[::-1]).sha256 in error.happened
-    assert Seal.of(CONTENT).sha256 in error.expected
+    assert Checksum.of(CONTENT[::-1]).sha256 in error.happened
+    assert Checksum.of(CONTENT).sha256 in error.expected
 
 
 def test_a_silent_server_is_left(stocked, address):
@@ -302,11 +302,11 @@ def test_parts_of_killed_pulls_are_swept_away_but_not_those_under_way(stocked, a
 
 
 def test_two_pulls_at_once_do_not_meet(stocked, address):
-    publication = PUBLISHED["yunet"]
+    publication = PUBLISHED_FILES["yunet"]
     target = stocked / "yunet.onnx"
-    chunks = download(publication, f"{address}/whole", timeout=5, deadline=5)
+    chunks = stream_download(publication, f"{address}/whole", timeout=5, deadline=5)
     assert (
-        install(publication, _meanwhile(chunks, lambda: pull_model("yunet", url=f"{address}/whole")), target) == target
+        install_file(publication, _meanwhile(chunks, lambda: pull_model("yunet", url=f"{address}/whole")), target) == target
     )
     assert target.read_bytes() == CONTENT
     assert list(stocked.iterdir()) == [target]
@@ -388,15 +388,15 @@ def test_a_detector_is_no_model():
 
 
 def test_models_inside_the_package_need_no_pull():
-    for name in seals():
+    for name in read_checksums():
         assert pull_model(name) == resolve_model(name) == find_model_file(name) == checksums.WEIGHTS / f"{name}.onnx"
 
 
 def test_embedded_files_are_what_was_sealed_and_what_their_cards_say():
     names = {path.stem for path in checksums.WEIGHTS.glob("*.onnx")}
-    assert names == set(seals()), "run python -m mien.models.checksums"
+    assert names == set(read_checksums()), "run python -m mien.models.checksums"
     for name in names:
-        card = ModelCard.read(embedded(name))
+        card = ModelCard.read(resolve_embedded(name))
         assert card.name == name
         assert card.license
 
@@ -404,14 +404,14 @@ def test_embedded_files_are_what_was_sealed_and_what_their_cards_say():
 def sealed(folder: Path) -> Path:
     folder.mkdir()
     (folder / "base.onnx").write_bytes(tiny_model())
-    checksums.seal(folder)
+    checksums.write_checksums(folder)
     return folder / "base.onnx"
 
 
 def test_seals_are_written_and_hold(tmp_path):
     path = sealed(tmp_path / "weights")
-    assert seals(path.parent) == {"base": Seal.of(tiny_model())}
-    assert embedded("base", path.parent) == path
+    assert read_checksums(path.parent) == {"base": Checksum.of(tiny_model())}
+    assert resolve_embedded("base", path.parent) == path
 
 
 def test_swapped_and_cut_weights_are_named(tmp_path):
@@ -419,26 +419,26 @@ def test_swapped_and_cut_weights_are_named(tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + b"!")
     with pytest.raises(ModelDamaged, match="'base' was swapped or changed") as caught:
-        embedded("base", path.parent)
-    assert Seal.of(whole).sha256 in caught.value.expected
+        resolve_embedded("base", path.parent)
+    assert Checksum.of(whole).sha256 in caught.value.expected
     assert "Install mien again" in caught.value.remedy
     path.write_bytes(whole[:-1])
     with pytest.raises(ModelDamaged, match="'base' is cut off"):
-        embedded("base", path.parent)
+        resolve_embedded("base", path.parent)
 
 
 def test_missing_weights_ask_for_a_new_installation(tmp_path):
     path = sealed(tmp_path / "weights")
     path.unlink()
     with pytest.raises(ModelMissing, match="'base' is missing") as caught:
-        embedded("base", path.parent)
+        resolve_embedded("base", path.parent)
     assert "--force-reinstall" in caught.value.remedy
     for table in ("", "[]", '{"base.onnx": 7}', '{"base.onnx": {}}'):
-        (path.parent / checksums.TABLE).write_text(table)
+        (path.parent / checksums.CHECKSUM_FILE).write_text(table)
         with pytest.raises(ModelMissing, match="without its models"):
-            seals(path.parent)
+            read_checksums(path.parent)
     with pytest.raises(ModelMissing, match="without its models"):
-        seals(tmp_path / "nowhere")
+        read_checksums(tmp_path / "nowhere")
 
 
 def offered(monkeypatch, value: str) -> None:

@@ -13,7 +13,7 @@ mpl = pytest.importorskip("matplotlib")
 from io import BytesIO  # noqa: E402
 
 from mien import plots  # noqa: E402
-from mien.labels import EMOTIONS, colour  # noqa: E402
+from mien.labels import EMOTIONS, label_colour  # noqa: E402
 from mien.plots import style  # noqa: E402
 
 
@@ -77,8 +77,8 @@ def test_a_page_colours_the_ink_of_a_figure():
 
 
 def test_an_expression_has_its_colour_in_every_figure():
-    assert colour("happy") in plots.render_svg(KINDS["roc"]())
-    assert colour("sad") in plots.render_svg(KINDS["mistakes"]())
+    assert label_colour("happy") in plots.render_svg(KINDS["roc"]())
+    assert label_colour("sad") in plots.render_svg(KINDS["mistakes"]())
 
 
 def test_the_same_numbers_give_the_same_file():

@@ -67,20 +67,20 @@ def test_the_drawn_faces_are_learnt(backend, tmp_path):
 def test_torch_has_one_device(monkeypatch):
     import keras
 
-    from mien.errors import LabError
+    from mien.errors import ExperimentError
     from mien.training.backends import devices
     from mien.training.recipe import TrainingSettings
 
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    refused = pytest.raises(LabError, match=r"fit.devices is 2, and Keras runs on torch.*fit.devices=1")
+    refused = pytest.raises(ExperimentError, match=r"training.devices is 2, and Keras runs on torch.*training.devices=1")
     with refused, devices.shared(TrainingSettings(devices=2)):
         pass
 
 
 def test_more_devices_than_there_are():
-    from mien.errors import LabError
+    from mien.errors import ExperimentError
     from mien.training.backends import devices
     from mien.training.recipe import TrainingSettings
 
-    with pytest.raises(LabError, match=r"fit.devices is 99. This machine has \d+"), devices.shared(TrainingSettings(devices=99)):
+    with pytest.raises(ExperimentError, match=r"training.devices is 99. This machine has \d+"), devices.shared(TrainingSettings(devices=99)):
         pass

@@ -8,17 +8,17 @@ import pytest
 
 from command import mien
 from mien.datasets import synthetic
-from mien.datasets.dataset import split_training_validation
-from mien.errors import LabError
+from mien.datasets.splits import DataSettings, split_training_validation
+from mien.errors import ExperimentError
 from mien.labels import EMOTIONS, VOTES
 from mien.models import load_classifier
 from mien.training import targets
 from mien.training.distillation import distill
-from mien.training.recipe import Data, DistillationSettings, Recipe
+from mien.training.recipe import DistillationSettings, Recipe
 from mien.training.targets import SoftTargets, hash_faces
 from tiny import tiny_card, tiny_model
 
-RECIPE = Recipe(data=Data(held_out=35))
+RECIPE = Recipe(data=DataSettings(validation=35))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def teachers(tmp_path_factory):
 
 def test_only_faces_that_are_learned_from_become_targets(teachers, faces):
     taught = distill(teachers, faces, RECIPE, many=False).taught
-    learned, kept = split_training_validation(RECIPE, faces)
+    learned, kept = split_training_validation(RECIPE.data, faces)
     assert taught.places(hash_faces(learned.pixels))[0].all()
     tests = faces.take(faces.usage != "Training")
     assert len(kept) == 35
@@ -52,7 +52,7 @@ def test_of_few_faces_as_many_are_asked_about_as_training_will_learn_from(teache
 
 def test_answers_are_the_mean_over_teachers_and_over_ten_looks(teachers, faces):
     one = distill(teachers, faces, RECIPE, many=False).taught
-    learned, _ = split_training_validation(RECIPE, faces)
+    learned, _ = split_training_validation(RECIPE.data, faces)
     place = one.places(hash_faces(learned.pixels[:5]))[1]
     own = [load_classifier(path) for path in teachers]
     from mien.faces.crop import to_model_input
@@ -67,8 +67,8 @@ def test_answers_are_the_mean_over_teachers_and_over_ten_looks(teachers, faces):
 
 def test_ten_looks_make_a_teacher_blind_to_left_and_right(teachers, faces):
     mirrored = dataclasses.replace(faces, pixels=np.ascontiguousarray(faces.pixels[:, :, ::-1]))
-    recipe = dataclasses.replace(RECIPE, data=Data(held_out=0))
-    learned = [split_training_validation(recipe, each)[0] for each in (faces, mirrored)]
+    recipe = dataclasses.replace(RECIPE, data=DataSettings(validation=0))
+    learned = [split_training_validation(recipe.data, each)[0] for each in (faces, mirrored)]
     found = [distill(teachers[:1], each, recipe).taught for each in (faces, mirrored)]
     rows = [each.shares[each.places(hash_faces(some.pixels))[1]] for each, some in zip(found, learned, strict=True)]
     np.testing.assert_allclose(rows[0], rows[1], atol=1e-5)
@@ -101,7 +101,7 @@ def taught_file(folder, faces, share=0.9):
     facts = {"classes": list(EMOTIONS)}
     (folder / "targets").mkdir(exist_ok=True)
     (folder / "targets" / "t.npz").write_bytes(SoftTargets.of(faces.pixels, sure, votes, facts).packed())
-    (folder / "student.toml").write_text('[teach]\ntargets = "targets/t.npz"\nweight = 0.25\n')
+    (folder / "student.toml").write_text('[distillation]\ntargets = "targets/t.npz"\nweight = 0.25\n')
     return Recipe.read(folder / "student.toml")
 
 
@@ -131,7 +131,7 @@ def test_faces_no_teacher_saw_keep_their_labels(tmp_path, faces):
 
 def test_a_temperature_softens(tmp_path, faces):
     recipe = taught_file(tmp_path, faces)
-    softer = dataclasses.replace(recipe, teach=dataclasses.replace(recipe.teach, weight=1.0, temperature=4.0))
+    softer = dataclasses.replace(recipe, distillation=dataclasses.replace(recipe.distillation, weight=1.0, temperature=4.0))
     happy = EMOTIONS.index("happy")
     assert 1 / 7 < targets.build_targets(faces, softer).shares[0, happy] < 0.5
     shares = np.array([[0.5, 0.25, 0.25]])
@@ -144,28 +144,28 @@ def test_a_temperature_softens(tmp_path, faces):
     [
         (DistillationSettings("none.npz"), "There are no targets at"),
         (DistillationSettings("student.toml"), "holds no targets"),
-        (DistillationSettings("targets/t.npz", weight=1.5), "teach.weight is 1.5"),
-        (DistillationSettings("targets/t.npz", temperature=0), "teach.temperature is 0"),
+        (DistillationSettings("targets/t.npz", weight=1.5), "distillation.weight is 1.5"),
+        (DistillationSettings("targets/t.npz", temperature=0), "distillation.temperature is 0"),
     ],
 )
 def test_what_cannot_be_mixed_is_refused(tmp_path, faces, teach, said):
     recipe = taught_file(tmp_path, faces)
-    with pytest.raises(LabError, match=said):
-        targets.build_targets(faces, dataclasses.replace(recipe, teach=teach))
+    with pytest.raises(ExperimentError, match=said):
+        targets.build_targets(faces, dataclasses.replace(recipe, distillation=teach))
 
 
 def test_targets_of_other_faces_or_classes_are_refused(tmp_path, faces):
     recipe = taught_file(tmp_path, synthetic.draw_faces(70, seed=99))
-    with pytest.raises(LabError, match="spoke of 0 % of these faces"):
+    with pytest.raises(ExperimentError, match="spoke of 0 % of these faces"):
         targets.build_targets(faces, recipe)
     recipe = taught_file(tmp_path, faces)
-    with pytest.raises(LabError, match="in this order"):
+    with pytest.raises(ExperimentError, match="in this order"):
         targets.build_targets(faces.only(("happy", "sad")), recipe)
 
 
 def test_a_teacher_of_other_classes_is_refused(tmp_path, faces):
     (tmp_path / "two.onnx").write_bytes(tiny_model(tiny_card(labels=("sad", "happy"))))
-    with pytest.raises(LabError, match="The teacher 'tiny' knows sad, happy"):
+    with pytest.raises(ExperimentError, match="The teacher 'tiny' knows sad, happy"):
         distill([tmp_path / "two.onnx"], faces, RECIPE)
 
 
@@ -178,7 +178,7 @@ def desk(tmp_path, teachers, faces):
 
     write_csv(faces, tmp_path / "fer2013.csv")
     write_votes(faces, tmp_path / "fer2013new.csv")
-    (tmp_path / "student.toml").write_text('[data]\nheld_out = 35\n[teach]\ntargets = "targets/both.npz"\n')
+    (tmp_path / "student.toml").write_text('[data]\nvalidation = 35\n[distillation]\ntargets = "targets/both.npz"\n')
     return tmp_path
 
 
@@ -189,7 +189,7 @@ def test_the_command_writes_where_the_recipe_looks(desk, teachers, capsys):
     assert ", one look at each face\ntogether they get " in out
     assert "held-out faces right" in out
     recipe = Recipe.read(desk / "student.toml")
-    learned = split_training_validation(recipe, synthetic.draw_faces(350, seed=4))[0]
+    learned = split_training_validation(recipe.data, synthetic.draw_faces(350, seed=4))[0]
     assert targets.build_targets(learned, recipe).shares.max(1).min() < 1
     assert mien("distill", *teachers, *words) == 1
     assert "is there already" in capsys.readouterr().err
@@ -208,7 +208,7 @@ def test_a_recipe_that_comes_with_mien_goes_by_its_name(desk, teachers, capsys):
     words = ("distill", teachers[0], "--data", desk / "fer2013.csv", "--one-pass", "--recipe")
     assert mien(*words, "small", "-o", desk / "own.npz") == 0
     told = capsys.readouterr()
-    assert f"mien train small --set teach.targets={desk / 'own.npz'}" in told.err
+    assert f"mien train small --set distillation.targets={desk / 'own.npz'}" in told.err
     assert "\nteacher " in told.out
     assert "\nit gets " in told.out
     assert mien(*words, "small") == 2

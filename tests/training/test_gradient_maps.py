@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from known import LEFT, LENGTH, SIDE, TOP, faces, inside
-from mien.errors import LabError, MienError
+from mien.errors import ExperimentError, MienError
 from mien.explain.explanation import GRADIENT_METHODS
 from mien.explain.perturbation import blur_face
 from mien.training.recipe import NetworkSettings
@@ -70,10 +70,10 @@ def test_integrated_gradients_add_up_to_the_difference(lab):
 
 
 def test_gradients_are_differences(lab):
-    from mien.training.gradient_maps import gradient
+    from mien.training.gradient_maps import compute_gradient
 
     rows = np.random.default_rng(1).uniform(0, 255, (2, 48, 48, 1)).astype(np.float32)
-    slopes = gradient(lambda given: lab(given, training=False)[0][:, 3], rows)
+    slopes = compute_gradient(lambda given: lab(given, training=False)[0][:, 3], rows)
     step = np.zeros_like(rows)
     step[:, 20, 30] = 0.5
     before, after = (np.asarray(lab(rows + sign * step, training=False)[0])[:, 3] for sign in (-1, 1))
@@ -84,7 +84,7 @@ def test_the_layer_can_be_chosen(lab):
     face = faces(1)[0]
     assert gradients.explain(lab, face, "grad-cam").parameters["layer"].startswith("stage2")
     assert gradients.explain(lab, face, "layer-cam", layer="stem_relu").parameters["layer"] == "stem_relu"
-    with pytest.raises(LabError, match=r"no layer 'stem_rel'.*Did you mean 'stem_relu'"):
+    with pytest.raises(ExperimentError, match=r"no layer 'stem_rel'.*Did you mean 'stem_relu'"):
         gradients.explain(lab, face, "grad-cam", layer="stem_rel")
 
 

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from mien.datasets import synthetic
-from mien.datasets.dataset import split_training_validation
-from mien.errors import LabError
+from mien.datasets.splits import DataSettings, split_training_validation
+from mien.errors import ExperimentError
 from mien.labels import EMOTIONS, VOTES
 from mien.training.recipe import (
     NO_AUGMENTATION,
     AugmentationSettings,
-    Data,
     DistillationSettings,
     LossSettings,
     NetworkSettings,
@@ -29,11 +28,11 @@ from mien.training.loss import Loss as Objective  # noqa: E402
 
 STUDENT = Recipe(
     name="student",
-    data=Data(held_out=70),
+    data=DataSettings(validation=70),
     net=NetworkSettings(width=8, depth=(1, 1, 1), dropout=0.0),
     augment=NO_AUGMENTATION,
-    loss=LossSettings(smoothing=0.0),
-    fit=TrainingSettings(epochs=6, batch=32, rate=0.1, average=0.95, warmup=0.5, precision="float32"),
+    loss=LossSettings(label_smoothing=0.0),
+    training=TrainingSettings(epochs=6, batch_size=32, learning_rate=0.1, ema=0.95, warmup=0.5, precision="float32"),
 )
 
 
@@ -55,7 +54,7 @@ def test_a_student_learns_from_soft_targets_what_no_label_told(faces, tmp_path):
     said[np.arange(len(faces)), faces.labels] = 0.88
     facts = {"classes": list(EMOTIONS)}
     (tmp_path / "t.npz").write_bytes(SoftTargets.of(faces.pixels, said, None, facts).packed())
-    recipe = dataclasses.replace(STUDENT, teach=DistillationSettings("t.npz", weight=1.0), place=tmp_path)
+    recipe = dataclasses.replace(STUDENT, distillation=DistillationSettings("t.npz", weight=1.0), place=tmp_path)
     model = loop.train(recipe, wrong, tmp_path / "run")
     test = faces.split("PublicTest")
     right = np.mean(loop.predict_logits(model, test.pixels)[0].argmax(1) == test.labels)
@@ -73,7 +72,7 @@ class Twice:
 
 def test_teachers_are_asked_about_the_picture_that_the_student_sees():
     varied = dataclasses.replace(NO_AUGMENTATION, brightness=0.6)
-    recipe = dataclasses.replace(STUDENT, augment=varied, teach=DistillationSettings(runs=("x",), weight=0.75))
+    recipe = dataclasses.replace(STUDENT, augment=varied, distillation=DistillationSettings(runs=("x",), weight=0.75))
     faces = np.full((32, 48, 48, 1), 100, np.uint8)
     shares = np.eye(7, dtype=np.float32)[np.zeros(32, int)]
     votes = np.zeros((32, 8), np.float32)
@@ -93,7 +92,7 @@ def test_teachers_are_asked_about_the_picture_that_the_student_sees():
 
 def test_what_is_no_face_stays_no_expression():
     recipe = dataclasses.replace(
-        STUDENT, augment=dataclasses.replace(NO_AUGMENTATION, nothing_part=0.25), teach=DistillationSettings(weight=1.0)
+        STUDENT, augment=dataclasses.replace(NO_AUGMENTATION, non_face_fraction=0.25), distillation=DistillationSettings(weight=1.0)
     )
     faces = np.full((16, 48, 48, 1), 200, np.uint8)
     flat = np.zeros((16, 7), np.float32), np.zeros((16, 8), np.float32)
@@ -107,8 +106,8 @@ def run_of(folder, recipe):
     keras.utils.set_random_seed(4)
     model = networks.build_recipe_network(recipe, "float32")
     folder.mkdir(parents=True)
-    checkpoint.write(folder, model.get_weights(), recipe, [{"epoch": 1}])
-    checkpoint.finish(folder, model)
+    checkpoint.save_state(folder, model.get_weights(), recipe, [{"epoch": 1}])
+    checkpoint.save_weights(folder, model)
     return model
 
 
@@ -116,25 +115,25 @@ def test_runs_speak_together_softened(tmp_path, faces):
     other = dataclasses.replace(STUDENT, net=NetworkSettings(width=4, depth=(1,), votes=False))
     models = [run_of(tmp_path / "a", STUDENT), run_of(tmp_path / "b", other)]
     teach = DistillationSettings(runs=("a", "b"), temperature=2.0)
-    say = live_distillation.say_of(dataclasses.replace(STUDENT, teach=teach, place=tmp_path))
+    say = live_distillation.load_teachers(dataclasses.replace(STUDENT, distillation=teach, place=tmp_path))
     few = faces.pixels[:5, ..., None].astype(np.float32)
     found = say(few)
     assert len(found) == 1  # one of them has no votes
     logits = [np.asarray(keras.tree.flatten(each(few, training=False))[0]) for each in models]
     wanted = np.mean([np.asarray(keras.ops.softmax(each / 2)) for each in logits], axis=0)
     np.testing.assert_allclose(np.asarray(found[0]), wanted, atol=1e-5)
-    assert live_distillation.say_of(STUDENT) is None
+    assert live_distillation.load_teachers(STUDENT) is None
 
 
 def test_teachers_of_other_classes_or_no_run_are_refused(tmp_path):
-    run_of(tmp_path / "two", dataclasses.replace(STUDENT, data=Data(classes=("happy", "sad"))))
-    with pytest.raises(LabError, match="knows happy, sad"):
-        live_distillation.say_of(
-            dataclasses.replace(STUDENT, teach=DistillationSettings(runs=("two",)), place=tmp_path)
+    run_of(tmp_path / "two", dataclasses.replace(STUDENT, data=DataSettings(classes=("happy", "sad"))))
+    with pytest.raises(ExperimentError, match="knows happy, sad"):
+        live_distillation.load_teachers(
+            dataclasses.replace(STUDENT, distillation=DistillationSettings(runs=("two",)), place=tmp_path)
         )
-    with pytest.raises(LabError, match="is no training run"):
-        live_distillation.say_of(
-            dataclasses.replace(STUDENT, teach=DistillationSettings(runs=("none",)), place=tmp_path)
+    with pytest.raises(ExperimentError, match="is no training run"):
+        live_distillation.load_teachers(
+            dataclasses.replace(STUDENT, distillation=DistillationSettings(runs=("none",)), place=tmp_path)
         )
 
 
@@ -143,9 +142,9 @@ def test_a_patient_student_learns_from_a_teacher_that_looks_on(faces, tmp_path):
     loop.train(dataclasses.replace(STUDENT, name="teacher"), faces, tmp_path / "teacher")
     teach = DistillationSettings(runs=("teacher",), weight=1.0)
     recipe = dataclasses.replace(
-        STUDENT, teach=teach, place=tmp_path, augment=AugmentationSettings(mixup=0.0, nothing_part=0.0)
+        STUDENT, distillation=teach, place=tmp_path, augment=AugmentationSettings(mixup=0.0, non_face_fraction=0.0)
     )
     model = loop.train(recipe, mislabelled(faces), tmp_path / "run")
-    learned, _ = split_training_validation(recipe, faces)
+    learned, _ = split_training_validation(recipe.data, faces)
     right = np.mean(loop.predict_logits(model, learned.pixels)[0].argmax(1) == learned.labels)
     assert right > 0.4

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from mien.datasets import synthetic
-from mien.errors import LabError
-from mien.training.events import EpochEvent, MessageEvent, StepEvent, TrainingStopped
-from mien.training.recipe import AugmentationSettings, Data, NetworkSettings, Recipe, TrainingSettings
+from mien.datasets.splits import DataSettings
+from mien.errors import ExperimentError
+from mien.training.callbacks import EpochEvent, MessageEvent, StepEvent, TrainingStopped
+from mien.training.recipe import AugmentationSettings, NetworkSettings, Recipe, TrainingSettings
 
 keras = pytest.importorskip("keras")
 fit = pytest.importorskip("mien.training.loop")
@@ -27,10 +28,10 @@ from mien.training.optimizer import optimizer_of  # noqa: E402
 
 DRAWN = Path(__file__).parents[2] / "recipes" / "drawn.toml"
 QUICK = Recipe(
-    data=Data(held_out=7),
+    data=DataSettings(validation=7),
     net=NetworkSettings(width=4, depth=(1,), dropout=0.1),
     augment=AugmentationSettings(mixup=0.2, mixup_until=1.0),
-    fit=TrainingSettings(epochs=3, batch=28, rate=0.05, warmup=0.5, precision="float32", average=0.9),
+    training=TrainingSettings(epochs=3, batch_size=28, learning_rate=0.05, warmup=0.5, precision="float32", ema=0.9),
 )
 
 
@@ -40,7 +41,7 @@ def faces():
 
 
 def weights(folder):
-    return checkpoint.unpacked(folder / checkpoint.WEIGHTS)
+    return checkpoint.read_arrays(folder / checkpoint.WEIGHTS)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_a_run_leaves_its_history_and_its_recipe(undisturbed):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert {"rate", "loss", "seconds", "held_out", "held_out_votes"} <= set(rows[0])
-    assert checkpoint.recipe_of(undisturbed) == QUICK
+    assert checkpoint.read_recipe(undisturbed) == QUICK
 
 
 class Killed(BaseException):
@@ -83,61 +84,61 @@ def test_a_killed_run_ends_as_if_nothing_had_been(faces, tmp_path, monkeypatch, 
 
 
 def test_a_torn_state_falls_back_to_the_one_before(undisturbed, tmp_path):
-    for name in (checkpoint.STATE, checkpoint.BEFORE):
+    for name in (checkpoint.STATE, checkpoint.PREVIOUS_STATE):
         (tmp_path / name).write_bytes((undisturbed / name).read_bytes())
     torn = (tmp_path / checkpoint.STATE).read_bytes()
     for length in (0, 10, len(torn) // 2, len(torn) - 1):
         (tmp_path / checkpoint.STATE).write_bytes(torn[:length])
-        _, history = checkpoint.read(tmp_path, QUICK)
+        _, history = checkpoint.load_state(tmp_path, QUICK)
         assert [row["epoch"] for row in history] == [1, 2]
 
 
 def test_a_flipped_bit_is_not_taken_for_a_state(undisturbed, tmp_path):
-    (tmp_path / checkpoint.BEFORE).write_bytes((undisturbed / checkpoint.BEFORE).read_bytes())
+    (tmp_path / checkpoint.PREVIOUS_STATE).write_bytes((undisturbed / checkpoint.PREVIOUS_STATE).read_bytes())
     spoilt = bytearray((undisturbed / checkpoint.STATE).read_bytes())
-    largest = max(checkpoint.unpacked(undisturbed / checkpoint.STATE)[:-1], key=lambda array: array.nbytes)
+    largest = max(checkpoint.read_arrays(undisturbed / checkpoint.STATE)[:-1], key=lambda array: array.nbytes)
     spoilt[spoilt.index(largest.tobytes())] ^= 0xFF
     (tmp_path / checkpoint.STATE).write_bytes(spoilt)
-    assert len(checkpoint.read(tmp_path, QUICK)[1]) == 2
+    assert len(checkpoint.load_state(tmp_path, QUICK)[1]) == 2
 
 
 def test_another_recipe_is_refused_with_the_difference_but_more_epochs_are_not(undisturbed):
     other = replace(QUICK, net=replace(QUICK.net, dropout=0.5))
-    with pytest.raises(LabError, match=r"net.dropout is 0.5, was 0.1"):
-        checkpoint.read(undisturbed, other)
-    longer = replace(QUICK, fit=replace(QUICK.fit, epochs=9))
-    assert len(checkpoint.read(undisturbed, longer)[1]) == 3
+    with pytest.raises(ExperimentError, match=r"net.dropout is 0.5, was 0.1"):
+        checkpoint.load_state(undisturbed, other)
+    longer = replace(QUICK, training=replace(QUICK.training, epochs=9))
+    assert len(checkpoint.load_state(undisturbed, longer)[1]) == 3
 
 
 def test_too_few_faces_for_one_batch(faces, tmp_path):
-    with pytest.raises(LabError, match=r"105 Training faces to learn from.*fit.batch smaller"):
-        fit.fit(replace(QUICK, fit=replace(QUICK.fit, batch=106)), faces, tmp_path)
+    with pytest.raises(ExperimentError, match=r"105 Training faces to learn from.*training.batch_size smaller"):
+        fit.fit(replace(QUICK, training=replace(QUICK.training, batch_size=106)), faces, tmp_path)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(faces, tmp_path):
-    wild = replace(QUICK, fit=replace(QUICK.fit, rate=1e20, warmup=0.0))
-    with pytest.raises(LabError, match=r"loss is (nan|inf) in epoch \d, at rate .*fit.rate smaller"):
+    wild = replace(QUICK, training=replace(QUICK.training, learning_rate=1e20, warmup=0.0))
+    with pytest.raises(ExperimentError, match=r"loss is (nan|inf) in epoch \d, at rate .*training.learning_rate smaller"):
         fit.fit(wild, faces, tmp_path)
     assert not (tmp_path / checkpoint.WEIGHTS).exists()
 
 
 def test_people_who_did_not_vote_cost_nothing(faces):
-    learned = fit.targets(faces)
+    learned = training.targets(faces)
     objective = Loss(QUICK, np.ones(7, np.float32))
     heads = [np.zeros((4, 7), np.float32), np.full((4, 8), 5, np.float32)]
     silent, _ = objective.loss(heads, Batch(None, learned.shares[:4], np.zeros((4, 8), np.float32)))
     assert float(silent) == pytest.approx(np.log(7), rel=1e-5)
     spoken, _ = objective.loss(heads, Batch(None, learned.shares[:4], learned.votes[:4]))
-    assert float(spoken) == pytest.approx(np.log(7) + QUICK.loss.votes * np.log(8), rel=1e-5)
+    assert float(spoken) == pytest.approx(np.log(7) + QUICK.loss.vote_weight * np.log(8), rel=1e-5)
 
 
 def test_rare_classes_weigh_more_where_it_is_asked_for(faces):
     rare = faces.take((faces.labels != 1) | (np.arange(140) < 70))
-    balanced = replace(QUICK, loss=replace(QUICK.loss, balanced=True))
-    weights = class_weights(balanced, fit.targets(rare).shares)
+    balanced = replace(QUICK, loss=replace(QUICK.loss, class_weights=True))
+    weights = class_weights(balanced, training.targets(rare).shares)
     assert weights[1] == pytest.approx(2 * weights[0])
     assert weights @ np.bincount(rare.labels) == pytest.approx(len(rare))
-    assert class_weights(QUICK, fit.targets(rare).shares).tolist() == [1] * 7
+    assert class_weights(QUICK, training.targets(rare).shares).tolist() == [1] * 7
 
 
 def test_easy_faces_count_less_under_the_focal_loss():
@@ -151,24 +152,24 @@ def test_easy_faces_count_less_under_the_focal_loss():
 
 def test_other_settings_learn_too_and_go_on_from_a_state(faces, tmp_path):
     settings = {"optimizer": "adamw", "rate": 2e-3, "schedule": "plateau", "average": 0.0, "clip": 1.0, "keep": "best"}
-    short = replace(QUICK, fit=replace(QUICK.fit, epochs=1, **settings))
+    short = replace(QUICK, training=replace(QUICK.training, epochs=1, **settings))
     fit.fit(short, faces, tmp_path)
-    fit.fit(replace(short, fit=replace(short.fit, epochs=2)), faces, tmp_path)
-    _, history = checkpoint.read(tmp_path, short)
+    fit.fit(replace(short, training=replace(short.training, epochs=2)), faces, tmp_path)
+    _, history = checkpoint.load_state(tmp_path, short)
     assert history[1]["loss"] < history[0]["loss"]
 
 
 def test_an_unknown_optimizer_names_the_nearest():
-    with pytest.raises(LabError, match=r"no optimizer 'adm'.*Did you mean 'adam'"):
-        optimizer_of(replace(QUICK, fit=replace(QUICK.fit, optimizer="adm")))
+    with pytest.raises(ExperimentError, match=r"no optimizer 'adm'.*Did you mean 'adam'"):
+        optimizer_of(replace(QUICK, training=replace(QUICK.training, optimizer="adm")))
 
 
 def test_the_best_epoch_is_kept_where_it_is_asked_for(faces, tmp_path):
-    model = fit._Run(QUICK, fit.targets(faces)).net
-    checkpoint.keep_best(tmp_path, model)
+    model = fit._Run(QUICK, training.targets(faces)).net
+    checkpoint.save_best(tmp_path, model)
     best = model.get_weights()
     model.set_weights([each + 1 for each in best])
-    checkpoint.finish(tmp_path, model, "best")
+    checkpoint.save_weights(tmp_path, model, "best")
     assert all(np.array_equal(*pair) for pair in zip(weights(tmp_path), best, strict=True))
 
 
@@ -198,7 +199,7 @@ def test_a_run_that_is_left_within_an_epoch_loses_no_step(faces, tmp_path, undis
     assert [event.text for event in told if isinstance(event, MessageEvent)] == [going_on]
     for mine, theirs in zip(weights(tmp_path), weights(undisturbed), strict=True):
         assert np.array_equal(mine, theirs)
-    rows = [[{**row, "seconds": 0} for row in checkpoint.history_of(each)] for each in (tmp_path, undisturbed)]
+    rows = [[{**row, "seconds": 0} for row in checkpoint.read_history(each)] for each in (tmp_path, undisturbed)]
     assert rows[0] == rows[1]
 
 
@@ -207,15 +208,15 @@ def epochs(told):
 
 
 def test_a_run_does_not_go_on_under_another_backend(faces, undisturbed, monkeypatch):
-    run = fit._Run(QUICK, fit.targets(faces))
+    run = fit._Run(QUICK, training.targets(faces))
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(LabError, match=r"a run that tensorflow began, and Keras runs on jax.*KERAS_BACKEND=tensorflow"):
+    with pytest.raises(ExperimentError, match=r"a run that tensorflow began, and Keras runs on jax.*KERAS_BACKEND=tensorflow"):
         run.resume(undisturbed)
 
 
 def test_a_backend_without_steps_is_refused(faces, tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "openvino")
-    with pytest.raises(LabError, match=r"Keras runs on openvino.*tensorflow, torch, jax.*KERAS_BACKEND=tensorflow"):
+    with pytest.raises(ExperimentError, match=r"Keras runs on openvino.*tensorflow, torch, jax.*KERAS_BACKEND=tensorflow"):
         fit.fit(QUICK, faces, tmp_path)
 
 

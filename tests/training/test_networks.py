@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.training import recipe as bounds
 from mien.training.recipe import NetworkSettings, Recipe, TrainingSettings
 from network_parameters import conv, residual_parameters
@@ -58,7 +58,7 @@ def test_a_block_of_the_batchnorm_net_may_have_several_convolutions():
 def test_the_order_decides_what_comes_first():
     names = [layer.name for layer in nets.build(NetworkSettings(name="batchnorm", width=4, depth=(1,), order="pool-norm")).layers]
     assert names.index("block1_pool") < names.index("block1_norm")
-    with pytest.raises(LabError, match=r"net.order is 'norm'"):
+    with pytest.raises(ExperimentError, match=r"net.order is 'norm'"):
         nets.build(NetworkSettings(name="batchnorm", width=4, order="norm"))
 
 
@@ -88,13 +88,13 @@ def test_well_known_networks_have_the_parameters_that_are_known_of_them(name, tr
 
 def test_the_norms_of_a_well_known_network_follow_within_an_epoch():
     """At MobileNetV2's own 0.999 a run of few steps answers everything alike."""
-    norms = [each for each in nets.build(NetworkSettings(name="mobilenetv2", side=48)).layers if hasattr(each, "moving_mean")]
+    norms = [each for each in nets.build(NetworkSettings(name="mobilenetv2", input_size=48)).layers if hasattr(each, "moving_mean")]
     assert len(norms) == 52
     assert {each.momentum for each in norms} == {0.99}
 
 
 def test_well_known_networks_see_the_side_asked_for():
-    model = nets.build(NetworkSettings(name="mobilenetv2", side=96))
+    model = nets.build(NetworkSettings(name="mobilenetv2", input_size=96))
     assert model.get_layer("Conv1").input.shape == (None, 96, 96, 3)
     assert model.inputs[0].shape == (None, 48, 48, 1)
 
@@ -106,7 +106,7 @@ def test_multiply_adds_of_the_basic_net_by_hand():
 
 
 def test_an_unknown_net_names_the_nearest():
-    with pytest.raises(LabError, match=r"no net 'resdual'.*Did you mean 'residual'"):
+    with pytest.raises(ExperimentError, match=r"no net 'resdual'.*Did you mean 'residual'"):
         nets.build(NetworkSettings(name="resdual"))
 
 
@@ -152,16 +152,16 @@ def test_the_fused_norm_does_what_batch_normalisation_does(training):
 
 @pytest.mark.parametrize("name", ["basic", "fiveclass", "batchnorm", "vgg", "residual"])
 def test_what_a_recipe_may_ask_for_can_be_built(name):
-    least, deepest = bounds.NUMBERS["net.side"].low, bounds.LENGTHS["net.depth"].high
+    least, deepest = bounds.NUMBERS["net.input_size"].low, bounds.LENGTHS["net.depth"].high
     for side in (least, nets.SIDE):
-        assert nets.build(NetworkSettings(name=name, width=2, depth=(1,) * deepest, side=side)).count_params() > 0
+        assert nets.build(NetworkSettings(name=name, width=2, depth=(1,) * deepest, input_size=side)).count_params() > 0
 
 
 def test_the_words_that_a_recipe_may_say_are_those_that_are_understood():
     from mien.training.optimizer import optimizer_of
 
-    for word in bounds.WORDS["fit.optimizer"]:
-        assert optimizer_of(Recipe(fit=TrainingSettings(optimizer=word)))
+    for word in bounds.WORDS["training.optimizer"]:
+        assert optimizer_of(Recipe(training=TrainingSettings(optimizer=word)))
     for word in bounds.WORDS["net.color"]:
         assert nets.colour_of(NetworkSettings(color=word)) in ("gray", "rgb")
     for word in bounds.WORDS["net.order"]:
@@ -221,5 +221,5 @@ def test_four_views_are_both_sides_from_two_corners(name):
 
 @pytest.mark.parametrize("net", [NetworkSettings(views=3), NetworkSettings(views=4, crop=False), NetworkSettings(name="mobilenetv2", views=4)])
 def test_views_that_cannot_be_are_refused(net):
-    with pytest.raises(LabError, match=r"net\.views is [34]"):
+    with pytest.raises(ExperimentError, match=r"net\.views is [34]"):
         nets.build(net)

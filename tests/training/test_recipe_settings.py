@@ -7,18 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from mien.errors import LabError
+from mien.datasets.splits import DataSettings, SourceSettings
+from mien.errors import ExperimentError
 from mien.training import recipe as shelf
 from mien.training import recipe as toml
-from mien.training.recipe import (
-    Data,
-    DistillationSettings,
-    NetworkSettings,
-    Recipe,
-    Source,
-    apply_settings,
-    list_settings,
-)
+from mien.training.recipe import DistillationSettings, NetworkSettings, Recipe, apply_settings, list_settings
 
 words = some.text(some.characters(exclude_categories=["Cs"]), max_size=12)
 values = some.booleans() | some.integers(-(2**62), 2**62) | some.floats(allow_nan=False) | words
@@ -31,15 +24,15 @@ def test_what_is_written_is_read_again(table):
 
 
 def test_a_whole_recipe_comes_back():
-    sources = (Source("a b.csv", {"1": "surprise", "odd word": ""}), Source("more", usage="Training"))
-    recipe = Recipe(name='a "name"', data=Data(sources=sources, group="person"), net=NetworkSettings(depth=(1, 2)))
+    sources = (SourceSettings("a b.csv", {"1": "surprise", "odd word": ""}), SourceSettings("more", usage="Training"))
+    recipe = Recipe(name='a "name"', data=DataSettings(sources=sources, group="person"), net=NetworkSettings(depth=(1, 2)))
     assert Recipe.from_table(tomllib.loads(toml.written(recipe.to_table()))) == recipe
 
 
 def test_a_setting_is_typed_as_it_is_meant():
-    recipe = apply_settings(Recipe(), ["fit.batch=64", "net.depth=2,3", "net.votes=false", "fit.rate=1e-3", "name=0"])
-    assert (recipe.fit.batch, recipe.net.depth, recipe.net.votes) == (64, (2, 3), False)
-    assert (recipe.fit.rate, recipe.name) == (0.001, "0")
+    recipe = apply_settings(Recipe(), ["training.batch_size=64", "net.depth=2,3", "net.votes=false", "training.learning_rate=1e-3", "name=0"])
+    assert (recipe.training.batch_size, recipe.net.depth, recipe.net.votes) == (64, (2, 3), False)
+    assert (recipe.training.learning_rate, recipe.name) == (0.001, "0")
     assert apply_settings(recipe, ["data.classes=happy, sad"]).data.classes == ("happy", "sad")
     assert apply_settings(recipe, ['data.classes=["happy"]', "net.depth=[4]"]).net.depth == (4,)
 
@@ -47,17 +40,17 @@ def test_a_setting_is_typed_as_it_is_meant():
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("fit.bach=3", "Did you mean 'fit.batch'"),
-        ("batch=3", "Did you mean 'fit.batch'"),
-        ("fit.batch", "has no '='"),
-        ("fit.batch=many", "fit.batch is 'many'"),
+        ("fit.bach=3", "Did you mean 'training.batch_size'"),
+        ("batch=3", "Did you mean 'training.batch_size'"),
+        ("training.batch_size", "has no '='"),
+        ("training.batch_size=many", "training.batch_size is 'many'"),
         ("fit=3", "no setting 'fit'"),
         ("data.sources=x", "no setting 'data.sources'"),
         ("place=x", "no setting 'place'"),
     ],
 )
 def test_a_setting_that_is_none_is_told(word, said):
-    with pytest.raises(LabError, match=said):
+    with pytest.raises(ExperimentError, match=said):
         apply_settings(Recipe(), [word])
 
 
@@ -70,27 +63,27 @@ def test_every_setting_of_a_recipe_can_be_set():
 def test_paths_count_from_the_recipe_and_become_whole(tmp_path, monkeypatch):
     (tmp_path / "deep").mkdir()
     file = tmp_path / "deep" / "own.toml"
-    file.write_text('[[data.sources]]\npath = "faces.csv"\n[net]\nweights = "runs/a"\n[teach]\ntargets = "said.npz"\n')
+    file.write_text('[[data.sources]]\npath = "faces.csv"\n[net]\nweights = "runs/a"\n[distillation]\ntargets = "said.npz"\n')
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "a").mkdir(parents=True)
-    settled = Recipe.read("deep/own.toml").settled()
+    settled = Recipe.read("deep/own.toml").with_absolute_paths()
     assert settled.data.sources[0].path == str(tmp_path / "deep" / "faces.csv")
-    assert settled.teach.targets == str(tmp_path / "deep" / "said.npz")
+    assert settled.distillation.targets == str(tmp_path / "deep" / "said.npz")
     assert settled.net.weights == str(tmp_path / "runs" / "a")  # typed on a command line, it counts from there
-    assert settled.settled() == settled
+    assert settled.with_absolute_paths() == settled
 
 
 def test_a_recipe_that_is_given_away_tells_no_paths():
     recipe = Recipe(
-        data=Data(sources=(Source("/abc/somebody/fer2013.csv"),)),
+        data=DataSettings(sources=(SourceSettings("/abc/somebody/fer2013.csv"),)),
         net=NetworkSettings(weights="/abc/somebody/runs/a"),
-        teach=DistillationSettings(targets="/abc/somebody/said.npz", runs=("/abc/somebody/runs/b",)),
+        distillation=DistillationSettings(targets="/abc/somebody/said.npz", runs=("/abc/somebody/runs/b",)),
     )
-    told = recipe.to_publish()
+    told = recipe.public_table()
     assert "somebody" not in str(told)
     assert told["data"]["sources"][0]["path"] == "fer2013.csv"
     assert Recipe.from_table(told).net.weights == "a"
-    assert Recipe().settled().net.weights == "none"
+    assert Recipe().with_absolute_paths().net.weights == "none"
 
 
 def test_a_recipe_comes_by_its_name_or_its_path(tmp_path, monkeypatch):
@@ -98,14 +91,14 @@ def test_a_recipe_comes_by_its_name_or_its_path(tmp_path, monkeypatch):
     assert shelf.load_recipe("basic").net.name == "basic"
     monkeypatch.chdir(tmp_path)
     Path("basic").mkdir()  # a folder of that name is no recipe
-    assert shelf.load_recipe("basic").fit.optimizer == "adam"
+    assert shelf.load_recipe("basic").training.optimizer == "adam"
     Path("mine.toml").write_text('name = "mine"\n')
     assert shelf.load_recipe("mine.toml").name == "mine"
-    with pytest.raises(LabError, match=r"no recipe 'basik'.*Did you mean 'basic'"):
+    with pytest.raises(ExperimentError, match=r"no recipe 'basik'.*Did you mean 'basic'"):
         shelf.load_recipe("basik")
-    with pytest.raises(LabError, match=r"no recipe at basik.toml"):
+    with pytest.raises(ExperimentError, match=r"no recipe at basik.toml"):
         shelf.load_recipe("basik.toml")
-    with pytest.raises(LabError, match=r"no net 'resdual'.*Did you mean 'residual'"):
+    with pytest.raises(ExperimentError, match=r"no net 'resdual'.*Did you mean 'residual'"):
         shelf.load_network_recipe("resdual")
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from made_runs import made_run, row
-from mien.errors import LabError, OutputError
+from mien.datasets.splits import SourceSettings
+from mien.errors import ExperimentError, OutputError
 from mien.training import checkpoint, run_folder
-from mien.training.recipe import NetworkSettings, Recipe, Source, TrainingSettings
+from mien.training.recipe import NetworkSettings, Recipe, TrainingSettings
 from mien.training.run_lock import is_locked, lock_run
 
 RECIPE = Recipe(net=NetworkSettings(width=4))
@@ -52,11 +53,11 @@ def test_a_run_is_found_by_name_and_by_path(tmp_path):
     made_run(tmp_path / "first")
     assert run_folder.find_run("first", tmp_path).name == "first"
     assert run_folder.find_run(str(tmp_path / "first"), tmp_path / "elsewhere").name == "first"
-    with pytest.raises(LabError, match=r"no run 'frist'.*There are first.*Did you mean 'first'"):
+    with pytest.raises(ExperimentError, match=r"no run 'frist'.*There are first.*Did you mean 'first'"):
         run_folder.find_run("frist", tmp_path)
-    with pytest.raises(LabError, match=r"'mien train' makes one"):
+    with pytest.raises(ExperimentError, match=r"'mien train' makes one"):
         run_folder.find_run("first", tmp_path / "elsewhere")
-    with pytest.raises(LabError, match=r"no training run.*recipe.toml"):
+    with pytest.raises(ExperimentError, match=r"no training run.*recipe.toml"):
         run_folder.read_run(tmp_path)
 
 
@@ -123,7 +124,7 @@ def test_a_second_process_cannot_lock_a_run(tmp_path):
         try:
             assert other.stdout.readline() == b"locked\n"
             assert run_folder.read_run(folder).state == "running"
-            with pytest.raises(LabError, match="Another process trains"), lock_run(folder):
+            with pytest.raises(ExperimentError, match="Another process trains"), lock_run(folder):
                 pass
         finally:
             other.kill()  # the operating system releases the lock of a process that was killed
@@ -143,35 +144,35 @@ def state(value, size=100):
 
 def test_the_state_before_stays_beside_the_new_one(tmp_path):
     for epoch in (1, 2, 3):
-        checkpoint.write(tmp_path, state(epoch), RECIPE, [row(each) for each in range(1, epoch + 1)])
-    assert checkpoint.unpacked(tmp_path / checkpoint.STATE)[0][0] == 3
-    assert checkpoint.unpacked(tmp_path / checkpoint.BEFORE)[0][0] == 2
-    assert not checkpoint.is_torn(tmp_path)
+        checkpoint.save_state(tmp_path, state(epoch), RECIPE, [row(each) for each in range(1, epoch + 1)])
+    assert checkpoint.read_arrays(tmp_path / checkpoint.STATE)[0][0] == 3
+    assert checkpoint.read_arrays(tmp_path / checkpoint.PREVIOUS_STATE)[0][0] == 2
+    assert not checkpoint.is_damaged(tmp_path)
     (tmp_path / checkpoint.STATE).unlink()  # killed between two renames
-    assert checkpoint.is_torn(tmp_path)
-    assert len(checkpoint.read(tmp_path, RECIPE)[1]) == 2
+    assert checkpoint.is_damaged(tmp_path)
+    assert len(checkpoint.load_state(tmp_path, RECIPE)[1]) == 2
 
 
 def test_two_torn_states_are_not_taken_for_a_fresh_folder(tmp_path):
     for epoch in (1, 2):
-        checkpoint.write(tmp_path, state(epoch), RECIPE, [row(1)] * epoch)
-    for name in (checkpoint.STATE, checkpoint.BEFORE):
+        checkpoint.save_state(tmp_path, state(epoch), RECIPE, [row(1)] * epoch)
+    for name in (checkpoint.STATE, checkpoint.PREVIOUS_STATE):
         (tmp_path / name).write_bytes(b"PK torn")
-    assert checkpoint.is_torn(tmp_path)
-    with pytest.raises(LabError, match=r"cannot be read.*--force"):
-        checkpoint.read(tmp_path, RECIPE)
+    assert checkpoint.is_damaged(tmp_path)
+    with pytest.raises(ExperimentError, match=r"cannot be read.*--force"):
+        checkpoint.load_state(tmp_path, RECIPE)
 
 
 def test_what_may_change_and_what_may_not(tmp_path):
-    checkpoint.write(tmp_path, state(1), RECIPE, [row(1)])
-    moved = replace(RECIPE, name="other", data=replace(RECIPE.data, sources=(Source("elsewhere.csv"),)))
-    assert len(checkpoint.read(tmp_path, replace(moved, fit=TrainingSettings(epochs=200)))[1]) == 1
-    with pytest.raises(LabError, match=r"another recipe: net.width is 5, was 4.*--force"):
-        checkpoint.read(tmp_path, replace(RECIPE, net=NetworkSettings(width=5)))
+    checkpoint.save_state(tmp_path, state(1), RECIPE, [row(1)])
+    moved = replace(RECIPE, name="other", data=replace(RECIPE.data, sources=(SourceSettings("elsewhere.csv"),)))
+    assert len(checkpoint.load_state(tmp_path, replace(moved, training=TrainingSettings(epochs=200)))[1]) == 1
+    with pytest.raises(ExperimentError, match=r"another recipe: net.width is 5, was 4.*--force"):
+        checkpoint.load_state(tmp_path, replace(RECIPE, net=NetworkSettings(width=5)))
 
 
 def test_rows_with_more_columns_than_the_first_fit_one_table(tmp_path):
-    checkpoint.write(tmp_path, state(1), RECIPE, [{"epoch": 1.0}, {"epoch": 2.0, "held_out": 0.5}])
+    checkpoint.save_state(tmp_path, state(1), RECIPE, [{"epoch": 1.0}, {"epoch": 2.0, "held_out": 0.5}])
     assert run_folder.read_run(tmp_path).history == ({"epoch": 1.0}, {"epoch": 2.0, "held_out": 0.5})
 
 
@@ -193,13 +194,13 @@ except OutputError as error:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of Unix")
 def test_a_full_disk_keeps_the_last_whole_state(tmp_path):
-    checkpoint.write(tmp_path, state(1), RECIPE, [row(1)])
+    checkpoint.save_state(tmp_path, state(1), RECIPE, [row(1)])
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     done = subprocess.run([sys.executable, "-c", FULL, tmp_path], capture_output=True, text=True, check=True)
     assert "cannot be written" in done.stdout
     assert "The state after epoch 1 is kept. Make room" in done.stdout
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-    assert len(checkpoint.read(tmp_path, RECIPE)[1]) == 1
+    assert len(checkpoint.load_state(tmp_path, RECIPE)[1]) == 1
 
 
 def test_a_folder_of_a_run_is_a_model(tmp_path):

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.training import schedule
 from mien.training.recipe import TrainingSettings
 
-FIT = TrainingSettings(epochs=10, rate=0.1, warmup=2.0)
+FIT = TrainingSettings(epochs=10, learning_rate=0.1, warmup=2.0)
 
 
 def rows(*figures):
@@ -40,11 +40,11 @@ def test_a_plateau_is_none_where_no_figure_is_known():
 
 def test_what_goes_by_the_held_out_faces_is_known():
     assert schedule.judged(FIT) == {}
-    judged = schedule.judged(replace(FIT, schedule="plateau", stop_after=4, keep="best"))
+    judged = schedule.judged(replace(FIT, schedule="plateau", early_stopping=4, keep="best"))
     assert judged == {
-        "fit.schedule=plateau": "fit.schedule=cosine",
-        "fit.stop_after=4": "fit.stop_after=0",
-        "fit.keep=best": "fit.keep=last",
+        "training.schedule=plateau": "training.schedule=cosine",
+        "training.early_stopping=4": "training.early_stopping=0",
+        "training.keep=best": "training.keep=last",
     }
 
 
@@ -53,14 +53,14 @@ def test_a_constant_rate_stays():
 
 
 def test_an_unknown_schedule_names_the_nearest():
-    with pytest.raises(LabError, match=r"no schedule 'cosinus'.*Did you mean 'cosine'"):
+    with pytest.raises(ExperimentError, match=r"no schedule 'cosinus'.*Did you mean 'cosine'"):
         schedule.rate_at(replace(FIT, schedule="cosinus"), 3, [])
 
 
 def test_a_run_ends_after_its_epochs_or_when_nothing_gets_better():
     assert not schedule.ended(FIT, rows(*[0.5] * 9))
     assert schedule.ended(FIT, rows(*[0.5] * 10))
-    patient = replace(FIT, stop_after=3)
+    patient = replace(FIT, early_stopping=3)
     assert not schedule.ended(patient, [])
     assert not schedule.ended(patient, rows(0.4, 0.5, 0.5, 0.4))
     assert schedule.ended(patient, rows(0.4, 0.5, 0.5, 0.4, 0.3))

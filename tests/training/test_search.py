@@ -15,12 +15,12 @@ import pytest
 
 from command import command, mien
 from mien.datasets import synthetic
-from mien.datasets.dataset import split_training_validation
-from mien.errors import LabError
+from mien.datasets.splits import DataSettings, split_training_validation
+from mien.errors import ExperimentError
 from mien.training import checkpoint
 from mien.training import search as space
-from mien.training.events import EpochEvent, TrainingStopped
-from mien.training.recipe import Data, Recipe
+from mien.training.callbacks import EpochEvent, TrainingStopped
+from mien.training.recipe import Recipe
 from mien.training.targets import hash_faces
 
 pytest.importorskip("optuna")
@@ -30,21 +30,21 @@ pytestmark = pytest.mark.train
 RECIPE = """
 name = "tiny"
 [data]
-held_out = 42
+validation = 42
 [net]
 name = "residual"
 width = 4
 depth = [1]
 [augment]
 nothing_part = 0.0
-[fit]
+[training]
 epochs = 3
 batch = 32
 precision = "float32"
 average = 0.9
 """
 SPACE = """
-[fit.rate]
+[training.learning_rate]
 low = 0.001
 high = 0.2
 log = true
@@ -60,13 +60,13 @@ def spaced(folder, text):
 
 def test_a_space_has_ranges_and_choices(tmp_path):
     found = spaced(
-        tmp_path, SPACE + "[fit.batch]\nlow = 32\nhigh = 64\nstep = 32\n[net.depth]\nchoices = [[1], [1, 2]]\n"
+        tmp_path, SPACE + "[training.batch_size]\nlow = 32\nhigh = 64\nstep = 32\n[net.depth]\nchoices = [[1], [1, 2]]\n"
     )
-    assert found["fit.rate"] == space.NumberRange(0.001, 0.2, log=True)
-    assert found["fit.batch"] == space.NumberRange(32, 64, step=32, whole=True)
+    assert found["training.learning_rate"] == space.NumberRange(0.001, 0.2, log=True)
+    assert found["training.batch_size"] == space.NumberRange(32, 64, step=32, whole=True)
     assert found["net.depth"].of_word(found["net.depth"].words[1]) == [1, 2]
-    recipe = space.replace_settings(Recipe(place=Path("here")), {"fit.rate": 0.05, "net.depth": [1, 2]})
-    assert (recipe.fit.rate, recipe.net.depth, recipe.place) == (0.05, (1, 2), Path("here"))
+    recipe = space.replace_settings(Recipe(place=Path("here")), {"training.learning_rate": 0.05, "net.depth": [1, 2]})
+    assert (recipe.training.learning_rate, recipe.net.depth, recipe.folder) == (0.05, (1, 2), Path("here"))
 
 
 @pytest.mark.parametrize(
@@ -75,24 +75,24 @@ def test_a_space_has_ranges_and_choices(tmp_path):
         ("", "tries nothing"),
         ("= 3", "is not TOML"),
         ("rate = 3", "'rate' by itself"),
-        ("[fit.rat]\nlow = 1\nhigh = 2", "Did you mean 'fit.rate'"),
-        ("[fit.rate]\nlow = 1", "has no two ends"),
-        ("[fit.rate]\nlow = 2\nhigh = 1", "goes from 2 to 1"),
-        ("[fit.rate]\nlow = 0\nhigh = 1\nlog = true", "by powers"),
-        ("[fit.rate]\nmin = 0\nmax = 1", "unknown word 'min'"),
-        ("[fit.batch]\nlow = 1.5\nhigh = 8", "fit.batch is 1.5"),
+        ("[fit.rat]\nlow = 1\nhigh = 2", "Did you mean 'training.learning_rate'"),
+        ("[training.learning_rate]\nlow = 1", "has no two ends"),
+        ("[training.learning_rate]\nlow = 2\nhigh = 1", "goes from 2 to 1"),
+        ("[training.learning_rate]\nlow = 0\nhigh = 1\nlog = true", "by powers"),
+        ("[training.learning_rate]\nmin = 0\nmax = 1", "unknown word 'min'"),
+        ("[training.batch_size]\nlow = 1.5\nhigh = 8", "training.batch_size is 1.5"),
         ("[net.name]\nlow = 1\nhigh = 2", "is no number"),
         ("[net.width]\nchoices = 8", "no list"),
         ("[net.width]\nchoices = ['wide']", "net.width is 'wide'"),
     ],
 )
 def test_what_a_space_cannot_mean(text, said, tmp_path):
-    with pytest.raises(LabError, match=said):
+    with pytest.raises(ExperimentError, match=said):
         spaced(tmp_path, text)
 
 
 def test_a_space_that_is_not_there(tmp_path):
-    with pytest.raises(LabError, match="cannot be read"):
+    with pytest.raises(ExperimentError, match="cannot be read"):
         space.read_space(tmp_path / "none.toml")
 
 
@@ -105,18 +105,18 @@ class Quick:
     def __call__(self, recipe, faces, folder, *, watch, stop):
         self.asked.append((folder.name, recipe))
         folder.mkdir(parents=True, exist_ok=True)
-        history = list(checkpoint.read(folder, recipe)[1])
-        while len(history) < recipe.fit.epochs:
+        history = list(checkpoint.load_state(folder, recipe)[1])
+        while len(history) < recipe.training.epochs:
             if stop():
                 raise TrainingStopped(len(history))
-            share = self.share(recipe) * (len(history) + 1) / recipe.fit.epochs
+            share = self.share(recipe) * (len(history) + 1) / recipe.training.epochs
             history.append({"epoch": len(history) + 1, "held_out": share})
-            checkpoint.write(folder, [np.arange(3)], recipe, history)
+            checkpoint.save_state(folder, [np.arange(3)], recipe, history)
             watch(EpochEvent(history[-1], tuple(history)))
 
     def share(self, recipe):
         """Best at a rate of 0.02 and a width of 8; the rate matters most."""
-        return 0.8 - 0.2 * abs(math.log10(recipe.fit.rate / 0.02)) - 0.02 * (recipe.net.width == 4)
+        return 0.8 - 0.2 * abs(math.log10(recipe.training.learning_rate / 0.02)) - 0.02 * (recipe.net.width == 4)
 
 
 class Killed(Quick):
@@ -124,7 +124,7 @@ class Killed(Quick):
 
     def __call__(self, recipe, faces, folder, *, watch, stop):
         folder.mkdir(parents=True, exist_ok=True)
-        checkpoint.write(folder, [np.arange(3)], recipe, [{"epoch": 1, "held_out": 0.1}])
+        checkpoint.save_state(folder, [np.arange(3)], recipe, [{"epoch": 1, "held_out": 0.1}])
         raise KeyboardInterrupt
 
 
@@ -132,7 +132,7 @@ class Poor(Quick):
     """One that always fails."""
 
     def __call__(self, *_, **__):
-        raise LabError("The loss is nan")
+        raise ExperimentError("The loss is nan")
 
 
 @pytest.fixture(scope="module")
@@ -165,15 +165,15 @@ def test_every_trial_has_its_row_and_the_best_its_recipe(search, tmp_path):
     assert all(int(row["epochs"]) < 3 for row in told if row["state"] == "ended early")
     best = max((row for row in told if row["state"] == "finished"), key=lambda row: float(row["accuracy"]))
     recipe = Recipe.read(tmp_path / "out" / "best.toml")
-    assert found.recipe.fit.rate == recipe.fit.rate == pytest.approx(float(best["fit.rate"]))
+    assert found.recipe.training.learning_rate == recipe.training.learning_rate == pytest.approx(float(best["training.learning_rate"]))
     assert recipe.net.width == int(best["net.width"])
-    assert abs(math.log10(recipe.fit.rate / 0.02)) < 0.3
+    assert abs(math.log10(recipe.training.learning_rate / 0.02)) < 0.3
 
 
 def test_the_setting_that_matters_is_found(search):
     found = search(8).importance
     assert sum(found.values()) == pytest.approx(1, abs=1e-3)
-    assert found["fit.rate"] > found["net.width"]
+    assert found["training.learning_rate"] > found["net.width"]
 
 
 def test_weights_of_trials_do_not_fill_the_disk(search, tmp_path):
@@ -185,7 +185,7 @@ def test_a_search_goes_on_and_does_not_repeat_itself(search):
     first = search(3)
     again = search(6)
     assert [each.settings for each in again.trials[:3]] == [each.settings for each in first.trials]
-    assert len({each.settings["fit.rate"] for each in again.trials}) == 6
+    assert len({each.settings["training.learning_rate"] for each in again.trials}) == 6
 
 
 def test_a_killed_trial_goes_on_in_its_folder_with_its_settings(search, tmp_path):
@@ -196,7 +196,7 @@ def test_a_killed_trial_goes_on_in_its_folder_with_its_settings(search, tmp_path
     [(folder, recipe)] = quick.asked
     assert folder == "0000"
     assert [each.state for each in found.trials] == ["failed", "finished"]
-    assert recipe.fit.rate == found.trials[0].settings["fit.rate"] == found.trials[1].settings["fit.rate"]
+    assert recipe.training.learning_rate == found.trials[0].settings["training.learning_rate"] == found.trials[1].settings["training.learning_rate"]
     history = (tmp_path / "out" / "trials" / "0000" / "history.csv").read_text()
     assert "1,0.1" in history  # the first epoch was not trained again
     assert found.trials[1].epochs == 3
@@ -210,19 +210,19 @@ def test_time_that_is_over_ends_the_search_and_it_goes_on_later(search):
 def test_of_few_faces_no_more_are_held_out_than_training_would(faces, tmp_path):
     quick = Quick()
     tune.tune(Recipe(), spaced(tmp_path, SPACE), faces, tmp_path / "out", trials=1, train=quick)
-    assert quick.asked[0][1].data.held_out == 280 // 5
+    assert quick.asked[0][1].data.validation == 280 // 5
 
 
 def test_another_recipe_or_space_is_refused(search, faces, tmp_path):
     search(1)
     recipe = Recipe.read(tmp_path / "tiny.toml")
-    other = spaced(tmp_path, "[fit.rate]\nlow = 0.01\nhigh = 0.02\n")
-    with pytest.raises(LabError, match="another recipe or space"):
+    other = spaced(tmp_path, "[training.learning_rate]\nlow = 0.01\nhigh = 0.02\n")
+    with pytest.raises(ExperimentError, match="another recipe or space"):
         tune.tune(recipe, other, faces, tmp_path / "out", trials=2, train=Quick())
 
 
 def test_a_first_trial_that_fails_ends_the_search_and_a_later_one_is_told(search):
-    with pytest.raises(LabError, match="The loss is nan"):
+    with pytest.raises(ExperimentError, match="The loss is nan"):
         search(1, Poor())
     search(1)
     turn = iter([Poor(), Quick()])
@@ -232,7 +232,7 @@ def test_a_first_trial_that_fails_ends_the_search_and_a_later_one_is_told(search
 
 def test_a_search_whose_trials_all_fail_comes_to_an_end(search):
     search(1)
-    with pytest.raises(LabError, match="The loss is nan"):
+    with pytest.raises(ExperimentError, match="The loss is nan"):
         search(2, Poor())
 
 
@@ -244,19 +244,19 @@ class Blind(Quick):
 
 
 def test_a_trial_that_holds_nothing_out_is_told(search):
-    with pytest.raises(LabError, match=r"holds no faces out.*Take data.held_out out of the space"):
+    with pytest.raises(ExperimentError, match=r"holds no faces out.*Take data.validation out of the space"):
         search(1, Blind())
 
 
 def test_faces_the_recipe_holds_out_are_not_what_settings_are_chosen_on(faces):
-    recipe = Recipe(data=Data(held_out=42))
-    held = set(hash_faces(split_training_validation(recipe, faces)[1].pixels).tolist())
+    recipe = Recipe(data=DataSettings(validation=42))
+    held = set(hash_faces(split_training_validation(recipe.data, faces)[1].pixels).tolist())
     used = tune._kept_apart(recipe, faces)
-    assert len(held) == len(split_training_validation(recipe, used)[1]) == 42
+    assert len(held) == len(split_training_validation(recipe.data, used)[1]) == 42
     assert not held & set(hash_faces(used.pixels).tolist())
     assert set(used.usage) == {"Training"}
-    with pytest.raises(LabError, match="holds no faces out"):
-        tune._kept_apart(Recipe(data=Data(held_out=0)), faces)
+    with pytest.raises(ExperimentError, match="holds no faces out"):
+        tune._kept_apart(Recipe(data=DataSettings(validation=0)), faces)
 
 
 # The command, with real trainings

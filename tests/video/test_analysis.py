@@ -11,7 +11,7 @@ import pytest
 from fakes import FakeClassifier, FakeDetector
 from films import film_of, two_people
 from mien import AnalyzedFrame, Engine
-from mien.concurrency import staged
+from mien.concurrency import iterate_in_background
 from mien.errors import ModelError, SourceError, SourceMissing
 from mien.video import Frame, VideoInfo, open_video
 from mien.video.frames import ALL_FRAMES
@@ -233,7 +233,7 @@ def test_yunet_reads_a_real_film(clip, yunet_file):
 
 
 def test_a_stage_hands_over_everything_in_order():
-    assert list(staged((number for number in range(500)), 3, "mien-test")) == list(range(500))
+    assert list(iterate_in_background((number for number in range(500)), 3, "mien-test")) == list(range(500))
 
 
 def test_a_stage_waits_for_who_takes():
@@ -244,7 +244,7 @@ def test_a_stage_waits_for_who_takes():
             made.append(number)
             yield number
 
-    stage = staged(numbers(), 3, "mien-test")
+    stage = iterate_in_background(numbers(), 3, "mien-test")
     assert next(stage) == 0
     time.sleep(0.1)
     assert len(made) <= 6
@@ -261,14 +261,14 @@ def test_a_stage_closes_what_it_takes_from_however_it_ends():
             finally:
                 closed.set()
 
-        stage = staged(numbers(), 2, "mien-test")
+        stage = iterate_in_background(numbers(), 2, "mien-test")
         next(stage)
         leave(stage)
         assert closed.is_set()
 
 
 def test_stages_in_a_row_end_together():
-    stages = staged(staged(staged((number for number in range(10_000)), 2, "mien-a"), 2, "mien-b"), 2, "mien-c")
+    stages = iterate_in_background(iterate_in_background(iterate_in_background((number for number in range(10_000)), 2, "mien-a"), 2, "mien-b"), 2, "mien-c")
     assert next(stages) == 0
     start = time.monotonic()
     stages.close()

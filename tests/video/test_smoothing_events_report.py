@@ -12,7 +12,7 @@ import pytest
 from mien.errors import MienError
 from mien.labels import EMOTIONS
 from mien.results import Box, Face, Quality
-from mien.text import clock, looks, span
+from mien.text import describe_label, format_duration, format_time
 from mien.video.baseline import Baseline
 from mien.video.events import EventDetector, TimedFrame, time_frames
 from mien.video.journal import Journal, JournalHeader, read_frames, read_header
@@ -321,12 +321,12 @@ def test_subtitles_are_valid_and_in_order():
     ("seconds", "words"), [(12.44, "12.4 s"), (62.4, "1:02.4"), (59.97, "1:00.0"), (3602, "1:00:02"), (-1, "0.0 s")]
 )
 def test_times_are_written_as_people_do(seconds, words):
-    assert clock(seconds) == words
+    assert format_time(seconds) == words
 
 
 def test_lengths_and_looks_in_words():
-    assert [span(each) for each in (0.84, 12.2, 200, 3720)] == ["0.8 s", "12 s", "3 min 20 s", "1 h 2 min"]
-    assert (looks("fear"), looks("happy")) == ("looks afraid", "looks happy")
+    assert [format_duration(each) for each in (0.84, 12.2, 200, 3720)] == ["0.8 s", "12 s", "3 min 20 s", "1 h 2 min"]
+    assert (describe_label("fear"), describe_label("happy")) == ("looks afraid", "looks happy")
 
 
 # The journal

@@ -20,7 +20,7 @@ from mien.datasets.dataset import (
     Problem,
     empty_votes,
 )
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.faces.crop import to_model_input
 from mien.labels import EMOTIONS
 
@@ -41,13 +41,13 @@ def read_npz(path: Path, labels: LabelMap, group: str | None = None) -> LoadedDa
     pixels, numbers, usage = _paired(arrays) or _single(arrays, path)
     if not len(pixels) == len(numbers) == len(usage):
         lengths = f"{len(pixels)}, {len(numbers)} and {len(usage)}"
-        raise LabError(f"{path.name} has pixels, labels and splits of {lengths} faces", "as many of each were expected")
+        raise ExperimentError(f"{path.name} has pixels, labels and splits of {lengths} faces", "as many of each were expected")
     classes, spoken = _classes(numbers, arrays, labels)
     kept = classes >= 0
     problems = _strangers(classes, spoken)
     if not kept.any():
         reason = problems[0].reason if problems else ""
-        raise LabError("The file holds no readable face", "labels of 0 to 6 were expected", reason)
+        raise ExperimentError("The file holds no readable face", "labels of 0 to 6 were expected", reason)
     given = ferplus.to_vote_categories(arrays["votes"]) if "votes" in arrays else empty_votes(len(pixels))
     found = FaceDataset(_faces(pixels)[kept], classes[kept], usage[kept], given[kept], problems)
     groups = None if group is None else _groups(arrays, group, path).astype(np.str_)[kept]
@@ -71,7 +71,7 @@ def _opened(path: Path) -> _Arrays:
             return {name.lower(): file[name] for name in file.files}
     except (ValueError, OSError, zipfile.BadZipFile, EOFError, AttributeError, TypeError) as error:
         expected = "an .npz file of plain arrays was expected"
-        raise LabError(f"{path.name} cannot be read: {error}", expected, "Write it again with numpy.savez") from error
+        raise ExperimentError(f"{path.name} cannot be read: {error}", expected, "Write it again with numpy.savez") from error
 
 
 def _paired(arrays: _Arrays) -> tuple[NDArray[np.generic], NDArray[np.generic], NDArray[np.str_]] | None:
@@ -90,7 +90,7 @@ def _single(arrays: _Arrays, path: Path) -> tuple[NDArray[np.generic], NDArray[n
     missing = [want for want, name in names.items() if name is None]
     if names["pixels"] is None or names["emotion"] is None:
         expected = "pixels, emotion and usage were expected"
-        raise LabError(f"{path.name} has no {', '.join(missing)}", expected, f"It has {', '.join(arrays) or 'nothing'}")
+        raise ExperimentError(f"{path.name} has no {', '.join(missing)}", expected, f"It has {', '.join(arrays) or 'nothing'}")
     numbers = _flat(arrays[names["emotion"]])
     usage = arrays[names["usage"]].astype(np.str_) if names["usage"] else np.full(len(numbers), TRAINING)
     return arrays[names["pixels"]], numbers, np.array([label_maps.normalize_usage(word) for word in usage.tolist()])
@@ -103,16 +103,16 @@ def _flat(numbers: NDArray[np.generic]) -> NDArray[np.generic]:
 
 def _groups(arrays: _Arrays, group: str, path: Path) -> NDArray[np.generic]:
     if group.lower() not in arrays:
-        raise LabError(f"{path.name} has no array '{group}' to group by", f"It has {', '.join(arrays)}", "")
+        raise ExperimentError(f"{path.name} has no array '{group}' to group by", f"It has {', '.join(arrays)}", "")
     return arrays[group.lower()]
 
 
 def _faces(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Gray uint8 (N, 48, 48) from rows of pixels, from other sides, from colours, from shares of 1."""
     if pixels.dtype == object or pixels.dtype.kind not in "uif":
-        raise LabError(f"The pixels are of kind {pixels.dtype}", "numbers of 0 to 255 were expected")
+        raise ExperimentError(f"The pixels are of kind {pixels.dtype}", "numbers of 0 to 255 were expected")
     if not pixels.size or np.isnan(pixels).any() or pixels.min() < 0 or pixels.max() > 255:
-        raise LabError("The pixels are empty, NaN, or outside 0 to 255", "numbers of 0 to 255 were expected")
+        raise ExperimentError("The pixels are empty, NaN, or outside 0 to 255", "numbers of 0 to 255 were expected")
     if pixels.dtype.kind == "f" and pixels.max() <= 1:
         pixels = pixels * 255.0
     whole = np.asarray(np.rint(pixels) if pixels.dtype.kind == "f" else pixels, np.uint8)
@@ -123,7 +123,7 @@ def _faces(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
     if whole.ndim == 3 or (whole.ndim == 4 and whole.shape[3] == 3):
         return np.ascontiguousarray(to_model_input(whole, SIDE, "gray")[..., 0])
     shape = " x ".join(map(str, whole.shape))
-    raise LabError(f"The pixels are {shape}", "faces of N x 48 x 48 or N x 2304 were expected")
+    raise ExperimentError(f"The pixels are {shape}", "faces of N x 48 x 48 or N x 2304 were expected")
 
 
 def _classes(numbers: NDArray[np.generic], arrays: _Arrays, labels: LabelMap) -> tuple[NDArray[np.int64], list[str]]:

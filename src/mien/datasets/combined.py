@@ -1,93 +1,85 @@
-"""Several sources as one: CK+, RAF-DB and AffectNet beside FER2013, each with its own words for the classes."""
+"""Several sources combined into one data set: CK+, RAF-DB or AffectNet beside FER2013, each with its own label map."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mien.datasets import label_maps, loading
 from mien.datasets.dataset import USAGES, FaceDataset, LabelMap, Problem, Progress
-from mien.errors import LabError, nearest
+from mien.datasets.splits import DataSettings, SourceSettings
+from mien.errors import ExperimentError, suggest_name
 from mien.models import ModelCard
-from mien.training.recipe import Recipe
 
 
-@dataclass(frozen=True)
-class Part:
-    """One of several: where it is, what its words mean, and which split all of its faces go to, if not their own."""
+def combine_sources(
+    sources: Iterable[SourceSettings], group: str = "", progress: Progress | None = None
+) -> FaceDataset:
+    """The faces of all sources, one after the other; their problems name the source.
 
-    path: str | Path
-    labels: LabelMap = field(default_factory=dict)
-    usage: str = ""
-
-
-def combine_sources(parts: Iterable[Part], group: str = "", progress: Progress | None = None) -> FaceDataset:
-    """The faces of all parts, one after the other. Their problems say which part they are of.
-
-    ``group`` names the column that says who is who, in every part; nobody of one part is taken for one of another.
+    ``group`` is the name of the group column of every source; groups of different sources stay different.
     """
-    read = [_read(part, number, group, progress) for number, part in enumerate(parts)]
-    if not read:
-        raise LabError("No source is named", "one path or more was expected", "")
+    parts = [_load_source(source, number, group, progress) for number, source in enumerate(sources)]
+    if not parts:
+        raise ExperimentError("No source is named", "one path or more was expected", "")
     return FaceDataset(
-        np.concatenate([faces.pixels for faces in read]),
-        np.concatenate([faces.labels for faces in read]),
-        np.concatenate([faces.usage for faces in read]),
-        np.concatenate([faces.votes for faces in read]),
-        tuple(problem for faces in read for problem in faces.problems),
-        groups=np.concatenate([faces.groups for faces in read if faces.groups is not None]) if group else None,
+        np.concatenate([faces.pixels for faces in parts]),
+        np.concatenate([faces.labels for faces in parts]),
+        np.concatenate([faces.usage for faces in parts]),
+        np.concatenate([faces.votes for faces in parts]),
+        tuple(problem for faces in parts for problem in faces.problems),
+        groups=np.concatenate([faces.groups for faces in parts if faces.groups is not None]) if group else None,
     )
 
 
-def _read(part: Part, number: int, group: str, progress: Progress | None) -> FaceDataset:
-    found = loading.load_dataset(part.path, labels=part.labels, group=group or None, progress=progress)
-    faces = found.faces
-    problems = tuple(Problem(problem.row, f"{part.path}: {problem.reason}") for problem in faces.problems)
-    usage = np.full(len(faces), part.usage) if part.usage else faces.usage
-    groups = None if found.groups is None else np.array([f"{number}/{word}" for word in found.groups], np.str_)
-    return FaceDataset(faces.pixels, faces.labels, usage, faces.votes, problems, groups=groups)
+def _load_source(source: SourceSettings, number: int, group: str, progress: Progress | None) -> FaceDataset:
+    faces = loading.load_dataset(source.path, labels=source.labels, group=group or None, progress=progress).faces
+    return replace(
+        faces,
+        problems=tuple(Problem(problem.row, f"{source.path}: {problem.reason}") for problem in faces.problems),
+        usage=np.full(len(faces), source.usage) if source.usage else faces.usage,
+        groups=None if faces.groups is None else np.array([f"{number}/{name}" for name in faces.groups], np.str_),
+    )
 
 
-def load_recipe_faces(recipe: Recipe, progress: Progress | None = None) -> FaceDataset:
-    """The faces that a recipe's own sources name; a LabError where it names none, or one with unknown words."""
-    wanted = [source for source in recipe.data.sources if source.path]
-    if not wanted:
-        remedy = "Add --data fer2013.csv; 'mien data sample FOLDER' draws some to try"
-        raise LabError("The recipe does not say where its faces are", "[[data.sources]] or --data was expected", remedy)
-    strange = [source.usage for source in wanted if source.usage not in ("", *USAGES)]
-    if strange:
-        known = f"known are {', '.join(USAGES)}"
-        raise LabError(f"A source's usage is '{strange[0]}'", known, nearest(strange[0], USAGES))
-    for source in wanted:
-        label_maps.check_label_map(source.labels)
-    parts = [Part(recipe.beside(source.path), source.labels, source.usage) for source in wanted]
-    return combine_sources(parts, recipe.data.group, progress)
+def load_training_faces(
+    settings: DataSettings, folder: Path, path: str | Path | None = None, progress: Progress | None = None
+) -> FaceDataset:
+    """The faces of the settings' sources, whose paths are relative to ``folder``; a LabError where there is no source.
 
-
-def load_run_faces(recipe: Recipe, path: str | Path | None, progress: Progress | None = None) -> FaceDataset:
-    """The faces of a recipe's own sources, or those at ``path`` in their stead, read as its own were: the same words,
-    the same column that says who is who.
+    With ``path`` the faces there are loaded instead, with the label map, split and group column of the settings.
     """
-    if path is None:
-        return load_recipe_faces(recipe, progress)
-    own = recipe.data.sources
-    labels = {word: label for source in own for word, label in source.labels.items()}
-    usages = {source.usage for source in own}
-    return combine_sources([Part(path, labels, usages.pop() if len(usages) == 1 else "")], recipe.data.group, progress)
+    if path is not None:
+        labels = {label: ours for source in settings.sources for label, ours in source.labels.items()}
+        usages = {source.usage for source in settings.sources}
+        source = SourceSettings(str(path), labels, usages.pop() if len(usages) == 1 else "")
+        return combine_sources([source], settings.group, progress)
+    sources = [source for source in settings.sources if source.path]
+    if not sources:
+        remedy = "Add --data fer2013.csv; 'mien data sample FOLDER' draws faces to try"
+        raise ExperimentError("The recipe has no data", "[[data.sources]] or --data was expected", remedy)
+    unknown = [source.usage for source in sources if source.usage not in ("", *USAGES)]
+    if unknown:
+        expected = f"one of {', '.join(USAGES)} was expected"
+        raise ExperimentError(f"A source's usage is '{unknown[0]}'", expected, suggest_name(unknown[0], USAGES))
+    for source in sources:
+        label_maps.check_label_map(source.labels)
+    sources = [replace(source, path=str(folder / source.path)) for source in sources]
+    return combine_sources(sources, settings.group, progress)
 
 
 def load_evaluation_faces(
     card: ModelCard, path: str | Path, labels: LabelMap | None = None, progress: Progress | None = None
 ) -> FaceDataset:
-    """The faces at ``path``, with the column that told the model's recipe who is who, where the data has it too."""
-    table = card.recipe.get("data") if isinstance(card.recipe, Mapping) else None
-    group = table.get("group") if isinstance(table, Mapping) else None
-    part = Part(path, labels or {})
+    """The faces at ``path``, with the group column of the model's recipe where the data has it."""
+    settings = card.recipe.get("data") if isinstance(card.recipe, Mapping) else None
+    group = settings.get("group") if isinstance(settings, Mapping) else None
+    source = SourceSettings(str(path), labels or {})
     if isinstance(group, str) and group:
-        with suppress(LabError):  # other data can be measured all the same; nobody is held out of it
-            return combine_sources([part], group, progress)
-    return combine_sources([part], progress=progress)
+        with suppress(ExperimentError):  # data without the column can be evaluated, without validation faces
+            return combine_sources([source], group, progress)
+    return combine_sources([source], progress=progress)

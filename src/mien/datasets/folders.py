@@ -26,7 +26,7 @@ from mien.datasets.dataset import (
     Progress,
     empty_votes,
 )
-from mien.errors import LabError, MienError
+from mien.errors import ExperimentError, MienError
 from mien.faces.crop import to_model_input
 from mien.labels import EMOTIONS
 
@@ -53,7 +53,7 @@ def _below(folder: Path, before: str) -> Iterator[str]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _below(Path(entry.path), f"{before}{entry.name}/")
-            elif PurePath(entry.name).suffix.lower() in images.SUFFIXES:
+            elif PurePath(entry.name).suffix.lower() in images.IMAGE_SUFFIXES:
                 yield before + entry.name
 
 
@@ -65,7 +65,7 @@ def read_folders(path: Path, labels: LabelMap, progress: Progress | None = None)
         raise _nothing(path, found)
     faces, places, problems = _opened(path, known, progress)
     if not places:
-        raise LabError(
+        raise ExperimentError(
             f"No picture in {path} can be read", "PNG or JPEG files of faces were expected", problems[0].reason
         )
     kept = [known[place] for place in places]
@@ -145,9 +145,9 @@ def _remarks(found: list[_Picture]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _nothing(path: Path, found: list[_Picture]) -> LabError:
+def _nothing(path: Path, found: list[_Picture]) -> ExperimentError:
     there = sorted({picture.word for picture in found if picture.word})
     happened = f"{path} has no pictures in folders named by expression"
     known = f"It has {', '.join(there[:8])}" if there else "It has no pictures at all" if not found else ""
     remedy = "Give a label map for these names" if there else "Name fer2013.csv, an .npz, or a folder like train/angry"
-    return LabError(happened, f"Folders like {', '.join(EMOTIONS[:4])} were expected. {known}".strip(), remedy)
+    return ExperimentError(happened, f"Folders like {', '.join(EMOTIONS[:4])} were expected. {known}".strip(), remedy)

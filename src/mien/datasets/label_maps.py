@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, USAGES, LabelMap
-from mien.errors import LabError, nearest
-from mien.labels import EMOTIONS, canonical
+from mien.errors import ExperimentError, suggest_name
+from mien.labels import EMOTIONS, normalize_label
 
 #: Not a number of a class: the map leaves it out on purpose, or nobody knows the word.
 EXCLUDED, UNKNOWN = -1, -2
@@ -44,7 +44,7 @@ def check_label_map(words: LabelMap) -> None:
         if label_of_name(ours, {}) == UNKNOWN:
             happened = f"The label map takes '{theirs}' for '{ours}'"
             expected = f"{', '.join(EMOTIONS)} were expected, or an empty word, which leaves it out"
-            raise LabError(happened, expected, nearest(canonical(ours), EMOTIONS))
+            raise ExperimentError(happened, expected, suggest_name(normalize_label(ours), EMOTIONS))
 
 
 def label_of_name(word: str, words: LabelMap) -> int:
@@ -54,7 +54,7 @@ def label_of_name(word: str, words: LabelMap) -> int:
     if not word:
         return EXCLUDED
     _, name = split_number(word)
-    name = canonical(name)
+    name = normalize_label(name)
     return EMOTIONS.index(name) if name in EMOTIONS else label_of_number(word, {})
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mien.datasets import label_maps
 from mien.datasets.dataset import FaceDataset
-from mien.labels import EMOTIONS, canonical
+from mien.labels import EMOTIONS, normalize_label
 
 #: So many faces of each class are looked at, and so few are too few to say anything.
 SAMPLES_PER_CLASS, MIN_PER_CLASS = 40, 10
@@ -28,8 +28,8 @@ def check_folder_numbers(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     folders = sorted({folder for name in names for folder in PurePath(name).parts[:-1]})
     for folder in folders:
         number, name = label_maps.split_number(folder)
-        if number is not None and canonical(name) in EMOTIONS and number != EMOTIONS.index(canonical(name)):
-            yield folder, _odd(number, canonical(name))
+        if number is not None and normalize_label(name) in EMOTIONS and number != EMOTIONS.index(normalize_label(name)):
+            yield folder, _odd(number, normalize_label(name))
     bare = [folder for folder in folders if folder.isdigit() and label_maps.label_of_name(folder, {}) >= 0]
     if bare and len(bare) < len(EMOTIONS):
         yield ", ".join(bare), "numbers for names, and not 0 to 6: taken as FER2013's numbers; a label map says better"
@@ -79,7 +79,7 @@ def predict_scores(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     from mien.models import load_classifier, resolve_model
 
     model = load_classifier(resolve_model("base"))
-    labels = [canonical(label) for label in model.card.labels]
+    labels = [normalize_label(label) for label in model.card.labels]
     found = model.run(to_model_input(pixels, model.card.side, model.card.color)).scores
     return found[:, [labels.index(name) for name in EMOTIONS]]
 

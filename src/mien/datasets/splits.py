@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from mien.datasets.dataset import TRAINING, FaceDataset
 from mien.datasets.duplicates import group_duplicates
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.labels import EMOTIONS
+from mien.settings import Settings, number, sequence
 
 #: At most this fraction of the Training faces becomes validation faces.
 MAX_VALIDATION_FRACTION = 0.35
@@ -23,7 +24,7 @@ FIVE_CLASS_COUNTS = {"training": 24_176, "test": 6_043}
 
 
 @dataclass(frozen=True)
-class SourceSettings:
+class SourceSettings(Settings, section="data.sources"):
     """One source of faces: its path, its label map, and the split of all its faces (empty: the source's own splits).
 
     ``labels`` maps the source's labels to ours (``{ "1" = "surprise" }``); an empty label excludes a class.
@@ -35,7 +36,7 @@ class SourceSettings:
 
 
 @dataclass(frozen=True)
-class DataSettings:
+class DataSettings(Settings, section="data"):
     """The faces of a training run, their ``classes``, and the Training faces that are used for validation only.
 
     ``sources`` are the data; their paths are relative to the folder of the recipe. ``validation`` is the number of
@@ -46,12 +47,20 @@ class DataSettings:
     """
 
     sources: tuple[SourceSettings, ...] = ()
-    validation: int = 1500
-    folds: int = 0
-    fold: int = 1
+    validation: int = number(1500, 0, 10_000_000)
+    folds: int = number(0, 0, 1000)
+    fold: int = number(1, 1, 1000)
     group: str = ""
     drop_non_faces: bool = True
-    classes: tuple[str, ...] = EMOTIONS
+    classes: tuple[str, ...] = sequence(EMOTIONS, (1, 100), unique=True)
+
+    def check_combinations(self) -> None:
+        if self.folds == 1:
+            happened = "The recipe's data.folds is 1, which leaves no training faces"
+            raise ExperimentError(happened, "2 or more were expected, or 0 for none")
+        if self.folds and self.fold > self.folds:
+            happened = f"The recipe's data.fold is {self.fold}, and data.folds is {self.folds}"
+            raise ExperimentError(happened, f"1 to {self.folds} was expected", "Folds count from 1")
 
 
 def split_training_validation(settings: DataSettings, faces: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
@@ -119,7 +128,7 @@ def assign_folds(
     np.add.at(sizes, (members, labels), 1)
     if not 2 <= count <= len(sizes):
         unit = "faces" if groups is None else "groups"
-        raise LabError(f"{len(sizes)} {unit} cannot be split into {count} folds", f"2 to {len(sizes)} were expected")
+        raise ExperimentError(f"{len(sizes)} {unit} cannot be split into {count} folds", f"2 to {len(sizes)} were expected")
     return _balance_folds(sizes, count, np.random.default_rng(seed))[members]
 
 
@@ -133,7 +142,7 @@ def assign_training_folds(faces: FaceDataset, count: int, *, seed: int = 0) -> N
 
 
 def _balance_folds(sizes: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The fold of each group (rows of ``sizes``, faces by class): the largest first, each where its classes lack most."""
+    """The fold of each group (rows of ``sizes``: faces by class), largest group first, each where its classes lack most."""
     rarity = 1 / np.maximum(sizes.sum(0) / count, 1e-9)
     totals = np.zeros((count, sizes.shape[1]))
     folds = np.zeros(len(sizes), np.int64)
@@ -147,7 +156,7 @@ def _balance_folds(sizes: NDArray[np.float64], count: int, rng: np.random.Genera
 
 def _select_fold(settings: DataSettings, faces: FaceDataset) -> NDArray[np.bool_]:
     if not 1 <= settings.fold <= settings.folds:
-        raise LabError(f"data.fold is {settings.fold}", f"1 to {settings.folds} was expected", "Folds count from 1")
+        raise ExperimentError(f"data.fold is {settings.fold}", f"1 to {settings.folds} was expected", "Folds count from 1")
     if not settings.group:
         return assign_training_folds(faces, settings.folds) == settings.fold - 1
     training = faces.usage == TRAINING
@@ -171,7 +180,7 @@ def _sample_groups(settings: DataSettings, faces: FaceDataset) -> NDArray[np.boo
 def _groups(settings: DataSettings, faces: FaceDataset) -> NDArray[np.str_]:
     if faces.groups is None:
         happened = f"The data was loaded without its column '{settings.group}'"
-        raise LabError(happened, "the column of data.group was expected", "Name data that has it")
+        raise ExperimentError(happened, "the column of data.group was expected", "Name data that has it")
     return faces.groups
 
 
@@ -193,9 +202,7 @@ def _explain_difference(faces: FaceDataset, here: dict[str, int]) -> str:
     ]
     tests = sorted(set(faces.usage.tolist()) - {TRAINING})
     if len(tests) == 1:
-        reasons.append(
-            f"the test folder holds PublicTest and PrivateTest together, and only {tests[0]} has faces here"
-        )
+        reasons.append(f"the test folder holds PublicTest and PrivateTest together, and only {tests[0]} has faces here")
     if 0 < FIVE_CLASS_COUNTS["training"] - here["training"] < 200:
         reasons.append("some copies lack the rows that FER+ calls blank or no face")
     return "; ".join(reasons)

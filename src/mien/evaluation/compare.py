@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.evaluation.evaluate import Predictions
 from mien.evaluation.metrics import Mask
 from mien.evaluation.report import METRICS, TABLE
@@ -129,7 +129,7 @@ def check_split(word: str, entry: EvaluatedModel, split: str) -> None:
     told = entry.metrics["split"]
     if told != split:
         remedy = f"Add --split {told}, or evaluate its model on the {split} split"
-        raise LabError(f"'{word}' was evaluated on the {told} split", f"{split} was expected", remedy)
+        raise ExperimentError(f"'{word}' was evaluated on the {told} split", f"{split} was expected", remedy)
 
 
 def evaluated_model(found: Predictions, metrics: Mapping[str, Any], model: Path) -> EvaluatedModel:
@@ -236,7 +236,7 @@ def _right(path: Path, count: int) -> Mask | None:
     return right
 
 
-def _torn(path: Path, reason: str) -> LabError:
-    return LabError(
+def _torn(path: Path, reason: str) -> ExperimentError:
+    return ExperimentError(
         f"'{path}' cannot be read: {reason}", "what 'mien evaluate' wrote was expected", "Evaluate it again"
     )

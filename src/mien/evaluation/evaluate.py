@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien._version import __version__
-from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, FaceDataset, mask_without_duplicates
-from mien.datasets.splits import select_validation
-from mien.errors import LabError
+from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, FaceDataset
+from mien.datasets.splits import DataSettings, mask_without_duplicates, select_validation
+from mien.errors import ExperimentError
 from mien.evaluation import calibration
 from mien.evaluation.inference import TTA_PASSES, BatchPredictor, Progress, predict_tta
 from mien.evaluation.latency import model_facts
@@ -33,9 +33,8 @@ from mien.evaluation.metrics import (
     log_loss,
     vote_metrics,
 )
-from mien.labels import VOTES, canonical
+from mien.labels import VOTES, normalize_label
 from mien.models import Classifier, ModelCard, load_classifier
-from mien.training.recipe import Data
 
 #: What a split is called on the command line, and in the data. Validation is held out of Training.
 SPLITS = {"public": PUBLIC, "private": PRIVATE, "validation": TRAINING}
@@ -167,10 +166,10 @@ def fingerprint_faces(faces: FaceDataset) -> str:
 
 def _labels(card: ModelCard, faces: FaceDataset) -> tuple[str, ...]:
     """The model's labels in the data's words; a LabError where the data has no such class."""
-    labels = tuple(canonical(label) for label in card.labels)
+    labels = tuple(normalize_label(label) for label in card.labels)
     strange = [label for label in labels if label not in faces.classes]
     if strange:
-        raise LabError(
+        raise ExperimentError(
             f"The model and the data have different labels: no face in the data is '{strange[0]}'",
             f"the model knows {', '.join(card.labels)}; the data knows {', '.join(faces.classes)}",
             "Name another model, or data with its labels",
@@ -183,19 +182,19 @@ def _some(faces: FaceDataset, mask: Mask, split: str) -> FaceDataset:
         return faces.split(SPLITS[split])
     if not mask.any():
         happened = "The data has no Training faces that the model held out"
-        raise LabError(happened, "the data that it learned from was expected, whole", "Choose --split public")
+        raise ExperimentError(happened, "the data that it learned from was expected, whole", "Choose --split public")
     return faces.take(mask)
 
 
 def _aside(card: ModelCard, faces: FaceDataset) -> Mask:
     """The Training faces that the model's own recipe held out; they are the same ones every time."""
     table = card.recipe.get("data") if isinstance(card.recipe, Mapping) else None
-    kinds = {key: type(getattr(Data(), key)) for key in _DIVIDING}
+    kinds = {key: type(getattr(DataSettings(), key)) for key in _DIVIDING}
     told = {key: table[key] for key in kinds if isinstance(table, Mapping) and type(table.get(key)) is kinds[key]}
-    settings = replace(Data(), **told)
+    settings = replace(DataSettings(), **told)
     nobody = np.zeros(len(faces), bool)
     # Who is who stands in a column that was not read: then nobody can be said to be held out.
-    if (settings.group and faces.groups is None) or not (settings.held_out > 0 or settings.folds):
+    if (settings.group and faces.groups is None) or not (settings.validation > 0 or settings.folds):
         return nobody
     found = select_validation(settings, faces)
     # Of other data, even a row more or less, others are held out, and some of these the model learned from.

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import LabError, MienError, nearest
+from mien.errors import ExperimentError, MienError, suggest_name
 from mien.evaluation.metrics import Labels, Scores, accuracy, accuracy_interval, calibration_error
 from mien.faces.detectors import Detector, load_detector
 from mien.models import find_model_file
@@ -151,13 +151,13 @@ def read_column(path: Path, column: str, count: int) -> list[str]:
             known = list(rows.fieldnames or [])
             values = [row.get(column) or "" for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabError(f"'{path}' cannot be read: {error}", "a CSV with a column of groups was expected") from None
+        raise ExperimentError(f"'{path}' cannot be read: {error}", "a CSV with a column of groups was expected") from None
     if column not in known:
         happened = f"'{path}' has no column '{column}'"
-        raise LabError(happened, f"it has {', '.join(known)}", nearest(column, known))
+        raise ExperimentError(happened, f"it has {', '.join(known)}", suggest_name(column, known))
     if len(values) != count:
         happened = f"'{path}' has {len(values):,} rows for {count:,} faces"
-        raise LabError(happened, "a row for each face of the data, in its order, was expected")
+        raise ExperimentError(happened, "a row for each face of the data, in its order, was expected")
     return values
 
 

@@ -12,8 +12,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from mien.datasets.dataset import FaceDataset, sample_validation
-from mien.errors import LabError
+from mien.datasets.dataset import FaceDataset
+from mien.datasets.splits import DataSettings, sample_validation
+from mien.errors import ExperimentError
 from mien.evaluation.evaluate import SPLITS
 from mien.explain import faithfulness
 from mien.explain.explainer import Explainer
@@ -22,7 +23,6 @@ from mien.explain.faithfulness import FaithfulnessCurves, bootstrap_mean, rank_c
 from mien.faces.crop import to_model_input
 from mien.models import load_classifier
 from mien.models.onnx_file import ModelSource, read_model
-from mien.training.recipe import Data
 
 #: More stages than this say nothing more; several layers then share one.
 STAGES = 8
@@ -236,7 +236,7 @@ class MethodMaps:
 def sample_faces(faces: FaceDataset, split: str, count: int, seed: int = 0) -> NDArray[np.uint8]:
     """So many faces of a split (a word of ``evaluate.SPLITS``), uint8 ``(N, 48, 48)``; all where there are fewer."""
     chosen = (
-        faces.take(sample_validation(faces, Data().held_out)) if split == "validation" else faces.split(SPLITS[split])
+        faces.take(sample_validation(faces, DataSettings().held_out)) if split == "validation" else faces.split(SPLITS[split])
     )
     places = np.random.default_rng(seed).permutation(len(chosen))[:count]
     return np.asarray(chosen.pixels[np.sort(places)])
@@ -268,12 +268,12 @@ def audit_maps(
 ) -> MapAudit:
     """Every figure of the audit, and its verdict, on faces ``(N, h, w)`` uint8; the leading label is explained."""
     if not len(pixels):
-        raise LabError("There is no face to audit maps on", "One or more were expected", "Choose another split")
+        raise ExperimentError("There is no face to audit maps on", "One or more were expected", "Choose another split")
     raw = read_model(model)
     inside = Explainer(load_classifier(raw))
     faces = to_model_input(pixels, inside.card.side, inside.card.color)
     named = dict(methods or engine_methods(_possible(inside)))
-    targets = [inside.card.labels[best] for best in inside.ask(faces).argmax(axis=1)]
+    targets = [inside.card.labels[best] for best in inside.score(faces).argmax(axis=1)]
     step = _Steps(
         progress, len(faces) * (len(named) + 3) + len(named) * (min(STABILITY_FACES, len(faces)) + RANDOMIZATION_FACES)
     )
@@ -332,7 +332,7 @@ def _drawn(inside: Explainer, method: Method, faces: Face, targets: Sequence[str
 
 
 def _curves(inside: Explainer, face: Face, drawn: NDArray[np.float32], target: str, seed: int) -> FaithfulnessCurves:
-    return faithfulness.compute_curves(inside.ask, face, drawn, inside.card.labels.index(target), seed)
+    return faithfulness.compute_curves(inside.score, face, drawn, inside.card.labels.index(target), seed)
 
 
 def _stability(
@@ -374,7 +374,7 @@ def _shuffles(
 
 def _names(inside: Explainer) -> dict[str, str]:
     """What people call the layer behind a tensor."""
-    parts = inside.structure.parts if inside.structure else ()
+    parts = inside.structure.layers if inside.structure else ()
     return {tensor: part.name for part in parts for tensor in part.node.outputs}
 
 

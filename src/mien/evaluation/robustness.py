@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import SIDE, FaceDataset
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.evaluation.evaluate import Predictions, predict_split
 from mien.evaluation.inference import BatchPredictor, Progress
 from mien.evaluation.metrics import accuracy_interval
@@ -168,7 +168,7 @@ def compare_robustness(
     for each in plain[1:]:
         if each.faces.classes != chosen.classes or len(each.faces) != len(chosen):
             happened = f"{plain[0].card.name} and {each.card.name} know different expressions"
-            raise LabError(happened, "models of the same classes were expected", "Measure them one by one")
+            raise ExperimentError(happened, "models of the same classes were expected", "Measure them one by one")
     tables = _tables(classifiers, chosen, progress)
     return [ModelRobustness(*pair) for pair in zip(plain, tables, strict=True)]
 

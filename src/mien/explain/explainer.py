@@ -1,4 +1,4 @@
-"""One model, opened for looking inside: what the engine's ``explain`` and ``look`` are made of."""
+"""Explanations of one model: activations, evidence maps, counterfactual and contributions for one face."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from mien.explain.explanation import (
     resolve_target,
 )
 from mien.explain.layers import GraphLayer, NetworkStructure
-from mien.explain.perturbation import find_counterfactual
 from mien.explain.regions import LANDMARKS, MEAN_GEOMETRY, build_region_map, measure_regions
 from mien.models import Classifier, ModelCard
 from mien.models.decision import build_emotions
@@ -31,11 +30,11 @@ from mien.results import Point
 
 Pixels = NDArray[np.uint8]
 
-_NO_CAM = "This network does not end in global average pooling: occlusion stands in for its class map."
+_NO_CAM = "This network does not end in global average pooling: occlusion replaces its class activation map."
 
 
 class Explainer:
-    """A model's anatomy and its open taps. It keeps no picture, and threads may share it."""
+    """Explains the predictions of a classifier. It stores no crop, and several threads may use it."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
@@ -47,19 +46,19 @@ class Explainer:
 
     @cached_property
     def structure(self) -> NetworkStructure | None:
-        """None for a classifier that does not hand out its graph: it answers, and cannot be opened."""
+        """None for a classifier that does not provide its graph."""
         return None if self._model is None else NetworkStructure(self._model, self.card.side, self.card.channels)
 
     @cached_property
-    def _taps(self) -> TensorReader | None:
+    def _reader(self) -> TensorReader | None:
         if self._model is None or self.structure is None:
             return None
         return TensorReader(self._model, self.structure.graph, getattr(self._classifier, "threads", None))
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The names of all layers, in order; empty for a model that cannot be opened."""
-        return () if self.structure is None else tuple(part.name for part in self.structure.parts)
+        """The names of all layers in order; empty for a classifier without a graph."""
+        return () if self.structure is None else tuple(layer.name for layer in self.structure.layers)
 
     @property
     def has_class_maps(self) -> bool:
@@ -67,42 +66,53 @@ class Explainer:
         return self.structure is not None and self.structure.pooled is not None
 
     @property
-    def default(self) -> str:
-        """The map that is shown when none is named: the first that held in the audit the card tells of."""
-        told = self._audit.get("default")
-        (possible,) = self._possible([told if told in METHODS else METHODS[0]])
-        return possible
+    def default_method(self) -> str:
+        """The first method that the audit in the model's card trusts."""
+        method = self._audit.get("default")
+        return self._available([method if method in METHODS else METHODS[0]])[0]
 
     @property
     def _audit(self) -> Mapping[str, Any]:
-        """What the card says of the model's maps; empty where nobody audited them."""
-        told = self.card.scores.get("maps")
-        return told if isinstance(told, Mapping) else {}
+        """The audit of the evidence maps in the model's card; empty without one."""
+        audit = self.card.scores.get("maps")
+        return audit if isinstance(audit, Mapping) else {}
 
-    def ask(self, faces: Pixels) -> NDArray[np.float32]:
-        """Shares ``(N, labels)`` for faces ``(N, side, side, channels)``."""
+    def score(self, faces: Pixels) -> NDArray[np.float32]:
+        """The probabilities ``(N, labels)`` for faces ``(N, side, side, channels)``."""
         return self._classifier.run(faces).scores
 
-    def activations(self, face: Pixels, layers: str | Sequence[str] = "auto") -> Activations:
-        """Everything of a quick look in one run of the network; ``face`` is ``(side, side, channels)``."""
-        parts = self._choose(layers)
-        heads = ("shares", "votes") if self.card.vote_labels else ("shares",)
-        sight = self._sight(face, [*(part.tensor for part in parts), *heads, *self._ends(logits=False)])
-        if sight is None:
-            shares, votes = self._classifier.run(face[None])
-            return Activations(
-                _flat(face), build_emotions(self.card, shares[0], None if votes is None else votes[0]), ()
-            )
-        shares, votes = sight.tensors["shares"], sight.tensors.get("votes")
-        emotions = build_emotions(self.card, shares[0], None if votes is None else votes[0])
-        question = resolve_target(self.card.labels, emotions.top, None, 0)
-        shown = self._class_map(sight, question) if self.has_class_maps else None
-        where = None if shown is None else measure_regions(shown, build_region_map(self.card.side), MEAN_GEOMETRY)
-        return Activations(_flat(face), emotions, sight.layers(parts), shown, where)
+    def check(
+        self, methods: str | Sequence[str], layers: str | Sequence[str], target: str | None, versus: str | None
+    ) -> None:
+        """Raise the errors that :meth:`explain` would raise for these options, without a face."""
+        parse_methods(methods)
+        self._select_layers(layers)
+        for label in filter(None, (target, versus)):
+            resolve_target(self.card.labels, label, versus if label == target else None, 0)
+
+    def activations(self, crop: Pixels, layers: str | Sequence[str] = "auto") -> Activations:
+        """Activations, prediction and class map of a crop ``(side, side, channels)``, in one run of the network."""
+        selected = self._select_layers(layers)
+        outputs = ("shares", "votes") if self.card.vote_labels else ("shares",)
+        names = [*(layer.tensor for layer in selected), *outputs, *self._head_tensors(logits=False)]
+        tensors = self._read_tensors(crop, names)
+        if tensors is None:
+            scores, votes = self._classifier.run(crop[None])
+        else:
+            scores, votes = tensors.tensors["shares"], tensors.tensors.get("votes")
+        emotions = build_emotions(self.card, scores[0], None if votes is None else votes[0])
+        if tensors is None:
+            return Activations(_freeze_crop(crop), emotions, ())
+        if not self.has_class_maps:
+            return Activations(_freeze_crop(crop), emotions, tensors.layers(selected))
+        target = resolve_target(self.card.labels, emotions.top, None, 0)
+        saliency = self._class_map(tensors, target)
+        regions = measure_regions(saliency, build_region_map(self.card.side), MEAN_GEOMETRY)
+        return Activations(_freeze_crop(crop), emotions, tensors.layers(selected), saliency, regions)
 
     def explain(
         self,
-        pixels: Pixels,
+        crop: Pixels,
         methods: str | Sequence[str] = AUTO,
         layers: str | Sequence[str] = "auto",
         target: str | None = None,
@@ -110,144 +120,149 @@ class Explainer:
         seed: int = 0,
         landmarks: Sequence[Point] | None = None,
         notes: Sequence[str] = (),
-        **facts: Any,
+        **fields: Any,
     ) -> Explanation:
-        """All there is to say of one face, ``pixels (side, side, channels)``.
+        """The explanation of one crop ``(side, side, channels)``.
 
-        ``landmarks`` are its five points in pixels of the crop; ``facts`` are what the caller knows of its picture.
+        ``landmarks`` are its five points in pixels of the crop; ``fields`` are those of :class:`Explanation` that
+        describe the image.
         """
-        named, parts = parse_methods(methods, self.default), self._choose(layers)
-        shares, votes = self._classifier.run(pixels[None])
-        emotions = build_emotions(self.card, shares[0], None if votes is None else votes[0])
-        question = resolve_target(self.card.labels, target or emotions.top, versus, seed)
-        sight = self._sight(pixels, [*(part.tensor for part in parts), *self._ends()])
-        possible = self._possible(named)
-        maps = tuple(self._saliency(pixels, each, question, sight) for each in possible)
-        where, basis = build_region_map(self.card.side, landmarks), MEAN_GEOMETRY if landmarks is None else LANDMARKS
+        requested = parse_methods(methods, self.default_method)
+        available = self._available(requested)
+        selected = self._select_layers(layers)
+        scores, votes = self._classifier.run(crop[None])
+        emotions = build_emotions(self.card, scores[0], None if votes is None else votes[0])
+        resolved = resolve_target(self.card.labels, target or emotions.top, versus, seed)
+        tensors = self._read_tensors(crop, [*(layer.tensor for layer in selected), *self._head_tensors()])
+
+        maps = tuple(self._saliency(crop, method, resolved, tensors) for method in available)
+        region_map = build_region_map(self.card.side, landmarks)
+        basis = MEAN_GEOMETRY if landmarks is None else LANDMARKS
+        counterfactual = None
+        if "occlusion" in available:
+            counterfactual = perturbation.find_counterfactual(self.score, crop, self.card.labels)
         return Explanation(
-            crop=_flat(pixels),
+            crop=_freeze_crop(crop),
             emotions=emotions,
-            target=self.card.labels[question.target],
+            target=self.card.labels[resolved.target],
             versus=versus,
             maps=maps,
-            regions=tuple(measure_regions(each, where, basis) for each in maps),
-            region_map=where,
-            counterfactual=find_counterfactual(self.ask, pixels, self.card.labels) if "occlusion" in possible else None,
-            counterfactual_searched="occlusion" in possible,
+            regions=tuple(measure_regions(saliency, region_map, basis) for saliency in maps),
+            region_map=region_map,
+            counterfactual=counterfactual,
+            counterfactual_searched="occlusion" in available,
             temperature=self.card.temperature,
             votes_temperature=self.card.votes_temperature,
             model=self.card.name,
-            notes=(*self._closed(), *([_NO_CAM] if possible != named else []), *self._doubts(possible), *notes),
-            **self._seen(sight, parts, question),
-            **facts,
+            notes=(*self._notes(requested, available), *notes),
+            **self._graph_fields(tensors, selected, resolved),
+            **fields,
         )
 
-    def check(
-        self, methods: str | Sequence[str], layers: str | Sequence[str], target: str | None, versus: str | None
-    ) -> None:
-        """Refuse what :meth:`explain` would refuse, before there is a face."""
-        parse_methods(methods)
-        self._choose(layers)
-        for word in filter(None, (target, versus)):
-            resolve_target(self.card.labels, word, versus if word == target else None, 0)
-
-    def saliency(self, face: Pixels, method: str, target: str, versus: str | None = None, seed: int = 0) -> Saliency:
-        """One map of one face ``(side, side, channels)``, and nothing else."""
-        (possible,) = self._possible(parse_methods([method]))
-        question = resolve_target(self.card.labels, target, versus, seed)
-        sight = self._sight(face, self._ends(logits=False)) if possible == "cam" else None
-        return self._saliency(face, possible, question, sight)
+    def saliency(self, crop: Pixels, method: str, target: str, versus: str | None = None, seed: int = 0) -> Saliency:
+        """One evidence map of one crop ``(side, side, channels)``."""
+        (available,) = self._available(parse_methods([method]))
+        resolved = resolve_target(self.card.labels, target, versus, seed)
+        tensors = self._read_tensors(crop, self._head_tensors(logits=False)) if available == "cam" else None
+        return self._saliency(crop, available, resolved, tensors)
 
     def top_activating(
         self, faces: Pixels, layer: str, channels: Sequence[int], count: int = 9
     ) -> Mapping[int, tuple[int, ...]]:
-        """The faces ``(N, side, side, channels)`` that excite each of a layer's channels most, by their places."""
-        if self._taps is None or not len(faces):
+        """The indices of the faces ``(N, side, side, channels)`` with the highest activation of each channel."""
+        if self._reader is None or not len(faces):
             return dict.fromkeys(channels, ())
-        (part,) = self._choose([layer])
-        return find_top_activating(self._taps, faces, part, channels, count)
+        (selected,) = self._select_layers([layer])
+        return find_top_activating(self._reader, faces, selected, channels, count)
 
-    def _choose(self, layers: str | Sequence[str]) -> tuple[GraphLayer, ...]:
-        return () if self.structure is None else self.structure.choose(layers)
+    def _select_layers(self, layers: str | Sequence[str]) -> tuple[GraphLayer, ...]:
+        return () if self.structure is None else self.structure.select_layers(layers)
 
-    def _ends(self, logits: bool = True) -> list[str]:
-        """The tensors at the end of the network that explanations are made of."""
+    def _available(self, methods: Sequence[str]) -> tuple[str, ...]:
+        """The methods, with occlusion instead of class maps for a network without them."""
+        replacements = {} if self.has_class_maps else {"cam": "occlusion"}
+        return tuple(dict.fromkeys(replacements.get(method, method) for method in methods))
+
+    def _head_tensors(self, logits: bool = True) -> list[str]:
+        """The last feature maps, and with ``logits`` the logits of both heads."""
         if self.structure is None:
             return []
-        heads = [head for head in (self.structure.head, self.structure.votes) if head is not None]
+        heads = [head for head in (self.structure.head, self.structure.votes_head) if head is not None]
         maps = [] if self.structure.pooled is None else [self.structure.pooled.maps]
         return [*maps, *(head.logits for head in heads if logits)]
 
-    def _sight(self, face: Pixels, tensors: Iterable[str]) -> FaceTensors | None:
-        if self.structure is None or self._taps is None:
+    def _read_tensors(self, crop: Pixels, names: Iterable[str]) -> FaceTensors | None:
+        if self.structure is None or self._reader is None:
             return None
-        wanted = list(tensors)
-        return FaceTensors(self.structure, self._taps.run(face[None], wanted) if wanted else {})
+        names = list(names)
+        return FaceTensors(self.structure, self._reader.read(crop[None], names) if names else {})
 
-    def _seen(
-        self, sight: FaceTensors | None, parts: Sequence[GraphLayer], question: ExplanationTarget
+    def _graph_fields(
+        self, tensors: FaceTensors | None, layers: Sequence[GraphLayer], target: ExplanationTarget
     ) -> dict[str, Any]:
-        """What only an open model can tell."""
-        if sight is None:
+        """The fields of an explanation that need the graph of the model."""
+        if tensors is None:
             return {"logits": (), "layers": ()}
-        first, second = (
-            None if head is None else head.logits for head in (sight.structure.head, sight.structure.votes)
-        )
-        contributions, bias = sight.contributions(question.target)
+        heads = (tensors.structure.head, tensors.structure.votes_head)
+        logits, votes_logits = (None if head is None else head.logits for head in heads)
+        contributions, bias = tensors.contributions(target.target)
         return {
-            "logits": sight.logits(first, self.card.labels, self.card.temperature),
-            "votes_logits": sight.logits(second, self.card.vote_labels, self.card.votes_temperature),
-            "layers": sight.layers(parts),
+            "logits": tensors.logits(logits, self.card.labels, self.card.temperature),
+            "votes_logits": tensors.logits(votes_logits, self.card.vote_labels, self.card.votes_temperature),
+            "layers": tensors.layers(layers),
             "contributions": contributions,
             "bias": bias,
-            "kernels": sight.structure.kernels,
-            "costs": sight.structure.costs,
+            "kernels": tensors.structure.kernels,
+            "costs": tensors.structure.costs,
         }
 
-    def _closed(self) -> list[str]:
-        told = f"The model '{self.card.name}' does not hand out its graph, so its layers cannot be shown."
-        return [told] if self.structure is None else []
-
-    def _doubts(self, methods: Sequence[str]) -> Iterator[str]:
-        """What the audit said against the maps that are shown."""
-        for method in methods:
+    def _notes(self, requested: Sequence[str], available: Sequence[str]) -> Iterator[str]:
+        if self.structure is None:
+            yield f"The model '{self.card.name}' does not provide its graph, so its layers cannot be shown."
+        if requested != available:
+            yield _NO_CAM
+        for method in available:
             row = self._audit.get(method)
-            if isinstance(row, Mapping) and row.get("standing") == "fails":
-                yield f"This model's audit says not to believe its {method} maps; 'mien models show' has the figures."
+            if isinstance(row, Mapping) and row.get("standing") in ("fails", "not trusted"):
+                yield f"The audit of this model does not trust its {method} maps; 'mien models show' has the figures."
 
-    def _possible(self, methods: Sequence[str]) -> tuple[str, ...]:
-        """Where there are no exact class maps, occlusion stands in for them."""
-        stands_in = {} if self.has_class_maps else {"cam": "occlusion"}
-        return tuple(dict.fromkeys(stands_in.get(method, method) for method in methods))
-
-    def _saliency(
-        self, pixels: Pixels, method: str, question: ExplanationTarget, sight: FaceTensors | None
-    ) -> Saliency:
+    def _saliency(self, crop: Pixels, method: str, target: ExplanationTarget, tensors: FaceTensors | None) -> Saliency:
         if method == "cam":
-            assert sight is not None, "class maps are for models that can be opened"
-            return self._class_map(sight, question)
+            assert tensors is not None, "class maps need the graph"
+            return self._class_map(tensors, target)
         if method == "occlusion":
-            how = {"patch": perturbation.PATCH, "step": perturbation.STEP}
-            return self._named(perturbation.compute_occlusion(self.ask, pixels, question), method, question, how)
-        how = {"masks": perturbation.MASKS, "cells": perturbation.CELLS, "kept": perturbation.VISIBLE_PART}
-        return self._named(perturbation.compute_rise(self.ask, pixels, question), method, question, how, question.seed)
+            parameters = {"patch": perturbation.PATCH, "step": perturbation.STEP}
+            values = perturbation.compute_occlusion(self.score, crop, target)
+            return self._label_map(values, method, target, parameters)
+        parameters = {
+            "masks": perturbation.MASKS,
+            "cells": perturbation.CELLS,
+            "visible_part": perturbation.VISIBLE_PART,
+        }
+        values = perturbation.compute_rise(self.score, crop, target)
+        return self._label_map(values, method, target, parameters, target.seed)
 
-    def _class_map(self, sight: FaceTensors, question: ExplanationTarget) -> Saliency:
-        pooled = sight.pooled
-        assert pooled is not None, "asked for only where there are class maps"
-        layer = next((part.name for part in sight.structure.parts if part.tensor == pooled.maps), pooled.maps)
-        laid = sight.class_map(question.target, question.versus, self.card.side)
-        return self._named(laid, "cam", question, {"layer": layer})
+    def _class_map(self, tensors: FaceTensors, target: ExplanationTarget) -> Saliency:
+        pooled, layers = tensors.pooled, tensors.structure.layers
+        assert pooled is not None, "the caller checks for class maps"
+        layer = next((layer.name for layer in layers if layer.tensor == pooled.maps), pooled.maps)
+        values = tensors.class_map(target.target, target.versus, self.card.side)
+        return self._label_map(values, "cam", target, {"layer": layer})
 
-    def _named(
-        self, laid: Map, method: str, question: ExplanationTarget, how: dict[str, Any], seed: int | None = None
+    def _label_map(
+        self,
+        values: Map,
+        method: str,
+        target: ExplanationTarget,
+        parameters: dict[str, Any],
+        seed: int | None = None,
     ) -> Saliency:
-        rival = None if question.versus is None else self.card.labels[question.versus]
-        return Saliency(laid, self.card.labels[question.target], method, rival, how, seed)
+        versus = None if target.versus is None else self.card.labels[target.versus]
+        return Saliency(values, self.card.labels[target.target], method, versus, parameters, seed)
 
 
-def _flat(face: Pixels) -> Pixels:
-    """``(side, side)`` for gray, ``(side, side, 3)`` for colour; read-only."""
-    kept = np.array(face[..., 0] if face.shape[2] == 1 else face)
-    kept.setflags(write=False)
-    return kept
+def _freeze_crop(crop: Pixels) -> Pixels:
+    """A read-only copy: ``(side, side)`` for grayscale, ``(side, side, 3)`` for colour."""
+    copy = np.array(crop[..., 0] if crop.shape[2] == 1 else crop)
+    copy.setflags(write=False)
+    return copy

@@ -1,4 +1,4 @@
-"""What is asked about a face: which expression, against which, and by which method."""
+"""Explanations: the methods, and frozen values with read-only arrays that all figures, pages and windows show."""
 
 from __future__ import annotations
 
@@ -9,21 +9,74 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MienError, nearest
+from mien.errors import MienError, suggest_name
 from mien.results import Emotions, Face, Quality, Score
 
-#: What can be asked for on any install; the first is what is shown when neither the caller nor the card says otherwise.
-METHODS = ("cam", "occlusion", "rise")
+#: An evidence map or activations: float32, read-only.
+Map: TypeAlias = NDArray[np.float32]
 
-#: Whichever the audit in the model's card found to be the first that holds.
+
+class MapMethod(NamedTuple):
+    """A method that computes evidence maps: its name in options and JSON, its title, and one sentence about it."""
+
+    name: str
+    title: str
+    description: str
+
+
+#: The methods that need no gradients, by name.
+MAP_METHODS: Mapping[str, MapMethod] = {
+    method.name: method
+    for method in (
+        MapMethod(
+            "cam",
+            "Class activation map (CAM)",
+            "The last feature maps, each multiplied by its weight: exactly the terms of which the score is the sum.",
+        ),
+        MapMethod(
+            "occlusion",
+            "Occlusion",
+            "A soft patch covers one position after another: where the probability drops, the network needs the "
+            "region.",
+        ),
+        MapMethod(
+            "rise",
+            "RISE (random masks)",
+            "Hundreds of random masks cover the face: regions are bright if the probability is high while they are "
+            "visible.",
+        ),
+    )
+}
+
+#: Their names; the first is the default where neither the caller nor the model's card names one.
+METHODS = tuple(MAP_METHODS)
+
+#: Selects the first method that the audit in the model's card trusts.
 AUTO = "auto"
+AUTO_METHOD = MapMethod(AUTO, "Automatic", "The first method that this model's audit trusts.")
 
-#: Those that need gradients, and so Keras; they live in the laboratory.
+#: The methods of ``mien.training.gradient_maps``, which need Keras.
 GRADIENT_METHODS = ("grad-cam", "layer-cam", "integrated-gradients", "smoothgrad")
 
 
+def parse_methods(methods: str | Sequence[str], default: str = METHODS[0]) -> tuple[str, ...]:
+    """The names of the methods without repetition; a string has commas between them. ``auto`` becomes ``default``."""
+    names = [each.strip() for each in methods.split(",")] if isinstance(methods, str) else list(methods)
+    names = [default if name == AUTO else name for name in names]
+    expected = f"Methods are {', '.join(METHODS)}"
+    for name in names:
+        if name in GRADIENT_METHODS:
+            happened = f"The method '{name}' needs gradients, which an ONNX file does not provide"
+            raise MienError(happened, expected, "For Keras files use mien.training.gradient_maps")
+        if name not in METHODS:
+            raise MienError(
+                f"There is no method '{name}'", expected, suggest_name(name, METHODS) or "Choose one of these"
+            )
+    return tuple(dict.fromkeys(names))
+
+
 class ExplanationTarget(NamedTuple):
-    """Evidence for the label at ``target``, against the one at ``versus`` (None: against all the others)."""
+    """Explain the label at index ``target``, compared with the label at index ``versus`` (None: with all others)."""
 
     target: int
     versus: int | None = None
@@ -31,55 +84,26 @@ class ExplanationTarget(NamedTuple):
 
 
 def resolve_target(labels: Sequence[str], target: str, versus: str | None, seed: int) -> ExplanationTarget:
-    """The question in a model's own labels; words it does not know are refused."""
-    goal = _place(target, labels)
-    rival = None if versus is None else _place(versus, labels)
-    if rival == goal:
-        happened = f"'{versus}' was to be held against itself"
-        raise MienError(happened, "Expected two different expressions", "Name another one to hold it against")
-    return ExplanationTarget(goal, rival, seed)
-
-
-def parse_methods(methods: str | Sequence[str], default: str = METHODS[0]) -> tuple[str, ...]:
-    """The methods by name, each once; in one string they stand with commas between. ``auto`` is the default."""
-    given = [each.strip() for each in methods.split(",")] if isinstance(methods, str) else list(methods)
-    named = [default if name == AUTO else name for name in given]
-    for name in named:
-        _refuse_unknown(name)
-    return tuple(dict.fromkeys(named))
-
-
-def _place(word: str, labels: Sequence[str]) -> int:
-    if word not in labels:
-        hint = nearest(word, labels) or "Choose one of these"
-        happened = f"The model does not know the expression '{word}'"
-        raise MienError(happened, f"It knows {', '.join(labels)}", hint)
-    return list(labels).index(word)
-
-
-def _refuse_unknown(name: str) -> None:
-    known = f"There are {', '.join(METHODS)}"
-    if name in GRADIENT_METHODS:
-        happened = f"The method '{name}' needs gradients, which an ONNX file does not give"
-        raise MienError(happened, known, "For Keras files mien.training.gradient_maps has it")
-    if name not in METHODS:
-        raise MienError(f"There is no method '{name}'", known, nearest(name, METHODS) or "Choose one of these")
-
-
-# ==== mien.explain.explanation
-# What an explanation is: frozen values and read-only arrays that every picture, page and window is drawn from.
-
-#: A map or activations: float32, read-only.
-Map: TypeAlias = NDArray[np.float32]
+    """The indices of the expressions among the labels of a model. MienError for unknown and for equal ones."""
+    for name in (target, versus):
+        if name is not None and name not in labels:
+            happened = f"The model does not have the expression '{name}'"
+            raise MienError(
+                happened, f"It has {', '.join(labels)}", suggest_name(name, labels) or "Choose one of these"
+            )
+    if target == versus:
+        happened = f"'{target}' was to be compared with itself"
+        raise MienError(happened, "Expected two different expressions", "Choose another one for the comparison")
+    indices = {label: index for index, label in enumerate(labels)}
+    return ExplanationTarget(indices[target], None if versus is None else indices[versus], seed)
 
 
 class ReceptiveField(NamedTuple):
-    """What one place of a layer sees, in pixels of the crop.
+    """The part of the crop on which the values of a layer depend, in pixels of the crop.
 
-    ``size`` is the side of the square it sees, ``stride`` the step from one place to the next. ``offset`` and
-    ``across`` are how far down and how far right the middle of the square lies that the first place sees (pixel 0 has
-    its middle at 0); they differ where a network lays what it found over what it found in the mirror image. A layer
-    behind the global pooling sees all.
+    ``size`` is the side of the square on which one value depends, ``stride`` the distance between the squares of
+    neighbouring values. ``offset_y`` and ``offset_x`` are the centre of the square of the first value (pixel 0 has its
+    centre at 0). The two differ where a network combines the views of a face and of its mirror image.
     """
 
     size: int
@@ -89,7 +113,7 @@ class ReceptiveField(NamedTuple):
 
 
 class LayerCost(NamedTuple):
-    """Where parameters and work are: one convolution or dense layer, for one face."""
+    """Parameters and multiply-adds of one layer, for one face."""
 
     layer: str
     kind: str
@@ -98,14 +122,14 @@ class LayerCost(NamedTuple):
 
 
 class Kernels(NamedTuple):
-    """The filters of the first convolution, ``(out, in, height, width)`` float32, and the layer they stand in."""
+    """The kernels of the first convolution, float32 ``(out, in, height, width)``, and the name of its layer."""
 
     layer: str
     weights: Map
 
 
 class Contribution(NamedTuple):
-    """What one channel adds to the target's logit: its mean activation times its weight."""
+    """What one channel adds to the logit of the target: ``amount`` is its mean ``activation`` times its ``weight``."""
 
     channel: int
     activation: float
@@ -114,10 +138,9 @@ class Contribution(NamedTuple):
 
 
 class Counterfactual(NamedTuple):
-    """The smallest covered rectangle that changes the answer, in pixels of the crop.
+    """The smallest covered rectangle that changes the leading label, in pixels of the crop.
 
-    ``becomes`` is the label that leads then, and ``share`` what it leads with; ``area`` is the covered part of the
-    crop, 0 to 1.
+    ``area`` is the covered part of the crop, 0 to 1; ``emotion`` is the label that leads then, with ``score``.
     """
 
     x: int
@@ -130,7 +153,7 @@ class Counterfactual(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """Where the crop lies in the picture: a square, turned about its middle by ``lean`` degrees (clockwise)."""
+    """Position of the crop in the image: a square, rotated about its centre by ``angle`` degrees (clockwise)."""
 
     left: float
     top: float
@@ -140,10 +163,11 @@ class Placement(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Saliency:
-    """Where a model looked: float32 ``(side, side)`` in pixels of the crop.
+    """An evidence map: float32 ``(side, side)`` in pixels of the crop.
 
-    Evidence for ``target``: 0 or more. With ``versus`` it is signed: above 0 speaks for ``target``, below 0 for
-    ``versus``. ``parameters`` are what the method was run with; ``seed`` is None for methods without chance.
+    Evidence for ``target`` is 0 or more. With ``versus`` the map is signed: positive values are evidence for
+    ``target``, negative ones for ``versus``. ``parameters`` are those of the method; ``seed`` is None for methods
+    without random numbers.
     """
 
     map: Map
@@ -158,8 +182,8 @@ class Saliency:
         return self.versus is not None
 
     @property
-    def scale(self) -> float:
-        """The strongest evidence either way; 0 for a map without any."""
+    def strongest(self) -> float:
+        """The largest absolute value; 0 for a map without evidence."""
         return float(np.abs(self.map).max(initial=0.0))
 
     def to_dict(self) -> dict[str, Any]:
@@ -169,18 +193,18 @@ class Saliency:
             "versus": self.versus,
             "seed": self.seed,
             "parameters": dict(self.parameters),
-            "strongest": round(self.scale, 6),
+            "strongest": round(self.strongest, 6),
         }
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Layer:
-    """One layer on one face.
+    """One layer with its activations on one face.
 
-    ``kind`` is conv, pool, activation, norm, sum, views (the mean of what was found in the face and in its mirror
-    image), dense or softmax. ``activations`` are float32 ``(channels, height, width)``, or ``(channels,)`` for a layer
-    without places. ``dead`` counts channels that say nothing on this face; ``order`` are all channels, the strongest
-    first. ``tensor`` is the layer's name inside the ONNX file.
+    ``kind`` is conv, pool, activation, norm, sum, views (the mean over views: test-time augmentation), dense or
+    softmax. ``activations`` are float32 ``(channels, height, width)``, or ``(channels,)`` for a layer without spatial
+    positions. ``zero_activation`` counts the channels that are constant on this face; ``order`` has all channels, the
+    strongest first. ``tensor`` is the name of the layer's output inside the ONNX file.
     """
 
     name: str
@@ -207,10 +231,10 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """How a map's evidence lies on the face: shares of brows, eyes, nose, mouth and rest.
+    """The part of a map's evidence in each region of the face: brows, eyes, nose, mouth and rest; the sum is 1.
 
-    ``basis`` is ``landmarks``, or ``mean geometry`` where nobody knows where this face's eyes and mouth are. Empty
-    shares mean a map without evidence. Of a signed map the evidence for the target is counted.
+    ``basis`` is ``landmarks`` (those of this face) or ``mean geometry`` (average positions). ``evidence`` is empty for
+    a map without evidence. In a signed map the evidence for the target counts.
     """
 
     method: str
@@ -219,8 +243,8 @@ class Regions:
 
     @property
     def top(self) -> Score | None:
-        """The region with most of the evidence; None where there is none."""
-        return max(self.evidence, key=lambda share: share.score, default=None)
+        """The region with the most evidence; None for a map without evidence."""
+        return max(self.evidence, key=lambda region: region.score, default=None)
 
     def to_dict(self) -> dict[str, Any]:
         return {"method": self.method, "basis": self.basis, "evidence": dict(self.evidence)}
@@ -228,7 +252,7 @@ class Regions:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Activations:
-    """The quick look: what a window shows beside a moving picture. ``map`` is None where no quick one exists."""
+    """A fast explanation for live video. ``map`` and ``regions`` are None for a network without class maps."""
 
     crop: NDArray[np.uint8]
     emotions: Emotions
@@ -239,16 +263,17 @@ class Activations:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Explanation:
-    """One face, and what the network made of it.
+    """How the network computes its prediction for one face.
 
-    ``crop`` is the face as the model saw it, uint8 ``(side, side)`` or ``(side, side, 3)``. ``logits`` are what goes
-    into the softmax before the temperature divides them (empty where the graph does not show them). ``regions`` has
-    one entry for each of ``maps``; ``region_map`` says for each pixel which region it belongs to, as an index into
-    ``mien.explain.regions.REGIONS``. ``contributions`` are the channels of the last layer by what they add to the
-    target, the largest amounts first; with ``bias`` they make the target's logit as the graph computes it, behind
-    the temperature. They are empty where a network does not end in global average pooling. ``flip`` is None when it
-    was not looked for or nothing changed the answer (``flip_sought`` tells which). ``notes`` are things a reader
-    must know, as sentences.
+    ``crop`` is the network input, uint8 ``(side, side)`` or ``(side, side, 3)``. ``logits`` are the inputs of the
+    softmax before the division by ``temperature``; they are empty for a model without a readable graph. ``regions``
+    has one entry for each of ``maps``. ``region_map`` has the region of each pixel, as an index into
+    ``mien.explain.regions.REGIONS``. ``contributions`` are the channels of the last layer with what they add to the
+    target's logit, the largest amounts first: with ``bias`` their sum is the logit after the division by the
+    temperature. They are empty for a network that does not end in global average pooling. ``counterfactual`` is None
+    when it was not searched for (``counterfactual_searched`` is False) or when no covered rectangle changes the
+    prediction. ``notes`` are sentences about limits of this explanation. ``placement`` is the position of the crop in
+    the image; ``source``, ``size``, ``detector``, ``face`` and ``number`` belong to that image.
     """
 
     crop: NDArray[np.uint8]
@@ -281,28 +306,31 @@ class Explanation:
 
     @property
     def scores_without_temperature(self) -> tuple[Score, ...]:
-        """The shares as they would be without the temperature; empty without logits."""
-        values = np.array([share for _, share in self.logits], np.float64)
-        parts = np.exp(values - values.max(initial=0.0))
-        named = zip(self.logits, parts / parts.sum() if len(parts) else parts, strict=True)
-        return tuple(Score(logit.label, round(float(part), 7)) for logit, part in named)
+        """The probabilities without the division by the temperature; empty without logits."""
+        values = np.array([logit.score for logit in self.logits], np.float64)
+        exponentials = np.exp(values - values.max(initial=0.0))
+        scores = exponentials / exponentials.sum() if len(values) else values
+        labelled = zip(self.logits, scores, strict=True)
+        return tuple(Score(logit.label, round(float(score), 7)) for logit, score in labelled)
 
     def layer(self, name: str) -> Layer:
-        """The layer of that name; KeyError when it was not asked for."""
+        """The layer of that name. KeyError if it is not part of this explanation."""
         return {each.name: each for each in self.layers}[name]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the arrays, as plain JSON values; :meth:`arrays` has those."""
-        emotions = self.emotions
+        """All values except the arrays, as plain JSON; :meth:`arrays` has the arrays."""
+        emotions, face = self.emotions, self.face
+        landmarks = None if face is None or face.landmarks is None else [list(point) for point in face.landmarks]
+        maps = zip(self.maps, self.regions, strict=True)
         return {
             "source": self.source,
             "number": self.number,
             "model": self.model,
             "detector": self.detector,
             "size": None if self.size is None else list(self.size),
-            "box": None if self.face is None else list(self.face.box),
-            "detection": None if self.face is None else self.face.detection,
-            "landmarks": _points(self.face),
+            "box": None if face is None else list(face.box),
+            "detection": None if face is None else face.detection,
+            "landmarks": landmarks,
             "quality": None if self.quality is None else self.quality.to_dict(),
             "placement": None if self.placement is None else self.placement._asdict(),
             "emotion": emotions.top,
@@ -317,7 +345,7 @@ class Explanation:
             "scores_without_temperature": dict(self.scores_without_temperature),
             "votes_logits": dict(self.votes_logits),
             "votes_temperature": self.votes_temperature,
-            "maps": [{**each.to_dict(), "regions": where.to_dict()} for each, where in self._mapped()],
+            "maps": [{**saliency.to_dict(), "regions": regions.to_dict()} for saliency, regions in maps],
             "counterfactual": None if self.counterfactual is None else self.counterfactual._asdict(),
             "counterfactual_searched": self.counterfactual_searched,
             "contributions": [each._asdict() for each in self.contributions],
@@ -329,7 +357,7 @@ class Explanation:
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Every array by name, as it is written into an ``.npz`` file."""
+        """All arrays by name, as in ``arrays.npz``."""
         kernels = {} if self.kernels is None else {"kernels": self.kernels.weights}
         return {
             "crop": self.crop,
@@ -338,10 +366,3 @@ class Explanation:
             **{f"map.{each.method}": each.map for each in self.maps},
             **{f"layer.{each.name}": each.activations for each in self.layers},
         }
-
-    def _mapped(self) -> list[tuple[Saliency, Regions]]:
-        return list(zip(self.maps, self.regions, strict=True))
-
-
-def _points(face: Face | None) -> list[list[float]] | None:
-    return None if face is None or face.landmarks is None else [list(point) for point in face.landmarks]

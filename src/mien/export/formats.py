@@ -18,20 +18,20 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import LabError, MissingExtra, install_command
+from mien.errors import ExperimentError, MissingExtra, install_command
 from mien.export.keras_import import CARD_INSIDE
 from mien.files import write_atomically
-from mien.images.decoder_warnings import quietly
+from mien.images.decoder_warnings import suppress_decoder_warnings
 from mien.models import ModelCard
 
 #: How far a share may differ between Keras and a file that holds its numbers as they are.
 TOLERANCE = 1e-4
 
 Answers = list[NDArray[np.float32]]
-Ask = Callable[[NDArray[np.float32]], Answers]
+Predict = Callable[[NDArray[np.float32]], Answers]
 
 
-def plain(model: keras.Model, temperatures: Mapping[str, float]) -> keras.Model:
+def to_plain_keras(model: keras.Model, temperatures: Mapping[str, float]) -> keras.Model:
     """The same net of stock layers in float32: raw pixels in, probabilities out, temperatures inside the heads."""
 
     def stock(layer: Any) -> Any:
@@ -49,17 +49,17 @@ def plain(model: keras.Model, temperatures: Mapping[str, float]) -> keras.Model:
     return copy
 
 
-def fits_h5(net: keras.Model) -> bool:
+def supports_h5(net: keras.Model) -> bool:
     """Is the net made of layers alone? An ``.h5`` has no place for the operations that make a mirror image."""
     return all(isinstance(each, keras.Layer) for each in net.operations)
 
 
-def save(net: keras.Model, card: ModelCard, target: Path) -> None:
+def save_keras(net: keras.Model, card: ModelCard, target: Path) -> None:
     """A plain net as ``.keras`` or ``.h5``, by the suffix, whole or not at all, with its card inside."""
-    if target.suffix.lower() == ".h5" and not fits_h5(net):
+    if target.suffix.lower() == ".h5" and not supports_h5(net):
         happened = "This net looks at a face in several ways, and .h5 files have no place for that"
-        raise LabError(happened, "layers alone were expected", "Write a .keras file, or export it with --views 1")
-    with tempfile.TemporaryDirectory() as folder, quietly():
+        raise ExperimentError(happened, "layers alone were expected", "Write a .keras file, or export it with --views 1")
+    with tempfile.TemporaryDirectory() as folder, suppress_decoder_warnings():
         part = Path(folder, f"net{target.suffix.lower()}")
         net.save(part)
         _put_card(part, card)
@@ -78,20 +78,20 @@ def _put_card(path: Path, card: ModelCard) -> None:
         file.attrs[CARD_INSIDE] = card.to_json()
 
 
-def write(net: keras.Model, card: ModelCard, kind: str, target: Path, faces: NDArray[np.uint8]) -> float:
+def write_format(net: keras.Model, card: ModelCard, kind: str, target: Path, faces: NDArray[np.uint8]) -> float:
     """Writes ``target``, a file or folder, unless it answers otherwise than ``net`` on these faces; the difference."""
-    with tempfile.TemporaryDirectory() as folder, quietly():
+    with tempfile.TemporaryDirectory() as folder, suppress_decoder_warnings():
         part = Path(folder, "net").with_suffix(SUFFIXES[kind])
         WRITERS[kind](net, card, part)
-        worst = difference(asked(net), READERS[kind](part), faces)
-        refuse_if_apart(worst, kind)
+        worst = max_difference(predict_with_keras(net), READERS[kind](part), faces)
+        check_difference(worst, kind)
         _moved(part, target)
     if kind == "tflite":
         write_atomically(target.with_name(target.name + ".json"), card.to_json(), sync=True)
     return worst
 
 
-def difference(ours: Ask, theirs: Ask, faces: NDArray[np.uint8]) -> float:
+def max_difference(ours: Predict, theirs: Predict, faces: NDArray[np.uint8]) -> float:
     """The largest difference of any share on these faces, asked by ones and by threes."""
     worst = 0.0
     for size in (1, 3):
@@ -102,13 +102,13 @@ def difference(ours: Ask, theirs: Ask, faces: NDArray[np.uint8]) -> float:
     return worst
 
 
-def refuse_if_apart(worst: float, kind: str) -> None:
+def check_difference(worst: float, kind: str) -> None:
     if not worst <= TOLERANCE:
         happened = f"Keras and the {kind} file differ by {worst:.2e}"
-        raise LabError(happened, f"at most {TOLERANCE:.0e} was expected", "Nothing was written")
+        raise ExperimentError(happened, f"at most {TOLERANCE:.0e} was expected", "Nothing was written")
 
 
-def asked(net: keras.Model) -> Ask:
+def predict_with_keras(net: keras.Model) -> Predict:
     """How a Keras net is asked: one array for each head."""
     return lambda faces: [_numbers(each) for each in keras.tree.flatten(net(faces, training=False))]
 
@@ -142,21 +142,21 @@ def _needs_tensorflow(kind: str) -> None:
         )
 
 
-def _load_keras(path: Path) -> Ask:
-    return asked(keras.models.load_model(path, compile=False, safe_mode=True))
+def _load_keras(path: Path) -> Predict:
+    return predict_with_keras(keras.models.load_model(path, compile=False, safe_mode=True))
 
 
-def _load_saved_model(path: Path) -> Ask:
+def _load_saved_model(path: Path) -> Predict:
     import tensorflow as tf
 
     served = tf.saved_model.load(str(path))
     return lambda faces: [np.asarray(each) for each in served.serve(faces)]
 
 
-def _load_tflite(path: Path) -> Ask:
+def _load_tflite(path: Path) -> Predict:
     import tensorflow as tf
 
-    with quietly():  # it says that it will move to a package of its own
+    with suppress_decoder_warnings():  # it says that it will move to a package of its own
         signed = tf.lite.Interpreter(model_path=str(path)).get_signature_runner("serving_default")
 
     def ask(faces: NDArray[np.float32]) -> Answers:
@@ -193,15 +193,15 @@ Write = Callable[[keras.Model, ModelCard, Path], None]
 
 SUFFIXES = {"keras": ".keras", "h5": ".h5", "savedmodel": "", "tflite": ".tflite"}
 WRITERS: dict[str, Write] = {
-    "keras": save,
-    "h5": save,
+    "keras": save_keras,
+    "h5": save_keras,
     "savedmodel": _write_saved_model,
     "tflite": _write_tflite,
 }
-READERS: dict[str, Callable[[Path], Ask]] = {
+READERS: dict[str, Callable[[Path], Predict]] = {
     "keras": _load_keras,
     "h5": _load_keras,
     "savedmodel": _load_saved_model,
     "tflite": _load_tflite,
 }
-KINDS: Sequence[str] = tuple(WRITERS)
+FORMATS: Sequence[str] = tuple(WRITERS)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from mien.errors import LabError, MissingExtra, ModelMissing, install_command
+from mien.errors import ExperimentError, MissingExtra, ModelMissing, install_command
 from mien.files import temporary_path, write_atomically
 from mien.models import ModelCard, cache_folder, write_card
 from mien.models.registry import RUN_FILE
@@ -34,11 +34,11 @@ CARD_INSIDE = "mien.card"
 _EDITION = 2
 
 
-def is_keras(path: Path) -> bool:
+def is_keras_file(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def as_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") -> Path:
+def convert_to_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") -> Path:
     """The ONNX file of a Keras file, made now or before; a LabError says why there can be none.
 
     ``labels`` (in the order of its outputs) and ``scale`` must be told, unless the file has a card, or the
@@ -46,7 +46,7 @@ def as_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") -> Path:
     """
     if not path.is_file():
         raise ModelMissing(f"There is no model file '{path}'", "Expected a .keras or .h5 file", "Check the path")
-    told = card_of(path)
+    told = read_card(path)
     labels, votes = (tuple(labels), ()) if labels or not told else (told.labels, told.vote_labels)
     scale = scale or (SCALES[0] if told else "")
     if not labels or scale not in SCALES:
@@ -54,7 +54,7 @@ def as_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") -> Path:
             _refuse_without(("h5py",), path)  # it may have a card that nobody can read here
         happened = f"'{path}' does not say what its answers and its pixels are"
         remedy = "Add --labels angry,disgust,fear,... and --scale 0-1, 0-255 or -1-1"
-        raise LabError(happened, "its labels in order and the scale of its pixels were expected", remedy)
+        raise ExperimentError(happened, "its labels in order and the scale of its pixels were expected", remedy)
     own = told if told and labels == told.labels and scale == SCALES[0] else None
     kept = cache_folder() / "converted" / f"{_key(path, labels, votes, scale, own)}.onnx"
     if not kept.is_file():
@@ -64,12 +64,12 @@ def as_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") -> Path:
     return kept
 
 
-def card_of(path: Path) -> ModelCard | None:
+def read_card(path: Path) -> ModelCard | None:
     """The card in a Keras file that mien wrote, else that of the run in whose folder it lies; None without either."""
-    return card_inside(path) or _card_beside(path)
+    return read_embedded_card(path) or _card_beside(path)
 
 
-def card_inside(path: Path) -> ModelCard | None:
+def read_embedded_card(path: Path) -> ModelCard | None:
     """The card in a Keras file that mien wrote; None in any other."""
     try:
         if zipfile.is_zipfile(path):
@@ -123,8 +123,8 @@ def _convert(path: Path, target: Path, labels: Sequence[str], votes: Sequence[st
         answer = json.loads(last)
     except ValueError:
         happened = f"'{path}' ended the process that was to read it (status {done.returncode})"
-        raise LabError(
+        raise ExperimentError(
             happened, "a model that Keras can load was expected", "Export it to ONNX where it was made"
         ) from None
     if answer:
-        raise LabError(*answer)
+        raise ExperimentError(*answer)

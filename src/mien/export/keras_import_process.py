@@ -18,8 +18,8 @@ import numpy as np
 import onnx
 import tensorflow as tf
 
-from mien.errors import LabError
-from mien.images.decoder_warnings import quietly
+from mien.errors import ExperimentError
+from mien.images.decoder_warnings import suppress_decoder_warnings
 from mien.models import ModelCard, load_classifier, write_card
 
 #: How far a share may differ between Keras and ONNX Runtime.
@@ -45,7 +45,7 @@ _REFUSALS = (
 
 def convert(path: Path, labels: Sequence[str], votes: Sequence[str], scale: str) -> bytes:
     """The file as ONNX with a card, checked against Keras on a few pictures; a LabError where it cannot be."""
-    with quietly():
+    with suppress_decoder_warnings():
         net = _loaded(path)
         faces = _pictures(_input_shape(net, path))
         whole = _whole(net, labels, votes, scale, faces, path)
@@ -68,14 +68,14 @@ def _loaded(path: Path) -> keras.Model:
         config = _config(path)
         if any(name == "Lambda" for name in _kinds(config)):
             happened = f"'{path}' has a Lambda layer, a program inside a file, which mien never runs"
-            raise LabError(happened, "plain layers were expected", "Build it again with plain layers such as Rescaling")
+            raise ExperimentError(happened, "plain layers were expected", "Build it again with plain layers such as Rescaling")
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except _REFUSALS as error:
         happened = f"Keras {keras.__version__} cannot load '{path}': {_first_line(error)}"
         expected = (
             "a whole model, as model.save writes it, was expected; files of Keras 2 do not always load in Keras 3"
         )
-        raise LabError(
+        raise ExperimentError(
             happened, expected, "Save it again with Keras 3, or export it to ONNX where it was made"
         ) from None
 
@@ -108,7 +108,7 @@ def _input_shape(net: keras.Model, path: Path) -> tuple[int, int, int]:
     shape = tuple(net.inputs[0].shape[1:]) if len(net.inputs) == 1 else ()
     if len(shape) != 3 or shape[0] != shape[1] or not shape[0] or shape[2] not in (1, 3):
         happened = f"'{path}' takes {' and '.join(str(tuple(each.shape)) for each in net.inputs)}"
-        raise LabError(happened, "square faces (N, side, side, 1 or 3) were expected", "Name another model")
+        raise ExperimentError(happened, "square faces (N, side, side, 1 or 3) were expected", "Name another model")
     return shape
 
 
@@ -128,7 +128,7 @@ def _whole(
     answers = keras.tree.flatten(net(keras.layers.Rescaling(factor, offset, name="scale")(entry)))
     heads = {"shares": labels} | ({"votes": votes} if votes else {})
     if len(answers) < len(heads):
-        raise LabError(f"'{path}' has {len(answers)} outputs", f"{' and '.join(heads)} were expected")
+        raise ExperimentError(f"'{path}' has {len(answers)} outputs", f"{' and '.join(heads)} were expected")
     tried = keras.tree.flatten(net(faces.astype(np.float32) * factor + offset, training=False))
     ends = [
         _head(answer, np.asarray(seen), name, words, path)
@@ -141,12 +141,12 @@ def _head(answer: Any, seen: np.ndarray, name: str, words: Sequence[str], path: 
     """Probabilities as they are; logits through softmax; anything else refused."""
     if seen.shape[1:] != (len(words),):
         happened = f"'{path}' answers arrays of shape {seen.shape[1:]}"
-        raise LabError(happened, f"one number for each of {len(words)} labels was expected: {', '.join(words)}")
+        raise ExperimentError(happened, f"one number for each of {len(words)} labels was expected: {', '.join(words)}")
     if np.abs(seen.sum(1) - 1).max() < 1e-3 and seen.min() >= 0:
         return keras.layers.Identity(name=name)(answer)
     if seen.min() < 0 or seen.max() > 1:
         return keras.layers.Softmax(name=name)(answer)
-    raise LabError(f"'{path}' answers numbers that are no shares", "a softmax, or logits, were expected", "")
+    raise ExperimentError(f"'{path}' answers numbers that are no shares", "a softmax, or logits, were expected", "")
 
 
 def _exported(whole: keras.Model, shape: tuple[int, ...]) -> bytes:
@@ -171,7 +171,7 @@ def _refuse_unless_equal(whole: keras.Model, model: bytes, faces: np.ndarray, pa
         worst = max(float(np.abs(goal - found).max()) for goal, found in pairs if found is not None)
         if not worst <= TOLERANCE:
             happened = f"'{path}' answers otherwise as ONNX: shares differ by {worst:.1e}"
-            raise LabError(happened, f"at most {TOLERANCE:.0e} was expected", "Nothing was kept")
+            raise ExperimentError(happened, f"at most {TOLERANCE:.0e} was expected", "Nothing was kept")
 
 
 def _first_line(error: BaseException) -> str:
@@ -184,7 +184,7 @@ def main(words: str) -> None:
     try:
         Path(target).write_bytes(convert(Path(path), labels, votes, scale))
         answer = None
-    except LabError as error:
+    except ExperimentError as error:
         answer = error.args
     sys.stdout.write(f"\n{json.dumps(answer)}\n")
 

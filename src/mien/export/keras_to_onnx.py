@@ -14,12 +14,12 @@ import onnx
 from keras import layers
 from onnx import TensorProto, helper, numpy_helper
 
-from mien.errors import LabError
+from mien.errors import ExperimentError
 
 INPUT = "faces"
 
 
-class Graph(Protocol):
+class OnnxGraph(Protocol):
     """What a writer needs of the graph: names of tensors that stand before, and a place for nodes and weights."""
 
     def tensor(self, keras_tensor: Any) -> str: ...
@@ -38,11 +38,11 @@ def one_input(layer: Any) -> Any:
     return layer.input[0] if isinstance(layer.input, list) else layer.input
 
 
-def _before(graph: Graph, layer: Any) -> str:
+def _before(graph: OnnxGraph, layer: Any) -> str:
     return graph.tensor(one_input(layer))
 
 
-def _faces(graph: Graph, layer: Any) -> str:
+def _faces(graph: OnnxGraph, layer: Any) -> str:
     """From uint8, channels last, to float32, channels first."""
     height, width, channels = layer.output.shape[1:]
     name = graph.node("Cast", [INPUT], f"{INPUT}/float", to=TensorProto.FLOAT)
@@ -52,7 +52,7 @@ def _faces(graph: Graph, layer: Any) -> str:
     return graph.node("Transpose", [name], f"{INPUT}/first", perm=[0, 3, 1, 2])
 
 
-def _scaled(graph: Graph, layer: Any, scale: Any, offset: Any) -> str:
+def _scaled(graph: OnnxGraph, layer: Any, scale: Any, offset: Any) -> str:
     """Times ``scale`` plus ``offset``, each a number or one for each channel; what would change nothing is left out."""
     name, found = tensor_name(layer), _before(graph, layer)
     scale, offset = (_by_channel(part) for part in (scale, offset))
@@ -68,17 +68,17 @@ def _by_channel(values: Any) -> np.ndarray:
     return array if array.ndim == 0 else array.reshape(1, -1, 1, 1)
 
 
-def _rescaling(graph: Graph, layer: Any) -> str:
+def _rescaling(graph: OnnxGraph, layer: Any) -> str:
     return _scaled(graph, layer, layer.scale, layer.offset)
 
 
-def _normalization(graph: Graph, layer: Any) -> str:
+def _normalization(graph: OnnxGraph, layer: Any) -> str:
     mean, variance = (np.asarray(part).reshape(-1) for part in (layer.mean, layer.variance))
     scale = 1 / np.maximum(np.sqrt(variance), 1e-7)
     return _scaled(graph, layer, scale, -mean * scale)
 
 
-def _cropping(graph: Graph, layer: Any) -> str:
+def _cropping(graph: OnnxGraph, layer: Any) -> str:
     name, ((top, bottom), (left, right)) = tensor_name(layer), layer.cropping
     _, height, width, _ = one_input(layer).shape
     bounds = {"starts": [top, left], "ends": [height - bottom, width - right], "axes": [2, 3]}
@@ -86,27 +86,27 @@ def _cropping(graph: Graph, layer: Any) -> str:
     return graph.node("Slice", [_before(graph, layer), *inputs], name)
 
 
-def _zero_padding(graph: Graph, layer: Any) -> str:
+def _zero_padding(graph: OnnxGraph, layer: Any) -> str:
     name, ((top, bottom), (left, right)) = tensor_name(layer), layer.padding
     pads = graph.weight(f"{name}/pads", np.array([0, 0, top, left, 0, 0, bottom, right], np.int64))
     return graph.node("Pad", [_before(graph, layer), pads], name)
 
 
-def _resizing(graph: Graph, layer: Any) -> str:
+def _resizing(graph: OnnxGraph, layer: Any) -> str:
     name, (_, height, width, _) = tensor_name(layer), one_input(layer).shape
     if layer.interpolation != "bilinear":
-        raise LabError(f"The layer {layer.name} resizes by {layer.interpolation}", "bilinear was expected", "")
+        raise ExperimentError(f"The layer {layer.name} resizes by {layer.interpolation}", "bilinear was expected", "")
     scales = graph.weight(f"{name}/scales", np.array([1, 1, layer.height / height, layer.width / width], np.float32))
     how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
     return graph.node("Resize", [_before(graph, layer), "", scales], name, **how)
 
 
-def _conv(graph: Graph, layer: Any, norm: Any = None) -> str:
+def _conv(graph: OnnxGraph, layer: Any, norm: Any = None) -> str:
     kernel, bias = _folded(np.asarray(layer.kernel), layer, norm)
     return _convolved(graph, layer, kernel.transpose(3, 2, 0, 1), bias)
 
 
-def _depthwise(graph: Graph, layer: Any, norm: Any = None) -> str:
+def _depthwise(graph: OnnxGraph, layer: Any, norm: Any = None) -> str:
     """One filter for each channel: a convolution in as many groups."""
     height, width, channels, several = layer.kernel.shape
     flat = np.asarray(layer.kernel).reshape(height, width, 1, channels * several)
@@ -114,7 +114,7 @@ def _depthwise(graph: Graph, layer: Any, norm: Any = None) -> str:
     return _convolved(graph, layer, kernel.transpose(3, 2, 0, 1), bias, group=channels)
 
 
-def _convolved(graph: Graph, layer: Any, kernel: np.ndarray, bias: np.ndarray, group: int = 1) -> str:
+def _convolved(graph: OnnxGraph, layer: Any, kernel: np.ndarray, bias: np.ndarray, group: int = 1) -> str:
     name = tensor_name(layer)
     weights = [graph.weight(f"{name}/kernel", kernel), graph.weight(f"{name}/bias", bias)]
     how = {"strides": list(layer.strides), "group": group, **_window(layer, layer.kernel_size)}
@@ -122,7 +122,7 @@ def _convolved(graph: Graph, layer: Any, kernel: np.ndarray, bias: np.ndarray, g
     return _activated(graph, name, layer)
 
 
-def _norm(graph: Graph, layer: Any) -> str:
+def _norm(graph: OnnxGraph, layer: Any) -> str:
     before = one_input(layer)._keras_history.operation
     fold = {layers.Conv2D: _conv, layers.DepthwiseConv2D: _depthwise, layers.Dense: _dense}.get(type(before))
     # A layer that others also look at must stay as it is.
@@ -143,26 +143,26 @@ def _folded(kernel: np.ndarray, layer: Any, norm: Any) -> tuple[np.ndarray, np.n
     return kernel * scale, (bias - np.asarray(norm.moving_mean)) * scale + np.asarray(norm.beta)
 
 
-def _activated(graph: Graph, name: str, layer: Any) -> str:
+def _activated(graph: OnnxGraph, name: str, layer: Any) -> str:
     return _activation(graph, name, layer.activation.__name__, f"{name}/{layer.activation.__name__}")
 
 
-def _activation(graph: Graph, before: str, kind: str, name: str) -> str:
+def _activation(graph: OnnxGraph, before: str, kind: str, name: str) -> str:
     if kind == "linear":
         return before
     if kind == "silu":
         return graph.node("Mul", [before, graph.node("Sigmoid", [before], f"{name}/gate")], name)
     operators = {"relu": "Relu", "sigmoid": "Sigmoid"}
     if kind not in operators:
-        raise LabError(f"The activation {kind} cannot be exported", f"known are {', '.join(operators)}, silu", "")
+        raise ExperimentError(f"The activation {kind} cannot be exported", f"known are {', '.join(operators)}, silu", "")
     return graph.node(operators[kind], [before], name)
 
 
-def _activation_layer(graph: Graph, layer: Any) -> str:
+def _activation_layer(graph: OnnxGraph, layer: Any) -> str:
     return _activation(graph, _before(graph, layer), layer.activation.__name__, tensor_name(layer))
 
 
-def _relu(graph: Graph, layer: Any) -> str:
+def _relu(graph: OnnxGraph, layer: Any) -> str:
     name = tensor_name(layer)
     if layer.max_value is None:
         return graph.node("Relu", [_before(graph, layer)], name)
@@ -170,19 +170,19 @@ def _relu(graph: Graph, layer: Any) -> str:
     return graph.node("Clip", [_before(graph, layer), *ends], name)
 
 
-def _joined(kind: str, **how: Any) -> Callable[[Graph, Any], str]:
+def _joined(kind: str, **how: Any) -> Callable[[OnnxGraph, Any], str]:
     """A node of several tensors."""
     return lambda graph, layer: graph.node(
         kind, [graph.tensor(each) for each in layer.input], tensor_name(layer), **how
     )
 
 
-def _concatenated(graph: Graph, layer: Any) -> str:
+def _concatenated(graph: OnnxGraph, layer: Any) -> str:
     """Channels behind channels, or faces behind faces."""
     return _joined("Concat", axis=0 if layer.axis == 0 else 1)(graph, layer)
 
 
-def _flipped(graph: Graph, operation: Any) -> str:
+def _flipped(graph: OnnxGraph, operation: Any) -> str:
     """Left becomes right."""
     name = tensor_name(operation)
     bounds = {"starts": -1, "ends": np.iinfo(np.int64).min, "axes": 3, "steps": -1}
@@ -190,43 +190,43 @@ def _flipped(graph: Graph, operation: Any) -> str:
     return graph.node("Slice", [_of_operation(graph, operation), *inputs], name)
 
 
-def _split(graph: Graph, operation: Any) -> list[str]:
+def _split(graph: OnnxGraph, operation: Any) -> list[str]:
     """A batch in equal parts."""
     name = tensor_name(operation)
     parts = [f"{name}/{number}" for number in range(1, operation.indices_or_sections + 1)]
     return graph.parts("Split", [_of_operation(graph, operation)], name, parts, axis=0)
 
 
-def _of_operation(graph: Graph, operation: Any) -> str:
+def _of_operation(graph: OnnxGraph, operation: Any) -> str:
     """The tensor that an operation takes: unlike a layer, it keeps only where it stands."""
     return graph.tensor(operation._inbound_nodes[0].input_tensors[0])
 
 
-def _max_pooling(graph: Graph, layer: Any) -> str:
+def _max_pooling(graph: OnnxGraph, layer: Any) -> str:
     how = {"strides": list(layer.strides), **_window(layer, layer.pool_size)}
     return graph.node("MaxPool", [_before(graph, layer)], tensor_name(layer), **how)
 
 
-def _average_pooling(graph: Graph, layer: Any) -> str:
+def _average_pooling(graph: OnnxGraph, layer: Any) -> str:
     how = {"strides": list(layer.strides), "count_include_pad": 0, **_window(layer, layer.pool_size)}
     return graph.node("AveragePool", [_before(graph, layer)], tensor_name(layer), **how)
 
 
-def _global_pooling(graph: Graph, layer: Any) -> str:
+def _global_pooling(graph: OnnxGraph, layer: Any) -> str:
     name = tensor_name(layer)
     return graph.node("Flatten", [graph.node("GlobalAveragePool", [_before(graph, layer)], f"{name}/maps")], name)
 
 
-def _reshape(graph: Graph, layer: Any) -> str:
+def _reshape(graph: OnnxGraph, layer: Any) -> str:
     """From a row of channels to one pixel of them, as squeeze-and-excite asks; nothing else."""
     name, shape = tensor_name(layer), layer.target_shape
     if len(one_input(layer).shape) != 2 or len(shape) != 3 or shape[:2] != (1, 1):
-        raise LabError(f"The layer {layer.name} reshapes to {shape}", "a row to one pixel was expected", "")
+        raise ExperimentError(f"The layer {layer.name} reshapes to {shape}", "a row to one pixel was expected", "")
     wanted = graph.weight(f"{name}/shape", np.array([-1, shape[2], 1, 1], np.int64))
     return graph.node("Reshape", [_before(graph, layer), wanted], name)
 
 
-def _flatten(graph: Graph, layer: Any) -> str:
+def _flatten(graph: OnnxGraph, layer: Any) -> str:
     """In Keras's order, channels last, which the dense layer behind it has learnt."""
     name, before = tensor_name(layer), _before(graph, layer)
     if len(one_input(layer).shape) == 4:
@@ -234,7 +234,7 @@ def _flatten(graph: Graph, layer: Any) -> str:
     return graph.node("Flatten", [before], name)
 
 
-def write_dense(graph: Graph, layer: Any, before: str, name: str, temperature: float = 1.0, norm: Any = None) -> str:
+def write_dense(graph: OnnxGraph, layer: Any, before: str, name: str, temperature: float = 1.0, norm: Any = None) -> str:
     """A dense layer without its activation, its answer divided by ``temperature``, as the tensor ``name``."""
     weights = dict(zip(("kernel", "bias"), _folded(np.asarray(layer.kernel), layer, norm), strict=True))
     divided = {key: value / np.float32(temperature) for key, value in weights.items()}
@@ -242,13 +242,13 @@ def write_dense(graph: Graph, layer: Any, before: str, name: str, temperature: f
     return graph.node("Gemm", [before, *inputs], name)
 
 
-def _dense(graph: Graph, layer: Any, norm: Any = None) -> str:
+def _dense(graph: OnnxGraph, layer: Any, norm: Any = None) -> str:
     name = tensor_name(layer)
     return _activated(graph, write_dense(graph, layer, _before(graph, layer), name, norm=norm), layer)
 
 
 #: Looked through in this order: a kind stands before the kinds it is made from.
-WRITERS: dict[type, Callable[[Graph, Any], str]] = {
+WRITERS: dict[type, Callable[[OnnxGraph, Any], str]] = {
     layers.InputLayer: _faces,
     layers.Rescaling: _rescaling,
     layers.Normalization: _normalization,
@@ -274,7 +274,7 @@ WRITERS: dict[type, Callable[[Graph, Any], str]] = {
 }
 
 #: Operations of :mod:`mien.training.networks` that are no layers, by the names of Keras's classes.
-OPERATIONS: dict[str, Callable[[Graph, Any], str | list[str]]] = {"Flip": _flipped, "Split": _split}
+OPERATIONS: dict[str, Callable[[OnnxGraph, Any], str | list[str]]] = {"Flip": _flipped, "Split": _split}
 
 
 def _window(layer: Any, size: tuple[int, int]) -> dict[str, list[int]]:
@@ -302,7 +302,7 @@ def _same(length: int, step: int, side: int) -> tuple[int, int]:
 OPSET, IR = 17, 9
 
 
-def onnx_model(model: keras.Model, temperatures: Mapping[str, float]) -> onnx.ModelProto:
+def build_onnx_model(model: keras.Model, temperatures: Mapping[str, float]) -> onnx.ModelProto:
     """The graph of a two-headed (or one-headed) net; ``temperatures`` by head divide its logits."""
     graph = GraphWriter(temperatures)
     answers = [graph.head(head) for head in model.outputs]
@@ -370,4 +370,4 @@ class GraphWriter:
             if isinstance(layer, kind):
                 return write(self, layer)
         odd = f"The layer {layer.name} of kind {type(layer).__name__} cannot be exported"
-        raise LabError(odd, "a layer of mien's nets was expected", "")
+        raise ExperimentError(odd, "a layer of mien's nets was expected", "")

@@ -17,15 +17,16 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import PUBLIC, FaceDataset, split_training_validation
-from mien.errors import LabError, MienError
+from mien.datasets.dataset import PUBLIC, FaceDataset
+from mien.datasets.splits import split_training_validation
+from mien.errors import ExperimentError, MienError
 from mien.evaluation import calibration as calibrate
 from mien.evaluation.calibration import Calibration
 from mien.evaluation.evaluate import VALIDATION_FINGERPRINT, evaluate_classifier, fingerprint_faces
 from mien.evaluation.metrics import accuracy, classification_metrics
 from mien.export.formats import TOLERANCE
-from mien.export.keras_to_onnx import onnx_model
-from mien.export.quantize import half, int8
+from mien.export.keras_to_onnx import build_onnx_model
+from mien.export.quantize import convert_float16, quantize_int8
 from mien.files import write_atomically
 from mien.labels import VOTES
 from mien.models import ModelCard, OnnxClassifier, write_card
@@ -37,20 +38,20 @@ log = logging.getLogger(__name__)
 LICENSE = "See the LICENSE beside the weights: trained on FER2013 and FER+, whose rights are unresolved."
 
 #: Training faces from which the int8 file learns its ranges.
-CALIBRATION = 2000
+CALIBRATION_FACES = 2000
 
 #: Faces in one pass of Keras.
-BATCH = 250
+BATCH_SIZE = 250
 
 #: Faces on which Keras and a file must agree, and from which on a smaller file's accuracy can be judged.
-FACES = 60
+MIN_FACES = 60
 
 #: A smaller file may cost so much accuracy; one that costs more is not written.
-COSTS = 0.1
+MAX_LOSS = 0.1
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedRun:
     """A finished run, ready to be written: its averaged net in float32, calibrated on the faces it never saw."""
 
     model: keras.Model
@@ -63,30 +64,30 @@ class Finished:
     @property
     def measured(self) -> FaceDataset:
         """The faces on which a file's accuracy is told: the held-out ones, or without any some it learned from."""
-        return self.kept if len(self.kept) else self.learned.take(np.arange(len(self.learned)) < CALIBRATION)
+        return self.kept if len(self.kept) else self.learned.take(np.arange(len(self.learned)) < CALIBRATION_FACES)
 
     @property
     def real(self) -> NDArray[np.uint8]:
         """Real faces on which two files must agree, uint8 (N, 48, 48): held-out ones, where there are any."""
-        return (self.kept if len(self.kept) >= FACES else self.learned).pixels[:FACES]
+        return (self.kept if len(self.kept) >= MIN_FACES else self.learned).pixels[:MIN_FACES]
 
 
-def finished(run: Path, faces: FaceDataset, name: str = "", views: int | None = None) -> Finished:
+def load_finished_run(run: Path, faces: FaceDataset, name: str = "", views: int | None = None) -> FinishedRun:
     """The run in a folder with the faces it came from; a LabError where it has not ended.
 
     ``views`` is in how many ways the net shall look at each face; without it, as the recipe says.
     """
-    recipe = checkpoint.recipe_of(run)
+    recipe = checkpoint.read_recipe(run)
     recipe = recipe if views is None else replace(recipe, net=replace(recipe.net, views=views))
-    model = trained(run, recipe)
-    learned, kept = split_training_validation(recipe, faces)
+    model = load_trained_network(run, recipe)
+    learned, kept = split_training_validation(recipe.data, faces)
     if not len(learned):
-        raise LabError(
+        raise ExperimentError(
             "The data has no Training faces", "the faces that the run learned from were expected", "Name its own data"
         )
     _refuse_other_faces(run, faces, kept)
-    fitted = calibration(model, kept)
-    return Finished(model, recipe, fitted, card_of(model, recipe, fitted, name or recipe.name), learned, kept)
+    fitted = calibrate_network(model, kept)
+    return FinishedRun(model, recipe, fitted, make_card(model, recipe, fitted, name or recipe.name), learned, kept)
 
 
 def _refuse_other_faces(run: Path, faces: FaceDataset, kept: FaceDataset) -> None:
@@ -97,13 +98,13 @@ def _refuse_other_faces(run: Path, faces: FaceDataset, kept: FaceDataset) -> Non
     before = told.get("held_out")
     now = fingerprint_faces(kept)
     if before is None:  # runs wrote less down once
-        before, now = told.get("fingerprint"), environment.fingerprint(faces)
+        before, now = told.get("fingerprint"), environment.fingerprint_dataset(faces)
     if before not in (None, now):
         happened = f"'{run}' held other faces out than would be held out of these"
-        raise LabError(happened, "the faces that it learned from were expected, in whatever file", "Name its own data")
+        raise ExperimentError(happened, "the faces that it learned from were expected, in whatever file", "Name its own data")
 
 
-def export(
+def export_onnx(
     run: Path,
     faces: FaceDataset,
     target: Path,
@@ -123,53 +124,53 @@ def export(
     whose figures the card tells, empty for the held-out faces, which are no look at a test. ``views`` is as in
     :func:`finished`.
     """
-    done = finished(run, faces, name, views)
-    content, scores = as_int8(done) if eight_bit else as_half(done) if sixteen_bit else as_onnx(done)
-    told = evaluate_classifier(OnnxClassifier(content), faces, split) if split else held_out_figures(content, done.kept)
-    card = replace(done.card, scores=rounded({**told, **scores, **cost.of_run(run), **(notes or {})}))
+    done = load_finished_run(run, faces, name, views)
+    content, scores = to_int8(done) if eight_bit else to_float16(done) if sixteen_bit else to_onnx(done)
+    told = evaluate_classifier(OnnxClassifier(content), faces, split) if split else validation_scores(content, done.kept)
+    card = replace(done.card, scores=round_scores({**told, **scores, **cost.training_cost(run), **(notes or {})}))
     write_atomically(target, write_card(content, card), sync=True)
     return card
 
 
-def as_onnx(done: Finished) -> tuple[bytes, dict[str, Any]]:
+def to_onnx(done: FinishedRun) -> tuple[bytes, dict[str, Any]]:
     """The float32 file, refused unless it answers as Keras does; and what its card tells of it."""
-    content = write_card(onnx_model(done.model, done.fitted.temperatures).SerializeToString(), done.card)
-    difference = refuse_unless_equal(done.model, done.fitted, OnnxClassifier(content), done.real)
+    content = write_card(build_onnx_model(done.model, done.fitted.temperatures).SerializeToString(), done.card)
+    difference = check_equal(done.model, done.fitted, OnnxClassifier(content), done.real)
     log.info("Keras and ONNX Runtime differ by %.1e at most", difference)
     told = {"precision": "float32", "keras_difference": difference, **_right(content, done)}
     return content, told | ({VALIDATION_FINGERPRINT: fingerprint_faces(done.kept)} if len(done.kept) else {})
 
 
-def as_int8(done: Finished, seen: NDArray[np.uint8] | None = None) -> tuple[bytes, dict[str, Any]]:
+def to_int8(done: FinishedRun, seen: NDArray[np.uint8] | None = None) -> tuple[bytes, dict[str, Any]]:
     """The int8 file, its ranges learnt from ``seen`` faces (N, 48, 48), else from those the run learned from.
 
     What it costs is measured on the held-out faces and told: ``held_out_accuracy`` and ``held_out_accuracy_int8``,
     or where none are held out ``learned_accuracy``. A LabError where it costs more than COSTS.
     """
-    content, scores = as_onnx(done)
-    proto = int8(onnx.load_from_string(content), (done.learned.pixels if seen is None else seen)[:CALIBRATION])
+    content, scores = to_onnx(done)
+    proto = quantize_int8(onnx.load_from_string(content), (done.learned.pixels if seen is None else seen)[:CALIBRATION_FACES])
     return _smaller(proto, "int8", done, scores)
 
 
-def as_half(done: Finished) -> tuple[bytes, dict[str, Any]]:
+def to_float16(done: FinishedRun) -> tuple[bytes, dict[str, Any]]:
     """The file with sixteen-bit weights: half of the size, the same time."""
-    content, scores = as_onnx(done)
-    return _smaller(half(onnx.load_from_string(content)), "float16", done, scores)
+    content, scores = to_onnx(done)
+    return _smaller(convert_float16(onnx.load_from_string(content)), "float16", done, scores)
 
 
 def _smaller(
-    proto: onnx.ModelProto, precision: str, done: Finished, scores: Mapping[str, Any]
+    proto: onnx.ModelProto, precision: str, done: FinishedRun, scores: Mapping[str, Any]
 ) -> tuple[bytes, dict[str, Any]]:
     small = write_card(proto.SerializeToString(), done.card)
     ((key, after),) = _right(small, done).items()
     lost = scores[key] - after
-    if lost > COSTS and len(done.measured) >= FACES:  # of fewer, one face is several points
+    if lost > MAX_LOSS and len(done.measured) >= MIN_FACES:  # of fewer, one face is several points
         happened = f"{precision} costs {100 * lost:.1f} points of accuracy"
-        raise LabError(happened, f"at most {100 * COSTS:.0f} points were expected", "Nothing was written")
+        raise ExperimentError(happened, f"at most {100 * MAX_LOSS:.0f} points were expected", "Nothing was written")
     return small, {**scores, "precision": precision, f"{key}_{precision}": after}
 
 
-def held_out_figures(content: bytes, kept: FaceDataset) -> dict[str, Any]:
+def validation_scores(content: bytes, kept: FaceDataset) -> dict[str, Any]:
     """The score sheet on the held-out faces, empty where there are none."""
     if not len(kept):
         return {}
@@ -177,42 +178,42 @@ def held_out_figures(content: bytes, kept: FaceDataset) -> dict[str, Any]:
     return {"split": "validation", "faces": len(kept), **classification_metrics(shares, kept.labels, kept.classes)}
 
 
-def _right(content: bytes, done: Finished) -> dict[str, float]:
+def _right(content: bytes, done: FinishedRun) -> dict[str, float]:
     """How many of the measured faces the file gets right, and in the key which these are."""
     faces = done.measured
     right = accuracy(OnnxClassifier(content).run(faces.pixels[..., None]).scores, faces.labels)
     return {"held_out_accuracy" if len(done.kept) else "learned_accuracy": right}
 
 
-def rounded(figures: Any) -> Any:
+def round_scores(figures: Any) -> Any:
     """Nested figures with four places after the point: what a card can honestly claim."""
     if isinstance(figures, dict):
-        return {key: rounded(value) for key, value in figures.items()}
+        return {key: round_scores(value) for key, value in figures.items()}
     if isinstance(figures, list | tuple):
-        return [rounded(value) for value in figures]
+        return [round_scores(value) for value in figures]
     if isinstance(figures, float):
         return round(figures, 4) if abs(figures) >= 5e-5 else float(f"{figures:.1e}")
     return figures
 
 
-def trained(run: Path, recipe: Recipe) -> keras.Model:
+def load_trained_network(run: Path, recipe: Recipe) -> keras.Model:
     """The run's averaged net in float32, whatever it was trained in, as it reads."""
     model = networks.build_recipe_network(recipe, "float32", finished=True)
-    checkpoint.load(run, model)
+    checkpoint.load_weights(run, model)
     return model
 
 
-def calibration(model: keras.Model, kept: FaceDataset) -> Calibration:
+def calibrate_network(model: keras.Model, kept: FaceDataset) -> Calibration:
     """Temperatures and thresholds from faces the net never saw; without any, all stays as it is."""
     if not len(kept):
         return Calibration(dict.fromkeys(model.output_names, 1.0), 0.0, 0.2)
-    goals = {"shares": np.eye(len(kept.classes))[kept.labels], "votes": kept.vote_shares()}
+    goals = {"shares": np.eye(len(kept.classes))[kept.labels], "votes": kept.vote_scores()}
     return calibrate.calibrate(logits_by_head(model, kept.pixels), goals)
 
 
 def logits_by_head(model: keras.Model, pixels: np.ndarray) -> dict[str, np.ndarray]:
     """Logits (N, K) under each head's name, for uint8 faces (N, 48, 48)."""
-    batches = [pixels[i : i + BATCH, ..., None].astype(np.float32) for i in range(0, len(pixels), BATCH)]
+    batches = [pixels[i : i + BATCH_SIZE, ..., None].astype(np.float32) for i in range(0, len(pixels), BATCH_SIZE)]
     answers = [keras.tree.flatten(model(faces, training=False)) for faces in batches]
     return {
         name: np.concatenate([keras.ops.convert_to_numpy(answer[head]) for answer in answers])
@@ -220,7 +221,7 @@ def logits_by_head(model: keras.Model, pixels: np.ndarray) -> dict[str, np.ndarr
     }
 
 
-def refuse_unless_equal(
+def check_equal(
     model: keras.Model, fitted: Calibration, classifier: OnnxClassifier, pixels: np.ndarray
 ) -> float:
     """The largest difference of any share, by ones and by threes; a LabError where it passes the tolerance."""
@@ -234,7 +235,7 @@ def refuse_unless_equal(
             answers = np.concatenate(found)
             worst = max(worst, float(np.abs(answers - goal[: len(answers)]).max()))
     if not worst <= TOLERANCE:
-        raise LabError(
+        raise ExperimentError(
             f"Keras and ONNX Runtime differ by {worst:.2e}",
             f"at most {TOLERANCE:.0e} was expected",
             "Nothing was written",
@@ -242,7 +243,7 @@ def refuse_unless_equal(
     return worst
 
 
-def card_of(model: keras.Model, recipe: Recipe, fitted: Calibration, name: str) -> ModelCard:
+def make_card(model: keras.Model, recipe: Recipe, fitted: Calibration, name: str) -> ModelCard:
     """What the file says about itself, but for the scores."""
     return ModelCard(
         name=name,
@@ -255,7 +256,7 @@ def card_of(model: keras.Model, recipe: Recipe, fitted: Calibration, name: str) 
         mixture_above=fitted.mixture_above,
         parameters=model.count_params(),
         multiply_adds=networks.count_multiply_adds(model),
-        recipe=recipe.to_publish(),
+        recipe=recipe.public_table(),
         license=LICENSE,
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
     )
@@ -279,8 +280,8 @@ def main() -> None:
     words.add_argument("--looks", type=int, default=1, help="how often PublicTest was looked at, this time counted")
     given = words.parse_args()
     try:
-        faces, notes = dataset.load_faces(given.data), {"looks": given.looks}
-        card = export(given.run, faces, given.to, name=given.name, eight_bit=given.int8, notes=notes)
+        faces, notes = loading.load_faces(given.data), {"looks": given.looks}
+        card = export_onnx(given.run, faces, given.to, name=given.name, eight_bit=given.int8, notes=notes)
     except MienError as error:
         raise SystemExit(str(error)) from None
     log.info("%s", card.to_json())

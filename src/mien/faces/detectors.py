@@ -7,11 +7,11 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from mien.errors import DetectorError, nearest
+from mien.errors import DetectorError, suggest_name
 from mien.results import Face, Pixels
 
 #: Other packages add a detector with an entry point in this group: a callable without arguments that returns one.
-GROUP = "mien.detectors"
+ENTRY_POINT_GROUP = "mien.detectors"
 
 
 @runtime_checkable
@@ -56,13 +56,13 @@ def _limit_threads(threads: int) -> None:
 
 
 def _haar(yunet: Path | None) -> Detector:
-    from mien.faces.opencv_detectors import Haar
+    from mien.faces.opencv_detectors import HaarDetector
 
-    return Haar()
+    return HaarDetector()
 
 
 def _yunet(yunet: Path | None) -> Detector:
-    from mien.faces.opencv_detectors import Yunet
+    from mien.faces.opencv_detectors import YunetDetector
 
     if yunet is None:
         raise DetectorError(
@@ -70,20 +70,20 @@ def _yunet(yunet: Path | None) -> Detector:
             "its file in mien's folder",
             "Fetch it once with 'mien models pull yunet', or use detector 'haar', which needs no file",
         )
-    return Yunet(yunet)
+    return YunetDetector(yunet)
 
 
 def _none(yunet: Path | None) -> Detector:
-    from mien.faces.opencv_detectors import Whole
+    from mien.faces.opencv_detectors import WholeImageDetector
 
-    return Whole()
+    return WholeImageDetector()
 
 
 _BUILT_IN: dict[str, Callable[[Path | None], Detector]] = {"haar": _haar, "yunet": _yunet, "none": _none}
 
 
 def _added() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
 
 
 def _from_package(name: str) -> Callable[[Path | None], Detector]:
@@ -93,7 +93,7 @@ def _from_package(name: str) -> Callable[[Path | None], Detector]:
         raise DetectorError(
             f"There is no detector '{name}'",
             f"one of {', '.join(known)}",
-            nearest(name, known) or "Choose one of these",
+            suggest_name(name, known) or "Choose one of these",
         )
     return lambda yunet: _checked(entry)
 

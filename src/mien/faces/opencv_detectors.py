@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mien.errors import DetectorError
 from mien.faces.crop import Framing, crop_face
-from mien.faces.tiling import Hit, Reach, distinct, largest_first, scan
+from mien.faces.tiling import Detection, TilingSettings, convert_to_faces, detect_in_tiles, suppress_overlaps
 from mien.results import Box, Face, Pixels, Point
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ AGAIN, AGAIN_PATCH = Framing(2.4), 96
 KEPT = 4
 
 
-class Pool(Generic[T]):
+class ObjectPool(Generic[T]):
     """Things that only one thread may use at a time: borrowed, given back, and made when all are out."""
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -60,7 +60,7 @@ class Pool(Generic[T]):
             self._idle.append(thing)
 
 
-class Whole:
+class WholeImageDetector:
     """No search: the picture is the face."""
 
     name = "none"
@@ -73,7 +73,7 @@ class Whole:
         return (Face(Box(0, 0, width, height)),)
 
 
-class Haar:
+class HaarDetector:
     """OpenCV's frontal face cascades. They work offline, always; they see faces that look at the camera, upright.
 
     A quick cascade proposes on a reduced picture; two careful ones look again at each place in the full picture. How
@@ -81,38 +81,38 @@ class Haar:
     """
 
     name = "haar"
-    reach = Reach(smallest=24, area=416 * 312, close=144, border=36)
+    reach = TilingSettings(smallest=24, area=416 * 312, close=144, border=36)
 
     def __init__(self) -> None:
-        self._cascades = Pool(Cascades)
+        self._cascades = ObjectPool(HaarCascades)
 
     def detect(self, pixels: Pixels, *, min_face: int | None = None) -> tuple[Face, ...]:
         """Faces in an RGB uint8 picture, largest first; ``min_face`` is the smallest to look for, in its pixels."""
         step = 1.2 if min_face is None else 1.1
         with self._cascades.borrowed() as cascades:
-            proposed = scan(pixels, lambda view: cascades.propose(view, step), self.reach, min_face)
+            proposed = detect_in_tiles(pixels, lambda view: cascades.propose(view, step), self.reach, min_face)
             looked = [cascades.look_again(pixels, hit) for hit in proposed]
-        return largest_first(distinct(hit for hit in looked if hit.score >= 0.5))
+        return convert_to_faces(suppress_overlaps(hit for hit in looked if hit.score >= 0.5))
 
-    def near(self, pixels: Pixels, boxes: Sequence[Box]) -> tuple[Face, ...]:
+    def detect_near(self, pixels: Pixels, boxes: Sequence[Box]) -> tuple[Face, ...]:
         """Faces at about these boxes, each once."""
         with self._cascades.borrowed() as cascades:
             looked = [cascades.look_near(pixels, box) for box in boxes]
-        return largest_first(distinct(hit for hit in looked if hit is not None))
+        return convert_to_faces(suppress_overlaps(hit for hit in looked if hit is not None))
 
 
-class Cascades:
+class HaarCascades:
     """The three cascades, for one thread at a time."""
 
     def __init__(self) -> None:
         self._quick = _cascade("frontalface_default")
         self._careful = _cascade("frontalface_alt2"), _cascade("frontalface_alt")
 
-    def propose(self, view: Pixels, step: float = 1.2) -> list[Hit]:
+    def propose(self, view: Pixels, step: float = 1.2) -> list[Detection]:
         gray = _stretched(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY))
         return _grouped(self._quick.detectMultiScale(gray, step, 0))
 
-    def look_again(self, pixels: Pixels, hit: Hit) -> Hit:
+    def look_again(self, pixels: Pixels, hit: Detection) -> Detection:
         """The hit with a finer box and a confidence; a confidence under one half means no face."""
         found = self.agreeing(pixels, hit)
         score = _confidence(hit.score, *(len(windows) for windows in found))
@@ -120,12 +120,12 @@ class Cascades:
         if not len(windows):
             return hit._replace(score=score)
         x, y, width, _ = map(float, windows.mean(axis=0))
-        return Hit(x, y, width, width, score)
+        return Detection(x, y, width, width, score)
 
-    def look_near(self, pixels: Pixels, box: Box) -> Hit | None:
+    def look_near(self, pixels: Pixels, box: Box) -> Detection | None:
         """The face at about this box. That one was there a moment ago is taken for what the quick cascade would say."""
         x, y, width, height = map(float, box)
-        face = Hit(x, y, width, height, 0.0).face()
+        face = Detection(x, y, width, height, 0.0).face()
         patch = _stretched(cv2.cvtColor(crop_face(pixels, face, ONWARD, ONWARD_PATCH), cv2.COLOR_RGB2GRAY))
         left, top, size = ONWARD.square(face)
         windows = _windows(self._careful[1], patch, ONWARD, ONWARD_PATCH, 0.45)
@@ -134,9 +134,9 @@ class Cascades:
             return None
         x, y, side, _ = map(float, windows.mean(axis=0) * (size / ONWARD_PATCH) + (left, top, 0, 0))
         grown = side * ONWARD_SIZE
-        return Hit(x - (grown - side) / 2, y - (grown - side) / 2, grown, grown, score)
+        return Detection(x - (grown - side) / 2, y - (grown - side) / 2, grown, grown, score)
 
-    def agreeing(self, pixels: Pixels, hit: Hit) -> list[NDArray[np.float64]]:
+    def agreeing(self, pixels: Pixels, hit: Detection) -> list[NDArray[np.float64]]:
         """For each careful cascade its windows ``(n, 4)`` that see a face here, in pixels of the picture."""
         face = hit.face()
         patch = _stretched(cv2.cvtColor(crop_face(pixels, face, AROUND, PATCH), cv2.COLOR_RGB2GRAY))
@@ -147,29 +147,29 @@ class Cascades:
         ]
 
 
-class Yunet:
+class YunetDetector:
     """YuNet: a small network that also finds eyes, nose and mouth, and faces turned or tilted."""
 
     name = "yunet"
-    reach = Reach(smallest=18, area=576 * 432, close=192)
+    reach = TilingSettings(smallest=18, area=576 * 432, close=192)
 
     def __init__(self, path: Path) -> None:
         content = _model_bytes(path)
-        self._nets = Pool(lambda: Nets(lambda: _network(content, path)))
+        self._nets = ObjectPool(lambda: YunetNetworks(lambda: _network(content, path)))
 
     def detect(self, pixels: Pixels, *, min_face: int | None = None) -> tuple[Face, ...]:
         """Faces in an RGB uint8 picture, largest first; ``min_face`` is the smallest to look for, in its pixels."""
         with self._nets.borrowed() as nets:
-            return largest_first(scan(pixels, nets.look, self.reach, min_face))
+            return convert_to_faces(detect_in_tiles(pixels, nets.look, self.reach, min_face))
 
-    def near(self, pixels: Pixels, boxes: Sequence[Box]) -> tuple[Face, ...]:
+    def detect_near(self, pixels: Pixels, boxes: Sequence[Box]) -> tuple[Face, ...]:
         """Faces at about these boxes, each once."""
         with self._nets.borrowed() as nets:
             hits = [hit for box in boxes for hit in nets.look_near(pixels, box)]
-        return largest_first(distinct(hits))
+        return convert_to_faces(suppress_overlaps(hits))
 
 
-class Nets:
+class YunetNetworks:
     """YuNet for one thread at a time.
 
     OpenCV plans a net for one size of view, and a new size costs half a look: nets of the last few sizes are kept.
@@ -179,7 +179,7 @@ class Nets:
         self._make = make
         self._planned = {(0, 0): make()}
 
-    def look(self, view: Pixels) -> list[Hit]:
+    def look(self, view: Pixels) -> list[Detection]:
         height, width = view.shape[:2]
         right, below = max(NARROWEST - width, 0), max(NARROWEST - height, 0)
         shown = cv2.copyMakeBorder(view, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(127, 127, 127))
@@ -188,7 +188,7 @@ class Nets:
         rows = net.detect(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))[1]
         return [] if rows is None else [_hit(row) for row in rows if np.isfinite(row).all()]
 
-    def look_near(self, pixels: Pixels, box: Box) -> Iterator[Hit]:
+    def look_near(self, pixels: Pixels, box: Box) -> Iterator[Detection]:
         """Faces in a patch around a box, larger than half of it: a face at a patch's edge is somebody else's."""
         left, top, size = AGAIN.square(Face(box))
         scale = AGAIN_PATCH / size
@@ -219,16 +219,16 @@ def _stretched(gray: cv2.typing.MatLike) -> cv2.typing.MatLike:
     return cv2.LUT(gray, np.clip(gains, 0, 255).astype(np.uint8))
 
 
-def _grouped(windows: Sequence[Sequence[int]]) -> list[Hit]:
+def _grouped(windows: Sequence[Sequence[int]]) -> list[Detection]:
     """Windows of about the same place and size as one hit whose score is their number, single ones included."""
     twice = [list(map(int, window)) for window in windows for _ in range(2)]  # OpenCV drops groups of one
     boxes, counts = cv2.groupRectangles(twice, 1, 0.2)
     return [_square(box, int(count) // 2) for box, count in zip(boxes, np.ravel(counts), strict=True)]
 
 
-def _square(box: Sequence[int], neighbours: int) -> Hit:
+def _square(box: Sequence[int], neighbours: int) -> Detection:
     x, y, width, height = map(float, box)
-    return Hit(x, y, width, height, float(neighbours))
+    return Detection(x, y, width, height, float(neighbours))
 
 
 def _windows(
@@ -252,10 +252,10 @@ def _confidence(proposals: float, *votes: int) -> float:
     return 1 / (1 + exp(-sure))
 
 
-def _hit(row: NDArray[np.float32]) -> Hit:
+def _hit(row: NDArray[np.float32]) -> Detection:
     x, y, width, height = map(float, row[:4])
     points = tuple(Point(float(px), float(py)) for px, py in row[4:14].reshape(5, 2))
-    return Hit(x, y, width, height, float(row[14]), points)
+    return Detection(x, y, width, height, float(row[14]), points)
 
 
 def _model_bytes(path: Path) -> NDArray[np.uint8]:

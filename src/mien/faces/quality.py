@@ -15,13 +15,13 @@ from mien.results import Face, Pixels, Point, Quality
 #: Below or beyond these a face is not good enough to judge: where spoilt faces cost the model ten points of accuracy,
 #: and, for pose, where real faces do or where there were none to measure (benchmarks/results/quality.json). Only the
 #: brightest is milder than that: overexposure costs ten points from 206 on, but unspoilt faces reach 215 unharmed.
-SMALLEST = 15.0
-BLURRED = 0.104
-DARKEST, BRIGHTEST = 13.4, 215.0
-FLATTEST = 8.3
-YAW, PITCH, ROLL = 0.4, 0.2, 30.0
+MIN_SIZE = 15.0
+MIN_SHARPNESS = 0.104
+MIN_BRIGHTNESS, MAX_BRIGHTNESS = 13.4, 215.0
+MIN_CONTRAST = 8.3
+MAX_YAW, MAX_PITCH, MAX_ROLL = 0.4, 0.2, 30.0
 #: Where the nose lies between eyes (0) and mouth (1) in a face that looks straight ahead.
-NOSE = 0.55
+FRONTAL_NOSE_POSITION = 0.55
 
 GOOD = Quality()
 
@@ -62,27 +62,27 @@ def measure_quality(face: Face, crop: NDArray[np.uint8]) -> QualityMeasures:
 
 
 def _small(face: Face, seen: QualityMeasures) -> str | None:
-    return f"the face is only {face.box.width} pixels wide" if seen.size < SMALLEST else None
+    return f"the face is only {face.box.width} pixels wide" if seen.size < MIN_SIZE else None
 
 
 def _blurred(seen: QualityMeasures) -> str | None:
-    return "the face is blurred" if seen.sharpness < BLURRED else None
+    return "the face is blurred" if seen.sharpness < MIN_SHARPNESS else None
 
 
 def _light(seen: QualityMeasures) -> str | None:
-    if seen.brightness < DARKEST:
+    if seen.brightness < MIN_BRIGHTNESS:
         return "too dark"
-    if seen.brightness > BRIGHTEST:
+    if seen.brightness > MAX_BRIGHTNESS:
         return "too bright"
-    return "too little contrast" if seen.contrast < FLATTEST else None
+    return "too little contrast" if seen.contrast < MIN_CONTRAST else None
 
 
 def _turned(seen: QualityMeasures) -> str | None:
-    if seen.yaw is not None and abs(seen.yaw) > YAW:
+    if seen.yaw is not None and abs(seen.yaw) > MAX_YAW:
         return "turned to the side"
-    if seen.pitch is not None and abs(seen.pitch) > PITCH:
+    if seen.pitch is not None and abs(seen.pitch) > MAX_PITCH:
         return "tilted up or down"
-    return "leaning to one side" if seen.roll is not None and abs(seen.roll) > ROLL else None
+    return "leaning to one side" if seen.roll is not None and abs(seen.roll) > MAX_ROLL else None
 
 
 def _pose(points: tuple[Point, ...]) -> tuple[float, float, float]:
@@ -95,5 +95,5 @@ def _pose(points: tuple[Point, ...]) -> tuple[float, float, float]:
     across = np.array([down[1], -down[0]])
     breadth = max(abs(float((left - right) @ across)), length * 0.3)
     yaw = float((nose - eyes) @ across) / breadth
-    pitch = float((nose - eyes) @ down) / length - NOSE
+    pitch = float((nose - eyes) @ down) / length - FRONTAL_NOSE_POSITION
     return yaw, pitch, degrees(atan2(*(left - right)[::-1]))

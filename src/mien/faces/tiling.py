@@ -14,7 +14,7 @@ import numpy as np
 from mien.results import Box, Face, Pixels, Point
 
 
-class Hit(NamedTuple):
+class Detection(NamedTuple):
     """A face before it is rounded: top left corner and size in pixels, ``score`` 0 to 1, five points or none."""
 
     x: float
@@ -24,10 +24,12 @@ class Hit(NamedTuple):
     score: float
     points: tuple[Point, ...] | None = None
 
-    def moved(self, scale: float, x: float, y: float) -> Hit:
+    def moved(self, scale: float, x: float, y: float) -> Detection:
         """The same face seen from the picture, when the view began at ``x, y`` and enlarged by ``scale``."""
         points = self.points and tuple(Point(p.x / scale + x, p.y / scale + y) for p in self.points)
-        return Hit(self.x / scale + x, self.y / scale + y, self.width / scale, self.height / scale, self.score, points)
+        return Detection(
+            self.x / scale + x, self.y / scale + y, self.width / scale, self.height / scale, self.score, points
+        )
 
     def face(self) -> Face:
         left, top = round(self.x), round(self.y)
@@ -36,11 +38,11 @@ class Hit(NamedTuple):
 
 
 #: Finds the faces in one view: RGB uint8, small enough to be looked at in one go.
-Look: TypeAlias = Callable[[Pixels], list[Hit]]
+DetectFunction: TypeAlias = Callable[[Pixels], list[Detection]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class TilingSettings:
     """What a detector sees in one go, in pixels of the view.
 
     ``smallest`` is the narrowest face it finds reliably, ``area`` how many pixels a picture keeps when nobody asks
@@ -57,7 +59,7 @@ class Reach:
     overlap: int = 240
 
 
-class View(NamedTuple):
+class Tile(NamedTuple):
     """A window of the picture, ``scale`` view pixels to one of the picture; it answers for faces centred in ``own``.
 
     ``border`` pixels of the view go around the window, repeating its edge.
@@ -76,41 +78,43 @@ class View(NamedTuple):
         edge = self.border
         return np.asarray(cv2.copyMakeBorder(window, edge, edge, edge, edge, cv2.BORDER_REPLICATE), np.uint8)
 
-    def placed(self, hit: Hit) -> Hit:
+    def placed(self, hit: Detection) -> Detection:
         """A hit in the view, as it lies in the picture."""
         return hit.moved(self.scale, self.box.x - self.border / self.scale, self.box.y - self.border / self.scale)
 
-    def owns(self, hit: Hit) -> bool:
+    def owns(self, hit: Detection) -> bool:
         left, top, right, bottom = self.own
         return left <= hit.x + hit.width / 2 < right and top <= hit.y + hit.height / 2 < bottom
 
 
-def scan(pixels: Pixels, look: Look, reach: Reach, min_face: int | None = None) -> list[Hit]:
+def detect_in_tiles(
+    pixels: Pixels, look: DetectFunction, reach: TilingSettings, min_face: int | None = None
+) -> list[Detection]:
     """Every face once, best first. ``min_face`` is the narrowest face to look for, in pixels of the picture."""
-    hits = [hit for view in views(pixels.shape, reach, min_face) for hit in _seen(pixels, view, look)]
+    hits = [hit for view in plan_tiles(pixels.shape, reach, min_face) for hit in _seen(pixels, view, look)]
     if not hits:
         hits = list(_seen(pixels, _close_up(pixels.shape, reach), look))
-    return [hit for hit in distinct(hits) if hit.width >= 0.8 * (min_face or 0)]
+    return [hit for hit in suppress_overlaps(hits) if hit.width >= 0.8 * (min_face or 0)]
 
 
-def largest_first(hits: Iterable[Hit]) -> tuple[Face, ...]:
+def convert_to_faces(hits: Iterable[Detection]) -> tuple[Face, ...]:
     """Hits as faces, the largest first."""
     return tuple(hit.face() for hit in sorted(hits, key=lambda hit: -hit.width * hit.height))
 
 
-def views(shape: tuple[int, ...], reach: Reach, min_face: int | None) -> Iterator[View]:
+def plan_tiles(shape: tuple[int, ...], reach: TilingSettings, min_face: int | None) -> Iterator[Tile]:
     """The whole picture at the working size and, on request, tiles of larger sizes until small faces are seen."""
     height, width = shape[:2]
     whole = Box(0, 0, width, height)
-    coarse = working_scale(shape, reach)
+    coarse = compute_working_scale(shape, reach)
     wanted = coarse if min_face is None else min(max(2.0, coarse), reach.smallest / max(min_face, 1))
-    yield View(whole, coarse)
+    yield Tile(whole, coarse)
     while wanted > coarse * 1.05:
         yield from _tiles(width, height, wanted, reach)
         wanted *= 2.0 * reach.smallest / reach.overlap  # what outgrows half the overlap is found at the next size
 
 
-def working_scale(shape: tuple[int, ...], reach: Reach) -> float:
+def compute_working_scale(shape: tuple[int, ...], reach: TilingSettings) -> float:
     """Down to the working size; a picture smaller than the close-up is enlarged to it, four times at most."""
     height, width = shape[:2]
     if max(height, width) < reach.close:
@@ -118,25 +122,25 @@ def working_scale(shape: tuple[int, ...], reach: Reach) -> float:
     return min(1.0, sqrt(reach.area / (height * width)))
 
 
-def distinct(hits: Iterable[Hit]) -> list[Hit]:
+def suppress_overlaps(hits: Iterable[Detection]) -> list[Detection]:
     """The best hit of each face: what shares half its area with a better hit is the same face."""
-    kept: list[Hit] = []
+    kept: list[Detection] = []
     for hit in sorted(hits, key=lambda hit: -hit.score):
-        if all(overlap(hit, other) < 0.5 for other in kept):
+        if all(compute_overlap(hit, other) < 0.5 for other in kept):
             kept.append(hit)
     return kept
 
 
-def _seen(pixels: Pixels, view: View, look: Look) -> Iterator[Hit]:
+def _seen(pixels: Pixels, view: Tile, look: DetectFunction) -> Iterator[Detection]:
     for hit in look(view.shown(pixels)):
         place = view.placed(hit)
         if view.owns(place):
             yield place
 
 
-def _close_up(shape: tuple[int, ...], reach: Reach) -> View:
+def _close_up(shape: tuple[int, ...], reach: TilingSettings) -> Tile:
     height, width = shape[:2]
-    return View(Box(0, 0, width, height), min(reach.close / max(height, width), 4.0), border=reach.border)
+    return Tile(Box(0, 0, width, height), min(reach.close / max(height, width), 4.0), border=reach.border)
 
 
 def _sized(window: Pixels, scale: float) -> Pixels:
@@ -152,11 +156,11 @@ def _sized(window: Pixels, scale: float) -> Pixels:
     )
 
 
-def _tiles(width: int, height: int, scale: float, reach: Reach) -> Iterator[View]:
+def _tiles(width: int, height: int, scale: float, reach: TilingSettings) -> Iterator[Tile]:
     tile, overlap = reach.tile / scale, reach.overlap / scale
     for column, row in product(_cells(width, tile, overlap), _cells(height, tile, overlap)):
         box = Box(column[0], row[0], column[1] - column[0], row[1] - row[0])
-        yield View(box, scale, (column[2], row[2], column[3], row[3]))
+        yield Tile(box, scale, (column[2], row[2], column[3], row[3]))
 
 
 def _cells(length: int, tile: float, overlap: float) -> list[tuple[int, int, float, float]]:
@@ -170,7 +174,7 @@ def _cells(length: int, tile: float, overlap: float) -> list[tuple[int, int, flo
     ]
 
 
-def overlap(one: Hit | Box, other: Hit | Box) -> float:
+def compute_overlap(one: Detection | Box, other: Detection | Box) -> float:
     """The shared area as a part of the smaller of the two."""
     width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
     height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)

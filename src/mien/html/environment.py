@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien._version import __version__
 from mien.html.icons import SIDE, strokes
-from mien.labels import VOTES, colour
+from mien.labels import VOTES, label_colour
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -47,7 +47,7 @@ def environment() -> Environment:
     created.filters |= {"percent": format_percent, "thousands": "{:,}".format}
     created.globals |= {
         "asset": lambda name: Markup(read_asset(name)),
-        "colour": lambda label, labels=(): colour(label, tuple(labels)),
+        "colour": lambda label, labels=(): label_colour(label, tuple(labels)),
         "content_security_policy": content_security_policy,
         "icon_side": SIDE,
         "icon_strokes": strokes,
@@ -66,7 +66,7 @@ def read_asset(name: str) -> str:
 @cache
 def style_sheet() -> str:
     """CSS of every page: the colours of the expressions as ``--happy`` and so on, then ``style.css``."""
-    colours = " ".join(f"--{label}: {colour(label)};" for label in VOTES)
+    colours = " ".join(f"--{label}: {label_colour(label)};" for label in VOTES)
     return f":root {{ {colours} }}\n{files('mien.html').joinpath('style.css').read_text('utf-8')}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from mien.labels import VOTES, canonical
+from mien.labels import VOTES, normalize_label
 
 #: Side of the square that holds the strokes.
 SIDE = 32
@@ -93,4 +93,4 @@ _FACES = dict(zip(VOTES, (_GLARE, _GRIMACE, _FRIGHT, _SMILE, _TEARS, _GASP, _CAL
 
 def strokes(label: str) -> tuple[Stroke, ...]:
     """The strokes for a label, in drawing order, over a filled circle; for an unknown label, two eyes."""
-    return _FACES.get(canonical(label), _EYES)
+    return _FACES.get(normalize_label(label), _EYES)

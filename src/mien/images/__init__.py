@@ -4,22 +4,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mien.images.decode import MAX_PIXELS
-from mien.images.find import SUFFIXES, find_images
+from mien.images.find import IMAGE_SUFFIXES, find_images
 from mien.images.load import LoadedImage, Source, check_crops, iterate_sources, load_image
-from mien.images.save import WRITABLE, save_image
+from mien.images.save import WRITABLE_SUFFIXES, save_image
 from mien.images.sources import source_name
 
 if TYPE_CHECKING:
-    from mien.images.download import download as download
+    from mien.images.download import download_image as download_image
 
 __all__ = [
     "MAX_PIXELS",
-    "SUFFIXES",
-    "WRITABLE",
+    "IMAGE_SUFFIXES",
+    "WRITABLE_SUFFIXES",
     "LoadedImage",
     "Source",
     "check_crops",
-    "download",
+    "download_image",
     "find_images",
     "iterate_sources",
     "load_image",
@@ -30,6 +30,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Loaded when first used: Python's HTTP client takes longer to import than a photo to read.
-    if name == "download":
-        return import_module("mien.images.download").download
+    if name == "download_image":
+        return import_module("mien.images.download").download_image
     raise AttributeError(f"module 'mien.images' has no attribute {name!r}")

@@ -14,8 +14,8 @@ from PIL.Image import Transpose
 from PIL.ImageFile import ImageFile
 
 from mien.errors import SourceError, SourceTooLarge, SourceUnreadable
-from mien.images.decoder_warnings import quietly
-from mien.images.formats import HEAD, Format, described, names, told_by
+from mien.images.decoder_warnings import suppress_decoder_warnings
+from mien.images.formats import HEAD_BYTES, ImageFormat, describe_content, detect_format, format_names
 from mien.results import Pixels
 
 #: Pictures with more pixels are refused before they are decoded. The largest phone sensors stay just below.
@@ -24,7 +24,7 @@ MAX_PIXELS = 200_000_000
 _LIMIT_VARIABLE = "MIEN_MAX_PIXELS"
 
 # What Pillow's decoders raise for damaged files; fuzzing found each of them.
-DAMAGE = (
+DECODER_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -52,7 +52,7 @@ _UPRIGHT = {
 }
 
 
-def pixel_limit(max_pixels: int | None) -> int:
+def resolve_pixel_limit(max_pixels: int | None) -> int:
     """The limit in force: the argument, else the environment's ``MIEN_MAX_PIXELS``, else :data:`MAX_PIXELS`."""
     told: object = os.environ.get(_LIMIT_VARIABLE, MAX_PIXELS) if max_pixels is None else max_pixels
     try:
@@ -67,32 +67,32 @@ def pixel_limit(max_pixels: int | None) -> int:
     return limit
 
 
-def decoded(file: IO[bytes], shown: str, limit: int) -> Pixels:
+def decode_image(file: IO[bytes], shown: str, limit: int) -> Pixels:
     """The first picture of a seekable file that stands at its beginning. ``shown`` is its name in messages."""
-    head = file.read(HEAD)
-    form = told_by(head)
+    head = file.read(HEAD_BYTES)
+    form = detect_format(head)
     if form is None:
         raise _no_picture(head, shown)
     file.seek(0)
-    with quietly():
+    with suppress_decoder_warnings():
         return _pixels_of(form, file, shown, limit)
 
 
 def _no_picture(head: bytes, shown: str) -> SourceUnreadable:
-    expected = f"A picture was expected: {names()}"
+    expected = f"A picture was expected: {format_names()}"
     if not head:
         return SourceUnreadable(f"{shown} is empty", expected, "Copy or download it again")
     remedy = "Open it in the program it comes from and save it as PNG or JPEG"
-    return SourceUnreadable(f"{shown} is {described(head)}, not a picture that mien reads", expected, remedy)
+    return SourceUnreadable(f"{shown} is {describe_content(head)}, not a picture that mien reads", expected, remedy)
 
 
-def upright(image: Image.Image, shown: str, limit: int) -> Pixels:
+def convert_pil_image(image: Image.Image, shown: str, limit: int) -> Pixels:
     """A PIL image as RGB uint8: loaded, turned as its EXIF says, transparency on white, 16 bits scaled to 8."""
     _check_size(image.size, shown, limit)
-    with quietly():
+    with suppress_decoder_warnings():
         try:
             return _rgb(image)
-        except DAMAGE as error:
+        except DECODER_ERRORS as error:
             raise SourceUnreadable(
                 f"{shown} could not be loaded: {_word(error)}", "A picture with pixels was expected", "Open it anew"
             ) from error
@@ -100,19 +100,19 @@ def upright(image: Image.Image, shown: str, limit: int) -> Pixels:
             raise _no_room(image.size, shown) from error
 
 
-def on_white(image: Image.Image) -> Image.Image:
+def composite_on_white(image: Image.Image) -> Image.Image:
     """What shows through an RGBA image is white, as on paper."""
     paper = Image.new("RGB", image.size, "white")
     paper.paste(image, mask=image.getchannel("A"))
     return paper
 
 
-def _pixels_of(form: Format, file: IO[bytes], shown: str, limit: int) -> Pixels:
+def _pixels_of(form: ImageFormat, file: IO[bytes], shown: str, limit: int) -> Pixels:
     image = _header(form, file, shown)
     try:
         _check_size(image.size, shown, limit)
         return _rgb(image)
-    except DAMAGE as error:
+    except DECODER_ERRORS as error:
         _refuse_damaged(form, file, shown, error, _readable_share(image))
     except Image.DecompressionBombError as error:
         raise _too_large(shown, str(error)) from error
@@ -122,7 +122,7 @@ def _pixels_of(form: Format, file: IO[bytes], shown: str, limit: int) -> Pixels:
         image.close()
 
 
-def _header(form: Format, file: IO[bytes], shown: str) -> ImageFile:
+def _header(form: ImageFormat, file: IO[bytes], shown: str) -> ImageFile:
     try:
         return form.open(file)
     except ImportError as error:
@@ -135,7 +135,7 @@ def _header(form: Format, file: IO[bytes], shown: str) -> ImageFile:
         raise _too_large(shown, str(error)) from error
     except MemoryError as error:
         raise _too_large(shown, "its header asks for more memory than there is") from error
-    except DAMAGE as error:
+    except DECODER_ERRORS as error:
         _refuse_damaged(form, file, shown, error, 0.0)
 
 
@@ -157,7 +157,7 @@ def _no_room(size: tuple[int, int], shown: str) -> SourceTooLarge:
     return _too_large(shown, f"there is no memory for {size[0]} × {size[1]} pixels")
 
 
-def _refuse_damaged(form: Format, file: IO[bytes], shown: str, error: Exception, share: float) -> NoReturn:
+def _refuse_damaged(form: ImageFormat, file: IO[bytes], shown: str, error: Exception, share: float) -> NoReturn:
     if _ends_early(form, file, error):
         readable = f"; only its upper {share:.0%} can be read".replace("%", " %") if share >= 0.01 else ""
         raise SourceUnreadable(
@@ -177,7 +177,7 @@ def _word(error: Exception) -> str:
     return str(error).strip().rstrip(".").partition("\n")[0][:160] or type(error).__name__
 
 
-def _ends_early(form: Format, file: IO[bytes], error: Exception) -> bool:
+def _ends_early(form: ImageFormat, file: IO[bytes], error: Exception) -> bool:
     if "truncated" in str(error).lower() or isinstance(error, EOFError):
         return True
     if not form.ends or file.closed:
@@ -191,7 +191,7 @@ def _readable_share(image: ImageFile) -> float:
     """How much of the height came out before a decoder gave up; what it did not reach is black."""
     try:
         reached = image.im.getbbox()
-    except DAMAGE:  # it had not even begun
+    except DECODER_ERRORS:  # it had not even begun
         return 0.0
     return reached[3] / image.height if reached and image.height else 0.0
 
@@ -211,7 +211,7 @@ def _orientation(image: Image.Image) -> int:
     """1 to 8; 1 when there is no EXIF that can be followed, for that is no reason to refuse the picture."""
     try:
         told = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except DAMAGE:
+    except DECODER_ERRORS:
         return 1
     return told if isinstance(told, int) else 1
 
@@ -220,7 +220,7 @@ def _coloured(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         image = Image.fromarray(_eight_bits(np.asarray(image), _full_scale(image)))
     elif image.has_transparency_data:
-        image = on_white(image.convert("RGBA"))
+        image = composite_on_white(image.convert("RGBA"))
     return image.convert("RGB")
 
 

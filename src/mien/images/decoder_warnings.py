@@ -30,7 +30,7 @@ _placing = threading.Lock()
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
+def suppress_decoder_warnings() -> Iterator[None]:
     """No warning raised by this thread in this block is shown or turned into an exception."""
     _place_filter()
     _inside.depth += 1
@@ -56,7 +56,7 @@ _hush = threading.Lock()
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
+def silence_stderr() -> Iterator[None]:
     """OpenCV and what it calls write nothing to the terminal: some of it goes past every setting, to the file itself.
 
     For a moment only, around a single call: while it lasts, standard error of the whole process is lost.
@@ -74,6 +74,6 @@ def hushed() -> Iterator[None]:
         yield
 
 
-def hush_ffmpeg() -> None:
+def silence_ffmpeg() -> None:
     """The FFmpeg inside OpenCV writes to the terminal unless the environment says no, before its first film."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -33,7 +33,7 @@ _CHUNK = 1 << 16
 _EXPECTED = "A picture at an http(s) address was expected"
 
 
-def download(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) -> bytes:
+def download_image(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) -> bytes:
     """What lies at an ``http`` or ``https`` address: whole, at most ``max_bytes``, within ``timeout`` seconds.
 
     At most five redirects are followed. Raises :class:`FetchError`. Whether the bytes are a picture is for

@@ -15,13 +15,13 @@ from mien.images.sources import check_path, open_error, quote_source, source_nam
 from mien.results import Failure
 
 #: Files in a folder that are taken for pictures. A file that is named itself is always tried.
-SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff"]) | frozenset(
-    [".bmp", ".dib", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".pgm", ".ppm", ".pnm"]
-)
+IMAGE_SUFFIXES = frozenset(
+    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff"]
+) | frozenset([".bmp", ".dib", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".pgm", ".ppm", ".pnm"])
 
 _MAGIC = re.compile(r"[*?[]")
 _NUMBER = re.compile(r"\d+")
-_READ_IN_FOLDERS = f"In folders these are read: {', '.join(sorted(SUFFIXES))}"
+_READ_IN_FOLDERS = f"In folders these are read: {', '.join(sorted(IMAGE_SUFFIXES))}"
 
 _Found: TypeAlias = Path | Failure
 _Seen: TypeAlias = set[tuple[int, int, int]]
@@ -159,7 +159,7 @@ def _is_folder(entry: DirEntry[str]) -> bool:
 
 def _is_picture(entry: DirEntry[str], pattern: str) -> bool:
     """A file that looks like a picture, or whose suffix was asked for. A broken link is told when it is opened."""
-    wanted = _suffix(entry.name).lower() in SUFFIXES or not _MAGIC.search(_suffix(pattern) or "*")
+    wanted = _suffix(entry.name).lower() in IMAGE_SUFFIXES or not _MAGIC.search(_suffix(pattern) or "*")
     try:
         return wanted and (entry.is_file() or (entry.is_symlink() and not entry.is_dir()))
     except OSError:

@@ -13,11 +13,11 @@ from typing import IO
 from PIL.ImageFile import ImageFile
 
 #: How many bytes are enough to tell.
-HEAD = 512
+HEAD_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class ImageFormat:
     """One format: how it begins, how a whole file ends (where that is told), and who decodes it."""
 
     name: str
@@ -48,8 +48,8 @@ class Format:
         return decoder
 
 
-def _format(name: str, begins: bytes, module: str, decoder: str, ends: bytes = b"") -> Format:
-    return Format(name, re.compile(begins, re.DOTALL), module, decoder, ends)
+def _format(name: str, begins: bytes, module: str, decoder: str, ends: bytes = b"") -> ImageFormat:
+    return ImageFormat(name, re.compile(begins, re.DOTALL), module, decoder, ends)
 
 
 _FORMATS = (
@@ -80,12 +80,12 @@ _STRANGERS = (
 )
 
 
-def told_by(head: bytes) -> Format | None:
+def detect_format(head: bytes) -> ImageFormat | None:
     """The format a file begins as; None when it is none of ours."""
     return next((each for each in _FORMATS if each.begins.match(head)), None)
 
 
-def described(head: bytes) -> str:
+def describe_content(head: bytes) -> str:
     """What a file that is no picture seems to be."""
     for begins, what in _STRANGERS:
         if re.match(begins, head, re.DOTALL | re.IGNORECASE):
@@ -93,7 +93,7 @@ def described(head: bytes) -> str:
     return "text" if _is_text(head) else "in another format"
 
 
-def names() -> str:
+def format_names() -> str:
     return ", ".join(each.name for each in _FORMATS)
 
 

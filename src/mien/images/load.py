@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.errors import ArrayError, SourceError, SourceTooLarge
-from mien.images.decode import decoded, on_white, pixel_limit, upright
+from mien.images.decode import composite_on_white, convert_pil_image, decode_image, resolve_pixel_limit
 from mien.images.sources import check_path, open_error, quote_source, source_name
 from mien.results import Pixels
 
@@ -24,7 +24,7 @@ _PICTURE = "RGB uint8 (height, width, 3), gray (height, width) or RGBA (height, 
 _CROPS = "face crops are uint8 (N, height, width), or (N, height, width, 3) in RGB"
 
 
-def rgb(array: NDArray[Any]) -> Pixels:
+def convert_array(array: NDArray[Any]) -> Pixels:
     """An array as RGB uint8 ``(h, w, 3)``; the same memory where it already is one.
 
     Takes gray ``(h, w)`` or ``(h, w, 1)``, RGB, and RGBA (put on white). OpenCV's BGR looks the same to a program:
@@ -35,11 +35,11 @@ def rgb(array: NDArray[Any]) -> Pixels:
     if array.ndim == 2 or array.shape[2] == 1:
         return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2)
     if array.shape[2] == 4:
-        return np.ascontiguousarray(on_white(Image.fromarray(np.ascontiguousarray(array))), np.uint8)
+        return np.ascontiguousarray(composite_on_white(Image.fromarray(np.ascontiguousarray(array))), np.uint8)
     return np.ascontiguousarray(array)
 
 
-def is_one(array: NDArray[Any]) -> bool:
+def is_single_image(array: NDArray[Any]) -> bool:
     """Is this meant as one picture? Also when its channels come first, which is refused with advice."""
     return array.ndim < 3 or (array.ndim == 3 and bool({array.shape[0], array.shape[2]} & {1, 3, 4}))
 
@@ -159,17 +159,17 @@ def load_image(source: Source, *, max_pixels: int | None = None) -> LoadedImage:
     More pixels than ``max_pixels`` (else ``MIEN_MAX_PIXELS``, else :data:`MAX_PIXELS`) are refused before decoding.
     Raises :class:`SourceError`, or :class:`ArrayError` for an array that is no picture.
     """
-    limit = pixel_limit(max_pixels)
+    limit = resolve_pixel_limit(max_pixels)
     match source:
         case np.ndarray():
-            pixels = rgb(source)
+            pixels = convert_array(source)
         case Image.Image():
-            pixels = upright(source, quote_source(source), limit)
+            pixels = convert_pil_image(source, quote_source(source), limit)
         case bytes() | bytearray() | memoryview():
-            pixels = decoded(BytesIO(bytes(source)), quote_source(source), limit)
+            pixels = decode_image(BytesIO(bytes(source)), quote_source(source), limit)
         case str() | PathLike():
             with _opened(source) as file:
-                pixels = decoded(file, quote_source(source), limit)
+                pixels = decode_image(file, quote_source(source), limit)
         case _:
             raise SourceError(f"A {type(source).__name__} is no picture", _ANY_SOURCE, _advice(source))
     return LoadedImage(pixels, source_name(source))
@@ -183,7 +183,7 @@ def iterate_sources(sources: object) -> Iterable[Any]:
     match sources:
         case str() | PathLike() | bytes() | bytearray() | memoryview() | Image.Image():
             return [sources]
-        case np.ndarray() if is_one(sources):
+        case np.ndarray() if is_single_image(sources):
             return [sources]
         case Iterable():
             return sources

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from mien.errors import OutputError, nearest
+from mien.errors import OutputError, suggest_name
 from mien.files import write_atomically
 from mien.images import load
 from mien.images.sources import quote_source
@@ -25,7 +25,7 @@ _ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 #: The suffixes of what can be written.
-WRITABLE = frozenset(_ENCODERS)
+WRITABLE_SUFFIXES = frozenset(_ENCODERS)
 
 
 def save_image(pixels: Pixels, path: str | PathLike[str]) -> None:
@@ -46,7 +46,7 @@ def _encoded(pixels: Pixels, path: Path) -> bytes:
     encoder, settings = _encoder(path)
     data = BytesIO()
     try:
-        Image.fromarray(load.rgb(pixels)).save(data, encoder, **settings)
+        Image.fromarray(load.convert_array(pixels)).save(data, encoder, **settings)
     except (OSError, ValueError, KeyError) as error:
         height, width = pixels.shape[:2]
         raise OutputError(
@@ -64,7 +64,7 @@ def _encoder(path: Path) -> tuple[str, dict[str, Any]]:
         raise OutputError(
             f"Pictures cannot be written to {quote_source(path)}: names that {what} say no format we write",
             f"Expected one of {', '.join(_ENCODERS)}",
-            nearest(suffix, _ENCODERS) or "Name a .png or .jpg file",
+            suggest_name(suffix, _ENCODERS) or "Name a .png or .jpg file",
         )
     return _ENCODERS[suffix]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mien.errors import SourceError, SourceMissing, SourceUnreadable, nearest
+from mien.errors import SourceError, SourceMissing, SourceUnreadable, suggest_name
 
 #: A message stays a message, whatever was taken for a path.
 _LONGEST = 240
@@ -66,12 +66,12 @@ def is_url(source: object) -> bool:
     return isinstance(source, str) and bool(_ADDRESS.match(source))
 
 
-def nearby(path: Path) -> str:
+def suggest_path(path: Path) -> str:
     """``Did you mean 'photo.jpg'?``: the nearest name to the first part of the path that is not there, or nothing."""
     for part, folder in zip((path, *path.parents), path.parents, strict=False):
         names = _names(folder)
         if names is not None:
-            return nearest(part.name, names)
+            return suggest_name(part.name, names)
     return ""
 
 
@@ -108,7 +108,9 @@ def open_error(source: str | PathLike[str], error: OSError | ValueError, expecte
         case FileNotFoundError() if path.is_symlink():
             return SourceMissing(f"{name} is a link to something that is not there", expected, "Mend the link")
         case FileNotFoundError() | NotADirectoryError():
-            return SourceMissing(f"{name} is not there", expected, nearby(path) or "Check the spelling and the folder")
+            return SourceMissing(
+                f"{name} is not there", expected, suggest_path(path) or "Check the spelling and the folder"
+            )
         case IsADirectoryError():
             return _folder(name)
         # What Windows says of folders.

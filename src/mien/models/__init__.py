@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from mien.models.classifier import Outputs as Outputs
     from mien.models.classifier import load_classifier as load_classifier
     from mien.models.classifier import open_intermediate_outputs as open_intermediate_outputs
-    from mien.models.onnx_file import Tensor as Tensor
-    from mien.models.onnx_file import inner_tensors as inner_tensors
+    from mien.models.onnx_file import GraphTensor as GraphTensor
+    from mien.models.onnx_file import list_tensors as list_tensors
     from mien.models.registry import ModelEntry as ModelEntry
     from mien.models.registry import available_models as available_models
     from mien.models.registry import cache_folder as cache_folder
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mien.models.registry import resolve_model as resolve_model
 
 _MODULES = {
-    "onnx_file": ("Tensor", "inner_tensors"),
+    "onnx_file": ("GraphTensor", "list_tensors"),
     "classifier": (
         "Classifier",
         "OnnxClassifier",

@@ -11,7 +11,7 @@ from typing import Any
 
 from mien.errors import CardError
 from mien.models import protobuf
-from mien.models.onnx_file import ModelSource, name_of, read_model
+from mien.models.onnx_file import ModelSource, describe_source, read_model
 
 #: The key under which the card stands in the file's metadata.
 CARD_KEY = "mien.card"
@@ -70,7 +70,7 @@ class ModelCard:
     @classmethod
     def read(cls, model: ModelSource) -> ModelCard:
         """The card inside an ONNX file (path or bytes); no session is opened and the graph is not looked at."""
-        return card_in(read_model(model), name_of(model))
+        return extract_card(read_model(model), describe_source(model))
 
     @classmethod
     def from_json(cls, card: str | bytes) -> ModelCard:
@@ -102,11 +102,11 @@ class ModelCard:
             ) from error
 
 
-def card_in(model: bytes, name: str) -> ModelCard:
+def extract_card(model: bytes, name: str) -> ModelCard:
     """The card in the bytes of a model; ``name`` is how messages call it."""
     try:
         found = _card_text(model)
-    except protobuf.Torn as error:
+    except protobuf.ProtobufError as error:
         raise CardError(f"{name} has a damaged card: {error}", "Expected a whole card", _HOW_TO_ADD) from error
     if found is None:
         expected = f"Expected the entry '{CARD_KEY}' in the metadata of the ONNX file"
@@ -117,22 +117,22 @@ def card_in(model: bytes, name: str) -> ModelCard:
 def write_card(model: bytes, card: ModelCard) -> bytes:
     """The same model with this card inside; a card it had before is gone, all else is kept byte by byte."""
     read_model(model)
-    kept = [model[each.start : each.end] for each in protobuf.fields(model) if not _is_card(each)]
-    entry = protobuf.pack(_KEY, CARD_KEY) + protobuf.pack(_VALUE, card.to_json())
-    return b"".join([*kept, protobuf.pack(_METADATA, entry)])
+    kept = [model[each.start : each.end] for each in protobuf.read_fields(model) if not _is_card(each)]
+    entry = protobuf.encode_field(_KEY, CARD_KEY) + protobuf.encode_field(_VALUE, card.to_json())
+    return b"".join([*kept, protobuf.encode_field(_METADATA, entry)])
 
 
 def _card_text(model: bytes) -> bytes | None:
-    cards = [each for each in protobuf.fields(model) if _is_card(each)]
-    return b"".join(bytes(value) for value in protobuf.messages(cards[-1].content, _VALUE)) if cards else None
+    cards = [each for each in protobuf.read_fields(model) if _is_card(each)]
+    return b"".join(bytes(value) for value in protobuf.read_messages(cards[-1].content, _VALUE)) if cards else None
 
 
-def _is_card(each: protobuf.Field) -> bool:
+def _is_card(each: protobuf.ProtobufField) -> bool:
     if each.number != _METADATA:
         return False
     try:
-        return any(key == CARD_KEY.encode() for key in protobuf.messages(each.content, _KEY))
-    except protobuf.Torn:
+        return any(key == CARD_KEY.encode() for key in protobuf.read_messages(each.content, _KEY))
+    except protobuf.ProtobufError:
         return False
 
 

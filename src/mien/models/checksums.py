@@ -13,45 +13,45 @@ from typing import NamedTuple
 from mien.errors import ModelDamaged, ModelMissing, install_command
 
 WEIGHTS = Path(__file__).with_name("weights")
-TABLE = "hashes.json"
+CHECKSUM_FILE = "hashes.json"
 
 
-class Seal(NamedTuple):
+class Checksum(NamedTuple):
     """What a file's content must be."""
 
     sha256: str
     size: int
 
     @classmethod
-    def of(cls, content: bytes) -> Seal:
+    def of(cls, content: bytes) -> Checksum:
         return cls(hashlib.sha256(content).hexdigest(), len(content))
 
 
-def seals(folder: Path = WEIGHTS) -> dict[str, Seal]:
+def read_checksums(folder: Path = WEIGHTS) -> dict[str, Checksum]:
     """The embedded models by name; ModelMissing when the package came without its weights."""
     try:
-        table = json.loads((folder / TABLE).read_bytes())
-        return {Path(file).stem: Seal(facts["sha256"], facts["size"]) for file, facts in table.items()}
+        table = json.loads((folder / CHECKSUM_FILE).read_bytes())
+        return {Path(file).stem: Checksum(facts["sha256"], facts["size"]) for file, facts in table.items()}
     except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
-        happened = f"mien was installed without its models: '{folder / TABLE}' cannot be read"
+        happened = f"mien was installed without its models: '{folder / CHECKSUM_FILE}' cannot be read"
         raise ModelMissing(happened, "Expected the embedded weights and their table", _reinstall()) from error
 
 
-def embedded(name: str, folder: Path = WEIGHTS) -> Path:
+def resolve_embedded(name: str, folder: Path = WEIGHTS) -> Path:
     """The file of an embedded model, its content held against its seal."""
-    path, wanted = folder / f"{name}.onnx", seals(folder)[name]
+    path, wanted = folder / f"{name}.onnx", read_checksums(folder)[name]
     try:
         content = path.read_bytes()
     except OSError as error:
         happened = f"The embedded model '{name}' is missing: '{path}' cannot be read"
         raise ModelMissing(happened, "Expected it inside the installed package", _reinstall()) from error
-    check(content, wanted, f"The embedded model '{name}'", _reinstall())
+    verify_checksum(content, wanted, f"The embedded model '{name}'", _reinstall())
     return path
 
 
-def check(content: bytes, wanted: Seal, name: str, remedy: str) -> None:
+def verify_checksum(content: bytes, wanted: Checksum, name: str, remedy: str) -> None:
     """ModelDamaged unless the content is what was sealed."""
-    found = Seal.of(content)
+    found = Checksum.of(content)
     if found.size < wanted.size:
         happened, expected = f"{name} is cut off after {found.size:,} bytes", f"Expected {wanted.size:,} bytes"
         raise ModelDamaged(happened, expected, remedy)
@@ -60,10 +60,10 @@ def check(content: bytes, wanted: Seal, name: str, remedy: str) -> None:
         raise ModelDamaged(happened, f"Expected {wanted.sha256}", remedy)
 
 
-def seal(folder: Path = WEIGHTS) -> Path:
+def write_checksums(folder: Path = WEIGHTS) -> Path:
     """Write the table anew from the .onnx files that are in the folder now."""
-    found = {path.name: Seal.of(path.read_bytes())._asdict() for path in sorted(folder.glob("*.onnx"))}
-    table = folder / TABLE
+    found = {path.name: Checksum.of(path.read_bytes())._asdict() for path in sorted(folder.glob("*.onnx"))}
+    table = folder / CHECKSUM_FILE
     table.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return table
 
@@ -76,30 +76,30 @@ def _reinstall() -> str:
 # Files that others publish: fetched on request, never part of the package.
 
 
-class Publication(NamedTuple):
+class PublishedFile(NamedTuple):
     """A file under its publisher's address, and what its content must be."""
 
     name: str
     kind: str
     file: str
     url: str
-    seal: Seal
+    seal: Checksum
     license: str
 
 
 _ZOO = "https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models"
 
-PUBLISHED = {
-    "yunet": Publication(
+PUBLISHED_FILES = {
+    "yunet": PublishedFile(
         name="yunet",
         kind="detector",
         file="face_detection_yunet_2026may.onnx",
         url=f"{_ZOO}/face_detection_yunet/face_detection_yunet_2026may.onnx",
-        seal=Seal("ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0", 229_738),
+        seal=Checksum("ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0", 229_738),
         license="MIT",
     ),
 }
 
 
 if __name__ == "__main__":
-    seal()
+    write_checksums()

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from mien.errors import ArrayError, CardError, ModelDamaged, ModelError
-from mien.models.card import ModelCard, card_in
-from mien.models.onnx_file import ModelSource, damaged, name_of, read_model, with_outputs
+from mien.models.card import ModelCard, extract_card
+from mien.models.onnx_file import ModelSource, add_outputs, damaged_file_error, describe_source, read_model
 
 _MEND = "Export the model again with mien's lab, or write a card that fits with mien.models.write_card"
 
@@ -26,14 +26,14 @@ _SLACK = 0.05
 _NUMBERS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 
-class Session(Protocol):
+class OnnxSession(Protocol):
     """What is asked of an ONNX Runtime session."""
 
     def get_inputs(self) -> Sequence[Any]: ...
     def get_outputs(self) -> Sequence[Any]: ...
 
 
-def check_input(session: Session, card: ModelCard, name: str) -> None:
+def check_input(session: OnnxSession, card: ModelCard, name: str) -> None:
     """One input, uint8 or float32, that takes any number of faces (or one) of the card's side and colour."""
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type not in ("tensor(float)", "tensor(uint8)"):
@@ -46,7 +46,7 @@ def check_input(session: Session, card: ModelCard, name: str) -> None:
         raise CardError(f"{name} takes {told}", f"Expected {said}", _MEND)
 
 
-def check_heads(session: Session, card: ModelCard, name: str) -> None:
+def check_heads(session: OnnxSession, card: ModelCard, name: str) -> None:
     """An output ``shares``, and ``votes`` if and only if the card has labels for it; both of numbers."""
     kinds = {each.name: each.type for each in session.get_outputs()}
     found = list(kinds)
@@ -60,7 +60,7 @@ def check_heads(session: Session, card: ModelCard, name: str) -> None:
             raise CardError(f"{name} answers {head} as {kinds[head]}", "Expected a tensor of floats", _MEND)
 
 
-def check_answer(answer: NDArray[Any], faces: int, labels: tuple[str, ...], head: str, name: str) -> None:
+def check_output(answer: NDArray[Any], faces: int, labels: tuple[str, ...], head: str, name: str) -> None:
     """For each face a row of shares as wide as the labels: between 0 and 1, and 1 in all."""
     wide = (faces, len(labels))
     if answer.shape != wide:
@@ -80,7 +80,7 @@ def check_faces(faces: NDArray[np.uint8], card: ModelCard) -> None:
         raise ArrayError(happened, wanted, "mien.faces.crop.to_model_input makes it from any crops")
 
 
-def blank(card: ModelCard, faces: int) -> NDArray[np.uint8]:
+def make_blank_faces(card: ModelCard, faces: int) -> NDArray[np.uint8]:
     """So many black faces, to see how a model answers."""
     return np.zeros((faces, card.side, card.side, card.channels), np.uint8)
 
@@ -131,7 +131,7 @@ def open_session(model: bytes, name: str, threads: int | None = None) -> Any:
         raise _refused(name, error) from error
 
 
-def run(session: Any, outputs: Sequence[str], faces: NDArray[np.uint8], name: str) -> list[NDArray[Any]]:
+def run_session(session: Any, outputs: Sequence[str], faces: NDArray[np.uint8], name: str) -> list[NDArray[Any]]:
     """The named outputs for a batch of raw faces; the graph takes them as uint8 or as float32."""
     entry = session.get_inputs()[0]
     feed = faces if entry.type == "tensor(uint8)" else faces.astype(np.float32)
@@ -164,7 +164,7 @@ def _default_threads() -> int:
 
 
 def _refused(name: str, error: Exception) -> ModelDamaged:
-    return damaged(name, f"ONNX Runtime says: {_first_line(error)}")
+    return damaged_file_error(name, f"ONNX Runtime says: {_first_line(error)}")
 
 
 def _first_line(error: Exception) -> str:
@@ -176,7 +176,7 @@ def _first_line(error: Exception) -> str:
 # A model that runs: raw faces in, shares and votes out.
 
 #: Faces in one run of a session: more were no faster in measurement, and memory stays flat for any number.
-CHUNK = 16
+MAX_BATCH = 16
 
 
 class Outputs(NamedTuple):
@@ -204,20 +204,22 @@ class OnnxClassifier:
     """
 
     def __init__(self, model: ModelSource, *, threads: int | None = None) -> None:
-        raw, self._name = read_model(model), name_of(model)
+        raw, self._name = read_model(model), describe_source(model)
         self.model, self.threads = raw, threads
-        self.card = card_in(raw, self._name)
+        self.card = extract_card(raw, self._name)
         self._session = open_session(raw, self._name, threads)
         check_input(self._session, self.card, self._name)
         check_heads(self._session, self.card, self._name)
         heads = {"shares": self.card.labels, "votes": self.card.vote_labels}
         self._heads = {head: labels for head, labels in heads.items() if labels}
         # A graph exported for one face at a time still works, only slower.
-        self._chunk = 1 if self._session.get_inputs()[0].shape[0] == 1 else CHUNK
+        self._chunk = 1 if self._session.get_inputs()[0].shape[0] == 1 else MAX_BATCH
         # Two at a time where it may be: graphs that say they take any number and stop at the second do exist.
         faces = min(self._chunk, 2)
-        for answer, (head, labels) in zip(self._run(blank(self.card, faces)), self._heads.items(), strict=True):
-            check_answer(answer, faces, labels, head, self._name)
+        for answer, (head, labels) in zip(
+            self._run(make_blank_faces(self.card, faces)), self._heads.items(), strict=True
+        ):
+            check_output(answer, faces, labels, head, self._name)
 
     def run(self, faces: NDArray[np.uint8]) -> Outputs:
         """Raw faces ``(N, side, side, channels)`` uint8: any number in flat memory; none gives empty outputs."""
@@ -228,7 +230,7 @@ class OnnxClassifier:
         return Outputs(shares, votes[0] if votes else None)
 
     def _run(self, faces: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        found = run(self._session, tuple(self._heads), faces, self._name)
+        found = run_session(self._session, tuple(self._heads), faces, self._name)
         return [each.astype(np.float32, copy=False) for each in found]
 
 
@@ -236,15 +238,15 @@ class IntermediateOutputs:
     """A model opened for looking inside; ``names`` are the tensors it shows."""
 
     def __init__(self, model: ModelSource, tensors: Iterable[str], *, threads: int | None = None) -> None:
-        raw, self._name = read_model(model), name_of(model)
-        self.card = card_in(raw, self._name)
+        raw, self._name = read_model(model), describe_source(model)
+        self.card = extract_card(raw, self._name)
         self.names = tuple(dict.fromkeys(tensors))
-        self._session = open_session(with_outputs(raw, self.names), self._name, threads)
+        self._session = open_session(add_outputs(raw, self.names), self._name, threads)
 
     def run(self, faces: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """Every tapped tensor by name, for one batch of raw faces ``(N, side, side, channels)`` uint8."""
         check_faces(faces, self.card)
-        return dict(zip(self.names, run(self._session, self.names, faces, self._name), strict=True))
+        return dict(zip(self.names, run_session(self._session, self.names, faces, self._name), strict=True))
 
 
 def load_classifier(model: ModelSource, *, threads: int | None = None) -> OnnxClassifier:

@@ -15,10 +15,10 @@ from urllib.request import Request, urlopen
 from mien._version import __version__
 from mien.errors import FetchError
 from mien.files import TEMPORARY_FILES, atomic_path
-from mien.models.checksums import Publication, Seal
+from mien.models.checksums import Checksum, PublishedFile
 
 #: Called with the bytes that have arrived and the bytes there are.
-Progress: TypeAlias = Callable[[int, int], None]
+ProgressCallback: TypeAlias = Callable[[int, int], None]
 
 _CHUNK = 1 << 16
 
@@ -26,7 +26,7 @@ _CHUNK = 1 << 16
 _STALE_SECONDS = 3600.0
 
 
-def download(publication: Publication, url: str, *, timeout: float, deadline: float) -> Generator[bytes]:
+def stream_download(publication: PublishedFile, url: str, *, timeout: float, deadline: float) -> Generator[bytes]:
     """The content behind an address, piece by piece; FetchError when it stops coming.
 
     ``timeout`` is for one silence, ``deadline`` for the whole: a server that drips is not waited for all night.
@@ -47,7 +47,7 @@ def download(publication: Publication, url: str, *, timeout: float, deadline: fl
         raise _failed(publication, url, _network(error)) from error
 
 
-def copy(publication: Publication, source: Path) -> Generator[bytes]:
+def stream_file(publication: PublishedFile, source: Path) -> Generator[bytes]:
     """The content of a file that somebody brought."""
     try:
         with source.open("rb") as file:
@@ -58,7 +58,9 @@ def copy(publication: Publication, source: Path) -> Generator[bytes]:
         raise FetchError(happened, expected, f"It comes from {publication.url}") from error
 
 
-def install(publication: Publication, chunks: Iterable[bytes], target: Path, progress: Progress | None = None) -> Path:
+def install_file(
+    publication: PublishedFile, chunks: Iterable[bytes], target: Path, progress: ProgressCallback | None = None
+) -> Path:
     """Write the content beside the target, verify it, and only then give it its name."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +82,7 @@ def _open(url: str, timeout: float) -> Any:
     return urlopen(Request(url, headers={"User-Agent": f"mien/{__version__}"}), timeout=timeout)
 
 
-def _write(chunks: Iterable[bytes], file: IO[bytes], size: int, progress: Progress | None) -> Seal:
+def _write(chunks: Iterable[bytes], file: IO[bytes], size: int, progress: ProgressCallback | None) -> Checksum:
     digest, arrived = hashlib.sha256(), 0
     for chunk in chunks:
         file.write(chunk)
@@ -91,10 +93,10 @@ def _write(chunks: Iterable[bytes], file: IO[bytes], size: int, progress: Progre
         if arrived > size:
             # The rest cannot make it right, and there may be no end to it.
             break
-    return Seal(digest.hexdigest(), arrived)
+    return Checksum(digest.hexdigest(), arrived)
 
 
-def _check(publication: Publication, found: Seal) -> None:
+def _check(publication: PublishedFile, found: Checksum) -> None:
     wanted = publication.seal
     if found == wanted:
         return
@@ -105,12 +107,12 @@ def _check(publication: Publication, found: Seal) -> None:
     raise FetchError(happened, f"Expected the SHA-256 {wanted.sha256}", _by_hand(publication))
 
 
-def _failed(publication: Publication, url: str, reason: str) -> FetchError:
+def _failed(publication: PublishedFile, url: str, reason: str) -> FetchError:
     happened = f"'{publication.name}' could not be fetched from {url}: {reason}"
     return FetchError(happened, "Expected the whole file from its publisher", _by_hand(publication))
 
 
-def _by_hand(publication: Publication) -> str:
+def _by_hand(publication: PublishedFile) -> str:
     again = f"fetch {publication.url} another way and run 'mien models pull {publication.name} --from FILE'"
     return f"Try again, or {again}"
 

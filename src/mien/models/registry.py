@@ -11,12 +11,12 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from mien.errors import ModelError, ModelMissing, nearest
-from mien.models.checksums import PUBLISHED, WEIGHTS, check, embedded, seals
-from mien.models.onnx_file import is_file, is_folder, missing, read
+from mien.errors import ModelError, ModelMissing, suggest_name
+from mien.models.checksums import PUBLISHED_FILES, WEIGHTS, read_checksums, resolve_embedded, verify_checksum
+from mien.models.onnx_file import file_exists, folder_exists, missing_file_error, read_file
 
 if TYPE_CHECKING:
-    from mien.models.download import Progress
+    from mien.models.download import ProgressCallback
 
 #: Other packages add models here: an entry point is a path, or a function without arguments that returns one.
 ENTRY_POINTS = "mien.models"
@@ -54,23 +54,23 @@ def platform_cache_folder(platform: str, environ: Mapping[str, str]) -> Path:
 
 def available_models() -> tuple[str, ...]:
     """The names that ``Engine.load`` takes: the embedded models, then those of other packages."""
-    return tuple(dict.fromkeys([*seals(), *_offered()]))
+    return tuple(dict.fromkeys([*read_checksums(), *_offered()]))
 
 
 def list_models() -> tuple[ModelEntry, ...]:
     """The whole table, models and detectors, with the place of each file; nothing is verified."""
-    ours = [ModelEntry(name, "model", "embedded", WEIGHTS / f"{name}.onnx") for name in seals()]
+    ours = [ModelEntry(name, "model", "embedded", WEIGHTS / f"{name}.onnx") for name in read_checksums()]
     theirs = [
         ModelEntry(name, "model", point.dist.name if point.dist else "", None) for name, point in _offered().items()
     ]
-    fetched = [ModelEntry(name, each.kind, "fetched", _cached_if_there(name)) for name, each in PUBLISHED.items()]
+    fetched = [ModelEntry(name, each.kind, "fetched", _cached_if_there(name)) for name, each in PUBLISHED_FILES.items()]
     return (*ours, *theirs, *fetched)
 
 
 def find_model_file(name: str) -> Path | None:
     """A file by its name in the table, or None when it was not fetched yet; ModelError when it is damaged."""
-    if name in PUBLISHED:
-        return _verified(name) if is_file(_cached(name)) else None
+    if name in PUBLISHED_FILES:
+        return _verified(name) if file_exists(_cached(name)) else None
     return resolve_model(name)
 
 
@@ -81,8 +81,8 @@ def resolve_model(name: str | os.PathLike[str]) -> Path:
     """
     if isinstance(name, os.PathLike) or _looks_like_path(name):
         return _at(Path(name))
-    if name in PUBLISHED:
-        happened = f"'{name}' is a face {PUBLISHED[name].kind}, not a model"
+    if name in PUBLISHED_FILES:
+        happened = f"'{name}' is a face {PUBLISHED_FILES[name].kind}, not a model"
         raise ModelMissing(happened, f"Expected one of {', '.join(available_models())}", f"Use it as --detector {name}")
     return _in_table(name) or _at_or_unknown(name)
 
@@ -92,7 +92,7 @@ def pull_model(
     *,
     source: Path | None = None,
     url: str | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     timeout: float = 20.0,
     deadline: float = 600.0,
 ) -> Path:
@@ -100,36 +100,36 @@ def pull_model(
 
     Comes back at once when it is there already. Models inside packages have nothing to fetch.
     """
-    if name not in PUBLISHED:
+    if name not in PUBLISHED_FILES:
         return _in_table(name) or _unknown(name)
     from mien.models import download
 
-    publication = PUBLISHED[name]
+    publication = PUBLISHED_FILES[name]
     if source is None and _is_whole(name):
         return _cached(name)
     address = url or publication.url
-    online = download.download(publication, address, timeout=timeout, deadline=deadline)
-    chunks = online if source is None else download.copy(publication, Path(source))
+    online = download.stream_download(publication, address, timeout=timeout, deadline=deadline)
+    chunks = online if source is None else download.stream_file(publication, Path(source))
     with closing(chunks):
-        return download.install(publication, chunks, _cached(name), progress)
+        return download.install_file(publication, chunks, _cached(name), progress)
 
 
 def _in_table(name: str) -> Path | None:
-    if name in seals():
-        return embedded(name)
+    if name in read_checksums():
+        return resolve_embedded(name)
     point = _offered().get(name)
     return _from_package(point) if point else None
 
 
 def _at_or_unknown(name: str) -> Path:
     path = Path(name)
-    return _at(path) if is_file(path) or is_folder(path) else _unknown(name)
+    return _at(path) if file_exists(path) or folder_exists(path) else _unknown(name)
 
 
 def _unknown(name: str) -> NoReturn:
     known = available_models()
     expected = f"Expected one of {', '.join(known)}, or the path of an .onnx file"
-    hint = nearest(name, [*known, *PUBLISHED]) or "'mien models' lists them"
+    hint = suggest_name(name, [*known, *PUBLISHED_FILES]) or "'mien models' lists them"
     raise ModelMissing(f"There is no model '{name}'", expected, hint)
 
 
@@ -138,14 +138,14 @@ def _looks_like_path(name: str) -> bool:
 
 
 def _at(path: Path) -> Path:
-    if is_folder(path):
+    if folder_exists(path):
         inside = path / RUN_FILE
-        if not is_file(inside):
+        if not file_exists(inside):
             expected = f"Expected an .onnx file, or a run's folder with {RUN_FILE} in it"
             raise ModelMissing(f"The folder '{path}' has no {RUN_FILE}", expected, _others(path))
         return inside
-    if not is_file(path):
-        raise missing(path)
+    if not file_exists(path):
+        raise missing_file_error(path)
     return path
 
 
@@ -167,23 +167,23 @@ def _from_package(point: EntryPoint) -> Path:
     except (ImportError, AttributeError, TypeError, ValueError, OSError) as error:
         happened = f"The model '{point.name}' of the package {package} does not load: {error}"
         raise ModelError(happened, "Expected a path, or a function that returns one", remedy) from error
-    if not is_file(path):
+    if not file_exists(path):
         happened = f"The model '{point.name}' of the package {package} is not at '{path}'"
         raise ModelMissing(happened, "Expected an .onnx file", remedy)
     return path
 
 
 def _cached(name: str) -> Path:
-    return cache_folder() / PUBLISHED[name].file
+    return cache_folder() / PUBLISHED_FILES[name].file
 
 
 def _cached_if_there(name: str) -> Path | None:
-    return path if is_file(path := _cached(name)) else None
+    return path if file_exists(path := _cached(name)) else None
 
 
 def _verified(name: str) -> Path:
     path, remedy = _cached(name), f"Fetch it again: mien models pull {name}"
-    check(read(path), PUBLISHED[name].seal, f"The file '{path}'", remedy)
+    verify_checksum(read_file(path), PUBLISHED_FILES[name].seal, f"The file '{path}'", remedy)
     return path
 
 

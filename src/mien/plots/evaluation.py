@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from mien.labels import colour
+from mien.labels import label_colour
 from mien.plots.style import GRID, INK, MUTED, RIGHT, WRONG, format_percent_axes, new_axes, new_figure, with_style
 
 Numbers = NDArray[np.floating[Any]]
@@ -95,7 +95,7 @@ def plot_coverage(part: Numbers, right: Numbers, told: Sequence[float] = (0.5, 0
 def _lines(ax: Axes, curves: Sequence[PlotCurve]) -> None:
     styles = iter(((0, (5, 2)), (0, (1.5, 1.5))))
     for curve in curves:
-        look = {"color": INK, "linestyle": next(styles)} if curve.mean else {"color": colour(curve.name)}
+        look = {"color": INK, "linestyle": next(styles)} if curve.mean else {"color": label_colour(curve.name)}
         ax.plot(curve.x, curve.y, linewidth=1.6, label=f"{curve.value:.3f}  {curve.name}", **look)
 
 
@@ -207,7 +207,7 @@ def _face(ax: Axes, pixels: NDArray[np.uint8]) -> None:
 
 
 def _words(ax: Axes, mistake: Mistake) -> None:
-    ax.text(1.09, 0.13, mistake.answer, color=colour(mistake.answer), weight="bold", va="center", fontsize=11)
+    ax.text(1.09, 0.13, mistake.answer, color=label_colour(mistake.answer), weight="bold", va="center", fontsize=11)
     ax.text(2.47, 0.13, f"{100 * mistake.certainty:.0f} %", color=INK, va="center", ha="right")
     ax.text(1.09, 0.33, f"label: {mistake.label}", color=INK, va="center", fontsize=9)
     ax.text(2.47, 0.33, f"{100 * mistake.doubt:.0f} %", color=MUTED, va="center", ha="right", fontsize=9)
@@ -229,4 +229,4 @@ def rank_votes(votes: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def vote_colour(answer: str) -> str:
     """An expression's colour; gray for people who could not tell, or saw no face."""
-    return _NOTHING_SEEN if answer in ("unknown", "no face") else colour(answer)
+    return _NOTHING_SEEN if answer in ("unknown", "no face") else label_colour(answer)

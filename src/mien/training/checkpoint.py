@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mien.errors import LabError, OutputError
+from mien.errors import ExperimentError, OutputError
 from mien.files import temporary_path, write_atomically, write_bytes
 from mien.training import recipe as toml
 from mien.training.recipe import Recipe
@@ -23,36 +23,36 @@ if TYPE_CHECKING:
     import keras
 
 Row = dict[str, float]
-STATE, BEFORE, BEST, WEIGHTS = "state.npz", "state.before.npz", "best.npz", "weights.npz"
+STATE, PREVIOUS_STATE, BEST, WEIGHTS = "state.npz", "state.before.npz", "best.npz", "weights.npz"
 RECIPE, HISTORY = "recipe.toml", "history.csv"
 #: What may change when a run goes on: its name, where the very same faces lie, how many epochs there shall be (the
 #: schedule follows the new length from where it is), and what only the finished net does.
-_MAY_CHANGE = {"fit.epochs", "name", "data.sources", "net.views"}
+_MAY_CHANGE = {"training.epochs", "name", "data.sources", "net.views"}
 #: So many differences fit a sentence.
 _TOLD = 8
 
 
 @dataclass(frozen=True)
-class Within:
+class PartialEpoch:
     """How far an epoch had gone when it was left: loss and accuracy of each step done, and the seconds they took."""
 
     figures: list[list[float]]
     seconds: float
 
 
-def write(
-    folder: Path, arrays: list[np.ndarray], recipe: Recipe, history: list[Row], within: Within | None = None
+def save_state(
+    folder: Path, arrays: list[np.ndarray], recipe: Recipe, history: list[Row], within: PartialEpoch | None = None
 ) -> None:
     """The state after an epoch, or ``within`` the next one.
 
     The state before it stays until the new one is whole on disk, and after that too.
     """
     facts = json.dumps({"recipe": recipe.to_table(), "history": history, "within": within and asdict(within)})
-    with room(folder, len(history) - (within is None)):
+    with explain_write_errors(folder, len(history) - (within is None)):
         with temporary_path(folder / STATE) as part:
             write_bytes(part, _packed([*arrays, np.array(facts)]), sync=True)
             if (folder / STATE).exists():
-                (folder / STATE).replace(folder / BEFORE)
+                (folder / STATE).replace(folder / PREVIOUS_STATE)
             part.replace(folder / STATE)
         write_recipe(folder, recipe)
         write_history(folder, history)
@@ -65,15 +65,15 @@ def write_history(folder: Path, history: list[Row]) -> None:
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:
     """``recipe.toml``: every setting, paths whole."""
-    write_atomically(folder / RECIPE, toml.written(recipe.settled().to_table()), sync=True)
+    write_atomically(folder / RECIPE, toml.written(recipe.with_absolute_paths().to_table()), sync=True)
 
 
-def read(folder: Path, recipe: Recipe) -> tuple[list[np.ndarray], list[Row]]:
+def load_state(folder: Path, recipe: Recipe) -> tuple[list[np.ndarray], list[Row]]:
     """Arrays and history of the last whole state, both empty for a fresh folder; refused for another recipe."""
-    there = [name for name in (STATE, BEFORE) if (folder / name).exists()]
+    there = [name for name in (STATE, PREVIOUS_STATE) if (folder / name).exists()]
     for name in there:
         try:
-            arrays = unpacked(folder / name)
+            arrays = read_arrays(folder / name)
             facts = json.loads(str(arrays.pop()))
         except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
             continue
@@ -81,73 +81,73 @@ def read(folder: Path, recipe: Recipe) -> tuple[list[np.ndarray], list[Row]]:
         return arrays, facts["history"]
     if there:
         happened = f"{' and '.join(there)} in '{folder}' cannot be read"
-        raise LabError(happened, "one of them whole was expected", "Train anew with --force")
+        raise ExperimentError(happened, "one of them whole was expected", "Train anew with --force")
     return [], []
 
 
-def history_of(folder: Path) -> list[Row]:
+def read_history(folder: Path) -> list[Row]:
     """The rows of the epochs done, from the newest state that is whole; what ``history.csv`` shall say."""
-    for name in (STATE, BEFORE):
+    for name in (STATE, PREVIOUS_STATE):
         try:
-            rows: list[Row] = json.loads(str(unpacked(folder / name)[-1]))["history"]
+            rows: list[Row] = json.loads(str(read_arrays(folder / name)[-1]))["history"]
         except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
             continue
         return rows
     return []
 
 
-def within(folder: Path) -> Within | None:
+def read_partial_epoch(folder: Path) -> PartialEpoch | None:
     """Where inside an epoch the newest whole state was written; None for one at an epoch's end, or none at all."""
-    for name in (STATE, BEFORE):
+    for name in (STATE, PREVIOUS_STATE):
         try:
-            told = json.loads(str(unpacked(folder / name)[-1])).get("within")
+            told = json.loads(str(read_arrays(folder / name)[-1])).get("within")
         except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
             continue
-        return Within(**told) if told else None
+        return PartialEpoch(**told) if told else None
     return None
 
 
 def has_state(folder: Path) -> bool:
     """Is there anything to go on from?"""
-    return any((folder / name).exists() for name in (STATE, BEFORE))
+    return any((folder / name).exists() for name in (STATE, PREVIOUS_STATE))
 
 
-def is_torn(folder: Path) -> bool:
+def is_damaged(folder: Path) -> bool:
     """Is the newest state there, but not whole, so that the one before it must serve?"""
     try:
-        unpacked(folder / STATE)
+        read_arrays(folder / STATE)
     except FileNotFoundError:
-        return (folder / BEFORE).exists()
+        return (folder / PREVIOUS_STATE).exists()
     except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
         return True
     return False
 
 
-def keep_best(folder: Path, model: keras.Model) -> None:
+def save_best(folder: Path, model: keras.Model) -> None:
     """The weights of the best epoch so far."""
-    with room(folder):
+    with explain_write_errors(folder):
         write_atomically(folder / BEST, _packed(model.get_weights()), sync=True)
 
 
-def finish(folder: Path, model: keras.Model, keep: str = "last") -> None:
+def save_weights(folder: Path, model: keras.Model, keep: str = "last") -> None:
     """The trained weights alone, in the order of ``model.weights``: those of the model, or of the best epoch."""
     if keep == "best" and (folder / BEST).exists():
-        model.set_weights(unpacked(folder / BEST))
-    with room(folder):
+        model.set_weights(read_arrays(folder / BEST))
+    with explain_write_errors(folder):
         write_atomically(folder / WEIGHTS, _packed(model.get_weights()), sync=True)
 
 
-def load(folder: Path, model: keras.Model) -> None:
+def load_weights(folder: Path, model: keras.Model) -> None:
     """Puts the weights of a finished run into a net of the same recipe."""
     try:
-        model.set_weights(unpacked(folder / WEIGHTS))
+        model.set_weights(read_arrays(folder / WEIGHTS))
     except FileNotFoundError:
-        raise LabError(
+        raise ExperimentError(
             f"{folder} holds no finished run", f"{WEIGHTS} was expected", "Let the training end first"
         ) from None
 
 
-def recipe_of(folder: Path) -> Recipe:
+def read_recipe(folder: Path) -> Recipe:
     """The recipe a run was made with."""
     if (folder / RECIPE).exists():
         return Recipe.read(folder / RECIPE)
@@ -155,7 +155,7 @@ def recipe_of(folder: Path) -> Recipe:
         table = json.loads((folder / "recipe.json").read_text("utf-8"))
     except (OSError, ValueError):
         happened = f"'{folder}' is no training run"
-        raise LabError(happened, f"a folder with {RECIPE} in it was expected", "'mien runs' lists them") from None
+        raise ExperimentError(happened, f"a folder with {RECIPE} in it was expected", "'mien runs' lists them") from None
     return replace(Recipe.from_table(table), place=folder)
 
 
@@ -165,7 +165,7 @@ def _refuse_another(recipe: Recipe, before: Recipe, folder: Path) -> None:
         said = [f"{key} is {now!r}, was {then!r}" for key, (now, then) in changed.items()]
         words = ", ".join([*said[:_TOLD], *([f"and {len(said) - _TOLD} more"] if len(said) > _TOLD else [])])
         happened = f"'{folder}' holds a run of another recipe: {words}"
-        raise LabError(happened, "", "Restore the recipe, choose another --name, or begin anew with --force")
+        raise ExperimentError(happened, "", "Restore the recipe, choose another --name, or begin anew with --force")
 
 
 def _packed(arrays: list[np.ndarray]) -> bytes:
@@ -174,14 +174,14 @@ def _packed(arrays: list[np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def unpacked(path: Path) -> list[np.ndarray]:
+def read_arrays(path: Path) -> list[np.ndarray]:
     # Opened here, because NumPy leaves a torn file open.
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return [arrays[name] for name in sorted(arrays.files)]
 
 
 @contextmanager
-def room(folder: Path, epochs: int | None = None) -> Iterator[None]:
+def explain_write_errors(folder: Path, epochs: int | None = None) -> Iterator[None]:
     """Inside, a disk that takes no more is said to be that, and what is kept."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,14 +6,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.evaluation import compare
 from mien.training import run_folder
 from mien.training.checkpoint import RECIPE
 from mien.training.recipe import Recipe
 
 
-def of_run(run: Path) -> dict[str, Any]:
+def training_cost(run: Path) -> dict[str, Any]:
     """``training_seconds``; ``training_seconds_before`` of the runs whose trunk it began with; ``trained_on``."""
     found: dict[str, Any] = {}
     if seconds := compare.read_training_seconds(run):
@@ -31,7 +31,7 @@ def _before(run: Path, known: set[Path]) -> float:
     """The seconds of the run that this one began with, and of those before it; 0 where they cannot be told."""
     try:
         weights = Recipe.read(run / RECIPE).net.weights
-    except LabError:
+    except ExperimentError:
         return 0.0
     earlier = Path(weights).resolve()
     if weights in ("", "none", "imagenet") or earlier in known:

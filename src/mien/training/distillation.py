@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import TRAINING, FaceDataset, split_training_validation
-from mien.datasets.splits import with_fewer_held_out
-from mien.errors import LabError
+from mien.datasets.dataset import TRAINING, FaceDataset
+from mien.datasets.splits import split_training_validation
+from mien.errors import ExperimentError
 from mien.evaluation.evaluate import fingerprint_faces
 from mien.evaluation.inference import BatchPredictor, Progress, augment_views
 from mien.evaluation.metrics import accuracy, calibration_error
-from mien.labels import VOTES, canonical
+from mien.labels import VOTES, normalize_label
 from mien.models import OnnxClassifier, load_classifier
 from mien.training.recipe import Recipe
+from mien.training.schedule import adapt_validation
 from mien.training.targets import SoftTargets, soften
 
 #: Looks at each face: itself and its mirror image, where they are and moved four ways.
@@ -53,10 +54,10 @@ def distill(
     """
     classifiers = [load_classifier(path) for path in teachers]
     classes = _classes(classifiers, recipe)
-    recipe = with_fewer_held_out(recipe, faces)  # as training will do
-    learned, kept = split_training_validation(recipe, faces)
+    recipe = adapt_validation(recipe, faces)  # as training will do
+    learned, kept = split_training_validation(recipe.data, faces)
     if not len(learned):
-        raise LabError(f"The data has no {TRAINING} faces to teach", "at least one was expected", "Name other data")
+        raise ExperimentError(f"The data has no {TRAINING} faces to teach", "at least one was expected", "Name other data")
     assert set(learned.usage) == {TRAINING}, "targets of a test split would be training on it"
     counted = _Counted(progress, len(classifiers) * (len(learned) + len(kept)) * (AUGMENTED_VIEWS if many else 1))
     shares, votes = _said(classifiers, learned.pixels, temperature, many, counted)
@@ -85,15 +86,15 @@ def distill(
 
 def _classes(classifiers: Sequence[OnnxClassifier], recipe: Recipe) -> tuple[str, ...]:
     for each in classifiers:
-        labels = tuple(canonical(label) for label in each.card.labels)
+        labels = tuple(normalize_label(label) for label in each.card.labels)
         if labels != recipe.data.classes:
-            raise LabError(
+            raise ExperimentError(
                 f"The teacher '{each.card.name}' knows {', '.join(labels)}",
                 f"the recipe's {', '.join(recipe.data.classes)} were expected, in this order",
                 "Name teachers of the same classes",
             )
     if not classifiers:
-        raise LabError("There is no teacher", "at least one run or ONNX file was expected")
+        raise ExperimentError("There is no teacher", "at least one run or ONNX file was expected")
     return recipe.data.classes
 
 

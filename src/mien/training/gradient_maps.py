@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import LabError, nearest
+from mien.errors import ExperimentError, suggest_name
 from mien.explain import Saliency
 from mien.explain.activations import freeze_map
 from mien.explain.explanation import GRADIENT_METHODS, ExplanationTarget, resolve_target
@@ -22,11 +22,11 @@ from mien.labels import EMOTIONS
 Score = Callable[[Any], Any]
 
 
-def gradient(score: Score, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def compute_gradient(score: Score, rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """The gradient of each row's score by that row, in the shape of ``rows``."""
     backend = keras.backend.backend()
     if backend not in _BACKENDS:
-        raise LabError(f"Keras runs on {backend}", f"gradients are taken on {', '.join(_BACKENDS)}", "")
+        raise ExperimentError(f"Keras runs on {backend}", f"gradients are taken on {', '.join(_BACKENDS)}", "")
     return np.asarray(_BACKENDS[backend](score, np.ascontiguousarray(rows, np.float32)), np.float32)
 
 
@@ -77,7 +77,7 @@ STEPS = 32
 COPIES, NOISE = 24, 20.0
 
 
-def explain(
+def explain_with_gradients(
     model: keras.Model,
     crop: Face,
     method: str,
@@ -94,8 +94,8 @@ def explain(
     without it, the last that has places.
     """
     if method not in GRADIENT_METHODS:
-        hint = nearest(method, GRADIENT_METHODS) or "Those that need no gradients are engine.explain's"
-        raise LabError(
+        hint = suggest_name(method, GRADIENT_METHODS) or "Those that need no gradients are engine.explain's"
+        raise ExperimentError(
             f"There is no method '{method}'", f"with gradients there are {', '.join(GRADIENT_METHODS)}", hint
         )
     face = _input(model, crop)
@@ -134,14 +134,14 @@ def _integrated(
     """What each pixel adds on the way from the blurred face to the face; in all, the difference of the scores."""
     start, change = blur_face(face).astype(np.float32), face.astype(np.float32) - blur_face(face)
     parts = (np.arange(STEPS, dtype=np.float32) + 0.5) / STEPS
-    slopes = gradient(_score(model, question), start + parts[:, None, None, None] * change)
+    slopes = compute_gradient(_score(model, question), start + parts[:, None, None, None] * change)
     return (slopes.mean(axis=0) * change).sum(axis=2), {"steps": STEPS, "from": "the blurred face"}
 
 
 def _smooth(model: keras.Model, face: Face, question: ExplanationTarget, _: str | None) -> tuple[Array, dict[str, Any]]:
     """The gradient at noisy copies of the face; its strength, or, of a contrast, its part of the face's features."""
     noise = np.random.default_rng(question.seed).normal(0, NOISE, (COPIES, *face.shape)).astype(np.float32)
-    mean = gradient(_score(model, question), face + noise).mean(axis=0)
+    mean = compute_gradient(_score(model, question), face + noise).mean(axis=0)
     features = face.astype(np.float32) - blur_face(face)
     found = np.abs(mean).sum(axis=2) if question.versus is None else (mean * features).sum(axis=2)
     return cv2.GaussianBlur(found, (0, 0), 1.0), {"copies": COPIES, "noise": NOISE}
@@ -163,7 +163,7 @@ def _at_layer(
     pixels = face[None].astype(np.float32)
     maps = np.asarray(keras.ops.convert_to_numpy(keras.Model(model.inputs[0], layer.output)(pixels, training=False)))
     behind = keras.Model(layer.output, model.outputs)
-    return layer.name, maps[0], gradient(_score(behind, question), maps.astype(np.float32))[0]
+    return layer.name, maps[0], compute_gradient(_score(behind, question), maps.astype(np.float32))[0]
 
 
 def _layer(model: keras.Model, name: str | None) -> keras.Layer:
@@ -174,7 +174,7 @@ def _layer(model: keras.Model, name: str | None) -> keras.Layer:
     known = {each.name: each for each in placed}
     if name not in known:
         happened = f"The net has no layer '{name}' with places" if name else "The net has no layer with places"
-        raise LabError(happened, f"it has {', '.join(known) or 'none'}", nearest(name or "", known))
+        raise ExperimentError(happened, f"it has {', '.join(known) or 'none'}", suggest_name(name or "", known))
     return known[name]
 
 
@@ -204,7 +204,7 @@ def _enlarged(coarse: NDArray[Any], face: Face) -> Array:
 def _input(model: keras.Model, crop: Face) -> Face:
     shape = tuple(model.inputs[0].shape[1:])
     if len(shape) != 3 or shape[0] != shape[1] or shape[2] not in (1, 3):
-        raise LabError(f"The net takes {shape}", "square faces (N, side, side, 1 or 3) were expected", "")
+        raise ExperimentError(f"The net takes {shape}", "square faces (N, side, side, 1 or 3) were expected", "")
     return to_model_input(crop[None], shape[0], "gray" if shape[2] == 1 else "rgb")[0]
 
 
@@ -215,4 +215,4 @@ def _first(answers: Any) -> Array:
 def _refuse_other_labels(answers: Array, labels: Sequence[str]) -> None:
     if answers.shape[1] != len(labels):
         happened = f"The net answers {answers.shape[1]} numbers, and there are {len(labels)} labels"
-        raise LabError(happened, "a label for each was expected", "Pass labels=, in the order of its outputs")
+        raise ExperimentError(happened, "a label for each was expected", "Pass labels=, in the order of its outputs")

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.training import checkpoint, networks
 from mien.training.loss import TeacherOutputs
 from mien.training.recipe import Recipe
@@ -21,13 +21,13 @@ from mien.training.recipe import Recipe
 Tensor = Any
 
 
-def say_of(recipe: Recipe) -> TeacherOutputs | None:
-    """What the recipe's ``teach.runs`` say together; None where it names none."""
-    teachers = [_loaded(recipe.beside(run), recipe) for run in recipe.teach.runs]
-    return consensus(teachers, recipe.teach.temperature) if teachers else None
+def load_teachers(recipe: Recipe) -> TeacherOutputs | None:
+    """What the recipe's ``distillation.runs`` say together; None where it names none."""
+    teachers = [_loaded(recipe.resolve_path(run), recipe) for run in recipe.distillation.runs]
+    return average_teachers(teachers, recipe.distillation.temperature) if teachers else None
 
 
-def consensus(teachers: Sequence[keras.Model], temperature: float) -> TeacherOutputs:
+def average_teachers(teachers: Sequence[keras.Model], temperature: float) -> TeacherOutputs:
     """The mean of their softened answers: shares, and votes where all of them have that head."""
 
     def say(faces: Tensor) -> Sequence[Tensor]:
@@ -44,11 +44,11 @@ def _mean(parts: Sequence[Tensor]) -> Tensor:
 
 def _loaded(run: Path, student: Recipe) -> keras.Model:
     """The averaged net of a finished run, which learns nothing here."""
-    recipe = checkpoint.recipe_of(run)
+    recipe = checkpoint.read_recipe(run)
     if recipe.data.classes != student.data.classes:
         happened = f"The teacher '{run.name}' knows {', '.join(recipe.data.classes)}"
-        raise LabError(happened, f"{', '.join(student.data.classes)} were expected, in this order", "Name another")
+        raise ExperimentError(happened, f"{', '.join(student.data.classes)} were expected, in this order", "Name another")
     model = networks.build_recipe_network(recipe, "float32", finished=True)
-    checkpoint.load(run, model)
+    checkpoint.load_weights(run, model)
     model.trainable = False
     return model

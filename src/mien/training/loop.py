@@ -14,12 +14,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import TRAINING, FaceDataset, split_training_validation
-from mien.errors import LabError, MienError, nearest
+from mien.datasets.dataset import TRAINING, FaceDataset
+from mien.datasets.splits import split_training_validation
+from mien.errors import ExperimentError, MienError, suggest_name
 from mien.training import backends, checkpoint, live_distillation, networks, precision, schedule, transfer
 from mien.training.backends import TrainingState, devices
-from mien.training.checkpoint import Within
-from mien.training.events import Callback, EpochEvent, Event, MessageEvent, StepEvent, StopCheck, TrainingStopped
+from mien.training.callbacks import Callback, EpochEvent, Event, MessageEvent, StepEvent, StopCheck, TrainingStopped
+from mien.training.checkpoint import PartialEpoch
 from mien.training.loss import Loss, class_weights, cross_entropy
 from mien.training.optimizer import Optimizer
 from mien.training.recipe import Recipe
@@ -30,12 +31,12 @@ Places = NDArray[np.int64]
 
 def make_batches(recipe: Recipe, labels: NDArray[np.integer], epoch: int) -> list[Places]:
     """Whole batches of places among the faces with these labels; what is left over waits for another epoch."""
-    known, size = ("all", "balanced"), recipe.fit.batch
-    sampling = recipe.fit.sampling
+    known, size = ("all", "balanced"), recipe.training.batch_size
+    sampling = recipe.training.sampling
     if sampling not in known:
         there = f"known are {', '.join(known)}"
-        raise LabError(f"fit.sampling is '{sampling}'", there, nearest(sampling, known))
-    rng = np.random.default_rng((recipe.fit.seed, epoch))
+        raise ExperimentError(f"training.sampling is '{sampling}'", there, suggest_name(sampling, known))
+    rng = np.random.default_rng((recipe.training.seed, epoch))
     order = rng.permutation(len(labels)) if sampling == "all" else _balanced(labels, rng)
     return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
 
@@ -73,35 +74,35 @@ def train(
 ) -> keras.Model:
     """The trained net with its averaged weights. Goes on where a killed run of the same recipe stopped.
 
-    ``watch`` is told how it goes, see :mod:`mien.training.events`. ``stop`` is asked after each step; once it says yes the
-    run leaves with :class:`~mien.training.events.TrainingStopped`, its state on disk, in the middle of an epoch as well. In the
-    recipe that the folder keeps, ``fit.precision`` is never ``auto``: it is what was chosen.
+    ``watch`` is told how it goes, see :mod:`mien.training.callbacks`. ``stop`` is asked after each step; once it says yes the
+    run leaves with :class:`~mien.training.callbacks.TrainingStopped`, its state on disk, in the middle of an epoch as well. In the
+    recipe that the folder keeps, ``training.precision`` is never ``auto``: it is what was chosen.
     """
     watch, stop = watch or _nobody, stop or _never
-    recipe = precision.settled(recipe, folder)
-    learned, kept = split_training_validation(recipe, faces)
+    recipe = precision.resume_precision(recipe, folder)
+    learned, kept = split_training_validation(recipe.data, faces)
     _refuse_too_few(recipe, learned)
     taught = build_targets(learned, recipe)
-    if recipe.fit.deterministic:
+    if recipe.training.deterministic:
         backends.load_backend().repeat_exactly()
-    with devices.shared(recipe.fit):
-        recipe = precision.chosen(recipe, watch)
+    with devices.shared(recipe.training):
+        recipe = precision.choose_precision(recipe, watch)
         run = _Run(recipe, taught, watch, stop)
         history = run.resume(folder)
-    log.info("%d faces, %d held out, %d epochs done, %s", len(learned), len(kept), len(history), recipe.fit.precision)
-    while not schedule.ended(recipe.fit, history):
+    log.info("%d faces, %d held out, %d epochs done, %s", len(learned), len(kept), len(history), recipe.training.precision)
+    while not schedule.ended(recipe.training, history):
         try:
             row = run.epoch(len(history), history) | validate(run.average, kept)
         except TrainingStopped:
-            checkpoint.write(folder, run.arrays(), recipe, history, run.within)
+            checkpoint.save_state(folder, run.arrays(), recipe, history, run.within)
             raise
         history.append(row)
         if schedule.best(history) == len(history):
-            checkpoint.keep_best(folder, run.average)
-        checkpoint.write(folder, run.arrays(), recipe, history)
+            checkpoint.save_best(folder, run.average)
+        checkpoint.save_state(folder, run.arrays(), recipe, history)
         watch(EpochEvent(row, tuple(history)))
         log.info("%s", _line(row))
-    checkpoint.finish(folder, run.average, recipe.fit.keep)
+    checkpoint.save_weights(folder, run.average, recipe.training.keep)
     return run.average
 
 
@@ -111,10 +112,10 @@ def _refuse_another_backend(arrays: Sequence[np.ndarray], folder: Path) -> None:
     before, now = (named or ["tensorflow"])[0], keras.backend.backend()
     if arrays and before != now:
         happened = f"'{folder}' holds a run that {before} began, and Keras runs on {now}"
-        raise LabError(happened, "the same backend was expected", f"Set KERAS_BACKEND={before}, or begin anew")
+        raise ExperimentError(happened, "the same backend was expected", f"Set KERAS_BACKEND={before}, or begin anew")
 
 
-def _going_on(epochs: int, within: Within | None) -> str:
+def _going_on(epochs: int, within: PartialEpoch | None) -> str:
     inside = f"Going on in epoch {epochs + 1}, after step {len(within.figures):,}" if within else ""
     return inside or f"Going on after epoch {epochs}"
 
@@ -128,9 +129,9 @@ def _never() -> bool:
 
 
 def _refuse_too_few(recipe: Recipe, learned: FaceDataset) -> None:
-    if len(learned) < recipe.fit.batch:
+    if len(learned) < recipe.training.batch_size:
         there = f"The data has {len(learned)} {TRAINING} faces to learn from"
-        raise LabError(there, f"one batch is {recipe.fit.batch}", "Make fit.batch smaller")
+        raise ExperimentError(there, f"one batch is {recipe.training.batch_size}", "Make training.batch_size smaller")
 
 
 class _Run:
@@ -138,16 +139,16 @@ class _Run:
 
     def __init__(self, recipe: Recipe, learned: Targets, watch: Callback = _nobody, stop: StopCheck = _never) -> None:
         self.recipe, self.learned, self.watch, self.stop = recipe, learned, watch, stop
-        self.within: Within | None = None  # where inside an epoch the run was left, or is to be taken up
+        self.within: PartialEpoch | None = None  # where inside an epoch the run was left, or is to be taken up
         self.backend = backends.load_backend()
-        keras.utils.set_random_seed(recipe.fit.seed)
-        self.net, self.average = (networks.build_recipe_network(recipe, recipe.fit.precision) for _ in range(2))
-        self.seed = keras.random.SeedGenerator(recipe.fit.seed)
-        self.objective = Loss(recipe, class_weights(recipe, learned.shares), live_distillation.say_of(recipe))
+        keras.utils.set_random_seed(recipe.training.seed)
+        self.net, self.average = (networks.build_recipe_network(recipe, recipe.training.precision) for _ in range(2))
+        self.seed = keras.random.SeedGenerator(recipe.training.seed)
+        self.objective = Loss(recipe, class_weights(recipe, learned.shares), live_distillation.load_teachers(recipe))
         # One for all layers, and before it one for the heads alone where the others begin frozen.
         self.descents = [Optimizer(recipe, self.net.trainable_variables)]
         if schedule.frozen(recipe):
-            with transfer.frozen(self.net):
+            with transfer.freeze_trunk(self.net):
                 self.descents.append(Optimizer(recipe, self.net.trainable_variables))
         self.steps = [self._step(each) for each in self.descents]
 
@@ -163,15 +164,15 @@ class _Run:
 
     def resume(self, folder: Path) -> list[Row]:
         """Takes up the state in the folder; the rows of the epochs done, none for a fresh folder."""
-        arrays, history = checkpoint.read(folder, self.recipe)
+        arrays, history = checkpoint.load_state(folder, self.recipe)
         _refuse_another_backend(arrays, folder)
         for variable, array in zip(self.variables(), arrays, strict=False):
             variable.assign(array)
-        self.within = checkpoint.within(folder)
+        self.within = checkpoint.read_partial_epoch(folder)
         if arrays:
             self.watch(MessageEvent(_going_on(len(history), self.within)))
         elif self.recipe.net.weights != "none":
-            self.watch(MessageEvent(transfer.begin(self.net, self.recipe)))
+            self.watch(MessageEvent(transfer.load_initial_weights(self.net, self.recipe)))
         if not arrays:
             self.average.set_weights(self.net.get_weights())
         devices.tell_apart([self.seed.state, *(each for each in self.net.variables if "seed" in each.path)])
@@ -180,12 +181,12 @@ class _Run:
     def epoch(self, epoch: int, history: Sequence[Row]) -> Row:
         """One pass over all faces, in an order that depends on the seed and the epoch only."""
         if epoch < schedule.frozen(self.recipe):
-            with transfer.frozen(self.net):
+            with transfer.freeze_trunk(self.net):
                 return self._pass(epoch, history, 1)
         return self._pass(epoch, history, 0)
 
     def _pass(self, epoch: int, history: Sequence[Row], phase: int) -> Row:
-        before, self.within = self.within or Within([], 0.0), None
+        before, self.within = self.within or PartialEpoch([], 0.0), None
         begun, told = time.monotonic() - before.seconds, 0.0
         figures: list[Any] = [np.array(each, np.float32) for each in before.figures]
         dealt = make_batches(self.recipe, self.learned.shares.argmax(1), epoch)
@@ -197,13 +198,13 @@ class _Run:
             figures.append(self.steps[phase](self._taken(dealt[number]), keep, self._mixes(epoch)))
             seconds = time.monotonic() - begun
             if number + 1 < len(dealt) and self.stop():
-                self.within = Within([keras.ops.convert_to_numpy(each).tolist() for each in figures], seconds)
+                self.within = PartialEpoch([keras.ops.convert_to_numpy(each).tolist() for each in figures], seconds)
                 raise TrainingStopped(epoch, len(figures))
             if number + 1 == len(dealt) or (number and seconds - told > TELL):
                 told = seconds
                 # The step that was just begun may still run: its figures are not waited for.
                 loss, _ = self._mean(figures[:-1] or figures, epoch, rate)
-                self.watch(StepEvent(epoch + 1, self.recipe.fit.epochs, number + 1, len(dealt), loss, rate, seconds))
+                self.watch(StepEvent(epoch + 1, self.recipe.training.epochs, number + 1, len(dealt), loss, rate, seconds))
         rate = schedule.rate_of(self.recipe, epoch, history)
         loss, right = self._mean(figures, epoch, rate)
         seconds = time.monotonic() - begun
@@ -215,7 +216,7 @@ class _Run:
         loss, right = np.mean(known, axis=0, dtype=np.float64).tolist()
         if not math.isfinite(loss):
             happened = f"The loss is {loss} in epoch {epoch + 1}, at rate {rate:.3g}"
-            raise LabError(happened, "a finite number was expected", "Make fit.rate smaller, or set fit.clip=1")
+            raise ExperimentError(happened, "a finite number was expected", "Make training.learning_rate smaller, or set training.clip_norm=1")
         return loss, right
 
     def _taken(self, places: np.ndarray) -> list[np.ndarray]:
@@ -223,11 +224,11 @@ class _Run:
 
     def _mixes(self, epoch: int) -> bool:
         augment = self.recipe.augment
-        return augment.mixup + augment.cutmix > 0 and epoch < augment.mixup_until * self.recipe.fit.epochs
+        return augment.mixup + augment.cutmix > 0 and epoch < augment.mixup_until * self.recipe.training.epochs
 
     def _keep(self, step: float) -> float:
         """How much of the average stays: little in the first steps, when it would remember noise."""
-        return min(self.recipe.fit.average, (1 + step) / (10 + step))
+        return min(self.recipe.training.ema, (1 + step) / (10 + step))
 
 
 def predict_logits(model: keras.Model, pixels: np.ndarray, batch: int = 250) -> list[np.ndarray]:
@@ -247,7 +248,7 @@ def validate(model: keras.Model, kept: FaceDataset) -> Row:
     loss = float(np.mean(keras.ops.convert_to_numpy(cross_entropy(goal, shares))))
     row = {"held_out": float(np.mean(shares.argmax(1) == kept.labels)), "held_out_loss": loss}
     if votes:
-        row["held_out_votes"] = float(np.mean(votes[0].argmax(1) == kept.vote_shares().argmax(1)))
+        row["held_out_votes"] = float(np.mean(votes[0].argmax(1) == kept.vote_scores().argmax(1)))
     return row
 
 
@@ -271,8 +272,8 @@ def main() -> None:
     try:
         recipe = Recipe.read(given.recipe)
         if given.epochs:
-            recipe = replace(recipe, fit=replace(recipe.fit, epochs=given.epochs))
-        train(recipe, dataset.load_faces(given.data), given.run)
+            recipe = replace(recipe, training=replace(recipe.training, epochs=given.epochs))
+        train(recipe, loading.load_faces(given.data), given.run)
     except MienError as error:
         raise SystemExit(str(error)) from None
 

@@ -12,7 +12,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from mien import plots
-from mien.errors import LabError, nearest
+from mien.errors import ExperimentError, suggest_name
 from mien.training import networks
 from mien.training import recipe as shelf
 from mien.training.recipe import Recipe, apply_settings
@@ -57,8 +57,8 @@ def describe_network(name: str) -> str:
 def network_recipe(name: str, settings: Iterable[str] = ()) -> Recipe:
     """The usual recipe of a network, with these settings; without a file of its own, the settings every recipe has."""
     if name not in networks.NETWORKS:
-        raise LabError(
-            f"There is no net '{name}'", f"known are {', '.join(networks.NETWORKS)}", nearest(name, networks.NETWORKS)
+        raise ExperimentError(
+            f"There is no net '{name}'", f"known are {', '.join(networks.NETWORKS)}", suggest_name(name, networks.NETWORKS)
         )
     usual = shelf.load_network_recipe(name) if name in shelf.builtin_names() else Recipe()
     return apply_settings(replace(usual, net=replace(usual.net, name=name)), settings)

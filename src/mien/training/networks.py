@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from mien.errors import LabError, nearest
+from mien.errors import ExperimentError, suggest_name
 from mien.labels import EMOTIONS, VOTES
 from mien.training.recipe import NetworkSettings, Recipe
 
@@ -73,7 +73,7 @@ _KERNELS: dict[str, Callable[[FusedNorm, Tensor, bool], Tensor]] = {
 # ==== mien.lab.applications
 # Four well-known networks as trunks: Keras's own, fed with our faces.
 #
-# The graph turns gray into three equal channels, resizes to ``net.side`` and rescales as each network was designed for.
+# The graph turns gray into three equal channels, resizes to ``net.input_size`` and rescales as each network was designed for.
 # What they learnt from ImageNet, or from a file, is put in by :mod:`mien.training.transfer`.
 
 
@@ -116,10 +116,10 @@ def application_trunk(net: NetworkSettings, faces: Tensor, colour: str) -> Tenso
     """The network's last maps of raw faces (N, 48, 48, 1)."""
     if colour != "rgb":
         happened = f"net.color is '{net.color}', and {net.name} sees three colours"
-        raise LabError(happened, "rgb was expected", "Leave net.color out")
+        raise ExperimentError(happened, "rgb was expected", "Leave net.color out")
     made = APPLICATIONS[net.name]
     x = layers.Concatenate(name="rgb")([faces, faces, faces])
-    x = layers.Resizing(net.side, net.side, name="resized")(x) if net.side != faces.shape[1] else x
+    x = layers.Resizing(net.input_size, net.input_size, name="resized")(x) if net.input_size != faces.shape[1] else x
     x = layers.Rescaling(made.scale, made.offset, name="rescaled")(x)
     network = made.network(include_top=False, weights=None, input_tensor=x)
     for layer in network.layers:
@@ -132,8 +132,8 @@ def load_application(net: NetworkSettings, weights: str) -> keras.Model:
     """Keras's network of that name, its head left off, with "imagenet" or the weights in a file that Keras made."""
     if net.name not in APPLICATIONS:
         happened = f"net.weights is '{weights}', and {net.name} is a net of our own"
-        raise LabError(happened, f"one of {', '.join(APPLICATIONS)} was expected", "Set net.weights=none, or name a run")
-    return APPLICATIONS[net.name].network(include_top=False, weights=weights, input_shape=(net.side, net.side, 3))
+        raise ExperimentError(happened, f"one of {', '.join(APPLICATIONS)} was expected", "Set net.weights=none, or name a run")
+    return APPLICATIONS[net.name].network(include_top=False, weights=weights, input_shape=(net.input_size, net.input_size, 3))
 
 
 # ==== mien.lab.nets
@@ -173,14 +173,14 @@ def _faces(net: NetworkSettings) -> tuple[Tensor, Tensor]:
     faces = keras.Input((SIDE, SIDE, 1), name="faces")
     x = _cropped(net, layers.Rescaling(1 / 63.75, offset=-2.0, name="rescaled")(_mirrored(net, faces)))
     x = layers.Concatenate(name="rgb")([x, x, x]) if input_color(net) == "rgb" else x
-    return faces, layers.Resizing(net.side, net.side, name="resized")(x) if net.side != SIDE else x
+    return faces, layers.Resizing(net.input_size, net.input_size, name="resized")(x) if net.input_size != SIDE else x
 
 
 def input_color(net: NetworkSettings) -> str:
     """ "gray" or "rgb": what the layers of this net see."""
     known = {"gray": "gray", "rgb": "rgb", "auto": "rgb" if net.name in APPLICATIONS else "gray"}
     if net.color not in known:
-        raise LabError(f"net.color is '{net.color}'", f"known are {', '.join(known)}", nearest(net.color, known))
+        raise ExperimentError(f"net.color is '{net.color}'", f"known are {', '.join(known)}", suggest_name(net.color, known))
     return known[net.color]
 
 
@@ -256,7 +256,7 @@ def _norm_block(x: Tensor, net: NetworkSettings, width: int, name: str) -> Tenso
         x = layers.Conv2D(width, 3, padding="same", activation="relu", name=f"{name}_conv")(x)
         x = _norm(layers.MaxPooling2D(2, name=f"{name}_pool")(x), f"{name}_norm")
     else:
-        raise LabError(f"net.order is '{net.order}'", "known are norm-pool and pool-norm", "")
+        raise ExperimentError(f"net.order is '{net.order}'", "known are norm-pool and pool-norm", "")
     return _dropout(net.dropout / 2, f"{name}_dropout")(x)
 
 
@@ -342,7 +342,7 @@ def build_recipe_network(recipe: Recipe, precision: str, finished: bool = False)
 def build_network(net: NetworkSettings, precision: str = "float32", classes: int = len(EMOTIONS)) -> keras.Model:
     """The net of these settings with fresh weights; ``precision`` is a Keras dtype policy, say ``mixed_bfloat16``."""
     if net.name not in NETWORKS:
-        raise LabError(f"There is no net '{net.name}'", f"known are {', '.join(NETWORKS)}", nearest(net.name, NETWORKS))
+        raise ExperimentError(f"There is no net '{net.name}'", f"known are {', '.join(NETWORKS)}", suggest_name(net.name, NETWORKS))
     check_views(net)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
@@ -356,10 +356,10 @@ def check_views(net: NetworkSettings) -> None:
     """A LabError where the net cannot look at a face in so many ways."""
     if net.views not in VIEWS:
         happened = f"net.views is {net.views}"
-        raise LabError(happened, f"one of {', '.join(map(str, VIEWS))} was expected", "2 looks at the mirror image too")
+        raise ExperimentError(happened, f"one of {', '.join(map(str, VIEWS))} was expected", "2 looks at the mirror image too")
     if net.views == 4 and (net.name in APPLICATIONS or not net.crop):
         happened = f"net.views is 4, and {net.name} cuts no rim away to look from its corners"
-        raise LabError(happened, "a net of mien with net.crop was expected", "Set net.views=2")
+        raise ExperimentError(happened, "a net of mien with net.crop was expected", "Set net.views=2")
 
 
 def _with_heads(net: NetworkSettings, trunk: keras.Model, classes: int) -> keras.Model:

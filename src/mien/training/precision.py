@@ -14,10 +14,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from mien.errors import LabError, nearest
+from mien.errors import ExperimentError, suggest_name
 from mien.training import backends, checkpoint, networks
 from mien.training.backends import TrainingState
-from mien.training.events import Callback, MessageEvent
+from mien.training.callbacks import Callback, MessageEvent
 from mien.training.loss import Loss
 from mien.training.optimizer import Optimizer
 from mien.training.recipe import NO_AUGMENTATION, Recipe
@@ -29,36 +29,36 @@ WORTH = 1.1
 LONG, LEAST = 0.8, 2
 
 
-def settled(recipe: Recipe, folder: Path) -> Recipe:
+def resume_precision(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with what a run in this folder once chose: ``auto`` is decided once, and a resumed run keeps to it."""
-    precision = recipe.fit.precision
+    precision = recipe.training.precision
     if precision not in (FLOAT, MIXED, AUTO):
         there = f"known are {AUTO}, {FLOAT}, {MIXED}"
-        raise LabError(f"fit.precision is '{precision}'", there, nearest(precision, (FLOAT, MIXED, AUTO)))
-    if recipe.fit.deterministic and precision == MIXED:
-        happened = f"fit.deterministic asks for the same bits each time, and fit.precision is {MIXED}"
-        raise LabError(happened, f"{FLOAT} was expected", "Leave one of them out")
+        raise ExperimentError(f"training.precision is '{precision}'", there, suggest_name(precision, (FLOAT, MIXED, AUTO)))
+    if recipe.training.deterministic and precision == MIXED:
+        happened = f"training.deterministic asks for the same bits each time, and training.precision is {MIXED}"
+        raise ExperimentError(happened, f"{FLOAT} was expected", "Leave one of them out")
     return _with(recipe, _before(folder)) if precision == AUTO else recipe
 
 
 def _before(folder: Path) -> str:
     """The precision of the state in the folder; ``auto`` where there is none."""
-    for name in (checkpoint.STATE, checkpoint.BEFORE):
+    for name in (checkpoint.STATE, checkpoint.PREVIOUS_STATE):
         try:
-            facts = json.loads(str(checkpoint.unpacked(folder / name)[-1]))
+            facts = json.loads(str(checkpoint.read_arrays(folder / name)[-1]))
         except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
             continue
         return str(facts["recipe"]["fit"]["precision"])
     return AUTO
 
 
-def chosen(recipe: Recipe, watch: Callback) -> Recipe:
+def choose_precision(recipe: Recipe, watch: Callback) -> Recipe:
     """The recipe with ``auto`` replaced by what is faster here, and that told."""
-    if recipe.fit.precision != AUTO:
+    if recipe.training.precision != AUTO:
         return recipe
-    if recipe.fit.deterministic:
+    if recipe.training.deterministic:
         return _with(recipe, FLOAT)
-    speeds = {each: speed(recipe, each) for each in (FLOAT, MIXED)}
+    speeds = {each: measure_speed(recipe, each) for each in (FLOAT, MIXED)}
     choice = MIXED if speeds[MIXED] > WORTH * speeds[FLOAT] else FLOAT
     told = " and ".join(f"{count:.0f} in {each}" for each, count in speeds.items())
     watch(MessageEvent(f"Training in {choice}: measured here, without augmentation, {told} images a second"))
@@ -66,10 +66,10 @@ def chosen(recipe: Recipe, watch: Callback) -> Recipe:
 
 
 def _with(recipe: Recipe, precision: str) -> Recipe:
-    return replace(recipe, fit=replace(recipe.fit, precision=precision))
+    return replace(recipe, training=replace(recipe.training, precision=precision))
 
 
-def speed(recipe: Recipe, precision: str) -> float:
+def measure_speed(recipe: Recipe, precision: str) -> float:
     """Images a second through the recipe's net, there and back, its augmentation left out."""
     plain = replace(recipe, augment=NO_AUGMENTATION)
     net = networks.build_recipe_network(plain, precision)
@@ -77,14 +77,14 @@ def speed(recipe: Recipe, precision: str) -> float:
     objective = Loss(plain, np.ones(classes, np.float32))
     descent = Optimizer(plain, net.trainable_variables)
     step = backends.load_backend().step(TrainingState(net, net, objective, descent, keras.random.SeedGenerator(0)))
-    batch = _noise(recipe.fit.batch, classes)
+    batch = _noise(recipe.training.batch_size, classes)
     np.asarray(keras.ops.convert_to_numpy(step(batch, 0.0, False)))
     begun, done = time.perf_counter(), 0
     while done < LEAST or time.perf_counter() - begun < LONG:
         # Read, so that the clock does not stop at what is only begun.
         keras.ops.convert_to_numpy(step(batch, 0.0, False))
         done += 1
-    return done * recipe.fit.batch / (time.perf_counter() - begun)
+    return done * recipe.training.batch_size / (time.perf_counter() - begun)
 
 
 def _noise(count: int, classes: int) -> list[np.ndarray]:

@@ -14,9 +14,8 @@ import numpy as np
 
 from mien import plots
 from mien._version import __version__
-from mien.datasets import splits
 from mien.datasets.dataset import PUBLIC, TRAINING, FaceDataset
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.evaluation import evaluate, report
 from mien.evaluation import metrics as scores
 from mien.evaluation.latency import model_facts
@@ -24,8 +23,8 @@ from mien.export import formats, onnx
 from mien.files import write_atomically
 from mien.models import OnnxClassifier, write_card
 from mien.training import checkpoint, environment, network_summary, networks, run_folder, schedule
+from mien.training.callbacks import Callback, MessageEvent, StopCheck
 from mien.training.checkpoint import WEIGHTS, Row, has_state
-from mien.training.events import Callback, MessageEvent, StopCheck
 from mien.training.recipe import Recipe
 from mien.training.run_folder import ARCHITECTURE, ASIDE, ENVIRONMENT, METRICS
 from mien.training.run_lock import lock_run
@@ -38,36 +37,36 @@ _LOSSES = {"loss": "learned from", "held_out_loss": "held out"}
 _NOT_FOR_CARDS = ("fingerprint", "labels", "left_out", "confusion", "mistakes", "tta", "calibration", "ece_calibrated")
 
 
-def finish(recipe: Recipe, faces: FaceDataset, folder: Path, tell: Callback) -> dict[str, Any]:
+def write_results(recipe: Recipe, faces: FaceDataset, folder: Path, tell: Callback) -> dict[str, Any]:
     """Writes everything but the state, ``metrics.json`` last; its figures. May be called again."""
     tell(MessageEvent("Writing the models, and measuring what came out"))
-    history = checkpoint.history_of(folder)
+    history = checkpoint.read_history(folder)
     checkpoint.write_history(folder, history)
-    draw_curves(folder, history)
+    plot_history(folder, history)
     _as_planned(recipe, folder)
-    done = onnx.finished(folder, faces, recipe.name)
-    content, told = onnx.as_onnx(done)
-    found = evaluate.predict_split(OnnxClassifier(content), faces, split_of(recipe, faces), augmented=False)
+    done = onnx.load_finished_run(folder, faces, recipe.name)
+    content, told = onnx.to_onnx(done)
+    found = evaluate.predict_split(OnnxClassifier(content), faces, report_split(recipe, faces), augmented=False)
     figures = evaluate.compute_metrics(found)
     for_card = {key: value for key, value in figures.items() if key not in _NOT_FOR_CARDS}
-    card = replace(done.card, scores=onnx.rounded({**for_card, **told}), recipe=recipe.to_publish())
+    card = replace(done.card, scores=onnx.round_scores({**for_card, **told}), recipe=recipe.public_table())
     write_atomically(folder / run_folder.ONNX, write_card(content, card), sync=True)
-    plain = formats.plain(done.model, done.fitted.temperatures)
-    formats.save(plain, card, folder / run_folder.KERAS)
+    plain = formats.to_plain_keras(done.model, done.fitted.temperatures)
+    formats.save_keras(plain, card, folder / run_folder.KERAS)
     (folder / run_folder.H5).unlink(missing_ok=True)
-    if formats.fits_h5(plain):
-        formats.save(plain, card, folder / run_folder.H5)
+    if formats.supports_h5(plain):
+        formats.save_keras(plain, card, folder / run_folder.H5)
     write_atomically(folder / run_folder.CONFUSION, _confusion(found), sync=True)
     write_atomically(folder / run_folder.ANSWERS, report.format_predictions(found), sync=True)
     facts = {"mien": __version__, "model": model_facts(folder / run_folder.ONNX), **figures}
-    metrics = facts | {"training": trained(recipe, history)}
+    metrics = facts | {"training": summarize_training(recipe, history)}
     write_atomically(folder / run_folder.METRICS, (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"), sync=True)
     return metrics
 
 
 def _as_planned(recipe: Recipe, folder: Path) -> None:
     """What only the finished net does may have changed since the last epoch was written."""
-    there = checkpoint.recipe_of(folder)
+    there = checkpoint.read_recipe(folder)
     if there.net.views != recipe.net.views:
         planned = replace(there, net=replace(there.net, views=recipe.net.views))
         checkpoint.write_recipe(folder, planned)
@@ -78,25 +77,25 @@ def _as_planned(recipe: Recipe, folder: Path) -> None:
         )
 
 
-def split_of(recipe: Recipe, faces: FaceDataset) -> str:
+def report_split(recipe: Recipe, faces: FaceDataset) -> str:
     """The split whose figures a run reports: PublicTest, or where there is none the faces held out."""
     return "public" if (faces.only(recipe.data.classes).usage == PUBLIC).any() else "validation"
 
 
-def trained(recipe: Recipe, history: Sequence[Row]) -> dict[str, Any]:
+def summarize_training(recipe: Recipe, history: Sequence[Row]) -> dict[str, Any]:
     """How the training went, in a few figures."""
     told: dict[str, Any] = {
         "epochs": len(history),
-        "planned": recipe.fit.epochs,
+        "planned": recipe.training.epochs,
         "seconds": round(sum(row.get("seconds", 0.0) for row in history), 1),
     }
     if history and "held_out" in history[0]:
         values = [row["held_out"] for row in history]
-        told |= {"best_epoch": int(np.argmax(values)) + 1, "held_out": max(values), "kept": recipe.fit.keep}
+        told |= {"best_epoch": int(np.argmax(values)) + 1, "held_out": max(values), "kept": recipe.training.keep}
     return told
 
 
-def draw_curves(folder: Path, history: Sequence[Row]) -> None:
+def plot_history(folder: Path, history: Sequence[Row]) -> None:
     """``accuracy.png`` and ``loss.png``, from the rows of the epochs."""
     right, lost = _lines(_ACCURACIES, history), _lines(_LOSSES, history)
     best = _ACCURACIES["held_out"] if _ACCURACIES["held_out"] in right else ""
@@ -123,7 +122,7 @@ def _confusion(found: evaluate.Predictions) -> bytes:
 # A whole training, from a recipe and faces to a finished run's folder; the same call goes on where one was stopped.
 
 
-def train(
+def run_training(
     recipe: Recipe,
     faces: FaceDataset,
     folder: Path,
@@ -140,39 +139,39 @@ def train(
     before stays.
     """
     tell = watch or (lambda event: None)
-    recipe = resolved(recipe, faces, tell)
+    recipe = resolve_recipe(recipe, faces, tell)
     run_folder.check_folder_is_free(folder, force)
     with run_folder.create_folder(folder), lock_run(folder), _cleared_unless_begun(folder):
         done = {} if force else _gone_on(recipe, faces, folder, command, tell)
         if done:
             return done
         if force or not has_state(folder):
-            with checkpoint.room(folder):
+            with checkpoint.explain_write_errors(folder):
                 _begin(recipe, faces, folder, command)
         from mien.training import loop
 
         loop.train(recipe, faces, folder, watch=watch, stop=stop)
-        with checkpoint.room(folder, len(checkpoint.history_of(folder))):
-            return finish(recipe, faces, folder, tell)
+        with checkpoint.explain_write_errors(folder, len(checkpoint.read_history(folder))):
+            return write_results(recipe, faces, folder, tell)
 
 
-def resolved(recipe: Recipe, faces: FaceDataset, tell: Callback) -> Recipe:
+def resolve_recipe(recipe: Recipe, faces: FaceDataset, tell: Callback) -> Recipe:
     """The recipe as it can be followed with these faces: paths whole, no head for votes that nobody gave."""
     _refuse_missing_classes(recipe, faces)
-    if recipe.net.votes and not faces.votes.any() and not recipe.teach.targets:
+    if recipe.net.votes and not faces.votes.any() and not recipe.distillation.targets:
         tell(MessageEvent("No votes of FER+ lie beside the data: the net has one head, for the labels"))
         recipe = replace(recipe, net=replace(recipe.net, votes=False))
     recipe = _with_fewer_held_out(recipe, faces, tell)
     if faces.problems:
         tell(MessageEvent(f"{len(faces.problems):,} rows of the data cannot be read and are left out"))
-    return recipe.settled()
+    return recipe.with_absolute_paths()
 
 
 def _with_fewer_held_out(recipe: Recipe, faces: FaceDataset, tell: Callback) -> Recipe:
-    fitting = splits.with_fewer_held_out(recipe, faces)
+    fitting = schedule.adapt_validation(recipe, faces)
     if fitting != recipe:
         there = int((faces.only(recipe.data.classes).usage == TRAINING).sum())
-        told = f"{fitting.data.held_out:,} are held out, as {recipe.data.held_out:,} would leave too few"
+        told = f"{fitting.data.validation:,} are held out, as {recipe.data.validation:,} would leave too few"
         tell(MessageEvent(f"Of {there:,} Training faces {told}"))
     return fitting
 
@@ -182,11 +181,11 @@ def _refuse_missing_classes(recipe: Recipe, faces: FaceDataset) -> None:
     there = Counter(learned.classes[label] for label in learned.labels)
     missing = [name for name in recipe.data.classes if not there[name]]
     if len(recipe.data.classes) < 2:
-        raise LabError("The recipe wants a single class", "two or more were expected", "Name them with --classes")
+        raise ExperimentError("The recipe wants a single class", "two or more were expected", "Name them with --classes")
     if missing:
         happened = f"The data has no Training face of {', '.join(missing)}, which the recipe wants"
         known = [name for name in recipe.data.classes if there[name]]
-        raise LabError(happened, "faces of every class were expected", f"Add --classes {','.join(known)}")
+        raise ExperimentError(happened, "faces of every class were expected", f"Add --classes {','.join(known)}")
 
 
 def _gone_on(recipe: Recipe, faces: FaceDataset, folder: Path, command: str, tell: Callback) -> dict[str, Any]:
@@ -196,14 +195,14 @@ def _gone_on(recipe: Recipe, faces: FaceDataset, folder: Path, command: str, tel
         return {}
     found = run_folder.read_run(folder)
     _refuse_other_faces(found.environment, faces, folder)
-    if checkpoint.is_torn(folder):
+    if checkpoint.is_damaged(folder):
         tell(MessageEvent("The newest state was not whole; the one before it serves"))
     from mien.training import networks, precision
 
     networks.check_views(recipe.net)  # it learns with one, so that only its end would tell
-    _, history = checkpoint.read(folder, precision.settled(recipe, folder))
+    _, history = checkpoint.load_state(folder, precision.resume_precision(recipe, folder))
     same = found.recipe is None or found.recipe.net.views == recipe.net.views
-    if same and found.metrics and (folder / WEIGHTS).exists() and schedule.ended(recipe.fit, history):
+    if same and found.metrics and (folder / WEIGHTS).exists() and schedule.ended(recipe.training, history):
         tell(MessageEvent(f"'{folder}' is finished already; --force trains it anew"))
         return found.metrics
     (folder / METRICS).unlink(missing_ok=True)
@@ -219,22 +218,22 @@ def _begin(recipe: Recipe, faces: FaceDataset, folder: Path, command: str) -> No
     run_folder.move_aside(folder)
     checkpoint.write_recipe(folder, recipe)
     write_atomically(folder / ARCHITECTURE, drawn, sync=True)
-    _written(folder, environment.environment(recipe, faces, command))
+    _written(folder, environment.describe_environment(recipe, faces, command))
 
 
 def _refuse_other_faces(told: dict[str, Any], faces: FaceDataset, folder: Path) -> None:
     before = told.get("data", {}).get("fingerprint")
-    now = environment.fingerprint(faces)
+    now = environment.fingerprint_dataset(faces)
     if before not in (None, now):
         was = f"its {told['data'].get('faces', 0):,} have the fingerprint {before}, these {len(faces):,} have {now}"
         happened = f"'{folder}' holds a run on other faces: {was}"
-        raise LabError(happened, "", "Name the same data, choose another --name, or begin anew with --force")
+        raise ExperimentError(happened, "", "Name the same data, choose another --name, or begin anew with --force")
 
 
 def _resumed(told: dict[str, Any], recipe: Recipe, faces: FaceDataset, command: str, epochs: int) -> dict[str, Any]:
     if not told:
-        return environment.environment(recipe, faces, command)
-    again = {"when": environment.now(), "after_epochs": epochs, "machine": environment.machine()["processor"]}
+        return environment.describe_environment(recipe, faces, command)
+    again = {"when": environment.utc_now(), "after_epochs": epochs, "machine": environment.describe_machine()["processor"]}
     return told | {"resumed": [*told.get("resumed", []), again]}
 
 

@@ -26,10 +26,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mien.errors import LabError, OutputError, nearest
+from mien.errors import ExperimentError, OutputError, suggest_name
 from mien.files import TEMPORARY_FILES
 from mien.training import checkpoint
-from mien.training.checkpoint import BEFORE, BEST, HISTORY, RECIPE, STATE, WEIGHTS, Row
+from mien.training.checkpoint import BEST, HISTORY, PREVIOUS_STATE, RECIPE, STATE, WEIGHTS, Row
 from mien.training.recipe import Recipe
 from mien.training.run_lock import LOCK, is_locked
 
@@ -44,7 +44,7 @@ RUNS_FOLDER = Path("runs")
 
 #: Every file that a run writes, in the order in which a new one begins.
 FILES = (
-    *(METRICS, ANSWERS, CONFUSION, ACCURACY, LOSS, ONNX, H5, KERAS, WEIGHTS, BEST, STATE, BEFORE, HISTORY),
+    *(METRICS, ANSWERS, CONFUSION, ACCURACY, LOSS, ONNX, H5, KERAS, WEIGHTS, BEST, STATE, PREVIOUS_STATE, HISTORY),
     *(ARCHITECTURE, ENVIRONMENT, RECIPE, "recipe.json", LOCK),
 )
 
@@ -91,7 +91,7 @@ def read_run(folder: Path) -> TrainingRun:
     """The run in a folder; a LabError where there is none."""
     if not is_run(folder):
         happened = f"'{folder}' is no training run"
-        raise LabError(happened, f"a folder with {RECIPE} in it was expected", "'mien runs' lists them")
+        raise ExperimentError(happened, f"a folder with {RECIPE} in it was expected", "'mien runs' lists them")
     recipe = _recipe(folder)
     history, metrics = _history(folder / HISTORY), _json(folder / METRICS)
     return TrainingRun(folder, _state(folder, recipe, history, metrics), recipe, history, metrics, _json(folder / ENVIRONMENT))
@@ -114,7 +114,7 @@ def find_run(name: str, home: Path = RUNS_FOLDER) -> TrainingRun:
             return read_run(folder)
     known = [run.name for run in list_runs(home)]
     expected = f"there are {', '.join(known)}" if known else "there are none yet; 'mien train' makes one"
-    raise LabError(f"There is no run '{name}' in '{home}'", expected, nearest(name, known))
+    raise ExperimentError(f"There is no run '{name}' in '{home}'", expected, suggest_name(name, known))
 
 
 def remove_run_files(folder: Path) -> None:
@@ -149,7 +149,7 @@ def check_resumable(folder: Path) -> None:
     there = [name for name in (WEIGHTS, METRICS, ONNX) if (folder / name).exists()]
     if there and not checkpoint.has_state(folder):
         happened = f"'{folder}' holds {there[0]} of a training, without its {checkpoint.STATE} to go on from"
-        raise LabError(happened, "a new folder was expected", "Choose another --name, or --force to replace it")
+        raise ExperimentError(happened, "a new folder was expected", "Choose another --name, or --force to replace it")
 
 
 def move_aside(folder: Path) -> None:
@@ -157,7 +157,7 @@ def move_aside(folder: Path) -> None:
     remove_temporary_files(folder)
     (folder / ASIDE).mkdir(exist_ok=True)
     # The states first: where they are gone from, an interruption finds the old run aside and brings it back.
-    for name in sorted(FILES, key=lambda name: name not in (checkpoint.STATE, checkpoint.BEFORE)):
+    for name in sorted(FILES, key=lambda name: name not in (checkpoint.STATE, checkpoint.PREVIOUS_STATE)):
         if name != LOCK and (folder / name).exists():
             (folder / name).replace(folder / ASIDE / name)
 
@@ -205,8 +205,8 @@ def _state(folder: Path, recipe: Recipe | None, history: tuple[Row, ...], metric
 
 def _recipe(folder: Path) -> Recipe | None:
     try:
-        return checkpoint.recipe_of(folder)
-    except LabError:
+        return checkpoint.read_recipe(folder)
+    except ExperimentError:
         return None
 
 

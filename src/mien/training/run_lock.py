@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mien.errors import LabError, OutputError
+from mien.errors import ExperimentError, OutputError
 
 #: The lock file in the run's folder. The operating system releases the lock of a process that was killed.
 LOCK = ".training"
@@ -24,7 +24,7 @@ def lock_run(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise LabError(f"Another process trains in '{folder}'", "", "Wait for it, or choose another --name") from None
+        raise ExperimentError(f"Another process trains in '{folder}'", "", "Wait for it, or choose another --name") from None
     except OSError as error:
         happened = f"'{folder}' cannot be locked: {error.strerror or error}"
         raise OutputError(happened, "a disk that supports file locks", "Name another with --runs") from error

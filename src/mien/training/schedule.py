@@ -1,6 +1,7 @@
-"""How fast a run learns, and when it ends: decided from the recipe and the rows of the epochs done, nothing else.
+"""Learning-rate schedules, early stopping and the best epoch.
 
-So a run that was killed and goes on decides as it would have.
+All of them depend only on the recipe and on the history of the completed epochs, so a resumed run decides as it would
+have without the interruption.
 """
 
 from __future__ import annotations
@@ -9,92 +10,67 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from mien.errors import LabError, nearest
+from mien.datasets.dataset import FaceDataset
+from mien.datasets.splits import limit_validation, select_validation
+from mien.errors import ExperimentError
 from mien.training.recipe import Recipe, TrainingSettings
 
 Row = Mapping[str, float]
-#: The figure that better epochs have more of: accuracy on the held-out faces.
-WATCHED = "held_out"
-#: What the plateau schedule multiplies the rate by.
-DROP = 0.5
+#: The metric by which epochs are compared.
+METRIC = "validation_accuracy"
+#: The factor of the plateau schedule.
+PLATEAU_FACTOR = 0.5
 
 
-def frozen(recipe: Recipe) -> int:
-    """The epochs in which only the heads learn; without weights to begin with there is nothing to freeze."""
-    return 0 if recipe.net.weights == "none" else recipe.fit.frozen
+def count_frozen_epochs(recipe: Recipe) -> int:
+    """The epochs in which only the heads are trained; none without initial weights."""
+    return recipe.training.frozen_epochs if recipe.net.pretrained else 0
 
 
-def rate_of(recipe: Recipe, epoch: float, history: Sequence[Row]) -> float:
-    """The learning rate of a run at a moment counted in epochs.
+def learning_rate(recipe: Recipe, epoch: float, history: Sequence[Row]) -> float:
+    """The learning rate at a time in epochs, say 2.5 in the middle of the third.
 
-    While all but the heads are frozen it is the peak; the schedule begins behind that, ``fine`` times as fast, or at
-    once and in full where there are no weights to begin with.
+    The peak while the trunk is frozen. After that the schedule, times ``fine_tune_rate`` where there are initial weights.
     """
-    fit, before = recipe.fit, frozen(recipe)
-    if epoch < before:
-        return fit.rate
-    if recipe.net.weights != "none":
-        fit = replace(fit, epochs=fit.epochs - before, rate=fit.rate * fit.fine)
-    return rate_at(fit, epoch - before, history[before:])
+    settings, frozen = recipe.training, count_frozen_epochs(recipe)
+    if epoch < frozen:
+        return settings.learning_rate
+    if recipe.net.pretrained:
+        peak = settings.learning_rate * settings.fine_tune_rate
+        settings = replace(settings, epochs=settings.epochs - frozen, learning_rate=peak)
+    return scheduled_rate(settings, epoch - frozen, history[frozen:])
 
 
-def rate_at(fit: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
-    """The schedule's rate, straight up from 0 in the warm-up."""
-    if fit.schedule not in SCHEDULES:
-        there = f"known are {', '.join(SCHEDULES)}"
-        raise LabError(f"There is no schedule '{fit.schedule}'", there, nearest(fit.schedule, SCHEDULES))
-    if epoch < fit.warmup:
-        return fit.rate * epoch / fit.warmup
-    return fit.rate * SCHEDULES[fit.schedule](fit, epoch, history)
+def scheduled_rate(settings: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
+    """The learning rate of the schedule, after a linear warm-up from 0."""
+    if epoch < settings.warmup:
+        return settings.learning_rate * epoch / settings.warmup
+    return settings.learning_rate * SCHEDULES[settings.schedule](settings, epoch, history)
 
 
-def judged(fit: TrainingSettings) -> dict[str, str]:
-    """The settings that go by the held-out faces, each as it is typed, and what to type where there are none."""
-    told = {
-        f"fit.schedule={fit.schedule}": ("fit.schedule=cosine", fit.schedule == "plateau"),
-        f"fit.stop_after={fit.stop_after}": ("fit.stop_after=0", fit.stop_after > 0),
-        f"fit.keep={fit.keep}": ("fit.keep=last", fit.keep == "best"),
-    }
-    return {typed: instead for typed, (instead, judges) in told.items() if judges}
+def _cosine(settings: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
+    """Half a cosine from the end of the warm-up to 0."""
+    decay_epochs = max(settings.epochs - settings.warmup, 1e-9)
+    return 0.5 * (1 + math.cos(math.pi * (epoch - settings.warmup) / decay_epochs))
 
 
-def ended(fit: TrainingSettings, history: Sequence[Row]) -> bool:
-    """Whether no epoch is left, or ``stop_after`` of them brought nothing better (0: never for that reason)."""
-    if len(history) >= fit.epochs:
-        return True
-    return bool(fit.stop_after and history) and len(history) - best(history) >= fit.stop_after
+def _steps(settings: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
+    """A tenth from half of the epochs on, a hundredth from three quarters on."""
+    return 0.1 ** sum(epoch >= fraction * settings.epochs for fraction in (0.5, 0.75))
 
 
-def best(history: Sequence[Row]) -> int:
-    """The number of the first epoch, from 1, with the best figure; without one the last is taken to be best."""
-    if not history or WATCHED not in history[0]:
-        return len(history)
-    figures = [row[WATCHED] for row in history]
-    return figures.index(max(figures)) + 1
+def _plateau(settings: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
+    """Half after each ``patience`` epochs without improvement; epochs without the metric do not count."""
+    drops, waiting, best = 0, 0, -math.inf
+    for value in (row[METRIC] for row in history if METRIC in row):
+        waiting = 0 if value > best else waiting + 1
+        best = max(best, value)
+        if waiting >= settings.patience:
+            drops, waiting = drops + 1, 0
+    return PLATEAU_FACTOR**drops
 
 
-def _cosine(fit: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
-    """Half a cosine from the end of the warm-up down to 0."""
-    return 0.5 * (1 + math.cos(math.pi * (epoch - fit.warmup) / max(fit.epochs - fit.warmup, 1e-9)))
-
-
-def _steps(fit: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
-    """A tenth from the middle of the run, a hundredth from three quarters on."""
-    return 0.1 ** sum(epoch >= part * fit.epochs for part in (0.5, 0.75))
-
-
-def _plateau(fit: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
-    """Half as fast after every ``patience`` epochs that brought nothing better; epochs without a figure are none."""
-    drops, waited, top = 0, 0, -math.inf
-    for figure in (row[WATCHED] for row in history if WATCHED in row):
-        waited = 0 if figure > top else waited + 1
-        top = max(top, figure)
-        if waited >= max(fit.patience, 1):
-            drops, waited = drops + 1, 0
-    return DROP**drops
-
-
-def _constant(fit: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
+def _constant(settings: TrainingSettings, epoch: float, history: Sequence[Row]) -> float:
     return 1.0
 
 
@@ -104,3 +80,46 @@ SCHEDULES: dict[str, Callable[[TrainingSettings, float, Sequence[Row]], float]] 
     "plateau": _plateau,
     "constant": _constant,
 }
+
+
+def is_finished(settings: TrainingSettings, history: Sequence[Row]) -> bool:
+    """Whether all epochs are done, or ``early_stopping`` of them brought no improvement."""
+    if len(history) >= settings.epochs:
+        return True
+    patience = settings.early_stopping
+    return bool(patience and history) and len(history) - best_epoch(history) >= patience
+
+
+def best_epoch(history: Sequence[Row]) -> int:
+    """The number, from 1, of the first epoch with the best metric; that of the last epoch without the metric."""
+    if not history or METRIC not in history[0]:
+        return len(history)
+    values = [row[METRIC] for row in history]
+    return values.index(max(values)) + 1
+
+
+def adapt_validation(recipe: Recipe, faces: FaceDataset) -> Recipe:
+    """The recipe with fewer validation faces where the data set is small.
+
+    A LabError where there are none and a setting needs them: the plateau schedule, early stopping, the best epoch.
+    """
+    recipe = replace(recipe, data=limit_validation(recipe.data, faces))
+    settings, data = recipe.training, recipe.data
+    alternatives = {
+        f"training.schedule={settings.schedule}": ("training.schedule=cosine", settings.schedule == "plateau"),
+        f"training.early_stopping={settings.early_stopping}": (
+            "training.early_stopping=0",
+            settings.early_stopping > 0,
+        ),
+        f"training.keep={settings.keep}": ("training.keep=last", settings.keep == "best"),
+    }
+    dependent = {typed: other for typed, (other, needed) in alternatives.items() if needed}
+    if dependent and not select_validation(data, faces.only(data.classes)).any():
+        raise ExperimentError(
+            f"There are no validation faces, which {' and '.join(dependent)} need",
+            "Training faces without a duplicate were expected"
+            if data.validation or data.folds
+            else "a number above 0 was expected in data.validation",
+            f"Set data.validation, or {', '.join(dependent.values())}",
+        )
+    return recipe

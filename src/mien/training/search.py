@@ -2,12 +2,12 @@
 
 ::
 
-    [fit.rate]
+    [training.learning_rate]
     low = 0.01
     high = 0.3
     log = true          # as many tries from 0.01 to 0.05 as from 0.06 to 0.3
 
-    [fit.batch]
+    [training.batch_size]
     low = 64
     high = 256
     step = 64
@@ -31,14 +31,15 @@ from typing import Any, Protocol, get_origin
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from mien.datasets.dataset import FaceDataset, split_training_validation
-from mien.datasets.splits import with_fewer_held_out
-from mien.errors import LabError, nearest
+from mien.datasets.dataset import FaceDataset
+from mien.datasets.splits import split_training_validation
+from mien.errors import ExperimentError, suggest_name
 from mien.files import write_atomically
 from mien.training import checkpoint
 from mien.training import recipe as toml
-from mien.training.events import Callback, EpochEvent, Event, StopCheck, TrainingStopped
+from mien.training.callbacks import Callback, EpochEvent, Event, StopCheck, TrainingStopped
 from mien.training.recipe import Recipe, check_value, list_settings
+from mien.training.schedule import adapt_validation
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,12 @@ def read_space(path: Path) -> Space:
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         happened = f"The space '{path}' cannot be read: {error.strerror or error}"
-        raise LabError(happened, "a TOML file with a section for each setting was expected") from None
+        raise ExperimentError(happened, "a TOML file with a section for each setting was expected") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
-        raise LabError(f"'{path}' is not TOML: {broken}", "sections such as [fit.rate] were expected") from None
+        raise ExperimentError(f"'{path}' is not TOML: {broken}", "sections such as [training.learning_rate] were expected") from None
     found = dict(_sections(table))
     if not found:
-        raise LabError(f"'{path}' tries nothing", "a section such as [fit.rate] with low and high was expected")
+        raise ExperimentError(f"'{path}' tries nothing", "a section such as [training.learning_rate] with low and high was expected")
     return {key: _dimension(key, section) for key, section in found.items()}
 
 
@@ -94,14 +95,14 @@ def replace_settings(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
         for section in sections:
             inside = inside[section]
         inside[last] = value
-    return replace(Recipe.from_table(table), place=recipe.place)
+    return replace(Recipe.from_table(table), place=recipe.folder)
 
 
 def _sections(table: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, inside in table.items():
         if not isinstance(inside, Mapping):
-            expected = "a section such as [fit.rate] with low and high was expected"
-            raise LabError(f"The space has '{where}{name}' by itself", expected)
+            expected = "a section such as [training.learning_rate] with low and high was expected"
+            raise ExperimentError(f"The space has '{where}{name}' by itself", expected)
         if any(isinstance(value, Mapping) for value in inside.values()):
             yield from _sections(inside, f"{where}{name}.")
         else:
@@ -111,11 +112,11 @@ def _sections(table: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, 
 def _dimension(key: str, section: Mapping[str, Any]) -> NumberRange | Choices:
     kinds = dict(list_settings())
     if key not in kinds:
-        raise LabError(f"The recipe has no setting '{key}'", "a setting such as fit.rate", nearest(key, kinds))
+        raise ExperimentError(f"The recipe has no setting '{key}'", "a setting such as training.learning_rate", suggest_name(key, kinds))
     known = ("low", "high", "log", "step", "choices")
     strange = [word for word in section if word not in known]
     if strange:
-        raise LabError(f"[{key}] has an unknown word '{strange[0]}'", f"known are {', '.join(known)}")
+        raise ExperimentError(f"[{key}] has an unknown word '{strange[0]}'", f"known are {', '.join(known)}")
     found = _choices(key, section) if "choices" in section else _range(key, section, kinds[key])
     ends = found.values if isinstance(found, Choices) else (_typed(found, found.low), _typed(found, found.high))
     for value in ends:
@@ -126,20 +127,20 @@ def _dimension(key: str, section: Mapping[str, Any]) -> NumberRange | Choices:
 def _choices(key: str, section: Mapping[str, Any]) -> Choices:
     values = section["choices"]
     if len(section) > 1 or not isinstance(values, list) or not values:
-        raise LabError(f"[{key}] has choices that are no list alone", "choices = [a, b, ...] was expected")
+        raise ExperimentError(f"[{key}] has choices that are no list alone", "choices = [a, b, ...] was expected")
     return Choices(tuple(values))
 
 
 def _range(key: str, section: Mapping[str, Any], kind: Any) -> NumberRange:
     if kind not in (int, float) or get_origin(kind):
-        raise LabError(f"[{key}] is no number", "choices = [a, b, ...] was expected")
+        raise ExperimentError(f"[{key}] is no number", "choices = [a, b, ...] was expected")
     numbers = {word: section.get(word) for word in ("low", "high")}
     if any(isinstance(each, bool) or not isinstance(each, int | float) for each in numbers.values()):
-        raise LabError(f"[{key}] has no two ends", "low = ... and high = ... were expected, or choices = [...]")
+        raise ExperimentError(f"[{key}] has no two ends", "low = ... and high = ... were expected, or choices = [...]")
     found = NumberRange(whole=kind is int, **{**numbers, "log": section.get("log", False), "step": section.get("step")})
     if found.low >= found.high or (found.log and (found.low <= 0 or found.step)):
         happened = f"[{key}] goes from {found.low:g} to {found.high:g}{' by powers' if found.log else ''}"
-        raise LabError(happened, "low below high was expected, and above 0 and without step where log is true")
+        raise ExperimentError(happened, "low below high was expected, and above 0 and without step where log is true")
     return found
 
 
@@ -214,7 +215,7 @@ def search_settings(
 
     ``watch`` hears of every epoch, ``tell`` of every trial that ends. A study of another recipe or space is refused.
     """
-    recipe = with_fewer_held_out(recipe, faces)
+    recipe = adapt_validation(recipe, faces)
     learned = _kept_apart(recipe, faces)
     deadline = time.monotonic() + hours * 3600 if hours else float("inf")
     folder.mkdir(parents=True, exist_ok=True)
@@ -229,7 +230,7 @@ def search_settings(
             break  # its state stays "running": the next call takes it up
         except _Hopeless:
             study.tell(trial, state=TrialState.PRUNED)
-        except LabError as error:
+        except ExperimentError as error:
             study.tell(trial, state=TrialState.FAIL)
             failed += 1
             if failed == _FAILURES or not _done(study):  # it is the recipe or the data, not the settings
@@ -251,9 +252,9 @@ class _Hopeless(Exception):
 
 def _kept_apart(recipe: Recipe, faces: FaceDataset) -> FaceDataset:
     """The faces without those that the recipe holds out: what is chosen here is not measured on them."""
-    learned, kept = split_training_validation(recipe, faces)
+    learned, kept = split_training_validation(recipe.data, faces)
     if not len(kept):
-        raise LabError("The recipe holds no faces out", _COMPARED, "Set data.held_out in it")
+        raise ExperimentError("The recipe holds no faces out", _COMPARED, "Set data.validation in it")
     return learned
 
 
@@ -266,16 +267,16 @@ def _study(folder: Path, recipe: Recipe, space: Space) -> optuna.Study:
         study_name="mien",
         direction="maximize",
         load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(_FIRST, max(round(recipe.fit.epochs * _PEACE), 1)),
+        pruner=optuna.pruners.MedianPruner(_FIRST, max(round(recipe.training.epochs * _PEACE), 1)),
     )
     # With the same seed a study that goes on would try again what it tried first.
-    study.sampler = optuna.samplers.TPESampler(seed=recipe.fit.seed + len(study.trials))
+    study.sampler = optuna.samplers.TPESampler(seed=recipe.training.seed + len(study.trials))
     before = study.user_attrs.get("told")
     if before is None:
         study.set_user_attr("told", told)
     elif before != told:
         happened = f"'{folder}' holds a search of another recipe or space"
-        raise LabError(happened, "the same two were expected", "Name another folder with -o")
+        raise ExperimentError(happened, "the same two were expected", "Name another folder with -o")
     return study
 
 
@@ -302,7 +303,7 @@ def _fit() -> TrainFunction:
 
 def _tried(trial: optuna.Trial, recipe: Recipe, space: Space) -> tuple[optuna.Trial, Recipe]:
     values = {key: _suggested(trial, key, each) for key, each in space.items()}
-    return trial, replace_settings(recipe, values).settled()
+    return trial, replace_settings(recipe, values).with_absolute_paths()
 
 
 def _trained(
@@ -333,14 +334,14 @@ def _trained(
         _clear(place)
         raise
     if not rows:  # it had its last epoch when it was killed
-        rows = [_figure(row) for row in checkpoint.read(place, checkpoint.recipe_of(place))[1]]
+        rows = [_figure(row) for row in checkpoint.load_state(place, checkpoint.read_recipe(place))[1]]
     _clear(place)
-    return max(rows) if recipe.fit.keep == "best" else rows[-1]
+    return max(rows) if recipe.training.keep == "best" else rows[-1]
 
 
 def _figure(row: Mapping[str, float]) -> float:
     if "held_out" not in row:
-        raise LabError("A trial holds no faces out", _COMPARED, "Take data.held_out out of the space")
+        raise ExperimentError("A trial holds no faces out", _COMPARED, "Take data.validation out of the space")
     return row["held_out"]
 
 
@@ -354,7 +355,7 @@ def _suggested(trial: optuna.Trial, key: str, each: NumberRange | Choices) -> An
 
 def _clear(place: Path) -> None:
     """Recipe and history of a trial stay; its weights would fill the disk."""
-    for name in (checkpoint.STATE, checkpoint.BEFORE, checkpoint.BEST, checkpoint.WEIGHTS):
+    for name in (checkpoint.STATE, checkpoint.PREVIOUS_STATE, checkpoint.BEST, checkpoint.WEIGHTS):
         (place / name).unlink(missing_ok=True)
 
 
@@ -403,7 +404,7 @@ def _write(folder: Path, found: SearchResult) -> None:
     write_atomically(folder / TRIALS, trials_csv(found), sync=True)
     if found.recipe and found.best and found.best.value is not None:
         head = _HEAD.format(found.best.number, len(found.trials), 100 * found.best.value, found.best.epochs)
-        write_atomically(folder / BEST, (head + toml.written(found.recipe.settled().to_table())), sync=True)
+        write_atomically(folder / BEST, (head + toml.written(found.recipe.with_absolute_paths().to_table())), sync=True)
 
 
 _HEAD = """\

@@ -1,6 +1,7 @@
-"""What teachers say of every face they were asked about, in one small file: under a megabyte for all of FER2013.
+"""Training targets: one-hot labels, votes of FER+ annotators, and soft targets of teachers from a file.
 
-The file knows faces by what their pixels hash to, so it serves whatever file, order or copy the data comes in.
+The file identifies faces by a hash of their pixels, so it is valid for every copy and order of the data. For all of
+FER2013 it has less than a megabyte.
 """
 
 from __future__ import annotations
@@ -20,170 +21,160 @@ from numpy.typing import NDArray
 from mien.datasets.dataset import FaceDataset
 from mien.errors import LabError
 from mien.labels import VOTES
-from mien.training.recipe import DistillationSettings, Recipe
+from mien.training.recipe import Recipe
 
-#: Bytes of a face's hash that are kept. Of 40,000 faces two share five bytes once in a thousand times.
-_KEY = 5
+#: Bytes of the hash of a face. Of 40,000 faces two have the same five bytes with a probability of 1 in 1,000.
+_HASH_BYTES = 5
 
-#: The kind and edition of the file, so that another .npz is told apart.
+#: The kind and version of the file, which distinguishes it from other .npz files.
 _KIND = "mien.targets.1"
+
+#: The soft targets of a file must cover this fraction of the training faces.
+MIN_COVERAGE = 0.5
+
+
+@dataclass(frozen=True)
+class TrainingTargets:
+    """Faces uint8 (N, 48, 48, 1) and their targets: ``labels`` (N, K), ``votes`` (N, 8), zeros for faces without."""
+
+    faces: np.ndarray
+    labels: np.ndarray
+    votes: np.ndarray
+
+
+def build_targets(faces: FaceDataset, recipe: Recipe | None = None) -> TrainingTargets:
+    """One-hot labels and vote distributions, mixed with votes and soft targets as the recipe says."""
+    labels, votes = np.eye(len(faces.classes), dtype=np.float32)[faces.labels], faces.vote_scores()
+    if recipe and recipe.loss.soft_labels:
+        labels = mix_votes_into_labels(faces, labels, votes, recipe.loss.soft_labels)
+    if recipe and recipe.distillation.targets:
+        labels, votes = _mix_soft_targets(faces, recipe, labels, votes)
+    return TrainingTargets(faces.pixels[..., None], labels, votes)
+
+
+def mix_votes_into_labels(
+    faces: FaceDataset, labels: NDArray[np.float32], votes: NDArray[np.float32], fraction: float
+) -> NDArray[np.float32]:
+    """The labels with ``fraction`` of each replaced by the votes for the classes; unchanged for faces without votes."""
+    class_votes = np.zeros_like(labels)
+    for index, name in enumerate(faces.classes):
+        if name in VOTES:
+            class_votes[:, index] = votes[:, VOTES.index(name)]
+    total = class_votes.sum(1, keepdims=True)
+    mixed = (1 - fraction) * labels + fraction * class_votes / np.maximum(total, 1e-9)
+    return np.where(total > 0, mixed, labels)
+
+
+def _mix_soft_targets(
+    faces: FaceDataset, recipe: Recipe, labels: NDArray[np.float32], votes: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Faces without soft targets keep their labels; faces without votes get the votes of the teachers alone."""
+    settings = recipe.distillation
+    soft_targets = SoftTargets.read(recipe.resolve_path(settings.targets))
+    soft_targets.check_classes(faces.classes)
+    covered, rows = soft_targets.find_rows(hash_faces(faces.pixels))
+    if np.mean(covered) < MIN_COVERAGE:
+        happened = f"The soft targets in '{settings.targets}' cover {100 * np.mean(covered):.0f} % of these faces"
+        raise LabError(happened, "at least half was expected", "Run 'mien distill' with this data")
+    teacher_labels = soften(soft_targets.scores[rows], settings.temperature)
+    weight = np.where(covered, settings.weight, 0.0)[:, None].astype(np.float32)
+    labels = (1 - weight) * labels + weight * teacher_labels
+    if soft_targets.votes is not None:
+        teacher_votes = soften(soft_targets.votes[rows], settings.temperature)
+        weight = np.where(votes.any(1, keepdims=True), weight, covered[:, None].astype(np.float32))
+        votes = (1 - weight) * votes + weight * teacher_votes
+    return labels, votes
+
+
+def soften(scores: NDArray[np.floating], temperature: float) -> NDArray[np.float32]:
+    """Probabilities (N, K) as the same logits give them at this temperature; above 1 the distribution is flatter."""
+    powers = np.maximum(scores.astype(np.float64), 1e-8) ** (1 / temperature)
+    return np.asarray(powers / powers.sum(1, keepdims=True), np.float32)
+
+
+def hash_faces(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """A hash of the pixels of each face, uint64 (N,)."""
+    digests = (hashlib.blake2b(face.tobytes(), digest_size=_HASH_BYTES).digest() for face in pixels)
+    return np.array([int.from_bytes(digest, "big") for digest in digests], np.uint64)
 
 
 @dataclass(frozen=True)
 class SoftTargets:
-    """Mean answers by face. ``keys`` uint64 (N,), rising; ``shares`` (N, K) and ``votes`` (N, 8) float32, or no votes.
+    """Mean predictions of teachers. ``hashes`` uint64 (N,), sorted; ``scores`` (N, K) and ``votes`` (N, 8) float32.
 
-    ``facts`` tell where they come from: classes, teachers, views, temperature, fingerprint of the data.
+    ``votes`` is None where no teacher has that head. ``facts`` are the classes, teachers, views, temperature and the
+    fingerprint of the data.
     """
 
-    keys: NDArray[np.uint64]
-    shares: NDArray[np.float32]
+    hashes: NDArray[np.uint64]
+    scores: NDArray[np.float32]
     votes: NDArray[np.float32] | None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(
+    def from_predictions(
         cls,
         pixels: NDArray[np.uint8],
-        shares: NDArray[np.float32],
+        scores: NDArray[np.float32],
         votes: NDArray[np.float32] | None,
         facts: Mapping[str, Any],
     ) -> SoftTargets:
-        """From answers about faces uint8 (N, 48, 48); of twins the first is kept."""
-        found, first = np.unique(hash_faces(pixels), return_index=True)
-        return cls(found, shares[first], None if votes is None else votes[first], facts)
+        """From predictions for faces uint8 (N, 48, 48); of duplicates the first is used."""
+        hashes, first = np.unique(hash_faces(pixels), return_index=True)
+        return cls(hashes, scores[first], None if votes is None else votes[first], facts)
 
     @classmethod
     def read(cls, path: Path) -> SoftTargets:
-        """The file at a path; a LabError where it is none."""
+        """Read a file of soft targets; a LabError where it is none."""
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 facts = json.loads(str(arrays["facts"]))
                 if facts.get("kind") != _KIND:
                     raise KeyError("kind")
                 votes = arrays["votes"].astype(np.float32) if "votes" in arrays.files else None
-                return cls(_joined(arrays["keys"]), arrays["shares"].astype(np.float32), votes, facts)
+                return cls(_join_bytes(arrays["keys"]), arrays["shares"].astype(np.float32), votes, facts)
         except FileNotFoundError:
-            remedy = "'mien distill' writes such files; paths in a recipe count from the recipe's own folder"
-            raise LabError(f"There are no targets at '{path}'", "a file of soft targets was expected", remedy) from None
+            remedy = "'mien distill' writes such files; paths in a recipe are relative to the folder of the recipe"
+            raise LabError(f"There is no file '{path}'", "a file of soft targets was expected", remedy) from None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            happened = f"'{path}' holds no targets: {error}"
-            raise LabError(happened, "a file that 'mien distill' wrote was expected", "Distil again") from None
+            happened = f"'{path}' has no soft targets: {error}"
+            raise LabError(happened, "a file written by 'mien distill' was expected", "Distil again") from None
 
-    def packed(self) -> bytes:
-        """The file: float16, and hashes cut to a few bytes each."""
-        arrays = {"keys": _cut(self.keys), "shares": _rounded(self.shares)}
-        arrays |= {} if self.votes is None else {"votes": _rounded(self.votes)}
+    def to_bytes(self) -> bytes:
+        """The content of the file: float16, and a few bytes of each hash."""
+        arrays = {"keys": _split_bytes(self.hashes), "shares": _round(self.scores)}
+        arrays |= {} if self.votes is None else {"votes": _round(self.votes)}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, facts=np.array(json.dumps({"kind": _KIND, **self.facts})), **arrays)
         return buffer.getvalue()
 
-    def places(self, asked: NDArray[np.uint64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """For each key whether it is known, and its row; 0 where it is not."""
-        place = np.minimum(np.searchsorted(self.keys, asked), len(self.keys) - 1)
-        known = self.keys[place] == asked
-        return known, np.where(known, place, 0)
+    def find_rows(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """For each hash whether there are soft targets, and their row; 0 where there are none."""
+        rows = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        covered = self.hashes[rows] == hashes
+        return covered, np.where(covered, rows, 0)
 
-    def refuse_others(self, classes: Sequence[str]) -> None:
-        """A LabError unless the shares are of these classes in this order."""
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Raise a LabError unless the scores are of these classes in this order."""
         theirs = tuple(self.facts.get("classes", ()))
         if theirs != tuple(classes):
-            happened = f"The teachers know {', '.join(theirs)}"
-            raise LabError(happened, f"{', '.join(classes)} were expected, in this order", "Name other targets")
+            happened = f"The soft targets are of the classes {', '.join(theirs)}"
+            raise LabError(happened, f"{', '.join(classes)} were expected, in this order", "Name another file")
 
 
-def hash_faces(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """The same number for the same pixels, uint64 (N,), whatever file they came in."""
-    digests = (hashlib.blake2b(face.tobytes(), digest_size=_KEY).digest() for face in pixels)
-    return np.array([int.from_bytes(digest, "big") for digest in digests], np.uint64)
+def _split_bytes(numbers: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """One row for each byte, the highest first: of sorted numbers the high bytes hardly change, so they compress well."""
+    shifts = [np.uint64(8 * (_HASH_BYTES - 1 - place)) for place in range(_HASH_BYTES)]
+    return np.stack([(numbers >> shift & np.uint64(255)).astype(np.uint8) for shift in shifts])
 
 
-def _cut(numbers: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """As bytes, the first of all faces first: of rising numbers these hardly change, so they pack well."""
-    places = [np.uint64(8 * (_KEY - 1 - place)) for place in range(_KEY)]
-    return np.stack([(numbers >> place & np.uint64(255)).astype(np.uint8) for place in places])
+def _join_bytes(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    numbers = np.zeros(rows.shape[1], np.uint64)
+    for row in rows:
+        numbers = (numbers << np.uint64(8)) | row.astype(np.uint64)
+    return numbers
 
 
-def _joined(parts: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    found = np.zeros(parts.shape[1], np.uint64)
-    for part in parts:
-        found = (found << np.uint64(8)) | part.astype(np.uint64)
-    return found
-
-
-def _rounded(shares: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Column by column in float16, to 1/4096: what teachers say is no surer than that."""
-    return np.ascontiguousarray((np.round(shares * 4096) / 4096).astype(np.float16))
-
-
-# ==== mien.lab.targets
-# What a net learns from: faces, and what it should say of them, by the labels and by teachers.
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What a net learns from: ``faces`` uint8 (N, 48, 48, 1), ``shares`` (N, 7), ``votes`` (N, 8); zeros: no votes."""
-
-    faces: np.ndarray
-    shares: np.ndarray
-    votes: np.ndarray
-
-
-def build_targets(faces: FaceDataset, recipe: Recipe | None = None) -> Targets:
-    """One-hot labels and vote shares of these faces, mixed with what the recipe's teachers say of them."""
-    shares, votes = np.eye(len(faces.classes), dtype=np.float32)[faces.labels], faces.vote_shares()
-    if recipe and recipe.loss.soft:
-        shares = mix_votes_into_labels(faces, shares, votes, recipe.loss.soft)
-    if recipe and recipe.teach.targets:
-        shares, votes = _mixed(faces, recipe, shares, votes)
-    return Targets(faces.pixels[..., None], shares, votes)
-
-
-def mix_votes_into_labels(
-    faces: FaceDataset, shares: NDArray[np.float32], votes: NDArray[np.float32], part: float
-) -> NDArray[np.float32]:
-    """The labels' shares with ``part`` of each given to what voters said of the classes; the labels where none did."""
-    if not 0 <= part <= 1:
-        raise LabError(f"loss.soft is {part}", "a part from 0 to 1 was expected")
-    said = np.zeros_like(shares)
-    for place, name in enumerate(faces.classes):
-        if name in VOTES:
-            said[:, place] = votes[:, VOTES.index(name)]
-    total = said.sum(1, keepdims=True)
-    return np.where(total > 0, (1 - part) * shares + part * said / np.maximum(total, 1e-9), shares)
-
-
-def _mixed(
-    faces: FaceDataset, recipe: Recipe, shares: NDArray[np.float32], votes: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Faces of which no teacher spoke keep their labels; where nobody voted, teachers are the only ones to say."""
-    teach = checked(recipe.teach)
-    taught = SoftTargets.read(recipe.beside(teach.targets))
-    taught.refuse_others(faces.classes)
-    known, place = taught.places(hash_faces(faces.pixels))
-    if np.mean(known) < 0.5:
-        happened = f"The teachers of '{teach.targets}' spoke of {np.mean(known):.0%} of these faces"
-        raise LabError(happened.replace("%", " %"), "at least half was expected", "Distil again from this data")
-    said = soften(taught.shares[place], teach.temperature)
-    part = np.where(known, teach.weight, 0.0)[:, None].astype(np.float32)
-    shares = (1 - part) * shares + part * said
-    if taught.votes is not None:
-        said = soften(taught.votes[place], teach.temperature)
-        part = np.where(votes.any(1, keepdims=True), part, known[:, None].astype(np.float32))
-        votes = (1 - part) * votes + part * said
-    return shares, votes
-
-
-def checked(teach: DistillationSettings) -> DistillationSettings:
-    """The section, its numbers held against what they can be."""
-    if not 0 <= teach.weight <= 1:
-        raise LabError(f"teach.weight is {teach.weight}", "a part from 0 to 1 was expected")
-    if not teach.temperature > 0:
-        raise LabError(f"teach.temperature is {teach.temperature}", "a number above 0 was expected")
-    return teach
-
-
-def soften(shares: NDArray[np.floating], temperature: float) -> NDArray[np.float32]:
-    """Shares (N, K) as the same logits would give them at this temperature; above 1 they are more alike."""
-    raised = np.maximum(shares.astype(np.float64), 1e-8) ** (1 / temperature)
-    return np.asarray(raised / raised.sum(1, keepdims=True), np.float32)
+def _round(scores: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Float16, rounded to 1/4096: teachers are not more exact than that, and it compresses better."""
+    return np.ascontiguousarray((np.round(scores * 4096) / 4096).astype(np.float16))

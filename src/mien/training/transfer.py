@@ -16,7 +16,7 @@ from urllib.error import URLError
 import keras
 import numpy as np
 
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.training import checkpoint, networks
 from mien.training.recipe import Recipe
 
@@ -24,43 +24,43 @@ HEADS = ("shares", "votes")
 IMAGENET = "imagenet"
 
 
-def begin(model: keras.Model, recipe: Recipe) -> str:
+def load_initial_weights(model: keras.Model, recipe: Recipe) -> str:
     """Fills the trunk from ``net.weights``; a sentence that says with what."""
     given = recipe.net.weights
     if given == IMAGENET:
         _by_name(model, _imagenet(recipe), "ImageNet")
     else:
         _from_file(model, _found(recipe), recipe)
-    count = sum(layer.count_params() for layer in trunk(model))
+    count = sum(layer.count_params() for layer in list_trunk_layers(model))
     return f"{count:,} parameters of the trunk begin with the weights of {Path(given).name}"
 
 
-def trunk(model: keras.Model) -> list[keras.Layer]:
+def list_trunk_layers(model: keras.Model) -> list[keras.Layer]:
     """The layers with weights below the heads."""
     return [layer for layer in model.layers if layer.weights and layer.name not in HEADS]
 
 
 @contextmanager
-def frozen(model: keras.Model) -> Iterator[None]:
+def freeze_trunk(model: keras.Model) -> Iterator[None]:
     """While inside, only the heads learn, and normalisation keeps to the means it has."""
-    for layer in trunk(model):
+    for layer in list_trunk_layers(model):
         layer.trainable = False
     try:
         yield
     finally:
-        for layer in trunk(model):
+        for layer in list_trunk_layers(model):
             layer.trainable = True
 
 
 def _found(recipe: Recipe) -> Path:
     """The file of weights: beside the recipe, or where the command was typed; of a run, the averaged ones."""
-    for path in (recipe.beside(recipe.net.weights), Path(recipe.net.weights)):
+    for path in (recipe.resolve_path(recipe.net.weights), Path(recipe.net.weights)):
         if (path / checkpoint.WEIGHTS).exists():
             return path / checkpoint.WEIGHTS
         if path.is_file():
             return path
     happened = f"net.weights is '{recipe.net.weights}', and no such file or finished run is there"
-    raise LabError(
+    raise ExperimentError(
         happened, "imagenet, none, a run or a file was expected", "Set net.weights=none to begin from nothing"
     )
 
@@ -68,14 +68,14 @@ def _found(recipe: Recipe) -> Path:
 def _from_file(model: keras.Model, path: Path, recipe: Recipe) -> None:
     try:
         if path.suffix == ".npz":
-            _in_order(model, checkpoint.unpacked(path), path.name)
+            _in_order(model, checkpoint.read_arrays(path), path.name)
         elif path.suffix == ".h5" and not _whole(path):
             _by_name(model, networks.load_application(recipe.net, str(path)), path.name)
         else:
             _by_name(model, keras.models.load_model(path, compile=False, safe_mode=True), path.name)
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         happened = f"The weights in '{path.name}' cannot be read: {str(error).partition(chr(10))[0][:200]}"
-        raise LabError(happened, "a run, .npz, .keras or .h5 of the same trunk was expected", "") from None
+        raise ExperimentError(happened, "a run, .npz, .keras or .h5 of the same trunk was expected", "") from None
 
 
 def _whole(path: Path) -> bool:
@@ -88,7 +88,7 @@ def _whole(path: Path) -> bool:
 
 def _in_order(model: keras.Model, arrays: Sequence[np.ndarray], name: str) -> None:
     """From arrays in the order of ``model.weights``; the heads stand at their end."""
-    wanted = [weight for layer in trunk(model) for weight in layer.weights]
+    wanted = [weight for layer in list_trunk_layers(model) for weight in layer.weights]
     ordered = [weight for weight in model.weights if any(weight is one for one in wanted)]
     if len(arrays) < len(ordered):
         _refuse(name, f"it holds {len(arrays)} arrays, and the trunk has {len(ordered)}")
@@ -99,7 +99,7 @@ def _in_order(model: keras.Model, arrays: Sequence[np.ndarray], name: str) -> No
 def _by_name(model: keras.Model, source: keras.Model, name: str) -> None:
     """Layer by layer, each from the one of its name."""
     there = {layer.name: layer for layer in _layers(source)}
-    for layer in trunk(model):
+    for layer in list_trunk_layers(model):
         if isinstance(layer, keras.layers.Normalization):
             continue  # how pixels are scaled is this net's own affair
         if layer.name not in there:
@@ -126,7 +126,7 @@ def _assign(weight: keras.Variable, array: np.ndarray, name: str) -> None:
 
 def _refuse(name: str, because: str) -> None:
     happened = f"The weights of '{name}' do not fit this net: {because}"
-    raise LabError(happened, "the same trunk was expected", "Set net.name, net.width and net.depth as they were there")
+    raise ExperimentError(happened, "the same trunk was expected", "Set net.name, net.width and net.depth as they were there")
 
 
 def _imagenet(recipe: Recipe) -> keras.Model:
@@ -147,4 +147,4 @@ class _Fetching:
         if isinstance(error, URLError | OSError) or isinstance(error and error.__context__, URLError | OSError):
             happened = f"The ImageNet weights of {self.name} cannot be fetched from storage.googleapis.com"
             remedy = "Name a local file in net.weights, or begin from nothing with net.weights=none"
-            raise LabError(happened, "a way to the network was expected", remedy) from None
+            raise ExperimentError(happened, "a way to the network was expected", remedy) from None

@@ -1,125 +1,130 @@
-"""A film read from beginning to end: frames in, moments out.
+"""The analysis of one video: frames in, analysed frames out.
 
-Four things happen at once, each in a thread of its own and a few frames ahead of the next: frames are decoded, some of
-them searched for faces, people followed and cut out, and their expressions read, several frames in one run of the
-model. A camera is read without threads: nothing is worth more there than the newest frame.
+Four stages run at the same time, each in its own thread and a few frames ahead of the next: decoding, detection of
+faces in whole frames, tracking and cropping, and classification of the faces of several frames in one run of the
+model. A camera is analysed without threads, because its newest frame must not wait in a queue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
-from mien.concurrency import one_core_each, staged
+from mien.concurrency import iterate_in_background, single_core_opencv
 from mien.faces.detectors import Detector
 from mien.results import AnalyzedFrame, Face, FrameResult, Pixels
 from mien.video import Frame, FrameSelection, VideoReader
 from mien.video.tracker import DetectionResult, DetectionSchedule, FaceTracker, InterpolatingTracker, TrackedFaces
 
-Found = TypeVar("Found")
+Crops = TypeVar("Crops")
 Item = TypeVar("Item")
 
-#: Frames whose faces share a run of the model.
-GROUP = 8
-#: How much memory the frames that wait between two stages may take, and how many may wait at most.
-WAITING_BYTES, WAITING = 32 << 20, 16
+#: Frames whose faces are classified in one run of the model.
+BATCH_FRAMES = 8
+#: Bytes of the frames that wait between two stages, and the most frames that wait.
+QUEUE_BYTES, QUEUE_FRAMES = 32 << 20, 16
 
 
 @dataclass(frozen=True, slots=True)
-class AnalysisSteps(Generic[Found]):
-    """What an engine lends to watch with: it finds, cuts out, and reads."""
+class AnalysisSteps(Generic[Crops]):
+    """The parts of an engine: the detector, cropping the faces of a frame, and classifying the crops of frames."""
 
     detector: Detector
-    cut_out: Callable[[str, Pixels, tuple[Face, ...]], Found]
-    read: Callable[[Sequence[Found]], Sequence[FrameResult]]
+    crop: Callable[[str, Pixels, tuple[Face, ...]], Crops]
+    classify: Callable[[Sequence[Crops]], Sequence[FrameResult]]
 
 
-class _Sight(NamedTuple):
+class _DetectedFrame(NamedTuple):
     frame: Frame
-    searched: DetectionResult
+    detection: DetectionResult
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen(Generic[Found]):
-    """A frame whose faces are cut out and known by number; its pixels only where they are wanted."""
+class _TrackedFrame(Generic[Crops]):
+    """``tracks`` are the track numbers of the faces in ``crops``; ``pixels`` is None unless frames are returned."""
 
     index: int
     seconds: float
     cut: bool
-    numbers: tuple[int | None, ...]
-    found: Found
+    tracks: tuple[int | None, ...]
+    crops: Crops
     pixels: Pixels | None
 
 
-def watch(
-    eyes: AnalysisSteps[Found], film: VideoReader, choice: FrameSelection, *, min_face: int | None = None, frames: bool = False
+def analyze(
+    steps: AnalysisSteps[Crops],
+    video: VideoReader,
+    selection: FrameSelection,
+    *,
+    min_face: int | None = None,
+    frames: bool = False,
 ) -> Generator[AnalyzedFrame]:
-    """The moments of an open film. However this ends, the film is closed and every thread gone when it has."""
-    live = film.about.live
-    run = _inline if live else staged
-    searcher = DetectionSchedule(eyes.detector, min_face)
-    with one_core_each if not live else nullcontext(), closing(film):
-        waiting = _waiting(film)
-        sights = run(_searched(run(film.frames(choice), waiting, "mien-decode"), searcher), waiting, "mien-search")
-        seen = run(_followed(eyes, sights, searcher, film.about.name, frames, live), waiting, "mien-follow")
-        with closing(run(_read(eyes, seen, 1 if live else GROUP), 2, "mien-read")) as groups:
-            for group in groups:
-                yield from group
+    """The analysed frames of an open video. However this ends, the video is closed and all threads have ended."""
+    live = video.info.live
+    stage = _without_thread if live else iterate_in_background
+    width, height = video.info.size
+    depth = min(max(QUEUE_BYTES // max(width * height * 3, 1), 2), QUEUE_FRAMES)
+    schedule = DetectionSchedule(steps.detector, min_face)
+    with single_core_opencv if not live else nullcontext(), closing(video):
+        decoded = stage(video.frames(selection), depth, "mien-decode")
+        detected = stage(_detect(decoded, schedule), depth, "mien-detect")
+        tracked = stage(_track(steps, detected, schedule, video.info.name, frames, live), depth, "mien-track")
+        with closing(stage(_classify(steps, tracked, 1 if live else BATCH_FRAMES), 2, "mien-classify")) as batches:
+            for batch in batches:
+                yield from batch
 
 
-def _searched(frames: Generator[Frame], searcher: DetectionSchedule) -> Generator[_Sight]:
+def _detect(frames: Generator[Frame], schedule: DetectionSchedule) -> Generator[_DetectedFrame]:
     with closing(frames):
         for frame in frames:
-            yield _Sight(frame, searcher.search(frame.pixels, frame.seconds))
+            yield _DetectedFrame(frame, schedule.step(frame.pixels, frame.seconds))
 
 
-def _followed(
-    eyes: AnalysisSteps[Found], sights: Generator[_Sight], searcher: DetectionSchedule, name: str, keep: bool, live: bool
-) -> Generator[_Seen[Found]]:
-    follower = FaceTracker(eyes.detector, searcher)
-    # What is live cannot wait for the next look.
-    strides: InterpolatingTracker[_Sight] = InterpolatingTracker(follower, 0.0 if live else None)
-    with closing(sights):
-        for sight in sights:
-            frame, searched = sight
-            for known in strides.step(sight, frame.pixels, frame.seconds, searched):
-                yield _seen(eyes, *known, name, keep)
-    for known in strides.rest():
-        yield _seen(eyes, *known, name, keep)
+def _track(
+    steps: AnalysisSteps[Crops],
+    detected: Generator[_DetectedFrame],
+    schedule: DetectionSchedule,
+    name: str,
+    keep_pixels: bool,
+    live: bool,
+) -> Generator[_TrackedFrame[Crops]]:
+    def crop(item: _DetectedFrame, faces: TrackedFaces) -> _TrackedFrame[Crops]:
+        frame, detection = item
+        crops = steps.crop(name, frame.pixels, tuple(face for _, face in faces))
+        tracks = tuple(number for number, _ in faces)
+        pixels = frame.pixels if keep_pixels else None
+        return _TrackedFrame(frame.index, frame.seconds, detection.cut, tracks, crops, pixels)
+
+    # A live frame cannot wait for the next one, so nothing is interpolated.
+    tracker: InterpolatingTracker[_DetectedFrame] = InterpolatingTracker(
+        FaceTracker(steps.detector, schedule), 0.0 if live else None
+    )
+    with closing(detected):
+        for item in detected:
+            frame, detection = item
+            for ready, faces in tracker.step(item, frame.pixels, frame.seconds, detection):
+                yield crop(ready, faces)
+    for ready, faces in tracker.flush():
+        yield crop(ready, faces)
 
 
-def _seen(eyes: AnalysisSteps[Found], sight: _Sight, people: TrackedFaces, name: str, keep: bool) -> _Seen[Found]:
-    frame, searched = sight
-    found = eyes.cut_out(name, frame.pixels, tuple(face for _, face in people))
-    numbers = tuple(number for number, _ in people)
-    return _Seen(frame.index, frame.seconds, searched.cut, numbers, found, frame.pixels if keep else None)
+def _classify(
+    steps: AnalysisSteps[Crops], tracked: Generator[_TrackedFrame[Crops]], batch_size: int
+) -> Generator[list[AnalyzedFrame]]:
+    with closing(tracked):
+        while batch := list(islice(tracked, batch_size)):
+            results = steps.classify([frame.crops for frame in batch])
+            yield [_analyzed_frame(frame, result) for frame, result in zip(batch, results, strict=True)]
 
 
-def _read(eyes: AnalysisSteps[Found], seen: Generator[_Seen[Found]], group: int) -> Generator[list[AnalyzedFrame]]:
-    with closing(seen):
-        for several in _several(seen, group):
-            results = eyes.read([each.found for each in several])
-            yield [_moment(each, result) for each, result in zip(several, results, strict=True)]
+def _analyzed_frame(frame: _TrackedFrame[Crops], result: FrameResult) -> AnalyzedFrame:
+    readings = tuple(replace(reading, track=track) for reading, track in zip(result, frame.tracks, strict=True))
+    return AnalyzedFrame(frame.index, frame.seconds, replace(result, readings=readings), frame.cut, frame.pixels)
 
 
-def _moment(seen: _Seen[Found], result: FrameResult) -> AnalyzedFrame:
-    readings = tuple(replace(reading, track=number) for reading, number in zip(result, seen.numbers, strict=True))
-    return AnalyzedFrame(seen.index, seen.seconds, replace(result, readings=readings), seen.cut, seen.pixels)
-
-
-def _several(items: Iterator[Item], count: int) -> Iterator[list[Item]]:
-    while several := list(islice(items, count)):
-        yield several
-
-
-def _inline(items: Generator[Item], depth: int, name: str) -> Generator[Item]:
-    """No thread: the next stage takes one item after the other."""
+def _without_thread(items: Generator[Item], depth: int, name: str) -> Generator[Item]:
+    """Takes the place of ``staged``: the next stage pulls one item after the other."""
     return items
-
-
-def _waiting(film: VideoReader) -> int:
-    width, height = film.about.size
-    return min(max(WAITING_BYTES // max(width * height * 3, 1), 2), WAITING)

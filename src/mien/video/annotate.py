@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from mien import video
-from mien.draw import paint
+from mien.draw import draw_readings
 from mien.results import AnalyzedFrame, FrameResult, Pixels, Reading
 from mien.video import VideoInfo
 from mien.video.anonymize import BlurredFrame, FaceBlur
@@ -53,7 +53,7 @@ class AnnotatedVideo:
         self._write(hidden.pixels, hidden.ticket)
 
     def _write(self, pixels: Pixels, moment: AnalyzedFrame) -> None:
-        self._sink.write(paint(pixels, simplify_labels(moment.result)), moment.seconds)
+        self._sink.write(draw_readings(pixels, simplify_labels(moment.result)), moment.seconds)
 
 
 def _rate(wish: AnalysisOptions, about: VideoInfo) -> float | None:

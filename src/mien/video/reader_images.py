@@ -1,130 +1,125 @@
-"""Films made of pictures: animated GIF, WebP and PNG, and folders of frames."""
+"""Videos made of images: animated GIF, WebP and PNG, and folders of images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 from PIL.ImageFile import ImageFile
 
 from mien.errors import MienError, SourceError, SourceUnreadable
-from mien.images.decode import DAMAGE, pixel_limit, upright
-from mien.images.decoder_warnings import quietly
+from mien.images.decode import DECODER_ERRORS, convert_pil_image, resolve_pixel_limit
+from mien.images.decoder_warnings import suppress_decoder_warnings
 from mien.images.find import find_images
-from mien.images.formats import HEAD, told_by
+from mien.images.formats import HEAD_BYTES, detect_format
 from mien.images.load import load_image
 from mien.images.sources import quote_source, source_name
 from mien.results import Failure, Pixels
 from mien.video.frames import EncodedFrame, VideoInfo
 
-#: Browsers show frames that claim less than two hundredths of a second for a tenth.
-_SHORTEST, _INSTEAD = 20, 100
+#: Milliseconds. As browsers do, frames with a shorter duration are shown for the default duration.
+_MIN_DURATION, _DEFAULT_DURATION = 20, 100
 
 
 class AnimationReader:
-    """A GIF, WebP or PNG, with the time that each of its frames is shown for; a still one is a film of one frame."""
+    """A GIF, WebP or PNG with the durations of its frames; a still image is a video of one frame."""
 
-    complaint: str | None = None
+    damage: str | None = None
 
     def __init__(self, path: str, name: str) -> None:
-        self._shown_name = quote_source(name)
-        with ExitStack() as if_refused:
-            self._file = if_refused.enter_context(Path(path).open("rb"))
-            self._image = self._header(self._file.read(HEAD))
-            if_refused.pop_all()
-        self.about = VideoInfo(name, self._image.size, frames=getattr(self._image, "n_frames", 1))
+        self._quoted_name = quote_source(name)
+        with ExitStack() as on_error:
+            self._file = on_error.enter_context(Path(path).open("rb"))
+            self._image = self._open_image(self._file.read(HEAD_BYTES))
+            on_error.pop_all()
+        self.info = VideoInfo(name, self._image.size, frames=getattr(self._image, "n_frames", 1))
 
-    def shown(self, start: float) -> Iterator[EncodedFrame]:
+    def read_from(self, start: float) -> Iterator[EncodedFrame]:
         index, elapsed = 0, 0
-        while self._turned_to(index):
-            # Frames build on each other: each is made whether it is wanted or not.
-            pixels = self._pixels()
+        while self._seek(index):
+            # Frames depend on the frames before them, so each is decoded even when it is not selected.
+            pixels = self._decode()
             if pixels is None:
                 return
-            yield EncodedFrame(index, elapsed / 1000, partial(_same, pixels))
-            told = int(self._image.info.get("duration", _INSTEAD) or 0)
-            elapsed += told if told >= _SHORTEST else _INSTEAD
+            yield EncodedFrame(index, elapsed / 1000, lambda pixels=pixels: pixels)  # type: ignore[misc]
+            duration = int(self._image.info.get("duration", _DEFAULT_DURATION) or 0)
+            elapsed += duration if duration >= _MIN_DURATION else _DEFAULT_DURATION
             index += 1
 
     def close(self) -> None:
         self._image.close()
         self._file.close()
 
-    def _header(self, head: bytes) -> ImageFile:
-        form = told_by(head)
-        assert form is not None, "whoever opens this has looked"
+    def _open_image(self, head: bytes) -> ImageFile:
+        image_format = detect_format(head)
+        assert image_format is not None, "open_video detects the format"
         self._file.seek(0)
         try:
-            with quietly():
-                return form.open(self._file)
-        except (ImportError, *DAMAGE) as error:
+            with suppress_decoder_warnings():
+                return image_format.open(self._file)
+        except (ImportError, *DECODER_ERRORS) as error:
             raise SourceUnreadable(
-                f"{self._shown_name} is a damaged {form.name}: {error}",
-                "An animation that decodes was expected",
+                f"{self._quoted_name} is a damaged {image_format.name}: {error}",
+                "An animation that can be decoded was expected",
                 "Copy or download it again",
             ) from error
 
-    def _turned_to(self, index: int) -> bool:
+    def _seek(self, index: int) -> bool:
         try:
-            with quietly():
+            with suppress_decoder_warnings():
                 self._image.seek(index)
         except EOFError:
             return False
-        except DAMAGE as error:
-            self.complaint = f"frame {index} is damaged ({error})"
+        except DECODER_ERRORS as error:
+            self.damage = f"frame {index} is damaged ({error})"
             return False
         return True
 
-    def _pixels(self) -> Pixels | None:
+    def _decode(self) -> Pixels | None:
         try:
-            return upright(self._image.copy(), self._shown_name, pixel_limit(None))
-        except (SourceUnreadable, *DAMAGE) as error:
+            return convert_pil_image(self._image.copy(), self._quoted_name, resolve_pixel_limit(None))
+        except (SourceUnreadable, *DECODER_ERRORS) as error:
             happened = error.happened if isinstance(error, MienError) else error
-            self.complaint = f"it could not be read to its end ({happened})"
+            self.damage = f"it could not be read to its end ({happened})"
             return None
 
 
 class FolderReader:
-    """The pictures of a folder, in the order people count, as the frames of a film."""
+    """The images of a folder, in natural order of their names, as the frames of a video."""
 
-    complaint: str | None = None
+    damage: str | None = None
 
-    def __init__(self, folder: Path, *, rate: float = 25.0) -> None:
-        found = list(find_images(folder))
-        self._paths = [each for each in found if isinstance(each, Path)]
+    def __init__(self, folder: Path, *, fps: float = 25.0) -> None:
+        entries = list(find_images(folder))
+        self._paths = [entry for entry in entries if isinstance(entry, Path)]
         if not self._paths:
-            raise next(each.error for each in found if isinstance(each, Failure))
-        self._rate = rate
-        height, width = self._first().shape[:2]
+            raise next(entry.error for entry in entries if isinstance(entry, Failure))
+        self._fps = fps
+        height, width = self._first_readable().shape[:2]
         count = len(self._paths)
-        self.about = VideoInfo(source_name(folder), (width, height), rate, count / rate, count)
+        self.info = VideoInfo(source_name(folder), (width, height), fps, count / fps, count)
 
-    def shown(self, start: float) -> Iterator[EncodedFrame]:
-        first = max(int(start * self._rate) - 1, 0)
+    def read_from(self, start: float) -> Iterator[EncodedFrame]:
+        first = max(int(start * self._fps) - 1, 0)
         for index, path in enumerate(self._paths[first:], first):
             try:
                 pixels = load_image(path).pixels
             except SourceError as error:
-                self.complaint = self.complaint or error.happened
+                self.damage = self.damage or error.happened
                 continue
-            yield EncodedFrame(index, index / self._rate, partial(_same, pixels))
+            yield EncodedFrame(index, index / self._fps, lambda pixels=pixels: pixels)  # type: ignore[misc]
 
     def close(self) -> None:
-        """Each picture is closed as soon as it is read."""
+        """Nothing to do: each image is closed as soon as it is read."""
 
-    def _first(self) -> Pixels:
-        """The first that can be read; how large a film is, is asked before it begins."""
+    def _first_readable(self) -> Pixels:
+        """The first image that can be read gives the size of the frames."""
         failure: SourceError | None = None
         for path in self._paths:
             try:
                 return load_image(path).pixels
             except SourceError as error:
                 failure = failure or error
-        assert failure is not None, "there is a picture, and it failed"
+        assert failure is not None, "the folder has images, and all failed"
         raise failure
-
-
-def _same(pixels: Pixels) -> Pixels:
-    return pixels

@@ -14,8 +14,8 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from mien.html import data_uri, render
-from mien.labels import colour
-from mien.text import clock, looks, percent_words, span
+from mien.labels import label_colour
+from mien.text import describe_label, format_duration, format_time, percent_words
 from mien.video.events import MAX_GAP_SECONDS, MIN_EVENT_SECONDS, Event
 from mien.video.timeline import UNCERTAIN_REASON, Timeline, TimelineStep, TrackSummary, VideoSummary
 
@@ -75,7 +75,7 @@ def build_chart(person: TrackSummary, timeline: Timeline, events: Sequence[Event
         person=person.number,
         areas=tuple(_areas(list(timeline.steps(person.number)), axis, tuple(labels))),
         events=tuple(_event_bar(event, axis) for event in events),
-        marks=tuple(AxisMark(f"{axis.percent(at):.2f}", clock(at)) for at in axis.marks()),
+        marks=tuple(AxisMark(f"{axis.percent(at):.2f}", format_time(at)) for at in axis.marks()),
         legend=tuple(LegendEntry(label, percent_words(mean)) for label, mean in zip(labels, means, strict=True)),
     )
 
@@ -109,7 +109,7 @@ def _areas(steps: list[TimelineStep], axis: _Axis, labels: tuple[str, ...]) -> I
         # From the back to the front, each area reaching down to the base line: half the points of stacked polygons.
         for place in range(len(labels) - 1, -1, -1):
             line = " ".join(f"{x} {y}" for x, y in _upper_edge(run, axis, place))
-            yield ChartArea(f"M{left} {HEIGHT}L{line} {right} {HEIGHT}Z", colour(labels[place], labels))
+            yield ChartArea(f"M{left} {HEIGHT}L{line} {right} {HEIGHT}Z", label_colour(labels[place], labels))
 
 
 def _upper_edge(run: list[TimelineStep], axis: _Axis, place: int) -> Iterator[tuple[float, float]]:
@@ -138,7 +138,7 @@ def _event_bar(event: Event, axis: _Axis) -> EventBar:
         start=f"{event.start:.3f}",
         left=f"{axis.percent(event.start):.2f}",
         width=f"{100 * event.seconds / axis.length:.2f}",
-        description=f"{event.label}, {clock(event.start)} to {clock(event.end)}, peak {percent_words(event.peak)}",
+        description=f"{event.label}, {format_time(event.start)} to {format_time(event.end)}, peak {percent_words(event.peak)}",
     )
 
 
@@ -183,8 +183,8 @@ def render_report(record: VideoSummary, making: ReportOptions, pictures: Mapping
         tiles=_tiles(record),
         people=[_person_values(person, record, making, pictures or {}) for person in people],
         video_source=source,
-        start={"seconds": f"{timeline.start:.3f}", "clock": clock(timeline.start)},
-        end={"seconds": f"{timeline.end:.3f}", "clock": clock(timeline.end)},
+        start={"seconds": f"{timeline.start:.3f}", "clock": format_time(timeline.start)},
+        end={"seconds": f"{timeline.end:.3f}", "clock": format_time(timeline.end)},
         others=_others(record),
         rows=[_row_values(person, record.events) for person in timeline.by_presence()[:_ROWS]],
         reasons=list(_reason_rows(record)),
@@ -194,7 +194,7 @@ def render_report(record: VideoSummary, making: ReportOptions, pictures: Mapping
 
 def _facts(record: VideoSummary, making: ReportOptions) -> str:
     width, height = record.size
-    duration = span(record.timeline.end - record.timeline.start)
+    duration = format_duration(record.timeline.end - record.timeline.start)
     frames = f"{record.frames:,} frames analysed"
     return " · ".join([duration, f"{width} × {height}", frames, f"{making.detector} and {making.model}"])
 
@@ -209,12 +209,14 @@ def _tiles(record: VideoSummary) -> list[tuple[str, str, str]]:
     return [
         ("people", f"{len(people):,}", "numbered for the length of a shot"),
         ("events", f"{expressions:,}", "expressions that lasted, besides neutral"),
-        ("could be judged", part, f"of {span(visible)} with a face"),
+        ("could be judged", part, f"of {format_duration(visible)} with a face"),
         ("stood out", certain, "of the judged time one expression led"),
     ]
 
 
-def _person_values(person: TrackSummary, record: VideoSummary, making: ReportOptions, pictures: Mapping[Event, bytes]) -> dict[str, Any]:
+def _person_values(
+    person: TrackSummary, record: VideoSummary, making: ReportOptions, pictures: Mapping[Event, bytes]
+) -> dict[str, Any]:
     events = [event for event in record.events if event.person == person.number]
     peaks = sorted((event for event in events if event in pictures), key=lambda event: event.start)
     return {
@@ -224,9 +226,9 @@ def _person_values(person: TrackSummary, record: VideoSummary, making: ReportOpt
         "peaks": [
             {
                 "label": event.label,
-                "text": f"{looks(event.label)} {percent_words(event.peak)}",
+                "text": f"{describe_label(event.label)} {percent_words(event.peak)}",
                 "seconds": f"{event.peak_at:.3f}",
-                "clock": clock(event.peak_at),
+                "clock": format_time(event.peak_at),
                 "image": data_uri(pictures[event], "image/jpeg"),
             }
             for event in peaks
@@ -235,10 +237,10 @@ def _person_values(person: TrackSummary, record: VideoSummary, making: ReportOpt
 
 
 def _summary(person: TrackSummary) -> str:
-    visible = f"visible for {span(person.seen)}, from {clock(person.first)} to {clock(person.last)}"
+    visible = f"visible for {format_duration(person.seen)}, from {format_time(person.first)} to {format_time(person.last)}"
     if not person.judged:
         return f"{visible}; never clear enough to be judged"
-    parts = [f"{looks(label)} {percent_words(part)}" for label, part in person.leading()[:3] if part >= 0.01]
+    parts = [f"{describe_label(label)} {percent_words(part)}" for label, part in person.leading()[:3] if part >= 0.01]
     return f"{visible}; of the judged time: {', '.join(parts)}" if parts else f"{visible}; no expression stood out"
 
 
@@ -247,7 +249,7 @@ def _others(record: VideoSummary) -> str:
     others = record.timeline.by_presence()[MAX_CHARTS:]
     if not others:
         return ""
-    return f"{len(others):,} more, visible for {span(others[0].seen)} at most, are in the numbers below."
+    return f"{len(others):,} more, visible for {format_duration(others[0].seen)} at most, are in the numbers below."
 
 
 def _row_values(person: TrackSummary, events: Sequence[Event]) -> dict[str, Any]:
@@ -256,7 +258,7 @@ def _row_values(person: TrackSummary, events: Sequence[Event]) -> dict[str, Any]
     mostly = person.leading()[:1]
     return {
         "number": person.number,
-        "visible": span(person.seen),
+        "visible": format_duration(person.seen),
         "judged": percent_words(person.judged / person.seen) if person.seen else "–",
         "mostly": {"label": mostly[0][0], "percent": percent_words(mostly[0][1])} if mostly else None,
         "events": f"{len(own):,}",
@@ -273,7 +275,7 @@ def _reason_rows(record: VideoSummary) -> Iterator[dict[str, Any]]:
     if visible:
         for reason, seconds in reasons.items():
             part = seconds / visible
-            yield {"reason": reason, "part": part, "percent": percent_words(part), "duration": span(seconds)}
+            yield {"reason": reason, "part": part, "percent": percent_words(part), "duration": format_duration(seconds)}
 
 
 def _methods(making: ReportOptions) -> dict[str, str]:
@@ -316,7 +318,7 @@ def _script_data(record: VideoSummary, making: ReportOptions) -> str:
         for number in people
     }
     data = {
-        "labels": [[label, looks(label), colour(label, making.labels)] for label in making.labels],
+        "labels": [[label, describe_label(label), label_colour(label, making.labels)] for label in making.labels],
         "start": record.timeline.start,
         "end": record.timeline.end,
         "people": people,

@@ -16,7 +16,7 @@ from PIL import Image
 
 from mien import video
 from mien.apps.session.portraits import crop_square
-from mien.concurrency import one_core_each
+from mien.concurrency import single_core_opencv
 from mien.errors import MienError, OutputError
 from mien.images.sources import quote_source
 from mien.models.decision import build_emotions
@@ -187,7 +187,7 @@ def _gathered(
     with ExitStack() as stack:
         stack.enter_context(closing(film))
         # One of several that want the cores; whoever waits for a picture comes first.
-        stack.enter_context(one_core_each)
+        stack.enter_context(single_core_opencv)
         gathering = _Gathering(engine, order, about, stack, wish, tell)
         moments = engine.analyze_video(film, frames=True, **wish.choice())
         with closing(gathering.record.follow(moments)) as told_ones:  # type: ignore[type-var]

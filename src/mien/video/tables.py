@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from mien.results import AnalyzedFrame, Reading
-from mien.table import Cell, csv_line, guarded
-from mien.text import looks
+from mien.table import Cell, escape_formula, format_csv_line
+from mien.text import describe_label
 from mien.video.events import Event
 from mien.video.timeline import VideoSummary
 
@@ -54,7 +54,7 @@ def event_row(event: Event) -> list[Cell]:
 
 def format_csv(rows: Iterable[Sequence[Cell]]) -> str:
     """Rows as the text of a table, one line each; labels come out of model files, and none becomes a formula."""
-    return "".join(csv_line([guarded(cell) if isinstance(cell, str) else cell for cell in row]) for row in rows)
+    return "".join(format_csv_line([escape_formula(cell) if isinstance(cell, str) else cell for cell in row]) for row in rows)
 
 
 def event_record(event: Event) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def webvtt_lines(events: Iterable[Event]) -> Iterator[str]:
     """WebVTT, line by line: a cue for each event, by when they begin. Any player shows it over the film."""
     yield from ("WEBVTT", "", "NOTE What expressions look like to a model. No person is identified.", "")
     for number, event in enumerate(sorted(events, key=lambda event: (event.start, event.person)), 1):
-        said = _cue_text(looks(event.label))
+        said = _cue_text(describe_label(event.label))
         yield from (str(number), f"{_clock(event.start)} --> {_clock(event.end)}")
         yield from (f"<v Person {event.person}>person {event.person} {said} ({event.peak:.0%})".replace("%", " %"), "")
 

@@ -13,7 +13,7 @@ from PIL import Image  # noqa: E402
 
 from command import command, mien  # noqa: E402
 from mien.apps.cli.dataset_options import BACKENDS, extras  # noqa: E402
-from mien.errors import LabError  # noqa: E402
+from mien.errors import ExperimentError  # noqa: E402
 from mien.training import backends, network_summary, networks  # noqa: E402
 from network_parameters import residual_parameters  # noqa: E402
 
@@ -106,7 +106,7 @@ def test_a_backend_that_nobody_knows_is_one_sentence():
 )
 def test_a_backend_that_is_not_installed_is_told_with_the_command(backend, package, said, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", backend)
-    with pytest.raises(LabError) as told, extras():
+    with pytest.raises(ExperimentError) as told, extras():
         raise ModuleNotFoundError(f"No module named '{package}'", name=package)
     assert said in str(told.value)
 

@@ -16,7 +16,7 @@ from command import command, environment
 from mien import Engine, images, video
 from mien.apps.desktop.live_window import open_window, show
 from mien.apps.session.live_camera import CameraWorker
-from mien.labels import colour
+from mien.labels import label_colour
 from mien.video.writers import open_writer
 from screen import one_screen, press, seen, window
 
@@ -88,16 +88,16 @@ def ended(running, seconds=40) -> tuple[int, bytes]:
 
 def test_the_window_shows_frames_and_what_they_look_like_and_q_ends_it(display, clip):
     with live(display, "--camera", clip) as running:
-        until(lambda: has(display, BARS, colour("happy")))
+        until(lambda: has(display, BARS, label_colour("happy")))
         assert moving(display, PICTURE)
-        until(lambda: has(display, STRIP, colour("happy")))
+        until(lambda: has(display, STRIP, label_colour("happy")))
         press(display, "q")
         assert ended(running) == (0, b"")
 
 
 def test_keys_pause_keep_and_look_inside(display, clip, tmp_path):
     with live(display, "--camera", clip, folder=tmp_path) as running:
-        until(lambda: has(display, BARS, colour("happy")))
+        until(lambda: has(display, BARS, label_colour("happy")))
         press(display, "space")
         time.sleep(0.4)
         assert not moving(display, PICTURE)
@@ -120,7 +120,7 @@ def test_keys_pause_keep_and_look_inside(display, clip, tmp_path):
 def test_the_inside_moves(display, clip):
     """How many looks a second there are, benchmarks/live.py measures: a test's machine is busy with others."""
     with live(display, "--camera", clip, "--explain") as running:
-        until(lambda: has(display, BARS, colour("happy")))
+        until(lambda: has(display, BARS, label_colour("happy")))
         strip, pictures = (110, 555, 300, 650), set()
         until(lambda: pictures.add(part(display, strip).tobytes()) or len(pictures) >= 5)
         press(display, "q")
@@ -140,7 +140,7 @@ def test_the_end_of_the_film_closes_the_window(display, tmp_path):
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_cleanly(display, clip, sent, status):
     with live(display, "--camera", clip) as running:
-        until(lambda: has(display, BARS, colour("happy")))
+        until(lambda: has(display, BARS, label_colour("happy")))
         running.send_signal(sent)
         assert ended(running) == (status, b"")
 
@@ -150,7 +150,7 @@ def test_closing_the_window_ends_it_and_lets_the_camera_go(display, monkeypatch)
     monkeypatch.setenv("DISPLAY", display)
     device, root = Device(), open_window()
     reader = Engine.load(detector="none")
-    with CameraWorker(reader, video.open_camera(0, opened=lambda source: device)) as watching:
+    with CameraWorker(reader, video.open_camera(0, open_device=lambda source: device)) as watching:
         root.after(1500, lambda: root.tk.eval(root.protocol("WM_DELETE_WINDOW")))
         delays = show(root, watching, reader, inside=True).delays
         assert not watching.over
@@ -167,7 +167,7 @@ def test_nothing_of_tk_is_left_for_another_thread_to_collect(display, monkeypatc
     gc.collect()
     gc.disable()
     try:
-        with CameraWorker(reader, video.open_camera(0, opened=lambda source: Device())) as watching:
+        with CameraWorker(reader, video.open_camera(0, open_device=lambda source: Device())) as watching:
             root.after(1000, root.quit)
             show(root, watching, reader, inside=True)
         del root
@@ -193,7 +193,7 @@ def test_what_goes_wrong_in_the_window_is_not_swallowed(display, monkeypatch):
     reader = Engine.load(detector="none")
     root.after(300, lambda: 1 / 0)
     with (
-        CameraWorker(reader, video.open_camera(0, opened=lambda source: device)) as watching,
+        CameraWorker(reader, video.open_camera(0, open_device=lambda source: device)) as watching,
         pytest.raises(ZeroDivisionError),
     ):
         show(root, watching, reader)

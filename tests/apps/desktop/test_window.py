@@ -22,8 +22,8 @@ from films import EXAMPLES, film_of, two_people
 from mien import Engine, images
 from mien.apps.desktop.style import Theme
 from mien.errors import MienError
-from mien.labels import colour
-from mien.text import headline
+from mien.labels import label_colour
+from mien.text import format_headline
 from screen import one_screen, press, seen, window
 
 PORTRAITS = EXAMPLES / "portraits.jpg"
@@ -98,13 +98,13 @@ def test_a_picture_that_is_opened_shows_what_its_faces_look_like(driven, display
     driven.press("Control-o")
     driven.settle()
     said = driven.says()
-    neutral, happy = map(headline, Engine.load(detector="haar").read(PORTRAITS).readings)
+    neutral, happy = map(format_headline, Engine.load(detector="haar").read(PORTRAITS).readings)
     for words in ("portraits.jpg", "2 faces · 960 × 480", "Face 1 of 2", neutral, "Of ten people"):
         assert words in said
-    driven.until(lambda: shows(display, colour("neutral")) > 1500)
+    driven.until(lambda: shows(display, label_colour("neutral")) > 1500)
     driven.press("n")
     driven.until(lambda: happy in driven.says())
-    driven.until(lambda: shows(display, colour("happy")) > 1500)
+    driven.until(lambda: shows(display, label_colour("happy")) > 1500)
 
 
 def test_a_click_on_a_face_means_it(driven):
@@ -331,7 +331,7 @@ def test_a_film_is_read_told_and_played(driven, film, display):
     driven.press("Control-m")
     driven.settle()
     driven.until(lambda: "2 people · 2 events" in driven.says() and "Person 1" in driven.says())
-    driven.until(lambda: shows(display, colour("happy")) > 5000)
+    driven.until(lambda: shows(display, label_colour("happy")) > 5000)
     page = driven.window.pages["video"]
     page._events.selection_set(page._events.get_children()[0])
     driven.settle()
@@ -690,7 +690,7 @@ def process(display, tmp_path):
 def test_the_command_opens_what_it_is_given_and_ctrl_q_ends_it(process, display):
     running = process(PORTRAITS, "--detector", "haar")
     end = time.monotonic() + 40
-    while shows(display, colour("neutral")) < 1500 and time.monotonic() < end:
+    while shows(display, label_colour("neutral")) < 1500 and time.monotonic() < end:
         time.sleep(0.1)
     press(display, "ctrl+q")
     out, err = running.communicate(timeout=30)

@@ -62,16 +62,16 @@ def shares(page, name):
 
 
 def test_the_page_says_what_it_cannot_and_what_becomes_of_what_is_sent(photo):
-    expect(photo.get_by_text(text.LIMIT).first).to_be_visible()
-    expect(photo.get_by_text(text.MUST_NOT)).to_be_visible()
+    expect(photo.get_by_text(text.DISCLAIMER).first).to_be_visible()
+    expect(photo.get_by_text(text.PROHIBITED_USES)).to_be_visible()
     expect(photo.get_by_text("all of it is removed after 15 minutes")).to_be_visible()
 
 
 def test_a_photo_is_read(photo):
     send(photo, "photo-input", ASTRONAUT)
     reading = Engine.load(detector="haar").read(ASTRONAUT).readings[0]
-    expect(photo.locator("#photo-said h3")).to_have_text(text.headline(reading).capitalize())
-    expect(photo.locator("#photo-said")).to_contain_text(text.ten_people(reading))
+    expect(photo.locator("#photo-said h3")).to_have_text(text.format_headline(reading).capitalize())
+    expect(photo.locator("#photo-said")).to_contain_text(text.describe_votes(reading))
     drawn = shares(photo, "photo-label")
     assert [label for label, _ in drawn] == [share.label for share in reading.emotions.ranked()]
     assert [share for _, share in drawn] == pytest.approx(
@@ -155,7 +155,7 @@ def test_the_inside_opens_with_another_face_method_and_expression(chromium, site
 
 def test_the_camera_is_read_after_its_notice_and_nothing_of_it_is_kept(chromium, site):
     with opened(chromium, site, "Camera") as page:
-        expect(page.get_by_text(text.CAMERA)).to_be_visible()
+        expect(page.get_by_text(text.CAMERA_NOTICE)).to_be_visible()
         expect(page.locator("#camera-input")).to_be_hidden()
         before = set(site.kept())
         page.locator("#camera-start").click()
@@ -174,7 +174,7 @@ def test_the_camera_is_read_after_its_notice_and_nothing_of_it_is_kept(chromium,
         page.get_by_role("tab", name="Photo", exact=True).first.click()
         page.wait_for_function("window.opened.getTracks().every(track => track.readyState === 'ended')")
         page.get_by_role("tab", name="Camera", exact=True).first.click()
-        expect(page.get_by_text(text.CAMERA)).to_be_visible()
+        expect(page.get_by_text(text.CAMERA_NOTICE)).to_be_visible()
         expect(page.locator("#camera-input")).to_be_hidden()
 
 
@@ -250,7 +250,7 @@ def test_the_models_say_how_good_they_are_and_what_they_cannot(chromium, site):
     with opened(chromium, site, "Models") as page:
         expect(page.get_by_text("Right on the test faces")).to_be_visible()
         expect(page.locator("#models-f1-base svg, #models-f1-base canvas").first).to_be_visible()
-        for sentence in text.CANNOT:
+        for sentence in text.LIMITATIONS:
             expect(page.get_by_text(sentence)).to_be_visible()
 
 

@@ -15,13 +15,13 @@ if not os.environ.get("MIEN_REQUIRE_BROWSER"):
 from made_runs import made_run
 from mien.apps.streamlit import datasets, engines, image_input, results, video_result
 from mien.apps.streamlit import runs as trials
-from mien.apps.streamlit.image_input import plain
-from mien.apps.streamlit.results import escaped
-from mien.apps.streamlit.session_state import Photo
+from mien.apps.streamlit.image_input import clean_file_name
+from mien.apps.streamlit.results import escape_markdown
+from mien.apps.streamlit.session_state import UploadedPhoto
 from mien.engine import Engine
 from mien.errors import MienError, MissingExtra
 from mien.html.images import encode_image
-from mien.labels import EMOTIONS, colour
+from mien.labels import EMOTIONS, label_colour
 from mien.training import run_folder
 from mien.training.recipe import NetworkSettings
 from streamlit_page import ASTRONAUT, CLIP, EXAMPLES, PORTRAITS, finished_run, page_test, read_in_test
@@ -147,11 +147,11 @@ def test_files_are_let_go_when_they_are_replaced_and_when_their_place_is_left(mo
     for name in "abc":
         held.add_file("visit", UploadedFileRec(name, f"{name}.jpg", "image/jpeg", b"..."))
     first, second, third = (SimpleNamespace(file_id=name) for name in "abc")
-    image_input.lying("photos", [first, second])
-    image_input.lying("film", [third])
-    image_input.lying("photos", [second])
+    image_input.track_uploads("photos", [first, second])
+    image_input.track_uploads("film", [third])
+    image_input.track_uploads("photos", [second])
     assert set(held.file_storage["visit"]) == {"b", "c"}
-    image_input.let_go()
+    image_input.release_uploads()
     assert set(held.file_storage["visit"]) == set()
 
 
@@ -177,7 +177,7 @@ def test_a_model_without_some_labels_works(monkeypatch, tmp_path):
     monkeypatch.setenv("MIEN_MODEL", str(path))
     page = upload(page_test().run(), photo(ASTRONAUT))
     told = said(page)
-    assert colour("bored", labels) in told
+    assert label_colour("bored", labels) in told
     assert "Of ten people" not in told
     inside = page_test("inside")
     inside.run().button[1].click().run()
@@ -194,16 +194,16 @@ def test_what_cannot_work_is_a_sentence_and_no_traceback(monkeypatch):
 
 
 def test_names_are_shown_as_they_are():
-    assert escaped("![x](http://a.b) *:red[c]* $d$") == r"\!\[x\]\(http\:\/\/a\.b\) \*\:red\[c\]\* \$d\$".replace(
+    assert escape_markdown("![x](http://a.b) *:red[c]* $d$") == r"\!\[x\]\(http\:\/\/a\.b\) \*\:red\[c\]\* \$d\$".replace(
         r"\/", "/"
     )
-    assert plain("../../etc/pass\u202ewd\n.jpg") == "passwd.jpg"
-    assert plain("///") == "picture"
+    assert clean_file_name("../../etc/pass\u202ewd\n.jpg") == "passwd.jpg"
+    assert clean_file_name("///") == "picture"
 
 
 def test_a_card_hands_no_markup_through():
     label = "<img src=x onerror=alert(1)>"
-    shares = results.bars([(label, 0.5)], (label,))
+    shares = results.render_bars([(label, 0.5)], (label,))
     assert "<img src=x" not in shares
     assert "&lt;img src=x" in shares
 
@@ -260,7 +260,7 @@ def test_a_film_is_read_in_a_folder_that_is_gone_afterwards(tmp_path, monkeypatc
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     heard, seen = [], []
     engine = Engine.load(detector="haar")
-    film = video_result.read(engine, Photo("clip.webm", CLIP.read_bytes()), 2.0, False, heard.append, seen.append)
+    film = video_result.analyze_upload(engine, UploadedPhoto("clip.webm", CLIP.read_bytes()), 2.0, False, heard.append, seen.append)
     assert set(film.files) == {"report.html", "faces.csv", "events.csv", "subtitles.vtt", "film.webm"}
     assert film.people
     assert heard[-1]["frames"] == film.facts["frames"] == len(seen)
@@ -271,18 +271,18 @@ def test_a_film_that_is_none_is_named_by_its_own_name(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     engine = Engine.load(detector="haar")
     with pytest.raises(MienError, match=r"holiday\.mp4") as caught:
-        video_result.read(engine, Photo("holiday.mp4", b"no film at all"), 5.0, False, lambda _: None, lambda _: None)
+        video_result.analyze_upload(engine, UploadedPhoto("holiday.mp4", b"no film at all"), 5.0, False, lambda _: None, lambda _: None)
     assert "mien-film" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_timeline_has_a_row_for_each_person_and_the_colours_of_the_labels():
     event = {"person": 2, "label": "fear", "start": 0.5, "end": 2.0, "peak": 0.8, "peak_at": 1.0}
-    drawn = video_result.chart([event, {**event, "person": 1, "label": "happy"}], 3.0)
+    drawn = video_result.timeline_chart([event, {**event, "person": 1, "label": "happy"}], 3.0)
     assert drawn["encoding"]["y"]["sort"] == ["Person 1", "Person 2"]
     assert drawn["encoding"]["color"]["scale"] == {
         "domain": ["fear", "happy"],
-        "range": [colour("fear"), colour("happy")],
+        "range": [label_colour("fear"), label_colour("happy")],
     }
     assert drawn["data"]["values"][0]["looked"] == "looks afraid"
 
@@ -321,7 +321,7 @@ def test_runs_are_compared_side_by_side(runs):
 
 
 def test_settings_of_one_run_stand_beside_the_usual_ones(runs):
-    rows = trials.settings([run_folder.find_run("wide", runs)])
+    rows = trials.compare_settings([run_folder.find_run("wide", runs)])
     assert {"Setting": "net.width", "wide": "64", "usual": f"{NetworkSettings().width}"} in rows
 
 
@@ -336,7 +336,7 @@ def test_a_missing_laboratory_is_named():
     def missing():
         raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
 
-    with pytest.raises(MissingExtra, match="'lab'"), trials.laboratory():
+    with pytest.raises(MissingExtra, match="'lab'"), trials.require_lab():
         missing()
 
 

@@ -18,7 +18,7 @@ import click
 from mien._version import __version__
 from mien.apps.cli.console import escape_controls, flush_stdout, make_output_error, print_note
 from mien.apps.cli.options import LoadEngine, load_engine
-from mien.errors import MienError, nearest
+from mien.errors import MienError, suggest_name
 
 #: The commands in the order of the help, in groups, with their short help. Each has a module of its own name, which is
 #: imported when the command is called; the short help is repeated here so that `mien --help` imports none of them.
@@ -86,7 +86,7 @@ class CommandTable(click.Group):
             if os.path.lexists(name):
                 message = f"'{name}' is a file, not a command. Did you mean 'mien predict {name}'?"
             else:
-                suggestion = nearest(name, COMMANDS) or f"The commands are: {', '.join(COMMANDS)}."
+                suggestion = suggest_name(name, COMMANDS) or f"The commands are: {', '.join(COMMANDS)}."
                 message = f"There is no command '{name}'. {suggestion}"
             raise click.UsageError(message, context)
         return super().resolve_command(context, arguments)

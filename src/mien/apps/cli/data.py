@@ -15,7 +15,7 @@ import click
 from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note
 from mien.apps.cli.dataset_options import extras, read, source_options, writing
 from mien.errors import OutputError
-from mien.text import percent
+from mien.text import format_percent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +95,7 @@ def _remarks(checked: CheckResult) -> Iterator[str]:
     for usage, count in told["learned_by_heart"].items():
         if count:
             every = sum(told["splits"][usage].values())
-            part = percent(count / every)
+            part = format_percent(count / every)
             yield f"{count:,} of {every:,} {usage} faces ({part}) stand in Training too, pixel by pixel."
     if len(checked.source) > FER2013_OR_SO:
         yield from _five(told["five_classes"])
@@ -149,8 +149,8 @@ def augment_preview(face: str | None, out: Path, recipe: str | None, seed: int) 
         with _hushed():
             from mien.training import augmentation_preview
 
-            shown = augmentation_preview.rows(pixels, settings, seed)
-    sheet = plots.render_png(augmentation_preview.figure(pixels, shown))
+            shown = augmentation_preview.preview_rows(pixels, settings, seed)
+    sheet = plots.render_png(augmentation_preview.plot_preview(pixels, shown))
     with writing(out):
         out.write_bytes(sheet)
     print_line(escape_controls(str(out)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mien.apps.cli.console import ProgressBar
-from mien.errors import INSTALL, LabError, MissingExtra, OutputError, install_command, nearest
+from mien.errors import INSTALL, ExperimentError, MissingExtra, OutputError, install_command, suggest_name
 
 if TYPE_CHECKING:
     from mien.datasets.dataset import LoadedDataset
@@ -54,14 +54,14 @@ def label_map(mapped: tuple[str, ...]) -> dict[str, str]:
 
 
 def _pair(word: str) -> tuple[str, str]:
-    from mien.errors import nearest
-    from mien.labels import EMOTIONS, canonical
+    from mien.errors import suggest_name
+    from mien.labels import EMOTIONS, normalize_label
 
     theirs, equals, ours = word.partition("=")
     if not equals:
         raise click.BadParameter(f"'{word}' has no '='; it should look like 1=surprise", param_hint="--map")
-    if ours and canonical(ours) not in EMOTIONS:
-        hint = nearest(canonical(ours), EMOTIONS) or f"There are {', '.join(EMOTIONS)}."
+    if ours and normalize_label(ours) not in EMOTIONS:
+        hint = suggest_name(normalize_label(ours), EMOTIONS) or f"There are {', '.join(EMOTIONS)}."
         raise click.BadParameter(f"no label '{ours}'. {hint}", param_hint="--map")
     return theirs, ours
 
@@ -87,14 +87,14 @@ def extras() -> Iterator[None]:
         raise _without(backend) from None
 
 
-def _without(backend: str) -> LabError:
+def _without(backend: str) -> ExperimentError:
     """Why Keras cannot begin on this backend."""
     there = f"training runs on {', '.join(BACKENDS)}"
     if backend in BACKENDS:
         remedy = f"{INSTALL.format(what=backend)}, or set KERAS_BACKEND={BACKENDS[0]}"
-        return LabError(f"Keras is to run on {backend}, which is not installed", there, remedy)
-    remedy = nearest(backend, BACKENDS) or f"Set KERAS_BACKEND={BACKENDS[0]}"
-    return LabError(f"Keras is to run on '{backend}'", there, remedy)
+        return ExperimentError(f"Keras is to run on {backend}, which is not installed", there, remedy)
+    remedy = suggest_name(backend, BACKENDS) or f"Set KERAS_BACKEND={BACKENDS[0]}"
+    return ExperimentError(f"Keras is to run on '{backend}'", there, remedy)
 
 
 @contextmanager

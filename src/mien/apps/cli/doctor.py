@@ -121,10 +121,10 @@ def _file(line: ModelRow) -> Check:
 def _detectors() -> Iterator[Check]:
     """The detectors that need no file of ours: haar, none, and those that other packages bring."""
     from mien.faces.detectors import detector_names
-    from mien.models.checksums import PUBLISHED
+    from mien.models.checksums import PUBLISHED_FILES
 
     for name in detector_names():
-        if name != "auto" and name not in PUBLISHED:
+        if name != "auto" and name not in PUBLISHED_FILES:
             yield Check("ok", "detector", name, "needs no file")
 
 

@@ -18,12 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import images
-from mien.apps.cli.console import ProgressBar, escape_controls, is_terminal, print_line, print_note, silence_native_stderr
+from mien.apps.cli.console import (
+    ProgressBar,
+    escape_controls,
+    is_terminal,
+    print_line,
+    print_note,
+    silence_native_stderr,
+)
 from mien.apps.cli.dataset_options import read
 from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine
 from mien.apps.cli.results import describe_expression, format_failure
 from mien.apps.cli.sources import STDIN, InputImage, contains_sources, find_inputs, is_directory, is_url
-from mien.draw import paint
+from mien.draw import draw_readings
 from mien.engine import Engine
 from mien.errors import MienError, OutputError
 from mien.explain import Explanation, Layer, figures
@@ -32,7 +39,7 @@ from mien.explain.figures.evidence import number_faces
 from mien.explain.page import render_overview, render_walkthrough
 from mien.explain.regions import measure_regions
 from mien.results import Failure, FrameResult, Pixels, Reading
-from mien.text import percent
+from mien.text import format_percent
 
 #: Faces that are looked at, drawn at random where there are more; more of them would take minutes.
 _MOST = 2000
@@ -196,7 +203,7 @@ def _file(name: str) -> str:
 
 
 def _annotated(found: Explained) -> Pixels:
-    return number_faces(paint(found.pixels, found.result), found.faces)
+    return number_faces(draw_readings(found.pixels, found.result), found.faces)
 
 
 def _json(told: Any) -> str:
@@ -333,7 +340,7 @@ def _lines(found: Explained) -> Iterator[str]:
         yield f"{name}: no face found"
     for told in found.faces:
         top = told.emotions.top
-        yield f"{name}: face {told.number} {describe_expression(top)}, {percent(told.emotions[top])}{_evidence(told)}"
+        yield f"{name}: face {told.number} {describe_expression(top)}, {format_percent(told.emotions[top])}{_evidence(told)}"
 
 
 def _evidence(told: Explanation) -> str:
@@ -341,7 +348,7 @@ def _evidence(told: Explanation) -> str:
     if not parts:
         return ""
     most = max(parts, key=lambda share: share.score)
-    return f"; {percent(most.score)} of the evidence for {escape_controls(told.target)} lies on the {most.label}"
+    return f"; {format_percent(most.score)} of the evidence for {escape_controls(told.target)} lies on the {most.label}"
 
 
 # ==== mien.apps.cli.explain

@@ -23,7 +23,7 @@ from mien.apps.session.live_camera import CameraWorker, LiveFrame
 from mien.apps.session.recording import CameraRecorder
 from mien.engine import Engine
 from mien.results import Reading
-from mien.text import clock, percent
+from mien.text import format_percent, format_time
 from mien.video.camera import Camera
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ def _agreed(request: LiveCommand) -> bool:
 def _recording(request: LiveCommand, camera: Camera) -> CameraRecorder | None:
     if request.record is None:
         return None
-    size = camera.about.size
+    size = camera.info.size
     # Some drivers do not say: frames are then brought to a common size.
-    return CameraRecorder(Path(request.record), size if all(size) else (640, 480), camera.about.rate)
+    return CameraRecorder(Path(request.record), size if all(size) else (640, 480), camera.info.fps)
 
 
 def _written(watching: CameraWorker) -> None:
@@ -114,11 +114,11 @@ def _tell(view: LiveFrame, before: dict[int | None, str]) -> None:
         words = _words(reading)
         if before.get(reading.track) != words:
             before[reading.track] = words
-            share = f", {percent(reading.emotions[reading.emotions.top])}" if words.startswith("looks") else ""
-            print_line(f"{clock(view.seconds)}  person {reading.track} {words}{share}")
+            share = f", {format_percent(reading.emotions[reading.emotions.top])}" if words.startswith("looks") else ""
+            print_line(f"{format_time(view.seconds)}  person {reading.track} {words}{share}")
     for person in [person for person in before if person not in {reading.track for reading in view.steady}]:
         del before[person]
-        print_line(f"{clock(view.seconds)}  person {person} is out of sight")
+        print_line(f"{format_time(view.seconds)}  person {person} is out of sight")
 
 
 def _words(reading: Reading) -> str:
@@ -131,7 +131,7 @@ def _sum_up(request: LiveCommand, watching: CameraWorker, recording: CameraRecor
     view = watching.newest()
     if view is None or not is_terminal(sys.stderr):
         return
-    print_note(f"{view.number:,} frames read in {clock(view.seconds)}, {view.dropped:,} left out.")
+    print_note(f"{view.number:,} frames read in {format_time(view.seconds)}, {view.dropped:,} left out.")
     if request.record and recording:
         left = f", {recording.left_out:,} frames too many for the encoder" if recording.left_out else ""
         print_note(f"Recorded: {escape_controls(request.record)}{left}")

@@ -13,11 +13,11 @@ import click
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line
 from mien.apps.cli.options import complete_models
 from mien.errors import MienError
-from mien.text import percent
+from mien.text import format_percent
 
 if TYPE_CHECKING:
     from mien.models import ModelCard
-    from mien.models.checksums import Publication
+    from mien.models.checksums import PublishedFile
     from mien.models.registry import ModelEntry
 
 
@@ -38,10 +38,10 @@ def show(name: str, as_json: bool) -> None:
     NAME is a name from 'mien models', an .onnx file, or the folder of a training run.
     """
     from mien.models import ModelCard, resolve_model
-    from mien.models.checksums import PUBLISHED
+    from mien.models.checksums import PUBLISHED_FILES
 
-    if name in PUBLISHED:
-        facts = _published(PUBLISHED[name])
+    if name in PUBLISHED_FILES:
+        facts = _published(PUBLISHED_FILES[name])
         print_line(json.dumps(facts, ensure_ascii=False) if as_json else _lines(facts))
         return
     path = resolve_model(name)
@@ -49,7 +49,7 @@ def show(name: str, as_json: bool) -> None:
     print_line(card.to_json() if as_json else _lines(_told(card, path)))
 
 
-def _published(publication: Publication) -> dict[str, Any]:
+def _published(publication: PublishedFile) -> dict[str, Any]:
     from mien.models.registry import list_models
 
     path = next(entry.path for entry in list_models() if entry.name == publication.name)
@@ -73,8 +73,8 @@ def _told(card: ModelCard, path: Path) -> dict[str, Any]:
         "expressions": ", ".join(card.labels),
         "votes": ", ".join(card.vote_labels) or "none",
         "input": f"{card.side} x {card.side} {card.color}",
-        "uncertain": f"when no share reaches {percent(card.uncertain_below)}" if card.uncertain_below else "never",
-        "mixture": f"every expression with {percent(card.mixture_above)} of the votes" if card.vote_labels else "none",
+        "uncertain": f"when no share reaches {format_percent(card.uncertain_below)}" if card.uncertain_below else "never",
+        "mixture": f"every expression with {format_percent(card.mixture_above)} of the votes" if card.vote_labels else "none",
         "framings": dict(card.framings),
         "temperature": card.temperature,
         "votes temperature": card.votes_temperature,
@@ -195,9 +195,9 @@ def list_models() -> list[ModelRow]:
 
 
 def _line(entry: ModelEntry) -> ModelRow:
-    from mien.models.checksums import PUBLISHED
+    from mien.models.checksums import PUBLISHED_FILES
 
-    if published := PUBLISHED.get(entry.name):
+    if published := PUBLISHED_FILES.get(entry.name):
         about = f"finds faces; licence {published.license}"
         return ModelRow(entry.name, entry.kind, _state(entry.name), published.seal.size, about)
     state = "embedded" if entry.origin == "embedded" else f"from {entry.origin}"

@@ -15,8 +15,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, is_terminal, print_note, silence_native_stderr
-from mien.apps.cli.options import DETECTOR_OPTION, LABELS_OPTION, MODEL_OR_RUN_OPTION, SCALE_OPTION, is_keras_file, open_engine, reject_keras_options, suggest_yunet
-from mien.apps.cli.sources import STDIN, STDOUT, InputImage, contains_sources, count_inputs, denotes_file, find_inputs, is_same_file, is_url, resolve_links
+from mien.apps.cli.options import (
+    DETECTOR_OPTION,
+    LABELS_OPTION,
+    MODEL_OR_RUN_OPTION,
+    SCALE_OPTION,
+    is_keras_file,
+    open_engine,
+    reject_keras_options,
+    suggest_yunet,
+)
+from mien.apps.cli.sources import (
+    STDIN,
+    STDOUT,
+    InputImage,
+    contains_sources,
+    count_inputs,
+    denotes_file,
+    find_inputs,
+    is_same_file,
+    is_url,
+    resolve_links,
+)
 from mien.errors import MienError, OutputError
 
 if TYPE_CHECKING:  # what reads images imports NumPy, OpenCV and ONNX Runtime, which `--help` does without
@@ -100,9 +120,9 @@ def _check_options(context: click.Context, options: PredictOptions) -> None:
     if options.as_json and options.csv == STDOUT:
         raise click.UsageError("--json and --csv - both write to stdout. Give --csv a file.")
     if options.csv:
-        from mien.images import SUFFIXES
+        from mien.images import IMAGE_SUFFIXES
 
-        if Path(options.csv).suffix.lower() in SUFFIXES:  # such as --csv *.jpg
+        if Path(options.csv).suffix.lower() in IMAGE_SUFFIXES:  # such as --csv *.jpg
             raise click.UsageError(f"--csv would overwrite the image '{options.csv}'. Name a .csv file.")
         if any(is_same_file(options.csv, source) for source in options.sources):
             raise click.UsageError(f"--csv would overwrite the source '{options.csv}'. Name a .csv file.")
@@ -186,15 +206,15 @@ class CopyWriter:
         self._used: set[str] = set()
 
     def write(self, image: InputImage, result: FrameResult) -> Path:
-        from mien.draw import paint
-        from mien.images import WRITABLE, load_image, save_image
+        from mien.draw import draw_readings
+        from mien.images import WRITABLE_SUFFIXES, load_image, save_image
         from mien.results import Failure
 
         assert not isinstance(image.source, Failure), "a failure has no result"
         path = self.target
         if not self.is_one_file:
             relative = image.relative_path
-            if relative.suffix.lower() not in WRITABLE:  # photo.gif is copied to photo.gif.png
+            if relative.suffix.lower() not in WRITABLE_SUFFIXES:  # photo.gif is copied to photo.gif.png
                 relative = relative.with_name(relative.name + ".png")
             path = self.target / self._make_unique(relative)
         if isinstance(image.source, Path) and is_same_file(path, image.source):
@@ -212,7 +232,7 @@ class CopyWriter:
                     "Annotated copies are written there",
                     "Name another folder with --annotate",
                 ) from error
-        save_image(paint(pixels, result), path)
+        save_image(draw_readings(pixels, result), path)
         return path
 
     def _make_unique(self, relative: Path) -> Path:

@@ -13,7 +13,7 @@ from rich.text import Text
 from mien import text
 from mien.apps.cli.console import can_encode, escape_controls
 from mien.apps.cli.results import describe_expression, list_doubts
-from mien.labels import colour, emoji
+from mien.labels import label_colour, label_emoji
 from mien.results import Emotions, FrameResult, Reading
 
 #: On terminals with fewer columns the name of an image gets a line of its own.
@@ -75,7 +75,7 @@ class ResultTable:
             *self._format_expression(reading.emotions),
             "  ",
             *self._format_bar(reading.emotions, bar),
-            f" {text.percent(reading.emotions[reading.emotions.top]):>5}  ",
+            f" {text.format_percent(reading.emotions[reading.emotions.top]):>5}  ",
             first,
         )
         yield from (Text(" " * (self._width - rest) + line) for line in more)
@@ -87,7 +87,7 @@ class ResultTable:
             *self._format_expression(reading.emotions),
             " ",
             *self._format_bar(reading.emotions, bar),
-            f" {text.percent(reading.emotions[reading.emotions.top]):>5}",
+            f" {text.format_percent(reading.emotions[reading.emotions.top]):>5}",
         )
         if len(reading.emotions.mixture) > 1:
             yield from (Text(line) for line in _wrap_mixture(reading.emotions, self._width, "   "))
@@ -102,10 +102,10 @@ class ResultTable:
 
     def _format_expression(self, emotions: Emotions) -> tuple[str | tuple[str, str], ...]:
         label = emotions.top
-        mark = "" if self._ascii else f"{emoji(label)} "
+        mark = "" if self._ascii else f"{label_emoji(label)} "
         return mark, (
             _fit(describe_expression(label), _EXPRESSION_WIDTH - cell_len(mark)),
-            colour(label, emotions.labels),
+            label_colour(label, emotions.labels),
         )
 
     def _format_bar(self, emotions: Emotions, width: int) -> tuple[tuple[str, str], ...]:
@@ -117,7 +117,7 @@ class ResultTable:
             total += score
             end = min(width, round(total * width))
             if end > used:
-                parts.append((shade * (end - used), colour(label, emotions.labels)))
+                parts.append((shade * (end - used), label_colour(label, emotions.labels)))
             used = end
         return (*parts, (" " * (width - used), ""))
 
@@ -130,7 +130,7 @@ def _doubt_rows(reading: Reading, indent: str, width: int) -> Iterator[Text]:
 
 def _wrap_mixture(emotions: Emotions, width: int, indent: str = "") -> list[str]:
     """The mixture in lines that break between expressions and never inside one."""
-    unbroken = escape_controls(text.listed(emotions.mixture)).replace(" ", "\u00a0").replace(",\u00a0", ", ")
+    unbroken = escape_controls(text.join_scores(emotions.mixture)).replace(" ", "\u00a0").replace(",\u00a0", ", ")
     lines = wrap(unbroken, width, initial_indent=indent, subsequent_indent=indent)
     return [line.replace("\u00a0", " ") for line in lines]
 

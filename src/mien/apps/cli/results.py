@@ -80,16 +80,16 @@ def _format_face(reading: Reading) -> str:
     box, emotions = reading.face.box, reading.emotions
     label = emotions.top
     parts = [
-        f"({box.width}x{box.height} at {box.x},{box.y}) {describe_expression(label)}, {text.percent(emotions[label])}"
+        f"({box.width}x{box.height} at {box.x},{box.y}) {describe_expression(label)}, {text.format_percent(emotions[label])}"
     ]
     if emotions.mixture:
-        parts.append(f"predicted votes: {escape_controls(text.listed(emotions.mixture))}")
+        parts.append(f"predicted votes: {escape_controls(text.join_scores(emotions.mixture))}")
     return "; ".join([*parts, *list_doubts(reading)])
 
 
 def describe_expression(label: str) -> str:
     """``looks happy``; labels come from model files and are escaped."""
-    return escape_controls(text.looks(label))
+    return escape_controls(text.describe_label(label))
 
 
 def list_doubts(reading: Reading) -> tuple[str, ...]:

@@ -92,12 +92,12 @@ def plot(names: tuple[str, ...], home: Path, out: Path) -> None:
     """Draw the curves of one run, or of several against each other."""
     if out.suffix.lower() != ".png":
         raise click.BadParameter(f"'{out}' does not end in .png", param_hint="-o")
-    from mien.errors import LabError
+    from mien.errors import ExperimentError
     from mien.training.run_folder import find_run
 
     found = [find_run(name, home) for name in names]
     if early := [run.name for run in found if not run.history]:
-        raise LabError(f"'{early[0]}' has no whole epoch yet", "a run with a history was expected", "Wait for it")
+        raise ExperimentError(f"'{early[0]}' has no whole epoch yet", "a run with a history was expected", "Wait for it")
     with extras():
         from mien import plots
     with writing(out):

@@ -55,9 +55,9 @@ def find_inputs(arguments: Sequence[str], exclude: Path | None = None) -> Iterat
             continue
         if is_url(argument):
             try:
-                from mien.images.download import download  # Python's HTTP client takes long to import
+                from mien.images.download import download_image  # Python's HTTP client takes long to import
 
-                source: bytes | Failure = download(argument)
+                source: bytes | Failure = download_image(argument)
             except MienError as error:
                 source = Failure(argument, error)
             yield InputImage(source, argument, _make_unique(_file_name_of_url(argument), used))

@@ -18,15 +18,23 @@ from rich.console import Console
 from rich.text import Text
 
 from mien import video as video_io
-from mien.apps.cli.console import ProgressBar, can_encode, escape_controls, is_terminal, print_line, print_note, silence_native_stderr
+from mien.apps.cli.console import (
+    ProgressBar,
+    can_encode,
+    escape_controls,
+    is_terminal,
+    print_line,
+    print_note,
+    silence_native_stderr,
+)
 from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine, suggest_yunet
 from mien.apps.cli.results import convert_write_errors, describe_expression, open_table
 from mien.apps.cli.sources import STDOUT, is_same_file, is_url
 from mien.errors import MienError
 from mien.files import write_atomically
-from mien.labels import colour
+from mien.labels import label_colour
 from mien.results import AnalyzedFrame
-from mien.text import clock, percent, span
+from mien.text import format_duration, format_percent, format_time
 from mien.video import VideoInfo, tables
 from mien.video.annotate import AnnotatedVideo
 from mien.video.baseline import Baseline
@@ -104,22 +112,22 @@ def plain(record: VideoSummary, source: str) -> Iterator[str]:
         yield f"person {person.number}: {story(person)}"
     yield from map(str, record.events)
     for reason, seconds in record.timeline.unjudged.items():
-        yield f"could not be judged: {reason}, {span(seconds)}"
+        yield f"could not be judged: {reason}, {format_duration(seconds)}"
 
 
 def story(person: TrackSummary) -> str:
     """``seen 12 s, judged 96 %, looks happy 61 %, looks neutral 30 %``."""
-    judged = f"judged {percent(person.judged / person.seen)}" if person.seen else "judged 0 %"
-    shown = [f"{describe_expression(label)} {percent(part)}" for label, part in person.leading()[:3] if part >= 0.01]
-    unsure = [f"unsure {percent(person.doubted / person.judged)}"] if person.doubted > 0.01 * person.judged else []
-    return ", ".join([f"seen {span(person.seen)} from {clock(person.first)}", judged, *shown, *unsure])
+    judged = f"judged {format_percent(person.judged / person.seen)}" if person.seen else "judged 0 %"
+    shown = [f"{describe_expression(label)} {format_percent(part)}" for label, part in person.leading()[:3] if part >= 0.01]
+    unsure = [f"unsure {format_percent(person.doubted / person.judged)}"] if person.doubted > 0.01 * person.judged else []
+    return ", ".join([f"seen {format_duration(person.seen)} from {format_time(person.first)}", judged, *shown, *unsure])
 
 
 def _head(record: VideoSummary, source: str) -> str:
     timeline = record.timeline
     people = len(timeline.people)
     found = "no face found" if not people else f"{people:,} {'person' if people == 1 else 'people'}"
-    return f"{escape_controls(source)}: {span(timeline.end - timeline.start)}, {record.frames:,} frames, {found}"
+    return f"{escape_controls(source)}: {format_duration(timeline.end - timeline.start)}, {record.frames:,} frames, {found}"
 
 
 def _drawn(record: VideoSummary, source: str, strip: _Strip) -> Iterator[Text]:
@@ -130,7 +138,7 @@ def _drawn(record: VideoSummary, source: str, strip: _Strip) -> Iterator[Text]:
         yield from _events([event for event in record.events if event.person == person.number], strip.labels)
     if (more := len(record.timeline.people) - PEOPLE) > 0:
         yield Text(f"\n{more:,} more people, seen for a shorter time", "dim")
-    if reasons := [f"{reason} {span(seconds)}" for reason, seconds in record.timeline.unjudged.items()]:
+    if reasons := [f"{reason} {format_duration(seconds)}" for reason, seconds in record.timeline.unjudged.items()]:
         told = ", ".join(reasons)
         yield Text(f"\nCould not be judged: {told}", "dim")
 
@@ -142,8 +150,8 @@ def _people(record: VideoSummary) -> list[TrackSummary]:
 def _events(events: list[Event], labels: tuple[str, ...]) -> Iterator[Text]:
     telling = sorted((event for event in events if event.label != "neutral"), key=lambda event: -event.peak)[:EVENTS]
     for event in sorted(telling, key=lambda event: event.start):
-        word = (f"{escape_controls(event.label):<10}", colour(event.label, labels))
-        yield Text.assemble("  ", word, f"{clock(event.start):>8} to {clock(event.end):<8} peak {percent(event.peak)}")
+        word = (f"{escape_controls(event.label):<10}", label_colour(event.label, labels))
+        yield Text.assemble("  ", word, f"{format_time(event.start):>8} to {format_time(event.end):<8} peak {format_percent(event.peak)}")
     if len(events) > len(telling):
         number = "1 event" if len(events) == 1 else f"{len(events):,} events"
         yield Text(f"  {number} in all (--events writes them)", "dim")
@@ -180,7 +188,7 @@ class _Strip:
         if not counts:
             return self._none, "dim"
         first = max(counts, key=lambda label: counts[label])
-        return (self._full, colour(first, self.labels)) if first else (self._poor, "dim")
+        return (self._full, label_colour(first, self.labels)) if first else (self._poor, "dim")
 
 
 # ==== mien.apps.cli.video_outputs
@@ -394,7 +402,7 @@ class _Film:
                 outputs.discard()
                 self._going.through()
             raise
-        self._close(outputs, record, self._going.complaint)
+        self._close(outputs, record, self._going.damage)
         self._going.through()
         self._say(record)
 
@@ -449,7 +457,7 @@ def frames(about: VideoInfo, request: VideoCommand) -> int | None:
 def _about(source: str) -> VideoInfo:
     film = video_io.open_video(source)
     try:
-        return film.about
+        return film.info
     finally:
         film.close()
 
@@ -470,7 +478,7 @@ def _greet(request: VideoCommand, going: ResumableAnalysis) -> None:
 
 
 def _unfinished(error: BaseException, record: VideoSummary) -> str:
-    at = clock(record.timeline.end)
+    at = format_time(record.timeline.end)
     if isinstance(error, MienError):
         return f"The film was read up to {at}."
     return f"Stopped at {at}. What is written holds the film up to there; --resume goes on."

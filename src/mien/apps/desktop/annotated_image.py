@@ -82,11 +82,11 @@ def fitted(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def _painting(pixels: Pixels, result: FrameResult | None, size: tuple[int, int]) -> Steps:
-    from mien.draw import paint
+    from mien.draw import draw_readings
 
     shown = fitted(pixels, size)
     if result is None:
         yield View(shown, shown.shape[1] / pixels.shape[1])
         return
     part = shown.shape[1] / result.size[0]
-    yield View(paint(shown, scaled(result, part)), part)
+    yield View(draw_readings(shown, scaled(result, part)), part)

@@ -11,7 +11,7 @@ from mien._version import __version__
 from mien.apps.desktop.drag_and_drop import FILMS
 from mien.apps.desktop.saving import KINDS
 from mien.apps.desktop.widgets import Scrolled, Words, button
-from mien.images.find import SUFFIXES
+from mien.images.find import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from mien.apps.desktop.window import Window
@@ -35,7 +35,7 @@ class Dialogs:
     # Which file
 
     def open_pictures(self) -> None:
-        patterns = " ".join(sorted(f"*{suffix}" for suffix in SUFFIXES))
+        patterns = " ".join(sorted(f"*{suffix}" for suffix in IMAGE_SUFFIXES))
         types = [("Pictures", patterns), ("Pictures", patterns.upper()), ("All files", "*")]
         self._open(self._asked(self._asks.askopenfilenames, "Open pictures", types))
 
@@ -107,14 +107,14 @@ class Dialogs:
         self._tell("Keyboard", lambda frame: self._table(frame, rows))
 
     def about(self) -> None:
-        from mien.text import CANNOT, LIMIT, MUST_NOT
+        from mien.text import DISCLAIMER, LIMITATIONS, PROHIBITED_USES
 
         told = (
             f"mien {__version__} reads what facial expressions look like, says how sure it is, and lets you see inside "
             "the network that says so. Everything happens on this machine, and nothing is kept unless you save it.",
-            LIMIT,
-            *CANNOT,
-            MUST_NOT,
+            DISCLAIMER,
+            *LIMITATIONS,
+            PROHIBITED_USES,
         )
 
         def build(frame: ttk.Frame) -> None:

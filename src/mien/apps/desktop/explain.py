@@ -16,7 +16,7 @@ from mien.apps.desktop.style import Theme, bar
 from mien.apps.desktop.widgets import Empty, Flow, Note, Scrolled, Soon, Words, button, card, watch_width
 from mien.explain.explanation import METHODS
 from mien.results import Score
-from mien.text import looks, percent
+from mien.text import describe_label, format_percent
 
 if TYPE_CHECKING:
     from mien.apps.desktop.window import Window
@@ -65,7 +65,7 @@ class Page(ttk.Frame):
         self._layers.show(insight, self._inside.moving)
         if insight is not None:
             top = insight.emotions.ranked()[0]
-            self._says.configure(text=f"{looks(top.label)} · {percent(top.score)}")
+            self._says.configure(text=f"{describe_label(top.label)} · {format_percent(top.score)}")
 
     def _built(self) -> ttk.Frame:
         theme, gap = self._theme, self._theme.long(16)
@@ -266,7 +266,7 @@ class Where(ttk.Frame):
         top, right = long(34 * place), canvas.winfo_width()
         text: dict[str, Any] = {"fill": theme.shades.ink, "font": theme.letters(13)}
         canvas.create_text(0, top, text="elsewhere" if share.label == "rest" else share.label, anchor="nw", **text)
-        canvas.create_text(right, top, text=percent(share.score), anchor="ne", **text)
+        canvas.create_text(right, top, text=format_percent(share.score), anchor="ne", **text)
         shades = theme.shades
         image = bar(max(right, 8), long(6), share.score, shades.accent, shades.line, shades.raised)
         self._photos.append(theme.photo(image))

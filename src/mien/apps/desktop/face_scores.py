@@ -10,9 +10,16 @@ from PIL import ImageTk
 
 from mien.apps.desktop.style import Theme, bar
 from mien.apps.desktop.widgets import Words
-from mien.labels import colour
+from mien.labels import label_colour
 from mien.results import Emotions, Reading, Score
-from mien.text import doubts, headline, mixture, of_ten, percent, ten_people
+from mien.text import (
+    allocate_ten_votes,
+    describe_doubts,
+    describe_mixture,
+    describe_votes,
+    format_headline,
+    format_percent,
+)
 
 _ROW, _BAR = 30, 10
 
@@ -53,10 +60,10 @@ class Bars(tk.Canvas):
         text: dict[str, Any] = {"font": theme.letters(13), "fill": theme.shades.ink}
         self.create_text(long(28), middle, text=share.label, anchor="w", **text)
         wide, line = max(right - left - numbers, long(20)), theme.shades.line
-        image = bar(wide, long(_BAR), share.score, colour(share.label, labels), line, self._ground)
+        image = bar(wide, long(_BAR), share.score, label_colour(share.label, labels), line, self._ground)
         self._bars.append(theme.photo(image))
         self.create_image(left, middle, image=self._bars[-1], anchor="w")
-        self.create_text(right, middle, text=percent(share.score), anchor="e", **text)
+        self.create_text(right, middle, text=format_percent(share.score), anchor="e", **text)
 
 
 class People(tk.Canvas):
@@ -71,7 +78,7 @@ class People(tk.Canvas):
         theme = self._theme
         self.configure(height=theme.long(28) if votes else 1)
         labels = tuple(vote.label for vote in votes or ())
-        for place, label in enumerate(of_ten(votes) if votes else ()):
+        for place, label in enumerate(allocate_ten_votes(votes) if votes else ()):
             self.create_image(theme.long(25) * place, 0, image=theme.face(label, 22, labels), anchor="nw")
 
 
@@ -99,12 +106,12 @@ class FaceCard(ttk.Frame):
         emotions, theme = reading.emotions, self._theme
         self._icon.configure(image=theme.face(emotions.top, 40, emotions.labels))
         self._who.configure(text=who)
-        self._says.configure(text=headline(reading))
-        self._doubts.configure(text="\n".join(doubts(reading)))
-        self._doubts.grid() if doubts(reading) else self._doubts.grid_remove()
+        self._says.configure(text=format_headline(reading))
+        self._doubts.configure(text="\n".join(describe_doubts(reading)))
+        self._doubts.grid() if describe_doubts(reading) else self._doubts.grid_remove()
         self._bars.show(emotions)
         self._people.show(emotions.votes)
         self._people.grid() if emotions.votes else self._people.grid_remove()
-        told = [sentence for sentence in (ten_people(reading), mixture(reading)) if sentence]
+        told = [sentence for sentence in (describe_votes(reading), describe_mixture(reading)) if sentence]
         self._told.configure(text="\n".join(told))
         self._told.grid() if told else self._told.grid_remove()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mien.apps.desktop.live_style import DARK, Picture, Shades, rgb
 from mien.apps.session.live_explanation import LiveActivations
 from mien.explain.figures.colormaps import apply_colours, choose_scale
-from mien.labels import colour
+from mien.labels import label_colour
 from mien.results import Pixels
 from mien.text import percent_words
 
@@ -115,7 +115,7 @@ class Inside(tk.Canvas):
         return (
             self.create_text(0, 0, anchor="w", text=label[:10], fill=self._shades.ink, font=self._font),
             self.create_rectangle(0, 0, 0, 0, fill=self._shades.line, width=0),
-            self.create_rectangle(0, 0, 0, 0, fill=colour(label, self._labels), width=0),
+            self.create_rectangle(0, 0, 0, 0, fill=label_colour(label, self._labels), width=0),
             self.create_text(0, 0, anchor="e", fill=self._shades.muted, font=self._font),
         )
 

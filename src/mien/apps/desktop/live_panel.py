@@ -17,12 +17,12 @@ from mien.apps.desktop.live_style import DARK, Picture, Shades, rgb
 from mien.apps.session.live_camera import CameraWorker, LiveFrame, find_reading
 from mien.apps.session.live_explanation import ActivationSource, ExplanationWorker
 from mien.apps.session.overlay import overlay_saliency
-from mien.draw import paint
-from mien.engine import framing_of
+from mien.draw import draw_readings
+from mien.engine import select_framing
 from mien.errors import MienError
-from mien.labels import colour
+from mien.labels import label_colour
 from mien.results import Pixels, Reading
-from mien.text import looks, percent_words
+from mien.text import describe_label, percent_words
 from mien.video.annotate import simplify_labels
 
 #: The panel's width in pixels, the space at its edges, and the seconds that the timeline shows.
@@ -62,7 +62,7 @@ class Bars(tk.Canvas):
         left, right, font = long(EDGE + _NAMES), long(WIDE - EDGE), shades.letters(13)
         self.create_text(long(EDGE), middle, anchor="w", text=label[:12], fill=shades.ink, font=font)
         self.create_rectangle(left, top, right - long(_NUMBERS), top + high, fill=shades.line, width=0)
-        bar = self.create_rectangle(left, top, left, top + high, fill=colour(label, self._labels), width=0)
+        bar = self.create_rectangle(left, top, left, top + high, fill=label_colour(label, self._labels), width=0)
         number = self.create_text(right, middle, anchor="e", fill=shades.muted, font=font)
         return bar, number, top
 
@@ -75,7 +75,7 @@ def _told(reading: Reading | None) -> tuple[str, str]:
         return f"{who}, hard to judge", reading.quality.reason or "the face is not clear"
     if reading.emotions.uncertain:
         return f"{who}, unsure", "nothing stands out"
-    return who, looks(reading.emotions.top)
+    return who, describe_label(reading.emotions.top)
 
 
 class Strip(tk.Canvas):
@@ -88,7 +88,7 @@ class Strip(tk.Canvas):
         )
         words = f"the last {SHOWN:g} seconds"
         self.create_text(long(EDGE), long(8), anchor="nw", text=words, fill=shades.muted, font=shades.letters(13))
-        self._tones = np.array([rgb(colour(label, tuple(labels))) for label in labels], np.uint8)
+        self._tones = np.array([rgb(label_colour(label, tuple(labels))) for label in labels], np.uint8)
         self._empty = np.array(rgb(shades.line), np.uint8)
         self._pixels = np.tile(self._empty, (long(height), long(WIDE - 2 * EDGE), 1))
         self._picture = Picture(self, long(EDGE), long(30))
@@ -189,7 +189,7 @@ class Pane(tk.Frame):
         self._failed, self._complaint = failed, None  # type: tuple[Callable[[MienError], None] | None, MienError | None]
         self._watching, self._quit, self._folder = watching, quit, folder or Path.cwd()
         self._insides = ExplanationWorker(looker, watching.newest)
-        self._framing = framing_of(looker.card, looker.detector)
+        self._framing = select_framing(looker.card, looker.detector)
         self._view: LiveFrame | None = None
         self._seen = 0
         self._smooth, self._map, self._inside = True, False, False
@@ -376,7 +376,7 @@ class Pane(tk.Frame):
             # What was seen a moment ago belongs to the same person's face of now.
             now = find_reading(view.steady, seen.reading.track)
             pixels = overlay_saliency(pixels, seen.look.map, now.face, self._framing) if now else pixels
-        return paint(pixels, simplify_labels(view.moment(self._smooth).result))
+        return draw_readings(pixels, simplify_labels(view.moment(self._smooth).result))
 
     def _draw(self, pixels: Pixels) -> None:
         width, height = max(self._canvas.winfo_width(), 2), max(self._canvas.winfo_height(), 2)

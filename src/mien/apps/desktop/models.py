@@ -11,7 +11,7 @@ from mien.apps.desktop.widgets import Note, Scrolled, Soon, Words, button, watch
 from mien.apps.desktop.widgets import card as card_of
 from mien.apps.session.model_cards import comparison, facts, percent
 from mien.models import ModelCard
-from mien.text import CANNOT, LIMIT, MUST_NOT
+from mien.text import DISCLAIMER, LIMITATIONS, PROHIBITED_USES
 
 if TYPE_CHECKING:
     from mien.apps.desktop.window import Window
@@ -52,9 +52,9 @@ class Page(ttk.Frame):
         limits = card_of(self._body, self._theme)
         limits.pack(fill="x", pady=(0, gap))
         ttk.Label(limits, text="What none of them can do", style="Card.Strong.TLabel").pack(anchor="w")
-        for sentence in (LIMIT, *CANNOT):
+        for sentence in (DISCLAIMER, *LIMITATIONS):
             Words(limits, f"•  {sentence}", "Card.TLabel").pack(fill="x", pady=(self._theme.long(4), 0))
-        Note(self._body, self._theme, MUST_NOT).pack(fill="x")
+        Note(self._body, self._theme, PROHIBITED_USES).pack(fill="x")
 
     def _card(self, name: str, card: ModelCard) -> ttk.Frame:
         theme, ground = self._theme, self._ground

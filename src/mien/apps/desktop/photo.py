@@ -14,7 +14,7 @@ from mien.apps.desktop.thumbnails import Strip
 from mien.apps.desktop.widgets import Empty, Note, Scrolled, Soon, Words, button
 from mien.apps.session import samples
 from mien.results import Box, FrameResult, Reading
-from mien.text import LIMIT, NO_FACE, NO_FACE_HELP, found
+from mien.text import DISCLAIMER, NO_FACE, NO_FACE_HELP, describe_face_count
 
 if TYPE_CHECKING:
     from mien.apps.desktop.window import Window
@@ -34,11 +34,11 @@ class Page(ttk.Frame):
             self._theme,
             "photo",
             "Open a photo to see what its expressions look like",
-            (window.drop_words("photos or a folder"), LIMIT),
+            (window.drop_words("photos or a folder"), DISCLAIMER),
             (("Choose photos…", window.dialogs.open_pictures), ("Choose a folder…", window.dialogs.open_folder)),
         )
         act = lambda path: window.desk.open([path], keep=False)  # noqa: E731
-        tries = [(called, partial(act, path)) for called, path in samples.paths().items()]
+        tries = [(called, partial(act, path)) for called, path in samples.sample_paths().items()]
         self._empty.offer("Or try", tries, samples.CREDIT)
         self._full = self._built()
         self._said: tuple[object, ...] = ()
@@ -87,7 +87,7 @@ class Page(ttk.Frame):
         before.pack(side="right")
         self._card = FaceCard(side, theme)
         self._inside = button(side, theme, "Look inside", lambda: self._window.desk.show("inside"), icon="inside")
-        self._limit = Words(side, LIMIT, "Muted.TLabel")
+        self._limit = Words(side, DISCLAIMER, "Muted.TLabel")
         self._note = Note(side, theme, "")
         self._parts = (self._faces, self._card, self._inside, self._limit, self._note)
         for part in self._parts:
@@ -116,7 +116,7 @@ class Page(ttk.Frame):
         place = f"{self._album.place + 1} of {len(self._album.shots)} pictures" if len(self._album.shots) > 1 else ""
         if result is None:
             return " · ".join(part for part in (place, "could not be read" if shot.error else "being read …") if part)
-        facts = (place, found(result), f"{result.size[0]} × {result.size[1]}")
+        facts = (place, describe_face_count(result), f"{result.size[0]} × {result.size[1]}")
         made = f"found by {result.detector}, read by {result.model}"
         return " · ".join(part for part in (*facts, made) if part)
 

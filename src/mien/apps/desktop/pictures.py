@@ -276,9 +276,9 @@ class Album:
 
     def _behind(self, choice: Choice) -> Steps:
         """In the worker: whatever waits, one after the other, on one core; the others are for who sits before it."""
-        from mien.concurrency import one_core_each
+        from mien.concurrency import single_core_opencv
 
-        with one_core_each:
+        with single_core_opencv:
             while self._waiting:
                 try:
                     shot = self._waiting.popleft()

@@ -1,4 +1,7 @@
-"""What was read, as text and as files: JSON, a table, the painted picture, the report."""
+"""Results as text and as files: of images JSON, CSV, the annotated image and the walkthrough; of a video all formats.
+
+Functions that return :data:`Steps` run in the worker, and yield the path when the file is written.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +14,27 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from mien.apps.desktop.model_session import Bench, Choice
-from mien.apps.desktop.pictures import Shot
-from mien.apps.desktop.video_state import Reel
+from mien.apps.desktop.images import OpenImage
+from mien.apps.desktop.model_session import ModelSelection, ModelSession
+from mien.apps.desktop.video_state import OpenVideo
 from mien.apps.desktop.worker import Steps
 from mien.errors import MienError, OutputError
 from mien.files import write_atomically
 from mien.results import Failure, FrameResult
 
 if TYPE_CHECKING:
-    from mien.explain import Explanation
     from mien.video.timeline import SmoothedFrame, VideoSummary
 
 
-def as_json(outcomes: Sequence[FrameResult | Failure]) -> str:
-    """A line for each picture, as ``mien predict --json`` prints them."""
+# Images
+
+
+def format_json(outcomes: Sequence[FrameResult | Failure]) -> str:
+    """A line for each image, as ``mien predict --json`` prints them."""
     return "".join(outcome.to_json() + "\n" for outcome in outcomes)
 
 
-def as_csv(outcomes: Sequence[FrameResult | Failure], labels: Sequence[str]) -> str:
+def format_csv(outcomes: Sequence[FrameResult | Failure], labels: Sequence[str]) -> str:
     """The table that ``mien predict --csv`` writes."""
     from mien.table import CsvTable
 
@@ -40,182 +45,184 @@ def as_csv(outcomes: Sequence[FrameResult | Failure], labels: Sequence[str]) -> 
     return stream.getvalue()
 
 
-def text_into(path: Path, text: str) -> Steps:
-    """In the worker: the text as a file."""
-    write(path, text)
+def save_text(path: Path, text: str) -> Steps:
+    _write(path, text)
     yield path
 
 
-def painted_into(path: Path, bench: Bench, shot: Shot) -> Steps:
-    """In the worker: the picture with boxes and labels, in its full size."""
+def save_annotated_image(path: Path, session: ModelSession, image: OpenImage) -> Steps:
+    """The image with boxes and labels, in its full size."""
     from mien import images
-    from mien.draw import paint
+    from mien.draw import draw_readings
 
-    pixels = bench.pixels(shot.number, shot.source)
+    pixels = session.pixels(image.number, image.source)
     yield None
-    assert shot.result is not None, "what was not read cannot be painted"
-    painted = paint(pixels, shot.result)
+    assert image.result is not None, "the image was analyzed"
+    annotated = draw_readings(pixels, image.result)
     yield None
-    images.save_image(painted, path)
+    images.save_image(annotated, path)
     yield path
 
 
-def write_walkthrough(path: Path, bench: Bench, shot: Shot, face: int, choice: Choice) -> Steps:
-    """In the worker: the page that leads this face through the network."""
-    pixels = bench.pixels(shot.number, shot.source)
-    engine = bench.engine(choice)
-    yield None
-    [told] = engine.explain_image(pixels, face + 1)
-    yield None
-    write(path, page_of(told, shot, pixels))
-    yield path
-
-
-def page_of(told: Explanation, shot: Shot, pixels: object) -> str:
-    from dataclasses import replace
-
-    import numpy as np
-
+def save_walkthrough(
+    path: Path, session: ModelSession, image: OpenImage, face: int, selection: ModelSelection
+) -> Steps:
+    """The page that follows one face (the first is 0) through the layers of the network."""
     from mien.explain.page import render_walkthrough
 
-    return render_walkthrough(replace(told, source=shot.name), np.asarray(pixels, np.uint8))
+    pixels = session.pixels(image.number, image.source)
+    engine = session.engine(selection)
+    yield None
+    [explanation] = engine.explain_image(pixels, face + 1)
+    yield None
+    _write(path, render_walkthrough(replace(explanation, source=image.name), pixels))
+    yield path
 
 
-def write(path: Path, text: str) -> None:
-    """Whole or not at all. What is no text in a file's name is written as escapes."""
+# A video
+
+
+class VideoFile(NamedTuple):
+    """Where to save a file, the model that analyzed the video, and whether faces are blurred."""
+
+    path: Path
+    session: ModelSession
+    selection: ModelSelection
+    blur_faces: bool = False
+
+
+def save_report(video: OpenVideo, file: VideoFile) -> Steps:
+    """The page that ``mien video --report`` writes."""
+    from mien.video.report import ReportOptions, render_report
+
+    summary = _summary(video)
+    options = ReportOptions(
+        video.path.name,
+        video.labels,
+        video.detector,
+        video.model,
+        f"{video.fps:g} frames a second at most",
+        None,
+        file.blur_faces,
+        None,
+        video.incomplete,
+    )
+    peaks = video.peaks.of(summary.events, hidden=file.blur_faces) if video.peaks else {}
+    _write(file.path, render_report(summary, options, peaks))
+    yield file.path
+
+
+def save_events(video: OpenVideo, file: VideoFile) -> Steps:
+    from mien.video import tables
+
+    rows = map(tables.event_row, _summary(video).events)
+    _write(file.path, tables.format_csv([tables.event_columns(), *rows]))
+    yield file.path
+
+
+def save_subtitles(video: OpenVideo, file: VideoFile) -> Steps:
+    from mien.video import tables
+
+    _write(file.path, "\n".join(tables.webvtt_lines(_summary(video).events)))
+    yield file.path
+
+
+def save_faces(video: OpenVideo, file: VideoFile) -> Steps:
+    """A row for every face of every analyzed frame, smoothed."""
+    from mien.video import tables
+
+    lines = [tables.format_csv([tables.face_columns(video.labels)])]
+    for smoothed in _repeat_analysis(video, file):
+        lines.append(tables.format_csv(tables.face_rows(smoothed.moment)))
+        yield None
+    _write(file.path, "".join(lines))
+    yield file.path
+
+
+def save_json_lines(video: OpenVideo, file: VideoFile) -> Steps:
+    """The lines that ``mien video --json`` writes."""
+    from mien.images import source_name
+    from mien.video import tables
+
+    about, summary = video.about, _summary(video)
+    assert about is not None, "the video was opened"
+    facts = {"film": source_name(video.path), "size": about.size, "seconds": about.seconds, "fps": about.fps}
+    records = [{"kind": "video", **facts, "detector": video.detector, "model": video.model}]
+    for smoothed in _repeat_analysis(video, file):
+        records += [{"kind": "frame", **smoothed.moment.to_dict()}, *map(tables.event_record, smoothed.events)]
+        yield None
+    records += [*map(tables.event_record, summary.last), *tables.track_records(summary)]
+    _write(file.path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+    yield file.path
+
+
+def save_annotated_video(video: OpenVideo, file: VideoFile) -> Steps:
+    """The video with boxes and labels; with blurred faces on request."""
+    from mien.video import FrameSelection, open_video
+    from mien.video.annotate import AnnotatedVideo
+    from mien.video.journal import AnalysisOptions
+
+    assert video.about is not None, "the video was opened"
+    options, smoothed_frames = AnalysisOptions(str(video.path), fps=video.fps), _repeat_analysis(video, file)
+    if not video.unchanged:
+        raise _changed_file(video)
+    with (
+        closing(open_video(video.path)) as reader,
+        AnnotatedVideo(file.path, options, video.about, hide=file.blur_faces) as out,
+    ):
+        frames = reader.frames(FrameSelection(fps=video.fps))
+        for smoothed, frame in zip(smoothed_frames, frames, strict=False):
+            if smoothed.moment.index != frame.index:
+                raise _changed_file(video)
+            out.add(replace(smoothed.moment, pixels=frame.pixels))
+            yield None
+    yield file.path
+
+
+#: Writes a file of one format.
+_Save: TypeAlias = Callable[[OpenVideo, VideoFile], Steps]
+
+#: The formats by name: the words of the menu, the default suffix, and the function.
+VIDEO_FORMATS: dict[str, tuple[str, str, _Save]] = {
+    "report": ("Report", ".html", save_report),
+    "faces": ("Table of faces (CSV)", ".csv", save_faces),
+    "events": ("Table of events (CSV)", ".csv", save_events),
+    "json": ("JSON lines", ".jsonl", save_json_lines),
+    "subtitles": ("Subtitles", ".vtt", save_subtitles),
+    "video": ("Annotated video", ".webm", save_annotated_video),
+}
+
+
+def _repeat_analysis(video: OpenVideo, file: VideoFile) -> Iterator[SmoothedFrame]:
+    """All analyzed frames from the journal, smoothed again; no face is detected again."""
+    from mien.models.decision import build_emotions
+    from mien.video.journal import read_frames
+    from mien.video.timeline import VideoSummary
+
+    rule = partial(build_emotions, file.session.engine(file.selection).card)
+    return VideoSummary(rule).follow(read_frames(video.journal_path, rule))
+
+
+def _summary(video: OpenVideo) -> VideoSummary:
+    assert video.summary is not None, "the video was analyzed"
+    return video.summary
+
+
+def _changed_file(video: OpenVideo) -> MienError:
+    return MienError(
+        f"The file '{video.path.name}' was changed after it was analyzed",
+        "Boxes and blurred areas would be at the wrong places",
+        "Analyze it again, then save",
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the whole file or nothing. Bytes of a file name that are no text are written as escapes."""
     try:
         write_atomically(path, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise OutputError(
             f"'{path}' could not be written: {error.strerror or error}",
-            "A folder with room that may be written to was expected",
-            "Choose another place",
+            "A writable folder with free space was expected",
+            "Choose another folder",
         ) from error
-
-
-# ==== mien.apps.desktop.film_files
-# What comes of a film: report, tables, subtitles, lines of JSON, and the painted film. All in the worker.
-
-
-class Wanted(NamedTuple):
-    """Where a file goes, who read the film, and whether faces are to be hidden in it."""
-
-    path: Path
-    bench: Bench
-    choice: Choice
-    hidden: bool = False
-
-
-#: Who writes a file of one kind.
-Write: TypeAlias = Callable[[Reel, Wanted], Steps]
-
-
-def report(reel: Reel, wanted: Wanted) -> Steps:
-    """The page that ``mien video --report`` writes."""
-    from mien.video.report import ReportOptions, render_report
-
-    record = _record(reel)
-    chosen = f"{reel.fps:g} frames a second at most"
-    name, hidden = reel.path.name, wanted.hidden
-    making = ReportOptions(name, reel.labels, reel.detector, reel.model, chosen, None, hidden, None, reel.unfinished)
-    write(wanted.path, render_report(record, making, reel.peaks.of(record.events, hidden=hidden) if reel.peaks else {}))
-    yield wanted.path
-
-
-def events(reel: Reel, wanted: Wanted) -> Steps:
-    from mien.video import tables
-
-    write(wanted.path, tables.format_csv([tables.event_columns(), *map(tables.event_row, _record(reel).events)]))
-    yield wanted.path
-
-
-def subtitles(reel: Reel, wanted: Wanted) -> Steps:
-    from mien.video import tables
-
-    write(wanted.path, "\n".join(tables.webvtt_lines(_record(reel).events)))
-    yield wanted.path
-
-
-def faces(reel: Reel, wanted: Wanted) -> Steps:
-    """A row for every face of every frame that was read, steadied."""
-    from mien.video import tables
-
-    lines = [tables.format_csv([tables.face_columns(reel.labels)])]
-    for told in _again(reel, wanted):
-        lines.append(tables.format_csv(tables.face_rows(told.moment)))
-        yield None
-    write(wanted.path, "".join(lines))
-    yield wanted.path
-
-
-def lines(reel: Reel, wanted: Wanted) -> Steps:
-    """The lines that ``mien video --json`` writes."""
-    from mien.images import source_name
-    from mien.video import tables
-
-    about, record = reel.about, _record(reel)
-    assert about is not None, "it was read"
-    facts = {"film": source_name(reel.path), "size": about.size, "seconds": about.seconds, "rate": about.rate}
-    told = [{"kind": "film", **facts, "detector": reel.detector, "model": reel.model}]
-    for each in _again(reel, wanted):
-        told += [{"kind": "frame", **each.moment.to_dict()}, *map(tables.event_record, each.events)]
-        yield None
-    told += [*map(tables.event_record, record.last), *tables.track_records(record)]
-    write(wanted.path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in told))
-    yield wanted.path
-
-
-def painted(reel: Reel, wanted: Wanted) -> Steps:
-    """The film with boxes and labels; with hidden faces where that is wanted."""
-    from mien import video
-    from mien.video.annotate import AnnotatedVideo
-    from mien.video.journal import AnalysisOptions
-
-    assert reel.about is not None, "it was read"
-    wish, follow = AnalysisOptions(str(reel.path), fps=reel.fps), _again(reel, wanted)
-    if not reel.unchanged:
-        raise _another(reel)
-    with (
-        closing(video.open_video(reel.path)) as film,
-        AnnotatedVideo(wanted.path, wish, reel.about, hide=wanted.hidden) as out,
-    ):
-        for told, frame in zip(follow, film.frames(video.FrameSelection(fps=reel.fps)), strict=False):
-            if told.moment.index != frame.index:
-                raise _another(reel)
-            out.add(replace(told.moment, pixels=frame.pixels))
-            yield None
-    yield wanted.path
-
-
-#: Every kind by name: the words of the menu, the usual suffix, and who writes it.
-KINDS: dict[str, tuple[str, str, Write]] = {
-    "report": ("Report", ".html", report),
-    "faces": ("Table of faces", ".csv", faces),
-    "events": ("Table of events", ".csv", events),
-    "json": ("Lines of JSON", ".jsonl", lines),
-    "subtitles": ("Subtitles", ".vtt", subtitles),
-    "film": ("Annotated film", ".webm", painted),
-}
-
-
-def _again(reel: Reel, wanted: Wanted) -> Iterator[SmoothedFrame]:
-    """Everything that was read, steadied once more; no face is looked for."""
-    from mien.models.decision import build_emotions
-    from mien.video.journal import read_frames
-    from mien.video.timeline import VideoSummary
-
-    judge = partial(build_emotions, wanted.bench.engine(wanted.choice).card)
-    return VideoSummary(judge).follow(read_frames(reel.journal, judge))
-
-
-def _another(reel: Reel) -> MienError:
-    return MienError(
-        f"'{reel.path.name}' is not the film any more that was read",
-        "Boxes, and what hides faces, would stand in the wrong places of its pictures",
-        "Read it again, and then save",
-    )
-
-
-def _record(reel: Reel) -> VideoSummary:
-    assert reel.record is not None, "it was read"
-    return reel.record

@@ -12,7 +12,7 @@ from PIL import Image, ImageTk
 from mien.apps.desktop.pictures import Album, Shot
 from mien.apps.desktop.style import Theme
 from mien.apps.desktop.widgets import Soon
-from mien.labels import colour
+from mien.labels import label_colour
 from mien.results import FrameResult
 
 _SIDE, _GAP, _LINE = 76, 10, 4
@@ -112,7 +112,7 @@ class Strip(ttk.Frame):
         """What the largest face looks like; a plain line while nobody knows, or nobody is there."""
         if isinstance(shot.result, FrameResult) and shot.result.readings:
             emotions = shot.result.readings[0].emotions
-            return colour(emotions.top, emotions.labels)
+            return label_colour(emotions.top, emotions.labels)
         return self._theme.shades.line if shot.result is None else self._theme.shades.muted
 
     def _into_view(self) -> None:

@@ -13,8 +13,8 @@ from mien.apps.desktop.rendering import marks, stacked
 from mien.apps.desktop.style import Theme
 from mien.apps.desktop.video_state import Course, Seen
 from mien.apps.desktop.widgets import Soon, with_bar
-from mien.labels import colour
-from mien.text import clock, looks, percent_words, span
+from mien.labels import label_colour
+from mien.text import describe_label, format_duration, format_time, percent_words
 
 _WORDS, _SHARES, _EVENTS, _GAP, _AXIS = 26, 54, 12, 14, 26
 
@@ -81,7 +81,7 @@ class Timeline(ttk.Frame):
             x = self._x(at)
             canvas.create_line(x, top, x, top + theme.long(4), fill=theme.shades.muted)
             anchor: Any = "nw" if x < self._left + theme.long(20) else "ne" if x > self._wide else "n"
-            canvas.create_text(x, top + theme.long(6), text=clock(at), anchor=anchor, **text)
+            canvas.create_text(x, top + theme.long(6), text=format_time(at), anchor=anchor, **text)
         canvas.create_line(0, 0, 0, 0, fill=theme.shades.ink, width=theme.long(2), tags="cursor")
         canvas.configure(scrollregion=(0, 0, canvas.winfo_width(), self._high))
         self.look(self._at)
@@ -102,7 +102,7 @@ class Timeline(ttk.Frame):
         y += long(_SHARES) + long(3)
         for event in self._course.events:
             if event.person == seen.person.number:
-                hue, left = colour(event.label, self._labels), self._x(event.start)
+                hue, left = label_colour(event.label, self._labels), self._x(event.start)
                 last = max(self._x(event.end) - 1, left + 1)
                 canvas.create_rectangle(left, y, last, y + long(_EVENTS - 3), fill=hue, width=0)
 
@@ -113,6 +113,8 @@ class Timeline(ttk.Frame):
 
 
 def _story(seen: Seen) -> str:
-    leading = [f"{looks(label)} {percent_words(part)}" for label, part in seen.person.leading()[:3] if part >= 0.01]
+    leading = [
+        f"{describe_label(label)} {percent_words(part)}" for label, part in seen.person.leading()[:3] if part >= 0.01
+    ]
     said = ", ".join(leading) if leading else "no expression stood out"
-    return f"seen for {span(seen.person.seen)} · {said}"
+    return f"seen for {format_duration(seen.person.seen)} · {said}"

@@ -11,7 +11,7 @@ from mien.apps.desktop.timeline import Timeline
 from mien.apps.desktop.video_state import RATES
 from mien.apps.desktop.widgets import Empty, Flow, Note, Scrolled, Soon, Words, button, watch_width, with_bar
 from mien.apps.desktop.widgets import card as card_of
-from mien.text import LIMIT, clock, percent_words, span
+from mien.text import DISCLAIMER, format_duration, format_time, percent_words
 
 if TYPE_CHECKING:
     from mien.apps.desktop.window import Window
@@ -31,7 +31,7 @@ class Page(ttk.Frame):
         words = (
             "It is read on this machine: who shows which expression, and when.",
             window.drop_words("a film"),
-            LIMIT,
+            DISCLAIMER,
         )
         choose = ("Choose a film…", window.dialogs.open_film)
         self._empty = Empty(self, self._theme, "video", "Open a film to see its expressions over time", words, [choose])
@@ -151,7 +151,7 @@ class Page(ttk.Frame):
         film = self._film
         about = film.reel.about if film.reel else None
         facts = [f"{about.size[0]} × {about.size[1]}"] if about else []
-        facts += [span(film.seconds)] if film.seconds else []
+        facts += [format_duration(film.seconds)] if film.seconds else []
         facts += [f"{film.course.frames:,} frames read", _counted(len(film.course.people), "person", "people")]
         facts += [_counted(len(film.course.events), "event", "events")]
         reading = ["being read …"] if film.stage == "reading" else []
@@ -172,7 +172,7 @@ class Page(ttk.Frame):
             self._events.delete(*self._events.get_children())
             self._listed = ()
         for event in events[len(self._listed) :]:
-            values = (event.person, event.label, clock(event.start), percent_words(event.peak))
+            values = (event.person, event.label, format_time(event.start), percent_words(event.peak))
             self._events.insert("", "end", values=values)
         self._listed = events
 
@@ -180,8 +180,8 @@ class Page(ttk.Frame):
         film = self._film
         self._stage.show(film.glimpse.pixels if film.glimpse else None, "" if film.error else "Opening the film …")
         self._timeline.look(film.at)
-        whole = f" of {clock(film.seconds)}" if film.seconds else ""
-        self._time.configure(text=f"{clock(film.at)}{whole}")
+        whole = f" of {format_time(film.seconds)}" if film.seconds else ""
+        self._time.configure(text=f"{format_time(film.at)}{whole}")
 
     def _chosen(self, _event: object) -> None:
         chosen = self._events.selection()

@@ -1,4 +1,4 @@
-"""A film in the worker's hands: read, looked at from any place on, played, and made into files."""
+"""The open video: its analysis in the background, its playback, and what is known of its tracks and events."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mien.apps.desktop.annotated_image import fitted
-from mien.apps.desktop.model_session import Bench, Choice
-from mien.apps.desktop.pictures import scaled
-from mien.apps.desktop.state import Ground
-from mien.apps.desktop.worker import LATER, NOW, SOON, Steps, Task
+from mien.apps.desktop.images import fit_image, scale_result
+from mien.apps.desktop.model_session import ModelSelection, ModelSession
+from mien.apps.desktop.state import AppState
+from mien.apps.desktop.worker import BACKGROUND, IMMEDIATE, SOON, Steps, Task
 from mien.errors import MienError
 from mien.results import AnalyzedFrame, Pixels
 
@@ -27,185 +26,202 @@ if TYPE_CHECKING:
     from mien.video.timeline import TimelineStep, TrackSummary, VideoSummary
 
 
-#: Seconds between two pieces of news, and frames a second when it plays.
-_PAUSE, _PLAYED = 0.2, 15.0
+#: The suffixes of video files; every other file is opened as an image, whose error says what it is.
+VIDEO_SUFFIXES = frozenset(
+    [".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv"]
+)
 
-#: The most moments that are held for looking at the film again; of a longer film every second one stays.
-_HELD = 4000
+#: The choices of frames per second to analyze.
+FRAME_RATES = (5.0, 10.0, 30.0)
+
+#: Seconds between two updates during the analysis, and frames per second of the playback.
+_UPDATE_INTERVAL, _PLAYBACK_FPS = 0.2, 15.0
+
+#: The most analyzed frames in memory for the playback.
+_MAX_FRAMES = 4000
+
+#: The most tracks that the timeline shows.
+_MAX_TRACKS = 12
 
 
-class Glimpse(NamedTuple):
-    """One frame as it is shown, with boxes where they are known."""
+class DisplayFrame(NamedTuple):
+    """One frame in the size of its view, with boxes where faces were analyzed."""
 
     seconds: float
     pixels: Pixels
 
 
-class Seen(NamedTuple):
-    """A person as far as the film was read."""
+class TrackTimeline(NamedTuple):
+    """One track up to now."""
 
-    person: TrackSummary
+    summary: TrackSummary
     steps: tuple[TimelineStep, ...]
 
 
 @dataclass(frozen=True)
-class Course:
-    """The film as far as it was read; ``people`` by how long they were seen."""
+class VideoProgress:
+    """The video as far as it was analyzed; ``tracks`` with the longest visible first."""
 
     start: float = 0.0
     end: float = 0.0
     frames: int = 0
-    people: tuple[Seen, ...] = ()
+    tracks: tuple[TrackTimeline, ...] = ()
     events: tuple[Event, ...] = ()
 
 
-class Moments:
-    """The moments of a film, thinned so that they never fill the memory."""
+class FrameHistory:
+    """The analyzed frames of a video without pixels, thinned out so that their number stays bounded."""
 
     def __init__(self) -> None:
-        self._held: list[AnalyzedFrame] = []
+        self._frames: list[AnalyzedFrame] = []
         self._every, self._count = 1, 0
 
-    def add(self, moment: AnalyzedFrame) -> None:
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def add(self, frame: AnalyzedFrame) -> None:
         if self._count % self._every == 0:
-            self._held.append(replace(moment, pixels=None))
+            self._frames.append(replace(frame, pixels=None))
         self._count += 1
-        if len(self._held) > _HELD:
-            self._held, self._every = self._held[::2], self._every * 2
+        if len(self._frames) > _MAX_FRAMES:
+            self._frames, self._every = self._frames[::2], self._every * 2
 
     def at(self, seconds: float) -> AnalyzedFrame | None:
-        """The last moment that had begun then."""
-        place = bisect_right(self._held, seconds + 1e-3, key=lambda moment: moment.seconds)
-        return self._held[place - 1] if place else None
+        """The last frame at or before this time; None before the first."""
+        index = bisect_right(self._frames, seconds + 1e-3, key=lambda frame: frame.seconds)
+        return self._frames[index - 1] if index else None
 
 
-class Reel:
-    """One film that is open, and what was read of it. ``folder`` is private, and goes with the window."""
+class OpenVideo:
+    """One video file and its analysis. Its steps run in the worker.
+
+    ``journal_path`` is a private file with every analyzed frame; it is deleted with the window. ``incomplete`` says why
+    the analysis does not reach the end of the video.
+    """
 
     def __init__(self, path: Path, folder: Path, fps: float, number: int) -> None:
         self.path, self.fps = path, fps
-        self.journal = folder / f"{number}.journal"
-        self.moments = Moments()
+        self.journal_path = folder / f"{number}.journal"
+        self.history = FrameHistory()
         self.about: VideoInfo | None = None
-        self.record: VideoSummary | None = None
+        self.summary: VideoSummary | None = None
         self.peaks: PeakImages | None = None
-        self.unfinished: str | None = None
-        #: The room for a frame on the screen; the window says so.
-        self.room = (960, 540)
-        self._stamp: tuple[int, int] | None = None
+        self.incomplete: str | None = None
+        #: Width and height of the view.
+        self.view_size = (960, 540)
+        self._file_stamp: tuple[int, int] | None = None
         self.labels: tuple[str, ...] = ()
         self.detector = self.model = ""
 
-    def reading(self, bench: Bench, choice: Choice) -> Steps:
-        """Read it from the beginning to the end; news are its facts, glimpses, and its course."""
+    def analyze(self, session: ModelSession, selection: ModelSelection) -> Steps:
+        """Analyze it from beginning to end. Results are VideoInfo, DisplayFrame and VideoProgress."""
         from mien import video
-        from mien.concurrency import one_core_each
+        from mien.concurrency import single_core_opencv
+        from mien.video.journal import AnalysisOptions, ResumableAnalysis
         from mien.video.results import PeakImages
         from mien.video.timeline import VideoSummary
 
-        self._stamp = _stamp(self.path)
-        with closing(video.open_video(self.path)) as film:
-            self.about = film.about
+        self._file_stamp = _file_stamp(self.path)
+        with closing(video.open_video(self.path)) as reader:
+            self.about = reader.about
         yield self.about
-        going = self._going(bench, choice)
-        record = self.record = VideoSummary(going.judge)
-        self.peaks, due = PeakImages(), 0.0
-        # One of several that want the cores; whoever sits before the window comes first.
-        with one_core_each, closing(going.moments(pixels=True)) as moments:
-            for told in record.follow(moments):
-                self.peaks.add(told.moment, record)
-                self.moments.add(told.moment)
-                yield self._glimpse(told.moment) if (late := monotonic() >= due) else None
-                if late:
-                    yield course_of(record)
-                    due = monotonic() + _PAUSE
-        record.finish()
-        self.unfinished = going.complaint
-        yield course_of(record)
+        engine = session.engine(selection)
+        self.labels, self.detector, self.model = engine.labels, engine.detector, engine.card.name
+        analysis: ResumableAnalysis = ResumableAnalysis(
+            engine, AnalysisOptions(str(self.path), fps=self.fps), self.journal_path
+        )
+        summary = self.summary = VideoSummary(analysis.judge)
+        self.peaks, next_update = PeakImages(), 0.0
+        # On one core: the other cores stay free for the user's requests.
+        with single_core_opencv, closing(analysis.moments(pixels=True)) as frames:
+            for smoothed in summary.follow(frames):
+                frame = smoothed.moment
+                self.peaks.add(frame, summary)
+                self.history.add(frame)
+                if monotonic() < next_update:
+                    yield None
+                    continue
+                assert frame.pixels is not None, "frames were requested with pixels"
+                yield self._annotate(frame.pixels, frame, frame.seconds)
+                yield _measure_progress(summary)
+                next_update = monotonic() + _UPDATE_INTERVAL
+        summary.finish()
+        self.incomplete = analysis.complaint
+        yield _measure_progress(summary)
 
     @property
     def unchanged(self) -> bool:
-        """Is the film's file the one that was read?"""
-        return _stamp(self.path) == self._stamp
+        """Whether the file is still the one that was analyzed."""
+        return _file_stamp(self.path) == self._file_stamp
 
-    def stopped(self) -> Course:
-        """It was left in the middle: what was read until then."""
-        if self.record is None:
-            return Course()
-        for told in self.record.rest():
-            self.moments.add(told.moment)
-        self.record.finish()
-        self.unfinished = "Stopped before the end; this holds the film up to there."
-        return course_of(self.record)
+    def finish_early(self) -> VideoProgress:
+        """The progress of an analysis that was cancelled."""
+        if self.summary is None:
+            return VideoProgress()
+        for smoothed in self.summary.rest():
+            self.history.add(smoothed.moment)
+        self.summary.finish()
+        self.incomplete = "Stopped before the end: this holds the video up to there."
+        return _measure_progress(self.summary)
 
-    def forgetting(self) -> Steps:
-        """Nobody looks at it any more: what was written down of it goes."""
-        self.journal.unlink(missing_ok=True)
+    def delete_journal(self) -> Steps:
+        self.journal_path.unlink(missing_ok=True)
         yield None
 
-    def looking(self, seconds: float) -> Steps:
-        """The frame that is shown then, with what was read of it."""
+    def read_frame(self, seconds: float) -> Steps:
+        """The frame at this time, with the faces that were analyzed."""
         from mien import video
-        from mien.video import FrameSelection as Frames
 
         last = self.about.seconds - 0.05 if self.about and self.about.seconds else seconds
-        with closing(video.open_video(self.path)) as film:
-            frame = next(film.frames(Frames(start=max(min(seconds, last), 0.0))), None)
+        selection = video.FrameSelection(start=max(min(seconds, last), 0.0))
+        with closing(video.open_video(self.path)) as reader:
+            frame = next(reader.frames(selection), None)
         if frame is not None:
-            yield self._shown(frame.pixels, frame.seconds)
+            yield self._annotate(frame.pixels, self.history.at(frame.seconds), frame.seconds)
 
-    def playing(self, seconds: float) -> Steps:
-        """From there to the end, at the film's own pace; what comes too late is left out."""
+    def play(self, seconds: float) -> Steps:
+        """All frames from this time on, at the speed of the video; late frames are dropped."""
         from mien import video
-        from mien.video import FrameSelection as Frames
 
-        with closing(video.open_video(self.path)) as film:
-            began = monotonic() - seconds
-            for frame in film.frames(Frames(fps=_PLAYED, start=seconds)):
-                late = monotonic() - began - frame.seconds
-                if late > 1 / _PLAYED:
+        with closing(video.open_video(self.path)) as reader:
+            started = monotonic() - seconds
+            for frame in reader.frames(video.FrameSelection(fps=_PLAYBACK_FPS, start=seconds)):
+                late = monotonic() - started - frame.seconds
+                if late > 1 / _PLAYBACK_FPS:
                     yield None
                     continue
-                # In short pieces: others want the worker too.
-                while (wait := began + frame.seconds - monotonic()) > 0:
+                # Short waits: other tasks need the worker too.
+                while (wait := started + frame.seconds - monotonic()) > 0:
                     sleep(min(wait, 0.03))
                     yield None
-                yield self._shown(frame.pixels, frame.seconds)
+                yield self._annotate(frame.pixels, self.history.at(frame.seconds), frame.seconds)
 
-    def _going(self, bench: Bench, choice: Choice) -> ResumableAnalysis:
-        from mien.video.journal import AnalysisOptions, ResumableAnalysis
-
-        engine = bench.engine(choice)
-        self.labels, self.detector, self.model = engine.labels, engine.detector, engine.card.name
-        return ResumableAnalysis(engine, AnalysisOptions(str(self.path), fps=self.fps), self.journal)
-
-    def _glimpse(self, moment: AnalyzedFrame) -> Glimpse:
-        assert moment.pixels is not None, "frames were asked for"
-        return self._painted(moment.pixels, moment)
-
-    def _shown(self, pixels: Pixels, seconds: float) -> Glimpse:
-        moment = self.moments.at(seconds)
-        return self._painted(pixels, replace(moment, seconds=seconds) if moment else None, seconds)
-
-    def _painted(self, pixels: Pixels, moment: AnalyzedFrame | None, seconds: float = 0.0) -> Glimpse:
-        from mien.draw import paint
+    def _annotate(self, pixels: Pixels, frame: AnalyzedFrame | None, seconds: float) -> DisplayFrame:
+        from mien.draw import draw_readings
         from mien.video.annotate import simplify_labels
 
-        small = fitted(pixels, self.room)
-        if moment is None:
-            return Glimpse(seconds, small)
-        return Glimpse(moment.seconds, paint(small, simplify_labels(scaled(moment.result, small.shape[1] / pixels.shape[1]))))
+        fitted = fit_image(pixels, self.view_size)
+        if frame is not None:
+            result = scale_result(frame.result, fitted.shape[1] / pixels.shape[1])
+            fitted = draw_readings(fitted, simplify_labels(result))
+        return DisplayFrame(seconds, fitted)
 
 
-def course_of(record: VideoSummary) -> Course:
-    """What the window needs, as values that no other thread changes."""
-    timeline = record.timeline
-    people = tuple(Seen(_copied(one), tuple(timeline.steps(one.number))) for one in timeline.by_presence()[:12])
-    return Course(timeline.start, timeline.end, record.frames, people, tuple(record.events))
+def _measure_progress(summary: VideoSummary) -> VideoProgress:
+    """Values that the analysis does not change any more, for the thread of the window."""
+    timeline = summary.timeline
+    tracks = tuple(
+        TrackTimeline(
+            replace(track, looks=dict(track.looks), unjudged=dict(track.unjudged)),
+            tuple(timeline.steps(track.number)),
+        )
+        for track in timeline.by_presence()[:_MAX_TRACKS]
+    )
+    return VideoProgress(timeline.start, timeline.end, summary.frames, tracks, tuple(summary.events))
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """What changes with a file; None where there is none."""
+def _file_stamp(path: Path) -> tuple[int, int] | None:
+    """The size and modification time of a file; None where there is none."""
     try:
         about = path.stat()
     except OSError:
@@ -213,185 +229,168 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return about.st_size, about.st_mtime_ns
 
 
-def _copied(person: TrackSummary) -> TrackSummary:
-    """A person as of now; the film goes on, and would go on counting in the same tables."""
-    return replace(person, looks=dict(person.looks), unjudged=dict(person.unjudged))
+class VideoState:
+    """The open video, the progress of its analysis, and its playback.
 
-
-# ==== mien.apps.desktop.filming
-# The film that is open: how far it was read, where one looks at it, and whether it plays.
-
-#: Frames of a second that are read, to choose from.
-RATES = (5.0, 10.0, 30.0)
-
-
-class Filming:
-    """Rings ``film`` when it stands otherwise with it, ``course`` when more was read, ``frame`` for another frame.
-
-    ``stage`` is none, reading, read, left (in the middle) or failed.
+    ``stage`` is none, analyzing, complete, stopped (by the user) or failed. Topics: ``video`` (stage or playback),
+    ``progress`` (more was analyzed), ``frame`` (another frame is displayed).
     """
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    def __init__(self, state: AppState) -> None:
+        self._state = state
         self.stage = "none"
-        self.reel: Reel | None = None
+        self.video: OpenVideo | None = None
         self.error: MienError | None = None
-        self.course = Course()
-        self.glimpse: Glimpse | None = None
+        self.progress = VideoProgress()
+        self.frame: DisplayFrame | None = None
         self.fps, self.playing = 10.0, False
-        #: Are faces hidden in what is saved from now on?
-        self.hidden = False
-        self._choice, self._room = ground.choice, (960, 540)
+        #: Whether faces are blurred in the files that are saved from now on.
+        self.blur_faces = False
+        self.selection, self._view_size = state.selection, (960, 540)
         self._numbers, self._folder = count(1), TemporaryDirectory(prefix="mien-", ignore_cleanup_errors=True)
-        #: Where one wants to look, until that is shown.
-        self._sought: float | None = None
-        self._task: Task | None = None
-        self._look: Task | None = None
+        #: The position to display next, until its frame arrives.
+        self._next_position: float | None = None
+        self._analysis: Task | None = None
+        self._playback: Task | None = None
 
     @property
-    def seconds(self) -> float | None:
-        """How long the film is; None where it does not say and was not read to its end."""
-        about = self.reel.about if self.reel else None
-        told = about.seconds if about else None
-        if told is None and self.stage in ("read", "left"):
-            return self.course.end
-        return max(told, self.course.end) if told else None
+    def duration(self) -> float | None:
+        """Seconds of the video; None where the file does not say and its end was not reached."""
+        about = self.video.about if self.video else None
+        seconds = about.seconds if about else None
+        if seconds is None and self.stage in ("complete", "stopped"):
+            return self.progress.end
+        return max(seconds, self.progress.end) if seconds else None
 
     @property
-    def at(self) -> float:
-        """Where one looks at it."""
-        return self.glimpse.seconds if self.glimpse else 0.0
+    def position(self) -> float:
+        """Seconds of the displayed frame."""
+        return self.frame.seconds if self.frame else 0.0
 
     @property
-    def known(self) -> bool:
-        """Was enough read to make files of it?"""
-        return self.stage in ("read", "left") and self.course.frames > 0
+    def has_results(self) -> bool:
+        """Whether files can be saved."""
+        return self.stage in ("complete", "stopped") and self.progress.frames > 0
 
     def open(self, path: Path) -> None:
-        """Read this film from its beginning."""
+        """Analyze this video from its beginning."""
         self.cancel()
-        if self.reel:
-            # Behind whatever is still to be saved of it, and whoever cancels does not mean this.
-            self._ground.worker.do(Task(self.reel.forgetting()), LATER)
-        self._choice = self._ground.choice
-        reel = Reel(path, Path(self._folder.name), self.fps, next(self._numbers))
-        self.reel, self.stage, self.error = reel, "reading", None
-        reel.room = self._room
-        self.course, self.glimpse = Course(), None
-        steps = reel.reading(self._ground.bench, self._choice)
-        self._task = self._ground.do(
-            steps,
-            lambda news: self._hear(reel, news),
-            urgency=LATER,
-            failed=lambda error: self._fail(reel, error),
-            ended=lambda: self._over(reel),
+        if self.video:
+            # After everything that is still to be saved of it; not cancelled with the other tasks.
+            self._state.worker.submit(Task(self.video.delete_journal()), BACKGROUND)
+        self.selection = self._state.selection
+        video = OpenVideo(path, Path(self._folder.name), self.fps, next(self._numbers))
+        self.video, self.stage, self.error = video, "analyzing", None
+        video.view_size = self._view_size
+        self.progress, self.frame = VideoProgress(), None
+        self._analysis = self._state.submit(
+            video.analyze(self._state.session, self.selection),
+            lambda update: self._apply(video, update),
+            priority=BACKGROUND,
+            on_error=lambda error: self._fail(video, error),
+            on_end=lambda: self._end(video),
         )
-        self._ground.bells.ring("film", "course", "frame")
+        self._state.events.publish("video", "progress", "frame")
 
-    def again(self) -> None:
-        """Read it anew, with the options of now."""
-        if self.reel:
-            self.open(self.reel.path)
+    def analyze_again(self) -> None:
+        """Analyze the open video again, with the current options."""
+        if self.video:
+            self.open(self.video.path)
 
     def cancel(self) -> None:
-        """Stop reading; what was read until then stays. Stops playing too."""
+        """Stop the analysis, keeping its results, and the playback."""
         self.pause()
-        if self._task and not self._task.over:
-            self._task.cancel()
+        if self._analysis and not self._analysis.finished:
+            self._analysis.cancel()
 
     def close(self) -> None:
         self._folder.cleanup()
 
-    def fit(self, width: int, height: int) -> None:
-        """There is so much room for a frame."""
-        if (width, height) != self._room and min(width, height) > 8:
-            self._room = width, height
-            if self.reel:
-                self.reel.room = self._room
-                self.seek(self.at) if self.glimpse and self.stage != "reading" and not self.playing else None
+    def resize_view(self, width: int, height: int) -> None:
+        """Display frames in this size from now on."""
+        if (width, height) != self._view_size and min(width, height) > 8:
+            self._view_size = width, height
+            if self.video:
+                self.video.view_size = self._view_size
+                if self.frame and self.stage != "analyzing" and not self.playing:
+                    self.seek(self.position)
+
+    # Playback
 
     def seek(self, seconds: float) -> None:
-        """Look at it there."""
-        going_on = self.playing
-        self._leave_frame()
-        if self.reel is None or self.stage == "reading":
+        """Display the frame at this time, and continue to play if it plays."""
+        was_playing = self.playing
+        self._stop_playback()
+        if self.video is None or self.stage == "analyzing":
             return
-        seconds = min(max(seconds, 0.0), self.seconds or seconds)
-        if going_on:
-            self._start(seconds)
+        seconds = min(max(seconds, 0.0), self.duration or seconds)
+        if was_playing:
+            self._start_playback(seconds)
             return
-        self._sought = seconds
-        self._look = self._ground.do(self.reel.looking(seconds), self._show, urgency=NOW)
+        self._next_position = seconds
+        self._playback = self._state.submit(self.video.read_frame(seconds), self._display, priority=IMMEDIATE)
 
     def play(self) -> None:
-        """Play from where one looks, or from the beginning when that is the end."""
-        if self.reel is None or self.stage == "reading" or self.playing:
+        """Play from the position, or from the beginning when that is the end."""
+        if self.video is None or self.stage == "analyzing" or self.playing:
             return
-        begin = self.at if self._sought is None else self._sought
-        over = self.seconds is not None and begin > self.seconds - 0.3
-        self._leave_frame()
-        self._start(0.0 if over else begin)
+        start = self.position if self._next_position is None else self._next_position
+        at_end = self.duration is not None and start > self.duration - 0.3
+        self._stop_playback()
+        self._start_playback(0.0 if at_end else start)
 
     def pause(self) -> None:
         if self.playing:
-            self._leave_frame()
-            self._ground.bells.ring("film")
+            self._stop_playback()
+            self._state.events.publish("video")
 
-    def save(self, kind: str, path: Path) -> None:
-        from mien.apps.desktop.saving import KINDS, Wanted
-
-        if self.reel and self.known:
-            words, _, write = KINDS[kind]
-            self._ground.say(f"{words}: being written …")
-            steps = write(self.reel, Wanted(path, self._ground.bench, self._choice, self.hidden))
-            self._ground.do(steps, lambda place: self._ground.say(f"{words} saved as {place}"), urgency=LATER)
-
-    def _start(self, seconds: float) -> None:
-        assert self.reel is not None, "a film is open"
+    def _start_playback(self, seconds: float) -> None:
+        assert self.video is not None, "a video is open"
         self.playing = True
-        self._look = task = self._ground.do(
-            self.reel.playing(seconds), self._show, urgency=SOON, ended=lambda: self._played(task)
-        )
-        self._ground.bells.ring("film")
 
-    def _played(self, task: Task) -> None:
-        if task is self._look:
-            self.playing = False
-            self._ground.bells.ring("film")
+        def end() -> None:
+            if task is self._playback:
+                self.playing = False
+                self._state.events.publish("video")
 
-    def _leave_frame(self) -> None:
+        self._playback = task = self._state.submit(self.video.play(seconds), self._display, priority=SOON, on_end=end)
+        self._state.events.publish("video")
+
+    def _stop_playback(self) -> None:
         self.playing = False
-        if self._look:
-            self._look.cancel()
-            self._look = None
+        if self._playback:
+            self._playback.cancel()
+            self._playback = None
 
-    def _hear(self, reel: Reel, news: Any) -> None:
-        if reel is not self.reel:
+    # Results of the analysis
+
+    def _apply(self, video: OpenVideo, update: Any) -> None:
+        if video is not self.video:
             return
-        match news:
-            case Glimpse():
-                self._show(news)
-            case Course():
-                self.course = news
-                self._ground.bells.ring("course")
+        match update:
+            case DisplayFrame():
+                self._display(update)
+            case VideoProgress():
+                self.progress = update
+                self._state.events.publish("progress")
             case _:
-                self._ground.bells.ring("film")
+                self._state.events.publish("video")
 
-    def _show(self, glimpse: Glimpse) -> None:
-        self.glimpse, self._sought = glimpse, None
-        self._ground.bells.ring("frame")
+    def _display(self, frame: DisplayFrame) -> None:
+        self.frame, self._next_position = frame, None
+        self._state.events.publish("frame")
 
-    def _fail(self, reel: Reel, error: MienError) -> None:
-        if reel is self.reel:
+    def _fail(self, video: OpenVideo, error: MienError) -> None:
+        if video is self.video:
             self.error = error
 
-    def _over(self, reel: Reel) -> None:
-        if reel is not self.reel or self._task is None:
+    def _end(self, video: OpenVideo) -> None:
+        if video is not self.video or self._analysis is None:
             return
         if self.error:
             self.stage = "failed"
-        elif self._task.left:
-            self.course, self.stage = reel.stopped(), "left"
+        elif self._analysis.cancelled:
+            self.progress, self.stage = video.finish_early(), "stopped"
         else:
-            self.stage = "read"
-        self._ground.bells.ring("film", "course")
+            self.stage = "complete"
+        self._state.events.publish("video", "progress")

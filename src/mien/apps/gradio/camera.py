@@ -15,15 +15,15 @@ import pandas as pd
 from mien import text
 from mien.apps.gradio import results
 from mien.apps.gradio.engines import Engines
-from mien.apps.gradio.errors import told
+from mien.apps.gradio.errors import convert_errors
 from mien.apps.gradio.uploads import MAX_PIXELS
 from mien.apps.session.live_camera import FrameStream
 from mien.apps.session.overlay import overlay_saliency
-from mien.draw import paint
-from mien.engine import Engine, framing_of
+from mien.draw import draw_readings
+from mien.engine import Engine, select_framing
 from mien.html import data_uri
 from mien.html.images import encode_image
-from mien.images.decode import decoded
+from mien.images.decode import decode_image
 from mien.results import AnalyzedFrame, Pixels
 from mien.video.annotate import simplify_labels as as_painted
 
@@ -45,7 +45,7 @@ _NOTICE = f"""### Before the camera opens
 
 - Pictures from your camera go to the machine that serves this page, one at a time. They are read in its memory, are
   not written to a disk, and are gone with the answer.
-- {text.CAMERA}
+- {text.CAMERA_NOTICE}
 - *Stop* pauses the reading. The camera itself closes when you press *Close the camera*, switch to another tab, or leave
   this page.
 """
@@ -60,7 +60,7 @@ _OFF = """(...all) => {
 }"""
 
 
-class Session:
+class CameraSession:
     """One visitor's camera."""
 
     def __init__(self, engine: Engine) -> None:
@@ -101,8 +101,8 @@ class CameraTab:
                 camera, where = _camera()
                 close = gr.Button("Close the camera", elem_id="camera-close")
                 told_of = f"The largest face, over the last {_SHOWN:.0f} seconds"
-                self._plot = results.timeline(labels, told_of, "camera-plot", height=300, x_lim=[-_SHOWN, 0])
-                gr.HTML(results.key(results.hues(labels)), padding=False)
+                self._plot = results.create_timeline(labels, told_of, "camera-plot", height=300, x_lim=[-_SHOWN, 0])
+                gr.HTML(results.render_legend(results.label_colours(labels)), padding=False)
             with gr.Column(scale=1, min_width=300):
                 self._picture = gr.Image(
                     label="What was read", interactive=False, buttons=["fullscreen"], elem_id="camera-seen"
@@ -131,14 +131,14 @@ class CameraTab:
         """Close the camera whenever another tab is chosen."""
         tabs.select(_left, outputs=self._all, js=_OFF, **_AT_ONCE)
 
-    def _frame(self, payload: Any, where: bool, model: str, session: Session | None) -> list[Any]:
+    def _frame(self, payload: Any, where: bool, model: str, session: CameraSession | None) -> list[Any]:
         if not (data := _bytes(payload)):
             return [session, *[gr.skip()] * 4]
-        with told():
+        with convert_errors():
             engine = self._engines.get(model)
             if session is None or session.engine is not engine:
-                session = Session(engine)
-            moment = session.read(decoded(BytesIO(data), "the camera's frame", MAX_PIXELS))
+                session = CameraSession(engine)
+            moment = session.read(decode_image(BytesIO(data), "the camera's frame", MAX_PIXELS))
             picture = _painted(engine, moment, where)
         return [
             session,
@@ -146,15 +146,15 @@ class CameraTab:
             *self._told(moment, session),
         ]
 
-    def _told(self, moment: AnalyzedFrame, session: Session) -> list[Any]:
-        facts = f"<small>{text.found(moment.result)} · {session.rate:.1f} frames a second</small>"
+    def _told(self, moment: AnalyzedFrame, session: CameraSession) -> list[Any]:
+        facts = f"<small>{text.describe_face_count(moment.result)} · {session.rate:.1f} frames a second</small>"
         if not len(moment.result):
             return [f"### {text.NO_FACE}\n\n{facts}", None, gr.skip()]
         first = moment.result.readings[0]
-        label = self._label.postprocess(results.shares(first))
-        return [f"{results.told(first)}\n\n{facts}", label.model_dump(), self._timeline(session)]
+        label = self._label.postprocess(results.label_scores(first))
+        return [f"{results.describe_reading(first)}\n\n{facts}", label.model_dump(), self._timeline(session)]
 
-    def _timeline(self, session: Session) -> Any:
+    def _timeline(self, session: CameraSession) -> Any:
         now = session.times[-1]
         if now - session.drawn < _DRAWN:
             return gr.skip()
@@ -190,10 +190,10 @@ def _painted(engine: Engine, moment: AnalyzedFrame, where: bool) -> Pixels:
     pixels = moment.pixels
     assert pixels is not None, "what was handed over comes back"
     if where and len(moment.result):
-        face, framing = moment.result.faces[0], framing_of(engine.card, engine.detector)
+        face, framing = moment.result.faces[0], select_framing(engine.card, engine.detector)
         seen = engine.activations(engine.crop(pixels, face)).map
         pixels = overlay_saliency(pixels, seen, face, framing) if seen else pixels
-    return paint(pixels, as_painted(moment.result))
+    return draw_readings(pixels, as_painted(moment.result))
 
 
 def _bytes(payload: Any) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from mien.engine import Engine
-from mien.errors import ModelMissing, nearest
+from mien.errors import ModelMissing, suggest_name
 from mien.models import ModelCard, available_models, resolve_model
 
 
@@ -28,7 +28,7 @@ class Engines:
         if name not in self.names:
             known = ", ".join(self.names)
             raise ModelMissing(
-                f"There is no model '{name}' here", f"Expected one of {known}", nearest(name, self.names)
+                f"There is no model '{name}' here", f"Expected one of {known}", suggest_name(name, self.names)
             )
         with self._lock:
             if name not in self._known:

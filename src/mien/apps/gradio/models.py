@@ -20,7 +20,7 @@ from mien.models import ModelCard
 _LINES = ("accent", "wrong", "right", "warn")
 
 
-def chooser(engines: Engines) -> Any:
+def create_model_chooser(engines: Engines) -> Any:
     """The model that reads in this page; nothing to choose where there is one."""
     return gr.Dropdown(
         list(engines.names),
@@ -32,7 +32,7 @@ def chooser(engines: Engines) -> Any:
     )
 
 
-def models_tab(engines: Engines, model: Any) -> None:
+def create_models_tab(engines: Engines, model: Any) -> None:
     """Made inside a ``gr.Tab``; ``model`` is the chooser, and is placed here."""
     cards = engines.cards()
     gr.Markdown("What reads the faces here, and how well. Every number is measured on faces it did not learn from.")
@@ -67,7 +67,7 @@ def _curves(cards: dict[str, ModelCard]) -> None:
         elem_id="models-curve",
     )
     if len(cards) > 1:
-        gr.HTML(results.key(hues), padding=False)
+        gr.HTML(results.render_legend(hues), padding=False)
 
 
 def _one(name: str, card: ModelCard, usual: bool) -> None:
@@ -86,7 +86,7 @@ def _bars(name: str, scores: dict[str, float]) -> None:
         x="expression",
         y="F1",
         color="of",
-        color_map=results.hues(labels),
+        color_map=results.label_colours(labels),
         colors_in_legend=[],
         x_title="",
         x_label_angle=-30,
@@ -103,6 +103,6 @@ def _limits(card: ModelCard) -> str:
     if accuracy := card.scores.get("accuracy"):
         many = f"{len(card.labels)} expressions in {100 * accuracy:.0f} of 100"
         often = [f"It is wrong often: on test faces it names the right one of {many}."]
-    cannot = [text.CANNOT[0], *often, *text.CANNOT[1:]]
+    cannot = [text.LIMITATIONS[0], *often, *text.LIMITATIONS[1:]]
     listed = "\n".join(f"- {sentence}" for sentence in cannot)
     return f"### What it cannot do\n\n{listed}"

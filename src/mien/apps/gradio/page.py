@@ -11,13 +11,13 @@ from mien import text
 from mien.apps.gradio.api import Api
 from mien.apps.gradio.camera import TITLE, CameraTab
 from mien.apps.gradio.engines import Engines
-from mien.apps.gradio.explain import InsideTab
-from mien.apps.gradio.models import chooser, models_tab
+from mien.apps.gradio.explain import ExplainTab
+from mien.apps.gradio.models import create_model_chooser, create_models_tab
 from mien.apps.gradio.photo import PhotoTab
-from mien.apps.gradio.uploads import MAX_FILM_BYTES, refuse_addresses
+from mien.apps.gradio.uploads import MAX_FILM_BYTES, reject_urls
 from mien.apps.gradio.video import VideoTab
 from mien.html import style_colours
-from mien.labels import VOTES, colour
+from mien.labels import VOTES, label_colour
 
 #: The steps of a Gradio hue, from light to dark, and how much of white (or, below 0, of black) is in each.
 _STEPS = (0.95, 0.9, 0.75, 0.55, 0.3, 0.12, 0.0, -0.15, -0.35, -0.5, -0.65)
@@ -66,7 +66,7 @@ _NAMED = {
 }
 
 
-def theme() -> gr.themes.Base:
+def build_theme() -> gr.themes.Base:
     light, dark = style_colours(), style_colours(dark=True)
     accent = gr.themes.Color(*(_mixed(light["accent"], step) for step in _STEPS), name="mien")
     made = gr.themes.Base(
@@ -80,7 +80,7 @@ def theme() -> gr.themes.Base:
     return made.set(**_both(light), **_both(dark, "_dark"))
 
 
-def style(labels: tuple[str, ...] = VOTES) -> str:
+def build_head(labels: tuple[str, ...] = VOTES) -> str:
     """What a theme cannot say: the expressions' own colours, letters of the system, room on a phone.
 
     It is for the page's head: what Gradio takes as ``css`` it writes twice, and not as it was written.
@@ -102,7 +102,7 @@ def _both(known: dict[str, str], suffix: str = "") -> dict[str, str]:
 def _hue(label: str, among: tuple[str, ...]) -> str:
     # Labels come out of model files: nothing in one ends the text that it stands in.
     name = "".join(f"\\{ord(letter):x} " if not letter.isalnum() else letter for letter in label)
-    return f'[data-testid="{name}-confidence-set"] .bar {{ background: {colour(label, among)} !important; }}\n'
+    return f'[data-testid="{name}-confidence-set"] .bar {{ background: {label_colour(label, among)} !important; }}\n'
 
 
 def _mixed(code: str, part: float) -> str:
@@ -116,26 +116,26 @@ def _mixed(code: str, part: float) -> str:
 # The page put together, and how it is launched.
 
 #: Seconds after which what was sent and made is removed, and how often that is looked after.
-KEPT, SWEPT = 900, 60
+CACHE_SECONDS, CLEANUP_INTERVAL = 900, 60
 
 #: So many wait at most; more are told that the page is busy.
 _WAITING = 32
 
 #: Readings at once, films at once, cameras at once.
-READING: dict[str, Any] = {"concurrency_limit": 3, "concurrency_id": "reading"}
-FILMING: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "film"}
-WATCHING: dict[str, Any] = {"concurrency_limit": 4, "concurrency_id": "camera"}
+IMAGE_QUEUE: dict[str, Any] = {"concurrency_limit": 3, "concurrency_id": "reading"}
+VIDEO_QUEUE: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "film"}
+CAMERA_QUEUE: dict[str, Any] = {"concurrency_limit": 4, "concurrency_id": "camera"}
 
 _TITLE = "mien: what does this expression look like?"
 
-_PRIVACY = f"""**What it must not be used for:** {text.MUST_NOT}
+_PRIVACY = f"""**What it must not be used for:** {text.PROHIBITED_USES}
 
 **What is kept:** photos and films lie in a temporary folder of this server while they are read, and so does what is
-made of them; all of it is removed after {KEPT // 60} minutes, and when the server stops. Frames of a camera are never
+made of them; all of it is removed after {CACHE_SECONDS // 60} minutes, and when the server stops. Frames of a camera are never
 written down. Nobody is identified, nothing goes to anybody else, and this page fetches nothing from other servers."""
 
 
-class Page(gr.Blocks):  # type: ignore[misc]  # its types are not read
+class GradioPage(gr.Blocks):  # type: ignore[misc]  # its types are not read
     """A ``gr.Blocks`` that is launched with mien's manners, where its caller does not say otherwise."""
 
     #: The labels whose colours the page needs.
@@ -143,8 +143,8 @@ class Page(gr.Blocks):  # type: ignore[misc]  # its types are not read
 
     def launch(self, *args: Any, **settings: Any) -> Any:
         manners: dict[str, Any] = {
-            "theme": theme(),
-            "head": style(self.labels),
+            "theme": build_theme(),
+            "head": build_head(self.labels),
             "footer_links": ["api"],
             "max_file_size": MAX_FILM_BYTES,
             # Gradio would keep what was read in the browser, and counts of it on a page of its own.
@@ -155,30 +155,30 @@ class Page(gr.Blocks):  # type: ignore[misc]  # its types are not read
         return super().launch(*args, **{**manners, **settings})
 
     async def preprocess_data(self, block_fn: Any, inputs: Any, *args: Any, **more: Any) -> Any:
-        refuse_addresses(inputs)
+        reject_urls(inputs)
         return await super().preprocess_data(block_fn, inputs, *args, **more)
 
 
-def made(engines: Engines) -> Page:
+def create_page(engines: Engines) -> GradioPage:
     """The whole page."""
-    page = Page(title="mien", delete_cache=(SWEPT, KEPT))
+    page = GradioPage(title="mien", delete_cache=(CLEANUP_INTERVAL, CACHE_SECONDS))
     with page:
         page.labels = tuple(dict.fromkeys(label for card in engines.cards().values() for label in card.labels))
-        gr.Markdown(f"# {_TITLE}\n\n{text.LIMIT}")
-        model = chooser(engines)
+        gr.Markdown(f"# {_TITLE}\n\n{text.DISCLAIMER}")
+        model = create_model_chooser(engines)
         with gr.Tabs() as tabs:
             with gr.Tab("Photo", id="photo"):
-                PhotoTab(engines, model, READING)
+                PhotoTab(engines, model, IMAGE_QUEUE)
             with gr.Tab(TITLE, id="camera"):
-                camera = CameraTab(engines, model, WATCHING)
+                camera = CameraTab(engines, model, CAMERA_QUEUE)
             with gr.Tab("Video", id="video"):
-                VideoTab(engines, model, FILMING)
+                VideoTab(engines, model, VIDEO_QUEUE)
             with gr.Tab("Inside", id="inside"):
-                InsideTab(engines, model, READING)
+                ExplainTab(engines, model, IMAGE_QUEUE)
             with gr.Tab("Models", id="models"):
-                models_tab(engines, model)
+                create_models_tab(engines, model)
         camera.close_with(tabs)
         gr.Markdown(_PRIVACY, elem_classes="fine")
-        Api(engines, READING, FILMING)
+        Api(engines, IMAGE_QUEUE, VIDEO_QUEUE)
     page.queue(max_size=_WAITING)
     return page

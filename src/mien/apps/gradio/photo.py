@@ -12,10 +12,10 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from mien.apps.gradio import results
 from mien.apps.gradio.engines import Engines
-from mien.apps.gradio.errors import told
-from mien.apps.gradio.uploads import sent
-from mien.apps.session.samples import CREDIT, paths
-from mien.draw import paint
+from mien.apps.gradio.errors import convert_errors
+from mien.apps.gradio.uploads import find_sent_file
+from mien.apps.session.samples import CREDIT, sample_paths
+from mien.draw import draw_readings
 from mien.html.images import encode_image, shrink_image
 from mien.results import FrameResult, Pixels
 from mien.table import CsvTable
@@ -32,8 +32,8 @@ class PhotoTab:
         self._result = gr.State(None, time_to_live=900)
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=320):
-                self.photo = photo_input("photo-input")
-                examples(self.photo)
+                self.photo = create_photo_input("photo-input")
+                create_examples(self.photo)
                 self._seen = gr.AnnotatedImage(
                     label="What was read", show_label=False, visible=False, elem_id="photo-seen", format="jpeg"
                 )
@@ -60,10 +60,10 @@ class PhotoTab:
         self._seen.select(self._choose, self._result, [self._said, self._label], **chosen)
 
     def _read(self, payload: Any, model: str) -> list[Any]:
-        photo = sent(payload)
+        photo = find_sent_file(payload)
         if photo is None:
             return _nothing()
-        with told():
+        with convert_errors():
             engine = self._engines.get(model)
             pixels = photo.pixels()
             result = replace(engine.read(pixels), source=photo.name)
@@ -77,7 +77,7 @@ class PhotoTab:
         data = {
             f"{stem}.json": result.to_json().encode() + b"\n",
             f"{stem}.csv": table.getvalue().encode(),
-            f"{stem}-read.jpg": encode_image(paint(pixels, result), "jpeg", 92),
+            f"{stem}-read.jpg": encode_image(draw_readings(pixels, result), "jpeg", 92),
         }
         folder = self.photo.GRADIO_CACHE
         files = [save_bytes_to_cache(each, name, folder) for name, each in data.items()]
@@ -88,7 +88,7 @@ class PhotoTab:
         if result is None or not 0 <= event.index < len(result):
             return [gr.skip(), gr.skip()]
         reading = result.readings[event.index]
-        return [results.told(reading, event.index + 1), results.shares(reading)]
+        return [results.describe_reading(reading, event.index + 1), results.label_scores(reading)]
 
 
 def _faces() -> Any:
@@ -105,7 +105,7 @@ def _faces() -> Any:
     )
 
 
-def photo_input(name: str) -> Any:
+def create_photo_input(name: str) -> Any:
     """A place for one photo: dropped, chosen or pasted."""
     return gr.Image(
         sources=["upload", "clipboard"],
@@ -117,9 +117,9 @@ def photo_input(name: str) -> Any:
     )
 
 
-def examples(photo: Any) -> None:
+def create_examples(photo: Any) -> None:
     """The free portraits, under a place for a photo."""
-    files = paths()
+    files = sample_paths()
     gr.Examples(
         [[str(path)] for path in files.values()],
         photo,
@@ -132,16 +132,16 @@ def examples(photo: Any) -> None:
 
 def _shown(pixels: Pixels, result: FrameResult) -> list[Any]:
     if not len(result):
-        plain = gr.AnnotatedImage((shrink_image(pixels, results.LONGEST), []), color_map={}, visible=True)
-        return [results.nobody(), *_hidden(2), plain]
-    picture, hues = results.annotated(pixels, result)
+        plain = gr.AnnotatedImage((shrink_image(pixels, results.MAX_IMAGE_SIDE), []), color_map={}, visible=True)
+        return [results.describe_no_face(), *_hidden(2), plain]
+    picture, hues = results.annotate_layers(pixels, result)
     many = len(result) > 1
     first = result.readings[0]
     return [
-        results.told(first, 1 if many else None),
-        gr.Label(results.shares(first), visible=True),
+        results.describe_reading(first, 1 if many else None),
+        gr.Label(results.label_scores(first), visible=True),
         gr.Gallery(
-            results.portraits(pixels, result) if many else None, visible=many, selected_index=0 if many else None
+            results.list_portraits(pixels, result) if many else None, visible=many, selected_index=0 if many else None
         ),
         gr.AnnotatedImage(picture, color_map=hues, visible=True),
     ]

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
 
-from mien.apps.gradio.errors import refused
+from mien.apps.gradio.errors import make_user_error
 from mien.errors import SourceTooLarge, SourceUnreadable
-from mien.images.decode import decoded
+from mien.images.decode import decode_image
 from mien.images.sources import quote_source
 from mien.results import Pixels
 
@@ -29,7 +29,7 @@ MAX_BYTES, MAX_PIXELS, MAX_FILM_BYTES = 20 * MB, 50 * MB, 200 * MB
 MAX_FILM_SECONDS = 1800.0
 
 
-class Sent(NamedTuple):
+class SentFile(NamedTuple):
     """A file that was sent, and the name it had where it came from."""
 
     path: Path
@@ -39,7 +39,7 @@ class Sent(NamedTuple):
         """Upright RGB uint8, or one of :class:`mien.errors.SourceError` with the photo's name."""
         self._within(MAX_BYTES, "photo")
         with self.path.open("rb") as file:
-            return decoded(BytesIO(file.read(MAX_BYTES)), quote_source(self.name), MAX_PIXELS)
+            return decode_image(BytesIO(file.read(MAX_BYTES)), quote_source(self.name), MAX_PIXELS)
 
     def film(self) -> Path:
         """The film's file, if it is not too large and not empty."""
@@ -56,13 +56,13 @@ class Sent(NamedTuple):
             raise SourceTooLarge(happened, f"A {what} of at most {most // MB} MB was expected", "Send a smaller one")
 
 
-def sent(payload: Any) -> Sent | None:
+def find_sent_file(payload: Any) -> SentFile | None:
     """The file in what a listener was given; None where there is none. Any file but those that were sent is refused."""
     one = payload[0] if isinstance(payload, list) and payload else payload
     if not isinstance(one, dict) or not one.get("path"):
         return None
     path = _own(one["path"])
-    return Sent(path, Path(str(one.get("orig_name") or path)).name)
+    return SentFile(path, Path(str(one.get("orig_name") or path)).name)
 
 
 def _own(path: object) -> Path:
@@ -73,15 +73,15 @@ def _own(path: object) -> Path:
             return own
     except (OSError, ValueError):  # no name that a file could have
         pass
-    raise refused("That file is not among those that were sent, or no longer. Send it again.")
+    raise make_user_error("That file is not among those that were sent, or no longer. Send it again.")
 
 
-def refuse_addresses(inputs: Any) -> None:
+def reject_urls(inputs: Any) -> None:
     """Gradio would fetch an address that somebody sends; nobody's request makes this machine call another."""
 
     def look(file: dict[str, Any]) -> dict[str, Any]:
         if is_http_url_like(file.get("path") or ""):
-            raise refused("Addresses are not opened here. Download the file, and send it itself.")
+            raise make_user_error("Addresses are not opened here. Download the file, and send it itself.")
         return file
 
     traverse(inputs, look, is_file_obj_with_meta)

@@ -17,19 +17,19 @@ import pandas as pd
 from mien import text
 from mien.apps.gradio import results
 from mien.apps.gradio.engines import Engines
-from mien.apps.gradio.errors import bug, refused, told
-from mien.apps.gradio.uploads import MAX_FILM_BYTES, MAX_FILM_SECONDS, MB, Sent, sent
+from mien.apps.gradio.errors import convert_errors, make_bug_error, make_user_error
+from mien.apps.gradio.uploads import MAX_FILM_BYTES, MAX_FILM_SECONDS, MB, SentFile, find_sent_file
 from mien.engine import Engine
 from mien.errors import MienError
-from mien.text import clock
+from mien.text import format_time
 from mien.video.results import VideoRequest, VideoResults, save_video_results
 from mien.video.timeline import SmoothedFrame
 
 #: So many points of a person are drawn, and so many of everybody are held at most.
-DRAWN, _HELD = 400, 20_000
+PLOTTED_POINTS, _HELD = 400, 20_000
 
 
-class Lines:
+class TrackScores:
     """A line of points for each person. What would not be drawn is left out while the film is read."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Lines:
         line = self._lines.setdefault(person, _Line())
         before = len(line.held)
         line.add(seconds, shares)
-        if len(line.held) >= 2 * DRAWN:
+        if len(line.held) >= 2 * PLOTTED_POINTS:
             line.thin()
         self._held += len(line.held) - before
         if self._held > _HELD:
@@ -53,7 +53,7 @@ class Lines:
     def of(self, person: int | None) -> Iterator[tuple[float, dict[str, float]]]:
         """One person's points in order, about as many as are drawn; none for nobody."""
         held = self._lines[person].held if person in self._lines else []
-        return ((seconds, dict(shares)) for seconds, shares in held[:: max(-(-len(held) // DRAWN), 1)])
+        return ((seconds, dict(shares)) for seconds, shares in held[:: max(-(-len(held) // PLOTTED_POINTS), 1)])
 
     def _thin(self) -> None:
         for line in self._lines.values():
@@ -86,19 +86,19 @@ Up to {MAX_FILM_BYTES // MB} MB; of long films the first {MAX_FILM_SECONDS / 60:
 What is made of a film is removed after 15 minutes."""
 
 
-class Reading:
+class GradioVideoJob:
     """One film, read in a thread of its own, that can be stopped in the middle. To be used in a ``with`` block.
 
     What came of it lies in the folder of the component ``keeper``, which has it removed in time, also where nobody
     waits for it any more.
     """
 
-    def __init__(self, engine: Engine, film: Sent, fps: float, hidden: bool, keeper: Any) -> None:
+    def __init__(self, engine: Engine, film: SentFile, fps: float, hidden: bool, keeper: Any) -> None:
         source = film.film()
         Path(keeper.GRADIO_CACHE).mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="film-", dir=keeper.GRADIO_CACHE))
         self.left = threading.Event()
-        self.lines = Lines()
+        self.lines = TrackScores()
         self.gathered: VideoResults | None = None
         self.error: BaseException | None = None
         self._facts: SimpleQueue[dict[str, Any]] = SimpleQueue()
@@ -115,7 +115,7 @@ class Reading:
         if isinstance(self.error, MienError):
             raise _of_film(self.error, self._order)
         if self.error is not None:
-            raise bug(self.error) from self.error
+            raise make_bug_error(self.error) from self.error
 
     @property
     def files(self) -> dict[str, Path]:
@@ -152,7 +152,7 @@ class VideoTab:
 
     def __init__(self, engines: Engines, model: Any, queue: dict[str, Any]) -> None:
         self._engines = engines
-        self._readings: dict[str, Reading] = {}
+        self._readings: dict[str, GradioVideoJob] = {}
         labels = engines.get().labels
         with gr.Row():
             with gr.Column(scale=5, min_width=320):
@@ -168,8 +168,8 @@ class VideoTab:
         lines = gr.State(None, time_to_live=900)
         with gr.Column(visible=False) as found:
             person = gr.Radio([], label="Person", elem_id="video-person")
-            plot = results.timeline(labels, "What their expression looked like", "video-plot", height=330)
-            gr.HTML(results.key(results.hues(labels)), padding=False)
+            plot = results.create_timeline(labels, "What their expression looked like", "video-plot", height=330)
+            gr.HTML(results.render_legend(results.label_colours(labels)), padding=False)
             events = _events()
             files = gr.Files(label="Report, tables, subtitles and the film", interactive=False, elem_id="video-files")
         begun = gr.on(
@@ -191,11 +191,11 @@ class VideoTab:
         person.input(_shares, [lines, person], plot, queue=False, api_visibility="private", show_progress="hidden")
 
     def _read(self, payload: Any, fps: float, hidden: bool, model: str, request: gr.Request) -> Iterator[list[Any]]:
-        film, nothing = sent(payload), [gr.skip()] * 5
+        film, nothing = find_sent_file(payload), [gr.skip()] * 5
         if film is None:
-            raise refused("There is no film yet. Drop one above, or choose it.")
+            raise make_user_error("There is no film yet. Drop one above, or choose it.")
         buttons = [gr.Button(visible=False), gr.Button(visible=True)]
-        with told(), Reading(self._engines.get(model), film, float(fps), bool(hidden), self._film) as reading:
+        with convert_errors(), GradioVideoJob(self._engines.get(model), film, float(fps), bool(hidden), self._film) as reading:
             self._readings[str(request.session_hash)] = reading
             try:
                 yield ["The film is opened …", *buttons, gr.Video(visible=False), gr.Column(visible=False), *nothing]
@@ -205,7 +205,7 @@ class VideoTab:
                 self._readings.pop(str(request.session_hash), None)
         yield self._result(reading)
 
-    def _result(self, reading: Reading) -> list[Any]:
+    def _result(self, reading: GradioVideoJob) -> list[Any]:
         if reading.gathered is None:
             return ["Stopped. Nothing of the film is kept.", *_ready(), *[gr.skip()] * 7]
         facts, made = reading.gathered.facts, reading.files
@@ -237,10 +237,10 @@ def _of_film(error: MienError, order: VideoRequest) -> MienError:
 
 def progress(facts: dict[str, Any]) -> str:
     """How far it is, as a sentence."""
-    of = f" of {clock(facts['of'])}" if facts.get("of") else ""
+    of = f" of {format_time(facts['of'])}" if facts.get("of") else ""
     people = facts["people"]
     who = "nobody yet" if not people else "one person" if people == 1 else f"{people} people"
-    return f"### Read up to {clock(facts['seconds'])}{of}\n\n{facts['frames']} frames, {who}."
+    return f"### Read up to {format_time(facts['seconds'])}{of}\n\n{facts['frames']} frames, {who}."
 
 
 def _ready() -> list[Any]:
@@ -251,9 +251,9 @@ def _summary(facts: dict[str, Any]) -> str:
     found = facts["found"]
     if not found["people"]:
         return f"### {text.NO_FACE}\n\n{text.NO_FACE_HELP}"
-    lines = [f"### {clock(found['end'] - found['start'])} read, {_people(len(found['people']))}"]
+    lines = [f"### {format_time(found['end'] - found['start'])} read, {_people(len(found['people']))}"]
     for one in found["people"]:
-        parts = ", ".join(f"{text.looks(label)} {text.percent(part)}" for label, part in list(one["looks"].items())[:3])
+        parts = ", ".join(f"{text.describe_label(label)} {text.format_percent(part)}" for label, part in list(one["looks"].items())[:3])
         lines.append(f"- Person {one['person']}: {f'{parts} of the time' if parts else 'never clear enough to judge'}")
     if facts.get("complaint"):
         lines.append(f"\n**{facts['complaint']}**")
@@ -265,11 +265,11 @@ def _people(count: int) -> str:
 
 
 def _row(event: dict[str, Any]) -> list[Any]:
-    looked = text.looks(event["label"]).removeprefix("looks ")
-    return [event["person"], looked, clock(event["start"]), clock(event["end"]), text.percent(event["peak"])]
+    looked = text.describe_label(event["label"]).removeprefix("looks ")
+    return [event["person"], looked, format_time(event["start"]), format_time(event["end"]), text.format_percent(event["peak"])]
 
 
-def _shares(lines: Lines | None, person: int | None) -> pd.DataFrame:
+def _shares(lines: TrackScores | None, person: int | None) -> pd.DataFrame:
     """One person's shares over the film."""
     own = lines.of(person) if lines else ()
     rows = [(round(at, 2), label, share) for at, shares in own for label, share in shares.items()]

@@ -8,7 +8,7 @@ from threading import RLock
 from typing import Protocol
 
 from mien.engine import Engine
-from mien.errors import DetectorError, ModelMissing, nearest
+from mien.errors import DetectorError, ModelMissing, suggest_name
 from mien.faces.detectors import detector_names
 from mien.models import ModelCard, available_models, resolve_model
 
@@ -82,7 +82,7 @@ class EngineCache:
     def _check_names(self, model: str, detector: str) -> None:
         if model not in self.names:
             expected = f"Expected one of {', '.join(self.names)}"
-            raise ModelMissing(f"There is no model '{model}' here", expected, nearest(model, self.names))
+            raise ModelMissing(f"There is no model '{model}' here", expected, suggest_name(model, self.names))
         if detector not in detector_names():
             expected = f"Expected one of {', '.join(detector_names())}"
-            raise DetectorError(f"There is no detector '{detector}'", expected, nearest(detector, detector_names()))
+            raise DetectorError(f"There is no detector '{detector}'", expected, suggest_name(detector, detector_names()))

@@ -17,7 +17,8 @@ from mien.errors import MienError
 from mien.models import ModelCard, cache_folder
 from mien.models.decision import build_emotions
 from mien.results import AnalyzedFrame, FrameResult, Pixels, Reading
-from mien.text import CAMERA, LIMIT
+from mien.text import CAMERA_NOTICE as CAMERA
+from mien.text import DISCLAIMER
 from mien.video import Camera
 from mien.video.journal import VideoAnalyzer
 from mien.video.smoothing import Smoother
@@ -33,7 +34,7 @@ CAMERA_NOTICE_SENTENCES = (
     "What the camera shows is read on this machine and nowhere else.",
     "Nothing is kept: no picture, no reading, no face. A snapshot is a file only when you save it.",
     f"{CAMERA} Nobody is identified.",
-    LIMIT,
+    DISCLAIMER,
 )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.apps.session.live_camera import LiveFrame
-from mien.engine import framing_of
+from mien.engine import select_framing
 from mien.errors import MienError
 from mien.faces.crop import crop_face
 from mien.models import ModelCard
@@ -54,7 +54,7 @@ class ExplanationWorker:
 
     def __init__(self, engine: ActivationSource, newest: Callable[[], LiveFrame | None]) -> None:
         self._engine, self._newest_view = engine, newest
-        self._framing = framing_of(engine.card, engine.detector)
+        self._framing = select_framing(engine.card, engine.detector)
         self._on, self._over = Event(), Event()
         self._newest: LiveActivations | None = None
         self._layers: tuple[str, ...] = ()

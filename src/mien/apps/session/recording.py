@@ -8,7 +8,7 @@ from threading import Thread
 
 from mien import video
 from mien.apps.session.live_camera import LiveFrame
-from mien.draw import paint
+from mien.draw import draw_readings
 from mien.errors import MienError
 from mien.video.annotate import simplify_labels
 from mien.video.writers import VideoWriter
@@ -49,7 +49,7 @@ class CameraRecorder:
                 self._first = view.seconds
             try:
                 if self.error is None:
-                    self._sink.write(paint(view.pixels, simplify_labels(view.steady.result)), view.seconds - self._first)
+                    self._sink.write(draw_readings(view.pixels, simplify_labels(view.steady.result)), view.seconds - self._first)
             except MienError as error:
                 self.error = error
             except Exception as error:  # noqa: BLE001  # the edge of an app: whoever closes it waits for this thread

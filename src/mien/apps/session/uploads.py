@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from mien.errors import MienError, SourceError, SourceTooLarge, SourceUnreadable
-from mien.images.decode import decoded
+from mien.images.decode import decode_image as decoded
 from mien.images.sources import quote_source
 from mien.results import Pixels
 

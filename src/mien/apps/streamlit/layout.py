@@ -10,9 +10,9 @@ import streamlit as st
 
 from mien import text
 from mien.apps.streamlit import engines, results
-from mien.apps.streamlit.image_input import begin
+from mien.apps.streamlit.image_input import reset_image_input
 from mien.apps.streamlit.pages import about, camera, data, experiments, explain, photo, video
-from mien.apps.streamlit.results import escaped
+from mien.apps.streamlit.results import escape_markdown
 from mien.errors import MienError
 from mien.explain.figures.icons import draw_icon
 from mien.labels import EMOTIONS
@@ -28,7 +28,7 @@ KEPT = (
 _PAGE = "page seen"
 
 
-class Page(NamedTuple):
+class PageEntry(NamedTuple):
     """A page's name in addresses, what it is called, its sign, and what draws it.
 
     What it returns is the name of the page to go to, or None.
@@ -41,17 +41,17 @@ class Page(NamedTuple):
 
 
 PAGES = (
-    Page("photo", "Photo", ":material/photo_library:", photo.page),
-    Page("camera", "Camera", ":material/photo_camera:", camera.page),
-    Page("video", "Video", ":material/movie:", video.page),
-    Page("inside", "Inside", ":material/neurology:", explain.page),
-    Page("experiments", "Experiments", ":material/science:", experiments.page),
-    Page("data", "Data", ":material/dataset:", data.page),
-    Page("about", "About", ":material/info:", about.page),
+    PageEntry("photo", "Photo", ":material/photo_library:", photo.page),
+    PageEntry("camera", "Camera", ":material/photo_camera:", camera.page),
+    PageEntry("video", "Video", ":material/movie:", video.page),
+    PageEntry("inside", "Inside", ":material/neurology:", explain.page),
+    PageEntry("experiments", "Experiments", ":material/science:", experiments.page),
+    PageEntry("data", "Data", ":material/dataset:", data.page),
+    PageEntry("about", "About", ":material/info:", about.page),
 )
 
 
-def show(first: str = PAGES[0].name) -> None:
+def show_page(first: str = PAGES[0].name) -> None:
     """The whole page, as the visitor has chosen; ``first`` is where an address without a page leads."""
     icon = draw_icon(EMOTIONS[3], 96)
     st.set_page_config(page_title="mien", page_icon=icon, layout="wide")
@@ -60,7 +60,7 @@ def show(first: str = PAGES[0].name) -> None:
     chosen = st.navigation(list(places.values()))
     current = next(name for name, place in places.items() if place == chosen)
     _turned(current)
-    st.html(results.style(dark=results.is_dark()))
+    st.html(results.build_style(dark=results.is_dark_theme()))
     _sidebar()
     with told():
         drawn = next(page for page in PAGES if page.name == current)
@@ -74,10 +74,10 @@ def told() -> Iterator[None]:
     try:
         yield
     except MienError as error:
-        st.error(escaped(str(error)), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")
 
 
-def _place(page: Page, *, default: bool) -> st.Page:
+def _place(page: PageEntry, *, default: bool) -> st.Page:
     return st.Page(_nothing, title=page.title, icon=page.sign, url_path=page.name, default=default)
 
 
@@ -89,13 +89,13 @@ def _turned(current: str) -> None:
     """Whoever comes from another page finds places for files empty, and the camera closed."""
     if st.session_state.get(_PAGE) != current:
         st.session_state[_PAGE] = current
-        begin()
+        reset_image_input()
         camera.close()
 
 
 def _sidebar() -> None:
     with st.sidebar:
-        st.selectbox("Model", engines.models(), key="model", bind="query-params", help="Who reads the faces")
-        st.selectbox("Detector", engines.detectors(), key="detector", bind="query-params", help="Who finds the faces")
-        st.caption(f"**{text.LIMIT}**")
+        st.selectbox("Model", engines.list_models(), key="model", bind="query-params", help="Who reads the faces")
+        st.selectbox("Detector", engines.list_detectors(), key="detector", bind="query-params", help="Who finds the faces")
+        st.caption(f"**{text.DISCLAIMER}**")
         st.caption(KEPT)

@@ -15,13 +15,13 @@ import streamlit as st
 
 from mien import text
 from mien.apps.session.portraits import crop_thumbnail
-from mien.apps.streamlit.session_state import READS, Photo
-from mien.draw import paint
+from mien.apps.streamlit.session_state import READS, UploadedPhoto
+from mien.draw import draw_readings
 from mien.engine import Engine
 from mien.errors import MienError
 from mien.html import data_uri, icon_svg, style_colours
 from mien.html.images import encode_image, shrink_image
-from mien.labels import colour
+from mien.labels import label_colour
 from mien.results import Failure, FrameResult, Pixels, Reading, Score
 from mien.table import CsvTable
 
@@ -32,27 +32,27 @@ if TYPE_CHECKING:
 _ROLE = re.compile(r"var\(--([a-z]+)\)")
 
 
-def is_dark() -> bool:
+def is_dark_theme() -> bool:
     """Is the page dark? Nobody knows before the browser has said so."""
     return bool(st.context.theme.type == "dark")
 
 
-def figure(drawn: Figure, described: str, *, width: int | None = None) -> None:
+def show_figure(drawn: Figure, described: str, *, width: int | None = None) -> None:
     """A figure in the colours of the page, sharp at any size."""
     from mien import plots
 
-    own = style_colours(dark=is_dark())
+    own = style_colours(dark=is_dark_theme())
     svg = _ROLE.sub(lambda role: own[role[1]], plots.render_svg(drawn, described))
     named = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     st.image(named, width=width or "stretch", alt=described)
 
 
-def paper(pixels: Pixels, described: str) -> None:
+def show_image(pixels: Pixels, described: str) -> None:
     """A picture of the inside; it brings its own paper."""
     st.image(encode_image(pixels), width="stretch", alt=described)
 
 
-def whole(html: str, described: str, height: int) -> None:
+def show_html_page(html: str, described: str, height: int) -> None:
     """A page of ours that stands by itself, in a frame of its own."""
     st.iframe(html, height=height, alt=described)
 
@@ -91,45 +91,45 @@ div[data-testid="stCameraInput"] button span { color: %(ink)s; }
 """
 
 
-def style(*, dark: bool) -> str:
+def build_style(*, dark: bool) -> str:
     """The rules as an element."""
     return f"<style>{_STYLE}{_CONTRAST % style_colours(dark=dark)}</style>"
 
 
-def card(reading: Reading, number: int, many: int, portrait: bytes) -> str:
+def render_face_card(reading: Reading, number: int, many: int, portrait: bytes) -> str:
     """What one face shows: what is seen first, what speaks against it, every share, and what ten people would say."""
     emotions = reading.emotions
     which = f"<small>Face {number} of {many}</small>" if many > 1 else ""
     picture = f"<img src='{data_uri(portrait, 'image/jpeg')}' alt='Face {number}'>" if portrait else ""
-    told = "".join(f"<p class='mien-doubt'>{escape(each)}</p>" for each in text.doubts(reading))
-    mixed = text.mixture(reading)
+    told = "".join(f"<p class='mien-doubt'>{escape(each)}</p>" for each in text.describe_doubts(reading))
+    mixed = text.describe_mixture(reading)
     told += f"<p>{escape(mixed)}</p>" if mixed else ""
-    head = f"<h3>{which}{_icon(emotions.top, emotions.labels)} {_whole(text.headline(reading))}</h3>"
-    people = ten(emotions.votes, text.ten_people(reading)) if emotions.votes else ""
+    head = f"<h3>{which}{_icon(emotions.top, emotions.labels)} {_whole(text.format_headline(reading))}</h3>"
+    people = render_votes(emotions.votes, text.describe_votes(reading)) if emotions.votes else ""
     return (
         f"<section class='mien-face' aria-label='Face {number}'>{picture}<div>{head}{told}</div>"
-        f"<div class='mien-wide'>{bars(emotions.ranked(), emotions.labels)}{people}</div></section>"
+        f"<div class='mien-wide'>{render_bars(emotions.ranked(), emotions.labels)}{people}</div></section>"
     )
 
 
-def bars(shares: Sequence[Score], among: tuple[str, ...], *, faces: bool = True) -> str:
+def render_bars(shares: Sequence[Score], among: tuple[str, ...], *, faces: bool = True) -> str:
     """All shares as bars with their numbers, in the order given."""
     return f"<dl class='mien-bars'>{''.join(_bar(label, share, among, faces) for label, share in shares)}</dl>"
 
 
-def ten(votes: Sequence[Score], told: str) -> str:
+def render_votes(votes: Sequence[Score], told: str) -> str:
     """Ten small faces, and the sentence that says the same."""
     labels = tuple(label for label, _ in votes)
-    drawn = "".join(_icon(label, labels) for label in text.of_ten(votes))
+    drawn = "".join(_icon(label, labels) for label in text.allocate_ten_votes(votes))
     return f"<p class='mien-ten' aria-hidden='true'>{drawn}</p><p>{escape(told)}</p>"
 
 
 def _bar(label: str, share: float, among: tuple[str, ...], face: bool) -> str:
     name = f"{_icon(label, among)} {escape(label)}" if face else escape(label)
-    fill = f"<i style='width:{100 * min(max(share, 0.0), 1.0):.1f}%;background:{colour(label, among)}'></i>"
+    fill = f"<i style='width:{100 * min(max(share, 0.0), 1.0):.1f}%;background:{label_colour(label, among)}'></i>"
     return (
         f"<dt>{name}</dt><dd aria-hidden='true'><span class='mien-track'>{fill}</span></dd>"
-        f"<dd>{text.percent(share)}</dd>"
+        f"<dd>{text.format_percent(share)}</dd>"
     )
 
 
@@ -149,56 +149,56 @@ def _icon(label: str, among: tuple[str, ...]) -> str:
 # Pictures that were read: what came of each, and how it is shown.
 
 #: The longest side of a picture on the page, the side of a face beside its reading, and how much is around that.
-LONGEST, SIDE, AROUND = 1600, 144, 0.25
+MAX_IMAGE_SIDE, SIDE, AROUND = 1600, 144, 0.25
 
 _QUALITY = 88
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
+class ImageResult:
     """One picture's result. ``shown`` is the painted picture as JPEG, ``faces`` are small ones; a failure has none."""
 
-    photo: Photo
+    photo: UploadedPhoto
     result: FrameResult | Failure
     shown: bytes = b""
     faces: tuple[bytes, ...] = ()
 
 
-class Count(NamedTuple):
+class ResultCounts(NamedTuple):
     pictures: int
     faces: int
     failed: int
 
 
-def read(engine: Engine, photo: Photo) -> Read:
+def read_image(engine: Engine, photo: UploadedPhoto) -> ImageResult:
     """A picture that cannot be read is a failure in its place."""
     try:
         pixels = photo.pixels()
         result = replace(engine.read(pixels), source=photo.name)
     except MienError as error:
-        return Read(photo, Failure(photo.name, error))
+        return ImageResult(photo, Failure(photo.name, error))
     faces = tuple(encode_image(crop_thumbnail(pixels, each.face.box, SIDE, AROUND), "jpeg", _QUALITY) for each in result)
-    return Read(photo, result, encode_image(shrink_image(paint(pixels, result), LONGEST), "jpeg", _QUALITY), faces)
+    return ImageResult(photo, result, encode_image(shrink_image(draw_readings(pixels, result), MAX_IMAGE_SIDE), "jpeg", _QUALITY), faces)
 
 
-def annotated(engine: Engine, photo: Photo) -> bytes:
+def annotate_image(engine: Engine, photo: UploadedPhoto) -> bytes:
     """The whole picture with boxes and labels, as JPEG."""
     pixels = photo.pixels()
-    return encode_image(paint(pixels, engine.read(pixels)), "jpeg", 92)
+    return encode_image(draw_readings(pixels, engine.read(pixels)), "jpeg", 92)
 
 
-def counted(reads: Iterable[Read]) -> Count:
+def count_results(reads: Iterable[ImageResult]) -> ResultCounts:
     results = [each.result for each in reads]
     found = [each for each in results if isinstance(each, FrameResult)]
-    return Count(len(found), sum(map(len, found)), len(results) - len(found))
+    return ResultCounts(len(found), sum(map(len, found)), len(results) - len(found))
 
 
-def as_json(reads: Sequence[Read]) -> str:
+def format_json(reads: Sequence[ImageResult]) -> str:
     """Each picture as ``mien predict --json`` prints it."""
     return json.dumps({"pictures": [each.result.to_dict() for each in reads]}, ensure_ascii=False, indent=2)
 
 
-def as_csv(reads: Sequence[Read], labels: Sequence[str]) -> str:
+def format_csv(reads: Sequence[ImageResult], labels: Sequence[str]) -> str:
     text = io.StringIO(newline="")
     table = CsvTable(text, labels)
     for each in reads:
@@ -213,14 +213,14 @@ def as_csv(reads: Sequence[Read], labels: Sequence[str]) -> str:
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])")
 
 
-def escaped(said: str) -> str:
+def escape_markdown(said: str) -> str:
     """Words from outside, as they are: names of files hold anything, and Streamlit's texts are Markdown."""
     return _MARKS.sub(r"\\\1", said.replace("\n", " "))
 
 
-def read_all(engine: Engine, photos: Sequence[Photo]) -> list[Read]:
+def read_images(engine: Engine, photos: Sequence[UploadedPhoto]) -> list[ImageResult]:
     """Each picture read once for a choice of model and detector; what is no longer in hand is forgotten."""
-    known: dict[tuple[str, ...], Read] = st.session_state.get(READS, {})
+    known: dict[tuple[str, ...], ImageResult] = st.session_state.get(READS, {})
     # By what was chosen: a model in a file of one's own may call itself as another does.
     chosen = st.session_state["model"], st.session_state["detector"]
     keys = {photo: (photo.key, *chosen) for photo in photos}
@@ -230,49 +230,49 @@ def read_all(engine: Engine, photos: Sequence[Photo]) -> list[Read]:
     bar = st.progress(0.0, "Reading …") if len(new) > 1 else None
     for done, photo in enumerate(new):
         if bar:
-            bar.progress(done / len(new), f"Reading {escaped(photo.name)} …")
-        made[keys[photo]] = read(engine, photo)
+            bar.progress(done / len(new), f"Reading {escape_markdown(photo.name)} …")
+        made[keys[photo]] = read_image(engine, photo)
     if bar:
         bar.empty()
     return [made[keys[photo]] for photo in photos]
 
 
-def summary(several: Sequence[Read]) -> str:
+def format_summary(several: Sequence[ImageResult]) -> str:
     """``3 faces in two photos; 1 could not be read``."""
-    pictures, found, failed = counted(several)
+    pictures, found, failed = count_results(several)
     where = "one photo" if pictures == 1 else f"{pictures} photos"
-    told = f"{text.found(range(found))} in {where}" if pictures else ""
+    told = f"{text.describe_face_count(range(found))} in {where}" if pictures else ""
     lost = f"{failed} could not be read" if failed else ""
     return "; ".join(each for each in (told, lost) if each)
 
 
-def saves(engine: Engine, several: Sequence[Read]) -> None:
+def show_downloads(engine: Engine, several: Sequence[ImageResult]) -> None:
     """The readings to keep, as JSON and as a table."""
     with st.container(horizontal=True):
-        _save("JSON", partial(as_json, several), "mien.json", "application/json")
-        _save("CSV", partial(as_csv, several, engine.labels), "mien.csv", "text/csv")
+        _save("JSON", partial(format_json, several), "mien.json", "application/json")
+        _save("CSV", partial(format_csv, several, engine.labels), "mien.csv", "text/csv")
 
 
-def picture(engine: Engine, one: Read, place: int) -> int | None:
+def show_image_result(engine: Engine, one: ImageResult, place: int) -> int | None:
     """One picture and its faces; the number of the face that somebody wants to look into, from 1."""
-    st.header(escaped(one.photo.name), anchor=False)
+    st.header(escape_markdown(one.photo.name), anchor=False)
     match one.result:
         case Failure(error=error):
-            st.error(escaped(str(error)), icon=":material/broken_image:")
+            st.error(escape_markdown(str(error)), icon=":material/broken_image:")
             return None
         case FrameResult() as result:
             return _result(engine, one, result, place)
 
 
-def _result(engine: Engine, one: Read, result: FrameResult, place: int) -> int | None:
+def _result(engine: Engine, one: ImageResult, result: FrameResult, place: int) -> int | None:
     width, height = result.size
-    st.caption(f"{width} × {height}, found by {escaped(result.detector)}, read by {escaped(result.model)}")
+    st.caption(f"{width} × {height}, found by {escape_markdown(result.detector)}, read by {escape_markdown(result.model)}")
     left, right = st.columns(2, gap="medium")
     with left:
-        st.image(one.shown, width="stretch", alt=f"{text.found(result)}, with what is seen in each")
+        st.image(one.shown, width="stretch", alt=f"{text.describe_face_count(result)}, with what is seen in each")
         if result.readings:
             stem = one.photo.name.rpartition(".")[0] or one.photo.name
-            made = partial(annotated, engine, one.photo)
+            made = partial(annotate_image, engine, one.photo)
             _save("Annotated picture", made, f"{stem}-mien.jpg", "image/jpeg", key=f"annotated {place}")
     with right:
         if not result.readings:
@@ -280,11 +280,11 @@ def _result(engine: Engine, one: Read, result: FrameResult, place: int) -> int |
         return _cards(one, result, place)
 
 
-def _cards(one: Read, result: FrameResult, place: int) -> int | None:
+def _cards(one: ImageResult, result: FrameResult, place: int) -> int | None:
     wanted = None
     for number, reading in enumerate(result, 1):
         with st.container(border=True):
-            st.html(card(reading, number, len(result), one.faces[number - 1]))
+            st.html(render_face_card(reading, number, len(result), one.faces[number - 1]))
             if st.button("See inside", key=f"inside {place} {number}", icon=":material/neurology:"):
                 wanted = number
     return wanted

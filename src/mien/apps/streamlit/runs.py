@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mien.apps.session.model_cards import percent
-from mien.errors import LabError, MissingExtra, install_command
+from mien.errors import ExperimentError, MissingExtra, install_command
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def laboratory() -> Iterator[None]:
+def require_lab() -> Iterator[None]:
     """Inside, a package of the laboratory that is missing becomes the command that installs it."""
     try:
         yield
@@ -31,9 +31,9 @@ def laboratory() -> Iterator[None]:
         raise MissingExtra(f"{missing.name} is not installed", expected, f"Run {install_command('lab')}") from missing
 
 
-def row(run: TrainingRun) -> dict[str, Any]:
+def run_row(run: TrainingRun) -> dict[str, Any]:
     """A run as a line of a table."""
-    planned = run.recipe.fit.epochs if run.recipe else None
+    planned = run.recipe.training.epochs if run.recipe else None
     return {
         "Run": run.name,
         "State": run.state,
@@ -48,7 +48,7 @@ def row(run: TrainingRun) -> dict[str, Any]:
     }
 
 
-def curves(runs: Sequence[TrainingRun]) -> Figure | None:
+def plot_curves(runs: Sequence[TrainingRun]) -> Figure | None:
     """Accuracy and loss of all that have a whole epoch; None where none has."""
     from mien import plots
 
@@ -56,7 +56,7 @@ def curves(runs: Sequence[TrainingRun]) -> Figure | None:
     return plots.plot_runs(told) if told else None
 
 
-def confusion(run: TrainingRun) -> Figure | None:
+def plot_confusion(run: TrainingRun) -> Figure | None:
     """What was shown against what was answered; None until a run has its figures."""
     from mien import plots
 
@@ -66,7 +66,7 @@ def confusion(run: TrainingRun) -> Figure | None:
     return plots.plot_confusion(np.array(counts, np.int64), labels)
 
 
-def settings(runs: Sequence[TrainingRun]) -> list[dict[str, str]]:
+def compare_settings(runs: Sequence[TrainingRun]) -> list[dict[str, str]]:
     """The settings that are not the same in all runs; of one, those that are not as usual."""
     from mien.training.recipe import Recipe
 
@@ -82,7 +82,7 @@ def settings(runs: Sequence[TrainingRun]) -> list[dict[str, str]]:
     return [{"Setting": key, **{name: f"{table[key]}" for name, table in tables.items()}} for key in keys]
 
 
-def compared(runs: Sequence[TrainingRun]) -> Comparison | None:
+def compare_runs(runs: Sequence[TrainingRun]) -> Comparison | None:
     """The comparison of those that were evaluated; None where fewer than two were."""
     from mien.evaluation import compare
 
@@ -90,12 +90,12 @@ def compared(runs: Sequence[TrainingRun]) -> Comparison | None:
     return compare.compare_models(entries) if len(entries) > 1 else None
 
 
-def numbers(run: TrainingRun) -> list[tuple[str, str]]:
+def run_numbers(run: TrainingRun) -> list[tuple[str, str]]:
     """The figures that matter most."""
     accuracy = run.metrics.get("accuracy")
     return [
         ("State", run.state),
-        ("Epochs", f"{row(run)['Epochs']}"),
+        ("Epochs", f"{run_row(run)['Epochs']}"),
         ("Best held out", percent(run.best[0]) if run.best else "–"),
         (f"Score, {run.metrics.get('split', 'not yet')}", "–" if accuracy is None else percent(accuracy)),
     ]
@@ -106,7 +106,7 @@ def _entry(run: TrainingRun) -> Any:
 
     try:
         return compare.read_evaluation(run.folder)
-    except LabError:
+    except ExperimentError:
         return None
 
 

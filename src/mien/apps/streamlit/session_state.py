@@ -12,7 +12,7 @@ from typing import TypeVar
 import streamlit as st
 
 from mien.apps.streamlit.settings import PHOTOS
-from mien.images.decode import decoded, pixel_limit
+from mien.images.decode import decode_image, resolve_pixel_limit
 from mien.results import Pixels
 
 Made = TypeVar("Made")
@@ -26,7 +26,7 @@ _PHOTOS, _FACE = "photos in hand", "face looked into"
 
 
 @dataclass(frozen=True)
-class Photo:
+class UploadedPhoto:
     """A picture as it came: what it is called, and its bytes."""
 
     name: str
@@ -39,43 +39,43 @@ class Photo:
 
     def pixels(self) -> Pixels:
         """Upright RGB uint8, or a SourceError that names the picture."""
-        return decoded(BytesIO(self.data), f"'{self.name}'", pixel_limit(None))
+        return decode_image(BytesIO(self.data), f"'{self.name}'", resolve_pixel_limit(None))
 
 
-def photos() -> tuple[Photo, ...]:
-    found: tuple[Photo, ...] = st.session_state.get(_PHOTOS, ())
+def get_photos() -> tuple[UploadedPhoto, ...]:
+    found: tuple[UploadedPhoto, ...] = st.session_state.get(_PHOTOS, ())
     return found
 
 
-def hold(several: Iterable[Photo]) -> None:
+def set_photos(several: Iterable[UploadedPhoto]) -> None:
     """These pictures, and none of those before them."""
     st.session_state[_PHOTOS] = tuple(several)[:PHOTOS]
     st.session_state.pop(_FACE, None)
-    forget_others()
+    drop_stale_results()
 
 
-def forget_others() -> None:
+def drop_stale_results() -> None:
     """Nothing stays that was made of pictures which are not in hand."""
-    there = {photo.key for photo in photos()}
+    there = {photo.key for photo in get_photos()}
     read = st.session_state.get(READS, {})
     st.session_state[READS] = {key: made for key, made in read.items() if key[0] in there}
     for slot in (EXPLAINED, DRAWN, WALKTHROUGH):
         if slot in st.session_state and st.session_state[slot][0][0] not in there:
-            forget(slot)
+            drop_slot(slot)
 
 
-def look_into(photo: Photo, face: int) -> None:
+def select_face(photo: UploadedPhoto, face: int) -> None:
     """Which face the page of the network's inside begins with, counted from 1."""
     st.session_state[_FACE] = photo.key, face
 
 
-def looked_into() -> tuple[str, int] | None:
+def pop_selected_face() -> tuple[str, int] | None:
     """The picture's key and the face's number, once: whoever asks again has chosen another since."""
     found: tuple[str, int] | None = st.session_state.pop(_FACE, None)
     return found
 
 
-def kept(slot: str, key: Hashable, make: Callable[[], Made]) -> Made:
+def get_or_make(slot: str, key: Hashable, make: Callable[[], Made]) -> Made:
     """What was made for this key in this visit. A slot keeps what was made last, and nothing before it."""
     there: tuple[Hashable, Made] | None = st.session_state.get(slot)
     if there is None or there[0] != key:
@@ -84,5 +84,5 @@ def kept(slot: str, key: Hashable, make: Callable[[], Made]) -> Made:
     return there[1]
 
 
-def forget(slot: str) -> None:
+def drop_slot(slot: str) -> None:
     st.session_state.pop(slot, None)

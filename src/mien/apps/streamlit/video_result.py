@@ -14,12 +14,12 @@ from typing import Any
 
 import streamlit as st
 
-from mien.apps.streamlit.session_state import Photo
+from mien.apps.streamlit.session_state import UploadedPhoto
 from mien.apps.streamlit.settings import FILM_SECONDS
 from mien.engine import Engine
 from mien.errors import MienError, OutputError
-from mien.labels import colour
-from mien.text import looks
+from mien.labels import label_colour
+from mien.text import describe_label
 from mien.video.results import VideoRequest, save_video_results
 from mien.video.timeline import SmoothedFrame
 
@@ -27,17 +27,17 @@ from mien.video.timeline import SmoothedFrame
 _ROW, _AROUND = 36, 124
 
 
-def timeline(events: list[dict[str, Any]], end: float) -> None:
+def show_timeline(events: list[dict[str, Any]], end: float) -> None:
     """A row for each person, a bar for each event in its expression's colour."""
-    st.vega_lite_chart(spec=chart(events, end))
+    st.vega_lite_chart(spec=timeline_chart(events, end))
 
 
-def chart(events: list[dict[str, Any]], end: float) -> dict[str, Any]:
+def timeline_chart(events: list[dict[str, Any]], end: float) -> dict[str, Any]:
     """The chart in Vega-Lite's words."""
     labels = tuple(dict.fromkeys(each["label"] for each in events))
-    rows = [{**each, "who": f"Person {each['person']}", "looked": looks(each["label"])} for each in events]
+    rows = [{**each, "who": f"Person {each['person']}", "looked": describe_label(each["label"])} for each in events]
     people = list(dict.fromkeys(each["who"] for each in sorted(rows, key=lambda each: each["person"])))
-    hues = {"domain": list(labels), "range": [colour(each, labels) for each in labels]}
+    hues = {"domain": list(labels), "range": [label_colour(each, labels) for each in labels]}
     return {
         "data": {"values": rows},
         "mark": {"type": "bar", "height": {"band": 0.6}, "cornerRadius": 3},
@@ -67,7 +67,7 @@ def _field(name: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
+class VideoReport:
     """What came of a film: files by name, and the facts that :func:`mien.video.results.save_video_results` tells."""
 
     name: str
@@ -91,14 +91,14 @@ class Film:
         return stream.getvalue()
 
 
-def read(
+def analyze_upload(
     engine: Engine,
-    film: Photo,
+    film: UploadedPhoto,
     fps: float,
     hidden: bool,
     tell: Callable[[dict[str, Any]], None],
     see: Callable[[SmoothedFrame], None],
-) -> Film:
+) -> VideoReport:
     """Read a film in a folder that is gone when this ends, however it does."""
     with _folder() as folder:
         path = folder / "source"
@@ -116,11 +116,11 @@ def read(
             # The folder's name says nothing to anybody.
             beats = (each.replace(str(path), film.name) for each in (error.happened, error.expected, error.remedy))
             raise type(error)(*beats) from error
-    return Film(film.name, files, found.facts)
+    return VideoReport(film.name, files, found.facts)
 
 
 @contextmanager
-def turn(wait: Callable[[], None]) -> Iterator[None]:
+def wait_for_turn(wait: Callable[[], None]) -> Iterator[None]:
     """One film at a time, however many visitors there are; ``wait`` is called while another is read."""
     free = _turns()
     while not free.acquire(timeout=0.5):

@@ -1,4 +1,4 @@
-"""How many requests are worked on at once, and how many may wait; the rest are told to come back."""
+"""A limit on concurrent requests, with a bounded queue: what exceeds both is rejected and retried by the client."""
 
 from __future__ import annotations
 
@@ -8,77 +8,78 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from mien.concurrency import one_core_each
+from mien.concurrency import single_core_opencv
 
 
 class ServerBusy(Exception):
-    """There is no room to wait, or the wait took too long. ``after`` is when to try again, in seconds."""
+    """The queue is full, or a request waited in it for too long (``timed_out``).
 
-    def __init__(self, after: int, late: bool) -> None:
-        super().__init__("late" if late else "full")
-        self.after, self.late = after, late
+    ``retry_after`` is the number of seconds after which a retry may succeed.
+    """
+
+    def __init__(self, retry_after: int, timed_out: bool) -> None:
+        super().__init__("timed out" if timed_out else "queue full")
+        self.retry_after, self.timed_out = retry_after, timed_out
 
 
 class ConcurrencyLimit:
-    """``with gate.inside(deadline)``: at most ``workers`` are inside at once, at most ``waiting`` before it."""
+    """At most ``workers`` holders of a slot at once, and at most ``queue`` requests that wait for one, in order."""
 
-    def __init__(self, workers: int, waiting: int) -> None:
+    def __init__(self, workers: int, queue: int) -> None:
         self._lock = threading.Lock()
-        self._line: deque[threading.Event] = deque()
-        self._most, self._workers = waiting, workers
-        self.working = 0
-        #: A moving mean of how long work takes, from which a retry is reckoned.
-        self._usual = 0.05
+        self._waiting: deque[threading.Event] = deque()
+        self._queue, self._workers = queue, workers
+        self.running = 0
+        #: The moving average of the seconds for which a slot is held; retry times are estimated from it.
+        self._average = 0.05
 
     @property
     def waiting(self) -> int:
-        return len(self._line)
+        return len(self._waiting)
 
     @contextmanager
-    def inside(self, deadline: float, *, bounded: bool = True) -> Iterator[float]:
-        """Gives how long the wait was. ``deadline`` is a time of :func:`time.monotonic`.
+    def slot(self, deadline: float, *, bounded: bool = True) -> Iterator[float]:
+        """Hold a slot; the value is for how many seconds it was waited for. ServerBusy if there is none in time.
 
-        What goes on with something that was begun is not ``bounded``: it waits, however many others do.
+        ``deadline`` is a time of :func:`time.monotonic`. A request that is not ``bounded``, since it has had a slot
+        before, joins the queue also when that is full.
         """
-        began = time.monotonic()
-        self._enter(deadline, bounded)
-        entered = time.monotonic()
+        start = time.monotonic()
+        self._acquire(deadline, bounded)
+        acquired = time.monotonic()
         try:
             with ExitStack() as cores:
-                # Alone, a picture may have every core; beside others, one core each is twice as fast for all.
-                if self.working > 1:
-                    cores.enter_context(one_core_each)
-                yield entered - began
+                # Alone, an image may use every core; beside others, one core for each is twice as fast for all.
+                if self.running > 1:
+                    cores.enter_context(single_core_opencv)
+                yield acquired - start
         finally:
-            self._leave(time.monotonic() - entered)
+            self._release(time.monotonic() - acquired)
 
-    def _enter(self, deadline: float, bounded: bool) -> None:
+    def _acquire(self, deadline: float, bounded: bool) -> None:
         with self._lock:
-            # In the order of coming: who has just left the worker must not take it again before those who wait.
-            if self.working < self._workers and not self._line:
-                self.working += 1
+            # First come, first served: a thread that has just released a slot must not overtake those that wait.
+            if self.running < self._workers and not self._waiting:
+                self.running += 1
                 return
-            if bounded and len(self._line) >= self._most:
-                raise ServerBusy(self._after(), late=False)
+            if bounded and len(self._waiting) >= self._queue:
+                raise ServerBusy(self._retry_after(), timed_out=False)
             turn = threading.Event()
-            self._line.append(turn)
-        if not turn.wait(max(deadline - time.monotonic(), 0)):
-            self._give_up(turn)
-
-    def _give_up(self, turn: threading.Event) -> None:
+            self._waiting.append(turn)
+        if turn.wait(max(deadline - time.monotonic(), 0)):
+            return
         with self._lock:
-            if turn.is_set():  # it came in the last moment
-                return
-            self._line.remove(turn)
-            raise ServerBusy(self._after(), late=True)
+            if not turn.is_set():  # else the slot was passed on between the timeout and here
+                self._waiting.remove(turn)
+                raise ServerBusy(self._retry_after(), timed_out=True)
 
-    def _leave(self, took: float) -> None:
+    def _release(self, seconds: float) -> None:
         with self._lock:
-            self._usual += 0.1 * (took - self._usual)
-            if self._line:
-                self._line.popleft().set()
+            self._average += 0.1 * (seconds - self._average)
+            if self._waiting:
+                self._waiting.popleft().set()
             else:
-                self.working -= 1
+                self.running -= 1
 
-    def _after(self) -> int:
-        return max(1, round(self.waiting * self._usual / self._workers))
+    def _retry_after(self) -> int:
+        return max(1, round(self.waiting * self._average / self._workers))

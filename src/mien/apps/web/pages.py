@@ -18,7 +18,7 @@ from mien.apps.web.service import current_service
 from mien.explain.explanation import METHODS
 from mien.explain.figures import colormaps
 from mien.html import icon_svg
-from mien.labels import VOTES, adjective, colour
+from mien.labels import VOTES, label_adjective, label_colour
 from mien.models import ModelCard
 
 #: The pages in the order of the menu: where, what it is called, what it is for.
@@ -46,8 +46,8 @@ def shared() -> dict[str, Any]:
             "asset": asset,
             "model": own.engines.default,
             "models": list(own.engines.names),
-            "looks": {label: adjective(label) for label in VOTES},
-            "colours": {label: colour(label) for label in VOTES},
+            "looks": {label: label_adjective(label) for label in VOTES},
+            "colours": {label: label_colour(label) for label in VOTES},
             "scales": {name: list(colormaps.legend_colours(name)) for name in ("sea", "ember", "tide")},
             "maxBytes": own.settings.max_bytes,
             "maxFilmBytes": own.settings.max_film_bytes,
@@ -155,7 +155,7 @@ def models_page() -> str:
         rows=comparison(cards),
         facts=facts,
         curves=_curves(cards),
-        colour=colour,
+        colour=label_colour,
         size=(_WIDTH, _HEIGHT),
     )
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from mien.datasets.dataset import TRAINING, VOTE_CATEGORIES, FaceDataset
 from mien.datasets.report.statistics import DatasetStatistics, PixelMap, PredictionMap, VoteStatistics
-from mien.labels import EMOTIONS, colour
+from mien.labels import EMOTIONS, label_colour
 from mien.plots.style import GRID, INK, MUTED, new_axes, new_figure, with_style
 
 #: int16: gray, or _PAPER where the page shows through, be it light or dark.
@@ -90,7 +90,7 @@ def plot_class_counts(counts: Mapping[str, Sequence[int]]) -> Figure:
     figure, ax = new_axes(6.8, 3.6, "Number of faces of each class")
     left = np.zeros(len(EMOTIONS))
     for row, depth in zip(counts.values(), _DEPTH, strict=False):
-        ax.barh(EMOTIONS, row, left=left, color=[colour(name) for name in EMOTIONS], alpha=depth, height=0.72)
+        ax.barh(EMOTIONS, row, left=left, color=[label_colour(name) for name in EMOTIONS], alpha=depth, height=0.72)
         left += np.array(row)
     for place, count in enumerate(left):
         ax.annotate(f"{count:,.0f}", (count, place), (5, 0), textcoords="offset points", va="center", color=INK)
@@ -149,7 +149,7 @@ def _hills(
             continue
         height = np.convolve(np.histogram(some, edges)[0], [0.25, 0.5, 0.25], "same")
         top = row - 0.85 * height / max(float(height.max()), 1.0)
-        ax.fill_between(middles, row, top, color=colour(name), alpha=0.75, linewidth=0)
+        ax.fill_between(middles, row, top, color=label_colour(name), alpha=0.75, linewidth=0)
         ax.plot([np.median(some)] * 2, [row, row - 0.85], color=INK, linewidth=1)
     ax.grid(visible=False, axis="y")
     ax.set(xlim=ends, xlabel=word)
@@ -163,7 +163,7 @@ def plot_votes(votes: VoteStatistics) -> Figure:
         ax.add_patch(
             Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, facecolor="none", edgecolor=GRID, linewidth=0.8)
         )
-        hue = colour(VOTE_CATEGORIES[column]) if column < len(EMOTIONS) + 1 else MUTED
+        hue = label_colour(VOTE_CATEGORIES[column]) if column < len(EMOTIONS) + 1 else MUTED
         ax.add_patch(Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, facecolor=hue, alpha=part**0.7, linewidth=0))
         bold = "bold" if row == column else None
         ax.text(column + 0.5, row + 0.5, f"{100 * part:.0f}", ha="center", va="center", color=INK, weight=bold)
@@ -213,9 +213,9 @@ def plot_prediction_map(seen: PredictionMap) -> Figure:
 
 def _points(ax: Axes, points: NDArray[np.float64], labels: NDArray[np.int64], size: float) -> None:
     order = np.random.default_rng(0).permutation(len(points))
-    hues = [colour(EMOTIONS[label]) for label in labels[order]]
+    hues = [label_colour(EMOTIONS[label]) for label in labels[order]]
     ax.scatter(*points[order].T, c=hues, s=size, alpha=0.5, linewidths=0, rasterized=True)
     for label, name in enumerate(EMOTIONS):
         some = points[labels == label]
         if len(some):
-            ax.scatter(*some.mean(0), s=120, color=colour(name), edgecolors=INK, linewidths=0.8, label=name, zorder=3)
+            ax.scatter(*some.mean(0), s=120, color=label_colour(name), edgecolors=INK, linewidths=0.8, label=name, zorder=3)

@@ -12,7 +12,7 @@ from mien.datasets.checks import count_training_duplicates
 from mien.datasets.report import figures as sheets
 from mien.datasets.report.statistics import VoteStatistics, votes_of_face
 from mien.html import data_uri, render
-from mien.labels import EMOTIONS, VOTES, colour
+from mien.labels import EMOTIONS, VOTES, label_colour
 
 if TYPE_CHECKING:
     from mien.datasets.report import DatasetReport
@@ -158,7 +158,7 @@ def _face_values(report: DatasetReport, index: int) -> dict[str, Any]:
             {
                 "answer": "not a face" if answer == "nf" else answer,
                 "count": count,
-                "colour": colour(answer) if answer in VOTES else "var(--muted)",
+                "colour": label_colour(answer) if answer in VOTES else "var(--muted)",
             }
             for answer, count in votes_of_face(faces, index).items()
         ],

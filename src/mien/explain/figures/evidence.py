@@ -25,7 +25,7 @@ from mien.explain.figures.canvas import (
 )
 from mien.explain.figures.colormaps import Scale, apply_colours, colour_indices, colour_table
 from mien.explain.figures.feature_maps import receptive_field_box
-from mien.labels import colour
+from mien.labels import label_colour
 from mien.results import Pixels
 
 _SIDE, _GAP, _BAR = 336, 24, 26
@@ -226,7 +226,7 @@ def number_faces(pixels: Pixels, faces: Sequence[Explanation]) -> Pixels:
             continue
         box = told.face.box
         side = round(min(max(box.width / 5, min(image.size) / 26, 16), box.width))
-        badge = _badge(f"{told.number}", side, colour(told.emotions.top, told.emotions.labels))
+        badge = _badge(f"{told.number}", side, label_colour(told.emotions.top, told.emotions.labels))
         x = min(max(box.x + box.width - side // 2, 0), image.width - side)
         y = min(max(box.y + box.height - side // 2, 0), image.height - side)
         image.paste(badge, (x, y), badge)

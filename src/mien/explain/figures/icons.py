@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from mien.html.icons import SIDE, Stroke, strokes
-from mien.labels import colour
+from mien.labels import label_colour
 
 #: Drawn this much larger and sampled down, so that round things are smooth.
 _FINER = 4
@@ -20,7 +20,7 @@ def draw_icon(label: str, side: int, among: tuple[str, ...] = ()) -> Image.Image
     unit = side * _FINER / SIDE
     image = Image.new("RGBA", (side * _FINER,) * 2, (255, 255, 255, 0))
     draw = ImageDraw.Draw(image)
-    draw.ellipse([unit * value for value in (0.5, 0.5, 31.5, 31.5)], fill=colour(label, among))
+    draw.ellipse([unit * value for value in (0.5, 0.5, 31.5, 31.5)], fill=label_colour(label, among))
     for stroke in strokes(label):
         _stroke(draw, stroke, unit)
     return image.resize((side, side), Image.Resampling.LANCZOS)

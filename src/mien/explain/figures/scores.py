@@ -22,9 +22,9 @@ from mien.explain.figures.canvas import (
     text_width,
 )
 from mien.explain.figures.icons import draw_icon
-from mien.labels import adjective, colour
+from mien.labels import label_adjective, label_colour
 from mien.results import Pixels, Score
-from mien.text import of_ten
+from mien.text import allocate_ten_votes
 
 _WIDE, _LINE = 1100, 56
 
@@ -41,7 +41,7 @@ def draw_softmax(told: Explanation) -> Pixels:
     if votes:
         _people(canvas, 40 + rows * _LINE + 36, votes)
     top = told.emotions.ranked()[0]
-    title = f"The expression looks {adjective(top.label)}, {_percent(top.score)}"
+    title = f"The expression looks {label_adjective(top.label)}, {_percent(top.score)}"
     return compose_figure(title, _sentences(told), canvas, _small_print(told))
 
 
@@ -87,7 +87,7 @@ def _shares(canvas: Canvas, told: Explanation) -> None:
         if label in scores:
             canvas.write((score, middle), f"{scores[label]:.2f}", WORDS, MUTED, "rm")
         canvas.draw.rounded_rectangle((begin, middle - 15, end, middle + 15), 8, fill=PANEL)
-        canvas.bar(begin, middle - 15, (end - begin) * share, 30, colour(label, labels))
+        canvas.bar(begin, middle - 15, (end - begin) * share, 30, label_colour(label, labels))
         if label in before and told.temperature != 1:
             x = begin + (end - begin) * before[label]
             canvas.draw.line((x, middle - 19, x, middle + 19), fill=INK, width=2)
@@ -95,7 +95,7 @@ def _shares(canvas: Canvas, told: Explanation) -> None:
 
 
 def _people(canvas: Canvas, top: int, votes: Sequence[Score]) -> None:
-    people = of_ten(votes)
+    people = allocate_ten_votes(votes)
     labels = tuple(share.label for share in votes)
     canvas.draw.line((0, top - 14, _WIDE, top - 14), fill=LINE)
     canvas.write((0, top + 4), "What ten people would say", WORDS)

@@ -24,7 +24,7 @@ from mien.explain.page.images import PageImages, build_images, limit_side
 from mien.explain.page.values import WalkthroughStep, format_count, format_share
 from mien.html import image_tag, render
 from mien.html.environment import read_asset
-from mien.labels import adjective
+from mien.labels import label_adjective
 from mien.results import Pixels
 
 #: Longest side of the photo on the overview page, in pixels.
@@ -82,7 +82,7 @@ def render_overview(source: str, pixels: Pixels, faces: Sequence[Explanation], a
             "image": Markup(image_tag(face.crop, f"face {face.number}")),
             "label": face.emotions.top,
             "labels": face.emotions.labels,
-            "adjective": adjective(face.emotions.top),
+            "adjective": label_adjective(face.emotions.top),
             "share": format_share(face.emotions[face.emotions.top]),
         }
         for face in faces

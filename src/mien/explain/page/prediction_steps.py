@@ -13,9 +13,9 @@ from mien.explain.explanation import Counterfactual, Saliency
 from mien.explain.figures.colormaps import legend_colours
 from mien.explain.page.images import PageImages
 from mien.explain.page.values import WalkthroughStep, format_count, format_number, format_share, format_signed
-from mien.labels import adjective, colour
+from mien.labels import label_adjective, label_colour
 from mien.results import Emotions
-from mien.text import of_ten
+from mien.text import allocate_ten_votes
 
 #: Channels with a row of their own in the sum.
 _ROWS = 8
@@ -204,7 +204,7 @@ def _legend_values(saliency: Saliency) -> dict[str, Any]:
     if saliency.versus:
         low, high = f"for {saliency.versus}", f"for {saliency.target}"
     colours = legend_colours("tide" if saliency.signed else "ember")
-    return {"colours": colours, "low": low, "high": f"{high}: {saliency.scale:.3g}"}
+    return {"colours": colours, "low": low, "high": f"{high}: {saliency.strongest:.3g}"}
 
 
 def _region_outlines(images: PageImages) -> str:
@@ -232,7 +232,7 @@ def result_step(images: PageImages) -> WalkthroughStep:
         key="result",
         short="Result",
         term="prediction",
-        title=f"The expression looks {adjective(top)}",
+        title=f"The expression looks {label_adjective(top)}",
         lead=f"The prediction is the label with the highest probability: “{top}” with {format_share(emotions[top])}. "
         f"{certainty}",
         values={
@@ -250,7 +250,7 @@ def _mixture_parts(emotions: Emotions, labels: tuple[str, ...]) -> Iterator[tupl
     """Left edge, width and colour of each probability on a line of length 100."""
     left = 0.0
     for label, share in emotions.ranked():
-        yield left, 100 * share, colour(label, labels)
+        yield left, 100 * share, label_colour(label, labels)
         left += 100 * share
 
 
@@ -258,7 +258,7 @@ def _vote_values(emotions: Emotions) -> dict[str, Any] | None:
     """The predicted votes of ten annotators; None if the model does not predict votes."""
     if emotions.votes is None:
         return None
-    people = of_ten(emotions.votes)
+    people = allocate_ten_votes(emotions.votes)
     if len(emotions.mixture) >= 2:
         mixture = " and ".join(f"{format_share(each.score)} {each.label}" for each in emotions.mixture)
         agreement = f"A mixed expression: {mixture}."

@@ -8,7 +8,7 @@ from mien import text
 from mien.apps.session import model_cards
 from mien.apps.session.samples import CREDIT
 from mien.apps.streamlit import engines
-from mien.apps.streamlit.results import escaped
+from mien.apps.streamlit.results import escape_markdown
 from mien.models import ModelCard, resolve_model
 
 
@@ -18,7 +18,7 @@ def page() -> str | None:
         "mien reads what facial expressions look like, says how sure it is, and lets you see inside the network that "
         "says so."
     )
-    card = engines.current().card
+    card = engines.current_engine().card
     _works(card)
     _limits(card)
     _models()
@@ -42,7 +42,7 @@ def _works(card: ModelCard) -> None:
 def _limits(card: ModelCard) -> None:
     st.header("What it cannot do", anchor=False)
     right = card.scores.get("accuracy")
-    known = [*text.CANNOT]
+    known = [*text.LIMITATIONS]
     if isinstance(right, float):
         known.insert(
             1,
@@ -51,7 +51,7 @@ def _limits(card: ModelCard) -> None:
         )
     st.markdown("\n".join(f"- {each}" for each in known))
     st.header("What it must not be used for", anchor=False)
-    st.warning(text.MUST_NOT, icon=":material/gavel:")
+    st.warning(text.PROHIBITED_USES, icon=":material/gavel:")
     st.header("Privacy", anchor=False)
     st.markdown(
         "- Pictures are read in memory, and are gone with the page.\n"
@@ -64,12 +64,12 @@ def _limits(card: ModelCard) -> None:
 
 def _models() -> None:
     st.header("The models", anchor=False)
-    known = {_called(name): ModelCard.read(resolve_model(name)) for name in engines.models()}
+    known = {_called(name): ModelCard.read(resolve_model(name)) for name in engines.list_models()}
     rows = [{"Measure": said, **dict(zip(known, cells, strict=True))} for said, cells in model_cards.comparison(known)]
     st.dataframe(rows, hide_index=True)
     for name, card in known.items():
         with st.expander(name, icon=":material/description:"):
-            st.markdown("\n".join(f"- **{said}**: {escaped(value)}" for said, value in model_cards.facts(card)))
+            st.markdown("\n".join(f"- **{said}**: {escape_markdown(value)}" for said, value in model_cards.facts(card)))
 
 
 def _called(name: str) -> str:

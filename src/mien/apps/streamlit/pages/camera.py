@@ -6,7 +6,7 @@ import streamlit as st
 
 from mien import text
 from mien.apps.streamlit import engines, image_input, results
-from mien.apps.streamlit.session_state import Photo, forget_others, hold, look_into
+from mien.apps.streamlit.session_state import UploadedPhoto, drop_stale_results, select_face, set_photos
 
 _OPEN = "camera open"
 
@@ -18,24 +18,24 @@ def page() -> str | None:
         return None
     st.button("Close the camera", on_click=close, icon=":material/videocam_off:")
     taken = st.camera_input("Take a picture", key="taken")
-    image_input.lying("camera", [taken])
+    image_input.track_uploads("camera", [taken])
     if taken is None:
-        forget_others()
+        drop_stale_results()
         return None
-    photo = Photo("camera.jpg", taken.getvalue())
-    engine = engines.current()
-    [found] = results.read_all(engine, [photo])
-    number = results.picture(engine, found, 0)
+    photo = UploadedPhoto("camera.jpg", taken.getvalue())
+    engine = engines.current_engine()
+    [found] = results.read_images(engine, [photo])
+    number = results.show_image_result(engine, found, 0)
     if not number:
         return None
-    hold([photo])
-    look_into(photo, number)
+    set_photos([photo])
+    select_face(photo, number)
     return "inside"
 
 
 def close() -> None:
     if st.session_state.pop(_OPEN, None):
-        forget_others()
+        drop_stale_results()
 
 
 def _notice() -> None:
@@ -44,7 +44,7 @@ def _notice() -> None:
         st.markdown(
             "- Pictures that you take go to the program that serves this page, one at a time, are read there and are "
             "not kept.\n"
-            f"- {text.CAMERA}\n"
+            f"- {text.CAMERA_NOTICE}\n"
             "- The camera closes when you leave this page."
         )
         st.button("Open the camera", type="primary", on_click=_open, icon=":material/videocam:")

@@ -8,15 +8,15 @@ from functools import partial
 import streamlit as st
 
 from mien.apps.streamlit import engines, explanations, results
-from mien.apps.streamlit.explanations import Asked, Drawn
-from mien.apps.streamlit.image_input import choose, put_away
-from mien.apps.streamlit.results import Read, escaped
-from mien.apps.streamlit.session_state import Photo, looked_into, photos
+from mien.apps.streamlit.explanations import DescribedImage, ExplanationRequest
+from mien.apps.streamlit.image_input import choose_images, clear_images
+from mien.apps.streamlit.results import ImageResult, escape_markdown
+from mien.apps.streamlit.session_state import UploadedPhoto, get_photos, pop_selected_face
 from mien.engine import Engine
 from mien.explain import Explanation, Layer
 from mien.explain.explanation import AUTO, METHODS
 from mien.results import FrameResult
-from mien.text import NO_FACE, NO_FACE_HELP, why
+from mien.text import NO_FACE, NO_FACE_HELP, format_explanation_title
 
 #: What each method does.
 _METHODS = {
@@ -39,49 +39,49 @@ def page() -> str | None:
         "One face, and everything the network makes of it: its maps, its layers, its evidence, and what would change "
         "its mind."
     )
-    if not photos():
-        choose("A photo", several=False)
-    if photos():
-        _inside(engines.current())
+    if not get_photos():
+        choose_images("A photo", several=False)
+    if get_photos():
+        _inside(engines.current_engine())
     return None
 
 
 def _inside(engine: Engine) -> None:
-    several = photos()
+    several = get_photos()
     _begin(several)
-    one = _photo(results.read_all(engine, several))
+    one = _photo(results.read_images(engine, several))
     if not isinstance(one.result, FrameResult):
-        st.error(escaped(str(one.result.error)), icon=":material/broken_image:")
+        st.error(escape_markdown(str(one.result.error)), icon=":material/broken_image:")
     elif not one.result.readings:
         st.info(f"{NO_FACE} {NO_FACE_HELP}", icon=":material/search_off:")
     else:
         _face(engine, one, len(one.result))
 
 
-def _begin(several: Sequence[Photo]) -> None:
+def _begin(several: Sequence[UploadedPhoto]) -> None:
     """Whoever came to look into a certain face finds it chosen."""
-    if wanted := looked_into():
+    if wanted := pop_selected_face():
         key, number = wanted
         st.session_state[_PHOTO] = next((place for place, each in enumerate(several) if each.key == key), 0)
         st.session_state[_FACE] = number
 
 
-def _photo(reads: list[Read]) -> Read:
+def _photo(reads: list[ImageResult]) -> ImageResult:
     with st.container(horizontal=True, vertical_alignment="center"):
         place = 0
         if len(reads) > 1:
             names = [each.photo.name for each in reads]
             place = st.selectbox("Photo", range(len(reads)), format_func=names.__getitem__, key=_PHOTO)
         else:
-            st.markdown(f"**{escaped(reads[0].photo.name)}**")
-        st.button("Another photo", on_click=put_away, icon=":material/add_photo_alternate:")
+            st.markdown(f"**{escape_markdown(reads[0].photo.name)}**")
+        st.button("Another photo", on_click=clear_images, icon=":material/add_photo_alternate:")
     return reads[place]
 
 
-def _face(engine: Engine, one: Read, many: int) -> None:
+def _face(engine: Engine, one: ImageResult, many: int) -> None:
     asked = _asked(engine, one.photo, many)
     with st.spinner("The network is being opened …"):
-        told = explanations.explained(engine, asked)
+        told = explanations.explain_face(engine, asked)
     _said(told, one, asked.face)
     view = st.segmented_control(
         "View", _VIEWS, default=_VIEWS[0], required=True, key="view", label_visibility="collapsed", bind="query-params"
@@ -89,7 +89,7 @@ def _face(engine: Engine, one: Read, many: int) -> None:
     _view(engine, asked, told, view or _VIEWS[0])
 
 
-def _asked(engine: Engine, photo: Photo, many: int) -> Asked:
+def _asked(engine: Engine, photo: UploadedPhoto, many: int) -> ExplanationRequest:
     labels = list(engine.labels)
     columns = st.columns(4)
     with columns[0]:
@@ -103,57 +103,57 @@ def _asked(engine: Engine, photo: Photo, many: int) -> Asked:
         told = "\n".join(f"- **{name}**: {words}" for name, words in _METHODS.items())
         method = st.selectbox("Found by", [AUTO, *METHODS], key="method", bind="query-params", help=told)
     chosen = st.session_state["model"], st.session_state["detector"]
-    return Asked(photo, face, *chosen, method, None if target == _SAID else target, None if versus == _ANY else versus)
+    return ExplanationRequest(photo, face, *chosen, method, None if target == _SAID else target, None if versus == _ANY else versus)
 
 
-def _said(told: Explanation, one: Read, number: int) -> None:
+def _said(told: Explanation, one: ImageResult, number: int) -> None:
     assert isinstance(one.result, FrameResult), "a failure has no face"
     reading = one.result.readings[number - 1]
-    st.header(escaped(why(told.emotions.top, told.target, told.versus)), anchor=False)
+    st.header(escape_markdown(format_explanation_title(told.emotions.top, told.target, told.versus)), anchor=False)
     with st.expander("What it said", icon=":material/face:"):
-        st.html(results.card(reading, number, len(one.result), one.faces[number - 1]))
+        st.html(results.render_face_card(reading, number, len(one.result), one.faces[number - 1]))
     for note in told.notes:
-        st.caption(escaped(note))
+        st.caption(escape_markdown(note))
 
 
-def _view(engine: Engine, asked: Asked, told: Explanation, view: str) -> None:
+def _view(engine: Engine, asked: ExplanationRequest, told: Explanation, view: str) -> None:
     if view == "Step by step":
         _steps(engine, asked, told)
     elif view in ("Feature maps", "Pooling"):
         _layer(asked, told, pooling=view == "Pooling")
     else:
-        draw: dict[str, Callable[[], list[Drawn]]] = {
-            "Where it looked": partial(explanations.where, asked, told),
-            "Every layer": partial(explanations.every_layer, engine, told),
-            "Softmax": partial(explanations.softmax, told),
-            "The network": partial(explanations.network, told),
+        draw: dict[str, Callable[[], list[DescribedImage]]] = {
+            "Where it looked": partial(explanations.list_evidence, asked, told),
+            "Every layer": partial(explanations.list_activations, engine, told),
+            "Softmax": partial(explanations.list_softmax, told),
+            "The network": partial(explanations.list_network_figures, told),
         }
-        _pictures(explanations.drawn(asked, view, draw[view]))
+        _pictures(explanations.get_figures(asked, view, draw[view]))
 
 
-def _layer(asked: Asked, told: Explanation, *, pooling: bool) -> None:
+def _layer(asked: ExplanationRequest, told: Explanation, *, pooling: bool) -> None:
     """One layer at a time, the one before the last to begin with: its maps are few and large enough to be seen."""
     layers = {each.name: each for each in told.layers if _belongs(each, pooling=pooling)}
     if not layers:
         st.info("This network has no such layer that can be seen.", icon=":material/visibility_off:")
         return
     name = st.selectbox("Layer", list(layers), key="pooling" if pooling else "layer", bind="query-params")
-    _pictures(explanations.drawn(asked, f"layer {name}", lambda: explanations.of_layer(told, layers[name])))
+    _pictures(explanations.get_figures(asked, f"layer {name}", lambda: explanations.list_layer_maps(told, layers[name])))
 
 
 def _belongs(layer: Layer, *, pooling: bool) -> bool:
     return layer.kind == "pool" if pooling else len(layer.shape) == 3 and layer.kind != "pool"
 
 
-def _pictures(drawn: list[Drawn]) -> None:
+def _pictures(drawn: list[DescribedImage]) -> None:
     if not drawn:
         st.info("The network does not show this.", icon=":material/visibility_off:")
     for described, pixels in drawn:
-        results.paper(pixels, described)
+        results.show_image(pixels, described)
 
 
-def _steps(engine: Engine, asked: Asked, told: Explanation) -> None:
-    whole = explanations.steps(engine, asked, told)
+def _steps(engine: Engine, asked: ExplanationRequest, told: Explanation) -> None:
+    whole = explanations.render_steps(engine, asked, told)
     st.download_button(
         "Save these steps as a page",
         whole,
@@ -162,4 +162,4 @@ def _steps(engine: Engine, asked: Asked, told: Explanation) -> None:
         on_click="ignore",
         icon=":material/download:",
     )
-    results.whole(whole, "The way of this face through the network, step by step", 900)
+    results.show_html_page(whole, "The way of this face through the network, step by step", 900)

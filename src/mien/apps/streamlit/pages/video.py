@@ -10,14 +10,14 @@ from typing import Any, Literal
 import streamlit as st
 
 from mien.apps.streamlit import engines, image_input, results, video_result
-from mien.apps.streamlit.image_input import plain
-from mien.apps.streamlit.results import escaped
-from mien.apps.streamlit.session_state import Photo, forget
+from mien.apps.streamlit.image_input import clean_file_name
+from mien.apps.streamlit.results import escape_markdown
+from mien.apps.streamlit.session_state import UploadedPhoto, drop_slot
 from mien.apps.streamlit.settings import FILM_MB, FILM_SECONDS
-from mien.apps.streamlit.video_result import Film, timeline
-from mien.draw import paint
+from mien.apps.streamlit.video_result import VideoReport, show_timeline
+from mien.draw import draw_readings
 from mien.html.images import encode_image, shrink_image
-from mien.text import clock, looks, percent
+from mien.text import describe_label, format_percent, format_time
 from mien.video.results import RESULT_FILES
 from mien.video.timeline import SmoothedFrame
 
@@ -42,7 +42,7 @@ def page() -> str | None:
     st.title("Read a film", anchor=False)
     st.markdown("Who shows which expression, and when: as a timeline, a report, tables, subtitles, and a painted film.")
     given = st.file_uploader("A film", type=["video", "image/gif"], max_upload_size=FILM_MB, key=_FILM)
-    image_input.lying("film", [given])
+    image_input.track_uploads("film", [given])
     if given and given.file_id != st.session_state.get(_WHICH):
         _put_away()
     left, right = st.columns([1, 2], vertical_alignment="bottom")
@@ -54,7 +54,7 @@ def page() -> str | None:
     )
     if st.button("Read the film", type="primary", disabled=given is None, icon=":material/play_arrow:") and given:
         _put_away()
-        st.session_state[_READ] = _reading(Photo(plain(given.name), given.getvalue()), float(fps), hidden)
+        st.session_state[_READ] = _reading(UploadedPhoto(clean_file_name(given.name), given.getvalue()), float(fps), hidden)
         st.session_state[_WHICH] = given.file_id
     if film := st.session_state.get(_READ):
         _result(film)
@@ -62,13 +62,13 @@ def page() -> str | None:
 
 
 def _put_away() -> None:
-    forget(_READ)
-    forget(_WHICH)
+    drop_slot(_READ)
+    drop_slot(_WHICH)
 
 
-def _reading(film: Photo, fps: float, hidden: bool) -> Film:
+def _reading(film: UploadedPhoto, fps: float, hidden: bool) -> VideoReport:
     """Read it, and tell how far it is. Whatever the visitor does meanwhile ends it."""
-    engine = engines.current()
+    engine = engines.current_engine()
     place = st.empty()
     with place.container():
         st.button("Stop", icon=":material/stop:")
@@ -81,8 +81,8 @@ def _reading(film: Photo, fps: float, hidden: bool) -> Film:
         def wait() -> None:
             bar.progress(0.0, "Another film is being read; this one is next …")
 
-        with video_result.turn(wait):
-            found = video_result.read(engine, film, fps, hidden, tell, look)
+        with video_result.wait_for_turn(wait):
+            found = video_result.analyze_upload(engine, film, fps, hidden, tell, look)
     place.empty()
     return found
 
@@ -99,7 +99,7 @@ class _Look:
             return
         self._due = time.monotonic() + _PAUSE
         self._place.image(
-            encode_image(shrink_image(paint(pixels, told.moment.result), _WIDE), "jpeg"),
+            encode_image(shrink_image(draw_readings(pixels, told.moment.result), _WIDE), "jpeg"),
             alt="The frame that is being read",
         )
 
@@ -109,15 +109,15 @@ def _part(facts: dict[str, Any]) -> float:
 
 
 def _how_far(facts: dict[str, Any]) -> str:
-    whole = f" of {clock(facts['of'])}" if facts["of"] else ""
+    whole = f" of {format_time(facts['of'])}" if facts["of"] else ""
     speed = f" · {facts['frames_per_second']:g} frames a second" if facts["frames_per_second"] else ""
-    return f"Read {clock(facts['seconds'])}{whole}{speed} · {facts['people']} people · {facts['events']} events"
+    return f"Read {format_time(facts['seconds'])}{whole}{speed} · {facts['people']} people · {facts['events']} events"
 
 
-def _result(film: Film) -> None:
-    st.header(escaped(film.name), anchor=False)
+def _result(film: VideoReport) -> None:
+    st.header(escape_markdown(film.name), anchor=False)
     if complaint := film.facts.get("complaint"):
-        st.warning(escaped(complaint), icon=":material/warning:")
+        st.warning(escape_markdown(complaint), icon=":material/warning:")
     _numbers(film)
     if not film.people:
         st.info("No face was found in this film.", icon=":material/search_off:")
@@ -127,15 +127,15 @@ def _result(film: Film) -> None:
     with st.expander("The whole report", icon=":material/article:"):
         # Its film lies beside it when it is kept; here the film stands above.
         report = re.sub(r"<video[^>]*></video>", "", film.files["report.html"].decode())
-        results.whole(report, "The report of the film", 900)
+        results.show_html_page(report, "The report of the film", 900)
 
 
-def _numbers(film: Film) -> None:
+def _numbers(film: VideoReport) -> None:
     facts = film.facts
     told = (
         ("People", facts["people"]),
         ("Events", facts["events"]),
-        ("Read", clock(facts["seconds"])),
+        ("Read", format_time(facts["seconds"])),
         ("Frames", f"{facts['frames']:,}"),
         ("Frames a second", facts["frames_per_second"] or "–"),
     )
@@ -144,7 +144,7 @@ def _numbers(film: Film) -> None:
             st.metric(name, value, width="content")
 
 
-def _found(film: Film) -> None:
+def _found(film: VideoReport) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         if "film.webm" in film.files:
@@ -155,7 +155,7 @@ def _found(film: Film) -> None:
         st.dataframe([_person(each) for each in film.people], hide_index=True)
     if film.events:
         st.markdown("**Who looked how, and when**")
-        timeline(film.events, film.facts["found"]["end"])
+        show_timeline(film.events, film.facts["found"]["end"])
         st.dataframe([_event(each) for each in film.events], hide_index=True, height=_high(len(film.events)))
     else:
         st.info("No expression stood out for long enough to be an event.")
@@ -172,7 +172,7 @@ def _person(told: dict[str, Any]) -> dict[str, Any]:
         "Person": told["person"],
         "Seen": f"{told['seen']:.1f} s",
         "Judged": f"{told['judged']:.1f} s",
-        "Mostly": f"{looks(mostly[0])}, {percent(mostly[1])}" if mostly else "–",
+        "Mostly": f"{describe_label(mostly[0])}, {format_percent(mostly[1])}" if mostly else "–",
     }
 
 
@@ -180,14 +180,14 @@ def _event(told: dict[str, Any]) -> dict[str, Any]:
     return {
         "Person": told["person"],
         "Looked": told["label"],
-        "From": clock(told["start"]),
-        "To": clock(told["end"]),
-        "Peak": percent(told["peak"]),
-        "Peak at": clock(told["peak_at"]),
+        "From": format_time(told["start"]),
+        "To": format_time(told["end"]),
+        "Peak": format_percent(told["peak"]),
+        "Peak at": format_time(told["peak_at"]),
     }
 
 
-def _downloads(film: Film) -> None:
+def _downloads(film: VideoReport) -> None:
     stem = film.name.rpartition(".")[0] or film.name
     with st.container(horizontal=True):
         for name, called in _CALLED.items():

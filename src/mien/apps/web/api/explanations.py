@@ -29,8 +29,8 @@ from mien.apps.web.uploads import (
     parse_request,
     text_option,
 )
-from mien.engine import Engine, framing_of
-from mien.errors import MienError, nearest
+from mien.engine import Engine, select_framing
+from mien.errors import MienError, suggest_name
 from mien.explain import Activations, Explanation, Layer, Saliency
 from mien.explain.figures import colormaps
 from mien.faces.crop import crop_face
@@ -125,7 +125,9 @@ def look_explanations() -> Response:
         place = (integer_option(said.words, "face", 1, 100_000) or 1) - 1
         inside = None
         if place < len(result):
-            crop = crop_face(pixels, result.faces[place], framing_of(engine.card, engine.detector), engine.card.side)
+            crop = crop_face(
+                pixels, result.faces[place], select_framing(engine.card, engine.detector), engine.card.side
+            )
             with measure_stage(own.metrics, "look"):
                 inside = look(engine.activations(crop, _layers(engine, said)), _maps(said))
         g.facts = {"pictures": 1, "faces": len(result)}
@@ -150,7 +152,7 @@ def _layers(engine: Engine, said: ImageRequest) -> str:
     for name in named.split(","):
         if name.strip() not in known:
             happened = f"The model has no layer '{clean_file_name(name)}'"
-            raise MienError(happened, "'auto', 'all' or layers by name were expected", nearest(name, known))
+            raise MienError(happened, "'auto', 'all' or layers by name were expected", suggest_name(name, known))
     return named
 
 

@@ -101,7 +101,7 @@ def _as_csv(results: list[FrameResult | Failure], labels: tuple[str, ...]) -> Re
 
 def _painted(own: WebService, engine: Engine, said: ImageRequest, kind: str) -> Response:
     """The picture with boxes and labels; one picture at a time."""
-    from mien.draw import paint
+    from mien.draw import draw_readings
     from mien.html.images import encode_image
 
     if len(said.uploads) != 1:
@@ -110,6 +110,6 @@ def _painted(own: WebService, engine: Engine, said: ImageRequest, kind: str) -> 
         pixels = pixels_of(own, said.uploads[0])
         result = read_pixels(own, engine, pixels, said.uploads[0].name, said.words)
         g.facts = {"pictures": 1, "faces": len(result)}
-        painted = paint(pixels, result)
+        painted = draw_readings(pixels, result)
         data = encode_image(painted, "png") if kind == PNG else encode_image(painted, "jpeg", 90)
     return Response(data, content_type=kind)

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from mien._version import __version__
 from mien.apps.web.service import current_service
-from mien.labels import colour
+from mien.labels import label_colour
 from mien.models import ModelCard
 
 model_routes = Blueprint("models", __name__)
@@ -28,7 +28,7 @@ def _told(name: str, card: ModelCard, default: bool) -> dict[str, Any]:
     return {
         "name": name,
         "default": default,
-        "colours": {label: colour(label, tuple(words)) for label in words},
+        "colours": {label: label_colour(label, tuple(words)) for label in words},
         "card": {key: value for key, value in card.to_dict().items() if key != "recipe"},
     }
 
