@@ -55,8 +55,8 @@ def _from_csv(path: Path, usage: str) -> Faces:
 
 def held_out(path: Path) -> Faces:
     """Training faces that the embedded model never saw: what may be tuned on."""
-    from mien.datasets.dataset import load_faces as read_data
-    from mien.datasets.dataset import sample_validation
+    from mien.datasets.loading import load_faces as read_data
+    from mien.datasets.splits import sample_validation
 
     data = read_data(path)
     kept = sample_validation(data, 1500)

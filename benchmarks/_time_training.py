@@ -49,7 +49,11 @@ def mien_step(precision: str, augmented: bool) -> Callable[[], object]:
     from mien.training.recipe import NO_AUGMENTATION, AugmentationSettings, NetworkSettings, Recipe, TrainingSettings
 
     net = NetworkSettings(name="vgg", width=WIDTHS[0], depth=(2, 2, 2, 2), dropout=0.0, votes=False, crop=False)
-    recipe = Recipe(net=net, augment=AugmentationSettings() if augmented else NO_AUGMENTATION, fit=TrainingSettings(decay=DECAY))
+    recipe = Recipe(
+        net=net,
+        augment=AugmentationSettings() if augmented else NO_AUGMENTATION,
+        training=TrainingSettings(weight_decay=DECAY),
+    )
     model, average = (
         networks.build_recipe_network(recipe, {"bfloat16": "mixed_bfloat16"}.get(precision, precision)) for _ in "ab"
     )

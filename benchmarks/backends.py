@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import _machine
+from _tables import Figures, format_percent, format_table
 
 TRIED = Path(__file__).resolve().parent.parent / "tests" / "support" / "one_backend.py"
 BACKENDS = ("tensorflow", "torch", "jax")
@@ -58,6 +59,28 @@ def numbers(python: Path, backend: str, what: str) -> list[float]:
 def version_in(python: Path, package: str) -> str:
     code = f"from importlib.metadata import version; print(version('{package}'))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def backends_table(figures: Figures) -> str:
+    rows = [
+        (
+            f"{name} {told['version']}",
+            format_percent(told["accuracy"]),
+            f"{told['seconds']} s",
+            "yes" if told["resumed_differs_by"] == 0 else f"no, {told['resumed_differs_by']:.0e} apart",
+        )
+        for name, told in figures.items()
+        if isinstance(told, dict)
+    ]
+    return format_table(
+        ["", "PublicTest of the drawn faces", "ten epochs", "goes on to the same bits, in float32"], rows
+    )
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "backends": ("backends", backends_table),
+}
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from statistics import median
 from typing import Any
 
 import _machine
+from _tables import Figures, format_table
 
 from mien import Engine, images
 from mien.explain.explainer import Explainer
@@ -78,6 +79,33 @@ def render_face(engine: Engine, face: int) -> str:
     pixels = images.load_image(PORTRAITS).pixels
     [told] = engine.explain_image(pixels, face)
     return render_walkthrough(told, pixels)
+
+
+def explain_table(figures: Figures) -> str:
+    """What looking inside costs, beside its targets."""
+    wanted = figures["targets"]
+    rows = [
+        ("cam_adds_ms", "a class map, on top of a reading", "ms", "<"),
+        ("occlusion_ms", "occlusion", "ms", "<"),
+        ("rise_ms", "RISE, 500 masks", "ms", "<"),
+        ("looks_per_s", "`engine.look`: layers, shares and class map", "faces/s", "≥"),
+        ("journey_ms", "the walkthrough page of one face, from the image file to the HTML", "ms", "<"),
+        ("all_layers_ms", "activations of every layer", "ms", ""),
+        ("occlusion_and_flip_ms", "occlusion, and the smallest part that changes the answer", "ms", ""),
+        ("first_explanation_ms", "the first explanation, two faces found and the model opened", "ms", ""),
+    ]
+    lines = [
+        (words, f"{figures[name]} {unit}", f"{sign} {wanted[name]} {unit}" if name in wanted else "")
+        for name, words, unit, sign in rows
+        if name in figures
+    ]
+    return format_table([f"{figures['model']}, two cores", "measured", "target"], lines)
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "explain": ("explain", explain_table),
+}
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import numpy as np
 from _drawing import Faces, Scene, fer2013, held_out, scene, scenes
 from _machine import write
 from _matching import matching
+from _tables import Figures, format_percent, format_table
 from numpy.typing import NDArray
 
 from mien.faces import crop
@@ -154,6 +155,39 @@ def main() -> None:
         }
         print(figures["levelling"])
     write("framing", figures)
+
+
+def framing_table(figures: Figures) -> str:
+    rows = [
+        (
+            detector,
+            around,
+            format_percent(row["found"]),
+            *(f"{row[name]['median']:.3f}" for name in ("scale", "dx", "dy")),
+        )
+        for detector, kinds in figures.items()
+        if detector != "levelling"
+        for around, row in kinds.items()
+    ]
+    return format_table(["detector", "the face stands in", "found", "scale", "dx", "dy"], rows)
+
+
+def levelling_table(figures: Figures) -> str:
+    rows = [
+        (turned, slope, row["faces"], *(format_percent(row[name]) for name in ("bare", "as it leans", "levelled")))
+        for turned, slopes in figures["levelling"].items()
+        for slope, row in slopes.items()
+        if isinstance(row, dict)
+    ]
+    header = ["pictures", "eyes slope by", "faces", "face alone", "cut as it leans", "cut with level eyes"]
+    return format_table(header, rows)
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "framing": ("framing", framing_table),
+    "levelling": ("framing", levelling_table),
+}
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ import cv2
 import numpy as np
 from _drawing import portrait
 from _machine import write
+from _tables import Figures, format_table
 
 from mien import Engine, video
-from mien.apps.desktop.live_window import open_window, show
 from mien.apps.session.live_camera import CameraWorker
 from mien.faces.detectors import load_detector
 from mien.models import load_classifier, resolve_model
@@ -79,6 +79,8 @@ def drawn(path: Path) -> Path:
 
 
 def shown(film: Path, detector: str, yunet: Path, inside: bool) -> dict[str, Any]:
+    from mien.apps.desktop.live_window import open_window, show
+
     engine = Engine(load_classifier(resolve_model("base"), threads=1), load_detector(detector, yunet=yunet, threads=1))
     root = open_window()
     began, processor = time.monotonic(), time.process_time()
@@ -96,6 +98,41 @@ def shown(film: Path, detector: str, yunet: Path, inside: bool) -> dict[str, Any
         "looks_per_s": round(looks, 1) if inside else None,
         "cores": round((time.process_time() - processor) / passed, 2),
     }
+
+
+def live_table(figures: Figures) -> str:
+    rows = [
+        (
+            name,
+            row["delay_ms"]["median"],
+            row["delay_ms"]["p95"],
+            f"< {figures['target_ms']}",
+            row["rate"],
+            row.get("looks_per_s") or "",
+            row["left_out"],
+            row["cores"],
+        )
+        for name, row in figures["shown"].items()
+    ]
+    header = [
+        "detector",
+        "delay, median ms",
+        "95 %, ms",
+        "target",
+        "frames read/s",
+        "looks inside/s",
+        "left out",
+        "cores",
+    ]
+    # Whoever shares the machine is in the figures: say so.
+    told = f"\n\nThe machine's load was {figures['load']} meanwhile: other work ran on it."
+    return format_table(header, rows) + (told if figures["load"] > 3 else "")
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "live": ("live", live_table),
+}
 
 
 if __name__ == "__main__":

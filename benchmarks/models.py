@@ -13,7 +13,7 @@ from collections.abc import Callable
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from tables import RESULTS, origin, percent, table, times
+from _tables import RESULTS, describe_origin, format_count, format_percent, format_table
 
 Figures = dict[str, Any]
 PAGE = RESULTS / "models.md"
@@ -75,7 +75,7 @@ def targets(
     return [
         Target("file in the wheel", size, lambda figures: figures["model"]["bytes"], megabytes, True),
         Target("one face, one core", time, median, milliseconds, True),
-        Target("PublicTest, one pass", accuracy, public("accuracy"), percent),
+        Target("PublicTest, one pass", accuracy, public("accuracy"), format_percent),
         Target(
             "lost without the twins",
             0.02,
@@ -83,10 +83,10 @@ def targets(
             points,
             True,
         ),
-        Target("balanced accuracy", balanced, public("balanced_accuracy"), percent),
-        Target("FER+ majority, eight expressions", votes, public("votes_accuracy"), percent),
+        Target("balanced accuracy", balanced, public("balanced_accuracy"), format_percent),
+        Target("FER+ majority, eight expressions", votes, public("votes_accuracy"), format_percent),
         Target("calibration error (ECE)", ece, public("ece"), error, True),
-        Target("accuracy on the surest 70 %", surest, public("accuracy_surest_70"), percent),
+        Target("accuracy on the surest 70 %", surest, public("accuracy_surest_70"), format_percent),
     ]
 
 
@@ -99,7 +99,7 @@ HOLDING = [
         "uncertain of things that are no faces",
         0.9,
         lambda figures: fmean(figures["uncertain_of_nothing"].values()),
-        percent,
+        format_percent,
     ),
 ]
 
@@ -108,7 +108,7 @@ MODELS = {
     "small": targets(0.8e6, 0.4, 0.70, 0.665, 0.81, 0.025, 0.81),
     "classic": [
         Target("file in the wheel", 1.5e6, lambda figures: figures["model"]["bytes"], megabytes, True),
-        Target("PublicTest, one pass", 0.63, public("accuracy"), percent),
+        Target("PublicTest, one pass", 0.63, public("accuracy"), format_percent),
     ],
 }
 
@@ -136,11 +136,11 @@ def section(name: str) -> str:
         return "*Not measured yet.*"
     result = json.loads(place.read_text(encoding="utf-8"))
     rows = [line(target, result["figures"]) for target in MODELS[name]]
-    looks = f"PublicTest was looked at {times(result['figures']['looks'])} for this model. "
+    looks = f"PublicTest was looked at {format_count(result['figures']['looks'])} for this model. "
     corrupted = any(target in HOLDING for target in MODELS[name])
     held = "What is lost under corruptions is measured on the Training faces that were held out." if corrupted else ""
     told = [(looks + held).strip(), *by_chance(result["figures"]["public"])]
-    return "\n\n".join([table(["", "target", "figure", "met"], rows), *told, origin(result)])
+    return "\n\n".join([format_table(["", "target", "figure", "met"], rows), *told, describe_origin(result)])
 
 
 def by_chance(sheet: Figures) -> list[str]:

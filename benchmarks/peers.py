@@ -22,6 +22,7 @@ from typing import Any
 import _install
 import _machine
 import _photos
+from _tables import Figures, format_table
 from speed import install_yunet, two_cores
 
 HERE = Path(__file__).resolve().parent
@@ -91,6 +92,26 @@ def run(python: Path, script: str, photos: Path, more: list[str]) -> dict[str, A
 def version(python: Path, package: str) -> str:
     code = f"from importlib.metadata import version; print(version('{package}'))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def peers_table(figures: Figures) -> str:
+    columns = {"mien_yunet": "mien, yunet", "mien_haar": "mien, haar", "fer": f"fer {figures['fer']['version']}"}
+    rows = [
+        ("photos_per_s", "photos/s, one after the other"),
+        ("photos_per_s_read_many", "photos/s, `read_many`"),
+        ("ms_a_face", "ms a face: crop and network"),
+        ("first_reading_s", "import to first reading, s"),
+        ("installed_mb", "installed, MB"),
+        ("photos_with_a_face", f"photos with a face found, of {figures['photos']}"),
+    ]
+    body = [[words, *(figures[column].get(name, "") for column in columns)] for name, words in rows]
+    return format_table(["", *columns.values()], body)
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "peers": ("peers", peers_table),
+}
 
 
 if __name__ == "__main__":

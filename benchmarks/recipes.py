@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from _machine import HERE, write
-from tables import times
+from _tables import Figures, format_count, format_percent, format_table
 
 from mien.training import run_folder
 from mien.training.recipe import Recipe
@@ -27,7 +27,16 @@ from mien.training.run_folder import FINISHED, TrainingRun
 RECIPES = HERE.parent / "recipes"
 
 #: What a run may differ in from the recipe that it follows. Precision "auto" becomes what was faster.
-_FREE = ("name", "data.sources", "fit.seed", "fit.epochs", "fit.precision", "net.votes", "net.weights", "teach.targets")
+_FREE = (
+    "name",
+    "data.sources",
+    "training.seed",
+    "training.epochs",
+    "training.precision",
+    "net.votes",
+    "net.weights",
+    "distillation.targets",
+)
 
 #: The block that is written into a recipe, in comments.
 _BEGIN, _END = "# What came out, written by benchmarks/recipes.py:", "# So far what came out."
@@ -71,7 +80,7 @@ def follows(run: TrainingRun, recipe: Recipe) -> bool:
 
 def in_full(run: TrainingRun, recipe: Recipe) -> bool:
     """Whether it was planned for all the epochs of the recipe."""
-    return run.recipe is not None and run.recipe.fit.epochs >= recipe.fit.epochs
+    return run.recipe is not None and run.recipe.training.epochs >= recipe.training.epochs
 
 
 def any_in_full(run: TrainingRun, recipes: Sequence[Recipe]) -> bool:
@@ -80,7 +89,7 @@ def any_in_full(run: TrainingRun, recipes: Sequence[Recipe]) -> bool:
 
 def targets(run: TrainingRun) -> str:
     """The file of what teachers said, without its folder; empty where there were none."""
-    return Path(run.recipe.teach.targets).name if run.recipe else ""
+    return Path(run.recipe.distillation.targets).name if run.recipe else ""
 
 
 def weights(run: TrainingRun) -> str:
@@ -95,11 +104,11 @@ def figure(run: TrainingRun, recipe: Recipe) -> dict[str, Any]:
     about, machine = run.environment, run.environment.get("machine", {})
     assert run.recipe is not None
     return {
-        "seed": run.recipe.fit.seed,
+        "seed": run.recipe.training.seed,
         "epochs": run.epochs,
-        "planned": recipe.fit.epochs,
+        "planned": recipe.training.epochs,
         "shortened": not in_full(run, recipe),
-        "precision": run.recipe.fit.precision,
+        "precision": run.recipe.training.precision,
         "targets": targets(run),
         "weights": weights(run),
         **_time(run),
@@ -118,7 +127,7 @@ def _time(run: TrainingRun) -> dict[str, int]:
 
     Epochs in which only the heads learned are quicker, and say nothing of the others.
     """
-    frozen = run.recipe.fit.frozen if run.recipe and weights(run) else 0
+    frozen = run.recipe.training.frozen_epochs if run.recipe and weights(run) else 0
     epoch = min(row["seconds"] for row in run.history[frozen:] or run.history)
     return {"epoch_seconds": round(epoch), "seconds": round(epoch * run.epochs)}
 
@@ -149,8 +158,8 @@ def command(name: str, run: Mapping[str, Any]) -> str:
     words = f"mien train recipes/{name}.toml --data fer2013.csv"
     words += f" --epochs {run['epochs']}" if run["shortened"] else ""
     words += f" --set net.weights=runs/{run['weights']}" if run["weights"] else ""
-    words += f" --set teach.targets=targets/{run['targets']}" if run["targets"] else ""
-    return words + (f" --set fit.seed={run['seed']} --name {name}-{run['seed']}" if run["seed"] else "")
+    words += f" --set distillation.targets=targets/{run['targets']}" if run["targets"] else ""
+    return words + (f" --set training.seed={run['seed']} --name {name}-{run['seed']}" if run["seed"] else "")
 
 
 def outcome(run: Mapping[str, Any]) -> str:
@@ -167,7 +176,7 @@ def circumstances(run: Mapping[str, Any]) -> str:
     why = ", shortened" if run["shortened"] else ", stopped by itself" if fewer else ""
     machine = run["machine"]
     cores = "one core" if machine["cores"] == 1 else f"{machine['cores']} cores"
-    again = f", taken up again {times(run['resumed'])}" if run["resumed"] else ""
+    again = f", taken up again {format_count(run['resumed'])}" if run["resumed"] else ""
     time = f"{span(run['seconds'])} undisturbed, {run['epoch_seconds']} s an epoch"
     # A run that was taken up again may have had other cores then.
     place = machine["processor"] if run["resumed"] else f"{cores} of {machine['processor']}"
@@ -177,6 +186,64 @@ def circumstances(run: Mapping[str, Any]) -> str:
 def span(seconds: float) -> str:
     minutes = round(seconds / 60)
     return f"{minutes} minutes" if minutes < 120 else f"{seconds / 3600:.1f} hours"
+
+
+#: What popular write-ups claim for nets of such a kind; ours began without weights from elsewhere.
+CLAIMS = {
+    **dict.fromkeys(("basic", "batchnorm"), "50, 65-70, 66 %"),
+    **dict.fromkeys(("vgg16", "resnet50v2", "mobilenetv2", "efficientnetb0"), "75-85 %, with transfer"),
+}
+
+
+def recipes_table(figures: Figures) -> str:
+    """Every recipe that was followed to its end, the most accurate first; fewer classes are an easier question."""
+    rows = [(name, told, run) for name, told in figures.items() for run in [told["runs"][0]]]
+    rows.sort(key=lambda row: (-row[1]["classes"], -mean_of_runs(row[1], "accuracy")))
+    return format_table(
+        ["recipe", "PublicTest", "seeds", "no twins", "balanced", "epochs", "training", "parameters", "write-ups"],
+        [
+            (
+                f"[{name}](../recipes/{name}.toml){describe_difference(told)}",
+                format_percent(mean_of_runs(told, "accuracy")),
+                len(counted_runs(told)),
+                format_percent(mean_of_runs(told, "accuracy_no_twins")),
+                format_percent(mean_of_runs(told, "balanced_accuracy")),
+                f"{run['epochs']} of {run['planned']}" + (", shortened" if run["shortened"] else ""),
+                format_duration(mean_of_runs(told, "seconds")),
+                f"{told['parameters'] / 1e6:.1f} M",
+                CLAIMS.get(told["net"], ""),
+            )
+            for name, told, run in rows
+        ],
+    )
+
+
+def describe_difference(told: Figures) -> str:
+    """What sets a recipe's figures apart from the others'."""
+    classes = ", five classes" if told["classes"] == 5 else ""
+    first = told["runs"][0]
+    begun = f", from {first['weights']}" if first.get("weights") else ""
+    return classes + begun + (", with teachers" if first["targets"] else "")
+
+
+def counted_runs(told: Figures) -> list[Figures]:
+    """The runs that count: those in full, or where there are none all."""
+    return [run for run in told["runs"] if not run["shortened"]] or told["runs"]
+
+
+def mean_of_runs(told: Figures, key: str) -> float:
+    runs = counted_runs(told)
+    return float(sum(run[key] for run in runs) / len(runs))
+
+
+def format_duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "recipes": ("recipes", recipes_table),
+}
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 from _drawing import Faces, Scene, fer2013, held_out, scenes
 from _machine import write
 from _matching import same
+from _tables import Figures, format_percent, format_table
 from numpy.typing import NDArray
 
 from mien import Engine
@@ -84,6 +85,30 @@ def main() -> None:
         print(name, figures[name])
     if not given.tune:
         write("scenes", figures)
+
+
+def scenes_table(figures: Figures) -> str:
+    rows = [
+        (
+            detector,
+            f"{row['faces']:,}",
+            format_percent(row["found"]),
+            row["false_faces_per_100_scenes"],
+            format_percent(row["score_on_found"]),
+            format_percent(row["read_on_found"]),
+            f"{row['points_lost']:.1f}",
+        )
+        for detector, row in figures.items()
+        if isinstance(row, dict)
+    ]
+    header = ["detector", "scenes", "found", "false hits per 100", "`score` on the found", "`read`", "points lost"]
+    return format_table(header, rows)
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "scenes": ("scenes", scenes_table),
+}
 
 
 if __name__ == "__main__":

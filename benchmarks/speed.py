@@ -25,6 +25,7 @@ import _install
 import _machine
 import _photos
 import numpy as np
+from _tables import Figures, format_table
 
 ROOT = Path(__file__).resolve().parent.parent
 DETECTORS = ("yunet", "haar")
@@ -187,6 +188,43 @@ def installed(folder: Path) -> dict[str, Any]:
     """A fresh environment with ``pip install .``, as a user gets it: pip itself included."""
     _install.fresh(folder, (str(ROOT),))
     return {"installed_mb": _install.megabytes(folder)}
+
+
+def speed_table(figures: Figures) -> str:
+    """What the issue of speed is about, beside its targets: (figure, what people call it, unit, sign of the target)."""
+    wanted = figures["targets"]
+    rows = [
+        ("import_s", "`import mien`", "s", "<"),
+        ("import_mb", "memory after `import mien`", "MB", "<"),
+        ("import_engine_s", "`from mien import Engine`", "s", ""),
+        ("process_s", "`mien predict photo.jpg`, the whole process", "s", "<"),
+        ("yunet_photos_per_s", "a folder of 640 px photos, yunet", "photos/s", "≥"),
+        ("haar_photos_per_s", "a folder of 640 px photos, haar", "photos/s", "≥"),
+        ("yunet_read_ms", "`engine.read`, one face, yunet", "ms", "<"),
+        ("haar_read_ms", "`engine.read`, one face, haar", "ms", "<"),
+        ("model_ms", "the network alone, one face, one core", "ms", ""),
+        ("installed_mb", "a fresh environment with mien", "MB", "≤"),
+    ]
+    lines = [
+        (words, f"{figures[name]} {unit}", f"{sign} {wanted[name]} {unit}" if name in wanted else "")
+        for name, words, unit, sign in rows
+        if name in figures
+    ]
+    return format_table(
+        ["", "measured", "target"], [*lines, *(memory_row(figures, detector) for detector in ("yunet", "haar"))]
+    )
+
+
+def memory_row(figures: Figures, detector: str) -> tuple[str, str, str]:
+    photos = figures["photos"]
+    words = f"memory after {photos // 5} and {photos * 19 // 20} photos, {detector}"
+    return words, f"{figures[f'{detector}_mb_at_a_fifth']}, {figures[f'{detector}_mb_at_the_end']} MB", "flat"
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "speed": ("speed", speed_table),
+}
 
 
 if __name__ == "__main__":

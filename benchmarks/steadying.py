@@ -21,6 +21,7 @@ from _drawing import Faces, held_out, portrait
 from _filters import Floats, Way, families, since_change
 from _machine import write
 from _sequences import Sequence, changing, still
+from _tables import Figures, format_percent, format_table
 from numpy.typing import NDArray
 
 from mien.engine import Engine
@@ -201,6 +202,56 @@ def filmed(rng: np.random.Generator, picture: NDArray[np.uint8], drift: float) -
     noisy = np.clip(shifted + rng.normal(0, 4, picture.shape), 0, 255).astype(np.uint8)
     _, coded = cv2.imencode(".jpg", noisy[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
     return np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1])
+
+
+def steadying_table(figures: Figures) -> str:
+    rows = [
+        (
+            name,
+            row["setting"],
+            row["label_changes_per_minute"],
+            row["shown_changes_per_minute"],
+            row["delay_ms"]["median"],
+            row["delay_ms"]["p95"],
+            format_percent(row["late"]),
+            f"{row['off_by']:.3f}",
+        )
+        for name, row in figures["ways"].items()
+    ]
+    header = [
+        "way of steadying",
+        "best setting",
+        "label changes a minute",
+        "with question marks",
+        "delay, median ms",
+        "95 %, ms",
+        "later than 200 ms",
+        "shares off by",
+    ]
+    return format_table(header, rows)
+
+
+def steadying_rates_table(figures: Figures) -> str:
+    rows = [
+        (
+            f"{rate} frames/s",
+            row["label_changes_per_minute"],
+            row["delay_ms"]["median"],
+            row["delay_ms"]["p95"],
+            format_percent(row["late"]),
+        )
+        for rate, row in figures["rates"].items()
+    ]
+    return format_table(
+        ["mien's filter at", "label changes a minute", "delay, median ms", "95 %, ms", "> 200 ms"], rows
+    )
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "steadying": ("steadying", steadying_table),
+    "steadying-rates": ("steadying", steadying_rates_table),
+}
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from typing import Any
 
 import _install
 import _machine
+from _tables import Figures, format_table
 from speed import two_cores
 
 HERE = Path(__file__).resolve().parent
@@ -105,6 +106,36 @@ def figures(rounds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
 def version(python: Path) -> str:
     code = "from importlib.metadata import version; print(version('torch'))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def training_table(figures: Figures) -> str:
+    """Images a second of each way to train, with both clocks."""
+    ways = {"keras": "stock Keras", "mien": "mien", "torch": "plain PyTorch"}
+    measured = [figures["two_cores"]["images_per_s"], figures["one_core"]["images_per_s"]]
+    rows = [
+        (f"{ways[who]}, {kind}", *(f"{speeds[f'{who}_{kind}']:.0f}" for speeds in measured))
+        for kind in ("bfloat16", "float32")
+        for who in ways
+        if all(f"{who}_{kind}" in speeds for speeds in measured)
+    ]
+    if all("mien_bfloat16_augmented" in speeds for speeds in measured):
+        rows.append(
+            ("mien, bfloat16, with all augmentation", *(f"{each['mien_bfloat16_augmented']:.0f}" for each in measured))
+        )
+    wanted = figures["targets"]
+    for key, words in (
+        ("of_stock_keras", "mien, times stock Keras, bfloat16"),
+        ("of_torch", "mien, times PyTorch, bfloat16"),
+    ):
+        told = (f"{figures[cores][key]:.2f} (wanted {wanted[key]})" for cores in ("two_cores", "one_core"))
+        rows.append((words, *told))
+    return format_table(["images a second", "two cores, by the wall's clock", "one thread, by its own time"], rows)
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "training": ("training", training_table),
+}
 
 
 if __name__ == "__main__":

@@ -18,23 +18,28 @@ from typing import Any
 
 import _machine
 import numpy as np
+from _tables import Figures, format_percent, format_table
 
-from mien.datasets import dataset, synthetic
-from mien.datasets.dataset import TRAINING, FaceDataset, sample_validation
-from mien.training import loop
-from mien.training.events import EpochEvent
-from mien.training.recipe import Data, LossSettings, NetworkSettings, Recipe, TrainingSettings
+from mien.datasets import synthetic
+from mien.datasets.dataset import TRAINING, FaceDataset
+from mien.datasets.splits import DataSettings, sample_validation
+from mien.training.callbacks import EpochEvent
+from mien.training.recipe import LossSettings, NetworkSettings, Recipe, TrainingSettings
 
 NET = NetworkSettings(width=16, depth=(1, 1, 1), dropout=0.0)
 #: Faces with labels; the rest of Training, without them, is for the voters' task.
 FEW, HELD_OUT, EPOCHS = 3000, 1500, 6
 FIRST = Recipe(
-    data=Data(held_out=700), net=NET, fit=TrainingSettings(epochs=6, batch=64, rate=0.05, warmup=0.5, average=0.99)
+    data=DataSettings(validation=700),
+    net=NET,
+    training=TrainingSettings(epochs=6, batch_size=64, learning_rate=0.05, warmup=0.5, ema=0.99),
 )
 THEN = Recipe(
-    data=Data(held_out=HELD_OUT),
+    data=DataSettings(validation=HELD_OUT),
     net=NET,
-    fit=TrainingSettings(epochs=EPOCHS, batch=64, rate=0.05, warmup=0.5, average=0.9, frozen=1, fine=0.4),
+    training=TrainingSettings(
+        epochs=EPOCHS, batch_size=64, learning_rate=0.05, warmup=0.5, ema=0.9, frozen_epochs=1, fine_tune_rate=0.4
+    ),
 )
 
 
@@ -43,8 +48,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     options = parser.parse_args()
-    labelled, rest = parted(dataset.load_faces(options.data))
-    voters = replace(FIRST, loss=LossSettings(soft=1.0))
+    labelled, rest = parted(loading.load_faces(options.data))
+    voters = replace(FIRST, loss=LossSettings(soft_labels=1.0))
     with tempfile.TemporaryDirectory() as name:
         told = {
             "nothing": learned(THEN, labelled, Path(name, "scratch")),
@@ -63,15 +68,31 @@ def parted(faces: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
 
 
 def after(first: Recipe, faces: FaceDataset, labelled: FaceDataset, folder: Path) -> list[float]:
+    from mien.training import loop
+
     loop.train(first, faces, folder / "first")
     return learned(replace(THEN, net=replace(NET, weights=str(folder / "first"))), labelled, folder / "then")
 
 
 def learned(recipe: Recipe, faces: FaceDataset, folder: Path) -> list[float]:
     """Accuracy on the held-out faces after each epoch."""
+    from mien.training import loop
+
     told: list[Any] = []
     loop.train(recipe, faces, folder, watch=told.append)
     return np.round([event.row["held_out"] for event in told if isinstance(event, EpochEvent)], 4).tolist()
+
+
+def transfer_table(figures: Figures) -> str:
+    epochs = len(next(iter(figures["held_out"].values())))
+    rows = [(f"from {name}", *map(format_percent, each)) for name, each in figures["held_out"].items()]
+    return format_table(["", *(f"epoch {number + 1}" for number in range(epochs))], rows)
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "transfer": ("transfer", transfer_table),
+}
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Any
 
 import _machine
 from _films import RATE, SIZE, Drawn, scenes
+from _tables import Figures, format_table
 from speed import install_yunet, two_cores
 
 from mien import video
@@ -137,12 +138,47 @@ def once(film: Path, detector: str, how: str, *output: Path, without_pyav: bool)
 
 def fer(python: Path, film: Path) -> dict[str, Any]:
     with video.open_video(film) as opened:
-        frames = str(opened.about.frames)
+        frames = str(opened.info.frames)
     words = [python, HERE / "_time_fer_video.py", film, frames]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     print(f"fer {told}", file=sys.stderr)
     return told
+
+
+def video_table(figures: Figures) -> str:
+    targets = figures["targets"]
+    wanted = (
+        ("yunet_read", "read, yunet", f"≥ {targets['yunet']}, aim {targets['yunet_aim']}"),
+        ("haar_read", "read, haar", f"≥ {targets['haar']}"),
+        ("yunet_read_without_pyav", "read, yunet, decoded by OpenCV", ""),
+        ("yunet_annotated_mp4", "read, painted, written as mp4, yunet", f"≥ {targets['yunet_annotated']}"),
+        ("haar_annotated_mp4", "read, painted, written as mp4, haar", ""),
+        ("yunet_annotated_webm_without_pyav", "read, painted, written as webm by OpenCV, yunet", ""),
+        ("yunet_hour", f"read, yunet, {figures['hour_minutes']} minutes", ""),
+        ("yunet_minute", "read, yunet, one minute", ""),
+        ("fer", "fer's `Video.analyze`", ""),
+    )
+    rows = [
+        (name, row["frames_per_s"], target, row.get("cpu_ms_a_frame", ""), row.get("peak_mb", ""), row["load"])
+        for key, name, target in wanted
+        if (row := figures.get(key))
+    ]
+    header = ["", "frames/s", "target", "processor, ms a frame", "memory, MB", "load of the machine"]
+    return format_table(header, rows)
+
+
+def video_shares_table(figures: Figures) -> str:
+    told = {name: figures.get(f"{name}_shares_ms_a_frame", {}) for name in ("yunet", "haar")}
+    rows = [(stage, told["yunet"][stage], told["haar"].get(stage, "")) for stage in told["yunet"] if stage != "load"]
+    return format_table(["ms of one core for a frame", "yunet", "haar"], rows)
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "video": ("video", video_table),
+    "video-shares": ("video", video_shares_table),
+}
 
 
 if __name__ == "__main__":

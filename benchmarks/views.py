@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import _machine
+from _tables import Figures, format_percent, format_table
 from accuracy import milliseconds
 
-from mien.datasets import dataset
 from mien.datasets.dataset import FaceDataset
 from mien.evaluation.metrics import classification_metrics
-from mien.export import onnx
 from mien.models import OnnxClassifier
 from mien.training.networks import VIEWS
 
@@ -28,20 +27,38 @@ def main() -> None:
     words.add_argument("runs", type=Path, nargs="+")
     words.add_argument("--data", type=Path, required=True)
     given = words.parse_args()
-    faces = dataset.load_faces(given.data)
+    faces = loading.load_faces(given.data)
     figures = {run.name: {str(views): measured(run, faces, views) for views in VIEWS} for run in given.runs}
     print(f"written: {_machine.write('views', figures).name}")
 
 
 def measured(run: Path, faces: FaceDataset, views: int) -> dict[str, Any]:
-    done = onnx.finished(run, faces, views=views)
-    content, _ = onnx.as_int8(done)
+    from mien.export import onnx
+
+    done = onnx.load_finished_run(run, faces, views=views)
+    content, _ = onnx.to_int8(done)
     classifier = OnnxClassifier(content, threads=1)
     shares = classifier.run(done.kept.pixels[..., None]).scores
     found = classification_metrics(shares, done.kept.labels)
     told = {key: round(found[key], 4) for key in ("accuracy", "balanced_accuracy", "nll")}
     spent = milliseconds(classifier, faces.pixels[:1, ..., None])
     return {"held_out": len(done.kept), **told, "one_face_one_core_ms": spent}
+
+
+def views_table(figures: Figures) -> str:
+    rows = []
+    for name, found in figures.items():
+        for number, told in found.items():
+            shares = (format_percent(told[key]) for key in ("accuracy", "balanced_accuracy"))
+            spent = told["one_face_one_core_ms"]["median"]
+            rows.append((name, number, *shares, f"{told['nll']:.3f}", f"{spent:.2f} ms"))
+    return format_table(["", "views", "held-out faces", "balanced", "log loss", "one face, one core"], rows)
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "views": ("views", views_table),
+}
 
 
 if __name__ == "__main__":

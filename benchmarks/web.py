@@ -21,13 +21,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import _machine
 import _photos
+from _tables import Figures, format_table
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENTS = (1, 4, 16)
@@ -188,6 +189,54 @@ def resident(pid: int) -> float:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     kilobytes = next(line.split()[1] for line in lines if line.startswith("VmRSS"))
     return round(int(kilobytes) / 1000, 1)
+
+
+def web_table(figures: Figures) -> str:
+    """The service under load, beside its targets; then what waiting at the model brings, memory, and the start."""
+    wanted = figures["targets"]
+    aims = {("yunet", "4"): f"{wanted['yunet_requests_per_s']}", ("haar", "4"): f"{wanted['haar_requests_per_s']}"}
+    rows = [
+        (
+            f"{detector}, {clients} client{'s' * (clients != '1')}",
+            row["requests_per_s"],
+            aims.get((detector, clients), ""),
+            *(f"{row[name]:.0f}" for name in ("p50_ms", "p95_ms", "p99_ms")),
+            row["errors"],
+        )
+        for detector in ("yunet", "haar")
+        for clients, row in figures.get(detector, {}).items()
+    ]
+    header = ["one face, 640 × 480", "requests/s", "aim", "median, ms", "95 %, ms", "99 %, ms", "errors"]
+    rest = figures.get("rest")
+    told = [f"All but the memory is of commit {rest['commit']}, by `{rest['command']}`."] if rest else []
+    return "\n\n".join(
+        [format_table(header, rows), format_table(*window_rows(figures)), format_table(*memory_rows(figures)), *told]
+    )
+
+
+def window_rows(figures: Figures) -> tuple[list[str], list[Sequence[object]]]:
+    rows = [
+        (f"{window} ms", row["requests_per_s"], f"{row['p95_ms']:.0f}", row["faces_a_run"])
+        for window, row in figures["windows"].items()
+    ]
+    return ["16 clients; a busy model waits for more faces", "requests/s", "95 %, ms", "faces in a run"], rows
+
+
+def memory_rows(figures: Figures) -> tuple[list[str], list[Sequence[object]]]:
+    held, wanted = figures["memory"], figures["targets"]
+    rows: list[Sequence[object]] = [
+        ("start to first answer", f"{figures['start_s']} s", f"< {wanted['start_s']:g} s"),
+        (f"memory after a tenth of {held['requests']:,} requests", f"{held['mb'][0]:.0f} MB", ""),
+        ("memory after all of them", f"{held['mb'][-1]:.0f} MB", f"< {wanted['growth_percent']} % more"),
+        ("errors among them", held["errors"], 0),
+    ]
+    return ["", "measured", "target"], rows
+
+
+#: Sections of documents: the result file, and how its figures become a table.
+TABLES = {
+    "web": ("web", web_table),
+}
 
 
 if __name__ == "__main__":

@@ -85,12 +85,12 @@ def _photos() -> dict[str, Any]:
 def _camera(frames: int) -> dict[str, Any]:
     """What the page does for each frame, as often as in an hour: in this process, without the way over the network."""
     from mien import Engine
-    from mien.apps.gradio import build
-    from mien.apps.gradio.camera import Session
+    from mien.apps.gradio import build_page
+    from mien.apps.gradio.camera import CameraSession
 
-    build(engine := Engine.load(detector="haar"))
+    build_page(engine := Engine.load(detector="haar"))
     pixels = np.array(Image.open(EXAMPLES / "astronaut.jpg").convert("RGB").resize((640, 480)), np.uint8)
-    session, warm, began = Session(engine), 0, time.perf_counter()
+    session, warm, began = CameraSession(engine), 0, time.perf_counter()
     for number in range(frames):
         session.read(np.roll(pixels, number % 40, axis=1))
         if number == min(500, frames // 2):

@@ -41,9 +41,13 @@ def benchmark(monkeypatch):
 def home(tmp_path):
     """Two seeds of basic, a shortened vgg, one with another setting, one unfinished."""
     basic, vgg = shelf.load_recipe("basic"), shelf.load_recipe("vgg")
-    followed(tmp_path / "a", replace(basic, fit=replace(basic.fit, seed=1, precision="float32")), 30, accuracy=0.61)
-    followed(tmp_path / "b", replace(basic, name="other", fit=replace(basic.fit, precision="mixed_bfloat16")), 30)
-    followed(tmp_path / "c", replace(vgg, fit=replace(vgg.fit, epochs=9)), 9)
+    followed(
+        tmp_path / "a", replace(basic, training=replace(basic.training, seed=1, precision="float32")), 30, accuracy=0.61
+    )
+    followed(
+        tmp_path / "b", replace(basic, name="other", training=replace(basic.training, precision="mixed_bfloat16")), 30
+    )
+    followed(tmp_path / "c", replace(vgg, training=replace(vgg.training, epochs=9)), 9)
     followed(tmp_path / "d", replace(basic, net=replace(basic.net, dropout=0.4)), 30)
     made_run(tmp_path / "e", finished=False)
     return tmp_path
@@ -73,7 +77,7 @@ def test_the_header_tells_command_figure_time_and_machine(benchmark, home):
     assert lines[2].startswith(
         "#     30 of 50 epochs, stopped by itself; 15 minutes undisturbed, 30 s an epoch, on 2 cores of A "
     )
-    assert lines[3].endswith("--set fit.seed=1 --name basic-1")
+    assert lines[3].endswith("--set training.seed=1 --name basic-1")
     assert lines[-1] == "#   2 seeds together: PublicTest 60.7 % ± 0.4"
     short = list(benchmark.block("vgg", benchmark.figures(home)["vgg"]))
     assert short[0].endswith("--data fer2013.csv --epochs 9")
@@ -106,19 +110,19 @@ def test_the_table_has_a_row_for_each_and_five_classes_last(benchmark, home):
 
 def test_where_teachers_were_only_the_runs_with_them_count(benchmark, tmp_path):
     classic = shelf.load_recipe("classic")
-    taught = replace(classic, teach=replace(classic.teach, targets="/far/away/targets/both.npz"))
+    taught = replace(classic, distillation=replace(classic.distillation, targets="/far/away/targets/both.npz"))
     followed(tmp_path / "alone", classic, 100, accuracy=0.61)
     followed(tmp_path / "taught", taught, 100, accuracy=0.63)
     found = benchmark.figures(tmp_path)["classic"]
     assert [run["accuracy"] for run in found["runs"]] == [0.63]
     line = next(iter(benchmark.block("classic", found)))
-    assert line == "#   mien train recipes/classic.toml --data fer2013.csv --set teach.targets=targets/both.npz"
+    assert line == "#   mien train recipes/classic.toml --data fer2013.csv --set distillation.targets=targets/both.npz"
 
 
 def test_what_a_run_began_with_is_told(benchmark, tmp_path):
     base = shelf.load_recipe("base")
     begun = replace(base, net=replace(base.net, weights="/far/away/runs/base-first"))
-    followed(tmp_path / "a", begun, base.fit.epochs)
+    followed(tmp_path / "a", begun, base.training.epochs)
     found = benchmark.figures(tmp_path)
     assert set(found) == {"base"}
     line = next(iter(benchmark.block("base", found["base"])))
@@ -127,7 +131,9 @@ def test_what_a_run_began_with_is_told(benchmark, tmp_path):
 
 def test_epochs_of_the_heads_alone_are_no_measure_of_time(benchmark, tmp_path):
     base = shelf.load_recipe("base")
-    followed(tmp_path / "a", replace(base, net=replace(base.net, weights="/far/away/runs/base-first")), base.fit.epochs)
+    followed(
+        tmp_path / "a", replace(base, net=replace(base.net, weights="/far/away/runs/base-first")), base.training.epochs
+    )
     rows = (tmp_path / "a" / "history.csv").read_text().splitlines()
     place = rows[0].split(",").index("seconds")
     first = rows[1].split(",")
@@ -139,9 +145,9 @@ def test_epochs_of_the_heads_alone_are_no_measure_of_time(benchmark, tmp_path):
 def test_a_whole_run_is_no_shortened_one_of_a_longer_recipe(benchmark, tmp_path):
     """``residual`` and ``teacher-b`` are the same net, at 40 epochs and at 96."""
     residual = shelf.load_recipe("residual")
-    followed(tmp_path / "a", residual, residual.fit.epochs)
+    followed(tmp_path / "a", residual, residual.training.epochs)
     assert set(benchmark.figures(tmp_path)) == {"residual"}
-    followed(tmp_path / "b", replace(residual, fit=replace(residual.fit, epochs=3)), 3)
+    followed(tmp_path / "b", replace(residual, training=replace(residual.training, epochs=3)), 3)
     found = benchmark.figures(tmp_path)
     assert [run["shortened"] for run in found["residual"]["runs"]] == [False, True]
     assert [run["shortened"] for run in found["teacher-b"]["runs"]] == [True]

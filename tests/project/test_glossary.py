@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "mien"
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text("utf-8")
 TERMS = re.findall(r"^\| ([^|]+) \| ([^|]+) \| `([\w/.]+\.py)` \|$", GLOSSARY, re.MULTILINE)
-PATHS = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if path.parent != SOURCE or path.stem[0] != "_")
+PATHS = sorted(
+    path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if path.parent != SOURCE or path.stem[0] != "_"
+)
 
 
 def stems(words: str) -> set[str]:

@@ -72,10 +72,10 @@ def test_every_step_once_and_in_order(checkout):
     small, classic = base[5:], ["train"] * 2 + ["distill", "train", "export"]
     assert verbs == base + small + classic
     for place, before in {6: "teacher-b", 7: "small-first", 10: "teacher-b", 11: "small-first"}.items():
-        assert f"teach.targets=targets/teachers.npz --set net.weights=runs/models/{before}" in asked[place]
+        assert f"distillation.targets=targets/teachers.npz --set net.weights=runs/models/{before}" in asked[place]
     assert "distill runs/models/teacher-b runs/models/vgg --one-pass --data " in asked[15]
     assert "net.weights" not in asked[16]
-    assert "teach.targets=targets/first.npz" in asked[16]
+    assert "distillation.targets=targets/first.npz" in asked[16]
     exports = [line for line in asked if " export " in line]
     assert [line.split("--to ")[1].split()[0] for line in exports] == ["int8", "int8", "float16"]
     assert [line.split()[2] for line in exports] == [f"runs/models/{name}" for name in ("small", "small", "classic")]
@@ -151,7 +151,7 @@ CHAIN = ("teacher-a", "teacher-b", "vgg", "batchnorm", "small-first", "small", "
 def test_every_recipe_of_the_chain_is_there(name):
     recipe = Recipe.read(ROOT / "recipes" / f"{name}.toml")
     assert recipe.name == name
-    assert recipe.data.held_out == 1500  # the same faces, whom no teacher may have learned from
+    assert recipe.data.validation == 1500  # the same faces, whom no teacher may have learned from
 
 
 def test_base_is_small_that_looks_in_several_ways():
