@@ -15,7 +15,7 @@ from mien.explain.onnx_graph import OnnxGraph
 from mien.models import ModelCard, load_classifier, open_intermediate_outputs, resolve_model, write_card
 from tiny import tiny_model
 
-AUTO = ("stem", "stage1.block2", "stage2.block2", "stage3.block2", "together", "pooled", "shares.logits")
+AUTO = ("stem", "stage1.block2", "stage2.block2", "stage3.block2", "views", "pooled", "shares.logits")
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +211,7 @@ def test_class_maps_are_found_however_the_end_is_written(layout):
 def test_the_known_network_is_whole():
     structure = NetworkStructure(known_model(), SIDE, 1)
     assert structure.head.pooled.maps == "patch"
-    assert [part.name for part in structure.parts] == ["stripes.conv", "stripes", "pooled", "shares.logits", "shares"]
+    assert [layer.name for layer in structure.layers] == ["stripes.conv", "stripes", "pooled", "shares.logits", "shares"]
 
 
 def test_many_threads_may_look_at_once(base):

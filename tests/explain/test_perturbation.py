@@ -65,10 +65,10 @@ def test_a_contrast_is_signed_and_turns_with_its_sides(known, method):
 
 def test_the_class_map_is_exact(base, portrait):
     """The mean over all places is the difference of two logits; so contributions and bias make the logit."""
-    told = base.explain(portrait, "cam", layers="together")
+    told = base.explain(portrait, "cam", layers="views")
     total = sum(each.amount for each in told.contributions) + told.bias
     assert total == pytest.approx(dict(told.logits)[told.target] / told.temperature, abs=1e-4)
-    layer = told.layer("together")
+    layer = told.layer("views")
     means = layer.activations.reshape(len(layer.activations), -1).mean(axis=1)
     for each in told.contributions[:5]:
         assert each.activation == pytest.approx(means[each.channel], abs=1e-5)

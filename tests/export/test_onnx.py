@@ -91,7 +91,7 @@ def test_a_face_and_its_mirror_image_get_the_same_answer(looks_twice, faces):
 def test_inside_a_net_of_several_views_one_sees_the_first_and_then_the_mean(looks_twice, views, faces):
     twice, once = (Engine(load_classifier(each), FakeDetector()) for each in looks_twice)
     crop = faces.pixels[0]
-    assert [name for name in twice.layers if name != "together"] == list(once.layers)
+    assert [name for name in twice.layers if name != "views"] == list(once.layers)
     deep, told = "stage2.block2", twice.explain(crop, "cam", "all")
     # What a corner shows, moved to where a net of one view looks.
     moves = {2: (0,), 4: (2, -2)}[views]
@@ -112,7 +112,7 @@ def test_inside_a_net_of_several_views_one_sees_the_first_and_then_the_mean(look
     logit = sum(each.amount for each in told.contributions) + told.bias
     wanted = next(each.score for each in told.logits if each.label == told.target) / told.temperature
     assert logit == pytest.approx(wanted, abs=1e-3)
-    assert told.maps[0].parameters["layer"] == "together"
+    assert told.maps[0].parameters["layer"] == "views"
 
 
 def test_the_class_map_of_a_mirror_image_is_the_mirror_image_of_the_class_map(looks_twice, faces):
@@ -120,7 +120,7 @@ def test_the_class_map_of_a_mirror_image_is_the_mirror_image_of_the_class_map(lo
     twice = Engine(load_classifier(looks_twice[0]), FakeDetector())
     crop = faces.pixels[1]
     drawn, turned = (
-        twice.explain(each, "cam", "together", target="happy", versus="sad")
+        twice.explain(each, "cam", "views", target="happy", versus="sad")
         for each in (crop, np.ascontiguousarray(crop[:, ::-1]))
     )
     assert np.ptp(drawn.maps[0].map) > 0

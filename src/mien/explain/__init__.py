@@ -1,4 +1,4 @@
-"""WHY does the model say so? Its layers on one face, where it looked, and what would change its answer."""
+"""Explanations: activations of all layers, evidence maps (CAM, occlusion, RISE), counterfactual, contributions."""
 
 from mien.explain.explanation import Activations as Activations
 from mien.explain.explanation import Contribution as Contribution

@@ -1,4 +1,4 @@
-"""What the layers of a network say about one face, as values."""
+"""The tensors inside a network on given faces: activations of layers, logits, class maps, top activating faces."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.explain import class_map as cam
-from mien.explain.class_map import PooledHead
+from mien.explain.class_map import PooledHead, compute_class_map, project_to_crop
 from mien.explain.explanation import Contribution, Layer, Map
 from mien.explain.layers import GraphLayer, NetworkStructure
 from mien.explain.onnx_graph import OnnxGraph, OnnxNode, dequantize
@@ -20,122 +19,80 @@ from mien.explain.receptive_field import SpatialLayout
 from mien.models.classifier import IntermediateOutputs, open_intermediate_outputs
 from mien.results import Score
 
-#: Channels that move less than this, over all places, say nothing.
-_STILL = 1e-6
+#: A channel whose values differ by less than this has zero activation.
+_ZERO = 1e-6
 
+#: Selections of tensors whose sessions are cached: a window shows one, a user who explores a few.
+_SESSIONS = 4
 
-def build_layer(part: GraphLayer, tensor: NDArray[np.float32]) -> Layer:
-    """The layer with its activations on the first face of a tensor ``(N, ...)``."""
-    activations = _channels_first(tensor[0], part)
-    strength = np.abs(activations).reshape(len(activations), -1).mean(axis=1)
-    return Layer(
-        name=part.name,
-        kind=part.kind,
-        shape=activations.shape,
-        activations=freeze_map(activations),
-        zero_activation=int(_still(activations).sum()),
-        order=tuple(np.argsort(-strength, kind="stable").tolist()),
-        receptive_field=part.receptive_field,
-        tensor=part.tensor,
-    )
-
-
-def freeze_map(array: NDArray[Any]) -> Map:
-    """The same numbers, whole and read-only."""
-    kept = np.array(array, np.float32, order="C")
-    kept.setflags(write=False)
-    return kept
-
-
-def _channels_first(activations: NDArray[np.float32], part: GraphLayer) -> NDArray[np.float32]:
-    """``(channels, height, width)``, or ``(channels,)`` where there are no places."""
-    if activations.ndim != 3 or activations.shape[1:] == (1, 1):
-        return activations.reshape(-1)
-    last = part.layout is not None and part.layout.channels == 3
-    return activations.transpose(2, 0, 1) if last else activations
-
-
-def _still(activations: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Channels that are nowhere different from 0, or, with places, from themselves."""
-    if activations.ndim == 1:
-        return np.asarray(np.abs(activations) <= _STILL)
-    flat = activations.reshape(len(activations), -1)
-    return np.asarray(flat.max(axis=1) - flat.min(axis=1) <= _STILL)
-
-
-# ==== mien.explain.taps
-# The tensors inside a network, on one face: opened as further outputs of a second session, kept for the next face.
-
-#: How many selections of tensors stay open: a window shows one, a session of exploring a few.
-_OPEN = 4
+#: Faces in one run of :func:`find_top_activating`: more of them would need too much memory for wide layers.
+_BATCH = 32
 
 
 class TensorReader:
-    """Sessions by what they show. Faces pass through and leave nothing behind; threads may share it."""
+    """Reads tensors inside a network, as additional outputs of sessions that are cached. Safe for several threads."""
 
     def __init__(self, model: bytes, graph: OnnxGraph, threads: int | None = None) -> None:
         self._model = model
-        self._blueprint = graph
+        self._graph = graph
         self._threads = threads
-        self._open: OrderedDict[frozenset[str], IntermediateOutputs] = OrderedDict()
+        self._sessions: OrderedDict[frozenset[str], IntermediateOutputs] = OrderedDict()
         self._lock = Lock()
 
-    def run(self, faces: NDArray[np.uint8], tensors: Iterable[str]) -> Mapping[str, NDArray[Any]]:
-        """Each tensor by name, float32, for faces ``(N, side, side, channels)`` uint8."""
-        wanted = {name: self._rounded(name) for name in dict.fromkeys(tensors)}
-        session = self._session(frozenset(name if node is None else node.outputs[0] for name, node in wanted.items()))
-        # A network of several views has the others behind the first of each face.
-        found = {name: each[: len(faces)] for name, each in session.run(faces).items()}
-        return {name: self._floats(found, name, node) for name, node in wanted.items()}
+    def read(self, faces: NDArray[np.uint8], tensors: Iterable[str]) -> Mapping[str, NDArray[Any]]:
+        """The tensors by name, float32, for faces ``(N, side, side, channels)`` uint8."""
+        quantizers = {name: self._find_quantizer(name) for name in dict.fromkeys(tensors)}
+        session = self._session(frozenset(name if q is None else q.outputs[0] for name, q in quantizers.items()))
+        # A network with several views has the other views after the first view of all faces.
+        values = {name: each[: len(faces)] for name, each in session.run(faces).items()}
+        return {name: self._dequantize(values, name, quantizer) for name, quantizer in quantizers.items()}
 
-    def _session(self, shown: frozenset[str]) -> IntermediateOutputs:
+    def _session(self, outputs: frozenset[str]) -> IntermediateOutputs:
         with self._lock:
-            if shown not in self._open:
-                self._open[shown] = open_intermediate_outputs(self._model, sorted(shown), threads=self._threads)
-            self._open.move_to_end(shown)
-            while len(self._open) > _OPEN:
-                self._open.popitem(last=False)
-            return self._open[shown]
+            if outputs not in self._sessions:
+                self._sessions[outputs] = open_intermediate_outputs(self._model, sorted(outputs), threads=self._threads)
+            self._sessions.move_to_end(outputs)
+            while len(self._sessions) > _SESSIONS:
+                self._sessions.popitem(last=False)
+            return self._sessions[outputs]
 
-    def _rounded(self, tensor: str) -> OnnxNode | None:
+    def _find_quantizer(self, tensor: str) -> OnnxNode | None:
         """The node that rounds a tensor to eight bits.
 
-        Looked at behind it, nothing in an eight-bit network runs otherwise than when it reads; before it, the runtime
-        could not make one step of several.
+        An output after it changes nothing in how an eight-bit network runs; an output before it would keep the runtime
+        from fusing operations.
         """
-        return next((node for node in self._blueprint.takers.get(tensor, []) if node.op == "QuantizeLinear"), None)
+        return next((node for node in self._graph.consumers.get(tensor, []) if node.op == "QuantizeLinear"), None)
 
-    def _floats(self, found: Mapping[str, NDArray[Any]], tensor: str, node: OnnxNode | None) -> NDArray[np.float32]:
-        if node is None:
-            return np.asarray(found[tensor], np.float32)
-        scale = self._blueprint.constant(node.inputs[1])
-        zero = self._blueprint.constant(node.inputs[2]) if len(node.inputs) > 2 else None
-        assert scale is not None, "a static rounding has its scale in the file"
-        return dequantize(found[node.outputs[0]], scale, zero, node.attributes.get("axis", 1))
-
-
-# ==== mien.explain.sight
-# What the taps showed of one face: its layers, its logits, and where the last layer found its evidence.
+    def _dequantize(
+        self, values: Mapping[str, NDArray[Any]], tensor: str, quantizer: OnnxNode | None
+    ) -> NDArray[np.float32]:
+        if quantizer is None:
+            return np.asarray(values[tensor], np.float32)
+        scale = self._graph.constant(quantizer.inputs[1])
+        zero_point = self._graph.constant(quantizer.inputs[2]) if len(quantizer.inputs) > 2 else None
+        assert scale is not None, "static quantization stores its scales in the file"
+        return dequantize(values[quantizer.outputs[0]], scale, zero_point, quantizer.attributes.get("axis", 1))
 
 
 @dataclass(frozen=True, eq=False)
 class FaceTensors:
-    """Tensors by name, as the face made them; ``anatomy`` says what they are."""
+    """Tensors of one face by name; ``structure`` describes them."""
 
     structure: NetworkStructure
     tensors: Mapping[str, NDArray[Any]]
 
     @property
     def pooled(self) -> PooledHead | None:
-        """The end of a network that has exact class maps; None for another, and where nobody tapped it."""
-        found = self.structure.pooled
-        return found if found is not None and found.maps in self.tensors else None
+        """The head with exact class maps; None for another network, and if its feature maps were not read."""
+        pooled = self.structure.pooled
+        return pooled if pooled is not None and pooled.maps in self.tensors else None
 
-    def layers(self, parts: Sequence[GraphLayer]) -> tuple[Layer, ...]:
-        return tuple(build_layer(part, self.tensors[part.tensor]) for part in parts)
+    def layers(self, layers: Sequence[GraphLayer]) -> tuple[Layer, ...]:
+        return tuple(build_layer(layer, self.tensors[layer.tensor]) for layer in layers)
 
     def logits(self, tensor: str | None, labels: Sequence[str], temperature: float) -> tuple[Score, ...]:
-        """As the network gave them: the temperature is folded into the last weights, and is taken out again."""
+        """The logits as they were trained: the last weights in the file are divided by the temperature."""
         if tensor is None or tensor not in self.tensors:
             return ()
         values = self.tensors[tensor].reshape(-1) * temperature
@@ -145,56 +102,83 @@ class FaceTensors:
         """What each channel adds to the target's logit, the largest amounts first; and the bias."""
         if self.pooled is None:
             return (), 0.0
-        places = self._places(self.pooled)
-        means, weights = places.reshape(len(places), -1).mean(axis=1), self.pooled.weights[:, target]
+        maps = self._pooled_maps(self.pooled)
+        means, weights = maps.reshape(len(maps), -1).mean(axis=1), self.pooled.weights[:, target]
         amounts = means * weights
         order = np.argsort(-np.abs(amounts), kind="stable").tolist()
         rows = (Contribution(k, float(means[k]), float(weights[k]), float(amounts[k])) for k in order)
         return tuple(rows), float(self.pooled.bias[target])
 
     def class_map(self, target: int, versus: int | None, side: int) -> Map:
-        """The exact class activation map, laid over a crop of this side."""
-        assert self.pooled is not None, "asked for only where there are maps"
-        coarse = cam.compute_class_map(self.pooled, self._places(self.pooled), target, versus)
-        laid = cam.project_to_crop(coarse, self._spread(self.pooled).receptive_field, side)
-        return freeze_map(laid if versus is not None else np.maximum(laid, 0))
+        """The exact class activation map, interpolated to a crop ``(side, side)``."""
+        assert self.pooled is not None, "the caller checks for class maps"
+        class_map = compute_class_map(self.pooled, self._pooled_maps(self.pooled), target, versus)
+        projected = project_to_crop(class_map, self._pooled_layout(self.pooled).receptive_field, side)
+        return freeze_map(projected if versus is not None else np.maximum(projected, 0))
 
-    def _places(self, pooled: PooledHead) -> NDArray[np.float32]:
+    def _pooled_maps(self, pooled: PooledHead) -> NDArray[np.float32]:
         maps = self.tensors[pooled.maps][0]
-        return np.asarray(maps.transpose(2, 0, 1) if self._spread(pooled).channels == 3 else maps, np.float32)
+        channels_last = self._pooled_layout(pooled).channels == 3
+        return np.asarray(maps.transpose(2, 0, 1) if channels_last else maps, np.float32)
 
-    def _spread(self, pooled: PooledHead) -> SpatialLayout:
+    def _pooled_layout(self, pooled: PooledHead) -> SpatialLayout:
         layout = self.structure.layout(pooled.maps)
-        assert layout is not None, "what is pooled has places"
+        assert layout is not None, "a pooled tensor has spatial positions"
         return layout
 
 
-# ==== mien.explain.exciting
-# Which faces excite a channel most: what it responds to, told by examples.
+def build_layer(layer: GraphLayer, tensor: NDArray[np.float32]) -> Layer:
+    """The layer with its activations on the first face of a tensor ``(N, ...)``."""
+    activations = tensor[0]
+    if activations.ndim != 3 or activations.shape[1:] == (1, 1):
+        activations = activations.reshape(-1)
+    elif _has_channels_last(layer):
+        activations = activations.transpose(2, 0, 1)
+    flat = activations.reshape(len(activations), -1)
+    strength = np.abs(flat).mean(axis=1)
+    # A single value is compared with 0, a map with itself.
+    spread = strength if activations.ndim == 1 else flat.max(axis=1) - flat.min(axis=1)
+    return Layer(
+        name=layer.name,
+        kind=layer.kind,
+        shape=activations.shape,
+        activations=freeze_map(activations),
+        zero_activation=int((spread <= _ZERO).sum()),
+        order=tuple(np.argsort(-strength, kind="stable").tolist()),
+        receptive_field=layer.receptive_field,
+        tensor=layer.tensor,
+    )
 
-#: Faces looked at together: a wide layer of more of them would fill the memory.
-_BATCH = 32
+
+def _has_channels_last(layer: GraphLayer) -> bool:
+    return layer.layout is not None and layer.layout.channels == 3
+
+
+def freeze_map(array: NDArray[Any]) -> Map:
+    """A contiguous, read-only float32 copy."""
+    copy = np.array(array, np.float32, order="C")
+    copy.setflags(write=False)
+    return copy
 
 
 def find_top_activating(
-    taps: TensorReader, faces: NDArray[np.uint8], part: GraphLayer, channels: Sequence[int], count: int
+    reader: TensorReader, faces: NDArray[np.uint8], layer: GraphLayer, channels: Sequence[int], count: int
 ) -> Mapping[int, tuple[int, ...]]:
-    """For each channel the places of the ``count`` faces on which it is strongest (in the mean), strongest first.
+    """The indices of the ``count`` faces with the highest mean activation of each channel, highest first.
 
-    A face on which a channel says nothing is not among them, so there may be fewer.
+    Faces with zero activation are excluded, so there may be fewer.
     """
-    strengths = np.concatenate([_strengths(taps, faces[i : i + _BATCH], part) for i in range(0, len(faces), _BATCH)])
-    best = {channel: np.argsort(-strengths[:, channel], kind="stable")[:count] for channel in channels}
+    batches = [faces[start : start + _BATCH] for start in range(0, len(faces), _BATCH)]
+    strengths = np.concatenate([_mean_activations(reader, batch, layer) for batch in batches])
+    best = {channel: np.argsort(-strengths[:, channel], kind="stable")[:count].tolist() for channel in channels}
     return {
-        channel: tuple(place for place in places.tolist() if strengths[place, channel] > 0)
-        for channel, places in best.items()
+        channel: tuple(index for index in indices if strengths[index, channel] > 0) for channel, indices in best.items()
     }
 
 
-def _strengths(taps: TensorReader, faces: NDArray[np.uint8], part: GraphLayer) -> NDArray[np.float64]:
-    """``(N, channels)``: the mean activation, what is below 0 left out."""
-    found = np.maximum(taps.run(faces, [part.tensor])[part.tensor], 0).astype(np.float64)
-    if found.ndim == 2:
-        return np.asarray(found)
-    last = part.layout is not None and part.layout.channels == 3
-    return np.asarray(found.mean(axis=(1, 2) if last else (2, 3)))
+def _mean_activations(reader: TensorReader, faces: NDArray[np.uint8], layer: GraphLayer) -> NDArray[np.float64]:
+    """``(N, channels)``: the mean activation, with negative values as 0."""
+    values = np.maximum(reader.read(faces, [layer.tensor])[layer.tensor], 0).astype(np.float64)
+    if values.ndim == 2:
+        return np.asarray(values)
+    return np.asarray(values.mean(axis=(1, 2) if _has_channels_last(layer) else (2, 3)))

@@ -1,4 +1,4 @@
-"""Which part of the crop each place of a layer sees: kernel by kernel, from the input on."""
+"""Receptive fields: on which part of the crop each value of a tensor depends, traced through the graph."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from mien.explain.onnx_graph import OnnxGraph, OnnxNode
 
 @dataclass(frozen=True, slots=True)
 class SpatialLayout:
-    """How a tensor's places lie on the crop, the same down as across but for where the first one lies.
+    """How the values of a tensor lie on the crop: the same in both directions except for the position of the first.
 
-    ``channels`` is the axis of the channels (1 or 3 of four), ``length`` how many places there are in a row. Where
-    several views of each face stand in the batch, ``views`` says how far down and right each lies from the first.
+    ``channels`` is the axis of the channels (1 or 3 of four), ``length`` the number of values in a row. The other
+    numbers are those of :class:`ReceptiveField`. For several views of each face in the batch, ``views`` has the offset
+    of each view from the first, down and to the right.
     """
 
     channels: int
@@ -31,183 +32,189 @@ class SpatialLayout:
     def receptive_field(self) -> ReceptiveField:
         return ReceptiveField(self.size, self.stride, self.offset_y, self.offset_x)
 
-    def moved(self, by: float, **changed: Any) -> SpatialLayout:
-        """Its first place further down and right."""
-        return replace(self, offset_y=self.offset_y + by, offset_x=self.offset_x + by, **changed)
+    @property
+    def height_axis(self) -> int:
+        return 2 if self.channels == 1 else 1
+
+    def shift(self, distance: float, **changes: Any) -> SpatialLayout:
+        """A layout whose first value lies further down and to the right by ``distance``, with other changes."""
+        return replace(self, offset_y=self.offset_y + distance, offset_x=self.offset_x + distance, **changes)
 
 
 def trace_layouts(graph: OnnxGraph, side: int, channels: int) -> Mapping[str, SpatialLayout]:
-    """The spread of every tensor that has places, by name."""
-    # What no node makes is the input.
-    known = {name: SpatialLayout(3, side) for name in graph.varying if name not in graph.makers}
+    """The layout of every tensor with spatial positions, by name, for an input ``(side, side, channels)``."""
+    layouts = {name: SpatialLayout(3, side) for name in graph.varying if name not in graph.producers}
     for node in graph.nodes:
-        before = [known[name] for name in node.inputs if name in known]
-        if before and is_batch_split(node):
-            known.update(zip(node.outputs, _apart(before[0], len(node.outputs)), strict=True))
-        elif before and (after := _after(node, before, graph, (side, channels))):
-            known.update(dict.fromkeys(filter(None, node.outputs), after))
-    return known
+        inputs = [layouts[name] for name in node.inputs if name in layouts]
+        if inputs and is_batch_split(node):
+            layouts.update(zip(node.outputs, _split_views(inputs[0], len(node.outputs)), strict=True))
+        elif inputs and (output := _output_layout(node, inputs, graph, side, channels)):
+            layouts.update(dict.fromkeys(filter(None, node.outputs), output))
+    return layouts
 
 
 def is_batch_concat(node: OnnxNode) -> bool:
-    """Does it set pictures behind each other in the batch, as a network of several views does?"""
+    """Does the node join views of a face in the batch, for test-time augmentation inside the graph?"""
     return node.op == "Concat" and node.attributes.get("axis") == 0
 
 
 def is_batch_split(node: OnnxNode) -> bool:
-    """Does it take apart what was set behind each other?"""
+    """Does the node split the batch into views again?"""
     return node.op == "Split" and node.attributes.get("axis", 0) == 0
 
 
-def _after(
-    node: OnnxNode, before: Sequence[SpatialLayout], graph: OnnxGraph, crop: tuple[int, int]
+def _output_layout(
+    node: OnnxNode, inputs: Sequence[SpatialLayout], graph: OnnxGraph, side: int, channels: int
 ) -> SpatialLayout | None:
-    seen, (side, channels) = before[0], crop
+    """The layout after a node; None where the spatial positions end."""
+    layout = inputs[0]
     match node.op:
         case "Conv" | "MaxPool" | "AveragePool" | "LpPool":
-            return _slid(node, seen, graph)
+            return _after_window(node, layout, graph)
         case "GlobalAveragePool" | "GlobalMaxPool" | "Flatten" | "Gemm" | "MatMul" | "Softmax" | "Squeeze":
             return None
         case "ReduceMean" | "ReduceMax" | "ReduceSum":
             return None
         case "Transpose":
             perm = node.attributes.get("perm", [3, 2, 1, 0])
-            return replace(seen, channels=perm.index(seen.channels)) if len(perm) == 4 else None
+            return replace(layout, channels=perm.index(layout.channels)) if len(perm) == 4 else None
         case "Reshape":
-            return _reshaped(node, seen, graph, channels)
+            return _after_reshape(node, layout, graph, channels)
         case "Slice":
-            return _sliced(node, seen, graph, side)
+            return _after_slice(node, layout, graph, side)
         case "Pad":
-            return _padded(node, seen, graph)
+            return _after_pad(node, layout, graph)
         case "Resize" | "Upsample":
-            return _resized(node, seen, graph)
+            return _after_resize(node, layout, graph)
         case "Concat" if is_batch_concat(node):
-            return _beside(before)
-    return _joined(before)
+            return _join_views(inputs)
+    return _after_elementwise(inputs)
 
 
-def _beside(before: Sequence[SpatialLayout]) -> SpatialLayout:
-    """Views set behind each other; what is told is where the first lies."""
-    first = before[0]
+def _join_views(inputs: Sequence[SpatialLayout]) -> SpatialLayout:
+    """The layout of the first view, with the offsets of all views."""
+    first = inputs[0]
     views = [
         (each.offset_y - first.offset_y + down, each.offset_x - first.offset_x + right)
-        for each in before
+        for each in inputs
         for down, right in each.views
     ]
     return replace(first, views=tuple(views))
 
 
-def _apart(seen: SpatialLayout, count: int) -> list[SpatialLayout]:
-    """Each view alone again."""
-    views = seen.views if len(seen.views) == count else ((0.0, 0.0),) * count
-    alone = replace(seen, views=((0.0, 0.0),))
-    return [replace(alone, offset_y=seen.offset_y + down, offset_x=seen.offset_x + right) for down, right in views]
+def _split_views(layout: SpatialLayout, count: int) -> list[SpatialLayout]:
+    """The layout of each view."""
+    views = layout.views if len(layout.views) == count else ((0.0, 0.0),) * count
+    single = replace(layout, views=((0.0, 0.0),))
+    return [replace(single, offset_y=layout.offset_y + down, offset_x=layout.offset_x + right) for down, right in views]
 
 
-def _joined(before: Sequence[SpatialLayout]) -> SpatialLayout:
-    """Of several inputs the one that sees most: a gate without places beside it changes nothing.
+def _after_elementwise(inputs: Sequence[SpatialLayout]) -> SpatialLayout:
+    """Of several inputs the one with the largest receptive field: a gate without spatial positions changes nothing.
 
-    Where two see as much of different places, such as a face and its mirror image, what lies between them.
+    For equally large receptive fields at different positions, such as those of a face and of its mirror image, the
+    mean position and a receptive field that contains them all.
     """
-    most = max(before, key=lambda each: each.size)
-    alike = [each for each in before if (each.size, each.length, each.stride) == (most.size, most.length, most.stride)]
-    apart = max(max(at) - min(at) for at in ([each.offset_y for each in alike], [each.offset_x for each in alike]))
+    largest = max(inputs, key=lambda each: each.size)
+    shape = (largest.size, largest.length, largest.stride)
+    same = [each for each in inputs if (each.size, each.length, each.stride) == shape]
+    vertical, horizontal = [each.offset_y for each in same], [each.offset_x for each in same]
+    distance = max(max(vertical) - min(vertical), max(horizontal) - min(horizontal))
     return replace(
-        most,
-        size=round(most.size + apart),
-        offset_y=sum(each.offset_y for each in alike) / len(alike),
-        offset_x=sum(each.offset_x for each in alike) / len(alike),
+        largest,
+        size=round(largest.size + distance),
+        offset_y=sum(vertical) / len(same),
+        offset_x=sum(horizontal) / len(same),
     )
 
 
-def _slid(node: OnnxNode, seen: SpatialLayout, graph: OnnxGraph) -> SpatialLayout:
+def _after_window(node: OnnxNode, layout: SpatialLayout, graph: OnnxGraph) -> SpatialLayout:
+    """After a convolution or a pooling."""
     weights = graph.constant(node.inputs[1]) if node.op == "Conv" else None
-    shape = node.attributes.get("kernel_shape") or ([] if weights is None else list(weights.shape[2:])) or [1]
+    kernel = node.attributes.get("kernel_shape") or ([] if weights is None else list(weights.shape[2:])) or [1]
     stride, dilation = (node.attributes.get(key, [1])[0] for key in ("strides", "dilations"))
-    span = (max(shape) - 1) * dilation + 1
-    start, end = _pads(node, seen.length, span, stride)
-    rounded = ceil if node.attributes.get("ceil_mode") else int
-    return seen.moved(
-        ((span - 1) / 2 - start) * seen.stride,
+    window = (max(kernel) - 1) * dilation + 1
+    start, end = _padding(node, layout.length, window, stride)
+    rounding = ceil if node.attributes.get("ceil_mode") else int
+    return layout.shift(
+        ((window - 1) / 2 - start) * layout.stride,
         channels=1,
-        length=rounded((seen.length + start + end - span) / stride) + 1,
-        size=round(seen.size + (span - 1) * seen.stride),
-        stride=seen.stride * stride,
+        length=rounding((layout.length + start + end - window) / stride) + 1,
+        size=round(layout.size + (window - 1) * layout.stride),
+        stride=layout.stride * stride,
     )
 
 
-def _pads(node: OnnxNode, length: int, span: int, stride: int) -> tuple[int, int]:
-    how = node.attributes.get("auto_pad", "NOTSET")
-    if how.startswith("SAME"):
-        whole = max((-(-length // stride) - 1) * stride + span - length, 0)
-        small, large = whole // 2, whole - whole // 2
-        return (small, large) if how == "SAME_UPPER" else (large, small)
+def _padding(node: OnnxNode, length: int, window: int, stride: int) -> tuple[int, int]:
+    mode = node.attributes.get("auto_pad", "NOTSET")
+    if mode.startswith("SAME"):
+        total = max((-(-length // stride) - 1) * stride + window - length, 0)
+        small, large = total // 2, total - total // 2
+        return (small, large) if mode == "SAME_UPPER" else (large, small)
     pads = node.attributes.get("pads") or [0, 0]
-    return (pads[0], pads[len(pads) // 2]) if how == "NOTSET" else (0, 0)
+    return (pads[0], pads[len(pads) // 2]) if mode == "NOTSET" else (0, 0)
 
 
-def _reshaped(node: OnnxNode, seen: SpatialLayout, graph: OnnxGraph, channels: int) -> SpatialLayout | None:
-    """Only one that moves the single channel of a gray face keeps the places where they are."""
+def _after_reshape(node: OnnxNode, layout: SpatialLayout, graph: OnnxGraph, channels: int) -> SpatialLayout | None:
+    """Only a reshape that moves the single channel of a grayscale input keeps the positions."""
     shape = graph.constant(node.inputs[1])
     if shape is None or shape.size != 4:
         return None
     axes = [axis for axis in (1, 3) if shape[axis] == channels]
-    return replace(seen, channels=axes[0]) if axes and seen.size == 1 else None
+    return replace(layout, channels=axes[0]) if axes and layout.size == 1 else None
 
 
-def _sliced(node: OnnxNode, seen: SpatialLayout, graph: OnnxGraph, side: int) -> SpatialLayout:
+def _after_slice(node: OnnxNode, layout: SpatialLayout, graph: OnnxGraph, side: int) -> SpatialLayout:
     bounds = _settings(node, graph, ("starts", "ends", "axes"))
-    place = 2 if seen.channels == 1 else 1
-    axes = [axis % 4 for axis in bounds[2]] if len(bounds) == 3 else []
-    if _turned(node, graph):
-        last = side - 1 - (seen.length - 1) * seen.stride
-        down, right = axes == [place], axes == [place + 1]
+    axis = layout.height_axis
+    axes = [each % 4 for each in bounds[2]] if len(bounds) == 3 else []
+    if _is_mirror(node, graph):
+        last = side - 1 - (layout.length - 1) * layout.stride
         return replace(
-            seen,
-            offset_y=last - seen.offset_y if down else seen.offset_y,
-            offset_x=last - seen.offset_x if right else seen.offset_x,
+            layout,
+            offset_y=last - layout.offset_y if axes == [axis] else layout.offset_y,
+            offset_x=last - layout.offset_x if axes == [axis + 1] else layout.offset_x,
         )
-    if place not in axes:
-        return seen
-    start, end = (int(each[axes.index(place)]) for each in bounds[:2])
-    start, end = (min(each + seen.length if each < 0 else each, seen.length) for each in (start, end))
-    return seen.moved(start * seen.stride, length=end - start)
+    if axis not in axes:
+        return layout
+    start, end = (int(each[axes.index(axis)]) for each in bounds[:2])
+    start, end = (min(each + layout.length if each < 0 else each, layout.length) for each in (start, end))
+    return layout.shift(start * layout.stride, length=end - start)
 
 
-def _turned(node: OnnxNode, graph: OnnxGraph) -> bool:
-    """Does a slice go backwards, along one axis, over all there is?"""
+def _is_mirror(node: OnnxNode, graph: OnnxGraph) -> bool:
+    """Does a slice have a step of -1 along one axis?"""
     steps = graph.constant(node.inputs[4]) if len(node.inputs) > 4 and node.inputs[4] else None
     return steps is not None and steps.tolist() == [-1]
 
 
-def _padded(node: OnnxNode, seen: SpatialLayout, graph: OnnxGraph) -> SpatialLayout:
-    found = _settings(node, graph, ("pads",))
-    if not found or len(found[0]) < 8:
-        return seen
-    place = 2 if seen.channels == 1 else 1
-    start, end = int(found[0][place]), int(found[0][place + 4])
-    return seen.moved(-start * seen.stride, length=seen.length + start + end)
+def _after_pad(node: OnnxNode, layout: SpatialLayout, graph: OnnxGraph) -> SpatialLayout:
+    pads = _settings(node, graph, ("pads",))
+    if not pads or len(pads[0]) < 8:
+        return layout
+    start, end = int(pads[0][layout.height_axis]), int(pads[0][layout.height_axis + 4])
+    return layout.shift(-start * layout.stride, length=layout.length + start + end)
 
 
-def _resized(node: OnnxNode, seen: SpatialLayout, graph: OnnxGraph) -> SpatialLayout:
-    """By factors or to a size; each new place looks at the two old ones around it."""
-    place = 2 if seen.channels == 1 else 1
+def _after_resize(node: OnnxNode, layout: SpatialLayout, graph: OnnxGraph) -> SpatialLayout:
+    """By factors or to a size; each new value is interpolated between the two old ones around it."""
     factor = 1.0
-    for input_, is_size in zip(node.inputs[2:4], (False, True), strict=False):
-        told = graph.constant(input_) if input_ else None
-        if told is not None and told.size == 4:
-            factor = float(told[place]) / seen.length if is_size else float(told[place])
-    return seen.moved(
-        (0.5 / factor - 0.5) * seen.stride,
-        length=round(seen.length * factor),
-        size=round(seen.size + seen.stride),
-        stride=seen.stride / factor,
+    for name, is_size in zip(node.inputs[2:4], (False, True), strict=False):
+        values = graph.constant(name) if name else None
+        if values is not None and values.size == 4:
+            value = float(values[layout.height_axis])
+            factor = value / layout.length if is_size else value
+    return layout.shift(
+        (0.5 / factor - 0.5) * layout.stride,
+        length=round(layout.length * factor),
+        size=round(layout.size + layout.stride),
+        stride=layout.stride / factor,
     )
 
 
 def _settings(node: OnnxNode, graph: OnnxGraph, names: Sequence[str]) -> list[list[Any]]:
-    """Settings that newer graphs give as inputs and older ones as attributes."""
+    """Settings that newer graphs have as inputs and older ones as attributes."""
     if all(name in node.attributes for name in names):
         return [list(node.attributes[name]) for name in names]
-    found = [graph.constant(name) for name in node.inputs[1 : 1 + len(names)]]
-    return [each.tolist() for each in found if each is not None]
+    constants = [graph.constant(name) for name in node.inputs[1 : 1 + len(names)]]
+    return [each.tolist() for each in constants if each is not None]

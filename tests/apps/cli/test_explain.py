@@ -21,7 +21,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 #: Of one face, with the model that comes with mien.
 FILES = {
     "walkthrough.html", "explanation.json", "arrays.npz", "activations.png", "softmax.png", "where.png", "sum.png",
-    "kernels.png", "reach.png", "costs.png", "pooling-pooled.png", "feature-maps-stem.png", "feature-maps-together.png",
+    "kernels.png", "reach.png", "costs.png", "pooling-pooled.png", "feature-maps-stem.png", "feature-maps-views.png",
     *(f"feature-maps-stage{k}.block2.png" for k in (1, 2, 3)),
 }  # fmt: skip
 

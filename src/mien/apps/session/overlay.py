@@ -19,7 +19,7 @@ _STRONG = 0.62
 
 def overlay_saliency(pixels: Pixels, saliency: Saliency, face: Face, framing: Framing) -> Pixels:
     """A copy of the picture with the map over this face: strong where the evidence is, clear where there is none."""
-    scale = saliency.scale
+    scale = saliency.strongest
     if not scale:
         return pixels
     part = np.clip(saliency.map / scale, 0, 1).astype(np.float32)

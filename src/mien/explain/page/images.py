@@ -187,9 +187,9 @@ def _overlay_uri(saliency: Saliency) -> str:
     side = saliency.map.shape[0]
     size = _ENLARGEMENT * side if side <= 64 else side
     values = np.asarray(cv2.resize(saliency.map, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
-    strength = np.clip(np.abs(values) / (saliency.scale or 1.0), 0, 1)
+    strength = np.clip(np.abs(values) / (saliency.strongest or 1.0), 0, 1)
     alpha = np.power(strength, 0.7) * 0.95
-    colours = colour_table(name)[colour_indices(values, name, saliency.scale)]
+    colours = colour_table(name)[colour_indices(values, name, saliency.strongest)]
     buffer = io.BytesIO()
     pixels = np.dstack([colours, np.rint(alpha * 255).astype(np.uint8)])
     Image.fromarray(pixels).save(buffer, "WEBP", quality=80, method=4)
