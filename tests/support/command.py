@@ -1,9 +1,11 @@
 """Running ``mien`` in tests: in this process through its own seam, or as a real process."""
 
+import io
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -55,3 +57,19 @@ def picture(path, value=0, size=8):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.full((size, size, 3), value, np.uint8)).save(path)
     return path
+
+
+class Completed(NamedTuple):
+    """What a command printed, and its exit status."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def run_in_process(*arguments) -> Completed:
+    """One command line with real engines, run in this process with its output captured."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with redirect_stdout(stdout), redirect_stderr(stderr):
+        status = run([str(argument) for argument in arguments])
+    return Completed(status, stdout.getvalue(), stderr.getvalue())
