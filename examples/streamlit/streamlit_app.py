@@ -8,6 +8,6 @@ import os
 # Such a machine has a gigabyte of memory, and everybody may send it pictures.
 os.environ.setdefault("MIEN_MAX_PIXELS", "30_000_000")
 
-from mien.apps.streamlit.layout import show
+from mien.apps.streamlit.layout import show_page
 
-show()
+show_page()

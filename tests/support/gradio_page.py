@@ -26,8 +26,8 @@ COMMAND = ["-m", "mien", "gradio", "--port", "0", "--detector", "haar"]
 #: A program that serves a page with an engine that a test makes: ``engine`` is to be set before.
 SERVE = """
 import time
-from mien.apps.gradio import build
-page = build(engine)
+from mien.apps.gradio import build_page
+page = build_page(engine)
 page.launch(prevent_thread_lock=True, quiet=True)
 print("mien answers at", page.local_url.rstrip("/"), flush=True)
 time.sleep(300)

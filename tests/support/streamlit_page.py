@@ -62,7 +62,7 @@ def page_test(first: str = "photo") -> Any:
     """The page in Streamlit's own test, beginning with one of its pages; nothing was run yet."""
     from streamlit.testing.v1 import AppTest
 
-    script = f"from mien.apps.streamlit.layout import show\nshow({first!r})\n"
+    script = f"from mien.apps.streamlit.layout import show_page\nshow_page({first!r})\n"
     return AppTest.from_string(script, default_timeout=60)
 
 
@@ -120,10 +120,12 @@ def finished_run(folder: Path, *, seed: int = 0, width: int = 32, right: float =
     """A run with all the figures of a finished training, made up: of 700 faces about ``right`` are right."""
     made_run(folder, epochs=0)
     chance = np.random.default_rng(seed)
-    recipe = checkpoint.recipe_of(folder)
-    recipe = replace(recipe, net=replace(recipe.net, width=width), fit=replace(recipe.fit, epochs=30, seed=seed))
+    recipe = checkpoint.read_recipe(folder)
+    recipe = replace(
+        recipe, net=replace(recipe.net, width=width), training=replace(recipe.training, epochs=30, seed=seed)
+    )
     checkpoint.write_recipe(folder, recipe)
-    checkpoint.write(folder, [], recipe, [_epoch(each, right, chance) for each in range(1, 31)])
+    checkpoint.save_state(folder, [], recipe, [_epoch(each, right, chance) for each in range(1, 31)])
     answers = np.where(chance.random(700) < right, np.arange(700) % 7, chance.integers(0, 7, 700))
     counts = np.zeros((7, 7), int)
     np.add.at(counts, (np.arange(700) % 7, answers), 1)

@@ -38,7 +38,7 @@ def test_the_list_as_json(capsys):
     lines = {line["name"]: line for line in json.loads(capsys.readouterr().out)}
     assert lines["base"]["size"] == resolve_model("base").stat().st_size
     assert lines["base"]["kind"] == "model"
-    assert lines["yunet"]["state"].startswith("not fetched")
+    assert lines["yunet"]["state"].startswith("not downloaded")
 
 
 # Pull
@@ -107,7 +107,7 @@ def found(capsys, topic):
 def test_the_doctor_finds_a_healthy_installation(capsys):
     assert run(["doctor"]) == 0
     out = capsys.readouterr().out
-    assert "Everything that reading needs is here." in out
+    assert "Everything that reading needs is installed." in out
     assert "mien models pull yunet" in out
     assert "ms for 640 x 480" in out
 

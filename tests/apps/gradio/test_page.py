@@ -18,8 +18,8 @@ pytest.importorskip("gradio")
 from films import EXAMPLES, film_of, two_people
 from gradio_page import SERVE, address_of, as_json, served, start
 from mien import Engine
-from mien.apps.gradio.uploads import Sent
-from mien.apps.gradio.video import Lines, Reading
+from mien.apps.gradio.uploads import SentFile
+from mien.apps.gradio.video import TrackScores, GradioVideoJob
 from mien.errors import SourceError
 
 PORTRAITS, HOPPER = EXAMPLES / "portraits.jpg", EXAMPLES / "hopper.jpg"
@@ -153,7 +153,7 @@ def test_a_film_that_is_none_is_refused(page, tmp_path):
 
 
 def test_a_long_film_of_many_people_is_held_as_it_is_drawn():
-    lines, shares = Lines(), {"happy": 0.25, "sad": 0.75}
+    lines, shares = TrackScores(), {"happy": 0.25, "sad": 0.75}
     for frame in range(6000):
         for person in range(9):
             # The last people come and go.
@@ -179,7 +179,7 @@ def keeper(tmp_path):
 
 def test_a_film_that_nobody_waits_for_at_its_end_is_still_to_be_removed(engine, keeper, tmp_path):
     film = film_of(tmp_path / "clip.mp4", two_people(), 0.6)
-    with Reading(engine, Sent(film, "clip.mp4"), 5, False, keeper) as reading:
+    with GradioVideoJob(engine, SentFile(film, "clip.mp4"), 5, False, keeper) as reading:
         next(reading.news())
         reading._thread.join()
     assert {Path(each).name for each in keeper.temp_files} == set(reading.files) > {"film.webm", "report.html"}
@@ -188,12 +188,12 @@ def test_a_film_that_nobody_waits_for_at_its_end_is_still_to_be_removed(engine, 
 
 def test_a_film_that_nobody_waits_for_in_the_middle_leaves_nothing(engine, keeper, tmp_path):
     film = film_of(tmp_path / "long.mp4", two_people(), 60, 25, "-preset", "ultrafast")
-    with Reading(engine, Sent(film, "long.mp4"), 25, False, keeper):
+    with GradioVideoJob(engine, SentFile(film, "long.mp4"), 25, False, keeper):
         pass
     assert list(Path(keeper.GRADIO_CACHE).iterdir()) == []
     (tmp_path / "empty.mp4").touch()
     with pytest.raises(SourceError, match="is empty"):
-        Reading(engine, Sent(tmp_path / "empty.mp4", "empty.mp4"), 5, False, keeper)
+        GradioVideoJob(engine, SentFile(tmp_path / "empty.mp4", "empty.mp4"), 5, False, keeper)
     assert list(Path(keeper.GRADIO_CACHE).iterdir()) == []
     assert keeper.temp_files == set()
 
@@ -221,8 +221,8 @@ def getaddrinfo(host, *words, **more):
     asked.add(host)
     return real(host, *words, **more)
 socket.getaddrinfo = getaddrinfo
-from mien.apps.gradio import build
-page = build(detector="haar")
+from mien.apps.gradio import build_page
+page = build_page(detector="haar")
 page.launch(prevent_thread_lock=True, quiet=True)
 import time; time.sleep(1.5)
 print(sorted(host if isinstance(host, str) else host.decode() for host in asked))
@@ -234,8 +234,8 @@ page.close(verbose=False)
 
 
 def test_what_was_sent_is_removed_after_its_time(tmp_path):
-    shorter = "import mien.apps.gradio.page as page; page.SWEPT, page.KEPT = 1, 4; engine = None\n"
-    with served(tmp_path, ["-c", shorter + SERVE.replace("build(engine)", "build(detector='haar')")]) as page:
+    shorter = "import mien.apps.gradio.page as page; page.CLEANUP_INTERVAL, page.CACHE_SECONDS = 1, 4; engine = None\n"
+    with served(tmp_path, ["-c", shorter + SERVE.replace("build_page(engine)", "build_page(detector='haar')")]) as page:
         page.read(HOPPER)
         assert len(names(page)) > 3
         until = time.monotonic() + 25
@@ -338,5 +338,5 @@ def test_the_space_builds_the_same_page(tmp_path):
     with start(["-c", program], tmp_path) as process:
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert "mien.apps.gradio.page.Page" in out
+    assert "mien.apps.gradio.page.GradioPage" in out
     assert "gradio" in (space / "requirements.txt").read_text("utf-8")

@@ -256,7 +256,7 @@ def test_streamlits_own_command_shows_the_same_page(chromium, desk):
     variables = environment(MIEN_HOME=str(desk / "home"), MIEN_DETECTOR="haar")
     with subprocess.Popen(words, env=variables, cwd=desk, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
         try:
-            until(lambda: server.listens("127.0.0.1", port))
+            until(lambda: server.check_port("127.0.0.1", port))
             with tab(chromium, f"http://127.0.0.1:{port}", fine=OWN, color_scheme="dark") as page:
                 page.goto("/")
                 page.get_by_text("An astronaut").click()

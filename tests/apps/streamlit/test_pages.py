@@ -194,9 +194,9 @@ def test_what_cannot_work_is_a_sentence_and_no_traceback(monkeypatch):
 
 
 def test_names_are_shown_as_they_are():
-    assert escape_markdown("![x](http://a.b) *:red[c]* $d$") == r"\!\[x\]\(http\:\/\/a\.b\) \*\:red\[c\]\* \$d\$".replace(
-        r"\/", "/"
-    )
+    assert escape_markdown(
+        "![x](http://a.b) *:red[c]* $d$"
+    ) == r"\!\[x\]\(http\:\/\/a\.b\) \*\:red\[c\]\* \$d\$".replace(r"\/", "/")
     assert clean_file_name("../../etc/pass\u202ewd\n.jpg") == "passwd.jpg"
     assert clean_file_name("///") == "picture"
 
@@ -260,7 +260,9 @@ def test_a_film_is_read_in_a_folder_that_is_gone_afterwards(tmp_path, monkeypatc
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     heard, seen = [], []
     engine = Engine.load(detector="haar")
-    film = video_result.analyze_upload(engine, UploadedPhoto("clip.webm", CLIP.read_bytes()), 2.0, False, heard.append, seen.append)
+    film = video_result.analyze_upload(
+        engine, UploadedPhoto("clip.webm", CLIP.read_bytes()), 2.0, False, heard.append, seen.append
+    )
     assert set(film.files) == {"report.html", "faces.csv", "events.csv", "subtitles.vtt", "film.webm"}
     assert film.people
     assert heard[-1]["frames"] == film.facts["frames"] == len(seen)
@@ -271,7 +273,9 @@ def test_a_film_that_is_none_is_named_by_its_own_name(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     engine = Engine.load(detector="haar")
     with pytest.raises(MienError, match=r"holiday\.mp4") as caught:
-        video_result.analyze_upload(engine, UploadedPhoto("holiday.mp4", b"no film at all"), 5.0, False, lambda _: None, lambda _: None)
+        video_result.analyze_upload(
+            engine, UploadedPhoto("holiday.mp4", b"no film at all"), 5.0, False, lambda _: None, lambda _: None
+        )
     assert "mien-film" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 

@@ -18,7 +18,7 @@ if not os.environ.get("MIEN_REQUIRE_BROWSER"):
 
 from command import environment, mien, process, started
 from mien.apps.streamlit import server
-from mien.apps.streamlit.settings import Settings, settings
+from mien.apps.streamlit.settings import PageSettings, load_page_settings
 from mien.html import style_colours
 from streamlit_page import serving
 
@@ -67,7 +67,7 @@ def test_a_port_that_is_taken_names_a_free_one(capsys):
     told = capsys.readouterr().err
     free = re.search(r"Port (\d+) is free: mien streamlit --port \1", told)
     assert free
-    assert server.listens("127.0.0.1", int(free[1])) is None
+    assert server.check_port("127.0.0.1", int(free[1])) is None
 
 
 def test_without_streamlit_the_install_command_is_named(tmp_path):
@@ -86,10 +86,10 @@ def test_a_model_that_is_not_there_is_said_before_anybody_visits():
 
 
 def test_options_become_the_variables_that_the_page_reads():
-    assert settings({}) == Settings("base", "auto", None)
+    assert load_page_settings({}) == PageSettings("base", "auto", None)
     told = {"MIEN_MODEL": "a.onnx", "MIEN_DETECTOR": "haar", "MIEN_RUNS": "there"}
-    assert settings(told) == Settings("a.onnx", "haar", Path("there"))
-    assert settings({"MIEN_MODEL": "", "MIEN_RUNS": ""}) == Settings()
+    assert load_page_settings(told) == PageSettings("a.onnx", "haar", Path("there"))
+    assert load_page_settings({"MIEN_MODEL": "", "MIEN_RUNS": ""}) == PageSettings()
 
 
 def test_nobody_is_told_and_no_traceback_is_shown():
@@ -98,11 +98,11 @@ def test_nobody_is_told_and_no_traceback_is_shown():
     assert beside["browser"]["gatherUsageStats"] is False
     assert beside["client"]["showErrorDetails"] == "none"
     assert beside["server"]["showEmailPrompt"] is False
-    told = list(server.flags("127.0.0.1", 8501))
+    told = list(server.streamlit_flags("127.0.0.1", 8501))
     wanted = ["browser.gatherUsageStats=false", "client.showErrorDetails=none", "server.headless=true"]
     assert {f"--{each}" for each in [*wanted, "server.address=127.0.0.1", "server.port=8501"]} <= set(told)
     assert "--server.allowedHosts=127.0.0.1" in told
-    assert not any("allowedHosts" in each for each in server.flags("0.0.0.0", 8501))
+    assert not any("allowedHosts" in each for each in server.streamlit_flags("0.0.0.0", 8501))
 
 
 def test_the_theme_has_the_colours_of_every_page():

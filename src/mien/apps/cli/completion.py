@@ -1,4 +1,4 @@
-"""``mien completion``: the script that teaches a shell to complete mien's commands, options and names."""
+"""``mien completion``: the script with which a shell completes mien's commands, options and names."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import click
 
 from mien.apps.cli.console import is_terminal, print_line, print_note
 
-#: Where each shell looks for completion scripts of its own accord.
-HOMES = {
+#: Where each shell looks for completion scripts by default.
+SCRIPT_PATHS = {
     "bash": "~/.local/share/bash-completion/completions/mien",
     "zsh": "~/.zfunc/_mien",
     "fish": "~/.config/fish/completions/mien.fish",
@@ -24,7 +24,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("shell", type=click.Choice(list(HOMES)))
+@click.argument("shell", type=click.Choice(list(SCRIPT_PATHS)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print the completion script for SHELL.
@@ -36,14 +36,10 @@ def completion(context: click.Context, shell: str) -> None:
       mien completion zsh > ~/.zfunc/_mien       (with fpath+=~/.zfunc before compinit)
       mien completion fish > ~/.config/fish/completions/mien.fish
     """
-    print_line(script(context.find_root().command, shell))
-    if is_terminal(sys.stdout):
-        print_note(f"To install it: mien completion {shell} > {HOMES[shell]}")
-
-
-def script(command: click.Command, shell: str) -> str:
     from click.shell_completion import get_completion_class
 
-    kind = get_completion_class(shell)
-    assert kind is not None, "click knows the shells of HOMES"
-    return kind(command, {}, "mien", "_MIEN_COMPLETE").source().strip()
+    script_class = get_completion_class(shell)
+    assert script_class is not None, "click supports the shells of SCRIPT_PATHS"
+    print_line(script_class(context.find_root().command, {}, "mien", "_MIEN_COMPLETE").source().strip())
+    if is_terminal(sys.stdout):
+        print_note(f"To install it: mien completion {shell} > {SCRIPT_PATHS[shell]}")

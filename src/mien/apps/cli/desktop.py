@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import click
 
 from mien.apps.cli.console import silence_native_stderr
-from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, LoadEngine
-
-if TYPE_CHECKING:
-    from mien.apps.desktop.model_session import Load
+from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION
 
 EPILOG = """\b
 Examples:
@@ -22,25 +18,24 @@ Examples:
   mien desktop clip.webm --detector haar
 
 \b
-Keys stand in the menus, and F1 shows them all. Files can be dropped on the window where the extra
-'desktop' is installed. Exit status: 0; 1 where there is no screen.
+The menus show the keyboard shortcuts, and F1 lists all of them. With the extra 'desktop', files can
+be dropped on the window. Exit status: 0; 1 where there is no screen.
 """
 
 
 @click.command(epilog=EPILOG)
-@click.argument("paths", nargs=-1, metavar="[PICTURE|FOLDER|VIDEO]...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[IMAGE|FOLDER|VIDEO]...", type=click.Path(path_type=Path))
 @DETECTOR_OPTION
 @MODEL_OPTION
 @click.pass_context
 def desktop(context: click.Context, paths: tuple[Path, ...], detector: str, model: str) -> None:
     """Open the desktop application.
 
-    Photos and folders of them, the camera, films, and the inside of the network, in one window. Everything happens on
-    this machine, and nothing is kept unless you save it.
+    Images and folders of images, the camera, videos, and explanations, in one window. All
+    computation is on this machine, and nothing is stored unless you save it.
     """
     from mien.apps.desktop.model_session import Choice
     from mien.apps.desktop.start import start
 
-    load: LoadEngine = context.obj
     with silence_native_stderr():
-        start(cast("Load", load), [Path(os.path.abspath(path)) for path in paths], Choice(model, detector))  # noqa: PTH100
+        start(context.obj, [Path(os.path.abspath(path)) for path in paths], Choice(model, detector))  # noqa: PTH100

@@ -1,4 +1,4 @@
-"""The checks of ``mien doctor``, each a few findings."""
+"""``mien doctor``: what is installed, what is missing or broken, and the command that repairs it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -21,11 +21,9 @@ from mien.apps.cli.options import LoadEngine
 from mien.errors import MienError, install_command
 
 if TYPE_CHECKING:
-    from mien.apps.cli.models import ModelRow
     from mien.results import Pixels
 
-
-#: What the base install brings: the module, and the distribution that tells its version.
+#: The packages of the base installation: the module, and the distribution that has its version.
 BASE = {
     "numpy": "numpy",
     "cv2": "opencv-python-headless",
@@ -35,7 +33,7 @@ BASE = {
     "rich": "rich",
 }
 
-#: The modules by which an extra is recognised.
+#: The modules that show whether an extra is installed.
 EXTRAS = {
     "lab": ("matplotlib", "sklearn", "pandas", "onnx", "filelock"),
     "train": ("keras", "tensorflow", "tf2onnx"),
@@ -46,9 +44,18 @@ EXTRAS = {
     "video": ("av",),
 }
 
+EPILOG = """\b
+Examples:
+  mien doctor
+  mien doctor --json
+
+\b
+Exit status: 0; 1 if something that reading needs is broken.
+"""
+
 
 class Check(NamedTuple):
-    """``state`` is ok, missing (mien reads without it) or broken (it does not)."""
+    """The result of one check. ``state`` is ok, missing (reading works without it) or broken (it does not)."""
 
     state: str
     topic: str
@@ -57,198 +64,153 @@ class Check(NamedTuple):
     remedy: str = ""
 
 
+@click.command(epilog=EPILOG)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as one line of JSON.")
+@click.pass_context
+def doctor(context: click.Context, as_json: bool) -> None:
+    """Check this installation, and name the command that repairs it.
+
+    Checks versions, models, detectors, cameras, extras and speed. No camera is opened and nothing is downloaded.
+    """
+    checks = list(run_checks(context.obj))
+    ok = not any(check.state == "broken" for check in checks)
+    system = {
+        "mien": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+    if as_json:
+        print_line(json.dumps({**system, "ok": ok, "findings": [check._asdict() for check in checks]}))
+    else:
+        print_line(", ".join(f"{name} {value}" for name, value in system.items()) + "\n")
+        _print_checks(checks, ok)
+    context.exit(0 if ok else 1)
+
+
+def _print_checks(checks: Sequence[Check], ok: bool) -> None:
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        line = f"  {check.state:8} {check.topic:9} {check.name:{width}}  {check.detail}".rstrip()
+        print_line(escape_controls(f"{line}  ->  {check.remedy}" if check.remedy else line))
+    missing = sum(check.state == "missing" for check in checks)
+    optional = f" {missing} optional parts are missing; the commands beside them install them." if missing else ""
+    verdict = f"Everything that reading needs is installed.{optional}"
+    print_line("\n" + (verdict if ok else "Something that reading needs is broken: see the lines above."))
+
+
 def run_checks(load: LoadEngine) -> Iterator[Check]:
-    """Everything there is to find, in the order in which one thing needs another."""
-    packages = list(_packages())
+    """All checks, in the order in which one depends on another. Broken packages end them."""
+    packages = list(_check_packages())
     yield from packages
-    if any(finding.state == "broken" for finding in packages):
+    if any(check.state == "broken" for check in packages):
         return
-    yield from _providers()
-    yield from _files()
-    yield from _timings(load)
+    yield from _check_providers()
+    yield from _check_files()
+    yield from _measure_speed(load)
     yield from check_cameras()
-    yield from _extras()
+    yield from _check_extras()
 
 
-def _packages() -> Iterator[Check]:
-    # Before ONNX Runtime, which it keeps from telling its makers.
-    import_module("mien.models")
+def _check_packages() -> Iterator[Check]:
+    import_module("mien.models")  # before ONNX Runtime: it turns ONNX Runtime's telemetry off
     for module, distribution in BASE.items():
         try:
-            found = import_module(module)
+            package = import_module(module)
         except ImportError as error:
             yield Check("broken", "package", distribution, str(error), install_command())
             continue
         try:
             number = version(distribution)
-        except PackageNotFoundError:  # another distribution brings the module, such as opencv-python
-            number = str(getattr(found, "__version__", "version unknown"))
+        except PackageNotFoundError:  # another distribution has the module, such as opencv-python
+            number = str(getattr(package, "__version__", "version unknown"))
         yield Check("ok", "package", distribution, number)
 
 
-def _providers() -> Iterator[Check]:
+def _check_providers() -> Iterator[Check]:
     import onnxruntime
 
     for provider in onnxruntime.get_available_providers():
         name = provider.removesuffix("ExecutionProvider")
-        yield Check("ok", "provider", name, "runs the models" if name == "CPU" else "offered, and not used by mien")
+        yield Check("ok", "provider", name, "runs the models" if name == "CPU" else "available, not used by mien")
 
 
-def _files() -> Iterator[Check]:
-    from mien.apps.cli.models import list_models
-    from mien.models import cache_folder
-
-    try:
-        lines = list_models()
-    except MienError as error:
-        yield _broken("model", "table", error)
-        lines = []
-    yield from (_file(line) for line in lines)
-    yield from _detectors()
-    yield Check("ok", "folder", "MIEN_HOME" if os.environ.get("MIEN_HOME") else "cache", str(cache_folder()))
-
-
-def _file(line: ModelRow) -> Check:
-    from mien.apps.cli.models import format_megabytes
-
-    if line.state.startswith("broken"):
-        return Check("broken", line.kind, line.name, line.state)
-    if line.state.startswith("not fetched"):
-        return Check("missing", line.kind, line.name, "not fetched", f"mien models pull {line.name}")
-    return Check("ok", line.kind, line.name, f"{line.state}, {format_megabytes(line.size)}; {line.description}")
-
-
-def _detectors() -> Iterator[Check]:
-    """The detectors that need no file of ours: haar, none, and those that other packages bring."""
+def _check_files() -> Iterator[Check]:
+    from mien.apps.cli.models import format_megabytes, list_models
     from mien.faces.detectors import detector_names
+    from mien.models import cache_folder
     from mien.models.checksums import PUBLISHED_FILES
 
+    try:
+        for row in list_models():
+            if row.state.startswith("broken"):
+                yield Check("broken", row.kind, row.name, row.state)
+            elif row.state.startswith("not downloaded"):
+                yield Check("missing", row.kind, row.name, "not downloaded", f"mien models pull {row.name}")
+            else:
+                detail = f"{row.state}, {format_megabytes(row.size)}; {row.description}"
+                yield Check("ok", row.kind, row.name, detail)
+    except MienError as error:
+        yield _describe_failure("model", "table", error)
     for name in detector_names():
         if name != "auto" and name not in PUBLISHED_FILES:
             yield Check("ok", "detector", name, "needs no file")
+    yield Check("ok", "folder", "MIEN_HOME" if os.environ.get("MIEN_HOME") else "cache", str(cache_folder()))
 
 
-def _broken(topic: str, name: str, error: MienError) -> Check:
+def _describe_failure(topic: str, name: str, error: MienError) -> Check:
     return Check("broken", topic, name, str(MienError(error.happened, error.expected)), error.remedy)
 
 
-def _timings(load: LoadEngine) -> Iterator[Check]:
-    """One reading with every built-in detector that is here, which proves the whole chain, and its time."""
+def _measure_speed(load: LoadEngine) -> Iterator[Check]:
+    """Read a synthetic image with every installed detector: a test of the whole chain, and its time."""
     from mien.models import find_model_file
 
+    image = _draw_face()
     for detector in ("haar", "yunet", "none"):
         try:
             if detector == "yunet" and find_model_file("yunet") is None:
                 continue
-            yield Check("ok", "timing", detector, f"{_milliseconds(load, detector):.0f} ms for 640 x 480")
+            engine, times = load(model="base", detector=detector), []
+            for _ in range(4):
+                start = time.perf_counter()
+                engine.read(image)
+                times.append(time.perf_counter() - start)
+            milliseconds = 1000 * min(times[1:])  # the first is a warm-up
+            yield Check("ok", "timing", detector, f"{milliseconds:.0f} ms for 640 x 480")
         except MienError as error:
-            yield _broken("timing", detector, error)
+            yield _describe_failure("timing", detector, error)
 
 
-def _milliseconds(load: LoadEngine, detector: str) -> float:
-    """The best of three, after one that warms up."""
-    engine, picture, times = load(model="base", detector=detector), _drawn(), []
-    for _ in range(4):
-        start = time.perf_counter()
-        engine.read(picture)
-        times.append(time.perf_counter() - start)
-    return 1000 * min(times[1:])
-
-
-def _drawn() -> Pixels:
-    """A round face on a bright wall, 640 x 480: two eyes and a mouth that belong to nobody."""
+def _draw_face() -> Pixels:
+    """A round face with two eyes and a mouth on a bright background: RGB uint8, 640 x 480."""
     import numpy as np
 
     y, x = np.mgrid[:480, :640]
-    picture = 150 + x // 8
-    for across, down, width, height, gray in ((320, 240, 90, 120, 200), (285, 215, 14, 8, 60), (355, 215, 14, 8, 60)):
-        picture[((x - across) / width) ** 2 + ((y - down) / height) ** 2 < 1] = gray
-    picture[(abs(x - 320) < 35) & (abs(y - 300) < 7)] = 90
-    return np.repeat(picture[..., None], 3, axis=2).astype(np.uint8)
+    image = 150 + x // 8
+    ellipses = ((320, 240, 90, 120, 200), (285, 215, 14, 8, 60), (355, 215, 14, 8, 60))
+    for center_x, center_y, radius_x, radius_y, gray in ellipses:
+        image[((x - center_x) / radius_x) ** 2 + ((y - center_y) / radius_y) ** 2 < 1] = gray
+    image[(abs(x - 320) < 35) & (abs(y - 300) < 7)] = 90
+    return np.repeat(image[..., None], 3, axis=2).astype(np.uint8)
 
 
 def check_cameras(devices: Path = Path("/sys/class/video4linux")) -> Iterator[Check]:
-    """What the system lists as cameras. None is opened: that is for the person in front of it to allow."""
+    """The cameras that the system lists. None is opened: only the person in front of it may allow that."""
     if not devices.is_dir():
-        yield Check("ok", "camera", "none listed", "mien opens a camera only when asked")
+        yield Check("ok", "camera", "none listed", "mien opens a camera only on request")
         return
     for device in sorted(devices.iterdir()):
-        yield Check("ok", "camera", f"/dev/{device.name}", _camera_name(device))
+        try:
+            name = (device / "name").read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            name = ""
+        yield Check("ok", "camera", f"/dev/{device.name}", name)
 
 
-def _camera_name(device: Path) -> str:
-    try:
-        return (device / "name").read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _extras() -> Iterator[Check]:
+def _check_extras() -> Iterator[Check]:
     for extra, modules in EXTRAS.items():
         absent = [module for module in modules if find_spec(module) is None]
         if absent:
             yield Check("missing", "extra", extra, f"without {', '.join(absent)}", install_command(extra))
         else:
             yield Check("ok", "extra", extra, "installed")
-
-
-# ==== mien.apps.cli.doctor
-# ``mien doctor``: what is here, what is missing, and the command that mends it.
-
-EPILOG = """\b
-Examples:
-  mien doctor
-  mien doctor --json
-
-\b
-Exit status: 0, unless something that reading needs is broken; then 1.
-"""
-
-
-@click.command(epilog=EPILOG)
-@click.option("--json", "as_json", is_flag=True, help="The findings as one line of JSON.")
-@click.pass_context
-def doctor(context: click.Context, as_json: bool) -> None:
-    """Check this installation, and say how to mend it.
-
-    Versions, models, detectors, cameras, extras and speed are looked at. No camera is opened and nothing is fetched.
-    """
-    pass
-
-    load: LoadEngine = context.obj
-    findings = list(run_checks(load))
-    ok = not any(finding.state == "broken" for finding in findings)
-    print_line(_json(findings, ok) if as_json else _text(findings, ok))
-    context.exit(0 if ok else 1)
-
-
-def _about() -> dict[str, str]:
-    return {
-        "mien": __version__,
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-    }
-
-
-def _json(findings: list[Check], ok: bool) -> str:
-    return json.dumps({**_about(), "ok": ok, "findings": [finding._asdict() for finding in findings]})
-
-
-def _text(findings: list[Check], ok: bool) -> str:
-    head = ", ".join(f"{name} {version}" for name, version in _about().items())
-    names = max(len(finding.name) for finding in findings)
-    return "\n".join([head, "", *(_line(finding, names) for finding in findings), "", _verdict(findings, ok)])
-
-
-def _line(finding: Check, names: int) -> str:
-    remedy = f"  ->  {finding.remedy}" if finding.remedy else ""
-    told = f"  {finding.state:8} {finding.topic:9} {finding.name:{names}}  {finding.detail}"
-    return escape_controls(told.rstrip() + remedy)
-
-
-def _verdict(findings: list[Check], ok: bool) -> str:
-    if not ok:
-        return "Something that reading needs is broken: see the lines above."
-    missing = sum(finding.state == "missing" for finding in findings)
-    optional = f" {missing} optional things are missing; the commands beside them bring them." if missing else ""
-    return f"Everything that reading needs is here.{optional}"

@@ -1,9 +1,9 @@
-"""``mien models show``: the card of a model, or the facts of a published file."""
+"""``mien models``: list, show and download models and face detectors."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from mien.models.checksums import PublishedFile
     from mien.models.registry import ModelEntry
 
+EPILOG = """\b
+Examples:
+  mien models
+  mien models --json
+  mien models show base
+"""
 
 SHOW_EPILOG = """\b
 Examples:
@@ -28,12 +34,111 @@ Examples:
   mien models show yunet
 """
 
+PULL_EPILOG = """\b
+Examples:
+  mien models pull yunet --from face_detection_yunet_2026may.onnx
+  mien models pull yunet
+"""
 
-@click.command(epilog=SHOW_EPILOG)
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One line of the list: a model or detector. ``size`` is in bytes, None if unknown."""
+
+    name: str
+    kind: str
+    state: str
+    size: int | None
+    description: str
+
+
+@click.group(invoke_without_command=True, epilog=EPILOG)
+@click.option("--json", "as_json", is_flag=True, help="Print the list as a JSON array.")
+@click.pass_context
+def models(context: click.Context, as_json: bool) -> None:
+    """List models and face detectors, download and show them."""
+    if context.invoked_subcommand is not None:
+        return
+    rows = list_models()
+    if as_json:
+        print_line(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
+        return
+    table = [("NAME", "KIND", "SIZE", "STATE", "DESCRIPTION")]
+    table += [(row.name, row.kind, format_megabytes(row.size), row.state, row.description) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        print_line(escape_controls(line.rstrip()))
+
+
+def list_models() -> list[ModelRow]:
+    """All models and detectors with the state of their files; `mien doctor` shows the same."""
+    from mien.models.registry import list_models
+
+    return [_describe_entry(entry) for entry in list_models()]
+
+
+def _describe_entry(entry: ModelEntry) -> ModelRow:
+    from mien.models import ModelCard, find_model_file, resolve_model
+    from mien.models.checksums import PUBLISHED_FILES
+
+    if published := PUBLISHED_FILES.get(entry.name):
+        try:  # this verifies the content, which may be cut off or replaced
+            state = "installed" if find_model_file(entry.name) else f"not downloaded: mien models pull {entry.name}"
+        except MienError as error:
+            state = f"broken: {error}"
+        description = f"face detector; licence {published.license}"
+        return ModelRow(entry.name, entry.kind, state, published.seal.size, description)
+    try:
+        path = resolve_model(entry.name)
+        card = ModelCard.read(path)
+    except MienError as error:
+        return ModelRow(entry.name, entry.kind, f"broken: {error}", None, "")
+    state = "embedded" if entry.origin == "embedded" else f"from {entry.origin}"
+    return ModelRow(entry.name, entry.kind, state, path.stat().st_size, _describe_card(card))
+
+
+def _describe_card(card: ModelCard) -> str:
+    votes = f" and {len(card.vote_labels)} votes" if card.vote_labels else ""
+    parts = [f"{len(card.labels)} expressions{votes} from {card.side} px {card.color}"]
+    if card.parameters:
+        parts.append(f"{card.parameters / 1e6:.2g} M parameters")
+    accuracy, split = card.scores.get("accuracy"), card.scores.get("split", "")
+    if isinstance(accuracy, float) and split:
+        parts.append(f"accuracy {100 * accuracy:.1f} % on {split}")
+    return ", ".join(parts)
+
+
+def format_megabytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e6:.1f} MB"
+
+
+@models.command(epilog=PULL_EPILOG)
+@click.argument("name")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Install this local file; no network is used.",
+)
+def pull(name: str, source: Path | None) -> None:
+    """Download NAME from its publisher, verify it, and store it in mien's folder.
+
+    The folder is the platform's cache folder, or the one that MIEN_HOME names.
+    """
+    from mien.models.registry import pull_model
+
+    with ProgressBar(amount=lambda size: f"{size / 1000:,.0f} kB") as bar:
+        path = pull_model(name, source=source, progress=bar.update)
+    print_line(f"{escape_controls(name)} is installed: {escape_controls(str(path))}")
+
+
+@models.command(epilog=SHOW_EPILOG)
 @click.argument("name", shell_complete=complete_models)
-@click.option("--json", "as_json", is_flag=True, help="The card as one line of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the card as one line of JSON.")
 def show(name: str, as_json: bool) -> None:
-    """Show what NAME says about itself: labels, input, scores, recipe, licence.
+    """Show the card of NAME: labels, input, scores, recipe, licence.
 
     NAME is a name from 'mien models', an .onnx file, or the folder of a training run.
     """
@@ -41,22 +146,22 @@ def show(name: str, as_json: bool) -> None:
     from mien.models.checksums import PUBLISHED_FILES
 
     if name in PUBLISHED_FILES:
-        facts = _published(PUBLISHED_FILES[name])
-        print_line(json.dumps(facts, ensure_ascii=False) if as_json else _lines(facts))
+        facts = _published_file_facts(PUBLISHED_FILES[name])
+        print_line(json.dumps(facts, ensure_ascii=False) if as_json else _format_facts(facts))
         return
     path = resolve_model(name)
     card = ModelCard.read(path)
-    print_line(card.to_json() if as_json else _lines(_told(card, path)))
+    print_line(card.to_json() if as_json else _format_facts(_card_facts(card, path)))
 
 
-def _published(publication: PublishedFile) -> dict[str, Any]:
+def _published_file_facts(publication: PublishedFile) -> dict[str, Any]:
     from mien.models.registry import list_models
 
     path = next(entry.path for entry in list_models() if entry.name == publication.name)
     return {
         "name": publication.name,
         "kind": publication.kind,
-        "file": str(path) if path else f"not fetched: mien models pull {publication.name}",
+        "file": str(path) if path else f"not downloaded: mien models pull {publication.name}",
         "size": publication.seal.size,
         "address": publication.url,
         "sha256": publication.seal.sha256,
@@ -64,8 +169,12 @@ def _published(publication: PublishedFile) -> dict[str, Any]:
     }
 
 
-def _told(card: ModelCard, path: Path) -> dict[str, Any]:
-    """The card's facts in the words and the order of a reader."""
+def _card_facts(card: ModelCard, path: Path) -> dict[str, Any]:
+    """The fields of the card for a reader, in order of interest."""
+    uncertain = (
+        f"when no probability reaches {format_percent(card.uncertain_below)}" if card.uncertain_below else "never"
+    )
+    mixture = f"every expression with {format_percent(card.mixture_above)} of the votes" if card.vote_labels else "none"
     return {
         "name": card.name,
         "file": str(path),
@@ -73,8 +182,8 @@ def _told(card: ModelCard, path: Path) -> dict[str, Any]:
         "expressions": ", ".join(card.labels),
         "votes": ", ".join(card.vote_labels) or "none",
         "input": f"{card.side} x {card.side} {card.color}",
-        "uncertain": f"when no share reaches {format_percent(card.uncertain_below)}" if card.uncertain_below else "never",
-        "mixture": f"every expression with {format_percent(card.mixture_above)} of the votes" if card.vote_labels else "none",
+        "uncertain": uncertain,
+        "mixture": mixture,
         "framings": dict(card.framings),
         "temperature": card.temperature,
         "votes temperature": card.votes_temperature,
@@ -88,162 +197,27 @@ def _told(card: ModelCard, path: Path) -> dict[str, Any]:
     }
 
 
-def _lines(facts: Mapping[str, Any]) -> str:
-    flat = list(_flat(facts))
-    width = max(len(name) for name, _ in flat)
-    return "\n".join(escape_controls(f"{name:{width}}  {value}") for name, value in flat)
+def _format_facts(facts: Mapping[str, Any]) -> str:
+    rows = list(_flatten(facts))
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(escape_controls(f"{name:{width}}  {value}") for name, value in rows)
 
 
-def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Tables inside the card, told line by line: ``scores accuracy``; those inside a table are a line each."""
+def _flatten(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested tables as lines: ``scores accuracy``. A table inside a table that has no tables itself is one line."""
     for name, value in facts.items():
-        if above and _is_row(value):
-            yield f"{above}{name}", ", ".join(f"{key} {_value(part)}" for key, part in value.items())
-        elif isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{name} ")
+        is_table = isinstance(value, Mapping)
+        if prefix and is_table and not any(isinstance(item, Mapping) for item in value.values()):
+            yield f"{prefix}{name}", ", ".join(f"{key} {_format_value(item)}" for key, item in value.items())
+        elif is_table:
+            yield from _flatten(value, f"{prefix}{name} ")
         else:
-            yield f"{above}{name}", _value(value)
+            yield f"{prefix}{name}", _format_value(value)
 
 
-def _is_row(value: Any) -> bool:
-    return isinstance(value, Mapping) and not any(isinstance(part, Mapping) for part in value.values())
-
-
-def _value(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return " ".join(map(_value, value)) if isinstance(value, list | tuple) else str(value)
-
-
-# ==== mien.apps.cli.pull
-# ``mien models pull``: fetch a published file once, and verify it.
-
-PULL_EPILOG = """\b
-Examples:
-  mien models pull yunet --from face_detection_yunet_2026may.onnx
-  mien models pull yunet
-"""
-
-
-@click.command(epilog=PULL_EPILOG)
-@click.argument("name")
-@click.option(
-    "--from",
-    "source",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Install it from a file that you brought; no network is used.",
-)
-def pull(name: str, source: Path | None) -> None:
-    """Fetch NAME from its publisher, verify it, and keep it in mien's folder.
-
-    The folder is the platform's cache folder, or the one that MIEN_HOME names.
-    """
-    from mien.models.registry import pull_model as bring
-
-    with ProgressBar(amount=_kilobytes) as bar:
-        path = bring(name, source=source, progress=bar.update)
-    print_line(f"{escape_controls(name)} is installed: {escape_controls(str(path))}")
-
-
-def _kilobytes(size: int) -> str:
-    return f"{size / 1000:,.0f} kB"
-
-
-# ==== mien.apps.cli.models
-# ``mien models``: which models and detectors there are, and where their files stand.
-
-EPILOG = """\b
-Examples:
-  mien models
-  mien models --json
-  mien models show base
-"""
-
-
-@dataclass(frozen=True)
-class ModelRow:
-    """One model or detector as the list tells it; ``size`` in bytes, None when nobody knows it."""
-
-    name: str
-    kind: str
-    state: str
-    size: int | None
-    description: str
-
-
-@click.group(invoke_without_command=True, epilog=EPILOG)
-@click.option("--json", "as_json", is_flag=True, help="The list as one JSON array.")
-@click.pass_context
-def models(context: click.Context, as_json: bool) -> None:
-    """List models and face detectors, fetch and show them."""
-    if context.invoked_subcommand is None:
-        lines = list_models()
-        print_line(json.dumps([asdict(line) for line in lines], ensure_ascii=False) if as_json else _table(lines))
-
-
-models.add_command(pull)
-models.add_command(show)
-
-
-def list_models() -> list[ModelRow]:
-    from mien.models.registry import list_models
-
-    return [_line(entry) for entry in list_models()]
-
-
-def _line(entry: ModelEntry) -> ModelRow:
-    from mien.models.checksums import PUBLISHED_FILES
-
-    if published := PUBLISHED_FILES.get(entry.name):
-        about = f"finds faces; licence {published.license}"
-        return ModelRow(entry.name, entry.kind, _state(entry.name), published.seal.size, about)
-    state = "embedded" if entry.origin == "embedded" else f"from {entry.origin}"
-    try:
-        return ModelRow(entry.name, entry.kind, state, *_size_and_card(entry.name))
-    except MienError as error:
-        return ModelRow(entry.name, entry.kind, f"broken: {error}", None, "")
-
-
-def _state(name: str) -> str:
-    """Where a published file stands; its content is looked at, for it may have been cut off or swapped."""
-    from mien.models import find_model_file
-
-    try:
-        return "installed" if find_model_file(name) else f"not fetched: mien models pull {name}"
-    except MienError as error:
-        return f"broken: {error}"
-
-
-def _size_and_card(name: str) -> tuple[int, str]:
-    from mien.models import ModelCard, resolve_model
-
-    path = resolve_model(name)
-    card = ModelCard.read(path)
-    votes = f" and {len(card.vote_labels)} votes" if card.vote_labels else ""
-    millions = f", {card.parameters / 1e6:.2g} M parameters" if card.parameters else ""
-    told = f"{len(card.labels)} expressions{votes} from {card.side} px {card.color}{millions}{_right(card)}"
-    return path.stat().st_size, told
-
-
-def _right(card: ModelCard) -> str:
-    """How right the card says the model is, and on which faces."""
-    right, split = card.scores.get("accuracy"), card.scores.get("split", "")
-    return f", {100 * right:.1f} % right on {split}" if isinstance(right, float) and split else ""
-
-
-def _table(lines: list[ModelRow]) -> str:
-    rows = [("NAME", "KIND", "SIZE", "STATE", "WHAT IT IS")]
-    rows += [(line.name, line.kind, format_megabytes(line.size), line.state, line.description) for line in lines]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(_row(row, widths) for row in rows)
-
-
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return escape_controls("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
-
-
-def format_megabytes(size: int | None) -> str:
-    return "" if size is None else f"{size / 1e6:.1f} MB"
+    return " ".join(map(_format_value, value)) if isinstance(value, list | tuple) else str(value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from mien.apps.cli.console import escape_controls, is_terminal, print_note
+from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note
 from mien.errors import DetectorError, MienError, ModelMissing
 
 if TYPE_CHECKING:  # the engine imports NumPy and ONNX Runtime, which `--help` does without
@@ -128,9 +128,9 @@ def locate_models(context: click.Context, models: Sequence[str], labels: str | N
 def _has_card(model: str) -> bool:
     if not is_keras_file(model):
         return True
-    from mien.export.keras_import import card_of
+    from mien.export.keras_import import read_card
 
-    return card_of(Path(model)) is not None
+    return read_card(Path(model)) is not None
 
 
 def reject_keras_options(context: click.Context, labels: str | None, scale: str | None) -> None:
@@ -146,11 +146,11 @@ def convert_keras_model(model: str, labels: str | None = None, scale: str | None
 
     names = [name.strip() for name in (labels or "").split(",") if name.strip()]
     with extras():
-        from mien.export.keras_import import as_onnx
+        from mien.export.keras_import import convert_to_onnx
 
         if is_terminal(sys.stderr):
             print_note(f"'{escape_controls(model)}' is a Keras file: converting it to ONNX, once ...")
-        return str(as_onnx(Path(model), labels=names, scale=scale or ""))
+        return str(convert_to_onnx(Path(model), labels=names, scale=scale or ""))
 
 
 #: From this many seconds on, a run is one that YuNet would have made much shorter.
@@ -170,3 +170,10 @@ def suggest_yunet(seconds: float) -> None:
         marker.touch()
     except OSError:
         pass  # a folder that is not writable costs a repeated hint and nothing else
+
+
+def announce_server(url: str) -> None:
+    """Print the address of a server that runs until it is stopped."""
+    print_line(f"mien answers at {url}")
+    if is_terminal(sys.stderr):
+        print_note("Ctrl-C stops it.")

@@ -1,15 +1,13 @@
-"""``mien streamlit``: the page for those who work with Streamlit."""
+"""``mien streamlit``: the Streamlit page."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
 
-from mien.apps.cli.console import is_terminal, print_line, print_note
-from mien.apps.cli.options import LoadEngine, complete_detectors, complete_models, resolve_model
+from mien.apps.cli.options import announce_server, complete_detectors, complete_models, convert_keras_model
 
 EPILOG = """\b
 Examples:
@@ -18,9 +16,8 @@ Examples:
   mien streamlit --runs experiments
 
 \b
-The same page for Streamlit's own command, and for its cloud: examples/streamlit. There the
-variables MIEN_MODEL, MIEN_DETECTOR and MIEN_RUNS say what the options say here.
-SIGTERM and Ctrl-C end it with 0.
+For `streamlit run` and for Streamlit's cloud, see examples/streamlit. There the variables
+MIEN_MODEL, MIEN_DETECTOR and MIEN_RUNS replace the options. SIGTERM and Ctrl-C exit with 0.
 """
 
 
@@ -32,43 +29,36 @@ SIGTERM and Ctrl-C end it with 0.
     default=8501,
     metavar="N",
     show_default=True,
-    help="Listen on this port; 0 takes a free one.",
+    help="Listen on this port; 0 is any free one.",
 )
-@click.option("--model", metavar="NAME", shell_complete=complete_models, help="The model that reads. Without it: base.")
+@click.option("--model", metavar="NAME", shell_complete=complete_models, help="The default model. Default: base.")
 @click.option(
     "--detector",
     metavar="NAME",
     shell_complete=complete_detectors,
-    help="haar, yunet, none or auto: who finds faces.",
+    help="The face detector: haar, yunet, none or auto.",
 )
 @click.option(
-    "--runs", type=click.Path(path_type=Path), metavar="DIR", help="Where training runs are. Without it: runs."
+    "--runs", type=click.Path(path_type=Path), metavar="DIR", help="The folder of training runs. Default: runs."
 )
 @click.pass_context
 def streamlit(
     context: click.Context, /, host: str, port: int, model: str | None, detector: str | None, runs: Path | None
 ) -> None:
-    """Open the Streamlit page, with runs and data.
+    """Start the Streamlit page.
 
-    Photos, a camera, films, the network's inside, training runs side by side, and reports of data.
-    Nothing that is shown to it is kept, and nobody is told that it is used. It listens on this machine
-    alone unless --host says otherwise.
+    Photos, the camera, videos, explanations, training runs and reports of data sets. Uploaded files
+    are not stored, and nobody is told that it is used. It listens on this machine alone unless
+    --host says otherwise.
     """
-    from mien.apps.streamlit.server import program, serve
-    from mien.apps.streamlit.settings import DETECTOR, MODEL, RUNS, settings
+    from mien.apps.streamlit.server import load_streamlit, serve_streamlit
+    from mien.apps.streamlit.settings import DETECTOR, MODEL, RUNS, load_page_settings
 
-    run = program()
-    given = {MODEL: resolve_model(model) if model else None, DETECTOR: detector, RUNS: runs}
-    # The page is run by Streamlit, which hands nothing on but variables.
-    os.environ.update({name: str(value) for name, value in given.items() if value is not None})
-    known = settings()
-    load: LoadEngine = context.obj
-    # What is missing is said now, and not to the first visitor.
-    load(model=known.model, detector=known.detector)
-    serve(run, host, port, _ready)
-
-
-def _ready(address: str) -> None:
-    print_line(f"mien answers at {address}")
-    if is_terminal(sys.stderr):
-        print_note("Ctrl-C stops it.")
+    run = load_streamlit()
+    options = {MODEL: convert_keras_model(model) if model else None, DETECTOR: detector, RUNS: runs}
+    # Streamlit runs the page in its own way and passes nothing on but environment variables.
+    os.environ.update({name: str(value) for name, value in options.items() if value is not None})
+    settings = load_page_settings()
+    # Loaded once here: an error shows at the start, and not to the first visitor.
+    context.obj(model=settings.model, detector=settings.detector)
+    serve_streamlit(run, host, port, announce_server)

@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING, Any
 from mien.errors import MissingExtra, install_command
 
 if TYPE_CHECKING:
-    from mien.apps.gradio.page import Page
+    from mien.apps.gradio.page import GradioPage
     from mien.engine import Engine
 
-__all__ = ["build", "look"]
+__all__ = ["build_page", "page_style"]
 
 
-def build(engine: Engine | None = None, *, model: str = "base", detector: str = "auto") -> Page:
+def build_page(engine: Engine | None = None, *, model: str = "base", detector: str = "auto") -> GradioPage:
     """The page as a ``gr.Blocks``: ``demo = build()``, then ``demo.launch()``.
 
     ``engine`` reads everything; without one, ``model`` and ``detector`` are loaded, and other installed models can be
@@ -41,17 +41,17 @@ def build(engine: Engine | None = None, *, model: str = "base", detector: str = 
     """
     _quiet()
     from mien.apps.gradio.engines import Engines
-    from mien.apps.gradio.page import made
+    from mien.apps.gradio.page import create_page
 
-    return made(Engines(engine, model, detector))
+    return create_page(Engines(engine, model, detector))
 
 
-def look() -> dict[str, Any]:
+def page_style() -> dict[str, Any]:
     """Theme and style, for ``gr.mount_gradio_app(app, build(), path="/faces", **look())``."""
     _quiet()
-    from mien.apps.gradio.page import style, theme
+    from mien.apps.gradio.page import build_head, build_theme
 
-    return {"theme": theme(), "head": style()}
+    return {"theme": build_theme(), "head": build_head()}
 
 
 def _quiet() -> None:

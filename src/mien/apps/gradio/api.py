@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 
 from mien.apps.gradio.engines import Engines
-from mien.apps.gradio.errors import refused, told
-from mien.apps.gradio.uploads import Sent, sent
-from mien.apps.gradio.video import Reading
+from mien.apps.gradio.errors import make_user_error, convert_errors
+from mien.apps.gradio.uploads import SentFile, find_sent_file
+from mien.apps.gradio.video import GradioVideoJob
 from mien.errors import MienError
 
 
@@ -47,7 +47,7 @@ class Api:
 
         `min_face` is the smallest face to look for, in pixels; `model` is one of those in the page.
         """
-        with told():
+        with convert_errors():
             photo = _given(picture)
             result = self._engines.get(model).read(photo.pixels(), min_face=_whole(min_face, "min_face"))
             return replace(result, source=photo.name).to_dict()
@@ -66,7 +66,7 @@ class Api:
         `face` is a face's number, the largest being 1; without it all are explained. `method` is cam, occlusion or
         rise, or several with commas between; `target` the expression that is explained, `versus` the one it is not.
         """
-        with told():
+        with convert_errors():
             photo, engine = _given(picture), self._engines.get(model)
             pixels, number = photo.pixels(), _whole(face, "face")
             methods = tuple(word.strip() for word in method.split(",") if word.strip()) or ("cam",)
@@ -81,9 +81,9 @@ class Api:
         self, film: Any, fps: float = 10, blur: bool = False, model: str = ""
     ) -> tuple[dict[str, Any], list[str]]:
         """Whose expression looks like what in a film, and when: facts, and files (report, tables, subtitles, film)."""
-        with told():
+        with convert_errors():
             engine, given = self._engines.get(model), _given(film)
-            with Reading(engine, given, _rate(fps), bool(blur), self._film) as reading:
+            with GradioVideoJob(engine, given, _rate(fps), bool(blur), self._film) as reading:
                 for _ in reading.news():
                     pass
         assert reading.gathered is not None, "nobody stops it here"
@@ -98,10 +98,10 @@ def _file(label: str, example: str) -> Any:
     return file
 
 
-def _given(payload: Any) -> Sent:
-    given = sent(payload)
+def _given(payload: Any) -> SentFile:
+    given = find_sent_file(payload)
     if given is None:
-        raise refused("There is no file. Send one: handle_file('photo.jpg') in gradio_client.")
+        raise make_user_error("There is no file. Send one: handle_file('photo.jpg') in gradio_client.")
     return given
 
 

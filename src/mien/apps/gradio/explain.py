@@ -11,9 +11,9 @@ import gradio as gr
 
 from mien.apps.gradio import results
 from mien.apps.gradio.engines import Engines
-from mien.apps.gradio.errors import told
-from mien.apps.gradio.photo import examples, photo_input
-from mien.apps.gradio.uploads import sent
+from mien.apps.gradio.errors import convert_errors
+from mien.apps.gradio.photo import create_examples, create_photo_input
+from mien.apps.gradio.uploads import find_sent_file
 from mien.explain import Explanation, Layer, figures
 from mien.explain.figures import draw_contributions, draw_evidence_maps, draw_softmax
 from mien.explain.page import render_walkthrough
@@ -27,7 +27,7 @@ METHODS = {
 }
 
 
-def layers(told: Explanation) -> Iterator[tuple[Pixels, str]]:
+def list_layer_maps(told: Explanation) -> Iterator[tuple[Pixels, str]]:
     """A sheet of maps for each layer, with its name, in order."""
     before: Layer | None = None
     for layer in told.layers:
@@ -37,7 +37,7 @@ def layers(told: Explanation) -> Iterator[tuple[Pixels, str]]:
         before = layer if placed else before
 
 
-def network(told: Explanation) -> Iterator[tuple[Pixels, str]]:
+def list_network_figures(told: Explanation) -> Iterator[tuple[Pixels, str]]:
     """The network as a whole: what each layer answers and sees, its first filters, where its numbers are."""
     if told.layers:
         yield figures.draw_layers(told.layers, told.crop), "Every layer at a glance"
@@ -48,7 +48,7 @@ def network(told: Explanation) -> Iterator[tuple[Pixels, str]]:
         yield figures.draw_costs(told), "Where the numbers are"
 
 
-def steps(told: Explanation, pixels: Pixels) -> str:
+def embed_walkthrough(told: Explanation, pixels: Pixels) -> str:
     """The walkthrough page in a sandboxed frame, without access to the rest of the page."""
     inner = escape(render_walkthrough(told, pixels), quote=True)
     return f'<iframe class="walkthrough" title="Step by step" sandbox="allow-scripts" srcdoc="{inner}"></iframe>'
@@ -63,7 +63,7 @@ _LEADING, _NONE = "the one that leads", "nothing else"
 _EMPTY = "One face, and everything the network makes of it: where it looked, its maps, the sum behind its answer."
 
 
-class InsideTab:
+class ExplainTab:
     """Made inside a ``gr.Tab``."""
 
     def __init__(self, engines: Engines, model: Any, queue: dict[str, Any]) -> None:
@@ -71,8 +71,8 @@ class InsideTab:
         labels = list(engines.get().labels)
         with gr.Row():
             with gr.Column(scale=5, min_width=320):
-                photo = photo_input("inside-input")
-                examples(photo)
+                photo = create_photo_input("inside-input")
+                create_examples(photo)
             with gr.Column(scale=6, min_width=320):
                 self._said = gr.Markdown(_EMPTY, elem_classes="said", elem_id="inside-said")
                 face = gr.Dropdown([("1", 1)], value=1, label="Face", visible=False, elem_id="inside-face")
@@ -109,13 +109,13 @@ class InsideTab:
 
     def _begin(self, payload: Any, model: str) -> list[Any]:
         """Another photo, or another model, which may know other expressions."""
-        photo = sent(payload)
+        photo = find_sent_file(payload)
         if photo is None:
             return [gr.Dropdown(visible=False), gr.skip(), gr.skip()]
-        with told():
+        with convert_errors():
             engine = self._engines.get(model)
             result = engine.read(photo.pixels())
-        faces = [(results.named(place, reading), place) for place, reading in enumerate(result, 1)]
+        faces = [(results.face_title(place, reading), place) for place, reading in enumerate(result, 1)]
         chooser = gr.Dropdown(faces or [("1", 1)], value=1, visible=len(faces) > 1)
         labels = engine.labels
         return [chooser, gr.Dropdown([_LEADING, *labels], value=_LEADING), gr.Dropdown([_NONE, *labels], value=_NONE)]
@@ -123,17 +123,17 @@ class InsideTab:
     def _open(
         self, payload: Any, face: int, method: str, target: str, versus: str, every: bool, model: str
     ) -> list[Any]:
-        photo = sent(payload)
+        photo = find_sent_file(payload)
         if photo is None:
             return _nothing(_EMPTY)
-        with told():
+        with convert_errors():
             engine = self._engines.get(model)
             pixels = photo.pixels()
             asked: dict[str, Any] = {"target": _label(target, engine.labels), "versus": _label(versus, engine.labels)}
             asked |= {"methods": (method,), "layers": "all" if every else "auto"}
             faces = len(engine.read(pixels))
             if not faces:
-                return _nothing(results.nobody())
+                return _nothing(results.describe_no_face())
             (one,) = engine.explain_image(pixels, min(int(face or 1), faces), **asked)
             one = replace(one, source=photo.name)
         return [_said(one, faces), gr.Column(visible=True), *_drawn(one, pixels)]
@@ -157,14 +157,14 @@ def _said(one: Explanation, faces: int) -> str:
     reading = Reading(one.face, one.emotions, one.quality or Quality())
     rather = f" rather than {one.versus}" if one.versus else ""
     evidence = f"Shown is the evidence for {one.target}{rather}."
-    return "\n\n".join([results.told(reading, one.number if faces > 1 else None), evidence, *one.notes])
+    return "\n\n".join([results.describe_reading(reading, one.number if faces > 1 else None), evidence, *one.notes])
 
 
 def _drawn(one: Explanation, pixels: Pixels) -> list[Any]:
     total = gr.Image(draw_contributions(one) if one.contributions else None, visible=bool(one.contributions))
-    maps = gr.Gallery(list(layers(one)), selected_index=0)
-    network_ = gr.Gallery(list(network(one)), selected_index=0)
-    return [draw_evidence_maps(one, pixels), draw_softmax(one), total, maps, network_, steps(one, pixels)]
+    maps = gr.Gallery(list(list_layer_maps(one)), selected_index=0)
+    network_ = gr.Gallery(list(list_network_figures(one)), selected_index=0)
+    return [draw_evidence_maps(one, pixels), draw_softmax(one), total, maps, network_, embed_walkthrough(one, pixels)]
 
 
 def _label(chosen: str, labels: tuple[str, ...]) -> str | None:

@@ -57,7 +57,8 @@ def face_colour(reading: Reading) -> str:
 def list_portraits(pixels: Pixels, result: FrameResult) -> list[tuple[Pixels, str]]:
     """Each face by itself, for a gallery."""
     return [
-        (crop_thumbnail(pixels, each.face.box, _SIDE, _AROUND), face_title(number, each)) for number, each in enumerate(result, 1)
+        (crop_thumbnail(pixels, each.face.box, _SIDE, _AROUND), face_title(number, each))
+        for number, each in enumerate(result, 1)
     ]
 
 

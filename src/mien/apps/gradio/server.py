@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 
-from mien.apps.gradio import build
-from mien.apps.session.ports import listens, refused
+from mien.apps.gradio import build_page
+from mien.apps.session.ports import check_port, make_listen_error
 from mien.errors import FetchError
 
 #: What Gradio itself would take first.
@@ -21,13 +21,15 @@ PORT = 7860
 _COMMAND = "mien gradio"
 
 
-def run(model: str, detector: str, host: str, port: int, share: bool, ready: Callable[[str, str | None], None]) -> None:
+def serve_page(
+    model: str, detector: str, host: str, port: int, share: bool, ready: Callable[[str, str | None], None]
+) -> None:
     """Serve until SIGTERM or SIGINT. ``ready`` hears the address, and the public one where there is one."""
     # Before anything slow: a port that is taken is said at once.
-    if error := listens(host, port):
-        raise refused(host, port, error, _COMMAND) from error
+    if error := check_port(host, port):
+        raise make_listen_error(host, port, error, _COMMAND) from error
     with _own_folder(), _reaching_itself(), _stopping() as stopped:
-        page = build(model=model, detector=detector)
+        page = build_page(model=model, detector=detector)
         said = io.StringIO()
         try:
             with redirect_stdout(said):

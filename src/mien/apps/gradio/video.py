@@ -195,7 +195,10 @@ class VideoTab:
         if film is None:
             raise make_user_error("There is no film yet. Drop one above, or choose it.")
         buttons = [gr.Button(visible=False), gr.Button(visible=True)]
-        with convert_errors(), GradioVideoJob(self._engines.get(model), film, float(fps), bool(hidden), self._film) as reading:
+        with (
+            convert_errors(),
+            GradioVideoJob(self._engines.get(model), film, float(fps), bool(hidden), self._film) as reading,
+        ):
             self._readings[str(request.session_hash)] = reading
             try:
                 yield ["The film is opened …", *buttons, gr.Video(visible=False), gr.Column(visible=False), *nothing]
@@ -253,7 +256,10 @@ def _summary(facts: dict[str, Any]) -> str:
         return f"### {text.NO_FACE}\n\n{text.NO_FACE_HELP}"
     lines = [f"### {format_time(found['end'] - found['start'])} read, {_people(len(found['people']))}"]
     for one in found["people"]:
-        parts = ", ".join(f"{text.describe_label(label)} {text.format_percent(part)}" for label, part in list(one["looks"].items())[:3])
+        parts = ", ".join(
+            f"{text.describe_label(label)} {text.format_percent(part)}"
+            for label, part in list(one["looks"].items())[:3]
+        )
         lines.append(f"- Person {one['person']}: {f'{parts} of the time' if parts else 'never clear enough to judge'}")
     if facts.get("complaint"):
         lines.append(f"\n**{facts['complaint']}**")
@@ -266,7 +272,13 @@ def _people(count: int) -> str:
 
 def _row(event: dict[str, Any]) -> list[Any]:
     looked = text.describe_label(event["label"]).removeprefix("looks ")
-    return [event["person"], looked, format_time(event["start"]), format_time(event["end"]), text.format_percent(event["peak"])]
+    return [
+        event["person"],
+        looked,
+        format_time(event["start"]),
+        format_time(event["end"]),
+        text.format_percent(event["peak"]),
+    ]
 
 
 def _shares(lines: TrackScores | None, person: int | None) -> pd.DataFrame:

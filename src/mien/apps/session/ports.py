@@ -1,4 +1,4 @@
-"""Why a window cannot listen where it was told to, in one sentence; and which port is free."""
+"""Ports and addresses of local servers: whether a port is free, which one is, and the error where it is not."""
 
 from __future__ import annotations
 
@@ -8,35 +8,61 @@ import socket
 from mien.errors import MienError
 
 
-def listens(host: str, port: int) -> Exception | None:
-    """What would stop a program from listening there; None where nothing does. Port 0 is always free."""
+def check_port(host: str, port: int) -> Exception | None:
+    """The error that a server on this address would get; None if it could listen. Port 0 is always free."""
     try:
-        # What stands in brackets in an address is none of the name.
-        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind(address)
+        family, kind, protocol, _, address = _resolve(host, port)
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
     except (OSError, ValueError, OverflowError) as error:
         return error
     return None
 
 
-def refused(host: str, port: int, error: Exception, command: str) -> MienError:
-    """The sentence for it; ``command`` is how the window is started, for naming a port that is free."""
-    where = f"{host}, port {port}"
+def find_free_port(host: str) -> int:
+    """A port that is free at this moment."""
+    family, kind, protocol, _, address = _resolve(host, 0)
+    with socket.socket(family, kind, protocol) as probe:
+        probe.bind(address)
+        return int(probe.getsockname()[1])
+
+
+def find_next_port(host: str, port: int) -> int | None:
+    """The next free port above ``port``; None if there is none nearby."""
+    return next((other for other in range(port + 1, min(port + 100, 65536)) if check_port(host, other) is None), None)
+
+
+def format_url(host: str, port: int) -> str:
+    """The URL of a server for a browser on this machine."""
+    return f"http://{local_host(host)}:{port}"
+
+
+def local_host(host: str) -> str:
+    """The host as a browser on this machine writes it: 127.0.0.1 for a server on all addresses, IPv6 in brackets."""
+    if host in ("0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host.strip('[]')}]" if ":" in host else host
+
+
+def make_listen_error(host: str, port: int, error: Exception, command: str) -> MienError:
+    """The error to report if a server cannot listen; ``command`` starts it and is part of the advice."""
+    address = f"{host}, port {port}"
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EADDRINUSE:
-        free = next_free(host, port)
+        free = find_next_port(host, port)
         remedy = f"Port {free} is free: {command} --port {free}" if free else "Choose another with --port"
-        return MienError(f"Another program listens on {where}", "A free port was expected", remedy)
+        return MienError(f"Another program listens on {address}", "A free port was expected", remedy)
     if number == errno.EACCES:
         expected = "Ports below 1024 are for the system's own services"
-        return MienError(f"This user may not listen on {where}", expected, f"Choose one above: {command} --port 8000")
-    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        remedy = f"Choose one above: {command} --port 8000"
+        return MienError(f"This user may not listen on {address}", expected, remedy)
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     remedy = "127.0.0.1 is this machine alone, 0.0.0.0 every address it has"
-    return MienError(f"mien cannot listen on {where}: {told}", "An address of this machine was expected", remedy)
+    return MienError(f"mien cannot listen on {address}: {reason}", "An address of this machine was expected", remedy)
 
 
-def next_free(host: str, port: int) -> int | None:
-    """The next port on which nobody listens; None if there is none nearby."""
-    return next((other for other in range(port + 1, min(port + 100, 65536)) if listens(host, other) is None), None)
+def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str | int, ...]]:
+    # Brackets around an IPv6 address belong to the URL, not to the address.
+    family, kind, protocol, name, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+    return family, kind, protocol, name, address

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mien.apps.streamlit.session_state import Photo
+from mien.apps.streamlit.session_state import UploadedPhoto
 from mien.errors import MienError, OutputError
 
 #: Told what is being done.
@@ -21,7 +21,7 @@ DRAWN = 700
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class UploadedDataReport:
     """A report as files: the page, the numbers as JSON, and every figure in one archive."""
 
     name: str
@@ -30,12 +30,12 @@ class Report:
     figures: bytes
 
 
-def at(path: Path, tell: Tell) -> Report:
+def report_path(path: Path, tell: Tell) -> UploadedDataReport:
     """Of a table, an array or a folder where it lies."""
     return _reported(path, tell, cached=True)
 
 
-def sent(files: Sequence[Photo], tell: Tell) -> Report:
+def report_uploads(files: Sequence[UploadedPhoto], tell: Tell) -> UploadedDataReport:
     """Of files that somebody sent; nothing of them is left when the report is made."""
     with _folder() as folder:
         for each in files:
@@ -48,7 +48,7 @@ def sent(files: Sequence[Photo], tell: Tell) -> Report:
             raise type(error)(*beats) from error
 
 
-def drawn(tell: Tell) -> Report:
+def report_synthetic(tell: Tell) -> UploadedDataReport:
     """Of drawn faces, for those who have no data at hand."""
     from mien.datasets import synthetic
 
@@ -58,7 +58,7 @@ def drawn(tell: Tell) -> Report:
         return replace(_reported(folder / "drawn", tell, cached=False), name="Drawn faces")
 
 
-def _reported(path: Path, tell: Tell, *, cached: bool) -> Report:
+def _reported(path: Path, tell: Tell, *, cached: bool) -> UploadedDataReport:
     from mien.datasets import loading, report
 
     tell("reading")
@@ -67,7 +67,7 @@ def _reported(path: Path, tell: Tell, *, cached: bool) -> Report:
         page, *others = report.write_report(report.analyze_dataset(source, tell), folder, tell)
         table = folder / report.TABLE
         figures = [each for each in others if each != table]
-        return Report(source.path.name, page.read_text("utf-8"), table.read_text("utf-8"), _packed(figures))
+        return UploadedDataReport(source.path.name, page.read_text("utf-8"), table.read_text("utf-8"), _packed(figures))
 
 
 def _steps(tell: Tell) -> Callable[[int, int], None]:

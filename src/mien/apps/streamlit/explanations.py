@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mien.apps.streamlit.session_state import DRAWN, EXPLAINED, WALKTHROUGH, Photo, kept
+from mien.apps.streamlit.session_state import DRAWN, EXPLAINED, WALKTHROUGH, UploadedPhoto, get_or_make
 from mien.engine import Engine
 from mien.explain import Explanation, Layer, figures
 from mien.explain.page import render_walkthrough
@@ -15,10 +15,10 @@ from mien.results import Pixels
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExplanationRequest:
     """Which face of which picture, by which model, and what about it; ``versus`` None is all the others."""
 
-    photo: Photo
+    photo: UploadedPhoto
     face: int
     model: str
     detector: str
@@ -32,10 +32,10 @@ class Asked:
 
 
 #: A picture of the inside, and what it shows in words.
-Drawn = tuple[str, Pixels]
+DescribedImage = tuple[str, Pixels]
 
 
-def explained(engine: Engine, asked: Asked) -> Explanation:
+def explain_face(engine: Engine, asked: ExplanationRequest) -> Explanation:
     def make() -> Explanation:
         (told,) = engine.explain_image(
             asked.photo.pixels(),
@@ -47,26 +47,26 @@ def explained(engine: Engine, asked: Asked) -> Explanation:
         )
         return replace(told, source=asked.photo.name)
 
-    return kept(EXPLAINED, asked.key, make)
+    return get_or_make(EXPLAINED, asked.key, make)
 
 
-def drawn(asked: Asked, view: str, make: Callable[[], list[Drawn]]) -> list[Drawn]:
-    return kept(DRAWN, (*asked.key, view), make)
+def get_figures(asked: ExplanationRequest, view: str, make: Callable[[], list[DescribedImage]]) -> list[DescribedImage]:
+    return get_or_make(DRAWN, (*asked.key, view), make)
 
 
-def where(asked: Asked, told: Explanation) -> list[Drawn]:
+def list_evidence(asked: ExplanationRequest, told: Explanation) -> list[DescribedImage]:
     goal = told.target + (f" rather than {told.versus}" if told.versus else "")
     return [(f"Where the network looked for {goal}", figures.draw_evidence_maps(told, asked.photo.pixels()))]
 
 
-def of_layer(told: Explanation, layer: Layer) -> list[Drawn]:
+def list_layer_maps(told: Explanation, layer: Layer) -> list[DescribedImage]:
     """The maps of one layer, beside those they were made of where it has no places."""
     placed = [each for each in told.layers[: told.layers.index(layer)] if len(each.shape) == 3]
     maps = figures.draw_feature_maps(layer, told.crop.shape[0], placed[-1] if placed else None)
     return [(f"The maps of the layer {layer.name}", maps)]
 
 
-def every_layer(engine: Engine, told: Explanation) -> list[Drawn]:
+def list_activations(engine: Engine, told: Explanation) -> list[DescribedImage]:
     ends = _ends(engine)
     reached = replace(told, layers=tuple(each for each in told.layers if each.name in ends and len(each.shape) == 3))
     return [
@@ -75,14 +75,14 @@ def every_layer(engine: Engine, told: Explanation) -> list[Drawn]:
     ]
 
 
-def softmax(told: Explanation) -> list[Drawn]:
+def list_softmax(told: Explanation) -> list[DescribedImage]:
     found = [("Every expression with its score and its share", figures.draw_softmax(told))]
     if told.contributions:
         found.append((f"What adds up to the score of {told.target}", figures.draw_contributions(told)))
     return found
 
 
-def network(told: Explanation) -> list[Drawn]:
+def list_network_figures(told: Explanation) -> list[DescribedImage]:
     found = []
     if told.kernels is not None:
         found.append(("The filters of the first layer", figures.draw_kernels(told.kernels)))
@@ -91,13 +91,13 @@ def network(told: Explanation) -> list[Drawn]:
     return found
 
 
-def steps(engine: Engine, asked: Asked, told: Explanation) -> str:
+def render_steps(engine: Engine, asked: ExplanationRequest, told: Explanation) -> str:
     """The walkthrough, a standalone page."""
 
     def make() -> str:
         return render_walkthrough(told, asked.photo.pixels(), _ends(engine))
 
-    return kept(WALKTHROUGH, asked.key, make)
+    return get_or_make(WALKTHROUGH, asked.key, make)
 
 
 def _ends(engine: Engine) -> list[str]:

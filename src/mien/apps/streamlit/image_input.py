@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from mien.apps.session import samples
-from mien.apps.streamlit.session_state import Photo, hold, photos
+from mien.apps.streamlit.session_state import UploadedPhoto, set_photos, get_photos
 from mien.apps.streamlit.settings import PHOTO_MB, PHOTOS
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LYING = "files lying"
 
 
-def lying(place: str, files: Iterable[UploadedFile | None]) -> None:
+def track_uploads(place: str, files: Iterable[UploadedFile | None]) -> None:
     """These are in a place now; those that were there before and are no longer are let go."""
     known: dict[str, tuple[str, ...]] = st.session_state.setdefault(_LYING, {})
     now = tuple(each.file_id for each in files if each is not None)
@@ -29,7 +29,7 @@ def lying(place: str, files: Iterable[UploadedFile | None]) -> None:
     known[place] = now
 
 
-def let_go() -> None:
+def release_uploads() -> None:
     """All places are left. Streamlit itself would hold their files until their visitor has gone."""
     for files in st.session_state.pop(_LYING, {}).values():
         _let_go(files)
@@ -48,7 +48,7 @@ def _let_go(files: Iterable[str]) -> None:
 # A picture chosen by the visitor, or one of ours for those who have none at hand.
 
 #: What file choosers offer; what a file is, is seen in its first bytes and not by its name.
-PICTURES = ("image", "heic", "heif", "avif")
+IMAGE_TYPES = ("image", "heic", "heif", "avif")
 
 #: Counts how often everything was put away: a place for files is emptied by putting a new one there.
 _TURN = "turn of photos"
@@ -58,52 +58,52 @@ _TURN = "turn of photos"
 _SEEN = "files seen"
 
 
-def choose(told: str, *, several: bool) -> None:
+def choose_images(told: str, *, several: bool) -> None:
     """The place for files, and our own pictures below it while nobody has chosen one."""
     given = st.file_uploader(
         told,
-        type=list(PICTURES),
+        type=list(IMAGE_TYPES),
         accept_multiple_files=several,
         max_upload_size=PHOTO_MB,
         key=f"photos {st.session_state.get(_TURN, 0)}",
     )
     _take(given if isinstance(given, list) else [given] if given else [])
-    if not photos():
+    if not get_photos():
         _samples()
 
 
-def put_away() -> None:
+def clear_images() -> None:
     """Nothing is in hand any more, and nothing in the place for files."""
     st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
-    let_go()
-    hold(())
+    release_uploads()
+    set_photos(())
 
 
-def plain(name: str) -> str:
+def clean_file_name(name: str) -> str:
     """A file's own name without its folders and without what is no letter: for showing, never for opening."""
     last = re.split(r"[/\\]", name)[-1]
     return "".join(each for each in last if each.isprintable()).strip()[:120] or "picture"
 
 
-def begin() -> None:
+def reset_image_input() -> None:
     """A page is opened, and its place for files is empty: that puts nothing away."""
     st.session_state.pop(_SEEN, None)
-    let_go()
+    release_uploads()
 
 
 def _take(files: Sequence[UploadedFile]) -> None:
     """Other files than before are what is in hand from now on."""
-    lying("photos", files)
+    track_uploads("photos", files)
     seen = tuple(each.file_id for each in files)
     if seen != st.session_state.get(_SEEN, ()):
         st.session_state[_SEEN] = seen
-        hold(Photo(plain(each.name), each.getvalue()) for each in files[:PHOTOS])
+        set_photos(UploadedPhoto(clean_file_name(each.name), each.getvalue()) for each in files[:PHOTOS])
 
 
 def _samples() -> None:
     st.markdown("Or try one of ours:")
     with st.container(horizontal=True):
-        for called, path in samples.paths().items():
+        for called, path in samples.sample_paths().items():
             with st.container(width=150):
                 small = path.with_name(f"{path.stem}-small{path.suffix}")
                 st.image(small.read_bytes(), width="stretch", alt="")
@@ -112,4 +112,4 @@ def _samples() -> None:
 
 
 def _sample(name: str, data: bytes) -> None:
-    hold([Photo(name, data)])
+    set_photos([UploadedPhoto(name, data)])

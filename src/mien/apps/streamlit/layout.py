@@ -96,6 +96,8 @@ def _turned(current: str) -> None:
 def _sidebar() -> None:
     with st.sidebar:
         st.selectbox("Model", engines.list_models(), key="model", bind="query-params", help="Who reads the faces")
-        st.selectbox("Detector", engines.list_detectors(), key="detector", bind="query-params", help="Who finds the faces")
+        st.selectbox(
+            "Detector", engines.list_detectors(), key="detector", bind="query-params", help="Who finds the faces"
+        )
         st.caption(f"**{text.DISCLAIMER}**")
         st.caption(KEPT)

@@ -177,8 +177,15 @@ def read_image(engine: Engine, photo: UploadedPhoto) -> ImageResult:
         result = replace(engine.read(pixels), source=photo.name)
     except MienError as error:
         return ImageResult(photo, Failure(photo.name, error))
-    faces = tuple(encode_image(crop_thumbnail(pixels, each.face.box, SIDE, AROUND), "jpeg", _QUALITY) for each in result)
-    return ImageResult(photo, result, encode_image(shrink_image(draw_readings(pixels, result), MAX_IMAGE_SIDE), "jpeg", _QUALITY), faces)
+    faces = tuple(
+        encode_image(crop_thumbnail(pixels, each.face.box, SIDE, AROUND), "jpeg", _QUALITY) for each in result
+    )
+    return ImageResult(
+        photo,
+        result,
+        encode_image(shrink_image(draw_readings(pixels, result), MAX_IMAGE_SIDE), "jpeg", _QUALITY),
+        faces,
+    )
 
 
 def annotate_image(engine: Engine, photo: UploadedPhoto) -> bytes:
@@ -266,7 +273,9 @@ def show_image_result(engine: Engine, one: ImageResult, place: int) -> int | Non
 
 def _result(engine: Engine, one: ImageResult, result: FrameResult, place: int) -> int | None:
     width, height = result.size
-    st.caption(f"{width} × {height}, found by {escape_markdown(result.detector)}, read by {escape_markdown(result.model)}")
+    st.caption(
+        f"{width} × {height}, found by {escape_markdown(result.detector)}, read by {escape_markdown(result.model)}"
+    )
     left, right = st.columns(2, gap="medium")
     with left:
         st.image(one.shown, width="stretch", alt=f"{text.describe_face_count(result)}, with what is seen in each")

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
 
-from mien.apps.session.ports import listens, refused
+from mien.apps.session.ports import check_port, make_listen_error
 from mien.errors import MissingExtra, install_command
 
 #: Where the page is, if nobody says otherwise: Streamlit's own port.
@@ -28,7 +28,7 @@ Program: TypeAlias = Callable[..., object]
 _OURS = ("localhost", "127.0.0.1", "::1")
 
 
-def program() -> Program:
+def load_streamlit() -> Program:
     """Streamlit's own command; a MissingExtra where Streamlit is not installed."""
     try:
         from streamlit.web.cli import main
@@ -43,15 +43,15 @@ def program() -> Program:
     return main
 
 
-def app() -> str:
+def app_path() -> str:
     """The file that Streamlit runs."""
     return str(files("mien.apps.streamlit.start").joinpath("app.py"))
 
 
-def serve(run: Program, host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve_streamlit(run: Program, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; ``ready`` hears the address as soon as somebody answers there."""
-    if error := listens(host, port):
-        raise refused(host, port, error, _COMMAND)
+    if error := check_port(host, port):
+        raise make_listen_error(host, port, error, _COMMAND)
     port, ours = port or _any(host), sys.stdout
 
     def announce() -> None:
@@ -62,10 +62,10 @@ def serve(run: Program, host: str, port: int, ready: Callable[[str], None]) -> N
     # What Streamlit has to say on stdout is not for whoever reads the address there, who may have left long ago.
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         threading.Thread(target=announce, daemon=True).start()
-        run(["run", app(), *flags(host, port)], standalone_mode=False)
+        run(["run", app_path(), *streamlit_flags(host, port)], standalone_mode=False)
 
 
-def flags(host: str, port: int) -> Iterator[str]:
+def streamlit_flags(host: str, port: int) -> Iterator[str]:
     """What Streamlit is told beside the settings that lie next to the app."""
     told = {
         "server.address": host,

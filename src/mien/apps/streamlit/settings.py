@@ -16,7 +16,7 @@ PHOTOS, FILM_SECONDS = 32, 1800.0
 
 
 @dataclass(frozen=True)
-class Settings:
+class PageSettings:
     """``model`` is a name or a path; ``runs`` is the folder of training runs, None for the usual one."""
 
     model: str = "base"
@@ -24,11 +24,11 @@ class Settings:
     runs: Path | None = None
 
 
-def settings(environ: Mapping[str, str] | None = None) -> Settings:
+def load_page_settings(environ: Mapping[str, str] | None = None) -> PageSettings:
     """The settings as the variables have them; an empty one counts as not there."""
     known = os.environ if environ is None else environ
-    usual = Settings()
+    usual = PageSettings()
     runs = known.get(RUNS)
-    return Settings(
+    return PageSettings(
         known.get(MODEL) or usual.model, known.get(DETECTOR) or usual.detector, Path(runs) if runs else None
     )

@@ -1,11 +1,10 @@
-"""What pages are made of. Its address holds a fingerprint of it all, so browsers may keep it for good."""
+"""The static files of the pages. Their URL contains a hash of all of them, so that browsers may cache them for good."""
 
 from __future__ import annotations
 
 import hashlib
 from functools import cache
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 
 from flask import Blueprint, Response, abort, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
@@ -14,7 +13,7 @@ from mien.apps.session import samples
 from mien.explain.page import walkthrough_script, walkthrough_style
 from mien.html import style_sheet
 
-routes = Blueprint("pages", __name__)
+routes = Blueprint("assets", __name__)
 
 _CONTENT_TYPES = {
     "css": "text/css; charset=utf-8",
@@ -27,33 +26,35 @@ _CONTENT_TYPES = {
 
 @cache
 def load_assets() -> dict[str, bytes]:
-    """Everything by its name: what lies in ``static``, and what other rooms bring."""
-    found = dict(_under(files("mien.apps.web").joinpath("static"), ""))
-    # One file: a page waits for one answer before it can be shown, not for two.
-    found["style.css"] = f"{style_sheet()}\n{found.pop('web.css').decode()}".encode()
-    found |= {f"samples/{name}": data for name, data in samples.pictures().items()}
-    found["walkthrough.css"] = walkthrough_style().encode()
-    found["walkthrough.js"] = walkthrough_script().encode()
-    return found
+    """All files by name: those of ``static``, the sample images, and the style and script of the walkthrough."""
+    folder = files("mien.apps.web").joinpath("static")
+    assets = {file.name: file.read_bytes() for file in folder.iterdir() if _extension(file.name) in _CONTENT_TYPES}
+    # One style sheet: a page waits for one response before it is rendered, not for two.
+    assets["style.css"] = f"{style_sheet()}\n{assets.pop('web.css').decode()}".encode()
+    assets |= {f"samples/{name}": data for name, data in samples.pictures().items()}
+    assets["walkthrough.css"] = walkthrough_style().encode()
+    assets["walkthrough.js"] = walkthrough_script().encode()
+    return assets
 
 
 @cache
 def assets_version() -> str:
-    mixed = hashlib.sha256()
+    """The hash in the URL of the files."""
+    digest = hashlib.sha256()
     for name, data in sorted(load_assets().items()):
-        mixed.update(name.encode() + b"\0" + data)
-    return mixed.hexdigest()[:12]
+        digest.update(name.encode() + b"\0" + data)
+    return digest.hexdigest()[:12]
 
 
-@routes.get("/assets/<told>/<path:name>")
-def asset(told: str, name: str) -> Response:
-    """One file of the pages; an older fingerprint gets the newest, and no leave to keep it."""
+@routes.get("/assets/<version>/<path:name>")
+def asset(version: str, name: str) -> Response:
+    """One file. A request with an older hash gets the newest file, which then must not be cached."""
     data = load_assets().get(name)
     if data is None:
         abort(404)
-    response = Response(data, content_type=_CONTENT_TYPES[name.rpartition(".")[2]])
-    keep = "public, max-age=31536000, immutable" if told == assets_version() else "no-cache"
-    response.headers["Cache-Control"] = keep
+    response = Response(data, content_type=_CONTENT_TYPES[_extension(name)])
+    current = version == assets_version()
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if current else "no-cache"
     response.set_etag(assets_version())
     response.make_conditional(request)
     return response
@@ -64,11 +65,5 @@ def icon() -> BaseResponse:
     return redirect(f"/assets/{assets_version()}/icon.svg")
 
 
-def _under(folder: Traversable, before: str) -> list[tuple[str, bytes]]:
-    found: list[tuple[str, bytes]] = []
-    for each in folder.iterdir():
-        if each.is_dir():
-            found += _under(each, f"{before}{each.name}/")
-        elif each.name.rpartition(".")[2] in _CONTENT_TYPES:
-            found.append((f"{before}{each.name}", each.read_bytes()))
-    return found
+def _extension(name: str) -> str:
+    return name.rpartition(".")[2]

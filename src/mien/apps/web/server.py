@@ -26,10 +26,10 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask
 from waitress.utilities import Error
 
-from mien.apps.session.ports import refused
+from mien.apps.session.ports import make_listen_error
 from mien.apps.web.errors import PROBLEM_TYPE
 from mien.apps.web.service import WebService
-from mien.apps.web.settings import MB, Settings
+from mien.apps.web.settings import MB, WebSettings
 
 #: ``M_ARENA_MAX`` of glibc's ``malloc.h``.
 _ARENA_MAX = -8
@@ -278,7 +278,7 @@ class WebServer:
                 signal.signal(number, handler)
 
 
-def _bound(kind: type[ListeningServer], app: Flask, sockets: dict[int, Any], settings: Settings) -> ListeningServer:
+def _bound(kind: type[ListeningServer], app: Flask, sockets: dict[int, Any], settings: WebSettings) -> ListeningServer:
     """The server, listening; or one sentence about why it cannot."""
     try:
         adjusted = _adjusted(settings)
@@ -286,10 +286,10 @@ def _bound(kind: type[ListeningServer], app: Flask, sockets: dict[int, Any], set
     except (OSError, ValueError, OverflowError) as error:
         for each in list(sockets.values()):
             each.close()
-        raise refused(settings.host, settings.port, error, "mien serve") from error
+        raise make_listen_error(settings.host, settings.port, error, "mien serve") from error
 
 
-def _adjusted(settings: Settings) -> Adjustments:
+def _adjusted(settings: WebSettings) -> Adjustments:
     return Adjustments(
         host=settings.host,
         port=settings.port,

@@ -1,4 +1,4 @@
-"""Free portraits that every window offers to those who have no photo at hand; ``examples/CREDITS.md`` says of whom."""
+"""Free portraits that every window offers to people without a photo; credits are in ``examples/CREDITS.md``."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-#: The file's name, and what it is called in a window.
+#: The file name of each sample, and its title in a window.
 SAMPLES = (
     ("portraits.jpg", "Two portraits"),
     ("astronaut.jpg", "An astronaut"),
     ("hopper.jpg", "An officer"),
 )
 
-#: Said wherever they are shown.
+#: The credit to show beside the samples.
 CREDIT = "Eileen Collins (NASA) and Grace Hopper (United States Navy); both portraits are in the public domain."
 
 
-def paths() -> dict[str, Path]:
-    """Each sample's file, by what it is called."""
-    return {called: Path(str(_folder().joinpath(name))) for name, called in SAMPLES}
+def sample_paths() -> dict[str, Path]:
+    """The file of each sample, by its title."""
+    return {title: Path(str(_folder().joinpath(name))) for name, title in SAMPLES}
 
 
-def pictures() -> dict[str, bytes]:
-    """Every file by its name: the samples, and each as a small picture, ``...-small.jpg``."""
-    return {each.name: each.read_bytes() for each in _folder().iterdir() if each.name.endswith(".jpg")}
+def load_sample_files() -> dict[str, bytes]:
+    """Every image file by its name: the samples, and each as a small image, ``...-small.jpg``."""
+    return {file.name: file.read_bytes() for file in _folder().iterdir() if file.name.endswith(".jpg")}
 
 
 def _folder() -> Traversable:

@@ -8,11 +8,11 @@ from pathlib import Path
 import streamlit as st
 
 from mien.apps.streamlit import datasets, image_input, results, runs
-from mien.apps.streamlit.datasets import Report
-from mien.apps.streamlit.image_input import plain
-from mien.apps.streamlit.results import escaped
+from mien.apps.streamlit.datasets import UploadedDataReport
+from mien.apps.streamlit.image_input import clean_file_name
+from mien.apps.streamlit.results import escape_markdown
 from mien.apps.streamlit.server import is_loopback
-from mien.apps.streamlit.session_state import Photo, forget
+from mien.apps.streamlit.session_state import UploadedPhoto, drop_slot
 from mien.apps.streamlit.settings import TABLE_MB
 
 _SAVE = ":material/download:"
@@ -26,16 +26,16 @@ def page() -> str | None:
         "A report of a set of faces: classes and weights, samples, mean faces, light, copies, what ten people said, a "
         "map of the faces, and what a check finds."
     )
-    with runs.laboratory():
+    with runs.require_lab():
         if make := _chosen():
-            forget(_REPORT)
+            drop_slot(_REPORT)
             st.session_state[_REPORT] = _made(make)
     if report := st.session_state.get(_REPORT):
         _result(report)
     return None
 
 
-def _chosen() -> Callable[[datasets.Tell], Report] | None:
+def _chosen() -> Callable[[datasets.Tell], UploadedDataReport] | None:
     """What is to be reported on, when somebody has just said so."""
     local = is_loopback(st.get_option("server.address"))
     told = f"fer2013.csv, with fer2013new.csv beside it if there is one, or an .npz; up to {TABLE_MB} MB"
@@ -47,7 +47,7 @@ def _chosen() -> Callable[[datasets.Tell], Report] | None:
         key=_FILES,
         help=told,
     )
-    image_input.lying("tables", given)
+    image_input.track_uploads("tables", given)
     path = ""
     if local:
         place = "A file or folder on this computer"
@@ -56,18 +56,18 @@ def _chosen() -> Callable[[datasets.Tell], Report] | None:
         wanted = st.button("Make the report", type="primary", icon=":material/analytics:")
         drawn = st.button("Try it with drawn faces", icon=":material/draw:")
     if drawn:
-        return datasets.drawn
+        return datasets.report_synthetic
     if wanted and path.strip():
-        return lambda tell: datasets.at(Path(path.strip()).expanduser(), tell)
+        return lambda tell: datasets.report_path(Path(path.strip()).expanduser(), tell)
     if wanted and given:
-        files = [Photo(plain(each.name), each.getvalue()) for each in given]
-        return lambda tell: datasets.sent(files, tell)
+        files = [UploadedPhoto(clean_file_name(each.name), each.getvalue()) for each in given]
+        return lambda tell: datasets.report_uploads(files, tell)
     if wanted:
         st.warning("Choose a table first" + (", or name a file or folder." if local else "."), icon=":material/table:")
     return None
 
 
-def _made(make: Callable[[datasets.Tell], Report]) -> Report:
+def _made(make: Callable[[datasets.Tell], UploadedDataReport]) -> UploadedDataReport:
     with st.status("Reading …", expanded=False) as status:
 
         def tell(told: str) -> None:
@@ -78,8 +78,8 @@ def _made(make: Callable[[datasets.Tell], Report]) -> Report:
     return report
 
 
-def _result(report: Report) -> None:
-    st.header(escaped(report.name), anchor=False)
+def _result(report: UploadedDataReport) -> None:
+    st.header(escape_markdown(report.name), anchor=False)
     with st.container(horizontal=True):
         stem = report.name.rpartition(".")[0] or report.name
         files: tuple[tuple[str, str, str, str | bytes], ...] = (
@@ -89,4 +89,4 @@ def _result(report: Report) -> None:
         )
         for called, suffix, kind, data in files:
             st.download_button(called, data, f"{stem}-report.{suffix}", kind, on_click="ignore", icon=_SAVE)
-    results.whole(report.page, f"The report of {report.name}", 1000)
+    results.show_html_page(report.page, f"The report of {report.name}", 1000)

@@ -9,8 +9,8 @@ import streamlit as st
 
 from mien.apps.streamlit import results
 from mien.apps.streamlit import runs as trials
-from mien.apps.streamlit.results import escaped
-from mien.apps.streamlit.settings import settings
+from mien.apps.streamlit.results import escape_markdown
+from mien.apps.streamlit.settings import load_page_settings
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
@@ -23,10 +23,10 @@ _MOST = 4
 
 def page() -> str | None:
     st.title("Experiments", anchor=False)
-    with trials.laboratory():
+    with trials.require_lab():
         from mien.training.run_folder import RUNS_FOLDER, list_runs
 
-        home = settings().runs or RUNS_FOLDER
+        home = load_page_settings().runs or RUNS_FOLDER
         _page(list(list_runs(home)), f"{home}")
     return None
 
@@ -34,12 +34,12 @@ def page() -> str | None:
 def _page(found: Sequence[TrainingRun], home: str) -> None:
     if not found:
         st.info(
-            f"There are no training runs in the folder **{escaped(home)}**. `mien train` makes one; "
+            f"There are no training runs in the folder **{escape_markdown(home)}**. `mien train` makes one; "
             "`mien streamlit --runs DIR` looks elsewhere.",
             icon=":material/science:",
         )
         return
-    st.markdown(f"{len(found)} training runs in **{escaped(home)}**, read anew whenever this page is.")
+    st.markdown(f"{len(found)} training runs in **{escape_markdown(home)}**, read anew whenever this page is.")
     _table(found)
     names = [run.name for run in found]
     chosen = st.multiselect(
@@ -52,7 +52,7 @@ def _page(found: Sequence[TrainingRun], home: str) -> None:
 
 def _table(found: Sequence[TrainingRun]) -> None:
     st.dataframe(
-        [trials.row(run) for run in found],
+        [trials.run_row(run) for run in found],
         hide_index=True,
         column_config={
             **{name: _share() for name in ("Best held out", "Score")},
@@ -68,9 +68,9 @@ def _share() -> ColumnConfig:
 def _side_by_side(runs: Sequence[TrainingRun]) -> None:
     _numbers(runs)
     st.header("Curves", anchor=False)
-    if curves := trials.curves(runs):
+    if curves := trials.plot_curves(runs):
         with st.container(width=820):
-            results.figure(curves, f"Accuracy and loss, epoch by epoch, of {', '.join(run.name for run in runs)}")
+            results.show_figure(curves, f"Accuracy and loss, epoch by epoch, of {', '.join(run.name for run in runs)}")
     else:
         st.info("No whole epoch yet.", icon=":material/hourglass:")
     _confusions(runs)
@@ -82,9 +82,9 @@ def _side_by_side(runs: Sequence[TrainingRun]) -> None:
 def _numbers(runs: Sequence[TrainingRun]) -> None:
     for run in runs:
         with st.container(border=True):
-            st.markdown(f"**{escaped(run.name)}**")
+            st.markdown(f"**{escape_markdown(run.name)}**")
             with st.container(horizontal=True, gap="large"):
-                for name, value in trials.numbers(run):
+                for name, value in trials.run_numbers(run):
                     st.metric(name, value, width="content")
 
 
@@ -94,10 +94,10 @@ def _confusions(runs: Sequence[TrainingRun]) -> None:
     columns = st.columns(width)
     for place, run in enumerate(runs):
         with columns[place % width]:
-            st.markdown(f"**{escaped(run.name)}**")
-            if drawn := trials.confusion(run):
+            st.markdown(f"**{escape_markdown(run.name)}**")
+            if drawn := trials.plot_confusion(run):
                 with st.container(width=620):
-                    results.figure(drawn, f"The confusion matrix of {run.name}")
+                    results.show_figure(drawn, f"The confusion matrix of {run.name}")
             else:
                 st.caption("Drawn when the run is finished.")
 
@@ -106,19 +106,19 @@ def _comparison(runs: Sequence[TrainingRun]) -> None:
     from mien.evaluation import comparison_report
 
     st.header("Compared", anchor=False)
-    found = trials.compared(runs)
+    found = trials.compare_runs(runs)
     if found is None:
         st.info("Two finished runs are compared in a table.", icon=":material/balance:")
         return
     st.dataframe(comparison_report.table_rows(found), hide_index=True)
-    st.markdown(escaped(" ".join(comparison_report.summary_sentences(found))))
+    st.markdown(escape_markdown(" ".join(comparison_report.summary_sentences(found))))
     with st.container(width=820):
-        results.figure(comparison_report.plot_comparison(found), "Accuracy against speed")
+        results.show_figure(comparison_report.plot_comparison(found), "Accuracy against speed")
 
 
 def _settings(runs: Sequence[TrainingRun]) -> None:
     st.header("Settings that differ", anchor=False)
-    if rows := trials.settings(runs):
+    if rows := trials.compare_settings(runs):
         st.dataframe(rows, hide_index=True)
     else:
         st.caption("None: these runs have the same settings." if len(runs) > 1 else "None: all is as usual.")

@@ -103,7 +103,9 @@ def _asked(engine: Engine, photo: UploadedPhoto, many: int) -> ExplanationReques
         told = "\n".join(f"- **{name}**: {words}" for name, words in _METHODS.items())
         method = st.selectbox("Found by", [AUTO, *METHODS], key="method", bind="query-params", help=told)
     chosen = st.session_state["model"], st.session_state["detector"]
-    return ExplanationRequest(photo, face, *chosen, method, None if target == _SAID else target, None if versus == _ANY else versus)
+    return ExplanationRequest(
+        photo, face, *chosen, method, None if target == _SAID else target, None if versus == _ANY else versus
+    )
 
 
 def _said(told: Explanation, one: ImageResult, number: int) -> None:
@@ -138,7 +140,9 @@ def _layer(asked: ExplanationRequest, told: Explanation, *, pooling: bool) -> No
         st.info("This network has no such layer that can be seen.", icon=":material/visibility_off:")
         return
     name = st.selectbox("Layer", list(layers), key="pooling" if pooling else "layer", bind="query-params")
-    _pictures(explanations.get_figures(asked, f"layer {name}", lambda: explanations.list_layer_maps(told, layers[name])))
+    _pictures(
+        explanations.get_figures(asked, f"layer {name}", lambda: explanations.list_layer_maps(told, layers[name]))
+    )
 
 
 def _belongs(layer: Layer, *, pooling: bool) -> bool:

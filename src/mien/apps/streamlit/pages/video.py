@@ -54,7 +54,9 @@ def page() -> str | None:
     )
     if st.button("Read the film", type="primary", disabled=given is None, icon=":material/play_arrow:") and given:
         _put_away()
-        st.session_state[_READ] = _reading(UploadedPhoto(clean_file_name(given.name), given.getvalue()), float(fps), hidden)
+        st.session_state[_READ] = _reading(
+            UploadedPhoto(clean_file_name(given.name), given.getvalue()), float(fps), hidden
+        )
         st.session_state[_WHICH] = given.file_id
     if film := st.session_state.get(_READ):
         _result(film)

@@ -1,5 +1,5 @@
 """What ``streamlit run`` takes; ``mien streamlit`` runs it as well. Streamlit runs it anew for every click."""
 
-from mien.apps.streamlit.layout import show
+from mien.apps.streamlit.layout import show_page
 
-show()
+show_page()
