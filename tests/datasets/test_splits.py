@@ -9,13 +9,7 @@ from mien.datasets import synthetic
 from mien.datasets.combined import load_training_faces
 from mien.datasets.dataset import TRAINING, write_csv
 from mien.datasets.duplicates import group_duplicates
-from mien.datasets.splits import (
-    DataSettings,
-    SourceSettings,
-    select_validation,
-    split_training_validation,
-    with_fewer_held_out,
-)
+from mien.datasets.splits import DataSettings, SourceSettings, select_validation, split_training_validation, with_fewer_held_out
 from mien.errors import ExperimentError
 from mien.labels import EMOTIONS
 from mien.training.recipe import Recipe, TrainingSettings

@@ -21,8 +21,8 @@ def test_every_expression_stands_in_every_split():
 def test_voters_mostly_mean_the_label():
     faces = synthetic.draw_faces(700)
     assert np.array_equal(faces.votes.sum(1), np.full(700, 10))
-    assert np.mean(faces.vote_shares().argmax(1) == faces.labels) > 0.95
-    assert 0.7 < faces.vote_shares().max(1).mean() < 0.95
+    assert np.mean(faces.vote_scores().argmax(1) == faces.labels) > 0.95
+    assert 0.7 < faces.vote_scores().max(1).mean() < 0.95
 
 
 def test_the_nearest_class_mean_does_not_solve_it():

@@ -10,13 +10,7 @@ from mien.datasets import synthetic
 from mien.datasets.splits import DataSettings, select_validation
 from mien.errors import ExperimentError
 from mien.evaluation import calibration, metrics
-from mien.evaluation.evaluate import (
-    VALIDATION_FINGERPRINT,
-    compute_metrics,
-    evaluate_classifier,
-    fingerprint_faces,
-    predict_split,
-)
+from mien.evaluation.evaluate import VALIDATION_FINGERPRINT, compute_metrics, evaluate_classifier, fingerprint_faces, predict_split
 from mien.evaluation.inference import BatchPredictor, predict_tta
 from mien.evaluation.metrics import log_loss
 from mien.labels import EMOTIONS, VOTES

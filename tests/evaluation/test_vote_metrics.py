@@ -39,7 +39,7 @@ def test_nobody_with_a_second_expression_is_no_figure():
 
 
 def test_a_mixture_is_the_leader_and_whatever_stands_out():
-    said = asked((6, 4), (8, 2), (10,)).vote_shares()
+    said = asked((6, 4), (8, 2), (10,)).vote_scores()
     found = head((0.5, 0.4), (0.15, 0.14, 0.14, 0.14, 0.14), (0.6, 0.4))
     row = metrics.mixture_metrics(found, said, 0.3)
     # Named: both of the first; only the leader, below the line, of the second; one too many of the third.

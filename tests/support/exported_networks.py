@@ -6,12 +6,13 @@ import numpy as np
 from mien.datasets import synthetic
 from mien.evaluation.calibration import Calibration
 from mien.training import networks
-from mien.training.recipe import Data, NetworkSettings, Recipe
+from mien.training.recipe import NetworkSettings, Recipe
+from mien.datasets.splits import DataSettings
 
 FITTED = Calibration({"shares": 1.3, "votes": 0.8}, 0.4, 0.25)
 
 
-RECIPE = Recipe(name="tiny", data=Data(held_out=35), net=NetworkSettings(width=4, depth=(1, 2)))
+RECIPE = Recipe(name="tiny", data=DataSettings(validation=35), net=NetworkSettings(width=4, depth=(1, 2)))
 
 
 def seasoned(net):

@@ -11,12 +11,12 @@ from mien.training.recipe import NetworkSettings, Recipe, TrainingSettings
 
 def made_run(folder: Path, epochs: int = 3, *, planned: int = 3, net: str = "basic", finished: bool = True) -> Path:
     """A run of that many epochs; ``finished`` with the figures that the end writes."""
-    recipe = Recipe(name=folder.name, net=NetworkSettings(name=net), fit=TrainingSettings(epochs=planned))
+    recipe = Recipe(name=folder.name, net=NetworkSettings(name=net), training=TrainingSettings(epochs=planned))
     history = [row(epoch) for epoch in range(1, epochs + 1)]
     folder.mkdir(parents=True)
     checkpoint.write_recipe(folder, recipe)
     if history:
-        checkpoint.write(folder, [], recipe, history)
+        checkpoint.save_state(folder, [], recipe, history)
     begun = {"begun": "2026-02-03T04:05:06+00:00", "command": "mien train", "data": {"fingerprint": "f" * 20}}
     (folder / run_folder.ENVIRONMENT).write_text(json.dumps(begun))
     if finished:

@@ -11,14 +11,15 @@ import numpy as np
 
 from mien.datasets import synthetic
 from mien.training import loop, networks
-from mien.training.events import EpochEvent, TrainingStopped
-from mien.training.recipe import AugmentationSettings, Data, NetworkSettings, Recipe, TrainingSettings
+from mien.training.callbacks import EpochEvent, TrainingStopped
+from mien.training.recipe import AugmentationSettings, NetworkSettings, Recipe, TrainingSettings
+from mien.datasets.splits import DataSettings
 
 SHORT = Recipe(
-    data=Data(held_out=7),
+    data=DataSettings(validation=7),
     net=NetworkSettings(width=4, depth=(1,), dropout=0.1),
     augment=AugmentationSettings(cutmix=0.3, mixup_until=1.0),
-    fit=TrainingSettings(epochs=2, batch=28, rate=0.05, warmup=0.5, precision="float32", average=0.9),
+    training=TrainingSettings(epochs=2, batch_size=28, learning_rate=0.05, warmup=0.5, precision="float32", ema=0.9),
 )
 
 
@@ -32,7 +33,7 @@ def resume(folder: Path) -> tuple[float, float, float]:
         )
     except TrainingStopped:
         went_on = loop.train(SHORT, faces, folder / "parts").get_weights()
-    keras.utils.set_random_seed(SHORT.fit.seed)
+    keras.utils.set_random_seed(SHORT.training.seed)
     begun = loop.nets.of_recipe(SHORT, "float32").get_weights()
     return _apart(whole, went_on), _apart(whole, begun), 0.0
 

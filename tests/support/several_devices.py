@@ -17,10 +17,11 @@ import numpy as np
 
 from mien.datasets import synthetic
 from mien.training import loop
-from mien.training.recipe import NO_AUGMENTATION, Data, NetworkSettings, Recipe, TrainingSettings
+from mien.training.recipe import NO_AUGMENTATION, NetworkSettings, Recipe, TrainingSettings
+from mien.datasets.splits import DataSettings
 
-FIT = TrainingSettings(epochs=2, batch=28, rate=0.02, warmup=0.0, precision="float32", average=0.9, clip=1.0)
-RECIPE = Recipe(data=Data(held_out=7), net=NetworkSettings(name="basic", dropout=0.0), augment=NO_AUGMENTATION, fit=FIT)
+FIT = TrainingSettings(epochs=2, batch_size=28, learning_rate=0.02, warmup=0.0, precision="float32", ema=0.9, clip_norm=1.0)
+RECIPE = Recipe(data=DataSettings(validation=7), net=NetworkSettings(name="basic", dropout=0.0), augment=NO_AUGMENTATION, training=FIT)
 
 
 def pretend() -> None:
@@ -36,14 +37,14 @@ def main(folder: Path) -> None:
     pretend()
     faces = synthetic.draw_faces(140, seed=1)
     ends = [
-        loop.train(replace(RECIPE, fit=replace(FIT, devices=count)), faces, folder / str(count)).get_weights()
+        loop.train(replace(RECIPE, training=replace(FIT, devices=count)), faces, folder / str(count)).get_weights()
         for count in (1, 2)
     ]
     keras.utils.set_random_seed(FIT.seed)
     begun = loop.nets.of_recipe(RECIPE, "float32").get_weights()
     apart = max(float(np.abs(one - two).max()) for one, two in zip(*ends, strict=True))
     moved = max(float(np.abs(one - none).max()) for one, none in zip(ends[0], begun, strict=True))
-    usual = Recipe(data=RECIPE.data, net=NetworkSettings(width=4, depth=(1,)), fit=replace(FIT, devices=0, epochs=1))
+    usual = Recipe(data=RECIPE.data, net=NetworkSettings(width=4, depth=(1,)), training=replace(FIT, devices=0, epochs=1))
     told: list[Any] = []
     loop.train(usual, faces, folder / "usual", watch=told.append)
     print(apart, moved, told[-1].row["loss"])

@@ -45,7 +45,7 @@ def test_a_mirrored_face_is_mirrored(preview):
 
 @pytest.mark.train
 def test_the_seed_decides_and_what_is_off_is_not_shown(preview):
-    settings = AugmentationSettings(rotation=0, mixup=0, erase_part=0)
+    settings = AugmentationSettings(rotation=0, mixup=0, erase_fraction=0)
     first, again, other = (preview.rows(FACE, settings, seed) for seed in (1, 1, 2))
     assert not any(name.startswith(("turned", "half", "mixed")) for name in first)
     assert all(np.array_equal(first[name], again[name]) for name in first)

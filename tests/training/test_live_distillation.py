@@ -9,15 +9,7 @@ from mien.datasets import synthetic
 from mien.datasets.splits import DataSettings, split_training_validation
 from mien.errors import ExperimentError
 from mien.labels import EMOTIONS, VOTES
-from mien.training.recipe import (
-    NO_AUGMENTATION,
-    AugmentationSettings,
-    DistillationSettings,
-    LossSettings,
-    NetworkSettings,
-    Recipe,
-    TrainingSettings,
-)
+from mien.training.recipe import NO_AUGMENTATION, AugmentationSettings, DistillationSettings, LossSettings, NetworkSettings, Recipe, TrainingSettings
 from mien.training.targets import SoftTargets
 
 keras = pytest.importorskip("keras")

@@ -1,7 +1,7 @@
-"""What was read once comes back quickly: arrays in mien's cache folder, by the content they were read from.
+"""Cache of loaded data sets: arrays in mien's cache folder, keyed by the content of the files.
 
-A file's hash is remembered with its size and time, as git does, so a file that nobody touched is not hashed again.
-Everything here may be deleted at any time; a cache that cannot be written or read costs time and nothing else.
+The hash of a file is stored with its size and modification time, as git does, so that an unchanged file is not hashed
+again. The cache may be deleted at any time; errors of reading and writing it are ignored.
 """
 
 from __future__ import annotations
@@ -22,31 +22,33 @@ from numpy.typing import NDArray
 from mien.files import atomic_path, write_atomically
 from mien.models import cache_folder
 
-#: How many data sets are remembered; each takes about as much room as its pixels.
+#: Number of cached data sets; each is about as large as its pixels.
 MAX_CACHED = 6
-_FOLDER, _STAMPS = "data", "stamps.json"
-#: A file may change again within one tick of its clock: stamps younger than this are not trusted.
-_TICK = 2.0
+_FOLDER, _HASHES = "data", "stamps.json"
+#: Number of files whose hash is stored.
+_MAX_HASHES = 64
+#: The hash of a file is stored when its last change is this many seconds ago: the clock of a file system is coarse.
+_MIN_AGE = 2.0
 
 
 def hash_paths(paths: Iterable[Path]) -> str:
-    """SHA-256 in hexadecimal over the content of these files; of folders, over names, sizes and times of their files.
+    """SHA-256 in hexadecimal over the content of these files; of a folder, over names, sizes and times of its files.
 
-    Folders hold tens of thousands of pictures: reading all of them to know whether they changed would be reading them.
+    Reading all images of a folder to find out whether they changed would take as long as loading them.
     """
-    return hash_json([_of_folder(path) if path.is_dir() else _of_file(path) for path in paths])
+    return hash_json([_hash_folder(path) if path.is_dir() else _hash_file(path) for path in paths])
 
 
 def hash_json(parts: Any) -> str:
-    """One name for anything that JSON can hold."""
+    """SHA-256 in hexadecimal of a JSON value."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def load_arrays(name: str) -> dict[str, NDArray] | None:
-    """The arrays under this name, or None where there are none, or none that are whole."""
+    """The arrays under this name, or None where there are none or the file is damaged."""
     path = _folder() / f"{name}.npz"
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {part: file[part] for part in file.files}
         os.utime(path)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
@@ -55,7 +57,7 @@ def load_arrays(name: str) -> dict[str, NDArray] | None:
 
 
 def save_arrays(name: str, arrays: dict[str, NDArray]) -> None:
-    """Keep the arrays, and forget those used longest ago. Where that is not possible, nothing happens."""
+    """Store the arrays and delete the least recently used ones; errors of the file system are ignored."""
     with contextlib.suppress(OSError):
         _folder().mkdir(parents=True, exist_ok=True)
         with atomic_path(_folder() / f"{name}.npz") as part, part.open("wb") as file:
@@ -69,46 +71,42 @@ def _folder() -> Path:
     return cache_folder() / _FOLDER
 
 
-def _of_file(path: Path) -> str:
-    now = path.stat()
-    stamp = [now.st_size, now.st_mtime_ns, now.st_ino]
-    known = _stamps().get(str(path.resolve()))
-    if known and known[0] == stamp:
-        return str(known[1])
+def _hash_file(path: Path) -> str:
+    status = path.stat()
+    stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
+    stored = _stored_hashes().get(str(path.resolve()))
+    if stored and stored[0] == stamp:
+        return str(stored[1])
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if time.time() - now.st_mtime > _TICK:
-        _remember(str(path.resolve()), [stamp, digest])
+    if time.time() - status.st_mtime > _MIN_AGE:
+        hashes = {**_stored_hashes(), str(path.resolve()): [stamp, digest]}
+        with contextlib.suppress(OSError):
+            _folder().mkdir(parents=True, exist_ok=True)
+            write_atomically(_folder() / _HASHES, json.dumps(dict(list(hashes.items())[-_MAX_HASHES:])))
     return digest
 
 
-def _of_folder(path: Path) -> str:
+def _hash_folder(path: Path) -> str:
     digest = hashlib.sha256()
-    for name, size, changed in sorted(_listed(path, "")):
+    for name, size, changed in sorted(_list_files(path, "")):
         digest.update(f"{name}\0{size}\0{changed}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
-def _listed(folder: Path, before: str) -> Iterator[tuple[str, int, int]]:
+def _list_files(folder: Path, prefix: str) -> Iterator[tuple[str, int, int]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from _listed(Path(entry.path), f"{before}{entry.name}/")
+                yield from _list_files(Path(entry.path), f"{prefix}{entry.name}/")
             else:
                 status = entry.stat()
-                yield before + entry.name, status.st_size, status.st_mtime_ns
+                yield prefix + entry.name, status.st_size, status.st_mtime_ns
 
 
-def _stamps() -> dict[str, list[Any]]:
+def _stored_hashes() -> dict[str, list[Any]]:
     try:
-        found = json.loads((_folder() / _STAMPS).read_text("utf-8"))
+        hashes = json.loads((_folder() / _HASHES).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _remember(path: str, stamped: list[Any]) -> None:
-    stamps = {**_stamps(), path: stamped}
-    with contextlib.suppress(OSError):
-        _folder().mkdir(parents=True, exist_ok=True)
-        write_atomically(_folder() / _STAMPS, json.dumps(dict(list(stamps.items())[-64:])))
+    return hashes if isinstance(hashes, dict) else {}

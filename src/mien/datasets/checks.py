@@ -1,4 +1,4 @@
-"""What is wrong with labelled faces, found before a network learns it: every finding has a place and a reason."""
+"""Checks of labelled faces before training: every finding has a place and a reason."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mien.datasets import duplicates, label_order
-from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, USAGES, FaceDataset, LoadedDataset, group_duplicates
+from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, USAGES, FaceDataset, LoadedDataset
 from mien.datasets.splits import count_five_classes
 from mien.labels import EMOTIONS
 
-#: What a problem's reason is filed under: the first of these phrases that stands in it.
+#: The kind of a problem: that of the first of these phrases in its reason.
 _KINDS = {
     "cut off in its last line": "truncated",
     "too few columns": "columns",
@@ -29,7 +28,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong. ``kind`` files it, ``where`` is a row, a picture's file, a class or a split."""
+    """One thing that is wrong: its ``kind``, ``where`` it is (a row, an image file, a class or a split), and why."""
 
     kind: str
     where: str
@@ -38,130 +37,136 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What was looked at and what was found."""
+    """A loaded data set and what is wrong with it."""
 
-    source: LoadedDataset
+    loaded: LoadedDataset
     findings: tuple[Finding, ...]
 
-    def kinds(self) -> dict[str, list[Finding]]:
-        """Findings by kind, in the order in which they were found."""
+    def by_kind(self) -> dict[str, list[Finding]]:
+        """Findings by kind, in the order of the checks."""
         kinds: dict[str, list[Finding]] = {}
         for finding in self.findings:
             kinds.setdefault(finding.kind, []).append(finding)
         return kinds
 
     def to_dict(self) -> dict[str, Any]:
-        source = self.source
+        loaded = self.loaded
+        splits = count_classes(loaded.faces)
         return {
-            "source": str(source.path),
-            "shape": source.shape,
-            "faces": len(source),
-            "voted": int(source.faces.votes.any(1).sum()),
-            "splits": {
-                usage: dict(zip(EMOTIONS, row, strict=True)) for usage, row in count_classes(source.faces).items()
-            },
-            "learned_by_heart": count_training_duplicates(source.faces),
-            "five_classes": count_five_classes(source.faces),
-            "remarks": list(source.remarks),
-            "counts": {kind: len(found) for kind, found in self.kinds().items()},
+            "source": str(loaded.path),
+            "kind": loaded.kind,
+            "faces": len(loaded),
+            "faces_with_votes": int(loaded.faces.votes.any(1).sum()),
+            "splits": {usage: dict(zip(EMOTIONS, counts, strict=True)) for usage, counts in splits.items()},
+            "duplicates_in_training": count_training_duplicates(loaded.faces),
+            "five_classes": count_five_classes(loaded.faces),
+            "remarks": list(loaded.remarks),
+            "counts": {kind: len(findings) for kind, findings in self.by_kind().items()},
             "findings": [asdict(finding) for finding in self.findings],
         }
 
 
-def check_dataset(source: LoadedDataset) -> CheckResult:
-    """Everything there is to find, in an order that puts what cannot be read first."""
-    parts = (_problems, _odd_splits, _absent, _blank, _twins, _near, _order)
-    return CheckResult(source, tuple(finding for part in parts for finding in part(source)))
+def check_dataset(loaded: LoadedDataset) -> CheckResult:
+    """All findings, unreadable rows first."""
+    checks = (
+        _check_problems,
+        _check_split_names,
+        _check_missing,
+        _check_blank,
+        _check_duplicates,
+        _check_near_duplicates,
+        _check_label_order,
+    )
+    return CheckResult(loaded, tuple(finding for check in checks for finding in check(loaded)))
 
 
 def count_classes(faces: FaceDataset) -> dict[str, list[int]]:
-    """How many faces of each of EMOTIONS stand in each split; the official splits first."""
-    there = set(faces.usage.tolist())
-    names = [*(usage for usage in USAGES if usage in there), *sorted(there - set(USAGES))]
-    return {name: _counted(faces.labels[faces.usage == name]) for name in names}
+    """The number of faces of each of EMOTIONS in each split; FER2013's splits first."""
+    usages = set(faces.usage.tolist())
+    names = [*(usage for usage in USAGES if usage in usages), *sorted(usages - set(USAGES))]
+    return {name: np.bincount(faces.labels[faces.usage == name], minlength=len(EMOTIONS)).tolist() for name in names}
 
 
 def count_training_duplicates(faces: FaceDataset) -> dict[str, int]:
-    """How many faces of each other split stand in Training too, pixel by pixel."""
-    numbers = group_duplicates(faces.pixels)
-    trained = faces.usage == TRAINING
+    """For each split but Training the number of its faces with the same pixels as a Training face."""
+    groups = duplicates.group_duplicates(faces.pixels)
+    training = faces.usage == TRAINING
     others = [usage for usage in count_classes(faces) if usage != TRAINING]
-    return {usage: int(np.isin(numbers[faces.usage == usage], numbers[trained]).sum()) for usage in others}
+    return {usage: int(np.isin(groups[faces.usage == usage], groups[training]).sum()) for usage in others}
 
 
-def _counted(labels: NDArray[np.int64]) -> list[int]:
-    return [int(count) for count in np.bincount(labels, minlength=len(EMOTIONS))]
-
-
-def _problems(source: LoadedDataset) -> Iterator[Finding]:
-    for problem in source.faces.problems:
+def _check_problems(loaded: LoadedDataset) -> Iterator[Finding]:
+    for problem in loaded.faces.problems:
         kind = next((kind for phrase, kind in _KINDS.items() if phrase in problem.reason), "unreadable")
         name, colon, reason = problem.reason.partition(": ")
-        if source.names and problem.row and colon:
+        if loaded.names and problem.row and colon:
             yield Finding(kind, name, reason)
         else:
-            yield Finding(kind, f"row {problem.row}" if problem.row else source.path.name, problem.reason)
+            yield Finding(kind, f"row {problem.row}" if problem.row else loaded.path.name, problem.reason)
 
 
-def _odd_splits(source: LoadedDataset) -> Iterator[Finding]:
-    for usage in sorted(set(source.faces.usage.tolist()) - set(USAGES)):
-        places = np.flatnonzero(source.faces.usage == usage)
-        reason = f"{len(places)} faces in a split '{usage}', which is none of {', '.join(USAGES)}"
-        yield Finding("split", source.place(int(places[0])), reason)
+def _check_split_names(loaded: LoadedDataset) -> Iterator[Finding]:
+    for usage in sorted(set(loaded.faces.usage.tolist()) - set(USAGES)):
+        indices = np.flatnonzero(loaded.faces.usage == usage)
+        reason = f"{len(indices)} faces in a split '{usage}', which is none of {', '.join(USAGES)}"
+        yield Finding("split", loaded.location(int(indices[0])), reason)
 
 
-def _absent(source: LoadedDataset) -> Iterator[Finding]:
+def _check_missing(loaded: LoadedDataset) -> Iterator[Finding]:
     """Splits and classes without a face. Only a table is expected to have both test splits."""
-    found = count_classes(source.faces)
-    tested = [usage for usage in (PUBLIC, PRIVATE) if usage in found]
-    if TRAINING not in found:
-        yield Finding("missing split", TRAINING, "no face to learn from")
-    if not tested:
+    splits = count_classes(loaded.faces)
+    tests = [usage for usage in (PUBLIC, PRIVATE) if usage in splits]
+    if TRAINING not in splits:
+        yield Finding("missing split", TRAINING, "no face to train on")
+    if not tests:
         yield Finding("missing split", PUBLIC, "no face to test on")
-    elif source.shape == "table" and len(tested) < 2:
-        [absent] = {PUBLIC, PRIVATE} - set(tested)
-        yield Finding("missing split", absent, "no faces; it is often stripped from copies of FER2013")
-    for usage, row in found.items():
-        for label, count in zip(EMOTIONS, row, strict=True):
+    elif loaded.kind == "table" and len(tests) < 2:
+        [missing] = {PUBLIC, PRIVATE} - set(tests)
+        yield Finding("missing split", missing, "no faces; it is often removed from copies of FER2013")
+    for usage, counts in splits.items():
+        for label, count in zip(EMOTIONS, counts, strict=True):
             if not count:
-                yield Finding("empty class", usage, f"no face is {label}")
+                yield Finding("empty class", usage, f"no face is labelled {label}")
 
 
-def _blank(source: LoadedDataset) -> Iterator[Finding]:
-    for place in np.flatnonzero(source.faces.blank()).tolist():
-        shade = source.faces.pixels[place, 0, 0]
-        yield Finding("blank", source.place(place), f"all pixels are {shade}")
+def _check_blank(loaded: LoadedDataset) -> Iterator[Finding]:
+    for index in np.flatnonzero(loaded.faces.blank()).tolist():
+        gray = loaded.faces.pixels[index, 0, 0]
+        yield Finding("blank", loaded.location(index), f"all pixels are {gray}")
 
 
-def _twins(source: LoadedDataset) -> Iterator[Finding]:
-    """Faces with the same pixels: in one split, in several (a test that was learned by heart), with several labels."""
-    blank = source.faces.blank()
-    for group in duplicates.find_exact_duplicates(source.faces.pixels):
+def _check_duplicates(loaded: LoadedDataset) -> Iterator[Finding]:
+    """Faces with the same pixels: in one split, in several (test faces that are in training), with several labels."""
+    blank = loaded.faces.blank()
+    for group in duplicates.find_exact_duplicates(loaded.faces.pixels):
         if blank[group[0]]:
             continue
-        usages, labels = source.faces.usage[group], source.faces.labels[group]
-        others = ", ".join(_placed(source, place) for place in group[1:].tolist())
+        usages, labels = loaded.faces.usage[group], loaded.faces.labels[group]
+        first, others = loaded.location(int(group[0])), ", ".join(_describe(loaded, index) for index in group[1:])
         kind = "duplicate" if len(set(usages.tolist())) == 1 else "duplicate across splits"
-        yield Finding(kind, source.place(int(group[0])), f"the same pixels as {others}")
+        yield Finding(kind, first, f"the same pixels as {others}")
         if len(set(labels.tolist())) > 1:
-            said = ", ".join(EMOTIONS[label] for label in labels)
-            yield Finding("conflicting labels", source.place(int(group[0])), f"one picture, labelled {said}: {others}")
+            names = ", ".join(EMOTIONS[label] for label in labels)
+            yield Finding("conflicting labels", first, f"one image, labelled {names}: {others}")
 
 
-def _placed(source: LoadedDataset, place: int) -> str:
-    return source.place(place) if source.names else f"{source.place(place)} ({source.faces.usage[place]})"
-
-
-def _near(source: LoadedDataset) -> Iterator[Finding]:
-    usage = source.faces.usage
-    pairs = duplicates.find_near_duplicates(source.faces.pixels)
-    for (one, other), alike in zip(pairs.places.tolist(), pairs.likeness.tolist(), strict=True):
+def _check_near_duplicates(loaded: LoadedDataset) -> Iterator[Finding]:
+    usage = loaded.faces.usage
+    pairs = duplicates.find_near_duplicates(loaded.faces.pixels)
+    for (one, other), similarity in zip(pairs.indices.tolist(), pairs.similarity.tolist(), strict=True):
         kind = "near-duplicate" if usage[one] == usage[other] else "near-duplicate across splits"
-        yield Finding(kind, source.place(one), f"nearly the picture of {_placed(source, other)}, alike {alike:.3f}")
+        reason = f"nearly the same image as {_describe(loaded, other)}, similarity {similarity:.3f}"
+        yield Finding(kind, loaded.location(one), reason)
 
 
-def _order(source: LoadedDataset) -> Iterator[Finding]:
-    for folder, reason in label_order.check_folder_numbers(source.names):
+def _check_label_order(loaded: LoadedDataset) -> Iterator[Finding]:
+    for folder, reason in label_order.check_folder_numbers(loaded.names):
         yield Finding("label order", folder, reason)
-    if suspicion := label_order.check_label_order(source.faces):
-        yield Finding("label order", source.path.name, suspicion)
+    if suspicion := label_order.check_label_order(loaded.faces):
+        yield Finding("label order", loaded.path.name, suspicion)
+
+
+def _describe(loaded: LoadedDataset, index: int) -> str:
+    """Where a face is, with its split where the location does not say it."""
+    location = loaded.location(index)
+    return location if loaded.names else f"{location} ({loaded.faces.usage[index]})"

@@ -49,7 +49,7 @@ def _load_source(source: SourceSettings, number: int, group: str, progress: Prog
 def load_training_faces(
     settings: DataSettings, folder: Path, path: str | Path | None = None, progress: Progress | None = None
 ) -> FaceDataset:
-    """The faces of the settings' sources, whose paths are relative to ``folder``; a LabError where there is no source.
+    """The faces of the settings' sources, whose paths are relative to ``folder``; an error where there is no source.
 
     With ``path`` the faces there are loaded instead, with the label map, split and group column of the settings.
     """

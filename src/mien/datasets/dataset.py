@@ -61,17 +61,19 @@ class FaceDataset:
         return FaceDataset(*arrays, classes=self.classes, groups=groups)
 
     def only(self, classes: tuple[str, ...]) -> FaceDataset:
-        """The faces of these classes; labels are indices into them. A LabError for an unknown class."""
+        """The faces of these classes; labels are indices into them. A ExperimentError for an unknown class."""
         unknown = [name for name in classes if name not in self.classes]
         if unknown:
             expected = f"one of {', '.join(self.classes)} was expected"
-            raise ExperimentError(f"The data has no class '{unknown[0]}'", expected, suggest_name(unknown[0], self.classes))
+            raise ExperimentError(
+                f"The data has no class '{unknown[0]}'", expected, suggest_name(unknown[0], self.classes)
+            )
         indices = np.array([classes.index(name) if name in classes else -1 for name in self.classes])
         faces = self.take(indices[self.labels] >= 0)
         return replace(faces, labels=indices[faces.labels], classes=classes)
 
     def split(self, usage: str) -> FaceDataset:
-        """The faces of one split; a LabError where there are none."""
+        """The faces of one split; an ExperimentError where there are none."""
         faces = self.take(self.usage == usage)
         if not len(faces):
             names = ", ".join(sorted(set(self.usage.tolist()))) or "none"

@@ -1,4 +1,4 @@
-"""Which expression, and which split, other people's words mean."""
+"""Label maps: which of our labels, and which split of FER2013, a name or number of another data set means."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, USAGES, LabelMap
 from mien.errors import ExperimentError, suggest_name
 from mien.labels import EMOTIONS, normalize_label
 
-#: Not a number of a class: the map leaves it out on purpose, or nobody knows the word.
+#: Instead of a label: the label map excludes the class, or the name is unknown.
 EXCLUDED, UNKNOWN = -1, -2
 
 VALIDATION = "validation"
@@ -26,57 +26,54 @@ _SPLITS = {
     "validation": VALIDATION,
     "dev": VALIDATION,
 }
-#: A number as tables and folders write it: what else Python takes for digits is none, nor is one without end.
-_PLAIN = re.compile(r"[0-9]{1,9}")
-_NUMBERED = re.compile(r"([0-9]{1,9})[\s._-]+(\D.*)")
+_USAGES = {usage.lower(): usage for usage in USAGES}
+#: ASCII digits only (Python's int() accepts others), and not arbitrarily many.
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_NUMBER_AND_NAME = re.compile(r"([0-9]{1,9})[\s._-]+(\D.*)")
 
 
-def label_of_number(word: str, words: LabelMap) -> int:
-    """The class that FER2013's number, or the map's word for it, stands for."""
-    if word in words:
-        return label_of_name(words[word], {})
-    return int(word) if _PLAIN.fullmatch(word) and int(word) < len(EMOTIONS) else UNKNOWN
+def label_of_number(word: str, labels: LabelMap) -> int:
+    """The label of one of FER2013's numbers, or of what the label map has for it."""
+    if word in labels:
+        return label_of_name(labels[word], {})
+    return int(word) if _NUMBER.fullmatch(word) and int(word) < len(EMOTIONS) else UNKNOWN
 
 
-def check_label_map(words: LabelMap) -> None:
-    """A LabError where a label map leads to a word that is none of ours: its faces would be left out unsaid."""
-    for theirs, ours in words.items():
-        if label_of_name(ours, {}) == UNKNOWN:
-            happened = f"The label map takes '{theirs}' for '{ours}'"
-            expected = f"{', '.join(EMOTIONS)} were expected, or an empty word, which leaves it out"
-            raise ExperimentError(happened, expected, suggest_name(normalize_label(ours), EMOTIONS))
-
-
-def label_of_name(word: str, words: LabelMap) -> int:
-    """The class that a folder's name stands for: ``anger``, ``0_angry``, ``Happiness``, or a bare number."""
-    if word in words:
-        return label_of_name(words[word], {})
+def label_of_name(word: str, labels: LabelMap) -> int:
+    """The label of a name, ``anger``, ``0_angry``, ``Happiness``, or of a bare number; the label map goes first."""
+    if word in labels:
+        return label_of_name(labels[word], {})
     if not word:
         return EXCLUDED
-    _, name = split_number(word)
-    name = normalize_label(name)
+    name = normalize_label(split_number(word)[1])
     return EMOTIONS.index(name) if name in EMOTIONS else label_of_number(word, {})
 
 
+def check_label_map(labels: LabelMap) -> None:
+    """A ExperimentError where the label map leads to an unknown label: its faces would be excluded silently."""
+    for theirs, ours in labels.items():
+        if label_of_name(ours, {}) == UNKNOWN:
+            happened = f"The label map maps '{theirs}' to '{ours}'"
+            expected = f"{', '.join(EMOTIONS)} were expected, or an empty label, which excludes the class"
+            raise ExperimentError(happened, expected, suggest_name(normalize_label(ours), EMOTIONS))
+
+
 def split_number(word: str) -> tuple[int | None, str]:
-    """``3_happy`` is (3, "happy"); a name without a number before it is (None, name)."""
-    found = _NUMBERED.fullmatch(word.strip())
-    return (int(found[1]), found[2]) if found else (None, word.strip())
+    """``3_happy`` is (3, "happy"); a name without a number in front is (None, name)."""
+    match = _NUMBER_AND_NAME.fullmatch(word.strip())
+    return (int(match[1]), match[2]) if match else (None, word.strip())
 
 
 def parse_split(word: str) -> str | None:
-    """Training, PublicTest, PrivateTest or validation for a folder's name; None for other names."""
+    """Training, PublicTest, PrivateTest or validation for the name of a folder; None for other names."""
     return _SPLITS.get(word.strip().lower().replace("_", "").replace("-", "").removesuffix("set"))
 
 
-_USAGES = {usage.lower(): usage for usage in USAGES}
-
-
 def normalize_usage(word: str) -> str:
-    """The official word in its official letters; other words come back as they are."""
+    """FER2013's name of a split in its own capitalisation; other words unchanged."""
     return _USAGES.get(word.strip().lower(), word.strip())
 
 
 def is_truncated_usage(word: str) -> bool:
-    """Is this the beginning of an official word, and not the whole of it? So ends a file that was cut off."""
+    """Whether this is the beginning of FER2013's name of a split and not the whole, as at the end of a cut-off file."""
     return word not in USAGES and any(usage.startswith(word) for usage in USAGES)

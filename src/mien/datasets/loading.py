@@ -45,7 +45,9 @@ def load_dataset(
     try:
         loaded = _read(source, label_map, group, progress)
     except OSError as error:
-        raise ExperimentError(f"{source} cannot be read: {error.strerror or error}", "", "Check its permissions") from error
+        raise ExperimentError(
+            f"{source} cannot be read: {error.strerror or error}", "", "Check its permissions"
+        ) from error
     if key:
         cache.save_arrays(key, _to_arrays(loaded))
     return loaded

@@ -128,7 +128,9 @@ def assign_folds(
     np.add.at(sizes, (members, labels), 1)
     if not 2 <= count <= len(sizes):
         unit = "faces" if groups is None else "groups"
-        raise ExperimentError(f"{len(sizes)} {unit} cannot be split into {count} folds", f"2 to {len(sizes)} were expected")
+        raise ExperimentError(
+            f"{len(sizes)} {unit} cannot be split into {count} folds", f"2 to {len(sizes)} were expected"
+        )
     return _balance_folds(sizes, count, np.random.default_rng(seed))[members]
 
 
@@ -142,7 +144,7 @@ def assign_training_folds(faces: FaceDataset, count: int, *, seed: int = 0) -> N
 
 
 def _balance_folds(sizes: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The fold of each group (rows of ``sizes``: faces by class), largest group first, each where its classes lack most."""
+    """The fold of each group, the largest first, where its classes lack most; ``sizes`` (groups, classes) in faces."""
     rarity = 1 / np.maximum(sizes.sum(0) / count, 1e-9)
     totals = np.zeros((count, sizes.shape[1]))
     folds = np.zeros(len(sizes), np.int64)
@@ -156,7 +158,9 @@ def _balance_folds(sizes: NDArray[np.float64], count: int, rng: np.random.Genera
 
 def _select_fold(settings: DataSettings, faces: FaceDataset) -> NDArray[np.bool_]:
     if not 1 <= settings.fold <= settings.folds:
-        raise ExperimentError(f"data.fold is {settings.fold}", f"1 to {settings.folds} was expected", "Folds count from 1")
+        raise ExperimentError(
+            f"data.fold is {settings.fold}", f"1 to {settings.folds} was expected", "Folds count from 1"
+        )
     if not settings.group:
         return assign_training_folds(faces, settings.folds) == settings.fold - 1
     training = faces.usage == TRAINING

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mien.datasets.dataset import PUBLIC, FaceDataset
 from mien.datasets.splits import split_training_validation
 from mien.errors import ExperimentError, MienError
-from mien.evaluation import calibration as calibrate
+from mien.evaluation import calibration
 from mien.evaluation.calibration import Calibration
 from mien.evaluation.evaluate import VALIDATION_FINGERPRINT, evaluate_classifier, fingerprint_faces
 from mien.evaluation.metrics import accuracy, classification_metrics
@@ -73,7 +73,7 @@ class FinishedRun:
 
 
 def load_finished_run(run: Path, faces: FaceDataset, name: str = "", views: int | None = None) -> FinishedRun:
-    """The run in a folder with the faces it came from; a LabError where it has not ended.
+    """The run in a folder with the faces it came from; a ExperimentError where it has not ended.
 
     ``views`` is in how many ways the net shall look at each face; without it, as the recipe says.
     """
@@ -145,7 +145,7 @@ def to_int8(done: FinishedRun, seen: NDArray[np.uint8] | None = None) -> tuple[b
     """The int8 file, its ranges learnt from ``seen`` faces (N, 48, 48), else from those the run learned from.
 
     What it costs is measured on the held-out faces and told: ``held_out_accuracy`` and ``held_out_accuracy_int8``,
-    or where none are held out ``learned_accuracy``. A LabError where it costs more than COSTS.
+    or where none are held out ``learned_accuracy``. A ExperimentError where it costs more than COSTS.
     """
     content, scores = to_onnx(done)
     proto = quantize_int8(onnx.load_from_string(content), (done.learned.pixels if seen is None else seen)[:CALIBRATION_FACES])
@@ -208,7 +208,7 @@ def calibrate_network(model: keras.Model, kept: FaceDataset) -> Calibration:
     if not len(kept):
         return Calibration(dict.fromkeys(model.output_names, 1.0), 0.0, 0.2)
     goals = {"shares": np.eye(len(kept.classes))[kept.labels], "votes": kept.vote_scores()}
-    return calibrate.calibrate(logits_by_head(model, kept.pixels), goals)
+    return calibration.calibrate(logits_by_head(model, kept.pixels), goals)
 
 
 def logits_by_head(model: keras.Model, pixels: np.ndarray) -> dict[str, np.ndarray]:
@@ -224,9 +224,9 @@ def logits_by_head(model: keras.Model, pixels: np.ndarray) -> dict[str, np.ndarr
 def check_equal(
     model: keras.Model, fitted: Calibration, classifier: OnnxClassifier, pixels: np.ndarray
 ) -> float:
-    """The largest difference of any share, by ones and by threes; a LabError where it passes the tolerance."""
+    """The largest difference of any share, by ones and by threes; a ExperimentError where it passes the tolerance."""
     wanted = [
-        calibrate.softmax(logits / fitted.temperatures[head]) for head, logits in logits_by_head(model, pixels).items()
+        calibration.softmax(logits / fitted.temperatures[head]) for head, logits in logits_by_head(model, pixels).items()
     ]
     worst = 0.0
     for size in (1, 3):

@@ -1,7 +1,10 @@
-"""From several large teachers to one small file of soft targets, and to the nets that learn from it.
+"""Knowledge distillation: soft targets of teachers in a file, and on-the-fly distillation.
 
-Teachers are asked about the faces that a recipe learns from, and about no others: what is held out, PublicTest and
-PrivateTest never become targets. How right the teachers are together is told of the faces that were held out.
+``distill`` predicts the training faces of a recipe with one or several teachers and returns the mean predictions as soft
+targets. Validation faces, PublicTest and PrivateTest never get soft targets.
+
+``load_teachers`` is for on-the-fly distillation: the teachers predict each augmented batch during training. That gives
+better students than a file (a consistent teacher), and costs a forward pass of every teacher in every step.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +30,21 @@ from mien.training.recipe import Recipe
 from mien.training.schedule import adapt_validation
 from mien.training.targets import SoftTargets, soften
 
-#: Looks at each face: itself and its mirror image, where they are and moved four ways.
-AUGMENTED_VIEWS = 10
+if TYPE_CHECKING:
+    import keras
+
+    from mien.training.batches import Teachers
+
+#: Views of each face with test-time augmentation: the face and its mirror image, each unshifted and shifted four ways.
+TTA_VIEWS = 10
 
 
 @dataclass(frozen=True)
 class DistillationResult:
-    """The targets, and how right the teachers are ``together`` on the held-out faces; None where there are none."""
+    """The soft targets, and the metrics of the ``ensemble`` of all teachers on the validation faces, None without."""
 
-    taught: SoftTargets
-    together: dict[str, Any] | None
+    soft_targets: SoftTargets
+    ensemble: dict[str, Any] | None
 
 
 def distill(
@@ -45,102 +53,139 @@ def distill(
     recipe: Recipe,
     *,
     temperature: float = 1.0,
-    many: bool = True,
+    tta: bool = True,
     progress: Progress | None = None,
 ) -> DistillationResult:
-    """Mean answers of the teachers (ONNX files) about the faces that ``recipe`` learns from.
+    """Mean predictions of the teachers (ONNX files) for the training faces of ``recipe``.
 
-    ``many``: over ten looks at each face, else over one. ``temperature`` softens each answer before the mean.
+    ``tta``: over ten views of each face instead of one. ``temperature`` softens each prediction before the mean.
     """
     classifiers = [load_classifier(path) for path in teachers]
-    classes = _classes(classifiers, recipe)
-    recipe = adapt_validation(recipe, faces)  # as training will do
-    learned, kept = split_training_validation(recipe.data, faces)
-    if not len(learned):
-        raise ExperimentError(f"The data has no {TRAINING} faces to teach", "at least one was expected", "Name other data")
-    assert set(learned.usage) == {TRAINING}, "targets of a test split would be training on it"
-    counted = _Counted(progress, len(classifiers) * (len(learned) + len(kept)) * (AUGMENTED_VIEWS if many else 1))
-    shares, votes = _said(classifiers, learned.pixels, temperature, many, counted)
+    _check_classes(classifiers, recipe)
+    recipe = adapt_validation(recipe, faces)  # as the training of the student does
+    training, validation = split_training_validation(recipe.data, faces)
+    if not len(training):
+        raise ExperimentError(f"The data has no {TRAINING} faces", "at least one was expected", "Name other data")
+    assert set(training.usage) == {TRAINING}, "soft targets of test faces would mean training on the test set"
+    views = TTA_VIEWS if tta else 1
+    count = _ProgressCount(progress, len(classifiers) * (len(training) + len(validation)) * views)
+    scores, votes = _predict_mean(classifiers, training.pixels, temperature, tta, count)
     facts = {
-        "classes": list(classes),
+        "classes": list(recipe.data.classes),
         "vote_classes": [] if votes is None else list(VOTES),
-        "teachers": [_fact(path, each) for path, each in zip(teachers, classifiers, strict=True)],
-        "looks": AUGMENTED_VIEWS if many else 1,
+        "teachers": [_describe_teacher(path, each) for path, each in zip(teachers, classifiers, strict=True)],
+        "views": views,
         "temperature": temperature,
-        "faces": len(learned),
-        "held_out": len(kept),
-        "fingerprint": fingerprint_faces(learned),
+        "faces": len(training),
+        "validation": len(validation),
+        "fingerprint": fingerprint_faces(training),
     }
-    together = None
-    if len(kept):
-        answers, _ = _said(classifiers, kept.pixels, 1.0, many, counted)
-        together = {
-            "faces": len(kept),
-            "accuracy": accuracy(answers, kept.labels),
-            "ece": calibration_error(answers, kept.labels),
-            "accuracy_on_taught": accuracy(shares, learned.labels),
+    ensemble = None
+    if len(validation):
+        validation_scores, _ = _predict_mean(classifiers, validation.pixels, 1.0, tta, count)
+        ensemble = {
+            "faces": len(validation),
+            "accuracy": accuracy(validation_scores, validation.labels),
+            "ece": calibration_error(validation_scores, validation.labels),
+            "training_accuracy": accuracy(scores, training.labels),
         }
-        facts["together"] = {key: round(value, 4) for key, value in together.items()}
-    return DistillationResult(SoftTargets.of(learned.pixels, shares, votes, facts), together)
+        facts["ensemble"] = {key: round(value, 4) for key, value in ensemble.items()}
+    return DistillationResult(SoftTargets.from_predictions(training.pixels, scores, votes, facts), ensemble)
 
 
-def _classes(classifiers: Sequence[OnnxClassifier], recipe: Recipe) -> tuple[str, ...]:
+def _check_classes(classifiers: Sequence[OnnxClassifier], recipe: Recipe) -> None:
+    if not classifiers:
+        raise ExperimentError("There is no teacher", "at least one run or ONNX file was expected")
     for each in classifiers:
         labels = tuple(normalize_label(label) for label in each.card.labels)
         if labels != recipe.data.classes:
-            raise ExperimentError(
-                f"The teacher '{each.card.name}' knows {', '.join(labels)}",
-                f"the recipe's {', '.join(recipe.data.classes)} were expected, in this order",
-                "Name teachers of the same classes",
-            )
-    if not classifiers:
-        raise ExperimentError("There is no teacher", "at least one run or ONNX file was expected")
-    return recipe.data.classes
+            happened = f"The teacher '{each.card.name}' has the classes {', '.join(labels)}"
+            expected = f"those of the recipe were expected, in this order: {', '.join(recipe.data.classes)}"
+            raise ExperimentError(happened, expected, "Name teachers of the same classes")
 
 
-def _said(
+def _predict_mean(
     classifiers: Sequence[OnnxClassifier],
     pixels: NDArray[np.uint8],
     temperature: float,
-    many: bool,
-    counted: _Counted,
+    tta: bool,
+    count: _ProgressCount,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Mean shares, and mean votes of the teachers that have them; None where none has."""
-    sums: dict[str, list[NDArray[np.float32]]] = {"shares": [], "votes": []}
+    """Mean scores, and mean votes of the teachers that have that head; None where none has."""
+    means: dict[str, list[NDArray[np.float32]]] = {"scores": [], "votes": []}
     for classifier in classifiers:
-        passes = BatchPredictor(classifier, counted)
-        heard = [passes.over(look) for look in (augment_views(pixels) if many else [pixels])]
-        counted.next(len(pixels) * len(heard))
-        sums["shares"].append(_mean([shares for shares, _ in heard], temperature))
+        predictor = BatchPredictor(classifier, count)
+        outputs = [predictor.over(view) for view in (augment_views(pixels) if tta else [pixels])]
+        count.finish(len(pixels) * len(outputs))
+        means["scores"].append(_soften_mean([scores for scores, _ in outputs], temperature))
         if classifier.card.vote_labels == VOTES:
-            sums["votes"].append(_mean([votes for _, votes in heard if votes is not None], temperature))
-    shares, votes = (np.mean(each, axis=0, dtype=np.float32) if each else None for each in sums.values())
-    assert shares is not None, "every teacher has shares"
-    return shares, votes
+            means["votes"].append(_soften_mean([votes for _, votes in outputs if votes is not None], temperature))
+    scores, votes = (np.mean(each, axis=0, dtype=np.float32) if each else None for each in means.values())
+    assert scores is not None, "every teacher predicts scores"
+    return scores, votes
 
 
-def _mean(answers: Sequence[NDArray[np.float32]], temperature: float) -> NDArray[np.float32]:
-    total = np.zeros(answers[0].shape, np.float32)
-    for each in answers:
+def _soften_mean(predictions: Sequence[NDArray[np.float32]], temperature: float) -> NDArray[np.float32]:
+    total = np.zeros(predictions[0].shape, np.float32)
+    for each in predictions:
         total += soften(each, temperature)
-    return total / len(answers)
+    return total / len(predictions)
 
 
-def _fact(path: Path, classifier: OnnxClassifier) -> dict[str, Any]:
+def _describe_teacher(path: Path, classifier: OnnxClassifier) -> dict[str, Any]:
     card = classifier.card
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return {"name": card.name, "parameters": card.parameters, "sha256": digest, "votes": bool(card.vote_labels)}
 
 
-class _Counted:
-    """One count over all teachers and all looks."""
+class _ProgressCount:
+    """Progress over the predictions of all teachers; called by each predictor with its own count."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress, self._total, self._before = progress, total, 0
+        self._progress, self._total, self._finished = progress, total, 0
 
     def __call__(self, done: int, _: int) -> None:
         if self._progress:
-            self._progress(self._before + done, self._total)
+            self._progress(self._finished + done, self._total)
 
-    def next(self, faces: int) -> None:
-        self._before += faces
+    def finish(self, faces: int) -> None:
+        """Add the predictions of a predictor that is finished."""
+        self._finished += faces
+
+
+def load_teachers(recipe: Recipe) -> Teachers | None:
+    """The teachers of ``distillation.runs`` as one function; None where the recipe names none."""
+    settings = recipe.distillation
+    models = [_load_teacher(recipe.resolve_path(run), recipe) for run in settings.runs]
+    return average_teachers(models, settings.temperature) if models else None
+
+
+def average_teachers(models: Sequence[keras.Model], temperature: float) -> Teachers:
+    """A function from faces to the mean of the softened predictions: scores, and votes where all have that head."""
+    import keras
+    from keras import ops
+
+    def predict(faces: Any) -> Sequence[Any]:
+        outputs = [keras.tree.flatten(model(faces, training=False)) for model in models]
+        means = []
+        for head in zip(*outputs, strict=False):  # as many heads as the teacher with the fewest has
+            scores = [ops.softmax(logits / temperature) for logits in head]
+            means.append(ops.stop_gradient(sum(scores[1:], scores[0]) / len(scores)))
+        return means
+
+    return predict
+
+
+def _load_teacher(run: Path, student: Recipe) -> keras.Model:
+    """The trained network of a finished run, frozen."""
+    from mien.training import checkpoint, networks
+
+    recipe = checkpoint.read_recipe(run)
+    if recipe.data.classes != student.data.classes:
+        happened = f"The teacher '{run.name}' has the classes {', '.join(recipe.data.classes)}"
+        expected = f"{', '.join(student.data.classes)} were expected, in this order"
+        raise ExperimentError(happened, expected, "Name another run")
+    model = networks.build_recipe_network(recipe, "float32", finished=True)
+    checkpoint.load_weights(run, model)
+    model.trainable = False
+    return model

@@ -15,7 +15,8 @@ import numpy as np
 
 import mien
 from mien._version import __version__
-from mien.datasets.dataset import USAGES, FaceDataset, split_training_validation
+from mien.datasets.dataset import USAGES, FaceDataset
+from mien.datasets.splits import split_training_validation
 from mien.evaluation import evaluate
 from mien.training.recipe import Recipe
 
@@ -24,26 +25,26 @@ _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 _PACKAGES = ("numpy", "keras", "tensorflow", "tensorflow-cpu", "torch", "jax", "onnx", "onnxruntime", "scikit-learn")
 
 
-def environment(recipe: Recipe, faces: FaceDataset, command: str) -> dict[str, Any]:
+def describe_environment(recipe: Recipe, faces: FaceDataset, command: str) -> dict[str, Any]:
     """Everything a run depends on that its recipe does not say."""
     return {
         "mien": __version__,
-        "begun": now(),
+        "begun": utc_now(),
         "command": command,
-        "seed": recipe.fit.seed,
-        "data": data(recipe, faces),
-        "commit": commit(),
-        "versions": versions(),
-        "machine": machine(),
+        "seed": recipe.training.seed,
+        "data": describe_data(recipe, faces),
+        "commit": git_commit(),
+        "versions": package_versions(),
+        "machine": describe_machine(),
     }
 
 
-def data(recipe: Recipe, faces: FaceDataset) -> dict[str, Any]:
+def describe_data(recipe: Recipe, faces: FaceDataset) -> dict[str, Any]:
     """The faces of a run: how many of each split, and letters that are the same for the same faces, all or held out."""
     there = {usage: int((faces.usage == usage).sum()) for usage in USAGES}
-    _, kept = split_training_validation(recipe, faces)
+    _, kept = split_training_validation(recipe.data, faces)
     return {
-        "fingerprint": fingerprint(faces),
+        "fingerprint": fingerprint_dataset(faces),
         **({"held_out": evaluate.fingerprint_faces(kept)} if len(kept) else {}),
         "faces": len(faces),
         "splits": {usage: count for usage, count in there.items() if count},
@@ -52,7 +53,7 @@ def data(recipe: Recipe, faces: FaceDataset) -> dict[str, Any]:
     }
 
 
-def fingerprint(faces: FaceDataset) -> str:
+def fingerprint_dataset(faces: FaceDataset) -> str:
     """Twenty letters, the same for the same faces with the same labels, splits, votes and groups in the same order."""
     digest = hashlib.sha256(np.ascontiguousarray(faces.pixels).tobytes())
     for part in (faces.labels.astype(np.int64), faces.votes.astype(np.int16)):
@@ -62,13 +63,13 @@ def fingerprint(faces: FaceDataset) -> str:
     return digest.hexdigest()[:20]
 
 
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Python and what is installed of the packages that training stands on."""
     found = {name: _version(name) for name in _PACKAGES}
     return {"python": platform.python_version()} | {name: told for name, told in found.items() if told}
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """The processor, its cores that may be used, and its memory."""
     model, flags = _processor()
     return {
@@ -80,7 +81,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def commit() -> str:
+def git_commit() -> str:
     """The commit of mien's sources, or else of the folder we are in; ``+`` where files differ from it."""
     for folder in (Path(mien.__file__).parent, Path.cwd()):
         if head := _git(folder, "rev-parse", "--short=12", "HEAD"):
@@ -88,7 +89,7 @@ def commit() -> str:
     return ""
 
 
-def now() -> str:
+def utc_now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 

@@ -1,282 +1,248 @@
-"""Which faces stand in which batch: decided by the seed and the epoch only, so that a resumed run deals the same."""
+"""The training loop, readable from top to bottom.
+
+``train`` runs epochs until the recipe is done and writes the run folder: ``recipe.toml``, ``history.csv``, ``state.npz``
+(everything that a resumed run needs) and at the end ``weights.npz`` (the averaged weights). ``Trainer.train_epoch`` is
+one pass over the training faces. The step itself (batch, forward, loss, backward, weight decay, clip, update, average of
+the weights) is ``train_step`` in :mod:`mien.training.backends.tensorflow`, and in torch and jax beside it.
+
+A run that was killed at any moment is resumed by the same call and ends with the same weights to the bit.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from mien.datasets.dataset import TRAINING, FaceDataset
 from mien.datasets.splits import split_training_validation
-from mien.errors import ExperimentError, MienError, suggest_name
-from mien.training import backends, checkpoint, live_distillation, networks, precision, schedule, transfer
-from mien.training.backends import TrainingState, devices
-from mien.training.callbacks import Callback, EpochEvent, Event, MessageEvent, StepEvent, StopCheck, TrainingStopped
+from mien.errors import ExperimentError
+from mien.training import backends, checkpoint, distillation, networks, precision, schedule, transfer
+from mien.training.backends import TrainingState, TrainStep, devices
+from mien.training.batches import make_batches
+from mien.training.callbacks import Callback, EpochEvent, MessageEvent, StepEvent, StopCheck, TrainingStopped
 from mien.training.checkpoint import PartialEpoch
-from mien.training.loss import Loss, class_weights, cross_entropy
+from mien.training.loss import Loss, compute_class_weights, cross_entropy
 from mien.training.optimizer import Optimizer
 from mien.training.recipe import Recipe
-from mien.training.targets import Targets, build_targets
-
-Places = NDArray[np.int64]
-
-
-def make_batches(recipe: Recipe, labels: NDArray[np.integer], epoch: int) -> list[Places]:
-    """Whole batches of places among the faces with these labels; what is left over waits for another epoch."""
-    known, size = ("all", "balanced"), recipe.training.batch_size
-    sampling = recipe.training.sampling
-    if sampling not in known:
-        there = f"known are {', '.join(known)}"
-        raise ExperimentError(f"training.sampling is '{sampling}'", there, suggest_name(sampling, known))
-    rng = np.random.default_rng((recipe.training.seed, epoch))
-    order = rng.permutation(len(labels)) if sampling == "all" else _balanced(labels, rng)
-    return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
-
-
-def _balanced(labels: NDArray[np.integer], rng: np.random.Generator) -> Places:
-    """As many places as there are faces, each class as often: rare faces come again, of the others some stay away."""
-    classes = np.unique(labels)
-    each = len(labels) // len(classes)
-    chosen = [np.fromiter(_again_and_again(np.flatnonzero(labels == one), rng), np.int64, each) for one in classes]
-    return rng.permutation(np.concatenate(chosen))
-
-
-def _again_and_again(places: Places, rng: np.random.Generator) -> Iterator[int]:
-    """All of them in some order, then all in another, for ever."""
-    while True:
-        yield from rng.permutation(places)
-
-
-# ==== mien.lab.fit
-# One training run, read from top to bottom.
-#
-# ``fit`` trains the recipe's net on the Training faces, keeps a running average of the weights, and writes the run's
-# folder: ``recipe.json``, ``history.csv``, ``state.npz`` (everything to go on from) and, at the end, ``weights.npz`` (the
-# average). Killed at any moment, the same call goes on from the last whole epoch. The steps themselves are the backend's:
-# see :mod:`mien.training.backends`.
+from mien.training.targets import TrainingTargets, build_targets
 
 log = logging.getLogger(__name__)
 Row = dict[str, float]
-#: Seconds between two tellings of how an epoch goes.
-TELL = 0.25
+
+#: Seconds between two progress events inside an epoch.
+PROGRESS_INTERVAL = 0.25
 
 
 def train(
-    recipe: Recipe, faces: FaceDataset, folder: Path, *, watch: Callback | None = None, stop: StopCheck | None = None
+    recipe: Recipe,
+    faces: FaceDataset,
+    folder: Path,
+    *,
+    callback: Callback | None = None,
+    should_stop: StopCheck | None = None,
 ) -> keras.Model:
-    """The trained net with its averaged weights. Goes on where a killed run of the same recipe stopped.
+    """Train the network of the recipe, or resume its run in ``folder``; the network with the averaged weights.
 
-    ``watch`` is told how it goes, see :mod:`mien.training.callbacks`. ``stop`` is asked after each step; once it says yes the
-    run leaves with :class:`~mien.training.callbacks.TrainingStopped`, its state on disk, in the middle of an epoch as well. In the
-    recipe that the folder keeps, ``training.precision`` is never ``auto``: it is what was chosen.
+    ``callback`` receives the events of :mod:`mien.training.callbacks`. ``should_stop`` is called after each step; when it
+    returns True the state is saved, inside an epoch too, and :class:`~mien.training.callbacks.TrainingStopped` is
+    raised. The recipe in the folder has the chosen ``training.precision``, never ``auto``.
     """
-    watch, stop = watch or _nobody, stop or _never
+    callback, should_stop = callback or (lambda event: None), should_stop or (lambda: False)
     recipe = precision.resume_precision(recipe, folder)
-    learned, kept = split_training_validation(recipe.data, faces)
-    _refuse_too_few(recipe, learned)
-    taught = build_targets(learned, recipe)
+    training_faces, validation_faces = split_training_validation(recipe.data, faces)
+    if len(training_faces) < recipe.training.batch_size:
+        happened = f"The data has {len(training_faces)} {TRAINING} faces for training"
+        expected = f"one batch has {recipe.training.batch_size}"
+        raise ExperimentError(happened, expected, "Make training.batch_size smaller")
+    targets = build_targets(training_faces, recipe)
+
     if recipe.training.deterministic:
-        backends.load_backend().repeat_exactly()
-    with devices.shared(recipe.training):
-        recipe = precision.choose_precision(recipe, watch)
-        run = _Run(recipe, taught, watch, stop)
-        history = run.resume(folder)
-    log.info("%d faces, %d held out, %d epochs done, %s", len(learned), len(kept), len(history), recipe.training.precision)
-    while not schedule.ended(recipe.training, history):
+        backends.load_backend().enable_determinism()
+    with devices.distribute(recipe.training):
+        recipe = precision.choose_precision(recipe, callback)
+        trainer = Trainer(recipe, targets, callback, should_stop)
+        history = trainer.resume(folder)
+    counts = len(training_faces), len(validation_faces), len(history), recipe.training.precision
+    log.info("%d training faces, %d validation faces, %d epochs done, %s", *counts)
+
+    while not schedule.is_finished(recipe.training, history):
         try:
-            row = run.epoch(len(history), history) | validate(run.average, kept)
+            row = trainer.train_epoch(len(history), history) | validate(trainer.average, validation_faces)
         except TrainingStopped:
-            checkpoint.save_state(folder, run.arrays(), recipe, history, run.within)
+            checkpoint.save_state(folder, trainer.arrays(), recipe, history, trainer.partial_epoch)
             raise
         history.append(row)
-        if schedule.best(history) == len(history):
-            checkpoint.save_best(folder, run.average)
-        checkpoint.save_state(folder, run.arrays(), recipe, history)
-        watch(EpochEvent(row, tuple(history)))
-        log.info("%s", _line(row))
-    checkpoint.save_weights(folder, run.average, recipe.training.keep)
-    return run.average
+        if schedule.best_epoch(history) == len(history):
+            checkpoint.save_best(folder, trainer.average)
+        checkpoint.save_state(folder, trainer.arrays(), recipe, history)
+        callback(EpochEvent(row, tuple(history)))
+        log.info("%s", "  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+
+    checkpoint.save_weights(folder, trainer.average, recipe.training.keep)
+    return trainer.average
 
 
-def _refuse_another_backend(arrays: Sequence[np.ndarray], folder: Path) -> None:
-    """Each keeps another memory, and draws its chances another way. Old states were all TensorFlow's."""
-    named = [str(each) for each in arrays[-1:] if each.dtype.kind == "U"]
-    before, now = (named or ["tensorflow"])[0], keras.backend.backend()
-    if arrays and before != now:
-        happened = f"'{folder}' holds a run that {before} began, and Keras runs on {now}"
-        raise ExperimentError(happened, "the same backend was expected", f"Set KERAS_BACKEND={before}, or begin anew")
+class Trainer:
+    """The state of a run: network, average of the weights, optimizer state, random seed, and the compiled steps."""
 
+    def __init__(
+        self, recipe: Recipe, targets: TrainingTargets, callback: Callback, should_stop: StopCheck
+    ) -> None:
+        self.recipe, self.targets, self.callback, self.should_stop = recipe, targets, callback, should_stop
+        self.partial_epoch: PartialEpoch | None = None  # where a stopped epoch is to be resumed
 
-def _going_on(epochs: int, within: PartialEpoch | None) -> str:
-    inside = f"Going on in epoch {epochs + 1}, after step {len(within.figures):,}" if within else ""
-    return inside or f"Going on after epoch {epochs}"
-
-
-def _nobody(event: Event) -> None:
-    """Nobody watches."""
-
-
-def _never() -> bool:
-    return False
-
-
-def _refuse_too_few(recipe: Recipe, learned: FaceDataset) -> None:
-    if len(learned) < recipe.training.batch_size:
-        there = f"The data has {len(learned)} {TRAINING} faces to learn from"
-        raise ExperimentError(there, f"one batch is {recipe.training.batch_size}", "Make training.batch_size smaller")
-
-
-class _Run:
-    """The state of a run: the net, its running average, the optimizers' memory, the seeds."""
-
-    def __init__(self, recipe: Recipe, learned: Targets, watch: Callback = _nobody, stop: StopCheck = _never) -> None:
-        self.recipe, self.learned, self.watch, self.stop = recipe, learned, watch, stop
-        self.within: PartialEpoch | None = None  # where inside an epoch the run was left, or is to be taken up
-        self.backend = backends.load_backend()
         keras.utils.set_random_seed(recipe.training.seed)
-        self.net, self.average = (networks.build_recipe_network(recipe, recipe.training.precision) for _ in range(2))
+        self.network, self.average = (
+            networks.build_recipe_network(recipe, recipe.training.precision) for _ in range(2)
+        )
         self.seed = keras.random.SeedGenerator(recipe.training.seed)
-        self.objective = Loss(recipe, class_weights(recipe, learned.shares), live_distillation.load_teachers(recipe))
-        # One for all layers, and before it one for the heads alone where the others begin frozen.
-        self.descents = [Optimizer(recipe, self.net.trainable_variables)]
-        if schedule.frozen(recipe):
-            with transfer.freeze_trunk(self.net):
-                self.descents.append(Optimizer(recipe, self.net.trainable_variables))
-        self.steps = [self._step(each) for each in self.descents]
+        self.loss = Loss(recipe.loss, compute_class_weights(recipe.loss, targets.labels))
+        self.teachers = distillation.load_teachers(recipe)
 
-    def _step(self, descent: Optimizer) -> backends.TrainStep:
-        return self.backend.step(TrainingState(self.net, self.average, self.objective, descent, self.seed))
+        # One optimizer for all layers, and where the trunk is frozen at first another one for the heads alone.
+        self.optimizers = [Optimizer(recipe.training, self.network.trainable_variables)]
+        if schedule.count_frozen_epochs(recipe):
+            with transfer.freeze_trunk(self.network):
+                self.optimizers.append(Optimizer(recipe.training, self.network.trainable_variables))
+        self.steps = [self._make_step(each) for each in self.optimizers]
 
-    def variables(self) -> list[Any]:
-        memories = [each for descent in self.descents for each in descent.optimizer.variables]
-        return [*self.net.variables, *self.average.variables, *memories, self.seed.state]
+    def _make_step(self, optimizer: Optimizer) -> TrainStep:
+        state = TrainingState(
+            self.recipe, self.network, self.average, self.loss, optimizer, self.seed, self.teachers
+        )
+        return backends.load_backend().make_train_step(state)
 
-    def arrays(self) -> list[np.ndarray]:
-        return [*(np.asarray(each) for each in self.variables()), np.array(keras.backend.backend())]
+    def train_epoch(self, epoch: int, history: Sequence[Row]) -> Row:
+        """One pass over the training faces, or the rest of one that was stopped; its row of the history."""
+        if epoch < schedule.count_frozen_epochs(self.recipe):
+            with transfer.freeze_trunk(self.network):
+                return self._run_steps(epoch, history, self.optimizers[1], self.steps[1])
+        return self._run_steps(epoch, history, self.optimizers[0], self.steps[0])
 
-    def resume(self, folder: Path) -> list[Row]:
-        """Takes up the state in the folder; the rows of the epochs done, none for a fresh folder."""
-        arrays, history = checkpoint.load_state(folder, self.recipe)
-        _refuse_another_backend(arrays, folder)
-        for variable, array in zip(self.variables(), arrays, strict=False):
-            variable.assign(array)
-        self.within = checkpoint.read_partial_epoch(folder)
-        if arrays:
-            self.watch(MessageEvent(_going_on(len(history), self.within)))
-        elif self.recipe.net.weights != "none":
-            self.watch(MessageEvent(transfer.load_initial_weights(self.net, self.recipe)))
-        if not arrays:
-            self.average.set_weights(self.net.get_weights())
-        devices.tell_apart([self.seed.state, *(each for each in self.net.variables if "seed" in each.path)])
-        return history
+    def _run_steps(self, epoch: int, history: Sequence[Row], optimizer: Optimizer, train_step: TrainStep) -> Row:
+        settings, targets = self.recipe.training, self.targets
+        resumed, self.partial_epoch = self.partial_epoch or PartialEpoch([], 0.0), None
+        metrics: list[Any] = [np.array(each, np.float32) for each in resumed.metrics]  # loss and accuracy of each step
+        start, last_event = time.monotonic() - resumed.seconds, 0.0
 
-    def epoch(self, epoch: int, history: Sequence[Row]) -> Row:
-        """One pass over all faces, in an order that depends on the seed and the epoch only."""
-        if epoch < schedule.frozen(self.recipe):
-            with transfer.freeze_trunk(self.net):
-                return self._pass(epoch, history, 1)
-        return self._pass(epoch, history, 0)
+        batches = make_batches(settings, targets.labels.argmax(1), epoch)
+        mix = self._mixes(epoch)
+        for step in range(len(metrics), len(batches)):
+            faces = batches[step]
+            progress = epoch + step / len(batches)
+            learning_rate = schedule.learning_rate(self.recipe, progress, history)
+            optimizer.keras_optimizer.learning_rate.assign(learning_rate)
+            ema = self._ema_decay(progress * len(batches))
+            metrics.append(train_step([targets.faces[faces], targets.labels[faces], targets.votes[faces]], ema, mix))
 
-    def _pass(self, epoch: int, history: Sequence[Row], phase: int) -> Row:
-        before, self.within = self.within or PartialEpoch([], 0.0), None
-        begun, told = time.monotonic() - before.seconds, 0.0
-        figures: list[Any] = [np.array(each, np.float32) for each in before.figures]
-        dealt = make_batches(self.recipe, self.learned.shares.argmax(1), epoch)
-        for number in range(len(figures), len(dealt)):
-            moment = epoch + number / len(dealt)
-            rate = schedule.rate_of(self.recipe, moment, history)
-            self.descents[phase].optimizer.learning_rate.assign(rate)
-            keep = self._keep(moment * len(dealt))
-            figures.append(self.steps[phase](self._taken(dealt[number]), keep, self._mixes(epoch)))
-            seconds = time.monotonic() - begun
-            if number + 1 < len(dealt) and self.stop():
-                self.within = PartialEpoch([keras.ops.convert_to_numpy(each).tolist() for each in figures], seconds)
-                raise TrainingStopped(epoch, len(figures))
-            if number + 1 == len(dealt) or (number and seconds - told > TELL):
-                told = seconds
-                # The step that was just begun may still run: its figures are not waited for.
-                loss, _ = self._mean(figures[:-1] or figures, epoch, rate)
-                self.watch(StepEvent(epoch + 1, self.recipe.training.epochs, number + 1, len(dealt), loss, rate, seconds))
-        rate = schedule.rate_of(self.recipe, epoch, history)
-        loss, right = self._mean(figures, epoch, rate)
-        seconds = time.monotonic() - begun
-        return {"epoch": epoch + 1, "rate": rate, "loss": loss, "accuracy": right, "seconds": seconds}
+            seconds, is_last = time.monotonic() - start, step + 1 == len(batches)
+            if not is_last and self.should_stop():
+                values = [keras.ops.convert_to_numpy(each).tolist() for each in metrics]
+                self.partial_epoch = PartialEpoch(values, seconds)
+                raise TrainingStopped(epoch, len(metrics))
+            if is_last or (step and seconds - last_event > PROGRESS_INTERVAL):
+                last_event = seconds
+                # The last step may still be computed; its metrics are not waited for.
+                loss, _ = _mean_metrics(metrics[:-1] or metrics, epoch, learning_rate)
+                event = StepEvent(epoch + 1, settings.epochs, step + 1, len(batches), loss, learning_rate, seconds)
+                self.callback(event)
 
-    def _mean(self, figures: list[Any], epoch: int, rate: float) -> tuple[float, float]:
-        """Mean loss and accuracy of these steps; a LabError where the loss is no number."""
-        known = [keras.ops.convert_to_numpy(each) for each in figures]
-        loss, right = np.mean(known, axis=0, dtype=np.float64).tolist()
-        if not math.isfinite(loss):
-            happened = f"The loss is {loss} in epoch {epoch + 1}, at rate {rate:.3g}"
-            raise ExperimentError(happened, "a finite number was expected", "Make training.learning_rate smaller, or set training.clip_norm=1")
-        return loss, right
-
-    def _taken(self, places: np.ndarray) -> list[np.ndarray]:
-        return [part[places] for part in (self.learned.faces, self.learned.shares, self.learned.votes)]
+        learning_rate = schedule.learning_rate(self.recipe, epoch, history)
+        loss, accuracy = _mean_metrics(metrics, epoch, learning_rate)
+        seconds = time.monotonic() - start
+        return {
+            "epoch": epoch + 1,
+            "learning_rate": learning_rate,
+            "loss": loss,
+            "accuracy": accuracy,
+            "seconds": seconds,
+        }
 
     def _mixes(self, epoch: int) -> bool:
+        """Whether mixup and cutmix are on in this epoch."""
         augment = self.recipe.augment
         return augment.mixup + augment.cutmix > 0 and epoch < augment.mixup_until * self.recipe.training.epochs
 
-    def _keep(self, step: float) -> float:
-        """How much of the average stays: little in the first steps, when it would remember noise."""
+    def _ema_decay(self, step: float) -> float:
+        """The decay of the average, lower in the first steps, so that the initial weights are soon forgotten."""
         return min(self.recipe.training.ema, (1 + step) / (10 + step))
 
+    def variables(self) -> list[Any]:
+        """All variables of the state, in the order of the checkpoint."""
+        optimizer_state = [each for optimizer in self.optimizers for each in optimizer.keras_optimizer.variables]
+        return [*self.network.variables, *self.average.variables, *optimizer_state, self.seed.state]
 
-def predict_logits(model: keras.Model, pixels: np.ndarray, batch: int = 250) -> list[np.ndarray]:
-    """What each head says of these faces, uint8 (N, 48, 48), one pass, no augmentation: arrays (N, 7) and (N, 8)."""
-    forward = backends.compiled_forward(model)
-    done = [forward(pixels[i : i + batch, ..., None].astype(np.float32)) for i in range(0, len(pixels), batch)]
-    answers = [[keras.ops.convert_to_numpy(head) for head in each] for each in done]
-    return [np.concatenate([each[head] for each in answers]) for head in range(len(model.outputs))]
+    def arrays(self) -> list[np.ndarray]:
+        """The values of the variables, and the name of the backend."""
+        return [*(np.asarray(each) for each in self.variables()), np.array(keras.backend.backend())]
+
+    def resume(self, folder: Path) -> list[Row]:
+        """Restore the state in the folder, or start from the initial weights; the rows of the completed epochs."""
+        arrays, history = checkpoint.load_state(folder, self.recipe)
+        _check_backend(arrays, folder)
+        for variable, array in zip(self.variables(), arrays, strict=False):  # arrays end with the backend's name
+            variable.assign(array)
+        self.partial_epoch = checkpoint.read_partial_epoch(folder)
+        if arrays:
+            done = f"after epoch {len(history)}"
+            if self.partial_epoch:
+                done = f"in epoch {len(history) + 1}, after step {len(self.partial_epoch.metrics):,}"
+            self.callback(MessageEvent(f"Resuming {done}"))
+        else:
+            if self.recipe.net.pretrained:
+                self.callback(MessageEvent(transfer.load_initial_weights(self.network, self.recipe)))
+            self.average.set_weights(self.network.get_weights())
+        seeds = [each for each in self.network.variables if "seed" in each.path]
+        devices.separate_seeds([self.seed.state, *seeds])
+        return history
 
 
-def validate(model: keras.Model, kept: FaceDataset) -> Row:
-    """Accuracy, loss (of the label alone) and accuracy of the vote head on the held-out faces; empty without any."""
-    if not len(kept):
+def _check_backend(arrays: Sequence[np.ndarray], folder: Path) -> None:
+    """Optimizer states and random seeds of one backend are of no use to another."""
+    if not arrays:
+        return
+    before, now = str(arrays[-1]), keras.backend.backend()
+    if before != now:
+        happened = f"The run in '{folder}' was started with {before}, and Keras uses {now}"
+        raise ExperimentError(happened, "the same backend was expected", f"Set KERAS_BACKEND={before}, or use --force")
+
+
+def _mean_metrics(metrics: list[Any], epoch: int, learning_rate: float) -> tuple[float, float]:
+    """Mean loss and accuracy of the steps; a ExperimentError where the loss is not finite."""
+    values = [keras.ops.convert_to_numpy(each) for each in metrics]
+    loss, accuracy = np.mean(values, axis=0, dtype=np.float64).tolist()
+    if not math.isfinite(loss):
+        happened = f"The loss is {loss} in epoch {epoch + 1}, at learning rate {learning_rate:.3g}"
+        remedy = "Make training.learning_rate smaller, or set training.clip_norm=1"
+        raise ExperimentError(happened, "a finite number was expected", remedy)
+    return loss, accuracy
+
+
+def validate(model: keras.Model, faces: FaceDataset) -> Row:
+    """Accuracy, loss (of the labels) and accuracy of the vote head on the validation faces; empty without faces."""
+    if not len(faces):
         return {}
-    shares, *votes = predict_logits(model, kept.pixels)
-    goal = np.eye(len(kept.classes), dtype=np.float32)[kept.labels]
-    loss = float(np.mean(keras.ops.convert_to_numpy(cross_entropy(goal, shares))))
-    row = {"held_out": float(np.mean(shares.argmax(1) == kept.labels)), "held_out_loss": loss}
-    if votes:
-        row["held_out_votes"] = float(np.mean(votes[0].argmax(1) == kept.vote_scores().argmax(1)))
+    logits, *vote_logits = predict_logits(model, faces.pixels)
+    labels = np.eye(len(faces.classes), dtype=np.float32)[faces.labels]
+    loss = float(np.mean(keras.ops.convert_to_numpy(cross_entropy(labels, logits))))
+    accuracy = float(np.mean(logits.argmax(1) == faces.labels))
+    row = {"validation_accuracy": accuracy, "validation_loss": loss}
+    if vote_logits:
+        row["validation_votes"] = float(np.mean(vote_logits[0].argmax(1) == faces.vote_scores().argmax(1)))
     return row
 
 
-def _line(row: Row) -> str:
-    return "  ".join(f"{key} {value:.4g}" for key, value in row.items())
-
-
-def main() -> None:
-    """``python -m mien.training.loop recipes/base.toml --data fer2013.csv --run runs/base``."""
-    import argparse
-
-    from mien.datasets import dataset
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    words = argparse.ArgumentParser(prog="python -m mien.training.loop", description="Train the net of a recipe.")
-    words.add_argument("recipe", type=Path)
-    words.add_argument("--data", type=Path, required=True, help="fer2013.csv or fer2013.npz, fer2013new.csv beside it")
-    words.add_argument("--run", type=Path, required=True, help="the folder that receives the run")
-    words.add_argument("--epochs", type=int, help="end after so many epochs instead of the recipe's")
-    given = words.parse_args()
-    try:
-        recipe = Recipe.read(given.recipe)
-        if given.epochs:
-            recipe = replace(recipe, training=replace(recipe.training, epochs=given.epochs))
-        train(recipe, loading.load_faces(given.data), given.run)
-    except MienError as error:
-        raise SystemExit(str(error)) from None
-
-
-if __name__ == "__main__":
-    main()
+def predict_logits(model: keras.Model, pixels: np.ndarray, batch_size: int = 250) -> list[np.ndarray]:
+    """The logits of each head, (N, K) and (N, 8), for faces uint8 (N, 48, 48), without augmentation."""
+    forward = backends.compiled_forward(model)
+    starts = range(0, len(pixels), batch_size)
+    outputs = [forward(pixels[start : start + batch_size, ..., None].astype(np.float32)) for start in starts]
+    arrays = [[keras.ops.convert_to_numpy(head) for head in heads] for heads in outputs]
+    return [np.concatenate([heads[index] for heads in arrays]) for index in range(len(model.outputs))]

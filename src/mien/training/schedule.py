@@ -101,7 +101,7 @@ def best_epoch(history: Sequence[Row]) -> int:
 def adapt_validation(recipe: Recipe, faces: FaceDataset) -> Recipe:
     """The recipe with fewer validation faces where the data set is small.
 
-    A LabError where there are none and a setting needs them: the plateau schedule, early stopping, the best epoch.
+    A ExperimentError where there are none and a setting needs them: the plateau schedule, early stopping, the best epoch.
     """
     recipe = replace(recipe, data=limit_validation(recipe.data, faces))
     settings, data = recipe.training, recipe.data

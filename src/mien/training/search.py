@@ -72,7 +72,7 @@ Space = Mapping[str, NumberRange | Choices]
 
 
 def read_space(path: Path) -> Space:
-    """The space in a TOML file; a LabError says what in it cannot be meant."""
+    """The space in a TOML file; a ExperimentError says what in it cannot be meant."""
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:

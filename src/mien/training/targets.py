@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import FaceDataset
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.labels import VOTES
 from mien.training.recipe import Recipe
 
@@ -75,7 +75,7 @@ def _mix_soft_targets(
     covered, rows = soft_targets.find_rows(hash_faces(faces.pixels))
     if np.mean(covered) < MIN_COVERAGE:
         happened = f"The soft targets in '{settings.targets}' cover {100 * np.mean(covered):.0f} % of these faces"
-        raise LabError(happened, "at least half was expected", "Run 'mien distill' with this data")
+        raise ExperimentError(happened, "at least half was expected", "Run 'mien distill' with this data")
     teacher_labels = soften(soft_targets.scores[rows], settings.temperature)
     weight = np.where(covered, settings.weight, 0.0)[:, None].astype(np.float32)
     labels = (1 - weight) * labels + weight * teacher_labels
@@ -125,7 +125,7 @@ class SoftTargets:
 
     @classmethod
     def read(cls, path: Path) -> SoftTargets:
-        """Read a file of soft targets; a LabError where it is none."""
+        """Read a file of soft targets; a ExperimentError where it is none."""
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 facts = json.loads(str(arrays["facts"]))
@@ -135,10 +135,10 @@ class SoftTargets:
                 return cls(_join_bytes(arrays["keys"]), arrays["shares"].astype(np.float32), votes, facts)
         except FileNotFoundError:
             remedy = "'mien distill' writes such files; paths in a recipe are relative to the folder of the recipe"
-            raise LabError(f"There is no file '{path}'", "a file of soft targets was expected", remedy) from None
+            raise ExperimentError(f"There is no file '{path}'", "a file of soft targets was expected", remedy) from None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             happened = f"'{path}' has no soft targets: {error}"
-            raise LabError(happened, "a file written by 'mien distill' was expected", "Distil again") from None
+            raise ExperimentError(happened, "a file written by 'mien distill' was expected", "Distil again") from None
 
     def to_bytes(self) -> bytes:
         """The content of the file: float16, and a few bytes of each hash."""
@@ -155,11 +155,11 @@ class SoftTargets:
         return covered, np.where(covered, rows, 0)
 
     def check_classes(self, classes: Sequence[str]) -> None:
-        """Raise a LabError unless the scores are of these classes in this order."""
+        """Raise a ExperimentError unless the scores are of these classes in this order."""
         theirs = tuple(self.facts.get("classes", ()))
         if theirs != tuple(classes):
             happened = f"The soft targets are of the classes {', '.join(theirs)}"
-            raise LabError(happened, f"{', '.join(classes)} were expected, in this order", "Name another file")
+            raise ExperimentError(happened, f"{', '.join(classes)} were expected, in this order", "Name another file")
 
 
 def _split_bytes(numbers: NDArray[np.uint64]) -> NDArray[np.uint8]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
-from mien.apps.cli.dataset_options import extras
-from mien.apps.cli.evaluate import SPLIT
+from mien.apps.cli.dataset_options import convert_import_errors
+from mien.apps.cli.evaluate import SPLIT_OPTION
 from mien.apps.cli.options import LABELS_OPTION, MODEL_OR_RUN_OPTION, SCALE_OPTION, locate_model
 
 EPILOG = """\b
@@ -26,7 +26,7 @@ Exit status: 0; 1 if the model or the data cannot be used or the folder not be w
 @click.command(epilog=EPILOG)
 @MODEL_OR_RUN_OPTION
 @click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
-@SPLIT
+@SPLIT_OPTION
 @click.option(
     "-n",
     "--faces",
@@ -65,7 +65,7 @@ def audit(
     chance, a hill in the middle and the picture's edges; it must change when the weights are shuffled, and stay when
     there is a little noise. The folder receives audit.json, figures, and audit.html with the verdict in words.
     """
-    with extras():
+    with convert_import_errors():
         from mien.datasets.loading import load_dataset
         from mien.evaluation import map_audit, map_audit_report
         from mien.evaluation.report import output_folder

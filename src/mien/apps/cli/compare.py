@@ -10,8 +10,8 @@ import click
 from click.core import ParameterSource
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
-from mien.apps.cli.dataset_options import label_map, map_option
-from mien.apps.cli.evaluate import SPLIT
+from mien.apps.cli.dataset_options import parse_label_map, label_map_option
+from mien.apps.cli.evaluate import SPLIT_OPTION
 from mien.apps.cli.options import LABELS_OPTION, SCALE_OPTION, complete_models, locate_models
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ Exit status: 0; 1 if a model, an evaluation or the data cannot be used; 2 for wr
 @click.command(epilog=EPILOG)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", shell_complete=complete_models)
 @click.option("--data", metavar="SRC", help="Faces with labels: every model among RUN... is evaluated on them anew.")
-@SPLIT
+@SPLIT_OPTION
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for table, figure and page.")
-@map_option
+@label_map_option
 @LABELS_OPTION
 @SCALE_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as one line of JSON.")
@@ -62,7 +62,7 @@ def compare(
     from mien.evaluation.report import output_folder
 
     with output_folder(out) if out else nullcontext():
-        found = lab.compare_models(_entries(context, runs, data, split, label_map(mapped), (labels, scale)))
+        found = lab.compare_models(_collect_evaluations(context, runs, data, split, parse_label_map(mapped), (labels, scale)))
         page = comparison_report.write_comparison(out, found)[-1] if out else None
     print_line(
         json.dumps(comparison_report.comparison_values(found), ensure_ascii=False)
@@ -73,7 +73,7 @@ def compare(
         print_note(f"The whole comparison: {escape_controls(str(page))}")
 
 
-def _entries(
+def _collect_evaluations(
     context: click.Context,
     runs: tuple[str, ...],
     data: str | None,
@@ -98,11 +98,11 @@ def _entries(
         raise click.UsageError(
             "these are evaluations, with no model among them to evaluate. Leave --data out.", context
         )
-    measured = {run: _measured(path, str(data), split, means) for run, path in zip(anew, paths, strict=True)}
+    measured = {run: _evaluate_model(path, str(data), split, means) for run, path in zip(anew, paths, strict=True)}
     return [(kept | measured)[run] for run in once]
 
 
-def _measured(path: Path, data: str, split: str, means: dict[str, str]) -> EvaluatedModel:
+def _evaluate_model(path: Path, data: str, split: str, means: dict[str, str]) -> EvaluatedModel:
     from mien.datasets.combined import load_evaluation_faces
     from mien.evaluation.compare import evaluated_model
     from mien.evaluation.evaluate import evaluate_file

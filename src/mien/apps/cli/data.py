@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note
-from mien.apps.cli.dataset_options import extras, read, source_options, writing
+from mien.apps.cli.dataset_options import convert_import_errors, load_with_progress, source_options, convert_output_errors
 from mien.errors import OutputError
 from mien.text import format_percent
 
@@ -54,8 +54,8 @@ def check(
     Rows and pictures that cannot be read, labels out of range, blank faces, the same or nearly the same picture twice
     and in two splits, one picture with two labels, labels numbered in another order, classes and splits without faces.
     """
-    source = read(src, mapped)
-    with extras():
+    source = load_with_progress(src, mapped)
+    with convert_import_errors():
         from mien.datasets.checks import check_dataset as look
 
         checked = look(source)
@@ -139,7 +139,7 @@ def augment_preview(face: str | None, out: Path, recipe: str | None, seed: int) 
     """
     if out.suffix.lower() != ".png":
         raise click.BadParameter(f"'{out}' does not end in .png", param_hint="--out")
-    with extras():
+    with convert_import_errors():
         from mien import plots
         from mien.training import recipe as shelf
         from mien.training.recipe import AugmentationSettings
@@ -151,7 +151,7 @@ def augment_preview(face: str | None, out: Path, recipe: str | None, seed: int) 
 
             shown = augmentation_preview.preview_rows(pixels, settings, seed)
     sheet = plots.render_png(augmentation_preview.plot_preview(pixels, shown))
-    with writing(out):
+    with convert_output_errors(out):
         out.write_bytes(sheet)
     print_line(escape_controls(str(out)))
 
@@ -209,9 +209,9 @@ def report(src: str, mapped: tuple[str, ...], out: Path) -> None:
     """
     import sys
 
-    source = read(src, mapped)
+    source = load_with_progress(src, mapped)
     tell = print_note if is_terminal(sys.stderr) else _nothing
-    with extras(), writing(out):
+    with convert_import_errors(), convert_output_errors(out):
         from mien.datasets import report as eda
 
         # Before half a minute is spent on what could not be written.
@@ -248,12 +248,12 @@ def sample(out: Path, faces: int, seed: int, folders: bool, npz: bool, force: bo
     mouths follow the expression, everything else is chance. A small network learns to read them within a minute, and
     learns nothing about real faces.
     """
-    with extras():
+    with convert_import_errors():
         from mien.datasets import synthetic
     taken = [path for path in synthetic.list_outputs(out, folders=folders, npz=npz) if path.exists()]
     if taken and not force:
         raise OutputError(f"'{taken[0]}' is there already", "drawn faces need a new folder", "name another, or --force")
-    with writing(out):
+    with convert_output_errors(out):
         written = synthetic.write_synthetic(out, faces, seed, folders=folders, npz=npz)
     print_line(escape_controls(f"{faces:,} faces drawn in {out}: {', '.join(path.name for path in written)}"))
 

@@ -28,10 +28,10 @@ BACKENDS = ("tensorflow", "torch", "jax")
 
 def source_options(command: Command) -> Command:
     """SRC and how its words are to be understood."""
-    return click.argument("src")(map_option(command))
+    return click.argument("src")(label_map_option(command))
 
 
-def map_option(command: Command) -> Command:
+def label_map_option(command: Command) -> Command:
     """Other people's words for the expressions."""
     return click.option("--map", "mapped", multiple=True, metavar="WORD=LABEL", help=_MAP)(command)
 
@@ -39,16 +39,16 @@ def map_option(command: Command) -> Command:
 _MAP = "What a folder or number means here, as 1=surprise; WORD= leaves it out. May be given again."
 
 
-def read(src: str, mapped: tuple[str, ...]) -> LoadedDataset:
+def load_with_progress(src: str, mapped: tuple[str, ...]) -> LoadedDataset:
     """The faces at SRC, with a bar while it takes a while."""
-    labels = label_map(mapped)
-    with extras(), ProgressBar() as bar:
+    labels = parse_label_map(mapped)
+    with convert_import_errors(), ProgressBar() as bar:
         from mien.datasets import loading
 
         return loading.load_dataset(src, labels=labels, progress=bar.update)
 
 
-def label_map(mapped: tuple[str, ...]) -> dict[str, str]:
+def parse_label_map(mapped: tuple[str, ...]) -> dict[str, str]:
     """What ``--map`` says: their word to ours."""
     return dict(_pair(each) for each in mapped)
 
@@ -67,7 +67,7 @@ def _pair(word: str) -> tuple[str, str]:
 
 
 @contextmanager
-def extras() -> Iterator[None]:
+def convert_import_errors() -> Iterator[None]:
     """Inside, a package of an extra that is missing becomes the command that installs it, as does Keras's backend."""
     try:
         yield
@@ -98,7 +98,7 @@ def _without(backend: str) -> ExperimentError:
 
 
 @contextmanager
-def writing(place: Path) -> Iterator[None]:
+def convert_output_errors(place: Path) -> Iterator[None]:
     """Inside, a folder or file that cannot be written is said to be that."""
     try:
         yield

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
-from mien.apps.cli.dataset_options import extras, writing
+from mien.apps.cli.dataset_options import convert_import_errors, convert_output_errors
 from mien.apps.cli.options import LABELS_OPTION, SCALE_OPTION, complete_models, locate_models
 from mien.errors import OutputError
 
@@ -68,7 +68,7 @@ def distill(
     face ten times, mirrored and moved; the mean of what they say goes into one small file. Only faces the student
     learns from are asked about: those held out of training, PublicTest and PrivateTest never are.
     """
-    with extras():
+    with convert_import_errors():
         from mien.datasets.combined import load_training_faces
         from mien.evaluation.report import write_file
         from mien.training import distillation
@@ -77,7 +77,7 @@ def distill(
 
     student = shelf.load_recipe(recipe) if recipe else Recipe()
     named = bool(recipe) and shelf.is_builtin(str(recipe))  # beside a recipe of mien's own nothing is written
-    target = out or (student.beside(student.distillation.targets) if student.distillation.targets and not named else None)
+    target = out or (student.resolve_path(student.distillation.targets) if student.distillation.targets and not named else None)
     if target is None:
         raise click.UsageError("where to? Add -o FILE, or a --recipe that has distillation.targets.", context)
     if target.exists() and not force:
@@ -89,7 +89,7 @@ def distill(
         found = distillation.distill(
             paths, faces, student, temperature=temperature, many=not one_pass, progress=bar.update
         )
-    with writing(target):
+    with convert_output_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     content = found.taught.packed()
     write_file(target, content)

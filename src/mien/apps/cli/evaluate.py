@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
-from mien.apps.cli.dataset_options import label_map, map_option
+from mien.apps.cli.dataset_options import parse_label_map, label_map_option
 from mien.apps.cli.options import LABELS_OPTION, MODEL_OR_RUN_OPTION, SCALE_OPTION, locate_model
 
 EPILOG = """\b
@@ -22,7 +22,7 @@ Exit status: 0; 1 if the model or the data cannot be used or the folder not be w
 """
 
 
-SPLIT = click.option(
+SPLIT_OPTION = click.option(
     "--split",
     type=click.Choice(["public", "private", "validation"]),
     default="public",
@@ -34,11 +34,11 @@ SPLIT = click.option(
 @click.command(epilog=EPILOG)
 @MODEL_OR_RUN_OPTION
 @click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
-@SPLIT
+@SPLIT_OPTION
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the files."
 )
-@map_option
+@label_map_option
 @LABELS_OPTION
 @SCALE_OPTION
 @click.option("--one-pass", is_flag=True, help="No test-time augmentation: ten times quicker.")
@@ -70,7 +70,7 @@ def evaluate(
     from mien.evaluation.report import PAGE, format_evaluation, output_folder, write_evaluation
     from mien.models import ModelCard
 
-    words = label_map(mapped)
+    words = parse_label_map(mapped)
     path = locate_model(context, model, labels, scale)
     with output_folder(out):
         with ProgressBar() as bar:

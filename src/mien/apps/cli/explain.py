@@ -18,15 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import images
-from mien.apps.cli.console import (
-    ProgressBar,
-    escape_controls,
-    is_terminal,
-    print_line,
-    print_note,
-    silence_native_stderr,
-)
-from mien.apps.cli.dataset_options import read
+from mien.apps.cli.console import ProgressBar, escape_controls, is_terminal, print_line, print_note, silence_native_stderr
+from mien.apps.cli.dataset_options import load_with_progress
 from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine
 from mien.apps.cli.results import describe_expression, format_failure
 from mien.apps.cli.sources import STDIN, InputImage, contains_sources, find_inputs, is_directory, is_url
@@ -52,7 +45,7 @@ class Examples:
     """The faces of a data set, and which of them excite the channels of a layer."""
 
     def __init__(self, source: str, engine: Engine) -> None:
-        faces = read(source, ()).faces
+        faces = load_with_progress(source, ()).faces
         training = faces.pixels[faces.usage == "Training"]
         pixels = training if len(training) else faces.pixels
         chosen = np.random.default_rng(0).permutation(len(pixels))[:_MOST]

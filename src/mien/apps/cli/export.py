@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note, silence_stderr
-from mien.apps.cli.dataset_options import extras, writing
+from mien.apps.cli.dataset_options import convert_import_errors, convert_output_errors
 from mien.errors import OutputError
 
 if TYPE_CHECKING:
@@ -81,15 +81,15 @@ def export(context: click.Context, /, run: Path, kind: str, out: Path | None, fo
     """
     if how["looks"] and how["scores"] != "public":
         raise click.UsageError("--looks counts looks at PublicTest. Add --scores public.", context)
-    with extras(), silence_stderr():
+    with convert_import_errors(), silence_stderr():
         from mien.training import checkpoint
 
-        recipe = checkpoint.recipe_of(run)
+        recipe = checkpoint.read_recipe(run)
         target = out or Path(recipe.name + SUFFIXES[kind])
         if target.exists() and not force:
             raise OutputError(f"'{target}' is there already", "an export needs a new file", "name another, or --force")
         faces = _faces(recipe, how["data"])
-        with writing(target):
+        with convert_output_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
         facts = _written(run, faces, kind, target, how)
     print_line(json.dumps(facts, ensure_ascii=False) if how["as_json"] else _told(facts))
@@ -101,7 +101,7 @@ def _faces(recipe: Recipe, data: str | None) -> FaceDataset:
     from mien.datasets.combined import load_training_faces
 
     with ProgressBar() as bar:
-        return load_training_faces(recipe.data, recipe.place, data, bar.update)
+        return load_training_faces(recipe.data, recipe.folder, data, bar.update)
 
 
 def _written(run: Path, faces: FaceDataset, kind: str, target: Path, how: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _written(run: Path, faces: FaceDataset, kind: str, target: Path, how: dict[s
     if kind in _ONNX:
         split = PUBLIC if how["scores"] == "public" else ""
         notes = {"looks": how["looks"] or 1} if split else {}
-        card = onnx.export(
+        card = onnx.export_onnx(
             run,
             faces,
             target,
@@ -124,10 +124,10 @@ def _written(run: Path, faces: FaceDataset, kind: str, target: Path, how: dict[s
             views=_views(how),
         )
         return facts | {"difference": card.scores["keras_difference"], "bytes": _size(target), "scores": card.scores}
-    done = onnx.finished(run, faces, how["name"] or "", _views(how))
-    net = formats.plain(done.model, done.fitted.temperatures)
-    with writing(target):
-        worst = formats.write(net, done.card, kind, target, done.real)
+    done = onnx.load_finished_run(run, faces, how["name"] or "", _views(how))
+    net = formats.to_plain_keras(done.model, done.fitted.temperatures)
+    with convert_output_errors(target):
+        worst = formats.write_format(net, done.card, kind, target, done.real)
     return facts | {"difference": worst, "bytes": _size(target), "scores": {}}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mien.apps.cli.console import escape_controls, print_line, silence_stderr
-from mien.apps.cli.dataset_options import extras, writing
+from mien.apps.cli.dataset_options import convert_import_errors, convert_output_errors
 
 if TYPE_CHECKING:
     from mien.training.network_summary import LayerSummary, NetworkSummary
@@ -45,7 +45,7 @@ def nets(context: click.Context, settings: tuple[str, ...], as_json: bool, diagr
     """
     if context.invoked_subcommand is not None:
         return
-    with extras(), silence_stderr():
+    with convert_import_errors(), silence_stderr():
         from mien.training import network_summary
 
         found = list(network_summary.summarize_networks(settings))
@@ -66,7 +66,7 @@ def show(name: str, settings: tuple[str, ...], as_json: bool, out: Path | None) 
     """
     if out and out.suffix.lower() != ".png":
         raise click.BadParameter(f"'{out}' does not end in .png", param_hint="--out")
-    with extras(), silence_stderr():
+    with convert_import_errors(), silence_stderr():
         from mien.training import network_summary
 
         built = network_summary.build_network(network_summary.network_recipe(name, settings))
@@ -112,17 +112,17 @@ def _row(cells: Sequence[str], widths: Sequence[int], right: tuple[int, ...]) ->
 
 
 def _draw_all(names: Iterable[str], settings: tuple[str, ...], folder: Path) -> None:
-    with writing(folder):
+    with convert_output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         _draw(name, settings, folder / f"{name}.png")
 
 
 def _draw(name: str, settings: tuple[str, ...], out: Path) -> None:
-    with extras(), silence_stderr():
+    with convert_import_errors(), silence_stderr():
         from mien.training import network_summary
 
         content = network_summary.diagram_png(network_summary.build_network(network_summary.network_recipe(name, settings)))
-    with writing(out):
+    with convert_output_errors(out):
         out.write_bytes(content)
     print_line(escape_controls(str(out)))

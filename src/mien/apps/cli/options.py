@@ -142,10 +142,10 @@ def convert_keras_model(model: str, labels: str | None = None, scale: str | None
     """The path of the ONNX file made from a Keras file, made once and stored in mien's cache; other models as named."""
     if not is_keras_file(model):
         return model
-    from mien.apps.cli.dataset_options import extras
+    from mien.apps.cli.dataset_options import convert_import_errors
 
     names = [name.strip() for name in (labels or "").split(",") if name.strip()]
-    with extras():
+    with convert_import_errors():
         from mien.export.keras_import import convert_to_onnx
 
         if is_terminal(sys.stderr):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
-from mien.apps.cli.dataset_options import extras
-from mien.apps.cli.evaluate import SPLIT
+from mien.apps.cli.dataset_options import convert_import_errors
+from mien.apps.cli.evaluate import SPLIT_OPTION
 from mien.apps.cli.options import LABELS_OPTION, SCALE_OPTION, complete_models, locate_models
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ Exit status: 0; 1 if a model or the data cannot be used or the folder not be wri
     help="A model, file or run as 'mien evaluate' takes; again to compare. Without it: base.",
 )
 @click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
-@SPLIT
+@SPLIT_OPTION
 @click.option("--groups", "columns", multiple=True, metavar="COLUMN", help="Of the data, or FILE.csv:COLUMN.")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for it all.")
 @LABELS_OPTION
@@ -66,7 +66,7 @@ def robustness(
     --groups adds columns of the user's own, from the data or from a table with a row for each face. The folder
     receives curves, robustness.json and one page.
     """
-    with extras():
+    with convert_import_errors():
         from mien.datasets.loading import load_dataset
         from mien.evaluation import robustness_report
         from mien.evaluation.report import output_folder

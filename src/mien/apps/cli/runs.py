@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mien.apps.cli.console import escape_controls, print_line, print_note
-from mien.apps.cli.dataset_options import extras, writing
+from mien.apps.cli.dataset_options import convert_import_errors, convert_output_errors
 
 if TYPE_CHECKING:
     from mien.training.run_folder import TrainingRun
@@ -98,9 +98,9 @@ def plot(names: tuple[str, ...], home: Path, out: Path) -> None:
     found = [find_run(name, home) for name in names]
     if early := [run.name for run in found if not run.history]:
         raise ExperimentError(f"'{early[0]}' has no whole epoch yet", "a run with a history was expected", "Wait for it")
-    with extras():
+    with convert_import_errors():
         from mien import plots
-    with writing(out):
+    with convert_output_errors(out):
         out.write_bytes(plots.render_png(plots.plot_runs({run.name: run.history for run in found})))
     print_line(escape_controls(str(out)))
 

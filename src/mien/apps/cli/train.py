@@ -18,11 +18,11 @@ import click
 
 from mien.apps.cli.command_line import Terminated
 from mien.apps.cli.console import ProgressBar, can_encode, can_redraw, escape_controls, format_elapsed, print_line, print_note, silence_native_stderr
-from mien.apps.cli.dataset_options import extras
+from mien.apps.cli.dataset_options import convert_import_errors
 
 if TYPE_CHECKING:
     from mien.datasets.dataset import FaceDataset
-    from mien.training.events import EpochEvent, Event, StepEvent, TrainingStopped
+    from mien.training.callbacks import EpochEvent, Event, StepEvent, TrainingStopped
     from mien.training.recipe import Recipe
 
 
@@ -72,7 +72,7 @@ COLUMNS: tuple[tuple[str, str, int, Callable[[float], str]], ...] = (
 
 
 class View:
-    """Takes the events of :mod:`mien.training.events` and shows them on stderr; ``batch`` tells faces from steps.
+    """Takes the events of :mod:`mien.training.callbacks` and shows them on stderr; ``batch`` tells faces from steps.
 
     On a terminal the epoch under way is a live line below the rows; elsewhere there are the rows alone.
     """
@@ -109,7 +109,7 @@ class View:
             self._live = None
 
     def __call__(self, event: Event) -> None:
-        from mien.training.events import EpochEvent, MessageEvent
+        from mien.training.callbacks import EpochEvent, MessageEvent
 
         if isinstance(event, MessageEvent):
             self._show(escape_controls(event.text))
@@ -247,7 +247,7 @@ def train(
         raise click.UsageError(f"there is no run in '{folder}' to go on with")
     run_folder.check_folder_is_free(folder, force)
     faces = _faces(chosen)
-    with extras(), silence_native_stderr(), View(chosen.training.batch_size) as view:
+    with convert_import_errors(), silence_native_stderr(), View(chosen.training.batch_size) as view:
         metrics = _trained(chosen, faces, folder, force, view)
     print_line(_summary(metrics, folder))
 
@@ -285,25 +285,25 @@ def _chosen(
 
 
 def _faces(recipe: Recipe) -> FaceDataset:
-    with extras(), ProgressBar() as bar:
+    with convert_import_errors(), ProgressBar() as bar:
         from mien.datasets.combined import load_training_faces
 
-        return load_training_faces(recipe.data, recipe.place, progress=bar.update)
+        return load_training_faces(recipe.data, recipe.folder, progress=bar.update)
 
 
 def _trained(recipe: Recipe, faces: FaceDataset, folder: Path, force: bool, view: View) -> dict[str, Any]:
     """The run, stopped by a signal at its next step, after which the command says how to go on."""
     pass
-    from mien.training.events import TrainingStopped
+    from mien.training.callbacks import TrainingStopped
 
     # What TensorFlow tells about itself, and that HDF5 is old, is for those who build them.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("absl").setLevel(logging.ERROR)
-    from mien.training.run import train
+    from mien.training.run import run_training
 
     with Signals() as signals:
         try:
-            return train(
+            return run_training(
                 recipe, faces, folder, command=_command(), force=force, watch=view, stop=lambda: bool(signals.came)
             )
         except TrainingStopped as stopped:

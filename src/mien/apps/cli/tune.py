@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note, silence_stderr
-from mien.apps.cli.dataset_options import extras
+from mien.apps.cli.dataset_options import convert_import_errors
 
 if TYPE_CHECKING:
     from mien.datasets.dataset import FaceDataset
-    from mien.training.events import Event
+    from mien.training.callbacks import Event
     from mien.training.recipe import Recipe
     from mien.training.search import SearchResult, Trial
 
@@ -54,7 +54,7 @@ def tune(
     which settings made the difference. Killed at any moment, the same command goes on. What the recipe holds out stays
     untouched: settings are chosen on other Training faces.
     """
-    with extras(), silence_stderr():
+    with convert_import_errors(), silence_stderr():
         from mien.evaluation.report import output_folder
         from mien.training import recipe as shelf
         from mien.training import search
@@ -78,7 +78,7 @@ def _faces(recipe: Recipe, data: str | None) -> FaceDataset:
     from mien.datasets.combined import load_training_faces
 
     with ProgressBar() as bar:
-        return load_training_faces(recipe.data, recipe.place, data, bar.update)
+        return load_training_faces(recipe.data, recipe.folder, data, bar.update)
 
 
 class _View:
@@ -88,7 +88,7 @@ class _View:
         self._bar, self._epochs, self._trials, self._inside = bar, epochs, 0, 0
 
     def watch(self, event: Event) -> None:
-        from mien.training.events import EpochEvent
+        from mien.training.callbacks import EpochEvent
 
         if isinstance(event, EpochEvent):
             self._inside = len(event.history)

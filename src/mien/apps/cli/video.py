@@ -18,15 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mien import video as video_io
-from mien.apps.cli.console import (
-    ProgressBar,
-    can_encode,
-    escape_controls,
-    is_terminal,
-    print_line,
-    print_note,
-    silence_native_stderr,
-)
+from mien.apps.cli.console import ProgressBar, can_encode, escape_controls, is_terminal, print_line, print_note, silence_native_stderr
 from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine, suggest_yunet
 from mien.apps.cli.results import convert_write_errors, describe_expression, open_table
 from mien.apps.cli.sources import STDOUT, is_same_file, is_url

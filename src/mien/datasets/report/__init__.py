@@ -1,107 +1,73 @@
-"""The data report: what is in a set of faces, what is wrong with it, and what people say of it.
-
-::
-
-    numbers.py    what is counted and measured
-    people.py     the votes of FER+ against the labels
-    space.py      faces as points: the maps, the axes, the nearest mean
-    figures.py    drawn from those numbers, in the style of all figures
-    sheets.py     sheets of faces
-    page.py       one HTML page that holds it all
-"""
+"""The data report: one HTML page, PNG figures and a JSON file of what is in a data set and what is wrong with it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from mien import plots
-from mien.datasets.checks import CheckResult, check_dataset
+from mien.datasets.checks import check_dataset
 from mien.datasets.dataset import LoadedDataset
 from mien.datasets.report import figures, statistics
-from mien.datasets.report import figures as sheets
 from mien.datasets.report.page import render_data_report
-from mien.datasets.report.statistics import DatasetStatistics, PixelMap, PredictionMap, VoteStatistics, measure_dataset
+from mien.datasets.report.statistics import DatasetReport
 
 PAGE, TABLE = "report.html", "report.json"
-#: Told what is being done, for the person who waits.
-Tell = Callable[[str], None]
+#: Called with what is being done, as text.
+Notify = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class DatasetReport:
-    """Everything that is known of a source. ``votes`` is None where nobody was asked."""
-
-    checked: CheckResult
-    numbers: DatasetStatistics
-    votes: VoteStatistics | None
-    space: PixelMap
-    sight: PredictionMap
-
-    @property
-    def source(self) -> LoadedDataset:
-        return self.checked.source
-
-    def to_dict(self) -> dict[str, Any]:
-        told = self.checked.to_dict() | self.numbers.to_dict() | {"map": self.space.to_dict()}
-        told["embedded_model"] = {"split": self.sight.usage, "faces": len(self.sight.places), "right": self.sight.right}
-        return told if self.votes is None else told | {"people": self.votes.to_dict()}
+def analyze_dataset(loaded: LoadedDataset, notify: Notify = lambda _: None) -> DatasetReport:
+    """Check and measure everything; half a minute for the whole of FER2013."""
+    faces = loaded.faces
+    notify("checking")
+    checked = check_dataset(loaded)
+    notify("measuring")
+    votes = statistics.measure_votes(faces) if faces.votes.any() else None
+    measured, pixel_map = statistics.measure_dataset(faces), statistics.map_pixels(faces)
+    notify("predicting with the embedded model")
+    return DatasetReport(checked, measured, votes, pixel_map, statistics.map_predictions(faces))
 
 
-def analyze_dataset(source: LoadedDataset, tell: Tell = lambda _: None) -> DatasetReport:
-    """Look at everything; half a minute for the whole of FER2013."""
-    tell("checking")
-    checked = check_dataset(source)
-    tell("measuring")
-    votes = statistics.measure_votes(source.faces) if source.faces.votes.any() else None
-    numbers, places = measure_dataset(source.faces), statistics.map_pixels(source.faces)
-    tell("letting the embedded model look")
-    return DatasetReport(checked, numbers, votes, places, statistics.map_predictions(source.faces))
-
-
-def write_report(report: DatasetReport, folder: str | Path, tell: Tell = lambda _: None) -> list[Path]:
-    """``report.html``, ``report.json`` and a PNG for every figure, in that folder; what was written."""
+def write_report(report: DatasetReport, folder: str | Path, notify: Notify = lambda _: None) -> list[Path]:
+    """Write ``report.html``, ``report.json`` and a PNG for every figure into the folder; the paths, the page first."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    drawn, written = {}, []
-    for name, figure in _figures(report):
-        tell(f"drawing {name}")
-        drawn[name] = plots.render_svg(figure, name.replace("_", " "))
-        written.append(_kept(folder / f"{name}.png", plots.render_png(figure)))
-    for name, pixels in _sheets(report):
-        written.append(_kept(folder / f"{name}.png", sheets.encode_png(pixels)))
-    told = json.dumps(report.to_dict(), ensure_ascii=False, indent=1)
-    written.append(_kept(folder / TABLE, told.encode()))
-    return [_kept(folder / PAGE, render_data_report(report, drawn).encode()), *written]
+    svgs: dict[str, str] = {}
+    files: dict[str, bytes] = {}
+    for name, figure in _plot_figures(report):
+        notify(f"drawing {name}")
+        svgs[name] = plots.render_svg(figure, name.replace("_", " "))
+        files[f"{name}.png"] = plots.render_png(figure)
+    for name, pixels in _draw_sheets(report):
+        files[f"{name}.png"] = figures.encode_png(pixels)
+    files[TABLE] = json.dumps(report.to_dict(), ensure_ascii=False, indent=1).encode()
+    files = {PAGE: render_data_report(report, svgs).encode(), **files}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return [folder / name for name in files]
 
 
-def _figures(report: DatasetReport) -> Iterator[tuple[str, Figure]]:
-    numbers, source = report.numbers, report.source
-    yield "classes", figures.plot_class_counts(numbers.counts)
-    yield "means", figures.plot_mean_faces(numbers)
-    yield "light", figures.plot_brightness_contrast(numbers, source.faces.labels)
-    yield "axes", figures.plot_axes(report.space)
-    yield "map", figures.plot_pixel_map(report.space)
-    yield "map_of_answers", figures.plot_prediction_map(report.sight)
+def _plot_figures(report: DatasetReport) -> Iterator[tuple[str, Figure]]:
+    measured = report.statistics
+    yield "classes", figures.plot_class_counts(measured.counts)
+    yield "means", figures.plot_mean_faces(measured)
+    yield "brightness", figures.plot_brightness_contrast(measured, report.loaded.faces.labels)
+    yield "pca_axes", figures.plot_axes(report.pixel_map)
+    yield "pca", figures.plot_pixel_map(report.pixel_map)
+    yield "predictions", figures.plot_prediction_map(report.prediction_map)
     if report.votes is not None:
-        yield "people", figures.plot_votes(report.votes)
+        yield "votes", figures.plot_votes(report.votes)
 
 
-def _sheets(report: DatasetReport) -> Iterator[tuple[str, sheets.Sheet]]:
-    faces = report.source.faces
-    yield "samples", sheets.draw_samples(faces)
-    yield "map_of_faces", sheets.draw_face_map(faces.pixels[report.space.places], report.space.points)
-    if pairs := report.numbers.pairs:
-        yield "twins", sheets.draw_rows([faces.pixels[[pair.one, pair.other]] for pair in pairs], columns=6)
+def _draw_sheets(report: DatasetReport) -> Iterator[tuple[str, figures.Sheet]]:
+    faces, pixel_map = report.loaded.faces, report.pixel_map
+    yield "samples", figures.draw_samples(faces)
+    yield "pca_faces", figures.draw_face_map(faces.pixels[pixel_map.indices], pixel_map.points)
+    if pairs := report.statistics.pairs:
+        yield "duplicates", figures.draw_rows([faces.pixels[[pair.first, pair.second]] for pair in pairs], columns=6)
     if report.votes is not None:
-        yield "disagreement", sheets.draw_rows([faces.pixels[[place]] for place in report.votes.torn], columns=8)
-
-
-def _kept(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
+        yield "ambiguous", figures.draw_rows([faces.pixels[[index]] for index in report.votes.ambiguous], columns=8)

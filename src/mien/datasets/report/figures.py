@@ -1,4 +1,4 @@
-"""Sheets of faces: many small pictures as one gray picture."""
+"""The figures of the data report: plots of the statistics, and sheets of many faces as one gray image."""
 
 from __future__ import annotations
 
@@ -18,58 +18,61 @@ from mien.datasets.report.statistics import DatasetStatistics, PixelMap, Predict
 from mien.labels import EMOTIONS, label_colour
 from mien.plots.style import GRID, INK, MUTED, new_axes, new_figure, with_style
 
-#: int16: gray, or _PAPER where the page shows through, be it light or dark.
+#: Gray values as int16 (H, W), or _TRANSPARENT.
 Sheet = NDArray[np.int16]
-_PAPER, _GAP = -1, 2
-#: Samples of each class in a row, and the map's cells across and down.
+_TRANSPARENT, _GAP = -1, 2
+#: Samples of each class.
 SAMPLES = 14
+#: Cells of the face map in each row, its rows, and pixels of a cell.
 _ACROSS, _DOWN, _CELL = 30, 18, 32
+#: The opacity of the bars of each split.
+_OPACITY = (1.0, 0.55, 0.3, 0.2)
 
 
-def encode_png(sheet: Sheet, enlarged: int = 2) -> bytes:
-    """The sheet as a PNG file, every pixel as a square of so many."""
-    large = sheet.repeat(enlarged, axis=0).repeat(enlarged, axis=1)
-    gray, seen = np.maximum(large, 0).astype(np.uint8), np.where(large < 0, 0, 255).astype(np.uint8)
+def encode_png(sheet: Sheet, scale: int = 2) -> bytes:
+    """The sheet as a PNG file in which each pixel is a square of ``scale`` pixels."""
+    large = sheet.repeat(scale, axis=0).repeat(scale, axis=1)
+    gray, alpha = np.maximum(large, 0).astype(np.uint8), np.where(large < 0, 0, 255).astype(np.uint8)
     buffer = io.BytesIO()
-    Image.merge("LA", [Image.fromarray(gray), Image.fromarray(seen)]).save(buffer, "PNG")
+    Image.merge("LA", [Image.fromarray(gray), Image.fromarray(alpha)]).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def sample_class(faces: FaceDataset, label: int, count: int = SAMPLES) -> NDArray[np.int64]:
-    """The places of some faces of a class, from Training where it has any; blank ones are left out."""
+    """The indices of random faces of a class, from Training where it has any, without blank ones."""
     inside = (faces.labels == label) & ~faces.blank()
-    trained = inside & (faces.usage == TRAINING)
-    return np.random.default_rng(label).permutation(np.flatnonzero(trained if trained.any() else inside))[:count]
+    training = inside & (faces.usage == TRAINING)
+    return np.random.default_rng(label).permutation(np.flatnonzero(training if training.any() else inside))[:count]
 
 
 def draw_samples(faces: FaceDataset) -> Sheet:
     """A row of faces for each class that has any."""
-    found = [faces.pixels[sample_class(faces, label)] for label in range(len(EMOTIONS))]
-    return draw_rows([some for some in found if len(some)], columns=1)
+    samples = [faces.pixels[sample_class(faces, label)] for label in range(len(EMOTIONS))]
+    return draw_rows([pixels for pixels in samples if len(pixels)], columns=1)
 
 
 def draw_strip(pixels: NDArray[np.uint8]) -> Sheet:
-    """Faces side by side, with a little paper between them."""
-    edged = np.pad(pixels.astype(np.int16), ((0, 0), (0, 0), (0, _GAP)), constant_values=_PAPER)
-    return np.concatenate(list(edged), axis=1)
+    """Faces side by side with gaps between them."""
+    padded = np.pad(pixels.astype(np.int16), ((0, 0), (0, 0), (0, _GAP)), constant_values=_TRANSPARENT)
+    return np.concatenate(list(padded), axis=1)
 
 
 def draw_rows(groups: Sequence[NDArray[np.uint8]], columns: int) -> Sheet:
-    """Groups of faces (n, 48, 48) side by side, so many groups in a row, paper where there are no more."""
+    """Groups of faces (n, 48, 48), ``columns`` groups in each row."""
     strips = [draw_strip(group) for group in groups]
     width = max(each.shape[1] for each in strips) + (3 * _GAP if columns > 1 else 0)
-    cells = [np.pad(each, ((0, _GAP), (0, width - each.shape[1])), constant_values=_PAPER) for each in strips]
-    cells += [np.full_like(cells[0], _PAPER)] * (-len(cells) % columns)
+    cells = [np.pad(each, ((0, _GAP), (0, width - each.shape[1])), constant_values=_TRANSPARENT) for each in strips]
+    cells += [np.full_like(cells[0], _TRANSPARENT)] * (-len(cells) % columns)
     return np.concatenate(
         [np.concatenate(cells[start : start + columns], 1) for start in range(0, len(cells), columns)]
     )
 
 
 def draw_face_map(pixels: NDArray[np.uint8], points: NDArray[np.float64]) -> Sheet:
-    """Faces (M, 48, 48) in the order of their points (M, 2): rows by height, each from left to right, no cell empty."""
+    """Faces (M, 48, 48) on a full grid in the order of their points (M, 2): rows by y, each row by x."""
     across, down = min(_ACROSS, len(pixels)), max(min(_DOWN, len(pixels) // _ACROSS), 1)
     lines = np.array_split(np.argsort(-points[:, 1], kind="stable"), down)
-    sheet = np.full((down * _CELL, across * _CELL), _PAPER, np.int16)
+    sheet = np.full((down * _CELL, across * _CELL), _TRANSPARENT, np.int16)
     for y, line in enumerate(lines):
         ranked = line[np.argsort(points[line, 0], kind="stable")]
         for x, place in enumerate(ranked[np.linspace(0, len(ranked) - 1, across).round().astype(int)]):
@@ -78,22 +81,16 @@ def draw_face_map(pixels: NDArray[np.uint8], points: NDArray[np.float64]) -> She
     return sheet
 
 
-# ==== mien.lab.eda.figures
-# The figures of the data report, from plain numbers, in the one style.
-
-_DEPTH = (1.0, 0.55, 0.3, 0.2)
-
-
 @with_style
 def plot_class_counts(counts: Mapping[str, Sequence[int]]) -> Figure:
-    """Faces of each class, a bar in its colour, the splits one behind the other from deep to light."""
+    """The number of faces of each class as a bar in its colour; the splits from opaque to transparent."""
     figure, ax = new_axes(6.8, 3.6, "Number of faces of each class")
     left = np.zeros(len(EMOTIONS))
-    for row, depth in zip(counts.values(), _DEPTH, strict=False):
-        ax.barh(EMOTIONS, row, left=left, color=[label_colour(name) for name in EMOTIONS], alpha=depth, height=0.72)
+    for row, opacity in zip(counts.values(), _OPACITY, strict=False):
+        ax.barh(EMOTIONS, row, left=left, color=[label_colour(name) for name in EMOTIONS], alpha=opacity, height=0.72)
         left += np.array(row)
-    for place, count in enumerate(left):
-        ax.annotate(f"{count:,.0f}", (count, place), (5, 0), textcoords="offset points", va="center", color=INK)
+    for index, count in enumerate(left):
+        ax.annotate(f"{count:,.0f}", (count, index), (5, 0), textcoords="offset points", va="center", color=INK)
     ax.invert_yaxis()
     ax.margins(x=0.12)
     ax.grid(visible=False, axis="y")
@@ -103,23 +100,24 @@ def plot_class_counts(counts: Mapping[str, Sequence[int]]) -> Figure:
 
 
 @with_style
-def plot_mean_faces(numbers: DatasetStatistics) -> Figure:
-    """Three rows: the mean face of all and of each class, what sets each apart from all, and where its faces differ."""
+def plot_mean_faces(statistics: DatasetStatistics) -> Figure:
+    """Three rows: the mean face of all and of each class, its difference from all, and the standard deviation."""
     figure = new_figure(9.6, 3.9)
-    places = figure.subplots(3, len(EMOTIONS) + 1)
-    apart = numbers.means - numbers.means[0]
-    reach = max(float(np.abs(apart).max()), 1.0)
+    grid = figure.subplots(3, len(EMOTIONS) + 1)
+    difference = statistics.means - statistics.means[0]
+    limit = max(float(np.abs(difference).max()), 1.0)
+    largest = max(float(statistics.deviations.max()), 1.0)
     for column, name in enumerate(("all", *EMOTIONS)):
-        _shown(places[0, column], numbers.means[column], "gray", 0, 255)
-        _shown(places[1, column], apart[column], "RdBu_r", -reach, reach)
-        _shown(places[2, column], numbers.spreads[column], "magma", 0, max(float(numbers.spreads.max()), 1.0))
-        places[0, column].set_title(name, loc="center", fontsize=10, pad=5, color=INK)
-    for ax, word in zip(places[:, 0], ("mean", "difference\nfrom all", "standard\ndeviation"), strict=True):
+        _draw_image(grid[0, column], statistics.means[column], "gray", 0, 255)
+        _draw_image(grid[1, column], difference[column], "RdBu_r", -limit, limit)
+        _draw_image(grid[2, column], statistics.deviations[column], "magma", 0, largest)
+        grid[0, column].set_title(name, loc="center", fontsize=10, pad=5, color=INK)
+    for ax, word in zip(grid[:, 0], ("mean", "difference\nfrom all", "standard\ndeviation"), strict=True):
         ax.set_ylabel(word, rotation=0, ha="right", va="center")
     return figure
 
 
-def _shown(ax: Axes, values: NDArray[np.floating], palette: str, low: float, high: float) -> None:
+def _draw_image(ax: Axes, values: NDArray[np.floating], palette: str, low: float, high: float) -> None:
     ax.imshow(values, cmap=palette, vmin=low, vmax=high)
     ax.set(xticks=[], yticks=[])
     ax.grid(visible=False)
@@ -127,39 +125,39 @@ def _shown(ax: Axes, values: NDArray[np.floating], palette: str, low: float, hig
 
 
 @with_style
-def plot_brightness_contrast(numbers: DatasetStatistics, labels: NDArray[np.int64]) -> Figure:
-    """How bright, and how rich in contrast, the faces of each class are: a hill for each, its median marked."""
+def plot_brightness_contrast(statistics: DatasetStatistics, labels: NDArray[np.int64]) -> Figure:
+    """Histograms of brightness and contrast for each class, with the median."""
     figure = new_figure(9.6, 4.2)
     left, right = figure.subplots(1, 2, sharey=True)
-    _hills(left, numbers.brightness, labels, (0, 255), "brightness: mean of the pixels")
-    _hills(right, numbers.contrast, labels, (0, 110), "contrast: standard deviation of the pixels")
+    _draw_histograms(left, statistics.brightness, labels, (0, 255), "brightness: mean of the pixels")
+    _draw_histograms(right, statistics.contrast, labels, (0, 110), "contrast: standard deviation of the pixels")
     left.set_yticks(range(len(EMOTIONS)), EMOTIONS)
     left.set_ylim(len(EMOTIONS) - 0.7, -1.0)
     return figure
 
 
-def _hills(
-    ax: Axes, values: NDArray[np.float32], labels: NDArray[np.int64], ends: tuple[float, float], word: str
+def _draw_histograms(
+    ax: Axes, values: NDArray[np.float32], labels: NDArray[np.int64], limits: tuple[float, float], xlabel: str
 ) -> None:
-    edges = np.linspace(*ends, 52)
+    edges = np.linspace(*limits, 52)
     middles = (edges[1:] + edges[:-1]) / 2
     for row, name in enumerate(EMOTIONS):
-        some = values[labels == row]
-        if not len(some):
+        members = values[labels == row]
+        if not len(members):
             continue
-        height = np.convolve(np.histogram(some, edges)[0], [0.25, 0.5, 0.25], "same")
+        height = np.convolve(np.histogram(members, edges)[0], [0.25, 0.5, 0.25], "same")
         top = row - 0.85 * height / max(float(height.max()), 1.0)
         ax.fill_between(middles, row, top, color=label_colour(name), alpha=0.75, linewidth=0)
-        ax.plot([np.median(some)] * 2, [row, row - 0.85], color=INK, linewidth=1)
+        ax.plot([np.median(members)] * 2, [row, row - 0.85], color=INK, linewidth=1)
     ax.grid(visible=False, axis="y")
-    ax.set(xlim=ends, xlabel=word)
+    ax.set(xlim=limits, xlabel=xlabel)
 
 
 @with_style
 def plot_votes(votes: VoteStatistics) -> Figure:
-    """Of what people said of each class's faces, how much was what: a row for each label, in percent."""
+    """The fractions of the annotator votes for the faces of each label, in percent."""
     figure, ax = new_axes(8.6, 4.9, "Annotator votes (FER+) of the faces with each label, in percent")
-    for (row, column), part in np.ndenumerate(votes.answers):
+    for (row, column), part in np.ndenumerate(votes.fractions):
         ax.add_patch(
             Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, facecolor="none", edgecolor=GRID, linewidth=0.8)
         )
@@ -168,8 +166,8 @@ def plot_votes(votes: VoteStatistics) -> Figure:
         bold = "bold" if row == column else None
         ax.text(column + 0.5, row + 0.5, f"{100 * part:.0f}", ha="center", va="center", color=INK, weight=bold)
     ax.set(xlim=(0, len(VOTE_CATEGORIES)), ylim=(len(EMOTIONS), 0), xlabel="annotator vote", ylabel="label")
-    words = ["not a face" if answer == "nf" else answer for answer in VOTE_CATEGORIES]
-    ax.set_xticks(np.arange(len(VOTE_CATEGORIES)) + 0.5, words, rotation=35, ha="right", rotation_mode="anchor")
+    names = ["not a face" if name == "nf" else name for name in VOTE_CATEGORIES]
+    ax.set_xticks(np.arange(len(VOTE_CATEGORIES)) + 0.5, names, rotation=35, ha="right", rotation_mode="anchor")
     ax.set_yticks(np.arange(len(EMOTIONS)) + 0.5, EMOTIONS)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
@@ -177,45 +175,47 @@ def plot_votes(votes: VoteStatistics) -> Figure:
 
 
 @with_style
-def plot_axes(space: PixelMap) -> Figure:
-    """The mean face, and what becomes of it on the way along each axis: a row for each, from -3 to 3 deviations."""
+def plot_axes(pixel_map: PixelMap) -> Figure:
+    """The mean face plus -3 to 3 standard deviations along each axis, one row for each axis."""
     steps = (-3, -2, -1, 0, 1, 2, 3)
     figure = new_figure(7.4, 4.6)
-    places = figure.subplots(len(space.axes), len(steps), squeeze=False)
-    for row, (axis, part) in enumerate(zip(space.axes, space.explained, strict=True)):
+    grid = figure.subplots(len(pixel_map.axes), len(steps), squeeze=False)
+    for row, (axis, part) in enumerate(zip(pixel_map.axes, pixel_map.explained, strict=True)):
         for column, step in enumerate(steps):
-            _shown(places[row, column], space.mean + step * axis, "gray", -2, 2)
-        places[row, 0].set_ylabel(f"axis {row + 1}\n{100 * part:.0f} %", rotation=0, ha="right", va="center")
-    for ax, step in zip(places[0], steps, strict=True):
+            _draw_image(grid[row, column], pixel_map.mean + step * axis, "gray", -2, 2)
+        grid[row, 0].set_ylabel(f"axis {row + 1}\n{100 * part:.0f} %", rotation=0, ha="right", va="center")
+    for ax, step in zip(grid[0], steps, strict=True):
         ax.set_title("mean" if step == 0 else f"{step:+d}", loc="center", fontsize=10, pad=5, color=MUTED)
     return figure
 
 
 @with_style
-def plot_pixel_map(space: PixelMap) -> Figure:
-    """Every face a point in its class's colour; the large points are the middles of the classes."""
+def plot_pixel_map(pixel_map: PixelMap) -> Figure:
+    """Every face as a point in the colour of its class; the large points are the class means."""
     figure, ax = new_axes(6.6, 5.6, "Principal components of the pixels")
-    _points(ax, space.points, space.labels, 7)
+    _draw_points(ax, pixel_map.points, pixel_map.labels, 7)
     ax.set(xlabel="axis 1, standard deviations", ylabel="axis 2", aspect="equal", xlim=(-3.4, 3.4), ylim=(-3.4, 3.4))
     figure.legend(loc="outside right upper", title="mean of", alignment="left", markerscale=0.6)
     return figure
 
 
 @with_style
-def plot_prediction_map(seen: PredictionMap) -> Figure:
-    """The same, of what a trained network says."""
+def plot_prediction_map(prediction_map: PredictionMap) -> Figure:
+    """The same for the predictions of the embedded model."""
     figure, ax = new_axes(6.6, 5.2, "Principal components of the predictions")
-    _points(ax, seen.points, seen.labels, 11)
+    _draw_points(ax, prediction_map.points, prediction_map.labels, 11)
     ax.set(xlabel="axis 1", ylabel="axis 2", aspect="equal")
     figure.legend(loc="outside right upper", title="mean of", alignment="left", markerscale=0.6)
     return figure
 
 
-def _points(ax: Axes, points: NDArray[np.float64], labels: NDArray[np.int64], size: float) -> None:
+def _draw_points(ax: Axes, points: NDArray[np.float64], labels: NDArray[np.int64], size: float) -> None:
     order = np.random.default_rng(0).permutation(len(points))
     hues = [label_colour(EMOTIONS[label]) for label in labels[order]]
     ax.scatter(*points[order].T, c=hues, s=size, alpha=0.5, linewidths=0, rasterized=True)
     for label, name in enumerate(EMOTIONS):
-        some = points[labels == label]
-        if len(some):
-            ax.scatter(*some.mean(0), s=120, color=label_colour(name), edgecolors=INK, linewidths=0.8, label=name, zorder=3)
+        members = points[labels == label]
+        if len(members):
+            ax.scatter(
+                *members.mean(0), s=120, color=label_colour(name), edgecolors=INK, linewidths=0.8, label=name, zorder=3
+            )

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.checks import count_training_duplicates
 from mien.datasets.report import figures as sheets
-from mien.datasets.report.statistics import VoteStatistics, votes_of_face
+from mien.datasets.report.statistics import DatasetReport, VoteStatistics, votes_of_face
 from mien.html import data_uri, render
 from mien.labels import EMOTIONS, VOTES, label_colour
-
-if TYPE_CHECKING:
-    from mien.datasets.report import DatasetReport
 
 #: What a finding means, by its kind.
 FINDING_MEANINGS = {
@@ -41,44 +38,45 @@ FINDING_MEANINGS = {
     "label order": "numeric labels that do not follow FER2013's order",
 }
 
-_SOURCE_KINDS = {"table": "table", "folders": "folder of images", "arrays": "file of arrays"}
+_KINDS = {"table": "table", "folders": "folder of images", "arrays": "file of arrays"}
 
 
 def render_data_report(report: DatasetReport, figures: Mapping[str, str]) -> str:
     """The page. ``figures`` are ``<svg>`` elements by name."""
-    source, numbers, space, predictions = report.source, report.numbers, report.space, report.sight
+    loaded, statistics = report.loaded, report.statistics
+    pixel_map, predictions = report.pixel_map, report.prediction_map
     baseline = None
-    if space.nearest is not None and space.always is not None:
-        baseline = {"nearest_mean": space.nearest, "largest_class": space.always}
+    if pixel_map.nearest_mean is not None and pixel_map.majority_class is not None:
+        baseline = {"nearest_mean": pixel_map.nearest_mean, "largest_class": pixel_map.majority_class}
     return render(
         "data_report.html",
         figures=figures,
-        name=source.path.name,
-        face_count=len(source),
-        source_kind=_SOURCE_KINDS[source.shape],
-        remarks=source.remarks,
-        splits=list(numbers.counts),
-        balance=_class_balance(numbers.counts),
+        name=loaded.path.name,
+        face_count=len(loaded),
+        source_kind=_KINDS[loaded.kind],
+        remarks=loaded.remarks,
+        splits=list(statistics.counts),
+        balance=_class_balance(statistics.counts),
         test_splits=list(_test_splits(report)),
         baseline=baseline,
         classes=list(_class_rows(report)),
         samples=list(_samples(report)),
         duplicates={
-            "count": numbers.twins,
-            "near_count": numbers.near,
+            "count": statistics.duplicates,
+            "near_count": statistics.near_duplicates,
             "exact": _duplicate_pairs(report, exact=True),
             "near": _duplicate_pairs(report, exact=False),
         },
         votes=None if report.votes is None else _vote_values(report, report.votes),
         pca={
-            "face_count": len(space.places),
-            "explained": float(space.explained[:2].sum()),
-            "image": _gray_image(sheets.draw_face_map(source.faces.pixels[space.places], space.points), 1),
+            "face_count": len(pixel_map.indices),
+            "explained": float(pixel_map.explained[:2].sum()),
+            "image": _gray_image(sheets.draw_face_map(loaded.faces.pixels[pixel_map.indices], pixel_map.points), 1),
         },
         predictions={
-            "face_count": len(predictions.places),
+            "face_count": len(predictions.indices),
             "split": predictions.usage,
-            "accuracy": predictions.right,
+            "accuracy": predictions.accuracy,
         },
         findings=[
             {
@@ -88,7 +86,7 @@ def render_data_report(report: DatasetReport, figures: Mapping[str, str]) -> str
                 "where": findings[0].where,
                 "reason": findings[0].reason,
             }
-            for kind, findings in report.checked.kinds().items()
+            for kind, findings in report.checked.by_kind().items()
         ],
     )
 
@@ -107,20 +105,20 @@ def _class_balance(counts: Mapping[str, list[int]]) -> dict[str, str]:
 
 def _test_splits(report: DatasetReport) -> Iterator[dict[str, Any]]:
     """For each split but Training, the share of its faces that are also in Training."""
-    for split, count in count_training_duplicates(report.source.faces).items():
+    for split, count in count_training_duplicates(report.loaded.faces).items():
         detail = f"{count:,} pixel-identical faces; test results are too good" if count else "no pixel-identical face"
-        yield {"name": split, "share": count / sum(report.numbers.counts[split]), "detail": detail}
+        yield {"name": split, "share": count / sum(report.statistics.counts[split]), "detail": detail}
 
 
 def _class_rows(report: DatasetReport) -> Iterator[dict[str, Any]]:
     for index, label in enumerate(EMOTIONS):
-        counts = [row[index] for row in report.numbers.counts.values()]
-        share = sum(counts) / max(len(report.source), 1)
-        yield {"label": label, "counts": counts, "share": share, "weight": report.numbers.weights[index]}
+        counts = [row[index] for row in report.statistics.counts.values()]
+        share = sum(counts) / max(len(report.loaded), 1)
+        yield {"label": label, "counts": counts, "share": share, "weight": report.statistics.weights[index]}
 
 
 def _samples(report: DatasetReport) -> Iterator[dict[str, Any]]:
-    faces = report.source.faces
+    faces = report.loaded.faces
     for index, label in enumerate(EMOTIONS):
         pixels = faces.pixels[sheets.sample_class(faces, index)]
         if len(pixels):
@@ -129,29 +127,30 @@ def _samples(report: DatasetReport) -> Iterator[dict[str, Any]]:
 
 def _duplicate_pairs(report: DatasetReport, *, exact: bool) -> list[dict[str, Any]]:
     return [
-        {"faces": [_face_values(report, index) for index in (pair.one, pair.other)], "similarity": pair.likeness}
-        for pair in report.numbers.pairs
-        if (pair.likeness == 1) == exact
+        {"faces": [_face_values(report, index) for index in (pair.first, pair.second)], "similarity": pair.similarity}
+        for pair in report.statistics.pairs
+        if (pair.similarity == 1) == exact
     ]
 
 
 def _vote_values(report: DatasetReport, votes: VoteStatistics) -> dict[str, Any]:
     return {
-        "agreement": votes.overall,
-        "face_count": votes.asked,
+        "agreement": votes.agreement,
+        "face_count": votes.faces,
         "classes": [
-            {"label": label, "agreement": agreement} for label, agreement in zip(EMOTIONS, votes.agree, strict=True)
+            {"label": label, "agreement": agreement}
+            for label, agreement in zip(EMOTIONS, votes.class_agreement, strict=True)
         ],
-        "ambiguous": [_face_values(report, index) for index in votes.torn],
-        "contradicting": [_face_values(report, index) for index in votes.contrary],
+        "ambiguous": [_face_values(report, index) for index in votes.ambiguous],
+        "contradicting": [_face_values(report, index) for index in votes.contradicting],
     }
 
 
 def _face_values(report: DatasetReport, index: int) -> dict[str, Any]:
-    faces = report.source.faces
+    faces = report.loaded.faces
     return {
         "label": EMOTIONS[faces.labels[index]],
-        "place": report.source.place(index),
+        "place": report.loaded.location(index),
         "split": str(faces.usage[index]),
         "image": _gray_image(faces.pixels[index], 2),
         "votes": [
