@@ -231,7 +231,7 @@ def test_values_stand_where_they_belong_on_a_scale():
 
 def test_drawing_needs_neither_matplotlib_nor_keras():
     code = (
-        "import sys; from mien.explain import pictures, page; "
+        "import sys; from mien.explain import figures, page; "
         "print([name for name in ('matplotlib', 'keras', 'tensorflow', 'pandas', 'mien.training') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,22 +1,21 @@
-"""An explanation as pictures: RGB uint8, drawn with Pillow and OpenCV alone, in one style, no word cut off.
+"""Figures of an explanation: RGB uint8 images in one style, drawn with Pillow and OpenCV alone.
 
 ::
 
-    paper.py    titles, sentences and small print around what is drawn; letters are measured first
-    tones.py    the colours of maps, for every eye
-    faces.py    the drawn face of each expression
-    maps.py     feature maps, poolings, and every layer at a glance
-    answer.py   softmax, the sum behind it, where the network's numbers are
-    responses.py  what a channel responds to
-    numbers.py  the faces of a picture, numbered
-    where.py    where it looked, the filters, what a place sees
+    evidence.py      evidence maps over the crop and the image; an image with numbered faces
+    feature_maps.py  feature maps, pooled values, all layers, receptive fields, kernels, top activating faces
+    scores.py        softmax, contributions to a logit, parameters and multiply-adds
+    colormaps.py     the colour scales
+    icons.py         the icon of each expression
+    canvas.py        text that is measured before it is drawn, and the layout of a figure
 """
 
 from mien.explain.figures.evidence import draw_evidence_maps as draw_evidence_maps
-from mien.explain.figures.evidence import draw_kernels as draw_kernels
-from mien.explain.figures.evidence import draw_receptive_fields as draw_receptive_fields
+from mien.explain.figures.evidence import number_faces as number_faces
 from mien.explain.figures.feature_maps import draw_feature_maps as draw_feature_maps
+from mien.explain.figures.feature_maps import draw_kernels as draw_kernels
 from mien.explain.figures.feature_maps import draw_layers as draw_layers
+from mien.explain.figures.feature_maps import draw_receptive_fields as draw_receptive_fields
 from mien.explain.figures.feature_maps import draw_top_activating as draw_top_activating
 from mien.explain.figures.scores import draw_contributions as draw_contributions
 from mien.explain.figures.scores import draw_costs as draw_costs

@@ -1,4 +1,4 @@
-"""The paper that every picture is drawn on. Letters are measured before they are written, so that none is cut off."""
+"""The canvas of all figures: text is measured before it is drawn, so that none of it is cut off."""
 
 from __future__ import annotations
 
@@ -15,76 +15,76 @@ from PIL import Image, ImageDraw, ImageFont
 from mien.results import Pixels
 
 PAPER, INK, MUTED, LINE, PANEL, ACCENT = "#fdfcfa", "#1c2128", "#5b6470", "#dedbd4", "#f3f1ec", "#0b6e69"
-MORE, LESS = "#d9731f", "#3f86c4"
+POSITIVE, NEGATIVE = "#d9731f", "#3f86c4"
 
-#: Heights of letters in pixels: titles, words, and what stands beside maps.
-TITLE, WORDS, SMALL = 38, 22, 17
+#: Font sizes in pixels: title, text, and labels beside maps.
+TITLE, TEXT, SMALL = 38, 22, 17
 
 _MARGIN, _GAP = 48, 24
 
-#: How wide a picture is at least, so that its words need not be broken too often.
-_NARROWEST = 900
+#: Minimum width of a figure, so that its text has few line breaks.
+_MIN_WIDTH = 900
 
-#: What Pillow's own letters have besides ASCII, and what stands in for some that they lack.
-_ALSO = frozenset("·…°“”’")
-_INSTEAD = {"×": "x", "−": "-", "–": "-", "—": "-", "‘": "’", "\u00a0": " "}
+#: Characters of Pillow's own font besides ASCII, and replacements for some that it lacks.
+_EXTRA = frozenset("·…°“”’")
+_REPLACEMENTS = {"×": "x", "−": "-", "–": "-", "—": "-", "‘": "’", "\u00a0": " "}
 
 Anchor: TypeAlias = Literal["la", "ma", "ra", "lm", "mm", "rm", "ls", "ms", "rs"]
 
 
-def printable_text(words: str) -> str:
-    """What can be written: accents go, other scripts and emoji are left out."""
-    swapped = "".join(_INSTEAD.get(each, each) for each in words)
-    plain = "".join(each if each in _ALSO else unicodedata.normalize("NFKD", each) for each in swapped)
-    return "".join(each for each in plain if each in _ALSO or (each.isascii() and each.isprintable())).strip()
+def printable_text(text: str) -> str:
+    """The text without what the font lacks: no accents, no other scripts, no emoji."""
+    replaced = "".join(_REPLACEMENTS.get(each, each) for each in text)
+    plain = "".join(each if each in _EXTRA else unicodedata.normalize("NFKD", each) for each in replaced)
+    return "".join(each for each in plain if each in _EXTRA or (each.isascii() and each.isprintable())).strip()
 
 
 @lru_cache(maxsize=32)
 def load_font(size: int) -> ImageFont.FreeTypeFont:
-    loaded = ImageFont.load_default(size=size)
-    assert isinstance(loaded, ImageFont.FreeTypeFont), "Pillow's wheels have FreeType"
-    return loaded
+    font = ImageFont.load_default(size=size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow's wheels have FreeType"
+    return font
 
 
-def text_width(words: str, size: int) -> float:
-    return load_font(size).getlength(printable_text(words)) + (size / 26)
+def text_width(text: str, size: int) -> float:
+    return load_font(size).getlength(printable_text(text)) + (size / 26)
 
 
-def wrap_text(words: str, size: int, room: float) -> list[str]:
-    """The words in lines no wider than ``room``; a word that is wider by itself is broken."""
+def wrap_text(text: str, size: int, width: float) -> list[str]:
+    """The text in lines of at most ``width`` pixels; a longer word is broken."""
     lines = [""]
-    for word in (part for each in words.split() for part in _broken(each, size, room)):
+    for word in (part for each in text.split() for part in _break_word(each, size, width)):
         longer = f"{lines[-1]} {word}".strip()
-        if text_width(longer, size) <= room:
+        if text_width(longer, size) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
     return [line for line in lines if line]
 
 
-def _broken(word: str, size: int, room: float) -> Iterable[str]:
-    while len(word) > 1 and text_width(word, size) > room:
-        fits = max(1, _fits(word, size, room))
+def _break_word(word: str, size: int, width: float) -> Iterable[str]:
+    while len(word) > 1 and text_width(word, size) > width:
+        fits = max(1, _count_fitting(word, size, width))
         yield word[:fits]
         word = word[fits:]
     yield word
 
 
-def ellipsize(words: str, size: int, room: float) -> str:
-    """The words on one line: what does not fit gives way to an ellipsis."""
-    if text_width(words, size) <= room:
-        return words
-    return words[: _fits(words, size, room - text_width("…", size))].rstrip() + "…"
+def ellipsize(text: str, size: int, width: float) -> str:
+    """The text in one line of at most ``width`` pixels, shortened with an ellipsis if needed."""
+    if text_width(text, size) <= width:
+        return text
+    return text[: _count_fitting(text, size, width - text_width("…", size))].rstrip() + "…"
 
 
-def _fits(words: str, size: int, room: float) -> int:
-    """How many of the first letters have room."""
-    return bisect_right(range(1, len(words) + 1), room, key=lambda many: text_width(words[:many], size))
+def _count_fitting(text: str, size: int, width: float) -> int:
+    """How many characters from the beginning fit."""
+    return bisect_right(range(1, len(text) + 1), width, key=lambda count: text_width(text[:count], size))
 
 
 @dataclass
 class Canvas:
-    """A picture that is being drawn."""
+    """An image to draw on."""
 
     width: int
     height: int
@@ -97,60 +97,62 @@ class Canvas:
 
     def write(
         self,
-        at: tuple[float, float],
-        words: str,
-        size: int = WORDS,
-        hue: str = INK,
+        position: tuple[float, float],
+        text: str,
+        size: int = TEXT,
+        colour: str = INK,
         anchor: Anchor = "la",
         bold: int = 0,
     ) -> None:
-        """``bold`` is how many pixels the strokes are thickened by: Pillow's letters have one weight."""
-        # Letters get a whole pixel more or none: a stroke of a fraction is not drawn.
+        """``bold`` is the additional stroke width in whole pixels: Pillow's font has one weight."""
         self.draw.text(
-            at, printable_text(words), fill=hue, font=load_font(size), anchor=anchor, stroke_width=bold, stroke_fill=hue
+            position,
+            printable_text(text),
+            fill=colour,
+            font=load_font(size),
+            anchor=anchor,
+            stroke_width=bold,
+            stroke_fill=colour,
         )
 
-    def paste(self, pixels: Pixels, at: tuple[int, int]) -> None:
-        self.image.paste(Image.fromarray(pixels), at)
+    def paste(self, pixels: Pixels, position: tuple[int, int]) -> None:
+        self.image.paste(Image.fromarray(pixels), position)
 
-    def bar(self, x: float, y: float, width: float, height: float, hue: str) -> None:
-        """A bar of at least a pixel where there is anything."""
+    def bar(self, x: float, y: float, width: float, height: float, colour: str) -> None:
+        """A bar with rounded ends; a width above 0 is at least 1.5 pixels."""
         if width > 0:
-            self.draw.rounded_rectangle((x, y, x + max(width, 1.5), y + height), min(height, width) / 2.6, fill=hue)
-
-    def finished(self) -> Pixels:
-        return np.array(self.image, np.uint8)
+            self.draw.rounded_rectangle((x, y, x + max(width, 1.5), y + height), min(height, width) / 2.6, fill=colour)
 
 
-def compose_figure(title: str, told: Sequence[str], body: Canvas, notes: Sequence[str] = ()) -> Pixels:
-    """The whole picture: a title, sentences below it, the body, and small print at its foot."""
-    room = max(body.width, _NARROWEST - 2 * _MARGIN)
-    title_lines = wrap_text(title, TITLE, room)
-    told_lines = [line for each in told for line in wrap_text(each, WORDS, room)]
-    note_lines = [line for each in notes for line in wrap_text(each, SMALL, room)]
-    top = _MARGIN + _high(title_lines, TITLE) + _high(told_lines, WORDS) + _GAP
-    below = _GAP + _high(note_lines, SMALL) if note_lines else 0
-    page = Canvas(room + 2 * _MARGIN, top + body.height + below + _MARGIN)
-    at = _column(page, _MARGIN, title_lines, TITLE, INK, bold=1)
-    _column(page, at + 4, told_lines, WORDS, MUTED)
+def compose_figure(title: str, sentences: Sequence[str], body: Canvas, notes: Sequence[str] = ()) -> Pixels:
+    """A whole figure: title, sentences, body, and notes in small print."""
+    width = max(body.width, _MIN_WIDTH - 2 * _MARGIN)
+    title_lines = wrap_text(title, TITLE, width)
+    sentence_lines = [line for each in sentences for line in wrap_text(each, TEXT, width)]
+    note_lines = [line for each in notes for line in wrap_text(each, SMALL, width)]
+    top = _MARGIN + _lines_height(title_lines, TITLE) + _lines_height(sentence_lines, TEXT) + _GAP
+    below = _GAP + _lines_height(note_lines, SMALL) if note_lines else 0
+    page = Canvas(width + 2 * _MARGIN, top + body.height + below + _MARGIN)
+    y = _write_lines(page, _MARGIN, title_lines, TITLE, INK, bold=1)
+    _write_lines(page, y + 4, sentence_lines, TEXT, MUTED)
     page.image.paste(body.image, (_MARGIN, top))
-    _column(page, top + body.height + _GAP, note_lines, SMALL, MUTED)
-    return page.finished()
+    _write_lines(page, top + body.height + _GAP, note_lines, SMALL, MUTED)
+    return np.array(page.image, np.uint8)
 
 
-def _high(lines: Sequence[str], size: int) -> int:
+def _lines_height(lines: Sequence[str], size: int) -> int:
     return round(len(lines) * size * 1.42)
 
 
-def _column(page: Canvas, top: float, lines: Sequence[str], size: int, hue: str, bold: int = 0) -> float:
+def _write_lines(page: Canvas, top: float, lines: Sequence[str], size: int, colour: str, bold: int = 0) -> float:
     for line in lines:
-        page.write((_MARGIN, top), line, size, hue, bold=bold)
+        page.write((_MARGIN, top), line, size, colour, bold=bold)
         top += size * 1.42
     return top
 
 
 def enlarge_image(pixels: Pixels, side: int) -> Pixels:
-    """Gray or RGB pixels with a longest side of about ``side``: in whole squares when larger, smooth when smaller."""
+    """Gray or RGB pixels scaled to a longest side of about ``side``: by a whole factor if enlarged, else smoothly."""
     height, width = pixels.shape[:2]
     factor = side / max(height, width)
     image = Image.fromarray(pixels).convert("RGB")

@@ -1,4 +1,4 @@
-"""The softmax, the sum behind it, and where the network's numbers are, as pictures of bars."""
+"""Figures of bars: the softmax, the contributions to a logit, and the parameters of each layer."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from mien.explain.explanation import Explanation
 from mien.explain.figures.canvas import (
     ACCENT,
     INK,
-    LESS,
     LINE,
-    MORE,
     MUTED,
+    NEGATIVE,
     PANEL,
+    POSITIVE,
     SMALL,
-    WORDS,
+    TEXT,
     Canvas,
     compose_figure,
     ellipsize,
@@ -26,140 +26,134 @@ from mien.labels import label_adjective, label_colour
 from mien.results import Pixels, Score
 from mien.text import allocate_ten_votes
 
-_WIDE, _LINE = 1100, 56
+_WIDTH, _ROW = 1100, 56
 
-#: Rows of the sum.
-_ROWS = 16
-
-
-def draw_softmax(told: Explanation) -> Pixels:
-    """Every expression with its score, its share, and what ten people would say."""
-    votes = told.emotions.votes
-    rows = len(told.emotions.scores)
-    canvas = Canvas(_WIDE, 40 + rows * _LINE + (_LINE + 120 if votes else 0))
-    _shares(canvas, told)
-    if votes:
-        _people(canvas, 40 + rows * _LINE + 36, votes)
-    top = told.emotions.ranked()[0]
-    title = f"The expression looks {label_adjective(top.label)}, {_percent(top.score)}"
-    return compose_figure(title, _sentences(told), canvas, _small_print(told))
+#: Channels with a row of their own among the contributions.
+_CONTRIBUTIONS = 16
 
 
-def _sentences(told: Explanation) -> list[str]:
-    doubt = f"Not sure: {told.emotions.uncertain}." if told.emotions.uncertain else ""
-    return [each for each in (doubt, _mixture(told.emotions.mixture)) if each]
+def draw_softmax(explanation: Explanation) -> Pixels:
+    """Logit and probability of every expression, and the predicted annotator votes."""
+    emotions = explanation.emotions
+    height = 40 + len(emotions.scores) * _ROW
+    canvas = Canvas(_WIDTH, height + (_ROW + 120 if emotions.votes else 0))
+    _draw_probabilities(canvas, explanation)
+    if emotions.votes:
+        _draw_votes(canvas, height + 36, emotions.votes)
+    sentences = [f"The prediction is uncertain: {emotions.uncertain}."] if emotions.uncertain else []
+    if len(emotions.mixture) >= 2:
+        parts = " and ".join(f"{_format_probability(each.score)} {each.label}" for each in emotions.mixture)
+        sentences.append(f"A mixed expression: {parts}.")
+    top = emotions.ranked()[0]
+    title = f"The expression looks {label_adjective(top.label)}, {_format_probability(top.score)}"
+    return compose_figure(title, sentences, canvas, [_describe_logits(explanation)])
 
 
-def _mixture(mixture: Sequence[Score]) -> str:
-    if len(mixture) < 2:
-        return ""
-    return f"A mixed expression: {' and '.join(f'{_percent(each.score)} {each.label}' for each in mixture)}."
+def _describe_logits(explanation: Explanation) -> str:
+    if not explanation.logits:
+        return "This model does not provide its graph, so its logits cannot be shown."
+    text = "The logits are the inputs of the softmax. "
+    if explanation.temperature == 1:
+        return f"{text}The probabilities of this model have not been calibrated."
+    return (
+        f"{text}They are divided by a temperature of {explanation.temperature:.2f}, fitted on validation faces: of the "
+        "predictions with 70 % probability about 70 % are then correct. The thin line is the probability without it."
+    )
 
 
-def _small_print(told: Explanation) -> list[str]:
-    if not told.logits:
-        return ["The scores behind these shares cannot be seen: the graph does not show them."]
-    score = "Score: what goes into the softmax. "
-    if told.temperature == 1:
-        return [f"{score}How often a share of 70 % is right has not been measured for this model."]
-    return [
-        f"{score}All scores are divided by a temperature of {told.temperature:.2f}, measured once on faces kept aside, "
-        "so that of all faces read at 70 % about 70 % turn out right. The thin line is the share without it."
-    ]
-
-
-def _shares(canvas: Canvas, told: Explanation) -> None:
-    labels = told.emotions.labels
-    scores, before = dict(told.logits), dict(told.scores_without_temperature)
-    name, score, begin, end = 64, 370, 400, _WIDE - 110
-    canvas.write((name, 4), "expression", SMALL, MUTED)
-    canvas.write((score, 4), "score", SMALL, MUTED, "ra")
-    canvas.write((_WIDE, 4), "share", SMALL, MUTED, "ra")
-    for place, (label, share) in enumerate(told.emotions.ranked()):
-        middle = 40 + place * _LINE + _LINE // 2
-        small = draw_icon(label, 42, labels)
-        canvas.image.paste(small, (0, middle - 21), small)
-        canvas.write(
-            (name, middle),
-            ellipsize(printable_text(label) or f"label {labels.index(label) + 1}", WORDS, 200),
-            anchor="lm",
-        )
-        if label in scores:
-            canvas.write((score, middle), f"{scores[label]:.2f}", WORDS, MUTED, "rm")
-        canvas.draw.rounded_rectangle((begin, middle - 15, end, middle + 15), 8, fill=PANEL)
-        canvas.bar(begin, middle - 15, (end - begin) * share, 30, label_colour(label, labels))
-        if label in before and told.temperature != 1:
-            x = begin + (end - begin) * before[label]
+def _draw_probabilities(canvas: Canvas, explanation: Explanation) -> None:
+    labels, calibrated = explanation.emotions.labels, explanation.temperature != 1
+    logits, uncalibrated = dict(explanation.logits), dict(explanation.scores_without_temperature)
+    name_x, logit_x, left, right = 64, 370, 400, _WIDTH - 110
+    canvas.write((name_x, 4), "expression", SMALL, MUTED)
+    canvas.write((logit_x, 4), "logit", SMALL, MUTED, "ra")
+    canvas.write((_WIDTH, 4), "probability", SMALL, MUTED, "ra")
+    for row, (label, score) in enumerate(explanation.emotions.ranked()):
+        middle = 40 + row * _ROW + _ROW // 2
+        icon = draw_icon(label, 42, labels)
+        canvas.image.paste(icon, (0, middle - 21), icon)
+        name = printable_text(label) or f"label {labels.index(label) + 1}"
+        canvas.write((name_x, middle), ellipsize(name, TEXT, 200), anchor="lm")
+        if label in logits:
+            canvas.write((logit_x, middle), f"{logits[label]:.2f}", TEXT, MUTED, "rm")
+        canvas.draw.rounded_rectangle((left, middle - 15, right, middle + 15), 8, fill=PANEL)
+        canvas.bar(left, middle - 15, (right - left) * score, 30, label_colour(label, labels))
+        if label in uncalibrated and calibrated:
+            x = left + (right - left) * uncalibrated[label]
             canvas.draw.line((x, middle - 19, x, middle + 19), fill=INK, width=2)
-        canvas.write((_WIDE, middle), _percent(share), WORDS, anchor="rm", bold=1 if place == 0 else 0)
+        canvas.write((_WIDTH, middle), _format_probability(score), TEXT, anchor="rm", bold=1 if row == 0 else 0)
 
 
-def _people(canvas: Canvas, top: int, votes: Sequence[Score]) -> None:
-    people = allocate_ten_votes(votes)
-    labels = tuple(share.label for share in votes)
-    canvas.draw.line((0, top - 14, _WIDE, top - 14), fill=LINE)
-    canvas.write((0, top + 4), "What ten people would say", WORDS)
-    for place, label in enumerate(people):
-        small = draw_icon(label, 58, labels)
-        canvas.image.paste(small, (place * 70, top + 44), small)
-    counted = ", ".join(f"{people.count(label)} {label}" for label in dict.fromkeys(people))
-    canvas.write((0, top + 112), ellipsize(counted, SMALL, _WIDE), SMALL, MUTED)
+def _draw_votes(canvas: Canvas, top: int, votes: Sequence[Score]) -> None:
+    annotators = allocate_ten_votes(votes)
+    labels = tuple(vote.label for vote in votes)
+    canvas.draw.line((0, top - 14, _WIDTH, top - 14), fill=LINE)
+    canvas.write((0, top + 4), "Predicted annotator votes (FER+)", TEXT)
+    for index, label in enumerate(annotators):
+        icon = draw_icon(label, 58, labels)
+        canvas.image.paste(icon, (index * 70, top + 44), icon)
+    counts = ", ".join(f"{annotators.count(label)} {label}" for label in dict.fromkeys(annotators))
+    canvas.write((0, top + 112), ellipsize(counts, SMALL, _WIDTH), SMALL, MUTED)
 
 
-def _percent(share: float) -> str:
-    return "under 1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
+def _format_probability(score: float) -> str:
+    return "under 1 %" if 0 < score < 0.005 else f"{100 * score:.0f} %"
 
 
-def draw_contributions(told: Explanation) -> Pixels:
-    """What each channel adds to the target's score, the largest amounts first; the rest in one bar."""
-    hot = told.temperature
-    rows = [(f"map {each.channel}", f"{each.activation:.2f} × {each.weight * hot:.2f}", each.amount * hot)
-            for each in told.contributions]  # fmt: skip
-    rest = rows[_ROWS:]
-    shown = rows[:_ROWS] + ([(f"the other {len(rest):,} together", "", sum(each[2] for each in rest))] if rest else [])
-    shown.append(("in any case (bias)", "", told.bias * hot))
-    total = sum(each[2] for each in shown)
-    canvas = Canvas(_WIDE, len(shown) * 42 + 60)
-    most = max(abs(amount) for _, _, amount in shown) or 1.0
-    for place, (name, how, amount) in enumerate(shown):
-        _adds(canvas, place * 42 + 20, name, how, amount, most)
-    canvas.draw.line((0, len(shown) * 42 + 8, _WIDE, len(shown) * 42 + 8), fill=LINE)
-    canvas.write((0, len(shown) * 42 + 36), f"score of {told.target}", WORDS, anchor="lm")
-    canvas.write((_WIDE, len(shown) * 42 + 36), f"{total:.2f}", WORDS, anchor="rm", bold=1)
-    sentence = "The dense layer: the mean of every last map, times its weight for this expression, all added up."
-    return compose_figure(f"What speaks for “{told.target}”, and what against", [sentence], canvas)
+def draw_contributions(explanation: Explanation) -> Pixels:
+    """What each channel adds to the target's logit, the largest amounts first; the others in one bar."""
+    # The weights in the file are divided by the temperature; the logits of the softmax figure are not.
+    temperature = explanation.temperature
+    rows = [
+        (f"map {each.channel}", f"{each.activation:.2f} × {each.weight * temperature:.2f}", each.amount * temperature)
+        for each in explanation.contributions
+    ]
+    rows, others = rows[:_CONTRIBUTIONS], rows[_CONTRIBUTIONS:]
+    if others:
+        rows.append((f"the other {len(others):,} maps", "", sum(amount for _, _, amount in others)))
+    rows.append(("bias", "", explanation.bias * temperature))
+    highest = max(abs(amount) for _, _, amount in rows) or 1.0
+    bottom = len(rows) * 42
+    canvas = Canvas(_WIDTH, bottom + 60)
+    for index, (name, factors, amount) in enumerate(rows):
+        _draw_amount(canvas, index * 42 + 20, name, factors, amount, highest)
+    canvas.draw.line((0, bottom + 8, _WIDTH, bottom + 8), fill=LINE)
+    canvas.write((0, bottom + 36), f"logit of {explanation.target}", TEXT, anchor="lm")
+    canvas.write((_WIDTH, bottom + 36), f"{sum(amount for _, _, amount in rows):.2f}", TEXT, anchor="rm", bold=1)
+    text = "The dense layer: the sum of the mean of every last feature map, times its weight for this expression."
+    return compose_figure(f"Contributions to the logit of “{explanation.target}”", [text], canvas)
 
 
-def _adds(canvas: Canvas, middle: int, name: str, how: str, amount: float, most: float) -> None:
-    zero, receptive_field = 690, 300
-    canvas.write((0, middle), name, WORDS, anchor="lm")
-    canvas.write((370, middle), how, SMALL, MUTED, "rm")
-    length = receptive_field * abs(amount) / most
-    canvas.bar(zero - (length if amount < 0 else 0), middle - 12, length, 24, LESS if amount < 0 else MORE)
+def _draw_amount(canvas: Canvas, middle: int, name: str, factors: str, amount: float, highest: float) -> None:
+    zero, longest = 690, 300
+    canvas.write((0, middle), name, TEXT, anchor="lm")
+    canvas.write((370, middle), factors, SMALL, MUTED, "rm")
+    length = longest * abs(amount) / highest
+    left, colour = (zero - length, NEGATIVE) if amount < 0 else (zero, POSITIVE)
+    canvas.bar(left, middle - 12, length, 24, colour)
     canvas.draw.line((zero, middle - 20, zero, middle + 21), fill=MUTED)
-    canvas.write((_WIDE, middle), f"{amount:+.2f}", WORDS, anchor="rm")
+    canvas.write((_WIDTH, middle), f"{amount:+.2f}", TEXT, anchor="rm")
 
 
-def draw_costs(told: Explanation) -> Pixels:
-    """Where learned numbers and multiply-adds are, layer by layer."""
-    rows = told.costs
-    name = min(max((round(text_width(each.layer, SMALL)) for each in rows), default=0) + 20, 420)
-    canvas = Canvas(_WIDE, len(rows) * 34 + 40)
-    half = (_WIDE - name) // 2
-    parameters, work = sum(each.parameters for each in rows), sum(each.multiply_adds for each in rows)
-    for column, word in enumerate(("learned numbers", "multiply-adds for one face")):
-        canvas.write((name + column * half, 4), word, SMALL, MUTED)
-    for place, each in enumerate(rows):
-        middle = 40 + place * 34 + 15
-        canvas.write((0, middle), ellipsize(each.layer, SMALL, name - 12), SMALL, anchor="lm")
-        _cost(canvas, name, middle, half, each.parameters, max(row.parameters for row in rows))
-        _cost(canvas, name + half, middle, half, each.multiply_adds, max(row.multiply_adds for row in rows))
-    told_ = f"{parameters:,} learned numbers in all, and {work:,} multiply-adds for one face."
-    return compose_figure("Where the numbers are", [told_], canvas)
-
-
-def _cost(canvas: Canvas, left: int, middle: int, room: int, amount: int, most: int) -> None:
-    words = f"{amount:,}"
-    long = room - 150
-    canvas.bar(left, middle - 9, long * amount / (most or 1), 18, ACCENT)
-    canvas.write((left + long * amount / (most or 1) + 10, middle), words, SMALL, MUTED, "lm")
+def draw_costs(explanation: Explanation) -> Pixels:
+    """Parameters and multiply-adds of each layer."""
+    costs = explanation.costs
+    left = min(max((round(text_width(each.layer, SMALL)) for each in costs), default=0) + 20, 420)
+    canvas = Canvas(_WIDTH, len(costs) * 34 + 40)
+    half = (_WIDTH - left) // 2
+    columns = (
+        ("parameters", [each.parameters for each in costs]),
+        ("multiply-adds for one face", [each.multiply_adds for each in costs]),
+    )
+    for row, cost in enumerate(costs):
+        canvas.write((0, 55 + row * 34), ellipsize(cost.layer, SMALL, left - 12), SMALL, anchor="lm")
+    for column, (name, amounts) in enumerate(columns):
+        x = left + column * half
+        canvas.write((x, 4), name, SMALL, MUTED)
+        for row, amount in enumerate(amounts):
+            middle, length = 55 + row * 34, (half - 150) * amount / (max(amounts) or 1)
+            canvas.bar(x, middle - 9, length, 18, ACCENT)
+            canvas.write((x + length + 10, middle), f"{amount:,}", SMALL, MUTED, "lm")
+    parameters, multiply_adds = (sum(amounts) for _, amounts in columns)
+    text = f"{parameters:,} parameters in all, and {multiply_adds:,} multiply-adds for one face."
+    return compose_figure("Parameters and multiply-adds of each layer", [text], canvas)
