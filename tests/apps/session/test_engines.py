@@ -69,6 +69,8 @@ def test_own_engine_is_the_only_one_unless_models_are_named():
     assert engines.get() is engines.get(own.card.name) is own
     assert engines.names == (own.card.name,)
     assert engines.cards() == {own.card.name: own.card}
+    with pytest.raises(DetectorError, match="not available with the detector 'haar'"):
+        engines.get(None, "haar")
     assert EngineCache(own, models=("base",)).names == (own.card.name, "base")
     assert loader.calls == []
 

@@ -43,20 +43,21 @@ def serve(print_config: bool, **options: Any) -> None:
     Nothing that is sent is stored: images are read in memory, videos in a folder that is removed
     with their job. It listens on this machine alone unless --host says otherwise.
     """
-    from mien.apps.web.settings import format_toml, load_settings_with_origins
+    from mien.apps.web.settings import format_toml, load_settings
 
-    configuration = load_settings_with_origins(options)
+    configuration = load_settings(options)
     if print_config:
         print_line("\n".join(format_toml(configuration)).rstrip())
         return
 
     from mien.apps.session.ports import format_url
     from mien.apps.web import create_app
+
+    app = create_app(**asdict(configuration.settings))  # a MissingExtra if Flask or waitress are not installed
     from mien.apps.web.request_log import configure_logging
     from mien.apps.web.server import WebServer, limit_memory_arenas
 
     limit_memory_arenas()  # here the process is the server's own; an application that embeds it decides for itself
-    app = create_app(**asdict(configuration.settings))
     configure_logging(configuration.settings.log)
     server = WebServer(app)
     announce_server(format_url(*server.address))

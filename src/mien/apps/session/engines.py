@@ -59,6 +59,9 @@ class EngineCache:
             return self._engine
         key = model, detector or self.detector
         self._check_names(*key)
+        if self._engine and model == self.default:
+            happened = f"The default model is not available with the detector '{detector}'"
+            raise DetectorError(happened, f"{self._engine.detector} was expected", "Leave the detector out")
         with self._lock:
             if key not in self._engines:
                 self._engines[key] = self._load(model=key[0], detector=key[1])

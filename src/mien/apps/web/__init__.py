@@ -1,22 +1,22 @@
-"""The web app and the service: pages for people, ``/api/v1`` for programs, one engine behind both.
+"""The web app: pages for people and an HTTP API for programs (``/api/v1``), with the same engines behind both.
 
 ::
 
-    app.py         create_app: the pieces put together
-    settings.py    what can be set, and from where it comes
-    server.py      waitress, with nothing on the disk and a stop that finishes what was begun
-    arenas.py      memory that its threads share
-    arrival.py     what comes to it, bounded in length, altogether, and in time
-    engines.py     the engines by model and detector; batching.py  faces of several requests in one run of a model
-    service.py     what the routes share; stages.py  how long each stage of a reading takes
-    gate.py        how many requests are worked on at once, and how many may wait
-    intake.py      the pictures in a request, from whichever of its shapes
-    safety.py      who may ask, from where, and how often; the headers of every answer
-    problems.py    what went wrong, as problem+json
-    metrics.py     counts and times; log.py  one line for each request, without any content
-    jobs.py        films that are being read; filming.py  one of them, and what comes of it
-    api/           one module for each thing that programs ask for; openapi/ describes them
-    views/         one module for each page; templates/ and static/ hold what they send
+    app.py                create_app: the parts put together
+    settings.py           the settings and their sources
+    server.py             the HTTP server (waitress): limits before a body is received, graceful stop
+    service.py            what the routes share
+    batching.py           faces of several requests in one run of the model
+    concurrency_limit.py  concurrent requests, the queue, status 503
+    security.py           host names, CORS, API keys, rate limit, security headers
+    errors.py             errors as application/problem+json
+    metrics.py            metrics for Prometheus
+    request_log.py        one line for each request
+    uploads.py            the images and options of a request
+    jobs.py               the queue of videos
+    api/                  the routes for programs; openapi.py describes them
+    pages.py              the pages; templates/, static/ and assets.py are what they consist of
+    aws.py                the app as an AWS Lambda function
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ __all__ = ["create_app"]
 def create_app(engine: Engine | None = None, **settings: Any) -> Flask:
     """The web app, for any WSGI server: ``gunicorn "mien.apps.web:create_app()"``.
 
-    ``engine`` answers where a request names no other model; without it the models are loaded by name. ``settings``
-    are the fields of :class:`mien.apps.web.settings.Settings`; what is not given comes from ``MIEN_*`` variables, then
-    from the file that ``config`` (or ``MIEN_CONFIG``) names.
+    ``engine`` answers requests that name no other model; without it the models are loaded by name. ``settings`` are
+    the fields of :class:`mien.apps.web.settings.WebSettings`; the others come from ``MIEN_*`` variables, then from the
+    file that ``config`` (or ``MIEN_CONFIG``) names.
     """
     try:
         from mien.apps.web.app import build_app
     except ModuleNotFoundError as error:
-        if error.name not in ("flask", "werkzeug", "jinja2", "filelock", "prometheus_client"):
+        if error.name not in ("flask", "werkzeug", "filelock", "prometheus_client"):
             raise
         raise MissingExtra(
             f"The web app needs {error.name}, which is not installed",
-            "The extra 'web' brings it",
+            "The extra 'web' installs it",
             f"Run {install_command('web')}",
         ) from error
     from mien.apps.web.settings import load_settings
 
-    return build_app(engine, load_settings(settings))
+    return build_app(engine, load_settings(settings).settings)

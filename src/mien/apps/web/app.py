@@ -1,4 +1,4 @@
-"""The app put together: settings, engines, guards, routes."""
+"""The Flask app: settings, engines, limits, routes, and what is done for every request."""
 
 from __future__ import annotations
 
@@ -9,31 +9,36 @@ from typing import Any, cast
 from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from mien.apps.web import api, errors, jobs, pages, security
+from mien.apps.session.engines import EngineCache
+from mien.apps.web import api, pages
 from mien.apps.web.concurrency_limit import ConcurrencyLimit
+from mien.apps.web.errors import register_error_handlers
 from mien.apps.web.jobs import VideoQueue
 from mien.apps.web.metrics import Metrics
 from mien.apps.web.request_log import log_event
-from mien.apps.web.service import Engines, WebService
-from mien.apps.web.settings import Settings
+from mien.apps.web.security import install_security
+from mien.apps.web.service import BatchingEngineLoader, WebService
+from mien.apps.web.settings import WebSettings
 from mien.apps.web.uploads import InMemoryRequest
 from mien.engine import Engine
 
-#: What a form is made of besides its pictures.
-_FORM_OVERHEAD = 100_000
+#: The bytes of a form besides its files.
+FORM_OVERHEAD = 100_000
 
-#: Asked for all the time by machines; a line in the log for each would hide the others.
-_UNLOGGED = ("state.health", "state.ready", "state.metrics", "static", "pages.asset")
+#: Successful requests of these endpoints are not logged: machines send them all the time.
+_UNLOGGED = ("status.health", "status.ready", "status.metrics", "assets.asset")
+
+_METHODS = ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH")
 
 
 class WebApp(Flask):
-    """Flask whose uploads stay in memory."""
+    """Flask, with uploads in memory."""
 
     request_class = InMemoryRequest
 
 
-def build_app(engine: Engine | None, settings: Settings) -> Flask:
-    """The app; whatever is missing (a model, a detector's file) is raised here and not at the first request."""
+def build_app(engine: Engine | None, settings: WebSettings) -> Flask:
+    """The app. A missing model or detector is raised here and not at the first request."""
     app = WebApp(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
@@ -41,56 +46,57 @@ def build_app(engine: Engine | None, settings: Settings) -> Flask:
     service = _build_service(engine, settings)
     app.extensions["mien"] = service
     atexit.register(service.jobs.close)
-    security.install_security(app, settings, service.metrics)
-    errors.register_error_handlers(app)
+    install_security(app, settings, service.metrics)
+    register_error_handlers(app)
     _limit_request_size(app, settings)
     _record_requests(app, service)
-    api.install(app)
-    pages.install(app)
+    api.register_routes(app)
+    pages.register_routes(app)
     if settings.proxies:
-        known: dict[str, int] = dict.fromkeys(("x_for", "x_proto", "x_host"), settings.proxies)
-        app.wsgi_app = cast(Any, ProxyFix(app.wsgi_app, **known))  # type: ignore[method-assign]
+        trusted: dict[str, int] = dict.fromkeys(("x_for", "x_proto", "x_host"), settings.proxies)
+        app.wsgi_app = cast(Any, ProxyFix(app.wsgi_app, **trusted))  # type: ignore[method-assign]
     return app
 
 
-def _build_service(engine: Engine | None, settings: Settings) -> WebService:
-    metrics, gate = Metrics(), ConcurrencyLimit(settings.crew, settings.queue)
-    engines = Engines(engine, settings, metrics, others=lambda: gate.working > 1)
-    service = WebService(settings, metrics, gate, engines, VideoQueue(settings, jobs.read))
-    metrics.add_gauge("mien_waiting", "Requests that wait for a worker.", lambda: {(): gate.waiting})
-    metrics.add_gauge("mien_working", "Requests that are worked on.", lambda: {(): gate.working})
-    states = service.jobs.states
-    metrics.add_gauge("mien_films", "Films, by state.", lambda: {(k,): v for k, v in states().items()}, ("state",))
-    metrics.add_gauge("mien_model_runs_total", "Runs of the models.", lambda: {(): engines.runs()[0]})
-    metrics.add_gauge("mien_model_faces_total", "Faces in those runs.", lambda: {(): engines.runs()[1]})
-    text, labels = "The usual model and detector.", ("detector", "model")
-    metrics.add_gauge("mien_model_info", text, lambda: {(engines.get().detector, engines.default): 1}, labels)
-    return service
+def _build_service(engine: Engine | None, settings: WebSettings) -> WebService:
+    metrics, limit = Metrics(), ConcurrencyLimit(settings.worker_count, settings.queue_length)
+    load = BatchingEngineLoader(settings, metrics, others=lambda: limit.running > 1)
+    engines = EngineCache(
+        engine, model=settings.model, detector=settings.detector, models=settings.models or None, load=load
+    )
+    default, jobs = engines.get(), VideoQueue(settings)
+    text = "Requests that wait for a worker."
+    metrics.add_gauge("mien_requests_waiting", text, lambda: {(): limit.waiting})
+    metrics.add_gauge("mien_requests_running", "Requests that are processed.", lambda: {(): limit.running})
+    text = "Videos, by state."
+    metrics.add_gauge("mien_videos", text, lambda: {(state,): n for state, n in jobs.states().items()}, ("state",))
+    metrics.add_gauge("mien_model_runs_total", "Runs of the models.", lambda: {(): load.counts()[0]})
+    metrics.add_gauge("mien_model_faces_total", "Faces in these runs.", lambda: {(): load.counts()[1]})
+    info: dict[tuple[str, ...], float] = {(default.detector, engines.default): 1}
+    metrics.add_gauge("mien_model_info", "The default model and detector.", lambda: info, ("detector", "model"))
+    return WebService(settings, metrics, limit, engines, jobs)
 
 
-def _limit_request_size(app: Flask, settings: Settings) -> None:
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes + _FORM_OVERHEAD
+def _limit_request_size(app: Flask, settings: WebSettings) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes + FORM_OVERHEAD
 
     @app.before_request
-    def _films_are_larger() -> None:
-        if request.endpoint == "videos.begin":
-            request.max_content_length = settings.max_film_bytes + _FORM_OVERHEAD
+    def _permit_larger_videos() -> None:
+        if request.endpoint == "videos.create":
+            request.max_content_length = settings.max_video_bytes + FORM_OVERHEAD
 
 
 def _record_requests(app: Flask, service: WebService) -> None:
     @app.after_request
-    def _tell(response: Response) -> Response:
-        took = time.perf_counter() - g.get("began", time.perf_counter())
+    def _record(response: Response) -> Response:
+        seconds = time.perf_counter() - g.get("start", time.perf_counter())
         route = request.url_rule.rule if request.url_rule else "none"
+        # Clients may send any text as a method; the metrics and the log have only the standard ones.
+        method = request.method if request.method in _METHODS else "other"
         status = response.status_code
-        service.metrics.requests.labels(route=route, method=_method(), status=str(status)).inc()
-        service.metrics.seconds.labels(route=route).observe(took)
+        service.metrics.requests.labels(route=route, method=method, status=str(status)).inc()
+        service.metrics.seconds.labels(route=route).observe(seconds)
         if request.endpoint not in _UNLOGGED or status >= 400:
-            told = {"id": g.get("request_id"), "method": _method(), "route": route, "status": status}
-            log_event("request", **told, ms=round(1000 * took, 1), **g.get("facts", {}))
+            facts = {"id": g.get("request_id"), "method": method, "route": route, "status": status}
+            log_event("request", **facts, ms=round(1000 * seconds, 1), **g.get("facts", {}))
         return response
-
-
-def _method() -> str:
-    """Anybody may send any word as a method; in the counts and the log there are only the known ones."""
-    return request.method if request.method in ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH") else "other"

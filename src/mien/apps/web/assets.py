@@ -31,7 +31,7 @@ def load_assets() -> dict[str, bytes]:
     assets = {file.name: file.read_bytes() for file in folder.iterdir() if _extension(file.name) in _CONTENT_TYPES}
     # One style sheet: a page waits for one response before it is rendered, not for two.
     assets["style.css"] = f"{style_sheet()}\n{assets.pop('web.css').decode()}".encode()
-    assets |= {f"samples/{name}": data for name, data in samples.pictures().items()}
+    assets |= {f"samples/{name}": data for name, data in samples.load_sample_files().items()}
     assets["walkthrough.css"] = walkthrough_style().encode()
     assets["walkthrough.js"] = walkthrough_script().encode()
     return assets

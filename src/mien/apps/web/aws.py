@@ -1,15 +1,15 @@
 """The service as an AWS Lambda function: ``mien.apps.web.aws.handler``, behind a function URL or an HTTP API.
 
-Lambda hands over one request at a time as a dict and takes the answer as one. Films and event streams outlive a
-request, and so are off there.
+Lambda passes one request at a time as a dict and expects the response as a dict. Videos and event streams need more
+than one request, and so are disabled there.
 """
 
 from __future__ import annotations
 
 import base64
 import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -17,32 +17,37 @@ from flask import Flask
 from werkzeug.datastructures import Headers
 
 from mien.apps.web import create_app
-
-_making = threading.Lock()
-_apps: list[Flask] = []
+from mien.apps.web.request_log import configure_logging
 
 
 def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
-    """One event of payload format 2.0, answered. The app is made at the first and kept for those after it."""
-    return run_event(_app(), event)
+    """The response to an event of payload format 2.0. The app is created for the first event."""
+    return run_event(_load_app(), event)
+
+
+@cache
+def _load_app() -> Flask:
+    configure_logging("json")
+    # AWS assigns the host name of a function, and no other name reaches it.
+    return create_app(hosts=("*",), max_video_bytes=0)
 
 
 def run_event(app: Callable[..., Iterable[bytes]], event: Mapping[str, Any]) -> dict[str, Any]:
-    """One event through a WSGI app."""
-    told: dict[str, Any] = {}
+    """The response of a WSGI app to an event."""
+    start: dict[str, Any] = {}
 
-    def begin(status: str, headers: list[tuple[str, str]], _: Any = None) -> Callable[[bytes], None]:
-        told.update(status=int(status.split()[0]), headers=Headers(headers))
+    def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Callable[[bytes], None]:
+        start.update(status=int(status.split()[0]), headers=Headers(headers))
         return lambda data: None
 
-    body = app(build_environ(event), begin)
+    body = app(build_environ(event), start_response)
     try:
         data = b"".join(body)
     finally:
         getattr(body, "close", lambda: None)()
-    headers = {name: ", ".join(told["headers"].getlist(name)) for name in dict(told["headers"])}
+    headers = {name: ", ".join(start["headers"].getlist(name)) for name in dict(start["headers"])}
     return {
-        "statusCode": told["status"],
+        "statusCode": start["status"],
         "headers": headers,
         "isBase64Encoded": True,
         "body": base64.b64encode(data).decode(),
@@ -50,14 +55,13 @@ def run_event(app: Callable[..., Iterable[bytes]], event: Mapping[str, Any]) -> 
 
 
 def build_environ(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The request as WSGI has it."""
+    """The request of an event as a WSGI environment."""
     http = event["requestContext"]["http"]
     headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
     text = event.get("body") or ""
     data = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
-    known = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
     return {
-        **known,
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
         "REQUEST_METHOD": http["method"],
         "SCRIPT_NAME": "",
         "PATH_INFO": event.get("rawPath", "/"),
@@ -76,14 +80,3 @@ def build_environ(event: Mapping[str, Any]) -> dict[str, Any]:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
-
-
-def _app() -> Flask:
-    with _making:
-        if not _apps:
-            from mien.apps.web.request_log import configure_logging
-
-            configure_logging("json")
-            # A function's address is given by AWS, and nothing but AWS can reach it under another.
-            _apps.append(create_app(hosts=("*",), max_film_bytes=0))
-        return _apps[0]

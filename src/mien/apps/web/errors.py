@@ -1,4 +1,4 @@
-"""What went wrong, as ``application/problem+json`` (RFC 9457): a status, and the sentence that the library gives."""
+"""Errors as ``application/problem+json`` (RFC 9457): the HTTP status, and the message of the library."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from mien.apps.web.concurrency_limit import ServerBusy
-from mien.apps.web.request_log import logger
+from mien.apps.web.request_log import log_event
 from mien.errors import ArrayError, DetectorError, MienError, MissingExtra, ModelMissing, SourceError, SourceTooLarge
 
 PROBLEM_TYPE = "application/problem+json"
 
-#: Which status an error of ours has; the first that fits counts.
+#: The HTTP status of the library's errors; the first class that fits counts.
 _STATUSES = (
     (SourceTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (SourceError, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -28,28 +28,22 @@ _STATUSES = (
 
 
 class HttpProblem(Exception):
-    """A request that cannot be answered; ``more`` are members beside the usual ones."""
+    """A request that fails with this status; ``members`` are added to the standard members of the JSON object."""
 
-    def __init__(self, status: int, detail: str, *, headers: dict[str, str] | None = None, **more: Any) -> None:
+    def __init__(self, status: int, detail: str, *, headers: dict[str, str] | None = None, **members: Any) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.headers, self.more = status, detail, headers or {}, more
+        self.status, self.detail, self.headers, self.members = status, detail, headers or {}, members
 
 
 def status_code(error: MienError) -> int:
+    """The HTTP status of an error; 500 where it is the server's fault, for instance a damaged model."""
     return next((int(status) for kind, status in _STATUSES if isinstance(error, kind)), 500)
 
 
 def problem_from_error(error: MienError) -> HttpProblem:
-    """The problem that one of our errors is; 400 where the request itself was wrong."""
+    """The response to an error of the library; 400 for a plain MienError, which reports an invalid option."""
     status = 400 if type(error) is MienError else status_code(error)
     return HttpProblem(status, str(error), error=type(error).__name__)
-
-
-def problem_from_busy(busy: ServerBusy) -> HttpProblem:
-    detail = "The server has too much to do at the moment. Try again in a little while."
-    if busy.late:
-        detail = "The server could not begin with this in time. Try again in a little while."
-    return HttpProblem(503, detail, headers={"Retry-After": str(busy.after)})
 
 
 def problem_response(problem: HttpProblem) -> Response:
@@ -59,38 +53,46 @@ def problem_response(problem: HttpProblem) -> Response:
         "status": problem.status,
         "detail": problem.detail,
         "request_id": g.get("request_id"),
-        **problem.more,
+        **problem.members,
     }
-    return Response(json.dumps(body, ensure_ascii=False), problem.status, problem.headers, content_type=PROBLEM_TYPE)
+    content = json.dumps(body, ensure_ascii=False)
+    return Response(content, problem.status, problem.headers, content_type=PROBLEM_TYPE)
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Everything that can go wrong in the app ends here, and no traceback reaches a client."""
+    """Turn every exception of the app into a response, so that no traceback reaches a client."""
     app.register_error_handler(HttpProblem, problem_response)
-    app.register_error_handler(ServerBusy, lambda busy: problem_response(problem_from_busy(busy)))
-    app.register_error_handler(MienError, _mien)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(Exception, _bug)
+    app.register_error_handler(ServerBusy, _handle_busy)
+    app.register_error_handler(MienError, _handle_mien_error)
+    app.register_error_handler(HTTPException, _handle_http_exception)
+    app.register_error_handler(Exception, _handle_bug)
 
 
-def _mien(error: MienError) -> Response:
+def _handle_busy(busy: ServerBusy) -> Response:
+    detail = "The server is busy. Try again in a little while."
+    if busy.timed_out:
+        detail = "The server is busy: the request waited for too long in the queue. Try again in a little while."
+    return problem_response(HttpProblem(503, detail, headers={"Retry-After": str(busy.retry_after)}))
+
+
+def _handle_mien_error(error: MienError) -> Response:
     problem = problem_from_error(error)
     if problem.status >= 500 and problem.status != HTTPStatus.NOT_IMPLEMENTED:
-        logger.error("failed", exc_info=error, extra={"facts": {"id": g.get("request_id")}})
+        log_event("failed", level=logging.ERROR, error=error, id=g.get("request_id"))
     return problem_response(problem)
 
 
-def _http(error: HTTPException) -> Response:
+def _handle_http_exception(error: HTTPException) -> Response:
     detail = {
-        RequestEntityTooLarge: "The request is larger, or has more parts, than this server takes.",
-        NotFound: "There is nothing at this address. /api is the reference of what there is.",
-        MethodNotAllowed: "This address does not take that method.",
+        RequestEntityTooLarge: "The request is larger, or has more parts, than this server accepts.",
+        NotFound: "Nothing exists at this address. /api lists all addresses.",
+        MethodNotAllowed: "This address does not support the method of the request.",
     }.get(type(error), error.description or "")
     headers = {name: value for name, value in error.get_headers() if name.lower() == "allow"}
     return problem_response(HttpProblem(error.code or 500, str(detail), headers=headers))
 
 
-def _bug(error: Exception) -> Response:
-    logger.log(logging.ERROR, "bug", exc_info=error, extra={"facts": {"id": g.get("request_id")}})
-    told = "This is a bug in mien, and it was written down. Please report it with this request's number."
-    return problem_response(HttpProblem(500, told))
+def _handle_bug(error: Exception) -> Response:
+    log_event("bug", level=logging.ERROR, error=error, id=g.get("request_id"))
+    detail = "This is a bug in mien, and it was logged. Please report it with the id of this request."
+    return problem_response(HttpProblem(500, detail))

@@ -1,69 +1,72 @@
-"""Folders for films, which live no longer than their process: what a killed one left goes when the next begins."""
+"""The queue of videos: one is analysed at a time, few may wait, and results are removed after a while.
+
+Each video has a temporary folder that no other user may read. Folders are removed with their process; those of a
+process that was killed are removed when the next one starts. Jobs live in one process: several processes behind one
+address would each know only their own.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
-import secrets
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from math import inf
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
-from mien.apps.web.request_log import log_event, logger
-from mien.apps.web.settings import Settings
+from mien.apps.session.video_jobs import FAILED, FINAL_STATES, RUNNING, WAITING, VideoAnalysis, VideoJob
+from mien.apps.web.request_log import log_event
+from mien.apps.web.settings import WebSettings
 from mien.engine import Engine
 from mien.errors import MienError, OutputError
+from mien.files import write_bytes
 from mien.video.results import VideoRequest, save_video_results
 
-#: What the folders are called, and the suffix of the lock file beside each, locked while its process lives.
-_PREFIX, _LOCK = "mien-web-film-", ".lock"
+#: The names of the folders, and the suffix of the lock file beside each, which is locked while its process lives.
+_PREFIX, _LOCK = "mien-web-video-", ".lock"
 
 
 class TemporaryFolder:
-    """A folder that only this user may look into, and that no :func:`sweep` removes while this process lives."""
+    """A folder for this user alone, which :func:`remove_abandoned_folders` ignores while this process lives."""
 
-    def __init__(self, place: str) -> None:
-        """In ``place``, or where the system keeps such folders; OSError where there can be none."""
-        # The lock comes before the folder: no other process ever sees the folder without it.
-        file, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_LOCK, dir=place or None)
+    def __init__(self, parent: str) -> None:
+        """In ``parent``, or in the system's temporary folder if that is empty; OSError if it cannot be created."""
+        # The lock file comes first: no other process ever sees the folder without it.
+        file, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_LOCK, dir=parent or None)
         os.close(file)
         self._lock_file = Path(name)
-        # A job begins in the thread of a request and ends in another one. The wait is for a sweep at this moment.
+        # Created in the thread of a request and removed in another one. The timeout is for a concurrent removal.
         self._lock = FileLock(name, timeout=5, thread_local=False)
         try:
-            with suppress(OSError):  # disks that know no locks are never swept
+            with suppress(OSError):  # file systems without locks: their folders are never abandoned
                 self._lock.acquire()
             self.path = self._lock_file.with_suffix("")
             self.path.mkdir(mode=0o700)
         except BaseException:
-            self._release()
+            _remove_lock(self._lock_file, self._lock)
             raise
 
     def remove(self) -> None:
-        """Everything in it goes; a second time does nothing."""
+        """Remove the folder and its content; a second call does nothing."""
         shutil.rmtree(self.path, ignore_errors=True)
-        self._release()
-
-    def _release(self) -> None:
         _remove_lock(self._lock_file, self._lock)
 
 
-def remove_abandoned_folders(place: str) -> None:
-    """Remove what processes left that were killed; the folders of those that live stay, and those of other users."""
+def remove_abandoned_folders(parent: str) -> None:
+    """Remove the folders of processes that were killed, but not those of other users."""
     with suppress(OSError):
-        for lock_file in Path(place or tempfile.gettempdir()).glob(f"{_PREFIX}*{_LOCK}"):
+        for lock_file in Path(parent or tempfile.gettempdir()).glob(f"{_PREFIX}*{_LOCK}"):
             with suppress(OSError):  # also filelock.Timeout: its process lives
-                _remove_if_dead(lock_file)
+                _remove_abandoned(lock_file)
 
 
-def _remove_if_dead(lock_file: Path) -> None:
+def _remove_abandoned(lock_file: Path) -> None:
     folder = lock_file.with_suffix("")
     # In a folder that everybody may write to, a name proves nothing.
     if lock_file.is_symlink() or folder.is_symlink():
@@ -77,217 +80,136 @@ def _remove_if_dead(lock_file: Path) -> None:
 
 
 def _remove_lock(lock_file: Path, lock: FileLock) -> None:
-    # Removed before the release, so that never a file goes that another process has locked since. Windows refuses to
+    # Removed before the release, so that no file is removed that another process has locked since. Windows refuses to
     # remove an open file; there filelock removes it during the release.
     with suppress(OSError):
         lock_file.unlink(missing_ok=True)
     lock.release()
 
 
-# ==== mien.apps.web.jobs
-# Films that are being read: one at a time, few waiting, each in a folder of its own that goes when its time is over.
-#
-# Jobs live in one process. Several processes behind one address would each know only their own.
-
-#: What a job may be. The last three are ends.
-WAITING, READING, DONE, FAILED, CANCELLED = "waiting", "reading", "done", "failed", "cancelled"
-ENDS = (DONE, FAILED, CANCELLED)
-
-
-@dataclass(eq=False)
-class Job:
-    """One film: what was asked, how far it is, and what came of it."""
-
-    id: str
-    name: str
-    scratch: TemporaryFolder
-    engine: Engine
-    options: dict[str, Any]
-    state: str = WAITING
-    facts: dict[str, Any] = field(default_factory=dict)
-    error: str | None = None
-    results: tuple[str, ...] = ()
-    ended: float | None = None
-    left: threading.Event = field(default_factory=threading.Event)
-    changed: threading.Condition = field(default_factory=threading.Condition)
-    version: int = 0
-
-    @property
-    def folder(self) -> Path:
-        """Where its film lies, and then its results."""
-        return self.scratch.path
-
-    def tell(self, **news: Any) -> None:
-        """Something is new; whoever waits for it hears of it."""
-        with self.changed:
-            self.facts |= news.pop("facts", {})
-            for name, value in news.items():
-                setattr(self, name, value)
-            self.version += 1
-            self.changed.notify_all()
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "source": self.name,
-            "state": self.state,
-            "error": self.error,
-            "results": list(self.results),
-            **self.facts,
-        }
-
-    def news(self, patience: float) -> Iterator[dict[str, Any] | None]:
-        """What the job is now, and each time it changes until it ends; None when nothing was new for ``patience``."""
-        seen = -1
-        while True:
-            with self.changed:
-                new = self.changed.wait_for(lambda: self.version != seen, patience)  # noqa: B023 - called at once
-                seen, told = self.version, self.to_dict()
-            yield told if new else None
-            if told["state"] in ENDS:
-                return
-
-
 class QueueFull(Exception):
-    """As many films wait or are kept as may."""
+    """As many videos wait, are analysed or have results as the setting ``video_jobs`` permits."""
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """Frames analysed per second of the video at most, the second at which it ends, and whether faces are blurred."""
+
+    fps: float = 10.0
+    end: float = inf
+    blur: bool = False
 
 
 class VideoQueue:
-    """``read`` reads one job's film in its folder, telling the job how it goes."""
+    """Video jobs by id, and a thread that runs them one after the other. ``analyze`` is what a job runs."""
 
-    def __init__(self, settings: Settings, read: Callable[[Job], None]) -> None:
-        self._settings, self._read = settings, read
-        self._jobs: dict[str, Job] = {}
-        self._queue: list[Job] = []
-        self._wake = threading.Condition()
+    def __init__(self, settings: WebSettings, analyze: VideoAnalysis = save_video_results) -> None:
+        self._settings, self._analyze = settings, analyze
+        self._jobs: dict[str, VideoJob] = {}
+        self._folders: dict[str, TemporaryFolder] = {}
+        self._waiting: list[VideoJob] = []
+        self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
-        remove_abandoned_folders(settings.scratch)
-        #: How many more streams of events there may be.
+        #: The event streams that may still be opened.
         self.streams = threading.Semaphore(settings.streams)
+        remove_abandoned_folders(settings.scratch)
 
-    def add(self, data: bytes, name: str, engine: Engine, options: dict[str, Any]) -> Job:
-        """Put a film on the list. Full where it is too long; OutputError where there is no room on the disk."""
-        with self._wake:
-            self._sweep()
-            if self._closed or len(self._jobs) >= self._settings.film_jobs:
+    def add(self, data: bytes, name: str, engine: Engine, options: VideoOptions) -> VideoJob:
+        """Add a video with this content and client's name. QueueFull, or OutputError if the disk is full."""
+        with self._changed:
+            self._remove_expired()
+            if self._closed or len(self._jobs) >= self._settings.video_jobs:
                 raise QueueFull
-            job = Job(secrets.token_urlsafe(24), name, self._scratch(), engine, options)
-            self._jobs[job.id] = job
+            folder = self._create_folder()
+            path = folder.path / "source"
+            request = VideoRequest(path, name, folder.path, options.fps, options.end, options.blur)
+            job = VideoJob(engine, request, analyze=self._analyze)
+            self._jobs[job.id], self._folders[job.id] = job, folder
         try:
-            _write(job.folder / "film", data)
+            write_bytes(path, data)
+            path.chmod(0o600)
         except OSError as error:
             self.remove(job.id)
-            raise OutputError(f"The film could not be kept: {error.strerror}", "Room for it was expected") from error
-        with self._wake:
-            self._queue.append(job)
-            self._start()
-            self._wake.notify_all()
+            raise OutputError(
+                f"The video could not be stored: {error.strerror}", "Free disk space was expected"
+            ) from error
+        with self._changed:
+            self._waiting.append(job)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run_jobs, name="mien-videos", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
         return job
 
-    def get(self, id_: str) -> Job | None:
-        with self._wake:
-            self._sweep()
+    def get(self, id_: str) -> VideoJob | None:
+        with self._changed:
+            self._remove_expired()
             return self._jobs.get(id_)
 
     def remove(self, id_: str) -> bool:
-        """Stop a job if it runs, and remove everything of it. Was there such a job?"""
-        with self._wake:
-            job = self._jobs.pop(id_, None)
-            if job in self._queue:
-                self._queue.remove(job)
-        if job is None:
+        """Cancel a job and remove its folder. False if there is no such job."""
+        with self._changed:
+            job, folder = self._jobs.pop(id_, None), self._folders.pop(id_, None)
+            if job in self._waiting:
+                self._waiting.remove(job)
+        if job is None or folder is None:
             return False
-        job.left.set()
-        job.tell(state=CANCELLED if job.state not in ENDS else job.state, results=())
-        job.scratch.remove()
+        job.cancel()
+        folder.remove()
         return True
 
     def states(self) -> dict[str, int]:
-        with self._wake:
+        """The number of jobs by state."""
+        with self._changed:
             states = [job.state for job in self._jobs.values()]
-        return {state: states.count(state) for state in (WAITING, READING, *ENDS)}
+        return {state: states.count(state) for state in (WAITING, RUNNING, *FINAL_STATES)}
 
     def close(self) -> None:
-        """The server leaves: every job ends and every folder goes."""
-        with self._wake:
+        """Cancel all jobs, remove all folders, and end the thread."""
+        with self._changed:
             self._closed = True
-            self._wake.notify_all()
+            self._changed.notify_all()
         for id_ in list(self._jobs):
             self.remove(id_)
         if self._thread:
             self._thread.join(5)
 
-    def _scratch(self) -> TemporaryFolder:
+    def _create_folder(self) -> TemporaryFolder:
         try:
             return TemporaryFolder(self._settings.scratch)
         except OSError as error:
-            happened = f"There is no folder for films: {error.strerror}"
-            raise OutputError(happened, "A folder that can be written was expected", "Set 'scratch' to one") from error
+            happened = f"A folder for the video could not be created: {error.strerror}"
+            raise OutputError(happened, "A writable folder was expected", "Set 'scratch' to one") from error
 
-    def _start(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="mien-films", daemon=True)
-            self._thread.start()
-
-    def _work(self) -> None:
+    def _run_jobs(self) -> None:
         while True:
-            with self._wake:
-                # Also when nobody asks, what is over is removed in time.
-                self._wake.wait_for(lambda: bool(self._queue) or self._closed, timeout=15)
+            with self._changed:
+                # The timeout is for results that expire while no request arrives.
+                self._changed.wait_for(lambda: bool(self._waiting) or self._closed, timeout=15)
                 if self._closed:
                     return
-                self._sweep()
-                job = self._queue.pop(0) if self._queue else None
-            if job is not None:
-                self._run(job)
+                self._remove_expired()
+                job = self._waiting.pop(0) if self._waiting else None
+                folder = self._folders.get(job.id) if job else None
+            if job is not None and folder is not None:
+                self._run_job(job, folder)
 
-    def _run(self, job: Job) -> None:
-        began = time.monotonic()
-        job.tell(state=READING)
-        try:
-            self._read(job)
-            job.tell(state=CANCELLED if job.left.is_set() else DONE)
-        except MienError as error:
-            job.tell(state=FAILED, error=_told(error, job))
-        except Exception as error:  # noqa: BLE001  # the edge: a bug in one film must not end the films after it
-            logger.error("bug", exc_info=error, extra={"facts": {"job": job.id[:6]}})
-            job.tell(state=FAILED, error="This is a bug in mien, and it was written down.")
+    def _run_job(self, job: VideoJob, folder: TemporaryFolder) -> None:
+        start = time.monotonic()
+        job.run()
+        if job.error is not None and not isinstance(job.error, MienError):
+            log_event("bug", level=logging.ERROR, error=job.error, job=job.id[:6])
         with suppress(OSError):
-            (job.folder / "film").unlink(missing_ok=True)
-        job.ended = time.monotonic()
-        if job.left.is_set() or job.state == FAILED:
-            # Nobody gets the beginnings of results; they would only take room, of which there may be none.
-            job.scratch.remove()
-        log_event("film", state=job.state, seconds=round(job.ended - began, 2), frames=job.facts.get("frames"))
+            job.request.path.unlink(missing_ok=True)
+        if job.cancelled or job.state == FAILED:
+            # Incomplete results are of no use, and their disk space may be what is missing.
+            folder.remove()
+        log_event("video", state=job.state, seconds=round(time.monotonic() - start, 2), frames=job.facts.get("frames"))
 
-    def _sweep(self) -> None:
-        """Remove what ended long ago; called with the lock held."""
-        over = time.monotonic() - 60 * self._settings.keep_minutes
-        for job in [each for each in self._jobs.values() if each.ended is not None and each.ended < over]:
+    def _remove_expired(self) -> None:
+        """Remove jobs that ended more than ``keep_minutes`` ago; the caller holds the lock."""
+        limit = time.monotonic() - 60 * self._settings.keep_minutes
+        for job in [job for job in self._jobs.values() if job.ended is not None and job.ended < limit]:
             del self._jobs[job.id]
-            job.scratch.remove()
-
-
-def _told(error: MienError, job: Job) -> str:
-    """The failure in the words of whoever sent the film: folders of this machine are nobody's business."""
-    told = str(error).replace(f"'{job.folder / 'film'}'", f"'{job.name}'")
-    return told.replace(f"{job.folder}{os.sep}", "")
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
-    path.chmod(0o600)
-
-
-# ==== mien.apps.web.filming
-# A film read for a job.
-
-
-def read(job: Job) -> None:
-    """Read the job's film and leave the results in its folder. Ends early, leaving nothing, when the job is left."""
-    options = job.options
-    order = VideoRequest(job.folder / "film", job.name, job.folder, options["fps"], options["end"], options["blur"])
-    done = save_video_results(job.engine, order, left=job.left.is_set, tell=lambda facts: job.tell(facts=facts))
-    if done is not None:
-        job.tell(facts=done.facts, results=done.results)
+            self._folders.pop(job.id).remove()

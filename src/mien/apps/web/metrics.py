@@ -1,4 +1,4 @@
-"""Counts and times of the web service, in the text format of Prometheus."""
+"""Counters and histograms of the service, in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, gen
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-#: The upper ends of the buckets for times, in seconds: a photo takes hundredths, an explanation up to seconds.
+#: The upper bounds of the buckets for durations, in seconds: an image takes hundredths, an explanation up to seconds.
 BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -23,14 +23,15 @@ class Metrics(Collector):
         own = self._registry = CollectorRegistry()
         text = "Requests, by route, method and status."
         self.requests = Counter("mien_requests_total", text, ("route", "method", "status"), registry=own)
-        self.pictures = Counter("mien_pictures_total", "Pictures, by how it went.", ("outcome",), registry=own)
-        text = "Faces read, by model and expression."
-        self.faces = Counter("mien_faces_total", text, ("model", "expression"), registry=own)
-        text = "Requests that were refused, by reason."
+        text = "Images, by outcome: read or failed."
+        self.images = Counter("mien_images_total", text, ("outcome",), registry=own)
+        text = "Faces, by model and by leading emotion."
+        self.faces = Counter("mien_faces_total", text, ("model", "emotion"), registry=own)
+        text = "Rejected requests, by reason."
         self.refused = Counter("mien_refused_total", text, ("reason",), registry=own)
-        text = "How long requests took, by route."
+        text = "Duration of requests, by route."
         self.seconds = Histogram("mien_request_seconds", text, ("route",), registry=own, buckets=BUCKETS)
-        text = "How long the stages of reading took."
+        text = "Duration of the stages of a request: wait, decode, detect, score, explain."
         self.stages = Histogram("mien_stage_seconds", text, ("stage",), registry=own, buckets=BUCKETS)
 
     def add_gauge(
@@ -38,6 +39,15 @@ class Metrics(Collector):
     ) -> None:
         """A gauge whose values are read at each scrape: the values of ``labels`` -> the number."""
         self._registry.register(_Gauge(name, text, read, labels))
+
+    @contextmanager
+    def measure_stage(self, name: str) -> Iterator[None]:
+        """Add the duration of the block to those of a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stages.labels(stage=name).observe(time.perf_counter() - start)
 
     def collect(self) -> Iterable[Metric]:
         """All metrics, without the ``_created`` series; prometheus-client can disable these only for the process."""
@@ -63,21 +73,8 @@ class _Gauge(Collector):
         yield family
 
 
-# ==== mien.apps.web.stages
-# How long each stage of a reading takes: measured around the engine's two parts, through its own seam.
-
-
-@contextmanager
-def measure_stage(metrics: Metrics, name: str) -> Iterator[None]:
-    began = time.perf_counter()
-    try:
-        yield
-    finally:
-        metrics.stages.labels(stage=name).observe(time.perf_counter() - began)
-
-
 class TimedPart:
-    """A detector or a classifier whose work is timed; all else is the part's own."""
+    """A detector or a classifier of an engine, with the duration of its work measured; otherwise the part itself."""
 
     def __init__(self, part: Any, metrics: Metrics) -> None:
         self._part, self._metrics = part, metrics
@@ -86,9 +83,9 @@ class TimedPart:
         return getattr(self._part, name)
 
     def detect(self, pixels: Any, *, min_face: int | None = None) -> Any:
-        with measure_stage(self._metrics, "detect"):
+        with self._metrics.measure_stage("detect"):
             return self._part.detect(pixels, min_face=min_face)
 
     def run(self, faces: Any) -> Any:
-        with measure_stage(self._metrics, "score"):
+        with self._metrics.measure_stage("score"):
             return self._part.run(faces)

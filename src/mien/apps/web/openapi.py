@@ -1,463 +1,70 @@
-"""The shapes of what goes in and comes out."""
+"""The description of the API (OpenAPI 3.1), as JSON and as a page.
+
+It is written by hand, in plain values: the routes return JSON of values of the library, whose ``to_dict`` methods carry
+no types that a generator could read, so that generated schemas would need the same text in another place. A test
+compares the document with the routes and validates real responses against it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from flask import Blueprint, Response, jsonify, render_template
 
 from mien._version import __version__
+from mien.apps.session.video_jobs import FINAL_STATES, RUNNING, WAITING
 from mien.apps.web.uploads import DEFAULT_MAPS, MAX_MAPS
 from mien.explain.explanation import METHODS
+from mien.faces.detectors import detector_names
 from mien.video.results import RESULT_FILES
 
-Schema = dict[str, Any]
+Schema: TypeAlias = dict[str, Any]
 
-NUMBER: Schema = {"type": "number"}
-TEXT: Schema = {"type": "string"}
-WHOLE: Schema = {"type": "integer"}
-TRUTH: Schema = {"type": "boolean"}
+routes = Blueprint("openapi", __name__)
 
+_DESCRIPTION = """Predicts what the facial expressions in images and videos look like, and explains how.
 
-def ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
+Nothing that is sent is stored. URLs and paths in requests are never opened. Every error is `application/problem+json`
+with a message that says what happened, what was expected, and what to do."""
 
 
-def several(items: Schema, **more: Any) -> Schema:
-    return {"type": "array", "items": items, **more}
+@routes.get("/openapi.json")
+def document() -> Response:
+    return jsonify(openapi_document())
 
 
-def maybe(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def thing(told: str = "", optional: tuple[str, ...] = (), **parts: Schema) -> Schema:
-    """An object with these parts; all but the optional ones are always there."""
-    always = [name for name in parts if name not in optional]
-    return {"type": "object", **({"description": told} if told else {}), "properties": parts, "required": always}
-
-
-def _shares(told: str) -> Schema:
-    return {
-        "type": "object",
-        "description": told,
-        "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
-    }
-
-
-def schemas() -> dict[str, Schema]:
-    return {**_readings(), **_arrays(), **_inside(), **_films(), **_service(), **_deepface()}
-
-
-def _readings() -> dict[str, Schema]:
-    quality = thing("Is the face good enough to judge?", ok=TRUTH, reason=maybe(TEXT))
-    face = thing(
-        "One face and what its expression looks like.",
-        box=several(WHOLE, minItems=4, maxItems=4, description="x, y, width, height in pixels of the upright picture"),
-        detection=NUMBER,
-        emotion={**TEXT, "description": "the label with the largest share"},
-        scores=_shares("every label's share"),
-        uncertain=maybe({**TEXT, "description": "why the reading is uncertain"}),
-        quality=quality,
-        track=maybe(WHOLE),
-        mixture=_shares("the expressions that stand out together"),
-        votes=maybe(_shares("what ten people would say")),
-        landmarks=maybe(several(several(NUMBER, minItems=2, maxItems=2))),
-    )
-    picture = thing(
-        "What `mien predict --json` prints for a picture. No face is an empty list.",
-        source=TEXT,
-        size=several(WHOLE, minItems=2, maxItems=2, description="width, height"),
-        faces=several(ref("Face")),
-        detector=TEXT,
-        model=TEXT,
-    )
-    failed = thing("A picture that could not be read.", source=TEXT, error=TEXT)
-    entry: Schema = {"anyOf": [thing(optional=("name",), name=TEXT, data=TEXT), TEXT]}
-    sent = thing(
-        "Pictures in base64, with or without `data:image/...;base64,`.",
-        optional=("model", "detector", "min_face"),
-        pictures=several(entry, minItems=1, maxItems=32),
-        model=TEXT,
-        detector=TEXT,
-        min_face={**WHOLE, "minimum": 1},
-    )
-    either: Schema = {"anyOf": [ref("Picture"), ref("FailedPicture")]}
-    return {
-        "Face": face,
-        "Picture": picture,
-        "FailedPicture": failed,
-        "Readings": thing(pictures=several(either)),
-        "SentPictures": sent,
-    }
-
-
-def _arrays() -> dict[str, Schema]:
-    array = thing(
-        "Whole numbers from 0 to 255, row by row, in base64; `scale` names the colours they are places on.",
-        optional=("scale", "strongest"),
-        shape=several(WHOLE),
-        data={**TEXT, "contentEncoding": "base64"},
-        scale={"enum": ["sea", "ember", "tide"]},
-        strongest=NUMBER,
-    )
-    mapped = {"allOf": [ref("Array"), thing(method=TEXT, target=TEXT, versus=maybe(TEXT))]}
-    receptive_field = thing(size=NUMBER, stride=NUMBER, offset_y=NUMBER, offset_x=NUMBER)
-    layer = {
-        "allOf": [
-            ref("Array"),
-            thing(
-                "A layer's strongest channels, and how many there are.",
-                name=TEXT,
-                kind=TEXT,
-                channels=several(WHOLE),
-                of=WHOLE,
-                zero_activation=WHOLE,
-                receptive_field=maybe(receptive_field),
-            ),
-        ]
-    }
-    return {"Array": array, "Map": mapped, "LayerMaps": layer}
-
-
-def _inside() -> dict[str, Schema]:
-    arrays = thing(
-        crop=ref("Array"), region_map=ref("Array"), maps=several(ref("Map")), layers=several(ref("LayerMaps"))
-    )
-    explanation = thing(
-        "One face, and what the network made of it; see `mien explain --json`.",
-        number=maybe(WHOLE),
-        emotion=TEXT,
-        scores=_shares("every label's share"),
-        target=TEXT,
-        versus=maybe(TEXT),
-        logits={"type": "object", "additionalProperties": NUMBER},
-        temperature=NUMBER,
-        maps=several({"type": "object"}),
-        layers=several({"type": "object"}),
-        contributions=several({"type": "object"}),
-        costs=several({"type": "object"}),
-        counterfactual=maybe({"type": "object"}),
-        counterfactual_searched={"type": "boolean"},
-        notes=several(TEXT),
-        arrays=arrays,
-    )
-    look = thing(
-        emotion=TEXT,
-        scores=_shares("every label's share"),
-        regions=maybe({"type": "object"}),
-        crop=ref("Array"),
-        map=maybe(ref("Map")),
-        layers=several(ref("LayerMaps")),
-    )
-    return {
-        "Explanation": explanation,
-        "Explanations": thing(source=TEXT, size=several(WHOLE), explanations=several(ref("Explanation"))),
-        "Look": thing(picture=ref("Picture"), look=maybe(look)),
-    }
-
-
-def _films() -> dict[str, Schema]:
-    event = thing(person=WHOLE, label=TEXT, start=NUMBER, end=NUMBER, peak=NUMBER, peak_at=NUMBER)
-    person = thing(
-        person=WHOLE, first=NUMBER, last=NUMBER, seen=NUMBER, judged=NUMBER, looks=_shares("parts of the judged time")
-    )
-    found = thing(start=NUMBER, end=NUMBER, people=several(person), events=several(event))
-    progress = {"seconds": NUMBER, "of": maybe(NUMBER), "frames": WHOLE, "frames_per_second": maybe(NUMBER)}
-    later = {"size": several(WHOLE), **progress, "people": WHOLE, "events": WHOLE, "complaint": maybe(TEXT)}
-    job = thing(
-        "A film's job. What is known later is there later.",
-        optional=(*later, "found"),
-        id=TEXT,
-        source=TEXT,
-        state={"enum": ["waiting", "reading", "done", "failed", "cancelled"]},
-        error=maybe(TEXT),
-        results=several(TEXT),
-        links={"type": "object", "additionalProperties": TEXT},
-        **later,
-        found=found,
-    )
-    return {"Job": job}
-
-
-def _service() -> dict[str, Schema]:
-    model = thing(
-        name=TEXT,
-        default=TRUTH,
-        colours={"type": "object", "additionalProperties": {"type": "string", "pattern": "^#[0-9a-f]{6}$"}},
-        card={"type": "object", "description": "what the model says about itself"},
-    )
-    problem = thing(
-        "RFC 9457. `detail` is the sentence for people.",
-        optional=("request_id", "error", "pictures"),
-        type=TEXT,
-        title=TEXT,
-        status=WHOLE,
-        detail=TEXT,
-        request_id=maybe(TEXT),
-        error={**TEXT, "description": "the kind of failure, such as SourceUnreadable"},
-        pictures=several(ref("FailedPicture")),
-    )
-    return {
-        "Models": thing(models=several(model), detector=TEXT),
-        "Health": thing(status=TEXT, version=TEXT),
-        "Ready": thing(status={"enum": ["ready", "full", "leaving"]}, model=TEXT, detector=TEXT),
-        "Problem": problem,
-    }
-
-
-def _deepface() -> dict[str, Schema]:
-    region = {"type": "object", "additionalProperties": maybe({"anyOf": [WHOLE, several(WHOLE)]})}
-    face = thing(
-        emotion={"type": "object", "additionalProperties": NUMBER, "description": "percentages"},
-        dominant_emotion=TEXT,
-        region=region,
-        face_confidence=NUMBER,
-    )
-    asked = thing(
-        "As DeepFace's own server takes it, but for paths and addresses.",
-        optional=("actions", "detector_backend", "enforce_detection", "align", "anti_spoofing"),
-        img={**TEXT, "description": "data:image/...;base64, and the picture"},
-        actions=several({"enum": ["emotion"]}),
-        detector_backend=TEXT,
-        enforce_detection=TRUTH,
-        align=TRUTH,
-        anti_spoofing=TRUTH,
-    )
-    return {
-        "DeepFaceResults": thing(results=several(face)),
-        "DeepFaceAsked": asked,
-        "DeepFaceError": thing(error=TEXT),
-    }
-
-
-# ==== mien.apps.web.openapi.paths
-# What may be asked for, with what, and what comes back.
-
-_BINARY: Schema = {"type": "string", "contentMediaType": "application/octet-stream"}
-
-#: Any route may give these: a wrong host or origin, a missing key, too many requests.
-_ALWAYS = ("400", "401", "403", "413", "415", "421", "422", "429", "503")
-
-_TOLD = {
-    "400": "The request is not as it should be.",
-    "401": "A key is needed.",
-    "403": "Pages of other sites may not ask.",
-    "404": "There is no such thing.",
-    "406": "No such kind of answer.",
-    "413": "Too large: in bytes, pixels or pictures.",
-    "415": "No such kind of request.",
-    "421": "The server does not answer to that name.",
-    "422": "Not a picture, or not a film, or damaged.",
-    "429": "Too many requests; Retry-After says when.",
-    "503": "Too much to do; Retry-After says when.",
-}
-
-
-def paths() -> dict[str, Any]:
-    return {
-        "/api/v1/readings": {"post": _readings_paths()},
-        "/api/v1/explanations": {"post": _explanations()},
-        "/api/v1/looks": {"post": _looks()},
-        "/api/v1/videos": {"post": _videos()},
-        "/api/v1/videos/{id}": {"parameters": [_id()], "get": _job(), "delete": _leave()},
-        "/api/v1/videos/{id}/events": {"parameters": [_id()], "get": _events()},
-        "/api/v1/videos/{id}/{name}": {"parameters": [_id(), _result_name()], "get": _result()},
-        "/api/v1/models": {"get": _told("service", "The models, and what each says about itself", _json("Models"))},
-        "/api/v1/health": {"get": _told("service", "Does the process live?", _json("Health"), ())},
-        "/api/v1/ready": {"get": _ready()},
-        "/api/v1/metrics": {"get": _told("service", "Counts and times for Prometheus", _answer("text/plain", TEXT))},
-        "/api/openapi.json": {"get": _told("service", "This description", _answer("application/json", {}), ())},
-        "/analyze": {"post": _analyze()},
-    }
-
-
-def _told(tag: str, summary: str, ok: Any, problems: tuple[str, ...] = _ALWAYS, **more: Any) -> dict[str, Any]:
-    """An operation; ``ok`` is its answer under 200, or several under their statuses."""
-    good = ok if "200" in ok or "202" in ok or "204" in ok else {"200": ok}
-    return {
-        "tags": [tag],
-        "summary": summary,
-        **more,
-        "responses": {**good, **{each: _problem(each) for each in problems}},
-    }
-
-
-def _problem(status: str) -> dict[str, Any]:
-    return {"description": _TOLD[status], "content": {"application/problem+json": {"schema": ref("Problem")}}}
-
-
-def _answer(kind: str, schema: Schema, **others: Schema) -> dict[str, Any]:
-    content = {kind: {"schema": schema}, **{each: {"schema": shape} for each, shape in others.items()}}
-    return {"description": "As asked.", "content": content}
-
-
-def _json(name: str) -> dict[str, Any]:
-    return _answer("application/json", ref(name))
-
-
-def _query(name: str, schema: Schema, told: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "schema": schema, "description": told, "required": False}
-
-
-def _reader() -> list[dict[str, Any]]:
-    return [
-        _query("model", TEXT, "A model's name, from /models. Without it: the usual one."),
-        _query("detector", {"enum": ["auto", "haar", "yunet", "none"]}, "Who finds the faces."),
-        _query("min_face", {**WHOLE, "minimum": 1, "maximum": 100000}, "The smallest face to look for, in pixels."),
-    ]
-
-
-def _name() -> dict[str, Any]:
-    return _query("name", TEXT, "What to call a picture that is the body itself.")
-
-
-def _body(json: bool = True, many: bool = True) -> dict[str, Any]:
-    files = several(_BINARY, minItems=1, maxItems=32 if many else 1)
-    content: dict[str, Any] = {
-        "multipart/form-data": {"schema": {"type": "object", "properties": {"file": files}, "required": ["file"]}},
-        "application/octet-stream": {"schema": _BINARY},
-        "image/*": {"schema": _BINARY},
-    }
-    if json:
-        content["application/json"] = {"schema": ref("SentPictures")}
-    return {"required": True, "content": content}
-
-
-def _readings_paths() -> dict[str, Any]:
-    ok = _answer("application/json", ref("Readings"), **{"text/csv": TEXT, "image/jpeg": _BINARY, "image/png": _BINARY})
-    told = (
-        "One picture or several. A bad one among several has `error` in its place; if all are bad, so is the answer. "
-        "With `Accept: text/csv` the table comes, with `image/jpeg` or `image/png` the one picture, painted."
-    )
-    more = {"description": told, "parameters": [*_reader(), _name()], "requestBody": _body()}
-    return _told("pictures", "What the expressions in pictures look like", ok, (*_ALWAYS, "404", "406"), **more)
-
-
-def _explanations() -> dict[str, Any]:
-    asked = [
-        _query("face", {"anyOf": [{**WHOLE, "minimum": 1}, {"const": "all"}]}, "Which face, largest first; or all."),
-        _query("methods", {**TEXT, "examples": list(METHODS)}, f"Any of {', '.join(METHODS)}, with commas between."),
-        _query("target", TEXT, "The expression that evidence is sought for. Without it: the leading one."),
-        _query("versus", TEXT, "The expression it is held against."),
-        _query("layers", TEXT, "auto, all, or layers by name, with commas between."),
-        _query(
-            "maps", {**WHOLE, "minimum": 1, "maximum": MAX_MAPS}, f"Maps of each layer. Without it: {DEFAULT_MAPS}."
-        ),
-        _query("seed", {**WHOLE, "minimum": 0, "maximum": 999999999}, "For methods with chance."),
-        _query("part", {"enum": ["body"]}, "Of HTML: only what stands in the page."),
-    ]
-    ok = _answer("application/json", ref("Explanations"), **{"text/html": TEXT})
-    told = "With `Accept: text/html` the response is the walkthrough page."
-    more = {"description": told, "parameters": [*asked, *_reader(), _name()], "requestBody": _body(many=False)}
-    return _told("pictures", "What happens inside the network on a face", ok, (*_ALWAYS, "404", "406"), **more)
-
-
-def _looks() -> dict[str, Any]:
-    asked = [
-        _query("face", {**WHOLE, "minimum": 1, "maximum": 100000}, "Which face, largest first."),
-        _query("layers", TEXT, "auto, all, or layers by name, with commas between."),
-        _query(
-            "maps", {**WHOLE, "minimum": 1, "maximum": MAX_MAPS}, f"Maps of each layer. Without it: {DEFAULT_MAPS}."
-        ),
-    ]
-    more = {"parameters": [*asked, *_reader(), _name()], "requestBody": _body(many=False)}
-    summary = "The readings of a picture and a quick look inside, for cameras"
-    return _told("pictures", summary, _json("Look"), (*_ALWAYS, "404"), **more)
-
-
-def _videos() -> dict[str, Any]:
-    asked = [
-        _query("fps", {**NUMBER, "minimum": 0.1, "maximum": 60}, "Frames read of each second, at most."),
-        _query("blur", {"enum": ["0", "1"]}, "Hide faces in the report and the painted film."),
-    ]
-    ok = {"202": {**_json("Job"), "headers": {"Location": {"schema": TEXT}}}}
-    more = {"parameters": [*asked, *_reader()[:2], _name()], "requestBody": _body(json=False, many=False)}
-    return _told("films", "Begin to read a film", ok, (*_ALWAYS, "404"), **more)
-
-
-def _id() -> dict[str, Any]:
-    return {"name": "id", "in": "path", "required": True, "schema": TEXT, "description": "The job's id."}
-
-
-def _result_name() -> dict[str, Any]:
-    return {"name": "name", "in": "path", "required": True, "schema": {"enum": list(RESULT_FILES)}}
-
-
-def _job() -> dict[str, Any]:
-    return _told("films", "How far a film is read, and what was found", _json("Job"), (*_ALWAYS, "404"))
-
-
-def _leave() -> dict[str, Any]:
-    ok = {"204": {"description": "Everything of it is gone."}}
-    return _told("films", "Stop a job and remove everything of it", ok, (*_ALWAYS, "404"))
-
-
-def _events() -> dict[str, Any]:
-    ok = _answer("text/event-stream", TEXT)
-    told = "`state` while it goes on, and one `end`; the data is the job. 503 where too many listen: ask for the job."
-    return _told("films", "A job's changes as server-sent events", ok, (*_ALWAYS, "404"), description=told)
-
-
-def _result() -> dict[str, Any]:
-    kinds = {kind.partition(";")[0]: TEXT if kind.startswith("text") else _BINARY for kind in RESULT_FILES.values()}
-    ok = {"200": {"description": "The file.", "content": {kind: {"schema": shape} for kind, shape in kinds.items()}}}
-    save = [_query("save", {"enum": ["0", "1"]}, "1 to have it saved and not shown.")]
-    return _told("films", "One result of a film that is read", ok, (*_ALWAYS, "404"), parameters=save)
-
-
-def _ready() -> dict[str, Any]:
-    ok = {"200": _json("Ready"), "503": {**_json("Ready"), "description": "Full, or leaving."}}
-    return _told("service", "Is new work welcome?", ok, ())
-
-
-def _analyze() -> dict[str, Any]:
-    form: Schema = {
-        "type": "object",
-        "properties": {"img": {"anyOf": [_BINARY, TEXT]}, "detector_backend": TEXT, "enforce_detection": TEXT},
-        "required": ["img"],
-    }
-    body = {
-        "application/json": {"schema": ref("DeepFaceAsked")},
-        "multipart/form-data": {"schema": form},
-    }
-    error = _json("DeepFaceError")
-    ok = {
-        "200": _json("DeepFaceResults"),
-        **{each: {**error, "description": _TOLD[each]} for each in ("400", "413", "422")},
-    }
-    problems = tuple(each for each in _ALWAYS if each not in ok)
-    more = {"requestBody": {"required": True, "content": body}}
-    return _told("DeepFace", "The emotions of faces, in DeepFace's shape", ok, problems, **more)
-
-
-# ==== mien.apps.web.openapi
-# The description of the API (OpenAPI 3.1), in one place and in plain values; a test holds it against the routes.
-
-_ABOUT = """Reads what facial expressions look like in pictures and films, and shows what happens inside the network.
-
-Nothing that is sent is kept. No address and no path is ever opened. Every failure is `application/problem+json` with
-one sentence that says what happened, what was expected, and what to do."""
+@routes.get("", strict_slashes=False)
+def reference() -> str:
+    """The page with the same content."""
+    content = openapi_document()
+    by_tag = {tag["name"]: (tag["description"], list(_operations(content, tag["name"]))) for tag in content["tags"]}
+    return render_template("reference.html", document=content, by_tag=by_tag, describe=_describe_schema)
 
 
 @cache
 def openapi_document() -> dict[str, Any]:
-    """The whole document."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": "mien", "version": __version__, "description": _ABOUT, "license": {"name": "MIT"}},
+        "info": {"title": "mien", "version": __version__, "description": _DESCRIPTION, "license": {"name": "MIT"}},
         "servers": [{"url": "/"}],
         "security": [{}, {"bearer": []}, {"header": []}],
         "tags": [
-            {"name": "pictures", "description": "Photos, and frames of a camera."},
-            {"name": "films", "description": "Read in the background; jobs live in the process that took them."},
-            {"name": "service", "description": "What there is, and how it is."},
+            {"name": "images", "description": "Photos, and frames of a camera."},
+            {"name": "videos", "description": "Analysed in the background, by the process that received them."},
+            {"name": "service", "description": "The models, and the state of the service."},
             {"name": "DeepFace", "description": "For programs that call DeepFace's own server."},
         ],
-        "paths": paths(),
+        "paths": _paths(),
         "components": {
-            "schemas": schemas(),
+            "schemas": {
+                **_reading_schemas(),
+                **_explanation_schemas(),
+                **_video_schemas(),
+                **_service_schemas(),
+                **_deepface_schemas(),
+            },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -466,33 +73,468 @@ def openapi_document() -> dict[str, Any]:
     }
 
 
-# ==== mien.apps.web.api.described
-# ``/api/openapi.json``: what there is, for programs; and ``/api``: the same, for people.
+# Building blocks of schemas
 
-routes = Blueprint("described", __name__)
-
-
-@routes.get("/openapi.json")
-def described() -> Response:
-    return jsonify(openapi_document())
-
-
-@routes.get("", strict_slashes=False)
-def reference() -> str:
-    known = openapi_document()
-    by_tag = {tag["name"]: (tag["description"], list(_of(known, tag["name"]))) for tag in known["tags"]}
-    return render_template("reference.html", document=known, by_tag=by_tag, shape=_shape)
+NUMBER: Schema = {"type": "number"}
+TEXT: Schema = {"type": "string"}
+INTEGER: Schema = {"type": "integer"}
+BOOLEAN: Schema = {"type": "boolean"}
+OBJECT: Schema = {"type": "object"}
+BINARY: Schema = {"type": "string", "contentMediaType": "application/octet-stream"}
 
 
-def _of(known: dict[str, Any], tag: str) -> Any:
-    for path, item in known["paths"].items():
-        for verb in ("get", "post", "delete"):
-            if verb in item and tag in item[verb]["tags"]:
-                told = item[verb]
-                yield verb, path, {**told, "parameters": [*item.get("parameters", []), *told.get("parameters", [])]}
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _shape(schema: dict[str, Any]) -> str:
+def _array(items: Schema, **more: Any) -> Schema:
+    return {"type": "array", "items": items, **more}
+
+
+def _nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _object(description: str = "", optional: tuple[str, ...] = (), **properties: Schema) -> Schema:
+    """An object with these properties, all of which but the optional ones are required."""
+    required = [name for name in properties if name not in optional]
+    head = {"description": description} if description else {}
+    return {"type": "object", **head, "properties": properties, "required": required}
+
+
+def _probabilities(description: str) -> Schema:
+    value = {"type": "number", "minimum": 0, "maximum": 1}
+    return {"type": "object", "description": description, "additionalProperties": value}
+
+
+# Schemas
+
+
+def _reading_schemas() -> dict[str, Schema]:
+    face = _object(
+        "One face and what its expression looks like.",
+        box=_array(INTEGER, minItems=4, maxItems=4, description="x, y, width, height in pixels of the upright image"),
+        detection={**NUMBER, "description": "confidence of the face detector"},
+        emotion={**TEXT, "description": "the label with the largest score"},
+        scores=_probabilities("probability of each label"),
+        uncertain=_nullable({**TEXT, "description": "why the prediction is uncertain"}),
+        quality=_object("Is the face clear enough for a prediction?", ok=BOOLEAN, reason=_nullable(TEXT)),
+        track=_nullable({**INTEGER, "description": "number of the face in a video"}),
+        mixture=_probabilities("expressions with many predicted votes"),
+        votes=_nullable(_probabilities("predicted annotator votes (FER+)")),
+        landmarks=_nullable(_array(_array(NUMBER, minItems=2, maxItems=2))),
+    )
+    image = _object(
+        "The result of one image, as `mien predict --json` prints it. An image without a face has an empty list.",
+        source=TEXT,
+        size=_array(INTEGER, minItems=2, maxItems=2, description="width, height"),
+        faces=_array(_ref("Face")),
+        detector=TEXT,
+        model=TEXT,
+    )
+    entry: Schema = {"anyOf": [_object(optional=("name",), name=TEXT, data=TEXT), TEXT]}
+    upload = _object(
+        "Images in base64, with or without `data:image/...;base64,`.",
+        optional=("model", "detector", "min_face"),
+        images=_array(entry, minItems=1, maxItems=32),
+        model=TEXT,
+        detector=TEXT,
+        min_face={**INTEGER, "minimum": 1},
+    )
+    return {
+        "Face": face,
+        "Image": image,
+        "FailedImage": _object("An image that could not be read.", source=TEXT, error=TEXT),
+        "Readings": _object(images=_array({"anyOf": [_ref("Image"), _ref("FailedImage")]})),
+        "ImagesInJson": upload,
+    }
+
+
+def _explanation_schemas() -> dict[str, Schema]:
+    array = _object(
+        "Integers from 0 to 255, row by row, in base64; `scale` is the colour scale in which they are indices.",
+        optional=("scale", "strongest"),
+        shape=_array(INTEGER),
+        data={**TEXT, "contentEncoding": "base64"},
+        scale={"enum": ["sea", "ember", "tide"]},
+        strongest={**NUMBER, "description": "the value at the end of the scale"},
+    )
+    layer = _object(
+        "The strongest feature maps of a layer.",
+        name=TEXT,
+        kind=TEXT,
+        channels=_array(INTEGER),
+        channel_count=INTEGER,
+        zero_activation={**INTEGER, "description": "channels that are constant on this face"},
+        receptive_field=_nullable(_object(size=NUMBER, stride=NUMBER, offset_y=NUMBER, offset_x=NUMBER)),
+    )
+    arrays = _object(
+        crop=_ref("Array"),
+        region_map=_ref("Array"),
+        maps=_array(_ref("EvidenceMap")),
+        layers=_array(_ref("LayerArray")),
+    )
+    explanation = _object(
+        "How the network computes its prediction for one face; see `mien explain --json`.",
+        number=_nullable(INTEGER),
+        emotion=TEXT,
+        scores=_probabilities("probability of each label"),
+        target=TEXT,
+        versus=_nullable(TEXT),
+        logits={"type": "object", "additionalProperties": NUMBER},
+        temperature=NUMBER,
+        maps=_array(OBJECT),
+        layers=_array(OBJECT),
+        contributions=_array(OBJECT),
+        costs=_array(OBJECT),
+        counterfactual=_nullable(OBJECT),
+        notes=_array(TEXT),
+        arrays=arrays,
+    )
+    activations = _object(
+        emotion=TEXT,
+        scores=_probabilities("probability of each label"),
+        regions=_nullable(OBJECT),
+        crop=_ref("Array"),
+        map=_nullable(_ref("EvidenceMap")),
+        layers=_array(_ref("LayerArray")),
+    )
+    return {
+        "Array": array,
+        "EvidenceMap": {"allOf": [_ref("Array"), _object(method=TEXT, target=TEXT, versus=_nullable(TEXT))]},
+        "LayerArray": {"allOf": [_ref("Array"), layer]},
+        "Explanation": explanation,
+        "Explanations": _object(source=TEXT, size=_array(INTEGER), explanations=_array(_ref("Explanation"))),
+        "Activations": _object(image=_ref("Image"), activations=_nullable(activations)),
+    }
+
+
+def _video_schemas() -> dict[str, Schema]:
+    event = _object(person=INTEGER, label=TEXT, start=NUMBER, end=NUMBER, peak=NUMBER, peak_at=NUMBER)
+    track = _object(
+        person=INTEGER,
+        first=NUMBER,
+        last=NUMBER,
+        seen=NUMBER,
+        judged=NUMBER,
+        looks=_probabilities("parts of the judged time"),
+    )
+    summary = _object(start=NUMBER, end=NUMBER, people=_array(track), events=_array(event))
+    progress = {
+        "size": _array(INTEGER),
+        "seconds": NUMBER,
+        "of": _nullable(NUMBER),
+        "frames": INTEGER,
+        "frames_per_second": _nullable(NUMBER),
+        "people": INTEGER,
+        "events": INTEGER,
+        "complaint": _nullable(TEXT),
+    }
+    job = _object(
+        "The job of a video. The optional members are added while it is analysed.",
+        optional=(*progress, "found"),
+        id=TEXT,
+        source=TEXT,
+        state={"enum": [WAITING, RUNNING, *FINAL_STATES]},
+        error=_nullable(TEXT),
+        results=_array(TEXT),
+        links={"type": "object", "additionalProperties": TEXT},
+        **progress,
+        found=summary,
+    )
+    return {"VideoJob": job}
+
+
+def _service_schemas() -> dict[str, Schema]:
+    model = _object(
+        name=TEXT,
+        default=BOOLEAN,
+        colours={"type": "object", "additionalProperties": {"type": "string", "pattern": "^#[0-9a-f]{6}$"}},
+        card={**OBJECT, "description": "the model card: labels, input, scores, licence"},
+    )
+    problem = _object(
+        "RFC 9457. `detail` is the message for people.",
+        optional=("request_id", "error", "images"),
+        type=TEXT,
+        title=TEXT,
+        status=INTEGER,
+        detail=TEXT,
+        request_id=_nullable(TEXT),
+        error={**TEXT, "description": "the class of the error, such as SourceUnreadable"},
+        images=_array(_ref("FailedImage")),
+    )
+    return {
+        "Models": _object(models=_array(model), detector=TEXT),
+        "Health": _object(status=TEXT, version=TEXT),
+        "Ready": _object(status={"enum": ["ready", "full", "stopping"]}, model=TEXT, detector=TEXT),
+        "Problem": problem,
+    }
+
+
+def _deepface_schemas() -> dict[str, Schema]:
+    face = _object(
+        emotion={"type": "object", "additionalProperties": NUMBER, "description": "percentages"},
+        dominant_emotion=TEXT,
+        region={"type": "object", "additionalProperties": _nullable({"anyOf": [INTEGER, _array(INTEGER)]})},
+        face_confidence=NUMBER,
+    )
+    options = _object(
+        "As DeepFace's own server accepts it, without paths and URLs.",
+        optional=("actions", "detector_backend", "enforce_detection", "align", "anti_spoofing"),
+        img={**TEXT, "description": "data:image/...;base64, and the image"},
+        actions=_array({"enum": ["emotion"]}),
+        detector_backend=TEXT,
+        enforce_detection=BOOLEAN,
+        align=BOOLEAN,
+        anti_spoofing=BOOLEAN,
+    )
+    return {
+        "DeepFaceResults": _object(results=_array(face)),
+        "DeepFaceOptions": options,
+        "DeepFaceError": _object(error=TEXT),
+    }
+
+
+# Paths
+
+#: Errors that every route may have: host name, origin, key, rate limit, size, queue.
+_COMMON = ("400", "401", "403", "413", "415", "421", "422", "429", "503")
+
+_STATUS_TEXTS = {
+    "400": "Invalid request.",
+    "401": "A key is needed.",
+    "403": "The origin is not allowed.",
+    "404": "Not found.",
+    "406": "The response is not available in an accepted content type.",
+    "413": "Too large: bytes, pixels or number of images.",
+    "415": "Unsupported content type of the request.",
+    "421": "The host name is not accepted.",
+    "422": "The content is not an image or a video, or is damaged.",
+    "429": "Rate limit; see Retry-After.",
+    "503": "The server is busy; see Retry-After.",
+}
+
+
+def _paths() -> dict[str, Any]:
+    job_id = {"name": "id", "in": "path", "required": True, "schema": TEXT, "description": "The id of the job."}
+    file_name = {"name": "name", "in": "path", "required": True, "schema": {"enum": list(RESULT_FILES)}}
+    return {
+        "/api/v1/readings": {"post": _readings()},
+        "/api/v1/explanations": {"post": _explanations()},
+        "/api/v1/activations": {"post": _activations()},
+        "/api/v1/videos": {"post": _create_video()},
+        "/api/v1/videos/{id}": {"parameters": [job_id], "get": _video_state(), "delete": _delete_video()},
+        "/api/v1/videos/{id}/events": {"parameters": [job_id], "get": _video_events()},
+        "/api/v1/videos/{id}/{name}": {"parameters": [job_id, file_name], "get": _video_result()},
+        "/api/v1/models": {"get": _operation("service", "The models and their cards", _json("Models"))},
+        "/api/v1/health": {"get": _operation("service", "Is the process alive?", _json("Health"), ())},
+        "/api/v1/ready": {"get": _ready()},
+        "/api/v1/metrics": {"get": _operation("service", "Metrics for Prometheus", _content("text/plain", TEXT))},
+        "/api/openapi.json": {"get": _operation("service", "This description", _content("application/json", {}), ())},
+        "/analyze": {"post": _analyze()},
+    }
+
+
+def _operation(
+    tag: str, summary: str, success: dict[str, Any], problems: tuple[str, ...] = _COMMON, **more: Any
+) -> dict[str, Any]:
+    """An operation; ``success`` is its response with status 200, or several by status."""
+    responses = success if {"200", "202", "204"} & set(success) else {"200": success}
+    return {
+        "tags": [tag],
+        "summary": summary,
+        **more,
+        "responses": {**responses, **{status: _problem(status) for status in problems}},
+    }
+
+
+def _problem(status: str) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": _ref("Problem")}}
+    return {"description": _STATUS_TEXTS[status], "content": content}
+
+
+def _content(content_type: str, schema: Schema, **others: Schema) -> dict[str, Any]:
+    schemas = {content_type: schema, **others}
+    return {"description": "Success.", "content": {kind: {"schema": each} for kind, each in schemas.items()}}
+
+
+def _json(name: str) -> dict[str, Any]:
+    return _content("application/json", _ref(name))
+
+
+def _query(name: str, schema: Schema, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": schema, "description": description, "required": False}
+
+
+def _engine_parameters() -> list[dict[str, Any]]:
+    return [
+        _query("model", TEXT, "The name of a model, see /models. Default: the default model."),
+        _query("detector", {"enum": list(detector_names())}, "The face detector."),
+        _query("min_face", {**INTEGER, "minimum": 1, "maximum": 100000}, "The smallest face to detect, in pixels."),
+    ]
+
+
+def _name_parameter() -> dict[str, Any]:
+    return _query("name", TEXT, "The name of a file that is sent as the body itself.")
+
+
+def _layer_parameters() -> list[dict[str, Any]]:
+    maps = {**INTEGER, "minimum": 1, "maximum": MAX_MAPS}
+    return [
+        _query("layers", TEXT, "auto, all, or names of layers, separated by commas."),
+        _query("maps", maps, f"Number of feature maps of each layer. Default: {DEFAULT_MAPS}."),
+    ]
+
+
+def _request_body(json: bool = True, many: bool = True) -> dict[str, Any]:
+    files = _array(BINARY, minItems=1, maxItems=32 if many else 1)
+    content: dict[str, Any] = {
+        "multipart/form-data": {"schema": {"type": "object", "properties": {"file": files}, "required": ["file"]}},
+        "application/octet-stream": {"schema": BINARY},
+        "image/*": {"schema": BINARY},
+    }
+    if json:
+        content["application/json"] = {"schema": _ref("ImagesInJson")}
+    return {"required": True, "content": content}
+
+
+def _readings() -> dict[str, Any]:
+    others = {"text/csv": TEXT, "image/jpeg": BINARY, "image/png": BINARY}
+    description = (
+        "One or several images. An image of several that cannot be read has `error` in its entry; if none can be read, "
+        "the response is an error. With `Accept: text/csv` the response is a table, with `image/jpeg` or `image/png` "
+        "the annotated image."
+    )
+    return _operation(
+        "images",
+        "Predict what the expressions of faces look like",
+        _content("application/json", _ref("Readings"), **others),
+        (*_COMMON, "404", "406"),
+        description=description,
+        parameters=[*_engine_parameters(), _name_parameter()],
+        requestBody=_request_body(),
+    )
+
+
+def _explanations() -> dict[str, Any]:
+    face: Schema = {"anyOf": [{**INTEGER, "minimum": 1}, {"const": "all"}]}
+    names = ", ".join(METHODS)
+    parameters = [
+        _query("face", face, "The number of the face, the largest is 1; or all."),
+        _query("methods", {**TEXT, "examples": list(METHODS)}, f"Any of {names}, separated by commas."),
+        _query("target", TEXT, "The label that evidence is computed for. Default: the leading one."),
+        _query("versus", TEXT, "The label that the target is compared with."),
+        *_layer_parameters(),
+        _query("seed", {**INTEGER, "minimum": 0, "maximum": 999999999}, "The seed of methods with random numbers."),
+        _query("part", {"enum": ["body"]}, "With HTML: only the content of the page's body."),
+    ]
+    return _operation(
+        "images",
+        "Explain the prediction for a face",
+        _content("application/json", _ref("Explanations"), **{"text/html": TEXT}),
+        (*_COMMON, "404", "406"),
+        description="With `Accept: text/html` the response is the walkthrough page.",
+        parameters=[*parameters, *_engine_parameters(), _name_parameter()],
+        requestBody=_request_body(many=False),
+    )
+
+
+def _activations() -> dict[str, Any]:
+    face = _query("face", {**INTEGER, "minimum": 1, "maximum": 100000}, "The number of the face, the largest is 1.")
+    return _operation(
+        "images",
+        "Predictions for an image, and the activations of one face, for live video",
+        _json("Activations"),
+        (*_COMMON, "404"),
+        parameters=[face, *_layer_parameters(), *_engine_parameters(), _name_parameter()],
+        requestBody=_request_body(many=False),
+    )
+
+
+def _create_video() -> dict[str, Any]:
+    parameters = [
+        _query("fps", {**NUMBER, "minimum": 0.1, "maximum": 60}, "Frames analysed per second, at most."),
+        _query("blur", {"enum": ["0", "1"]}, "Blur faces in the report and in the annotated video."),
+    ]
+    return _operation(
+        "videos",
+        "Create a job that analyses a video",
+        {"202": {**_json("VideoJob"), "headers": {"Location": {"schema": TEXT}}}},
+        (*_COMMON, "404"),
+        parameters=[*parameters, *_engine_parameters()[:2], _name_parameter()],
+        requestBody=_request_body(json=False, many=False),
+    )
+
+
+def _video_state() -> dict[str, Any]:
+    return _operation("videos", "State, progress and summary of a job", _json("VideoJob"), (*_COMMON, "404"))
+
+
+def _delete_video() -> dict[str, Any]:
+    success = {"204": {"description": "The video and its results are removed."}}
+    return _operation("videos", "Cancel a job and remove its results", success, (*_COMMON, "404"))
+
+
+def _video_events() -> dict[str, Any]:
+    description = (
+        "`state` after each change, and one `end`; the data is the job. 503 if there are too many streams: then poll "
+        "the job."
+    )
+    success = _content("text/event-stream", TEXT)
+    return _operation(
+        "videos", "Changes of a job as server-sent events", success, (*_COMMON, "404"), description=description
+    )
+
+
+def _video_result() -> dict[str, Any]:
+    types = {each.partition(";")[0] for each in RESULT_FILES.values()}
+    content = {each: {"schema": TEXT if each.startswith("text") else BINARY} for each in sorted(types)}
+    save = [_query("save", {"enum": ["0", "1"]}, "1: as an attachment, which browsers save.")]
+    success = {"200": {"description": "The file.", "content": content}}
+    return _operation("videos", "One result file", success, (*_COMMON, "404"), parameters=save)
+
+
+def _ready() -> dict[str, Any]:
+    success = {"200": _json("Ready"), "503": {**_json("Ready"), "description": "The queue is full, or a stop began."}}
+    return _operation("service", "Are new requests accepted?", success, ())
+
+
+def _analyze() -> dict[str, Any]:
+    form: Schema = {
+        "type": "object",
+        "properties": {"img": {"anyOf": [BINARY, TEXT]}, "detector_backend": TEXT, "enforce_detection": TEXT},
+        "required": ["img"],
+    }
+    body = {"application/json": {"schema": _ref("DeepFaceOptions")}, "multipart/form-data": {"schema": form}}
+    error = _json("DeepFaceError")
+    responses = {
+        "200": _json("DeepFaceResults"),
+        **{status: {**error, "description": _STATUS_TEXTS[status]} for status in ("400", "413", "422")},
+    }
+    problems = tuple(status for status in _COMMON if status not in responses)
+    return _operation(
+        "DeepFace",
+        "The emotions of faces in DeepFace's format",
+        responses,
+        problems,
+        requestBody={"required": True, "content": body},
+    )
+
+
+# The page
+
+
+def _operations(content: dict[str, Any], tag: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The method, the path and the description of each operation with this tag."""
+    for path, item in content["paths"].items():
+        for method in ("get", "post", "delete"):
+            if method in item and tag in item[method]["tags"]:
+                operation = item[method]
+                parameters = [*item.get("parameters", []), *operation.get("parameters", [])]
+                yield method, path, {**operation, "parameters": parameters}
+
+
+def _describe_schema(schema: Schema) -> str:
     """A schema in a few words."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
@@ -501,16 +543,15 @@ def _shape(schema: dict[str, Any]) -> str:
     if "const" in schema:
         return str(schema["const"])
     if "anyOf" in schema:
-        return " or ".join(map(_shape, schema["anyOf"]))
+        return " or ".join(map(_describe_schema, schema["anyOf"]))
     if "allOf" in schema:
-        return " and ".join(map(_shape, schema["allOf"]))
+        return " and ".join(map(_describe_schema, schema["allOf"]))
     if schema.get("type") == "array":
-        return f"list of {_shape(schema['items'])}"
+        return f"list of {_describe_schema(schema['items'])}"
     if "contentMediaType" in schema:
         return "bytes"
-    inner = schema.get("additionalProperties")
-    if schema.get("type") == "object" and isinstance(inner, dict):
-        return f"object of {_shape(inner)}"
-    return {"string": "text", "number": "number", "integer": "whole number", "boolean": "true or false"}.get(
-        str(schema.get("type")), str(schema.get("type", "anything"))
-    )
+    values = schema.get("additionalProperties")
+    if schema.get("type") == "object" and isinstance(values, dict):
+        return f"object of {_describe_schema(values)}"
+    names = {"string": "text", "integer": "integer", "null": "null"}
+    return names.get(str(schema.get("type")), str(schema.get("type", "any value")))

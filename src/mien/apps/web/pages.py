@@ -1,201 +1,149 @@
-"""What every page has: its way to the others, its style and scripts, and the words that scripts need."""
+"""The pages: a route for each, and the values that all of them share."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Flask, render_template
+from flask import Blueprint, Flask, redirect, render_template
 from markupsafe import Markup
+from werkzeug.wrappers import Response as BaseResponse
 
 from mien import text
 from mien._version import __version__
-from mien.apps.session.model_cards import comparison, coverage, facts, percent
+from mien.apps.session.model_cards import compare_cards, coverage_curve, format_score, list_facts
 from mien.apps.session.samples import SAMPLES
 from mien.apps.web import assets
 from mien.apps.web.assets import assets_version
 from mien.apps.web.service import current_service
-from mien.explain.explanation import METHODS
+from mien.explain.explanation import MAP_METHODS
 from mien.explain.figures import colormaps
 from mien.html import icon_svg
 from mien.labels import VOTES, label_adjective, label_colour
-from mien.models import ModelCard
 
-#: The pages in the order of the menu: where, what it is called, what it is for.
+routes = Blueprint("pages", __name__)
+
+#: The pages in the order of the menu: path, caption, purpose.
 PAGES = (
-    ("/", "Photo", "Read the faces in photos"),
-    ("/live", "Live", "Read a camera"),
-    ("/video", "Video", "Read a film"),
-    ("/explain", "Inside", "See inside the network"),
-    ("/models", "Models", "The models and how good they are"),
-    ("/about", "About", "How it works, what it cannot do, what it must not be used for"),
+    ("/", "Photo", "Read the expressions of faces in images"),
+    ("/live", "Live", "Read the camera"),
+    ("/video", "Video", "Analyse a video"),
+    ("/explain", "Explain", "Explain a prediction: evidence, layers, contributions"),
+    ("/models", "Models", "The models and their accuracy"),
+    ("/about", "About", "How it works, its limits, and what it must not be used for"),
 )
 
 
-def shared() -> dict[str, Any]:
-    own = current_service()
+def register_routes(app: Flask) -> None:
+    app.register_blueprint(assets.routes)
+    app.register_blueprint(routes)
+    app.context_processor(_shared_values)
+
+
+def _shared_values() -> dict[str, Any]:
+    """What the templates of all pages use; ``page_data`` is for the scripts, as JSON."""
+    service = current_service()
     asset = f"/assets/{assets_version()}"
     return {
         "pages": PAGES,
         "asset": asset,
         "version": __version__,
-        "sprite": _sprite(),
+        "sprite": _icon_symbols(),
         "sample_photos": SAMPLES,
-        "words": text,
-        "told": {
+        "text": text,
+        "page_data": {
             "asset": asset,
-            "model": own.engines.default,
-            "models": list(own.engines.names),
-            "looks": {label: label_adjective(label) for label in VOTES},
+            "model": service.engines.default,
+            "models": list(service.engines.names),
+            "adjectives": {label: label_adjective(label) for label in VOTES},
             "colours": {label: label_colour(label) for label in VOTES},
             "scales": {name: list(colormaps.legend_colours(name)) for name in ("sea", "ember", "tide")},
-            "maxBytes": own.settings.max_bytes,
-            "maxFilmBytes": own.settings.max_film_bytes,
+            "maxBytes": service.settings.max_bytes,
+            "maxVideoBytes": service.settings.max_video_bytes,
             "noFace": f"{text.NO_FACE} {text.NO_FACE_HELP}",
-            "locked": bool(own.settings.keys),
+            "keyRequired": bool(service.settings.keys),
         },
     }
 
 
 @cache
-def _sprite() -> Markup:
-    """The small faces, once on a page, to be used by name."""
-    faces = (
+def _icon_symbols() -> Markup:
+    """The icons of the labels as SVG symbols, once for each page, which other SVG elements use by their id."""
+    symbols = "".join(
         icon_svg(label).replace("<svg class='icon'", f"<symbol id='face-{label}'").replace("</svg>", "</symbol>")
         for label in VOTES
-    )
-    told = "".join(faces).replace(" aria-hidden='true' focusable='false'", "")
-    return Markup(f"<svg class='sprite' aria-hidden='true' focusable='false'>{told}</svg>")
+    ).replace(" aria-hidden='true' focusable='false'", "")
+    return Markup(f"<svg class='sprite' aria-hidden='true' focusable='false'>{symbols}</svg>")
 
 
-# ==== mien.apps.web.views.about
-# The page about it all: how it works, what it cannot do, what it must not be used for.
-
-about_routes = Blueprint("page_about", __name__)
-
-
-@about_routes.get("/about")
-def about_page() -> str:
-    own = current_service()
-    return render_template("about.html", settings=own.settings, card=own.engines.card(own.engines.default))
-
-
-# ==== mien.apps.web.views.inside
-# The page that opens the network.
-
-explain_routes = Blueprint("page_inside", __name__)
-
-#: What the methods are called on the page, and what each does.
-_TOLD = {
-    "cam": ("Class map", "exact, from the last layer; at once"),
-    "occlusion": ("Covering", "what is lost when a part is covered; about a second"),
-    "rise": ("Random masks", "many random covers, averaged; a second or two"),
-}
-
-
-@explain_routes.get("/explain")
-def explain_page() -> str:
-    return render_template("explain.html", methods=[(name, *_TOLD[name]) for name in METHODS])
-
-
-# ==== mien.apps.web.views.live
-# The page for the camera.
-
-live_routes = Blueprint("page_live", __name__)
-
-
-@live_routes.get("/live")
-def live_page() -> str:
-    return render_template("live.html")
-
-
-# ==== mien.apps.web.views.photo
-# The page for photos.
-
-photo_routes = Blueprint("page_photo", __name__)
-
-
-@photo_routes.get("/")
-def photo_page() -> str:
+@routes.get("/")
+def photo() -> str:
     return render_template("photo.html")
 
 
-# ==== mien.apps.web.views.video
-# The page for films.
+@routes.get("/live")
+def live() -> str:
+    return render_template("live.html")
 
-video_routes = Blueprint("page_video", __name__)
 
-
-@video_routes.get("/video")
-def video_page() -> str:
+@routes.get("/video")
+def video() -> str:
     settings = current_service().settings
-    return render_template("video.html", keep=settings.keep_minutes, most=settings.max_film_bytes)
+    return render_template("video.html", keep_minutes=settings.keep_minutes, max_bytes=settings.max_video_bytes)
 
 
-# ==== mien.apps.web.views.models
-# The page of the models: what each says of itself, side by side, and as a curve.
-
-models_routes = Blueprint("page_models", __name__)
-
-#: The drawing's size, and its margins: left, top, right, bottom.
-_WIDTH, _HEIGHT = 520, 250
-_LEFT, _TOP, _RIGHT, _BOTTOM = 46, 14, 26, 40
-
-_LINES = ("var(--accent)", "var(--wrong)", "var(--right)", "var(--warn)")
+@routes.get("/explain")
+def explain() -> str:
+    return render_template("explain.html", methods=MAP_METHODS.values())
 
 
-@models_routes.get("/models")
-def models_page() -> str:
+@routes.get("/inside")
+def redirect_old_explain_address() -> BaseResponse:
+    return redirect("/explain", 301)
+
+
+@routes.get("/about")
+def about() -> str:
+    service = current_service()
+    card = service.engines.card(service.engines.default)
+    return render_template("about.html", settings=service.settings, card=card)
+
+
+@routes.get("/models")
+def models() -> str:
     engines = current_service().engines
-    cards = {name: engines.card(name) for name in engines.names}
+    cards = engines.cards()
     return render_template(
         "models.html",
         cards=cards,
         default=engines.default,
-        rows=comparison(cards),
-        facts=facts,
-        curves=_curves(cards),
-        colour=label_colour,
+        rows=compare_cards(cards),
+        facts=list_facts,
+        curves=[_curve(name, pairs) for name, card in cards.items() if (pairs := coverage_curve(card))],
         size=(_WIDTH, _HEIGHT),
     )
 
 
-class Curve(NamedTuple):
-    """One model's line in the drawing: where it goes, its colour, and its points in words."""
+#: The size of the chart in pixels, and its margins. The axes run from 50 % to 100 %.
+_WIDTH, _HEIGHT = 520, 250
+_LEFT, _TOP, _RIGHT, _BOTTOM = 46, 14, 26, 40
+
+
+class CoverageCurve(NamedTuple):
+    """Accuracy against coverage of one model: the SVG polyline, and its points as x, y and a description."""
 
     name: str
-    points: str
-    stroke: str
-    dots: list[tuple[float, float, str]]
+    polyline: str
+    points: list[tuple[float, float, str]]
 
 
-def _curves(cards: dict[str, ModelCard]) -> list[Curve]:
-    """How right a model is on the faces it is surest of, by how many of them are kept."""
-    known = {name: pairs for name, card in cards.items() if (pairs := coverage(card))}
-    return [_curve(name, pairs, _LINES[i % len(_LINES)]) for i, (name, pairs) in enumerate(known.items())]
-
-
-def _curve(name: str, pairs: list[tuple[float, float]], stroke: str) -> Curve:
-    places = [(_across(kept), _down(right)) for kept, right in pairs]
-    words = [f"{percent(right)} right on the surest {percent(kept)}" for kept, right in pairs]
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    return Curve(name, points, stroke, [(x, y, told) for (x, y), told in zip(places, words, strict=True)])
-
-
-def _across(kept: float) -> float:
-    return _LEFT + (kept - 0.5) / 0.5 * (_WIDTH - _LEFT - _RIGHT)
-
-
-def _down(right: float) -> float:
-    return _TOP + (1 - (right - 0.5) / 0.5) * (_HEIGHT - _TOP - _BOTTOM)
-
-
-# ==== mien.apps.web.views
-# The pages, one module for each; they share a frame, a style sheet and small scripts.
-
-
-def install(app: Flask) -> None:
-    app.register_blueprint(assets.routes)
-    app.context_processor(shared)
-    for routes in (photo_routes, live_routes, video_routes, explain_routes, models_routes, about_routes):
-        app.register_blueprint(routes)
+def _curve(name: str, pairs: list[tuple[float, float]]) -> CoverageCurve:
+    points = [
+        (
+            _LEFT + (part - 0.5) / 0.5 * (_WIDTH - _LEFT - _RIGHT),
+            _TOP + (1 - (accuracy - 0.5) / 0.5) * (_HEIGHT - _TOP - _BOTTOM),
+            f"accuracy {format_score(accuracy)} at coverage {format_score(part)}",
+        )
+        for part, accuracy in pairs
+    ]
+    return CoverageCurve(name, " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points), points)

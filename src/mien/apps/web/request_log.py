@@ -1,4 +1,4 @@
-"""One line for each request, without content: no names of files, no addresses of clients, no pictures."""
+"""The log: one line for each request, without content: no file names, no client addresses, no images."""
 
 from __future__ import annotations
 
@@ -8,23 +8,28 @@ import sys
 import time
 from typing import Any
 
-#: Everything the service has to say goes through here; whoever embeds the app sets its level and handlers.
+#: All log records of the service; an application that embeds the app sets its level and handlers.
 logger = logging.getLogger("mien.web")
 
 
 class JsonFormatter(logging.Formatter):
-    """A line of JSON for programs."""
+    """One line of JSON for each record."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told: dict[str, Any] = {"time": _stamp(record.created), "level": record.levelname.lower()}
-        told |= {"message": record.getMessage(), **getattr(record, "facts", {})}
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        fields: dict[str, Any] = {
+            "time": f"{stamp}.{int(record.created * 1000) % 1000:03d}Z",
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **getattr(record, "facts", {}),
+        }
         if record.exc_info:
-            told["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(told, ensure_ascii=False)
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields, ensure_ascii=False)
 
 
 class TextFormatter(logging.Formatter):
-    """A short line for people."""
+    """A short line of text for each record, for a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         facts = " ".join(f"{name}={value}" for name, value in getattr(record, "facts", {}).items())
@@ -32,21 +37,18 @@ class TextFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-def log_event(message: str, *, level: int = logging.INFO, **facts: Any) -> None:
-    """A line with facts beside it; those that are None are left out."""
-    logger.log(level, message, extra={"facts": {name: value for name, value in facts.items() if value is not None}})
+def log_event(message: str, *, level: int = logging.INFO, error: BaseException | None = None, **facts: Any) -> None:
+    """Log a message with its facts (those that are None are omitted), and with the traceback of ``error``."""
+    facts = {name: value for name, value in facts.items() if value is not None}
+    logger.log(level, message, exc_info=error, extra={"facts": facts})
 
 
-def configure_logging(kind: str) -> None:
-    """Send the lines to stderr: ``auto`` is text on a terminal and JSON elsewhere."""
+def configure_logging(style: str) -> None:
+    """Log to stderr. ``style`` is text, json, off, or auto: text on a terminal, else JSON."""
     logging.getLogger("waitress").setLevel(logging.ERROR)
     logger.propagate = False
-    logger.setLevel(logging.CRITICAL + 1 if kind == "off" else logging.INFO)
+    logger.setLevel(logging.CRITICAL + 1 if style == "off" else logging.INFO)
     handler = logging.StreamHandler(sys.stderr)
-    text = kind == "text" or (kind == "auto" and sys.stderr.isatty())
+    text = style == "text" or (style == "auto" and sys.stderr.isatty())
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
     logger.handlers[:] = [handler]
-
-
-def _stamp(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}Z"

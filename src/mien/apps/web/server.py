@@ -1,6 +1,12 @@
-"""Memory that threads share: glibc keeps a pool for each of them, and what was freed in one is of no use to others.
+"""The HTTP server: waitress, with limits before a request is received, and a graceful stop.
 
-Over 10,000 requests 209 MB became 213, where 231 became 251 before.
+waitress is subclassed for what its settings do not offer, and what a service for other people needs:
+
+- It writes large request bodies to the disk. Here they stay in memory, since nothing that a client sends may be stored;
+  therefore the length of a body is limited by its address, before it is received, and so is the sum of all bodies.
+- It waits for a slow request as long as bytes arrive. Here a request has a deadline.
+- Its own error responses are plain text. Here they are ``application/problem+json`` as all others.
+- It drops open requests when it stops. Here it finishes them first.
 """
 
 from __future__ import annotations
@@ -27,54 +33,123 @@ from waitress.task import ErrorTask
 from waitress.utilities import Error
 
 from mien.apps.session.ports import make_listen_error
+from mien.apps.session.uploads import MB
+from mien.apps.web.app import FORM_OVERHEAD
 from mien.apps.web.errors import PROBLEM_TYPE
 from mien.apps.web.service import WebService
-from mien.apps.web.settings import MB, WebSettings
+from mien.apps.web.settings import WebSettings
 
-#: ``M_ARENA_MAX`` of glibc's ``malloc.h``.
-_ARENA_MAX = -8
+#: The deadline of a request: these seconds, and some more for each megabyte.
+REQUEST_SECONDS, _SECONDS_PER_MB = 20.0, 2.0
 
-#: As many pools as requests are mostly worked on at once.
-POOLS = 2
+#: The limit of all bodies that are being received, besides one video.
+_TOTAL_BODY_BYTES = 256 * MB
+
+#: A rejected body up to this length is received and discarded; see :class:`LimitingRequestParser`.
+_MAX_DISCARDED_BYTES = 1000 * MB
+
+_VIDEO_PATH = "/api/v1/videos"
+
+#: waitress writes to the disk what is larger than this.
+_NO_LIMIT = 1 << 62
+
+#: ``M_ARENA_MAX`` of glibc's ``malloc.h``, and the number of arenas: as many as requests are mostly processed at once.
+_ARENA_MAX, MEMORY_ARENAS = -8, 2
 
 
-def limit_memory_arenas(pools: int = POOLS) -> None:
-    """Let this process keep so many pools at most, if it has glibc and MALLOC_ARENA_MAX does not say otherwise."""
+def limit_memory_arenas(arenas: int = MEMORY_ARENAS) -> None:
+    """Let glibc use few memory arenas, unless MALLOC_ARENA_MAX is set; without effect on other C libraries.
+
+    glibc has arenas for each thread, and what was freed in one is not available to others: after 10,000 requests the
+    process had 213 MB with two arenas, and 251 MB without a limit.
+    """
     if "MALLOC_ARENA_MAX" in os.environ:
         return
     with suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, pools)
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, arenas)
 
 
-# ==== mien.apps.web.arrival
-# What comes to the server, before the app hears of it: bounded in length by address, altogether, and in time.
+class WebServer:
+    """One app behind one socket."""
 
-#: A request has this many seconds to come whole, and a little more for each megabyte.
-REQUEST_SECONDS, _A_MEGABYTE = 20.0, 2.0
+    def __init__(self, app: Flask, *, request_seconds: float = REQUEST_SECONDS) -> None:
+        self._service: WebService = app.extensions["mien"]
+        self._stop_requested = threading.Event()
+        # waitress creates parsers and channels from classes: what they need is set in a subclass for each server.
+        parser = type("BoundParser", (LimitingRequestParser,), {"service": self._service, "body_lengths": {}})
+        channel = type("BoundChannel", (TimedChannel,), {"parser_class": parser})
+        server = type("BoundServer", (_SocketServer,), {"channel_class": channel, "request_seconds": request_seconds})
+        self._sockets: dict[int, Any] = {}
+        self._server = _listen(server, app, self._sockets, self._service.settings)
 
-#: All bodies that are on their way may be this large together, beside one film.
-_BUDGET = 256 * MB
+    @property
+    def address(self) -> tuple[str, int]:
+        """The host and the port that it listens on."""
+        return self._server.effective_host, int(self._server.effective_port)
 
-_FILMS = "/api/v1/videos"
+    def stop(self) -> None:
+        """End :meth:`run`; may be called from any thread and from signal handlers."""
+        self._stop_requested.set()
+        self._server.pull_trigger()
 
-#: What a form is made of besides what it carries; and how long a body may be that is let in to be forgotten.
-_ENVELOPE, _FORGOTTEN = 100_000, 1000 * MB
+    def run(self) -> bool:
+        """Serve until SIGTERM, SIGINT or :meth:`stop`, then finish open requests. False if some were not finished."""
+        with self._handle_signals():
+            while not self._stop_requested.is_set():
+                self._poll_sockets(1.0)
+            return self._finish_requests()
+
+    def _poll_sockets(self, timeout: float) -> None:
+        wasyncore.loop(timeout=timeout, map=self._sockets, use_poll=True, count=1)
+
+    def _finish_requests(self) -> bool:
+        server = self._server
+        self._service.stopping.set()
+        server.accepting = False
+        server.del_channel(self._sockets)
+        server.socket.close()
+        deadline = time.monotonic() + self._service.settings.grace
+        while (busy := self._has_open_requests()) and time.monotonic() < deadline:
+            self._poll_sockets(0.05)
+        self._service.jobs.close()
+        server.task_dispatcher.shutdown(timeout=1)
+        with suppress(OSError):
+            wasyncore.close_all(self._sockets)
+        return not busy
+
+    def _has_open_requests(self) -> bool:
+        channels = list(self._server.active_channels.values())
+        return any(channel.requests or channel.total_outbufs_len for channel in channels)
+
+    @contextmanager
+    def _handle_signals(self) -> Iterator[None]:
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        try:
+            before = {number: signal.signal(number, lambda *_: self.stop()) for number in numbers}
+        except ValueError:  # not in the main thread, which then handles signals itself
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
-class _Refused(Error):  # type: ignore[misc]
-    """An answer that this server gives itself, before the app hears of the request."""
+class _RejectedRequest(Error):  # type: ignore[misc]
+    """A response of the server itself, before the app gets the request."""
 
     def __init__(self, code: int, reason: str, detail: str) -> None:
         super().__init__(detail)
         self.code, self.reason = code, reason
 
 
-class _Told(ErrorTask):  # type: ignore[misc]
-    """Errors in the shape of all others."""
+class _ProblemTask(ErrorTask):  # type: ignore[misc]
+    """Sends errors of the server as ``application/problem+json``."""
 
     def execute(self) -> None:
         error = self.request.error
-        detail = error.body if isinstance(error, _Refused) else f"The request could not be followed: {error.body}."
+        detail = error.body if isinstance(error, _RejectedRequest) else f"Malformed HTTP request: {error.body}."
         problem = {"type": "about:blank", "title": error.reason, "status": error.code, "detail": detail}
         body = json.dumps(problem).encode()
         self.status = f"{error.code} {error.reason}"
@@ -85,8 +160,8 @@ class _Told(ErrorTask):  # type: ignore[misc]
         self.write(body)
 
 
-class _Nowhere:
-    """A body that is refused is let in and forgotten: clients that send first and listen later hear why."""
+class _DiscardingBuffer:
+    """A buffer for a body that nobody reads."""
 
     def append(self, data: bytes) -> None:
         pass
@@ -102,87 +177,86 @@ class _Nowhere:
 
 
 class LimitingRequestParser(HTTPRequestParser):  # type: ignore[misc]
-    """Refuses a body by what its headers say, before it comes."""
+    """Rejects a request body by its headers, or by its length so far if it is chunked.
 
-    #: Set for each server; waitress makes parsers itself. Lengths of the large bodies that are here or on their way.
+    The response to a rejected request is sent after its body, which is received and discarded, since many clients read
+    the response only when they have sent everything. Only the response to a body that is extremely long, or to a
+    client that waits for ``100 Continue``, is sent at once.
+    """
+
+    #: Set in a subclass for each server. The lengths of the large bodies that are being received or processed.
     service: WebService
-    arriving: dict[int, int]
-    refused: _Refused | None = None
+    body_lengths: dict[int, int]
+    rejection: _RejectedRequest | None = None
     error: Error | None = None
     expect_continue: bool = False
 
     @property
-    def most(self) -> int:
+    def max_length(self) -> int:
         settings = self.service.settings
-        return (settings.max_film_bytes if self.path == _FILMS else settings.max_bytes) + _ENVELOPE
+        return (settings.max_video_bytes if self.path == _VIDEO_PATH else settings.max_bytes) + FORM_OVERHEAD
 
     @property
     def length(self) -> int:
-        """How long the body is, by its headers; of one that comes in chunks, as far as it has come."""
+        """The length of the body by its headers; of a chunked one, the length so far."""
         return int(self.body_bytes_received if self.chunked else self.content_length)
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
-        if why := self._too_much():
-            self._refuse(why)
+        rejection = self._check_length()
+        if rejection is None:
+            return
+        self.rejection = rejection
+        if self.expect_continue or self.content_length > _MAX_DISCARDED_BYTES:
+            self.error, self.expect_continue, self.completed = rejection, False, True
+        else:
+            self.body_rcv = FixedStreamReceiver(self.content_length, _DiscardingBuffer())
 
     def received(self, data: bytes) -> int:
-        taken: int = super().received(data)
-        if self.chunked and not self.error and (why := self._too_much()):
-            self.error, self.completed = why, True
-        if self.refused and self.completed:
-            self.error = self.refused
-        return taken
+        consumed: int = super().received(data)
+        if self.chunked and not self.error and (rejection := self._check_length()):
+            self.error, self.completed = rejection, True
+        if self.rejection and self.completed:
+            self.error = self.rejection
+        return consumed
 
     def close(self) -> None:
-        self.arriving.pop(id(self), None)
+        self.body_lengths.pop(id(self), None)
         super().close()
 
-    def _too_much(self) -> _Refused | None:
-        """Why this body is not let in, if so; one that is let in counts from then on."""
-        others = sum(length for key, length in list(self.arriving.items()) if key != id(self))
-        if self.length > self.most:
-            return _too_large(self.most)
-        if self.length + others > _BUDGET + self.service.settings.max_film_bytes:
-            busy = "Too much is on its way to this server. Try again in a little while."
-            return _Refused(503, "Service Unavailable", busy)
+    def _check_length(self) -> _RejectedRequest | None:
+        """The rejection of a body that is too long; an accepted one is added to the sum of all bodies."""
+        if self.length > self.max_length:
+            detail = f"The request is too large: this address accepts up to {self.max_length // MB} MB."
+            return _RejectedRequest(413, "Content Too Large", detail)
+        others = sum(length for key, length in list(self.body_lengths.items()) if key != id(self))
+        if self.length + others > _TOTAL_BODY_BYTES + self.service.settings.max_video_bytes:
+            detail = "The server is receiving too many large requests. Try again in a little while."
+            return _RejectedRequest(503, "Service Unavailable", detail)
         if self.length > MB:
-            self.arriving[id(self)] = self.length
+            self.body_lengths[id(self)] = self.length
         return None
-
-    def _refuse(self, why: _Refused) -> None:
-        self.refused = why
-        if self.expect_continue or self.content_length > _FORGOTTEN:
-            # It has not been sent yet, or is too long even to be forgotten.
-            self.error, self.expect_continue, self.completed = why, False, True
-        else:
-            self.body_rcv = FixedStreamReceiver(self.content_length, _Nowhere())
-
-
-def _too_large(most: int) -> _Refused:
-    told = f"The request is larger than this server takes here, which is {most // MB} MB."
-    return _Refused(413, "Content Too Large", told)
 
 
 class TimedChannel(HTTPChannel):  # type: ignore[misc]
-    """A connection that knows since when its request has been coming."""
+    """A connection that measures for how long its request has been arriving."""
 
-    error_task_class = _Told
-    began: float | None = None
+    error_task_class = _ProblemTask
+    request_start: float | None = None
 
     def received(self, data: bytes) -> bool:
-        if self.began is None:
-            self.began = time.monotonic()
-        done: bool = super().received(data)
+        if self.request_start is None:
+            self.request_start = time.monotonic()
+        result: bool = super().received(data)
         if self.request is None:
-            self.began = None
-        return done
+            self.request_start = None
+        return result
 
-    def too_slow(self, patience: float) -> bool:
-        if self.began is None:
+    def is_too_slow(self, request_seconds: float) -> bool:
+        if self.request_start is None:
             return False
         length = self.request.length if self.request else 0
-        return time.monotonic() - self.began > patience + _A_MEGABYTE * length / MB
+        return time.monotonic() - self.request_start > request_seconds + _SECONDS_PER_MB * length / MB
 
     def handle_close(self) -> None:
         if self.request is not None:
@@ -190,119 +264,37 @@ class TimedChannel(HTTPChannel):  # type: ignore[misc]
         super().handle_close()
 
 
-class ListeningServer(TcpWSGIServer):  # type: ignore[misc]
-    patience: float
+class _SocketServer(TcpWSGIServer):  # type: ignore[misc]
+    request_seconds: float
 
     def maintenance(self, now: float) -> None:
         super().maintenance(now)
         for channel in list(self.active_channels.values()):
-            gone = not channel.connected and not channel.requests
-            if gone or channel.too_slow(self.patience):
+            disconnected = not channel.connected and not channel.requests
+            if disconnected or channel.is_too_slow(self.request_seconds):
                 channel.will_close = True
 
 
-# ==== mien.apps.web.server
-# waitress, with nothing on the disk and a stop that finishes what was begun.
-#
-# Bodies stay in memory: nothing that somebody sent is ever written to the disk. Therefore what may be sent is bounded
-# before it is received: a body by its address, all bodies together by a budget, and the time in which one has to come.
-
-#: waitress writes what is larger than this to the disk.
-_NEVER = 1 << 62
-
-
-class WebServer:
-    """One app behind one socket. ``run`` returns when SIGTERM or SIGINT (or ``stop``) ended it."""
-
-    def __init__(self, app: Flask, *, patience: float = REQUEST_SECONDS) -> None:
-        self._service: WebService = app.extensions["mien"]
-        self._stopping = threading.Event()
-        parser = type("Parser", (LimitingRequestParser,), {"service": self._service, "arriving": {}})
-        channel = type("Channel", (TimedChannel,), {"parser_class": parser})
-        kind = type("Server", (ListeningServer,), {"channel_class": channel, "patience": patience})
-        self._map: dict[int, Any] = {}
-        self._server = _bound(kind, app, self._map, self._service.settings)
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens: the host, and the port that was taken."""
-        return self._server.effective_host, int(self._server.effective_port)
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._server.pull_trigger()
-
-    def run(self) -> bool:
-        """Serve until told to stop, then finish what was begun. False where not everything came to its end in time."""
-        with self._listening_to_signals():
-            while not self._stopping.is_set():
-                self._turn()
-            return self._finish()
-
-    def _turn(self, timeout: float = 1.0) -> None:
-        wasyncore.loop(timeout=timeout, map=self._map, use_poll=True, count=1)
-
-    def _finish(self) -> bool:
-        settings, server = self._service.settings, self._server
-        self._service.leaving.set()
-        server.accepting = False
-        server.del_channel(self._map)
-        server.socket.close()
-        until = time.monotonic() + settings.grace
-        while (busy := self._busy()) and time.monotonic() < until:
-            self._turn(0.05)
-        self._service.jobs.close()
-        server.task_dispatcher.shutdown(timeout=1)
-        with suppress(OSError):
-            wasyncore.close_all(self._map)
-        return not busy
-
-    def _busy(self) -> bool:
-        """Is any request being worked on, or any answer being sent?"""
-        channels = list(self._server.active_channels.values())
-        return any(channel.requests or channel.total_outbufs_len for channel in channels)
-
-    @contextmanager
-    def _listening_to_signals(self) -> Iterator[None]:
-        try:
-            before = {
-                number: signal.signal(number, lambda *_: self.stop()) for number in (signal.SIGTERM, signal.SIGINT)
-            }
-        except ValueError:  # not the main thread: whoever runs us there minds the signals
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _bound(kind: type[ListeningServer], app: Flask, sockets: dict[int, Any], settings: WebSettings) -> ListeningServer:
-    """The server, listening; or one sentence about why it cannot."""
+def _listen(server: type[_SocketServer], app: Flask, sockets: dict[int, Any], settings: WebSettings) -> _SocketServer:
+    """The listening server; MienError if it cannot listen."""
     try:
-        adjusted = _adjusted(settings)
-        return kind(app, sockets, adj=adjusted, sockinfo=adjusted.listen[0])
+        adjustments = Adjustments(
+            host=settings.host,
+            port=settings.port,
+            threads=settings.threads,
+            ident="mien",
+            inbuf_overflow=_NO_LIMIT,
+            outbuf_overflow=_NO_LIMIT,
+            max_request_body_size=_NO_LIMIT,
+            max_request_header_size=32_768,
+            connection_limit=500,
+            channel_timeout=60,
+            cleanup_interval=2,
+            asyncore_use_poll=True,
+            clear_untrusted_proxy_headers=False,
+        )
+        return server(app, sockets, adj=adjustments, sockinfo=adjustments.listen[0])
     except (OSError, ValueError, OverflowError) as error:
         for each in list(sockets.values()):
             each.close()
         raise make_listen_error(settings.host, settings.port, error, "mien serve") from error
-
-
-def _adjusted(settings: WebSettings) -> Adjustments:
-    return Adjustments(
-        host=settings.host,
-        port=settings.port,
-        threads=settings.threads,
-        ident="mien",
-        # Both larger than anything that is let in or goes out: waitress would write to the disk beyond.
-        inbuf_overflow=_NEVER,
-        outbuf_overflow=_NEVER,
-        max_request_body_size=_NEVER,
-        max_request_header_size=32_768,
-        connection_limit=500,
-        channel_timeout=60,
-        cleanup_interval=2,
-        asyncore_use_poll=True,
-        clear_untrusted_proxy_headers=False,
-    )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from mien.apps.session import uploads
 from mien.apps.session.uploads import MB
-from mien.errors import MienError, nearest
+from mien.errors import MienError, suggest_name
 
 #: The variable that names the TOML file, as the argument ``config`` does.
 CONFIG = "MIEN_CONFIG"
@@ -147,7 +147,7 @@ def _convert(name: str, value: Any) -> Any:
     """The value in the type of the setting."""
     if name not in _DEFAULTS:
         expected = f"One of these was expected: {', '.join(_DEFAULTS)}"
-        remedy = nearest(name, _DEFAULTS) or "mien serve --print-config lists all"
+        remedy = suggest_name(name, _DEFAULTS) or "mien serve --print-config lists all"
         raise MienError(f"There is no setting '{name}'", expected, remedy)
     default = _DEFAULTS[name]
     if isinstance(default, tuple):

@@ -1,4 +1,4 @@
-"""What programs ask for: one module for each, all under ``/api/v1`` but DeepFace's own ``/analyze``."""
+"""The routes for programs, all under ``/api/v1`` except DeepFace's own ``/analyze``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from flask import Flask
 from mien.apps.web import openapi
 from mien.apps.web.api import analyze, explanations, readings, status, videos
 
-#: Where everything stands; a later version would stand beside it.
-ROOT = "/api/v1"
+#: The prefix of this version; a later version would get a prefix beside it.
+PREFIX = "/api/v1"
 
 
-def install(app: Flask) -> None:
-    for routes in (readings.routes, explanations.routes, videos.routes, status.model_routes, status.status_routes):
-        app.register_blueprint(routes, url_prefix=ROOT)
+def register_routes(app: Flask) -> None:
+    for module in (readings, explanations, videos, status):
+        app.register_blueprint(module.routes, url_prefix=PREFIX)
     app.register_blueprint(openapi.routes, url_prefix="/api")
     app.register_blueprint(analyze.routes)

@@ -1,7 +1,7 @@
-"""``POST /analyze`` as DeepFace's own server answers it, for programs that already call that.
+"""``POST /analyze`` in the format of DeepFace's server, for programs that call that.
 
-What it does not do: open a path or an address. DeepFace's server does both for whoever asks, and so reads the
-machine's files and calls its neighbours.
+It opens neither paths nor URLs. DeepFace's server opens both for every client, which so can read files of the machine
+and send requests into its network.
 """
 
 from __future__ import annotations
@@ -11,26 +11,27 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from mien import compat
-from mien.apps.web.api.readings import pixels_of
+from mien.apps.session.uploads import Upload
+from mien.apps.web.api.readings import decode_upload
 from mien.apps.web.errors import HttpProblem, status_code
 from mien.apps.web.service import WebService, current_service
-from mien.apps.web.uploads import Upload, decode_base64, parse_form, parse_json
+from mien.apps.web.uploads import decode_base64, parse_form, parse_json
 from mien.errors import MienError, SourceError, SourceUnreadable
 from mien.images.sources import clean_file_name
 
 routes = Blueprint("analyze", __name__)
 
-_BACKENDS = {"opencv": "haar", "haar": "haar", "yunet": "yunet"}
+_DETECTORS = {"opencv": "haar", "haar": "haar", "yunet": "yunet"}
 
 
 @routes.post("/analyze")
 def analyze() -> tuple[Response, int]:
-    """``{"results": [...]}``, one for each face; ``{"error": sentence}`` with 400 where there is none."""
-    own = current_service()
+    """``{"results": [...]}`` with an entry for each face; ``{"error": message}``, with 400 where there is none."""
+    service = current_service()
     try:
-        upload, words = _asked()
-        with own.turn():
-            return jsonify(results=_analyzed(own, upload, words)), 200
+        upload, options = _parse_request()
+        with service.slot():
+            return jsonify(results=_analyze(service, upload, options)), 200
     except HttpProblem as problem:
         return jsonify(error=problem.detail), problem.status
     except SourceError as error:
@@ -39,57 +40,54 @@ def analyze() -> tuple[Response, int]:
         return jsonify(error=str(error)), 400
 
 
-def _analyzed(own: WebService, upload: Upload, words: dict[str, Any]) -> Any:
-    backend = str(words.get("detector_backend") or "opencv")
-    pixels = pixels_of(own, upload)
+def _analyze(service: WebService, upload: Upload, options: dict[str, Any]) -> Any:
+    backend = str(options.get("detector_backend") or "opencv")
+    detector = _DETECTORS.get(backend) if "detector_backend" in options else None
     return compat.analyze(
-        pixels[..., ::-1],  # its arrays are BGR
-        actions=_actions(words.get("actions")),
-        enforce_detection=_flag(words.get("enforce_detection"), True),
+        decode_upload(service, upload)[..., ::-1],  # its arrays are BGR
+        actions=_parse_actions(options.get("actions")),
+        enforce_detection=_parse_flag(options.get("enforce_detection"), True),
         detector_backend="skip" if backend == "skip" else "yunet",
-        anti_spoofing=_flag(words.get("anti_spoofing"), False),
-        engine=own.engines.get(None, _BACKENDS.get(backend) if "detector_backend" in words else None),
+        anti_spoofing=_parse_flag(options.get("anti_spoofing"), False),
+        engine=service.engines.get(None, detector),
     )
 
 
-def _asked() -> tuple[Upload, dict[str, Any]]:
+def _parse_request() -> tuple[Upload, dict[str, Any]]:
     if request.mimetype == "multipart/form-data":
         files, fields = parse_form(request, "img")
-        words: dict[str, Any] = dict(fields)
+        options: dict[str, Any] = dict(fields)
         if files:
-            return Upload(clean_file_name(files[0].filename or "img"), files[0].read()), words
+            return Upload(clean_file_name(files[0].filename or "img"), files[0].read()), options
     else:
-        words = parse_json(request)
-    # Older clients of DeepFace say img_path for the same thing.
-    return _picture(words.get("img", words.get("img_path"))), words
+        options = parse_json(request)
+    # Older clients of DeepFace use the name img_path for the same content.
+    return _parse_image(options.get("img", options.get("img_path"))), options
 
 
-def _picture(given: Any) -> Upload:
-    if not isinstance(given, str) or not given:
-        raise HttpProblem(400, "There is no 'img': send the picture as an upload, or as data:image/...;base64, text.")
-    if not given.startswith("data:image/"):
-        told = "'img' is neither an upload nor data:image/...;base64, text. Paths and addresses are never opened here."
-        raise HttpProblem(400, told)
+def _parse_image(text: Any) -> Upload:
+    if not isinstance(text, str) or not text:
+        raise HttpProblem(400, "'img' is missing: send the image as an upload, or as data:image/...;base64, text.")
+    if not text.startswith("data:image/"):
+        detail = "'img' is neither an upload nor data:image/...;base64, text. Paths and URLs are not opened here."
+        raise HttpProblem(400, detail)
     try:
-        return Upload("img", decode_base64(given))
+        return Upload("img", decode_base64(text))
     except ValueError as error:
-        raise SourceUnreadable(
-            f"'img' is no base64: {clean_file_name(str(error))}", "The picture's bytes were expected"
-        ) from error
+        happened = f"'img' is not valid base64: {clean_file_name(str(error))}"
+        raise SourceUnreadable(happened, "The bytes of the image were expected") from error
 
 
-def _actions(given: Any) -> list[str]:
-    """Who names none gets what there is, though DeepFace's own default is four."""
-    if isinstance(given, str):
-        given = [
-            word for word in given.strip("[]() ").replace('"', "").replace("'", "").replace(" ", "").split(",") if word
-        ]
-    if not given:
+def _parse_actions(value: Any) -> list[str]:
+    """By default only the emotion, while DeepFace's default is four actions."""
+    if isinstance(value, str):
+        value = [word for word in value.translate(str.maketrans("", "", "[]()\"' ")).split(",") if word]
+    if not value:
         return ["emotion"]
-    return [str(each) for each in given] if isinstance(given, list) else [str(given)]
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
 
 
-def _flag(given: Any, otherwise: bool) -> bool:
-    if given is None:
-        return otherwise
-    return given if isinstance(given, bool) else str(given).strip().lower() not in ("false", "0", "no", "")
+def _parse_flag(value: Any, default: bool) -> bool:
+    if value is None:
+        return default
+    return value if isinstance(value, bool) else str(value).strip().lower() not in ("false", "0", "no", "")

@@ -1,4 +1,4 @@
-"""``GET /models``: what may be asked for, and what each model says about itself."""
+"""``GET /models``, ``/health``, ``/ready`` and ``/metrics``: the models, and the state of the service."""
 
 from __future__ import annotations
 
@@ -11,51 +11,44 @@ from mien.apps.web.service import current_service
 from mien.labels import label_colour
 from mien.models import ModelCard
 
-model_routes = Blueprint("models", __name__)
+routes = Blueprint("status", __name__)
 
 
-@model_routes.get("/models")
+@routes.get("/models")
 def models() -> Response:
-    """The cards of the models, the default first; with the colours that go with their labels."""
+    """The cards of the models, the default first, with the colours of their labels."""
     engines = current_service().engines
-    cards = {name: engines.card(name) for name in engines.names}
-    told = [_told(name, card, name == engines.default) for name, card in cards.items()]
-    return jsonify(models=told, detector=engines.get().detector)
+    entries = [_model_entry(name, card, name == engines.default) for name, card in engines.cards().items()]
+    return jsonify(models=entries, detector=engines.get().detector)
 
 
-def _told(name: str, card: ModelCard, default: bool) -> dict[str, Any]:
-    words = dict.fromkeys((*card.labels, *card.vote_labels))
+def _model_entry(name: str, card: ModelCard, default: bool) -> dict[str, Any]:
+    labels = tuple(dict.fromkeys((*card.labels, *card.vote_labels)))
     return {
         "name": name,
         "default": default,
-        "colours": {label: label_colour(label, tuple(words)) for label in words},
+        "colours": {label: label_colour(label, labels) for label in labels},
         "card": {key: value for key, value in card.to_dict().items() if key != "recipe"},
     }
 
 
-# ==== mien.apps.web.api.state
-# How the service is: alive, ready, and in numbers.
-
-status_routes = Blueprint("state", __name__)
-
-
-@status_routes.get("/health")
+@routes.get("/health")
 def health() -> Response:
-    """200 while the process lives and answers."""
+    """200 while the process is alive."""
     return jsonify(status="ok", version=__version__)
 
 
-@status_routes.get("/ready")
+@routes.get("/ready")
 def ready() -> tuple[Response, int]:
-    """200 while new work is welcome; 503 while the server leaves, or is full."""
-    own = current_service()
-    full = own.gate.waiting >= own.settings.queue > 0
-    why = "leaving" if own.leaving.is_set() else "full" if full else None
-    model, detector = own.engines.default, own.engines.get().detector
-    return jsonify(status=why or "ready", model=model, detector=detector), 503 if why else 200
+    """200 while new requests are accepted; 503 while the server stops, or its queue is full."""
+    service = current_service()
+    full = service.limit.waiting >= service.settings.queue_length > 0
+    reason = "stopping" if service.stopping.is_set() else "full" if full else None
+    model, detector = service.engines.default, service.engines.get().detector
+    return jsonify(status=reason or "ready", model=model, detector=detector), 503 if reason else 200
 
 
-@status_routes.get("/metrics")
+@routes.get("/metrics")
 def metrics() -> Response:
-    """Counts and times, as Prometheus reads them."""
+    """The metrics in the text format of Prometheus."""
     return Response(current_service().metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,149 +1,149 @@
-"""Films: ``POST /videos`` begins a job; its state, its events, its results; ``DELETE`` ends it."""
+"""``POST /videos`` creates a job; its state, its events, its results; ``DELETE`` removes it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from math import isfinite
+from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request, send_file, url_for
 
-from mien.apps.web.api.readings import engine_for
+from mien.apps.session.video_jobs import FINAL_STATES, VideoJob
+from mien.apps.web.api.readings import select_engine
 from mien.apps.web.errors import HttpProblem
-from mien.apps.web.jobs import ENDS, Job, QueueFull
+from mien.apps.web.jobs import QueueFull, VideoOptions
 from mien.apps.web.service import current_service
 from mien.apps.web.uploads import parse_request
 from mien.video.results import RESULT_FILES
 
 routes = Blueprint("videos", __name__)
 
-#: A stream of events says something at least this often (seconds), and so notices that nobody listens any more.
-_PULSE = 2.0
+#: An event stream sends something at least this often (seconds), which also detects clients that have disconnected.
+_HEARTBEAT = 2.0
 
-_FPS = 10.0
+_DEFAULT_FPS = 10.0
+
+_CSP_META = 'http-equiv="Content-Security-Policy" content="'
 
 
 @routes.post("/videos")
-def begin() -> tuple[Response, int]:
-    """202 and the job. The film is read in the background; results stay for some minutes, or until they are deleted."""
-    own = current_service()
-    if not own.settings.max_film_bytes:
-        raise HttpProblem(404, "This server reads no films.")
-    said = parse_request(request, own.settings)
-    if len(said.uploads) != 1:
-        raise HttpProblem(400, "One film is read in one job.")
-    upload = said.uploads[0]
-    if upload.error:
-        raise upload.error
-    if not upload.data:
-        raise HttpProblem(
-            422, f"'{upload.name}' is empty. A film was expected: mp4, mov, webm, mkv, avi or an animated GIF."
-        )
-    end = own.settings.max_film_seconds
-    options = {"fps": _rate(said.words.get("fps")), "blur": _yes(said.words.get("blur")), "end": end}
+def create() -> tuple[Response, int]:
+    """202 and the job. Results are removed after some minutes, or when the job is deleted."""
+    service = current_service()
+    if not service.settings.max_video_bytes:
+        raise HttpProblem(404, "Videos are disabled on this server.")
+    video_request = parse_request(request, service.settings)
+    if len(video_request.uploads) != 1:
+        raise HttpProblem(400, "One video was expected in a request.")
+    [upload], options = video_request.uploads, video_request.options
+    video_options = VideoOptions(
+        fps=_parse_fps(options.get("fps")),
+        end=service.settings.max_video_seconds,
+        blur=options.get("blur", "").strip().lower() in ("1", "true", "yes", "on"),
+    )
+    engine = select_engine(service, options)
     try:
-        job = own.jobs.add(upload.data, upload.name, engine_for(own, said.words), options)
+        job = service.jobs.add(upload.video_bytes(), upload.name, engine, video_options)
     except QueueFull as full:
-        told = "As many films are being read or kept here as may be. Try again in a little while."
-        raise HttpProblem(503, told, headers={"Retry-After": "30"}) from full
+        detail = "The server has as many videos as it accepts. Try again in a little while."
+        raise HttpProblem(503, detail, headers={"Retry-After": "30"}) from full
     g.facts = {"job": job.id[:6]}
-    response = jsonify(_told(job))
+    response = jsonify(_with_links(job.to_dict()))
     response.headers["Location"] = url_for("videos.state", id_=job.id)
     return response, 202
 
 
 @routes.get("/videos/<id_>")
 def state(id_: str) -> Response:
-    """How far the job is; with ``found`` when it is done."""
-    return jsonify(_told(_job(id_)))
+    """The state and the progress of the job, and the summary of the video when it is done."""
+    return jsonify(_with_links(_find_job(id_).to_dict()))
 
 
 @routes.get("/videos/<id_>/events")
 def events(id_: str) -> Response:
-    """The same each time it changes, as server-sent events; 503 where too many listen: then ask for the state."""
-    job, streams = _job(id_), current_service().jobs.streams
+    """The same after each change, as server-sent events; 503 if there are too many streams: then poll the state."""
+    job, streams = _find_job(id_), current_service().jobs.streams
     if not streams.acquire(blocking=False):
-        raise HttpProblem(503, "Too many listen at once. Ask for the state every second.", headers={"Retry-After": "1"})
-    response = Response(_stream(job, _told(job)["links"]), content_type="text/event-stream; charset=utf-8")
+        detail = "There are too many event streams. Poll the state every second."
+        raise HttpProblem(503, detail, headers={"Retry-After": "1"})
+    response = Response(
+        _stream_events(job, url_for("videos.state", id_=id_)), content_type="text/event-stream; charset=utf-8"
+    )
     response.headers["X-Accel-Buffering"] = "no"
     response.call_on_close(streams.release)
     return response
 
 
-@routes.get("/videos/<id_>/<any('report.html','faces.csv','events.csv','subtitles.vtt','film.webm'):name>")
+@routes.get(f"/videos/<id_>/<any({','.join(map(repr, RESULT_FILES))}):name>")
 def result(id_: str, name: str) -> Response:
-    """One of the results of a job that is done."""
-    job = _job(id_)
-    path = job.folder / name
-    if name not in job.results or not path.is_file():
-        raise HttpProblem(404, f"There is no {name} of this film, or not yet.")
+    """One result file of a job that is done."""
+    job = _find_job(id_)
+    path = job.files.get(name)
+    if path is None or not path.is_file():
+        raise HttpProblem(404, f"This video has no {name}, or not yet.")
     save = request.args.get("save") == "1"
-    kind = RESULT_FILES[name]
-    response = send_file(path, mimetype=kind.partition(";")[0], as_attachment=save, download_name=name, etag=False)
+    content_type = RESULT_FILES[name].partition(";")[0]
+    response = send_file(path, mimetype=content_type, as_attachment=save, download_name=name, etag=False)
     response.headers["Cache-Control"] = "no-store"
     if name == "report.html":
-        response.headers["Content-Security-Policy"] = _apart(path.read_text(encoding="utf-8"))
-    if name == "film.webm":
-        # The report lives in a sandbox, so this film comes from elsewhere as far as it knows.
+        response.headers["Content-Security-Policy"] = _sandbox_policy(path.read_text(encoding="utf-8"))
+    if content_type.startswith("video/"):
+        # The report is in a sandbox, for which this video is from another origin.
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 
 
 @routes.delete("/videos/<id_>")
-def leave(id_: str) -> tuple[str, int]:
-    """Stop the job and remove everything of it."""
+def delete(id_: str) -> tuple[str, int]:
+    """Cancel the job and remove the video and all results."""
     if not current_service().jobs.remove(id_):
-        raise _gone()
+        raise _job_not_found()
     return "", 204
 
 
-def _job(id_: str) -> Job:
+def _find_job(id_: str) -> VideoJob:
     job = current_service().jobs.get(id_)
     if job is None:
-        raise _gone()
+        raise _job_not_found()
     return job
 
 
-def _gone() -> HttpProblem:
-    return HttpProblem(404, "There is no such film here. Results are removed some minutes after the end.")
+def _job_not_found() -> HttpProblem:
+    return HttpProblem(404, "There is no such video. Results are removed some minutes after the end of the analysis.")
 
 
-def _told(job: Job) -> dict[str, object]:
-    own = url_for("videos.state", id_=job.id)
-    links = {"self": own, "events": f"{own}/events", **{name: f"{own}/{name}" for name in job.results}}
-    return {**job.to_dict(), "links": links}
+def _with_links(report: dict[str, Any], address: str = "") -> dict[str, Any]:
+    """The report of a job with the links to its parts; ``address`` is needed outside a request."""
+    address = address or url_for("videos.state", id_=report["id"])
+    results = {name: f"{address}/{name}" for name in report["results"]}
+    return {**report, "links": {"self": address, "events": f"{address}/events", **results}}
 
 
-def _stream(job: Job, links: object) -> Iterator[str]:
+def _stream_events(job: VideoJob, address: str) -> Iterator[str]:
     yield "retry: 2000\n\n"
-    for news in job.news(_PULSE):
-        if news is None:
-            yield ": still there\n\n"
+    for report in job.reports(_HEARTBEAT):
+        if report is None:
+            yield ": heartbeat\n\n"
             continue
-        own = str(links["self"]) if isinstance(links, dict) else ""
-        news["links"] = {"self": own, "events": f"{own}/events", **{name: f"{own}/{name}" for name in news["results"]}}
-        kind = "end" if news["state"] in ENDS else "state"
-        yield f"event: {kind}\ndata: {json.dumps(news, ensure_ascii=False)}\n\n"
+        event = "end" if report["state"] in FINAL_STATES else "state"
+        yield f"event: {event}\ndata: {json.dumps(_with_links(report, address), ensure_ascii=False)}\n\n"
 
 
-def _apart(page: str) -> str:
-    """The page's own policy, in a sandbox: its styles are inline, so it must be nobody to the rest of this site."""
-    begin = page.index('http-equiv="Content-Security-Policy" content="') + 46
-    own = page[begin : page.index('"', begin)].replace("file:", "")
-    return f"{own}; frame-ancestors 'none'; sandbox allow-scripts allow-downloads"
+def _sandbox_policy(page: str) -> str:
+    """The policy of the page itself, in a sandbox: it has inline styles, so it must not act for this site."""
+    start = page.index(_CSP_META) + len(_CSP_META)
+    policy = page[start : page.index('"', start)].replace("file:", "")
+    return f"{policy}; frame-ancestors 'none'; sandbox allow-scripts allow-downloads"
 
 
-def _rate(given: str | None) -> float:
-    if not given:
-        return _FPS
+def _parse_fps(text: str | None) -> float:
+    if not text:
+        return _DEFAULT_FPS
     try:
-        rate = float(given)
+        fps = float(text)
     except ValueError:
-        rate = -1.0
-    if not (isfinite(rate) and 0.1 <= rate <= 60):
-        raise HttpProblem(400, "'fps' is how many frames are read of each second: from 0.1 to 60.")
-    return rate
-
-
-def _yes(given: str | None) -> bool:
-    return str(given or "").strip().lower() in ("1", "true", "yes", "on")
+        fps = -1.0
+    if not (isfinite(fps) and 0.1 <= fps <= 60):
+        raise HttpProblem(400, "'fps' is the number of frames analysed per second: a number from 0.1 to 60.")
+    return fps

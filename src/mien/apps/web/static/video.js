@@ -4,7 +4,7 @@ import { dropPlace } from "./file_input.js";
 import { ENDS, follow, removed, upload } from "./video_job.js";
 import { ask, keep, query, tooLarge, unlock } from "./api.js";
 
-const NAMES = { "report.html": "Report", "faces.csv": "Faces (CSV)", "events.csv": "Events (CSV)", "subtitles.vtt": "Subtitles (WebVTT)", "film.webm": "Painted film" };
+const NAMES = { "report.html": "Report", "faces.csv": "Faces (CSV)", "events.csv": "Events (CSV)", "subtitles.vtt": "Subtitles (WebVTT)", "annotated.webm": "Painted film" };
 
 export function start(root) {
   const one = name => root.querySelector(`[data-${name}]`);
@@ -99,7 +99,7 @@ export function start(root) {
     if (job.state === "reading" && job.of) {
       bar.max = job.of;
       bar.value = Math.min(job.seconds, job.of);
-      facts([["Read", `${clock(job.seconds)} of ${clock(job.of)}`], ["Frames a second", job.frames_per_second], ["People", job.people], ["Events", job.events]]);
+      facts([["Read", `${clock(job.seconds)} of ${clock(job.of)}`], ["Frames a second", job.frames_per_second], ["Tracks", job.tracks], ["Events", job.events]]);
     }
     if (ENDS.includes(job.state)) end(mine);
   }
@@ -169,34 +169,34 @@ export function start(root) {
 }
 
 function result(job, again, removeAll) {
-  const { found } = job, film = el("video", { class: "film", controls: true, playsinline: true, preload: "metadata", src: job.links["film.webm"], "aria-label": "The painted film" });
+  const { summary: found } = job, film = el("video", { class: "film", controls: true, playsinline: true, preload: "metadata", src: job.links["annotated.webm"], "aria-label": "The painted film" });
   const links = job.results.map(name => el("a", { class: "button", href: `${job.links[name]}${name === "report.html" ? "" : "?save=1"}`, ...(name === "report.html" ? { target: "_blank", rel: "noopener" } : { download: name }) }, NAMES[name]));
-  const people = found.people.filter(one => one.seen > 0), problem = el("p", { class: "note warn", role: "alert", hidden: true });
+  const people = found.tracks.filter(one => one.visible_seconds > 0), problem = el("p", { class: "note warn", role: "alert", hidden: true });
   return el("div", {},
-    job.complaint ? el("p", { class: "note warn" }, job.complaint) : null,
-    job.results.includes("film.webm") ? film : null,
+    job.damage ? el("p", { class: "note warn" }, job.damage) : null,
+    job.results.includes("annotated.webm") ? film : null,
     el("p", { class: "downloads" }, links),
     people.length ? people.slice(0, 12).map(one => track(one, found, film)) : el("p", { class: "empty" }, "No face was found in this film."),
-    people.length > 12 ? el("p", { class: "muted" }, `${people.length - 12} more people are in the report.`) : null,
+    people.length > 12 ? el("p", { class: "muted" }, `${people.length - 12} more tracks are in the report.`) : null,
     el("p", { class: "live-buttons" }, el("button", { type: "button", class: "main", onclick: again }, "Another film"), el("button", { type: "button", onclick: () => removeAll(problem) }, "Delete everything of this film")),
     problem);
 }
 
-// One person's events along the film, and the same in words; a click on one goes there.
-function track(person, found, film) {
-  const span = Math.max(found.end - found.start, 0.001), own = found.events.filter(event => event.person === person.person);
-  const line = svg("svg", { viewBox: "0 0 1000 36", preserveAspectRatio: "none", role: "img", "aria-label": `Person ${person.person} along the film` });
+// The events of one track along the video, and the same as text; a click on one seeks to it.
+function track(summary, found, film) {
+  const span = Math.max(found.end - found.start, 0.001), own = found.events.filter(event => event.track === summary.track);
+  const line = svg("svg", { viewBox: "0 0 1000 36", preserveAspectRatio: "none", role: "img", "aria-label": `Track ${summary.track} along the film` });
   const seek = event => { film.currentTime = event.start; film.scrollIntoView({ block: "center" }); };
   for (const event of own) {
-    const piece = svg("rect", { x: 1000 * (event.start - found.start) / span, width: Math.max(1000 * (event.end - event.start) / span, 2), y: 0, height: 36, fill: hue(event.label) }, svg("title", {}, words(event)));
+    const piece = svg("rect", { x: 1000 * (event.start - found.start) / span, width: Math.max(1000 * (event.end - event.start) / span, 2), y: 0, height: 36, fill: hue(event.emotion) }, svg("title", {}, words(event)));
     piece.addEventListener("click", () => seek(event));
     line.append(piece);
   }
-  const most = Object.entries(person.looks).slice(0, 3).map(([label, part]) => el("span", {}, face(label), ` ${label} ${percent(part)} `));
-  return el("section", { class: "track-film" }, el("h2", {}, `Person ${person.person}`), line,
-    el("p", { class: "legend muted" }, `${clock(person.seen)} in sight. `, most),
+  const most = Object.entries(summary.emotions).slice(0, 3).map(([label, part]) => el("span", {}, face(label), ` ${label} ${percent(part)} `));
+  return el("section", { class: "track-film" }, el("h2", {}, `Track ${summary.track}`), line,
+    el("p", { class: "legend muted" }, `${clock(summary.visible_seconds)} in sight. `, most),
     own.length ? el("details", {}, el("summary", {}, own.length === 1 ? "One event" : `${own.length} events`),
-      el("ul", {}, own.map(event => el("li", {}, el("button", { type: "button", onclick: () => seek(event) }, face(event.label), words(event)))))) : el("p", {}, "No expression lasted."));
+      el("ul", {}, own.map(event => el("li", {}, el("button", { type: "button", onclick: () => seek(event) }, face(event.emotion), words(event)))))) : el("p", {}, "No expression lasted."));
 }
 
-const words = event => `${clock(event.start)} to ${clock(event.end)}: ${looks(event.label)}, up to ${percent(event.peak)}`;
+const words = event => `${clock(event.start)} to ${clock(event.end)}: ${looks(event.emotion)}, up to ${percent(event.peak)}`;
