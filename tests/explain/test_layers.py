@@ -211,7 +211,13 @@ def test_class_maps_are_found_however_the_end_is_written(layout):
 def test_the_known_network_is_whole():
     structure = NetworkStructure(known_model(), SIDE, 1)
     assert structure.head.pooled.maps == "patch"
-    assert [layer.name for layer in structure.layers] == ["stripes.conv", "stripes", "pooled", "shares.logits", "shares"]
+    assert [layer.name for layer in structure.layers] == [
+        "stripes.conv",
+        "stripes",
+        "pooled",
+        "shares.logits",
+        "shares",
+    ]
 
 
 def test_many_threads_may_look_at_once(base):

@@ -83,7 +83,7 @@ def test_arrow_keys_lead_through_every_step_and_back(page):
     page.press("ArrowLeft")
     assert shown(page) == "result"
     page.press("Home")
-    assert shown(page) == "picture"
+    assert shown(page) == "image"
     page.press("End")
     assert shown(page) == "network"
     quiet(page)
@@ -93,7 +93,7 @@ def test_tab_reaches_the_rail_the_slider_and_the_buttons(page):
     reached = []
     for _ in range(30):
         page.press("Tab")
-        reached.append(page.ask("document.activeElement.tagName + (document.activeElement.dataset.go ?? '')"))
+        reached.append(page.ask("document.activeElement.tagName + (document.activeElement.dataset.index ?? '')"))
     assert "A0" in reached
     assert "INPUT" in reached
     page.ask("document.querySelector('[data-next]').focus()")
@@ -112,21 +112,21 @@ def test_the_slider_steps_and_says_where_it_is(page):
 
 
 def test_the_rail_leads_anywhere_and_an_address_opens_a_step(page, pages):
-    page.ask("document.querySelector('[data-go=\"9\"]').click()")
+    page.ask("document.querySelector('[data-index=\"9\"]').click()")
     assert shown(page) == "softmax"
     assert page.ask("location.hash") == "#softmax"
     assert page.ask("document.querySelectorAll('[aria-current]').length") == 1
     page.open("about:blank")
-    page.open((pages / "walkthrough.html").as_uri() + "#where")
-    assert shown(page) == "where"
-    assert page.ask("document.querySelector('#where h2').getBoundingClientRect().top") > page.ask(
-        "document.querySelector('.rail').getBoundingClientRect().bottom"
+    page.open((pages / "walkthrough.html").as_uri() + "#evidence")
+    assert shown(page) == "evidence"
+    assert page.ask("document.querySelector('#evidence h2').getBoundingClientRect().top") > page.ask(
+        "document.querySelector('.step-nav').getBoundingClientRect().bottom"
     )
     quiet(page)
 
 
 def test_maps_are_chosen_by_keyboard_and_by_pointing(page):
-    page.ask("document.querySelector('[data-go=\"4\"]').click()")
+    page.ask("document.querySelector('[data-index=\"4\"]').click()")
     box = "document.querySelector('#layer-1 [data-large]').getAttribute('viewBox')"
     field = "document.querySelector('#layer-1 [data-field]').getAttribute('x')"
     first = page.ask(box)
@@ -148,8 +148,8 @@ def test_maps_are_chosen_by_keyboard_and_by_pointing(page):
 
 
 def test_a_dot_of_the_crop_tells_its_number_and_the_filter_slides(page):
-    page.ask("document.querySelector('[data-go=\"2\"]').click()")
-    told = "document.querySelector('.probe').parentElement.querySelector('[data-told]').textContent"
+    page.ask("document.querySelector('[data-index=\"2\"]').click()")
+    told = "document.querySelector('.probe').parentElement.querySelector('[data-output]').textContent"
     reads = f"{told}.startsWith('row 15, column 15: ')"
     assert comes(page, reads, after=lambda: pointed(page, ".probe svg"))
     page.press("ArrowRight")
@@ -162,11 +162,14 @@ def test_a_dot_of_the_crop_tells_its_number_and_the_filter_slides(page):
 
 
 def test_the_map_over_the_face_fades(page):
-    page.ask("document.querySelector('[data-go=\"10\"]').click()")
+    page.ask("document.querySelector('[data-index=\"10\"]').click()")
     page.ask("document.querySelector('[data-strength]').focus()")
     page.press("ArrowLeft")
-    assert page.ask("document.querySelector('#where article .heat [data-heat]').getAttribute('opacity')") == "0.79"
-    assert shown(page) == "where"
+    assert (
+        page.ask("document.querySelector('#evidence article .overlay [data-overlay]').getAttribute('opacity')")
+        == "0.79"
+    )
+    assert shown(page) == "evidence"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -199,5 +202,5 @@ def test_without_the_script_every_step_is_on_the_page(browser, pages):
 
 def test_the_page_of_several_faces_is_quiet_too(page, pages):
     page.open((pages / "several.html").as_uri())
-    assert page.ask("document.querySelectorAll('.people a').length") == 2
+    assert page.ask("document.querySelectorAll('.face-cards a').length") == 2
     quiet(page)

@@ -82,9 +82,9 @@ def steps(page):
 
 def test_it_leads_from_the_picture_to_the_result(page):
     assert steps(page) == [
-        *("picture", "face", "crop", "filters"),
+        *("image", "face", "crop", "kernels"),
         *(f"layer-{place}" for place in range(1, 5)),
-        *("sum", "softmax", "where", "result", "network"),
+        *("dense", "softmax", "evidence", "result", "network"),
     ]
 
 
@@ -119,8 +119,8 @@ def test_every_step_has_a_heading_two_sentences_and_a_place_in_the_rail(html, pa
         assert section.count("<h2 ") == 1
         words = re.sub("<[^>]+>", "", re.search(r"<p class='lead'>(.*?)</p>", section, re.S)[1])
         assert 2 <= len(re.findall(r"[.?!:;](?:\s|$|”)", words)) <= 5, words
-    assert len(page.all("a", **{"data-go": "0"})) == 1
-    assert len([each for each in page.all("a") if "data-go" in each]) == len(sections)
+    assert len(page.all("a", **{"data-index": "0"})) == 1
+    assert len([each for each in page.all("a") if "data-index" in each]) == len(sections)
 
 
 def test_who_cannot_see_is_told(page):
@@ -175,7 +175,7 @@ def test_the_sum_on_the_page_is_the_score_in_the_softmax(html, told):
     foot = re.search(r"<tfoot>.*?<b>([−\d.]+)</b>", html)[1].replace("−", "-")
     assert float(foot) == pytest.approx(score, abs=0.006)
     rows = re.findall(
-        r"<td>.*?<span>([+−]\d+\.\d\d)</span></td>", re.search(r"<table class='sum'>.*?</table>", html)[0]
+        r"<td>.*?<span>([+−]\d+\.\d\d)</span></td>", re.search(r"<table class='terms'>.*?</table>", html)[0]
     )
     assert sum(float(each.replace("−", "-")) for each in rows) == pytest.approx(score, abs=0.06)
 
@@ -222,7 +222,7 @@ def test_filters_of_a_colour_network_are_drawn():
     first = layer(chance.normal(size=(4, 20, 20)), "first")
     kernels = Kernels("first", chance.normal(size=(4, 3, 3, 3)).astype(np.float32))
     told = bare(layers=(first,), kernels=kernels, crop=chance.integers(0, 255, (40, 40, 3), np.uint8))
-    assert "filters" in steps(Reader(render_walkthrough(told)))
+    assert "kernels" in steps(Reader(render_walkthrough(told)))
 
 
 def test_dead_layers_are_left_out():
@@ -297,7 +297,7 @@ def test_the_textbook_network_is_shown_with_its_flattening_and_its_dense_layer(p
     assert "The feature maps are flattened into one vector of 1,152 values." in told
     assert "147,584" in told
     assert told.count("Dense layer: every input counts for every output") == 1
-    assert page.all("svg", **{"class": "skyline columns"})
+    assert page.all("svg", **{"class": "value-bars columns"})
 
 
 def test_a_dense_layer_has_one_step_where_all_layers_are_shown(photo):

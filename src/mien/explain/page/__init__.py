@@ -21,7 +21,7 @@ from markupsafe import Markup
 from mien.explain.explanation import Explanation
 from mien.explain.page import layer_steps, prediction_steps
 from mien.explain.page.images import PageImages, build_images, limit_side
-from mien.explain.page.values import WalkthroughStep, format_count, format_share
+from mien.explain.page.values import WalkthroughStep, format_count, format_probability
 from mien.html import image_tag, render
 from mien.html.environment import read_asset
 from mien.labels import label_adjective
@@ -83,7 +83,7 @@ def render_overview(source: str, pixels: Pixels, faces: Sequence[Explanation], a
             "label": face.emotions.top,
             "labels": face.emotions.labels,
             "adjective": label_adjective(face.emotions.top),
-            "share": format_share(face.emotions[face.emotions.top]),
+            "probability": format_probability(face.emotions[face.emotions.top]),
         }
         for face in faces
     ]
@@ -113,13 +113,13 @@ def _build_steps(images: PageImages) -> Iterator[WalkthroughStep]:
     yield layer_steps.crop_step(images)
     if explanation.kernels is not None and explanation.kernels.layer in images.sheets:
         yield layer_steps.kernels_step(images)
-    for place, layer in enumerate(images.layers):
+    for index, layer in enumerate(images.layers):
         if layer.name in images.sheets:
-            yield layer_steps.maps_step(images, layer, place)
+            yield layer_steps.maps_step(images, layer, index)
         elif layer_steps.is_pooled(layer):
-            yield layer_steps.pooling_step(images, layer, place)
-        elif layer_steps.is_hidden(images, place):
-            yield layer_steps.hidden_step(images, layer, place)
+            yield layer_steps.pooling_step(images, layer, index)
+        elif layer_steps.is_hidden(images, index):
+            yield layer_steps.hidden_step(images, layer, index)
     if explanation.contributions:
         yield prediction_steps.dense_step(images)
     if explanation.logits:

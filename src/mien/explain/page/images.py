@@ -104,7 +104,7 @@ class PageImages:
 
     def overlays(self) -> list[tuple[str, str]]:
         """The id and the data URI of each evidence map."""
-        return [(self.id(f"heat-{each.method}"), _overlay_uri(each)) for each in self.explanation.maps]
+        return [(self.id(f"evidence-{each.method}"), _overlay_uri(each)) for each in self.explanation.maps]
 
     @cached_property
     def last_maps(self) -> MapSheet | None:
@@ -124,8 +124,8 @@ def build_images(
     needed = [each.channel for each in explanation.contributions[:12]]
     last = _last_layer(spatial, explanation)
     sheets = {
-        each.name: build_map_sheet(each, f"{prefix}maps{place}", most, needed if each is last else ())
-        for place, each in enumerate(spatial)
+        each.name: build_map_sheet(each, f"{prefix}maps{index}", most, needed if each is last else ())
+        for index, each in enumerate(spatial)
     }
     sheets = {name: sheet for name, sheet in sheets.items() if sheet.channels}
     return PageImages(explanation, pixels, chosen, sheets, prefix)
@@ -152,8 +152,8 @@ def build_map_sheet(layer: Layer, name: str, most: int = _MAPS, needed: Sequence
     height, width = maps[0].shape if maps else (1, 1)
     columns = min(8, max(len(maps), 1))
     sheet = np.zeros((-(-max(len(maps), 1) // columns) * (height + 1), columns * (width + 1)), np.uint8)
-    for place, each in enumerate(maps):
-        row, column = divmod(place, columns)
+    for index, each in enumerate(maps):
+        row, column = divmod(index, columns)
         top, left = row * (height + 1), column * (width + 1)
         sheet[top : top + height, left : left + width] = colour_indices(each, colours)
     image = Image.fromarray(sheet)
@@ -198,9 +198,9 @@ def _overlay_uri(saliency: Saliency) -> str:
 
 def crop_corners(placement: Placement) -> list[tuple[float, float]]:
     """The corners of the crop in the photo, clockwise from its upper left."""
-    left, top, side, lean = placement
-    centre, angle = np.array([left + side / 2, top + side / 2]), np.deg2rad(lean)
-    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    left, top, side, angle = placement
+    centre, radians = np.array([left + side / 2, top + side / 2]), np.deg2rad(angle)
+    matrix = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
     half = side / 2
     offsets = [(-half, -half), (half, -half), (half, half), (-half, half)]
     corners = [centre + matrix @ np.array(offset) for offset in offsets]

@@ -27,7 +27,7 @@ def photo_step(images: PageImages) -> WalkthroughStep:
     side = min(height, width)
     return WalkthroughStep(
         kind="photo",
-        key="picture",
+        key="image",
         short="Image",
         term="input image",
         title="The input image",
@@ -124,12 +124,12 @@ def stage_of(layer: Layer) -> str:
     return layer.name.split(".")[0]
 
 
-def is_hidden(images: PageImages, place: int) -> bool:
+def is_hidden(images: PageImages, index: int) -> bool:
     """Is the layer at this index the end of a dense layer between the feature maps and the output layer?"""
-    layer, *after = images.layers[place:]
+    layer, *following = images.layers[index:]
     outputs = (len(images.labels), len(images.explanation.votes_logits))
     flat = len(layer.shape) == 1 and layer.kind in ("dense", "activation", "norm")
-    last = all(len(each.shape) == 1 and stage_of(each) != stage_of(layer) for each in after)
+    last = all(len(each.shape) == 1 and stage_of(each) != stage_of(layer) for each in following)
     return flat and last and layer.shape[0] not in outputs
 
 
@@ -143,7 +143,7 @@ def kernels_step(images: PageImages) -> WalkthroughStep:
         button["kernel"] = _kernel_cells(kernels.weights[button["channel"]])
     return WalkthroughStep(
         kind="kernels",
-        key="filters",
+        key="kernels",
         short="Kernels",
         term=kernels.layer,
         title=f"Convolution: {many} kernels slide over the face",
@@ -173,12 +173,12 @@ def _kernel_cells(weights: NDArray[np.float32]) -> dict[str, Any]:
     return {"width": width, "height": height, "cells": cells}
 
 
-def maps_step(images: PageImages, layer: Layer, place: int) -> WalkthroughStep:
+def maps_step(images: PageImages, layer: Layer, index: int) -> WalkthroughStep:
     sheet = images.sheets[layer.name]
     title, lead = _describe_maps(images, layer)
     return WalkthroughStep(
         kind="maps",
-        key=f"layer-{place + 1}",
+        key=f"layer-{index + 1}",
         short=_short_name(images, layer),
         term=f"layer {layer.name}",
         title=title,
@@ -264,18 +264,18 @@ def _map_facts(images: PageImages, layer: Layer) -> Iterator[tuple[str, str]]:
 
 
 def _map_values(sheet: MapSheet, buttons: list[dict[str, Any]]) -> dict[str, Any]:
-    layer, receptive_field = sheet.layer, sheet.layer.receptive_field
+    layer, field = sheet.layer, sheet.layer.receptive_field
     weaker = layer.shape[0] - len(sheet.channels) - layer.zero_activation
     omitted = [f"{weaker:,} weaker maps"] * (weaker > 0) + [f"{layer.zero_activation:,} with zero activation"] * (
         layer.zero_activation > 0
     )
     return {
         "sheet": sheet,
-        "places": f"{layer.shape[2]} {layer.shape[1]}",
+        "positions": f"{layer.shape[2]} {layer.shape[1]}",
         # What the script needs to mark the receptive field of a value.
-        "reach": ""
-        if receptive_field is None
-        else f"{receptive_field.size} {receptive_field.stride:g} {receptive_field.offset_y:g} {receptive_field.offset_x:g}",
+        "receptive_field": ""
+        if field is None
+        else f"{field.size} {field.stride:g} {field.offset_y:g} {field.offset_x:g}",
         "buttons": buttons,
         "first_box": sheet.box(sheet.channels[0]),
         "omitted": " and ".join(omitted),
@@ -285,7 +285,7 @@ def _map_values(sheet: MapSheet, buttons: list[dict[str, Any]]) -> dict[str, Any
 def _map_buttons(sheet: MapSheet) -> list[dict[str, Any]]:
     """The maps of a sheet, strongest first; ``strength`` is the mean activity relative to the strongest map."""
     layer = sheet.layer
-    ranks = {channel: place for place, channel in enumerate(layer.order)}
+    ranks = {channel: rank for rank, channel in enumerate(layer.order)}
     strongest = float(np.abs(layer.activations[layer.order[0]]).mean())
     buttons = []
     for channel in sorted(sheet.channels, key=ranks.__getitem__):
@@ -303,7 +303,7 @@ def _map_buttons(sheet: MapSheet) -> list[dict[str, Any]]:
     return buttons
 
 
-def pooling_step(images: PageImages, layer: Layer, place: int) -> WalkthroughStep:
+def pooling_step(images: PageImages, layer: Layer, index: int) -> WalkthroughStep:
     many, sheet = layer.shape[0], images.last_maps
     averages = []
     if sheet is not None and sheet.layer.shape[0] == many:
@@ -311,7 +311,7 @@ def pooling_step(images: PageImages, layer: Layer, place: int) -> WalkthroughSte
         averages = [(channel, sheet.box(channel), f"{layer.activations[channel]:.2f}") for channel in top]
     return WalkthroughStep(
         kind="vector",
-        key=f"layer-{place + 1}",
+        key=f"layer-{index + 1}",
         short="Pooling",
         term=f"layer {layer.name}",
         title="Global average pooling: one value for each map",
@@ -325,13 +325,13 @@ def pooling_step(images: PageImages, layer: Layer, place: int) -> WalkthroughSte
     )
 
 
-def hidden_step(images: PageImages, layer: Layer, place: int) -> WalkthroughStep:
+def hidden_step(images: PageImages, layer: Layer, index: int) -> WalkthroughStep:
     """A dense layer before the output layer."""
     many, inputs = layer.shape[0], _input_count(images, layer)
     vector = f"one vector of {inputs:,} values" if inputs else "one vector"
     stage = stage_of(layer)
-    before = [each for each in takewhile(lambda each: each is not layer, images.layers) if stage_of(each) != stage]
-    flattened = before and len(before[-1].shape) == 3
+    previous = [each for each in takewhile(lambda each: each is not layer, images.layers) if stage_of(each) != stage]
+    flattened = previous and len(previous[-1].shape) == 3
     source = f"The feature maps are flattened into {vector}." if flattened else f"The input is {vector}."
     relu = layer.kind == "activation" and float(layer.activations.min(initial=0.0)) >= 0
     facts = [("values", f"{many:,}")]
@@ -339,7 +339,7 @@ def hidden_step(images: PageImages, layer: Layer, place: int) -> WalkthroughStep
     facts += [("zero activation", f"{layer.zero_activation}")] if layer.zero_activation else []
     return WalkthroughStep(
         kind="vector",
-        key=f"layer-{place + 1}",
+        key=f"layer-{index + 1}",
         short=stage,
         term=f"layer {layer.name}",
         title="Dense layer: every input counts for every output",

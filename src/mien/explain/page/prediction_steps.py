@@ -9,32 +9,16 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mien.explain.explanation import Counterfactual, Saliency
+from mien.explain.explanation import MAP_METHODS, Counterfactual, MapMethod, Saliency
 from mien.explain.figures.colormaps import legend_colours
 from mien.explain.page.images import PageImages
-from mien.explain.page.values import WalkthroughStep, format_count, format_number, format_share, format_signed
+from mien.explain.page.values import WalkthroughStep, format_count, format_number, format_probability, format_signed
 from mien.labels import label_adjective, label_colour
 from mien.results import Emotions
 from mien.text import allocate_ten_votes
 
 #: Channels with a row of their own in the sum.
 _ROWS = 8
-
-#: Name and explanation of each evidence method.
-_METHODS = {
-    "cam": (
-        "Class activation map (CAM)",
-        "the last feature maps, each multiplied by its weight: exactly the terms of which the score is the sum",
-    ),
-    "occlusion": (
-        "Occlusion",
-        "a soft patch covers one position after another; where the probability drops, the network needs that region",
-    ),
-    "rise": (
-        "RISE (random masks)",
-        "hundreds of random masks cover the face; regions are bright if the probability is high while they are visible",
-    ),
-}
 
 
 def dense_step(images: PageImages) -> WalkthroughStep:
@@ -59,7 +43,7 @@ def dense_step(images: PageImages) -> WalkthroughStep:
     ]
     if rest := every[_ROWS:]:
         amount = sum(each.amount for each in rest)
-        rows.append({"name": f"the other {len(rest)} together", "factors": "", "box": "", "amount": amount})
+        rows.append({"name": f"the other {len(rest)} maps", "factors": "", "box": "", "amount": amount})
     rows.append({"name": "bias", "factors": "", "box": "", "amount": bias})
     sums = list(accumulate((row["amount"] for row in rows), initial=0.0))
     for row, (begin, end) in zip(rows, pairwise(sums), strict=True):
@@ -68,7 +52,7 @@ def dense_step(images: PageImages) -> WalkthroughStep:
     most = abs(explanation.contributions[0].amount) or 1.0
     return WalkthroughStep(
         kind="dense",
-        key="sum",
+        key="dense",
         short="Dense",
         term="dense layer",
         title=f"Dense layer: the score of “{target}”",
@@ -110,20 +94,23 @@ def softmax_step(images: PageImages) -> WalkthroughStep:
         lead="Softmax turns the scores into probabilities that add up to 100\u00a0%: the exponential of each score, "
         "divided by the sum of all exponentials. A lead of one point makes a probability almost three times as large. "
         f"{calibration}",
-        facts=(("temperature", f"{temperature:.2f}"), ("highest probability", format_share(emotions[emotions.top]))),
+        facts=(
+            ("temperature", f"{temperature:.2f}"),
+            ("highest probability", format_probability(emotions[emotions.top])),
+        ),
         values={
             "rows": [
                 {
                     "label": label,
                     "score": format_number(scores[label]),
-                    "share": share,
+                    "probability": score,
                     "uncalibrated": uncalibrated.get(label),
-                    "percent": format_share(share),
+                    "percent": format_probability(score),
                 }
-                for label, share in emotions.ranked()
+                for label, score in emotions.ranked()
             ],
             "calibrated": bool(uncalibrated),
-            "thumb": [(label, max(28 * share / most, 1)) for label, share in emotions.ranked()[:5]],
+            "thumb": [(label, max(28 * score / most, 1)) for label, score in emotions.ranked()[:5]],
         },
     )
 
@@ -134,51 +121,55 @@ def evidence_step(images: PageImages) -> WalkthroughStep:
     if explanation.versus:
         goal += f" compared with “{explanation.versus}”"
     top = explanation.regions[0].top if explanation.regions else None
-    region = f"; {format_share(top.score)} of the evidence is at the {top.label}" if top and top.label != "rest" else ""
+    region = (
+        f"; {format_probability(top.score)} of the evidence is at the {top.label}"
+        if top and top.label != "rest"
+        else ""
+    )
     counterfactual = None
     if (change := explanation.counterfactual) is not None:
         counterfactual = {
-            "area": format_share(change.area),
+            "area": format_probability(change.area),
             "label": change.emotion,
-            "share": format_share(change.score),
+            "probability": format_probability(change.score),
         }
     return WalkthroughStep(
         kind="evidence",
-        key="where",
+        key="evidence",
         short="Evidence",
         term="evidence map (saliency)",
         title="Evidence map: which parts of the face count?",
         lead=f"The {'orange' if explanation.versus else 'bright'} regions contributed most to {goal}{region}. Such a "
         "map is a hint and no proof: it says where the network found evidence, not whether the prediction is correct.",
         values={
-            "methods": [_method_values(images, place) for place in range(len(explanation.maps))],
+            "methods": [_method_values(images, index) for index in range(len(explanation.maps))],
             "outlines": _region_outlines(images),
-            "thumb": images.id(f"heat-{explanation.maps[0].method}"),
-            "flip": counterfactual,
+            "thumb": images.id(f"evidence-{explanation.maps[0].method}"),
+            "counterfactual": counterfactual,
         },
-        css="where",
+        css="evidence",
     )
 
 
-def _method_values(images: PageImages, place: int) -> dict[str, Any]:
+def _method_values(images: PageImages, index: int) -> dict[str, Any]:
     explanation = images.explanation
-    saliency, regions = explanation.maps[place], explanation.regions[place]
-    name, description = _METHODS.get(saliency.method, (saliency.method, ""))
+    saliency, regions = explanation.maps[index], explanation.regions[index]
+    method = MAP_METHODS.get(saliency.method) or MapMethod(saliency.method, saliency.method, "")
     counterfactual: Counterfactual | None = None
     if saliency.method == "occlusion" or len(explanation.maps) == 1:
         counterfactual = explanation.counterfactual
     landmarks = regions.basis == "landmarks"
     return {
-        "name": name,
-        "description": description,
+        "name": method.title,
+        "description": method.description,
         "method": saliency.method,
-        "overlay": images.id(f"heat-{saliency.method}"),
+        "overlay": images.id(f"evidence-{saliency.method}"),
         "slider": images.id(f"strength-{saliency.method}"),
-        "flip": counterfactual,
+        "counterfactual": counterfactual,
         "photo": _photo_overlay(images),
         "legend": _legend_values(saliency),
         "regions": [
-            ("elsewhere" if each.label == "rest" else each.label, each.score, format_share(each.score))
+            ("elsewhere" if each.label == "rest" else each.label, each.score, format_probability(each.score))
             for each in sorted(regions.evidence, key=lambda region: -region.score)
         ],
         "basis": "the landmarks of this face" if landmarks else "the average positions in aligned faces",
@@ -190,11 +181,11 @@ def _photo_overlay(images: PageImages) -> dict[str, str] | None:
     placement = images.explanation.placement
     if images.pixels is None or placement is None:
         return None
-    left, top, side, lean = placement
+    left, top, side, angle = placement
     margin, centre = 0.45 * side, (left + side / 2, top + side / 2)
     return {
         "box": f"{left - margin:.1f} {top - margin:.1f} {side + 2 * margin:.1f} {side + 2 * margin:.1f}",
-        "transform": f"rotate({lean:.2f} {centre[0]:.2f} {centre[1]:.2f}) translate({left:.2f} {top:.2f}) "
+        "transform": f"rotate({angle:.2f} {centre[0]:.2f} {centre[1]:.2f}) translate({left:.2f} {top:.2f}) "
         f"scale({side / images.side:.5f})",
     }
 
@@ -226,19 +217,19 @@ def result_step(images: PageImages) -> WalkthroughStep:
     if emotions.uncertain:
         certainty = f"The prediction is uncertain: {emotions.uncertain}."
     else:
-        certainty = "".join(f"Second is “{label}” with {format_share(share)}." for label, share in ranked[1:2])
+        certainty = "".join(f"Second is “{label}” with {format_probability(score)}." for label, score in ranked[1:2])
     return WalkthroughStep(
         kind="result",
         key="result",
         short="Result",
         term="prediction",
         title=f"The expression looks {label_adjective(top)}",
-        lead=f"The prediction is the label with the highest probability: “{top}” with {format_share(emotions[top])}. "
-        f"{certainty}",
+        lead="The prediction is the label with the highest probability: "
+        f"“{top}” with {format_probability(emotions[top])}. {certainty}",
         values={
             "label": top,
             "mixture": list(_mixture_parts(emotions, images.labels)),
-            "legend": [(label, format_share(share)) for label, share in ranked[:4] if share >= 0.05],
+            "legend": [(label, format_probability(score)) for label, score in ranked[:4] if score >= 0.05],
             "votes": _vote_values(emotions),
             "notes": images.explanation.notes,
         },
@@ -249,26 +240,26 @@ def result_step(images: PageImages) -> WalkthroughStep:
 def _mixture_parts(emotions: Emotions, labels: tuple[str, ...]) -> Iterator[tuple[float, float, str]]:
     """Left edge, width and colour of each probability on a line of length 100."""
     left = 0.0
-    for label, share in emotions.ranked():
-        yield left, 100 * share, label_colour(label, labels)
-        left += 100 * share
+    for label, score in emotions.ranked():
+        yield left, 100 * score, label_colour(label, labels)
+        left += 100 * score
 
 
 def _vote_values(emotions: Emotions) -> dict[str, Any] | None:
     """The predicted votes of ten annotators; None if the model does not predict votes."""
     if emotions.votes is None:
         return None
-    people = allocate_ten_votes(emotions.votes)
+    annotators = allocate_ten_votes(emotions.votes)
     if len(emotions.mixture) >= 2:
-        mixture = " and ".join(f"{format_share(each.score)} {each.label}" for each in emotions.mixture)
+        mixture = " and ".join(f"{format_probability(each.score)} {each.label}" for each in emotions.mixture)
         agreement = f"A mixed expression: {mixture}."
     elif max(each.score for each in emotions.votes) > 0.5:
         agreement = "Most annotators would agree."
     else:
         agreement = "The annotators would not agree."
-    counts = ", ".join(f"{people.count(label)} {label}" for label in dict.fromkeys(people))
+    counts = ", ".join(f"{annotators.count(label)} {label}" for label in dict.fromkeys(annotators))
     labels = tuple(each.label for each in emotions.votes)
-    return {"people": people, "labels": labels, "text": f"{counts}. {agreement}"}
+    return {"annotators": annotators, "labels": labels, "text": f"{counts}. {agreement}"}
 
 
 def network_step(images: PageImages) -> WalkthroughStep:

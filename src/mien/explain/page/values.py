@@ -35,7 +35,7 @@ def format_count(number: int) -> str:
     return f"{number / 1e3:.0f} thousand" if number >= 10_000 else f"{number:,}"
 
 
-def format_share(part: float) -> str:
+def format_probability(part: float) -> str:
     """``64 %``; more than zero but less than half a percent is ``under 1 %``."""
     return "under 1 %" if 0 < part < 0.005 else format_percent(part, 0)
 

@@ -1,82 +1,82 @@
 "use strict";
-// Controls every walkthrough on the page. Without it all steps are on the page, one below the other.
-// It may run again after another walkthrough was put on the page.
-for (const walkthrough of document.querySelectorAll(".walkthrough:not(.moving)")) {
-  const one = (name, within = walkthrough) => within.querySelector(name);
-  const all = (name, within = walkthrough) => [...within.querySelectorAll(name)];
-  const steps = all("[data-step]"), links = all("[data-go]");
+// Controls every walkthrough on the page. Without the script all steps are on the page, one below the other.
+// The script may run again after another walkthrough has been added to the page.
+for (const walkthrough of document.querySelectorAll(".walkthrough:not(.interactive)")) {
+  const one = (selector, within = walkthrough) => within.querySelector(selector);
+  const all = (selector, within = walkthrough) => [...within.querySelectorAll(selector)];
+  const steps = all("[data-step]"), links = all("[data-index]");
   const back = one("[data-back]"), next = one("[data-next]"), slider = one("[data-slider]"), live = one("[data-live]");
-  let now = -1;
+  let current = -1;
 
-  function show(place, quiet) {
-    place = Math.min(Math.max(place, 0), steps.length - 1);
-    if (place === now) return;
-    walkthrough.classList.toggle("back", place < now);
-    now = place;
-    steps.forEach((step, i) => { step.hidden = i !== place; });
-    links.forEach((link, i) => i === place ? link.setAttribute("aria-current", "step") : link.removeAttribute("aria-current"));
-    const title = one("h2", steps[place]).textContent;
-    back.disabled = place === 0;
-    next.disabled = place === steps.length - 1;
-    slider.value = place + 1;
-    slider.setAttribute("aria-valuetext", `${place + 1} of ${steps.length}: ${title}`);
-    const rail = links[place].closest("ol"), item = links[place].parentElement;
-    rail.scrollTo({ left: item.offsetLeft - (rail.clientWidth - item.clientWidth) / 2 });
+  function show(index, quiet) {
+    index = Math.min(Math.max(index, 0), steps.length - 1);
+    if (index === current) return;
+    walkthrough.classList.toggle("back", index < current);
+    current = index;
+    steps.forEach((step, i) => { step.hidden = i !== index; });
+    links.forEach((link, i) => i === index ? link.setAttribute("aria-current", "step") : link.removeAttribute("aria-current"));
+    const title = one("h2", steps[index]).textContent;
+    back.disabled = index === 0;
+    next.disabled = index === steps.length - 1;
+    slider.value = index + 1;
+    slider.setAttribute("aria-valuetext", `${index + 1} of ${steps.length}: ${title}`);
+    const list = links[index].closest("ol"), item = links[index].parentElement;
+    list.scrollTo({ left: item.offsetLeft - (list.clientWidth - item.clientWidth) / 2 });
     if (quiet) return;
-    live.textContent = `Step ${place + 1} of ${steps.length}: ${title}`;
-    try { history.replaceState(null, "", "#" + steps[place].id); } catch { /* a frame without an address */ }
-    const above = one(".rail").offsetTop;
-    if (window.scrollY > above) window.scrollTo({ top: above });
+    live.textContent = `Step ${index + 1} of ${steps.length}: ${title}`;
+    try { history.replaceState(null, "", "#" + steps[index].id); } catch { /* a frame without an address */ }
+    const top = one(".step-nav").offsetTop;
+    if (window.scrollY > top) window.scrollTo({ top });
   }
 
   links.forEach((link, i) => link.addEventListener("click", event => { event.preventDefault(); show(i); }));
-  back.addEventListener("click", () => show(now - 1));
-  next.addEventListener("click", () => show(now + 1));
+  back.addEventListener("click", () => show(current - 1));
+  next.addEventListener("click", () => show(current + 1));
   slider.addEventListener("input", () => show(slider.value - 1));
   document.addEventListener("keydown", event => {
-    if (!walkthrough.getClientRects().length) return;  // taken off the page, or not shown
+    if (!walkthrough.getClientRects().length) return;  // removed from the page, or hidden
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
-    const way = { ArrowRight: now + 1, PageDown: now + 1, ArrowLeft: now - 1, PageUp: now - 1, Home: 0, End: steps.length - 1 }[event.key];
-    if (way === undefined) return;
+    const index = { ArrowRight: current + 1, PageDown: current + 1, ArrowLeft: current - 1, PageUp: current - 1, Home: 0, End: steps.length - 1 }[event.key];
+    if (index === undefined) return;
     event.preventDefault();
-    show(way);
+    show(index);
   });
-  let from = null;
+  let touch = null;
   walkthrough.addEventListener("touchstart", event => {
-    const held = event.target.closest(".lens, .maps, .probe, .scroll, .rail, input");
-    from = held || event.touches.length > 1 ? null : event.touches[0];
+    const other = event.target.closest(".map-view, .maps, .probe, .scroll, .step-nav, input");
+    touch = other || event.touches.length > 1 ? null : event.touches[0];
   }, { passive: true });
   walkthrough.addEventListener("touchend", event => {
-    const to = event.changedTouches[0];
-    if (from && Math.abs(to.clientX - from.clientX) > 70 && Math.abs(to.clientY - from.clientY) < 50) show(now + (to.clientX < from.clientX ? 1 : -1));
-    from = null;
+    const end = event.changedTouches[0];
+    if (touch && Math.abs(end.clientX - touch.clientX) > 70 && Math.abs(end.clientY - touch.clientY) < 50) show(current + (end.clientX < touch.clientX ? 1 : -1));
+    touch = null;
   }, { passive: true });
 
-  // Maps: one of them large, and on the face the square that its marked place has seen
+  // Feature maps: the selected one enlarged, and on the face the receptive field of its marked value
   for (const maps of all("[data-maps]")) {
-    const shown = maps.closest(".show"), large = one("[data-large]", shown), spot = one("[data-spot]", shown);
-    const field = one("[data-field]", shown), told = one("[data-told]", shown), kernel = one("[data-kernel]", shown), cover = one("[data-cover]", shown);
-    const buttons = all("button", maps), [across, down] = maps.dataset.places.split(" ").map(Number);
-    const reach = maps.dataset.reach.split(" ").map(Number);
-    let box = [0, 0, 1, 1], timer = 0, words = "";
+    const container = maps.closest(".show"), large = one("[data-large]", container), spot = one("[data-spot]", container);
+    const field = one("[data-field]", container), output = one("[data-output]", container), kernel = one("[data-kernel]", container), cover = one("[data-cover]", container);
+    const buttons = all("button", maps), [columns, rows] = maps.dataset.positions.split(" ").map(Number);
+    const receptiveField = maps.dataset.receptiveField.split(" ").map(Number);
+    let box = [0, 0, 1, 1], timer = 0;
 
     function mark(column, row) {
-      const [x, y, width, height] = box, unit = width / across;
-      set(spot, { x: x + column * unit, y: y + row * (height / down), width: unit, height: height / down });
-      if (reach.length < 4) return;
-      const [size, stride, above, beside] = reach;
-      const side = Number(maps.dataset.side), line = side / 160;  // what lies outside the face is not drawn
-      const from = (first, place) => Math.max(first + .5 + place * stride - size / 2, line), to = (first, place) => Math.min(first + .5 + place * stride + size / 2, side - line);
-      const left = from(beside, column), top = from(above, row);
-      set(field, { x: left, y: top, width: Math.max(to(beside, column) - left, 0), height: Math.max(to(above, row) - top, 0) });
+      const [x, y, width, height] = box, cell = width / columns;
+      set(spot, { x: x + column * cell, y: y + row * (height / rows), width: cell, height: height / rows });
+      if (receptiveField.length < 4) return;
+      const [size, stride, offsetY, offsetX] = receptiveField;
+      const side = Number(maps.dataset.side), line = side / 160;  // cut at the border of the face
+      const start = (offset, index) => Math.max(offset + .5 + index * stride - size / 2, line), end = (offset, index) => Math.min(offset + .5 + index * stride + size / 2, side - line);
+      const left = start(offsetX, column), top = start(offsetY, row);
+      set(field, { x: left, y: top, width: Math.max(end(offsetX, column) - left, 0), height: Math.max(end(offsetY, row) - top, 0) });
     }
-    function choose(button) {
+    function select(button) {
       stop();
       buttons.forEach(other => { other.setAttribute("aria-pressed", other === button); other.tabIndex = other === button ? 0 : -1; });
       box = button.dataset.box.split(" ").map(Number);
       large.setAttribute("viewBox", box.join(" "));
-      told.textContent = words = button.dataset.words;
+      output.textContent = button.dataset.description;
       if (kernel) kernel.replaceChildren(one(".kernel", button).cloneNode(true));
       mark(...button.dataset.peak.split(" ").map(Number));
     }
@@ -85,64 +85,64 @@ for (const walkthrough of document.querySelectorAll(".walkthrough:not(.moving)")
       timer = 0;
       if (cover) cover.removeAttribute("d");
     }
-    // Row by row, as one would read: the part that has not been reached yet is covered.
+    // Row by row: the part of the map after the current position is covered.
     function slide() {
       if (timer) { stop(); return; }
-      const total = across * down, begin = performance.now(), [x, y, width, height] = box;
+      const total = columns * rows, start = performance.now(), [x, y, width, height] = box;
       const frame = time => {
-        const place = Math.floor((time - begin) / 7000 * total);
-        if (place >= total) { stop(); return; }
-        const row = Math.floor(place / across), column = place % across, line = height / down, at = x + (column + 1) * width / across;
+        const index = Math.floor((time - start) / 7000 * total);
+        if (index >= total) { stop(); return; }
+        const row = Math.floor(index / columns), column = index % columns, line = height / rows, right = x + (column + 1) * width / columns;
         mark(column, row);
-        cover.setAttribute("d", `M${at} ${y + row * line}H${x + width}V${y + height}H${x}V${y + (row + 1) * line}H${at}Z`);
+        cover.setAttribute("d", `M${right} ${y + row * line}H${x + width}V${y + height}H${x}V${y + (row + 1) * line}H${right}Z`);
         timer = requestAnimationFrame(frame);
       };
       timer = requestAnimationFrame(frame);
     }
     buttons.forEach((button, i) => {
-      button.addEventListener("click", () => choose(button));
-      button.addEventListener("focus", () => choose(button));
-      button.addEventListener("pointerenter", event => { if (event.pointerType === "mouse") choose(button); });
+      button.addEventListener("click", () => select(button));
+      button.addEventListener("focus", () => select(button));
+      button.addEventListener("pointerenter", event => { if (event.pointerType === "mouse") select(button); });
       button.addEventListener("keydown", event => {
-        const columns = getComputedStyle(maps).gridTemplateColumns.split(" ").length;
-        const way = { ArrowRight: i + 1, ArrowLeft: i - 1, ArrowDown: i + columns, ArrowUp: i - columns, Home: 0, End: buttons.length - 1 }[event.key];
+        const inRow = getComputedStyle(maps).gridTemplateColumns.split(" ").length;
+        const index = { ArrowRight: i + 1, ArrowLeft: i - 1, ArrowDown: i + inRow, ArrowUp: i - inRow, Home: 0, End: buttons.length - 1 }[event.key];
         if (event.key === "Escape") one("h2", button.closest("[data-step]")).focus();
-        else if (way !== undefined && buttons[way]) buttons[way].focus();
-        else if (way === undefined) return;
+        else if (index !== undefined && buttons[index]) buttons[index].focus();
+        else if (index === undefined) return;
         event.preventDefault();
       });
     });
     large.addEventListener("pointermove", event => {
       if (timer) return;
-      const area = large.getBoundingClientRect(), at = (value, begin, length, many) => Math.min(Math.max(Math.floor((value - begin) / length * many), 0), many - 1);
-      mark(at(event.clientX, area.left, area.width, across), at(event.clientY, area.top, area.height, down));
+      const area = large.getBoundingClientRect(), cell = (value, start, length, count) => Math.min(Math.max(Math.floor((value - start) / length * count), 0), count - 1);
+      mark(cell(event.clientX, area.left, area.width, columns), cell(event.clientY, area.top, area.height, rows));
     });
-    one("[data-play]", shown)?.addEventListener("click", slide);
-    if (buttons.length) choose(buttons[0]);
+    one("[data-play]", container)?.addEventListener("click", slide);
+    if (buttons.length) select(buttons[0]);
   }
 
-  // The crop: the number behind each dot
+  // The crop: the value of the pixel under the pointer
   for (const probe of all("[data-values]")) {
-    const told = one("[data-told]", probe.parentElement), { values, side } = probe.dataset;
-    if (!values) { told.textContent = ""; continue; }
+    const output = one("[data-output]", probe.parentElement), { values, side } = probe.dataset;
+    if (!values) { output.textContent = ""; continue; }
     probe.addEventListener("pointermove", event => {
       const area = probe.firstElementChild.getBoundingClientRect();
-      const at = (value, begin, length) => Math.min(Math.max(Math.floor((value - begin) / length * side), 0), side - 1);
-      const column = at(event.clientX, area.left, area.width), row = at(event.clientY, area.top, area.height), place = 2 * (row * side + column);
-      told.textContent = `row ${row + 1}, column ${column + 1}: ${parseInt(values.slice(place, place + 2), 16)}`;
+      const pixel = (value, start, length) => Math.min(Math.max(Math.floor((value - start) / length * side), 0), side - 1);
+      const column = pixel(event.clientX, area.left, area.width), row = pixel(event.clientY, area.top, area.height), index = 2 * (row * side + column);
+      output.textContent = `row ${row + 1}, column ${column + 1}: ${parseInt(values.slice(index, index + 2), 16)}`;
     });
   }
 
   for (const strength of all("[data-strength]")) {
-    strength.addEventListener("input", () => all("[data-heat]", strength.closest("article")).forEach(heat => heat.setAttribute("opacity", strength.value / 100)));
+    strength.addEventListener("input", () => all("[data-overlay]", strength.closest("article")).forEach(overlay => overlay.setAttribute("opacity", strength.value / 100)));
   }
 
   function set(element, values) {
     for (const [name, value] of Object.entries(values)) element.setAttribute(name, value);
   }
 
-  walkthrough.classList.add("moving");
+  walkthrough.classList.add("interactive");
   show(Math.max(steps.findIndex(step => "#" + step.id === location.hash), 0), true);
-  if (location.hash) window.scrollTo({ top: 0, behavior: "instant" });  // an address scrolls to its step, under the rail
+  if (location.hash) window.scrollTo({ top: 0, behavior: "instant" });  // an address with a step scrolls below the navigation
   window.addEventListener("hashchange", () => show(steps.findIndex(step => "#" + step.id === location.hash)));
 }
