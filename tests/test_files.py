@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Atomic writes."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ import pytest
 from mien.files import TEMPORARY_FILES, atomic_path, temporary_path, write_atomically
 
 
-def test_a_file_is_replaced_and_no_temporary_file_stays(tmp_path):
+def test_file_is_replaced_and_no_temporary_file_remains(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
     write_atomically(path, b"new")
@@ -16,12 +16,12 @@ def test_a_file_is_replaced_and_no_temporary_file_stays(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_text_is_utf_8_with_its_line_ends(tmp_path):
+def test_text_is_written_as_utf_8_with_unchanged_line_ends(tmp_path):
     write_atomically(str(tmp_path / "a.txt"), "é\r\n\n", sync=True)
     assert (tmp_path / "a.txt").read_bytes() == b"\xc3\xa9\r\n\n"
 
 
-def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path):
+def test_interrupted_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
     writing = atomic_path(path)
@@ -31,7 +31,7 @@ def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_failed_synchronization_keeps_the_old_file(tmp_path, monkeypatch):
+def test_failed_synchronization_keeps_the_old_file(tmp_path, monkeypatch):
     def fail(file):
         raise OSError("no space")
 
@@ -45,7 +45,7 @@ def test_a_failed_synchronization_keeps_the_old_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege on Windows")
-def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path):
+def test_target_of_a_symbolic_link_is_replaced(tmp_path):
     (tmp_path / "target.txt").write_text("old")
     (tmp_path / "link.txt").symlink_to("target.txt")
     write_atomically(tmp_path / "link.txt", "new")
@@ -53,13 +53,13 @@ def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path):
     assert (tmp_path / "target.txt").read_text() == "new"
 
 
-def test_a_path_that_is_a_folder_is_an_os_error(tmp_path):
+def test_writing_to_a_folder_raises_os_error(tmp_path):
     with pytest.raises(OSError):
         write_atomically(tmp_path, b"x")
     assert list(tmp_path.parent.glob(TEMPORARY_FILES)) == []
 
 
-def test_a_temporary_path_is_removed_and_matches_the_pattern(tmp_path):
+def test_temporary_path_matches_the_pattern_and_is_removed(tmp_path):
     with temporary_path(tmp_path / "a.npz") as temporary:
         temporary.touch()
         assert list(tmp_path.glob(TEMPORARY_FILES)) == [temporary]

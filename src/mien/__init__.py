@@ -1,11 +1,12 @@
-"""mien reads facial expressions, and says how sure it is.
+"""mien predicts what facial expressions look like in images and videos, and how certain the prediction is.
 
 >>> from mien import Engine
 >>> engine = Engine.load()
 >>> for reading in engine.read("examples/portraits.jpg"):
 ...     print(reading.face.box, reading.emotions.top)
 
-Nothing is loaded before it is asked for: importing mien reads no model, opens no camera and touches no network.
+Importing mien loads no model, opens no camera and makes no network connection: the public names below are imported
+when they are first used.
 """
 
 from importlib import import_module

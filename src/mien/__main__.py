@@ -1,4 +1,4 @@
-"""``python -m mien``."""
+"""Entry point of ``python -m mien``."""
 
 from mien.apps.cli import main
 

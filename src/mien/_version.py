@@ -1,3 +1,3 @@
-"""The version of the package; a module of its own, so that the package's modules can import it without ``mien``."""
+"""The version of the package, in its own module so that other modules can import it without importing ``mien``."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Work done in threads, a few items ahead of whoever waits for it, handed out in order and in groups."""
+"""Threads: an ordered map with bounded look-ahead, an iterator that runs in the background, OpenCV on one core."""
 
 from __future__ import annotations
 
@@ -16,118 +16,113 @@ from typing import TypeVar
 import cv2
 
 Item = TypeVar("Item")
-Done = TypeVar("Done")
-
-#: How many items per worker are worked on ahead of the caller: a group shares what is done with it next.
-_AHEAD = 4
-
-#: Seconds after which results that are there are handed out, however few: a slow source does not hold them back.
-_PATIENCE = 0.5
-
-
-def ordered_map(work: Callable[[Item], Done], items: Iterable[Item], jobs: int) -> Generator[list[Done]]:
-    """Do the work in ``jobs`` threads, a bounded number of items ahead, and yield it in order, in groups."""
-    pending: deque[Future[Done]] = deque()
-    group, told = jobs * _AHEAD, monotonic()
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="mien-read")
-    try:
-        for item in items:
-            pending.append(pool.submit(work, item))
-            full, late = len(pending) >= 2 * group, monotonic() - told > _PATIENCE
-            if ready := group if full else late and _leading(pending):
-                yield [pending.popleft().result() for _ in range(ready)]
-                told = monotonic()
-        while pending:
-            yield [pending.popleft().result() for _ in range(min(group, len(pending)))]
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _leading(pending: Iterable[Future[Done]]) -> int:
-    """How many are done before the first that is not."""
-    return sum(1 for _ in takewhile(Future.done, pending))
-
-
-# ==== mien.stage
-# One stage of several that work at once: a thread of its own, a bounded number of items ahead of the next.
-
-T = TypeVar("T")
-
-#: Seconds after which a thread that waits for room looks whether it is still wanted.
-_LOOK = 0.1
+Result = TypeVar("Result")
 
 _END = object()
 
 
-def iterate_in_background(items: Generator[T], depth: int, name: str) -> Generator[T]:
-    """The items, in order, made by a thread that is at most ``depth`` of them ahead.
+def ordered_map(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    *,
+    group_per_worker: int = 4,
+    max_delay: float = 0.5,
+) -> Generator[list[Result]]:
+    """Apply ``function`` to every item in ``workers`` threads, and yield the results in order, in groups.
 
-    An error of theirs is raised here. However this ends, by the last item, by an error or because the caller leaves
-    early: when it has, the thread is gone and ``items`` are closed.
+    The caller processes a group at once, such as in one run of a model. A group has ``workers * group_per_worker``
+    results; at most two groups of items are taken from ``items`` before their results are yielded. From a slow source,
+    smaller groups are yielded after ``max_delay`` seconds. An exception of ``function`` is raised in its place. When
+    the generator ends or is closed, its threads have ended.
     """
-    ready: Queue[object] = Queue(max(depth, 1))
-    unwanted = Event()
-    pool = ThreadPoolExecutor(1, thread_name_prefix=name)
+    pending: deque[Future[Result]] = deque()
+    group_size, last_yield = workers * group_per_worker, monotonic()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="mien-read")
     try:
-        made = pool.submit(_make, items, ready, unwanted)
-        while (item := ready.get()) is not _END:
-            yield item  # type: ignore[misc]
-        made.result()
+        for item in items:
+            pending.append(pool.submit(function, item))
+            count = 0
+            if len(pending) >= 2 * group_size:
+                count = group_size
+            elif monotonic() - last_yield > max_delay:
+                count = sum(1 for _ in takewhile(Future.done, pending))
+            if count:
+                yield [pending.popleft().result() for _ in range(count)]
+                last_yield = monotonic()
+        while pending:
+            yield [pending.popleft().result() for _ in range(min(group_size, len(pending)))]
     finally:
-        unwanted.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def iterate_in_background(
+    items: Generator[Item], queue_size: int, thread_name: str, *, poll_seconds: float = 0.1
+) -> Generator[Item]:
+    """Iterate over ``items`` in a thread that runs at most ``queue_size`` items ahead, and yield them in order.
+
+    An exception of ``items`` is raised after the items before it. When the generator ends or is closed, the thread has
+    ended and ``items`` is closed; a thread that waits for space in the queue checks this every ``poll_seconds``.
+    """
+    queue: Queue[object] = Queue(max(queue_size, 1))
+    stopped = Event()
+
+    def put(item: object) -> bool:
+        """Wait for space in the queue; False if the consumer has stopped."""
+        while not stopped.is_set():
+            with suppress(Full):
+                queue.put(item, timeout=poll_seconds)
+                return True
+        return False
+
+    def produce() -> None:
+        try:
+            with closing(items):
+                for item in items:
+                    if not put(item):
+                        return
+        finally:
+            put(_END)
+
+    pool = ThreadPoolExecutor(1, thread_name_prefix=thread_name)
+    try:
+        producer = pool.submit(produce)
+        while (item := queue.get()) is not _END:
+            yield item  # type: ignore[misc]
+        producer.result()
+    finally:
+        stopped.set()
         pool.shutdown()
 
 
-def _make(items: Generator[T], ready: Queue[object], unwanted: Event) -> None:
-    try:
-        with closing(items):
-            for item in items:
-                if not _handed(item, ready, unwanted):
-                    return
-    finally:
-        _handed(_END, ready, unwanted)
-
-
-def _handed(item: object, ready: Queue[object], unwanted: Event) -> bool:
-    """Wait for room; False when nobody wants it any more."""
-    while not unwanted.is_set():
-        with suppress(Full):
-            ready.put(item, timeout=_LOOK)
-            return True
-    return False
-
-
-# ==== mien.faces.cores
-# How many cores OpenCV takes for one picture.
-
-
 class SingleCoreOpenCV:
-    """While anybody is inside, OpenCV takes one core for a picture; the last to leave restores what was.
+    """A reentrant context in which OpenCV uses one core for an image.
 
-    Several threads with a picture each, on one core each, find faces twice as fast as all of them sharing every core:
-    OpenCV lets one of them at a time spread out, and the others wait for it.
+    Threads that process one image each, on one core each, detect faces twice as fast as threads that share all cores:
+    OpenCV runs parallel code of one thread at a time, and the others wait. The previous number is restored when the
+    last of nested or parallel blocks ends.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._inside = 0
-        self._before = 1
+        self._active = 0
+        self._previous = 1
 
     def __enter__(self) -> None:
         with self._lock:
-            if self._inside == 0:
-                self._before = cv2.getNumThreads()
+            if self._active == 0:
+                self._previous = cv2.getNumThreads()
                 cv2.setNumThreads(1)
-            self._inside += 1
+            self._active += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                cv2.setNumThreads(self._before)
+            self._active -= 1
+            if self._active == 0:
+                cv2.setNumThreads(self._previous)
 
 
-#: OpenCV knows one number for the whole process, and so there is one of these.
+#: The only instance: OpenCV's number of threads applies to the whole process.
 single_core_opencv = SingleCoreOpenCV()

@@ -1,9 +1,9 @@
-"""Readings painted on a copy of a picture: a box in the expression's colour, and a tag that says what it looks like."""
+"""Annotation of images: a box in the colour of the expression for each face, and a tag with what it looks like."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -13,275 +13,273 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from PIL.Image import Transpose
 
 from mien.labels import label_colour
-from mien.results import Box, Emotions, FrameResult, Pixels, Reading, Score
+from mien.results import Box, FrameResult, Pixels, Reading, Score
+from mien.text import format_percent
 
-#: Round things are drawn this much larger and sampled down: smooth at any size.
-_FINER = 4
+#: Rounded shapes and text are drawn this many times larger and reduced, which smooths their edges.
+_SUPERSAMPLING = 4
 
-#: Letters in pixels below which nobody can read them; what does not fit even so is left out.
-_SMALLEST_LETTERS = 9
+#: The smallest readable text height in pixels; a tag that does not fit even with this height is left out.
+_MIN_TEXT_HEIGHT = 9
 
-#: The space between the lines of a tag, in heights of its letters.
-_LEADING = 0.22
+#: The space between the lines of a tag, in text heights.
+_LINE_SPACING = 0.22
 
-#: How strong the dark line is that lies under each coloured one, so that it shows on every ground.
-_SHADE = 0.45
+#: The opacity of the dark outline under each coloured one, which keeps it visible on any background.
+_SHADOW_OPACITY = 0.45
 
 _Boxes: TypeAlias = NDArray[np.int64]
 _Colour: TypeAlias = tuple[int, int, int]
-_INK: _Colour = (22, 24, 29)
-_PAPER: _Colour = (255, 255, 255)
+_DARK: _Colour = (22, 24, 29)
+_LIGHT: _Colour = (255, 255, 255)
 _MUTED: _Colour = (98, 104, 115)
 
 
 def draw_readings(pixels: Pixels, result: FrameResult) -> Pixels:
-    """A copy of the picture ``(h, w, 3)`` RGB uint8 with a box and a tag for each face.
+    """A copy of the image ``(h, w, 3)`` RGB uint8 with a box and a tag for each face.
 
-    The tag gives the leading expression and its share, behind the person's number in a film, and in a second line the
-    mixture where more than one stands out. An uncertain reading is dashed, muted and has a question mark. Tags stay
-    inside the picture, and off each other and the faces as far as there is room; where there is none for words, the box
-    stands alone.
+    The tag shows the leading expression and its probability, after the number of the track in a video, and a mixture in
+    a second line. The box of an uncertain reading is dashed and muted, and its label has a question mark. Tags stay
+    inside the image and avoid other tags and faces as far as there is space; a box without space for a tag has none.
     """
     image = Image.fromarray(pixels)
     for reading in result.readings:
-        _frame(image, reading)
-    faces = _rows([reading.face.box for reading in result.readings])
-    taken: list[Box] = []
+        _draw_box(image, reading)
+    faces = _to_array([reading.face.box for reading in result.readings])
+    tags: list[Box] = []
     for reading in result.readings:
-        if tag := _tag(reading, image.size):
-            taken.append(_place(tag.size, reading.face.box, image.size, faces, _rows(taken)))
-            image.paste(tag, taken[-1][:2], tag)
+        if tag := _render_tag(reading, image.size):
+            position = _place_tag(tag.size, reading.face.box, image.size, faces, _to_array(tags))
+            image.paste(tag, position[:2], tag)
+            tags.append(position)
     return np.array(image, np.uint8)
 
 
 # Boxes
 
 
-def _frame(image: Image.Image, reading: Reading) -> None:
-    box, stroke = reading.face.box, _stroke(reading.face.box, image.size)
+def _draw_box(image: Image.Image, reading: Reading) -> None:
+    box, stroke = reading.face.box, _stroke_width(reading.face.box, image.size)
     dashed = reading.emotions.uncertain is not None
-    shade = max(1, stroke // 3)
-    _line(image, _grown(box, shade), stroke + 2 * shade, dashed, _INK, _SHADE)
-    _line(image, box, stroke, dashed, _tone(reading), 1.0)
+    margin = max(1, stroke // 3)
+    shadow = Box(box.x - margin, box.y - margin, box.width + 2 * margin, box.height + 2 * margin)
+    _draw_outline(image, shadow, stroke + 2 * margin, dashed, _DARK, _SHADOW_OPACITY)
+    _draw_outline(image, box, stroke, dashed, _box_colour(reading), 1.0)
 
 
-def _line(image: Image.Image, box: Box, stroke: int, dashed: bool, tone: _Colour, opacity: float) -> None:
-    """A rounded outline, its outer edge on the box's; what lies outside the picture is cut off."""
-    ring = _ring(box.width, box.height, stroke)
+def _draw_outline(image: Image.Image, box: Box, stroke: int, dashed: bool, colour: _Colour, opacity: float) -> None:
+    """Draw a rounded rectangle whose outer edge is the box; what lies outside the image is cut off."""
+    width, height = max(box.width, 2 * stroke + 1), max(box.height, 2 * stroke + 1)
+    mask = _outline_mask(width, height, stroke)
     if dashed:
-        ring = ImageChops.multiply(ring, _dashes(box.width, box.height, stroke))
+        mask = ImageChops.multiply(mask, _dash_mask(width, height, stroke))
     if opacity < 1:
-        ring = ring.point([round(value * opacity) for value in range(256)])
-    image.paste(tone, (box.x, box.y, box.x + ring.width, box.y + ring.height), ring)
+        mask = mask.point([round(value * opacity) for value in range(256)])
+    image.paste(colour, (box.x, box.y, box.x + width, box.y + height), mask)
 
 
-def _ring(width: int, height: int, stroke: int) -> Image.Image:
-    """The outline as a mask: straight edges, and corners drawn finer."""
-    width, height = max(width, 2 * stroke + 1), max(height, 2 * stroke + 1)
-    ring = Image.new("L", (width, height), 255)
-    draw = ImageDraw.Draw(ring)
-    draw.rectangle((stroke, stroke, width - stroke - 1, height - stroke - 1), fill=0)
+def _outline_mask(width: int, height: int, stroke: int) -> Image.Image:
+    """A rounded rectangle without its inside, as a mask: straight edges and smoothed corners."""
+    mask = Image.new("L", (width, height), 255)
+    inside = (stroke, stroke, width - stroke - 1, height - stroke - 1)
+    ImageDraw.Draw(mask).rectangle(inside, fill=0)
     radius = min(max(3 * stroke, round(min(width, height) * 0.09)), min(width, height) // 2)
-    corner = _corner(radius, stroke)
-    ring.paste(corner, (0, 0))
-    ring.paste(corner.transpose(Transpose.FLIP_LEFT_RIGHT), (width - radius, 0))
-    ring.paste(corner.transpose(Transpose.FLIP_TOP_BOTTOM), (0, height - radius))
-    ring.paste(corner.transpose(Transpose.ROTATE_180), (width - radius, height - radius))
-    return ring
+    corner = _corner_mask(radius, stroke)
+    mask.paste(corner, (0, 0))
+    mask.paste(corner.transpose(Transpose.FLIP_LEFT_RIGHT), (width - radius, 0))
+    mask.paste(corner.transpose(Transpose.FLIP_TOP_BOTTOM), (0, height - radius))
+    mask.paste(corner.transpose(Transpose.ROTATE_180), (width - radius, height - radius))
+    return mask
 
 
 @lru_cache(maxsize=64)
-def _corner(radius: int, stroke: int) -> Image.Image:
-    """The upper left corner of the outline."""
-    side, inset = radius * _FINER, stroke * _FINER
+def _corner_mask(radius: int, stroke: int) -> Image.Image:
+    """The upper left corner of an outline."""
+    side, inset = radius * _SUPERSAMPLING, stroke * _SUPERSAMPLING
     corner = Image.new("L", (side, side))
     draw = ImageDraw.Draw(corner)
     draw.ellipse((0, 0, 2 * side, 2 * side), fill=255)
     if inset < side:
         draw.ellipse((inset, inset, 2 * side - inset, 2 * side - inset), fill=0)
-    return corner.reduce(_FINER)
+    return corner.reduce(_SUPERSAMPLING)
 
 
-def _dashes(width: int, height: int, stroke: int) -> Image.Image:
-    """A mask with gaps along each edge; the corners stay whole."""
-    width, height = max(width, 2 * stroke + 1), max(height, 2 * stroke + 1)
-    across, down = _gaps(width, stroke), _gaps(height, stroke)
-    middle_x = np.abs(np.arange(width) * 2 - width) / width
-    middle_y = np.abs(np.arange(height) * 2 - height) / height
-    flat = middle_y[:, None] > middle_x[None, :]  # nearer to the upper and lower edge than to the sides
-    return Image.fromarray(np.where(flat, across[None, :], down[:, None]).astype(np.uint8) * 255)
+def _dash_mask(width: int, height: int, stroke: int) -> Image.Image:
+    """A mask with gaps along each edge; the corners have none."""
+    columns, rows = _dash_pattern(width, stroke), _dash_pattern(height, stroke)
+    from_middle_x = np.abs(np.arange(width) * 2 - width) / width
+    from_middle_y = np.abs(np.arange(height) * 2 - height) / height
+    horizontal_edge = from_middle_y[:, None] > from_middle_x[None, :]
+    return Image.fromarray(np.where(horizontal_edge, columns[None, :], rows[:, None]).astype(np.uint8) * 255)
 
 
-def _gaps(length: int, stroke: int) -> NDArray[np.bool_]:
-    """Dashes along one edge, the same from both ends, beginning and ending with a whole one."""
+def _dash_pattern(length: int, stroke: int) -> NDArray[np.bool_]:
+    """Where an edge has a dash: symmetric, with a whole dash at both ends."""
     dash = max(3 * stroke, 4)
     count = max(round((length / dash - 1) / 2), 1) * 2 + 1
     return np.asarray((np.arange(length) * count // length) % 2 == 0)
 
 
-def _stroke(box: Box, size: tuple[int, int]) -> int:
-    """Thin on small faces, thicker in large pictures, which are looked at from farther away."""
-    face, short = min(box.width, box.height), min(size)
-    wanted = min(max(face / 70, short / 400), short / 130)
-    return max(1, round(min(wanted, face / 12)))
-
-
-def _grown(box: Box, by: int) -> Box:
-    return Box(box.x - by, box.y - by, box.width + 2 * by, box.height + 2 * by)
+def _stroke_width(box: Box, image_size: tuple[int, int]) -> int:
+    """Thin for small faces; thicker in large images, which are displayed smaller than they are."""
+    face, short_side = min(box.width, box.height), min(image_size)
+    stroke = min(max(face / 70, short_side / 400), short_side / 130)
+    return max(1, round(min(stroke, face / 12)))
 
 
 # Tags
 
 
-def _tag(reading: Reading, size: tuple[int, int]) -> Image.Image | None:
-    """The tag as an RGBA picture; None where the picture has no room for one."""
-    letters = _letters(reading.face.box, size)
-    room = (size[0], size[1] // 2)
-    for lines in _wordings(reading, letters):
-        for height in sorted({letters, _SMALLEST_LETTERS}, reverse=True):
-            tag_size = _tag_size(lines, height)
-            if tag_size[0] <= room[0] and tag_size[1] <= room[1]:
-                return _drawn(lines, height, _ground(reading))
+def _render_tag(reading: Reading, image_size: tuple[int, int]) -> Image.Image | None:
+    """The tag as an RGBA image; None if no tag fits into the image."""
+    text_height = _text_height(reading.face.box, image_size)
+    for lines in _tag_lines(reading, text_height):
+        for height in sorted({text_height, _MIN_TEXT_HEIGHT}, reverse=True):
+            tag_width, tag_height = _tag_size(lines, height)
+            if tag_width <= image_size[0] and tag_height <= image_size[1] // 2:
+                return _draw_tag(lines, height, _tag_colour(reading))
     return None
 
 
-def _wordings(reading: Reading, letters: int) -> Iterator[tuple[str, ...]]:
-    """What a tag may say, most first."""
+def _tag_lines(reading: Reading, text_height: int) -> Iterator[tuple[str, ...]]:
+    """The possible texts of a tag, the longest first."""
     emotions = reading.emotions
     top = emotions.ranked()[0]
-    label = _writable(top.label) + ("?" if emotions.uncertain else "")
-    person = "" if reading.track is None else f"{reading.track}: "
-    headline = f"{person}{label} {_percent(top.score)}".strip()
+    label = _to_ascii(top.label) + ("?" if emotions.uncertain else "")
+    track = "" if reading.track is None else f"{reading.track}: "
+    headline = f"{track}{label} {format_percent(top.score)}".strip()
     if len(emotions.mixture) > 1:
-        mixture = ", ".join(_part(share) for share in emotions.mixture)
-        # Under a small face it would be several times as wide as the face it speaks of.
-        if _tag_size((headline, mixture), letters)[0] <= 3 * reading.face.box.width:
+        mixture = ", ".join(map(_format_part, emotions.mixture))
+        # Below a small face the second line would be several times as wide as the face.
+        if _tag_size((headline, mixture), text_height)[0] <= 3 * reading.face.box.width:
             yield headline, mixture
     yield (headline,)
-    yield (f"{person}{_percent(top.score)}",)
+    yield (f"{track}{format_percent(top.score)}",)
 
 
-def _part(share: Score) -> str:
-    return f"{_percent(share.score)} {_writable(share.label)}".strip()
+def _format_part(score: Score) -> str:
+    return f"{format_percent(score.score)} {_to_ascii(score.label)}".strip()
 
 
-def _percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", " %")
-
-
-def _writable(label: str) -> str:
-    """What Pillow's own letters can write: accents go, other scripts and emoji are left out."""
+def _to_ascii(label: str) -> str:
+    """What Pillow's default font can draw: accents are removed, other scripts and emoji are left out."""
     return unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().strip()
 
 
-def _letters(box: Box, size: tuple[int, int]) -> int:
-    """The height of letters in pixels: with the face, within what the picture's size makes legible."""
-    short = min(size)
-    return max(_SMALLEST_LETTERS, round(min(max(0.13 * box.width, short / 110, 12), max(short / 24, 12))))
+def _text_height(box: Box, image_size: tuple[int, int]) -> int:
+    """The text height in pixels: proportional to the face, within limits that depend on the image."""
+    short_side = min(image_size)
+    smallest, largest = max(short_side / 110, 12), max(short_side / 24, 12)
+    return max(_MIN_TEXT_HEIGHT, round(min(max(0.13 * box.width, smallest), largest)))
 
 
 @lru_cache(maxsize=64)
-def _font(letters: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size=letters)
+def _load_font(height: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size=height)
     assert isinstance(font, ImageFont.FreeTypeFont), "Pillow's wheels have FreeType"
     return font
 
 
-def _heights(lines: tuple[str, ...], letters: int) -> list[int]:
-    return [letters, round(letters * 0.74)][: len(lines)]
+def _line_heights(lines: Sequence[str], text_height: int) -> list[int]:
+    return [text_height, round(text_height * 0.74)][: len(lines)]
 
 
-def _padding(letters: int) -> tuple[int, int]:
-    return round(letters * 0.5), round(letters * 0.32)
+def _padding(text_height: int) -> tuple[int, int]:
+    return round(text_height * 0.5), round(text_height * 0.32)
 
 
-def _tag_size(lines: tuple[str, ...], letters: int) -> tuple[int, int]:
-    across, down = _padding(letters)
-    heights = _heights(lines, letters)
-    widths = [_font(height).getlength(line) for line, height in zip(lines, heights, strict=True)]
-    return round(max(widths)) + 2 * across, round(sum(heights) + (len(lines) - 1) * _LEADING * letters) + 2 * down
+def _tag_size(lines: Sequence[str], text_height: int) -> tuple[int, int]:
+    padding_x, padding_y = _padding(text_height)
+    heights = _line_heights(lines, text_height)
+    width = max(_load_font(height).getlength(line) for line, height in zip(lines, heights, strict=True))
+    height = sum(heights) + (len(lines) - 1) * _LINE_SPACING * text_height
+    return round(width) + 2 * padding_x, round(height) + 2 * padding_y
 
 
-def _drawn(lines: tuple[str, ...], letters: int, ground: _Colour) -> Image.Image:
-    """Drawn finer and sampled down; the headline a little bolder than Pillow's one weight."""
-    width, height = _tag_size(lines, letters)
-    across, down = _padding(letters)
-    tag = Image.new("RGBA", (width * _FINER, height * _FINER), (*ground, 0))
+def _draw_tag(lines: Sequence[str], text_height: int, background: _Colour) -> Image.Image:
+    width, height = _tag_size(lines, text_height)
+    padding_x, padding_y = _padding(text_height)
+    tag = Image.new("RGBA", (width * _SUPERSAMPLING, height * _SUPERSAMPLING), (*background, 0))
     draw = ImageDraw.Draw(tag)
-    draw.rounded_rectangle((0, 0, tag.width - 1, tag.height - 1), radius=letters * 0.34 * _FINER, fill=(*ground, 255))
-    ink, top = _ink(ground), float(down)
-    for line, size in zip(lines, _heights(lines, letters), strict=True):
-        # The anchor is the baseline: letters with and without tails stand on one line.
-        place = (across * _FINER, (top + size * 0.83) * _FINER)
-        bolder = round(size * _FINER / 55) if line is lines[0] else 0
-        draw.text(place, line, fill=ink, font=_font(size * _FINER), anchor="ls", stroke_width=bolder)
-        top += size + _LEADING * letters
-    return tag.reduce(_FINER)
+    radius = text_height * 0.34 * _SUPERSAMPLING
+    draw.rounded_rectangle((0, 0, tag.width - 1, tag.height - 1), radius=radius, fill=(*background, 255))
+    colour, top = _text_colour(background), float(padding_y)
+    for number, (line, size) in enumerate(zip(lines, _line_heights(lines, text_height), strict=True)):
+        # "ls" anchors at the baseline: lines with and without descenders are aligned.
+        position = (padding_x * _SUPERSAMPLING, (top + size * 0.83) * _SUPERSAMPLING)
+        # The first line is bolder; Pillow's default font has only one weight.
+        bold = round(size * _SUPERSAMPLING / 55) if number == 0 else 0
+        font = _load_font(size * _SUPERSAMPLING)
+        draw.text(position, line, fill=colour, font=font, anchor="ls", stroke_width=bold)
+        top += size + _LINE_SPACING * text_height
+    return tag.reduce(_SUPERSAMPLING)
 
 
-def _ink(ground: _Colour) -> _Colour:
-    """Dark or light letters, whichever stands out more (by WCAG's contrast)."""
-    light = _luminance(ground)
-    return _PAPER if (1.05 / (light + 0.05)) > (light + 0.05) / (_luminance(_INK) + 0.05) else _INK
+# Colours
 
 
-def _luminance(tone: _Colour) -> float:
-    linear = [float((value / 255) ** 2.2) for value in tone]
+def _text_colour(background: _Colour) -> _Colour:
+    """Dark or light, whichever has the higher contrast ratio (WCAG 2)."""
+    luminance = _luminance(background)
+    return _LIGHT if (1.05 / (luminance + 0.05)) > (luminance + 0.05) / (_luminance(_DARK) + 0.05) else _DARK
+
+
+def _luminance(colour: _Colour) -> float:
+    linear = [float((value / 255) ** 2.2) for value in colour]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _tone(reading: Reading) -> _Colour:
-    full = _rgb(reading.emotions)
-    return _mixed(full, _MUTED) if reading.emotions.uncertain else full
+def _box_colour(reading: Reading) -> _Colour:
+    code = label_colour(reading.emotions.top, reading.emotions.labels).lstrip("#")
+    colour = int(code[:2], 16), int(code[2:4], 16), int(code[4:6], 16)
+    return _blend(colour, _MUTED) if reading.emotions.uncertain else colour
 
 
-def _ground(reading: Reading) -> _Colour:
-    return _mixed(_tone(reading), _MUTED) if reading.emotions.uncertain else _tone(reading)
+def _tag_colour(reading: Reading) -> _Colour:
+    colour = _box_colour(reading)
+    return _blend(colour, _MUTED) if reading.emotions.uncertain else colour
 
 
-def _rgb(emotions: Emotions) -> _Colour:
-    code = label_colour(emotions.top, emotions.labels).lstrip("#")
-    return int(code[:2], 16), int(code[2:4], 16), int(code[4:6], 16)
+def _blend(first: _Colour, second: _Colour) -> _Colour:
+    return (first[0] + second[0]) // 2, (first[1] + second[1]) // 2, (first[2] + second[2]) // 2
 
 
-def _mixed(one: _Colour, other: _Colour) -> _Colour:
-    return (one[0] + other[0]) // 2, (one[1] + other[1]) // 2, (one[2] + other[2]) // 2
+# Positions
 
 
-# Places
-
-
-def _place(tag: tuple[int, int], box: Box, size: tuple[int, int], faces: _Boxes, taken: _Boxes) -> Box:
-    """Where a tag goes: the first place of those around its box that hides least of tags, then of faces."""
-    best, least, own = Box(0, 0, *tag), float("inf"), _rows([box])
-    for rank, (x, y) in enumerate(_around(tag, box, size)):
-        place = Box(min(max(x, 0), size[0] - tag[0]), min(max(y, 0), size[1] - tag[1]), *tag)
-        # Its own face is among the faces, and weighs less than the others.
-        hidden = 8 * _shared(place, taken) + 3 * _shared(place, faces) - 2 * _shared(place, own)
+def _place_tag(tag: tuple[int, int], box: Box, image_size: tuple[int, int], faces: _Boxes, tags: _Boxes) -> Box:
+    """The position around the box at which a tag hides least of other tags, then of faces."""
+    best, least, own_face = Box(0, 0, *tag), float("inf"), _to_array([box])
+    for rank, (x, y) in enumerate(_candidate_positions(tag, box, image_size)):
+        position = Box(min(max(x, 0), image_size[0] - tag[0]), min(max(y, 0), image_size[1] - tag[1]), *tag)
+        # The tag's own face is one of the faces, but counts less than the others.
+        hidden = 8 * _shared_area(position, tags) + 3 * _shared_area(position, faces)
+        hidden -= 2 * _shared_area(position, own_face)
         cost = hidden / (tag[0] * tag[1]) + 0.02 * rank
         if cost < least:
-            best, least = place, cost
+            best, least = position, cost
     return best
 
 
-def _around(tag: tuple[int, int], box: Box, size: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """Above and below, flush left, flush right; beside; and at last inside the box."""
-    gap = max(1, round(tag[1] * 0.12)) + _stroke(box, size) // 2
+def _candidate_positions(tag: tuple[int, int], box: Box, image_size: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """Above and below the box, aligned left and right; beside it; inside it."""
+    stroke = _stroke_width(box, image_size)
+    gap = max(1, round(tag[1] * 0.12)) + stroke // 2
     left, right = box.x, box.x + box.width - tag[0]
     above, below = box.y - tag[1] - gap, box.y + box.height + gap
     yield from ((left, above), (right, above), (left, below), (right, below))
     yield from ((box.x + box.width + gap, box.y), (box.x - tag[0] - gap, box.y))
-    inset = gap + _stroke(box, size)
+    inset = gap + stroke
     yield from ((left + inset, box.y + inset), (left + inset, box.y + box.height - tag[1] - inset))
 
 
-def _rows(boxes: list[Box]) -> _Boxes:
+def _to_array(boxes: list[Box]) -> _Boxes:
     return np.array(boxes, np.int64).reshape(-1, 4)
 
 
-def _shared(place: Box, others: _Boxes) -> int:
-    """How many pixels of a place the others cover, each counted by itself."""
+def _shared_area(box: Box, others: _Boxes) -> int:
+    """The sum of the areas, in pixels, that a box shares with each of the others."""
     x, y, width, height = others.T
-    across = np.minimum(x + width, place.x + place.width) - np.maximum(x, place.x)
-    down = np.minimum(y + height, place.y + place.height) - np.maximum(y, place.y)
-    return int((np.maximum(across, 0) * np.maximum(down, 0)).sum())
+    shared_width = np.minimum(x + width, box.x + box.width) - np.maximum(x, box.x)
+    shared_height = np.minimum(y + height, box.y + box.height) - np.maximum(y, box.y)
+    return int((np.maximum(shared_width, 0) * np.maximum(shared_height, 0)).sum())

@@ -1,31 +1,31 @@
-"""What can be expected to fail, as one small family.
+"""The exceptions of mien, one family.
 
 ::
 
     MienError
-    ├── SourceError          a picture that cannot be read
-    │   ├── SourceMissing    nothing there, or not ours to open
-    │   ├── SourceUnreadable there, but no picture (empty, damaged, another format)
-    │   └── SourceTooLarge   more pixels than the limit allows
-    ├── ArrayError           an array of the wrong shape, kind or content
-    ├── DetectorError        a face detector that is unknown, missing or broken
-    ├── ModelError           a model file
-    │   ├── ModelMissing     no such model, or its file is gone
-    │   ├── ModelDamaged     cut off, swapped, or not ONNX
-    │   ├── CardError        an ONNX file without a card, or with one we cannot follow
-    │   └── HeadMissing      the model has no such output
-    ├── FetchError           a download that did not arrive whole
+    ├── SourceError          an image or video that cannot be read
+    │   ├── SourceMissing    the file does not exist or may not be opened
+    │   ├── SourceUnreadable the content is not an image that can be decoded (empty, damaged, another format)
+    │   └── SourceTooLarge   more pixels than the limit
+    ├── ArrayError           an array of the wrong shape, dtype or content
+    ├── DetectorError        a face detector that is unknown, not installed or defective
+    ├── ModelError           a model file that cannot be used
+    │   ├── ModelMissing     no such model, or its file does not exist
+    │   ├── ModelDamaged     truncated, changed, or not ONNX
+    │   ├── CardError        an ONNX file without a card, or with a card that does not fit
+    │   └── HeadMissing      the model does not have the requested output
+    ├── FetchError           a download that failed or was incomplete
     ├── OutputError          a result that could not be written
-    ├── MissingExtra         a part of mien that is not installed
-    └── LabError             data, recipe or training that cannot go on
+    ├── MissingExtra         an optional part of mien that is not installed
+    └── ExperimentError      data, a recipe, a training run, an evaluation or an export that cannot continue
 
-Every one of them says three things: what happened, what was expected, and what to do about it.
+Every message has three parts: what happened, what was expected, and what to do.
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-#: How mien is installed until its name is on the package index; the one place that changes when it is.
+#: How mien is installed while it is not on the package index.
 INSTALL = 'pip install "{what}"'
 CHECKOUT = "."
 
@@ -36,7 +36,7 @@ def install_command(extra: str = "") -> str:
 
 
 class MienError(Exception):
-    """A failure that was foreseen. ``str(error)`` is the whole message; its three beats are kept apart beside it."""
+    """Base class of mien's exceptions. ``str(error)`` is the whole message; its three parts are attributes."""
 
     def __init__(self, happened: str, expected: str = "", remedy: str = "") -> None:
         self.happened = happened
@@ -45,57 +45,57 @@ class MienError(Exception):
         super().__init__(happened, expected, remedy)
 
     def __str__(self) -> str:
-        # What happened may begin with the name of a file, which keeps its letters; so does a command.
-        beats = (self.happened, _capital(self.expected), _capital(self.remedy))
-        return " ".join(_sentence(beat) for beat in beats if beat)
+        # ``happened`` may begin with a file name, whose case must not change.
+        parts = (self.happened, _capitalize(self.expected), _capitalize(self.remedy))
+        return " ".join(_end_sentence(part) for part in parts if part)
 
 
 class SourceError(MienError):
-    """A picture that cannot be read."""
+    """An image or video that cannot be read."""
 
 
 class SourceMissing(SourceError):
-    """Nothing is there, or it may not be opened."""
+    """The file does not exist or may not be opened."""
 
 
 class SourceUnreadable(SourceError):
-    """Something is there, but it is no picture we can decode."""
+    """The content is not an image that can be decoded."""
 
 
 class SourceTooLarge(SourceError):
-    """The picture has more pixels than the limit; it was refused before decoding."""
+    """The image has more pixels than the limit; it was rejected before decoding."""
 
 
 class ArrayError(MienError):
-    """An array of the wrong shape, kind or content."""
+    """An array of the wrong shape, dtype or content."""
 
 
 class DetectorError(MienError):
-    """A face detector that is unknown, missing or broken."""
+    """A face detector that is unknown, not installed or defective."""
 
 
 class ModelError(MienError):
-    """Something about a model file."""
+    """A model file that cannot be used."""
 
 
 class ModelMissing(ModelError):
-    """No model of that name, or its file is gone."""
+    """No such model, or its file does not exist."""
 
 
 class ModelDamaged(ModelError):
-    """The file is cut off, was swapped, or is not ONNX."""
+    """The file is truncated, was changed, or is not ONNX."""
 
 
 class CardError(ModelError):
-    """The ONNX file carries no card, or one this version cannot follow."""
+    """The ONNX file has no card, or a card that does not fit the graph or this version."""
 
 
 class HeadMissing(ModelError):
-    """The model has no such output."""
+    """The model does not have the requested output."""
 
 
 class FetchError(MienError):
-    """A download that did not arrive whole."""
+    """A download that failed or was incomplete."""
 
 
 class OutputError(MienError):
@@ -103,23 +103,24 @@ class OutputError(MienError):
 
 
 class MissingExtra(MienError):
-    """A part of mien that is not installed."""
+    """An optional part of mien that is not installed."""
 
 
 class ExperimentError(MienError):
-    """Data, a recipe or a training run that cannot go on."""
+    """Data, a recipe, a training run, an evaluation or an export that cannot continue."""
 
 
-def suggest_name(word: str, known: Iterable[str]) -> str:
-    """``Did you mean 'yunet'?``, or nothing when no known word is close."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"Did you mean '{close[0]}'?" if close else ""
+def suggest_name(name: str, names: Iterable[str]) -> str:
+    """``Did you mean 'yunet'?`` for the most similar of ``names``; empty if none is similar."""
+    matches = get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"Did you mean '{matches[0]}'?" if matches else ""
 
 
-def _capital(beat: str) -> str:
-    return beat if beat.startswith(("mien ", "pip ")) else beat[:1].upper() + beat[1:]
+def _capitalize(part: str) -> str:
+    # Commands keep their case.
+    return part if part.startswith(("mien ", "pip ")) else part[:1].upper() + part[1:]
 
 
-def _sentence(beat: str) -> str:
-    beat = beat.strip()
-    return beat if beat.endswith((".", "?", "!")) else beat + "."
+def _end_sentence(part: str) -> str:
+    part = part.strip()
+    return part if part.endswith((".", "?", "!")) else part + "."

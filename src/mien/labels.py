@@ -1,9 +1,9 @@
-"""The words, and nothing about how they are found: label order, emoji, colours and the names other people use."""
+"""Labels of expressions: their order, colours, emoji and adjectives, and the names that other data sets use."""
 
-#: FER2013's seven expressions, in FER2013's order. Every share, column and confusion matrix follows it.
+#: FER2013's seven expressions in FER2013's order. Scores, columns and confusion matrices follow this order.
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
-#: What FER+ asked ten people: the same seven, in the same order, and contempt.
+#: The labels of FER+ votes: the same seven in the same order, and contempt.
 VOTES = (*EMOTIONS, "contempt")
 
 _EMOJI = {
@@ -28,6 +28,9 @@ _COLOURS = {
     "contempt": "#a97155",
 }
 
+#: Colours of labels that are not in ``_COLOURS``.
+_OTHER_COLOURS = ("#2a9d8f", "#c77dff", "#ff7f51", "#4895ef", "#b5838d", "#90a955", "#f15bb5", "#8d6e63")
+
 _ALIASES = {
     "anger": "angry",
     "disgusted": "disgust",
@@ -41,7 +44,7 @@ _ALIASES = {
     "calm": "neutral",
 }
 
-#: Labels that are nouns need their adjective after "looks"; any other stands as it is.
+#: The adjectives of labels that are nouns; other labels are adjectives already.
 _ADJECTIVES = {
     "disgust": "disgusted",
     "fear": "afraid",
@@ -49,34 +52,32 @@ _ADJECTIVES = {
     "contempt": "contemptuous",
 }
 
-#: For labels we have never heard of.
-_SPARE_COLOURS = ("#2a9d8f", "#c77dff", "#ff7f51", "#4895ef", "#b5838d", "#90a955", "#f15bb5", "#8d6e63")
-
 
 def label_emoji(label: str) -> str:
-    """A small face for a label; a plain dot for a label that is not one of ours."""
+    """An emoji for a label; a dot for a label that is not one of :data:`VOTES`."""
     return _EMOJI.get(normalize_label(label), "•")
 
 
 def label_colour(label: str, among: tuple[str, ...] = ()) -> str:
-    """``#rrggbb`` for a label, the same in every window.
+    """``#rrggbb`` for a label, the same in every app.
 
-    ``among`` are a model's labels: those we do not know take the spare colours in turn, so that no two share one
-    until the spare ones run out. Without it, an unknown label has a steady colour that another may have too.
+    ``among`` are the labels of the model: those that are not in :data:`VOTES` take the other colours in turn, so that
+    two labels share one only when there are more labels than colours. Without ``among`` the colour of such a label is
+    stable, but another label may have it too.
     """
-    if known := _COLOURS.get(normalize_label(label)):
-        return known
-    unknown = [each for each in among if normalize_label(each) not in _COLOURS]
-    place = unknown.index(label) if label in unknown else sum(map(ord, label))
-    return _SPARE_COLOURS[place % len(_SPARE_COLOURS)]
+    if colour := _COLOURS.get(normalize_label(label)):
+        return colour
+    others = [other for other in among if normalize_label(other) not in _COLOURS]
+    index = others.index(label) if label in others else sum(map(ord, label))
+    return _OTHER_COLOURS[index % len(_OTHER_COLOURS)]
 
 
 def label_adjective(label: str) -> str:
-    """The word that follows "looks": ``afraid`` for fear, ``happy`` for happy, whatever other word stands for it."""
+    """The adjective after "looks": ``afraid`` for fear, ``happy`` for happy; other labels are returned unchanged."""
     return _ADJECTIVES.get(normalize_label(label), label)
 
 
 def normalize_label(name: str) -> str:
-    """The FER2013 word for what a data set, a folder or a person calls it; other words come back in lower case."""
-    word = name.strip().lower()
-    return _ALIASES.get(word, word)
+    """The FER2013 label for a name that another data set uses; other names are returned in lower case."""
+    label = name.strip().lower()
+    return _ALIASES.get(label, label)

@@ -1,4 +1,4 @@
-"""The frozen values that every room speaks: plain numbers, comparable, hashable, JSON in one call."""
+"""The result types of every part of mien: frozen, comparable, hashable values of plain numbers, with JSON output."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from numpy.typing import NDArray
 
 from mien.errors import MienError
 
-#: One picture inside mien: ``(height, width, 3)`` RGB uint8, upright.
+#: An image inside mien: ``(height, width, 3)`` RGB uint8, EXIF orientation applied.
 Pixels: TypeAlias = NDArray[np.uint8]
 
 
 class Point(NamedTuple):
-    """A place in the upright picture, in pixels."""
+    """A position in an image, in pixels."""
 
     x: float
     y: float
 
 
 class Score(NamedTuple):
-    """One label and its part of the whole, 0 to 1."""
+    """A label and its probability, 0 to 1."""
 
     label: str
     score: float
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels of the upright picture; ``x, y`` is its top left corner."""
+    """A rectangle in pixels of an image; ``x, y`` is its top left corner."""
 
     x: int
     y: int
@@ -41,7 +41,11 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """Where a face is. Landmarks: right eye, left eye, nose, right and left corner of the mouth (the person's)."""
+    """The position of a face and the confidence of its detection, 0 to 1.
+
+    ``landmarks`` are the right eye, left eye, nose, right and left corner of the mouth, as the person would call them;
+    None if the detector has no landmarks.
+    """
 
     box: Box
     detection: float = 1.0
@@ -50,7 +54,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Is the face good enough to judge? ``reason`` says what is wrong when it is not."""
+    """Whether a face is clear enough for a prediction; ``reason`` names the problem if it is not."""
 
     ok: bool = True
     reason: str | None = None
@@ -61,10 +65,11 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Emotions:
-    """What an expression looks like: every share, in the order of the model's labels.
+    """What an expression looks like: the probability of every label, in the order of the model's labels.
 
-    ``votes`` is what ten people would say, where the model has that head. ``mixture`` names the expressions that
-    together stand out; one entry means the expression is plain. ``uncertain`` is None or the reason.
+    ``votes`` are the predicted annotator votes (FER+) as probabilities; None if the model has no such head.
+    ``mixture`` are the expressions with many votes, largest first; one entry means that the expression is not mixed.
+    ``uncertain`` is None, or the reason why the prediction is uncertain.
     """
 
     scores: tuple[Score, ...]
@@ -74,16 +79,16 @@ class Emotions:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(share.label for share in self.scores)
+        return tuple(score.label for score in self.scores)
 
     @property
     def top(self) -> str:
-        """The label with the largest share."""
+        """The label with the largest score."""
         return self.ranked()[0].label
 
     def ranked(self) -> tuple[Score, ...]:
-        """All shares, largest first; equal shares keep the order of the labels."""
-        return tuple(sorted(self.scores, key=lambda share: -share.score))
+        """All scores, largest first; equal scores keep the order of the labels."""
+        return tuple(sorted(self.scores, key=lambda score: -score.score))
 
     def __getitem__(self, label: str) -> float:
         return dict(self.scores)[label]
@@ -91,7 +96,7 @@ class Emotions:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One face and what its expression looks like. ``track`` numbers a person in a film; None in a still picture."""
+    """A face and what its expression looks like. ``track`` is the number of its track in a video; None in an image."""
 
     face: Face
     emotions: Emotions
@@ -116,9 +121,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class FrameResult:
-    """What was read in one picture. No face found is an empty result, not an error.
+    """The readings of one image, largest face first. An image without a face has an empty result, not an error.
 
-    ``size`` is (width, height) of the upright picture; ``detector`` and ``model`` name what was used.
+    ``source`` is the name of the image and ``size`` its width and height; ``detector`` and ``model`` are the names of
+    what was used.
     """
 
     source: str
@@ -147,17 +153,17 @@ class FrameResult:
         }
 
     def to_json(self) -> str:
-        """One line of JSON, the same that ``mien predict --json`` prints."""
+        """One line of JSON, as ``mien predict --json`` prints it."""
         return json.dumps(self.to_dict(), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
 class AnalyzedFrame:
-    """One frame of a film, read; the readings carry ``track``, the number of a person while the shot lasts.
+    """The result of one frame of a video; a reading's ``track`` numbers the track of its face within the shot.
 
-    ``index`` counts the film's frames from 0; ``seconds`` is the film's own clock, which need not tick evenly. ``cut``
-    says that a new shot begins here (never at the first frame). ``pixels`` is the frame, RGB uint8 upright, where it
-    was asked for; it takes no part in comparing.
+    ``index`` counts the frames of the video from 0. ``seconds`` is the frame's timestamp in the video, whose frame rate
+    may vary. ``cut`` is true for the first frame of each new shot, but not for the first frame of the video. ``pixels``
+    is the frame as RGB uint8 if it was requested, else None; it is not compared.
     """
 
     index: int
@@ -178,7 +184,7 @@ class AnalyzedFrame:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A picture that could not be read, standing where its result would have stood."""
+    """An image that could not be read; it takes the place of its result in a sequence of results."""
 
     source: str
     error: MienError

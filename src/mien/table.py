@@ -1,8 +1,8 @@
-"""Readings as a table: one row for each face, and one for each picture that failed.
+"""CSV output: one row for each face, and one for each image that failed.
 
-Spreadsheets run what begins with ``=``, ``+``, ``-`` or ``@`` as a formula, and file names and labels come from
-anywhere. A source that begins so is written as ``./=name.jpg``, which is the same file; any other text gets an
-apostrophe in front, which spreadsheets take as "this is text" and do not show.
+Spreadsheet programs run cells that begin with ``=``, ``+``, ``-`` or ``@`` as formulas, and file names and labels may
+come from anybody. A file name that begins so is written as ``./=name.jpg``, which is the same file; other text gets an
+apostrophe in front, which spreadsheet programs read as "this is text" and do not show.
 """
 
 from __future__ import annotations
@@ -16,92 +16,85 @@ from mien.results import Failure, FrameResult, Reading
 
 Cell: TypeAlias = str | int | float | None
 
-_PLACE = ("source", "face", "x", "y", "width", "height", "detection", "emotion")
-_JUDGEMENT = ("uncertain", "quality_ok", "quality_reason", "track", "detector", "model", "error")
+_COLUMNS_BEFORE_SCORES = ("source", "face", "x", "y", "width", "height", "detection", "emotion")
+_COLUMNS_AFTER_SCORES = ("uncertain", "quality_ok", "quality_reason", "track", "detector", "model", "error")
 
-#: What a spreadsheet reads as the beginning of a formula; the wide ones count where wide letters are written.
+#: The first characters of a formula; spreadsheet programs for wide scripts accept the full-width ones.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def csv_header(labels: Sequence[str]) -> list[str]:
-    """The columns: where the face is, one share for each label in the model's order, and how good the reading is.
+    """The columns: the position of the face, a score for each label in the model's order, and quality and model.
 
-    A label that has the name of another column is called ``share_...``.
+    The column of a label that has the name of another column is called ``score_...``.
     """
-    taken = {*_PLACE, *_JUDGEMENT}
-    return [
-        *_PLACE,
-        *(f"share_{label}" if label in taken else escape_formula(label) or "" for label in labels),
-        *_JUDGEMENT,
-    ]
+    reserved = {*_COLUMNS_BEFORE_SCORES, *_COLUMNS_AFTER_SCORES}
+    scores = [f"score_{label}" if label in reserved else escape_formula(label) or "" for label in labels]
+    return [*_COLUMNS_BEFORE_SCORES, *scores, *_COLUMNS_AFTER_SCORES]
 
 
 def csv_rows(result: FrameResult | Failure, labels: Sequence[str]) -> Iterator[list[Cell]]:
-    """The rows of one picture, as wide as the header: one for each face, largest first; none where nobody is.
+    """The rows of one image, as wide as the header: one for each face, largest first; none without a face.
 
-    A failure is one row with its source and ``error``. Faces are counted from 1; shares go from 0 to 1; an empty
-    ``uncertain`` means that an expression stands out.
+    A failure has one row with its source and ``error``. Faces are numbered from 1; scores are 0 to 1; ``uncertain`` is
+    empty if the prediction is certain.
     """
     if isinstance(result, Failure):
-        yield [_source(result.source), *[None] * (len(csv_header(labels)) - 2), escape_formula(str(result.error))]
+        empty = [None] * (len(csv_header(labels)) - 2)
+        yield [_escape_path(result.source), *empty, escape_formula(str(result.error))]
         return
     for number, reading in enumerate(result.readings, 1):
-        yield [
-            _source(result.source),
-            number,
-            *_readings(reading, labels),
-            escape_formula(result.detector),
-            escape_formula(result.model),
-            None,
-        ]
+        model = (escape_formula(result.detector), escape_formula(result.model))
+        yield [_escape_path(result.source), number, *_reading_cells(reading, labels), *model, None]
 
 
 class CsvTable:
-    """Writes the table as the results come: the header at once, then whole rows, each picture's flushed together.
+    """A CSV file that is written result by result: the header at once, then the rows of each image, flushed together.
 
-    ``stream`` is a text stream opened with ``newline=""``; it stays the caller's, who closes it.
+    ``stream`` is a text stream opened with ``newline=""``; the caller closes it.
     """
 
     def __init__(self, stream: IO[str], labels: Sequence[str]) -> None:
         self._stream = stream
         self._labels = tuple(labels)
-        self._put([csv_header(labels)])
+        self._write_rows([csv_header(labels)])
 
     def write(self, result: FrameResult | Failure) -> None:
-        self._put(csv_rows(result, self._labels))
+        self._write_rows(csv_rows(result, self._labels))
 
-    def _put(self, rows: Iterable[Sequence[Cell]]) -> None:
-        # In one piece: a run that is stopped leaves whole pictures behind.
+    def _write_rows(self, rows: Iterable[Sequence[Cell]]) -> None:
+        # One write for all rows of an image: an interrupted run does not leave half of them.
         self._stream.write("".join(map(format_csv_line, rows)))
         self._stream.flush()
 
 
 def format_csv_line(row: Sequence[Cell]) -> str:
-    """One row as text, ended as Unix ends lines. Python's csv only quotes the line ends that it writes itself."""
+    """One row as text that ends with a line feed."""
     line = StringIO(newline="")
+    # csv quotes only the line ends that it writes itself: with "\r\n" it quotes both characters.
     csv.writer(line, lineterminator="\r\n").writerow(row)
     return line.getvalue()[:-2] + "\n"
 
 
-def escape_formula(words: str | None) -> str | None:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{words}" if words and words.startswith(_FORMULA) else words
+def escape_formula(text: str | None) -> str | None:
+    """Text that no spreadsheet program reads as a formula."""
+    return f"'{text}" if text and text.startswith(_FORMULA) else text
 
 
-def _readings(reading: Reading, labels: Sequence[str]) -> list[Cell]:
+def _escape_path(name: str) -> str:
+    return f"./{name}" if name.startswith(_FORMULA) and name != "-" else name
+
+
+def _reading_cells(reading: Reading, labels: Sequence[str]) -> list[Cell]:
     """The cells from ``x`` to ``track``."""
-    shares = dict(reading.emotions.scores)
+    scores = dict(reading.emotions.scores)
     return [
         *reading.face.box,
         reading.face.detection,
         escape_formula(reading.emotions.top),
-        *(shares.get(label) for label in labels),
+        *(scores.get(label) for label in labels),
         escape_formula(reading.emotions.uncertain),
         reading.quality.ok,
         escape_formula(reading.quality.reason),
         reading.track,
     ]
-
-
-def _source(name: str) -> str:
-    return f"./{name}" if name.startswith(_FORMULA) and name != "-" else name

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mien import html
+from mien.html.environment import environment
 from mien.html.images import shrink_image
 from mien.labels import VOTES, label_colour
 
@@ -118,6 +119,7 @@ def test_a_picture_is_made_smaller_and_never_larger():
     assert shrink_image(pixels[:1], 3).shape == (1, 3, 3)
 
 
-def test_percent_does_not_break():
-    assert html.format_percent(0.7134) == "71.3\u00a0%"
-    assert html.format_percent(1, 0) == "100\u00a0%"
+def test_percent_filter_has_a_no_break_space():
+    filters = environment().filters
+    assert filters["percent"](0.7134) == "71.3\u00a0%"
+    assert filters["percent"](1, 0) == "100\u00a0%"

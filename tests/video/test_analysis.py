@@ -11,7 +11,6 @@ import pytest
 from fakes import FakeClassifier, FakeDetector
 from films import film_of, two_people
 from mien import AnalyzedFrame, Engine
-from mien.concurrency import iterate_in_background
 from mien.errors import ModelError, SourceError, SourceMissing
 from mien.video import Frame, VideoInfo, open_video
 from mien.video.frames import ALL_FRAMES
@@ -227,49 +226,3 @@ def test_yunet_reads_a_real_film(clip, yunet_file):
     moments = list(real.watch(clip))
     assert all({reading.track for reading in moment} == {1, 2} for moment in moments)
     assert all(reading.face.landmarks for moment in moments for reading in moment)
-
-
-# A stage
-
-
-def test_a_stage_hands_over_everything_in_order():
-    assert list(iterate_in_background((number for number in range(500)), 3, "mien-test")) == list(range(500))
-
-
-def test_a_stage_waits_for_who_takes():
-    made = []
-
-    def numbers():
-        for number in range(100):
-            made.append(number)
-            yield number
-
-    stage = iterate_in_background(numbers(), 3, "mien-test")
-    assert next(stage) == 0
-    time.sleep(0.1)
-    assert len(made) <= 6
-    stage.close()
-
-
-def test_a_stage_closes_what_it_takes_from_however_it_ends():
-    for leave in (lambda stage: stage.close(), lambda stage: list(stage)):
-        closed = threading.Event()
-
-        def numbers(closed=closed):
-            try:
-                yield from range(10)
-            finally:
-                closed.set()
-
-        stage = iterate_in_background(numbers(), 2, "mien-test")
-        next(stage)
-        leave(stage)
-        assert closed.is_set()
-
-
-def test_stages_in_a_row_end_together():
-    stages = iterate_in_background(iterate_in_background(iterate_in_background((number for number in range(10_000)), 2, "mien-a"), 2, "mien-b"), 2, "mien-c")
-    assert next(stages) == 0
-    start = time.monotonic()
-    stages.close()
-    assert time.monotonic() - start < 2

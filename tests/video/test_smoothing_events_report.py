@@ -282,7 +282,7 @@ def test_the_columns_are_as_promised():
         "frame,seconds,person,x,y,w,h,detection,emotion,angry,disgust,fear,happy,sad,surprise,neutral,uncertain,quality"
     )
     assert face_columns(EMOTIONS, raw=True)[-7:] == [f"raw_{label}" for label in EMOTIONS]
-    assert face_columns(("emotion", "quality"))[9:11] == ["share_emotion", "share_quality"]
+    assert face_columns(("emotion", "quality"))[9:11] == ["score_emotion", "score_quality"]
 
 
 def test_a_row_tells_a_face_and_what_speaks_against_it():

@@ -21,6 +21,7 @@ from mien.files import write_atomically
 from mien.html import data_uri, render
 from mien.html.images import encode_image
 from mien.plots.evaluation import Mistake, rank_votes, vote_colour
+from mien.text import format_percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +45,7 @@ def evaluation_title(metrics: Metrics) -> str:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """``70.1 %``; a dash for what could not be measured."""
-    return "-" if value is None else f"{100 * value:.{digits}f} %"
+    return "-" if value is None else format_percent(value, digits)
 
 
 def _classes(metrics: Metrics) -> Iterator[str]:

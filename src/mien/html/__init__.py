@@ -23,7 +23,6 @@ from mien.html.components import render_page as render_page
 from mien.html.components import table as table
 from mien.html.components import tile as tile
 from mien.html.components import tiles as tiles
-from mien.html.environment import format_percent as format_percent
 from mien.html.environment import render as render
 from mien.html.environment import style_colours as style_colours
 from mien.html.environment import style_sheet as style_sheet

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mien._version import __version__
 from mien.html.icons import SIDE, strokes
 from mien.labels import VOTES, label_colour
+from mien.text import format_percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -44,7 +45,10 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    created.filters |= {"percent": format_percent, "thousands": "{:,}".format}
+    created.filters |= {
+        "percent": lambda part, digits=1: format_percent(part, digits, no_break=True),
+        "thousands": "{:,}".format,
+    }
     created.globals |= {
         "asset": lambda name: Markup(read_asset(name)),
         "colour": lambda label, labels=(): label_colour(label, tuple(labels)),
@@ -87,6 +91,3 @@ def content_security_policy(script: str) -> str:
     )
 
 
-def format_percent(part: float, digits: int = 1) -> str:
-    """``71.3 %`` of 0.713, with a no-break space."""
-    return f"{100 * part:.{digits}f}\u00a0%"

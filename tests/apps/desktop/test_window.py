@@ -99,7 +99,7 @@ def test_a_picture_that_is_opened_shows_what_its_faces_look_like(driven, display
     driven.settle()
     said = driven.says()
     neutral, happy = map(format_headline, Engine.load(detector="haar").read(PORTRAITS).readings)
-    for words in ("portraits.jpg", "2 faces · 960 × 480", "Face 1 of 2", neutral, "Of ten people"):
+    for words in ("portraits.jpg", "2 faces · 960 × 480", "Face 1 of 2", neutral, "Predicted annotator votes"):
         assert words in said
     driven.until(lambda: shows(display, label_colour("neutral")) > 1500)
     driven.press("n")

@@ -74,7 +74,7 @@ def test_several_photos_are_read_and_saved(page):
     assert driven(page, [PORTRAITS, HOPPER]) == expected
     expect(page.locator(".mien-face")).to_have_count(3)
     expect(page.get_by_text("3 faces in 2 photos")).to_be_visible()
-    assert "Of ten people" in page.locator(".mien-face >> nth=0").inner_text()
+    assert "Predicted annotator votes" in page.locator(".mien-face >> nth=0").inner_text()
     assert "looks happy" in page.locator(".mien-face >> nth=1").inner_text()
     with page.expect_download() as saved:
         button(page, "CSV").click()
@@ -183,7 +183,7 @@ def test_a_face_leads_into_the_network(page):
     assert page.url.endswith("/inside")
     choose(page, "Found by", "occlusion")
     choose(page, "rather than", "sad")
-    expect(page.get_by_role("heading", name="Why it looks happy rather than sad")).to_be_visible()
+    expect(page.get_by_role("heading", name="Why it looks happy compared with sad")).to_be_visible()
     expect(page.get_by_alt_text("Where the network looked for happy rather than sad")).to_be_visible()
     assert "method=occlusion" in page.url
     assert "versus=sad" in page.url

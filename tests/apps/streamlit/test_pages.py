@@ -119,7 +119,7 @@ def test_a_card_says_all_that_there_is_to_say():
     page = upload(page_test().run(), photo(PORTRAITS))
     told = said(page)
     assert "looks happy&nbsp;· 9" in told
-    assert "Of ten people" in told
+    assert "Predicted annotator votes" in told
     assert told.count("mien-track'>") >= 2 * len(EMOTIONS)
     assert [button.label for button in page.button].count("See inside") == 2
 
@@ -178,7 +178,7 @@ def test_a_model_without_some_labels_works(monkeypatch, tmp_path):
     page = upload(page_test().run(), photo(ASTRONAUT))
     told = said(page)
     assert label_colour("bored", labels) in told
-    assert "Of ten people" not in told
+    assert "Predicted annotator votes" not in told
     inside = page_test("inside")
     inside.run().button[1].click().run()
     assert not inside.exception
@@ -227,7 +227,7 @@ def test_inside_is_asked_by_face_expression_and_method():
     page.selectbox(key="face").select(2)
     page.selectbox(key="versus").select("sad")
     page.selectbox(key="method").select("occlusion").run()
-    assert "Why it looks happy rather than sad" in said(page)
+    assert "Why it looks happy compared with sad" in said(page)
     assert not page.exception
 
 

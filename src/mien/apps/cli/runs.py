@@ -11,6 +11,7 @@ import click
 
 from mien.apps.cli.console import escape_controls, print_line, print_note
 from mien.apps.cli.dataset_options import convert_import_errors, convert_output_errors
+from mien.text import format_percent
 
 if TYPE_CHECKING:
     from mien.training.run_folder import TrainingRun
@@ -167,7 +168,7 @@ def _lines(run: TrainingRun) -> list[tuple[str, str]]:
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
+    return "" if share is None else format_percent(share, 1)
 
 
 def _when(moment: str | None) -> str:

@@ -15,7 +15,7 @@ from mien.apps.session.live_explanation import LiveActivations
 from mien.explain.figures.colormaps import apply_colours, choose_scale
 from mien.labels import label_colour
 from mien.results import Pixels
-from mien.text import percent_words
+from mien.text import format_percent
 
 if TYPE_CHECKING:
     from mien.explain.explanation import Layer
@@ -43,10 +43,10 @@ class Inside(tk.Canvas):
         self._rate = self._words(self._long(_GAP), self._long(HIGH - 14))
 
     def show(self, seen: LiveActivations) -> None:
-        maps = [layer for layer in seen.look.layers if layer.activations.ndim == 3]
-        vectors = [layer for layer in seen.look.layers if layer.activations.ndim == 1 and layer.shape[0] > 16]
+        maps = [layer for layer in seen.activations.layers if layer.activations.ndim == 3]
+        vectors = [layer for layer in seen.activations.layers if layer.activations.ndim == 1 and layer.shape[0] > 16]
         self._side = self._fitting(len(maps) + 1, len(vectors))
-        drawn = [("the face", _large(_three(seen.look.crop), self._side))]
+        drawn = [("the face", _large(_three(seen.activations.crop), self._side))]
         drawn += [(layer.name, self._drawn(layer)) for layer in maps]
         drawn += [(layer.name, self._vector(layer)) for layer in vectors]
         self._room(len(drawn))
@@ -58,7 +58,7 @@ class Inside(tk.Canvas):
             self.itemconfigure(item, text=_short(title, pixels.shape[1] / self._shades.scale))
             left += pixels.shape[1] + self._long(_GAP)
         self._softmax(left + self._long(8), seen)
-        self.itemconfigure(self._rate, text=f"{seen.rate:.0f} looks a second, at person {seen.reading.track}")
+        self.itemconfigure(self._rate, text=f"{seen.rate:.0f} updates a second, track {seen.reading.track}")
 
     def _fitting(self, squares: int, halves: int) -> int:
         """The side with which everything fits into the strip."""
@@ -102,14 +102,14 @@ class Inside(tk.Canvas):
             self._softmax_title = self._words(left, 0, "softmax")
         long = self._long
         self.coords(self._softmax_title, left, long(24))
-        for place, (share, items) in enumerate(zip(seen.look.emotions.scores, self._bars, strict=True)):
+        for place, (share, items) in enumerate(zip(seen.activations.emotions.scores, self._bars, strict=True)):
             name, ground, bar, number = items
             top, start = self._top(place), left + long(70)
             self.coords(name, left, top + long(4))
             self.coords(ground, start, top, start + long(108), top + long(9))
             self.coords(bar, start, top, start + max(share.score * long(108), 1), top + long(9))
             self.coords(number, start + long(152), top + long(4))
-            self.itemconfigure(number, text=percent_words(share.score))
+            self.itemconfigure(number, text=format_percent(share.score, no_break=True))
 
     def _bar(self, label: str) -> tuple[int, ...]:
         return (

@@ -11,7 +11,7 @@ from mien.apps.desktop.timeline import Timeline
 from mien.apps.desktop.video_state import RATES
 from mien.apps.desktop.widgets import Empty, Flow, Note, Scrolled, Soon, Words, button, watch_width, with_bar
 from mien.apps.desktop.widgets import card as card_of
-from mien.text import DISCLAIMER, format_duration, format_time, percent_words
+from mien.text import DISCLAIMER, format_duration, format_percent, format_time
 
 if TYPE_CHECKING:
     from mien.apps.desktop.window import Window
@@ -172,7 +172,7 @@ class Page(ttk.Frame):
             self._events.delete(*self._events.get_children())
             self._listed = ()
         for event in events[len(self._listed) :]:
-            values = (event.person, event.label, format_time(event.start), percent_words(event.peak))
+            values = (event.track, event.emotion, format_time(event.start), format_percent(event.peak, no_break=True))
             self._events.insert("", "end", values=values)
         self._listed = events
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mien.models import ModelCard
+from mien.text import format_percent
 
 #: What is compared, and the score of a card that tells it.
 _MEASURES = (
@@ -17,15 +18,15 @@ _MEASURES = (
 )
 
 
-def comparison(cards: Mapping[str, ModelCard]) -> list[tuple[str, list[str]]]:
+def compare_cards(cards: Mapping[str, ModelCard]) -> list[tuple[str, list[str]]]:
     """What is compared, and each model's cell; rows that no model can fill are left out."""
-    rows = [(words, [percent(card.scores.get(name)) for card in cards.values()]) for words, name in _MEASURES]
+    rows = [(words, [format_score(card.scores.get(name)) for card in cards.values()]) for words, name in _MEASURES]
     rows.append(("Calibration error", [_plain(card.scores.get("ece")) for card in cards.values()]))
     rows.append(("Parameters", [f"{card.parameters:,}" if card.parameters else "" for card in cards.values()]))
     return [(words, cells) for words, cells in rows if any(cells)]
 
 
-def facts(card: ModelCard) -> list[tuple[str, str]]:
+def list_facts(card: ModelCard) -> list[tuple[str, str]]:
     """What a model is, as names and values; what its card does not say is left out."""
     colour = "gray" if card.color == "gray" else "colour"
     told = [
@@ -40,14 +41,14 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
     return [(name, value) for name, value in told if value]
 
 
-def coverage(card: ModelCard) -> list[tuple[float, float]]:
+def coverage_curve(card: ModelCard) -> list[tuple[float, float]]:
     """How right a model is on the faces it is surest of, by how many of them are kept; both from 0 to 1."""
     known = card.scores.get("coverage") or {}
     return sorted((float(kept), float(right)) for kept, right in known.items())
 
 
-def percent(value: Any) -> str:
-    return f"{100 * value:.1f}\u00a0%" if isinstance(value, int | float) else ""
+def format_score(value: Any) -> str:
+    return format_percent(value, 1, no_break=True) if isinstance(value, int | float) else ""
 
 
 def _plain(value: Any) -> str:

@@ -24,7 +24,7 @@ from mien.explain.figures.canvas import (
 from mien.explain.figures.icons import draw_icon
 from mien.labels import label_adjective, label_colour
 from mien.results import Pixels, Score
-from mien.text import allocate_ten_votes
+from mien.text import allocate_ten_votes, format_percent
 
 _WIDTH, _ROW = 1100, 56
 
@@ -97,7 +97,7 @@ def _draw_votes(canvas: Canvas, top: int, votes: Sequence[Score]) -> None:
 
 
 def _format_probability(score: float) -> str:
-    return "under 1 %" if 0 < score < 0.005 else f"{100 * score:.0f} %"
+    return "under 1 %" if 0 < score < 0.005 else format_percent(score)
 
 
 def draw_contributions(explanation: Explanation) -> Pixels:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mien.html import format_percent
+from mien.text import format_percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def format_count(number: int) -> str:
 
 def format_probability(part: float) -> str:
     """``64 %``; more than zero but less than half a percent is ``under 1 %``."""
-    return "under 1 %" if 0 < part < 0.005 else format_percent(part, 0)
+    return "under 1 %" if 0 < part < 0.005 else format_percent(part, no_break=True)
 
 
 def format_signed(value: float) -> str:
