@@ -1,4 +1,4 @@
-"""``--data``: the faces that excite a channel most, looked for once for all faces that are explained."""
+"""``mien explain``: explain the predictions for the faces of images, as pages, figures, JSON and arrays."""
 
 from __future__ import annotations
 
@@ -7,479 +7,478 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, count, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
-from mien import images
-from mien.apps.cli.console import ProgressBar, escape_controls, is_terminal, print_line, print_note, silence_native_stderr
-from mien.apps.cli.dataset_options import load_with_progress
+from mien.apps.cli.console import (
+    ProgressBar,
+    escape_controls,
+    is_terminal,
+    print_line,
+    print_note,
+    silence_native_stderr,
+)
 from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine
-from mien.apps.cli.results import describe_expression, format_failure
 from mien.apps.cli.sources import STDIN, InputImage, contains_sources, find_inputs, is_directory, is_url
-from mien.draw import draw_readings
-from mien.engine import Engine
 from mien.errors import MienError, OutputError
-from mien.explain import Explanation, Layer, figures
-from mien.explain.explanation import METHODS, parse_methods
-from mien.explain.figures.evidence import number_faces
-from mien.explain.page import render_overview, render_walkthrough
-from mien.explain.regions import measure_regions
-from mien.results import Failure, FrameResult, Pixels, Reading
-from mien.text import format_percent
 
-#: Faces that are looked at, drawn at random where there are more; more of them would take minutes.
-_MOST = 2000
+if TYPE_CHECKING:  # explanations need NumPy, OpenCV and ONNX Runtime, which `--help` does without
+    from numpy.typing import NDArray
 
-#: Channels of a layer that are shown, the strongest on the face; and faces for each.
-_CHANNELS, _FACES = 12, 9
+    from mien.engine import Engine
+    from mien.explain import Explanation, Layer
+    from mien.results import FrameResult, Pixels
 
-
-class Examples:
-    """The faces of a data set, and which of them excite the channels of a layer."""
-
-    def __init__(self, source: str, engine: Engine) -> None:
-        faces = load_with_progress(source, ()).faces
-        training = faces.pixels[faces.usage == "Training"]
-        pixels = training if len(training) else faces.pixels
-        chosen = np.random.default_rng(0).permutation(len(pixels))[:_MOST]
-        self._faces: NDArray[np.uint8] = pixels[np.sort(chosen)]
-        self._engine = engine
-
-    def picture(self, layer: Layer) -> Pixels:
-        """What the strongest channels of a layer respond to."""
-        channels = layer.order[:_CHANNELS]
-        return figures.draw_top_activating(
-            layer, self._faces, self._engine.top_activating(self._faces, layer.name, channels, _FACES)
-        )
-
-
-# ==== mien.apps.cli.explained
-# What ``mien explain`` writes: one folder for each picture, put in its place when it is whole.
+FORMATS = ("html", "png", "npz", "json")
 
 WALKTHROUGH = "walkthrough.html"
 
-
-@dataclass(frozen=True, eq=False)
-class Explained:
-    """A picture and what was found in it; ``steps`` names the layers that get a picture and a step, None all."""
-
-    source: str
-    pixels: Pixels
-    faces: tuple[Explanation, ...]
-    steps: tuple[str, ...] | None
-    detector: str
-    model: str
-
-    @property
-    def result(self) -> FrameResult:
-        """As ``mien predict`` tells it."""
-        height, width = self.pixels.shape[:2]
-        known = ((each.face, each.emotions, each.quality) for each in self.faces)
-        readings = tuple(Reading(face, told, quality) for face, told, quality in known if face and quality)
-        return FrameResult(self.source, (width, height), readings, self.detector, self.model)
-
-    def shown(self, told: Explanation) -> tuple[Layer, ...]:
-        return tuple(layer for layer in told.layers if self.steps is None or layer.name in self.steps)
-
-
-def write(
-    found: Explained,
-    folder: Path,
-    formats: Sequence[str],
-    examples: Examples | None,
-    progress: Callable[[int, int], None],
-) -> Path | None:
-    """Every file that was asked for; the page to open first, if there is one. ``progress`` counts the faces."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the place where it will be, or inside it where that is there: putting it there is no copying.
-        beside = folder if folder.is_dir() else folder.parent
-        with tempfile.TemporaryDirectory(dir=beside, prefix=".mien-") as name:
-            made = Path(name) / "made"
-            made.mkdir()
-            for done, _ in enumerate(_all(found, made, formats, examples), 1):
-                progress(done, len(found.faces))
-            _put(made, folder)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    return folder / WALKTHROUGH if "html" in formats else None
-
-
-def _put(made: Path, folder: Path) -> None:
-    """The files where they belong, the folders first."""
-    for path in sorted(made.rglob("*")):
-        place = folder / path.relative_to(made)
-        if path.is_dir():
-            place.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in sorted(made.rglob("*")):
-        if path.is_file():
-            path.replace(folder / path.relative_to(made))
-
-
-def _all(found: Explained, folder: Path, formats: Sequence[str], examples: Examples | None) -> Iterator[Explanation]:
-    """Each face as it has been written, when what belongs to all of them is there."""
-    many = len(found.faces) > 1
-    if "json" in formats:
-        whole = {**found.result.to_dict(), "faces": [each.to_dict() for each in found.faces]}
-        (folder / "explanation.json").write_text(_json(whole), encoding="utf-8")
-    if many and "png" in formats:
-        images.save_image(_annotated(found), folder / "faces.png")
-    if "html" in formats and len(found.faces) != 1:
-        page = render_overview(found.source, found.pixels, found.faces, _annotated(found))
-        (folder / WALKTHROUGH).write_text(page, encoding="utf-8")
-    for told in found.faces:
-        place = folder / f"face-{told.number}" if many else folder
-        place.mkdir(exist_ok=True)
-        _face(found, told, place, formats)
-        if examples is not None and "png" in formats:
-            _examples(found.shown(told), place, examples)
-        yield told
-
-
-def _face(found: Explained, told: Explanation, folder: Path, formats: Sequence[str]) -> None:
-    names = [layer.name for layer in found.shown(told)]
-    if "html" in formats:
-        (folder / WALKTHROUGH).write_text(render_walkthrough(told, found.pixels, names), encoding="utf-8")
-    if "png" in formats:
-        for name, pixels in _pictures(found, told):
-            images.save_image(pixels, folder / f"{name}.png")
-    if "npz" in formats:
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **told.arrays())
-        (folder / "arrays.npz").write_bytes(buffer.getvalue())
-
-
-def _examples(shown: Sequence[Layer], folder: Path, examples: Examples) -> None:
-    for layer in shown:
-        if layer.kind not in ("dense", "softmax"):
-            images.save_image(examples.picture(layer), folder / f"exciting-{_file(layer.name)}.png")
-
-
-def _pictures(found: Explained, told: Explanation) -> Iterator[tuple[str, Pixels]]:
-    shown = found.shown(told)
-    yield from _of_layers(shown, told)
-    if told.layers:
-        yield "activations", figures.draw_layers(told.layers, told.crop)
-        yield "reach", figures.draw_receptive_fields(replace(told, layers=shown))
-    yield "softmax", figures.draw_softmax(told)
-    if told.contributions:
-        yield "sum", figures.draw_contributions(told)
-    if told.maps:
-        yield "where", figures.draw_evidence_maps(told, found.pixels)
-    if told.kernels is not None:
-        yield "kernels", figures.draw_kernels(told.kernels)
-    if told.costs:
-        yield "costs", figures.draw_costs(told)
-
-
-def _of_layers(shown: Sequence[Layer], told: Explanation) -> Iterator[tuple[str, Pixels]]:
-    before: Layer | None = None
-    for layer in shown:
-        placed = len(layer.shape) == 3
-        if placed or layer.kind == "pool":
-            kind = "pooling" if layer.kind == "pool" else "feature-maps"
-            yield f"{kind}-{_file(layer.name)}", figures.draw_feature_maps(layer, told.crop.shape[0], before)
-        before = layer if placed else before
-
-
-def _file(name: str) -> str:
-    """A layer's name as part of a file's, on any system."""
-    return re.sub(r"[^\w.-]+", "_", name)[:80]
-
-
-def _annotated(found: Explained) -> Pixels:
-    return number_faces(draw_readings(found.pixels, found.result), found.faces)
-
-
-def _json(told: Any) -> str:
-    return json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-# ==== mien.apps.cli.explaining
-# The run of ``mien explain``, from the first picture to the exit status.
-
-#: Methods that ask the network again and again; each gets a tick of the bar.
-_SLOW = METHODS[1:]
-
-
-def run(request: Request, reader: Engine) -> int:
-    """Explain everything that was asked for, say what came of it, and return the exit status."""
-    steps = _layers(request, reader)
-    failed = faceless = 0
-    examples = Examples(request.data, reader) if request.data else None
-    with silence_native_stderr(), ProgressBar() as bar:
-        for item, folder in _places(request):
-            try:
-                found = _explained(request, reader, item, steps, bar)
-                page = write(found, folder, request.formats, examples, bar.update)
-            except MienError as error:
-                bar.clear()
-                print_note(format_failure(Failure(item.name, error)))
-                failed += 1
-                continue
-            bar.clear()
-            faceless += not found.faces
-            for line in _lines(found):
-                print_line(line)
-            print_note(
-                f"Walkthrough: {escape_controls(str(page))}" if page else f"Explained: {escape_controls(str(folder))}"
-            )
-    if request.require_face and faceless:
-        print_note(f"mien: {faceless:,} without a face, and --require-face was given.")
-    return int(failed > 0 or (request.require_face and faceless > 0))
-
-
-def _layers(request: Request, engine: Engine) -> tuple[str, ...] | None:
-    """The layers that get a picture and a step each; None is all. Unknown words are refused before any work."""
-    try:
-        parse_methods(request.methods)
-        blank = np.full((engine.card.side,) * 2, 128, np.uint8)
-        wanted = request.layers or "auto"
-        tried = engine.explain(blank, (), wanted, request.target, request.versus)
-    except MienError as error:
-        raise click.UsageError(escape_controls(str(error))) from error
-    return None if request.layers == "all" else tuple(layer.name for layer in tried.layers)
-
-
-def _places(request: Request) -> Iterator[tuple[InputImage, Path]]:
-    """Each picture and its folder: the named one for a lone file, a folder inside it for each of several."""
-    found = find_inputs(request.sources)
-    first = list(islice(found, 2))
-    if len(first) == 1 and not is_directory(request.sources[0]):
-        yield first[0], request.out
-        return
-    taken: set[str] = set()
-    for item in chain(first, found):
-        yield item, request.out / _free(item.relative_path.with_suffix(""), taken)
-
-
-def _free(wanted: Path, taken: set[str]) -> Path:
-    """``photo.jpg`` and ``photo.png`` cannot share a folder: who comes second gets a number."""
-    place, number = wanted, 1
-    while str(place).lower() in taken:
-        number += 1
-        place = wanted.with_name(f"{wanted.name}-{number}")
-    taken.add(str(place).lower())
-    return place
-
-
-def _explained(
-    request: Request, engine: Engine, item: InputImage, steps: tuple[str, ...] | None, bar: ProgressBar
-) -> Explained:
-    if isinstance(item.source, Failure):
-        raise item.source.error
-    pixels = images.load_image(item.source, max_pixels=request.max_pixels).pixels
-    methods = parse_methods(request.methods) or METHODS[:1]
-    told = engine.explain_image(
-        pixels,
-        request.face if request.face else None,
-        methods=[each for each in methods if each not in _SLOW],
-        layers="all",
-        target=request.target,
-        versus=request.versus,
-        min_face=request.min_face,
-    )
-    named = [replace(each, source=item.name) for each in told]
-    slow = [each for each in methods if each in _SLOW]
-    tick = _ticks(bar, len(named) * len(slow))
-    faces = tuple(_with(engine, each, slow, methods, request, tick) for each in named)
-    return Explained(item.name, pixels, faces, steps, engine.detector, engine.card.name)
-
-
-def _ticks(bar: ProgressBar, total: int) -> Callable[[], None]:
-    done = iter(range(1, total + 1))
-    return lambda: bar.update(next(done), total)
-
-
-def _with(
-    engine: Engine,
-    told: Explanation,
-    slow: list[str],
-    methods: tuple[str, ...],
-    request: Request,
-    tick: Callable[[], None],
-) -> Explanation:
-    """The explanation with the maps of the slow methods too, asked for one by one, in the order they were named."""
-    basis = told.regions[0].basis if told.regions else _basis(told)
-    pairs = list(zip(told.maps, told.regions, strict=True))
-    counterfactual, sought = told.counterfactual, told.counterfactual_searched
-    for method in slow:
-        more = engine.explain(told.crop, [method], (), told.target, request.versus, request.seed)
-        pairs += [(each, measure_regions(each, told.region_map, basis)) for each in more.maps]
-        counterfactual, sought = counterfactual or more.counterfactual, sought or more.counterfactual_searched
-        tick()
-    order = {name: place for place, name in enumerate(methods)}
-    pairs.sort(key=lambda pair: order.get(pair[0].method, -1))
-    maps, regions = tuple(each for each, _ in pairs), tuple(each for _, each in pairs)
-    return replace(told, maps=maps, regions=regions, counterfactual=counterfactual, counterfactual_searched=sought)
-
-
-def _basis(told: Explanation) -> str:
-    return "landmarks" if told.face is not None and told.face.landmarks else "mean geometry"
-
-
-def _lines(found: Explained) -> Iterator[str]:
-    """A line for each face: what it looks like, how sure, and where the evidence lies."""
-    name = escape_controls(found.source)
-    if not found.faces:
-        yield f"{name}: no face found"
-    for told in found.faces:
-        top = told.emotions.top
-        yield f"{name}: face {told.number} {describe_expression(top)}, {format_percent(told.emotions[top])}{_evidence(told)}"
-
-
-def _evidence(told: Explanation) -> str:
-    parts = [share for share in (told.regions[0].evidence if told.regions else ()) if share.label != "rest"]
-    if not parts:
-        return ""
-    most = max(parts, key=lambda share: share.score)
-    return f"; {format_percent(most.score)} of the evidence for {escape_controls(told.target)} lies on the {most.label}"
-
-
-# ==== mien.apps.cli.explain
-# ``mien explain``: what the network sees in the faces of a picture, and where it looked.
-
-FORMATS = ("html", "png", "npz", "json")
+#: Faces of --data, a random sample of them if there are more; channels of a layer, and faces of each channel.
+_MAX_FACES, _CHANNELS, _FACES_OF_CHANNEL = 2000, 12, 9
 
 EPILOG = """\b
 Examples:
   mien explain photo.jpg -o explained
-  mien explain photo.jpg -o where --method cam,occlusion,rise
-  mien explain photo.jpg -o contrast --target happy --versus surprise
+  mien explain photo.jpg -o methods --method cam,occlusion,rise
+  mien explain photo.jpg -o comparison --target happy --versus surprise
   mien explain photo.jpg -o layers --layers stem,stage2.block2 --format png
   mien explain photos -o explained --format html --format json
   mien explain photo.jpg -o crop --detector none
 
 \b
-Exit status: 0, also when no face was found; 1 if a picture failed or the folder cannot be
-written, or if --require-face is given and a picture has no face; 2 for wrong usage, an unknown
+Exit status: 0, also when no face was found; 1 if an image failed or the folder cannot be
+written, or if --require-face is given and an image has no face; 2 for wrong usage, an unknown
 method, layer, expression, detector or model.
 """
 
 
 @dataclass(frozen=True)
-class Request:
-    """The command line of ``mien explain``, as it was given."""
+class ExplainOptions:
+    """The arguments and options of ``mien explain``."""
 
     sources: tuple[str, ...]
     out: Path
-    methods: tuple[str, ...]
-    layers: str | None
-    target: str | None
-    versus: str | None
-    face: int | None
-    data: str | None
-    formats: tuple[str, ...]
-    detector: str
-    model: str
-    min_face: int | None
-    require_face: bool
-    force: bool
-    seed: int
-    allow_url: bool
-    max_pixels: int | None
+    methods: tuple[str, ...] = ()
+    layers: str | None = None
+    target: str | None = None
+    versus: str | None = None
+    face: int | None = None
+    data: str | None = None
+    formats: tuple[str, ...] = FORMATS
+    detector: str = "auto"
+    model: str = "base"
+    min_face: int | None = None
+    require_face: bool = False
+    force: bool = False
+    seed: int = 0
+    allow_url: bool = False
+    max_pixels: int | None = None
 
 
-def _parted(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """``cam,rise`` is ``cam`` and ``rise``; each once."""
-    return tuple(dict.fromkeys(word.strip() for each in given for word in each.split(",") if word.strip()))
+def _split_names(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """``cam,rise`` becomes ``cam`` and ``rise``, each once."""
+    return tuple(dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip()))
 
 
-def _formats(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    named = _parted(context, option, given)
-    if wrong := next((word for word in named if word not in FORMATS), None):
+def _split_formats(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    formats = _split_names(context, option, values)
+    if wrong := next((name for name in formats if name not in FORMATS), None):
         raise click.BadParameter(f"'{wrong}' is none of {', '.join(FORMATS)}.")
-    return named or FORMATS
+    return formats or FORMATS
 
 
 @click.command(epilog=EPILOG)
 @click.argument("sources", nargs=-1, required=True, metavar="SRC...")
-@click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the files."
-)
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder to write to.")
 @click.option(
     "--method",
     "methods",
     multiple=True,
-    callback=_parted,
+    callback=_split_names,
     metavar="NAMES",
-    help="How to find where it looked: cam, occlusion, rise; several with commas between. Without it: cam.",
+    help="Methods of the evidence maps: cam, occlusion, rise, separated by commas (default: cam).",
 )
 @click.option(
-    "--layers", metavar="NAMES", help="all, or names with commas between. Without it: the end of every stage."
+    "--layers", metavar="NAMES", help="all, or names separated by commas (default: the last layer of every stage)."
 )
-@click.option("--target", metavar="LABEL", help="The expression to explain. Without it: the one that leads.")
-@click.option("--versus", metavar="LABEL", help="Why not this one? The maps then say what speaks for which.")
-@click.option("--face", type=click.IntRange(min=1), metavar="N", help="Only face N, the largest being 1.")
-@click.option("--data", metavar="SRC", help="Faces with labels (extra 'lab'): show those that excite a channel most.")
+@click.option("--target", metavar="LABEL", help="The expression to explain (default: the prediction).")
+@click.option("--versus", metavar="LABEL", help="Show evidence for the target compared with this expression.")
+@click.option("--face", type=click.IntRange(min=1), metavar="N", help="Explain only face N; face 1 is the largest.")
+@click.option("--data", metavar="SRC", help="Labelled faces (extra 'lab'): show the top activating faces of channels.")
 @click.option(
     "--format",
     "formats",
     multiple=True,
-    callback=_formats,
+    callback=_split_formats,
     metavar="html|png|npz|json",
-    help="Write only files of this kind; may be repeated.",
+    help="Write only files of this format; may be repeated.",
 )
 @DETECTOR_OPTION
 @MODEL_OPTION
-@click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to look for, in pixels.")
-@click.option("--require-face", is_flag=True, help="Exit with 1 if any picture has no face.")
-@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For what rise leaves to chance."
-)
-@click.option("--allow-url", is_flag=True, help="Let SRC be an http(s) address, and fetch it.")
-@click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse larger pictures before decoding.")
+@click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to detect, in pixels.")
+@click.option("--require-face", is_flag=True, help="Exit with 1 if any image has no face.")
+@click.option("--force", is_flag=True, help="Write to a folder that is not empty.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the masks of rise.")
+@click.option("--allow-url", is_flag=True, help="Allow http(s) URLs as SRC, and download them.")
+@click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse larger images before decoding.")
 @click.pass_context
-def explain(context: click.Context, /, **options: Any) -> None:
-    """Show what the network sees, and where it looked.
+def explain(context: click.Context, /, **arguments: Any) -> None:
+    """Explain the predictions for the faces of images.
 
-    The folder receives walkthrough.html, a page that shows the face in the network step by step;
-    feature-maps-LAYER.png and pooling-LAYER.png, activations.png, softmax.png, where.png and a few
-    more pictures; explanation.json, and every array as arrays.npz. Several faces get a folder each
-    (face-1 is the largest, as numbered in faces.png), and so do several pictures.
+    The folder receives walkthrough.html, a page that shows the network step by step on this face;
+    feature-maps-LAYER.png and pooling-LAYER.png, activations.png, softmax.png, evidence.png and
+    more figures; explanation.json, and every array as arrays.npz. Several faces get a folder each
+    (face-1 is the largest, as numbered in faces.png), and so do several images.
     """
-    request = Request(**options)
-    _check(request)
-    # Imported here: explaining needs NumPy, OpenCV and ONNX Runtime, and --help does not.
-    pass
-
-    engine = open_engine(context, request.model, request.detector)
-    context.exit(run(request, engine))
+    options = ExplainOptions(**arguments)
+    _check_options(options)
+    engine = open_engine(context, options.model, options.detector)
+    with ProgressBar() as bar:
+        context.exit(run(options, engine, bar))
 
 
-def _check(request: Request) -> None:
-    """Refuse what cannot be meant, before anything is loaded or written."""
-    address = next((word for word in request.sources if is_url(word)), None)
-    if address and not request.allow_url:
-        raise click.UsageError(f"'{address}' is an address. Add --allow-url to have it fetched.")
-    if STDIN in request.sources and is_terminal(sys.stdin):
-        raise click.UsageError("'-' reads a picture from stdin. Give it one: mien explain - -o explained < photo.jpg")
-    if request.out.is_dir() and contains_sources(request.out, request.sources):
-        raise click.UsageError(f"the originals lie in '{request.out}'. Name a folder of its own, such as -o explained.")
-    _refuse_full(request)
-
-
-def _refuse_full(request: Request) -> None:
-    if request.force or not request.out.exists():
+def _check_options(options: ExplainOptions) -> None:
+    """Refuse options that contradict each other, before anything is loaded or written."""
+    url = next((source for source in options.sources if is_url(source)), None)
+    if url and not options.allow_url:
+        raise click.UsageError(f"'{url}' is a URL. Add --allow-url to download it.")
+    if STDIN in options.sources and is_terminal(sys.stdin):
+        raise click.UsageError("'-' reads an image from stdin. Send it one: mien explain - -o explained < photo.jpg")
+    if options.out.is_dir() and contains_sources(options.out, options.sources):
+        raise click.UsageError(
+            f"'{options.out}' contains the originals. Name a folder of its own, such as -o explained."
+        )
+    if options.force or not options.out.exists():
         return
     try:
-        full = not request.out.is_dir() or any(request.out.iterdir())
+        is_used = not options.out.is_dir() or any(options.out.iterdir())
     except OSError as error:
-        raise unwritable(request.out, error) from error
-    if full:
-        happened = f"'{request.out}' is there already and not empty"
+        raise _make_write_error(options.out, error) from error
+    if is_used:
+        happened = f"'{options.out}' exists and is not empty"
         raise OutputError(happened, "An explanation needs a folder of its own", "Name another, or add --force")
 
 
-def unwritable(folder: Path, error: OSError) -> MienError:
+def _make_write_error(folder: Path, error: OSError) -> MienError:
     reason = error.strerror or error
-    return OutputError(f"'{folder}' cannot be written: {reason}", "The explanation goes there", "Name another with -o")
+    return OutputError(f"'{folder}' cannot be written: {reason}", "It is the folder of -o", "Name another with -o")
+
+
+def run(options: ExplainOptions, engine: Engine, bar: ProgressBar) -> int:
+    """Explain all images, print a line for each face, and return the exit status."""
+    from mien.apps.cli.results import format_failure
+    from mien.results import Failure
+
+    selected_layers = _resolve_layers(options, engine)
+    samples = TopActivatingFaces(options.data, engine) if options.data else None
+    failed = without_face = 0
+    with silence_native_stderr():
+        for image, folder in _assign_folders(options):
+            try:
+                explained = _explain_image(options, engine, image, selected_layers, bar)
+                _write_folder(explained, folder, options.formats, samples, bar)
+            except MienError as error:
+                bar.clear()
+                print_note(format_failure(Failure(image.name, error)))
+                failed += 1
+                continue
+            bar.clear()
+            without_face += not explained.faces
+            for line in _describe_faces(explained):
+                print_line(line)
+            page = folder / WALKTHROUGH
+            has_page = "html" in options.formats
+            print_note(
+                f"Walkthrough: {escape_controls(str(page))}"
+                if has_page
+                else f"Explained: {escape_controls(str(folder))}"
+            )
+    if options.require_face and without_face:
+        print_note(f"mien: {without_face:,} without a face (--require-face).")
+    return int(failed > 0 or (options.require_face and without_face > 0))
+
+
+def _resolve_layers(options: ExplainOptions, engine: Engine) -> tuple[str, ...] | None:
+    """The layers that get figures and a step on the page; None means all. Unknown names are usage errors."""
+    import numpy as np
+
+    from mien.explain.explanation import parse_methods
+
+    try:
+        parse_methods(options.methods)
+        blank = np.full((engine.card.side,) * 2, 128, np.uint8)
+        explanation = engine.explain(blank, (), options.layers or "auto", options.target, options.versus)
+    except MienError as error:
+        raise click.UsageError(escape_controls(str(error))) from error
+    return None if options.layers == "all" else tuple(layer.name for layer in explanation.layers)
+
+
+def _assign_folders(options: ExplainOptions) -> Iterator[tuple[InputImage, Path]]:
+    """Each image with its folder: that of -o for a single file, a folder inside it for each of several."""
+    inputs = find_inputs(options.sources)
+    first = list(islice(inputs, 2))
+    if len(first) == 1 and not is_directory(options.sources[0]):
+        yield first[0], options.out
+        return
+    used: set[str] = set()
+    for image in chain(first, inputs):
+        # photo.jpg and photo.png cannot share a folder: the second one gets a number.
+        folder = image.relative_path.with_suffix("")
+        numbered = chain([folder], (folder.with_name(f"{folder.name}-{number}") for number in count(2)))
+        unique = next(path for path in numbered if str(path).lower() not in used)
+        used.add(str(unique).lower())
+        yield image, options.out / unique
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainedImage:
+    """An image with the explanations of its faces; ``layers`` names those with figures and steps, None means all."""
+
+    source: str
+    pixels: Pixels
+    faces: tuple[Explanation, ...]
+    layers: tuple[str, ...] | None
+    detector: str
+    model: str
+
+    @property
+    def result(self) -> FrameResult:
+        """The result that ``mien predict`` prints."""
+        from mien.results import FrameResult, Reading
+
+        height, width = self.pixels.shape[:2]
+        readings = tuple(
+            Reading(each.face, each.emotions, each.quality) for each in self.faces if each.face and each.quality
+        )
+        return FrameResult(self.source, (width, height), readings, self.detector, self.model)
+
+    def select_layers(self, explanation: Explanation) -> tuple[Layer, ...]:
+        return tuple(layer for layer in explanation.layers if self.layers is None or layer.name in self.layers)
+
+
+def _explain_image(
+    options: ExplainOptions, engine: Engine, image: InputImage, layers: tuple[str, ...] | None, bar: ProgressBar
+) -> ExplainedImage:
+    """The explanations of all faces. The methods that run the network many times follow one by one, for the bar."""
+    from mien import images
+    from mien.explain.explanation import METHODS, parse_methods
+    from mien.results import Failure
+
+    if isinstance(image.source, Failure):
+        raise image.source.error
+    pixels = images.load_image(image.source, max_pixels=options.max_pixels).pixels
+    methods = parse_methods(options.methods) or METHODS[:1]
+    slow = [method for method in methods if method != METHODS[0]]
+    explanations = engine.explain_image(
+        pixels,
+        options.face,
+        methods=[method for method in methods if method not in slow],
+        layers="all",
+        target=options.target,
+        versus=options.versus,
+        min_face=options.min_face,
+    )
+    faces = []
+    for index, explanation in enumerate(explanations):
+        for number, method in enumerate(slow, 1):
+            explanation = _add_map(engine, explanation, method, options)
+            bar.update(index * len(slow) + number, len(explanations) * len(slow))
+        faces.append(replace(_sort_maps(explanation, methods), source=image.name))
+    return ExplainedImage(image.name, pixels, tuple(faces), layers, engine.detector, engine.card.name)
+
+
+def _add_map(engine: Engine, explanation: Explanation, method: str, options: ExplainOptions) -> Explanation:
+    """The explanation with the evidence map of one more method, and its counterfactual."""
+    from mien.explain.regions import LANDMARKS, MEAN_GEOMETRY, measure_regions
+
+    more = engine.explain(explanation.crop, [method], (), explanation.target, options.versus, options.seed)
+    basis = LANDMARKS if explanation.face is not None and explanation.face.landmarks else MEAN_GEOMETRY
+    regions = tuple(measure_regions(saliency, explanation.region_map, basis) for saliency in more.maps)
+    return replace(
+        explanation,
+        maps=explanation.maps + more.maps,
+        regions=explanation.regions + regions,
+        counterfactual=explanation.counterfactual or more.counterfactual,
+        counterfactual_searched=explanation.counterfactual_searched or more.counterfactual_searched,
+    )
+
+
+def _sort_maps(explanation: Explanation, methods: Sequence[str]) -> Explanation:
+    """The maps in the order of the options."""
+    order = {method: index for index, method in enumerate(methods)}
+    pairs = sorted(
+        zip(explanation.maps, explanation.regions, strict=True), key=lambda pair: order.get(pair[0].method, -1)
+    )
+    maps, regions = tuple(saliency for saliency, _ in pairs), tuple(region for _, region in pairs)
+    return replace(explanation, maps=maps, regions=regions)
+
+
+def _describe_faces(explained: ExplainedImage) -> Iterator[str]:
+    """A line for each face: what its expression looks like, the probability, and the region with most evidence."""
+    from mien.apps.cli.results import describe_expression
+    from mien.text import format_percent
+
+    name = escape_controls(explained.source)
+    if not explained.faces:
+        yield f"{name}: no face found"
+    for explanation in explained.faces:
+        top = explanation.emotions.top
+        line = (
+            f"{name}: face {explanation.number} {describe_expression(top)}, {format_percent(explanation.emotions[top])}"
+        )
+        evidence = explanation.regions[0].evidence if explanation.regions else ()
+        regions = [region for region in evidence if region.label != "rest"]
+        if regions:
+            region = max(regions, key=lambda each: each.score)
+            target = escape_controls(explanation.target)
+            line += f"; {format_percent(region.score)} of the evidence for {target} is at the {region.label}"
+        yield line
+
+
+class TopActivatingFaces:
+    """The faces of a data set, and those that activate the channels of a layer most."""
+
+    def __init__(self, source: str, engine: Engine) -> None:
+        import numpy as np
+
+        from mien.apps.cli.dataset_options import load_with_progress
+
+        faces = load_with_progress(source, ()).faces
+        training = faces.pixels[faces.usage == "Training"]
+        pixels = training if len(training) else faces.pixels
+        sample = np.random.default_rng(0).permutation(len(pixels))[:_MAX_FACES]
+        self._faces: NDArray[np.uint8] = pixels[np.sort(sample)]
+        self._engine = engine
+
+    def draw(self, layer: Layer) -> Pixels:
+        """The figure of the strongest channels of a layer."""
+        from mien.explain import figures
+
+        channels = layer.order[:_CHANNELS]
+        best = self._engine.top_activating(self._faces, layer.name, channels, _FACES_OF_CHANNEL)
+        return figures.draw_top_activating(layer, self._faces, best)
+
+
+def _write_folder(
+    explained: ExplainedImage,
+    folder: Path,
+    formats: Sequence[str],
+    samples: TopActivatingFaces | None,
+    bar: ProgressBar,
+) -> None:
+    """Write all files into a temporary folder and move them when they are complete. The bar counts the faces."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # On the same file system as the target, so that files are moved and not copied.
+        parent = folder if folder.is_dir() else folder.parent
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".mien-") as name:
+            staging = Path(name) / "files"
+            staging.mkdir()
+            _write_image(explained, staging, formats)
+            for number, explanation in enumerate(explained.faces, 1):
+                face_folder = staging / f"face-{explanation.number}" if len(explained.faces) > 1 else staging
+                face_folder.mkdir(exist_ok=True)
+                _write_face(explained, explanation, face_folder, formats, samples)
+                bar.update(number, len(explained.faces))
+            _move_files(staging, folder)
+    except OSError as error:
+        raise _make_write_error(folder, error) from error
+
+
+def _move_files(staging: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(staging.rglob("*")):  # sorted: a folder comes before its files
+        target = folder / path.relative_to(staging)
+        if path.is_dir():
+            target.mkdir(exist_ok=True)
+        else:
+            path.replace(target)
+
+
+def _write_image(explained: ExplainedImage, folder: Path, formats: Sequence[str]) -> None:
+    """The files of the image as a whole."""
+    from mien import images
+    from mien.draw import draw_readings
+    from mien.explain.figures import number_faces
+    from mien.explain.page import render_overview
+
+    if "json" in formats:
+        values = {**explained.result.to_dict(), "faces": [each.to_dict() for each in explained.faces]}
+        text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        (folder / "explanation.json").write_text(text, encoding="utf-8")
+    if len(explained.faces) == 1:
+        return
+    annotated = number_faces(draw_readings(explained.pixels, explained.result), explained.faces)
+    if explained.faces and "png" in formats:
+        images.save_image(annotated, folder / "faces.png")
+    if "html" in formats:
+        page = render_overview(explained.source, explained.pixels, explained.faces, annotated)
+        (folder / WALKTHROUGH).write_text(page, encoding="utf-8")
+
+
+def _write_face(
+    explained: ExplainedImage,
+    explanation: Explanation,
+    folder: Path,
+    formats: Sequence[str],
+    samples: TopActivatingFaces | None,
+) -> None:
+    """The files of one face."""
+    import numpy as np
+
+    from mien import images
+    from mien.explain.page import render_walkthrough
+
+    layers = explained.select_layers(explanation)
+    if "html" in formats:
+        page = render_walkthrough(explanation, explained.pixels, [layer.name for layer in layers])
+        (folder / WALKTHROUGH).write_text(page, encoding="utf-8")
+    if "npz" in formats:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **explanation.arrays())
+        (folder / "arrays.npz").write_bytes(buffer.getvalue())
+    if "png" in formats:
+        for name, figure in _draw_figures(explained, explanation, layers):
+            images.save_image(figure, folder / f"{name}.png")
+    if "png" in formats and samples is not None:
+        for layer in layers:
+            if layer.kind not in ("dense", "softmax"):
+                images.save_image(samples.draw(layer), folder / f"top-activating-{_file_name(layer.name)}.png")
+
+
+def _draw_figures(
+    explained: ExplainedImage, explanation: Explanation, layers: Sequence[Layer]
+) -> Iterator[tuple[str, Pixels]]:
+    """File names without suffix, and figures."""
+    from mien.explain import figures
+
+    before: Layer | None = None
+    for layer in layers:
+        is_spatial = len(layer.shape) == 3
+        if is_spatial or layer.kind == "pool":
+            kind = "pooling" if layer.kind == "pool" else "feature-maps"
+            figure = figures.draw_feature_maps(layer, explanation.crop.shape[0], before)
+            yield f"{kind}-{_file_name(layer.name)}", figure
+        before = layer if is_spatial else before
+    if explanation.layers:
+        yield "activations", figures.draw_layers(explanation.layers, explanation.crop)
+        yield "receptive-fields", figures.draw_receptive_fields(replace(explanation, layers=tuple(layers)))
+    yield "softmax", figures.draw_softmax(explanation)
+    if explanation.contributions:
+        yield "contributions", figures.draw_contributions(explanation)
+    if explanation.maps:
+        yield "evidence", figures.draw_evidence_maps(explanation, explained.pixels)
+    if explanation.kernels is not None:
+        yield "kernels", figures.draw_kernels(explanation.kernels)
+    if explanation.costs:
+        yield "costs", figures.draw_costs(explanation)
+
+
+def _file_name(name: str) -> str:
+    """The name of a layer as a part of a file name on any system."""
+    return re.sub(r"[^\w.-]+", "_", name)[:80]
