@@ -79,13 +79,13 @@ def drawn(path: Path) -> Path:
 
 
 def shown(film: Path, detector: str, yunet: Path, inside: bool) -> dict[str, Any]:
-    from mien.apps.desktop.live_window import open_window, show
+    from mien.apps.desktop.main_loop import open_root, run_live_window
 
     engine = Engine(load_classifier(resolve_model("base"), threads=1), load_detector(detector, yunet=yunet, threads=1))
-    root = open_window()
+    root = open_root()
     began, processor = time.monotonic(), time.process_time()
     with video.open_camera(film) as camera, CameraWorker(engine, camera) as watching:
-        delays, looks = show(root, watching, engine, inside=inside)
+        delays, looks = run_live_window(root, watching, engine, explain=inside)
         passed, view = time.monotonic() - began, watching.newest()
     assert view is not None
     # What comes first waits for windows and models to be made.
@@ -94,7 +94,7 @@ def shown(film: Path, detector: str, yunet: Path, inside: bool) -> dict[str, Any
         "delay_ms": {"median": round(float(np.median(steady)), 1), "p95": round(float(np.quantile(steady, 0.95)), 1)},
         "frames_read": view.number,
         "left_out": view.dropped,
-        "rate": round(view.rate, 1),
+        "rate": round(view.fps, 1),
         "looks_per_s": round(looks, 1) if inside else None,
         "cores": round((time.process_time() - processor) / passed, 2),
     }

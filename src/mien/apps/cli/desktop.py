@@ -34,8 +34,8 @@ def desktop(context: click.Context, paths: tuple[Path, ...], detector: str, mode
     Images and folders of images, the camera, videos, and explanations, in one window. All
     computation is on this machine, and nothing is stored unless you save it.
     """
-    from mien.apps.desktop.model_session import Choice
-    from mien.apps.desktop.start import start
+    from mien.apps.desktop.main_loop import run_application
+    from mien.apps.desktop.model_session import ModelSelection
 
     with silence_native_stderr():
-        start(context.obj, [Path(os.path.abspath(path)) for path in paths], Choice(model, detector))  # noqa: PTH100
+        run_application(context.obj, [Path(os.path.abspath(path)) for path in paths], ModelSelection(model, detector))  # noqa: PTH100

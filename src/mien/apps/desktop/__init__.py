@@ -1,19 +1,8 @@
-"""The desktop application: pictures, the camera, films and the inside of the network, in one window of Tk's.
+"""The desktop application ``mien desktop`` and the window of ``mien live``, with Tk.
 
-What is open and known lives without a window, and is tested so; views show it, and are made anew at any time.
-
-::
-
-    desk.py       everything that is open; ground.py what its parts stand on: worker, engine, status line
-    worker.py     one thread for what takes time, in steps, the most urgent first; bench.py its engine and pixels
-    album.py      the pictures, read in the background; shots.py one of them; viewing.py as it is painted on the screen
-    filming.py    the film; films.py what the worker does with it; film_files.py what comes of it
-    watched.py    the camera; peering.py the inside of the network
-    outcomes.py   what was read as files; kinds.py what was handed over
-    settings.py   what is remembered; bells.py who hears of what; shelf.py the models; system.py
-
-    start.py      the way in; window.py the window; frame.py around it; menus.py, dialogs.py, dropping.py, tidy.py
-    theme.py      colours, letters and sizes; styles.py ttk in them; rounded.py, icons.py, drawing.py what is drawn
-    parts.py      small pieces of every page; stage.py a picture in a page; shares.py the bars of a face
-    photo.py, camera.py, video.py, inside.py, models.py   pages; strip.py, timeline.py, layers.py, maps.py, moving.py
+The state of the application imports no Tk: ``application`` and its parts ``images``, ``video_state``, ``camera_state``,
+``explanation_state``, ``saving``, which share ``state``, ``worker``, ``model_session`` and ``settings``. Views show
+the state, and can be rebuilt at any time: ``main_loop`` and ``window``; the pages ``photo``, ``camera``, ``video``,
+``explain`` and ``models``; ``commands``, ``dialogs``, ``drag_and_drop``; and the widgets in ``widgets``,
+``image_view``, ``face_scores``, ``timeline``, ``layer_view`` and ``live_panel``, drawn with ``style`` and ``drawing``.
 """

@@ -1,4 +1,4 @@
-"""The desk: everything that is open and known, without a window. Views show it, and ask it to do things."""
+"""The application without its window: everything that is open, and the actions of the user. Views show it."""
 
 from __future__ import annotations
 
@@ -7,129 +7,150 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.apps.desktop import saving
-from mien.apps.desktop.camera_state import Cameras
-from mien.apps.desktop.drag_and_drop import sorted_out
-from mien.apps.desktop.explanation_state import Peering
-from mien.apps.desktop.model_list import Shelf
-from mien.apps.desktop.model_session import Choice, Load
-from mien.apps.desktop.pictures import Album
-from mien.apps.desktop.settings import Settings
-from mien.apps.desktop.state import Ground
-from mien.apps.desktop.video_state import Filming
-from mien.apps.desktop.worker import LATER
+from mien.apps.desktop.camera_state import CameraState
+from mien.apps.desktop.explanation_state import ExplanationState
+from mien.apps.desktop.images import ImageList
+from mien.apps.desktop.model_session import LoadModel, ModelSelection
+from mien.apps.desktop.settings import DesktopSettings
+from mien.apps.desktop.state import AppState
+from mien.apps.desktop.video_state import VIDEO_SUFFIXES, VideoState
+from mien.apps.desktop.worker import BACKGROUND
 
 if TYPE_CHECKING:
     from mien.apps.desktop.camera_state import OpenDevice
 
-#: The pages, in their order.
-PAGES = ("photo", "camera", "video", "inside", "models")
+#: The pages in their order.
+PAGES = ("photo", "camera", "video", "explain", "models")
 
 
-class Desk:
-    """Rings ``page`` when another page is to be shown; its parts ring for themselves."""
+class DesktopApplication:
+    """Its parts publish events of their own; ``page`` is published when another page is to be shown."""
 
     def __init__(
         self,
-        load: Load,
-        remembered: Settings | None = None,
-        choice: Choice | None = None,
-        device: OpenDevice | None = None,
+        load: LoadModel,
+        settings: DesktopSettings | None = None,
+        selection: ModelSelection | None = None,
+        open_device: OpenDevice | None = None,
     ) -> None:
-        self.ground = Ground(load, remembered)
-        self.ground.choice = choice or Choice()
-        self.album = Album(self.ground)
-        self.film = Filming(self.ground)
-        self.inside = Peering(self.ground, self.album)
-        self.camera = Cameras(self.ground, self.album, device)
-        self.shelf = Shelf(self.ground)
+        self.state = AppState(load, settings)
+        self.state.selection = selection or ModelSelection()
+        self.images = ImageList(self.state)
+        self.video = VideoState(self.state)
+        self.explanation = ExplanationState(self.state, self.images)
+        self.camera = CameraState(self.state, self.images, open_device)
         self.page = PAGES[0]
-        self.attach()
+        self.subscribe()
 
-    def attach(self) -> None:
-        """Listen to what concerns several parts; again after the bells were silenced."""
-        self.ground.bells.hear("choice", self._read_anew)
+    def subscribe(self) -> None:
+        """Subscribe to events that concern several parts; again after all subscribers were removed."""
+        self.state.events.subscribe("selection", self._use_selected_model)
         for topic in ("face", "page"):
-            self.ground.bells.hear(topic, self._peer)
+            self.state.events.subscribe(topic, self._explain_if_shown)
 
-    def warm(self) -> None:
-        """Load the model, behind a window that is there."""
-        self.ground.choose(self.ground.choice)
+    def load_model(self) -> None:
+        """Load the model in the background, while the window is visible already."""
+        self.state.select_model(self.state.selection)
 
-    def show(self, page: str) -> None:
+    def show_page(self, page: str) -> None:
         if page != self.page:
             self.page = page
-            self.ground.bells.ring("page")
+            self.state.events.publish("page")
 
-    def open(self, paths: Iterable[Path], *, keep: bool = True) -> None:
-        """Pictures, folders or a film, on the page where they belong; ``keep`` them among the recent ones."""
-        pictures, films = sorted_out(paths)
-        for path in (*films[:1], *pictures) if keep else ():
-            self._remember(path)
-        if films:
-            self.show("video")
-            self.film.open(films[0])
-            if len(films) > 1:
-                self.ground.say(f"One film at a time: {films[0].name} is open.")
-        if pictures:
-            if not films and self.page not in ("photo", "inside"):
-                self.show("photo")
-            self.album.open(pictures)
+    def open(self, paths: Iterable[Path], *, add_recent: bool = True) -> None:
+        """Open images, folders or a video on their page, and add them to the recent files."""
+        image_paths, video_paths = split_paths(paths)
+        if add_recent:
+            for path in (*video_paths[:1], *image_paths):
+                self.state.settings = self.state.settings.add_recent(path)
+            self.state.store_settings()
+        if video_paths:
+            self.show_page("video")
+            self.video.open(video_paths[0])
+            if len(video_paths) > 1:
+                self.state.show_message(f"One video can be open at a time. {video_paths[0].name} was opened.")
+        if image_paths:
+            if not video_paths and self.page not in ("photo", "explain"):
+                self.show_page("photo")
+            self.images.open(image_paths)
 
     def poll(self) -> bool:
-        """Hear what the worker has found out; to be called often. Was there anything?"""
-        return self.ground.worker.poll()
+        """Deliver the results of the worker; to be called often. Returns whether there were any."""
+        return self.state.worker.poll()
 
     @property
     def idle(self) -> bool:
-        return self.ground.worker.idle
+        return self.state.worker.idle
 
     def cancel(self) -> None:
-        """Leave whatever goes on in the background."""
-        if self.ground.busy:
-            self.album.cancel()
-            self.film.cancel()
-            self.ground.cancel()
-            self.ground.say("Stopped. What was read until then is here.")
+        """Stop all background work."""
+        if self.state.busy:
+            self.images.cancel()
+            self.video.cancel()
+            self.state.cancel_tasks()
+            self.state.show_message("Stopped. The results up to now are kept.")
 
     def close(self) -> None:
-        """Let everything go, whatever is going on."""
         self.camera.close()
-        self.ground.close()
-        self.film.close()
+        self.state.close()
+        self.video.close()
 
-    # What is made of it
+    # Results
 
-    def as_json(self) -> str:
-        return saving.as_json(self.album.outcomes())
+    def to_json(self) -> str:
+        return saving.format_json(self.images.outcomes())
 
-    def as_csv(self) -> str:
-        return saving.as_csv(self.album.outcomes(), self.ground.labels)
+    def to_csv(self) -> str:
+        return saving.format_csv(self.images.outcomes(), self.state.labels)
 
     def save(self, kind: str, path: Path) -> None:
-        """``json`` and ``csv`` of all pictures that were read; ``picture`` and ``report`` of the one looked at."""
-        shot, ground = self.album.shot, self.ground
-        if kind in ("json", "csv"):
-            steps = saving.text_into(path, self.as_json() if kind == "json" else self.as_csv())
-        elif shot is None or shot.result is None:
+        """``json`` and ``csv`` of all analyzed images; ``image`` and ``report`` of the current one."""
+        image, session = self.images.current, self.state.session
+        if kind == "json":
+            steps = saving.save_text(path, self.to_json())
+        elif kind == "csv":
+            steps = saving.save_text(path, self.to_csv())
+        elif image is None or image.result is None:
             return
-        elif kind == "picture":
-            steps = saving.painted_into(path, ground.bench, shot)
+        elif kind == "image":
+            steps = saving.save_annotated_image(path, session, image)
         else:
-            steps = saving.write_walkthrough(path, ground.bench, shot, self.album.face, ground.choice)
-        ground.do(steps, lambda place: ground.say(f"Saved as {place}"), urgency=LATER)
+            steps = saving.save_walkthrough(path, session, image, self.images.face_index, self.state.selection)
+        self.state.submit(
+            steps, lambda saved_path: self.state.show_message(f"Saved as {saved_path}"), priority=BACKGROUND
+        )
 
-    def _remember(self, path: Path) -> None:
-        self.ground.settings = self.ground.settings.opened(path)
-        self.ground.remember()
-        self.ground.bells.ring("recent")
+    def save_video(self, kind: str, path: Path) -> None:
+        """A file of one of :data:`mien.apps.desktop.saving.VIDEO_FORMATS`."""
+        video = self.video
+        if video.video and video.has_results:
+            name, _, save = saving.VIDEO_FORMATS[kind]
+            self.state.show_message(f"{name}: writing …")
+            file = saving.VideoFile(path, self.state.session, video.selection, video.blur_faces)
+            self.state.submit(
+                save(video.video, file),
+                lambda saved_path: self.state.show_message(f"{name} saved as {saved_path}"),
+                priority=BACKGROUND,
+            )
 
-    def _read_anew(self) -> None:
-        self.inside.forget()
-        self.camera.stop() if self.camera.stage != "off" else None
-        self.album.again()
-        if self.film.reel:
-            self.film.again()
+    # Events
 
-    def _peer(self) -> None:
-        if self.page == "inside" and not self.inside.moving:
-            self.inside.ask()
+    def _use_selected_model(self) -> None:
+        self.explanation.clear()
+        if self.camera.stage != "off":
+            self.camera.stop()
+        self.images.analyze_again()
+        self.video.analyze_again()
+
+    def _explain_if_shown(self) -> None:
+        if self.page == "explain" and not self.explanation.live:
+            self.explanation.update()
+
+
+def split_paths(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Images and folders, and videos, each in their order. A GIF is an image."""
+    image_paths: list[Path] = []
+    video_paths: list[Path] = []
+    for path in paths:
+        (video_paths if path.suffix.lower() in VIDEO_SUFFIXES else image_paths).append(path)
+    return image_paths, video_paths

@@ -1,4 +1,4 @@
-"""The page for the camera: what is to be known before, the moving picture, and its switches."""
+"""The page Camera: the notice before the camera opens, then the live image with its switches."""
 
 from __future__ import annotations
 
@@ -6,143 +6,135 @@ import tkinter as tk
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
-from mien.apps.desktop.camera_state import sources
-from mien.apps.desktop.widgets import Bubble, Flow, Note, Scrolled, Words, button
+from mien.apps.desktop.camera_state import list_cameras
+from mien.apps.desktop.commands import PageOwner
+from mien.apps.desktop.widgets import FlowLayout, Notice, ScrollFrame, Tooltip, WrappedLabel, create_button
 from mien.apps.session.live_camera import CAMERA_NOTICE_SENTENCES
 
 if TYPE_CHECKING:
-    from mien.apps.desktop.live_panel import Pane
-    from mien.apps.desktop.window import Window
+    from mien.apps.desktop.live_panel import LivePanel
 
-#: The pane's keys that are switches here: their names, and what they do.
+#: The keys of the live panel that are switches here: their names and tooltips.
 SWITCHES = {
-    "w": ("Where it looks", "Lay over the face what the network goes by"),
-    "i": ("Inside", "Show the network at work under the picture"),
-    "t": ("Smoothing", "Steady what is shown; without it every frame speaks for itself"),
+    "w": ("Evidence map", "Show over the face which regions are evidence for the prediction"),
+    "i": ("Layers", "Show the activations of the network below the image"),
+    "t": ("Smoothing", "Smooth the scores over time; without it every frame is shown as it is"),
 }
 
 
-class Page(ttk.Frame):
-    """Shows the camera, or how to start it."""
+class CameraPage(ttk.Frame):
+    """Shows the camera, or the notice and how to start it."""
 
-    def __init__(self, parent: tk.Misc, window: Window) -> None:
+    def __init__(self, parent: tk.Misc, window: PageOwner) -> None:
         super().__init__(parent)
-        self._window, self._theme, self._camera = window, window.theme, window.desk.camera
+        self._state, self._theme, self._camera = window.application.state, window.theme, window.application.camera
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
-        self._source = tk.StringVar(self, self._camera.source or sources()[0])
-        self._mirror = tk.BooleanVar(self, self._camera.mirror)
-        self._off: tk.Widget | None = None
-        self._on: tk.Widget | None = None
-        self.pane: Pane | None = None
-        self._states: dict[str, tk.BooleanVar] = {}
-        window.desk.ground.bells.hear("camera", self._show)
+        #: The fields of the notice, and the switches by key.
+        self.source = tk.StringVar(self, self._camera.source or list_cameras()[0])
+        self.mirror = tk.BooleanVar(self, self._camera.mirror)
+        self.switches: dict[str, tk.BooleanVar] = {}
+        self.source_field: ttk.Combobox | None = None
+        #: None while the camera is off.
+        self.panel: LivePanel | None = None
+        self._content: tk.Widget | None = None
+        self._state.events.subscribe("camera", self._show)
         self._show()
 
     def press(self, key: str) -> None:
-        """A key of the pane, where there is one."""
-        if self.pane is not None:
-            self.pane.press(key)
+        """Pass a key to the live panel, where there is one."""
+        if self.panel is not None:
+            self.panel.press(key)
 
     def start(self) -> None:
-        self._camera.start(self._source.get().strip() or "0", self._mirror.get())
+        self._camera.start(self.source.get().strip() or "0", self.mirror.get())
 
     def _show(self) -> None:
-        for part in (self._off, self._on):
-            if part is not None:
-                part.destroy()
-        self._off = self._on = self.pane = None
-        if self._camera.watching is not None:
-            self._on = self._moving()
-            self._on.grid(row=0, column=0, sticky="nsew")
-        else:
-            self._off = self._notice()
-            self._off.grid(row=0, column=0, sticky="nsew")
+        if self._content is not None:
+            self._content.destroy()
+        self.panel = self.source_field = None
+        self._content = self._build_notice() if self._camera.reader is None else self._build_live()
+        self._content.grid(row=0, column=0, sticky="nsew")
 
-    def _notice(self) -> tk.Widget:
-        theme, gap = self._theme, self._theme.long(16)
-        around = Scrolled(self, theme)
-        card = ttk.Frame(around.inner, style="Card.TFrame", padding=2 * gap)
-        around.bind(
-            "<Configure>", lambda event: card.pack_configure(padx=max((event.width - theme.long(600)) // 2, gap))
-        )
+    def _build_notice(self) -> tk.Widget:
+        theme, gap = self._theme, self._theme.px(16)
+        frame = ScrollFrame(self, theme)
+        card = ttk.Frame(frame.inner, style="Card.TFrame", padding=2 * gap)
+        frame.bind("<Configure>", lambda event: card.pack_configure(padx=max((event.width - theme.px(600)) // 2, gap)))
         card.pack(pady=3 * gap, fill="x")
-        ttk.Label(card, image=theme.icon("camera", theme.shades.muted, 48), style="Card.TLabel").pack(anchor="w")
-        ttk.Label(card, text="Before the camera opens", style="Card.Title.TLabel").pack(anchor="w", pady=theme.long(8))
+        ttk.Label(card, image=theme.icon("camera", theme.colors.muted, 48), style="Card.TLabel").pack(anchor="w")
+        ttk.Label(card, text="Before the camera opens", style="Card.Title.TLabel").pack(anchor="w", pady=theme.px(8))
         for sentence in CAMERA_NOTICE_SENTENCES:
-            Words(card, f"•  {sentence}", "Card.TLabel").pack(fill="x", pady=theme.long(3))
-        self._choices(card).pack(anchor="w", fill="x", pady=(gap, 0))
+            WrappedLabel(card, f"•  {sentence}", "Card.TLabel").pack(fill="x", pady=theme.px(3))
+        self._build_start(card).pack(anchor="w", fill="x", pady=(gap, 0))
         if self._camera.error:
-            Note(card, theme, str(self._camera.error)).pack(fill="x", pady=(gap, 0))
-        return around
+            Notice(card, theme, str(self._camera.error)).pack(fill="x", pady=(gap, 0))
+        return frame
 
-    def _choices(self, card: tk.Misc) -> ttk.Frame:
+    def _build_start(self, card: tk.Misc) -> ttk.Frame:
         theme, opening = self._theme, self._camera.stage == "opening"
-        row = ttk.Frame(card, style="Raised.TFrame")
-        line = Flow(row, theme, "Raised.TFrame")
-        line.pack(fill="x")
-        line.add(ttk.Label(line, text="Camera", style="Card.TLabel", padding=theme.long(5)))
-        field = self._field = ttk.Combobox(
-            line, textvariable=self._source, values=sources(), width=22, font=theme.letters(14)
-        )
+        frame = ttk.Frame(card, style="CardInner.TFrame")
+        row = FlowLayout(frame, theme, "CardInner.TFrame")
+        row.pack(fill="x")
+        row.add(ttk.Label(row, text="Camera", style="Card.TLabel", padding=theme.px(5)))
+        field = ttk.Combobox(row, textvariable=self.source, values=list_cameras(), width=22, font=theme.font(14))
         field.configure(style="Card.TCombobox")
-        line.add(field, 16)
+        row.add(field, 16)
         field.bind("<Return>", lambda _event: self.start())
-        Bubble(field, theme, "A camera's number (0 is the first), the address of one, or the path of a film")
-        mirror = ttk.Checkbutton(line, text="as in a mirror", variable=self._mirror, style="Card.TCheckbutton")
-        line.add(mirror)
-        words = "Opening the camera …" if opening else "Start the camera"
-        start = button(row, theme, words, self.start, style="Card.Main.TButton", icon="camera")
-        start.pack(anchor="w", pady=(theme.long(14), 0))
+        Tooltip(field, theme, "A camera's number (0 is the first), its address, or the path of a video")
+        self.source_field = field
+        mirror = ttk.Checkbutton(row, text="mirror image", variable=self.mirror, style="Card.TCheckbutton")
+        row.add(mirror)
+        text = "Opening the camera …" if opening else "Start the camera"
+        start = create_button(frame, theme, text, self.start, style="Card.Primary.TButton", icon="camera")
+        start.pack(anchor="w", pady=(theme.px(14), 0))
         if opening:
             start.state(["disabled"])
-        return row
+        return frame
 
-    def _moving(self) -> tk.Widget:
-        from mien.apps.desktop.live_panel import Pane
+    def _build_live(self) -> tk.Widget:
+        from mien.apps.desktop.live_panel import LivePanel
 
-        theme, camera, gap = self._theme, self._camera, self._theme.long(16)
-        assert camera.watching is not None, "the camera is on"
-        assert camera.engine is not None, "somebody reads it"
-        around = Scrolled(self, theme, fill=True)
-        frame = around.inner
+        theme, camera, gap = self._theme, self._camera, self._theme.px(16)
+        assert camera.reader is not None, "the camera is on"
+        assert camera.engine is not None, "the camera is on"
+        scroll_frame = ScrollFrame(self, theme, fill=True)
+        frame = scroll_frame.inner
         frame.configure(padding=gap)
         frame.columnconfigure(0, weight=1)
-        frame.rowconfigure(1, weight=1, minsize=theme.long(320))
-        bar = Flow(frame, theme)
-        bar.grid(row=0, column=0, sticky="ew", pady=(0, theme.long(12)))
-        self._buttons(bar)
-        self.pane = Pane(
+        frame.rowconfigure(1, weight=1, minsize=theme.px(320))
+        bar = FlowLayout(frame, theme)
+        bar.grid(row=0, column=0, sticky="ew", pady=(0, theme.px(12)))
+        self._build_buttons(bar)
+        self.panel = LivePanel(
             frame,
-            camera.watching,
+            camera.reader,
             camera.engine,
-            quit=camera.over,
-            shades=theme.shades,
-            lit=self._lit,
-            keep=camera.keep,
-            failed=self._window.desk.ground.problem,
+            quit=camera.handle_end,
+            theme=theme,
+            on_switch=self._show_switches,
+            on_snapshot=camera.open_snapshot,
+            on_error=self._state.show_error,
         )
-        self.pane.grid(row=1, column=0, sticky="nsew")
-        return around
+        self.panel.grid(row=1, column=0, sticky="nsew")
+        return scroll_frame
 
-    def _buttons(self, bar: Flow) -> None:
+    def _build_buttons(self, bar: FlowLayout) -> None:
         theme = self._theme
-        stop = button(bar, theme, "Stop", self._camera.stop, icon="stop", style="Main.TButton")
-        self._pause = button(bar, theme, "Pause", lambda: self.press("space"), icon="pause")
-        shot = button(bar, theme, "Snapshot", lambda: self.press("s"), icon="snapshot")
-        for each in (stop, self._pause, shot):
-            bar.add(each)
-        self._states = {key: tk.BooleanVar(self, key == "t") for key in SWITCHES}
-        for key, (name, does) in SWITCHES.items():
-            switch = ttk.Checkbutton(bar, text=name, variable=self._states[key], style="Choice.TCheckbutton")
+        bar.add(create_button(bar, theme, "Stop", self._camera.stop, icon="stop", style="Primary.TButton"))
+        self._pause = create_button(bar, theme, "Pause", lambda: self.press("space"), icon="pause")
+        bar.add(self._pause)
+        bar.add(create_button(bar, theme, "Snapshot", lambda: self.press("s"), icon="snapshot"))
+        self.switches = {key: tk.BooleanVar(self, key == "t") for key in SWITCHES}
+        for key, (name, tooltip) in SWITCHES.items():
+            switch = ttk.Checkbutton(bar, text=name, variable=self.switches[key], style="Choice.TCheckbutton")
             switch.configure(command=lambda key=key: self.press(key))  # type: ignore[misc]
             bar.add(switch)
-            Bubble(switch, theme, f"{does} ({key.upper()})")
+            Tooltip(switch, theme, f"{tooltip} ({key.upper()})")
 
-    def _lit(self, on: dict[str, bool]) -> None:
-        for key, state in self._states.items():
-            state.set(on.get(key, False))
+    def _show_switches(self, on: dict[str, bool]) -> None:
+        for key, variable in self.switches.items():
+            variable.set(on.get(key, False))
         paused = on.get("space", False)
-        self._pause.configure(
-            text=" Go on" if paused else " Pause", image=self._theme.icon("play" if paused else "pause")
-        )
+        icon = self._theme.icon("play" if paused else "pause")
+        self._pause.configure(text=" Continue" if paused else " Pause", image=icon)

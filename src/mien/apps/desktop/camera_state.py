@@ -1,4 +1,4 @@
-"""The camera: opened when it is asked for, read by its own threads, and released whatever happens."""
+"""The camera: opened on request, read by threads of its own, and released whatever happens."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from threading import Lock
 from time import strftime
 from typing import TYPE_CHECKING, TypeAlias
 
-from mien.apps.desktop.model_session import Bench, Choice
-from mien.apps.desktop.pictures import Album
-from mien.apps.desktop.state import Ground
-from mien.apps.desktop.worker import NOW, Steps, Task
+from mien.apps.desktop.images import ImageList
+from mien.apps.desktop.model_session import ModelSelection, ModelSession
+from mien.apps.desktop.state import AppState
+from mien.apps.desktop.worker import IMMEDIATE, Steps, Task
 from mien.errors import MienError
 
 if TYPE_CHECKING:
@@ -22,98 +22,102 @@ if TYPE_CHECKING:
 
     OpenDevice: TypeAlias = Callable[[CameraSource], CameraDevice]
 
-_DEVICES = Path("/dev")
+_DEVICE_FOLDER = Path("/dev")
 
 
-def sources() -> tuple[str, ...]:
-    """The cameras' numbers, as far as the system tells without opening one; the first where it does not."""
-    there = sorted(int(path.name[5:]) for path in _DEVICES.glob("video[0-9]*") if path.name[5:].isdigit())
-    return tuple(map(str, there)) or ("0",)
+def list_cameras() -> tuple[str, ...]:
+    """The numbers of the cameras, where the system lists them without opening one; elsewhere the first."""
+    devices = _DEVICE_FOLDER.glob("video[0-9]*")
+    numbers = sorted(int(path.name[5:]) for path in devices if path.name[5:].isdigit())
+    return tuple(map(str, numbers)) or ("0",)
 
 
-class Cameras:
-    """Rings ``camera`` when it is opened, open, closed, or has failed: ``stage`` is off, opening or on.
+class CameraState:
+    """``stage`` is off, opening or on; ``error`` is why the camera ended by itself. Topic: ``camera``."""
 
-    ``error`` is why the last one ended, where it ended by itself.
-    """
-
-    def __init__(self, ground: Ground, album: Album, opened: OpenDevice | None = None) -> None:
-        """``opened`` opens the device, for other devices than OpenCV knows."""
-        self._ground, self._album, self._device = ground, album, opened
+    def __init__(self, state: AppState, images: ImageList, open_device: OpenDevice | None = None) -> None:
+        """``open_device`` opens devices that OpenCV does not know, such as fakes."""
+        self._state, self._images, self._open_device = state, images, open_device
         self.stage = "off"
         self.source, self.mirror = "", True
         self.error: MienError | None = None
-        self.watching: CameraWorker | None = None
+        self.reader: CameraWorker | None = None
         self.engine: Engine | None = None
-        self._opened: list[Camera] = []
+        self._cameras: list[Camera] = []
         self._lock = Lock()
-        self._task: Task | None = None
+        self._opening: Task | None = None
+
+    @property
+    def open_count(self) -> int:
+        """The number of devices that are open."""
+        with self._lock:
+            return len(self._cameras)
 
     def start(self, source: str, mirror: bool = True) -> None:
-        """Open it, in the worker: some take seconds."""
+        """Open the camera in the worker: some take seconds."""
         if self.stage != "off":
             return
         self.stage, self.source, self.mirror, self.error = "opening", source, mirror, None
-        steps = self._opening(self._ground.bench, self._ground.choice, source, mirror)
-        self._task = self._ground.do(steps, self._hear, urgency=NOW, failed=self._fail)
-        self._ground.bells.ring("camera")
+        steps = self._open(self._state.session, self._state.selection, source, mirror)
+        self._opening = self._state.submit(steps, self._start_reading, priority=IMMEDIATE, on_error=self._fail)
+        self._state.events.publish("camera")
 
     def stop(self) -> None:
-        """Release it; whoever waits for it does so elsewhere."""
-        if self._task:
-            self._task.cancel()
-        watching, self.watching, self.stage = self.watching, None, "off"
-        self._ground.do(self._closing(watching))
-        self._ground.bells.ring("camera")
+        """Release the camera; the worker waits for it."""
+        if self._opening:
+            self._opening.cancel()
+        reader, self.reader, self.stage = self.reader, None, "off"
+        self._state.submit(self._release(reader))
+        self._state.events.publish("camera")
 
-    def over(self) -> None:
-        """It ended by itself: its film is over, or it was unplugged."""
-        if self.watching is not None:
-            self.error = self.watching.error
+    def handle_end(self) -> None:
+        """The camera ended by itself: it was unplugged, or the video that stands in for it is over."""
+        if self.reader is not None:
+            self.error = self.reader.error
             self.stop()
 
-    def keep(self, view: LiveFrame) -> None:
-        """A snapshot: it becomes one of the open pictures, and no file until somebody saves it."""
-        self._album.take(view.pixels, f"camera {strftime('%H:%M:%S')}")
-        self._ground.say("The snapshot is open under Photo, and not saved yet.")
+    def open_snapshot(self, frame: LiveFrame) -> None:
+        """Add the frame to the open images. No file is written until the user saves it."""
+        self._images.add(frame.pixels, f"camera {strftime('%H:%M:%S')}")
+        self._state.show_message("The snapshot is open on the page Photo. It is not saved yet.")
 
     def close(self) -> None:
-        """The window goes: nothing may stay open."""
-        if self.watching is not None:
-            self.watching.close()
-            self.watching = None
-        with self._lock:
-            for camera in self._opened:
-                camera.close()
-            self._opened.clear()
+        """Release all cameras at once: the window is closing."""
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
+        self._close_devices()
 
-    def _opening(self, bench: Bench, choice: Choice, source: str, mirror: bool) -> Steps:
+    def _open(self, session: ModelSession, selection: ModelSelection, source: str, mirror: bool) -> Steps:
         from mien import video
 
-        engine = bench.engine(choice)
+        engine = session.engine(selection)
         yield None
-        camera = video.open_camera(source, mirror=mirror, opened=self._device)
+        camera = video.open_camera(source, mirror=mirror, open_device=self._open_device)
         with self._lock:
-            self._opened.append(camera)
+            self._cameras.append(camera)
         yield engine, camera
 
-    def _closing(self, watching: CameraWorker | None) -> Steps:
-        if watching is not None:
-            watching.close()
+    def _release(self, reader: CameraWorker | None) -> Steps:
+        if reader is not None:
+            reader.close()
         yield None
+        self._close_devices()
+
+    def _close_devices(self) -> None:
+        """Also those whose opening was cancelled."""
         with self._lock:
-            # Whatever was opened for somebody who no longer wanted it.
-            left, self._opened = self._opened, []
-        for camera in left:
+            cameras, self._cameras = self._cameras, []
+        for camera in cameras:
             camera.close()
 
-    def _hear(self, opened: tuple[Engine, Camera]) -> None:
+    def _start_reading(self, opened: tuple[Engine, Camera]) -> None:
         from mien.apps.session.live_camera import CameraWorker
 
         self.engine, camera = opened
-        self.watching, self.stage = CameraWorker(self.engine, camera), "on"
-        self._ground.bells.ring("camera")
+        self.reader, self.stage = CameraWorker(self.engine, camera), "on"
+        self._state.events.publish("camera")
 
     def _fail(self, error: MienError) -> None:
         self.stage, self.error = "off", error
-        self._ground.bells.ring("camera")
+        self._state.events.publish("camera")

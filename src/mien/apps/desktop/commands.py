@@ -1,4 +1,4 @@
-"""Every command by name, with its keys: what menus, the keyboard and the page of keys are made of."""
+"""All commands with their shortcuts, from which the menus, the keyboard bindings and the list of keys are made."""
 
 from __future__ import annotations
 
@@ -6,195 +6,231 @@ import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
 from tkinter import ttk
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
-from mien.apps.desktop import style, system_settings
 from mien.apps.desktop.application import PAGES
-from mien.apps.desktop.dialogs import SAVED
-from mien.apps.desktop.model_list import called
-from mien.apps.desktop.saving import KINDS
-from mien.apps.desktop.settings import TEXTS, THEMES
+from mien.apps.desktop.dialogs import IMAGE_FORMATS, DialogOwner, Dialogs
+from mien.apps.desktop.images import ImageAnnotator
+from mien.apps.desktop.model_session import short_model_name
+from mien.apps.desktop.saving import VIDEO_FORMATS
+from mien.apps.desktop.settings import TEXT_SIZES, THEMES, modifier_key
+from mien.apps.desktop.style import create_menu
 
-if TYPE_CHECKING:
-    from mien.apps.desktop.window import Window
+#: The names of the pages.
+PAGE_NAMES = dict(zip(PAGES, ("Photo", "Camera", "Video", "Explain", "Models"), strict=True))
 
-#: What the pages are called.
-NAMES = dict(zip(PAGES, ("Photo", "Camera", "Video", "Inside", "Models"), strict=True))
+
+class CommandOwner(DialogOwner, Protocol):
+    """The part of the main window that commands use."""
+
+    dialogs: Dialogs
+
+    def copy(self, kind: str) -> None: ...
+    def paste(self) -> None: ...
+    def press(self, key: str) -> None: ...
+    def step(self, step: int) -> None: ...
+    def toggle_camera(self) -> None: ...
+    def change_text_size(self, steps: int) -> None: ...
+    def toggle_full_screen(self) -> None: ...
+    def quit(self) -> None: ...
+
+
+class PageOwner(CommandOwner, Protocol):
+    """The part of the main window that pages use."""
+
+    annotator: ImageAnnotator
+    menus: CommandMenus
+
+    def describe_input(self, files: str) -> str: ...
+    def explain_camera(self, live: bool) -> None: ...
 
 
 class Command(NamedTuple):
-    """``keys`` are Tk's names of them, such as ``Mod-Shift-o``; ``Mod`` is Control, or Command on a Mac."""
+    """``keys`` are Tk's names joined by ``-``, such as ``Mod-Shift-o``; ``Mod`` is Control, or Command on a Mac."""
 
     menu: str
-    words: str
-    act: Callable[[], object]
+    text: str
+    run: Callable[[], object]
     keys: str = ""
 
     @property
-    def shown(self) -> str:
-        """The keys as people write them."""
-        names = {
-            "Mod": "⌘" if system_settings.modifier() == "Command" else "Ctrl",
-            "Prior": "Page Up",
-            "Next": "Page Down",
-        }
+    def shortcut(self) -> str:
+        """The keys as they are displayed, such as ``Ctrl+Shift+O``."""
+        names = {"Mod": "⌘" if modifier_key() == "Command" else "Ctrl", "Prior": "Page Up", "Next": "Page Down"}
         names |= {"plus": "+", "minus": "-", "space": "Space", "Escape": "Esc", "0": "0"}
         return "+".join(names.get(key, key.upper() if len(key) == 1 else key) for key in self.keys.split("-"))
 
 
-class Menus:
-    """The menu bar, menus behind buttons, and the keys."""
+class CommandMenus:
+    """The menu bar, the menus behind buttons, and the shortcuts."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: CommandOwner) -> None:
         self._window = window
-        self.commands = self._commands()
+        self.commands = self._create_commands()
         self._variables: dict[str, tk.StringVar] = {}
         self._bar: tk.Menu | None = None
 
+    @property
+    def shortcuts(self) -> list[tuple[str, str]]:
+        """The texts of the commands that have keys, and these keys."""
+        return [(command.text, command.shortcut) for command in self.commands if command.keys]
+
     def attach(self) -> None:
-        """The menu bar and the keys, for a window that was just built."""
-        root, theme = self._window.root, self._window.theme
+        """Create the menu bar and bind the shortcuts, for a window that was just built."""
+        root = self._window.root
         if self._bar is not None:
             self._bar.destroy()
-        bar = self._bar = style.menu(theme, root)
-        for name in ("File", "Edit", "View", "Read", "Help"):
-            bar.add_cascade(label=name, menu=self._menu(bar, name), underline=0)
+        bar = self._bar = create_menu(self._window.theme, root)
+        for name in ("File", "Edit", "View", "Analyze", "Help"):
+            bar.add_cascade(label=name, menu=self._create_menu(bar, name), underline=0)
         root.configure(menu=bar)
         for kind in ("TButton", "TRadiobutton", "TCheckbutton"):
             root.bind_class(kind, "<Return>", lambda event: event.widget.invoke())
         for command in self.commands:
             if command.keys:
-                for sequence in _sequences(command.keys):
-                    root.bind(sequence, lambda event, command=command: self._pressed(event, command))  # type: ignore[misc]
+                for sequence in _event_sequences(command.keys):
+                    root.bind(sequence, lambda event, command=command: self._handle_keys(event, command))  # type: ignore[misc]
 
-    def button(self, parent: tk.Misc, words: str, kind: str) -> ttk.Menubutton:
-        """A button with a menu: ``save`` for pictures, ``film`` for what comes of films."""
+    def create_save_button(self, parent: tk.Misc, kind: str) -> ttk.Menubutton:
+        """The button Save with its menu, for ``images`` or ``video``."""
         theme = self._window.theme
-        made = ttk.Menubutton(parent, text=f" {words}", image=theme.icon("save"), compound="left")
-        menu = style.menu(theme, made)
-        self._fill_save(menu) if kind == "save" else self._fill_film(menu)
-        made.configure(menu=menu)
-        return made
+        button = ttk.Menubutton(parent, text=" Save", image=theme.icon("save"), compound="left")
+        menu = create_menu(theme, button)
+        if kind == "images":
+            self._fill_image_formats(menu)
+        else:
+            self._fill_video_formats(menu)
+        button.configure(menu=menu)
+        return button
 
-    def _commands(self) -> list[Command]:
-        window, desk, dialogs = self._window, self._window.desk, self._window.dialogs
-        album, ground = desk.album, desk.ground
+    def _create_commands(self) -> list[Command]:
+        window, application, dialogs = self._window, self._window.application, self._window.dialogs
+        images, state = application.images, application.state
         pages = [
-            Command("View", NAMES[page], lambda page=page: desk.show(page), f"Mod-{place}")  # type: ignore[misc]
+            Command("View", PAGE_NAMES[page], lambda page=page: application.show_page(page), f"Mod-{place}")  # type: ignore[misc]
             for place, page in enumerate(PAGES, 1)
         ]
         return [
-            Command("File", "Open pictures…", dialogs.open_pictures, "Mod-o"),
+            Command("File", "Open images…", dialogs.open_images, "Mod-o"),
             Command("File", "Open a folder…", dialogs.open_folder, "Mod-Shift-o"),
-            Command("File", "Open a film…", dialogs.open_film, "Mod-m"),
-            Command("File", "Save annotated picture…", lambda: dialogs.save("picture"), "Mod-s"),
-            Command("File", "Close picture", album.close, "Mod-w"),
-            Command("File", "Close all pictures", album.clear, "Mod-Shift-w"),
+            Command("File", "Open a video…", dialogs.open_video, "Mod-m"),
+            Command("File", "Save annotated image…", lambda: dialogs.save_images("image"), "Mod-s"),
+            Command("File", "Close image", images.close_current, "Mod-w"),
+            Command("File", "Close all images", images.clear, "Mod-Shift-w"),
             Command("File", "Quit", window.quit, "Mod-q"),
             Command("Edit", "Copy as JSON", lambda: window.copy("json"), "Mod-c"),
-            Command("Edit", "Copy as table", lambda: window.copy("csv"), "Mod-Shift-c"),
-            Command("Edit", "Paste a picture", window.paste, "Mod-v"),
+            Command("Edit", "Copy as CSV", lambda: window.copy("csv"), "Mod-Shift-c"),
+            Command("Edit", "Paste an image", window.paste, "Mod-v"),
             *pages,
-            Command("View", "Picture before", lambda: window.turn(-1), "Prior"),
-            Command("View", "Next picture", lambda: window.turn(1), "Next"),
-            Command("View", "Face before", lambda: album.turn(-1), "p"),
-            Command("View", "Next face", lambda: album.turn(1), "n"),
-            Command("View", "Larger text", lambda: window.enlarge(1), "Mod-plus"),
-            Command("View", "Smaller text", lambda: window.enlarge(-1), "Mod-minus"),
-            Command("View", "Text of usual size", lambda: ground.change(text=1.0), "Mod-0"),
-            Command("View", "Full screen", window.fill_screen, "F11"),
-            Command("Read", "Start or stop the camera", window.switch_camera, "F5"),
-            Command("Read", "Play or pause", lambda: window.press("space"), "space"),
-            Command("Read", "Snapshot", lambda: window.press("s"), "s"),
-            Command("Read", "Where it looks", lambda: window.press("w"), "w"),
-            Command("Read", "Inside, under the camera", lambda: window.press("i"), "i"),
-            Command("Read", "Smoothing", lambda: window.press("t"), "t"),
-            Command("Read", "Cancel", desk.cancel, "Escape"),
-            Command("Help", "Keyboard", dialogs.keys, "F1"),
-            Command("Help", "About mien", dialogs.about),
+            Command("View", "Previous image", lambda: window.step(-1), "Prior"),
+            Command("View", "Next image", lambda: window.step(1), "Next"),
+            Command("View", "Previous face", lambda: images.step_face(-1), "p"),
+            Command("View", "Next face", lambda: images.step_face(1), "n"),
+            Command("View", "Larger text", lambda: window.change_text_size(1), "Mod-plus"),
+            Command("View", "Smaller text", lambda: window.change_text_size(-1), "Mod-minus"),
+            Command("View", "Default text size", lambda: state.change_settings(text=1.0), "Mod-0"),
+            Command("View", "Full screen", window.toggle_full_screen, "F11"),
+            Command("Analyze", "Start or stop the camera", window.toggle_camera, "F5"),
+            Command("Analyze", "Play or pause", lambda: window.press("space"), "space"),
+            Command("Analyze", "Snapshot", lambda: window.press("s"), "s"),
+            Command("Analyze", "Evidence map", lambda: window.press("w"), "w"),
+            Command("Analyze", "Layers below the camera", lambda: window.press("i"), "i"),
+            Command("Analyze", "Smoothing", lambda: window.press("t"), "t"),
+            Command("Analyze", "Cancel", application.cancel, "Escape"),
+            Command("Help", "Keyboard", lambda: dialogs.show_keys(self.shortcuts), "F1"),
+            Command("Help", "About mien", dialogs.show_about),
         ]
 
-    def _menu(self, bar: tk.Menu, name: str) -> tk.Menu:
-        menu = style.menu(self._window.theme, bar)
+    # Menus
+
+    def _create_menu(self, bar: tk.Menu, name: str) -> tk.Menu:
+        groups = ("Save annotated image…", "Close image", "Quit", "Previous image", "Larger text")
+        menu = create_menu(self._window.theme, bar)
         for command in self.commands:
             if command.menu == name:
-                if command.words in (
-                    "Save annotated picture…",
-                    "Close picture",
-                    "Quit",
-                    "Picture before",
-                    "Larger text",
-                ):
+                if command.text in groups:
                     menu.add_separator()
-                menu.add_command(label=command.words, command=command.act, accelerator=command.shown)
-                self._after(menu, command.words)
+                menu.add_command(label=command.text, command=command.run, accelerator=command.shortcut)
+                self._add_submenus(menu, command.text)
         return menu
 
-    def _after(self, menu: tk.Menu, words: str) -> None:
-        """The menus within menus, each behind the command it belongs to."""
-        match words:
-            case "Open a film…":
-                recent = style.menu(self._window.theme, menu)
+    def _add_submenus(self, menu: tk.Menu, text: str) -> None:
+        """The submenus that follow a command."""
+        match text:
+            case "Open a video…":
+                recent = create_menu(self._window.theme, menu)
                 recent.configure(postcommand=lambda: self._fill_recent(recent))
-                menu.add_cascade(label="Open again", menu=recent)
-            case "Save annotated picture…":
-                for name, fill in (("Save what was read", self._fill_save), ("Save of the film", self._fill_film)):
-                    fill(within := style.menu(self._window.theme, menu))
-                    menu.add_cascade(label=name, menu=within)
+                menu.add_cascade(label="Open recent", menu=recent)
+            case "Save annotated image…":
+                for name, fill in (
+                    ("Save image results", self._fill_image_formats),
+                    ("Save video results", self._fill_video_formats),
+                ):
+                    fill(submenu := create_menu(self._window.theme, menu))
+                    menu.add_cascade(label=name, menu=submenu)
             case "Full screen":
-                self._choices(menu, "Appearance", "theme", {theme: theme for theme in THEMES})
-                self._choices(menu, "Size of the text", "text", {f"{100 * size:.0f} %": size for size in TEXTS})
+                themes = {theme: "system setting" if theme == "system" else theme for theme in THEMES}
+                self._add_setting(menu, "Appearance", "theme", {text: theme for theme, text in themes.items()})
+                self._add_setting(menu, "Text size", "text", {f"{100 * size:.0f} %": size for size in TEXT_SIZES})
             case "Cancel":
-                self._readers(menu)
+                menu.add_separator()
+                for name, part in (("Model", "model"), ("Face detector", "detector")):
+                    submenu = create_menu(self._window.theme, menu)
+                    submenu.configure(postcommand=lambda menu=submenu, part=part: self._fill_names(menu, part))  # type: ignore[misc]
+                    menu.add_cascade(label=name, menu=submenu)
 
-    def _choices(self, menu: tk.Menu, name: str, setting: str, values: dict[str, object]) -> None:
-        ground = self._window.desk.ground
-        within = style.menu(self._window.theme, menu)
-        now = next((words for words, value in values.items() if value == getattr(ground.settings, setting)), "")
-        variable = self._variables[setting] = tk.StringVar(self._window.root, now)
-        for words, value in values.items():
-            shown = {"system": "as the system", "light": "light", "dark": "dark"}.get(words, words)
-            act = lambda value=value: ground.change(**{setting: value})  # noqa: E731
-            within.add_radiobutton(label=shown, value=words, variable=variable, command=act)
-        menu.add_cascade(label=name, menu=within)
+    def _add_setting(self, menu: tk.Menu, name: str, setting: str, values: dict[str, object]) -> None:
+        """A submenu with the values of a setting, by their text."""
+        state = self._window.application.state
+        submenu = create_menu(self._window.theme, menu)
+        current = next((text for text, value in values.items() if value == getattr(state.settings, setting)), "")
+        variable = self._variables[setting] = tk.StringVar(self._window.root, current)
+        for text, value in values.items():
+            submenu.add_radiobutton(
+                label=text,
+                value=text,
+                variable=variable,
+                command=lambda value=value: state.change_settings(**{setting: value}),  # type: ignore[misc]
+            )
+        menu.add_cascade(label=name, menu=submenu)
 
-    def _readers(self, menu: tk.Menu) -> None:
-        """Who reads, and who finds the faces; filled when it is opened."""
-        menu.add_separator()
-        for name, part in (("Model", "model"), ("Faces found by", "detector")):
-            within = style.menu(self._window.theme, menu)
-            within.configure(postcommand=lambda within=within, part=part: self._fill_readers(within, part))  # type: ignore[misc]
-            menu.add_cascade(label=name, menu=within)
-
-    def _fill_readers(self, menu: tk.Menu, part: str) -> None:
-        ground, shelf = self._window.desk.ground, self._window.desk.shelf
+    def _fill_names(self, menu: tk.Menu, part: str) -> None:
+        """The names of models or detectors, listed when the menu is opened."""
+        state = self._window.application.state
         menu.delete(0, "end")
-        variable = self._variables[part] = tk.StringVar(self._window.root, getattr(ground.choice, part))
-        for name in shelf.models if part == "model" else shelf.detectors:
-            act = lambda name=name: ground.choose(ground.choice._replace(**{part: name}))  # noqa: E731
-            menu.add_radiobutton(label=called(name), value=name, variable=variable, command=act)
+        variable = self._variables[part] = tk.StringVar(self._window.root, getattr(state.selection, part))
+        for name in state.model_names if part == "model" else state.detector_names:
+            selection = state.selection._replace(**{part: name})
+            menu.add_radiobutton(
+                label=short_model_name(name),
+                value=name,
+                variable=variable,
+                command=lambda selection=selection: state.select_model(selection),  # type: ignore[misc]
+            )
 
     def _fill_recent(self, menu: tk.Menu) -> None:
-        ground = self._window.desk.ground
+        application = self._window.application
         menu.delete(0, "end")
-        for word in ground.settings.recent:
-            menu.add_command(label=Path(word).name, command=lambda word=word: self._window.desk.open([Path(word)]))  # type: ignore[misc]
-        if not ground.settings.recent:
-            menu.add_command(label="nothing yet", state="disabled")
+        for recent in map(Path, application.state.settings.recent):
+            menu.add_command(label=recent.name, command=lambda path=recent: application.open([path]))  # type: ignore[misc]
+        if not application.state.settings.recent:
+            menu.add_command(label="no recent files", state="disabled")
             return
         menu.add_separator()
-        menu.add_command(label="Forget these", command=lambda: ground.change(recent=()))
+        menu.add_command(label="Clear the list", command=lambda: application.state.change_settings(recent=()))
 
-    def _fill_save(self, menu: tk.Menu) -> None:
-        for kind, (words, _, _) in SAVED.items():
-            menu.add_command(label=f"{words}…", command=lambda kind=kind: self._window.dialogs.save(kind))  # type: ignore[misc]
+    def _fill_image_formats(self, menu: tk.Menu) -> None:
+        for kind, (text, _, _) in IMAGE_FORMATS.items():
+            menu.add_command(label=f"{text}…", command=lambda kind=kind: self._window.dialogs.save_images(kind))  # type: ignore[misc]
 
-    def _fill_film(self, menu: tk.Menu) -> None:
-        for kind, (words, _, _) in KINDS.items():
-            menu.add_command(label=f"{words}…", command=lambda kind=kind: self._window.dialogs.save_film(kind))  # type: ignore[misc]
+    def _fill_video_formats(self, menu: tk.Menu) -> None:
+        for kind, (text, _, _) in VIDEO_FORMATS.items():
+            menu.add_command(label=f"{text}…", command=lambda kind=kind: self._window.dialogs.save_video(kind))  # type: ignore[misc]
 
-    def _pressed(self, event: tk.Event[tk.Misc], command: Command) -> str | None:
-        """Letters belong to a field that is written in, and Space to the button that has the keyboard."""
+    # The keyboard
+
+    def _handle_keys(self, event: tk.Event[tk.Misc], command: Command) -> str | None:
+        """Run the command, unless the keys belong to the widget with the focus: text to a field, Space to a button."""
         in_field = isinstance(event.widget, ttk.Entry | tk.Entry) and str(event.widget.cget("state")) != "readonly"
         if in_field and ("-" not in command.keys or command.menu == "Edit"):
             return None
@@ -202,15 +238,15 @@ class Menus:
             return None
         if event.widget.winfo_toplevel() is not self._window.root:
             return None
-        command.act()
+        command.run()
         return "break"
 
 
-def _sequences(keys: str) -> list[str]:
-    """Tk's events for the keys; a letter with Shift is another letter."""
-    *held, key = keys.split("-")
-    prefix = "".join(f"{system_settings.modifier() if name == 'Mod' else name}-" for name in held)
-    if "Shift" in held:
+def _event_sequences(keys: str) -> list[str]:
+    """Tk's events for these keys; a letter with Shift is the capital letter."""
+    *modifiers, key = keys.split("-")
+    prefix = "".join(f"{modifier_key() if name == 'Mod' else name}-" for name in modifiers)
+    if "Shift" in modifiers:
         return [f"<{prefix}{key.upper()}>"]
     if len(key) == 1 and key.isdigit():
         return [f"<{prefix}Key-{key}>"]
@@ -218,4 +254,4 @@ def _sequences(keys: str) -> list[str]:
         return [f"<{prefix}plus>", f"<{prefix}equal>", f"<{prefix}KP_Add>"]
     if key == "minus":
         return [f"<{prefix}minus>", f"<{prefix}KP_Subtract>"]
-    return [f"<{prefix}{key}>"] if held or len(key) > 1 else [f"<Key-{key}>"]
+    return [f"<{prefix}{key}>"] if modifiers or len(key) > 1 else [f"<Key-{key}>"]

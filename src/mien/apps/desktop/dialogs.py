@@ -1,154 +1,168 @@
-"""Questions that open a window of their own: which file, where to, and what there is to know."""
+"""Windows besides the main window: file dialogs, the list of keys, and the information about mien."""
 
 from __future__ import annotations
 
 import tkinter as tk
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tkinter import filedialog, ttk
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from mien._version import __version__
-from mien.apps.desktop.drag_and_drop import FILMS
-from mien.apps.desktop.saving import KINDS
-from mien.apps.desktop.widgets import Scrolled, Words, button
+from mien.apps.desktop.application import DesktopApplication
+from mien.apps.desktop.saving import VIDEO_FORMATS
+from mien.apps.desktop.style import Theme
+from mien.apps.desktop.video_state import VIDEO_SUFFIXES
+from mien.apps.desktop.widgets import ScrollFrame, WrappedLabel, create_button
 from mien.images.find import IMAGE_SUFFIXES
 
-if TYPE_CHECKING:
-    from mien.apps.desktop.window import Window
-
-#: What becomes of pictures: the words of the menu, the usual suffix, what the dialog calls it.
-SAVED = {
-    "json": ("JSON of all that was read", ".jsonl", "Lines of JSON"),
-    "csv": ("Table (CSV) of all that was read", ".csv", "Table"),
-    "picture": ("Annotated picture", ".jpg", "Picture"),
-    "report": ("Report of this face", ".html", "Page"),
+#: The formats of image results: the words of the menu, the default suffix, and the file type in the dialog.
+IMAGE_FORMATS = {
+    "json": ("JSON lines of all images", ".jsonl", "JSON lines"),
+    "csv": ("Table (CSV) of all images", ".csv", "Table"),
+    "image": ("Annotated image", ".jpg", "Image"),
+    "report": ("Walkthrough of this face", ".html", "Page"),
 }
 
 
-class Dialogs:
-    """The window's questions. ``asks`` is Tk's own :mod:`tkinter.filedialog`, or whoever has the answers already."""
+class DialogOwner(Protocol):
+    """The part of the main window that dialogs use."""
 
-    def __init__(self, window: Window, asks: Any = filedialog) -> None:
-        self._window, self._asks = window, asks
+    root: tk.Tk
+    theme: Theme
+    application: DesktopApplication
+
+
+class Dialogs:
+    """The dialogs of a window. ``file_dialogs`` is :mod:`tkinter.filedialog`, or a fake with its functions."""
+
+    def __init__(self, window: DialogOwner, file_dialogs: Any = filedialog) -> None:
+        self._window, self._file_dialogs = window, file_dialogs
         self._folder: str | None = None
 
-    # Which file
+    # Opening
 
-    def open_pictures(self) -> None:
+    def open_images(self) -> None:
         patterns = " ".join(sorted(f"*{suffix}" for suffix in IMAGE_SUFFIXES))
-        types = [("Pictures", patterns), ("Pictures", patterns.upper()), ("All files", "*")]
-        self._open(self._asked(self._asks.askopenfilenames, "Open pictures", types))
+        types = [("Images", patterns), ("Images", patterns.upper()), ("All files", "*")]
+        self._open(self._ask(self._file_dialogs.askopenfilenames, "Open images", types))
 
-    def open_film(self) -> None:
-        patterns = " ".join(sorted(f"*{suffix}" for suffix in FILMS))
-        self._open(self._asked(self._asks.askopenfilename, "Open a film", [("Films", patterns), ("All files", "*")]))
+    def open_video(self) -> None:
+        patterns = " ".join(sorted(f"*{suffix}" for suffix in VIDEO_SUFFIXES))
+        types = [("Videos", patterns), ("All files", "*")]
+        self._open(self._ask(self._file_dialogs.askopenfilename, "Open a video", types))
 
     def open_folder(self) -> None:
-        self._open(self._asks.askdirectory(parent=self._window.root, title="Open a folder", initialdir=self._folder))
+        root = self._window.root
+        self._open(self._file_dialogs.askdirectory(parent=root, title="Open a folder", initialdir=self._folder))
 
     def open_model(self) -> None:
         types = [("Models", "*.onnx"), ("All files", "*")]
-        path = self._asked(self._asks.askopenfilename, "Open a model", types)
+        path = self._ask(self._file_dialogs.askopenfilename, "Open a model", types)
         if path:
-            ground = self._window.desk.ground
-            ground.choose(ground.choice._replace(model=str(path)))
+            state = self._window.application.state
+            state.select_model(state.selection._replace(model=str(path)))
 
-    def _asked(self, ask: Any, title: str, types: list[tuple[str, str]]) -> Any:
-        return ask(parent=self._window.root, title=title, filetypes=types, initialdir=self._folder)
+    def _ask(self, dialog: Any, title: str, types: list[tuple[str, str]]) -> Any:
+        return dialog(parent=self._window.root, title=title, filetypes=types, initialdir=self._folder)
 
-    def _open(self, chosen: Any) -> None:
-        paths = [Path(each) for each in ([chosen] if isinstance(chosen, str) else chosen) if each]
+    def _open(self, answer: Any) -> None:
+        paths = [Path(name) for name in ([answer] if isinstance(answer, str) else answer) if name]
         if paths:
             self._folder = str(paths[0].parent)
-            self._window.desk.open(paths)
+            self._window.application.open(paths)
 
-    # Where to
+    # Saving
 
-    def save(self, kind: str) -> None:
-        desk = self._window.desk
-        shot = desk.album.shot
-        words, suffix, called = SAVED[kind]
-        if shot is None or (kind in ("picture", "report") and shot.result is None):
-            desk.ground.say("Open a picture first: there is nothing to save yet.")
+    def save_images(self, kind: str) -> None:
+        """Ask for a path, and save one of :data:`IMAGE_FORMATS`."""
+        application = self._window.application
+        image = application.images.current
+        title, suffix, file_type = IMAGE_FORMATS[kind]
+        if image is None or (kind in ("image", "report") and image.result is None):
+            application.state.show_message("Open an image first: there are no results to save yet.")
             return
-        if kind == "report" and desk.album.reading is None:
-            desk.ground.say("A report is about a face, and none was found in this picture.")
+        if kind == "report" and application.images.reading is None:
+            application.state.show_message("A walkthrough needs a face, and none was detected in this image.")
             return
-        name = f"{Path(shot.title).stem}-mien{suffix}" if kind in ("picture", "report") else f"mien{suffix}"
-        if path := self._place(words, name, suffix, called):
-            desk.save(kind, path)
+        name = f"{Path(image.title).stem}-mien{suffix}" if kind in ("image", "report") else f"mien{suffix}"
+        if path := self._ask_path(title, name, suffix, file_type):
+            application.save(kind, path)
 
-    def save_film(self, kind: str) -> None:
-        desk = self._window.desk
-        if desk.film.reel is None or not desk.film.known:
-            desk.ground.say("Read a film first: there is nothing to save yet.")
+    def save_video(self, kind: str) -> None:
+        """Ask for a path, and save one of ``VIDEO_FORMATS``."""
+        application = self._window.application
+        video = application.video.video
+        if video is None or not application.video.has_results:
+            application.state.show_message("Open a video first: there are no results to save yet.")
             return
-        words, suffix, _ = KINDS[kind]
-        name = f"{desk.film.reel.path.stem}-{kind}{suffix}"
-        if path := self._place(words, name, suffix, words):
-            desk.film.save(kind, path)
+        title, suffix, _ = VIDEO_FORMATS[kind]
+        if path := self._ask_path(title, f"{video.path.stem}-{kind}{suffix}", suffix, title):
+            application.save_video(kind, path)
 
-    def _place(self, title: str, name: str, suffix: str, called: str) -> Path | None:
-        types = [(called, f"*{suffix}"), ("All files", "*")]
-        told = self._asks.asksaveasfilename(
+    def _ask_path(self, title: str, name: str, suffix: str, file_type: str) -> Path | None:
+        answer = self._file_dialogs.asksaveasfilename(
             parent=self._window.root,
             title=title,
             initialfile=name,
             defaultextension=suffix,
-            filetypes=types,
+            filetypes=[(file_type, f"*{suffix}"), ("All files", "*")],
             initialdir=self._folder,
         )
-        return Path(told) if told else None
+        return Path(answer) if answer else None
 
-    # What there is to know
+    # Information
 
-    def keys(self) -> None:
-        rows = [(command.words, command.shown) for command in self._window.menus.commands if command.keys]
-        self._tell("Keyboard", lambda frame: self._table(frame, rows))
+    def show_keys(self, shortcuts: Sequence[tuple[str, str]]) -> None:
+        """``shortcuts`` are the texts of the commands and their keys."""
 
-    def about(self) -> None:
+        def build(frame: ttk.Frame) -> None:
+            frame.columnconfigure(0, weight=1)
+            for row, (text, keys) in enumerate(shortcuts):
+                label = ttk.Label(frame, text=text)
+                label.grid(row=row, column=0, sticky="w", pady=self._window.theme.px(3))
+                ttk.Label(frame, text=keys, style="Strong.TLabel").grid(row=row, column=1, sticky="e")
+
+        self._show("Keyboard", build)
+
+    def show_about(self) -> None:
         from mien.text import DISCLAIMER, LIMITATIONS, PROHIBITED_USES
 
-        told = (
-            f"mien {__version__} reads what facial expressions look like, says how sure it is, and lets you see inside "
-            "the network that says so. Everything happens on this machine, and nothing is kept unless you save it.",
+        paragraphs = (
+            f"mien {__version__} reads what facial expressions look like, says how certain it is, and explains the "
+            "network's prediction. Everything happens on this machine, and nothing is stored unless you save it.",
             DISCLAIMER,
             *LIMITATIONS,
             PROHIBITED_USES,
         )
 
         def build(frame: ttk.Frame) -> None:
-            for text in told:
-                Words(frame, text).pack(fill="x", pady=(0, self._window.theme.long(10)))
+            for paragraph in paragraphs:
+                WrappedLabel(frame, paragraph).pack(fill="x", pady=(0, self._window.theme.px(10)))
 
-        self._tell("About mien", build)
+        self._show("About mien", build)
 
-    def _table(self, frame: ttk.Frame, rows: list[tuple[str, str]]) -> None:
-        theme = self._window.theme
-        frame.columnconfigure(0, weight=1)
-        for row, (words, keys) in enumerate(rows):
-            ttk.Label(frame, text=words).grid(row=row, column=0, sticky="w", pady=theme.long(3))
-            ttk.Label(frame, text=keys, style="Strong.TLabel").grid(row=row, column=1, sticky="e")
-
-    def _tell(self, title: str, build: Any) -> None:
+    def _show(self, title: str, build: Callable[[ttk.Frame], None]) -> None:
+        """A window with a title, whose content ``build`` puts into a frame."""
         window, theme = self._window, self._window.theme
-        top = tk.Toplevel(window.root, background=theme.shades.ground)
+        top = tk.Toplevel(window.root, background=theme.colors.background)
         top.title(title)
         top.transient(window.root)
-        around = Scrolled(top, theme, width=520)
-        around.pack(fill="both", expand=True, padx=theme.long(20), pady=(theme.long(20), 0))
-        ttk.Label(around.inner, text=title, style="Title.TLabel").pack(anchor="w", pady=(0, theme.long(12)))
-        body = ttk.Frame(around.inner)
+        scroll_frame = ScrollFrame(top, theme, width=520)
+        scroll_frame.pack(fill="both", expand=True, padx=theme.px(20), pady=(theme.px(20), 0))
+        heading = ttk.Label(scroll_frame.inner, text=title, style="Title.TLabel")
+        heading.pack(anchor="w", pady=(0, theme.px(12)))
+        body = ttk.Frame(scroll_frame.inner)
         body.pack(fill="both", expand=True)
         build(body)
-        close = button(top, theme, "Close", top.destroy, style="Main.TButton")
-        close.pack(pady=theme.long(16))
+        close = create_button(top, theme, "Close", top.destroy, style="Primary.TButton")
+        close.pack(pady=theme.px(16))
         for key in ("<Escape>", "<Return>"):
             top.bind(key, lambda _event: top.destroy())
-        root, width, height = window.root, theme.long(580), theme.long(560)
+        root, width, height = window.root, theme.px(580), theme.px(560)
         width, height = min(width, root.winfo_screenwidth()), min(height, root.winfo_screenheight() - 80)
-        left = max(root.winfo_rootx() + (root.winfo_width() - width) // 2, 0)
-        above = max(root.winfo_rooty() + (root.winfo_height() - height) // 3, 0)
-        top.geometry(f"{width}x{height}+{left}+{above}")
+        x = max(root.winfo_rootx() + (root.winfo_width() - width) // 2, 0)
+        y = max(root.winfo_rooty() + (root.winfo_height() - height) // 3, 0)
+        top.geometry(f"{width}x{height}+{x}+{y}")
         top.update_idletasks()
         close.focus_set()

@@ -45,37 +45,37 @@ def mix_colors(first: str, second: str, fraction: float) -> str:
 # Icons
 
 
-class Stroke(NamedTuple):
-    """Outlines: ``line`` (points), ``box`` (corners, radius), ``oval`` (corners). Filled: ``area`` (points), ``dot`` (corners)."""
+class IconStroke(NamedTuple):
+    """Outlines ``line`` (points), ``box`` (corners, radius), ``oval`` (corners); filled ``area`` and ``dot``."""
 
     kind: str
     points: tuple[float, ...]
     width: float = 1.7
 
 
-def _line(*points: float) -> Stroke:
-    return Stroke("line", points)
+def _line(*points: float) -> IconStroke:
+    return IconStroke("line", points)
 
 
-def _box(*points: float) -> Stroke:
-    return Stroke("box", points)
+def _box(*points: float) -> IconStroke:
+    return IconStroke("box", points)
 
 
-def _oval(*points: float) -> Stroke:
-    return Stroke("oval", points)
+def _oval(*points: float) -> IconStroke:
+    return IconStroke("oval", points)
 
 
-def _area(*points: float) -> Stroke:
-    return Stroke("area", points)
+def _area(*points: float) -> IconStroke:
+    return IconStroke("area", points)
 
 
-def _dot(*points: float) -> Stroke:
-    return Stroke("dot", points)
+def _dot(*points: float) -> IconStroke:
+    return IconStroke("dot", points)
 
 
 _FRAME = _box(3, 4.5, 21, 19.5, 3)
 
-_ICONS: dict[str, tuple[Stroke, ...]] = {
+_ICONS: dict[str, tuple[IconStroke, ...]] = {
     "photo": (_FRAME, _dot(7, 8, 10, 11), _line(4, 17, 9.5, 12.5, 13, 16, 16.5, 12.5, 20, 16)),
     "camera": (_box(3, 7, 21, 19.5, 3), _line(8, 7, 9.5, 4.5, 14.5, 4.5, 16, 7), _oval(8.4, 9.2, 15.6, 16.4)),
     "video": (_box(2.5, 6, 15.5, 18, 3), _line(15.5, 11, 21, 7.6, 21, 16.4, 15.5, 13)),
@@ -119,7 +119,7 @@ def draw_icon(name: str, side: int, color: str) -> Image.Image:
     return image.resize((side, side), Image.Resampling.BOX)
 
 
-def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, unit: float, color: str) -> None:
+def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: IconStroke, unit: float, color: str) -> None:
     points, width = [value * unit for value in stroke.points], max(round(stroke.width * unit), 1)
     match stroke.kind:
         case "line":
@@ -227,8 +227,8 @@ def draw_timeline(
     for step in steps:
         left = int((step.start - span[0]) * per_second)
         right = max(int(np.ceil((step.end - span[0]) * per_second)), left + 1)
-        if step.shares:
-            pixels[:, max(left, 0) : right] = stack_scores(step.shares, labels, height)[:, None]
+        if step.scores:
+            pixels[:, max(left, 0) : right] = stack_scores(step.scores, labels, height)[:, None]
     return pixels
 
 
@@ -300,8 +300,8 @@ def overlay_map(pixels: Pixels, saliency: Saliency, strength: float = 1.0) -> Pi
     name = "tide" if saliency.signed else "ember"
     size = pixels.shape[1], pixels.shape[0]
     values = np.asarray(cv2.resize(saliency.map, size, interpolation=cv2.INTER_CUBIC), np.float32)
-    colors = colour_table(name)[colour_indices(values, name, saliency.scale)].astype(np.float32)  # type: ignore[arg-type]
-    part = np.clip(np.abs(values) / (saliency.scale or 1.0), 0, 1) ** 0.7
+    colors = colour_table(name)[colour_indices(values, name, saliency.strongest)].astype(np.float32)  # type: ignore[arg-type]
+    part = np.clip(np.abs(values) / (saliency.strongest or 1.0), 0, 1) ** 0.7
     opacity = (_MAP_OPACITY * strength * part)[..., None]
     return np.asarray(np.rint(pixels * (1 - opacity) + colors * opacity), np.uint8)
 

@@ -1,33 +1,34 @@
-"""Looking inside: what is asked about which face, and what the network says; of a picture, or with the camera."""
+"""The explanation of a face of an open image or of the live camera: the request and its result."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.apps.desktop.model_session import Bench, Choice
-from mien.apps.desktop.pictures import Album, Shot
-from mien.apps.desktop.state import Ground
-from mien.apps.desktop.worker import NOW, Steps, Task
+from mien.apps.desktop.images import ImageList, OpenImage
+from mien.apps.desktop.model_session import ModelSelection, ModelSession
+from mien.apps.desktop.state import AppState
+from mien.apps.desktop.worker import IMMEDIATE, Steps, Task
 from mien.errors import MienError
 from mien.models import ModelCard
 from mien.results import Emotions
 
 if TYPE_CHECKING:
+    from mien.apps.session.live_camera import CameraWorker
     from mien.engine import Engine
     from mien.explain import Activations, Explanation, Layer, Regions, Saliency
 
-#: Explanations that are kept, for going back and forth.
-_KEPT = 8
+#: Explanations in memory, for going back and forth.
+_CACHE_SIZE = 8
 
 
-class Question(NamedTuple):
-    """``method`` is auto or among ``mien.explain.explanation.METHODS``; ``target`` None is the leading label."""
+class ExplanationRequest(NamedTuple):
+    """``method`` is auto or one of ``mien.explain.explanation.METHODS``; ``target`` None is the leading label."""
 
     method: str = "auto"
     target: str | None = None
@@ -35,8 +36,8 @@ class Question(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Insight:
-    """What a page about the inside shows, wherever the face is from. ``map`` is None where there is none."""
+class FaceExplanation:
+    """What the page shows, from an image or from the camera. ``map`` is None where the model has none."""
 
     crop: NDArray[np.uint8]
     emotions: Emotions
@@ -46,21 +47,134 @@ class Insight:
     notes: tuple[str, ...] = ()
 
 
-def of_explanation(told: Explanation) -> Insight:
-    first = told.maps[0] if told.maps else None
-    regions = told.regions[0] if told.regions else None
-    return Insight(told.crop, told.emotions, told.layers, first, regions, told.notes)
+class ExplanationState:
+    """The request, and the explanation of the selected face.
+
+    ``live`` selects the face before the camera in place of the image's. ``layer`` is the name of the displayed layer.
+    Topic: ``explanation``.
+    """
+
+    def __init__(self, state: AppState, images: ImageList) -> None:
+        self._state, self._images = state, images
+        self.request = ExplanationRequest()
+        self.live = False
+        self.error: MienError | None = None
+        self.layer = ""
+        self._cache: OrderedDict[tuple[object, ...], FaceExplanation] = OrderedDict()
+        self._task: Task | None = None
+        self._previous: FaceExplanation | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._task is not None and self._task.active
+
+    @property
+    def explanation(self) -> FaceExplanation | None:
+        """The explanation of the selected face; None before it was computed."""
+        return self._cache.get(self._key()) if self._images.reading else None
+
+    @property
+    def displayed(self) -> FaceExplanation | None:
+        """The explanation, or the previous one while it is being computed."""
+        return self.explanation or (self._previous if self.busy else None)
+
+    def update(self, **changes: str | None) -> None:
+        """Change the request, and explain the selected face unless that was done before."""
+        self.request = self.request._replace(**changes)  # type: ignore[arg-type]
+        if self.request.versus is not None and self.request.versus == self.request.target:
+            self.request = self.request._replace(versus=None)
+        self.error = None
+        if self._images.reading and self.explanation is None:
+            self._compute()
+        self._state.events.publish("explanation")
+
+    def clear(self) -> None:
+        """Forget everything: another model has other labels and layers."""
+        self._cache.clear()
+        self._previous, self.layer, self.request = None, "", ExplanationRequest()
+
+    def _compute(self) -> None:
+        if self._task:
+            self._task.cancel()
+        image, key, events = self._images.current, self._key(), self._state.events
+        assert image is not None, "a face is selected"
+
+        def store(explanation: FaceExplanation) -> None:
+            self._cache[key] = self._previous = explanation
+            while len(self._cache) > _CACHE_SIZE:
+                self._cache.popitem(last=False)
+            events.publish("explanation")
+
+        def fail(error: MienError) -> None:
+            self.error = error
+            events.publish("explanation")
+
+        steps = _explain(self._state.session, image, self._images.face_index, self._state.selection, self.request)
+        self._task = self._state.submit(
+            steps, store, priority=IMMEDIATE, on_error=fail, on_end=lambda: events.publish("explanation")
+        )
+
+    def _key(self) -> tuple[object, ...]:
+        image = self._images.current
+        return image and image.number, self._images.face_index, self.request, self._state.selection
 
 
-def of_look(look: Activations) -> Insight:
-    return Insight(look.crop, look.emotions, look.layers, look.map, look.regions)
+def _explain(
+    session: ModelSession, image: OpenImage, face: int, selection: ModelSelection, request: ExplanationRequest
+) -> Steps:
+    """In the worker: explain one face with all layers."""
+    engine, pixels = session.engine(selection), session.pixels(image.number, image.source)
+    yield None
+    method, target, versus = request
+    explanation: Explanation = engine.explain_image(
+        pixels, face + 1, methods=method, layers="all", target=target, versus=versus
+    )[0]
+    yield FaceExplanation(
+        explanation.crop,
+        explanation.emotions,
+        explanation.layers,
+        explanation.maps[0] if explanation.maps else None,
+        explanation.regions[0] if explanation.regions else None,
+        explanation.notes,
+    )
 
 
-class Asking:
-    """The engine as :class:`mien.apps.session.live_explanation.ExplanationWorker` wants it, with a question that may change meanwhile."""
+class LiveExplanation:
+    """Explanations of the face before the camera, computed by a thread of their own until ``close``."""
 
-    def __init__(self, engine: Engine, question: Question, wanted: Sequence[str]) -> None:
-        self._engine, self.question, self.wanted = engine, question, tuple(wanted)
+    def __init__(self, engine: Engine, reader: CameraWorker, state: ExplanationState) -> None:
+        from mien.apps.session.live_explanation import ExplanationWorker
+
+        self._state = state
+        self._source = _RequestedActivations(engine, state.request)
+        self._worker = ExplanationWorker(self._source, reader.newest)
+        self._worker.switch(True)
+        self._number = 0
+
+    def newest(self) -> FaceExplanation | None:
+        """The newest explanation; None if there was no new one since the last call."""
+        self._source.request = self._state.request
+        self._source.extra_layers = (self._state.layer,) if self._state.layer else ()
+        if self._worker.error:
+            self._state.error = self._worker.error
+        newest = self._worker.newest
+        if newest is None or newest.number == self._number:
+            return None
+        self._number, activations = newest.number, newest.activations
+        return FaceExplanation(
+            activations.crop, activations.emotions, activations.layers, activations.map, activations.regions
+        )
+
+    def close(self) -> None:
+        self._worker.close()
+
+
+class _RequestedActivations:
+    """An ActivationSource for the worker: the engine, with a request and layers that may change at any time."""
+
+    def __init__(self, engine: Engine, request: ExplanationRequest) -> None:
+        self._engine, self.request = engine, request
+        self.extra_layers: tuple[str, ...] = ()
 
     @property
     def card(self) -> ModelCard:
@@ -75,105 +189,14 @@ class Asking:
         return self._engine.layers
 
     def activations(self, crop: NDArray[np.uint8], layers: str | Sequence[str] = "auto") -> Activations:
-        asked = layers if isinstance(layers, str) else tuple(dict.fromkeys([*layers, *self.wanted]))
-        if isinstance(asked, tuple):
-            asked = tuple(name for name in self.layers if name in asked)
-        look = self._engine.activations(crop, asked)
-        target, versus = self.question.target, self.question.versus
-        if target is None or look.map is None or isinstance(layers, str):
-            return look
-        return self._about(crop, look, target, versus if versus != target else None)
-
-    def _about(self, crop: NDArray[np.uint8], look: Activations, target: str, versus: str | None) -> Activations:
-        """The same look with the evidence for another expression; only the class map is quick enough to move."""
-        from dataclasses import replace
-
-        told = self._engine.explain(crop, "cam", "auto", target, versus)
-        return replace(look, map=told.maps[0], regions=told.regions[0])
-
-
-class Peering:
-    """Rings ``inside`` when there is something else to show.
-
-    ``moving`` says that the camera's face is looked into instead of the picture's.
-    """
-
-    def __init__(self, ground: Ground, album: Album) -> None:
-        self._ground, self._album = ground, album
-        self.question = Question()
-        self.moving = False
-        self.error: MienError | None = None
-        self.layer = ""
-        self._kept: OrderedDict[tuple[object, ...], Insight] = OrderedDict()
-        self._task: Task | None = None
-        self._before: Insight | None = None
-
-    @property
-    def busy(self) -> bool:
-        return self._task is not None and not self._task.over and not self._task.left
-
-    @property
-    def insight(self) -> Insight | None:
-        """What the network says of the face that is meant; None before it was asked."""
-        return self._kept.get(self._key()) if self._album.reading else None
-
-    @property
-    def shown(self) -> Insight | None:
-        """The same, or what was said last of this face while the answer is awaited."""
-        return self.insight or (self._before if self.busy else None)
-
-    def ask(self, **changed: str | None) -> None:
-        """Ask another question about the face, or the same of another face."""
-        self.question = self.question._replace(**changed)  # type: ignore[arg-type]
-        if self.question.versus is not None and self.question.versus == self.question.target:
-            self.question = self.question._replace(versus=None)
-        self.error = None
-        if self._album.reading and self.insight is None:
-            self._ask()
-        self._ground.bells.ring("inside")
-
-    def forget(self) -> None:
-        """Another model reads now, which has other words and layers."""
-        self._kept.clear()
-        self._before, self.layer, self.question = None, "", Question()
-
-    def choose(self, layer: str) -> None:
-        self.layer = layer
-        self._ground.bells.ring("layer")
-
-    def _ask(self) -> None:
-        if self._task:
-            self._task.cancel()
-        shot, key = self._album.shot, self._key()
-        assert shot is not None, "a face was read in it"
-        steps = explaining(self._ground.bench, shot, self._album.face, self._ground.choice, self.question)
-        self._task = self._ground.do(
-            steps,
-            lambda told: self._hear(key, told),
-            urgency=NOW,
-            failed=self._fail,
-            ended=lambda: self._ground.bells.ring("inside"),
-        )
-
-    def _hear(self, key: tuple[object, ...], told: Insight) -> None:
-        self._kept[key] = self._before = told
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        self._ground.bells.ring("inside")
-
-    def _fail(self, error: MienError) -> None:
-        self.error = error
-        self._ground.bells.ring("inside")
-
-    def _key(self) -> tuple[object, ...]:
-        shot = self._album.shot
-        return shot and shot.number, self._album.face, self.question, self._ground.choice
-
-
-def explaining(bench: Bench, shot: Shot, face: int, choice: Choice, question: Question) -> Steps:
-    """In the worker: what the network makes of one face of a picture, with all of its layers."""
-    engine, pixels = bench.engine(choice), bench.pixels(shot.number, shot.source)
-    yield None
-    method, target, versus = question
-    told = engine.explain_image(pixels, face + 1, methods=method, layers="all", target=target, versus=versus)
-    yield of_explanation(told[0])
+        if isinstance(layers, str):
+            return self._engine.activations(crop, layers)
+        names = {*layers, *self.extra_layers}
+        activations = self._engine.activations(crop, tuple(name for name in self.layers if name in names))
+        target, versus = self.request.target, self.request.versus
+        if target is None or activations.map is None:
+            return activations
+        # The evidence for another label. Only CAM is fast enough for a live camera.
+        versus = versus if versus != target else None
+        explanation = self._engine.explain(crop, "cam", "auto", target, versus)
+        return replace(activations, map=explanation.maps[0], regions=explanation.regions[0])

@@ -1,15 +1,15 @@
-"""What one face looks like, as bars and in words: the same on the pages for photos and for the inside."""
+"""The expression of one face: scores as bars, predicted votes as icons, and a card with all of it in words."""
 
 from __future__ import annotations
 
 import tkinter as tk
 from tkinter import ttk
-from typing import Any
+from typing import Any, NamedTuple
 
-from PIL import ImageTk
-
-from mien.apps.desktop.style import Theme, bar
-from mien.apps.desktop.widgets import Words
+from mien.apps.desktop.drawing import draw_bar
+from mien.apps.desktop.image_view import CanvasImage
+from mien.apps.desktop.style import Theme
+from mien.apps.desktop.widgets import WrappedLabel
 from mien.labels import label_colour
 from mien.results import Emotions, Reading, Score
 from mien.text import (
@@ -21,97 +21,157 @@ from mien.text import (
     format_percent,
 )
 
-_ROW, _BAR = 30, 10
+
+class _Row(NamedTuple):
+    """The items of one bar on the canvas."""
+
+    icon: int
+    label: int
+    bar: CanvasImage
+    percent: int
 
 
-class Bars(tk.Canvas):
-    """Every share with its drawn face, its bar and its number; the largest first, or in the model's order."""
+class ScoreBars(tk.Canvas):
+    """A row for each label: icon, name, bar and probability. The canvas items are reused, for a live camera.
 
-    def __init__(self, parent: tk.Misc, theme: Theme, ground: str, *, ranked: bool = True) -> None:
-        super().__init__(parent, background=ground, highlightthickness=0, height=1, width=10)
-        self._theme, self._ground, self._ranked = theme, ground, ranked
+    Rows are in the order of the model's labels, or by score where ``ranked``. With ``labels`` the rows are there also
+    while there is no face. ``compact`` rows are lower and have no icons.
+    """
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        theme: Theme,
+        background: str,
+        labels: tuple[str, ...] = (),
+        *,
+        ranked: bool = False,
+        compact: bool = False,
+    ) -> None:
+        super().__init__(parent, background=background, highlightthickness=0, height=1, width=10)
+        self._theme, self._background, self._labels, self._ranked = theme, background, labels, ranked
+        self._row_height, self._font_size, self._icon_width = (17, 12, 0) if compact else (30, 13, 28)
         self._emotions: Emotions | None = None
-        self._bars: list[ImageTk.PhotoImage] = []
+        self._rows: list[_Row] = []
         self.bind("<Configure>", lambda _event: self._draw())
+        self._set_height()
 
     def show(self, emotions: Emotions | None) -> None:
         self._emotions = emotions
-        rows = len(emotions.scores) if emotions else 0
-        self.configure(height=self._theme.long(_ROW * rows))
+        self._set_height()
         self._draw()
 
+    def _set_height(self) -> None:
+        count = len(self._emotions.scores if self._emotions else self._labels)
+        height = self._theme.px(self._row_height * count)
+        if int(str(self.cget("height"))) != max(height, 1):
+            self.configure(height=max(height, 1))
+
     def _draw(self) -> None:
-        self.delete("all")
-        self._bars = []
         emotions = self._emotions
-        if emotions is None or self.winfo_width() < 20:
+        if self.winfo_width() < 20:
             return
-        shares = emotions.ranked() if self._ranked else emotions.scores
-        names = max(self._theme.letters(13).measure(share.label) for share in shares)
-        for place, share in enumerate(shares):
-            self._row(place, share, emotions.labels, names)
+        if emotions is None:
+            values: list[tuple[str, float | None]] = [(label, None) for label in self._labels]
+        else:
+            values = list(emotions.ranked() if self._ranked else emotions.scores)
+        labels = emotions.labels if emotions else self._labels
+        while len(self._rows) < len(values):
+            self._rows.append(self._create_row())
+        names = max((self._theme.font(self._font_size).measure(label) for label, _ in values), default=0)
+        for place, row in enumerate(self._rows):
+            if place < len(values):
+                self._update_row(row, place, *values[place], labels, names)
+            else:
+                self._hide_row(row)
 
-    def _row(self, place: int, share: Score, labels: tuple[str, ...], names: int) -> None:
-        theme, long = self._theme, self._theme.long
-        middle, right = long(_ROW * (place + 0.5)), self.winfo_width()
-        numbers = theme.letters(13).measure("100 %") + long(10)
-        left = long(28) + min(names, right // 3) + long(10)
-        self.create_image(0, middle, image=theme.face(share.label, 20, labels), anchor="w")
-        text: dict[str, Any] = {"font": theme.letters(13), "fill": theme.shades.ink}
-        self.create_text(long(28), middle, text=share.label, anchor="w", **text)
-        wide, line = max(right - left - numbers, long(20)), theme.shades.line
-        image = bar(wide, long(_BAR), share.score, label_colour(share.label, labels), line, self._ground)
-        self._bars.append(theme.photo(image))
-        self.create_image(left, middle, image=self._bars[-1], anchor="w")
-        self.create_text(right, middle, text=format_percent(share.score), anchor="e", **text)
+    def _create_row(self) -> _Row:
+        text: dict[str, Any] = {"font": self._theme.font(self._font_size), "fill": self._theme.colors.text}
+        return _Row(
+            self.create_image(0, 0, anchor="w"),
+            self.create_text(0, 0, anchor="w", **text),
+            CanvasImage(self),
+            self.create_text(0, 0, anchor="e", **text),
+        )
+
+    def _update_row(
+        self, row: _Row, place: int, label: str, score: float | None, labels: tuple[str, ...], names: int
+    ) -> None:
+        theme, px = self._theme, self._theme.px
+        middle, right = px(self._row_height * (place + 0.5)), self.winfo_width()
+        percents = theme.font(self._font_size).measure("100 %") + px(10)
+        left = px(self._icon_width) + min(names, right // 3) + px(10)
+        if self._icon_width:
+            self.coords(row.icon, 0, middle)
+            self.itemconfigure(row.icon, image=theme.face_icon(label, 20, labels))
+        self.coords(row.label, px(self._icon_width), middle)
+        self.itemconfigure(row.label, text=label)
+        width, height = max(right - left - percents, px(20)), px(10)
+        filled = round(width * min(score or 0.0, 1.0))
+        row.bar.move(left, middle - height // 2)
+        row.bar.show(draw_bar(width, height, filled, label_colour(label, labels), theme.colors.line, self._background))
+        self.coords(row.percent, right, middle)
+        self.itemconfigure(row.percent, text="" if score is None else format_percent(score))
+
+    def _hide_row(self, row: _Row) -> None:
+        self.itemconfigure(row.icon, image="")
+        self.itemconfigure(row.label, text="")
+        self.itemconfigure(row.percent, text="")
+        row.bar.hide()
 
 
-class People(tk.Canvas):
-    """What ten people would say, as ten drawn faces."""
+class VoteIcons(tk.Canvas):
+    """The predicted votes of ten annotators, as ten icons."""
 
-    def __init__(self, parent: tk.Misc, theme: Theme, ground: str) -> None:
-        super().__init__(parent, background=ground, highlightthickness=0, height=1, width=10)
+    def __init__(self, parent: tk.Misc, theme: Theme, background: str) -> None:
+        super().__init__(parent, background=background, highlightthickness=0, height=1, width=10)
         self._theme = theme
 
     def show(self, votes: tuple[Score, ...] | None) -> None:
         self.delete("all")
         theme = self._theme
-        self.configure(height=theme.long(28) if votes else 1)
+        self.configure(height=theme.px(28) if votes else 1)
         labels = tuple(vote.label for vote in votes or ())
         for place, label in enumerate(allocate_ten_votes(votes) if votes else ()):
-            self.create_image(theme.long(25) * place, 0, image=theme.face(label, 22, labels), anchor="nw")
+            self.create_image(theme.px(25) * place, 0, image=theme.face_icon(label, 22, labels), anchor="nw")
 
 
 class FaceCard(ttk.Frame):
-    """One face in words and bars: what is seen first, what speaks against it, everything else."""
+    """One face in words and bars: the headline, doubts about it, all scores, the votes."""
 
     def __init__(self, parent: tk.Misc, theme: Theme) -> None:
-        super().__init__(parent, style="Card.TFrame", padding=theme.long(16))
+        super().__init__(parent, style="Card.TFrame", padding=theme.px(16))
         self._theme = theme
         self.columnconfigure(1, weight=1)
-        ground, gap = theme.shades.raised, theme.long(10)
+        background, gap = theme.colors.card, theme.px(10)
         self._icon = ttk.Label(self, style="Card.TLabel")
-        self._who = ttk.Label(self, style="Card.Muted.TLabel")
-        self._says = Words(self, style="Card.Large.TLabel")
+        self._caption = ttk.Label(self, style="Card.Muted.TLabel")
+        self._headline = WrappedLabel(self, style="Card.Large.TLabel")
         self._icon.grid(row=0, column=0, rowspan=2, sticky="n", padx=(0, gap))
-        self._who.grid(row=0, column=1, sticky="w")
-        self._says.grid(row=1, column=1, sticky="ew")
-        self._doubts = Words(self, style="Card.Doubt.TLabel")
-        self._bars, self._people = Bars(self, theme, ground), People(self, theme, ground)
-        self._told = Words(self, style="Card.Muted.TLabel")
-        for row, part in enumerate((self._doubts, self._bars, self._people, self._told), 2):
+        self._caption.grid(row=0, column=1, sticky="w")
+        self._headline.grid(row=1, column=1, sticky="ew")
+        self._doubts = WrappedLabel(self, style="Card.Warning.TLabel")
+        self._bars, self._votes = ScoreBars(self, theme, background, ranked=True), VoteIcons(self, theme, background)
+        self._sentences = WrappedLabel(self, style="Card.Muted.TLabel")
+        for row, part in enumerate((self._doubts, self._bars, self._votes, self._sentences), 2):
             part.grid(row=row, column=0, columnspan=2, sticky="ew", pady=(gap, 0))
 
-    def show(self, reading: Reading, who: str) -> None:
-        emotions, theme = reading.emotions, self._theme
-        self._icon.configure(image=theme.face(emotions.top, 40, emotions.labels))
-        self._who.configure(text=who)
-        self._says.configure(text=format_headline(reading))
-        self._doubts.configure(text="\n".join(describe_doubts(reading)))
-        self._doubts.grid() if describe_doubts(reading) else self._doubts.grid_remove()
+    def show(self, reading: Reading, caption: str) -> None:
+        emotions = reading.emotions
+        self._icon.configure(image=self._theme.face_icon(emotions.top, 40, emotions.labels))
+        self._caption.configure(text=caption)
+        self._headline.configure(text=format_headline(reading))
         self._bars.show(emotions)
-        self._people.show(emotions.votes)
-        self._people.grid() if emotions.votes else self._people.grid_remove()
-        told = [sentence for sentence in (describe_votes(reading), describe_mixture(reading)) if sentence]
-        self._told.configure(text="\n".join(told))
-        self._told.grid() if told else self._told.grid_remove()
+        self._votes.show(emotions.votes)
+        _set_visible(self._votes, emotions.votes is not None)
+        sentences = [sentence for sentence in (describe_votes(reading), describe_mixture(reading)) if sentence]
+        for label, lines in ((self._doubts, describe_doubts(reading)), (self._sentences, sentences)):
+            label.configure(text="\n".join(lines))
+            _set_visible(label, bool(lines))
+
+
+def _set_visible(widget: tk.Widget, visible: bool) -> None:
+    if visible:
+        widget.grid()
+    else:
+        widget.grid_remove()

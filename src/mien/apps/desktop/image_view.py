@@ -1,75 +1,105 @@
-"""A picture in a page: as large as there is room for, the face that is meant marked, and faces to click on."""
+"""Images on a Tk canvas: one that changes many times a second, and the view of an image with marked faces."""
 
 from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
 
-from mien.apps.desktop.live_style import Picture
+from PIL import Image, ImageTk
+
 from mien.apps.desktop.style import Theme
 from mien.results import Box, Pixels
 
 
-class Stage(tk.Canvas):
-    """``resized`` is called with the room there is: whoever shows pictures makes them fit, and not in Tk's thread.
+class CanvasImage:
+    """An image on a canvas whose pixels can be replaced quickly: the photo is reused while its size stays the same."""
 
-    ``clicked`` is called with a place in pixels of what is shown.
+    def __init__(self, canvas: tk.Canvas, x: float = 0, y: float = 0) -> None:
+        self._canvas = canvas
+        self._photo: ImageTk.PhotoImage | None = None
+        self._item = canvas.create_image(x, y, anchor="nw")
+
+    def show(self, image: Pixels | Image.Image) -> None:
+        image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+        if self._photo is None or (self._photo.width(), self._photo.height()) != image.size:
+            self._photo = ImageTk.PhotoImage(image, master=self._canvas)
+            self._canvas.itemconfigure(self._item, image=self._photo)
+        else:
+            self._photo.paste(image)
+
+    def move(self, x: float, y: float) -> None:
+        self._canvas.coords(self._item, x, y)
+
+    def hide(self) -> None:
+        self._canvas.itemconfigure(self._item, image="")
+        self._photo = None
+
+
+class ImageView(tk.Canvas):
+    """Shows an image in the middle of a canvas.
+
+    ``on_resize`` is called with the available width and height: images are scaled elsewhere, not in Tk's thread.
+    ``on_click`` is called with x and y in pixels of the image.
     """
 
     def __init__(
         self,
         parent: tk.Misc,
         theme: Theme,
-        resized: Callable[[int, int], None],
-        clicked: Callable[[float, float], None] | None = None,
+        on_resize: Callable[[int, int], None],
+        on_click: Callable[[float, float], None] | None = None,
     ) -> None:
-        shades = theme.shades
-        super().__init__(parent, background=shades.panel, highlightthickness=0, width=10, height=10)
-        self._theme, self._resized, self._clicked = theme, resized, clicked
-        self._picture = Picture(self)
+        colors = theme.colors
+        super().__init__(parent, background=colors.panel, highlightthickness=0, width=10, height=10)
+        self._theme, self._on_resize, self._on_click = theme, on_resize, on_click
+        self._image = CanvasImage(self)
         self._pixels: Pixels | None = None
+        #: Left and top of the image in the canvas.
         self.corner = (0, 0)
-        self._words = self.create_text(0, 0, fill=shades.muted, font=theme.letters(15), justify="center")
-        self.bind("<Configure>", self._changed)
+        self._text = self.create_text(0, 0, fill=colors.muted, font=theme.font(15), justify="center")
+        self.bind("<Configure>", self._resize)
         self.bind("<Button-1>", self._click)
 
     @property
-    def room(self) -> tuple[int, int]:
-        """The largest picture that is shown."""
-        edge = self._theme.long(12)
-        return max(self.winfo_width() - 2 * edge, 1), max(self.winfo_height() - 2 * edge, 1)
+    def available_size(self) -> tuple[int, int]:
+        """Width and height of the largest image that fits."""
+        margin = self._theme.px(12)
+        return max(self.winfo_width() - 2 * margin, 1), max(self.winfo_height() - 2 * margin, 1)
 
-    def show(self, pixels: Pixels | None, words: str = "") -> None:
-        """These pixels, in the middle; ``words`` where there are none."""
-        self.itemconfigure(self._words, text=words if pixels is None else "")
+    def show(self, pixels: Pixels | None, text: str = "") -> None:
+        """Show these pixels, or ``text`` where there are none."""
+        self.itemconfigure(self._text, text=text if pixels is None else "")
         if pixels is not None:
-            self._place(pixels)
+            self._center(pixels)
         if pixels is not self._pixels:
             self._pixels = pixels
-            self._picture.hide() if pixels is None else self._picture.show(pixels)
+            if pixels is None:
+                self._image.hide()
+            else:
+                self._image.show(pixels)
 
     def mark(self, boxes: tuple[Box, ...]) -> None:
-        """Mark these places, in pixels of what is shown."""
+        """Draw a frame around these boxes, in pixels of the image."""
         self.delete("mark")
         left, top = self.corner
-        gap = self._theme.long(5)
+        gap = self._theme.px(5)
         for box in boxes:
             x, y = left + box.x, top + box.y
             corners = x - gap, y - gap, x + box.width + gap, y + box.height + gap
-            self.create_rectangle(*corners, outline=self._theme.shades.accent, width=self._theme.long(2), tags="mark")
+            self.create_rectangle(*corners, outline=self._theme.colors.accent, width=self._theme.px(2), tags="mark")
 
-    def _place(self, pixels: Pixels) -> None:
+    def _center(self, pixels: Pixels) -> None:
         self.corner = (self.winfo_width() - pixels.shape[1]) // 2, (self.winfo_height() - pixels.shape[0]) // 2
-        self._picture.move(*self.corner)
+        self._image.move(*self.corner)
 
-    def _changed(self, event: tk.Event[tk.Misc]) -> None:
-        self.coords(self._words, event.width // 2, event.height // 2)
-        self.itemconfigure(self._words, width=max(event.width - self._theme.long(60), 50))
+    def _resize(self, event: tk.Event[tk.Misc]) -> None:
+        self.coords(self._text, event.width // 2, event.height // 2)
+        self.itemconfigure(self._text, width=max(event.width - self._theme.px(60), 50))
         if self._pixels is not None:
             self.mark(())
-            self._place(self._pixels)
-        self._resized(*self.room)
+            self._center(self._pixels)
+        self._on_resize(*self.available_size)
 
     def _click(self, event: tk.Event[tk.Misc]) -> None:
-        if self._clicked and self._pixels is not None:
-            self._clicked(event.x - self.corner[0], event.y - self.corner[1])
+        if self._on_click and self._pixels is not None:
+            self._on_click(event.x - self.corner[0], event.y - self.corner[1])

@@ -1,4 +1,4 @@
-"""The open images: their list, the readings of their faces, background analysis, and the annotated image on the screen."""
+"""The open images: their list, their analysis in the background, and the annotated image for the screen."""
 
 from __future__ import annotations
 

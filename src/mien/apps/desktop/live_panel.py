@@ -1,395 +1,448 @@
-"""What stands beside the moving picture: who looks how, a small timeline, and facts."""
+"""The panel of a live camera: the annotated image, scores, timeline and delay, and the activations of the network.
+
+It belongs to no particular window: ``mien live`` opens one for it, and any other Tk window can contain it.
+"""
 
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, strftime
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mien import images
-from mien.apps.desktop.live_explanation_panel import Inside
-from mien.apps.desktop.live_style import DARK, Picture, Shades, rgb
+from mien.apps.desktop.drawing import draw_crop, draw_feature_maps
+from mien.apps.desktop.face_scores import ScoreBars
+from mien.apps.desktop.image_view import CanvasImage
+from mien.apps.desktop.layer_view import shorten_name
+from mien.apps.desktop.settings import DesktopSettings
+from mien.apps.desktop.style import Theme
+from mien.apps.desktop.timeline import RecentTimeline
 from mien.apps.session.live_camera import CameraWorker, LiveFrame, find_reading
-from mien.apps.session.live_explanation import ActivationSource, ExplanationWorker
+from mien.apps.session.live_explanation import ActivationSource, ExplanationWorker, LiveActivations
 from mien.apps.session.overlay import overlay_saliency
 from mien.draw import draw_readings
 from mien.engine import select_framing
 from mien.errors import MienError
-from mien.labels import label_colour
+from mien.explain.figures.colormaps import apply_colours, choose_scale
 from mien.results import Pixels, Reading
-from mien.text import describe_label, percent_words
+from mien.text import describe_label
 from mien.video.annotate import simplify_labels
 
-#: The panel's width in pixels, the space at its edges, and the seconds that the timeline shows.
-WIDE, EDGE, SHOWN = 300, 18, 20.0
+if TYPE_CHECKING:
+    from mien.explain import Layer
 
-#: Where the bars begin below the words, the height of a row, and how far from the edge a bar begins and ends.
-_BARS, _ROW, _NAMES, _NUMBERS = 84, 30, 84, 44
+#: The width of the part with scores and timeline and its margin, in pixels of the design.
+_SIDE_WIDTH, _MARGIN = 300, 18
 
-
-class Bars(tk.Canvas):
-    """One person's shares as bars, and above them what the expression looks like."""
-
-    def __init__(self, parent: tk.Misc, labels: Sequence[str], shades: Shades = DARK) -> None:
-        self._shades, self._labels = shades, tuple(labels)
-        long, letters = shades.long, shades.letters
-        height = long(_BARS + _ROW * len(labels) + 6)
-        super().__init__(parent, width=long(WIDE), height=height, background=shades.panel, highlightthickness=0)
-        room = long(WIDE - 2 * EDGE)
-        self._who = self.create_text(long(EDGE), long(18), anchor="nw", fill=shades.muted, font=letters(13))
-        self._says = self.create_text(long(EDGE), long(36), anchor="nw", fill=shades.ink, width=room)
-        self._rows = [self._row(place, label) for place, label in enumerate(self._labels)]
-
-    def show(self, reading: Reading | None) -> None:
-        who, says = _told(reading)
-        self.itemconfigure(self._who, text=who)
-        self.itemconfigure(self._says, text=says, font=self._shades.letters(21 if len(says) < 22 else 16, bold=True))
-        shares = dict(reading.emotions.scores) if reading and reading.quality.ok else {}
-        left, right = self._shades.long(EDGE + _NAMES), self._shades.long(WIDE - EDGE - _NUMBERS)
-        for label, (bar, number, top) in zip(self._labels, self._rows, strict=True):
-            share = shares.get(label, 0.0)
-            self.coords(bar, left, top, left + max(share * (right - left), 1), top + self._shades.long(10))
-            self.itemconfigure(number, text=percent_words(share) if shares else "")
-
-    def _row(self, place: int, label: str) -> tuple[int, int, int]:
-        long, shades = self._shades.long, self._shades
-        top, high, middle = long(_BARS + place * _ROW), long(10), long(_BARS + place * _ROW + 5)
-        left, right, font = long(EDGE + _NAMES), long(WIDE - EDGE), shades.letters(13)
-        self.create_text(long(EDGE), middle, anchor="w", text=label[:12], fill=shades.ink, font=font)
-        self.create_rectangle(left, top, right - long(_NUMBERS), top + high, fill=shades.line, width=0)
-        bar = self.create_rectangle(left, top, left, top + high, fill=label_colour(label, self._labels), width=0)
-        number = self.create_text(right, middle, anchor="e", fill=shades.muted, font=font)
-        return bar, number, top
-
-
-def _told(reading: Reading | None) -> tuple[str, str]:
-    if reading is None:
-        return "", "no face in view"
-    who = f"Person {reading.track}" if reading.track is not None else "A face"
-    if not reading.quality.ok:
-        return f"{who}, hard to judge", reading.quality.reason or "the face is not clear"
-    if reading.emotions.uncertain:
-        return f"{who}, unsure", "nothing stands out"
-    return who, describe_label(reading.emotions.top)
-
-
-class Strip(tk.Canvas):
-    """The last seconds of the largest face: shares stacked, newest at the right."""
-
-    def __init__(self, parent: tk.Misc, labels: Sequence[str], shades: Shades = DARK, height: int = 84) -> None:
-        long = shades.long
-        super().__init__(
-            parent, width=long(WIDE), height=long(height + 44), background=shades.panel, highlightthickness=0
-        )
-        words = f"the last {SHOWN:g} seconds"
-        self.create_text(long(EDGE), long(8), anchor="nw", text=words, fill=shades.muted, font=shades.letters(13))
-        self._tones = np.array([rgb(label_colour(label, tuple(labels))) for label in labels], np.uint8)
-        self._empty = np.array(rgb(shades.line), np.uint8)
-        self._pixels = np.tile(self._empty, (long(height), long(WIDE - 2 * EDGE), 1))
-        self._picture = Picture(self, long(EDGE), long(30))
-        self._per_second = self._pixels.shape[1] / SHOWN
-        self._at: float | None = None
-
-    def show(self, reading: Reading | None, seconds: float) -> None:
-        """What there was to see at this time; the strip moves by as many columns as have passed."""
-        if self._at is None or seconds < self._at:
-            self._at = seconds - 1 / self._per_second
-        columns = int((seconds - self._at) * self._per_second)
-        if not columns:
-            return
-        self._at += columns / self._per_second
-        columns = min(columns, self._pixels.shape[1])
-        self._pixels = np.roll(self._pixels, -columns, axis=1)
-        self._pixels[:, -columns:] = self._column(reading)[:, None]
-        self._picture.show(self._pixels)
-
-    def _column(self, reading: Reading | None) -> NDArray[np.uint8]:
-        height = len(self._pixels)
-        if reading is None or not reading.quality.ok:
-            return np.tile(self._empty, (height, 1))
-        edges = np.rint(np.cumsum([share.score for share in reading.emotions.scores]) * height).astype(int)
-        places = np.searchsorted(edges, np.arange(height), side="right").clip(0, len(self._tones) - 1)
-        # The first label stands at the bottom, as in the report.
-        return np.asarray(self._tones[places][::-1])
-
-
-class Facts(tk.Canvas):
-    """Frames a second, the delay, what was dropped."""
-
-    def __init__(self, parent: tk.Misc, shades: Shades = DARK) -> None:
-        self._shades = shades
-        wide, high = shades.long(WIDE), shades.long(96)
-        super().__init__(parent, width=wide, height=high, background=shades.panel, highlightthickness=0)
-        self._values = [self._line(place, name) for place, name in enumerate(("frames read", "delay", "left out"))]
-
-    def show(self, rate: float, delay: float, dropped: int) -> None:
-        told = (f"{rate:.1f} a second", f"{delay * 1000:.0f} ms", f"{dropped:,}")
-        for item, text in zip(self._values, told, strict=True):
-            self.itemconfigure(item, text=text)
-
-    def _line(self, place: int, name: str) -> int:
-        long, font = self._shades.long, self._shades.letters(13)
-        top = long(18 + 26 * place)
-        self.create_text(long(EDGE), top, anchor="w", text=name, fill=self._shades.muted, font=font)
-        return self.create_text(long(WIDE - EDGE), top, anchor="e", fill=self._shades.ink, font=font)
-
-
-# ==== mien.apps.live.pane
-# The widget that shows a camera: the picture with boxes and labels, bars, timeline, facts, and the keys.
-#
-# It belongs to no window in particular: ``mien live`` puts it into one of its own, and any other Tk window may hold it.
-
-#: Milliseconds between two looks for a newer view, and seconds for which a message stays.
-_TICK, _MESSAGE = 4, 2.5
-
-#: A pane that is narrower, in pixels of the drawing, has its bars below the picture.
+#: A panel narrower than this has the scores below the image.
 _NARROW = 560
 
-#: What keys do, in the order in which they are shown.
+#: Milliseconds between two checks for a new frame, and seconds for which a message stays.
+_CHECK_INTERVAL, _MESSAGE_SECONDS = 4, 2.5
+
+#: The number of frames over which the delay is stored, and over which its median is displayed.
+_DELAYS, _RECENT_DELAYS = 300, 15
+
+#: The keys and their actions, in the order in which they are displayed.
 KEYS = {
     "q": "quit",
     "space": "pause",
     "s": "snapshot",
-    "w": "where it looks",
-    "i": "inside",
+    "w": "evidence map",
+    "i": "layers",
     "t": "smoothing",
 }
 
 
-class Pane(tk.Frame):
-    """Shows a :class:`Watching` until it is over. ``press`` does what a key does; ``quit`` is the owner's to give."""
+class LivePanel(tk.Frame):
+    """Shows the frames of a :class:`CameraWorker` until it ends. The owner passes keys to ``press``."""
 
     def __init__(
         self,
         parent: tk.Misc,
-        watching: CameraWorker,
-        looker: ActivationSource,
+        reader: CameraWorker,
+        engine: ActivationSource,
         *,
         quit: Callable[[], None],
-        inside: bool = False,
+        explain: bool = False,
         folder: Path | None = None,
-        shades: Shades = DARK,
-        lit: Callable[[dict[str, bool]], None] | None = None,
-        keep: Callable[[LiveFrame], None] | None = None,
-        failed: Callable[[MienError], None] | None = None,
+        theme: Theme | None = None,
+        on_switch: Callable[[dict[str, bool]], None] | None = None,
+        on_snapshot: Callable[[LiveFrame], None] | None = None,
+        on_error: Callable[[MienError], None] | None = None,
     ) -> None:
-        """A window with switches of its own is told by ``lit`` which are on, and shows no line of keys.
+        """``quit`` is called when the camera ends and for the key Q. ``explain`` shows the layers from the start.
 
-        It hears by ``failed`` what did not work: the line of keys is where that would stand.
-
-        ``keep`` takes snapshots; without it they become files in ``folder``.
+        With ``on_switch`` the owner shows which keys are on, and the panel has no line of keys. ``on_snapshot`` takes
+        snapshots, which otherwise become files in ``folder``. ``on_error`` takes errors of the explanation, which
+        otherwise appear in the line of keys.
         """
-        super().__init__(parent, background=shades.ground)
-        self._shades, self._told_lit, self._keep = shades, lit, keep
-        self._failed, self._complaint = failed, None  # type: tuple[Callable[[MienError], None] | None, MienError | None]
-        self._watching, self._quit, self._folder = watching, quit, folder or Path.cwd()
-        self._insides = ExplanationWorker(looker, watching.newest)
-        self._framing = select_framing(looker.card, looker.detector)
-        self._view: LiveFrame | None = None
-        self._seen = 0
-        self._smooth, self._map, self._inside = True, False, False
-        self._message_until = 0.0
-        self._over = False
+        self._theme = theme or Theme(parent, DesktopSettings(theme="dark"))
+        super().__init__(parent, background=self._theme.colors.background)
+        self._on_switch, self._on_snapshot, self._on_error = on_switch, on_snapshot, on_error
+        self._reader, self._quit, self._folder = reader, quit, folder or Path.cwd()
+        self._explanation = ExplanationWorker(engine, reader.newest)
+        self._framing = select_framing(engine.card, engine.detector)
+        self._frame: LiveFrame | None = None
+        self._explained_number = 0
+        self._smoothing, self._shows_map, self._shows_layers = True, False, False
+        self._message_end = 0.0
+        self._reported: MienError | None = None
+        self._destroyed = False
+        #: Seconds from the camera to the screen, of the newest frames.
         self.delays: list[float] = []
-        self.looks = 0.0
-        self._build(looker.card.labels)
-        if inside:
+        #: Explanations a second.
+        self.explanation_rate = 0.0
+        self._build(engine.card.labels)
+        if explain:
             self.press("i")
-        self.bind("<Destroy>", self._gone)
-        self.bind("<Configure>", self._resized)
-        self._job = self.after(_TICK, self._tick)
+        self.bind("<Destroy>", self._destroy)
+        self.bind("<Configure>", self._resize)
+        self._job = self.after(_CHECK_INTERVAL, self._check)
 
     def press(self, key: str) -> None:
-        """One of :data:`KEYS`; any other does nothing."""
+        """Do the action of one of :data:`KEYS`; other keys do nothing."""
         actions = {
             "q": self._quit,
             "space": self._pause,
-            "s": self._snapshot,
+            "s": self._take_snapshot,
             "w": self._switch_map,
-            "i": self._switch_inside,
+            "i": self._switch_layers,
             "t": self._switch_smoothing,
         }
         if key in actions:
             actions[key]()
 
-    # How it is built
+    # Layout
 
     def _build(self, labels: tuple[str, ...]) -> None:
+        theme, panel = self._theme, self._theme.colors.panel
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
-        self._canvas = tk.Canvas(self, width=640, height=480, background=self._shades.panel, highlightthickness=0)
+        self._canvas = tk.Canvas(self, width=640, height=480, background=panel, highlightthickness=0)
         self._canvas.grid(row=0, column=0, sticky="nsew")
-        self._picture = Picture(self._canvas)
-        side = self._side = tk.Frame(self, background=self._shades.panel)
-        self._bars, self._strip = Bars(side, labels, self._shades), Strip(side, labels, self._shades)
-        self._facts = Facts(side, self._shades)
-        for row, part in enumerate((self._bars, self._strip, self._facts)):
+        self._image = CanvasImage(self._canvas)
+        self._side = tk.Frame(self, background=panel)
+        self._scores = FaceScores(self._side, theme, labels)
+        self._timeline = RecentTimeline(self._side, theme, labels, width=_SIDE_WIDTH, margin=_MARGIN)
+        self._facts = CameraFacts(self._side, theme)
+        for row, part in enumerate((self._scores, self._timeline, self._facts)):
             part.grid(row=row, column=0, sticky="new")
         self._arrange(False)
-        self._below = Inside(self, labels, self._shades)
+        self._layers = LayerStrip(self, theme, labels)
         self._hints: dict[str, tk.Label] = {}
-        self._keys = self._key_line()
-        if self._told_lit is None:
-            self._keys.grid(row=3, column=0, columnspan=2, sticky="ew")
-        self._lit()
+        key_line = self._create_key_line()
+        if self._on_switch is None:
+            key_line.grid(row=3, column=0, columnspan=2, sticky="ew")
+        self._update_switches()
 
     def _arrange(self, narrow: bool) -> None:
-        """Bars and facts beside the picture, or below it where there is no room beside."""
+        """Scores and facts beside the image, or below it in a narrow panel."""
         self._narrow = narrow
-        self.rowconfigure(0, weight=1, minsize=self._shades.long(240 if narrow else 0))
+        self.rowconfigure(0, weight=1, minsize=self._theme.px(240 if narrow else 0))
         self._side.grid(row=1 if narrow else 0, column=0 if narrow else 1, sticky="new" if narrow else "ns")
-        for row, part in ((0, self._strip), (1, self._facts)):
+        for row, part in ((0, self._timeline), (1, self._facts)):
             part.grid(row=row if narrow else row + 1, column=1 if narrow else 0, sticky="new")
-        self._bars.grid(row=0, column=0, rowspan=2 if narrow else 1, sticky="new")
+        self._scores.grid(row=0, column=0, rowspan=2 if narrow else 1, sticky="new")
 
-    def _resized(self, event: tk.Event[tk.Misc]) -> None:
-        narrow = event.width < self._shades.long(_NARROW)
+    def _resize(self, event: tk.Event[tk.Misc]) -> None:
+        narrow = event.width < self._theme.px(_NARROW)
         if event.widget is self and narrow != self._narrow:
             self._arrange(narrow)
 
-    def _key_line(self) -> tk.Frame:
-        shades, font = self._shades, self._shades.letters(13)
-        line = tk.Frame(self, background=shades.ground, padx=shades.long(12), pady=shades.long(9))
-        for key, does in KEYS.items():
+    def _create_key_line(self) -> tk.Frame:
+        theme, colors = self._theme, self._theme.colors
+        line = tk.Frame(self, background=colors.background, padx=theme.px(12), pady=theme.px(9))
+        for key, action in KEYS.items():
             name = "Space" if key == "space" else key.upper()
-            bold = shades.letters(13, bold=True)
-            cap = tk.Label(line, text=f" {name} ", background=shades.raised, foreground=shades.ink, font=bold)
-            hint = tk.Label(line, text=does, background=shades.ground, foreground=shades.muted, font=font)
+            cap = tk.Label(line, text=f" {name} ", background=colors.card, foreground=colors.text)
+            cap.configure(font=theme.font(13, bold=True))
+            hint = tk.Label(line, text=action, background=colors.background, foreground=colors.muted)
+            hint.configure(font=theme.font(13))
             cap.pack(side="left")
-            hint.pack(side="left", padx=(shades.long(6), shades.long(18)))
+            hint.pack(side="left", padx=(theme.px(6), theme.px(18)))
             for part in (cap, hint):
                 part.bind("<Button-1>", lambda _event, key=key: self.press(key))  # type: ignore[misc]
             self._hints[key] = hint
-        self._message = tk.Label(line, background=shades.ground, foreground=shades.accent, font=font)
+        self._message = tk.Label(line, background=colors.background, foreground=colors.accent, font=theme.font(13))
         self._message.pack(side="right")
         return line
 
-    # What keys do
+    # Actions
 
     def _pause(self) -> None:
-        self._watching.pause()
-        self._lit()
+        self._reader.toggle_pause()
+        self._update_switches()
 
     def _switch_map(self) -> None:
-        self._map = not self._map
-        self._look_inside()
+        self._shows_map = not self._shows_map
+        self._update_switches()
 
-    def _switch_inside(self) -> None:
-        self._inside = not self._inside
-        self._below.clear()
-        if self._inside:
-            self._below.grid(row=2, column=0, columnspan=2, sticky="ew")
+    def _switch_layers(self) -> None:
+        self._shows_layers = not self._shows_layers
+        self._layers.clear()
+        if self._shows_layers:
+            self._layers.grid(row=2, column=0, columnspan=2, sticky="ew")
         else:
-            self._below.grid_forget()
-        self._look_inside()
-
-    def _look_inside(self) -> None:
-        self._insides.switch(self._inside or self._map)
-        self._lit()
+            self._layers.grid_forget()
+        self._update_switches()
 
     def _switch_smoothing(self) -> None:
-        self._smooth = not self._smooth
-        self._lit()
+        self._smoothing = not self._smoothing
+        self._update_switches()
 
-    def _snapshot(self) -> None:
-        if self._view is None:
+    def _take_snapshot(self) -> None:
+        if self._frame is None:
             return
-        if self._keep:
-            self._keep(self._view)
+        if self._on_snapshot:
+            self._on_snapshot(self._frame)
             return
-        place = self._folder / f"mien-{strftime('%Y%m%d-%H%M%S')}-{self._view.number}.png"
+        path = self._folder / f"mien-{strftime('%Y%m%d-%H%M%S')}-{self._frame.number}.png"
         try:
-            images.save_image(self._painted(self._view), place)
+            images.save_image(self._annotate(self._frame), path)
         except MienError as error:
-            self._say(str(error))
+            self._show_message(str(error))
         else:
-            self._say(f"kept as {place.name}")
+            self._show_message(f"saved as {path.name}")
 
-    def _lit(self) -> None:
-        """Show which of the switches are on."""
-        on = {"space": self._watching.paused, "w": self._map, "i": self._inside, "t": self._smooth}
+    def _update_switches(self) -> None:
+        """Start or stop the explanation, and show which keys are on."""
+        self._explanation.switch(self._shows_layers or self._shows_map)
+        on = {"space": self._reader.paused, "w": self._shows_map, "i": self._shows_layers, "t": self._smoothing}
+        colors = self._theme.colors
         for key, hint in self._hints.items():
-            hint.configure(foreground=self._shades.accent if on.get(key) else self._shades.muted)
-        self._hints["space"].configure(text="go on" if self._watching.paused else "pause")
-        if self._told_lit:
-            self._told_lit(on)
+            hint.configure(foreground=colors.accent if on.get(key) else colors.muted)
+        self._hints["space"].configure(text="continue" if self._reader.paused else "pause")
+        if self._on_switch:
+            self._on_switch(on)
 
-    def _say(self, words: str) -> None:
-        self._message.configure(text=words)
-        self._message_until = monotonic() + _MESSAGE
+    def _show_message(self, text: str) -> None:
+        self._message.configure(text=text)
+        self._message_end = monotonic() + _MESSAGE_SECONDS
 
-    def _complain(self, error: MienError) -> None:
-        if self._failed is None:
-            self._say(str(error))
-        elif error is not self._complaint:
-            self._complaint = error
-            self._failed(error)
+    def _report(self, error: MienError) -> None:
+        if self._on_error is None:
+            self._show_message(str(error))
+        elif error is not self._reported:
+            self._reported = error
+            self._on_error(error)
 
-    # What is shown
+    # Frames
 
-    def _tick(self) -> None:
-        if self._watching.over:
+    def _check(self) -> None:
+        if self._reader.ended:
             self._quit()
             return
         try:
-            self._look()
+            self._update()
         finally:
-            # Also after what nobody foresaw: who owns the window decides whether it goes on.
-            if not self._over:
-                self._job = self.after(_TICK, self._tick)
+            # Also after an unexpected error: the owner of the window decides whether the camera continues.
+            if not self._destroyed:
+                self._job = self.after(_CHECK_INTERVAL, self._check)
 
-    def _look(self) -> None:
-        newest = self._watching.newest(self._view.number if self._view else 0)
+    def _update(self) -> None:
+        newest = self._reader.newest(self._frame.number if self._frame else 0)
         if newest is not None and self.winfo_viewable():
-            self._view = newest
+            self._frame = newest
             self._show(newest)
-        if self._over:
+        if self._destroyed:
             return
-        if (seen := self._insides.newest) is not None and self._inside and seen.number != self._seen:
-            self._seen, self.looks = seen.number, seen.rate
-            self._below.show(seen)
-        if self._insides.error:
-            self._complain(self._insides.error)
-        elif monotonic() > self._message_until:
+        explained = self._explanation.newest
+        if explained is not None and self._shows_layers and explained.number != self._explained_number:
+            self._explained_number, self.explanation_rate = explained.number, explained.rate
+            self._layers.show(explained)
+        if self._explanation.error:
+            self._report(self._explanation.error)
+        elif monotonic() > self._message_end:
             self._message.configure(text="")
 
-    def _show(self, view: LiveFrame) -> None:
-        self._draw(self._painted(view))
-        reading = view.reading(self._smooth)
-        self._bars.show(reading)
-        self._strip.show(reading, view.seconds)
-        self.update_idletasks()  # drawn now, and not when Tk next has nothing to do
-        if self._over:  # that was to be done too
+    def _show(self, frame: LiveFrame) -> None:
+        self._draw(self._annotate(frame))
+        reading = frame.main_reading(self._smoothing)
+        self._scores.show(reading)
+        self._timeline.show(reading, frame.seconds)
+        self.update_idletasks()  # draw now, and not when Tk is idle
+        if self._destroyed:  # by another idle callback
             return
-        self.winfo_pointerx()  # answered when the screen has drawn it: the delay is told as it is
-        self.delays = [*self.delays[-300:], self._watching.delay(view)]
-        self._facts.show(view.rate, float(np.median(self.delays[-15:])), view.dropped)
+        self.winfo_pointerx()  # the X server answers after it has drawn: the delay includes the drawing
+        self.delays = [*self.delays[-_DELAYS:], self._reader.delay(frame)]
+        self._facts.show(frame.fps, float(np.median(self.delays[-_RECENT_DELAYS:])), frame.dropped)
 
-    def _painted(self, view: LiveFrame) -> Pixels:
-        pixels, seen = view.pixels, self._insides.newest
-        if self._map and seen is not None and seen.look.map is not None:
-            # What was seen a moment ago belongs to the same person's face of now.
-            now = find_reading(view.steady, seen.reading.track)
-            pixels = overlay_saliency(pixels, seen.look.map, now.face, self._framing) if now else pixels
-        return draw_readings(pixels, simplify_labels(view.moment(self._smooth).result))
+    def _annotate(self, frame: LiveFrame) -> Pixels:
+        pixels, explained = frame.pixels, self._explanation.newest
+        if self._shows_map and explained is not None and explained.activations.map is not None:
+            # The map is of an older frame: it is drawn over the same track's face in this one.
+            reading = find_reading(frame.smoothed, explained.reading.track)
+            if reading:
+                pixels = overlay_saliency(pixels, explained.activations.map, reading.face, self._framing)
+        return draw_readings(pixels, simplify_labels(frame.frame(self._smoothing).result))
 
     def _draw(self, pixels: Pixels) -> None:
         width, height = max(self._canvas.winfo_width(), 2), max(self._canvas.winfo_height(), 2)
         scale = min(width / pixels.shape[1], height / pixels.shape[0])
         size = max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1)
         if size != (pixels.shape[1], pixels.shape[0]):
-            way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            pixels = np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
-        self._picture.move((width - size[0]) // 2, (height - size[1]) // 2)
-        self._picture.show(pixels)
+            interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            pixels = np.asarray(cv2.resize(pixels, size, interpolation=interpolation), np.uint8)
+        self._image.move((width - size[0]) // 2, (height - size[1]) // 2)
+        self._image.show(pixels)
 
-    def _gone(self, event: tk.Event[tk.Misc]) -> None:
+    def _destroy(self, event: tk.Event[tk.Misc]) -> None:
         if event.widget is self:
-            self._over = True
+            self._destroyed = True
             self.after_cancel(self._job)
-            self._insides.close()
+            self._explanation.close()
+
+
+class FaceScores(tk.Frame):
+    """The expression of the followed face: in words, and as bars."""
+
+    def __init__(self, parent: tk.Misc, theme: Theme, labels: tuple[str, ...]) -> None:
+        colors, px = theme.colors, theme.px
+        super().__init__(parent, background=colors.panel, width=px(_SIDE_WIDTH), height=px(90 + 30 * len(labels)))
+        self._theme = theme
+        width = px(_SIDE_WIDTH - 2 * _MARGIN)
+        self._caption = tk.Label(self, background=colors.panel, foreground=colors.muted, font=theme.font(13))
+        self._headline = tk.Label(self, background=colors.panel, foreground=colors.text, wraplength=width)
+        self._headline.configure(justify="left", anchor="nw")
+        self._caption.place(x=px(_MARGIN) - 2, y=px(16))
+        self._headline.place(x=px(_MARGIN) - 2, y=px(36))
+        self._bars = ScoreBars(self, theme, colors.panel, labels)
+        self._bars.place(x=px(_MARGIN), y=px(78), width=width)
+
+    def show(self, reading: Reading | None) -> None:
+        """Without a face, or for one that is hard to judge, the bars are empty."""
+        caption, headline = _describe_face(reading)
+        self._caption.configure(text=caption)
+        font = self._theme.font(21 if len(headline) < 22 else 16, bold=True)
+        self._headline.configure(text=headline, font=font)
+        self._bars.show(reading.emotions if reading and reading.quality.ok else None)
+
+
+def _describe_face(reading: Reading | None) -> tuple[str, str]:
+    """A caption and a headline."""
+    if reading is None:
+        return "", "no face in view"
+    caption = f"Track {reading.track}" if reading.track is not None else "A face"
+    if not reading.quality.ok:
+        return f"{caption}, hard to judge", reading.quality.reason or "the face is not clear"
+    if reading.emotions.uncertain:
+        return f"{caption}, uncertain", "no expression stands out"
+    return caption, describe_label(reading.emotions.top)
+
+
+class CameraFacts(tk.Canvas):
+    """Frames a second, the delay, and the frames that were dropped."""
+
+    def __init__(self, parent: tk.Misc, theme: Theme) -> None:
+        colors, px, right = theme.colors, theme.px, theme.px(_SIDE_WIDTH - _MARGIN)
+        super().__init__(parent, width=px(_SIDE_WIDTH), height=px(96), background=colors.panel, highlightthickness=0)
+        self._values = []
+        for place, name in enumerate(("frames analyzed", "delay", "dropped")):
+            top = px(18 + 26 * place)
+            self.create_text(px(_MARGIN), top, anchor="w", text=name, fill=colors.muted, font=theme.font(13))
+            self._values.append(self.create_text(right, top, anchor="e", fill=colors.text, font=theme.font(13)))
+
+    def show(self, rate: float, delay: float, dropped: int) -> None:
+        """``rate`` in frames a second, ``delay`` in seconds."""
+        values = (f"{rate:.1f} a second", f"{delay * 1000:.0f} ms", f"{dropped:,}")
+        for item, value in zip(self._values, values, strict=True):
+            self.itemconfigure(item, text=value)
+
+
+#: Height of the strip, largest and smallest side of its images, gap, and width of the softmax, in pixels of the design.
+_STRIP_HEIGHT, _LARGEST, _SMALLEST, _GAP, _SOFTMAX_WIDTH = 182, 118, 66, 14, 236
+
+#: Rows and columns of channels of a layer.
+_CHANNEL_GRID = 3
+
+
+class LayerStrip(tk.Frame):
+    """The network for the followed face: its input, the maps of its layers, and the softmax.
+
+    The channels of a layer are selected once and stay, so that they can be followed.
+    """
+
+    def __init__(self, parent: tk.Misc, theme: Theme, labels: tuple[str, ...]) -> None:
+        colors, px = theme.colors, theme.px
+        super().__init__(parent, background=colors.panel)
+        self._theme = theme
+        self._channels: dict[str, tuple[int, ...]] = {}
+        self._maxima: dict[str, float] = {}
+        self._images: list[CanvasImage] = []
+        self._titles: list[int] = []
+        self._canvas = tk.Canvas(self, width=10, height=px(_STRIP_HEIGHT), background=colors.panel)
+        self._canvas.configure(highlightthickness=0)
+        self._canvas.pack(side="left", fill="both", expand=True)
+        softmax = tk.Frame(self, background=colors.panel, width=px(_SOFTMAX_WIDTH), height=px(_STRIP_HEIGHT))
+        softmax.pack(side="right", fill="y")
+        title = tk.Label(softmax, text="softmax", background=colors.panel, foreground=colors.muted)
+        title.configure(font=theme.font(12))
+        title.place(x=0, y=px(14))
+        self._bars = ScoreBars(softmax, theme, colors.panel, labels, compact=True)
+        self._bars.place(x=0, y=px(36), width=px(_SOFTMAX_WIDTH - _GAP))
+        self._rate = self._create_title(px(_GAP), px(_STRIP_HEIGHT - 14))
+
+    def show(self, explained: LiveActivations) -> None:
+        layers, px = explained.activations.layers, self._theme.px
+        maps = [layer for layer in layers if layer.activations.ndim == 3]
+        vectors = [layer for layer in layers if layer.activations.ndim == 1 and layer.shape[0] > 16]
+        side = self._choose_side(len(maps) + 1, len(vectors))
+        drawings = [("input", draw_crop(explained.activations.crop, side, smooth=False))]
+        drawings += [(layer.name, self._draw_maps(layer, side)) for layer in maps]
+        drawings += [(layer.name, self._draw_cells(layer, side)) for layer in vectors]
+        while len(self._images) < len(drawings):
+            self._images.append(CanvasImage(self._canvas))
+            self._titles.append(self._create_title(0, 0))
+        left = px(_GAP)
+        for (name, pixels), image, title in zip(drawings, self._images, self._titles, strict=True):
+            width = pixels.shape[1]
+            image.move(left, px(36))
+            image.show(pixels)
+            self._canvas.coords(title, left, px(24))
+            length = max(int(width / self._theme.scale / 6.6), 6)
+            self._canvas.itemconfigure(title, text=shorten_name(name, length))
+            left += width + px(_GAP)
+        self._bars.show(explained.activations.emotions)
+        text = f"{explained.rate:.0f} updates a second · track {explained.reading.track}"
+        self._canvas.itemconfigure(self._rate, text=text)
+
+    def clear(self) -> None:
+        """Select the channels anew at the next explanation."""
+        self._channels.clear()
+        self._maxima.clear()
+
+    def _choose_side(self, squares: int, halves: int) -> int:
+        """The side of the images with which all fit: ``squares`` square ones and ``halves`` of half the width."""
+        px = self._theme.px
+        free = self._canvas.winfo_width() - px(_GAP * (squares + halves + 1))
+        return max(min(int(free / (squares + halves / 2)), px(_LARGEST)), px(_SMALLEST))
+
+    def _draw_maps(self, layer: Layer, side: int) -> Pixels:
+        channels = self._channels.setdefault(layer.name, tuple(layer.order[: _CHANNEL_GRID**2]))
+        maximum = self._update_maximum(layer.name, layer.activations[list(channels)])
+        tile = side // _CHANNEL_GRID - 2
+        return draw_feature_maps(layer, channels, tile, 2, _CHANNEL_GRID, self._theme.colors.panel, maximum)
+
+    def _draw_cells(self, layer: Layer, side: int) -> Pixels:
+        """A layer without maps as cells in the order of its channels."""
+        values = layer.activations
+        columns = max(round((len(values) / 2) ** 0.5), 1)
+        padded = np.pad(values, (0, -len(values) % columns)).reshape(-1, columns)
+        cells = apply_colours(padded, choose_scale(values), self._update_maximum(layer.name, values))
+        return np.asarray(cv2.resize(cells, (side // 2, side), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+    def _update_maximum(self, name: str, values: NDArray[np.float32]) -> float:
+        """The largest value so far, decaying slowly: stronger activations look brighter."""
+        maximum = max(float(np.abs(values).max(initial=0)), 0.98 * self._maxima.get(name, 0.0), 1e-6)
+        self._maxima[name] = maximum
+        return maximum
+
+    def _create_title(self, x: int, y: int) -> int:
+        return self._canvas.create_text(x, y, anchor="w", fill=self._theme.colors.muted, font=self._theme.font(12))

@@ -107,7 +107,7 @@ def save_report(video: OpenVideo, file: VideoFile) -> Steps:
         None,
         video.incomplete,
     )
-    peaks = video.peaks.of(summary.events, hidden=file.blur_faces) if video.peaks else {}
+    peaks = video.peaks.images(summary.events, blur=file.blur_faces) if video.peaks else {}
     _write(file.path, render_report(summary, options, peaks))
     yield file.path
 
@@ -133,7 +133,7 @@ def save_faces(video: OpenVideo, file: VideoFile) -> Steps:
 
     lines = [tables.format_csv([tables.face_columns(video.labels)])]
     for smoothed in _repeat_analysis(video, file):
-        lines.append(tables.format_csv(tables.face_rows(smoothed.moment)))
+        lines.append(tables.format_csv(tables.face_rows(smoothed.frame)))
         yield None
     _write(file.path, "".join(lines))
     yield file.path
@@ -146,12 +146,12 @@ def save_json_lines(video: OpenVideo, file: VideoFile) -> Steps:
 
     about, summary = video.about, _summary(video)
     assert about is not None, "the video was opened"
-    facts = {"film": source_name(video.path), "size": about.size, "seconds": about.seconds, "fps": about.fps}
+    facts = {"video": source_name(video.path), "size": about.size, "seconds": about.seconds, "fps": about.fps}
     records = [{"kind": "video", **facts, "detector": video.detector, "model": video.model}]
     for smoothed in _repeat_analysis(video, file):
-        records += [{"kind": "frame", **smoothed.moment.to_dict()}, *map(tables.event_record, smoothed.events)]
+        records += [{"kind": "frame", **smoothed.frame.to_dict()}, *map(tables.event_record, smoothed.events)]
         yield None
-    records += [*map(tables.event_record, summary.last), *tables.track_records(summary)]
+    records += [*map(tables.event_record, summary.final_events), *tables.track_records(summary)]
     _write(file.path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
     yield file.path
 
@@ -168,13 +168,13 @@ def save_annotated_video(video: OpenVideo, file: VideoFile) -> Steps:
         raise _changed_file(video)
     with (
         closing(open_video(video.path)) as reader,
-        AnnotatedVideo(file.path, options, video.about, hide=file.blur_faces) as out,
+        AnnotatedVideo(file.path, options, video.about, blur_faces=file.blur_faces) as out,
     ):
         frames = reader.frames(FrameSelection(fps=video.fps))
         for smoothed, frame in zip(smoothed_frames, frames, strict=False):
-            if smoothed.moment.index != frame.index:
+            if smoothed.frame.index != frame.index:
                 raise _changed_file(video)
-            out.add(replace(smoothed.moment, pixels=frame.pixels))
+            out.add(replace(smoothed.frame, pixels=frame.pixels))
             yield None
     yield file.path
 
@@ -200,7 +200,7 @@ def _repeat_analysis(video: OpenVideo, file: VideoFile) -> Iterator[SmoothedFram
     from mien.video.timeline import VideoSummary
 
     rule = partial(build_emotions, file.session.engine(file.selection).card)
-    return VideoSummary(rule).follow(read_frames(video.journal_path, rule))
+    return VideoSummary(rule).process(read_frames(video.journal_path, rule))
 
 
 def _summary(video: OpenVideo) -> VideoSummary:

@@ -1,4 +1,4 @@
-"""Who wants to hear that something changed, by topic."""
+"""State that all parts of the application share: events, worker, selected model, settings and status line."""
 
 from __future__ import annotations
 
@@ -7,54 +7,57 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from mien.apps.desktop import settings
-from mien.apps.desktop.model_session import Bench, Choice, Load
-from mien.apps.desktop.settings import Settings
-from mien.apps.desktop.worker import LATER, NOW, Steps, Task, Worker
+from mien.apps.desktop.model_session import LoadModel, ModelSelection, ModelSession, list_models
+from mien.apps.desktop.settings import DesktopSettings, store_settings
+from mien.apps.desktop.worker import BACKGROUND, IMMEDIATE, Steps, Task, Worker
 from mien.errors import MienError
 from mien.models import ModelCard
 
 
-class Bells:
-    """Views listen; the state rings. What is heard of is looked up where it lives, so a bell carries nothing."""
+class EventBus:
+    """Callbacks by topic. An event carries no value: a subscriber reads the state that changed."""
 
     def __init__(self) -> None:
-        self._heard: dict[str, list[Callable[[], None]]] = defaultdict(list)
+        self._subscribers: dict[str, list[Callable[[], None]]] = defaultdict(list)
 
-    def hear(self, topic: str, call: Callable[[], None]) -> None:
-        self._heard[topic].append(call)
+    def subscribe(self, topic: str, callback: Callable[[], None]) -> None:
+        self._subscribers[topic].append(callback)
 
-    def ring(self, *topics: str) -> None:
+    def publish(self, *topics: str) -> None:
         for topic in topics:
-            for call in tuple(self._heard[topic]):
-                call()
+            for callback in tuple(self._subscribers[topic]):
+                callback()
 
-    def silence(self) -> None:
-        """Nobody listens any more: the views are made anew."""
-        self._heard.clear()
-
-
-# ==== mien.apps.desktop.ground
-# What all parts of the desktop stand on: the worker and its engine, who listens, and what the status line says.
+    def clear(self) -> None:
+        """Remove all subscribers, before the views are rebuilt."""
+        self._subscribers.clear()
 
 
 class Status(NamedTuple):
-    """One line for the person; ``error`` is one that something did not work."""
+    """The status line; ``error`` marks a failure."""
 
-    words: str = ""
+    text: str = ""
     error: bool = False
 
 
-class Ground:
-    """State that no page owns. ``choice`` is who reads; ``card`` what its model says of itself, once it is loaded."""
+class AppState:
+    """State that belongs to no page.
 
-    def __init__(self, load: Load, remembered: Settings | None = None) -> None:
-        self.bells, self.worker, self.bench = Bells(), Worker(), Bench(load)
-        self.settings = remembered or Settings()
-        self._forgetful = remembered is None
-        self.choice, self.status = Choice(), Status()
+    ``selection`` is the model in use, and ``card`` its description once it is loaded. ``cards`` are the installed
+    models by name. Topics: ``status``, ``busy``, ``settings``, ``card`` (loaded, or selection failed), ``selection``
+    (another model is in use), ``models`` (the installed models were listed).
+    """
+
+    def __init__(self, load: LoadModel, settings: DesktopSettings | None = None) -> None:
+        """Without ``settings`` the defaults are used, and changes are not stored."""
+        self.events, self.worker, self.session = EventBus(), Worker(), ModelSession(load)
+        self.settings = settings or DesktopSettings()
+        self._stores_settings = settings is not None
+        self.selection, self.status = ModelSelection(), Status()
         self.card: ModelCard | None = None
         self.detector = ""
+        self.cards: dict[str, ModelCard] = {}
+        self.detector_names: tuple[str, ...] = ("auto", "haar", "none")
         self._tasks: set[Task] = set()
 
     @property
@@ -62,84 +65,103 @@ class Ground:
         return self.card.labels if self.card else ()
 
     @property
-    def busy(self) -> bool:
-        """Is there something that can be cancelled?"""
-        return any(not task.left for task in self._tasks)
+    def model_names(self) -> tuple[str, ...]:
+        """The installed models, and the one in use, which may be a file."""
+        return tuple(dict.fromkeys([*self.cards, self.selection.model]))
 
-    def do(
+    @property
+    def busy(self) -> bool:
+        """Whether there are tasks that :meth:`cancel_tasks` can stop."""
+        return any(not task.cancelled for task in self._tasks)
+
+    # Tasks
+
+    def submit(
         self,
         steps: Steps,
-        told: Callable[[Any], None] | None = None,
+        on_result: Callable[[Any], None] | None = None,
         *,
-        urgency: int = NOW,
-        failed: Callable[[MienError], None] | None = None,
-        ended: Callable[[], None] | None = None,
+        priority: int = IMMEDIATE,
+        on_error: Callable[[MienError], None] | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> Task:
-        """Work for the worker; what fails is told in the status line unless ``failed`` takes it.
+        """Give work to the worker. Errors go to the status line unless ``on_error`` is passed.
 
-        What is told stays cancellable by :meth:`cancel` when it is for later.
+        Background tasks can be stopped by :meth:`cancel_tasks`.
         """
 
-        def over() -> None:
+        def end() -> None:
             self._tasks.discard(task)
-            if ended:
-                ended()
-            self.bells.ring("busy")
+            if on_end:
+                on_end()
+            self.events.publish("busy")
 
-        task = Task(steps, told, failed or self.problem, over)
-        if urgency == LATER:
+        task = Task(steps, on_result, on_error or self.show_error, end)
+        if priority == BACKGROUND:
             self._tasks.add(task)
-            self.bells.ring("busy")
-        return self.worker.do(task, urgency)
+            self.events.publish("busy")
+        return self.worker.submit(task, priority)
 
-    def cancel(self) -> None:
-        """Leave what was to be done later; what was read until then stays."""
+    def cancel_tasks(self) -> None:
+        """Stop the background tasks; their results up to now stay."""
         for task in self._tasks:
             task.cancel()
         self._tasks.clear()
-        self.bells.ring("busy")
+        self.events.publish("busy")
 
-    def say(self, words: str) -> None:
-        self.status = Status(words)
-        self.bells.ring("status")
+    # The status line
 
-    def problem(self, error: MienError) -> None:
+    def show_message(self, text: str) -> None:
+        self.status = Status(text)
+        self.events.publish("status")
+
+    def show_error(self, error: MienError) -> None:
         self.status = Status(str(error), error=True)
-        self.bells.ring("status")
+        self.events.publish("status")
 
-    def choose(self, choice: Choice) -> None:
-        """Another model or detector. Nothing changes before it is known to load."""
+    # Models
 
-        def told(loaded: tuple[ModelCard, str]) -> None:
-            before, self.choice = self.choice, choice
+    def select_model(self, selection: ModelSelection) -> None:
+        """Load another model or detector. The selection changes only after it was loaded."""
+
+        def apply(loaded: tuple[ModelCard, str]) -> None:
+            previous, self.selection = self.selection, selection
             self.card, self.detector = loaded
-            if before == choice:
-                self.bells.ring("card")
-            else:
-                self.bells.ring("card", "choice")
+            self.events.publish("card", *(() if previous == selection else ("selection",)))
 
-        def failed(error: MienError) -> None:
-            self.problem(error)
-            self.bells.ring("card")  # the pickers show again what is in force
+        def fail(error: MienError) -> None:
+            self.show_error(error)
+            self.events.publish("card")  # the fields show the current selection again
 
-        self.do(_loading(self.bench, choice), told, failed=failed)
+        self.submit(_load_card(self.session, selection), apply, on_error=fail)
 
-    def change(self, **settings_changed: Any) -> None:
-        """Another look, remembered for the next start."""
-        self.settings = replace(self.settings, **settings_changed)
-        self.remember()
-        self.bells.ring("settings")
+    def refresh_models(self) -> None:
+        """List the installed models in the worker: installed packages may add some."""
 
-    def remember(self) -> None:
-        if not self._forgetful:
-            settings.save(self.settings)
+        def apply(listed: tuple[dict[str, ModelCard], tuple[str, ...]]) -> None:
+            self.cards, self.detector_names = listed
+            self.events.publish("models")
+
+        self.submit(list_models(self.selection.model), apply)
+
+    # Settings
+
+    def change_settings(self, **changes: Any) -> None:
+        """Change the settings and store them."""
+        self.settings = replace(self.settings, **changes)
+        self.store_settings()
+        self.events.publish("settings")
+
+    def store_settings(self) -> None:
+        if self._stores_settings:
+            store_settings(self.settings)
 
     def close(self) -> None:
-        self.bells.silence()
+        self.events.clear()
         self.worker.close()
 
 
-def _loading(bench: Bench, choice: Choice) -> Steps:
-    # Everything heavy is imported here, behind a window that is there already.
-    engine = bench.engine(choice)
+def _load_card(session: ModelSession, selection: ModelSelection) -> Steps:
+    # The heavy imports happen here, while the window is visible already.
+    engine = session.engine(selection)
     yield engine.card, engine.detector

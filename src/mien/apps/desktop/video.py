@@ -1,4 +1,4 @@
-"""The page for films: the film, what happens in it, and everybody over its time."""
+"""The page Video: the displayed frame, the events, and the timelines of all tracks."""
 
 from __future__ import annotations
 
@@ -6,189 +6,209 @@ import tkinter as tk
 from tkinter import ttk
 from typing import TYPE_CHECKING, Any
 
-from mien.apps.desktop.image_view import Stage
-from mien.apps.desktop.timeline import Timeline
-from mien.apps.desktop.video_state import RATES
-from mien.apps.desktop.widgets import Empty, Flow, Note, Scrolled, Soon, Words, button, watch_width, with_bar
-from mien.apps.desktop.widgets import card as card_of
+from mien.apps.desktop.commands import PageOwner
+from mien.apps.desktop.image_view import ImageView
+from mien.apps.desktop.timeline import VideoTimeline
+from mien.apps.desktop.video_state import FRAME_RATES
+from mien.apps.desktop.widgets import (
+    EmptyPage,
+    FlowLayout,
+    IdleCallback,
+    Notice,
+    ScrollFrame,
+    WrappedLabel,
+    add_scrollbar,
+    create_button,
+    create_card,
+    on_narrow,
+)
 from mien.text import DISCLAIMER, format_duration, format_percent, format_time
 
 if TYPE_CHECKING:
-    from mien.apps.desktop.window import Window
     from mien.video.events import Event
 
-_RATES = {f"{rate:g} a second": rate for rate in RATES}
+_FRAME_RATES = {f"{rate:g} a second": rate for rate in FRAME_RATES}
 
 
-class Page(ttk.Frame):
-    """Shows the film, or how to open one."""
+class VideoPage(ttk.Frame):
+    """Shows the open video, or how to open one."""
 
-    def __init__(self, parent: tk.Misc, window: Window) -> None:
+    def __init__(self, parent: tk.Misc, window: PageOwner) -> None:
         super().__init__(parent)
-        self._window, self._theme, self._film = window, window.theme, window.desk.film
+        self._window, self._theme, self._state = window, window.theme, window.application.video
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
-        words = (
-            "It is read on this machine: who shows which expression, and when.",
-            window.drop_words("a film"),
-            DISCLAIMER,
+        self._empty = EmptyPage(
+            self,
+            self._theme,
+            "video",
+            "Open a video to see its expressions over time",
+            (
+                "It is analyzed on this machine: which expression is visible on which face, and when.",
+                window.describe_input("a video"),
+                DISCLAIMER,
+            ),
+            [("Choose a video…", window.dialogs.open_video)],
         )
-        choose = ("Choose a film…", window.dialogs.open_film)
-        self._empty = Empty(self, self._theme, "video", "Open a film to see its expressions over time", words, [choose])
-        self._full = self._built()
-        bells = window.desk.ground.bells
-        bells.hear("film", Soon(self, self._show))
-        bells.hear("course", Soon(self, self._show_course))
-        bells.hear("frame", Soon(self, self._show_frame))
+        self._content = self._build()
+        events = window.application.state.events
+        events.subscribe("video", IdleCallback(self, self._show))
+        events.subscribe("progress", IdleCallback(self, self._show_progress))
+        events.subscribe("frame", IdleCallback(self, self._show_frame))
         self._show()
-        self._show_course()
+        self._show_progress()
         self._show_frame()
 
-    def toggle(self) -> None:
-        """Play, or stop playing."""
-        self._film.pause() if self._film.playing else self._film.play()
+    def toggle_playback(self) -> None:
+        if self._state.playing:
+            self._state.pause()
+        else:
+            self._state.play()
 
-    def _built(self) -> Scrolled:
-        theme, gap = self._theme, self._theme.long(16)
-        around = Scrolled(self, theme, fill=True)
-        frame = around.inner
-        frame.configure(padding=(gap, gap, gap, theme.long(8)))
+    # Layout
+
+    def _build(self) -> ScrollFrame:
+        theme, gap = self._theme, self._theme.px(16)
+        scroll_frame = ScrollFrame(self, theme, fill=True)
+        frame = scroll_frame.inner
+        frame.configure(padding=(gap, gap, gap, theme.px(8)))
         frame.columnconfigure(0, weight=3)
         frame.columnconfigure(1, weight=1)
-        frame.rowconfigure(2, weight=3, minsize=theme.long(220))
-        frame.rowconfigure(4, weight=3, minsize=theme.long(150))
-        self._head(frame).grid(row=0, column=0, columnspan=2, sticky="ew", pady=(0, theme.long(10)))
-        self._note = Note(frame, theme, "")
-        self._stage = Stage(frame, theme, self._film.fit)
-        table = self._table(frame)
+        frame.rowconfigure(2, weight=3, minsize=theme.px(220))
+        frame.rowconfigure(4, weight=3, minsize=theme.px(150))
+        self._build_head(frame).grid(row=0, column=0, columnspan=2, sticky="ew", pady=(0, theme.px(10)))
+        self._notice = Notice(frame, theme)
+        self._view = ImageView(frame, theme, self._state.resize_view)
+        table = self._build_events(frame)
 
         def arrange(narrow: bool) -> None:
-            self._stage.grid(row=2, column=0, columnspan=2 if narrow else 1, sticky="nsew")
+            columns = 2 if narrow else 1
+            self._view.grid(row=2, column=0, columnspan=columns, sticky="nsew")
             place: dict[str, Any] = {"row": 5 if narrow else 2, "column": 0 if narrow else 1}
-            table.grid(sticky="nsew", columnspan=2 if narrow else 1, padx=(0 if narrow else gap, 0), **place)
+            table.grid(sticky="nsew", columnspan=columns, padx=(0 if narrow else gap, 0), **place)
 
-        watch_width(frame, theme, arrange)
-        self._transport(frame).grid(row=3, column=0, columnspan=2, sticky="ew", pady=theme.long(8))
-        self._timeline = Timeline(frame, theme, self._film.seek)
-        self._timeline.grid(row=4, column=0, columnspan=2, sticky="nsew")
-        return around
+        on_narrow(frame, theme, arrange)
+        self._build_controls(frame).grid(row=3, column=0, columnspan=2, sticky="ew", pady=theme.px(8))
+        self.timeline = VideoTimeline(frame, theme, self._state.seek)
+        self.timeline.grid(row=4, column=0, columnspan=2, sticky="nsew")
+        return scroll_frame
 
-    def _head(self, frame: ttk.Frame) -> ttk.Frame:
-        theme, window, space = self._theme, self._window, (self._theme.long(8), 0)
+    def _build_head(self, frame: ttk.Frame) -> ttk.Frame:
+        theme, window = self._theme, self._window
         head = ttk.Frame(frame)
         head.columnconfigure(0, weight=1)
-        self._title, self._facts = Words(head, style="Title.TLabel"), Words(head, style="Muted.TLabel")
+        self._title, self._facts = WrappedLabel(head, style="Title.TLabel"), WrappedLabel(head, style="Muted.TLabel")
         self._title.grid(row=0, column=0, sticky="ew")
         self._facts.grid(row=1, column=0, sticky="ew")
         buttons = ttk.Frame(head)
         buttons.grid(row=0, column=1, rowspan=2, sticky="e")
-        button(buttons, theme, "Open…", window.dialogs.open_film, icon="open").pack(side="left")
-        window.menus.button(buttons, "Save", "film").pack(side="left", padx=space)
+        create_button(buttons, theme, "Open…", window.dialogs.open_video, icon="open").pack(side="left")
+        window.menus.create_save_button(buttons, "video").pack(side="left", padx=(theme.px(8), 0))
         return head
 
-    def _table(self, frame: ttk.Frame) -> ttk.Frame:
+    def _build_events(self, frame: ttk.Frame) -> ttk.Frame:
         theme = self._theme
-        card = card_of(frame, theme)
+        card = create_card(frame, theme)
         self._listed: tuple[Event, ...] = ()
         ttk.Label(card, text="Events", style="Card.Strong.TLabel").pack(anchor="w")
-        columns = {"person": ("person", 60), "label": ("looks", 90), "start": ("from", 70), "peak": ("peak", 60)}
-        self._events = ttk.Treeview(card, columns=tuple(columns), show="headings", height=4, selectmode="browse")
-        for name, (words, wide) in columns.items():
-            self._events.heading(name, text=words, anchor="w")
-            self._events.column(name, width=theme.long(wide), minwidth=theme.long(40), anchor="w")
-        self._events.pack(side="left", fill="both", expand=True, pady=(theme.long(6), 0))
-        with_bar(card, self._events)
-        self._events.bind("<<TreeviewSelect>>", self._chosen)
+        columns = {"track": ("track", 60), "emotion": ("emotion", 90), "start": ("start", 70), "peak": ("peak", 60)}
+        self.events = ttk.Treeview(card, columns=tuple(columns), show="headings", height=4, selectmode="browse")
+        for name, (heading, width) in columns.items():
+            self.events.heading(name, text=heading, anchor="w")
+            self.events.column(name, width=theme.px(width), minwidth=theme.px(40), anchor="w")
+        self.events.pack(side="left", fill="both", expand=True, pady=(theme.px(6), 0))
+        add_scrollbar(card, self.events)
+        self.events.bind("<<TreeviewSelect>>", self._seek_event)
         return card
 
-    def _transport(self, frame: ttk.Frame) -> ttk.Frame:
-        theme, film = self._theme, self._film
-        row = Flow(frame, theme)
-        self._play = button(row, theme, "", self.toggle, icon="play", help="Play (Space)")
-        row.add(self._play, 12)
-        self._time = ttk.Label(row, style="Muted.TLabel", padding=theme.long(7), width=20)
+    def _build_controls(self, frame: ttk.Frame) -> ttk.Frame:
+        theme, state = self._theme, self._state
+        row = FlowLayout(frame, theme)
+        self.play_button = create_button(row, theme, "", self.toggle_playback, icon="play", tooltip="Play (Space)")
+        row.add(self.play_button, 12)
+        self._time = ttk.Label(row, style="Muted.TLabel", padding=theme.px(7), width=20)
         row.add(self._time)
-        self._rate = tk.StringVar(self, next(words for words, rate in _RATES.items() if rate == film.fps))
-        read = ttk.Frame(row)
-        ttk.Label(read, text="Frames read", style="Muted.TLabel").pack(side="left", padx=theme.long(8))
-        rates = ttk.Combobox(read, textvariable=self._rate, values=tuple(_RATES), state="readonly", width=12)
-        rates.configure(font=theme.letters(14))
-        self._hide = tk.BooleanVar(self, film.hidden)
-        hide = ttk.Checkbutton(row, text="Hide faces in what is saved", variable=self._hide, command=self._hidden)
-        row.add(hide, 16)
+        self._blur = tk.BooleanVar(self, state.blur_faces)
+        blur = ttk.Checkbutton(row, text="Blur faces in saved files", variable=self._blur)
+        blur.configure(command=lambda: setattr(state, "blur_faces", self._blur.get()))
+        row.add(blur, 16)
+        self._rate = tk.StringVar(self, next(text for text, rate in _FRAME_RATES.items() if rate == state.fps))
+        rate_frame = ttk.Frame(row)
+        ttk.Label(rate_frame, text="Frames analyzed", style="Muted.TLabel").pack(side="left", padx=theme.px(8))
+        rates = ttk.Combobox(rate_frame, textvariable=self._rate, values=tuple(_FRAME_RATES), state="readonly")
+        rates.configure(width=12, font=theme.font(14))
         rates.pack(side="left")
-        row.add(read, 12)
-        row.add(button(row, theme, "Read again", self._again, icon="again"))
+        row.add(rate_frame, 12)
+        row.add(create_button(row, theme, "Analyze again", self._analyze_again, icon="repeat"))
         return row
 
-    def _again(self) -> None:
-        self._film.fps = _RATES[self._rate.get()]
-        self._film.again()
+    def _analyze_again(self) -> None:
+        self._state.fps = _FRAME_RATES[self._rate.get()]
+        self._state.analyze_again()
 
-    def _hidden(self) -> None:
-        self._film.hidden = self._hide.get()
+    # Content
 
     def _show(self) -> None:
-        film = self._film
-        if film.reel is None:
-            self._full.grid_forget()
+        state = self._state
+        if state.video is None:
+            self._content.grid_forget()
             self._empty.grid(row=0, column=0, sticky="nsew")
             return
         self._empty.grid_forget()
-        self._full.grid(row=0, column=0, sticky="nsew")
-        self._title.configure(text=film.reel.path.name)
-        words = str(film.error) if film.error else film.reel.unfinished if film.stage in ("left", "read") else None
-        self._note.say(words or "")
-        if words:
-            self._note.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(0, self._theme.long(10)))
+        self._content.grid(row=0, column=0, sticky="nsew")
+        self._title.configure(text=state.video.path.name)
+        incomplete = state.video.incomplete if state.stage in ("stopped", "complete") else None
+        notice = str(state.error) if state.error else incomplete or ""
+        self._notice.set_text(notice)
+        if notice:
+            self._notice.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(0, self._theme.px(10)))
         else:
-            self._note.grid_forget()
-        self._play.configure(image=self._theme.icon("pause" if film.playing else "play"))
-        self._play.state(["!disabled" if film.known else "disabled"])
-        self._tell()
+            self._notice.grid_forget()
+        self.play_button.configure(image=self._theme.icon("pause" if state.playing else "play"))
+        self.play_button.state(["!disabled" if state.has_results else "disabled"])
+        self._show_facts()
 
-    def _tell(self) -> None:
-        film = self._film
-        about = film.reel.about if film.reel else None
-        facts = [f"{about.size[0]} × {about.size[1]}"] if about else []
-        facts += [format_duration(film.seconds)] if film.seconds else []
-        facts += [f"{film.course.frames:,} frames read", _counted(len(film.course.people), "person", "people")]
-        facts += [_counted(len(film.course.events), "event", "events")]
-        reading = ["being read …"] if film.stage == "reading" else []
-        self._facts.configure(text=" · ".join([*reading, *facts]))
+    def _show_facts(self) -> None:
+        state, progress = self._state, self._state.progress
+        about = state.video.about if state.video else None
+        facts = ["analyzing …"] if state.stage == "analyzing" else []
+        facts += [f"{about.size[0]} × {about.size[1]}"] if about else []
+        facts += [format_duration(state.duration)] if state.duration else []
+        facts.append(f"{progress.frames:,} frames analyzed")
+        facts += [_count(len(progress.tracks), "track"), _count(len(progress.events), "event")]
+        self._facts.configure(text=" · ".join(facts))
 
-    def _show_course(self) -> None:
-        film = self._film
-        if film.reel is None:
+    def _show_progress(self) -> None:
+        state, progress = self._state, self._state.progress
+        if state.video is None:
             return
-        length = film.seconds or film.course.end
-        self._timeline.show(film.course, film.reel.labels, length - film.course.start)
-        self._list(film.course.events)
-        self._tell()
+        length = (state.duration or progress.end) - progress.start
+        self.timeline.show(progress, state.video.labels, length)
+        self._list_events(progress.events)
+        self._show_facts()
 
-    def _list(self, events: tuple[Event, ...]) -> None:
-        """Add what is new; at its end a film's events are put in order, and all of them are listed anew."""
+    def _list_events(self, events: tuple[Event, ...]) -> None:
+        """Append the new events. At the end of a video its events are sorted, and all of them are listed anew."""
         if events[: len(self._listed)] != self._listed:
-            self._events.delete(*self._events.get_children())
+            self.events.delete(*self.events.get_children())
             self._listed = ()
         for event in events[len(self._listed) :]:
-            values = (event.track, event.emotion, format_time(event.start), format_percent(event.peak, no_break=True))
-            self._events.insert("", "end", values=values)
+            values = (event.track, event.emotion, format_time(event.start), format_percent(event.peak))
+            self.events.insert("", "end", values=values)
         self._listed = events
 
     def _show_frame(self) -> None:
-        film = self._film
-        self._stage.show(film.glimpse.pixels if film.glimpse else None, "" if film.error else "Opening the film …")
-        self._timeline.look(film.at)
-        whole = f" of {format_time(film.seconds)}" if film.seconds else ""
-        self._time.configure(text=f"{format_time(film.at)}{whole}")
+        state = self._state
+        self._view.show(state.frame.pixels if state.frame else None, "" if state.error else "Opening the video …")
+        self.timeline.set_position(state.position)
+        duration = f" of {format_time(state.duration)}" if state.duration else ""
+        self._time.configure(text=f"{format_time(state.position)}{duration}")
 
-    def _chosen(self, _event: object) -> None:
-        chosen = self._events.selection()
-        if chosen and self._film.known:
-            event = self._film.course.events[self._events.index(chosen[0])]
-            self._film.seek(event.peak_at)
+    def _seek_event(self, _event: object) -> None:
+        selection = self.events.selection()
+        if selection and self._state.has_results:
+            self._state.seek(self._state.progress.events[self.events.index(selection[0])].peak_at)
 
 
-def _counted(many: int, one: str, several: str) -> str:
-    return f"{many:,} {one if many == 1 else several}"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

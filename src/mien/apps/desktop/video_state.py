@@ -123,19 +123,19 @@ class OpenVideo:
 
         self._file_stamp = _file_stamp(self.path)
         with closing(video.open_video(self.path)) as reader:
-            self.about = reader.about
+            self.about = reader.info
         yield self.about
         engine = session.engine(selection)
         self.labels, self.detector, self.model = engine.labels, engine.detector, engine.card.name
         analysis: ResumableAnalysis = ResumableAnalysis(
             engine, AnalysisOptions(str(self.path), fps=self.fps), self.journal_path
         )
-        summary = self.summary = VideoSummary(analysis.judge)
+        summary = self.summary = VideoSummary(analysis.decide)
         self.peaks, next_update = PeakImages(), 0.0
         # On one core: the other cores stay free for the user's requests.
-        with single_core_opencv, closing(analysis.moments(pixels=True)) as frames:
-            for smoothed in summary.follow(frames):
-                frame = smoothed.moment
+        with single_core_opencv, closing(analysis.frames(pixels=True)) as frames:
+            for smoothed in summary.process(frames):
+                frame = smoothed.frame
                 self.peaks.add(frame, summary)
                 self.history.add(frame)
                 if monotonic() < next_update:
@@ -146,7 +146,7 @@ class OpenVideo:
                 yield _measure_progress(summary)
                 next_update = monotonic() + _UPDATE_INTERVAL
         summary.finish()
-        self.incomplete = analysis.complaint
+        self.incomplete = analysis.damage
         yield _measure_progress(summary)
 
     @property
@@ -158,8 +158,8 @@ class OpenVideo:
         """The progress of an analysis that was cancelled."""
         if self.summary is None:
             return VideoProgress()
-        for smoothed in self.summary.rest():
-            self.history.add(smoothed.moment)
+        for smoothed in self.summary.flush():
+            self.history.add(smoothed.frame)
         self.summary.finish()
         self.incomplete = "Stopped before the end: this holds the video up to there."
         return _measure_progress(self.summary)
@@ -212,10 +212,14 @@ def _measure_progress(summary: VideoSummary) -> VideoProgress:
     timeline = summary.timeline
     tracks = tuple(
         TrackTimeline(
-            replace(track, looks=dict(track.looks), unjudged=dict(track.unjudged)),
+            replace(
+                track,
+                emotion_seconds=dict(track.emotion_seconds),
+                unjudged_seconds=dict(track.unjudged_seconds),
+            ),
             tuple(timeline.steps(track.number)),
         )
-        for track in timeline.by_presence()[:_MAX_TRACKS]
+        for track in timeline.tracks_by_duration()[:_MAX_TRACKS]
     )
     return VideoProgress(timeline.start, timeline.end, summary.frames, tracks, tuple(summary.events))
 

@@ -1,7 +1,8 @@
-"""The window: it shows the desk, hears of changes, and can be built anew at any time."""
+"""The main window: its pages, the navigation and status bars. All views can be rebuilt while the application runs."""
 
 from __future__ import annotations
 
+import gc
 import tkinter as tk
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -12,284 +13,442 @@ from tkinter import filedialog, ttk
 from types import TracebackType
 from typing import Any
 
-from mien.apps.desktop import drag_and_drop, style, system_settings
-from mien.apps.desktop.annotated_image import Viewing
-from mien.apps.desktop.application import Desk
-from mien.apps.desktop.commands import Menus
+from mien.apps.desktop import drag_and_drop
+from mien.apps.desktop.application import PAGES, DesktopApplication
+from mien.apps.desktop.commands import PAGE_NAMES, CommandMenus
 from mien.apps.desktop.dialogs import Dialogs
-from mien.apps.desktop.garbage_collection import Tidy
-from mien.apps.desktop.layout import Foot, Rail
-from mien.apps.desktop.style import Theme
-from mien.apps.desktop.widgets import Scrolled
-from mien.apps.desktop.worker import bug
+from mien.apps.desktop.explanation_state import LiveExplanation
+from mien.apps.desktop.images import ImageAnnotator
+from mien.apps.desktop.model_session import short_model_name
+from mien.apps.desktop.settings import modifier_key, system_prefers_dark
+from mien.apps.desktop.state import Status
+from mien.apps.desktop.style import Theme, apply_theme
+from mien.apps.desktop.widgets import IdleCallback, ScrollFrame, Tooltip, create_button
+from mien.apps.desktop.worker import Steps, describe_bug
 from mien.errors import MienError
 
-#: Milliseconds until the desk is asked again, while there is something to hear and while there is not.
-_QUICK, _QUIET = 8, 25
+#: Milliseconds until the worker's results are polled again, while there are some and while there are none.
+_BUSY_INTERVAL, _IDLE_INTERVAL = 8, 25
 
-#: Seconds for which the system's wish for light or dark is not asked for again.
-_ASKED = 20.0
+#: The least seconds between two queries of the system's preference for light or dark.
+_APPEARANCE_INTERVAL = 20.0
 
-#: The most errors that are kept: each holds what its callers had in hand, and the same one may come every moment.
-_BUGS = 20
+#: The most unexpected errors that are stored: each refers to its stack, and the same one may occur again and again.
+_MAX_BUGS = 20
 
-#: The window's size to begin with, and the least it can have.
-_SIZE, _LEAST = (1180, 780), (720, 520)
+#: The window's first size, and its least.
+_SIZE, _MIN_SIZE = (1180, 780), (720, 520)
 
 
-class Window:
-    """One window of the desktop. ``bugs`` are errors that nobody foresaw: shown, and raised when the window closes."""
+class MainWindow:
+    """The window of an application. ``bugs`` are unexpected errors: displayed, and raised when the window closes."""
 
-    def __init__(self, root: tk.Tk, desk: Desk, asks: Any = filedialog) -> None:
-        self.root, self.desk = root, desk
+    def __init__(self, root: tk.Tk, application: DesktopApplication, file_dialogs: Any = filedialog) -> None:
+        """``file_dialogs`` is Tk's module, or a fake with its functions."""
+        self.root, self.application = root, application
         self.bugs: list[BaseException] = []
-        self.viewing = Viewing(desk.ground, desk.album)
-        self.dialogs, self.on_a_mac = Dialogs(self, asks), system_settings.modifier() == "Command"
-        self.menus = Menus(self)
-        self.drops = drag_and_drop.accept(root, desk.open)
-        self._tidy = Tidy()
+        self.annotator = ImageAnnotator(application.state, application.images)
+        self.dialogs, self.on_mac = Dialogs(self, file_dialogs), modifier_key() == "Command"
+        self.menus = CommandMenus(self)
+        self.accepts_drops = drag_and_drop.accept_drops(root, application.open)
+        self._garbage = _GarbageCollection()
         self.pages: dict[str, Any] = {}
         self._body: ttk.Frame | None = None
-        self._asking: Any = None
-        self._asked = -_ASKED
+        self.live_explanation: LiveExplanation | None = None
+        self._appearance_time = -_APPEARANCE_INTERVAL
         root.title("mien")
         root.report_callback_exception = self.report
         root.protocol("WM_DELETE_WINDOW", self.quit)
-        self.theme = Theme(root, desk.ground.settings)
-        width, height = (self.theme.long(each) for each in _SIZE)
+        self.theme = Theme(root, application.state.settings)
+        width, height = (self.theme.px(length) for length in _SIZE)
         width, height = min(width, root.winfo_screenwidth()), min(height, root.winfo_screenheight() - 60)
         root.geometry(f"{width}x{height}")
-        root.minsize(*_LEAST)
-        self._build()
-        self._job = root.after(_QUICK, self._poll)
+        root.minsize(*_MIN_SIZE)
+        self.rebuild()
+        self._job = root.after(_BUSY_INTERVAL, self._poll)
 
-    def begin(self, paths: Sequence[Path] = ()) -> None:
-        """The window is there: load what is heavy, open what was asked for, ask how the system likes its windows."""
-        self.desk.warm()
+    def start(self, paths: Sequence[Path] = ()) -> None:
+        """Once the window is visible: load the model, open files, and query the system's appearance."""
+        self.application.load_model()
         if paths:
-            self.desk.open(paths)
-        self.desk.shelf.look()
-        self._ask_liking()
-        self.root.bind("<FocusIn>", self._ask_liking)
-
-    # What its parts ask for
-
-    def drop_words(self, what: str) -> str:
-        """How to bring something here, with what this installation can."""
-        paste = "⌘V" if self.on_a_mac else "Ctrl+V"
-        return f"Drop {what} here, or paste with {paste}." if self.drops else f"Choose {what}, or paste with {paste}."
-
-    def copy(self, kind: str) -> None:
-        """What was read goes to the clipboard."""
-        if not self.desk.album.outcomes():
-            self.desk.ground.say("Open a picture first: there is nothing to copy yet.")
-            return
-        self.root.clipboard_clear()
-        self.root.clipboard_append(self.desk.as_json() if kind == "json" else self.desk.as_csv())
-        self.desk.ground.say("Copied what was read of all pictures.")
-
-    def paste(self) -> None:
-        match drag_and_drop.pasted(self.root):
-            case bytes() as data:
-                self.desk.show("photo")
-                self.desk.album.take(data, "pasted picture")
-            case list() as paths:
-                self.desk.open(paths)
-            case None:
-                self.desk.ground.say("The clipboard holds no picture and no file.")
-
-    def press(self, key: str) -> None:
-        """A key that means something to the page that is shown."""
-        if self.desk.page == "camera" and "camera" in self.pages:
-            self.pages["camera"].press(key)
-        elif self.desk.page == "video" and key == "space":
-            self.pages["video"].toggle()
-
-    def turn(self, by: int) -> None:
-        """The next picture, or the one before; on other pages, further down or up."""
-        album = self.desk.album
-        if self.desk.page == "photo":
-            album.go(album.place + by)
-            return
-        for around in _scrolled(self.pages[self.desk.page]):
-            around.page(by)
-            return
-
-    def switch_camera(self) -> None:
-        """Go to the camera's page, which says what is to be known first; from there it starts, and stops."""
-        if self.desk.camera.stage == "on":
-            self.desk.camera.stop()
-        elif self.desk.page == "camera":
-            self.pages["camera"].start()
-        else:
-            self.desk.show("camera")
-
-    def enlarge(self, by: int) -> None:
-        ground = self.desk.ground
-        ground.change(text=ground.settings.larger(by).text)
-
-    def fill_screen(self) -> None:
-        self.root.attributes("-fullscreen", not self.root.attributes("-fullscreen"))
-
-    def move_inside(self, moving: bool) -> None:
-        """Look into the camera's face instead of the picture's, or the other way round."""
-        self.desk.inside.moving = moving
-        self._attend()
-        self.desk.ground.bells.ring("inside")
-        if not moving:
-            self.desk.inside.ask()
-
-    def progress(self) -> float | None:
-        """How far what goes on is, 0 to 1; None where nothing does."""
-        desk, film = self.desk, self.desk.film
-        if not desk.ground.busy:
-            return None
-        if film.stage == "reading" and film.seconds:
-            return min(film.course.end / film.seconds, 1.0)
-        many = len(desk.album.shots)
-        return desk.album.done / many if many else 0.0
+            self.application.open(paths)
+        self.application.state.refresh_models()
+        self._query_appearance()
+        self.root.bind("<FocusIn>", self._query_appearance)
 
     def quit(self) -> None:
         self.root.quit()
 
     def close(self) -> None:
-        """Let everything go; the window itself is its owner's to destroy."""
+        """Stop everything. The owner destroys the root window."""
         with suppress(tk.TclError):
             self.root.after_cancel(self._job)
-        if self._asking is not None:
-            self._asking.close()
-            self._asking = None
-        self.desk.close()
-        self._tidy.close()
-
-    # How it is built
-
-    def _build(self) -> None:
-        """Make every view anew: the desk stays as it is."""
-        desk = self.desk
-        if self._body is not None:
-            self._body.destroy()
-        self.pages = {}
-        desk.ground.bells.silence()
-        desk.attach()
-        self.viewing.forget()
-        settings = desk.ground.settings
-        self._look = settings.shows_dark, settings.text
-        self.theme = Theme(self.root, settings, self.theme)
-        self.style = style.apply(self.theme)
-        self.root.configure(background=self.theme.shades.ground)
-        self._body = body = ttk.Frame(self.root)
-        body.pack(fill="both", expand=True)
-        body.columnconfigure(1, weight=1)
-        body.rowconfigure(0, weight=1)
-        Rail(body, self).grid(row=0, column=0, sticky="ns")
-        self._place = ttk.Frame(body)
-        self._place.grid(row=0, column=1, sticky="nsew")
-        self._place.columnconfigure(0, weight=1)
-        self._place.rowconfigure(0, weight=1)
-        Foot(body, self).grid(row=1, column=0, columnspan=2, sticky="ew")
-        self.menus.attach()
-        bells = desk.ground.bells
-        bells.hear("page", self._show)
-        bells.hear("settings", self._restyle)
-        bells.hear("camera", self._attend)
-        bells.hear("card", self._named)
-        self._show()
-
-    def _named(self) -> None:
-        """The model is there, and with it all that is heavy: the window gets its icon."""
-        self.root.iconphoto(True, self.theme.face("happy", 64))  # type: ignore[arg-type]
-        self._tidy.settle()
-
-    def _restyle(self) -> None:
-        self.root.after_idle(self._anew)
-
-    def _anew(self) -> None:
-        """The look was changed; whoever has the keyboard keeps it only by its page."""
-        settings = self.desk.ground.settings
-        if self._look != (settings.shows_dark, settings.text):
-            self._build()
-
-    def _show(self) -> None:
-        """The page that is meant, made when it is first shown."""
-        page = self.desk.page
-        if page not in self.pages:
-            self.pages[page] = import_module(f"mien.apps.desktop.{page}").Page(self._place, self)
-        for name, each in self.pages.items():
-            if name != page:
-                each.grid_forget()
-        self.pages[page].grid(row=0, column=0, sticky="nsew")
-        self._attend()
-
-    # Looking inside with the camera
-
-    def _attend(self) -> None:
-        """Look into the camera's face while somebody looks at that, and only then."""
-        desk = self.desk
-        watching, engine = desk.camera.watching, desk.camera.engine
-        if watching is None:
-            desk.inside.moving = False
-        wanted = desk.page == "inside" and desk.inside.moving and watching is not None
-        if wanted and self._asking is None and watching is not None and engine is not None:
-            from mien.apps.desktop.live_explanation import Moving
-
-            self._asking = Moving(engine, watching, desk.inside)
-        elif not wanted and self._asking is not None:
-            self._asking.close()
-            self._asking = None
-
-    def _poll(self) -> None:
-        """Ask the desk, and again a little later whatever comes of it: a window that stops asking hears nothing."""
-        quick = True
-        try:
-            quick = self._hear()
-        finally:
-            self._job = self.root.after(_QUICK if quick else _QUIET, self._poll)
-
-    def _hear(self) -> bool:
-        """What there is to hear. Will there soon be more?"""
-        any_news = self.desk.poll()
-        if self._asking is not None:
-            watching = self.desk.camera.watching
-            if watching is not None and watching.over:
-                self.desk.camera.over()
-            elif (insight := self._asking.newest()) is not None and "inside" in self.pages:
-                self.pages["inside"].insight(insight)
-        self._tidy.step()
-        return any_news or self._asking is not None
-
-    def _ask_liking(self, _event: object = None) -> None:
-        """How does the system like its windows? Its person may have changed it while another window was in front."""
-        if monotonic() - self._asked > _ASKED:
-            self._asked = monotonic()
-            self.desk.ground.do(_liking(), self._liked)
-
-    def _liked(self, dark: bool) -> None:
-        if dark != self.desk.ground.settings.dark:
-            self.desk.ground.change(dark=dark)
+        if self.live_explanation is not None:
+            self.live_explanation.close()
+            self.live_explanation = None
+        self.application.close()
+        self._garbage.close()
 
     def report(self, _kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-        """What nobody foresaw is told, and does not take the window down; what somebody wants, such as Ctrl-C, does."""
+        """Show an exception of a callback in the status line. Exceptions that end programs, such as Ctrl-C, quit."""
         if isinstance(error, MienError):
-            self.desk.ground.problem(error)
+            self.application.state.show_error(error)
             return
-        self.bugs = [*self.bugs, error][:_BUGS]
+        self.bugs = [*self.bugs, error][:_MAX_BUGS]
         if not isinstance(error, Exception):
             self.root.quit()
             return
         with suppress(tk.TclError):
-            self.desk.ground.problem(bug(error))
+            self.application.state.show_error(describe_bug(error))
+
+    # Actions of commands and pages
+
+    def describe_input(self, files: str) -> str:
+        """How to open ``files``, such as "a video", depending on whether files can be dropped."""
+        paste = "⌘V" if self.on_mac else "Ctrl+V"
+        if self.accepts_drops:
+            return f"Drop {files} here, or paste with {paste}."
+        return f"Choose {files}, or paste with {paste}."
+
+    def copy(self, kind: str) -> None:
+        """Copy the results of all images to the clipboard as ``json`` or ``csv``."""
+        application = self.application
+        if not application.images.outcomes():
+            application.state.show_message("Open an image first: there are no results to copy yet.")
+            return
+        self.root.clipboard_clear()
+        self.root.clipboard_append(application.to_json() if kind == "json" else application.to_csv())
+        application.state.show_message("Copied the results of all images.")
+
+    def paste(self) -> None:
+        match drag_and_drop.read_clipboard(self.root):
+            case bytes() as data:
+                self.application.show_page("photo")
+                self.application.images.add(data, "pasted image")
+            case list() as paths:
+                self.application.open(paths)
+            case None:
+                self.application.state.show_message("The clipboard contains no image and no file.")
+
+    def press(self, key: str) -> None:
+        """Pass a key to the page that uses it."""
+        if self.application.page == "camera" and "camera" in self.pages:
+            self.pages["camera"].press(key)
+        elif self.application.page == "video" and key == "space":
+            self.pages["video"].toggle_playback()
+
+    def step(self, step: int) -> None:
+        """The next or previous image; on other pages, scroll by a page."""
+        images = self.application.images
+        if self.application.page == "photo":
+            images.select(images.index + step)
+        elif frame := next(_visible_scroll_frames(self.pages[self.application.page]), None):
+            frame.scroll_pages(step)
+
+    def toggle_camera(self) -> None:
+        """Stop the camera, or start it from its page, which shows the notice first."""
+        if self.application.camera.stage == "on":
+            self.application.camera.stop()
+        elif self.application.page == "camera":
+            self.pages["camera"].start()
+        else:
+            self.application.show_page("camera")
+
+    def change_text_size(self, steps: int) -> None:
+        state = self.application.state
+        state.change_settings(text=state.settings.change_text_size(steps).text)
+
+    def toggle_full_screen(self) -> None:
+        self.root.attributes("-fullscreen", not self.root.attributes("-fullscreen"))
+
+    def explain_camera(self, live: bool) -> None:
+        """Explain the face before the camera, or that of the image."""
+        explanation = self.application.explanation
+        explanation.live = live
+        self._update_live_explanation()
+        self.application.state.events.publish("explanation")
+        if not live:
+            explanation.update()
+
+    # Building
+
+    def rebuild(self) -> None:
+        """Create all views anew, in the theme of the settings. The application does not change."""
+        application = self.application
+        if self._body is not None:
+            self._body.destroy()
+        self.pages = {}
+        application.state.events.clear()
+        application.subscribe()
+        self.annotator.clear()
+        settings = application.state.settings
+        self._appearance = settings.shows_dark, settings.text
+        self.theme = Theme(self.root, settings, self.theme)
+        self._style = apply_theme(self.theme)
+        self.root.configure(background=self.theme.colors.background)
+        self._body = body = ttk.Frame(self.root)
+        body.pack(fill="both", expand=True)
+        body.columnconfigure(1, weight=1)
+        body.rowconfigure(0, weight=1)
+        NavigationBar(body, self).grid(row=0, column=0, sticky="ns")
+        self._page_frame = ttk.Frame(body)
+        self._page_frame.grid(row=0, column=1, sticky="nsew")
+        self._page_frame.columnconfigure(0, weight=1)
+        self._page_frame.rowconfigure(0, weight=1)
+        StatusBar(body, self).grid(row=1, column=0, columnspan=2, sticky="ew")
+        self.menus.attach()
+        events = application.state.events
+        events.subscribe("page", self._show_page)
+        events.subscribe("settings", IdleCallback(self._body, self._apply_settings))
+        events.subscribe("camera", self._update_live_explanation)
+        events.subscribe("card", self._handle_loaded_model)
+        self._show_page()
+
+    def _handle_loaded_model(self) -> None:
+        # The heavy modules are imported now, among them the one that draws the window's icon.
+        self.root.iconphoto(True, self.theme.face_icon("happy", 64))  # type: ignore[arg-type]
+        self._garbage.freeze()
+
+    def _apply_settings(self) -> None:
+        settings = self.application.state.settings
+        if self._appearance != (settings.shows_dark, settings.text):
+            self.rebuild()
+
+    def _show_page(self) -> None:
+        """Show the current page, which is created when it is first shown."""
+        current = self.application.page
+        if current not in self.pages:
+            module = import_module(f"mien.apps.desktop.{current}")
+            self.pages[current] = getattr(module, f"{current.title()}Page")(self._page_frame, self)
+        for name, page in self.pages.items():
+            if name != current:
+                page.grid_forget()
+        self.pages[current].grid(row=0, column=0, sticky="nsew")
+        self._update_live_explanation()
+
+    def _update_live_explanation(self) -> None:
+        """Explain the face before the camera while its page is shown, and only then."""
+        application = self.application
+        reader, engine = application.camera.reader, application.camera.engine
+        if reader is None:
+            application.explanation.live = False
+        needed = application.page == "explain" and application.explanation.live
+        if needed and self.live_explanation is None and reader is not None and engine is not None:
+            self.live_explanation = LiveExplanation(engine, reader, application.explanation)
+        elif not needed and self.live_explanation is not None:
+            self.live_explanation.close()
+            self.live_explanation = None
+
+    # Polling
+
+    def _poll(self) -> None:
+        busy = True
+        try:
+            busy = self._poll_once()
+        finally:
+            # Also after an error: without polling the window would not receive results any more.
+            self._job = self.root.after(_BUSY_INTERVAL if busy else _IDLE_INTERVAL, self._poll)
+
+    def _poll_once(self) -> bool:
+        """Receive results. Returns whether more are expected soon."""
+        has_results = self.application.poll()
+        if self.live_explanation is not None:
+            reader = self.application.camera.reader
+            if reader is not None and reader.ended:
+                self.application.camera.handle_end()
+            elif (explanation := self.live_explanation.newest()) is not None and "explain" in self.pages:
+                self.pages["explain"].show(explanation)
+        self._garbage.collect()
+        return has_results or self.live_explanation is not None
+
+    def _query_appearance(self, _event: object = None) -> None:
+        """Ask the system for light or dark: the user may have changed it while another window was active."""
+        if monotonic() - self._appearance_time > _APPEARANCE_INTERVAL:
+            self._appearance_time = monotonic()
+            state = self.application.state
+
+            def apply(dark: bool) -> None:
+                if dark != state.settings.dark:
+                    state.change_settings(dark=dark)
+
+            state.submit(_query_dark(), apply)
 
 
-def _scrolled(widget: tk.Misc) -> Iterator[Scrolled]:
-    """What can be scrolled of what is to be seen, from the outside in."""
-    if isinstance(widget, Scrolled) and widget.winfo_viewable():
+def _visible_scroll_frames(widget: tk.Misc) -> Iterator[ScrollFrame]:
+    """The visible scroll frames of a page, outer ones first."""
+    if isinstance(widget, ScrollFrame) and widget.winfo_viewable():
         yield widget
     for child in widget.winfo_children():
-        yield from _scrolled(child)
+        yield from _visible_scroll_frames(child)
 
 
-def _liking() -> Any:
-    dark = system_settings.likes_dark()
+def _query_dark() -> Steps:
+    dark = system_prefers_dark()
     if dark is not None:
         yield dark
+
+
+class _GarbageCollection:
+    """Runs Python's garbage collector in Tk's thread only, often and briefly, from its creation until ``close``.
+
+    A widget that is freed in another thread ends the process. Widgets refer to each other in circles, so only the
+    collector frees them, and it runs in whatever thread allocates memory. To be used inside
+    :func:`mien.apps.desktop.main_loop.widget_cleanup`, which turns the collector on again.
+    """
+
+    #: Seconds between two collections of young objects, and of all objects.
+    _YOUNG_INTERVAL, _FULL_INTERVAL = 0.5, 20.0
+
+    def __init__(self) -> None:
+        gc.disable()
+        self._young = self._full = monotonic()
+
+    def collect(self) -> None:
+        """Collect if it is time to; to be called often."""
+        now = monotonic()
+        if now - self._full > self._FULL_INTERVAL:
+            gc.collect()
+            self._full = self._young = now
+        elif now - self._young > self._YOUNG_INTERVAL:
+            gc.collect(1)
+            self._young = now
+
+    def freeze(self) -> None:
+        """Exclude all objects of now from later collections, which makes these short."""
+        gc.collect()
+        gc.freeze()
+        self._full = self._young = monotonic()
+
+    def close(self) -> None:
+        gc.unfreeze()
+
+
+class NavigationBar(ttk.Frame):
+    """The buttons of the pages; the camera's is red while the camera is on."""
+
+    def __init__(self, parent: tk.Misc, window: MainWindow) -> None:
+        theme = window.theme
+        super().__init__(parent, style="Panel.TFrame", padding=theme.px(8))
+        self._application, self._theme = window.application, theme
+        self._page = tk.StringVar(self, window.application.page)
+        self._buttons: dict[str, ttk.Radiobutton] = {}
+        for place, page in enumerate(PAGES, 1):
+            button = ttk.Radiobutton(self, text=PAGE_NAMES[page], value=page, variable=self._page, takefocus=True)
+            button.configure(
+                style="Page.TRadiobutton",
+                command=lambda page=page: window.application.show_page(page),  # type: ignore[misc]
+            )
+            button.pack(fill="x", pady=(0, theme.px(4)))
+            Tooltip(button, theme, f"{PAGE_NAMES[page]} ({'⌘' if window.on_mac else 'Ctrl+'}{place})")
+            self._buttons[page] = button
+        events = window.application.state.events
+        events.subscribe("page", self._show)
+        events.subscribe("camera", self._show)
+        self._show()
+
+    def _show(self) -> None:
+        colors, current = self._theme.colors, self._application.page
+        self._page.set(current)
+        for page, button in self._buttons.items():
+            color, text = colors.accent if page == current else colors.muted, PAGE_NAMES[page]
+            if page == "camera" and self._application.camera.stage == "on":
+                color, text = colors.error, "Camera on"
+            button.configure(image=self._theme.icon(page, color, 26), text=text)
+
+
+class StatusBar(ttk.Frame):
+    """Messages, progress and the button Cancel; the fields for the model and the face detector."""
+
+    def __init__(self, parent: tk.Misc, window: MainWindow) -> None:
+        theme, application = window.theme, window.application
+        super().__init__(parent, style="Panel.TFrame", padding=(theme.px(14), theme.px(6)))
+        self._theme, self._application, self._state = theme, application, application.state
+        self.columnconfigure(0, weight=1)
+        self._text = ttk.Label(self, style="Panel.Muted.TLabel", justify="left")
+        self._text.grid(row=0, column=0, sticky="ew")
+        self._text.bind("<Configure>", lambda event: self._text.configure(wraplength=event.width))
+        self._bar = ttk.Progressbar(
+            self, style="Panel.Horizontal.TProgressbar", length=theme.px(130), mode="determinate", maximum=1.0
+        )
+        self._cancel = create_button(
+            self, theme, "Cancel", application.cancel, style="Panel.Quiet.TButton", tooltip="Esc"
+        )
+        self._fields: dict[str, tuple[ttk.Combobox, tk.StringVar]] = {}
+        self._expiring, self._job = Status(), ""
+        self.bind("<Destroy>", self._destroy)
+        for column, (part, label) in enumerate((("model", "Model"), ("detector", "Detector")), 3):
+            self._create_field(part, label).grid(row=0, column=column, padx=(theme.px(14), 0))
+        request_show = IdleCallback(self, self._show)
+        for topic in ("status", "busy", "images", "progress", "video", "card", "models", "camera"):
+            self._state.events.subscribe(topic, request_show)
+        self._show()
+
+    def _create_field(self, part: str, label: str) -> ttk.Frame:
+        theme = self._theme
+        frame, value = ttk.Frame(self, style="Panel.TFrame"), tk.StringVar(self)
+        ttk.Label(frame, text=label, style="Panel.Muted.TLabel").pack(side="left", padx=(0, theme.px(6)))
+        field = ttk.Combobox(frame, textvariable=value, state="readonly", width=8, font=theme.font(13))
+        field.configure(style="Panel.TCombobox")
+        field.pack(side="left")
+        field.bind("<<ComboboxSelected>>", lambda _event: self._select(part, field.current()))
+        self._fields[part] = field, value
+        return frame
+
+    def _select(self, part: str, index: int) -> None:
+        names = self._state.model_names if part == "model" else self._state.detector_names
+        selection = self._state.selection._replace(**{part: names[index]})
+        if selection != self._state.selection:
+            self._state.select_model(selection)
+
+    def _show(self) -> None:
+        status, state = self._state.status, self._state
+        self._expire(status)
+        style = "Panel.Error.TLabel" if status.error else "Panel.Muted.TLabel"
+        self._text.configure(text=status.text or self._describe_work(), style=style)
+        if state.busy:
+            self._bar.configure(value=self._progress())
+            self._bar.grid(row=0, column=1, padx=self._theme.px(10))
+            self._cancel.grid(row=0, column=2)
+        else:
+            self._bar.grid_forget()
+            self._cancel.grid_forget()
+        for part, names in (("model", state.model_names), ("detector", state.detector_names)):
+            field, value = self._fields[part]
+            field.configure(values=[short_model_name(name) for name in names])
+            value.set(short_model_name(getattr(state.selection, part)))
+
+    def _progress(self) -> float:
+        """The completed part of the work, 0 to 1."""
+        video, images = self._application.video, self._application.images
+        if video.stage == "analyzing" and video.duration:
+            return min(video.progress.end / video.duration, 1.0)
+        return images.completed / len(images.images) if images.images else 0.0
+
+    def _expire(self, status: Status) -> None:
+        """Remove a message after the time needed to read it. An error stays until the next message."""
+        if status is self._expiring or not status.text or status.error:
+            return
+        self._expiring = status
+        if self._job:
+            self.after_cancel(self._job)
+        self._job = self.after(round(1000 * (3 + len(status.text) / 15)), self._remove, status)
+
+    def _remove(self, status: Status) -> None:
+        if self._state.status is status:
+            self._state.show_message("")
+
+    def _destroy(self, event: tk.Event[tk.Misc]) -> None:
+        if event.widget is self and self._job:
+            self.after_cancel(self._job)
+
+    def _describe_work(self) -> str:
+        """The text while there is no message."""
+        images = self._application.images
+        if self._state.card is None:
+            return "Loading the model …"
+        count, completed = len(images.images), images.completed
+        if completed < count and self._state.busy:
+            return f"{completed:,} of {count:,} images analyzed"
+        if self._application.video.stage == "analyzing":
+            return "Analyzing the video …"
+        return "Ready. Nothing leaves this machine."

@@ -1,6 +1,6 @@
-"""One worker for everything that takes time: it works in steps, takes the most urgent one next, and can be stopped.
+"""The background thread of the application: tasks run in steps, ordered by priority, and can be cancelled.
 
-What it finds out reaches the window when the window asks for it, in the window's own thread.
+Results reach the application when it calls :meth:`Worker.poll`, in the thread that calls it.
 """
 
 from __future__ import annotations
@@ -15,135 +15,140 @@ from typing import Any, TypeAlias
 
 from mien.errors import MienError
 
-#: Work in steps: every ``yield`` is a place where it can be interrupted or left. What is yielded is news, None is none.
+#: Work in steps: at every ``yield`` it can be interrupted or cancelled. A yielded value is a result; None is none.
 Steps: TypeAlias = Generator[Any, None, None]
 
-#: How urgent: somebody waits for it with the hand on the mouse; somebody looks at where it will be; whenever.
-NOW, SOON, LATER = range(3)
+#: Priorities: the user waits for it now; the result is visible soon; background work.
+IMMEDIATE, SOON, BACKGROUND = range(3)
 
-#: Seconds that closing waits for the step at which the worker is.
-PARTING = 5.0
+#: Seconds that closing waits for the current step.
+_CLOSE_TIMEOUT = 5.0
 
 
 class Task:
-    """One piece of work. ``told`` gets its news, ``failed`` what stopped it, and ``ended`` is called in any case."""
+    """One piece of work. ``on_result`` gets its results, ``on_error`` its error; ``on_end`` is always called."""
 
     def __init__(
         self,
         steps: Steps,
-        told: Callable[[Any], None] | None = None,
-        failed: Callable[[MienError], None] | None = None,
-        ended: Callable[[], None] | None = None,
+        on_result: Callable[[Any], None] | None = None,
+        on_error: Callable[[MienError], None] | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
-        self.steps, self.left, self.over = steps, False, False
-        self._told, self._failed, self._ended = told, failed, ended
+        self.steps, self.cancelled, self.finished = steps, False, False
+        self._on_result, self._on_error, self._on_end = on_result, on_error, on_end
+
+    @property
+    def active(self) -> bool:
+        """Neither finished nor cancelled."""
+        return not (self.finished or self.cancelled)
 
     def cancel(self) -> None:
-        """It is left at its next step, and nothing more is heard of it but its end."""
-        self.left = True
+        """Stop at the next step. Only ``on_end`` is still called."""
+        self.cancelled = True
 
-    def tell(self, news: Any) -> None:
-        if self._told and not self.left:
-            self._told(news)
+    def report(self, result: Any) -> None:
+        if self._on_result and not self.cancelled:
+            self._on_result(result)
 
     def fail(self, error: MienError) -> None:
-        if self._failed and not self.left:
-            self._failed(error)
+        if self._on_error and not self.cancelled:
+            self._on_error(error)
 
     def end(self) -> None:
-        self.over = True
-        if self._ended:
-            self._ended()
+        self.finished = True
+        if self._on_end:
+            self._on_end()
 
 
 class Worker:
-    """The thread, and what it has still to do. Everything but the steps happens in the thread that calls ``poll``."""
+    """The thread and its queue. All callbacks run in the thread that calls ``poll``; only the steps run in this one."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[int, int, Task]] = []
-        self._numbers, self._news = count(), deque[Callable[[], None]]()
-        self._more, self._closed = Condition(), False
-        self._open = 0
-        self._thread = Thread(target=self._work, name="mien-desktop", daemon=True)
+        self._queue: list[tuple[int, int, Task]] = []
+        self._numbers, self._messages = count(), deque[Callable[[], None]]()
+        self._changed, self._closed = Condition(), False
+        self._open_tasks = 0
+        self._thread = Thread(target=self._run, name="mien-desktop", daemon=True)
         self._thread.start()
 
     @property
     def idle(self) -> bool:
-        """Is everything done, and told?"""
-        return self._open == 0 and not self._news
+        """True when every task has ended and every result was delivered."""
+        return self._open_tasks == 0 and not self._messages
 
-    def do(self, task: Task, urgency: int = NOW) -> Task:
-        self._open += 1
-        self._put(urgency, next(self._numbers), task)
+    def submit(self, task: Task, priority: int = IMMEDIATE) -> Task:
+        self._open_tasks += 1
+        self._enqueue(priority, next(self._numbers), task)
         return task
 
     def poll(self, seconds: float = 0.01) -> bool:
-        """Tell what there is to tell, for so long at most. Was there anything?"""
-        end, any_news = monotonic() + seconds, bool(self._news)
-        while self._news:
-            self._news.popleft()()
+        """Deliver results for at most this long. Returns whether there were any."""
+        end, has_messages = monotonic() + seconds, bool(self._messages)
+        while self._messages:
+            self._messages.popleft()()
             if monotonic() > end:
                 break
-        return any_news
+        return has_messages
 
     def close(self) -> None:
-        """Leave all work at its next step; nothing more is told."""
-        with self._more:
+        """Stop all work at its next step, and deliver nothing more."""
+        with self._changed:
             self._closed = True
-            self._more.notify()
-        self._thread.join(PARTING)
-        self._news.clear()
+            self._changed.notify()
+        self._thread.join(_CLOSE_TIMEOUT)
+        self._messages.clear()
 
-    def _put(self, urgency: int, number: int, task: Task) -> None:
-        with self._more:
-            heappush(self._waiting, (urgency, number, task))
-            self._more.notify()
+    def _enqueue(self, priority: int, number: int, task: Task) -> None:
+        with self._changed:
+            heappush(self._queue, (priority, number, task))
+            self._changed.notify()
 
     def _next(self) -> tuple[int, int, Task] | None:
-        with self._more:
-            self._more.wait_for(lambda: self._closed or self._waiting)
-            return None if self._closed else heappop(self._waiting)
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._queue)
+            return None if self._closed else heappop(self._queue)
 
-    def _work(self) -> None:
-        while (waiting := self._next()) is not None:
-            urgency, number, task = waiting
+    def _run(self) -> None:
+        while (entry := self._next()) is not None:
+            priority, number, task = entry
             if self._step(task):
-                self._put(urgency, number, task)
+                self._enqueue(priority, number, task)
             else:
-                self._news.append(lambda task=task: self._over(task))  # type: ignore[misc]
-        for _, _, task in self._waiting:
+                self._messages.append(lambda task=task: self._end(task))  # type: ignore[misc]
+        for _, _, task in self._queue:
             task.steps.close()
 
     def _step(self, task: Task) -> bool:
-        """One step; False when that was the last."""
+        """Run one step. Returns whether there are more."""
         try:
-            if task.left:
+            if task.cancelled:
                 task.steps.close()
                 return False
-            news = next(task.steps)
+            result = next(task.steps)
         except StopIteration:
             return False
         except MienError as error:
-            self._tell(task.fail, error)
+            self._post(task.fail, error)
             return False
-        except Exception as error:  # noqa: BLE001  # the edge of an app: raised again where it is seen
-            self._tell(task.fail, bug(error))
-            self._tell(_raise, error)
+        except Exception as error:  # noqa: BLE001  # the outermost level of an application: raised again in poll
+            self._post(task.fail, describe_bug(error))
+            self._post(_raise, error)
             return False
-        if news is not None:
-            self._tell(task.tell, news)
+        if result is not None:
+            self._post(task.report, result)
         return True
 
-    def _tell(self, tell: Callable[[Any], None], what: Any) -> None:
-        self._news.append(lambda: tell(what))
+    def _post(self, deliver: Callable[[Any], None], value: Any) -> None:
+        self._messages.append(lambda: deliver(value))
 
-    def _over(self, task: Task) -> None:
-        self._open -= 1
+    def _end(self, task: Task) -> None:
+        self._open_tasks -= 1
         task.end()
 
 
-def bug(error: BaseException) -> MienError:
-    """What nobody foresaw, in words for whoever sits before it."""
+def describe_bug(error: BaseException) -> MienError:
+    """An unexpected exception as a message for the user."""
     return MienError(f"This is a bug in mien: {type(error).__name__}: {error}", "", "Please report it")
 
 
