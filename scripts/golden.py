@@ -157,7 +157,7 @@ def file_names(folder: Path) -> list[str]:
 @golden
 def video(folder: Path) -> Any:
     """The tables, lines and subtitles of ``mien video``."""
-    outputs = {name: folder / name for name in ("faces.csv", "lines.json", "events.csv", "film.vtt", "report.html")}
+    outputs = {name: folder / name for name in ("faces.csv", "lines.json", "events.csv", "subtitles.vtt", "report.html")}
     options = zip(("--csv", "--json", "--events", "--vtt", "--report"), outputs.values(), strict=True)
     words = [word for option in options for word in option]
     run("video", CLIP, "--fps", 5, "--detector", "haar", "--raw", *words)
@@ -167,12 +167,12 @@ def video(folder: Path) -> Any:
     return {
         "faces.csv": table(faces),
         "events.csv": table(happened),
-        "film": [each for each in records if each["kind"] == "film"],
+        "video": [each for each in records if each["kind"] == "video"],
         "frames": frames[4:5],
         "frame keys": sorted({path for each in frames for path in key_paths(each)} - {"mixture"}),
         "events": [each for each in records if each["kind"] == "event"],
-        "persons": [each for each in records if each["kind"] == "person"],
-        "film.vtt": {"rows": subtitles.splitlines()},
+        "tracks": [each for each in records if each["kind"] == "track"],
+        "subtitles.vtt": {"rows": subtitles.splitlines()},
         "files": file_names(folder),
         "baseline.csv": table(
             run("video", CLIP, "--fps", 5, "--baseline", "median", "--csv", "-", "--detector", "haar")

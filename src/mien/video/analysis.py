@@ -126,5 +126,5 @@ def _analyzed_frame(frame: _TrackedFrame[Crops], result: FrameResult) -> Analyze
 
 
 def _without_thread(items: Generator[Item], depth: int, name: str) -> Generator[Item]:
-    """Takes the place of ``staged``: the next stage pulls one item after the other."""
+    """Takes the place of ``iterate_in_background``: the next stage pulls one item after the other."""
     return items

@@ -1,4 +1,4 @@
-"""The annotated film: every frame that was read, with boxes and labels, and with hidden faces where that was asked."""
+"""The annotated video: every analysed frame with boxes and labels, and with blurred faces on request."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from mien import video
 from mien.draw import draw_readings
 from mien.results import AnalyzedFrame, FrameResult, Pixels, Reading
 from mien.video import VideoInfo
-from mien.video.anonymize import BlurredFrame, FaceBlur
+from mien.video.anonymize import FaceBlur
 from mien.video.journal import AnalysisOptions
 
 
 class AnnotatedVideo:
-    """Writes the film as its moments come. What was written when it ends, however it does, is a whole film."""
+    """Writes the frames of one video as they are analysed. Whenever it is closed, the file is a complete video."""
 
-    def __init__(self, target: Path, wish: AnalysisOptions, about: VideoInfo, *, hide: bool = False) -> None:
-        self._hiding = FaceBlur() if hide else None
-        start = wish.start or 0.0
-        self._sink = video.open_writer(target, about.size, _rate(wish, about), sound=wish.source, start=start)
+    def __init__(self, path: Path, options: AnalysisOptions, info: VideoInfo, *, blur_faces: bool = False) -> None:
+        self._blur: FaceBlur[AnalyzedFrame] | None = FaceBlur() if blur_faces else None
+        fps = info.fps and info.fps / (options.every or 1)
+        fps = min(fps or options.fps, options.fps) if options.fps else fps
+        self._writer = video.open_writer(path, info.size, fps, audio=options.source, start=options.start or 0.0)
 
-    def add(self, moment: AnalyzedFrame) -> None:
-        """``moment`` has its pixels."""
-        assert moment.pixels is not None, "whoever paints asks for frames"
-        if self._hiding is None:
-            self._write(moment.pixels, moment)
+    def add(self, frame: AnalyzedFrame) -> None:
+        """Add a frame with its pixels."""
+        assert frame.pixels is not None, "frames are analysed with frames=True"
+        if self._blur is None:
+            self._write(frame.pixels, frame)
             return
-        faces = [(reading.track, reading.face.box) for reading in moment]
-        ticket = replace(moment, pixels=None)
-        for hidden in self._hiding.step(moment.pixels, moment.seconds, faces, ticket):
-            self._write_hidden(hidden)
+        faces = [(reading.track, reading.face.box) for reading in frame]
+        for blurred in self._blur.step(frame.pixels, frame.seconds, faces, replace(frame, pixels=None)):
+            self._write(blurred.pixels, blurred.payload)
 
     def close(self) -> None:
-        if self._hiding is not None:
-            for hidden in self._hiding.finish():
-                self._write_hidden(hidden)
-        self._sink.close()
+        if self._blur is not None:
+            for blurred in self._blur.finish():
+                self._write(blurred.pixels, blurred.payload)
+        self._writer.close()
 
     def __enter__(self) -> Self:
         return self
@@ -48,29 +48,17 @@ class AnnotatedVideo:
     ) -> None:
         self.close()
 
-    def _write_hidden(self, hidden: BlurredFrame) -> None:
-        assert isinstance(hidden.ticket, AnalyzedFrame), "it was given with the frame"
-        self._write(hidden.pixels, hidden.ticket)
-
-    def _write(self, pixels: Pixels, moment: AnalyzedFrame) -> None:
-        self._sink.write(draw_readings(pixels, simplify_labels(moment.result)), moment.seconds)
-
-
-def _rate(wish: AnalysisOptions, about: VideoInfo) -> float | None:
-    """About how many frames a second are read."""
-    rate = about.rate and about.rate / (wish.every or 1)
-    return min(rate or wish.fps, wish.fps) if wish.fps else rate
+    def _write(self, pixels: Pixels, frame: AnalyzedFrame) -> None:
+        self._writer.write(draw_readings(pixels, simplify_labels(frame.result)), frame.seconds)
 
 
 def simplify_labels(result: FrameResult) -> FrameResult:
-    """The result as it is painted: a face that cannot be judged is as doubtful as one that shows nothing clearly."""
-    return replace(result, readings=tuple(map(_shown, result.readings)))
+    """The result for drawing on moving images: one label without a mixture, and uncertain for unusable faces."""
+    return replace(result, readings=tuple(map(_simplify, result.readings)))
 
 
-def _shown(reading: Reading) -> Reading:
-    emotions = reading.emotions
-    if reading.quality.ok:
-        # One word on a moving picture; mixtures are for those who stand still before one.
-        return replace(reading, emotions=replace(emotions, mixture=()))
-    doubt = reading.quality.reason or "the face is not clear"
-    return replace(reading, emotions=replace(emotions, mixture=(), uncertain=doubt))
+def _simplify(reading: Reading) -> Reading:
+    emotions = replace(reading.emotions, mixture=())
+    if not reading.quality.ok:
+        emotions = replace(emotions, uncertain=reading.quality.reason or "the face is not clear")
+    return replace(reading, emotions=emotions)

@@ -1,10 +1,10 @@
-"""What a person looks like at rest, and shares told relative to it.
+"""The scores of a face at rest (the baseline), and scores relative to it.
 
-Some faces at rest look sad, or angry, to a model and to people. With a baseline, an expression counts by how far it
-goes beyond the person's own: each share but neutral that is larger at rest than ``USUAL`` is weighed down by
-``USUAL / resting share``, and all are brought back to a sum of one. Someone whose resting face reads 60 % sad and
-30 % neutral then reads neutral at rest, happy when smiling, and sad when looking clearly sadder than at rest. Shares
-that are not raised at rest are weighed as they are; a baseline never adds to an expression that was not there.
+Some faces at rest look sad or angry, to a model and to people. With a baseline, an emotion counts by how far it exceeds
+the person's own resting face: each score except neutral's that is above ``TYPICAL_RESTING_SCORE`` at rest is multiplied
+by ``TYPICAL_RESTING_SCORE / resting score``, and all are divided by their sum. A person whose resting face reads 60 %
+sad and 30 % neutral then reads neutral at rest, happy when smiling, and sad when clearly sadder than at rest. Scores
+that are not raised at rest keep their weight; a baseline never adds an emotion.
 """
 
 from __future__ import annotations
@@ -17,104 +17,109 @@ from numpy.typing import NDArray
 
 from mien.errors import MienError
 from mien.results import AnalyzedFrame, Emotions, Reading, Score
-from mien.video.smoothing import DecisionRule, ScoreArray
+from mien.video.smoothing import DecisionRule, ScoreArray, score_array
 
-#: How much of an expression other than neutral a face at rest commonly shows: the median of the one that neutral faces
-#: show most (sad; benchmarks/results/steadying.json, ``at_rest``).
+#: The score that a face at rest commonly has for an emotion other than neutral: the median of the highest such score
+#: of neutral faces (sad; benchmarks/results/steadying.json, ``at_rest``).
 TYPICAL_RESTING_SCORE = 0.1
 
-#: Seconds of a judgeable face below which there is no telling what it looks like at rest.
+#: Seconds of a usable face that a baseline needs.
 MIN_SECONDS = 0.5
 
-#: The steps in which shares are counted for their median.
-_STEPS = 200
+#: Bins of the histograms of scores from which medians are taken.
+_BINS = 200
 
 
 class Baseline:
-    """Learns what each person of one film looks like at rest, then tells readings relative to it.
+    """Measures the resting face of each track of one video, then makes readings relative to it.
 
-    ``seconds`` takes each person's first seconds as rest, by their mean; None takes the median of the whole film, which
-    is the resting face of somebody who rests more than half of the time. First ``learn`` every moment, then tell.
+    ``seconds`` takes the mean of the first seconds of each track; None takes the median of the whole video, which is
+    the resting face of a person who rests more than half of the time. First ``add`` every frame, then ``apply``.
     """
 
     def __init__(self, labels: Sequence[str], seconds: float | None = None) -> None:
         if "neutral" not in labels:
             raise MienError(
-                "A baseline needs a model that knows 'neutral'", f"This one knows: {', '.join(labels)}", "Leave it out"
+                "A baseline needs a model with the label 'neutral'",
+                f"The labels of this model are: {', '.join(labels)}",
+                "Leave the baseline out",
             )
         self._seconds = seconds
-        self._people: dict[int, tuple[_Resting, _Resting]] = {}
+        self._tracks: dict[int, tuple[_RestingScores, _RestingScores]] = {}
 
-    def learn(self, moment: AnalyzedFrame, until: float) -> None:
-        for reading in moment:
+    def add(self, frame: AnalyzedFrame, until: float) -> None:
+        """Add a frame that is shown until a time in seconds."""
+        for reading in frame:
             if reading.track is not None and reading.quality.ok:
-                parts = self._people.setdefault(reading.track, (_Resting(self._seconds), _Resting(self._seconds)))
-                parts[0].add(_numbers(reading.emotions.scores), until - moment.seconds)
-                parts[1].add(_numbers(reading.emotions.votes or ()), until - moment.seconds)
+                if reading.track not in self._tracks:
+                    self._tracks[reading.track] = _RestingScores(self._seconds), _RestingScores(self._seconds)
+                scores, votes = self._tracks[reading.track]
+                scores.add(score_array(reading.emotions.scores), until - frame.seconds)
+                votes.add(score_array(reading.emotions.votes or ()), until - frame.seconds)
 
-    def resting(self, person: int) -> NDArray[np.float64] | None:
-        """The person's shares at rest, in the order of the labels; None for one who was hardly seen."""
-        return self._people[person][0].shares() if person in self._people else None
+    def resting_scores(self, track: int) -> ScoreArray | None:
+        """The scores of a track at rest, in the order of the labels; None if it was too short."""
+        return self._tracks[track][0].result() if track in self._tracks else None
 
-    def relative(self, moment: AnalyzedFrame, judge: DecisionRule) -> AnalyzedFrame:
-        """The moment with every person's shares relative to their own resting face."""
-        readings = tuple(self._told(reading, judge) for reading in moment)
-        return replace(moment, result=replace(moment.result, readings=readings))
+    def apply(self, frame: AnalyzedFrame, decide: DecisionRule) -> AnalyzedFrame:
+        """The frame with the scores of each track relative to its resting face."""
+        readings = tuple(self._apply(reading, decide) for reading in frame)
+        return replace(frame, result=replace(frame.result, readings=readings))
 
-    def _told(self, reading: Reading, judge: DecisionRule) -> Reading:
-        if reading.track not in self._people:
+    def _apply(self, reading: Reading, decide: DecisionRule) -> Reading:
+        if reading.track not in self._tracks:
             return reading
-        shares, votes = (part.shares() for part in self._people[reading.track])
-        if shares is None or _calm(reading.emotions.labels, shares):
+        scores, votes = (resting.result() for resting in self._tracks[reading.track])
+        if scores is None or not _is_raised(reading.emotions.labels, scores):
             return reading
-        return replace(reading, emotions=_beyond(reading.emotions, shares, votes, judge))
+        return replace(reading, emotions=_relative_emotions(reading.emotions, scores, votes, decide))
 
 
-class _Resting:
-    """One distribution at rest. It counts shares in steps instead of keeping them, so long films cost no memory."""
+class _RestingScores:
+    """The mean of the first seconds, or the median, which is taken from histograms: memory use is constant."""
 
-    def __init__(self, wanted: float | None) -> None:
-        self._wanted = wanted
-        self._seen = 0.0
+    def __init__(self, seconds: float | None) -> None:
+        self._limit = seconds
+        self._seconds = 0.0
         self._sum: ScoreArray = np.zeros(0)
-        self._counts: NDArray[np.float64] = np.zeros((0, _STEPS + 1))
+        self._histograms: NDArray[np.float64] = np.zeros((0, _BINS + 1))
 
-    def add(self, shares: ScoreArray, length: float) -> None:
+    def add(self, scores: ScoreArray, duration: float) -> None:
         if not len(self._sum):
-            self._sum, self._counts = np.zeros(len(shares)), np.zeros((len(shares), _STEPS + 1))
-        if self._wanted is None:
-            self._counts[np.arange(len(shares)), np.rint(shares * _STEPS).astype(int)] += length
-        elif self._seen < self._wanted:
-            self._sum += shares * length
+            self._sum, self._histograms = np.zeros(len(scores)), np.zeros((len(scores), _BINS + 1))
+        if self._limit is None:
+            self._histograms[np.arange(len(scores)), np.rint(scores * _BINS).astype(int)] += duration
+        elif self._seconds < self._limit:
+            self._sum += scores * duration
         else:
             return
-        self._seen += length
+        self._seconds += duration
 
-    def shares(self) -> ScoreArray | None:
-        if self._seen < MIN_SECONDS or not len(self._sum):
+    def result(self) -> ScoreArray | None:
+        if self._seconds < MIN_SECONDS or not len(self._sum):
             return None
-        if self._wanted is not None:
-            return self._sum / self._seen
-        middle = (self._counts.cumsum(axis=1) >= self._seen / 2).argmax(axis=1) / _STEPS
-        return np.asarray(middle / max(middle.sum(), 1e-9))
+        if self._limit is not None:
+            return self._sum / self._seconds
+        medians = (self._histograms.cumsum(axis=1) >= self._seconds / 2).argmax(axis=1) / _BINS
+        return np.asarray(medians / max(medians.sum(), 1e-9))
 
 
-def _calm(labels: Sequence[str], resting: ScoreArray) -> bool:
-    """Nothing but neutral is raised at rest: there is nothing to tell relative to."""
-    return all(label == "neutral" or share <= TYPICAL_RESTING_SCORE for label, share in zip(labels, resting, strict=True))
+def _is_raised(labels: Sequence[str], resting: ScoreArray) -> bool:
+    """Is a score other than neutral's above the typical one?"""
+    return any(
+        label != "neutral" and score > TYPICAL_RESTING_SCORE for label, score in zip(labels, resting, strict=True)
+    )
 
 
-def _beyond(emotions: Emotions, shares: ScoreArray, votes: ScoreArray | None, judge: DecisionRule) -> Emotions:
-    told = None if emotions.votes is None or votes is None else _weighed(emotions.votes, votes)
-    return judge(_weighed(emotions.scores, shares), told, 0.0)
+def _relative_emotions(
+    emotions: Emotions, scores: ScoreArray, votes: ScoreArray | None, decide: DecisionRule
+) -> Emotions:
+    relative_votes = None if emotions.votes is None or votes is None else _relative_scores(emotions.votes, votes)
+    return decide(_relative_scores(emotions.scores, scores), relative_votes, 0.0)
 
 
-def _weighed(shares: tuple[Score, ...], resting: ScoreArray) -> ScoreArray:
-    neutral = np.array([share.label == "neutral" for share in shares])
-    weights = np.where(neutral, 1.0, np.minimum(1.0, TYPICAL_RESTING_SCORE / np.maximum(resting, TYPICAL_RESTING_SCORE)))
-    weighed = _numbers(shares) * weights
-    return np.asarray(weighed / weighed.sum())
-
-
-def _numbers(shares: Sequence[Score]) -> ScoreArray:
-    return np.array([share.score for share in shares])
+def _relative_scores(scores: tuple[Score, ...], resting: ScoreArray) -> ScoreArray:
+    neutral = np.array([each.label == "neutral" for each in scores])
+    factors = TYPICAL_RESTING_SCORE / np.maximum(resting, TYPICAL_RESTING_SCORE)
+    weighted = score_array(scores) * np.where(neutral, 1.0, np.minimum(1.0, factors))
+    return np.asarray(weighted / weighted.sum())

@@ -1,4 +1,8 @@
-"""How long each moment lasts: until the next one is shown."""
+"""Durations of frames, and events: which track showed which emotion, from when to when.
+
+An event lasts while the smoothed emotion of a track is the same and not uncertain. A short gap, in which the face is
+missing, unusable or uncertain, does not end it; what is shorter than the shortest event is no event.
+"""
 
 from __future__ import annotations
 
@@ -8,68 +12,62 @@ from typing import Any, NamedTuple
 
 from mien.results import AnalyzedFrame, Reading
 
-#: How long a film's only frame lasts.
-_ALONE = 0.04
-
-
-class TimedFrame(NamedTuple):
-    """A moment, and the second at which it is over."""
-
-    moment: AnalyzedFrame
-    until: float
-
-    @property
-    def seconds(self) -> float:
-        return self.until - self.moment.seconds
-
-
-class FrameTimer:
-    """Finds out how long moments last, one behind."""
-
-    def __init__(self) -> None:
-        self._held: AnalyzedFrame | None = None
-        self._length = _ALONE
-
-    def step(self, moment: AnalyzedFrame) -> TimedFrame | None:
-        """The moment before this one, which is over now; None for the first."""
-        held, self._held = self._held, moment
-        if held is None:
-            return None
-        self._length = max(moment.seconds - held.seconds, 0.0)
-        return TimedFrame(held, held.seconds + self._length)
-
-    def last(self) -> TimedFrame | None:
-        """What is still held, which lasts as long as the one before; None when nothing is."""
-        held, self._held = self._held, None
-        return None if held is None else TimedFrame(held, held.seconds + self._length)
-
-
-def time_frames(moments: Iterable[AnalyzedFrame]) -> Iterator[TimedFrame]:
-    """Each moment as soon as the next one is known, and the last."""
-    behind = FrameTimer()
-    for moment in moments:
-        if over := behind.step(moment):
-            yield over
-    if over := behind.last():
-        yield over
-
-
-# ==== mien.moments.events
-# Events: who showed which expression, from when to when.
-#
-# An event lasts while a person's steadied expression stays the same and stands out. A face that is hidden, turned or
-# doubtful for a moment does not end it; what lasts less than the shortest event is no event.
+#: Seconds that the only frame of a video lasts.
+_SINGLE_FRAME_SECONDS = 0.04
 
 #: The shortest event, and the longest gap inside one, in seconds.
 MIN_EVENT_SECONDS, MAX_GAP_SECONDS = 0.3, 0.5
 
 
+class TimedFrame(NamedTuple):
+    """A frame, and the time in seconds at which the next one is shown."""
+
+    frame: AnalyzedFrame
+    until: float
+
+    @property
+    def seconds(self) -> float:
+        """Its duration."""
+        return self.until - self.frame.seconds
+
+
+class FrameTimer:
+    """Adds durations to frames, one frame late."""
+
+    def __init__(self) -> None:
+        self._previous: AnalyzedFrame | None = None
+        self._duration = _SINGLE_FRAME_SECONDS
+
+    def step(self, frame: AnalyzedFrame) -> TimedFrame | None:
+        """The frame before this one; None for the first."""
+        previous, self._previous = self._previous, frame
+        if previous is None:
+            return None
+        self._duration = max(frame.seconds - previous.seconds, 0.0)
+        return TimedFrame(previous, previous.seconds + self._duration)
+
+    def flush(self) -> TimedFrame | None:
+        """The last frame, with the duration of the one before; None if there is none."""
+        previous, self._previous = self._previous, None
+        return None if previous is None else TimedFrame(previous, previous.seconds + self._duration)
+
+
+def time_frames(frames: Iterable[AnalyzedFrame]) -> Iterator[TimedFrame]:
+    """Each frame with its duration, as soon as the next one is there."""
+    timer = FrameTimer()
+    for frame in frames:
+        if timed := timer.step(frame):
+            yield timed
+    if timed := timer.flush():
+        yield timed
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A person's expression that lasted. Times in seconds of the film; ``peak`` is the largest share it had."""
+    """An emotion of a track that lasted. Times are seconds of the video; ``peak`` is its highest score."""
 
-    person: int
-    label: str
+    track: int
+    emotion: str
     start: float
     end: float
     peak: float
@@ -77,78 +75,79 @@ class Event:
 
     @property
     def seconds(self) -> float:
+        """Its duration."""
         return self.end - self.start
 
     def __str__(self) -> str:
-        return f"person {self.person}: {self.label} from {self.start:.1f} to {self.end:.1f} s, peak {self.peak:.2f}"
+        return f"track {self.track}: {self.emotion} from {self.start:.1f} to {self.end:.1f} s, peak {self.peak:.2f}"
 
     def to_dict(self) -> dict[str, Any]:
         return {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
 @dataclass(slots=True)
-class _Course:
-    """What one person shows: the event that is going on and, while that is young, the one it may only interrupt."""
+class _TrackEvents:
+    """The open event of a track and, while that is too short to be an event, the one that it may interrupt."""
 
     current: Event
-    held: Event | None = None
+    interrupted: Event | None = None
 
 
 class EventDetector:
-    """Finds the events of one film as it goes on. ``step`` and ``finish`` give those that are over."""
+    """Detects the events of one video while it is analysed. ``step`` and ``finish`` return the events that ended."""
 
-    def __init__(self, shortest: float = MIN_EVENT_SECONDS, gap: float = MAX_GAP_SECONDS) -> None:
-        self._shortest, self._gap = shortest, gap
-        self._courses: dict[int, _Course] = {}
+    def __init__(self, min_seconds: float = MIN_EVENT_SECONDS, max_gap: float = MAX_GAP_SECONDS) -> None:
+        self._min_seconds, self._max_gap = min_seconds, max_gap
+        self._tracks: dict[int, _TrackEvents] = {}
 
-    def step(self, span: TimedFrame) -> tuple[Event, ...]:
-        over = [event for now in _shown(span) for event in self._go_on(now)]
-        gone = [person for person, course in self._courses.items() if span.until - course.current.end > self._gap]
-        return (*over, *(event for person in gone for event in self._closed(person)))
+    def step(self, timed: TimedFrame) -> tuple[Event, ...]:
+        ended: list[Event] = []
+        for reading in timed.frame:
+            if reading.track is not None and is_clear(reading):
+                emotion, score = reading.emotions.ranked()[0]
+                start = timed.frame.seconds
+                ended += self._extend(Event(reading.track, emotion, start, timed.until, score, start))
+        expired = [number for number, track in self._tracks.items() if timed.until - track.current.end > self._max_gap]
+        return (*ended, *(event for number in expired for event in self._close(number)))
 
     def finish(self) -> tuple[Event, ...]:
-        """The film is over, and with it every event."""
-        return tuple(event for person in sorted(self._courses) for event in self._closed(person))
+        """End all events, at the end of the video."""
+        return tuple(event for number in sorted(self._tracks) for event in self._close(number))
 
-    def current(self, person: int) -> Event | None:
-        """What the person shows now, as far as it has come; the same ``start`` means the same event."""
-        course = self._courses.get(person)
-        return course.current if course else None
+    def current(self, track: int) -> Event | None:
+        """The open event of a track until now; the same ``start`` means the same event."""
+        events = self._tracks.get(track)
+        return events.current if events else None
 
-    def _go_on(self, now: Event) -> Iterator[Event]:
-        course = self._courses.setdefault(now.person, _Course(now))
-        if course.current.label == now.label:
-            course.current = _joined(course.current, now)
-        elif self._long(course.current):
-            course.held, course.current = course.current, now
-        elif course.held and course.held.label == now.label:  # the interruption was too short to be an event
-            course.current, course.held = _joined(course.held, now), None
+    def _extend(self, new: Event) -> Iterator[Event]:
+        """Continue or replace the open event of a track with an event of one frame."""
+        track = self._tracks.setdefault(new.track, _TrackEvents(new))
+        if track.current.emotion == new.emotion:
+            track.current = _join(track.current, new)
+        elif self._is_long_enough(track.current):
+            track.interrupted, track.current = track.current, new
+        elif track.interrupted and track.interrupted.emotion == new.emotion:
+            # The interruption was too short to be an event.
+            track.current, track.interrupted = _join(track.interrupted, new), None
         else:
-            course.current = now
-        if course.held and self._long(course.current):
-            yield course.held
-            course.held = None
+            track.current = new
+        if track.interrupted and self._is_long_enough(track.current):
+            yield track.interrupted
+            track.interrupted = None
 
-    def _closed(self, person: int) -> Iterator[Event]:
-        course = self._courses.pop(person)
-        yield from (event for event in (course.held, course.current) if event and self._long(event))
+    def _close(self, number: int) -> Iterator[Event]:
+        track = self._tracks.pop(number)
+        return (event for event in (track.interrupted, track.current) if event and self._is_long_enough(event))
 
-    def _long(self, event: Event) -> bool:
-        return event.seconds >= self._shortest - 1e-9
-
-
-def _shown(span: TimedFrame) -> Iterator[Event]:
-    """What each person shows in this one moment, if it can be judged and an expression stands out."""
-    for reading in span.moment:
-        if reading.track is not None and is_clear(reading):
-            label, share = reading.emotions.ranked()[0]
-            yield Event(reading.track, label, span.moment.seconds, span.until, share, span.moment.seconds)
+    def _is_long_enough(self, event: Event) -> bool:
+        return event.seconds >= self._min_seconds - 1e-9
 
 
 def is_clear(reading: Reading) -> bool:
+    """Is the face usable and its emotion not uncertain?"""
     return reading.quality.ok and reading.emotions.uncertain is None
 
 
-def _joined(one: Event, then: Event) -> Event:
-    higher = then if then.peak > one.peak else one
-    return replace(one, end=then.end, peak=higher.peak, peak_at=higher.peak_at)
+def _join(one: Event, next_event: Event) -> Event:
+    higher = next_event if next_event.peak > one.peak else one
+    return replace(one, end=next_event.end, peak=higher.peak, peak_at=higher.peak_at)

@@ -1,16 +1,4 @@
-"""Films: frames with the time at which each is shown, from whatever holds moving pictures.
-
-::
-
-    film.py           Film, the seam; FilmFile, which takes from any reader the frames that are wanted
-    film_open.py      which reader a source needs, or why it is no film
-    film_opencv.py    film files, in every installation
-    film_pyav.py      film files, where the extra 'video' is installed: truer times, and the sound
-    film_ends.py      is a film file whole?
-    film_pictures.py  animated GIF, WebP and PNG, and folders of frames
-    cameras.py        cameras: always the newest frame
-    sinks.py          frames back into a film file, whole or not at all
-"""
+"""Frames of videos with their times, the selection of frames, and the interfaces of video readers."""
 
 from __future__ import annotations
 
@@ -21,19 +9,19 @@ from math import floor, inf, isfinite
 from os import PathLike
 from threading import RLock
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Protocol, Self, TypeAlias, runtime_checkable
 
 from mien.errors import SourceError, SourceUnreadable
 from mien.images.sources import quote_source
 from mien.results import Pixels
 
-#: Two times nearer to each other than this are the same; containers count in thousandths.
+#: Seconds. Two times with a smaller difference are equal: containers store thousandths of a second.
 TIME_TOLERANCE = 0.0005
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One frame: its number from 0, when it is shown, and its pixels, RGB uint8 ``(h, w, 3)``, upright."""
+    """One frame: its index from 0, its time in seconds, and its pixels, RGB uint8 ``(h, w, 3)``, upright."""
 
     index: int
     seconds: float
@@ -42,25 +30,25 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a film says of itself before it is read; None where it does not say.
+    """Facts of a video from its container; None where the container has no such fact.
 
-    ``size`` is (width, height) of the upright frames, ``rate`` the mean number of frames in a second, ``frames`` an
-    estimate of how many there are.
+    ``size`` is (width, height) of the upright frames, ``fps`` the mean number of frames a second, ``frames`` an
+    estimate of the number of frames, ``audio`` whether there is an audio track, ``live`` whether it is a camera.
     """
 
     name: str
     size: tuple[int, int]
-    rate: float | None = None
+    fps: float | None = None
     seconds: float | None = None
     frames: int | None = None
-    sound: bool = False
+    audio: bool = False
     live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FrameSelection:
-    """Which frames of a film are wanted: from ``start`` until before ``end`` (seconds), every nth of all frames, and
-    at most ``fps`` in a second. The same frames come whether a film is read at once or goes on from the middle.
+    """Which frames of a video are read: from ``start`` until before ``end`` (seconds), every nth of all frames, and
+    at most ``fps`` a second. The selected frames do not depend on where reading starts.
     """
 
     every: int = 1
@@ -69,140 +57,146 @@ class FrameSelection:
     end: float = inf
 
     def __post_init__(self) -> None:
-        self._check(self.every >= 1, f"every {self.every} frames", "A number from 1 on was expected", "every=1 is all")
-        self._check(
-            self.fps is None or 0 < self.fps < inf,
-            f"{self.fps} frames in a second",
-            "A number above 0 was expected",
-            "Leave it out to read all",
+        read_all = "Leave it out to read all frames"
+        checks = (
+            (self.every >= 1, f"every {self.every} frames", "A number from 1 on was expected", read_all),
+            (
+                self.fps is None or 0 < self.fps < inf,
+                f"{self.fps} frames a second",
+                "A number above 0 was expected",
+                read_all,
+            ),
+            (
+                isfinite(self.start) and self.start >= 0,
+                f"a start at {self.start} s",
+                "Seconds from 0 on were expected",
+                "Leave it out to start at the beginning",
+            ),
+            (
+                self.end > self.start,
+                f"an end at {self.end} s and a start at {self.start} s",
+                "An end after the start was expected",
+                "Leave the end out to read to the end of the video",
+            ),
         )
-        self._check(
-            isfinite(self.start) and self.start >= 0,
-            f"a start at {self.start} s",
-            "Seconds from 0 on were expected",
-            "start=0 is the beginning",
-        )
-        self._check(
-            self.end > self.start,
-            f"an end at {self.end} s and a start at {self.start} s",
-            "An end after the start was expected",
-            "Leave the end out to read all",
-        )
+        for valid, value, expected, remedy in checks:
+            if not valid:
+                raise SourceError(f"A video cannot be read with {value}", expected, remedy)
 
-    def _check(self, fine: bool, asked: str, expected: str, remedy: str) -> None:
-        if not fine:
-            raise SourceError(f"A film cannot be read with {asked}", expected, remedy)
+    def create_filter(self) -> Callable[[int, float], bool]:
+        """A function for one pass over the video: is the frame with this index and time selected?
 
-    def turns(self) -> Callable[[int, float], bool]:
-        """For one pass: is it the turn of the frame with this number, at this time?"""
-        last = -1
+        It has to be called for every frame in order. ``end`` is not checked.
+        """
+        last_tick = -1
 
-        def turn(index: int, seconds: float) -> bool:
-            nonlocal last
+        def is_selected(index: int, seconds: float) -> bool:
+            nonlocal last_tick
             if seconds < self.start - TIME_TOLERANCE or index % self.every:
                 return False
-            tick = floor((seconds + TIME_TOLERANCE) * self.fps) if self.fps else last + 1
-            due, last = tick > last, max(tick, last)
-            return due
+            tick = floor((seconds + TIME_TOLERANCE) * self.fps) if self.fps else last_tick + 1
+            selected, last_tick = tick > last_tick, max(tick, last_tick)
+            return selected
 
-        return turn
+        return is_selected
 
 
 ALL_FRAMES = FrameSelection()
 
 
-class EncodedFrame(NamedTuple):
-    """A frame that a reader stands at; ``take`` makes its pixels, which costs time, and only now."""
+@dataclass(frozen=True, slots=True)
+class EncodedFrame:
+    """The frame at which a reader is positioned. ``decode`` is costly and valid only until the next frame is read."""
 
-    number: int
+    index: int
     seconds: float
-    take: Callable[[], Pixels]
+    decode: Callable[[], Pixels]
 
 
 class FrameReader(Protocol):
-    """What opens one kind of film. One thread at a time uses it."""
+    """Reads one kind of video. Used by one thread at a time."""
 
     @property
-    def about(self) -> VideoInfo: ...
+    def info(self) -> VideoInfo: ...
 
     @property
-    def complaint(self) -> str | None: ...
+    def damage(self) -> str | None: ...
 
-    def shown(self, start: float) -> Iterator[EncodedFrame]:
-        """Every frame in order, from one at or before ``start`` seconds on."""
+    def read_from(self, start: float) -> Iterator[EncodedFrame]:
+        """Every frame in order, beginning with one at or before ``start`` seconds."""
 
     def close(self) -> None: ...
 
 
 @runtime_checkable
 class VideoReader(Protocol):
-    """Moving pictures that are open. They are read once."""
+    """An open video or camera. Its frames can be read once."""
 
     @property
-    def about(self) -> VideoInfo: ...
+    def info(self) -> VideoInfo: ...
 
     @property
-    def complaint(self) -> str | None:
-        """What was wrong with a film that could be read only in part; None while nothing was."""
+    def damage(self) -> str | None:
+        """Why a video could be read only in part; None for a video without damage."""
 
-    def frames(self, choice: FrameSelection = ALL_FRAMES) -> Generator[Frame]:
-        """The chosen frames, in the order they are shown."""
+    def frames(self, selection: FrameSelection = ALL_FRAMES) -> Generator[Frame]:
+        """The selected frames in order."""
 
     def close(self) -> None:
-        """Let go of the file or the camera; closing twice does nothing."""
+        """Release the file or the camera; closing twice does nothing."""
 
 
-#: What can be watched: the path of a film, a GIF or a folder of frames; a film's bytes; a camera's number; an open one.
+#: The path of a video, an animation or a folder of images; the bytes of a video file; a camera's number; an open video.
 VideoSource: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | int | VideoReader
 
 
 class VideoFile:
-    """A film that begins and ends, open for one pass. Leaving a ``with`` block closes it."""
+    """A video with an end, open for one pass. Leaving a ``with`` block closes it."""
 
     def __init__(
-        self, reader: FrameReader, afterwards: Callable[[], None] | None = None, complaint: str | None = None
+        self, reader: FrameReader, on_close: Callable[[], None] | None = None, damage: str | None = None
     ) -> None:
-        """``afterwards`` is called once the film is closed; ``complaint`` is what is wrong with its file."""
+        """``on_close`` is called once after closing; ``damage`` describes what is wrong with the file."""
         self._reader = reader
-        self._afterwards = afterwards
-        self._complaint = complaint
-        # Closing waits for the frame that another thread is just decoding; it must not lose the ground under it.
-        self._one = RLock()
+        self._on_close = on_close
+        self._damage = damage
+        # Closing has to wait for a frame that another thread is decoding.
+        self._lock = RLock()
         self._closed = False
 
     @property
-    def about(self) -> VideoInfo:
-        return self._reader.about
+    def info(self) -> VideoInfo:
+        return self._reader.info
 
     @property
-    def complaint(self) -> str | None:
-        return self._complaint or self._reader.complaint
+    def damage(self) -> str | None:
+        return self._damage or self._reader.damage
 
-    def frames(self, choice: FrameSelection = ALL_FRAMES) -> Generator[Frame]:
-        """The chosen frames. A film without any frame, or that ends before ``start``, is a :class:`SourceError`."""
-        turn, last = choice.turns(), -inf
-        with closing(self._shown(choice.start)) as all_shown:
-            for index, seconds, take in all_shown:
-                if seconds >= choice.end - TIME_TOLERANCE:
+    def frames(self, selection: FrameSelection = ALL_FRAMES) -> Generator[Frame]:
+        """The selected frames. :class:`SourceError` for a video without frames, or that ends before ``start``."""
+        is_selected, last = selection.create_filter(), -inf
+        with closing(self._encoded_frames(selection.start)) as encoded_frames:
+            for encoded in encoded_frames:
+                if encoded.seconds >= selection.end - TIME_TOLERANCE:
                     return
-                last = seconds
-                if turn(index, seconds):
-                    with self._one:
+                last = encoded.seconds
+                if is_selected(encoded.index, encoded.seconds):
+                    with self._lock:
                         if self._closed:
                             return
-                        pixels = take()
-                    yield Frame(index, seconds, pixels)
-        if last < choice.start - TIME_TOLERANCE:
-            raise self._nothing(last, choice)
+                        pixels = encoded.decode()
+                    yield Frame(encoded.index, encoded.seconds, pixels)
+        if last < selection.start - TIME_TOLERANCE:
+            raise self._no_frames_error(last, selection)
 
     def close(self) -> None:
-        with self._one:
+        with self._lock:
             if self._closed:
                 return
             self._closed = True
             self._reader.close()
-            if self._afterwards:
-                self._afterwards()
+            if self._on_close:
+                self._on_close()
 
     def __enter__(self) -> Self:
         return self
@@ -212,24 +206,24 @@ class VideoFile:
     ) -> None:
         self.close()
 
-    def _shown(self, start: float) -> Generator[EncodedFrame]:
-        shown_ones = self._reader.shown(start)
+    def _encoded_frames(self, start: float) -> Generator[EncodedFrame]:
+        frames = self._reader.read_from(start)
         while True:
-            with self._one:
-                each = None if self._closed else next(shown_ones, None)
-            if each is None:
+            with self._lock:
+                frame = None if self._closed else next(frames, None)
+            if frame is None:
                 return
-            yield each
+            yield frame
 
-    def _nothing(self, last: float, choice: FrameSelection) -> SourceError:
-        name = quote_source(self.about.name)
-        if isfinite(last) or choice.start > (self.about.seconds or inf):
-            until = last if isfinite(last) else self.about.seconds
-            happened = f"{name} ends after {until:.2f} s, before the start at {choice.start:g} s"
-            return SourceError(happened, "A start within the film was expected", "Start earlier")
-        damage = f": {self.complaint}" if self.complaint else ""
+    def _no_frames_error(self, last: float, selection: FrameSelection) -> SourceError:
+        name = quote_source(self.info.name)
+        if isfinite(last) or selection.start > (self.info.seconds or inf):
+            end = last if isfinite(last) else self.info.seconds
+            happened = f"{name} ends after {end:.2f} s, before the start at {selection.start:g} s"
+            return SourceError(happened, "A start within the video was expected", "Use an earlier start")
+        damage = f": {self.damage}" if self.damage else ""
         return SourceUnreadable(
-            f"{name} has no frame that can be shown{damage}",
-            "A film with pictures was expected",
+            f"{name} has no frame that can be decoded{damage}",
+            "A video with frames was expected",
             "Play it in a video player; if that fails too, copy or download it again",
         )

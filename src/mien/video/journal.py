@@ -1,7 +1,7 @@
-"""The journal of a run: every moment as it was read, one line each, so that a run that was killed can go on.
+"""Resumable analysis: a journal of the analysed frames, from which an interrupted analysis continues.
 
-It stands beside what the run writes, and is gone when the run is through. Times and shares are written with all their
-digits: moments that come back are equal to those that went in.
+The journal is a file beside the outputs with one line for each frame; it is deleted when the analysis is complete.
+Times and scores are written with all their digits, so frames read from a journal equal those that were written.
 """
 
 from __future__ import annotations
@@ -26,136 +26,15 @@ from mien.video.smoothing import DecisionRule
 
 _KIND, _VERSION = "mien journal", 1
 
+#: Seconds before the interruption that are analysed again, to match the new track numbers with the old ones.
+OVERLAP_SECONDS = 3.0
 
-@dataclass(frozen=True)
-class JournalHeader:
-    """What was read, and how: a run can only go on as it began. ``length`` is the film's file in bytes."""
-
-    source: str
-    length: int | None
-    detector: str
-    model: str
-    labels: tuple[str, ...]
-    vote_labels: tuple[str, ...]
-    every: int | None = None
-    fps: float | None = None
-    start: float | None = None
-    end: float | None = None
-    min_face: int | None = None
-
-    def differences(self, other: JournalHeader) -> list[str]:
-        """The names of what is not the same in the other."""
-        return [part.name for part in fields(self) if getattr(self, part.name) != getattr(other, part.name)]
-
-
-class Journal:
-    """Writes moments down. Each line is flushed, so that only the last can be torn."""
-
-    def __init__(self, path: Path, run: JournalHeader) -> None:
-        """Begin a journal; one that is there is written over."""
-        self.path = path
-        try:
-            self._stream = path.open("w", encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise _unwritten(path, error) from error
-        self._line({"kind": _KIND, "version": _VERSION, "run": asdict(run)})
-
-    @classmethod
-    def going_on(cls, path: Path) -> Journal:
-        """Go on with a journal behind its last whole line."""
-        journal = cls.__new__(cls)
-        journal.path = path
-        try:
-            journal._stream = path.open("r+", encoding="utf-8", newline="\n")
-            journal._stream.truncate(_whole(path))
-            journal._stream.seek(0, 2)
-        except OSError as error:
-            raise _unwritten(path, error) from error
-        return journal
-
-    def add(self, moment: AnalyzedFrame) -> None:
-        faces = [_packed(reading) for reading in moment]
-        self._line([moment.index, moment.seconds, moment.cut, moment.result.size, faces])
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def _line(self, value: Any) -> None:
-        try:
-            # In ASCII: a film's name may hold what no encoding can write.
-            self._stream.write(json.dumps(value, separators=(",", ":")) + "\n")
-            self._stream.flush()
-        except OSError as error:
-            raise _unwritten(self.path, error) from error
-
-
-def read_header(path: Path) -> JournalHeader | None:
-    """The run that a journal tells of; None for a file that is no journal, or one that this version cannot follow."""
-    try:
-        with path.open(encoding="utf-8") as lines:
-            head = json.loads(next(lines, ""))
-        told = head["run"] if (head["kind"], head["version"]) == (_KIND, _VERSION) else {}
-        known: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in told.items()}
-        return JournalHeader(**known)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def read_frames(path: Path, judge: DecisionRule) -> Generator[AnalyzedFrame]:
-    """The moments written down so far, without their pixels; a torn last line is left out."""
-    run = read_header(path)
-    assert run is not None, "who reads a journal has looked at its head"
-    with path.open("rb") as lines:
-        next(lines)
-        for line in lines:
-            if line.endswith(b"\n"):
-                yield _moment(json.loads(line), run, judge)
-
-
-def _whole(path: Path) -> int:
-    """The bytes of all whole lines."""
-    with path.open("rb") as lines:
-        return sum(len(line) for line in lines if line.endswith(b"\n"))
-
-
-def _packed(reading: Reading) -> list[Any]:
-    face, emotions, quality = reading.face, reading.emotions, reading.quality
-    return [
-        reading.track,
-        *(face.box, face.detection, face.landmarks),
-        None if quality.ok else quality.reason or "",
-        [share.score for share in emotions.scores],
-        None if emotions.votes is None else [vote.score for vote in emotions.votes],
-    ]
-
-
-def _moment(told: list[Any], run: JournalHeader, judge: DecisionRule) -> AnalyzedFrame:
-    index, seconds, cut, size, faces = told
-    readings = tuple(_reading(face, run, judge) for face in faces)
-    return AnalyzedFrame(index, seconds, FrameResult(run.source, tuple(size), readings, run.detector, run.model), cut)
-
-
-def _reading(told: list[Any], run: JournalHeader, judge: DecisionRule) -> Reading:
-    track, box, detection, points, reason, shares, votes = told
-    landmarks = None if points is None else tuple(Point(*point) for point in points)
-    quality = Quality() if reason is None else Quality(False, reason or None)
-    return Reading(Face(Box(*box), detection, landmarks), judge(shares, votes, 0.0), quality, track)
-
-
-def _unwritten(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"The journal '{path}' could not be written: {error.strerror or error}",
-        "It stands beside what the run writes, so that the run can go on when it is stopped",
-        "Write to a folder with room that may be written to",
-    )
-
-
-# ==== mien.apps.film.wish
-# What is to be read of a film, and what an app needs of an engine to do so.
+#: Intersection over union above which two boxes in the same frame are the same face.
+_SAME_FACE = 0.5
 
 
 class VideoAnalyzer(Protocol):
-    """What films are read by; :class:`mien.Engine` is the real one."""
+    """What analyses videos; :class:`mien.Engine` is the real one."""
 
     @property
     def card(self) -> ModelCard: ...
@@ -177,8 +56,29 @@ class VideoAnalyzer(Protocol):
 
 
 @dataclass(frozen=True)
+class JournalHeader:
+    """What was analysed and how: an analysis can only continue with the same. ``length`` is the file's in bytes."""
+
+    source: str
+    length: int | None
+    detector: str
+    model: str
+    labels: tuple[str, ...]
+    vote_labels: tuple[str, ...]
+    every: int | None = None
+    fps: float | None = None
+    start: float | None = None
+    end: float | None = None
+    min_face: int | None = None
+
+    def differences(self, other: JournalHeader) -> list[str]:
+        """The names of the fields with different values."""
+        return [each.name for each in fields(self) if getattr(self, each.name) != getattr(other, each.name)]
+
+
+@dataclass(frozen=True)
 class AnalysisOptions:
-    """A film, and which of its frames are wanted; times in seconds."""
+    """A video and the selection of its frames; times in seconds."""
 
     source: str
     every: int | None = None
@@ -187,177 +87,246 @@ class AnalysisOptions:
     end: float | None = None
     min_face: int | None = None
 
-    def choice(self) -> dict[str, Any]:
-        """The words in which `VideoAnalyzer.analyze_video` takes."""
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of :meth:`VideoAnalyzer.analyze_video`."""
         return {"every": self.every, "fps": self.fps, "start": self.start, "end": self.end, "min_face": self.min_face}
 
-    def run(self, engine: VideoAnalyzer) -> JournalHeader:
-        """What a later run has to agree with, to go on with this one."""
+    def frame_selection(self) -> FrameSelection:
+        return FrameSelection(self.every or 1, self.fps, self.start or 0.0, inf if self.end is None else self.end)
+
+    def journal_header(self, engine: VideoAnalyzer) -> JournalHeader:
         card = engine.card
         path = Path(self.source)
         length = path.stat().st_size if path.is_file() else None
-        labels, votes = tuple(card.labels), tuple(card.vote_labels)
-        return JournalHeader(self.source, length, engine.detector, card.name, labels, votes, **self.choice())
+        labels, vote_labels = tuple(card.labels), tuple(card.vote_labels)
+        return JournalHeader(self.source, length, engine.detector, card.name, labels, vote_labels, **self.arguments())
 
 
-# ==== mien.apps.film.going
-# A film read so that a run which was stopped, even by a killed process or a lost machine, can go on later.
+class Journal:
+    """A journal being written. Each line is flushed, so that only the last one can be incomplete."""
 
-#: Seconds before the stop from which a run that goes on reads again, to find out who is who.
-OVERLAP_SECONDS = 3.0
+    def __init__(self, path: Path, header: JournalHeader) -> None:
+        """Start a journal; an existing file is overwritten."""
+        self.path = path
+        try:
+            self._stream = path.open("w", encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise _write_error(path, error) from error
+        self._write_line({"kind": _KIND, "version": _VERSION, "run": asdict(header)})
 
-#: How much two boxes share (intersection over union) to be the same face of the same frame.
-_SAME = 0.5
+    @classmethod
+    def reopen(cls, path: Path) -> Journal:
+        """Continue a journal after its last complete line."""
+        journal = cls.__new__(cls)
+        journal.path = path
+        try:
+            with path.open("rb") as lines:
+                complete_bytes = sum(len(line) for line in lines if line.endswith(b"\n"))
+            journal._stream = path.open("r+", encoding="utf-8", newline="\n")
+            journal._stream.truncate(complete_bytes)
+            journal._stream.seek(0, 2)
+        except OSError as error:
+            raise _write_error(path, error) from error
+        return journal
+
+    def add(self, frame: AnalyzedFrame) -> None:
+        faces = [_pack_reading(reading) for reading in frame]
+        self._write_line([frame.index, frame.seconds, frame.cut, frame.result.size, faces])
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _write_line(self, value: Any) -> None:
+        try:
+            # In ASCII: the name of a video may have characters that UTF-8 cannot encode.
+            self._stream.write(json.dumps(value, separators=(",", ":")) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            raise _write_error(self.path, error) from error
+
+
+def read_header(path: Path) -> JournalHeader | None:
+    """The header of a journal; None for another file, or a journal of another version."""
+    try:
+        with path.open(encoding="utf-8") as lines:
+            header = json.loads(next(lines, ""))
+        values: dict[str, Any] = header["run"] if (header["kind"], header["version"]) == (_KIND, _VERSION) else {}
+        values_by_name: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return JournalHeader(**values_by_name)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_frames(path: Path, decide: DecisionRule) -> Generator[AnalyzedFrame]:
+    """The frames in a journal, without their pixels; an incomplete last line is left out."""
+    header = read_header(path)
+    assert header is not None, "callers check the header"
+    with path.open("rb") as lines:
+        next(lines)
+        for line in lines:
+            if line.endswith(b"\n"):
+                index, seconds, cut, size, faces = json.loads(line)
+                readings = tuple(_unpack_reading(face, decide) for face in faces)
+                result = FrameResult(header.source, tuple(size), readings, header.detector, header.model)
+                yield AnalyzedFrame(index, seconds, result, cut)
+
+
+def _pack_reading(reading: Reading) -> list[Any]:
+    face, emotions, quality = reading.face, reading.emotions, reading.quality
+    return [
+        reading.track,
+        *(face.box, face.detection, face.landmarks),
+        None if quality.ok else quality.reason or "",
+        [each.score for each in emotions.scores],
+        None if emotions.votes is None else [each.score for each in emotions.votes],
+    ]
+
+
+def _unpack_reading(values: list[Any], decide: DecisionRule) -> Reading:
+    track, box, detection, points, reason, scores, votes = values
+    landmarks = None if points is None else tuple(Point(*point) for point in points)
+    quality = Quality() if reason is None else Quality(False, reason or None)
+    return Reading(Face(Box(*box), detection, landmarks), decide(scores, votes, 0.0), quality, track)
+
+
+def _write_error(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"The journal '{path}' could not be written: {error.strerror or error}",
+        "It is written beside the outputs, so that an interrupted analysis can continue",
+        "Write to a writable folder with enough free space",
+    )
 
 
 class ResumableAnalysis:
-    """One film's reading, with a journal of what was read.
+    """The analysis of one video, with a journal.
 
-    ``moments`` reads the film, and where ``resume`` is set takes what the journal holds first; ``again`` tells it all
-    once more without finding a face. Both give frames too when they are asked for ``pixels``.
+    :meth:`frames` analyses the video; with ``resume`` it returns the frames in the journal first. :meth:`replay`
+    returns all frames again without detecting faces. Both add the pixels on request.
     """
 
-    def __init__(self, engine: VideoAnalyzer, wish: AnalysisOptions, journal: Path, *, resume: bool = False) -> None:
-        self.judge: DecisionRule = partial(build_emotions, engine.card)
-        self._engine, self._wish, self.journal = engine, wish, journal
-        #: What was wrong with a film that could be read only in part; known when it has been read.
-        self.complaint: str | None = None
+    def __init__(self, engine: VideoAnalyzer, options: AnalysisOptions, journal: Path, *, resume: bool = False) -> None:
+        self.decide: DecisionRule = partial(build_emotions, engine.card)
+        self._engine, self._options, self.journal = engine, options, journal
+        #: Why the video could be read only in part; complete after :meth:`frames`.
+        self.damage: str | None = None
         self._resume = resume and journal.exists()
         if self._resume:
-            self._agree()
+            self._check_header()
 
-    def moments(self, pixels: bool) -> Generator[AnalyzedFrame]:
+    def frames(self, pixels: bool) -> Generator[AnalyzedFrame]:
+        tail: deque[AnalyzedFrame] = deque()
+        last_number = 0
         if self._resume:
-            yield from self._gone_on(pixels)
+            for frame in self.replay(pixels):
+                tail.append(replace(frame, pixels=None))
+                last_number = max([last_number, *(reading.track or 0 for reading in frame)])
+                while frame.seconds - tail[0].seconds > OVERLAP_SECONDS:
+                    tail.popleft()
+                yield frame
+        if not tail:
+            journal = Journal(self.journal, self._options.journal_header(self._engine))
+            yield from self._analyze(journal, pixels, self._options)
         else:
-            yield from self._written(Journal(self.journal, self._wish.run(self._engine)), pixels, self._wish)
+            options = replace(self._options, start=tail[0].seconds)
+            yield from self._analyze(Journal.reopen(self.journal), pixels, options, _TrackMatcher(tail, last_number))
 
-    def again(self, pixels: bool) -> Generator[AnalyzedFrame]:
-        """Everything that the journal holds."""
-        moments = read_frames(self.journal, self.judge)
-        return self._with_pixels(moments) if pixels else moments
+    def replay(self, pixels: bool) -> Generator[AnalyzedFrame]:
+        """All frames in the journal."""
+        frames = read_frames(self.journal, self.decide)
+        return self._add_pixels(frames) if pixels else frames
 
-    def through(self) -> None:
-        """The run is complete: nobody will go on with it."""
+    def delete_journal(self) -> None:
+        """Call it when the outputs are complete."""
         self.journal.unlink(missing_ok=True)
 
-    def _gone_on(self, pixels: bool) -> Generator[AnalyzedFrame]:
-        tail: deque[AnalyzedFrame] = deque()
-        highest = 0
-        for moment in self.again(pixels):
-            tail.append(replace(moment, pixels=None))
-            highest = max([highest, *(reading.track or 0 for reading in moment)])
-            while moment.seconds - tail[0].seconds > OVERLAP_SECONDS:
-                tail.popleft()
-            yield moment
-        if not tail:
-            yield from self._written(Journal(self.journal, self._wish.run(self._engine)), pixels, self._wish)
-            return
-        people = _People(tail, highest)
-        rest = self._written(Journal.going_on(self.journal), pixels, replace(self._wish, start=tail[0].seconds), people)
-        yield from rest
-
-    def _written(
-        self, journal: Journal, pixels: bool, wish: AnalysisOptions, people: _People | None = None
+    def _analyze(
+        self, journal: Journal, pixels: bool, options: AnalysisOptions, matcher: _TrackMatcher | None = None
     ) -> Generator[AnalyzedFrame]:
-        film = video.open_video(wish.source)
+        reader = video.open_video(options.source)
         with closing(journal):
-            for moment in self._engine.analyze_video(film, frames=pixels, **wish.choice()):
-                named = people.named(moment) if people else moment
-                if named is not None:
-                    journal.add(named)
-                    yield named
-        self.complaint = film.complaint
+            for new_frame in self._engine.analyze_video(reader, frames=pixels, **options.arguments()):
+                frame = matcher.match(new_frame) if matcher else new_frame
+                if frame is not None:
+                    journal.add(frame)
+                    yield frame
+        self.damage = reader.damage
 
-    def _with_pixels(self, moments: Iterator[AnalyzedFrame]) -> Generator[AnalyzedFrame]:
-        """The film's frames beside what was read of them before."""
-        wish = self._wish
-        choice = FrameSelection(wish.every or 1, wish.fps, wish.start or 0.0, inf if wish.end is None else wish.end)
-        film = video.open_video(wish.source)
-        try:
-            for moment, frame in zip(moments, film.frames(choice), strict=False):
-                if moment.index != frame.index:
-                    raise self._changed(["source"])
-                yield replace(moment, pixels=frame.pixels)
-        finally:
-            film.close()
+    def _add_pixels(self, frames: Iterator[AnalyzedFrame]) -> Generator[AnalyzedFrame]:
+        with closing(video.open_video(self._options.source)) as reader:
+            for frame, pixels in zip(frames, reader.frames(self._options.frame_selection()), strict=False):
+                if frame.index != pixels.index:
+                    raise self._header_error(["source"])
+                yield replace(frame, pixels=pixels.pixels)
 
-    def _agree(self) -> None:
-        before, now = read_header(self.journal), self._wish.run(self._engine)
-        if before is None:
+    def _check_header(self) -> None:
+        header = read_header(self.journal)
+        if header is None:
             raise MienError(
-                f"'{self.journal}' is no journal of a run that this version of mien can go on with",
-                "It is written beside the outputs while a film is read",
-                "Leave out --resume to begin anew",
+                f"'{self.journal}' is not a journal that this version of mien can continue",
+                "A journal is written beside the outputs while a video is analysed",
+                "Leave out --resume to start again",
             )
-        if differences := before.differences(now):
-            raise self._changed(differences)
+        if differences := header.differences(self._options.journal_header(self._engine)):
+            raise self._header_error(differences)
 
-    def _changed(self, names: list[str]) -> MienError:
-        words = {"length": "the film's file", "source": "the film", "vote_labels": "the model", "labels": "the model"}
-        told = ", ".join(dict.fromkeys(words.get(name, name.replace("_", "-")) for name in names))
+    def _header_error(self, names: list[str]) -> MienError:
+        words = {"length": "file", "source": "video", "vote_labels": "model", "labels": "model"}
+        different = ", ".join(dict.fromkeys(words.get(name, name.replace("_", "-")) for name in names))
         return MienError(
-            f"The run cannot go on: it was begun with another choice of {told}",
-            "The same film, read in the same way, was expected",
-            "Give the same options as before, or leave out --resume to begin anew",
+            f"The analysis cannot be resumed: it was started with a different {different}",
+            "The same video and the same options as in the interrupted run were expected",
+            "Give the same options as before, or leave out --resume to start again",
         )
 
 
-class _People:
-    """Who is who in a run that goes on: the tracker starts afresh, and numbers people from 1 again.
+class _TrackMatcher:
+    """Gives the tracks of a resumed analysis their numbers from before: the new tracker starts at 1 again.
 
-    The last seconds before the stop are read twice; faces in the same place of the same frame are the same person.
+    The last seconds before the interruption are analysed twice; faces at the same place of the same frame belong to
+    the same track.
     """
 
-    def __init__(self, tail: deque[AnalyzedFrame], highest: int) -> None:
-        self._known = {moment.index: moment for moment in tail}
-        self._last = tail[-1].index
-        self._highest = highest
-        self._met: Counter[tuple[int, int]] = Counter()
+    def __init__(self, tail: deque[AnalyzedFrame], last_number: int) -> None:
+        self._frames_before = {frame.index: frame for frame in tail}
+        self._last_index = tail[-1].index
+        self._last_number = last_number
+        self._match_counts: Counter[tuple[int, int]] = Counter()
         self._numbers: dict[int, int] | None = None
 
-    def named(self, moment: AnalyzedFrame) -> AnalyzedFrame | None:
-        """The moment with the numbers of before; None for one that the journal holds already."""
-        if moment.index <= self._last:
-            self._meet(moment)
+    def match(self, frame: AnalyzedFrame) -> AnalyzedFrame | None:
+        """The frame with the numbers from before; None for a frame that is already in the journal."""
+        if frame.index <= self._last_index:
+            self._count_matches(frame)
             return None
         if self._numbers is None:
-            self._numbers = self._decided()
-        readings = tuple(replace(reading, track=self._number(reading.track)) for reading in moment)
-        return replace(moment, result=replace(moment.result, readings=readings))
+            # The tracks that matched most often first, and each old number once.
+            self._numbers = {}
+            for (new, old), _ in self._match_counts.most_common():
+                if new not in self._numbers and old not in self._numbers.values():
+                    self._numbers[new] = old
+        readings = tuple(replace(reading, track=self._old_number(reading.track)) for reading in frame)
+        return replace(frame, result=replace(frame.result, readings=readings))
 
-    def _meet(self, moment: AnalyzedFrame) -> None:
-        if (before := self._known.get(moment.index)) is None:
+    def _count_matches(self, frame: AnalyzedFrame) -> None:
+        if (before := self._frames_before.get(frame.index)) is None:
             return
-        for reading in moment:
-            same = max(before, key=lambda other: _shared(other, reading), default=None)
-            if same and same.track and reading.track and _shared(same, reading) >= _SAME:
-                self._met[reading.track, same.track] += 1
+        for reading in frame:
+            overlaps = [(_intersection_over_union(other.face.box, reading.face.box), other) for other in before]
+            overlap, same = max(overlaps, key=lambda pair: pair[0], default=(0.0, reading))
+            if overlap >= _SAME_FACE and same.track and reading.track:
+                self._match_counts[reading.track, same.track] += 1
 
-    def _decided(self) -> dict[int, int]:
-        """Each new number's old one: those who met most often first, and nobody twice."""
-        numbers: dict[int, int] = {}
-        for (new, old), _ in self._met.most_common():
-            if new not in numbers and old not in numbers.values():
-                numbers[new] = old
-        return numbers
-
-    def _number(self, track: int | None) -> int | None:
+    def _old_number(self, track: int | None) -> int | None:
         if track is None or self._numbers is None:
             return track
         if track not in self._numbers:
-            self._highest += 1
-            self._numbers[track] = self._highest
+            self._last_number += 1
+            self._numbers[track] = self._last_number
         return self._numbers[track]
 
 
-def _shared(one: Reading, other: Reading) -> float:
-    return _overlap(one.face.box, other.face.box)
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """Intersection over union."""
-    across = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    down = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    both = max(across, 0) * max(down, 0)
-    return both / max(one.width * one.height + other.width * other.height - both, 1)
+def _intersection_over_union(one: Box, other: Box) -> float:
+    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
+    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
+    intersection = max(width, 0) * max(height, 0)
+    return intersection / max(one.width * one.height + other.width * other.height - intersection, 1)

@@ -1,14 +1,14 @@
-"""Steadying without lying: the shares shown are the mean since the last change, and a change is shown at once.
+"""Smoothing of scores over time: the mean since the last change, and a change is visible at once.
 
-A model's answers on one unmoving face jump with every frame: the box breathes, the camera is noisy. A plain average
-long enough to hold them still would also hide a real change for that long. So there are two means: a quick one, and
-the mean since the last change. When the quick one has left the other too far, the expression has changed, and the
-mean begins anew. ``benchmarks/steadying.py`` chose this filter and its numbers among others.
+The scores of an unmoving face vary from frame to frame with the box and the noise of the camera. A moving average long
+enough to suppress that would also delay a real change. So there are two means: a fast one, and the mean since the last
+change. When the fast one is too far from the other, the expression has changed, and the mean starts again.
+``benchmarks/steadying.py`` compares this filter and its parameters with others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import exp
 from typing import TypeAlias
@@ -18,129 +18,123 @@ from numpy.typing import NDArray
 
 from mien.results import AnalyzedFrame, Emotions, Reading, Score
 
+#: Scores of all labels, float64 ``(labels,)``.
 ScoreArray: TypeAlias = NDArray[np.float64]
 
-#: From the numbers of one face to a value, by the rules of the model's card: shares, votes where there are any, and by
-#: how much the line of doubt is moved.
+#: The decision rule of a model's card: from scores, votes (or None), and an offset of its threshold to emotions.
 DecisionRule: TypeAlias = Callable[[ScoreArray, ScoreArray | None, float], Emotions]
 
-#: Time constants in seconds: of the quick mean, and of the mean since the last change once it is that old.
+#: Time constants in seconds: of the fast mean, and of the mean since the last change after that time.
 FAST_SECONDS, SLOW_SECONDS = 0.1, 1.0
 
-#: How far (total variation, 0 to 1) the quick mean leaves the other before that counts as a change.
+#: Total variation distance (0 to 1) of the two means that counts as a change.
 CHANGE_DISTANCE = 0.2
 
-#: Seconds after a change in which the quick mean is shown, until it has arrived.
+#: Seconds after a change in which the fast mean is the result, until it has settled.
 SETTLE_SECONDS = 0.2
 
-#: By how much another expression has to lead before it is named, and half of it where doubt begins and ends.
+#: By how much the score of another label has to exceed the leading one's; half of it is the hysteresis of uncertainty.
 LEAD_MARGIN = 0.05
 
-#: Seconds without a judgeable face after which a person starts afresh.
+#: Seconds without a usable face after which a track starts again.
 FORGET_SECONDS = 0.5
 
 
 class ChangeFilter:
-    """Steadies one distribution. ``step`` takes its next value, at a time in seconds."""
+    """Smooths the scores of one track."""
 
     def __init__(self) -> None:
-        self._quick: ScoreArray = np.zeros(0)
+        self._fast_mean: ScoreArray = np.zeros(0)
         self._mean: ScoreArray = np.zeros(0)
-        self._since = self._seconds = 0.0
+        self._change_seconds = self._last_seconds = 0.0
 
-    def step(self, shares: ScoreArray, seconds: float) -> ScoreArray:
+    def step(self, scores: ScoreArray, seconds: float) -> ScoreArray:
+        """The smoothed scores at a time in seconds, which must not decrease."""
         if not len(self._mean):
-            self._begin(shares, seconds)
-            return shares
-        passed, self._seconds = max(seconds - self._seconds, 0.0), seconds
-        self._quick = self._quick + _gain(passed, FAST_SECONDS) * (shares - self._quick)
-        age = seconds - self._since
+            self._fast_mean = self._mean = scores
+            self._change_seconds = self._last_seconds = seconds
+            return scores
+        elapsed, self._last_seconds = max(seconds - self._last_seconds, 0.0), seconds
+        self._fast_mean = self._fast_mean + _gain(elapsed, FAST_SECONDS) * (scores - self._fast_mean)
+        age = seconds - self._change_seconds
         if age >= SETTLE_SECONDS:
-            # A true mean while it is young, so that the first frame does not weigh more than the others.
-            gain = max(passed / (age - SETTLE_SECONDS + 2 * FAST_SECONDS + passed), _gain(passed, SLOW_SECONDS)) if passed else 0.0
-            self._mean = self._mean + gain * (shares - self._mean)
-            changed = np.abs(self._quick - self._mean).sum() / 2 > CHANGE_DISTANCE
-            self._since = seconds if changed else self._since
-        if seconds - self._since < SETTLE_SECONDS:
-            self._mean = self._quick
+            # An arithmetic mean at first, so that the first frame does not have more weight than the others.
+            recent = elapsed / (age - SETTLE_SECONDS + 2 * FAST_SECONDS + elapsed) if elapsed else 0.0
+            gain = max(recent, _gain(elapsed, SLOW_SECONDS)) if elapsed else 0.0
+            self._mean = self._mean + gain * (scores - self._mean)
+            changed = np.abs(self._fast_mean - self._mean).sum() / 2 > CHANGE_DISTANCE
+            self._change_seconds = seconds if changed else self._change_seconds
+        if seconds - self._change_seconds < SETTLE_SECONDS:
+            self._mean = self._fast_mean
         return self._mean
 
-    def _begin(self, shares: ScoreArray, seconds: float) -> None:
-        self._quick = self._mean = shares
-        self._since = self._seconds = seconds
 
-
-def _gain(passed: float, constant: float) -> float:
-    return 1 - exp(-passed / constant)
+def _gain(elapsed: float, constant: float) -> float:
+    return 1 - exp(-elapsed / constant)
 
 
 @dataclass
-class _Person:
-    """What is remembered of a person between two frames."""
+class _TrackState:
+    """``leader`` is the index of the leading label, -1 at first; ``offset`` is added to the decision threshold."""
 
-    shares: ChangeFilter
+    scores: ChangeFilter
     votes: ChangeFilter
-    seconds: float
+    last_seconds: float
     leader: int = -1
-    lean: float = 0.0
+    offset: float = 0.0
 
 
 class Smoother:
-    """Steadies the moments of one film, or of one camera, person by person. It has a memory: one for each film.
+    """Smooths the readings of each track of one video or camera.
 
-    Faces that cannot be judged pass through as they were read, and leave no trace in anybody's mean.
+    Faces that are not usable keep their scores and do not affect the means.
     """
 
-    def __init__(self, judge: DecisionRule) -> None:
-        self._judge = judge
-        self._people: dict[int, _Person] = {}
+    def __init__(self, decide: DecisionRule) -> None:
+        self._decide = decide
+        self._tracks: dict[int, _TrackState] = {}
 
-    def step(self, moment: AnalyzedFrame) -> AnalyzedFrame:
-        """The moment with steadied emotions; everything else in it stays."""
-        readings = tuple(self._steadied(reading, moment.seconds) for reading in moment)
-        self._forget(moment.seconds)
-        return replace(moment, result=replace(moment.result, readings=readings))
+    def step(self, frame: AnalyzedFrame) -> AnalyzedFrame:
+        """The frame with smoothed emotions; everything else in it stays."""
+        readings = tuple(self._smooth(reading, frame.seconds) for reading in frame)
+        self._tracks = {
+            number: track
+            for number, track in self._tracks.items()
+            if frame.seconds - track.last_seconds <= FORGET_SECONDS
+        }
+        return replace(frame, result=replace(frame.result, readings=readings))
 
-    def _steadied(self, reading: Reading, seconds: float) -> Reading:
+    def _smooth(self, reading: Reading, seconds: float) -> Reading:
         if reading.track is None or not reading.quality.ok:
             return reading
-        person = self._people.setdefault(reading.track, _Person(ChangeFilter(), ChangeFilter(), seconds))
-        person.seconds = seconds
-        shares = person.shares.step(_numbers(reading.emotions.scores), seconds)
-        person.leader = _leader(shares, person.leader)
+        track = self._tracks.setdefault(reading.track, _TrackState(ChangeFilter(), ChangeFilter(), seconds))
+        track.last_seconds = seconds
+        scores = track.scores.step(score_array(reading.emotions.scores), seconds)
+        first = int(scores.argmax())
+        if track.leader < 0 or scores[first] > scores[track.leader] + LEAD_MARGIN:
+            track.leader = first
         votes = reading.emotions.votes
-        opinion = None if votes is None else person.votes.step(_numbers(votes), seconds)
-        emotions = self._judge(_led(shares, person.leader), opinion, person.lean)
-        person.lean = LEAD_MARGIN / 2 if emotions.uncertain else -LEAD_MARGIN / 2
+        smoothed_votes = None if votes is None else track.votes.step(score_array(votes), seconds)
+        emotions = self._decide(_with_leader(scores, track.leader), smoothed_votes, track.offset)
+        track.offset = LEAD_MARGIN / 2 if emotions.uncertain else -LEAD_MARGIN / 2
         return replace(reading, emotions=emotions)
 
-    def _forget(self, seconds: float) -> None:
-        self._people = {number: person for number, person in self._people.items() if seconds - person.seconds <= FORGET_SECONDS}
+
+def score_array(scores: Iterable[Score]) -> ScoreArray:
+    return np.array([each.score for each in scores])
 
 
-def _numbers(shares: tuple[Score, ...]) -> ScoreArray:
-    return np.array([share.score for share in shares])
-
-
-def _leader(shares: ScoreArray, before: int) -> int:
-    """Who leads: the one before, until another is clearly ahead."""
-    first = int(shares.argmax())
-    return first if before < 0 or shares[first] > shares[before] + LEAD_MARGIN else before
-
-
-def _led(shares: ScoreArray, leader: int) -> ScoreArray:
-    """The nearest shares in which the leader leads: at most half of ``LEAD`` moves."""
-    first = int(shares.argmax())
+def _with_leader(scores: ScoreArray, leader: int) -> ScoreArray:
+    """The nearest scores in which ``leader`` is first: each changes by at most half of ``LEAD_MARGIN``."""
+    first = int(scores.argmax())
     if first == leader:
-        return shares
-    level = shares.copy()
-    level[leader] = (shares[first] + shares[leader]) / 2 + 1e-6
-    level[first] = (shares[first] + shares[leader]) / 2 - 1e-6
-    return level
+        return scores
+    mean = (scores[first] + scores[leader]) / 2
+    adjusted = scores.copy()
+    adjusted[leader], adjusted[first] = mean + 1e-6, mean - 1e-6
+    return adjusted
 
 
-def smooth_frames(moments: Iterator[AnalyzedFrame], judge: DecisionRule) -> Iterator[AnalyzedFrame]:
-    """A film's moments, steadied."""
-    steadier = Smoother(judge)
-    for moment in moments:
-        yield steadier.step(moment)
+def smooth_frames(frames: Iterable[AnalyzedFrame], decide: DecisionRule) -> Iterator[AnalyzedFrame]:
+    """The frames of one video, smoothed."""
+    return map(Smoother(decide).step, frames)

@@ -1,6 +1,7 @@
-"""Each person's film in one small value: how long they were seen and judged, and what they showed when.
+"""The summary of a video: its events, and for each track its durations and its mean scores over time.
 
-Its size does not grow with the film: time is divided into steps, and when there are too many, two become one.
+The size of a summary does not grow with the length of the video: time is divided into steps, and when there are too
+many steps, two are merged into one.
 """
 
 from __future__ import annotations
@@ -8,213 +9,227 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mien.results import AnalyzedFrame, Reading
 from mien.video.baseline import Baseline
 from mien.video.events import Event, EventDetector, FrameTimer, TimedFrame
-from mien.video.smoothing import DecisionRule, ScoreArray, Smoother
+from mien.video.smoothing import DecisionRule, ScoreArray, Smoother, score_array
 
-#: The most steps in which the film's time is divided, and the seconds of a step to begin with.
+#: The most steps of a timeline, and the seconds of a step at first.
 MAX_STEPS, MIN_STEP_SECONDS = 480, 0.1
 
-#: Why time of a face has no expression to show, besides the reasons of its quality.
+#: The reason of time with a usable face whose emotion is uncertain, beside the reasons of unusable faces.
 UNCERTAIN_REASON = "no expression stands out"
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineStep:
-    """A stretch of time: mean ``shares`` while the face could be judged, and for which part of it that was so."""
+    """A step of a track: mean ``scores`` of the usable faces, empty without any.
+
+    ``judged`` and ``visible`` are parts of the step, 0 to 1: with a usable face, and with any face.
+    """
 
     start: float
     end: float
-    shares: tuple[float, ...]
+    scores: tuple[float, ...]
     judged: float
-    seen: float
+    visible: float
 
 
 @dataclass
 class TrackSummary:
-    """One person in a film. All in seconds; ``unjudged`` by reason; ``looks`` by label, while one stood out."""
+    """One track. ``first`` and ``last`` are times in seconds, the others durations in seconds.
+
+    ``judged_seconds`` had a usable face, ``uncertain_seconds`` of them no leading emotion; ``emotion_seconds`` by
+    emotion; ``unjudged_seconds`` by the reason why the face was not usable.
+    """
 
     number: int
     first: float
     last: float
-    seen: float = 0.0
-    judged: float = 0.0
-    doubted: float = 0.0
-    unjudged: dict[str, float] = field(default_factory=dict)
-    looks: dict[str, float] = field(default_factory=dict)
-    total: ScoreArray = field(default_factory=lambda: np.zeros(0))
+    visible_seconds: float = 0.0
+    judged_seconds: float = 0.0
+    uncertain_seconds: float = 0.0
+    emotion_seconds: dict[str, float] = field(default_factory=dict)
+    unjudged_seconds: dict[str, float] = field(default_factory=dict)
+    score_sum: ScoreArray = field(default_factory=lambda: np.zeros(0))
 
-    def shares(self) -> ScoreArray:
-        """The mean shares over the time in which the face could be judged; empty when it never could."""
-        return self.total / self.judged if self.judged else self.total
+    def mean_scores(self) -> ScoreArray:
+        """The mean scores over the judged time; empty without any."""
+        return self.score_sum / self.judged_seconds if self.judged_seconds else self.score_sum
 
-    def leading(self) -> list[tuple[str, float]]:
-        """Labels by how much of the judged time they led in, longest first, as parts of it."""
-        parts = [(label, seconds / self.judged) for label, seconds in self.looks.items() if self.judged]
-        return sorted(parts, key=lambda part: -part[1])
+    def emotions(self) -> dict[str, float]:
+        """The part of the judged time, 0 to 1, in which each emotion led; longest first."""
+        if not self.judged_seconds:
+            return {}
+        emotions = sorted(self.emotion_seconds.items(), key=lambda item: -item[1])
+        return {emotion: seconds / self.judged_seconds for emotion, seconds in emotions}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "track": self.number,
+            "first": round(self.first, 3),
+            "last": round(self.last, 3),
+            "visible_seconds": round(self.visible_seconds, 3),
+            "judged_seconds": round(self.judged_seconds, 3),
+            "uncertain_seconds": round(self.uncertain_seconds, 3),
+            "emotions": {emotion: round(part, 4) for emotion, part in self.emotions().items()},
+            "unjudged_seconds": {reason: round(seconds, 3) for reason, seconds in self.unjudged_seconds.items()},
+        }
 
 
-class Timeline:
-    """Gathers people and their steps, span by span."""
+class VideoTimeline:
+    """The tracks of a video and the steps of each; ``start`` and ``end`` are times in seconds."""
 
     def __init__(self) -> None:
-        self.people: dict[int, TrackSummary] = {}
+        self.tracks: dict[int, TrackSummary] = {}
         self.end = 0.0
-        self._origin: float | None = None
-        self._width = MIN_STEP_SECONDS
-        self._steps: dict[int, dict[int, ScoreArray]] = {}
+        self._first_seconds: float | None = None
+        self._step_seconds = MIN_STEP_SECONDS
+        #: Track -> index of a step -> sums over time of the scores, and seconds with a usable and with any face.
+        self._sums: dict[int, dict[int, ScoreArray]] = {}
 
     @property
     def start(self) -> float:
-        return self._origin or 0.0
+        return self._first_seconds or 0.0
 
-    def add(self, span: TimedFrame) -> None:
-        if self._origin is None:
-            self._origin = span.moment.seconds
-        self.end = max(self.end, span.until)
-        while (self.end - self.start) / self._width > MAX_STEPS:
-            self._halve()
-        for reading in span.moment:
+    def add(self, timed: TimedFrame) -> None:
+        if self._first_seconds is None:
+            self._first_seconds = timed.frame.seconds
+        self.end = max(self.end, timed.until)
+        while (self.end - self.start) / self._step_seconds > MAX_STEPS:
+            self._merge_steps()
+        for reading in timed.frame:
             if reading.track is not None:
-                self._count(reading, reading.track, span)
+                self._add_reading(reading, reading.track, timed)
 
-    def steps(self, number: int) -> Iterator[TimelineStep]:
-        """A person's steps in order; where the person is not seen there are none."""
-        for place, cell in sorted(self._steps.get(number, {}).items()):
-            *shares, judged, seen = map(float, cell)
-            start = self.start + place * self._width
-            mean = tuple(share / judged for share in shares) if judged else ()
-            yield TimelineStep(start, start + self._width, mean, judged / self._width, seen / self._width)
+    def steps(self, track: int) -> Iterator[TimelineStep]:
+        """The steps of a track in order; there are none for times without its face."""
+        for index, sums in sorted(self._sums.get(track, {}).items()):
+            *scores, judged, visible = map(float, sums)
+            start = self.start + index * self._step_seconds
+            mean = tuple(score / judged for score in scores) if judged else ()
+            end = start + self._step_seconds
+            yield TimelineStep(start, end, mean, judged / self._step_seconds, visible / self._step_seconds)
 
-    @property
-    def unjudged(self) -> dict[str, float]:
-        """Seconds of faces that could not be judged, over all people, by reason, most first."""
+    def unjudged_seconds(self) -> dict[str, float]:
+        """Seconds of unusable faces of all tracks by reason, longest first."""
         reasons: dict[str, float] = {}
-        for person in self.people.values():
-            for reason, seconds in person.unjudged.items():
+        for track in self.tracks.values():
+            for reason, seconds in track.unjudged_seconds.items():
                 reasons[reason] = reasons.get(reason, 0.0) + seconds
-        return dict(sorted(reasons.items(), key=lambda part: -part[1]))
+        return dict(sorted(reasons.items(), key=lambda item: -item[1]))
 
-    def by_presence(self) -> list[TrackSummary]:
-        """People by how long they were seen, longest first."""
-        return sorted(self.people.values(), key=lambda person: -person.seen)
+    def tracks_by_duration(self) -> list[TrackSummary]:
+        """Tracks by visible time, longest first."""
+        return sorted(self.tracks.values(), key=lambda track: -track.visible_seconds)
 
-    def _count(self, reading: Reading, number: int, span: TimedFrame) -> None:
-        start, length = span.moment.seconds, span.seconds
-        person = self.people.setdefault(number, TrackSummary(number, start, start))
-        person.last, person.seen = span.until, person.seen + length
-        shares = np.array([share.score for share in reading.emotions.scores])
-        if reading.quality.ok:
-            _judge(person, reading, shares, length)
-        else:
+    def tracks_by_number(self) -> list[TrackSummary]:
+        return sorted(self.tracks.values(), key=lambda track: track.number)
+
+    def _add_reading(self, reading: Reading, number: int, timed: TimedFrame) -> None:
+        start, duration = timed.frame.seconds, timed.seconds
+        track = self.tracks.setdefault(number, TrackSummary(number, start, start))
+        track.last, track.visible_seconds = timed.until, track.visible_seconds + duration
+        scores = score_array(reading.emotions.scores)
+        if not reading.quality.ok:
             reason = reason_category(reading.quality.reason)
-            person.unjudged[reason] = person.unjudged.get(reason, 0.0) + length
-        self._spread(number, shares, reading.quality.ok, start, span.until)
+            track.unjudged_seconds[reason] = track.unjudged_seconds.get(reason, 0.0) + duration
+        else:
+            track.judged_seconds += duration
+            track.score_sum = track.score_sum + scores * duration if len(track.score_sum) else scores * duration
+            if reading.emotions.uncertain:
+                track.uncertain_seconds += duration
+            else:
+                emotion = reading.emotions.top
+                track.emotion_seconds[emotion] = track.emotion_seconds.get(emotion, 0.0) + duration
+        self._add_to_steps(number, scores, reading.quality.ok, start, timed.until)
 
-    def _spread(self, number: int, shares: ScoreArray, judged: bool, start: float, until: float) -> None:
-        """A long frame covers several steps, each for its part."""
-        steps = self._steps.setdefault(number, {})
-        first, last = (int((second - self.start) / self._width + 1e-9) for second in (start, until))
-        for place in range(first, last + 1):
-            begins = self.start + place * self._width
-            part = min(until, begins + self._width) - max(start, begins)
-            if part > 1e-9:
-                cell = np.append(shares * part, (part, part)) if judged else np.append(shares * 0, (0, part))
-                steps[place] = steps[place] + cell if place in steps else cell
+    def _add_to_steps(self, number: int, scores: ScoreArray, judged: bool, start: float, until: float) -> None:
+        """A long frame is divided among the steps that it overlaps."""
+        sums = self._sums.setdefault(number, {})
+        first, last = (int((seconds - self.start) / self._step_seconds + 1e-9) for seconds in (start, until))
+        for index in range(first, last + 1):
+            step_start = self.start + index * self._step_seconds
+            overlap = min(until, step_start + self._step_seconds) - max(start, step_start)
+            if overlap > 1e-9:
+                new = np.append(scores * overlap, (overlap, overlap)) if judged else np.append(scores * 0, (0, overlap))
+                sums[index] = sums[index] + new if index in sums else new
 
-    def _halve(self) -> None:
-        self._width *= 2
-        for number, steps in self._steps.items():
+    def _merge_steps(self) -> None:
+        """Double the length of steps."""
+        self._step_seconds *= 2
+        for number, sums in self._sums.items():
             merged: dict[int, ScoreArray] = {}
-            for place, cell in steps.items():
-                half = place // 2
-                merged[half] = merged[half] + cell if half in merged else cell
-            self._steps[number] = merged
-
-
-def _judge(person: TrackSummary, reading: Reading, shares: ScoreArray, length: float) -> None:
-    person.judged += length
-    person.total = person.total + shares * length if len(person.total) else shares * length
-    if reading.emotions.uncertain:
-        person.doubted += length
-    else:
-        label = reading.emotions.top
-        person.looks[label] = person.looks.get(label, 0.0) + length
+            for index, values in sums.items():
+                merged[index // 2] = merged[index // 2] + values if index // 2 in merged else values
+            self._sums[number] = merged
 
 
 def reason_category(reason: str | None) -> str:
-    """A reason without its numbers, so that frames can be counted by it."""
+    """A reason without its numbers, so that times with the same reason can be added."""
     return re.sub(r"only \d+ pixels wide", "too small", reason or "the face is not clear")
 
 
-# ==== mien.moments.record
-# What a film showed, gathered as it goes by: steadied moments, events, people and their timeline.
-
-
 class SmoothedFrame(NamedTuple):
-    """One moment steadied, as it was ``read``, until when it lasts, and the events that were found to be over."""
+    """A frame after smoothing, the same frame before (``raw``), when it ends, and the events that ended with it."""
 
-    moment: AnalyzedFrame
-    read: AnalyzedFrame
+    frame: AnalyzedFrame
+    raw: AnalyzedFrame
     until: float
     events: tuple[Event, ...]
 
 
 class VideoSummary:
-    """One film's record. ``follow`` is fed the moments and hands them on; the rest fills as it goes.
+    """The summary of one video, complete when :meth:`process` has returned all frames and after :meth:`finish`.
 
-    It holds no pixels, and its size depends on the people in the film and their events, not on its length.
+    It has no pixels, and its size depends on the tracks and events of the video, not on its length.
     """
 
-    def __init__(self, judge: DecisionRule, baseline: Baseline | None = None) -> None:
-        """``judge`` is the rules of the model's card; ``baseline`` has learned what people look like at rest."""
-        self.timeline = Timeline()
+    def __init__(self, decide: DecisionRule, baseline: Baseline | None = None) -> None:
+        """``decide`` is the decision rule of the model's card; to ``baseline`` all frames have been added before."""
+        self.timeline = VideoTimeline()
         self.events: list[Event] = []
-        #: The events that only the end of the film ended.
-        self.last: tuple[Event, ...] = ()
+        #: The events that ended with the end of the video.
+        self.final_events: tuple[Event, ...] = ()
         self.frames = 0
         self.size = (0, 0)
-        self._judge, self._baseline = judge, baseline
-        self._finder, self._behind, self._steadier = EventDetector(), FrameTimer(), Smoother(judge)
+        self._decide, self._baseline = decide, baseline
+        self._event_detector, self._timer, self._smoother = EventDetector(), FrameTimer(), Smoother(decide)
 
-    def follow(self, moments: Iterable[AnalyzedFrame]) -> Iterator[SmoothedFrame]:
-        """Each moment when it is known how long it lasts."""
-        for moment in moments:
-            if over := self._behind.step(moment):
-                yield self._told(over)
-        yield from self.rest()
+    def process(self, frames: Iterable[AnalyzedFrame]) -> Iterator[SmoothedFrame]:
+        """Add frames; returns each when its duration is known, one frame late."""
+        for frame in frames:
+            if timed := self._timer.step(frame):
+                yield self._add(timed)
+        yield from self.flush()
 
-    def rest(self) -> Iterator[SmoothedFrame]:
-        """The moment that is still held, for one who stopped following in the middle."""
-        if over := self._behind.last():
-            yield self._told(over)
+    def flush(self) -> Iterator[SmoothedFrame]:
+        """The last frame, if :meth:`process` was stopped before its end."""
+        if timed := self._timer.flush():
+            yield self._add(timed)
 
     def finish(self) -> tuple[Event, ...]:
-        """The film is over, or was left: close what is open. Calling it again changes nothing."""
-        over = self._finder.finish()
-        self.last += over
-        self.events.extend(over)
-        self.events.sort(key=lambda event: (event.start, event.person))
-        return over
+        """End the open events, which are returned, at the end of the video. A second call changes nothing."""
+        ended = self._event_detector.finish()
+        self.final_events += ended
+        self.events.extend(ended)
+        self.events.sort(key=lambda event: (event.start, event.track))
+        return ended
 
-    def current(self, person: int) -> Event | None:
-        """What a person shows now, as far as it has come."""
-        return self._finder.current(person)
+    def current_event(self, track: int) -> Event | None:
+        """The open event of a track until now."""
+        return self._event_detector.current(track)
 
-    def _told(self, read: TimedFrame) -> SmoothedFrame:
-        relative = self._baseline.relative(read.moment, self._judge) if self._baseline else read.moment
-        moment = self._steadier.step(relative)
-        return SmoothedFrame(moment, read.moment, read.until, self._add(TimedFrame(moment, read.until)))
-
-    def _add(self, span: TimedFrame) -> tuple[Event, ...]:
+    def _add(self, raw: TimedFrame) -> SmoothedFrame:
+        relative = self._baseline.apply(raw.frame, self._decide) if self._baseline else raw.frame
+        timed = TimedFrame(self._smoother.step(relative), raw.until)
         self.frames += 1
-        self.size = span.moment.result.size
-        self.timeline.add(span)
-        over = self._finder.step(span)
-        self.events.extend(over)
-        return over
+        self.size = timed.frame.result.size
+        self.timeline.add(timed)
+        events = self._event_detector.step(timed)
+        self.events.extend(events)
+        return SmoothedFrame(timed.frame, raw.frame, timed.until, events)

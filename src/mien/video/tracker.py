@@ -403,7 +403,7 @@ class DetectionResult:
 
 
 class DetectionSchedule:
-    """Detects faces in whole frames of one video: now and then and at cuts, or in each frame without a LocalDetector."""
+    """Detects faces in whole frames of one video: now and then and at cuts; in each frame without a LocalDetector."""
 
     def __init__(self, detector: Detector, min_face: int | None = None) -> None:
         self._detector, self._min_face = detector, min_face

@@ -32,7 +32,7 @@ def engine(**parts) -> Engine:
 
 
 def opened(device: Device) -> video.Camera:
-    return video.open_camera(0, opened=lambda source: device)
+    return video.open_camera(0, open_device=lambda source: device)
 
 
 def until(true, seconds=30.0):

@@ -1,4 +1,4 @@
-"""Times on the command line, as people write them."""
+"""``mien video``: analyse the expressions in a video: which face showed which expression, and when."""
 
 from __future__ import annotations
 
@@ -14,491 +14,55 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import click
-from rich.console import Console
-from rich.text import Text
 
-from mien import video as video_io
-from mien.apps.cli.console import ProgressBar, can_encode, escape_controls, is_terminal, print_line, print_note, silence_native_stderr
+from mien.apps.cli.console import (
+    ProgressBar,
+    can_encode,
+    escape_controls,
+    is_terminal,
+    print_line,
+    print_note,
+    silence_native_stderr,
+)
 from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine, suggest_yunet
-from mien.apps.cli.results import convert_write_errors, describe_expression, open_table
 from mien.apps.cli.sources import STDOUT, is_same_file, is_url
 from mien.errors import MienError
 from mien.files import write_atomically
 from mien.labels import label_colour
-from mien.results import AnalyzedFrame
 from mien.text import format_duration, format_percent, format_time
-from mien.video import VideoInfo, tables
-from mien.video.annotate import AnnotatedVideo
-from mien.video.baseline import Baseline
-from mien.video.events import Event, time_frames
-from mien.video.journal import AnalysisOptions, ResumableAnalysis, VideoAnalyzer
-from mien.video.report import ReportOptions, render_report
-from mien.video.results import PeakImages
-from mien.video.timeline import SmoothedFrame, Timeline, TrackSummary, VideoSummary
 
-if TYPE_CHECKING:
-    from mien.video.journal import VideoAnalyzer
-
-
-class TimeParameter(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
-    """Seconds, or minutes and hours before colons: ``12.5``, ``1:02.5``, ``1:00:02``."""
-
-    name = "TIME"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float | int):
-            return float(value)
-        if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", str(value).strip()):
-            self.fail(f"'{value}' is no time. Seconds or 1:02.5 were expected.", param, ctx)
-        seconds = 0.0
-        for part in str(value).strip().split(":"):
-            seconds = 60 * seconds + float(part)
-        return seconds
-
-
-@dataclass(frozen=True)
-class BaselineOption:
-    """When people are at rest: in their first ``seconds``, or mostly (None)."""
-
-    seconds: float | None
-
-
-class BaselineParameter(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
-    """``SECONDS|median``."""
-
-    name = "SECONDS|median"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> BaselineOption:
-        if isinstance(value, BaselineOption):
-            return value
-        if value == "median":
-            return BaselineOption(None)
-        seconds = TimeParameter().convert(value, param, ctx)
-        if seconds <= 0:
-            self.fail("A baseline needs some seconds, or 'median'.", param, ctx)
-        return BaselineOption(seconds)
-
-
-# ==== mien.apps.cli.video_summary
-# The summary of a film: each person in a few lines, with a strip of colours on a terminal.
-
-#: As many people and events are told on a terminal; files hold them all.
-PEOPLE, EVENTS = 12, 5
-
-
-def print_summary(record: VideoSummary, source: str, labels: Sequence[str]) -> None:
-    """To stdout: for people on a terminal, line by line for pipes."""
-    if not is_terminal(sys.stdout):
-        for line in plain(record, source):
-            print_line(line)
-        return
-    console = Console(highlight=False, emoji=False, markup=False)
-    strip = _Strip(record.timeline, tuple(labels), console.width - 2, can_encode("█░·", console.encoding))
-    for text in _drawn(record, source, strip):
-        console.print(text, soft_wrap=True)
-
-
-def plain(record: VideoSummary, source: str) -> Iterator[str]:
-    yield _head(record, source)
-    for person in _people(record):
-        yield f"person {person.number}: {story(person)}"
-    yield from map(str, record.events)
-    for reason, seconds in record.timeline.unjudged.items():
-        yield f"could not be judged: {reason}, {format_duration(seconds)}"
-
-
-def story(person: TrackSummary) -> str:
-    """``seen 12 s, judged 96 %, looks happy 61 %, looks neutral 30 %``."""
-    judged = f"judged {format_percent(person.judged / person.seen)}" if person.seen else "judged 0 %"
-    shown = [f"{describe_expression(label)} {format_percent(part)}" for label, part in person.leading()[:3] if part >= 0.01]
-    unsure = [f"unsure {format_percent(person.doubted / person.judged)}"] if person.doubted > 0.01 * person.judged else []
-    return ", ".join([f"seen {format_duration(person.seen)} from {format_time(person.first)}", judged, *shown, *unsure])
-
-
-def _head(record: VideoSummary, source: str) -> str:
-    timeline = record.timeline
-    people = len(timeline.people)
-    found = "no face found" if not people else f"{people:,} {'person' if people == 1 else 'people'}"
-    return f"{escape_controls(source)}: {format_duration(timeline.end - timeline.start)}, {record.frames:,} frames, {found}"
-
-
-def _drawn(record: VideoSummary, source: str, strip: _Strip) -> Iterator[Text]:
-    yield Text(_head(record, source), "bold")
-    for person in sorted(_people(record)[:PEOPLE], key=lambda one: one.number):
-        yield Text.assemble("\n", (f"Person {person.number}", "bold"), f"  {story(person)}")
-        yield strip.of(person)
-        yield from _events([event for event in record.events if event.person == person.number], strip.labels)
-    if (more := len(record.timeline.people) - PEOPLE) > 0:
-        yield Text(f"\n{more:,} more people, seen for a shorter time", "dim")
-    if reasons := [f"{reason} {format_duration(seconds)}" for reason, seconds in record.timeline.unjudged.items()]:
-        told = ", ".join(reasons)
-        yield Text(f"\nCould not be judged: {told}", "dim")
-
-
-def _people(record: VideoSummary) -> list[TrackSummary]:
-    return record.timeline.by_presence()
-
-
-def _events(events: list[Event], labels: tuple[str, ...]) -> Iterator[Text]:
-    telling = sorted((event for event in events if event.label != "neutral"), key=lambda event: -event.peak)[:EVENTS]
-    for event in sorted(telling, key=lambda event: event.start):
-        word = (f"{escape_controls(event.label):<10}", label_colour(event.label, labels))
-        yield Text.assemble("  ", word, f"{format_time(event.start):>8} to {format_time(event.end):<8} peak {format_percent(event.peak)}")
-    if len(events) > len(telling):
-        number = "1 event" if len(events) == 1 else f"{len(events):,} events"
-        yield Text(f"  {number} in all (--events writes them)", "dim")
-
-
-class _Strip:
-    """A person's film as one line: each cell has the colour of what led in its time."""
-
-    def __init__(self, timeline: Timeline, labels: tuple[str, ...], width: int, blocks: bool) -> None:
-        self.labels = labels
-        self._timeline, self._width = timeline, max(min(width, 100), 10)
-        self._full, self._poor, self._none = ("█", "░", "·") if blocks else ("#", "?", ".")
-
-    def of(self, person: TrackSummary) -> Text:
-        cells: list[dict[str, float]] = [{} for _ in range(self._width)]
-        length = max(self._timeline.end - self._timeline.start, 1e-6)
-        for step in self._timeline.steps(person.number):
-            middle = (step.start + step.end) / 2 - self._timeline.start
-            cell = cells[min(int(middle / length * self._width), self._width - 1)]
-            first = self.labels[max(range(len(step.shares)), key=step.shares.__getitem__)] if step.shares else ""
-            cell[first] = cell.get(first, 0.0) + step.seen
-        # Steps may be wider than cells: what lies between two of one person's belongs to the step before.
-        drawn, last = Text("  "), 0
-        width = next((step.end - step.start for step in self._timeline.steps(person.number)), 0.0)
-        before: dict[str, float] = {}
-        for place, cell in enumerate(cells):
-            if cell:
-                before, last = cell, place
-            reach = (place - last) * length / self._width < width
-            drawn.append(*self._cell(cell or (before if reach else {})))
-        return drawn
-
-    def _cell(self, counts: dict[str, float]) -> tuple[str, str]:
-        if not counts:
-            return self._none, "dim"
-        first = max(counts, key=lambda label: counts[label])
-        return (self._full, label_colour(first, self.labels)) if first else (self._poor, "dim")
-
-
-# ==== mien.apps.cli.video_outputs
-# What ``mien video`` writes: tables as it goes, and the rest when it ends, however it ends.
-
-Write: TypeAlias = Callable[[str], None]
-
-
-class VideoOutputs:
-    """Everything that was asked for. ``add`` each moment, then ``finish``; both may raise an OutputError."""
-
-    def __init__(self, request: VideoCommand, engine: VideoAnalyzer, about: VideoInfo, record: VideoSummary) -> None:
-        self._request, self._engine, self._record = request, engine, record
-        self._about = about
-        self._stack = ExitStack()
-        with ExitStack() as if_refused:
-            if_refused.callback(self._stack.close)
-            self._csv = self._stream(request.csv, "--csv")
-            self._json = self._stream(request.json, "--json")
-            self._film = self._painted()
-            self._peaks = PeakImages(hidden=request.blur_faces) if request.report else None
-            self._begin()
-            if_refused.pop_all()
-
-    @property
-    def pixels(self) -> bool:
-        """Does anybody here need to see the frames?"""
-        return self._film is not None or self._peaks is not None
-
-    def add(self, told: SmoothedFrame) -> None:
-        raw = told.read if self._request.raw else None
-        if self._csv:
-            self._csv(tables.format_csv(tables.face_rows(told.moment, raw)))
-        if self._json:
-            self._json("".join(_json(line) for line in _told_lines(told, self._request.raw)))
-        if self._film:
-            self._film.add(told.moment)
-        if self._peaks:
-            self._peaks.add(told.moment, self._record)
-
-    def finish(self, unfinished: str | None) -> None:
-        """Close what is open and write what is written at the end."""
-        record, request = self._record, self._request
-        if self._json:
-            self._json("".join(_json(line) for line in _last_lines(record)))
-        self._stack.close()
-        if request.events:
-            rows = (tables.event_row(event) for event in record.events)
-            _whole(request.events, "--events", tables.format_csv([tables.event_columns(), *rows]))
-        if request.vtt:
-            _whole(request.vtt, "--vtt", "\n".join(tables.webvtt_lines(record.events)))
-        if request.report and self._peaks:
-            _whole(request.report, "--report", render_report(record, self._making(unfinished), self._peaks.of(record.events)))
-
-    def discard(self) -> None:
-        """Nothing was read: leave no file behind that says nothing."""
-        self._stack.close()
-        for target in (self._request.csv, self._request.json):
-            if target and target != STDOUT:
-                Path(target).unlink(missing_ok=True)
-
-    def _begin(self) -> None:
-        if self._csv:
-            self._csv(tables.format_csv([tables.face_columns(self._engine.card.labels, self._request.raw)]))
-        if self._json:
-            about = self._about
-            facts = {"film": self._request.source, "size": about.size, "seconds": about.seconds, "rate": about.rate}
-            reader = {"detector": self._engine.detector, "model": self._engine.card.name}
-            self._json(_json({"kind": "film", **facts, **reader}))
-
-    def _stream(self, target: str | None, option: str) -> Write | None:
-        if target is None:
-            return None
-        with convert_write_errors(target, option):
-            stream = self._stack.enter_context(open_table(target))
-
-        def write(text: str) -> None:
-            # In one piece: a run that is stopped leaves whole moments behind.
-            with convert_write_errors(target, option):
-                stream.write(text)
-                stream.flush()
-
-        return write
-
-    def _painted(self) -> AnnotatedVideo | None:
-        request = self._request
-        if request.annotate is None:
-            return None
-        wish = AnalysisOptions(request.source, request.every, request.fps, request.start, request.end, request.min_face)
-        painted = AnnotatedVideo(Path(request.annotate), wish, self._about, hide=request.blur_faces)
-        return self._stack.enter_context(painted)
-
-    def _making(self, unfinished: str | None) -> ReportOptions:
-        request, engine = self._request, self._engine
-        return ReportOptions(
-            Path(request.source).name,
-            engine.card.labels,
-            engine.detector,
-            engine.card.name,
-            _chosen(request),
-            _baseline(request),
-            request.blur_faces,
-            _beside(request),
-            unfinished,
-        )
-
-
-def _told_lines(told: SmoothedFrame, raw: bool) -> Iterator[dict[str, Any]]:
-    line = {"kind": "frame", **told.moment.to_dict()}
-    if raw:
-        for face, read in zip(line["faces"], told.read, strict=True):
-            face["raw"] = dict(read.emotions.scores)
-    yield line
-    yield from map(tables.event_record, told.events)
-
-
-def _last_lines(record: VideoSummary) -> Iterator[dict[str, Any]]:
-    """Each event that the end of the film ended, and each person."""
-    yield from map(tables.event_record, record.last)
-    yield from tables.track_records(record)
-
-
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False) + "\n"
-
-
-def _whole(target: str, option: str, text: str) -> None:
-    """A file whole or not at all: one that was there stays until the new one is complete."""
-    with convert_write_errors(target, option):
-        write_atomically(target, text)
-
-
-def _chosen(request: VideoCommand) -> str:
-    frames = f"every {request.every}th frame" if request.every and request.every > 1 else "every frame"
-    frames = f"{request.fps:g} frames a second at most" if request.fps else frames
-    start = f" from {request.start:g} s" if request.start else ""
-    end = f" until {request.end:g} s" if request.end is not None else ""
-    return frames + start + end
-
-
-def _baseline(request: VideoCommand) -> str | None:
-    if request.baseline is None:
-        return None
-    seconds = request.baseline.seconds
-    rest = "the median of the film" if seconds is None else f"the first {seconds:g} s in which they can be judged"
-    return (
-        f"Shares are relative to each person's own face at rest, which is {rest}: "
-        "an expression counts by how far it goes beyond theirs."
-    )
-
-
-def _beside(request: VideoCommand) -> str | None:
-    """The film that the page plays when it lies beside it: the painted one, or the original where faces may show."""
-    if request.annotate:
-        return Path(request.annotate).name
-    plays = Path(request.source).suffix.lower() in (".mp4", ".webm", ".mov", ".m4v", ".ogv")
-    return Path(request.source).name if plays and not request.blur_faces else None
-
-
-# ==== mien.apps.cli.video_run
-# The run of ``mien video``, from the first frame to the exit status.
-
-#: What the last lines call each file.
-_WRITTEN = {
-    "--csv": "Table",
-    "--json": "JSON lines",
-    "--annotate": "Painted",
-    "--report": "Report",
-    "--events": "Events",
-    "--vtt": "Subtitles",
-}
-
-
-def run(request: VideoCommand, engine: VideoAnalyzer) -> int:
-    """Read the film, write what was asked for, show the summary, and return the exit status."""
-    wish = AnalysisOptions(request.source, request.every, request.fps, request.start, request.end, request.min_face)
-    about = _about(request.source)
-    with ExitStack() as stack:
-        stack.enter_context(silence_native_stderr())
-        going = ResumableAnalysis(engine, wish, _journal(request, stack), resume=request.resume)
-        _greet(request, going)
-        _Film(request, engine, going, about).read()
-    return 0
-
-
-class _Film:
-    """One run: learning what people look like at rest, where that was asked for, and then telling the film."""
-
-    def __init__(self, request: VideoCommand, engine: VideoAnalyzer, going: ResumableAnalysis, about: VideoInfo) -> None:
-        self._request, self._engine, self._going, self._about = request, engine, going, about
-        self._total = frames(about, request)
-
-    def read(self) -> None:
-        baseline, stopped = self._baseline()
-        record = VideoSummary(self._going.judge, baseline)
-        outputs = VideoOutputs(self._request, self._engine, self._about, record)
-        try:
-            with closing(self._moments(outputs.pixels, bool(baseline))) as moments, ProgressBar(self._total) as bar:
-                for told in record.follow(moments):
-                    outputs.add(told)
-                    bar.update(record.frames)
-            if stopped:
-                raise stopped
-        except BaseException as error:
-            # Whatever ends it: what was read until then is in whole files, and where nothing was there are none.
-            for told in record.rest():
-                outputs.add(told)
-            if record.frames:
-                self._close(outputs, record, _unfinished(error, record))
-            else:
-                outputs.discard()
-                self._going.through()
-            raise
-        self._close(outputs, record, self._going.damage)
-        self._going.through()
-        self._say(record)
-
-    def _baseline(self) -> tuple[Baseline | None, BaseException | None]:
-        """What everybody looks like at rest, and what stopped the learning, if anything did."""
-        if self._request.baseline is None:
-            return None, None
-        baseline, done = Baseline(self._engine.card.labels, self._request.baseline.seconds), 0
-        try:
-            with closing(self._going.moments(False)) as moments, ProgressBar(self._total) as bar:
-                for span in time_frames(moments):
-                    baseline.learn(span.moment, span.until)
-                    done += 1
-                    bar.update(done)
-        except BaseException as error:
-            if not done:
-                raise
-            return baseline, error
-        return baseline, None
-
-    def _moments(self, pixels: bool, learned: bool) -> Generator[AnalyzedFrame]:
-        return self._going.again(pixels) if learned else self._going.moments(pixels)
-
-    def _close(self, outputs: VideoOutputs, record: VideoSummary, unfinished: str | None) -> None:
-        record.finish()
-        outputs.finish(unfinished)
-        if unfinished:
-            print_note(f"mien: {escape_controls(unfinished)}")
-
-    def _say(self, record: VideoSummary) -> None:
-        request = self._request
-        if STDOUT not in (request.csv, request.json):
-            print_summary(record, request.source, self._engine.card.labels)
-        if is_terminal(sys.stderr) and is_terminal(sys.stdout):
-            for option, target in request.files().items():
-                print_note(f"{_WRITTEN[option]}: {escape_controls(target)}")
-            if request.detector == "auto" and self._engine.detector == "haar":
-                suggest_yunet(record.timeline.end - record.timeline.start)
-
-
-def frames(about: VideoInfo, request: VideoCommand) -> int | None:
-    """About how many frames will be read; None where nobody knows."""
-    seconds = about.seconds or (about.frames / about.rate if about.frames and about.rate else None)
-    if not seconds or not about.rate:
-        return about.frames
-    first = request.start or 0.0
-    wanted = max(min(seconds, inf if request.end is None else request.end) - first, 0.0)
-    rate = about.rate / (request.every or 1)
-    return round(wanted * min(rate, request.fps or inf)) or None
-
-
-def _about(source: str) -> VideoInfo:
-    film = video_io.open_video(source)
-    try:
-        return film.info
-    finally:
-        film.close()
-
-
-def _journal(request: VideoCommand, stack: ExitStack) -> Path:
-    """Beside the first file that is written; a run without files has one that nobody will go on with."""
-    if targets := request.files():
-        first = Path(next(iter(targets.values())))
-        return first.with_name(f"{first.name}.mien-journal")
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mien-"))) / "journal"
-
-
-def _greet(request: VideoCommand, going: ResumableAnalysis) -> None:
-    if request.resume and not going.journal.exists():
-        print_note("There is no stopped run to go on with; it begins at the beginning.")
-    elif not request.resume and going.journal.exists():
-        print_note("An earlier run was stopped here; --resume would have gone on with it. It begins anew.")
-
-
-def _unfinished(error: BaseException, record: VideoSummary) -> str:
-    at = format_time(record.timeline.end)
-    if isinstance(error, MienError):
-        return f"The film was read up to {at}."
-    return f"Stopped at {at}. What is written holds the film up to there; --resume goes on."
-
-
-# ==== mien.apps.cli.video
-# ``mien video``: read the expressions in a film, and say whose they are and when.
+if TYPE_CHECKING:  # what analyses videos imports NumPy, OpenCV and ONNX Runtime, which `--help` does without
+    from rich.text import Text
+
+    from mien.results import AnalyzedFrame
+    from mien.video import VideoInfo
+    from mien.video.annotate import AnnotatedVideo
+    from mien.video.baseline import Baseline
+    from mien.video.events import Event
+    from mien.video.journal import AnalysisOptions, ResumableAnalysis, VideoAnalyzer
+    from mien.video.report import ReportOptions
+    from mien.video.timeline import SmoothedFrame, TrackSummary, VideoSummary, VideoTimeline
 
 EPILOG = """\b
 Examples:
   mien video clip.webm
   mien video clip.webm --csv faces.csv --events events.csv
-  mien video clip.webm --report report.html --annotate painted.webm
+  mien video clip.webm --report report.html --annotate annotated.webm
   mien video clip.webm --report report.html --blur-faces
   mien video clip.webm --vtt clip.vtt --fps 10 --start 0:00.5
   mien video clip.webm --csv faces.csv --baseline median --raw
   mien video clip.webm --csv faces.csv --resume
 
 \b
-Ctrl-C leaves valid files up to that frame. A run that was stopped, or killed, goes on with
---resume and the same options. Exit status: 0, also when no face was found; 1 if the film could
-not be read; 2 for wrong usage; 130 when stopped.
+Ctrl-C leaves valid files with the frames until then. An interrupted run, also a killed one,
+continues with --resume and the same options. Exit status: 0, also when no face was found; 1 if
+the video could not be read; 2 for wrong usage; 130 after Ctrl-C.
 """
 
 
 @dataclass(frozen=True)
 class VideoCommand:
-    """The command line of ``mien video``, as it was given."""
+    """The arguments and options of ``mien video``."""
 
     source: str
     csv: str | None
@@ -520,84 +84,544 @@ class VideoCommand:
     model: str
 
     def files(self) -> dict[str, str]:
-        """The files to be written, by option, in a steady order."""
+        """The output files by option, in a fixed order; without stdout."""
         names = ("csv", "json", "annotate", "report", "events", "vtt")
         targets = {f"--{name}": getattr(self, name) for name in names}
         return {option: target for option, target in targets.items() if target and target != STDOUT}
+
+    def analysis_options(self) -> AnalysisOptions:
+        from mien.video.journal import AnalysisOptions
+
+        return AnalysisOptions(self.source, self.every, self.fps, self.start, self.end, self.min_face)
+
+
+class TimeParameter(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+    """Seconds, or minutes and hours before colons: ``12.5``, ``1:02.5``, ``1:00:02``."""
+
+    name = "TIME"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float | int):
+            return float(value)
+        if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", str(value).strip()):
+            self.fail(f"'{value}' is not a time. Seconds, or a time such as 1:02.5, were expected.", param, ctx)
+        seconds = 0.0
+        for part in str(value).strip().split(":"):
+            seconds = 60 * seconds + float(part)
+        return seconds
+
+
+@dataclass(frozen=True)
+class BaselineOption:
+    """The face at rest is the mean of the first ``seconds``, or the median of the video (None)."""
+
+    seconds: float | None
+
+
+class BaselineParameter(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+    """``SECONDS|median``."""
+
+    name = "SECONDS|median"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> BaselineOption:
+        if isinstance(value, BaselineOption):
+            return value
+        if value == "median":
+            return BaselineOption(None)
+        seconds = TimeParameter().convert(value, param, ctx)
+        if seconds <= 0:
+            self.fail("A baseline needs more than 0 seconds, or 'median'.", param, ctx)
+        return BaselineOption(seconds)
 
 
 @click.command(epilog=EPILOG)
 @click.argument("source", metavar="SRC")
 @click.option("--csv", metavar="FILE", help="Write a table with one row for each face in each frame; - is stdout.")
 @click.option("--json", metavar="FILE", help="Write a line of JSON for each frame and each event; - is stdout.")
-@click.option("--annotate", metavar="FILE", help="Write the film with boxes and labels: .webm, or .mp4 with PyAV.")
-@click.option("--report", metavar="FILE", help="Write a page with everybody's timeline: .html.")
+@click.option("--annotate", metavar="FILE", help="Write the video with boxes and labels: .webm, or .mp4 with PyAV.")
+@click.option("--report", metavar="FILE", help="Write a page with a timeline of each track: .html.")
 @click.option("--events", metavar="FILE", help="Write a table with one row for each expression that lasted.")
-@click.option("--vtt", metavar="FILE", help="Write the events as subtitles, which any player shows.")
-@click.option("--every", type=click.IntRange(min=1), metavar="N", help="Read every Nth frame.")
-@click.option("--fps", type=click.FloatRange(min=0, min_open=True), metavar="F", help="Read F frames a second at most.")
-@click.option("--start", type=TimeParameter(), help="Begin here: seconds, or 1:02.5.")
+@click.option("--vtt", metavar="FILE", help="Write the events as WebVTT subtitles.")
+@click.option("--every", type=click.IntRange(min=1), metavar="N", help="Analyse every Nth frame.")
+@click.option(
+    "--fps", type=click.FloatRange(min=0, min_open=True), metavar="F", help="Analyse F frames a second at most."
+)
+@click.option("--start", type=TimeParameter(), help="Start here: seconds, or 1:02.5.")
 @click.option("--end", type=TimeParameter(), help="End before this.")
-@click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to look for, in pixels.")
-@click.option("--blur-faces", is_flag=True, help="Hide faces in the annotated film and in the report.")
+@click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to detect, in pixels.")
+@click.option("--blur-faces", is_flag=True, help="Blur faces in the annotated video and in the report.")
 @click.option(
     "--baseline",
     type=BaselineParameter(),
-    help="Tell expressions relative to each person's own face at rest: their first SECONDS, or their median.",
+    help="Make scores relative to each face at rest: its first SECONDS, or its median.",
 )
-@click.option("--raw", is_flag=True, help="Add the shares as they were read, before steadying, to --csv and --json.")
-@click.option("--resume", is_flag=True, help="Go on with a run that was stopped; give it the same options.")
+@click.option("--raw", is_flag=True, help="Add the scores before smoothing to --csv and --json.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run; give the same options.")
 @DETECTOR_OPTION
 @MODEL_OPTION
 @click.pass_context
 def video(context: click.Context, /, **options: Any) -> None:
-    """Read the expressions in a film: whose, and when.
+    """Analyse the expressions in a video over time.
 
-    SRC is a film (mp4, webm, avi, mov, ...), an animated GIF, or a folder of frames. People keep
-    their number while a shot lasts, shares are steadied over time, and an expression that lasts
-    is an event. Without any file to write, a summary of each person is shown.
+    SRC is a video (mp4, webm, avi, mov, ...), an animated GIF, or a folder of frames. A face that
+    is followed through a shot is a track with a number; its scores are smoothed over time, and an
+    expression that lasts is an event. Without an output file, a summary of each track is printed.
     """
-    request = VideoCommand(**options)
-    _check(request)
-    # Imported here: reading needs NumPy, OpenCV and ONNX Runtime, and --help does not.
-    pass
-
-    engine = open_engine(context, request.model, request.detector)
-    # What reads pictures reads films too.
-    context.exit(run(request, cast("VideoAnalyzer", engine)))
+    command = VideoCommand(**options)
+    _check_options(command)
+    engine = open_engine(context, command.model, command.detector)
+    # What reads images analyses videos too.
+    context.exit(run(command, cast("VideoAnalyzer", engine)))
 
 
-def _check(request: VideoCommand) -> None:
-    """Refuse what cannot be meant, before anything is loaded or written."""
-    if is_url(request.source):
-        raise click.UsageError(f"'{request.source}' is an address. Download it, or watch it live: mien live.")
-    if request.every and request.fps:
-        raise click.UsageError("--every and --fps both say which frames are read. Give one of them.")
-    if request.start is not None and request.end is not None and request.end <= request.start:
-        raise click.UsageError(f"--end {request.end:g} is not after --start {request.start:g}.")
-    if STDOUT in (request.annotate, request.report, request.events, request.vtt):
-        raise click.UsageError("only --csv and --json write to stdout. Give the others a file.")
-    if request.csv == STDOUT and request.json == STDOUT:
-        raise click.UsageError("--csv - and --json - both want stdout. Give one of them a file.")
-    _check_files(request)
-    if request.blur_faces and not (request.annotate or request.report):
-        raise click.UsageError("--blur-faces hides faces in --annotate and --report. Give one of them.")
-    if request.raw and not (request.csv or request.json):
+def _check_options(command: VideoCommand) -> None:
+    """Refuse options that contradict each other, before anything is loaded or written."""
+    if is_url(command.source):
+        raise click.UsageError(f"'{command.source}' is a URL. Download it, or analyse it live: mien live --camera URL.")
+    if command.every and command.fps:
+        raise click.UsageError("--every and --fps both select frames. Give one of them.")
+    if command.start is not None and command.end is not None and command.end <= command.start:
+        raise click.UsageError(f"--end {command.end:g} is not after --start {command.start:g}.")
+    if STDOUT in (command.annotate, command.report, command.events, command.vtt):
+        raise click.UsageError("Only --csv and --json can write to stdout. Give the others a file.")
+    if command.csv == STDOUT and command.json == STDOUT:
+        raise click.UsageError("--csv - and --json - both write to stdout. Give one of them a file.")
+    _check_files(command)
+    if command.blur_faces and not (command.annotate or command.report):
+        raise click.UsageError("--blur-faces blurs faces in --annotate and --report. Give one of them.")
+    if command.raw and not (command.csv or command.json):
         raise click.UsageError("--raw adds to --csv and --json. Give one of them.")
-    if request.resume and not request.files():
-        raise click.UsageError("--resume goes on with the files of an earlier run. Name them as before.")
+    if command.resume and not command.files():
+        raise click.UsageError("--resume continues the files of an earlier run. Name them as before.")
 
 
-def _check_files(request: VideoCommand) -> None:
-    taken: dict[Path, str] = {}
-    for option, target in request.files().items():
+def _check_files(command: VideoCommand) -> None:
+    options: dict[Path, str] = {}
+    for option, target in command.files().items():
         path = Path(target).absolute()
-        if path in taken:
-            raise click.UsageError(f"{taken[path]} and {option} both write to '{escape_controls(target)}'.")
-        taken[path] = option
-        if is_same_file(target, request.source):
-            raise click.UsageError(f"{option} would write over the film '{escape_controls(target)}' itself.")
+        if path in options:
+            raise click.UsageError(f"{options[path]} and {option} both write to '{escape_controls(target)}'.")
+        options[path] = option
+        if is_same_file(target, command.source):
+            raise click.UsageError(f"{option} would overwrite the video '{escape_controls(target)}' itself.")
         if path.is_dir():
             raise click.UsageError(f"{option} '{escape_controls(target)}' is a folder. Name a file.")
         if not path.parent.is_dir():
             raise click.UsageError(f"{option}: there is no folder '{escape_controls(str(Path(target).parent))}'.")
+
+
+# The run
+
+
+def run(command: VideoCommand, engine: VideoAnalyzer) -> int:
+    """Analyse the video, write the outputs, print the summary, and return the exit status."""
+    from mien.video import open_video
+    from mien.video.journal import ResumableAnalysis
+
+    with closing(open_video(command.source)) as reader:
+        info = reader.info
+    with ExitStack() as stack:
+        stack.enter_context(silence_native_stderr())
+        journal = _journal_path(command, stack)
+        analysis = ResumableAnalysis(engine, command.analysis_options(), journal, resume=command.resume)
+        if command.resume and not journal.exists():
+            print_note("There is no interrupted run to continue; this run starts at the beginning.")
+        elif not command.resume and journal.exists():
+            print_note("An earlier run was interrupted here; --resume would have continued it. This run starts again.")
+        _VideoRun(command, engine, analysis, info).run()
+    return 0
+
+
+def _journal_path(command: VideoCommand, stack: ExitStack) -> Path:
+    """Beside the first output file; a run without files has a temporary one."""
+    if targets := command.files():
+        first = Path(next(iter(targets.values())))
+        return first.with_name(f"{first.name}.mien-journal")
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mien-"))) / "journal"
+
+
+class _VideoRun:
+    """One run: with a baseline the video is analysed first, and the outputs are written from the journal."""
+
+    def __init__(
+        self, command: VideoCommand, engine: VideoAnalyzer, analysis: ResumableAnalysis, info: VideoInfo
+    ) -> None:
+        self._command, self._engine, self._analysis, self._info = command, engine, analysis, info
+        self._total = count_frames(info, command)
+
+    def run(self) -> None:
+        from mien.video.timeline import VideoSummary
+
+        baseline, interruption = self._measure_baseline()
+        summary = VideoSummary(self._analysis.decide, baseline)
+        outputs = VideoOutputs(self._command, self._engine, self._info, summary)
+        try:
+            with closing(self._frames(outputs.needs_pixels, baseline)) as frames, ProgressBar(self._total) as bar:
+                for smoothed in summary.process(frames):
+                    outputs.add(smoothed)
+                    bar.update(summary.frames)
+            if interruption:
+                raise interruption
+        except BaseException as error:
+            # Whatever ended the run: the frames until then are in complete files; without any there are no files.
+            for smoothed in summary.flush():
+                outputs.add(smoothed)
+            if summary.frames:
+                self._finish(outputs, summary, _describe_interruption(error, summary))
+            else:
+                outputs.discard()
+                self._analysis.delete_journal()
+            raise
+        self._finish(outputs, summary, self._analysis.damage)
+        self._analysis.delete_journal()
+        self._print(summary)
+
+    def _measure_baseline(self) -> tuple[Baseline | None, BaseException | None]:
+        """The faces at rest, and what interrupted the analysis."""
+        from mien.video.baseline import Baseline
+        from mien.video.events import time_frames
+
+        if self._command.baseline is None:
+            return None, None
+        baseline, count = Baseline(self._engine.card.labels, self._command.baseline.seconds), 0
+        try:
+            with closing(self._analysis.frames(pixels=False)) as frames, ProgressBar(self._total) as bar:
+                for timed in time_frames(frames):
+                    baseline.add(timed.frame, timed.until)
+                    count += 1
+                    bar.update(count)
+        except BaseException as error:
+            if not count:
+                raise
+            return baseline, error
+        return baseline, None
+
+    def _frames(self, pixels: bool, baseline: Baseline | None) -> Generator[AnalyzedFrame]:
+        return self._analysis.replay(pixels) if baseline else self._analysis.frames(pixels)
+
+    def _finish(self, outputs: VideoOutputs, summary: VideoSummary, incomplete: str | None) -> None:
+        summary.finish()
+        outputs.finish(incomplete)
+        if incomplete:
+            print_note(f"mien: {escape_controls(incomplete)}")
+
+    def _print(self, summary: VideoSummary) -> None:
+        command = self._command
+        if STDOUT not in (command.csv, command.json):
+            print_summary(summary, command.source, self._engine.card.labels)
+        if is_terminal(sys.stderr) and is_terminal(sys.stdout):
+            for option, target in command.files().items():
+                print_note(f"{_FILE_NAMES[option]}: {escape_controls(target)}")
+            if command.detector == "auto" and self._engine.detector == "haar":
+                suggest_yunet(summary.timeline.end - summary.timeline.start)
+
+
+def count_frames(info: VideoInfo, command: VideoCommand) -> int | None:
+    """About how many frames will be analysed; None if the container does not say."""
+    seconds = info.seconds or (info.frames / info.fps if info.frames and info.fps else None)
+    if not seconds or not info.fps:
+        return info.frames
+    end = min(seconds, inf if command.end is None else command.end)
+    fps = min(info.fps / (command.every or 1), command.fps or inf)
+    return round(max(end - (command.start or 0.0), 0.0) * fps) or None
+
+
+def _describe_interruption(error: BaseException, summary: VideoSummary) -> str:
+    end = format_time(summary.timeline.end)
+    if isinstance(error, MienError):
+        return f"The video was analysed up to {end}."
+    return f"Stopped at {end}. The files hold the video up to there; --resume continues."
+
+
+# The outputs
+
+_Write: TypeAlias = Callable[[str], None]
+
+#: What the output files are called in the last lines on a terminal.
+_FILE_NAMES = {
+    "--csv": "Table",
+    "--json": "JSON lines",
+    "--annotate": "Annotated video",
+    "--report": "Report",
+    "--events": "Events",
+    "--vtt": "Subtitles",
+}
+
+
+class VideoOutputs:
+    """The output files of a command. ``add`` each frame, then ``finish``; both may raise an OutputError."""
+
+    def __init__(self, command: VideoCommand, engine: VideoAnalyzer, info: VideoInfo, summary: VideoSummary) -> None:
+        from mien.video.results import PeakImages
+
+        self._command, self._engine, self._info, self._summary = command, engine, info, summary
+        self._stack = ExitStack()
+        with ExitStack() as on_error:
+            on_error.callback(self._stack.close)
+            self._write_csv = self._open_stream(command.csv, "--csv")
+            self._write_json = self._open_stream(command.json, "--json")
+            self._annotated = self._open_annotated()
+            self._peaks = PeakImages(blur=command.blur_faces) if command.report else None
+            self._write_headers()
+            on_error.pop_all()
+
+    @property
+    def needs_pixels(self) -> bool:
+        return self._annotated is not None or self._peaks is not None
+
+    def add(self, smoothed: SmoothedFrame) -> None:
+        from mien.video import tables
+
+        if self._write_csv:
+            rows = tables.face_rows(smoothed.frame, smoothed.raw if self._command.raw else None)
+            self._write_csv(tables.format_csv(rows))
+        if self._write_json:
+            record = {"kind": "frame", **smoothed.frame.to_dict()}
+            if self._command.raw:
+                for face, raw in zip(record["faces"], smoothed.raw, strict=True):
+                    face["raw"] = dict(raw.emotions.scores)
+            records = [record, *map(tables.event_record, smoothed.events)]
+            self._write_json("".join(map(_json_line, records)))
+        if self._annotated:
+            self._annotated.add(smoothed.frame)
+        if self._peaks:
+            self._peaks.add(smoothed.frame, self._summary)
+
+    def finish(self, incomplete: str | None) -> None:
+        """Close the files, and write those that are written at the end."""
+        from mien.video import tables
+        from mien.video.report import render_report
+
+        summary, command = self._summary, self._command
+        if self._write_json:
+            records = [*map(tables.event_record, summary.final_events), *tables.track_records(summary)]
+            self._write_json("".join(map(_json_line, records)))
+        self._stack.close()
+        if command.events:
+            text = tables.format_csv([tables.event_columns(), *map(tables.event_row, summary.events)])
+            _write_file(command.events, "--events", text)
+        if command.vtt:
+            _write_file(command.vtt, "--vtt", "\n".join(tables.webvtt_lines(summary.events)))
+        if command.report and self._peaks:
+            images = self._peaks.images(summary.events)
+            _write_file(command.report, "--report", render_report(summary, self._report_options(incomplete), images))
+
+    def discard(self) -> None:
+        """Without any frame, no file is left behind."""
+        self._stack.close()
+        for target in (self._command.csv, self._command.json):
+            if target and target != STDOUT:
+                Path(target).unlink(missing_ok=True)
+
+    def _write_headers(self) -> None:
+        from mien.video import tables
+
+        if self._write_csv:
+            self._write_csv(tables.format_csv([tables.face_columns(self._engine.card.labels, self._command.raw)]))
+        if self._write_json:
+            info = self._info
+            facts = {"video": self._command.source, "size": info.size, "seconds": info.seconds, "fps": info.fps}
+            engine = {"detector": self._engine.detector, "model": self._engine.card.name}
+            self._write_json(_json_line({"kind": "video", **facts, **engine}))
+
+    def _open_stream(self, target: str | None, option: str) -> _Write | None:
+        from mien.apps.cli.results import convert_write_errors, open_table
+
+        if target is None:
+            return None
+        with convert_write_errors(target, option):
+            stream = self._stack.enter_context(open_table(target))
+
+        def write(text: str) -> None:
+            # Flushed: an interrupted run leaves complete frames.
+            with convert_write_errors(target, option):
+                stream.write(text)
+                stream.flush()
+
+        return write
+
+    def _open_annotated(self) -> AnnotatedVideo | None:
+        from mien.video.annotate import AnnotatedVideo
+
+        command = self._command
+        if command.annotate is None:
+            return None
+        annotated = AnnotatedVideo(
+            Path(command.annotate), command.analysis_options(), self._info, blur_faces=command.blur_faces
+        )
+        return self._stack.enter_context(annotated)
+
+    def _report_options(self, incomplete: str | None) -> ReportOptions:
+        from mien.video.report import ReportOptions
+
+        command, card = self._command, self._engine.card
+        return ReportOptions(
+            Path(command.source).name,
+            card.labels,
+            self._engine.detector,
+            card.name,
+            _describe_selection(command),
+            _describe_baseline(command.baseline),
+            command.blur_faces,
+            _player_source(command),
+            incomplete,
+        )
+
+
+def _json_line(record: dict[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def _write_file(target: str, option: str, text: str) -> None:
+    from mien.apps.cli.results import convert_write_errors
+
+    with convert_write_errors(target, option):
+        write_atomically(target, text)
+
+
+def _describe_selection(command: VideoCommand) -> str:
+    frames = f"every {command.every}th frame" if command.every and command.every > 1 else "every frame"
+    frames = f"{command.fps:g} frames a second at most" if command.fps else frames
+    start = f" from {command.start:g} s" if command.start else ""
+    end = f" until {command.end:g} s" if command.end is not None else ""
+    return frames + start + end
+
+
+def _describe_baseline(baseline: BaselineOption | None) -> str | None:
+    if baseline is None:
+        return None
+    seconds = baseline.seconds
+    rest = "the median of the video" if seconds is None else f"the first {seconds:g} s in which it can be judged"
+    return f"Scores are relative to each face at rest, which is {rest}: an expression counts by what exceeds it."
+
+
+def _player_source(command: VideoCommand) -> str | None:
+    """The video beside the report that its page plays: the annotated one, or the original unless faces are blurred."""
+    if command.annotate:
+        return Path(command.annotate).name
+    plays = Path(command.source).suffix.lower() in (".mp4", ".webm", ".mov", ".m4v", ".ogv")
+    return Path(command.source).name if plays and not command.blur_faces else None
+
+
+# The summary
+
+#: The most tracks, and events of a track, that are printed on a terminal; files have all.
+MAX_TRACKS, MAX_EVENTS = 12, 5
+
+
+def print_summary(summary: VideoSummary, source: str, labels: Sequence[str]) -> None:
+    """To stdout: coloured on a terminal, plain lines for pipes."""
+    if not is_terminal(sys.stdout):
+        for line in plain_summary(summary, source):
+            print_line(line)
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False, emoji=False, markup=False)
+    blocks = can_encode("█░·", console.encoding)
+    strip = _ColourStrip(summary.timeline, tuple(labels), console.width - 2, blocks)
+    for text in _coloured_summary(summary, source, strip):
+        console.print(text, soft_wrap=True)
+
+
+def plain_summary(summary: VideoSummary, source: str) -> Iterator[str]:
+    yield _headline(summary, source)
+    for track in summary.timeline.tracks_by_duration():
+        yield f"track {track.number}: {describe_track(track)}"
+    yield from map(str, summary.events)
+    for reason, seconds in summary.timeline.unjudged_seconds().items():
+        yield f"could not be judged: {reason}, {format_duration(seconds)}"
+
+
+def describe_track(track: TrackSummary) -> str:
+    """``visible 12 s from 0.0 s, judged 96 %, looks happy 61 %, looks neutral 30 %``."""
+    from mien.apps.cli.results import describe_expression
+
+    visible, judged = track.visible_seconds, track.judged_seconds
+    leading = list(track.emotions().items())[:3]
+    parts = [
+        f"visible {format_duration(visible)} from {format_time(track.first)}",
+        f"judged {format_percent(judged / visible if visible else 0.0)}",
+        *(f"{describe_expression(emotion)} {format_percent(part)}" for emotion, part in leading if part >= 0.01),
+    ]
+    if track.uncertain_seconds > 0.01 * judged:
+        parts.append(f"uncertain {format_percent(track.uncertain_seconds / judged)}")
+    return ", ".join(parts)
+
+
+def _headline(summary: VideoSummary, source: str) -> str:
+    timeline = summary.timeline
+    count = len(timeline.tracks)
+    tracks = "no face found" if not count else f"{count:,} {'track' if count == 1 else 'tracks'}"
+    duration = format_duration(timeline.end - timeline.start)
+    return f"{escape_controls(source)}: {duration}, {summary.frames:,} frames, {tracks}"
+
+
+def _coloured_summary(summary: VideoSummary, source: str, strip: _ColourStrip) -> Iterator[Text]:
+    from rich.text import Text
+
+    tracks = summary.timeline.tracks_by_duration()
+    yield Text(_headline(summary, source), "bold")
+    for track in sorted(tracks[:MAX_TRACKS], key=lambda track: track.number):
+        yield Text.assemble("\n", (f"Track {track.number}", "bold"), f"  {describe_track(track)}")
+        yield strip.render(track)
+        yield from _event_lines([event for event in summary.events if event.track == track.number], strip.labels)
+    if (more := len(tracks) - MAX_TRACKS) > 0:
+        yield Text(f"\n{more:,} more tracks, visible for a shorter time", "dim")
+    reasons = summary.timeline.unjudged_seconds().items()
+    if reasons:
+        text = ", ".join(f"{reason} {format_duration(seconds)}" for reason, seconds in reasons)
+        yield Text(f"\nCould not be judged: {text}", "dim")
+
+
+def _event_lines(events: list[Event], labels: tuple[str, ...]) -> Iterator[Text]:
+    """The events with the highest peaks, in order of time."""
+    from rich.text import Text
+
+    expressions = (event for event in events if event.emotion != "neutral")
+    highest = sorted(expressions, key=lambda event: -event.peak)[:MAX_EVENTS]
+    for event in sorted(highest, key=lambda event: event.start):
+        emotion = (f"{escape_controls(event.emotion):<10}", label_colour(event.emotion, labels))
+        times = f"{format_time(event.start):>8} to {format_time(event.end):<8}"
+        yield Text.assemble("  ", emotion, f"{times} peak {format_percent(event.peak)}")
+    if len(events) > len(highest):
+        count = "1 event" if len(events) == 1 else f"{len(events):,} events"
+        yield Text(f"  {count} in all (--events writes them)", "dim")
+
+
+class _ColourStrip:
+    """A track as one line of text: each cell has the colour of the expression that led in its time."""
+
+    def __init__(self, timeline: VideoTimeline, labels: tuple[str, ...], width: int, blocks: bool) -> None:
+        self.labels = labels
+        self._timeline, self._width = timeline, max(min(width, 100), 10)
+        self._judged, self._unjudged, self._absent = ("█", "░", "·") if blocks else ("#", "?", ".")
+
+    def render(self, track: TrackSummary) -> Text:
+        from rich.text import Text
+
+        steps = list(self._timeline.steps(track.number))
+        length = max(self._timeline.end - self._timeline.start, 1e-6)
+        # For each cell: label -> visible time in which it led; an empty label for unusable faces.
+        cells: list[dict[str, float]] = [{} for _ in range(self._width)]
+        for step in steps:
+            middle = (step.start + step.end) / 2 - self._timeline.start
+            cell = cells[min(int(middle / length * self._width), self._width - 1)]
+            label = self.labels[max(range(len(step.scores)), key=step.scores.__getitem__)] if step.scores else ""
+            cell[label] = cell.get(label, 0.0) + step.visible
+        # A step may be wider than a cell: empty cells within its width belong to it.
+        text, last_index = Text("  "), 0
+        step_seconds = steps[0].end - steps[0].start if steps else 0.0
+        last_cell: dict[str, float] = {}
+        for index, cell in enumerate(cells):
+            if cell:
+                last_cell, last_index = cell, index
+            covered = (index - last_index) * length / self._width < step_seconds
+            text.append(*self._render_cell(cell or (last_cell if covered else {})))
+        return text
+
+    def _render_cell(self, durations: dict[str, float]) -> tuple[str, str]:
+        if not durations:
+            return self._absent, "dim"
+        label = max(durations, key=lambda each: durations[each])
+        return (self._judged, label_colour(label, self.labels)) if label else (self._unjudged, "dim")

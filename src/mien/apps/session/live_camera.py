@@ -1,4 +1,4 @@
-"""What is said once before a camera opens, and that it has been said."""
+"""Live analysis of a camera: a worker thread for a local camera, frames sent by a browser, and the privacy notice."""
 
 from __future__ import annotations
 
@@ -17,98 +17,100 @@ from mien.errors import MienError
 from mien.models import ModelCard, cache_folder
 from mien.models.decision import build_emotions
 from mien.results import AnalyzedFrame, FrameResult, Pixels, Reading
-from mien.text import CAMERA_NOTICE as CAMERA
-from mien.text import DISCLAIMER
+from mien.text import CAMERA_NOTICE, DISCLAIMER
 from mien.video import Camera
 from mien.video.journal import VideoAnalyzer
 from mien.video.smoothing import Smoother
 from mien.video.tracker import Tracker
 
-CAMERA_NOTICE = """mien is about to open a camera.
-What it shows is read on this machine and nowhere else. Nothing is kept: no picture, no reading, no face;
+#: Shown on the command line before a camera is opened for the first time.
+CAMERA_PRIVACY_NOTICE = """mien is about to open a camera.
+Its frames are analysed on this machine only. Nothing is stored: no image, no result, no face;
 only --record and the key for a snapshot write files, where you say so. Nobody is identified.
 What an expression looks like is not what a person feels. Ask the people in view before you begin."""
 
-#: The same for a window with a button that opens it, a sentence each.
+#: The same for a window with a button that opens the camera, one sentence each.
 CAMERA_NOTICE_SENTENCES = (
-    "What the camera shows is read on this machine and nowhere else.",
-    "Nothing is kept: no picture, no reading, no face. A snapshot is a file only when you save it.",
-    f"{CAMERA} Nobody is identified.",
+    "The frames of the camera are analysed on this machine only.",
+    "Nothing is stored: no image, no result, no face. A snapshot is a file only when you save it.",
+    f"{CAMERA_NOTICE} Nobody is identified.",
     DISCLAIMER,
 )
 
+#: Seconds for which closing waits for the worker thread.
+JOIN_TIMEOUT = 3.0
+
+#: The factor by which the area of another face has to be larger before that track becomes the main track.
+_LARGER = 1.6
+
+#: Seconds over which the frames a second are counted.
+_FPS_SECONDS = 2.0
+
+# The notice
+
 
 def is_camera(source: str) -> bool:
-    """A number, or an address; the path of a film opens no camera."""
+    """Is this a number or an address? The path of a video opens no camera."""
     return source.isdigit() or "://" in source
 
 
 def is_notice_confirmed() -> bool:
-    return os.path.lexists(_mark())
+    return os.path.lexists(_notice_marker())
 
 
 def confirm_notice() -> None:
-    """The notice has been read; a folder that cannot be written to costs another notice, and nothing else."""
+    """Do not show the notice again; where the marker file cannot be written, it will be shown again."""
     try:
-        _mark().parent.mkdir(parents=True, exist_ok=True)
-        _mark().touch()
+        _notice_marker().parent.mkdir(parents=True, exist_ok=True)
+        _notice_marker().touch()
     except OSError:
         pass
 
 
-def _mark() -> Path:
+def _notice_marker() -> Path:
     return cache_folder() / "notice-live"
 
 
-# ==== mien.apps.live.watching
-# The worker that reads a camera: newest frame in, newest view out. Whoever shows it asks for views and never waits.
-
-#: Seconds that closing waits for the worker.
-JOIN_TIMEOUT = 3.0
-
-#: Somebody else has to be so much larger (in area) before bars and timeline turn to them.
-_LARGER = 1.6
-
-#: Seconds over which frames a second are counted.
-_COUNTED = 2.0
+# A local camera
 
 
 @dataclass(frozen=True, eq=False)
 class LiveFrame:
-    """One frame, read: ``steady`` and as it was ``read``. ``number`` counts views; ``rate`` is frames read a second.
+    """One analysed frame of a camera: ``smoothed``, and ``raw`` before smoothing.
 
-    ``person`` is the number of the one whom bars, timeline and the inside are about; None while nobody is in view.
+    ``number`` counts the analysed frames, ``fps`` is their number a second, ``dropped`` counts the frames that were
+    not analysed. ``main_track`` is the track whose scores and explanation are shown; None without a face.
     """
 
     number: int
     pixels: Pixels
-    steady: AnalyzedFrame
-    read: AnalyzedFrame
-    person: int | None
-    rate: float
+    smoothed: AnalyzedFrame
+    raw: AnalyzedFrame
+    main_track: int | None
+    fps: float
     dropped: int
 
     @property
     def seconds(self) -> float:
-        return self.read.seconds
+        return self.raw.seconds
 
-    def moment(self, smoothed: bool = True) -> AnalyzedFrame:
-        return self.steady if smoothed else self.read
+    def frame(self, smoothed: bool = True) -> AnalyzedFrame:
+        return self.smoothed if smoothed else self.raw
 
-    def reading(self, smoothed: bool = True) -> Reading | None:
-        """What was read of that person."""
-        return find_reading(self.moment(smoothed), self.person) if self.person is not None else None
+    def main_reading(self, smoothed: bool = True) -> Reading | None:
+        """The reading of the main track."""
+        return find_reading(self.frame(smoothed), self.main_track) if self.main_track is not None else None
 
 
-def find_reading(moment: AnalyzedFrame, person: int | None) -> Reading | None:
-    """One person's reading; None for one who is not in view."""
-    return next((reading for reading in moment if reading.track == person), None)
+def find_reading(frame: AnalyzedFrame, track: int | None) -> Reading | None:
+    """The reading of a track; None if it has no face in this frame."""
+    return next((reading for reading in frame if reading.track == track), None)
 
 
 class CameraWorker:
-    """Reads a camera until it is closed, ends or fails. Leaving a ``with`` block releases the camera.
+    """Analyses the newest frame of a camera in a thread, until it is closed, ends or fails.
 
-    ``seen`` is called with every view in the worker's thread, such as a recorder's.
+    Leaving a ``with`` block releases the camera. ``on_frame`` is called with each frame in the worker's thread.
     """
 
     def __init__(
@@ -117,53 +119,54 @@ class CameraWorker:
         camera: Camera,
         *,
         min_face: int | None = None,
-        seen: Callable[[LiveFrame], None] | None = None,
+        on_frame: Callable[[LiveFrame], None] | None = None,
     ) -> None:
         self.engine, self.camera = engine, camera
         self.error: MienError | None = None
-        self._min_face, self._seen = min_face, seen
-        self._steadier = Smoother(partial(build_emotions, engine.card))
-        self._going, self._over = Event(), Event()
-        self._going.set()
+        self._min_face, self._on_frame = min_face, on_frame
+        self._smoother = Smoother(partial(build_emotions, engine.card))
+        self._running, self._ended = Event(), Event()
+        self._running.set()
         self._newest: LiveFrame | None = None
         self._times: deque[float] = deque()
-        self._ignored, self._unwanted = 0, False
-        self._thread = Thread(target=self._read, name="mien-watching", daemon=True)
+        #: Frames that passed while the worker was paused, which are not counted as dropped.
+        self._ignored, self._was_paused = 0, False
+        self._thread = Thread(target=self._run, name="mien-camera-worker", daemon=True)
         self._thread.start()
 
     @property
-    def over(self) -> bool:
-        """Has the camera ended, failed or been closed? ``error`` says why, where there is a reason."""
-        return self._over.is_set()
+    def ended(self) -> bool:
+        """Has the camera ended, failed or been closed? After a failure ``error`` has the reason."""
+        return self._ended.is_set()
 
     @property
     def paused(self) -> bool:
-        return not self._going.is_set()
+        return not self._running.is_set()
 
     def newest(self, after: int = 0) -> LiveFrame | None:
-        """The newest view, if it is another than the one with this number; at once."""
-        view = self._newest
-        return view if view is not None and view.number > after else None
+        """The newest frame if its number is above ``after``; returns at once."""
+        frame = self._newest
+        return frame if frame is not None and frame.number > after else None
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it is over, at most so long."""
-        return self._over.wait(seconds)
+        """Wait until the worker has ended, at most so many seconds; returns whether it has."""
+        return self._ended.wait(seconds)
 
-    def delay(self, view: LiveFrame) -> float:
-        """Seconds since the camera gave this view's frame."""
-        return self.camera.now - view.seconds
+    def delay(self, frame: LiveFrame) -> float:
+        """Seconds since the camera captured this frame."""
+        return self.camera.now - frame.seconds
 
-    def pause(self) -> None:
-        """Stop reading, or go on; the camera stays open and its frames go by."""
+    def toggle_pause(self) -> None:
+        """Pause or continue the analysis; the camera stays open."""
         if self.paused:
-            self._going.set()
+            self._running.set()
         else:
-            self._going.clear()
+            self._running.clear()
 
     def close(self) -> None:
-        """Stop, and release the camera; closing twice does nothing."""
-        self._over.set()
-        self._going.set()
+        """Stop the thread and release the camera; closing twice does nothing."""
+        self._ended.set()
+        self._running.set()
         self.camera.close()
         self._thread.join(JOIN_TIMEOUT)
 
@@ -175,63 +178,61 @@ class CameraWorker:
     ) -> None:
         self.close()
 
-    def _read(self) -> None:
-        moments = self.engine.analyze_video(self.camera, frames=True, min_face=self._min_face)
+    def _run(self) -> None:
+        frames = self.engine.analyze_video(self.camera, frames=True, min_face=self._min_face)
         try:
-            # The camera is released here too: who watches may be gone.
+            # The camera is released here too, because the owner may never call close().
             with closing(self.camera):
-                for moment in moments:
-                    if self.over:
+                for frame in frames:
+                    if self.ended:
                         return
-                    self._tell(moment)
-                    self._rest()
+                    self._publish(frame)
+                    if self.paused:
+                        self._running.wait()
+                        self._was_paused = True
         except MienError as error:
-            self.error = None if self.over else error
+            self.error = None if self.ended else error
         finally:
-            self._over.set()
+            self._ended.set()
 
-    def _rest(self) -> None:
-        """While it is paused nothing is read; what goes by then is not dropped, but not wanted."""
-        if self.paused:
-            self._going.wait()
-            self._unwanted = True
+    def _publish(self, raw: AnalyzedFrame) -> None:
+        assert raw.pixels is not None, "frames are analysed with frames=True"
+        previous = self._newest
+        if self._was_paused:
+            self._ignored, self._was_paused = self.camera.dropped - (previous.dropped if previous else 0), False
+        smoothed = self._smoother.step(raw)
+        number, track = (previous.number + 1, previous.main_track) if previous else (1, None)
+        dropped = self.camera.dropped - self._ignored
+        frame = LiveFrame(
+            number, raw.pixels, smoothed, raw, _select_main_track(raw, track), self._measure_fps(), dropped
+        )
+        self._newest = frame
+        if self._on_frame:
+            self._on_frame(frame)
 
-    def _tell(self, moment: AnalyzedFrame) -> None:
-        assert moment.pixels is not None, "frames were asked for"
-        if self._unwanted:
-            self._ignored, self._unwanted = self.camera.dropped - (self._newest.dropped if self._newest else 0), False
-        steady, before = self._steadier.step(moment), self._newest
-        number, person = (before.number + 1, before.person) if before else (1, None)
-        person = _leading(moment, person)
-        view = LiveFrame(number, moment.pixels, steady, moment, person, self._rate(), self.camera.dropped - self._ignored)
-        self._newest = view
-        if self._seen:
-            self._seen(view)
-
-    def _rate(self) -> float:
+    def _measure_fps(self) -> float:
         now = self.camera.now
         self._times.append(now)
-        while now - self._times[0] > _COUNTED:
+        while now - self._times[0] > _FPS_SECONDS:
             self._times.popleft()
-        passed = now - self._times[0]
-        return (len(self._times) - 1) / passed if passed else 0.0
+        elapsed = now - self._times[0]
+        return (len(self._times) - 1) / elapsed if elapsed else 0.0
 
 
-def _leading(moment: AnalyzedFrame, before: int | None) -> int | None:
-    """The largest face; the one before, unless another has become much larger."""
-    largest = max(moment, key=_area, default=None)
-    same = find_reading(moment, before)
+def _select_main_track(frame: AnalyzedFrame, previous: int | None) -> int | None:
+    """The track of the largest face; the previous one, unless another face is much larger."""
+    largest = max(frame, key=_area, default=None)
+    same = find_reading(frame, previous)
     if same is None or largest is None:
         return largest.track if largest else None
-    return largest.track if _area(largest) > _LARGER * _area(same) else before
+    return largest.track if _area(largest) > _LARGER * _area(same) else previous
 
 
 def _area(reading: Reading) -> int:
     return reading.face.box.width * reading.face.box.height
 
 
-# ==== mien.apps.live.pushed
-# Frames that somebody hands over, one by one, such as a browser its camera's: read, followed and steadied.
+# Frames sent one by one
 
 
 class ImageAnalyzer(Protocol):
@@ -244,19 +245,19 @@ class ImageAnalyzer(Protocol):
 
 
 class FrameStream:
-    """One camera's memory: who is who, and what everybody's expression looked like just now."""
+    """Analyses, tracks and smooths frames that are passed one by one, for example by a browser: one for each camera."""
 
     def __init__(self, engine: ImageAnalyzer) -> None:
         self._engine = engine
         self._tracker = Tracker()
-        self._steadier = Smoother(partial(build_emotions, engine.card))
+        self._smoother = Smoother(partial(build_emotions, engine.card))
         self._count = 0
 
-    def read(self, pixels: Pixels, seconds: float) -> AnalyzedFrame:
-        """The frame as a moment with its pixels; ``seconds`` is the camera's clock, which only goes forward."""
+    def analyze(self, pixels: Pixels, seconds: float) -> AnalyzedFrame:
+        """The smoothed frame with its pixels; ``seconds`` is the camera's clock, which must not decrease."""
         result = self._engine.read(pixels)
-        tracks = self._tracker.step(pixels, result.faces, seconds)
-        readings = tuple(replace(one, track=track) for one, track in zip(result, tracks, strict=True))
+        tracks = self._tracker.update(pixels, result.faces, seconds)
+        readings = tuple(replace(reading, track=track) for reading, track in zip(result, tracks, strict=True))
+        frame = AnalyzedFrame(self._count, seconds, replace(result, readings=readings), pixels=pixels)
         self._count += 1
-        moment = AnalyzedFrame(self._count - 1, seconds, replace(result, readings=readings), pixels=pixels)
-        return self._steadier.step(moment)
+        return self._smoother.step(frame)

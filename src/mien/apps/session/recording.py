@@ -1,58 +1,54 @@
-"""What is shown, into a film file: painted and encoded in a thread of its own, so that the picture does not wait."""
+"""Recording of the annotated frames of a camera in a thread of its own, so that the display does not wait."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from queue import Full, Queue
 from threading import Thread
 
-from mien import video
 from mien.apps.session.live_camera import LiveFrame
 from mien.draw import draw_readings
 from mien.errors import MienError
 from mien.video.annotate import simplify_labels
 from mien.video.writers import VideoWriter
 
-#: Frames that may wait; more are left out of the film, and counted.
-_WAITING = 8
+#: Frames that wait for the encoder; further frames are left out of the recording and counted.
+_MAX_WAITING = 8
 
 
 class CameraRecorder:
-    """A film of what a camera showed. Give it views; ``close`` finishes the file. The first error is kept."""
+    """Writes frames to a video. ``close`` finishes the file; ``error`` is the first error of the writer."""
 
-    def __init__(self, path: Path, size: tuple[int, int], rate: float | None) -> None:
-        self._begin(video.open_writer(path, size, rate))
-
-    def _begin(self, sink: VideoWriter) -> None:
-        self._sink = sink
-        self.left_out = 0
+    def __init__(self, writer: VideoWriter) -> None:
+        self._writer = writer
+        self.skipped = 0
         self.error: MienError | None = None
-        self._queue: Queue[LiveFrame | None] = Queue(_WAITING)
-        self._first: float | None = None
-        self._thread = Thread(target=self._write, name="mien-recording", daemon=True)
+        self._queue: Queue[LiveFrame | None] = Queue(_MAX_WAITING)
+        self._start: float | None = None
+        self._thread = Thread(target=self._write_frames, name="mien-recording", daemon=True)
         self._thread.start()
 
-    def add(self, view: LiveFrame) -> None:
+    def add(self, frame: LiveFrame) -> None:
+        """Add a frame; returns at once."""
         try:
-            self._queue.put_nowait(view)
+            self._queue.put_nowait(frame)
         except Full:
-            self.left_out += 1
+            self.skipped += 1
 
     def close(self) -> None:
         self._queue.put(None)
         self._thread.join()
-        self._sink.close()
+        self._writer.close()
 
-    def _write(self) -> None:
-        while (view := self._queue.get()) is not None:
-            if self._first is None:
-                self._first = view.seconds
+    def _write_frames(self) -> None:
+        while (frame := self._queue.get()) is not None:
+            if self._start is None:
+                self._start = frame.seconds
             try:
                 if self.error is None:
-                    self._sink.write(draw_readings(view.pixels, simplify_labels(view.steady.result)), view.seconds - self._first)
+                    pixels = draw_readings(frame.pixels, simplify_labels(frame.smoothed.result))
+                    self._writer.write(pixels, frame.seconds - self._start)
             except MienError as error:
                 self.error = error
-            except Exception as error:  # noqa: BLE001  # the edge of an app: whoever closes it waits for this thread
-                self.error = MienError(
-                    f"This is a bug in mien: {type(error).__name__}: {error}", "", "Please report it"
-                )
+            except Exception as error:  # noqa: BLE001 - close() waits for this thread, which must not end early
+                bug = f"This is a bug in mien: {type(error).__name__}: {error}"
+                self.error = MienError(bug, "", "Please report it")

@@ -35,11 +35,11 @@ class VideoAnalysis(Protocol):
     def __call__(
         self,
         engine: Engine,
-        order: VideoRequest,
+        request: VideoRequest,
         *,
-        left: Callable[[], bool],
-        tell: Callable[[dict[str, Any]], None],
-        see: Callable[[SmoothedFrame], None],
+        is_cancelled: Callable[[], bool],
+        on_progress: Callable[[dict[str, Any]], None],
+        on_frame: Callable[[SmoothedFrame], None],
     ) -> VideoResults | None: ...
 
 
@@ -115,7 +115,11 @@ class VideoJob:
             self._update(state=RUNNING)
         try:
             results = self._analyze(
-                self._engine, self.request, left=self._cancelled.is_set, tell=self._report, see=self._on_frame
+                self._engine,
+                self.request,
+                is_cancelled=self._cancelled.is_set,
+                on_progress=self._report,
+                on_frame=self._on_frame,
             )
         except Exception as error:  # noqa: BLE001 - whoever owns the job decides what becomes of a bug
             self._finish(FAILED, error=self._without_paths(error))
@@ -126,7 +130,7 @@ class VideoJob:
             if results is None:
                 self.cancel()
             else:
-                self._finish(DONE, facts={**self.facts, **results.facts}, results=results.results)
+                self._finish(DONE, facts={**self.facts, **results.facts}, results=results.files)
 
     def reports(self, timeout: float) -> Iterator[dict[str, Any] | None]:
         """:meth:`to_dict` now and after each change, until the job has ended; None when nothing changed in time.
@@ -180,4 +184,4 @@ class VideoJob:
     def _without_paths(self, error: Exception) -> Exception:
         if not isinstance(error, MienError):
             return error
-        return hide_server_paths(error, self.request.film, self.request.name, self.request.folder)
+        return hide_server_paths(error, self.request.path, self.request.name, self.request.folder)

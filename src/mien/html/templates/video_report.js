@@ -1,6 +1,6 @@
-// One time for the slider, the film, the cursors and what each person shows.
+// One time for the slider, the video, the cursors and the chip of each track.
 const $ = (query, all) => all ? [...document.querySelectorAll(query)] : document.querySelector(query);
-const slider = $(".slider input"), shown = $(".slider output"), film = $("video"), stage = $(".stage");
+const slider = $(".slider input"), output = $(".slider output"), video = $("video"), stage = $(".stage");
 
 const clock = seconds => {
   const tenths = Math.round(Math.max(seconds, 0) * 10);
@@ -18,51 +18,51 @@ const stepAt = (steps, at) => {
   }
 };
 
-const tell = (chip, at) => {
-  const step = stepAt(FILM.people[chip.dataset.person], at), words = chip.querySelector("span"), mix = chip.querySelector(".mix");
+const updateChip = (chip, at) => {
+  const step = stepAt(VIDEO.steps[chip.dataset.track], at), words = chip.querySelector("span"), mix = chip.querySelector(".mix");
   mix.replaceChildren();
   words.className = step && step[2].length ? "" : "muted";
-  if (!step) { words.textContent = "not seen"; return; }
+  if (!step) { words.textContent = "not visible"; return; }
   if (!step[2].length) { words.textContent = "could not be judged"; return; }
-  // An event says more exactly what was shown than the mean of a step, which may lie across a change.
-  const event = FILM.events[chip.dataset.person].find(([start, end]) => at >= start && at < end);
+  // An event is more precise than the mean of a step, during which the expression may change.
+  const event = VIDEO.events[chip.dataset.track].find(([start, end]) => at >= start && at < end);
   const first = event ? event[2] : step[2].indexOf(Math.max(...step[2]));
-  words.textContent = `${FILM.labels[first][1]} ${step[2][first]} %`;
-  step[2].forEach((share, number) => {
+  words.textContent = `${VIDEO.labels[first][1]} ${step[2][first]} %`;
+  step[2].forEach((score, number) => {
     const part = document.createElement("u");
-    part.style.cssText = `width:${share}%;background:${FILM.labels[number][2]}`;
+    part.style.cssText = `width:${score}%;background:${VIDEO.labels[number][2]}`;
     mix.append(part);
   });
 };
 
-const show = at => {
-  shown.textContent = clock(at);
-  const part = 100 * (at - FILM.start) / Math.max(FILM.end - FILM.start, 1e-6);
+const showTime = at => {
+  output.textContent = clock(at);
+  const part = 100 * (at - VIDEO.start) / Math.max(VIDEO.end - VIDEO.start, 1e-6);
   $(".cursor", true).forEach(cursor => cursor.style.left = `${Math.min(Math.max(part, 0), 100)}%`);
-  $(".chip", true).forEach(chip => tell(chip, Math.min(at, FILM.end - 0.001)));
+  $(".chip", true).forEach(chip => updateChip(chip, Math.min(at, VIDEO.end - 0.001)));
 };
 
-const go = at => {
+const seek = at => {
   slider.value = at;
-  if (film && film.readyState) film.currentTime = at;
-  show(at);
+  if (video && video.readyState) video.currentTime = at;
+  showTime(at);
 };
 
 if (slider) {
-  slider.addEventListener("input", () => go(+slider.value));
-  $("[data-at]", true).forEach(button => button.addEventListener("click", event => { event.stopPropagation(); go(+button.dataset.at); }));
+  slider.addEventListener("input", () => seek(+slider.value));
+  $("[data-at]", true).forEach(button => button.addEventListener("click", event => { event.stopPropagation(); seek(+button.dataset.at); }));
   $(".shares, .events", true).forEach(area => area.addEventListener("click", event => {
-    const place = area.getBoundingClientRect();
-    go(FILM.start + (FILM.end - FILM.start) * (event.clientX - place.left) / place.width);
+    const box = area.getBoundingClientRect();
+    seek(VIDEO.start + (VIDEO.end - VIDEO.start) * (event.clientX - box.left) / box.width);
   }));
-  if (!film) stage.classList.add("bare");
+  if (!video) stage.classList.add("bare");
   else {
-    // A film that is not beside the page leaves the slider to itself.
-    film.addEventListener("error", () => { film.remove(); stage.classList.add("bare"); });
-    const follow = () => { slider.value = film.currentTime; show(film.currentTime); if (!film.paused) requestAnimationFrame(follow); };
-    film.addEventListener("play", follow);
-    film.addEventListener("seeked", () => { if (document.activeElement !== slider) { slider.value = film.currentTime; show(film.currentTime); } });
-    if (film.error) film.dispatchEvent(new Event("error"));
+    // Without the video file beside the page the slider works alone.
+    video.addEventListener("error", () => { video.remove(); stage.classList.add("bare"); });
+    const follow = () => { slider.value = video.currentTime; showTime(video.currentTime); if (!video.paused) requestAnimationFrame(follow); };
+    video.addEventListener("play", follow);
+    video.addEventListener("seeked", () => { if (document.activeElement !== slider) { slider.value = video.currentTime; showTime(video.currentTime); } });
+    if (video.error) video.dispatchEvent(new Event("error"));
   }
-  show(FILM.start);
+  showTime(VIDEO.start);
 }
