@@ -88,4 +88,6 @@ class EngineCache:
             raise ModelMissing(f"There is no model '{model}' here", expected, suggest_name(model, self.names))
         if detector not in detector_names():
             expected = f"Expected one of {', '.join(detector_names())}"
-            raise DetectorError(f"There is no detector '{detector}'", expected, suggest_name(detector, detector_names()))
+            raise DetectorError(
+                f"There is no detector '{detector}'", expected, suggest_name(detector, detector_names())
+            )

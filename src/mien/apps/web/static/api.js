@@ -1,97 +1,105 @@
-// Talking to the server: every failure becomes a Told with a sentence for people.
-import { el, told } from "./dom.js";
+// Requests to the server. Every failure is an ApiError with a message for people.
+import { el, pageData } from "./dom.js";
 
-export class Told extends Error {
-  constructor(words, status = 0, after = 0) {
-    super(words);
+export class ApiError extends Error {
+  constructor(message, status = 0, retryAfter = 0) {
+    super(message);
     this.status = status;
-    this.after = after;
+    this.retryAfter = retryAfter;
   }
 }
 
-export async function ask(path, { method = "GET", body, kind, accept = "application/json", signal } = {}) {
+export async function request(path, { method = "GET", body, type, accept = "application/json", signal } = {}) {
   for (;;) {
     const headers = { Accept: accept };
-    if (kind) headers["Content-Type"] = kind;
-    const key = keep.get("key");
+    if (type) headers["Content-Type"] = type;
+    const key = storage.get("key");
     if (key) headers.Authorization = `Bearer ${key}`;
-    let answer;
+    let response;
     try {
-      answer = await fetch(path, { method, body, headers, signal, cache: "no-store", credentials: "omit" });
+      response = await fetch(path, { method, body, headers, signal, cache: "no-store", credentials: "omit" });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Told("The server cannot be reached. Is it still running?");
+      throw new ApiError("The server cannot be reached. Is it still running?");
     }
-    if (answer.ok) return answer;
-    if (answer.status === 401 && await askForKey()) continue;
-    throw new Told(await sentence(answer), answer.status, Number(answer.headers.get("Retry-After") ?? 0));
+    if (response.ok) return response;
+    if (response.status === 401 && await requestKey()) continue;
+    throw new ApiError(await errorMessage(response), response.status, Number(response.headers.get("Retry-After") ?? 0));
   }
 }
 
-// Where a server needs a key, it is asked for here and tried on something small: a film would be sent in vain.
-export async function unlock() {
-  if (told.locked) await ask("/api/v1/models");
-}
-
-async function sentence(answer) {
-  try {
-    return (await answer.json()).detail ?? `The server answered ${answer.status}.`;
-  } catch {
-    return `The server answered ${answer.status}.`;
-  }
-}
-
-// The same again, a few times, while the server says that it is busy.
-export async function patiently(path, how) {
-  for (let round = 0; ; round++) {
+// The same, repeated a few times while the server is busy.
+export async function requestWithRetry(path, options) {
+  for (let attempt = 0; ; attempt++) {
     try {
-      return await ask(path, how);
+      return await request(path, options);
     } catch (error) {
-      if (error.status !== 503 || round === 5) throw error;
-      await new Promise(done => setTimeout(done, 1000 * Math.max(error.after, 1)));
+      if (error.status !== 503 || attempt === 5) throw error;
+      await new Promise(resolve => setTimeout(resolve, 1000 * Math.max(error.retryAfter, 1)));
     }
   }
 }
 
-// What is sent beside a picture: its name, the tab's model, and what the caller adds.
-export function query(more = {}) {
-  const words = { ...more };
-  if (keep.get("model")) words.model = keep.get("model");
-  const known = Object.entries(words).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return new URLSearchParams(known).toString();
+// Posts an image and resolves with the response.
+export function postImage(path, blob, { accept, signal, type = "application/octet-stream" } = {}) {
+  return requestWithRetry(path, { method: "POST", body: blob, type, accept, signal });
 }
 
-export function tooLarge(blob, most = told.maxBytes) {
-  return blob.size > most ? `“${blob.name ?? "The file"}” has ${mega(blob.size)} MB; this server takes up to ${mega(most)} MB.` : "";
+// If the server needs a key, ask for it with a small request: a large upload without a key would be in vain.
+export async function ensureKey() {
+  if (pageData.keyRequired) await request("/api/v1/models");
 }
 
-const mega = bytes => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+async function errorMessage(response) {
+  try {
+    return (await response.json()).detail ?? `The server responded with status ${response.status}.`;
+  } catch {
+    return `The server responded with status ${response.status}.`;
+  }
+}
 
-// For the tab alone, until it closes; browsers that forbid it forget.
-export const keep = {
+// The query string: the parameters that have a value, and the model of this tab.
+export function query(parameters = {}) {
+  const all = { ...parameters };
+  if (storage.get("model")) all.model = storage.get("model");
+  const pairs = Object.entries(all).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return new URLSearchParams(pairs).toString();
+}
+
+// The message for a file that is larger than the server accepts, else an empty text.
+export function sizeError(blob, limit = pageData.maxBytes) {
+  const name = blob.name ?? "The file";
+  return blob.size > limit ? `“${name}” has ${megabytes(blob.size)} MB; this server accepts up to ${megabytes(limit)} MB.` : "";
+}
+
+const megabytes = bytes => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+
+// Values of this tab, until it is closed; without effect in browsers that forbid storage.
+export const storage = {
   get(name) { try { return sessionStorage.getItem(`mien.${name}`); } catch { return null; } },
-  set(name, value) { try { value ? sessionStorage.setItem(`mien.${name}`, value) : sessionStorage.removeItem(`mien.${name}`); } catch { /* forgotten */ } },
+  set(name, value) { try { value ? sessionStorage.setItem(`mien.${name}`, value) : sessionStorage.removeItem(`mien.${name}`); } catch { /* forbidden */ } },
 };
 
-let asking = null;
+let keyDialog = null;
 
-function askForKey() {
-  asking ??= new Promise(done => {
+// Resolves with true when a key was entered.
+function requestKey() {
+  keyDialog ??= new Promise(resolve => {
     const input = el("input", { type: "password", autocomplete: "off", required: true, id: "key" });
     const dialog = el("dialog", { "aria-labelledby": "key-title" },
       el("h2", { id: "key-title" }, "This server needs a key"),
       el("form", { method: "dialog", class: "options" }, el("label", { for: "key" }, "Key", input),
-        el("button", { class: "main", value: "use" }, "Use it"), el("button", { value: "", formnovalidate: true }, "Cancel")),
-      el("p", { class: "muted" }, el("small", {}, "It is kept in this tab until the tab closes.")));
+        el("button", { class: "main", value: "use" }, "Use key"), el("button", { value: "", formnovalidate: true }, "Cancel")),
+      el("p", { class: "muted" }, el("small", {}, "It is stored in this tab until the tab is closed.")));
     dialog.addEventListener("close", () => {
-      const use = dialog.returnValue === "use" && input.value;
-      keep.set("key", use ? input.value : "");
+      const entered = dialog.returnValue === "use" && input.value;
+      storage.set("key", entered ? input.value : "");
       dialog.remove();
-      asking = null;
-      done(Boolean(use));
+      keyDialog = null;
+      resolve(Boolean(entered));
     });
     document.body.append(dialog);
     dialog.showModal();
   });
-  return asking;
+  return keyDialog;
 }

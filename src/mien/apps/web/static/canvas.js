@@ -1,25 +1,25 @@
-// Arrays from the server as colours on canvases.
-import { el, told } from "./dom.js";
+// Arrays from the server, drawn on canvases in the colours of their scale.
+import { el, pageData } from "./dom.js";
 
-export function bytes(packed) {
-  return Uint8Array.from(atob(packed.data), c => c.charCodeAt(0));
+export function decodeArray(array) {
+  return Uint8Array.from(atob(array.data), c => c.charCodeAt(0));
 }
 
 const tables = {};
 
-// 256 colours of a scale, as [r, g, b].
-export function colours(name) {
-  return tables[name] ??= Array.from({ length: 256 }, (_, i) => {
-    const stops = told.scales[name], place = i / 255 * (stops.length - 1), low = Math.min(Math.floor(place), stops.length - 2);
-    const [from, to] = [rgb(stops[low]), rgb(stops[low + 1])];
-    return from.map((value, k) => Math.round(value + (to[k] - value) * (place - low)));
+// The 256 colours of a scale, as [r, g, b].
+function colourTable(scale) {
+  return tables[scale] ??= Array.from({ length: 256 }, (_, i) => {
+    const stops = pageData.scales[scale], position = i / 255 * (stops.length - 1), low = Math.min(Math.floor(position), stops.length - 2);
+    const [from, to] = [parseColour(stops[low]), parseColour(stops[low + 1])];
+    return from.map((value, k) => Math.round(value + (to[k] - value) * (position - low)));
   });
 }
 
-const rgb = code => [1, 3, 5].map(i => Number.parseInt(code.slice(i, i + 2), 16));
+const parseColour = code => [1, 3, 5].map(i => Number.parseInt(code.slice(i, i + 2), 16));
 
-// A canvas of its own size in pixels, drawn by colour(i) for each place.
-function drawn(canvas, width, height, colour) {
+// Resize the canvas to the array and set each pixel to colour(i) = [r, g, b, a].
+function drawPixels(canvas, width, height, colour) {
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
   const image = new ImageData(width, height);
@@ -28,34 +28,40 @@ function drawn(canvas, width, height, colour) {
   return canvas;
 }
 
-export const canvas = (facts = {}) => el("canvas", { width: 1, height: 1, ...facts });
+export const createCanvas = (attributes = {}) => el("canvas", { width: 1, height: 1, ...attributes });
 
-// The face as the network sees it: gray (h, w) or colour (h, w, 3).
-export function paintCrop(on, crop) {
-  const [height, width, channels = 1] = crop.shape, values = bytes(crop);
-  return drawn(on, width, height, i => channels === 1 ? [values[i], values[i], values[i], 255] : [values[3 * i], values[3 * i + 1], values[3 * i + 2], 255]);
+// The network input: gray (h, w) or colour (h, w, 3).
+export function drawCrop(canvas, crop) {
+  const [height, width, channels = 1] = crop.shape, values = decodeArray(crop);
+  return drawPixels(canvas, width, height, i => channels === 1 ? [values[i], values[i], values[i], 255] : [values[3 * i], values[3 * i + 1], values[3 * i + 2], 255]);
 }
 
-// One map (h, w), or one channel of a layer (channels, h, w).
-export function paintMap(on, packed, { channel = 0, values = bytes(packed), see = 1 } = {}) {
-  const [height, width] = packed.shape.slice(-2), from = channel * height * width, table = colours(packed.scale);
-  return drawn(on, width, height, i => [...table[values[from + i]], 255 * see]);
+// One channel of a layer (channels, h, w).
+export function drawFeatureMap(canvas, layer, { channel = 0, values = decodeArray(layer) } = {}) {
+  const [height, width] = layer.shape.slice(-2), offset = channel * height * width, table = colourTable(layer.scale);
+  return drawPixels(canvas, width, height, i => [...table[values[offset + i]], 255]);
 }
 
-// Evidence over a face: where there is none, the face shows.
-export function paintOver(on, packed, strength = 1) {
-  const [height, width] = packed.shape, values = bytes(packed), table = colours(packed.scale);
-  const weight = packed.scale === "tide" ? v => Math.abs(v - 127.5) / 127.5 : v => v / 255;
-  return drawn(on, width, height, i => [...table[values[i]], Math.min(1, weight(values[i]) * 1.15) * 225 * strength]);
+// An evidence map (h, w) as a layer over the face: transparent where there is no evidence.
+export function drawEvidence(canvas, map, opacity = 1) {
+  const [height, width] = map.shape, values = decodeArray(map), table = colourTable(map.scale);
+  const weight = map.scale === "tide" ? v => Math.abs(v - 127.5) / 127.5 : v => v / 255;
+  return drawPixels(canvas, width, height, i => [...table[values[i]], Math.min(1, weight(values[i]) * 1.15) * 225 * opacity]);
 }
 
-// A row of values without places.
-export function paintStrip(on, packed) {
-  const values = bytes(packed), table = colours(packed.scale);
-  return drawn(on, values.length, 1, i => [...table[values[i]], 255]);
+// Values without spatial positions, as one row.
+export function drawStrip(canvas, layer) {
+  const values = decodeArray(layer), table = colourTable(layer.scale);
+  return drawPixels(canvas, values.length, 1, i => [...table[values[i]], 255]);
 }
 
-export function legend(name, from, to) {
-  const table = colours(name), strip = drawn(canvas({ "aria-hidden": "true" }), 256, 1, i => [...table[i], 255]);
+// The colour scale, with a text at each end.
+export function scaleLegend(scale, from, to) {
+  const table = colourTable(scale), strip = drawPixels(createCanvas({ "aria-hidden": "true" }), 256, 1, i => [...table[i], 255]);
   return el("p", { class: "scale" }, from, strip, to);
+}
+
+// The legend of an array: from its smallest to its largest value.
+export function valueLegend({ scale, strongest }) {
+  return scaleLegend(scale, scale === "tide" ? `−${strongest.toFixed(1)}` : "0", strongest.toFixed(1));
 }

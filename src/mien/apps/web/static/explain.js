@@ -1,152 +1,150 @@
-// The network opened on one face. The picture stays in the tab; what is asked stands in the address.
-import { el } from "./dom.js";
-import { dropPlace } from "./file_input.js";
-import { board } from "./dashboard.js";
-import { why } from "./face_result.js";
-import { hold, tab } from "./tab_state.js";
-import { patiently, query, tooLarge } from "./api.js";
+// The page of explanations. The image stays in the tab; the options are in the address.
+import { download, el, finder } from "./dom.js";
+import { postImage, query, sizeError } from "./api.js";
+import { renderDashboard } from "./dashboard.js";
+import { explanationTitle } from "./face_result.js";
+import { watchFiles } from "./file_input.js";
+import { keepPhoto, tab } from "./tab_state.js";
 
-const ASKED = ["face", "target", "versus", "methods"];
+const OPTIONS = ["face", "target", "versus", "methods"];
+const NO_FACE = "No face was found in this image. Try one in which a face is larger, or turned to the camera.";
 
-export function start(root, go) {
-  const one = name => root.querySelector(`[data-${name}]`);
-  const form = one("ask"), problem = one("problem");
-  let leaving = null, told = null, view = "board", stepsFor = "";
-  const remove = dropPlace(root, ([file]) => { hold(file, file.name); open(); });
-  form.addEventListener("change", event => { if (event.target.name === "face") clear("target", "versus"); ask(); });
-  one("other").addEventListener("click", () => { one("inside").hidden = true; one("opening").hidden = false; one("choose").focus(); });
-  for (const button of root.querySelectorAll("[data-view]")) button.addEventListener("click", () => look(button.dataset.view));
+export function start(root) {
+  const find = finder(root);
+  const form = find("options"), problem = find("problem");
+  let controller = null, explanation = null, view = "dashboard", walkthroughKey = "";
+  const unwatchFiles = watchFiles(root, ([file]) => { keepPhoto(file, file.name); open(); });
+  form.addEventListener("change", event => {
+    if (event.target.name === "face") for (const name of ["target", "versus"]) form[name].value = "";
+    update();
+  });
+  find("other").addEventListener("click", () => { find("explanation").hidden = true; find("intro").hidden = false; find("choose").focus(); });
+  for (const button of root.querySelectorAll("[data-view]")) button.addEventListener("click", () => selectView(button.dataset.view));
   if (tab.photo) open(Object.fromEntries(new URLSearchParams(location.search)));
 
-  function open(wanted = {}) {
-    one("opening").hidden = true;
-    one("inside").hidden = false;
-    const faces = tab.photo.result?.faces.length ?? 1;
-    options("face", Array.from({ length: Math.max(faces, 1) }, (_, i) => [String(i + 1), `${i + 1} of ${faces || 1}`]), wanted.face);
-    options("target", [["", "what it said"]], "");
-    options("versus", [["", "anything else"]], "");
-    if (wanted.methods) form.methods.value = wanted.methods;
-    told = null;
-    one("board").replaceChildren();
-    one("steps").replaceChildren();
-    stepsFor = "";
-    ask({ target: wanted.target, versus: wanted.versus });
+  function open(options = {}) {
+    find("intro").hidden = true;
+    find("explanation").hidden = false;
+    const count = tab.photo.result?.faces.length ?? 1;
+    setOptions("face", Array.from({ length: Math.max(count, 1) }, (_, i) => [String(i + 1), `${i + 1} of ${count || 1}`]), options.face);
+    setOptions("target", [["", "the prediction"]], "");
+    setOptions("versus", [["", "all others"]], "");
+    if (options.methods) form.methods.value = options.methods;
+    explanation = null;
+    find("dashboard").replaceChildren();
+    find("walkthrough").replaceChildren();
+    walkthroughKey = "";
+    update({ target: options.target, versus: options.versus });
   }
 
-  function options(name, pairs, chosen) {
+  function setOptions(name, pairs, selected) {
     const select = form[name];
-    select.replaceChildren(...pairs.map(([value, words]) => el("option", { value }, words)));
-    if (pairs.some(([value]) => value === chosen)) select.value = chosen;
+    select.replaceChildren(...pairs.map(([value, text]) => el("option", { value }, text)));
+    if (pairs.some(([value]) => value === selected)) select.value = selected;
   }
 
-  function clear(...names) {
-    for (const name of names) form[name].value = "";
+  function readOptions(more = {}) {
+    const options = Object.fromEntries(OPTIONS.map(name => [name, form[name].value]));
+    return { ...options, ...Object.fromEntries(Object.entries(more).filter(([, value]) => value)) };
   }
 
-  function words(more = {}) {
-    const said = Object.fromEntries(ASKED.map(name => [name, form[name].value]));
-    return { ...said, ...Object.fromEntries(Object.entries(more).filter(([, value]) => value)) };
-  }
-
-  async function ask(more) {
-    const said = words(more), large = tooLarge(tab.photo.blob);
-    leaving?.abort();
-    leaving = new AbortController();
-    const mine = leaving;
-    trouble(large);
-    if (large) return;
-    one("board").classList.add("old");
-    const slow = setTimeout(() => { one("waiting").hidden = false; }, 200);
+  async function update(more) {
+    const options = readOptions(more), message = sizeError(tab.photo.blob);
+    controller?.abort();
+    controller = new AbortController();
+    const current = controller;
+    setProblem(message);
+    if (message) return;
+    find("dashboard").classList.add("outdated");
+    const spinner = setTimeout(() => { find("waiting").hidden = false; }, 200);
     try {
-      const answer = await patiently(`/api/v1/explanations?${query({ ...said, name: tab.photo.name, layers: "auto", maps: 48 })}`, send(mine.signal));
-      const { explanations: [found], size } = await answer.json();
-      if (mine !== leaving) return;
-      if (!found) { trouble("No face was found in this picture. Try one in which a face is larger, or faces the camera."); return; }
-      told = found;
-      labels(said);
-      remember(said);
-      board(one("board"), told, tab.photo, size);
-      one("title").textContent = why(told);
-      if (view === "steps") await steps();
+      const response = await post({ ...options, maps: 48 }, { signal: current.signal });
+      const { explanations } = await response.json();
+      if (current !== controller) return;
+      if (!explanations.length) { setProblem(NO_FACE); return; }
+      [explanation] = explanations;
+      setLabels(options);
+      setAddress(options);
+      renderDashboard(find("dashboard"), explanation);
+      find("title").textContent = explanationTitle(explanation);
+      if (view === "walkthrough") await loadWalkthrough();
     } catch (error) {
-      if (error.name !== "AbortError") trouble(error.message);
+      if (error.name !== "AbortError") setProblem(error.message);
     } finally {
-      clearTimeout(slow);
-      if (mine === leaving) { one("waiting").hidden = true; one("board").classList.remove("old"); }
+      clearTimeout(spinner);
+      if (current === controller) { find("waiting").hidden = true; find("dashboard").classList.remove("outdated"); }
     }
   }
 
-  function send(signal, accept = "application/json") {
-    return { method: "POST", body: tab.photo.blob, kind: "application/octet-stream", signal, accept };
+  function post(options, how) {
+    return postImage(`/api/v1/explanations?${query({ ...options, name: tab.photo.name, layers: "auto" })}`, tab.photo.blob, how);
   }
 
-  function trouble(sentence) {
-    problem.textContent = sentence;
-    problem.hidden = !sentence;
-    if (sentence) one("board").replaceChildren();
+  function setProblem(message) {
+    problem.textContent = message;
+    problem.hidden = !message;
+    if (message) find("dashboard").replaceChildren();
   }
 
-  function labels(said) {
-    const all = Object.keys(told.scores);
-    options("target", [["", `what it said (${told.emotion})`], ...all.map(label => [label, label])], said.target);
-    options("versus", [["", "anything else"], ...all.filter(label => label !== told.target).map(label => [label, label])], said.versus);
+  function setLabels({ target, versus }) {
+    const labels = Object.keys(explanation.scores);
+    setOptions("target", [["", `the prediction (${explanation.emotion})`], ...labels.map(label => [label, label])], target);
+    setOptions("versus", [["", "all others"], ...labels.filter(label => label !== explanation.target).map(label => [label, label])], versus);
   }
 
-  function remember(said) {
-    const address = new URLSearchParams(Object.entries(said).filter(([name, value]) => value && !(name === "methods" && value === "cam")));
-    if (location.pathname === "/inside") history.replaceState({}, "", `/inside?${address}`);
+  function setAddress(options) {
+    const parameters = new URLSearchParams(Object.entries(options).filter(([name, value]) => value && !(name === "methods" && value === "cam")));
+    if (location.pathname === "/explain") history.replaceState({}, "", `/explain?${parameters}`);
   }
 
-  async function look(wanted) {
-    view = wanted;
+  async function selectView(name) {
+    view = name;
     for (const button of root.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === view));
-    one("board").hidden = view !== "board";
-    one("steps").hidden = view !== "steps";
-    sheet(view === "steps");
-    if (view === "steps" && told) await steps();
+    find("dashboard").hidden = view !== "dashboard";
+    find("walkthrough").hidden = view !== "walkthrough";
+    enableWalkthroughStyle(view === "walkthrough");
+    if (view === "walkthrough" && explanation) await loadWalkthrough();
   }
 
-  // The server sends the whole walkthrough, with its own style sheet and script.
-  async function steps() {
-    const said = words(), key = JSON.stringify(said);
-    if (key === stepsFor) return;
-    one("waiting").hidden = false;
+  // The server renders the walkthrough; its style sheet and its script are those of the standalone page.
+  async function loadWalkthrough() {
+    const options = readOptions(), key = JSON.stringify(options);
+    if (key === walkthroughKey) return;
+    find("waiting").hidden = false;
     try {
-      const ask = { ...said, name: tab.photo.name, layers: "auto" };
-      const answer = await patiently(`/api/v1/explanations?${query({ ...ask, part: "body" })}`, send(null, "text/html"));
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      await style("walkthrough.css");
-      one("steps").replaceChildren(...page.body.childNodes, keepWhole(ask));
-      const script = el("script", { type: "module", src: `${assets()}/walkthrough.js?${Date.now()}` });
-      one("steps").append(script);
-      stepsFor = key;
+      const response = await post({ ...options, part: "body" }, { accept: "text/html" });
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      await loadStyle("walkthrough.css");
+      find("walkthrough").replaceChildren(...page.body.childNodes, saveButton(options));
+      // The parameter makes the browser run the script again for the new content.
+      find("walkthrough").append(el("script", { type: "module", src: `${assetFolder()}/walkthrough.js?${Date.now()}` }));
+      walkthroughKey = key;
     } catch (error) {
-      trouble(error.message);
+      setProblem(error.message);
     }
-    one("waiting").hidden = true;
+    find("waiting").hidden = true;
   }
 
-  function keepWhole(ask) {
+  function saveButton(options) {
     return el("p", {}, el("button", { type: "button", onclick: async () => {
-      const answer = await patiently(`/api/v1/explanations?${query(ask)}`, send(null, "text/html"));
-      const link = el("a", { href: URL.createObjectURL(await answer.blob()), download: "walkthrough.html" });
-      link.click();
-    } }, "Save these steps as a page"));
+      const response = await post(options, { accept: "text/html" });
+      download(await response.blob(), "walkthrough.html");
+    } }, "Save the walkthrough as a page"));
   }
 
-  return () => { leaving?.abort(); remove(); sheet(false); };
+  return () => { controller?.abort(); unwatchFiles(); enableWalkthroughStyle(false); };
 }
 
 // The style sheet of the walkthrough is disabled beside the dashboard.
-function sheet(on) {
+function enableWalkthroughStyle(enabled) {
   const link = document.querySelector("link[href$='/walkthrough.css']");
-  if (link) link.disabled = !on;
+  if (link) link.disabled = !enabled;
 }
 
-const assets = () => document.querySelector("link[rel=stylesheet]").getAttribute("href").replace(/\/style\.css$/, "");
+const assetFolder = () => document.querySelector("link[rel=stylesheet]").getAttribute("href").replace(/\/style\.css$/, "");
 
-function style(name) {
-  const href = `${assets()}/${name}`;
+function loadStyle(name) {
+  const href = `${assetFolder()}/${name}`;
   if (document.querySelector(`link[href="${href}"]`)) return Promise.resolve();
-  return new Promise(done => document.head.append(el("link", { rel: "stylesheet", href, onload: done, onerror: done })));
+  return new Promise(resolve => document.head.append(el("link", { rel: "stylesheet", href, onload: resolve, onerror: resolve })));
 }

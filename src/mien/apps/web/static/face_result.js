@@ -1,81 +1,81 @@
-// What was read of a face, as elements.
-import { el, face, hue, listed, looks, percent, ranked } from "./dom.js";
+// The result for one face, as elements.
+import { describeLabel, el, faceIcon, formatPercent, joinWords, labelColour, sortScores } from "./dom.js";
 
-// All shares, largest first, as bars with their numbers.
-export function bars(scores) {
-  return el("dl", { class: "bars" }, ranked(scores).map(([label, part]) => [
-    el("dt", {}, face(label), label),
-    el("dd", { class: "track", hue: hue(label) }, el("i", { style: { width: `${100 * part}%` } })),
-    el("dd", { class: "part" }, percent(part)),
+// All scores, the largest first, as bars with their values.
+export function scoreBars(scores) {
+  return el("dl", { class: "bars" }, sortScores(scores).map(([label, score]) => [
+    el("dt", {}, faceIcon(label), label),
+    el("dd", { class: "track", hue: labelColour(label) }, el("i", { style: { width: `${100 * score}%` } })),
+    el("dd", { class: "value" }, formatPercent(score)),
   ]));
 }
 
-// New numbers in bars that are there: for moving pictures, in the order of the labels.
-export function liveBars(into) {
+// A function that updates the bars in place, for live video; they keep the order of the first scores.
+export function liveBars(container) {
   let rows = null;
   return scores => {
     if (!rows) {
-      const list = bars(scores);
+      const list = scoreBars(scores);
       const labels = [...list.querySelectorAll("dt")].map(term => term.textContent);
-      rows = Object.fromEntries(labels.map((label, i) => [label, { bar: list.querySelectorAll(".track i")[i], part: list.querySelectorAll(".part")[i] }]));
-      into.replaceChildren(list);
+      rows = Object.fromEntries(labels.map((label, i) => [label, { bar: list.querySelectorAll(".track i")[i], value: list.querySelectorAll(".value")[i] }]));
+      container.replaceChildren(list);
     }
-    for (const [label, part] of Object.entries(scores)) {
+    for (const [label, score] of Object.entries(scores)) {
       if (!rows[label]) continue;
-      rows[label].bar.style.width = `${100 * part}%`;
-      rows[label].part.textContent = percent(part);
+      rows[label].bar.style.width = `${100 * score}%`;
+      rows[label].value.textContent = formatPercent(score);
     }
   };
 }
 
-// Ten small faces: what ten people would say.
-export function people(votes) {
-  const ten = ofTen(votes);
-  const counts = ranked(ten.reduce((all, label) => ({ ...all, [label]: (all[label] ?? 0) + 1 }), {}));
-  const words = `Of ten people, ${listed(counts.map(([label, count]) => `${count} would say ${label}`))}.`;
-  return el("div", {}, el("p", { class: "people", "aria-hidden": "true" }, ten.map(face)), el("p", { class: "people-told" }, words));
+// The predicted annotator votes (FER+) of ten annotators, as icons and as text.
+export function voteIcons(votes) {
+  const ten = roundToTen(votes);
+  const counts = sortScores(ten.reduce((all, label) => ({ ...all, [label]: (all[label] ?? 0) + 1 }), {}));
+  const text = `Predicted annotator votes (FER+), of ten: ${joinWords(counts.map(([label, count]) => `${count} ${label}`))}.`;
+  return el("div", {}, el("p", { class: "votes", "aria-hidden": "true" }, ten.map(faceIcon)), el("p", { class: "votes-text" }, text));
 }
 
-function ofTen(votes) {
-  const parts = ranked(votes), counts = new Map(parts.map(([label, part]) => [label, Math.floor(10 * part)]));
-  const rest = parts.map(([label, part]) => [label, 10 * part - Math.floor(10 * part)]).sort((one, other) => other[1] - one[1]);
+// Ten labels in proportion to the votes; the largest remainders are rounded up.
+function roundToTen(votes) {
+  const parts = sortScores(votes), counts = new Map(parts.map(([label, part]) => [label, Math.floor(10 * part)]));
+  const remainders = parts.map(([label, part]) => [label, 10 * part - Math.floor(10 * part)]).sort((first, second) => second[1] - first[1]);
   let missing = 10 - [...counts.values()].reduce((sum, count) => sum + count, 0);
-  for (const [label] of rest) if (missing-- > 0) counts.set(label, counts.get(label) + 1);
-  return [...counts].sort((one, other) => other[1] - one[1]).flatMap(([label, count]) => Array(count).fill(label));
+  for (const [label] of remainders) if (missing-- > 0) counts.set(label, counts.get(label) + 1);
+  return [...counts].sort((first, second) => second[1] - first[1]).flatMap(([label, count]) => Array(count).fill(label));
 }
 
-// What is seen first, in a sentence.
 export function headline(reading) {
-  const top = reading.emotion;
-  return `${reading.uncertain ? "perhaps " : ""}${looks(top)}`;
+  return `${reading.uncertain ? "perhaps " : ""}${describeLabel(reading.emotion)}`;
 }
 
-export function doubts(reading) {
-  const words = [];
-  if (!reading.quality.ok) words.push(`Hard to judge: ${reading.quality.reason ?? "the face is not clear"}.`);
-  if (reading.uncertain) words.push(`Unsure: ${reading.uncertain}.`);
-  return words;
+// Sentences about quality and uncertainty; none for a clear face with a certain prediction.
+export function describeDoubts(reading) {
+  const sentences = [];
+  if (!reading.quality.ok) sentences.push(`Hard to judge: ${reading.quality.reason ?? "the face is not clear"}.`);
+  if (reading.uncertain) sentences.push(`Unsure: ${reading.uncertain}.`);
+  return sentences;
 }
 
-// The heading over an explanation: what was asked for is not always what it said.
-export function why({ emotion, target, versus }) {
-  const asked = target === emotion ? `Why it ${looks(target)}` : `Evidence for ${target}`;
-  return versus ? `${asked} rather than ${versus}` : asked;
+// The heading of an explanation: its target is not always the predicted label.
+export function explanationTitle({ emotion, target, versus }) {
+  const title = target === emotion ? `Why it ${describeLabel(target)}` : `Evidence for ${target}`;
+  return versus ? `${title} compared with ${versus}` : title;
 }
 
-export function mixture(reading) {
-  const mixed = ranked(reading.mixture);
-  return mixed.length > 1 ? `A mixture: people would see ${listed(mixed.map(([label, part]) => `${percent(part)} ${label}`))}.` : "";
+function describeMixture(reading) {
+  const parts = sortScores(reading.mixture);
+  return parts.length > 1 ? `Mixed expression: ${joinWords(parts.map(([label, part]) => `${formatPercent(part)} ${label}`))} of the predicted annotator votes.` : "";
 }
 
-// One face in full. inside(number) opens the network on it.
-export function card(reading, number, many, inside) {
-  const top = reading.emotion, mixed = mixture(reading);
-  return el("section", { class: "someone", hue: hue(top), "data-number": String(number), "aria-label": `Face ${number}` },
-    el("h4", {}, face(top), el("span", {}, many > 1 ? el("small", { class: "muted" }, `Face ${number} `) : "", headline(reading), ` · ${percent(reading.scores[top])}`)),
-    doubts(reading).map(words => el("p", { class: "doubt" }, words)),
-    mixed ? el("p", {}, mixed) : null,
-    bars(reading.scores),
-    reading.votes ? people(reading.votes) : null,
-    el("button", { type: "button", onclick: () => inside(number) }, "See inside"));
+// One face in full. onExplain(number) opens its explanation.
+export function faceCard(reading, number, count, onExplain) {
+  const label = reading.emotion, mixture = describeMixture(reading);
+  return el("section", { class: "face-card", hue: labelColour(label), "data-number": String(number), "aria-label": `Face ${number}` },
+    el("h4", {}, faceIcon(label), el("span", {}, count > 1 ? el("small", { class: "muted" }, `Face ${number} `) : "", headline(reading), ` · ${formatPercent(reading.scores[label])}`)),
+    describeDoubts(reading).map(sentence => el("p", { class: "doubt" }, sentence)),
+    mixture ? el("p", {}, mixture) : null,
+    scoreBars(reading.scores),
+    reading.votes ? voteIcons(reading.votes) : null,
+    el("button", { type: "button", onclick: () => onExplain(number) }, "Explain"));
 }

@@ -1,66 +1,71 @@
-// The layers of a network on one face: every map, one of them large, and what each of its places has seen.
+// The layers of a network on one face: all feature maps, one of them enlarged, and receptive fields on the face.
 import { el } from "./dom.js";
-import { bytes, canvas, legend, paintCrop, paintMap, paintStrip } from "./canvas.js";
+import { createCanvas, decodeArray, drawCrop, drawFeatureMap, drawStrip, valueLegend } from "./canvas.js";
 
-const KINDS = { conv: "convolution", pool: "pooling", activation: "activation", norm: "normalisation", sum: "sum", views: "mean of all views", dense: "dense layer", softmax: "softmax" };
+const KINDS = { conv: "convolution", pool: "pooling", activation: "activation", norm: "normalisation", sum: "sum", views: "mean over views (test-time augmentation)", dense: "dense layer", softmax: "softmax" };
 
-export function layers(told) {
-  const all = told.arrays.layers.map((layer, i) => ({ ...layer, facts: told.layers[i] }));
-  if (!all.length) return null;
-  const inside = el("div", {}), tabs = el("div", { class: "layer-tabs", role: "group", "aria-label": "Layers" });
-  const choose = i => {
+export function layerSection(explanation) {
+  const layers = explanation.arrays.layers;
+  if (!layers.length) return null;
+  const content = el("div", {}), tabs = el("div", { class: "layer-tabs", role: "group", "aria-label": "Layers" });
+  const select = i => {
     [...tabs.children].forEach((tab, k) => tab.setAttribute("aria-pressed", String(k === i)));
-    inside.replaceChildren(...shown(all[i], told));
+    content.replaceChildren(...layerContent(layers[i], explanation.arrays.crop));
   };
-  tabs.append(...all.map((layer, i) => el("button", { type: "button", "aria-pressed": "false", onclick: () => choose(i) }, layer.name)));
-  choose(0);
-  return el("section", {}, el("h2", {}, "Layer by layer"), tabs, inside);
+  tabs.append(...layers.map((layer, i) => el("button", { type: "button", "aria-pressed": "false", onclick: () => select(i) }, layer.name)));
+  select(0);
+  return el("section", {}, el("h2", {}, "Layer by layer"), tabs, content);
 }
 
-function shown(layer, told) {
+function layerContent(layer, crop) {
   const flat = layer.shape.length === 1, zero = layer.zero_activation ? `, ${layer.zero_activation} with zero activation on this face` : "";
-  const size = flat ? `${layer.of} numbers` : `${layer.of} maps of ${layer.shape[1]} × ${layer.shape[2]}${zero}`;
-  const words = el("p", { class: "muted" }, `${KINDS[layer.kind] ?? layer.kind}: ${size}. ${layer.channels.length < layer.of ? `The ${layer.channels.length} strongest are shown.` : ""}`);
-  return flat ? [words, strip(layer)] : [words, maps(layer, told)];
+  const size = flat ? `${layer.channel_count} values` : `${layer.channel_count} feature maps of ${layer.shape[1]} × ${layer.shape[2]}${zero}`;
+  const rest = layer.channels.length < layer.channel_count ? ` The ${layer.channels.length} strongest are displayed.` : "";
+  const text = el("p", { class: "muted" }, `${KINDS[layer.kind] ?? layer.kind}: ${size}.${rest}`);
+  return flat ? [text, valueStrip(layer)] : [text, featureMaps(layer, crop)];
 }
 
-function strip(layer) {
-  const drawn = paintStrip(canvas({ class: "strip", role: "img", "aria-label": `The ${layer.of} numbers of ${layer.name} as colours` }), layer);
-  return el("div", {}, drawn, legend(layer.scale, layer.scale === "tide" ? `−${layer.strongest.toFixed(1)}` : "0", layer.strongest.toFixed(1)));
+function valueStrip(layer) {
+  const name = `The ${layer.channel_count} values of ${layer.name} as colours`;
+  return el("div", {}, drawStrip(createCanvas({ class: "strip", role: "img", "aria-label": name }), layer), valueLegend(layer));
 }
 
-function maps(layer, told) {
-  const values = bytes(layer), [, height, width] = layer.shape, side = told.arrays.crop.shape[0];
-  const large = canvas({ class: "pixels", role: "img" }), words = el("p", { class: "muted", "aria-live": "polite" });
-  const face = paintCrop(canvas({ class: "pixels", role: "img", "aria-label": "The face, with what the marked place has seen" }), told.arrays.crop);
+function featureMaps(layer, crop) {
+  const values = decodeArray(layer), [, height, width] = layer.shape, side = crop.shape[0];
+  const large = createCanvas({ class: "pixels", role: "img" }), text = el("p", { class: "muted", "aria-live": "polite" });
+  const face = drawCrop(createCanvas({ class: "pixels", role: "img", "aria-label": "The network input, with the receptive field of the selected position" }), crop);
   const field = el("div", { class: "field", hidden: true });
-  const buttons = layer.channels.map((channel, i) => el("button", { type: "button", "aria-pressed": "false", "aria-label": `Map ${channel}`, onclick: () => choose(i) },
-    paintMap(canvas({ class: "pixels", "aria-hidden": "true" }), layer, { channel: i, values })));
-  function choose(i) {
+  const buttons = layer.channels.map((channel, i) => el("button", { type: "button", "aria-pressed": "false", "aria-label": `Feature map ${channel}`, onclick: () => select(i) },
+    drawFeatureMap(createCanvas({ class: "pixels", "aria-hidden": "true" }), layer, { channel: i, values })));
+
+  function select(i) {
     buttons.forEach((button, k) => button.setAttribute("aria-pressed", String(k === i)));
-    paintMap(large, layer, { channel: i, values });
-    large.setAttribute("aria-label", `Map ${layer.channels[i]} of ${layer.name}, large`);
-    const from = i * height * width, own = values.subarray(from, from + height * width), peak = own.indexOf(Math.max(...own));
-    words.textContent = `Map ${layer.channels[i]}: its strongest place is in column ${peak % width + 1}, row ${Math.floor(peak / width) + 1}.`;
-    mark(peak % width, Math.floor(peak / width));
+    drawFeatureMap(large, layer, { channel: i, values });
+    large.setAttribute("aria-label", `Feature map ${layer.channels[i]} of ${layer.name}, enlarged`);
+    const offset = i * height * width, map = values.subarray(offset, offset + height * width), peak = map.indexOf(Math.max(...map));
+    const column = peak % width, row = Math.floor(peak / width);
+    text.textContent = `Feature map ${layer.channels[i]}: the maximum is in column ${column + 1}, row ${row + 1}.`;
+    markField(column, row);
   }
-  // The square of the face that a place has seen; what would lie outside the face is cut off.
-  function mark(column, row) {
+
+  // The receptive field of a position, cut off at the edges of the crop.
+  function markField(column, row) {
     if (!layer.receptive_field) return;
     const { size, stride, offset_y, offset_x } = layer.receptive_field;
-    const span = (first, place) => [Math.max(first + 0.5 + place * stride - size / 2, 0), Math.min(first + 0.5 + place * stride + size / 2, side)];
+    const span = (offset, position) => [Math.max(offset + 0.5 + position * stride - size / 2, 0), Math.min(offset + 0.5 + position * stride + size / 2, side)];
     const [[left, right], [top, bottom]] = [span(offset_x, column), span(offset_y, row)], part = value => `${100 * value / side}%`;
     Object.assign(field.style, { left: part(left), top: part(top), width: part(right - left), height: part(bottom - top) });
     field.hidden = false;
   }
+
   large.addEventListener("pointermove", event => {
     const box = large.getBoundingClientRect();
-    mark(Math.min(Math.floor((event.clientX - box.left) / box.width * width), width - 1), Math.min(Math.floor((event.clientY - box.top) / box.height * height), height - 1));
+    markField(Math.min(Math.floor((event.clientX - box.left) / box.width * width), width - 1), Math.min(Math.floor((event.clientY - box.top) / box.height * height), height - 1));
   });
-  choose(0);
-  return el("div", { class: "layer-in" },
+  select(0);
+  return el("div", { class: "layer" },
     el("div", { class: "maps" }, buttons),
-    el("div", { class: "layer-now" },
-      el("div", {}, el("div", { class: "over" }, large), legend(layer.scale, layer.scale === "tide" ? `−${layer.strongest.toFixed(1)}` : "0", layer.strongest.toFixed(1)), words),
-      el("div", {}, el("div", { class: "over" }, face, field), el("p", { class: "muted" }, el("small", {}, "The frame is what the strongest place has seen of the face. Move over the map for others.")))));
+    el("div", { class: "layer-details" },
+      el("div", {}, el("div", { class: "overlay" }, large), valueLegend(layer), text),
+      el("div", {}, el("div", { class: "overlay" }, face, field), el("p", { class: "muted" }, el("small", {}, "The square is the receptive field of the maximum: the part of the face on which the value depends. Move the pointer over the map for other positions.")))));
 }

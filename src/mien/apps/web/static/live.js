@@ -1,199 +1,197 @@
-// The browser's camera, one frame on its way at a time: as fast as the server answers, and no faster.
-import { el, face, hue, looks, percent, say, save } from "./dom.js";
-import { camera, stopCamera } from "./camera.js";
-import { frame } from "./file_input.js";
-import { canvas, paintCrop, paintMap, paintOver } from "./canvas.js";
-import { doubts, headline, liveBars } from "./face_result.js";
-import { timeline } from "./timeline.js";
-import { ask, query } from "./api.js";
+// The camera, one frame at a time: the next one is sent when the server has responded to the last one.
+import { announce, describeLabel, download, el, faceIcon, finder, formatPercent, labelColour } from "./dom.js";
+import { query, request } from "./api.js";
+import { captureFrame, openCamera, stopCamera } from "./camera.js";
+import { createCanvas, drawCrop, drawEvidence, drawFeatureMap } from "./canvas.js";
+import { describeDoubts, headline, liveBars } from "./face_result.js";
+import { createTimeline } from "./timeline.js";
 
 const WIDTH = 640, MAPS = 9;
 
 export function start(root) {
-  const one = name => root.querySelector(`[data-${name}]`);
-  const video = one("video"), over = one("over"), state = one("state");
-  const show = liveBars(one("bars")), line = timeline(one("timeline"), one("legend")), layers = within(one("layers"));
-  // going stops the reading of frames, and the frame that is on its way with it.
-  let stream = null, paused = false, inside = false, going = new AbortController(), times = [], last = null, left = false;
+  const find = finder(root);
+  const video = find("video"), overlay = find("overlay"), status = find("status");
+  const showScores = liveBars(find("bars")), timeline = createTimeline(find("timeline"), find("legend")), showActivations = activationView(find("layers"));
+  // The controller ends the loop, and aborts the request for its frame.
+  let stream = null, paused = false, explaining = false, controller = new AbortController(), times = [], lastResult = null, stopped = false;
 
-  one("start").addEventListener("click", open);
-  one("stop").addEventListener("click", () => close("The camera is off."));
-  one("pause").addEventListener("click", pause);
-  one("inside").addEventListener("click", () => { inside = !inside; pressed("inside", inside); one("within").hidden = !inside; });
-  one("shot").addEventListener("click", snapshot);
-  const hidden = () => { if (document.hidden) close("The camera was closed, because this tab was hidden."); };
-  document.addEventListener("visibilitychange", hidden);
+  find("start").addEventListener("click", open);
+  find("stop").addEventListener("click", () => close("The camera is off."));
+  find("pause").addEventListener("click", togglePause);
+  find("explain").addEventListener("click", () => { explaining = !explaining; setPressed("explain", explaining); find("activations").hidden = !explaining; });
+  find("snapshot").addEventListener("click", saveSnapshot);
+  const closeWhenHidden = () => { if (document.hidden) close("The camera was closed, because this tab was hidden."); };
+  document.addEventListener("visibilitychange", closeWhenHidden);
 
-  function pressed(name, on, words) {
-    one(name).setAttribute("aria-pressed", String(on));
-    if (words) one(name).textContent = words;
+  function setPressed(name, pressed, text) {
+    find(name).setAttribute("aria-pressed", String(pressed));
+    if (text) find(name).textContent = text;
   }
 
   async function open() {
-    problem("");
-    one("start").disabled = true;
+    setProblem("");
+    find("start").disabled = true;
     try {
-      stream = await camera(video);
+      stream = await openCamera(video);
     } catch (error) {
-      problem(error.message);
+      setProblem(error.message);
     }
-    one("start").disabled = false;
+    find("start").disabled = false;
     if (!stream) return;
-    if (left) return close("");
-    stream.getVideoTracks()[0].addEventListener("ended", () => close("The camera went away."));
-    one("notice").hidden = true;
-    one("live").hidden = false;
+    if (stopped) return close("");
+    stream.getVideoTracks()[0].addEventListener("ended", () => close("The camera was disconnected."));
+    find("notice").hidden = true;
+    find("live").hidden = false;
     paused = false;
-    pressed("pause", false, "Pause");
-    say("The camera is open");
-    one("pause").focus({ preventScroll: true });
-    loop();
+    setPressed("pause", false, "Pause");
+    announce("The camera is open");
+    find("pause").focus({ preventScroll: true });
+    run();
   }
 
-  function close(words) {
+  function close(message) {
     if (!stream) return;
     stopCamera(stream);
     stream = null;
-    going.abort();
+    controller.abort();
     video.srcObject = null;
-    one("live").hidden = true;
-    one("notice").hidden = false;
-    problem(words);
-    line.clear();
-    over.getContext("2d").clearRect(0, 0, over.width, over.height);
+    find("live").hidden = true;
+    find("notice").hidden = false;
+    setProblem(message);
+    timeline.clear();
+    overlay.getContext("2d").clearRect(0, 0, overlay.width, overlay.height);
     times = [];
-    last = null;
+    lastResult = null;
   }
 
-  function problem(words) {
-    one("problem").textContent = words;
-    one("problem").hidden = !words;
+  function setProblem(message) {
+    find("problem").textContent = message;
+    find("problem").hidden = !message;
   }
 
-  function pause() {
+  function togglePause() {
     paused = !paused;
-    pressed("pause", paused, paused ? "Go on" : "Pause");
-    if (paused) { going.abort(); video.pause(); }
-    else video.play().then(loop, () => {});
+    setPressed("pause", paused, paused ? "Continue" : "Pause");
+    if (paused) { controller.abort(); video.pause(); }
+    else video.play().then(run, () => {});
   }
 
-  async function loop() {
+  async function run() {
     if (!stream || paused) return;
-    going.abort();
-    const { signal } = going = new AbortController();
+    controller.abort();
+    const { signal } = controller = new AbortController();
     while (!signal.aborted) {
-      const picture = await frame(video, WIDTH, 0.8);
+      const frame = await captureFrame(video, WIDTH, 0.8);
       if (signal.aborted) return;
-      if (!picture) { await rest(50); continue; }
+      if (!frame) { await wait(50); continue; }
       try {
-        await send(picture, signal);
+        await send(frame, signal);
       } catch (error) {
         if (signal.aborted) return;
-        state.textContent = error.message;
-        await rest(error.status === 429 || error.status === 503 ? 1000 * Math.max(error.after, 1) : 2000);
+        status.textContent = error.message;
+        await wait(error.status === 429 || error.status === 503 ? 1000 * Math.max(error.retryAfter, 1) : 2000);
       }
     }
   }
 
-  async function send(picture, signal) {
+  async function send(frame, signal) {
     const began = performance.now();
-    const path = inside ? `/api/v1/looks?${query({ name: "camera.jpg", maps: MAPS })}` : `/api/v1/readings?${query({ name: "camera.jpg" })}`;
-    const answer = await (await ask(path, { method: "POST", body: picture, kind: "image/jpeg", signal })).json();
+    const path = explaining ? `/api/v1/activations?${query({ name: "camera.jpg", maps: MAPS })}` : `/api/v1/readings?${query({ name: "camera.jpg" })}`;
+    const response = await (await request(path, { method: "POST", body: frame, type: "image/jpeg", signal })).json();
     if (signal.aborted) return;
-    const result = answer.picture ?? answer.pictures[0];
-    told(result, performance.now() - began);
-    if (inside) layers(answer.look);
-    last = result;
+    lastResult = response.image ?? response.images[0];
+    showResult(lastResult, performance.now() - began);
+    if (explaining) showActivations(response.activations);
   }
 
-  function told(result, took) {
+  function showResult(result, milliseconds) {
     const now = performance.now();
     times = [...times.filter(time => now - time < 2000), now];
-    one("latency").textContent = `${Math.round(took)} ms`;
-    one("rate").textContent = times.length > 1 ? ((times.length - 1) / ((now - times[0]) / 1000)).toFixed(1) : "–";
-    one("faces").textContent = String(result.faces.length);
-    state.textContent = result.faces.length ? "" : "No face in sight";
-    boxes(over, result);
-    const [first] = result.faces;
-    if (first) {
-      show(first.scores);
-      one("looks").replaceChildren(face(first.emotion), headline(first));
+    find("latency").textContent = `${Math.round(milliseconds)} ms`;
+    find("rate").textContent = times.length > 1 ? ((times.length - 1) / ((now - times[0]) / 1000)).toFixed(1) : "–";
+    find("faces").textContent = String(result.faces.length);
+    status.textContent = result.faces.length ? "" : "No face";
+    drawOverlay(overlay, result);
+    const [face] = result.faces;
+    if (face) {
+      showScores(face.scores);
+      find("label").replaceChildren(faceIcon(face.emotion), headline(face));
     } else {
-      one("looks").textContent = "\u00a0";
+      find("label").textContent = "\u00a0";
     }
-    one("doubts").textContent = first ? doubts(first).join(" ") : "";
-    line.add(now / 1000, first?.quality.ok ? first.scores : null);
+    find("doubts").textContent = face ? describeDoubts(face).join(" ") : "";
+    timeline.add(now / 1000, face?.quality.ok ? face.scores : null);
   }
 
-  async function snapshot() {
-    const still = el("canvas", { width: video.videoWidth, height: video.videoHeight }), on = still.getContext("2d");
-    on.drawImage(video, 0, 0);
-    if (last) boxesOn(on, last, still.width / last.size[0], false);
-    still.toBlob(blob => { if (blob) save(blob, "mien-live.jpg"); }, "image/jpeg", 0.92);
-    say("A snapshot was saved");
+  async function saveSnapshot() {
+    const canvas = el("canvas", { width: video.videoWidth, height: video.videoHeight }), context = canvas.getContext("2d");
+    context.drawImage(video, 0, 0);
+    if (lastResult) drawBoxes(context, lastResult, canvas.width / lastResult.size[0], false);
+    canvas.toBlob(blob => { if (blob) download(blob, "mien-live.jpg"); }, "image/jpeg", 0.92);
+    announce("A snapshot was saved");
   }
 
-  return () => { left = true; close(""); document.removeEventListener("visibilitychange", hidden); };
+  return () => { stopped = true; close(""); document.removeEventListener("visibilitychange", closeWhenHidden); };
 }
 
-const rest = ms => new Promise(done => setTimeout(done, ms));
+const wait = ms => new Promise(resolve => setTimeout(resolve, ms));
 
-function boxes(over, result) {
+function drawOverlay(overlay, result) {
   const density = Math.min(devicePixelRatio || 1, 2), [width, height] = result.size;
-  if (over.width !== width * density) { over.width = width * density; over.height = height * density; }
-  const on = over.getContext("2d");
-  on.clearRect(0, 0, over.width, over.height);
-  boxesOn(on, result, density, true);
+  if (overlay.width !== width * density) { overlay.width = width * density; overlay.height = height * density; }
+  const context = overlay.getContext("2d");
+  context.clearRect(0, 0, overlay.width, overlay.height);
+  drawBoxes(context, result, density, true);
 }
 
-// The video is shown mirrored, and so is what lies over it; its words must not be.
-function boxesOn(on, result, scale, mirrored) {
-  on.save();
-  on.scale(scale, scale);
-  on.font = "600 15px system-ui, sans-serif";
+// The video and the overlay are mirrored; the text must not be.
+function drawBoxes(context, result, scale, mirrored) {
+  context.save();
+  context.scale(scale, scale);
+  context.font = "600 15px system-ui, sans-serif";
   for (const { box: [x, y, w, h], emotion, scores, uncertain, quality } of result.faces) {
-    const unsure = uncertain || !quality.ok;
-    const words = `${emotion}${unsure ? "?" : ""} ${percent(scores[emotion])}`, wide = on.measureText(words).width + 14;
-    on.lineWidth = 3;
-    on.setLineDash(unsure ? [9, 6] : []);
-    on.strokeStyle = hue(emotion);
-    on.strokeRect(x, y, w, h);
+    const doubtful = uncertain || !quality.ok;
+    const text = `${emotion}${doubtful ? "?" : ""} ${formatPercent(scores[emotion])}`, textWidth = context.measureText(text).width + 14;
+    context.lineWidth = 3;
+    context.setLineDash(doubtful ? [9, 6] : []);
+    context.strokeStyle = labelColour(emotion);
+    context.strokeRect(x, y, w, h);
     const top = y > 28 ? y - 27 : y + 5;
-    on.save();
-    if (mirrored) { on.translate(x + w, 0); on.scale(-1, 1); } else on.translate(x, 0);
-    on.fillStyle = hue(emotion);
-    on.fillRect(0, top, wide, 23);
-    on.fillStyle = "#1c2128";
-    on.fillText(words, 7, top + 16.5);
-    on.restore();
+    context.save();
+    if (mirrored) { context.translate(x + w, 0); context.scale(-1, 1); } else context.translate(x, 0);
+    context.fillStyle = labelColour(emotion);
+    context.fillRect(0, top, textWidth, 23);
+    context.fillStyle = "#1c2128";
+    context.fillText(text, 7, top + 16.5);
+    context.restore();
   }
-  on.restore();
+  context.restore();
 }
 
-// Crop, evidence and a few layers, redrawn in place while they move.
-function within(into) {
-  let parts = null;
-  const build = look => {
-    const crop = canvas({ class: "pixels" }), over = canvas({ class: "pixels" });
-    const rows = look.layers.filter(layer => layer.shape.length === 3).map(layer => ({ name: layer.name, tiles: layer.channels.map(() => canvas({ class: "pixels" })) }));
-    const soft = el("div", {});
-    into.replaceChildren(
-      el("section", {}, el("h3", {}, "What it sees"), el("div", { class: "over" }, crop, over), el("p", {}, el("small", { "data-for": true }, ""))),
-      el("section", {}, el("h3", {}, "Softmax"), soft),
+// A function that displays the network input, evidence and layers; it draws into the same canvases while the layers stay.
+function activationView(container) {
+  let view = null;
+  const layersKey = activations => activations.layers.map(layer => `${layer.name}${layer.channels.length}`).join();
+  const build = activations => {
+    const crop = createCanvas({ class: "pixels" }), overlay = createCanvas({ class: "pixels" });
+    const rows = activations.layers.filter(layer => layer.shape.length === 3).map(layer => ({ name: layer.name, tiles: layer.channels.map(() => createCanvas({ class: "pixels" })) }));
+    const softmax = el("div", {}), text = el("small", {});
+    container.replaceChildren(
+      el("section", {}, el("h3", {}, "Network input"), el("div", { class: "overlay" }, crop, overlay), el("p", {}, text)),
+      el("section", {}, el("h3", {}, "Softmax"), softmax),
       ...rows.map(row => el("section", {}, el("h3", {}, row.name), el("div", { class: "maps" }, row.tiles))));
-    return { crop, over, rows, said: into.querySelector("[data-for]"), bars: liveBars(soft), key: key(look) };
+    return { crop, overlay, rows, text, bars: liveBars(softmax), key: layersKey(activations) };
   };
-  const key = look => look.layers.map(layer => `${layer.name}${layer.channels.length}`).join();
-  return look => {
-    if (!look) return;
-    if (parts?.key !== key(look)) parts = build(look);
-    paintCrop(parts.crop, look.crop);
-    if (look.map) paintOver(parts.over, look.map);
-    parts.said.textContent = look.map ? `Bright: what made it say “${looks(look.map.target)}”.` : "";
-    parts.bars(look.scores);
-    for (const row of parts.rows) {
-      const layer = look.layers.find(each => each.name === row.name);
-      row.tiles.forEach((tile, i) => paintMap(tile, layer, { channel: i }));
+  return activations => {
+    if (!activations) return;
+    if (view?.key !== layersKey(activations)) view = build(activations);
+    drawCrop(view.crop, activations.crop);
+    if (activations.map) drawEvidence(view.overlay, activations.map);
+    view.text.textContent = activations.map ? `Bright: evidence for “${describeLabel(activations.map.target)}”.` : "";
+    view.bars(activations.scores);
+    for (const row of view.rows) {
+      const layer = activations.layers.find(each => each.name === row.name);
+      row.tiles.forEach((tile, i) => drawFeatureMap(tile, layer, { channel: i }));
     }
   };
 }

@@ -1,14 +1,14 @@
-// The model for this tab.
-import { say } from "./dom.js";
-import { keep } from "./api.js";
+// The model that this tab uses.
+import { announce } from "./dom.js";
+import { storage } from "./api.js";
 
 export function start(root) {
   const select = root.querySelector("[data-choose] select");
   if (!select) return;
-  const chosen = keep.get("model");
-  if (chosen && [...select.options].some(option => option.value === chosen)) select.value = chosen;
+  const model = storage.get("model");
+  if (model && [...select.options].some(option => option.value === model)) select.value = model;
   select.addEventListener("change", () => {
-    keep.set("model", select.value);
-    say(`This tab reads with ${select.value} now`);
+    storage.set("model", select.value);
+    announce(`This tab uses the model ${select.value} now`);
   });
 }

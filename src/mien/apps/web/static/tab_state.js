@@ -1,7 +1,7 @@
-// What this tab holds: the picture that was read last, so that the other pages can send it again. Nothing outlives the tab.
-export const tab = { photo: null, came: [] };
+// The image that was read last in this tab, so that other pages can send it again. It is gone when the tab is closed.
+// photo: { blob, name, result }; result is the response of /readings for it, or null.
+export const tab = { photo: null };
 
-// photo: { blob, name, result }; result is what /readings said of it, or null.
-export function hold(blob, name, result = null) {
+export function keepPhoto(blob, name, result = null) {
   tab.photo = { blob, name, result };
 }

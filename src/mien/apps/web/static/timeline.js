@@ -1,48 +1,49 @@
-// Shares over the last minute, as lines on a canvas.
-import { el, face, hue } from "./dom.js";
+// The scores of the last minute, as lines on a canvas.
+import { el, faceIcon, labelColour } from "./dom.js";
 
-const SPAN = 60;
+const SECONDS = 60;
 
-export function timeline(canvas, legend) {
+export function createTimeline(canvas, legend) {
   let points = [], labels = [];
-  const on = canvas.getContext("2d");
+  const context = canvas.getContext("2d");
 
   function draw() {
     const density = Math.min(devicePixelRatio || 1, 2), width = canvas.clientWidth || 600, height = 150;
     if (canvas.width !== width * density) { canvas.width = width * density; canvas.height = height * density; }
-    on.setTransform(density, 0, 0, density, 0, 0);
-    on.clearRect(0, 0, width, height);
-    on.strokeStyle = getComputedStyle(canvas).getPropertyValue("--line");
-    on.lineWidth = 1;
-    for (const part of [0.25, 0.5, 0.75]) line([[0, part], [width, part]].map(([x, share]) => [x, height * (1 - share)]));
-    const now = points.at(-1)?.time ?? 0, across = time => width - (now - time) / SPAN * width;
+    context.setTransform(density, 0, 0, density, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.strokeStyle = getComputedStyle(canvas).getPropertyValue("--line");
+    context.lineWidth = 1;
+    for (const score of [0.25, 0.5, 0.75]) drawLine([[0, height * (1 - score)], [width, height * (1 - score)]]);
+    const now = points.at(-1)?.time ?? 0, position = time => width - (now - time) / SECONDS * width;
     for (const label of labels) {
-      on.strokeStyle = hue(label);
-      on.lineWidth = 2.25;
-      let run = [];
+      context.strokeStyle = labelColour(label);
+      context.lineWidth = 2.25;
+      // A frame without a face interrupts the line.
+      let line = [];
       for (const { time, scores } of points) {
-        if (scores) { run.push([across(time), 4 + (height - 8) * (1 - scores[label])]); continue; }
-        line(run);
-        run = [];
+        if (scores) { line.push([position(time), 4 + (height - 8) * (1 - scores[label])]); continue; }
+        drawLine(line);
+        line = [];
       }
-      line(run);
+      drawLine(line);
     }
   }
 
-  function line(places) {
-    if (places.length < 2) return;
-    on.beginPath();
-    for (const [x, y] of places) on.lineTo(x, y);
-    on.stroke();
+  function drawLine(line) {
+    if (line.length < 2) return;
+    context.beginPath();
+    for (const [x, y] of line) context.lineTo(x, y);
+    context.stroke();
   }
 
   return {
     add(time, scores) {
       points.push({ time, scores });
-      points = points.filter(point => time - point.time < SPAN);
+      points = points.filter(point => time - point.time < SECONDS);
       if (scores && labels.join() !== Object.keys(scores).join()) {
         labels = Object.keys(scores);
-        legend.replaceChildren(el("span", { class: "legend" }, labels.map(label => el("span", {}, face(label), ` ${label}`))));
+        legend.replaceChildren(el("span", { class: "legend" }, labels.map(label => el("span", {}, faceIcon(label), ` ${label}`))));
       }
       draw();
     },

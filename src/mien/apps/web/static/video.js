@@ -1,202 +1,204 @@
-// A film: sent, read in the background, followed by events (or by asking), and shown with what was found.
-import { clock, el, face, hue, looks, percent, say, svg, told } from "./dom.js";
-import { dropPlace } from "./file_input.js";
-import { ENDS, follow, removed, upload } from "./video_job.js";
-import { ask, keep, query, tooLarge, unlock } from "./api.js";
+// The page for videos: upload, progress of the analysis in the background, and its results.
+import { announce, describeLabel, el, faceIcon, finder, formatPercent, formatTime, labelColour, pageData, sortScores, svg } from "./dom.js";
+import { ensureKey, query, request, sizeError, storage } from "./api.js";
+import { watchFiles } from "./file_input.js";
+import { FINAL_STATES, followJob, removeJob, uploadVideo } from "./video_job.js";
 
-const NAMES = { "report.html": "Report", "faces.csv": "Faces (CSV)", "events.csv": "Events (CSV)", "subtitles.vtt": "Subtitles (WebVTT)", "annotated.webm": "Painted film" };
+const FILES = { "report.html": "Report", "faces.csv": "Faces (CSV)", "events.csv": "Events (CSV)", "subtitles.vtt": "Subtitles (WebVTT)", "annotated.webm": "Annotated video" };
+const MAX_TRACKS = 12;
 
 export function start(root) {
-  const one = name => root.querySelector(`[data-${name}]`);
-  const bar = one("progress"), form = one("options");
-  // The film on this page: { job, busy, sending, leave }. What comes late of an earlier one is not for this page.
-  let film = null, gone = false;
-  const remove = dropPlace(root, ([file]) => film?.busy ? note("One film is read at a time: cancel this one first, or wait for its end.") : begin(file));
-  one("cancel").addEventListener("click", cancel);
-  if (keep.get("film")) find(keep.get("film"));
+  const find = finder(root);
+  const bar = find("progress"), form = find("options");
+  // The video of this page: { job, running, upload, stopFollowing }. Late responses for an earlier one are ignored.
+  let video = null, stopped = false;
+  const unwatchFiles = watchFiles(root, ([file]) => video?.running ? setNote("One video is analysed at a time: cancel this one first, or wait for its end.") : send(file));
+  find("cancel").addEventListener("click", cancel);
+  if (storage.get("video")) restore(storage.get("video"));
 
-  async function begin(file) {
-    const mine = fresh(file.name), large = tooLarge(file, told.maxFilmBytes);
-    if (large) return fail(large);
-    tell("");
+  async function send(file) {
+    const current = replaceVideo(file.name), message = sizeError(file, pageData.maxVideoBytes);
+    if (message) return fail(message);
+    setStatus("");
     try {
-      await unlock();
-      if (mine !== film) return;
-      tell("Sending …");
-      const words = query({ name: file.name, fps: form.fps.value, blur: form.blur.checked ? 1 : "" });
-      const sent = await upload(`/api/v1/videos?${words}`, file, part => { if (mine === film) { bar.max = 1; bar.value = part; } }, mine.sending.signal);
-      if (mine !== film) return;
-      keep.set("film", sent.links.self);
-      show(mine, sent);
-      listen(mine);
+      await ensureKey();
+      if (current !== video) return;
+      setStatus("Uploading …");
+      const options = query({ name: file.name, fps: form.fps.value, blur: form.blur.checked ? 1 : "" });
+      const job = await uploadVideo(`/api/v1/videos?${options}`, file, part => { if (current === video) { bar.max = 1; bar.value = part; } }, current.upload.signal);
+      if (current !== video) return;
+      storage.set("video", job.links.self);
+      showJob(current, job);
+      follow(current);
     } catch (error) {
-      if (mine === film) fail(error.message);
+      if (current === video) fail(error.message);
     }
   }
 
-  // The film that this tab sent before another page was opened.
-  async function find(address) {
-    let words = "", job = { source: "Your film", links: { self: address, events: `${address}/events` } };
+  // The video that this tab uploaded before another page was opened.
+  async function restore(address) {
+    let message = "", job = { source: "Your video", links: { self: address, events: `${address}/events` } };
     try {
-      job = await (await ask(address)).json();
+      job = await (await request(address)).json();
     } catch (error) {
-      if (error.status === 404) keep.set("film", "");
-      words = error.status === 404 ? "" : error.message;
+      if (error.status === 404) storage.set("video", "");
+      else message = error.message;
     }
-    if (film || gone || !keep.get("film")) return;
-    const mine = fresh(job.source);
-    show(mine, job);
-    if (words) tell(words);
-    if (mine.busy) listen(mine);
+    if (video || stopped || !storage.get("video")) return;
+    const current = replaceVideo(job.source);
+    showJob(current, job);
+    if (message) setStatus(message);
+    if (current.running) follow(current);
   }
 
-  function listen(mine) {
-    mine.leave = follow(mine.job.links, {
-      heard: now => show(mine, now),
-      lost: () => fail("The film and what was made of it are gone from the server."),
-      trouble: tell,
+  function follow(current) {
+    current.stopFollowing = followJob(current.job.links, {
+      onReport: job => showJob(current, job),
+      onLost: () => fail("The video and its results are no longer on the server."),
+      onProblem: setStatus,
     });
   }
 
-  function fresh(name) {
-    leave();
-    film = { job: null, busy: true, sending: new AbortController(), leave() {} };
-    one("opening").hidden = true;
-    one("job").hidden = false;
-    one("name").textContent = name;
-    one("going").hidden = false;
-    one("cancel").textContent = "Cancel";
-    one("cancel").disabled = false;
-    one("result").replaceChildren();
-    one("facts").replaceChildren();
-    note("");
+  function replaceVideo(name) {
+    dropVideo();
+    video = { job: null, running: true, upload: new AbortController(), stopFollowing() {} };
+    find("intro").hidden = true;
+    find("job").hidden = false;
+    find("name").textContent = name;
+    find("progress-card").hidden = false;
+    find("cancel").textContent = "Cancel";
+    find("cancel").disabled = false;
+    find("result").replaceChildren();
+    find("facts").replaceChildren();
+    setNote("");
     bar.removeAttribute("value");
     bar.hidden = false;
-    return film;
+    return video;
   }
 
-  function leave() {
-    film?.sending.abort();
-    film?.leave();
-    film = null;
+  function dropVideo() {
+    video?.upload.abort();
+    video?.stopFollowing();
+    video = null;
   }
 
-  function tell(words) {
-    if (one("told").textContent !== words) one("told").textContent = words;
+  function setStatus(text) {
+    if (find("status").textContent !== text) find("status").textContent = text;
   }
 
-  function note(words) {
-    one("note").textContent = words;
-    one("note").hidden = !words;
+  function setNote(text) {
+    find("note").textContent = text;
+    find("note").hidden = !text;
   }
 
-  function show(mine, now) {
-    if (mine !== film) return;
-    const job = mine.job = { ...mine.job, ...now };
-    const read = { waiting: "Waiting for its turn …", reading: "Reading …", failed: job.error, cancelled: "Cancelled. Nothing is left of it on the server." };
-    one("name").textContent = job.source;
-    tell(read[job.state] ?? "");
-    if (job.state === "reading" && job.of) {
+  function showJob(current, report) {
+    if (current !== video) return;
+    const job = current.job = { ...current.job, ...report };
+    const texts = { waiting: "Waiting in the queue …", running: "Analysing …", failed: job.error, cancelled: "Cancelled. The video and its results were removed from the server." };
+    find("name").textContent = job.source;
+    setStatus(texts[job.state] ?? "");
+    if (job.state === "running" && job.of) {
       bar.max = job.of;
       bar.value = Math.min(job.seconds, job.of);
-      facts([["Read", `${clock(job.seconds)} of ${clock(job.of)}`], ["Frames a second", job.frames_per_second], ["Tracks", job.tracks], ["Events", job.events]]);
+      showFacts([["Analysed", `${formatTime(job.seconds)} of ${formatTime(job.of)}`], ["Frames per second", job.frames_per_second], ["Tracks", job.tracks], ["Events", job.events]]);
     }
-    if (ENDS.includes(job.state)) end(mine);
+    if (FINAL_STATES.includes(job.state)) finish(current);
   }
 
-  function facts(pairs) {
-    one("facts").replaceChildren(...pairs.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value)))));
+  function showFacts(pairs) {
+    find("facts").replaceChildren(...pairs.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value)))));
   }
 
-  function end(mine) {
-    const done = mine.job.state === "done";
-    mine.busy = false;
+  function finish(current) {
+    const done = current.job.state === "done";
+    current.running = false;
     bar.hidden = true;
-    note("");
-    one("cancel").textContent = "Another film";
-    one("going").hidden = done;
-    one("facts").replaceChildren();
-    one("result").replaceChildren(...done ? [result(mine.job, again, removeAll)] : []);
-    if (done) say("The film is read");
-    else keep.set("film", "");
+    setNote("");
+    find("cancel").textContent = "Another video";
+    find("progress-card").hidden = done;
+    find("facts").replaceChildren();
+    find("result").replaceChildren(...done ? [resultView(current.job, reset, removeAll)] : []);
+    if (done) announce("The video is analysed");
+    else storage.set("video", "");
   }
 
-  function fail(words) {
-    leave();
-    tell(words);
-    note("");
+  function fail(message) {
+    dropVideo();
+    setStatus(message);
+    setNote("");
     bar.hidden = true;
-    one("cancel").textContent = "Another film";
-    keep.set("film", "");
+    find("cancel").textContent = "Another video";
+    storage.set("video", "");
   }
 
   async function cancel() {
-    if (!film?.job || !film.busy) return again();
-    const mine = film;
-    one("cancel").disabled = true;
+    if (!video?.job || !video.running) return reset();
+    const current = video;
+    find("cancel").disabled = true;
     try {
-      await removed(mine.job.links);
-      mine.leave();
-      show(mine, { state: "cancelled" });
+      await removeJob(current.job.links);
+      current.stopFollowing();
+      showJob(current, { state: "cancelled" });
     } catch (error) {
-      if (mine === film) note(`The film may still be on the server. ${error.message}`);
+      if (current === video) setNote(`The video may still be on the server. ${error.message}`);
     }
-    if (mine === film) one("cancel").disabled = false;
+    if (current === video) find("cancel").disabled = false;
   }
 
   async function removeAll(problem) {
-    const mine = film;
+    const current = video;
     try {
-      await removed(mine.job.links);
-      if (mine !== film) return;
-      again();
-      say("Everything of the film was removed");
+      await removeJob(current.job.links);
+      if (current !== video) return;
+      reset();
+      announce("The video and its results were removed");
     } catch (error) {
-      problem.textContent = `The film may still be on the server. ${error.message}`;
+      problem.textContent = `The video may still be on the server. ${error.message}`;
       problem.hidden = false;
     }
   }
 
-  function again() {
-    leave();
-    keep.set("film", "");
-    one("job").hidden = true;
-    one("opening").hidden = false;
-    one("choose").focus();
+  function reset() {
+    dropVideo();
+    storage.set("video", "");
+    find("job").hidden = true;
+    find("intro").hidden = false;
+    find("choose").focus();
   }
 
-  return () => { gone = true; leave(); remove(); };
+  return () => { stopped = true; dropVideo(); unwatchFiles(); };
 }
 
-function result(job, again, removeAll) {
-  const { summary: found } = job, film = el("video", { class: "film", controls: true, playsinline: true, preload: "metadata", src: job.links["annotated.webm"], "aria-label": "The painted film" });
-  const links = job.results.map(name => el("a", { class: "button", href: `${job.links[name]}${name === "report.html" ? "" : "?save=1"}`, ...(name === "report.html" ? { target: "_blank", rel: "noopener" } : { download: name }) }, NAMES[name]));
-  const people = found.tracks.filter(one => one.visible_seconds > 0), problem = el("p", { class: "note warn", role: "alert", hidden: true });
+function resultView(job, onReset, onRemove) {
+  const { summary } = job, problem = el("p", { class: "note warn", role: "alert", hidden: true });
+  const player = el("video", { class: "player", controls: true, playsinline: true, preload: "metadata", src: job.links["annotated.webm"], "aria-label": "The annotated video" });
+  const links = job.results.map(name => el("a", { class: "button", href: `${job.links[name]}${name === "report.html" ? "" : "?save=1"}`, ...(name === "report.html" ? { target: "_blank", rel: "noopener" } : { download: name }) }, FILES[name]));
+  const tracks = summary.tracks.filter(track => track.visible_seconds > 0);
   return el("div", {},
     job.damage ? el("p", { class: "note warn" }, job.damage) : null,
-    job.results.includes("annotated.webm") ? film : null,
+    job.results.includes("annotated.webm") ? player : null,
     el("p", { class: "downloads" }, links),
-    people.length ? people.slice(0, 12).map(one => track(one, found, film)) : el("p", { class: "empty" }, "No face was found in this film."),
-    people.length > 12 ? el("p", { class: "muted" }, `${people.length - 12} more tracks are in the report.`) : null,
-    el("p", { class: "live-buttons" }, el("button", { type: "button", class: "main", onclick: again }, "Another film"), el("button", { type: "button", onclick: () => removeAll(problem) }, "Delete everything of this film")),
+    tracks.length ? tracks.slice(0, MAX_TRACKS).map(track => trackSection(track, summary, player)) : el("p", { class: "empty" }, "No face was found in this video."),
+    tracks.length > MAX_TRACKS ? el("p", { class: "muted" }, `${tracks.length - MAX_TRACKS} more tracks are in the report.`) : null,
+    el("p", { class: "live-buttons" }, el("button", { type: "button", class: "main", onclick: onReset }, "Another video"), el("button", { type: "button", onclick: () => onRemove(problem) }, "Delete the video and its results")),
     problem);
 }
 
-// The events of one track along the video, and the same as text; a click on one seeks to it.
-function track(summary, found, film) {
-  const span = Math.max(found.end - found.start, 0.001), own = found.events.filter(event => event.track === summary.track);
-  const line = svg("svg", { viewBox: "0 0 1000 36", preserveAspectRatio: "none", role: "img", "aria-label": `Track ${summary.track} along the film` });
-  const seek = event => { film.currentTime = event.start; film.scrollIntoView({ block: "center" }); };
-  for (const event of own) {
-    const piece = svg("rect", { x: 1000 * (event.start - found.start) / span, width: Math.max(1000 * (event.end - event.start) / span, 2), y: 0, height: 36, fill: hue(event.emotion) }, svg("title", {}, words(event)));
-    piece.addEventListener("click", () => seek(event));
-    line.append(piece);
+// The events of a track as a timeline and as a list; a click moves the player to the event.
+function trackSection(track, summary, player) {
+  const duration = Math.max(summary.end - summary.start, 0.001), events = summary.events.filter(event => event.track === track.track);
+  const timeline = svg("svg", { viewBox: "0 0 1000 36", preserveAspectRatio: "none", role: "img", "aria-label": `Events of track ${track.track}` });
+  const seek = event => { player.currentTime = event.start; player.scrollIntoView({ block: "center" }); };
+  for (const event of events) {
+    const bar = svg("rect", { x: 1000 * (event.start - summary.start) / duration, width: Math.max(1000 * (event.end - event.start) / duration, 2), y: 0, height: 36, fill: labelColour(event.emotion) }, svg("title", {}, describeEvent(event)));
+    bar.addEventListener("click", () => seek(event));
+    timeline.append(bar);
   }
-  const most = Object.entries(summary.emotions).slice(0, 3).map(([label, part]) => el("span", {}, face(label), ` ${label} ${percent(part)} `));
-  return el("section", { class: "track-film" }, el("h2", {}, `Track ${summary.track}`), line,
-    el("p", { class: "legend muted" }, `${clock(summary.visible_seconds)} in sight. `, most),
-    own.length ? el("details", {}, el("summary", {}, own.length === 1 ? "One event" : `${own.length} events`),
-      el("ul", {}, own.map(event => el("li", {}, el("button", { type: "button", onclick: () => seek(event) }, face(event.emotion), words(event)))))) : el("p", {}, "No expression lasted."));
+  const emotions = sortScores(track.emotions).slice(0, 3).map(([label, part]) => el("span", {}, faceIcon(label), ` ${label} ${formatPercent(part)} `));
+  return el("section", { class: "track-events" }, el("h2", {}, `Track ${track.track}`), timeline,
+    el("p", { class: "legend muted" }, `${formatTime(track.visible_seconds)} visible. `, emotions),
+    events.length ? el("details", {}, el("summary", {}, events.length === 1 ? "One event" : `${events.length} events`),
+      el("ul", {}, events.map(event => el("li", {}, el("button", { type: "button", onclick: () => seek(event) }, faceIcon(event.emotion), describeEvent(event)))))) : el("p", {}, "No event."));
 }
 
-const words = event => `${clock(event.start)} to ${clock(event.end)}: ${looks(event.emotion)}, up to ${percent(event.peak)}`;
+const describeEvent = event => `${formatTime(event.start)} to ${formatTime(event.end)}: ${describeLabel(event.emotion)}, peak ${formatPercent(event.peak)}`;

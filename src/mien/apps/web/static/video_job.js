@@ -1,73 +1,74 @@
-// One film's job on the server: sent, followed, removed.
-import { ask, keep, Told } from "./api.js";
+// The job of a video on the server: upload, progress, removal.
+import { ApiError, request, storage } from "./api.js";
 
-export const ENDS = ["done", "failed", "cancelled"];
+export const FINAL_STATES = ["done", "failed", "cancelled"];
 
-// Browsers tell how far an upload is only through the older interface. Gives the job.
-export function upload(path, file, progress, signal) {
-  return new Promise((done, failed) => {
-    const call = new XMLHttpRequest();
-    call.open("POST", path);
-    call.setRequestHeader("Content-Type", file.type || "application/octet-stream");
-    if (keep.get("key")) call.setRequestHeader("Authorization", `Bearer ${keep.get("key")}`);
-    call.upload.onprogress = event => { if (event.lengthComputable) progress(event.loaded / event.total); };
-    call.onload = () => {
-      let answer = {};
-      try { answer = JSON.parse(call.responseText); } catch { /* no JSON: the status says enough */ }
-      call.status === 202 ? done(answer) : failed(new Told(answer.detail ?? `The server answered ${call.status}.`, call.status));
+// Resolves with the job. XMLHttpRequest, since fetch does not report the progress of an upload.
+export function uploadVideo(path, file, onProgress, signal) {
+  return new Promise((resolve, reject) => {
+    const upload = new XMLHttpRequest();
+    upload.open("POST", path);
+    upload.setRequestHeader("Content-Type", file.type || "application/octet-stream");
+    if (storage.get("key")) upload.setRequestHeader("Authorization", `Bearer ${storage.get("key")}`);
+    upload.upload.onprogress = event => { if (event.lengthComputable) onProgress(event.loaded / event.total); };
+    upload.onload = () => {
+      let response = {};
+      try { response = JSON.parse(upload.responseText); } catch { /* not JSON: the status is enough */ }
+      if (upload.status === 202) resolve(response);
+      else reject(new ApiError(response.detail ?? `The server responded with status ${upload.status}.`, upload.status));
     };
-    call.onerror = () => failed(new Told("The film could not be sent. Is the server still running?"));
-    call.onabort = () => failed(new DOMException("left", "AbortError"));
-    signal.addEventListener("abort", () => call.abort());
-    call.send(file);
+    upload.onerror = () => reject(new ApiError("The video could not be uploaded. Is the server still running?"));
+    upload.onabort = () => reject(new DOMException("aborted", "AbortError"));
+    signal.addEventListener("abort", () => upload.abort());
+    upload.send(file);
   });
 }
 
-// heard(job) is called with what the job is now, again and again until its end; lost() when the server knows it no
-// more; trouble(words) while the server does not answer, which may pass. Returns a function that ends it all.
-export function follow({ self, events }, { heard, lost, trouble }) {
+// Calls onReport(job) after each change until the job ends; onLost() when the server does not know it any more;
+// onProblem(message) when the server does not respond, which may be temporary. Returns a function that stops it.
+export function followJob({ self, events }, { onReport, onLost, onProblem }) {
   const stream = new EventSource(events);
-  let timer = 0, over = false;
-  const hear = job => {
-    if (over) return;
-    if (ENDS.includes(job.state)) leave();
-    heard(job);
+  let timer = 0, stopped = false;
+  const report = job => {
+    if (stopped) return;
+    if (FINAL_STATES.includes(job.state)) stop();
+    onReport(job);
   };
-  for (const kind of ["state", "end"]) stream.addEventListener(kind, event => hear(JSON.parse(event.data)));
-  // Where too many listen already, or a proxy holds events back, asking does as well.
-  stream.onerror = () => { stream.close(); later(1); };
+  for (const type of ["state", "end"]) stream.addEventListener(type, event => report(JSON.parse(event.data)));
+  // Polling replaces the stream where the server has too many of them, or a proxy buffers events.
+  stream.onerror = () => { stream.close(); schedule(1); };
 
   async function poll() {
-    let wait = 1;
+    let delay = 1;
     try {
-      hear(await (await ask(self)).json());
+      report(await (await request(self)).json());
     } catch (error) {
-      if (over) return;
-      if (error.status === 404) { leave(); lost(); return; }
-      trouble(error.message);
-      wait = Math.max(error.after || 0, 3);
+      if (stopped) return;
+      if (error.status === 404) { stop(); onLost(); return; }
+      onProblem(error.message);
+      delay = Math.max(error.retryAfter || 0, 3);
     }
-    later(wait);
+    schedule(delay);
   }
 
-  function later(seconds) {
+  function schedule(seconds) {
     clearTimeout(timer);
-    if (!over) timer = setTimeout(poll, 1000 * seconds);
+    if (!stopped) timer = setTimeout(poll, 1000 * seconds);
   }
 
-  function leave() {
-    over = true;
+  function stop() {
+    stopped = true;
     stream.close();
     clearTimeout(timer);
   }
 
-  return leave;
+  return stop;
 }
 
-// Only of what the server says is gone, nothing is left there.
-export async function removed({ self }) {
+// Removes the video and its results from the server; an error if it is not certain that they are removed.
+export async function removeJob({ self }) {
   try {
-    await ask(self, { method: "DELETE" });
+    await request(self, { method: "DELETE" });
   } catch (error) {
     if (error.status !== 404) throw error;
   }
