@@ -1,6 +1,6 @@
-"""One model on one split of the data: its answers, and the figures they come to.
+"""Evaluation of one model on one split of the data: its predictions and their metrics.
 
-The temperature behind ``ece_calibrated`` is fitted on faces that are never among those that are reported.
+The temperature behind ``ece_calibrated`` is fitted on validation faces that are not among those that are reported.
 """
 
 from __future__ import annotations
@@ -16,72 +16,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien._version import __version__
-from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, FaceDataset
+from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, FaceDataset, Progress
 from mien.datasets.splits import DataSettings, mask_without_duplicates, select_validation
 from mien.errors import ExperimentError
 from mien.evaluation import calibration
-from mien.evaluation.inference import TTA_PASSES, BatchPredictor, Progress, predict_tta
+from mien.evaluation.inference import TTA_PASSES, BatchPredictor, predict_tta
 from mien.evaluation.latency import model_facts
-from mien.evaluation.metrics import (
-    Mask,
-    Scores,
-    accuracy,
-    calibration_error,
-    classification_metrics,
-    compare_with_majority,
-    confusion_matrix,
-    log_loss,
-    vote_metrics,
-)
+from mien.evaluation.metrics import Mask, Scores, accuracy, calibration_error, classification_metrics, compare_with_majority, confusion_matrix, log_loss, vote_metrics
 from mien.labels import VOTES, normalize_label
 from mien.models import Classifier, ModelCard, load_classifier
 
-#: What a split is called on the command line, and in the data. Validation is held out of Training.
+#: FER2013's name of each split of the command line. Validation faces are a part of Training.
 SPLITS = {"public": PUBLIC, "private": PRIVATE, "validation": TRAINING}
 
-#: The settings of a recipe that decide which Training faces are held out.
-_DIVIDING = ("held_out", "folds", "fold", "group")
+#: The settings of a recipe that select the validation faces.
+_VALIDATION_SETTINGS = ("validation", "folds", "fold", "group")
 
-#: Under this word a card's scores have the fingerprint of the faces that were held out.
-VALIDATION_FINGERPRINT = "held_out_fingerprint"
+#: The key of a card's scores with the fingerprint of the validation faces.
+VALIDATION_FINGERPRINT = "validation_fingerprint"
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model said of the N faces of one split.
+    """The predictions of a model on the N faces of one split.
 
-    ``faces`` are labelled along the card's labels; ``places`` is where each stands in the data; ``alone`` are those
-    without a twin in another split; ``left_out`` counts faces of expressions that the model does not know.
-    ``calibrated`` are the shares at the temperature that ``held_out`` other faces ask for; None where there are none.
-    ``views`` holds the mean shares of several passes, by the name of the augmentation.
+    ``faces`` are labelled along the card's labels; ``indices`` (N,) are their positions in the data; ``unique`` are
+    those without a duplicate in another split; ``excluded`` counts faces of classes that the model does not have.
+    ``calibrated`` are the scores at the ``temperature`` that was fitted on ``validation_faces`` other faces, None
+    without them. ``tta`` has the mean scores of several passes by the name of the augmentation.
     """
 
     card: ModelCard
     split: str
     faces: FaceDataset
-    places: NDArray[np.int64]
-    alone: Mask
-    left_out: Mapping[str, int]
-    shares: NDArray[np.float32]
+    indices: NDArray[np.int64]
+    unique: Mask
+    excluded: Mapping[str, int]
+    scores: NDArray[np.float32]
     votes: NDArray[np.float32] | None
     calibrated: Scores | None
     temperature: float | None
-    held_out: int
-    views: Mapping[str, NDArray[np.float32]]
+    validation_faces: int
+    tta: Mapping[str, NDArray[np.float32]]
 
 
 def evaluate_classifier(classifier: Classifier, faces: FaceDataset, split: str = PUBLIC) -> dict[str, Any]:
-    """Every figure of one model on one official split of the data, one forward pass a face."""
-    faces = faces.only(_labels(classifier.card, faces))
-    chosen = faces.split(split)
-    shares, votes = BatchPredictor(classifier).over(chosen.pixels)
-    alone = mask_without_duplicates(faces, split)
+    """All metrics of one model on one of FER2013's splits, one pass per face."""
+    faces = faces.only(_data_labels(classifier.card, faces))
+    selected = faces.split(split)
+    scores, votes = BatchPredictor(classifier).predict(selected.pixels)
+    unique = mask_without_duplicates(faces, split)
     return {
         "split": split,
-        "faces": len(chosen),
-        **classification_metrics(shares, chosen.labels, chosen.classes),
-        **_twin_figures(shares, chosen, alone),
-        **_vote_figures(classifier.card, votes, chosen),
+        "faces": len(selected),
+        **classification_metrics(scores, selected.labels, selected.classes),
+        **_metrics_without_duplicates(scores, selected, unique),
+        **_vote_metrics(classifier.card, votes, selected),
     }
 
 
@@ -90,12 +80,12 @@ def evaluate_file(
     faces: FaceDataset,
     split: str = "public",
     *,
-    augmented: bool = True,
+    tta: bool = True,
     progress: Progress | None = None,
 ) -> tuple[Predictions, dict[str, Any]]:
-    """The answers of an ONNX file, and everything that goes into ``metrics.json``: its facts and its figures."""
-    found = predict_split(load_classifier(model), faces, split, augmented=augmented, progress=progress)
-    return found, {"mien": __version__, "model": model_facts(model), **compute_metrics(found)}
+    """The predictions of an ONNX file, and everything in ``metrics.json``: facts about the file and all metrics."""
+    predictions = predict_split(load_classifier(model), faces, split, tta=tta, progress=progress)
+    return predictions, {"mien": __version__, "model": model_facts(model), **compute_metrics(predictions)}
 
 
 def predict_split(
@@ -103,152 +93,151 @@ def predict_split(
     faces: FaceDataset,
     split: str = "public",
     *,
-    augmented: bool = True,
+    tta: bool = True,
     progress: Progress | None = None,
 ) -> Predictions:
-    """One pass over the faces of ``split`` (a word of SPLITS), one over those held out, and nine if ``augmented``."""
-    known = _labels(classifier.card, faces)
-    inside = np.flatnonzero(np.isin(faces.labels, [faces.classes.index(label) for label in known]))
-    shown = faces.only(known)
-    aside = _aside(classifier.card, shown)
-    validates = split == "validation"
-    mask = aside if validates else shown.usage == SPLITS[split]
-    chosen = _some(shown, mask, split)
-    others = shown.take(np.zeros(len(shown), bool) if validates else aside)
-    passes = BatchPredictor(classifier, progress, len(chosen) * (1 + augmented * TTA_PASSES) + len(others))
-    shares, votes = passes.over(chosen.pixels)
+    """One pass over the faces of ``split`` (a key of SPLITS) and the validation faces, nine more with ``tta``."""
+    labels = _data_labels(classifier.card, faces)
+    usable = np.flatnonzero(np.isin(faces.labels, [faces.classes.index(label) for label in labels]))
+    labelled = faces.only(labels)
+    validation = _validation_mask(classifier.card, labelled)
+    on_validation = split == "validation"
+    mask = validation if on_validation else labelled.usage == SPLITS[split]
+    selected = _select_split(labelled, mask, split)
+    others = labelled.take(np.zeros(len(labelled), bool) if on_validation else validation)
+    predictor = BatchPredictor(classifier, progress, len(selected) * (1 + tta * TTA_PASSES) + len(others))
+    scores, votes = predictor.predict(selected.pixels)
     calibrated, temperature = (
-        _cross_fitted(shares, chosen.labels)
-        if validates
-        else _fitted(shares, passes.over(others.pixels)[0], others.labels)
+        _cross_calibrate(scores, selected.labels)
+        if on_validation
+        else _calibrate(scores, predictor.predict(others.pixels)[0], others.labels)
     )
     return Predictions(
         card=classifier.card,
         split=split,
-        faces=chosen,
-        places=inside[mask],
-        alone=np.ones(len(chosen), bool) if validates else mask_without_duplicates(shown, SPLITS[split]),
-        left_out={} if validates else _left_out(faces, known, SPLITS[split]),
-        shares=shares,
+        faces=selected,
+        indices=usable[mask],
+        unique=np.ones(len(selected), bool) if on_validation else mask_without_duplicates(labelled, SPLITS[split]),
+        excluded={} if on_validation else _count_excluded(faces, labels, SPLITS[split]),
+        scores=scores,
         votes=votes,
         calibrated=calibrated,
         temperature=temperature,
-        held_out=int(aside.sum()),
-        views=predict_tta(passes, chosen.pixels, shares) if augmented else {},
+        validation_faces=int(validation.sum()),
+        tta=predict_tta(predictor, selected.pixels, scores) if tta else {},
     )
 
 
-def compute_metrics(found: Predictions) -> dict[str, Any]:
-    """Every figure of these answers, as plain numbers; None where the data cannot tell."""
-    labels, shares = found.faces.labels, found.shares
+def compute_metrics(predictions: Predictions) -> dict[str, Any]:
+    """All metrics of these predictions as plain numbers; None where the data does not allow one."""
+    labels, scores = predictions.faces.labels, predictions.scores
+    on_validation = predictions.split == "validation"
+    calibrated = None if predictions.calibrated is None else calibration_error(predictions.calibrated, labels)
     return {
-        "split": found.split,
+        "split": predictions.split,
         "faces": len(labels),
-        "labels": list(found.card.labels),
-        "left_out": dict(found.left_out),
-        "fingerprint": fingerprint_faces(found.faces),
-        **classification_metrics(shares, labels, found.card.labels),
-        **_twin_figures(shares, found.faces, found.alone),
-        **_calibration(found),
-        **_vote_figures(found.card, found.votes, found.faces),
-        "confusion": confusion_matrix(shares, labels).tolist(),
-        "mistakes": compare_with_majority(shares, found.faces),
-        "tta": {name: _short(view, labels) for name, view in found.views.items()},
+        "labels": list(predictions.card.labels),
+        "excluded": dict(predictions.excluded),
+        "fingerprint": fingerprint_faces(predictions.faces),
+        **classification_metrics(scores, labels, predictions.card.labels),
+        **_metrics_without_duplicates(scores, predictions.faces, predictions.unique),
+        "ece_calibrated": calibrated,
+        "calibration": {
+            "temperature": predictions.temperature,
+            "faces": predictions.validation_faces,
+            "on": "the other half of validation" if on_validation else "validation",
+        },
+        **_vote_metrics(predictions.card, predictions.votes, predictions.faces),
+        "confusion": confusion_matrix(scores, labels).tolist(),
+        "mistakes": compare_with_majority(scores, predictions.faces),
+        "tta": {
+            name: {
+                "accuracy": accuracy(mean_scores, labels),
+                "nll": log_loss(mean_scores, labels),
+                "ece": calibration_error(mean_scores, labels),
+            }
+            for name, mean_scores in predictions.tta.items()
+        },
     }
 
 
 def fingerprint_faces(faces: FaceDataset) -> str:
-    """The same sixteen letters for the same faces with the same labels, whatever file they came in."""
+    """Sixteen hexadecimal digits, the same for the same faces with the same labels in any file."""
     digest = hashlib.sha256(np.ascontiguousarray(faces.pixels).tobytes())
     digest.update(" ".join(faces.classes[label] for label in faces.labels).encode())
     return digest.hexdigest()[:16]
 
 
-def _labels(card: ModelCard, faces: FaceDataset) -> tuple[str, ...]:
-    """The model's labels in the data's words; a LabError where the data has no such class."""
+def _data_labels(card: ModelCard, faces: FaceDataset) -> tuple[str, ...]:
+    """The model's labels in the data's words; an ExperimentError where the data has no such class."""
     labels = tuple(normalize_label(label) for label in card.labels)
-    strange = [label for label in labels if label not in faces.classes]
-    if strange:
+    unknown = [label for label in labels if label not in faces.classes]
+    if unknown:
         raise ExperimentError(
-            f"The model and the data have different labels: no face in the data is '{strange[0]}'",
-            f"the model knows {', '.join(card.labels)}; the data knows {', '.join(faces.classes)}",
+            f"The model and the data have different labels: no face in the data is '{unknown[0]}'",
+            f"the model has {', '.join(card.labels)}; the data has {', '.join(faces.classes)}",
             "Name another model, or data with its labels",
         )
     return labels
 
 
-def _some(faces: FaceDataset, mask: Mask, split: str) -> FaceDataset:
+def _select_split(faces: FaceDataset, mask: Mask, split: str) -> FaceDataset:
     if split != "validation":
         return faces.split(SPLITS[split])
     if not mask.any():
-        happened = "The data has no Training faces that the model held out"
-        raise ExperimentError(happened, "the data that it learned from was expected, whole", "Choose --split public")
+        happened = "The data has none of the model's validation faces"
+        raise ExperimentError(happened, "the complete data that it was trained on was expected", "Use --split public")
     return faces.take(mask)
 
 
-def _aside(card: ModelCard, faces: FaceDataset) -> Mask:
-    """The Training faces that the model's own recipe held out; they are the same ones every time."""
+def _validation_mask(card: ModelCard, faces: FaceDataset) -> Mask:
+    """The validation faces by the model's own recipe; the same ones every time."""
     table = card.recipe.get("data") if isinstance(card.recipe, Mapping) else None
-    kinds = {key: type(getattr(DataSettings(), key)) for key in _DIVIDING}
-    told = {key: table[key] for key in kinds if isinstance(table, Mapping) and type(table.get(key)) is kinds[key]}
-    settings = replace(DataSettings(), **told)
-    nobody = np.zeros(len(faces), bool)
-    # Who is who stands in a column that was not read: then nobody can be said to be held out.
+    defaults = {key: getattr(DataSettings(), key) for key in _VALIDATION_SETTINGS}
+    values = table if isinstance(table, Mapping) else {}
+    own = {key: values[key] for key, default in defaults.items() if type(values.get(key)) is type(default)}
+    settings = replace(DataSettings(), **own)
+    none = np.zeros(len(faces), bool)
+    # Without the group column the validation faces cannot be selected again.
     if (settings.group and faces.groups is None) or not (settings.validation > 0 or settings.folds):
-        return nobody
-    found = select_validation(settings, faces)
-    # Of other data, even a row more or less, others are held out, and some of these the model learned from.
-    return found if card.scores.get(VALIDATION_FINGERPRINT) in (None, fingerprint_faces(faces.take(found))) else nobody
+        return none
+    mask = select_validation(settings, faces)
+    # With other data, even a row more or less, other faces are selected, and the model was trained on some of them.
+    return mask if card.metrics.get(VALIDATION_FINGERPRINT) in (None, fingerprint_faces(faces.take(mask))) else none
 
 
-def _left_out(faces: FaceDataset, known: tuple[str, ...], usage: str) -> dict[str, int]:
-    there = Counter(faces.classes[label] for label in faces.labels[faces.usage == usage])
-    return {name: there[name] for name in faces.classes if there[name] and name not in known}
+def _count_excluded(faces: FaceDataset, labels: tuple[str, ...], usage: str) -> dict[str, int]:
+    counts = Counter(faces.classes[label] for label in faces.labels[faces.usage == usage])
+    return {name: counts[name] for name in faces.classes if counts[name] and name not in labels}
 
 
-def _fitted(shares: Scores, others: Scores, labels: NDArray[np.int64]) -> tuple[Scores | None, float | None]:
-    """The shares at the temperature that the ``others`` ask for, and it; nothing where there are no others."""
+def _calibrate(scores: Scores, others: Scores, labels: NDArray[np.int64]) -> tuple[Scores | None, float | None]:
+    """The scores at the temperature fitted on the ``others``, and it; None without others."""
     if not len(others):
         return None, None
-    temperature = calibration.fit_temperature(_logs(others), np.eye(others.shape[1])[labels])
-    return calibration.softmax(_logs(shares) / temperature), temperature
+    temperature = calibration.fit_temperature(_to_logits(others), np.eye(others.shape[1])[labels])
+    return calibration.softmax(_to_logits(scores) / temperature), temperature
 
 
-def _cross_fitted(shares: Scores, labels: NDArray[np.int64]) -> tuple[Scores | None, float | None]:
-    """Each half at the temperature of the other half; the temperature of all is told."""
-    if len(shares) < 2:
+def _cross_calibrate(scores: Scores, labels: NDArray[np.int64]) -> tuple[Scores | None, float | None]:
+    """Each half at the temperature fitted on the other half; the temperature fitted on all is returned."""
+    if len(scores) < 2:
         return None, None
-    even = np.arange(len(shares)) % 2 == 0
-    calibrated = np.empty(shares.shape)
+    even = np.arange(len(scores)) % 2 == 0
+    calibrated = np.empty(scores.shape)
     for half in (even, ~even):
-        calibrated[half] = _fitted(shares[half], shares[~half], labels[~half])[0]
-    return calibrated, _fitted(shares, shares, labels)[1]
+        calibrated[half] = _calibrate(scores[half], scores[~half], labels[~half])[0]
+    return calibrated, _calibrate(scores, scores, labels)[1]
 
 
-def _logs(shares: Scores) -> Scores:
-    return np.log(np.maximum(shares.astype(np.float64), 1e-12))
+def _to_logits(scores: Scores) -> Scores:
+    return np.log(np.maximum(scores.astype(np.float64), 1e-12))
 
 
-def _twin_figures(shares: Scores, chosen: FaceDataset, alone: Mask) -> dict[str, Any]:
-    right = accuracy(shares[alone], chosen.labels[alone]) if alone.any() else None
-    return {"faces_no_twins": int(alone.sum()), "accuracy_no_twins": right}
+def _metrics_without_duplicates(scores: Scores, faces: FaceDataset, unique: Mask) -> dict[str, Any]:
+    value = accuracy(scores[unique], faces.labels[unique]) if unique.any() else None
+    return {"faces_no_duplicates": int(unique.sum()), "accuracy_no_duplicates": value}
 
 
-def _vote_figures(card: ModelCard, votes: NDArray[np.float32] | None, faces: FaceDataset) -> dict[str, Any]:
+def _vote_metrics(card: ModelCard, votes: NDArray[np.float32] | None, faces: FaceDataset) -> dict[str, Any]:
     return vote_metrics(votes, faces, card.mixture_above) if votes is not None and card.vote_labels == VOTES else {}
-
-
-def _calibration(found: Predictions) -> dict[str, Any]:
-    error = None if found.calibrated is None else calibration_error(found.calibrated, found.faces.labels)
-    fitted = {"temperature": found.temperature, "faces": found.held_out, "on": "validation"}
-    if found.split == "validation":
-        fitted["on"] = "the other half of validation"
-    return {"ece_calibrated": error, "calibration": fitted}
-
-
-def _short(shares: Scores, labels: NDArray[np.int64]) -> dict[str, float]:
-    return {
-        "accuracy": accuracy(shares, labels),
-        "nll": log_loss(shares, labels),
-        "ece": calibration_error(shares, labels),
-    }

@@ -16,7 +16,7 @@ from mien.explain.explanation import Contribution, Layer, Map
 from mien.explain.layers import GraphLayer, NetworkStructure
 from mien.explain.onnx_graph import OnnxGraph, OnnxNode, dequantize
 from mien.explain.receptive_field import SpatialLayout
-from mien.models.classifier import IntermediateOutputs, open_intermediate_outputs
+from mien.models.classifier import IntermediateOutputs
 from mien.results import Score
 
 #: A channel whose values differ by less than this has zero activation.
@@ -50,7 +50,7 @@ class TensorReader:
     def _session(self, outputs: frozenset[str]) -> IntermediateOutputs:
         with self._lock:
             if outputs not in self._sessions:
-                self._sessions[outputs] = open_intermediate_outputs(self._model, sorted(outputs), threads=self._threads)
+                self._sessions[outputs] = IntermediateOutputs(self._model, sorted(outputs), threads=self._threads)
             self._sessions.move_to_end(outputs)
             while len(self._sessions) > _SESSIONS:
                 self._sessions.popitem(last=False)

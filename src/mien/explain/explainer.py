@@ -11,17 +11,7 @@ from numpy.typing import NDArray
 
 from mien.explain import perturbation
 from mien.explain.activations import FaceTensors, TensorReader, find_top_activating
-from mien.explain.explanation import (
-    AUTO,
-    METHODS,
-    Activations,
-    Explanation,
-    ExplanationTarget,
-    Map,
-    Saliency,
-    parse_methods,
-    resolve_target,
-)
+from mien.explain.explanation import AUTO, METHODS, Activations, Explanation, ExplanationTarget, Map, Saliency, parse_methods, resolve_target
 from mien.explain.layers import GraphLayer, NetworkStructure
 from mien.explain.regions import LANDMARKS, MEAN_GEOMETRY, build_region_map, measure_regions
 from mien.models import Classifier, ModelCard
@@ -74,7 +64,7 @@ class Explainer:
     @property
     def _audit(self) -> Mapping[str, Any]:
         """The audit of the evidence maps in the model's card; empty without one."""
-        audit = self.card.scores.get("maps")
+        audit = self.card.metrics.get("maps")
         return audit if isinstance(audit, Mapping) else {}
 
     def score(self, faces: Pixels) -> NDArray[np.float32]:
@@ -223,7 +213,7 @@ class Explainer:
             yield _NO_CAM
         for method in available:
             row = self._audit.get(method)
-            if isinstance(row, Mapping) and row.get("standing") in ("fails", "not trusted"):
+            if isinstance(row, Mapping) and row.get("verdict") == "not trusted":
                 yield f"The audit of this model does not trust its {method} maps; 'mien models show' has the figures."
 
     def _saliency(self, crop: Pixels, method: str, target: ExplanationTarget, tensors: FaceTensors | None) -> Saliency:

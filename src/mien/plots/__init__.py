@@ -1,6 +1,6 @@
-"""Every figure in one style: plain numbers in, a matplotlib Figure out; ``png`` and ``svg`` make files of it.
+"""Plots in one style: plain numbers in, a matplotlib Figure out; ``render_png`` and ``render_svg`` make files of it.
 
-Needs the extra ``lab``; importing it without matplotlib is a MissingExtra. No window is opened and no setting changed.
+Needs the extra ``lab``: importing it without matplotlib raises MissingExtra. No window opens and no setting changes.
 """
 
 from mien.errors import MissingExtra, install_command

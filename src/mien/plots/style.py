@@ -1,4 +1,4 @@
-"""The one style of every figure, and how a figure becomes a file. matplotlib's own settings are left as they were."""
+"""The common style of all plots, and their files. The settings of matplotlib outside are not changed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
 
 INK, MUTED, GRID, PAPER = "#20252b", "#6a727c", "#e2e5e9", "#fefefe"
-RIGHT, WRONG = "#2b6a99", "#c8553d"
+BLUE, RED = "#2b6a99", "#c8553d"
 
-#: In a page these four follow its light or dark side.
-_ROLES = {INK: "--ink", MUTED: "--muted", GRID: "--line", PAPER: "--paper"}
+#: On a page these colours follow its light or dark colour scheme.
+_STYLE_VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line", PAPER: "--paper"}
 
-#: Dots to an inch: a figure of 6 inches is sharp on a projector and on paper.
+#: Dots per inch: a figure of 6 inches is sharp on a projector and on paper.
 DPI = 160
 
 _SETTINGS: dict[Any, Any] = {
@@ -69,19 +69,19 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def with_style(draw: Callable[P, R]) -> Callable[P, R]:
-    """Whatever is drawn inside has the style; outside nothing has changed."""
+def with_style(plot: Callable[P, R]) -> Callable[P, R]:
+    """A decorator: everything plotted inside the function has the common style."""
 
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
+    @wraps(plot)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         with mpl.rc_context(_SETTINGS):
-            return draw(*args, **kwargs)
+            return plot(*args, **kwargs)
 
-    return drawn
+    return wrapper
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches, that makes room for its own words; it belongs to no window and to no list."""
+    """An empty figure in inches, with a layout that keeps all text inside; it is not registered in pyplot."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -95,35 +95,32 @@ def new_axes(width: float, height: float, title: str = "") -> tuple[Figure, Axes
 
 @with_style
 def render_png(figure: Figure) -> bytes:
-    """The figure as a PNG file on white."""
+    """The figure as a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
 
 
 @with_style
-def render_svg(figure: Figure, described: str = "") -> str:
-    """The figure as an ``<svg>`` element for a page that sets the colours ``--ink --muted --line --paper``.
+def render_svg(figure: Figure, description: str = "") -> str:
+    """The figure as an ``<svg>`` element for a page with the colours ``--ink --muted --line --paper``.
 
-    ``described`` is what people hear who cannot see it.
+    ``description`` is the text alternative for screen readers.
     """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    drawn = buffer.getvalue()
-    box = re.search(r'viewBox="[^"]*"', drawn)
-    assert box, "matplotlib says how large its figures are"
-    inside = re.sub(r"<metadata>.*?</metadata>", "", drawn[drawn.index(">", box.end()) + 1 :], flags=re.DOTALL)
-    drawn = f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" role="img" {_named(described)} {box[0]}>{inside}'
-    for colour, role in _ROLES.items():
-        drawn = drawn.replace(colour, f"var({role})")
-    return drawn
+    svg = buffer.getvalue()
+    box = re.search(r'viewBox="[^"]*"', svg)
+    assert box, "matplotlib writes a viewBox"
+    content = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index(">", box.end()) + 1 :], flags=re.DOTALL)
+    label = f'aria-label="{html.escape(description)}"'
+    svg = f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" role="img" {label} {box[0]}>{content}'
+    for colour, variable in _STYLE_VARIABLES.items():
+        svg = svg.replace(colour, f"var({variable})")
+    return svg
 
 
-def format_percent_axes(*each: Axis) -> None:
+def format_percent_axes(*axes: Axis) -> None:
     """Ticks from 0 to 1 as percent."""
-    for one in each:
-        one.set_major_formatter(PercentFormatter(1.0, 0, symbol=" %"))
-
-
-def _named(described: str) -> str:
-    return f'aria-label="{html.escape(described)}"'
+    for axis in axes:
+        axis.set_major_formatter(PercentFormatter(1.0, 0, symbol=" %"))

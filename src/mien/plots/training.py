@@ -1,4 +1,4 @@
-"""A training run, epoch by epoch, and several models against each other."""
+"""Plots of training: curves by epoch, accuracy against speed of several models, and the trials of a search."""
 
 from __future__ import annotations
 
@@ -12,51 +12,52 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from mien.plots.style import INK, MUTED, RIGHT, WRONG, format_percent_axes, new_axes, new_figure, with_style
+from mien.plots.style import BLUE, INK, MUTED, RED, format_percent_axes, new_axes, new_figure, with_style
 
-#: Places for a name above or below its dot, in points, the best first.
-_STEPS = (4.0, -12.0, 18.0, -26.0, 32.0, -40.0)
-#: Lines and dots of one figure, in this order.
-HUES = (RIGHT, WRONG, "#6a994e", "#8367c7", "#b8862f", MUTED)
+#: Vertical offsets of a name from its dot, in points, in the order of preference.
+_OFFSETS = (4.0, -12.0, 18.0, -26.0, 32.0, -40.0)
+#: Colours of curves and dots, in this order.
+COLOURS = (BLUE, RED, "#6a994e", "#8367c7", "#b8862f", MUTED)
 
 
 @with_style
-def plot_history(lines: Mapping[str, Sequence[float]], title: str, *, shares: bool = False, best: str = "") -> Figure:
-    """One line for each name, a number for each epoch; ``shares`` are told in percent.
+def plot_history(lines: Mapping[str, Sequence[float]], title: str, *, percent: bool = False, best: str = "") -> Figure:
+    """One curve for each name, with a value for each epoch.
 
-    ``best`` marks a line's best epoch: the highest of shares, the lowest of anything else.
+    ``percent`` is true for accuracies and false for losses. ``best`` names the curve whose best epoch is marked: the
+    highest accuracy, or the lowest loss.
     """
     figure, ax = new_axes(6.4, 4.0, title)
-    for hue, (name, values) in zip(HUES * len(lines), lines.items(), strict=False):
+    for colour, (name, values) in zip(COLOURS * len(lines), lines.items(), strict=False):
         epochs = np.arange(1, len(values) + 1)
-        ax.plot(epochs, values, color=hue, marker="o" if len(values) < 2 else None)
-        ax.annotate(name, (epochs[-1], values[-1]), (7, 0), textcoords="offset points", color=hue, va="center")
+        ax.plot(epochs, values, color=colour, marker="o" if len(values) < 2 else None)
+        ax.annotate(name, (epochs[-1], values[-1]), (7, 0), textcoords="offset points", color=colour, va="center")
     if best:
-        _mark_best(ax, lines[best], shares)
+        _mark_best(ax, lines[best], percent)
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.set(xlabel="epoch", xlim=(0.5, None))
-    if shares:
+    if percent:
         format_percent_axes(ax.yaxis)
     return figure
 
 
-def _mark_best(ax: Axes, values: Sequence[float], shares: bool) -> None:
-    place = int(np.nanargmax(values) if shares else np.nanargmin(values))
-    told = f"{100 * values[place]:.1f} %" if shares else f"{values[place]:.3f}"
-    ax.plot(place + 1, values[place], "o", color=INK, markersize=5)
+def _mark_best(ax: Axes, values: Sequence[float], percent: bool) -> None:
+    epoch = int(np.nanargmax(values) if percent else np.nanargmin(values))
+    value = f"{100 * values[epoch]:.1f} %" if percent else f"{values[epoch]:.3f}"
+    ax.plot(epoch + 1, values[epoch], "o", color=INK, markersize=5)
     ax.annotate(
-        f"best: {told} in epoch {place + 1}",
-        (place + 1, values[place]),
+        f"best: {value} in epoch {epoch + 1}",
+        (epoch + 1, values[epoch]),
         (0, 11),
         textcoords="offset points",
-        ha="right" if place > len(values) / 3 else "left",
+        ha="right" if epoch > len(values) / 3 else "left",
         weight="bold",
         fontsize=9,
     )
 
 
 class ModelPoint(NamedTuple):
-    """A model among others: milliseconds for a face on one core, accuracy and its 95 % interval, size in megabytes."""
+    """A model: milliseconds for a face on one core, accuracy with its 95 % interval, file size in megabytes."""
 
     name: str
     milliseconds: float
@@ -67,13 +68,13 @@ class ModelPoint(NamedTuple):
 
 
 @with_style
-def plot_accuracy_and_speed(rivals: Sequence[ModelPoint]) -> Figure:
-    """Accuracy with its interval against time a face; up and to the left is better, the dot's area is the file."""
+def plot_accuracy_and_speed(models: Sequence[ModelPoint]) -> Figure:
+    """Accuracy with its interval against time for a face: up and left is better. The area of a dot is the file size."""
     figure, ax = new_axes(6.8, 4.6, "Accuracy against speed")
-    for hue, rival in zip(HUES * len(rivals), rivals, strict=False):
-        ax.plot([rival.milliseconds] * 2, [rival.low, rival.high], color=hue, alpha=0.5, linewidth=2)
-        ax.scatter(rival.milliseconds, rival.accuracy, s=_area(rival), color=hue, zorder=3)
-    times = [rival.milliseconds for rival in rivals]
+    for colour, model in zip(COLOURS * len(models), models, strict=False):
+        ax.plot([model.milliseconds] * 2, [model.low, model.high], color=colour, alpha=0.5, linewidth=2)
+        ax.scatter(model.milliseconds, model.accuracy, s=_dot_area(model), color=colour, zorder=3)
+    times = [model.milliseconds for model in models]
     ax.set_xscale("log")
     ax.set(xlabel="milliseconds for a face, on one core", ylabel="accuracy, with its 95 % interval")
     ax.set_xlim(min(times) / 1.6, max(times) * 2.2)
@@ -81,107 +82,99 @@ def plot_accuracy_and_speed(rivals: Sequence[ModelPoint]) -> Figure:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     format_percent_axes(ax.yaxis)
-    for hue, rival, lift in zip(HUES * len(rivals), rivals, _lifts(ax, rivals), strict=False):
-        place, beside = (rival.milliseconds, rival.accuracy), 5 + math.sqrt(_area(rival)) / 2
-        ax.annotate(rival.name, place, (beside, lift), textcoords="offset points", color=hue, weight="bold")
+    for colour, model, offset in zip(COLOURS * len(models), models, _find_offsets(ax, models), strict=False):
+        position, distance = (model.milliseconds, model.accuracy), 5 + math.sqrt(_dot_area(model)) / 2
+        ax.annotate(model.name, position, (distance, offset), textcoords="offset points", color=colour, weight="bold")
     return figure
 
 
-def _area(rival: ModelPoint) -> float:
-    """Of the dot, in square points."""
-    return 30 + 12 * rival.megabytes
+def _dot_area(model: ModelPoint) -> float:
+    """In square points."""
+    return 30 + 12 * model.megabytes
 
 
-def _lifts(ax: Axes, rivals: Sequence[ModelPoint]) -> list[float]:
-    """How many points above its dot each name is written, so that the names of near dots do not lie on each other."""
-    taken: list[tuple[float, float]] = []
-    lifts = []
-    for rival in rivals:
-        x, y = ax.transData.transform((rival.milliseconds, rival.accuracy)) * 72 / ax.figure.dpi
-        lift = next((step for step in _STEPS if _free(x, y + step, taken)), _STEPS[0])
-        taken.append((x, y + lift))
-        lifts.append(lift)
-    return lifts
+def _find_offsets(ax: Axes, models: Sequence[ModelPoint]) -> list[float]:
+    """The vertical offset of each name from its dot, in points, so that names do not overlap."""
+    used: list[tuple[float, float]] = []
+    offsets = []
+    for model in models:
+        x, y = ax.transData.transform((model.milliseconds, model.accuracy)) * 72 / ax.figure.dpi
+        offset = next((each for each in _OFFSETS if _is_free(x, y + each, used)), _OFFSETS[0])
+        used.append((x, y + offset))
+        offsets.append(offset)
+    return offsets
 
 
-def _free(x: float, y: float, taken: Sequence[tuple[float, float]]) -> bool:
-    """Is there room for a word of some length, in points?"""
-    return all(abs(x - left) > 90 or abs(y - up) > 12 for left, up in taken)
+def _is_free(x: float, y: float, used: Sequence[tuple[float, float]]) -> bool:
+    """Is there space for a name, in points?"""
+    return all(abs(x - left) > 90 or abs(y - top) > 12 for left, top in used)
 
-
-# ==== mien.plots.plot_runs
-# The curves of several trainings against each other.
 
 _DOTS = (0, (1, 2))
 
 
 @with_style
 def plot_runs(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
-    """Accuracy and loss of several runs against each other, by the rows of their epochs; of one, both its sides.
-
-    Solid lines are validation, dotted lines training.
-    """
+    """Accuracy and loss of runs by epoch, from the rows of their histories; validation is solid, training dotted."""
     figure = new_figure(7.2, 6.4)
     top, below = figure.subplots(2, 1, sharex=True)
-    for hue, rows in zip(HUES * len(histories), histories.values(), strict=False):
-        _both(top, rows, ("held_out", "accuracy"), hue)
-        _both(below, rows, ("held_out_loss", "loss"), hue)
+    for colour, rows in zip(COLOURS * len(histories), histories.values(), strict=False):
+        _plot_pair(top, rows, ("held_out", "accuracy"), colour)
+        _plot_pair(below, rows, ("held_out_loss", "loss"), colour)
     top.set_title("Accuracy")
     below.set_title("Loss")
     below.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     below.set(xlabel="epoch", xlim=(0.5, None))
     format_percent_axes(top.yaxis)
-    named = [Line2D([], [], color=hue) for _, hue in zip(histories, HUES * len(histories), strict=False)]
+    colours = [Line2D([], [], color=colour) for _, colour in zip(histories, COLOURS * len(histories), strict=False)]
     styles = [Line2D([], [], color=MUTED, linestyle=style) for style in ("-", _DOTS)]
-    words = [*histories, "validation", "training"]
-    figure.legend([*named, *styles], words, loc="outside lower center", ncols=min(len(words), 5))
+    names = [*histories, "validation", "training"]
+    figure.legend([*colours, *styles], names, loc="outside lower center", ncols=min(len(names), 5))
     return figure
 
 
-def _both(ax: Axes, rows: Sequence[Mapping[str, float]], keys: tuple[str, str], hue: str) -> None:
-    """The lines that the history has."""
+def _plot_pair(ax: Axes, rows: Sequence[Mapping[str, float]], keys: tuple[str, str], colour: str) -> None:
+    """The validation and the training curve, as far as the history has them."""
     for key, style in zip(keys, ("-", _DOTS), strict=True):
         values = [row.get(key, math.nan) for row in rows]
         if not all(map(math.isnan, values)):
             epochs = np.arange(1, len(values) + 1)
-            ax.plot(epochs, values, color=hue, linestyle=style, marker="o" if len(values) < 2 else None, markersize=4)
-
-
-# ==== mien.plots.search
-# A search for settings: what each trial came to, and which settings made the difference.
+            ax.plot(
+                epochs, values, color=colour, linestyle=style, marker="o" if len(values) < 2 else None, markersize=4
+            )
 
 
 @with_style
 def plot_importance(parts: Mapping[str, float]) -> Figure:
-    """A bar for each setting: how much of the differences between trials it explains, the largest first."""
+    """A bar for each setting: the part of the variance between trials that it explains, the largest first."""
     ranked = sorted(parts.items(), key=lambda part: -part[1])
-    figure, ax = new_axes(6.0, 0.42 * len(ranked) + 1.2, "Which settings made the difference")
-    places = np.arange(len(ranked))
-    ax.barh(places, [part for _, part in ranked], color=RIGHT, height=0.6)
-    for place, (_, part) in zip(places, ranked, strict=True):
-        ax.annotate(f"{100 * part:.0f} %", (part, place), (5, 0), textcoords="offset points", va="center", fontsize=9)
-    ax.set_yticks(places, [name for name, _ in ranked])
+    figure, ax = new_axes(6.0, 0.42 * len(ranked) + 1.2, "Importance of the settings")
+    rows = np.arange(len(ranked))
+    ax.barh(rows, [part for _, part in ranked], color=BLUE, height=0.6)
+    for row, (_, part) in zip(rows, ranked, strict=True):
+        ax.annotate(f"{100 * part:.0f} %", (part, row), (5, 0), textcoords="offset points", va="center", fontsize=9)
+    ax.set_yticks(rows, [name for name, _ in ranked])
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
-    ax.set(xlim=(0, 1.12), xlabel="part of the differences between trials that it explains")
+    ax.set(xlim=(0, 1.12), xlabel="part of the variance between trials")
     format_percent_axes(ax.xaxis)
     return figure
 
 
 @with_style
 def plot_trials(values: Sequence[float | None], finished: Sequence[bool]) -> Figure:
-    """A dot for each trial, hollow where it was ended early, and a line along the best so far."""
-    figure, ax = new_axes(6.4, 3.6, "Trial by trial")
+    """A dot for each trial, hollow if it was pruned, and a line for the best so far."""
+    figure, ax = new_axes(6.4, 3.6, "Accuracy of the trials")
     best, line = 0.0, []
-    for number, (value, whole) in enumerate(zip(values, finished, strict=True)):
+    for number, (value, complete) in enumerate(zip(values, finished, strict=True)):
         if value is None:
             continue
-        best = max(best, value) if whole else best
-        ax.plot(number, value, "o", color=RIGHT if whole else MUTED, fillstyle="full" if whole else "none")
+        best = max(best, value) if complete else best
+        ax.plot(number, value, "o", color=BLUE if complete else MUTED, fillstyle="full" if complete else "none")
         if best:
             line.append((number, best))
     if line:
         ax.step(*zip(*line, strict=True), where="post", color=INK, linewidth=1.2)
-    ax.set(xlabel="trial", ylabel="accuracy on its held-out faces")
+    ax.set(xlabel="trial", ylabel="validation accuracy")
     format_percent_axes(ax.yaxis)
     return figure

@@ -1,4 +1,7 @@
-"""What a run's folder receives when its last epoch is through: models for every window, figures, and the score."""
+"""A whole training run: from a recipe and faces to a run folder with models, metrics and figures.
+
+The same call resumes a run that was stopped or killed.
+"""
 
 from __future__ import annotations
 
@@ -10,116 +13,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mien import plots
 from mien._version import __version__
 from mien.datasets.dataset import PUBLIC, TRAINING, FaceDataset
 from mien.errors import ExperimentError
-from mien.evaluation import evaluate, report
-from mien.evaluation import metrics as scores
+from mien.evaluation import evaluate, metrics, report
 from mien.evaluation.latency import model_facts
 from mien.export import formats, onnx
 from mien.files import write_atomically
 from mien.models import OnnxClassifier, write_card
-from mien.training import checkpoint, environment, network_summary, networks, run_folder, schedule
+from mien.training import checkpoint, environment, loop, network_summary, networks, precision, run_folder, schedule
 from mien.training.callbacks import Callback, MessageEvent, StopCheck
 from mien.training.checkpoint import WEIGHTS, Row, has_state
 from mien.training.recipe import Recipe
-from mien.training.run_folder import ARCHITECTURE, ASIDE, ENVIRONMENT, METRICS
-from mien.training.run_lock import lock_run
 
-#: The lines of a figure, by the column of ``history.csv``.
-_ACCURACIES = {"accuracy": "learned from", "held_out": "held out", "held_out_votes": "held out, votes"}
-_LOSSES = {"loss": "learned from", "held_out_loss": "held out"}
+#: The lines of the figures, by the column of ``history.csv``.
+_ACCURACY_LINES = {"accuracy": "training", "validation_accuracy": "validation", "validation_votes": "validation, votes"}
+_LOSS_LINES = {"loss": "training", "validation_loss": "validation"}
 
-#: Figures that are too long for a card, or no figures of the model.
+#: Metrics that are too long for a card, or that are no metrics of the model.
 _NOT_FOR_CARDS = ("fingerprint", "labels", "left_out", "confusion", "mistakes", "tta", "calibration", "ece_calibrated")
-
-
-def write_results(recipe: Recipe, faces: FaceDataset, folder: Path, tell: Callback) -> dict[str, Any]:
-    """Writes everything but the state, ``metrics.json`` last; its figures. May be called again."""
-    tell(MessageEvent("Writing the models, and measuring what came out"))
-    history = checkpoint.read_history(folder)
-    checkpoint.write_history(folder, history)
-    plot_history(folder, history)
-    _as_planned(recipe, folder)
-    done = onnx.load_finished_run(folder, faces, recipe.name)
-    content, told = onnx.to_onnx(done)
-    found = evaluate.predict_split(OnnxClassifier(content), faces, report_split(recipe, faces), augmented=False)
-    figures = evaluate.compute_metrics(found)
-    for_card = {key: value for key, value in figures.items() if key not in _NOT_FOR_CARDS}
-    card = replace(done.card, scores=onnx.round_scores({**for_card, **told}), recipe=recipe.public_table())
-    write_atomically(folder / run_folder.ONNX, write_card(content, card), sync=True)
-    plain = formats.to_plain_keras(done.model, done.fitted.temperatures)
-    formats.save_keras(plain, card, folder / run_folder.KERAS)
-    (folder / run_folder.H5).unlink(missing_ok=True)
-    if formats.supports_h5(plain):
-        formats.save_keras(plain, card, folder / run_folder.H5)
-    write_atomically(folder / run_folder.CONFUSION, _confusion(found), sync=True)
-    write_atomically(folder / run_folder.ANSWERS, report.format_predictions(found), sync=True)
-    facts = {"mien": __version__, "model": model_facts(folder / run_folder.ONNX), **figures}
-    metrics = facts | {"training": summarize_training(recipe, history)}
-    write_atomically(folder / run_folder.METRICS, (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"), sync=True)
-    return metrics
-
-
-def _as_planned(recipe: Recipe, folder: Path) -> None:
-    """What only the finished net does may have changed since the last epoch was written."""
-    there = checkpoint.read_recipe(folder)
-    if there.net.views != recipe.net.views:
-        planned = replace(there, net=replace(there.net, views=recipe.net.views))
-        checkpoint.write_recipe(folder, planned)
-        write_atomically(
-            folder / run_folder.ARCHITECTURE,
-            network_summary.diagram_png(networks.build_recipe_network(planned, "float32", finished=True)),
-            sync=True,
-        )
-
-
-def report_split(recipe: Recipe, faces: FaceDataset) -> str:
-    """The split whose figures a run reports: PublicTest, or where there is none the faces held out."""
-    return "public" if (faces.only(recipe.data.classes).usage == PUBLIC).any() else "validation"
-
-
-def summarize_training(recipe: Recipe, history: Sequence[Row]) -> dict[str, Any]:
-    """How the training went, in a few figures."""
-    told: dict[str, Any] = {
-        "epochs": len(history),
-        "planned": recipe.training.epochs,
-        "seconds": round(sum(row.get("seconds", 0.0) for row in history), 1),
-    }
-    if history and "held_out" in history[0]:
-        values = [row["held_out"] for row in history]
-        told |= {"best_epoch": int(np.argmax(values)) + 1, "held_out": max(values), "kept": recipe.training.keep}
-    return told
-
-
-def plot_history(folder: Path, history: Sequence[Row]) -> None:
-    """``accuracy.png`` and ``loss.png``, from the rows of the epochs."""
-    right, lost = _lines(_ACCURACIES, history), _lines(_LOSSES, history)
-    best = _ACCURACIES["held_out"] if _ACCURACIES["held_out"] in right else ""
-    if right:
-        figure = plots.plot_history(right, "Accuracy, epoch by epoch", shares=True, best=best)
-        write_atomically(folder / run_folder.ACCURACY, plots.render_png(figure), sync=True)
-    if lost:
-        write_atomically(
-            folder / run_folder.LOSS, plots.render_png(plots.plot_history(lost, "Loss, epoch by epoch")), sync=True
-        )
-
-
-def _lines(names: dict[str, str], history: Sequence[Row]) -> dict[str, list[float]]:
-    there = [key for key in names if history and key in history[0]]
-    return {names[key]: [row.get(key, float("nan")) for row in history] for key in there}
-
-
-def _confusion(found: evaluate.Predictions) -> bytes:
-    counts = scores.confusion_matrix(found.shares, found.faces.labels)
-    return plots.render_png(plots.plot_confusion(counts, found.card.labels))
-
-
-# ==== mien.lab.training
-# A whole training, from a recipe and faces to a finished run's folder; the same call goes on where one was stopped.
 
 
 def run_training(
@@ -129,126 +42,195 @@ def run_training(
     *,
     command: str = "",
     force: bool = False,
-    watch: Callback | None = None,
-    stop: StopCheck | None = None,
+    callback: Callback | None = None,
+    should_stop: StopCheck | None = None,
 ) -> dict[str, Any]:
-    """Trains, and writes everything that belongs into a run's folder; the figures of its ``metrics.json``.
+    """Train, or resume a run, and write all files of its folder; its metrics.
 
-    A run that was stopped or killed goes on, one that is finished is left as it is; another recipe or other faces are
-    refused, and with ``force`` begin anew. Where nothing could be begun, nothing is left behind, and what was there
-    before stays.
+    A finished run is left unchanged. A run of another recipe or of other faces is refused; with ``force`` it is
+    replaced as soon as the new run has a state. A run that fails before that leaves no files, and the previous run is
+    restored.
     """
-    tell = watch or (lambda event: None)
-    recipe = resolve_recipe(recipe, faces, tell)
+    callback = callback or (lambda event: None)
+    recipe = resolve_recipe(recipe, faces, callback)
     run_folder.check_folder_is_free(folder, force)
-    with run_folder.create_folder(folder), lock_run(folder), _cleared_unless_begun(folder):
-        done = {} if force else _gone_on(recipe, faces, folder, command, tell)
-        if done:
-            return done
+    with run_folder.create_folder(folder), run_folder.lock_run(folder), _restore_unless_started(folder):
+        if not force:
+            run_folder.check_resumable(folder)
         if force or not has_state(folder):
             with checkpoint.explain_write_errors(folder):
-                _begin(recipe, faces, folder, command)
-        from mien.training import loop
-
-        loop.train(recipe, faces, folder, watch=watch, stop=stop)
+                _start_run(recipe, faces, folder, command)
+        elif results := _resume_run(recipe, faces, folder, command, callback):
+            return results
+        loop.train(recipe, faces, folder, callback=callback, should_stop=should_stop)
         with checkpoint.explain_write_errors(folder, len(checkpoint.read_history(folder))):
-            return write_results(recipe, faces, folder, tell)
+            return write_results(recipe, faces, folder, callback)
 
 
-def resolve_recipe(recipe: Recipe, faces: FaceDataset, tell: Callback) -> Recipe:
-    """The recipe as it can be followed with these faces: paths whole, no head for votes that nobody gave."""
-    _refuse_missing_classes(recipe, faces)
+def resolve_recipe(recipe: Recipe, faces: FaceDataset, callback: Callback) -> Recipe:
+    """The recipe adapted to these faces: absolute paths, fewer validation faces, no vote head without votes."""
+    _check_classes(recipe, faces)
     if recipe.net.votes and not faces.votes.any() and not recipe.distillation.targets:
-        tell(MessageEvent("No votes of FER+ lie beside the data: the net has one head, for the labels"))
+        callback(MessageEvent("The data has no FER+ votes: the network has one head, for the labels"))
         recipe = replace(recipe, net=replace(recipe.net, votes=False))
-    recipe = _with_fewer_held_out(recipe, faces, tell)
+    adapted = schedule.adapt_validation(recipe, faces)
+    if adapted != recipe:
+        count = int((faces.only(recipe.data.classes).usage == TRAINING).sum())
+        numbers = f"{adapted.data.validation:,} are used for validation instead of {recipe.data.validation:,}"
+        callback(MessageEvent(f"Of {count:,} Training faces {numbers}, which would leave too few"))
     if faces.problems:
-        tell(MessageEvent(f"{len(faces.problems):,} rows of the data cannot be read and are left out"))
-    return recipe.with_absolute_paths()
+        callback(MessageEvent(f"{len(faces.problems):,} rows of the data cannot be read and are left out"))
+    return adapted.with_absolute_paths()
 
 
-def _with_fewer_held_out(recipe: Recipe, faces: FaceDataset, tell: Callback) -> Recipe:
-    fitting = schedule.adapt_validation(recipe, faces)
-    if fitting != recipe:
-        there = int((faces.only(recipe.data.classes).usage == TRAINING).sum())
-        told = f"{fitting.data.validation:,} are held out, as {recipe.data.validation:,} would leave too few"
-        tell(MessageEvent(f"Of {there:,} Training faces {told}"))
-    return fitting
-
-
-def _refuse_missing_classes(recipe: Recipe, faces: FaceDataset) -> None:
-    learned = faces.only(recipe.data.classes).split(TRAINING)
-    there = Counter(learned.classes[label] for label in learned.labels)
-    missing = [name for name in recipe.data.classes if not there[name]]
+def _check_classes(recipe: Recipe, faces: FaceDataset) -> None:
+    training = faces.only(recipe.data.classes).split(TRAINING)
+    counts = Counter(training.classes[label] for label in training.labels)
     if len(recipe.data.classes) < 2:
-        raise ExperimentError("The recipe wants a single class", "two or more were expected", "Name them with --classes")
+        happened = "The recipe has a single class"
+        raise ExperimentError(happened, "two or more were expected", "Name them with --classes")
+    missing = [name for name in recipe.data.classes if not counts[name]]
     if missing:
-        happened = f"The data has no Training face of {', '.join(missing)}, which the recipe wants"
-        known = [name for name in recipe.data.classes if there[name]]
-        raise ExperimentError(happened, "faces of every class were expected", f"Add --classes {','.join(known)}")
-
-
-def _gone_on(recipe: Recipe, faces: FaceDataset, folder: Path, command: str, tell: Callback) -> dict[str, Any]:
-    """Looks at the run that is there, if it may go on; its metrics where it is finished already, else nothing."""
-    run_folder.check_resumable(folder)
-    if not has_state(folder):
-        return {}
-    found = run_folder.read_run(folder)
-    _refuse_other_faces(found.environment, faces, folder)
-    if checkpoint.is_damaged(folder):
-        tell(MessageEvent("The newest state was not whole; the one before it serves"))
-    from mien.training import networks, precision
-
-    networks.check_views(recipe.net)  # it learns with one, so that only its end would tell
-    _, history = checkpoint.load_state(folder, precision.resume_precision(recipe, folder))
-    same = found.recipe is None or found.recipe.net.views == recipe.net.views
-    if same and found.metrics and (folder / WEIGHTS).exists() and schedule.ended(recipe.training, history):
-        tell(MessageEvent(f"'{folder}' is finished already; --force trains it anew"))
-        return found.metrics
-    (folder / METRICS).unlink(missing_ok=True)
-    _written(folder, _resumed(found.environment, recipe, faces, command, len(history)))
-    return {}
-
-
-def _begin(recipe: Recipe, faces: FaceDataset, folder: Path, command: str) -> None:
-    """What a run writes before its first epoch. An unknown net is found out before anything goes."""
-    from mien.training import network_summary, networks
-
-    drawn = network_summary.diagram_png(networks.build_recipe_network(recipe, "float32", finished=True))
-    run_folder.move_aside(folder)
-    checkpoint.write_recipe(folder, recipe)
-    write_atomically(folder / ARCHITECTURE, drawn, sync=True)
-    _written(folder, environment.describe_environment(recipe, faces, command))
-
-
-def _refuse_other_faces(told: dict[str, Any], faces: FaceDataset, folder: Path) -> None:
-    before = told.get("data", {}).get("fingerprint")
-    now = environment.fingerprint_dataset(faces)
-    if before not in (None, now):
-        was = f"its {told['data'].get('faces', 0):,} have the fingerprint {before}, these {len(faces):,} have {now}"
-        happened = f"'{folder}' holds a run on other faces: {was}"
-        raise ExperimentError(happened, "", "Name the same data, choose another --name, or begin anew with --force")
-
-
-def _resumed(told: dict[str, Any], recipe: Recipe, faces: FaceDataset, command: str, epochs: int) -> dict[str, Any]:
-    if not told:
-        return environment.describe_environment(recipe, faces, command)
-    again = {"when": environment.utc_now(), "after_epochs": epochs, "machine": environment.describe_machine()["processor"]}
-    return told | {"resumed": [*told.get("resumed", []), again]}
-
-
-def _written(folder: Path, told: dict[str, Any]) -> None:
-    write_atomically(folder / ENVIRONMENT, (json.dumps(told, indent=1, ensure_ascii=False) + "\n"), sync=True)
+        happened = f"The data has no Training face of {', '.join(missing)}, a class of the recipe"
+        present = [name for name in recipe.data.classes if counts[name]]
+        raise ExperimentError(happened, "faces of every class were expected", f"Add --classes {','.join(present)}")
 
 
 @contextmanager
-def _cleared_unless_begun(folder: Path) -> Iterator[None]:
-    """A run that ends before its first state leaves nothing behind, and the run in whose place it came is back."""
+def _restore_unless_started(folder: Path) -> Iterator[None]:
+    """Remove the files of a run that fails before its first state, and restore the run that it was to replace."""
     run_folder.remove_temporary_files(folder)
     run_folder.resolve_aside(folder)
     try:
         yield
     finally:
-        if (folder / ASIDE).is_dir() and not has_state(folder):
+        if (folder / run_folder.ASIDE).is_dir() and not has_state(folder):
             run_folder.remove_run_files(folder)
         run_folder.resolve_aside(folder)
+
+
+def _start_run(recipe: Recipe, faces: FaceDataset, folder: Path, command: str) -> None:
+    """Write the files that precede the first epoch. An invalid network is refused before any file is moved."""
+    diagram = network_summary.diagram_png(networks.build_recipe_network(recipe, "float32", finished=True))
+    run_folder.move_aside(folder)
+    checkpoint.write_recipe(folder, recipe)
+    write_atomically(folder / run_folder.ARCHITECTURE, diagram, sync=True)
+    _write_json(folder / run_folder.ENVIRONMENT, environment.describe_environment(recipe, faces, command))
+
+
+def _resume_run(recipe: Recipe, faces: FaceDataset, folder: Path, command: str, callback: Callback) -> dict[str, Any]:
+    """Check that the run may be resumed with this recipe and these faces; the metrics of a finished run, else empty."""
+    run = run_folder.read_run(folder)
+    _check_same_faces(run.environment, faces, folder)
+    if checkpoint.is_damaged(folder):
+        callback(MessageEvent("The newest state is damaged; the one before it is used"))
+    networks.check_views(recipe.net)  # training has one view, so that only its end would fail
+    _, history = checkpoint.load_state(folder, precision.resume_precision(recipe, folder))
+    same_views = run.recipe is None or run.recipe.net.views == recipe.net.views
+    has_weights = (folder / WEIGHTS).exists()
+    if same_views and run.metrics and has_weights and schedule.is_finished(recipe.training, history):
+        callback(MessageEvent(f"'{folder}' is finished already; --force trains it anew"))
+        return run.metrics
+    (folder / run_folder.METRICS).unlink(missing_ok=True)
+    facts = run.environment
+    if facts:
+        machine = environment.describe_machine()["processor"]
+        resumed = {"when": environment.utc_now(), "after_epochs": len(history), "machine": machine}
+        facts = facts | {"resumed": [*facts.get("resumed", []), resumed]}
+    else:
+        facts = environment.describe_environment(recipe, faces, command)
+    _write_json(folder / run_folder.ENVIRONMENT, facts)
+    return {}
+
+
+def _check_same_faces(facts: dict[str, Any], faces: FaceDataset, folder: Path) -> None:
+    before = facts.get("data", {}).get("fingerprint")
+    now = environment.fingerprint_dataset(faces)
+    if before not in (None, now):
+        count = facts["data"].get("faces", 0)
+        fingerprints = f"its {count:,} have the fingerprint {before}, these {len(faces):,} have {now}"
+        happened = f"'{folder}' has a run on other faces: {fingerprints}"
+        raise ExperimentError(happened, "", "Name the same data, choose another --name, or train anew with --force")
+
+
+def _write_json(path: Path, facts: dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n", sync=True)
+
+
+def write_results(recipe: Recipe, faces: FaceDataset, folder: Path, callback: Callback) -> dict[str, Any]:
+    """Write the models, the figures and at last ``metrics.json``; the metrics. May be called again."""
+    callback(MessageEvent("Writing the models, and evaluating them"))
+    history = checkpoint.read_history(folder)
+    checkpoint.write_history(folder, history)
+    plot_history(folder, history)
+    _update_views(recipe, folder)
+
+    finished = onnx.load_finished_run(folder, faces, recipe.name)
+    content, export_scores = onnx.to_onnx(finished)
+    split = report_split(recipe, faces)
+    predictions = evaluate.predict_split(OnnxClassifier(content), faces, split, augmented=False)
+    results = evaluate.compute_metrics(predictions)
+
+    card_scores = {key: value for key, value in results.items() if key not in _NOT_FOR_CARDS} | export_scores
+    card = replace(finished.card, metrics=onnx.round_scores(card_scores), recipe=recipe.public_table())
+    write_atomically(folder / run_folder.ONNX, write_card(content, card), sync=True)
+    plain = formats.to_plain_keras(finished.model, finished.calibration.temperatures)
+    formats.save_keras(plain, card, folder / run_folder.KERAS)
+    (folder / run_folder.H5).unlink(missing_ok=True)
+    if formats.supports_h5(plain):
+        formats.save_keras(plain, card, folder / run_folder.H5)
+
+    counts = metrics.confusion_matrix(predictions.scores, predictions.faces.labels)
+    figure = plots.plot_confusion(counts, predictions.card.labels)
+    write_atomically(folder / run_folder.CONFUSION, plots.render_png(figure), sync=True)
+    write_atomically(folder / run_folder.ANSWERS, report.format_predictions(predictions), sync=True)
+    facts = {"mien": __version__, "model": model_facts(folder / run_folder.ONNX), **results}
+    facts["training"] = summarize_training(recipe, history)
+    _write_json(folder / run_folder.METRICS, facts)
+    return facts
+
+
+def _update_views(recipe: Recipe, folder: Path) -> None:
+    """Write the recipe and the diagram again where ``net.views`` has changed since the last epoch."""
+    before = checkpoint.read_recipe(folder)
+    if before.net.views != recipe.net.views:
+        updated = replace(before, net=replace(before.net, views=recipe.net.views))
+        checkpoint.write_recipe(folder, updated)
+        diagram = network_summary.diagram_png(networks.build_recipe_network(updated, "float32", finished=True))
+        write_atomically(folder / run_folder.ARCHITECTURE, diagram, sync=True)
+
+
+def report_split(recipe: Recipe, faces: FaceDataset) -> str:
+    """The split whose metrics a run reports: PublicTest, or where the data has none the validation faces."""
+    return "public" if (faces.only(recipe.data.classes).usage == PUBLIC).any() else "validation"
+
+
+def summarize_training(recipe: Recipe, history: Sequence[Row]) -> dict[str, Any]:
+    """The section ``training`` of the metrics."""
+    summary: dict[str, Any] = {
+        "epochs": len(history),
+        "planned": recipe.training.epochs,
+        "seconds": round(sum(row.get("seconds", 0.0) for row in history), 1),
+    }
+    if history and schedule.METRIC in history[0]:
+        best = schedule.best_epoch(history)
+        accuracy = history[best - 1][schedule.METRIC]
+        summary |= {"best_epoch": best, "validation_accuracy": accuracy, "keep": recipe.training.keep}
+    return summary
+
+
+def plot_history(folder: Path, history: Sequence[Row]) -> None:
+    """Write ``accuracy.png`` and ``loss.png``."""
+    accuracy, loss = _select_lines(_ACCURACY_LINES, history), _select_lines(_LOSS_LINES, history)
+    best = "validation" if "validation" in accuracy else ""
+    if accuracy:
+        figure = plots.plot_history(accuracy, "Accuracy by epoch", percent=True, best=best)
+        write_atomically(folder / run_folder.ACCURACY, plots.render_png(figure), sync=True)
+    if loss:
+        figure = plots.plot_history(loss, "Loss by epoch")
+        write_atomically(folder / run_folder.LOSS, plots.render_png(figure), sync=True)
+
+
+def _select_lines(names: dict[str, str], history: Sequence[Row]) -> dict[str, list[float]]:
+    keys = [key for key in names if history and key in history[0]]
+    return {names[key]: [row.get(key, float("nan")) for row in history] for key in keys}
