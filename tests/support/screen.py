@@ -14,7 +14,7 @@ from PIL import Image, ImageGrab
 
 
 @contextmanager
-def screen(size: str = "1280x900") -> Iterator[str]:
+def start_screen(size: str = "1280x900") -> Iterator[str]:
     """The name of a new display; skips where there is no Xvfb, fails where MIEN_REQUIRE_DISPLAY is set."""
     missing = [name for name in ("Xvfb", "xdotool") if not shutil.which(name)]
     try:
@@ -23,12 +23,12 @@ def screen(size: str = "1280x900") -> Iterator[str]:
         missing.append("tkinter")
     if missing:
         (pytest.fail if os.environ.get("MIEN_REQUIRE_DISPLAY") else pytest.skip)(f"needs {' and '.join(missing)}")
-    reads, writes = os.pipe()
-    words = ["Xvfb", "-displayfd", str(writes), "-screen", "0", f"{size}x24", "-nolisten", "tcp"]
-    with subprocess.Popen(words, pass_fds=[writes], stderr=subprocess.DEVNULL) as server:
-        os.close(writes)
-        with os.fdopen(reads) as told:
-            number = told.readline().strip()
+    read_end, write_end = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", f"{size}x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL) as server:
+        os.close(write_end)
+        with os.fdopen(read_end) as stream:
+            number = stream.readline().strip()
         assert number, "Xvfb did not start"
         try:
             yield f":{number}"
@@ -37,30 +37,30 @@ def screen(size: str = "1280x900") -> Iterator[str]:
 
 
 @cache
-def one_screen() -> str:
-    """The display that all windows of this process share: Tk ends the process when a screen it was on goes away."""
+def shared_screen() -> str:
+    """One display for all windows of this process: Tk ends the process when a display it used disappears."""
     stack = ExitStack()
     atexit.register(stack.close)
-    return stack.enter_context(screen())
+    return stack.enter_context(start_screen())
 
 
-def press(display: str, *keys: str) -> None:
+def press_keys(display: str, *keys: str) -> None:
     for key in keys:
-        words = ["xdotool", "key", "--clearmodifiers", key]
-        subprocess.run(words, env={**os.environ, "DISPLAY": display}, check=True, capture_output=True)
+        command = ["xdotool", "key", "--clearmodifiers", key]
+        subprocess.run(command, env={**os.environ, "DISPLAY": display}, check=True, capture_output=True)
 
 
-def window(display: str, name: str, seconds: float = 60.0) -> str:
-    """Wait for a window of this name to be shown; its number."""
+def wait_for_window(display: str, name: str, seconds: float = 60.0) -> str:
+    """The number of the first visible window with this name (a regular expression); waits until there is one."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        words = ["xdotool", "search", "--onlyvisible", "--name", name]
-        found = subprocess.run(words, env={**os.environ, "DISPLAY": display}, capture_output=True, text=True)
-        if found.stdout.strip():
-            return found.stdout.split()[0]
+        command = ["xdotool", "search", "--onlyvisible", "--name", name]
+        search = subprocess.run(command, env={**os.environ, "DISPLAY": display}, capture_output=True, text=True)
+        if search.stdout.strip():
+            return search.stdout.split()[0]
         time.sleep(0.05)
-    pytest.fail(f"no window '{name}' came up")
+    pytest.fail(f"no window '{name}' appeared")
 
 
-def seen(display: str) -> Image.Image:
+def capture_screen(display: str) -> Image.Image:
     return ImageGrab.grab(xdisplay=display)

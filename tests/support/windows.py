@@ -94,12 +94,12 @@ def command_line(folder: Path) -> Iterator[Window]:
 
 @contextmanager
 def service(folder: Path) -> Iterator[Window]:
-    app = web.app_of(scratch=str(folder))
-    with web.listening(app) as (host, port):
+    app = web.make_app(scratch=str(folder))
+    with web.running_server(app) as (host, port):
         address = f"http://{host}:{port}/api/v1"
 
         def send(path: str, *files: Path) -> dict[str, Any]:
-            form = web.form(*((each.name, each.read_bytes()) for each in files))
+            form = web.multipart_form(*((each.name, each.read_bytes()) for each in files))
             request = urllib.request.Request(
                 f"{address}/{path}", form["data"], {"Content-Type": str(form["content_type"])}
             )
@@ -107,14 +107,14 @@ def service(folder: Path) -> Iterator[Window]:
                 return json.load(answer)
 
         def pictures(paths: list[Path]) -> list[dict[str, Any]]:
-            return send("readings", *paths)["pictures"]
+            return send("readings", *paths)["images"]
 
         def film(path: Path) -> list[dict[str, str]]:
             job = send(f"videos?fps={FPS:g}", path)
             return rows(_result(f"http://{host}:{port}{job['links']['self']}"))
 
         yield Window(pictures, film, lambda path: words.NO_FACE if not pictures([path])[0]["faces"] else "a face")
-    web.service(app).jobs.close()
+    web.service_of(app).jobs.close()
 
 
 def _result(address: str) -> str:
@@ -123,7 +123,7 @@ def _result(address: str) -> str:
     while time.monotonic() < until:
         with urllib.request.urlopen(address, timeout=60) as answer:
             job = json.load(answer)
-        if job["state"] not in ("waiting", "reading"):
+        if job["state"] not in ("waiting", "running"):
             assert job["state"] == "done", job
             with urllib.request.urlopen(f"{address}/faces.csv", timeout=60) as answer:
                 return answer.read().decode()
@@ -136,8 +136,8 @@ def _result(address: str) -> str:
 
 @contextmanager
 def desktop_window(folder: Path) -> Iterator[Window]:
-    with desktop.as_others(folder) as asked:
-        yield Window(asked.pictures, lambda path: rows(asked.film(path)), asked.nothing)
+    with desktop.open_for_comparison(folder) as window:
+        yield Window(window.images, lambda path: rows(window.video(path)), window.no_face_text)
 
 
 # The Gradio page, through Gradio's own client
@@ -147,10 +147,10 @@ def desktop_window(folder: Path) -> Iterator[Window]:
 def gradio_window(folder: Path) -> Iterator[Window]:
     import gradio_page
 
-    with gradio_page.served(folder) as page:
+    with gradio_page.serve_gradio(folder) as page:
 
         def film(path: Path) -> list[dict[str, str]]:
-            return rows(page.watch(path, fps=FPS)[1]["faces.csv"].read_text("utf-8"))
+            return rows(page.analyze_video(path, fps=FPS)[1]["faces.csv"].read_text("utf-8"))
 
         def nothing(path: Path) -> str:
             return words.NO_FACE if not page.read(path)["faces"] else "a face"

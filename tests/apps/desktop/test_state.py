@@ -1,4 +1,4 @@
-"""The desk without a window: what is open, what was read, what is asked, and what goes on in the background."""
+"""The desktop application without a window: worker, images, explanations, videos, camera, files and settings."""
 
 import base64
 import json
@@ -7,7 +7,6 @@ import re
 import shutil
 import sys
 import threading
-import time
 from pathlib import Path
 
 import cv2
@@ -16,30 +15,23 @@ import pytest
 from PIL import Image
 
 from command import with_fakes
+from desktop import wait_until, wait_until_idle
+from fake_camera import FakeCameraDevice, mien_threads
 from fakes import FakeClassifier, FakeDetector, fake_card
-from films import EXAMPLES, film_of, two_people
 from mien import Engine, images, video
 from mien.apps.desktop import settings
-from mien.apps.desktop.application import Desk
-from mien.apps.desktop.drag_and_drop import _bytes, _paths, sorted_out
-from mien.apps.desktop.model_session import Choice
-from mien.apps.desktop.saving import KINDS
-from mien.apps.desktop.settings import Settings
-from mien.apps.desktop.video_state import Moments
-from mien.apps.desktop.worker import LATER, NOW, Task, Worker
-from mien.errors import MienError, OutputError
+from mien.apps.desktop.application import DesktopApplication, split_paths
+from mien.apps.desktop.drag_and_drop import parse_bytes, parse_paths
+from mien.apps.desktop.model_session import ModelSelection
+from mien.apps.desktop.saving import VIDEO_FORMATS
+from mien.apps.desktop.settings import DesktopSettings
+from mien.apps.desktop.video_state import FrameHistory
+from mien.apps.desktop.worker import BACKGROUND, IMMEDIATE, Task, Worker
+from mien.errors import MienError
 from mien.results import AnalyzedFrame, Box, FrameResult
+from video_files import EXAMPLES, two_faces, write_still_video
 
 PORTRAITS = EXAMPLES / "portraits.jpg"
-
-
-def settled(desk: Desk, seconds: float = 30.0) -> Desk:
-    end = time.monotonic() + seconds
-    while not desk.idle:
-        assert time.monotonic() < end
-        desk.poll()
-        time.sleep(0.002)
-    return desk
 
 
 @pytest.fixture(scope="module")
@@ -48,21 +40,31 @@ def engine():
 
 
 @pytest.fixture
-def desk(engine):
-    desk = Desk(lambda *, model, detector: engine)
-    desk.warm()
-    yield settled(desk)
-    desk.close()
-    assert "mien-desktop" not in {thread.name for thread in threading.enumerate()}
+def application(engine):
+    application = DesktopApplication(lambda *, model, detector: engine)
+    application.load_model()
+    yield wait_until_idle(application)
+    application.close()
+    assert mien_threads() == set()
 
 
-def faked(**parts) -> Desk:
-    desk = Desk(with_fakes(**parts))
-    desk.warm()
-    return settled(desk)
+@pytest.fixture
+def fake_application():
+    """A function that makes an application whose classifier and detector are fakes; closed after the test."""
+    applications = []
+
+    def create(**parts) -> DesktopApplication:
+        application = DesktopApplication(with_fakes(**parts))
+        applications.append(application)
+        application.load_model()
+        return wait_until_idle(application)
+
+    yield create
+    for application in applications:
+        application.close()
 
 
-def gray(path: Path, value: int, size: int = 8) -> Path:
+def write_gray(path: Path, value: int, size: int = 8) -> Path:
     Image.fromarray(np.full((size, size, 3), value, np.uint8)).save(path)
     return path
 
@@ -70,565 +72,588 @@ def gray(path: Path, value: int, size: int = 8) -> Path:
 # The worker
 
 
-def test_what_nobody_foresaw_ends_a_task_as_a_failure_and_the_rest_is_told():
-    worker, told = Worker(), []
+@pytest.fixture
+def worker():
+    worker = Worker()
+    yield worker
+    worker.close()
 
-    def failing():
-        yield "begun"
+
+def finish(worker):
+    wait_until(lambda: worker.idle, worker.poll)
+
+
+def count_steps(name, number, log):
+    for step in range(number):
+        log.append(name)
+        yield name, step
+
+
+def test_unexpected_error_fails_its_task_and_is_raised_by_poll(worker):
+    log = []
+
+    def fail():
+        yield "started"
         raise ZeroDivisionError("none")
 
-    worker.do(Task(failing(), told.append, lambda error: told.append(str(error)), lambda: told.append("over")))
-    worker.do(Task(steps([], "next", 1), told.append))
+    worker.submit(Task(fail(), log.append, lambda error: log.append(str(error)), lambda: log.append("end")))
+    worker.submit(Task(count_steps("next", 1, []), log.append))
     with pytest.raises(ZeroDivisionError):
-        polled(worker)
-    polled(worker)
-    assert told == ["begun", "This is a bug in mien: ZeroDivisionError: none. Please report it.", "over", ("next", 0)]
-    worker.close()
+        finish(worker)
+    finish(worker)
+    assert log == ["started", "This is a bug in mien: ZeroDivisionError: none. Please report it.", "end", ("next", 0)]
 
 
-def steps(heard, name, many, pause=0.0):
-    for number in range(many):
-        time.sleep(pause)
-        heard.append(name)
-        yield name, number
+def test_urgent_task_runs_between_the_steps_of_a_background_task(worker):
+    log, results, started, urgent_waits = [], [], threading.Event(), threading.Event()
+
+    def run_slowly():
+        log.append("slow")
+        started.set()
+        assert urgent_waits.wait(10)
+        yield "slow", 0
+        yield from count_steps("slow", 5, log)
+
+    worker.submit(Task(run_slowly(), results.append), BACKGROUND)
+    assert started.wait(10)
+    worker.submit(Task(count_steps("urgent", 1, log), results.append), IMMEDIATE)
+    urgent_waits.set()
+    finish(worker)
+    assert log == ["slow", "urgent", *["slow"] * 5]
+    assert results[:2] == [("slow", 0), ("urgent", 0)]
 
 
-def polled(worker):
-    end = time.monotonic() + 10
-    while not worker.idle and time.monotonic() < end:
-        worker.poll()
-        time.sleep(0.001)
-    assert worker.idle
+def test_cancelled_task_stops_at_its_next_step_and_releases_its_resources(worker):
+    log, started, released = [], threading.Event(), threading.Event()
 
-
-def test_what_is_more_urgent_goes_between_the_steps_of_what_is_not():
-    worker, heard, news = Worker(), [], []
-    worker.do(Task(steps(heard, "slow", 20, 0.01), news.append), LATER)
-    time.sleep(0.05)
-    worker.do(Task(steps(heard, "quick", 1), news.append), NOW)
-    polled(worker)
-    assert 0 < heard.index("quick") < 19
-    assert news == sorted(news, key=lambda each: each[1] if each[0] == "slow" else heard.index("quick") - 0.5)
-    worker.close()
-
-
-def test_what_is_left_stops_at_its_next_step_and_closes_what_it_holds():
-    worker, heard, closed = Worker(), [], threading.Event()
-
-    def holding():
+    def run_forever():
         try:
             while True:
-                time.sleep(0.005)
-                yield "more"
+                started.set()
+                yield "result"
         finally:
-            closed.set()
+            released.set()
 
-    task = worker.do(Task(holding(), heard.append, ended=lambda: heard.append("end")))
-    time.sleep(0.05)
+    task = worker.submit(Task(run_forever(), log.append, on_end=lambda: log.append("end")))
+    assert started.wait(10)
     task.cancel()
-    polled(worker)
-    assert closed.is_set()
-    assert heard == ["end"]
-    worker.close()
+    finish(worker)
+    assert released.is_set()
+    assert log == ["end"]
 
 
-def test_a_failure_is_told_and_a_bug_is_raised_where_it_is_seen():
-    worker, told = Worker(), []
+def test_expected_error_is_passed_to_the_callback(worker):
+    errors = []
 
-    def failing(error):
-        raise error
+    def fail():
+        raise MienError("It failed")
         yield
 
-    worker.do(Task(failing(MienError("It failed")), failed=told.append))
-    polled(worker)
-    assert str(told[0]) == "It failed."
-    worker.do(Task(failing(ZeroDivisionError())))
-    with pytest.raises(ZeroDivisionError):
-        polled(worker)
-    polled(worker)
-    worker.close()
+    worker.submit(Task(fail(), on_error=errors.append))
+    finish(worker)
+    assert [str(error) for error in errors] == ["It failed."]
 
 
-def test_closing_leaves_everything_and_tells_nothing():
-    worker, heard, news = Worker(), [], []
-    worker.do(Task(steps(heard, "slow", 10_000, 0.002), news.append))
-    time.sleep(0.03)
+def test_closed_worker_stops_its_tasks_and_delivers_nothing():
+    worker, log, results, started = Worker(), [], [], threading.Event()
+
+    def run_forever():
+        while True:
+            started.set()
+            log.append("step")
+            yield "result"
+
+    worker.submit(Task(run_forever(), results.append))
+    assert started.wait(10)
     worker.close()
-    many = len(heard)
-    time.sleep(0.03)
-    assert len(heard) == many < 10_000
+    steps = len(log)
+    assert mien_threads() == set()
     worker.poll()
-    assert news == []
+    assert (len(log), results) == (steps, [])
 
 
-# Pictures
+# Images
 
 
-def test_a_picture_is_shown_read_and_told_as_the_library_does(desk, engine):
-    desk.open([PORTRAITS])
-    settled(desk)
-    assert desk.page == "photo"
-    assert json.loads(desk.as_json()) == engine.read(PORTRAITS).to_dict()
-    assert desk.album.pixels.shape == (480, 960, 3)
-    assert [desk.album.reading, len(desk.album.readings)] == [desk.album.readings[0], 2]
-
-
-def test_faces_are_gone_through_in_a_circle(desk):
-    desk.open([PORTRAITS])
-    settled(desk)
-    places = []
+def test_image_result_equals_that_of_the_library(application, engine):
+    application.open([PORTRAITS])
+    wait_until_idle(application)
+    assert application.page == "photo"
+    assert json.loads(application.to_json()) == engine.read(PORTRAITS).to_dict()
+    assert application.images.preview.shape == (480, 960, 3)
+    assert application.images.reading == application.images.readings[0]
+    indices = []
     for _ in range(3):
-        desk.album.turn(1)
-        places.append(desk.album.face)
-    assert places == [1, 0, 1]
+        application.images.step_face(1)
+        indices.append(application.images.face_index)
+    assert indices == [1, 0, 1]
 
 
-def test_a_folder_is_read_in_the_background_and_what_is_looked_at_comes_first(tmp_path):
-    for number in range(30):
-        gray(tmp_path / f"{number}.png", number * 8)
-    (tmp_path / "30.jpg").write_text("no picture")
-    desk, order = faked(), []
-    hear = desk.album._hear
-    desk.album._hear = lambda news: (order.append(news.number) if hasattr(news, "outcome") else None, hear(news))
-    desk.open([tmp_path])
-    while len(desk.album.shots) < 31:
-        desk.poll()
-    desk.album.go(20)
-    settled(desk)
-    assert order.index(desk.album.shots[20].number) < 15
-    assert desk.album.done == 31
-    assert "is text" in str(desk.album.shots[30].error)
-    assert desk.as_csv().count("\n") == 32
-    assert len(desk.album._ready) <= 5
-    desk.close()
+class GrayLevelLog(FakeDetector):
+    """Stores the gray levels of the images in the order in which they are analyzed."""
+
+    def __init__(self):
+        super().__init__()
+        self.levels = []
+
+    def detect(self, pixels, *, min_face=None):
+        self.levels.append(int(pixels.flat[0]))
+        return super().detect(pixels, min_face=min_face)
 
 
-def test_cancelling_keeps_what_was_read_and_looking_at_another_reads_that(tmp_path):
+def test_current_image_of_a_folder_is_analyzed_before_the_others(fake_application, tmp_path):
+    for number in range(100):
+        write_gray(tmp_path / f"{number:02}.png", 2 * number)
+    (tmp_path / "99a.jpg").write_text("no image")
+    log = GrayLevelLog()
+    application = fake_application(detector=log)
+    application.open([tmp_path])
+    wait_until(lambda: len(application.images.images) >= 100, application.poll)
+    application.images.select(90)
+    wait_until_idle(application)
+    assert application.images.current.result is not None
+    assert log.levels.index(180) < 90
+    assert sorted(log.levels) == [2 * number for number in range(100)]
+    assert application.images.completed == 101
+    assert "is text" in str(application.images.images[100].error)
+    assert application.to_csv().count("\n") == 102
+    assert application.images.preview_count <= 5
+
+
+def test_cancelling_keeps_the_results_and_selecting_an_image_analyzes_it(fake_application, tmp_path):
     for number in range(200):
-        gray(tmp_path / f"{number}.png", 0)
-    desk = faked()
-    desk.open([tmp_path])
-    while desk.album.done < 5:
-        desk.poll()
-    assert desk.ground.busy
-    desk.cancel()
-    settled(desk)
-    assert not desk.ground.busy
-    assert 5 <= desk.album.done < 200
-    before = desk.album.done
-    desk.album.go(199)
-    settled(desk)
-    assert desk.album.shot.result is not None
-    assert desk.album.done == before + 1
-    desk.close()
+        write_gray(tmp_path / f"{number}.png", 0)
+    application = fake_application()
+    application.open([tmp_path])
+    wait_until(lambda: application.images.completed >= 5, application.poll)
+    assert application.state.busy
+    application.cancel()
+    wait_until_idle(application)
+    assert not application.state.busy
+    completed = application.images.completed
+    assert 5 <= completed < 200
+    application.images.select(199)
+    wait_until_idle(application)
+    assert application.images.current.result is not None
+    assert application.images.completed == completed + 1
 
 
-def test_a_picture_without_a_face_and_one_that_is_none(desk, tmp_path):
-    gray(tmp_path / "none.png", 90, 64)
+def test_image_without_face_is_a_result_and_unreadable_files_are_failures(application, tmp_path):
+    write_gray(tmp_path / "empty.png", 90, 64)
     (tmp_path / "broken.jpg").write_text("no")
-    desk.open([tmp_path / "none.png", tmp_path / "broken.jpg", tmp_path / "gone.jpg"])
-    settled(desk)
-    empty, broken, gone = desk.album.outcomes()
+    paths = [tmp_path / name for name in ("empty.png", "broken.jpg", "missing.jpg")]
+    application.open(paths)
+    wait_until_idle(application)
+    empty, broken, missing = application.images.outcomes()
     assert isinstance(empty, FrameResult)
     assert len(empty) == 0
     assert "is text" in str(broken.error)
-    assert "gone.jpg" in str(gone.error)
-    assert [line["source"] for line in map(json.loads, desk.as_json().splitlines())] == [
-        str(tmp_path / name) for name in ("none.png", "broken.jpg", "gone.jpg")
-    ]
+    assert "missing.jpg" in str(missing.error)
+    sources = [json.loads(line)["source"] for line in application.to_json().splitlines()]
+    assert sources == [str(path) for path in paths]
 
 
-def test_a_picture_opened_twice_is_looked_at_again_and_closing_goes_to_a_neighbour(desk):
-    desk.open([PORTRAITS, EXAMPLES / "hopper.jpg"])
-    settled(desk)
-    desk.album.go(1)
-    for again in (PORTRAITS, EXAMPLES / "hopper.jpg", PORTRAITS):
-        desk.open([again])
-        settled(desk)
-        assert desk.album.shot.source == again
-    assert len(desk.album.shots) == 2
-    desk.open([EXAMPLES])
-    settled(desk)
-    assert [shot.title for shot in desk.album.shots] == ["portraits.jpg", "hopper.jpg", "astronaut.jpg"]
-    desk.album.go(2)
-    desk.album.close()
-    desk.album.go(0)
-    desk.album.close()
-    settled(desk)
-    assert [shot.title for shot in desk.album.shots] == ["hopper.jpg"]
-    assert desk.album.place == 0
-    desk.album.close()
-    settled(desk)
-    assert desk.album.shot is None
+def test_opening_an_open_image_selects_it_and_closing_selects_a_neighbour(fake_application, tmp_path):
+    paths = [write_gray(tmp_path / f"{name}.png", 0) for name in "abc"]
+    application = fake_application()
+    application.open(paths[:2])
+    wait_until_idle(application)
+    for path in (paths[0], paths[1], paths[0]):
+        application.open([path])
+        wait_until_idle(application)
+        assert application.images.current.source == path
+    application.open([tmp_path])
+    wait_until_idle(application)
+    assert [image.title for image in application.images.images] == ["a.png", "b.png", "c.png"]
+    for index in (2, 0):
+        application.images.select(index)
+        application.images.close_current()
+    wait_until_idle(application)
+    assert [image.title for image in application.images.images] == ["b.png"]
+    assert application.images.index == 0
+    application.images.close_current()
+    wait_until_idle(application)
+    assert application.images.current is None
 
 
-def test_a_pasted_picture_is_read_and_has_no_path(desk):
-    desk.album.take(PORTRAITS.read_bytes(), "pasted picture")
-    settled(desk)
-    assert desk.album.shot.title == "pasted picture"
-    assert desk.album.shot.result.source == "pasted picture"
-    assert len(desk.album.readings) == 2
+def test_image_without_a_file_is_analyzed_under_its_name(fake_application):
+    application = fake_application()
+    stream = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    application.images.add(stream, "pasted image")
+    wait_until_idle(application)
+    assert application.images.current.title == "pasted image"
+    assert application.images.current.result.source == "pasted image"
+    assert len(application.images.readings) == 1
 
 
-def test_another_detector_reads_everything_anew_and_a_wrong_one_changes_nothing():
-    loaded = []
-
+def test_selecting_another_detector_analyzes_all_again_and_a_wrong_name_changes_nothing():
     def load(*, model, detector):
-        loaded.append(detector)
         if detector == "wrong":
             raise MienError("There is no detector 'wrong'")
         return Engine(FakeClassifier(), FakeDetector((Box(0, 0, 8, 8),), name=detector))
 
-    desk = Desk(load)
-    desk.warm()
-    desk.album.take(np.zeros((8, 8, 3), np.uint8), "black")
-    settled(desk)
-    desk.ground.choose(Choice("base", "other"))
-    settled(desk)
-    assert desk.album.shot.result.detector == "other"
-    desk.ground.choose(Choice("base", "wrong"))
-    settled(desk)
-    assert desk.ground.choice.detector == "other"
-    assert desk.ground.status.error
-    assert desk.album.shot.result.detector == "other"
-    desk.close()
+    application = DesktopApplication(load)
+    application.load_model()
+    application.images.add(np.zeros((8, 8, 3), np.uint8), "black")
+    wait_until_idle(application)
+    application.state.select_model(ModelSelection("base", "other"))
+    wait_until_idle(application)
+    assert application.images.current.result.detector == "other"
+    application.state.select_model(ModelSelection("base", "wrong"))
+    wait_until_idle(application)
+    assert application.state.selection.detector == "other"
+    assert application.state.status.error
+    assert application.images.current.result.detector == "other"
+    application.close()
 
 
-# The inside
+def test_model_with_other_labels_and_without_votes_works(fake_application):
+    card = fake_card(labels=("happy", "bored"), vote_labels=())
+    application = fake_application(classifier=FakeClassifier(card))
+    application.images.add(np.full((8, 8, 3), 255, np.uint8), "white")
+    wait_until_idle(application)
+    assert application.images.reading.emotions.top == "bored"
+    assert application.state.labels == ("happy", "bored")
+    assert len(application.to_csv().splitlines()) == 2
 
 
-def test_a_face_is_explained_when_somebody_looks_and_answers_are_kept(desk):
-    desk.open([PORTRAITS])
-    settled(desk)
-    assert desk.inside.insight is None
-    desk.show("inside")
-    settled(desk)
-    first = desk.inside.insight
-    assert first.map.target == desk.album.reading.emotions.top
+# Explanations
+
+
+def test_face_is_explained_when_its_page_is_shown_and_explanations_are_cached(application):
+    application.open([PORTRAITS])
+    wait_until_idle(application)
+    state = application.explanation
+    assert state.explanation is None
+    application.show_page("explain")
+    wait_until_idle(application)
+    first = state.explanation
+    assert first.map.target == application.images.reading.emotions.top
     assert len(first.layers) > 20
-    assert first.emotions.scores == desk.album.reading.emotions.scores
-    desk.inside.ask(method="occlusion", target="sad", versus="happy")
-    settled(desk)
-    told = desk.inside.insight
-    assert (told.map.method, told.map.target, told.map.versus) == ("occlusion", "sad", "happy")
-    desk.inside.ask(method="auto", target=None, versus=None)
-    assert desk.inside.insight is first
-    desk.album.turn(1)
-    settled(desk)
-    assert desk.inside.insight.emotions.top == "happy"
+    assert first.emotions.scores == application.images.reading.emotions.scores
+    state.update(method="occlusion", target="sad", versus="happy")
+    wait_until_idle(application)
+    saliency = state.explanation.map
+    assert (saliency.method, saliency.target, saliency.versus) == ("occlusion", "sad", "happy")
+    state.update(method="auto", target=None, versus=None)
+    assert state.explanation is first
+    application.images.step_face(1)
+    wait_until_idle(application)
+    assert state.explanation.emotions.top == "happy"
 
 
-def test_the_same_expression_is_not_held_against_itself(desk):
-    desk.inside.ask(target="sad", versus="happy")
-    desk.inside.ask(target="happy")
-    assert desk.inside.question == ("auto", "happy", None)
+def test_label_is_not_compared_with_itself(application):
+    application.explanation.update(target="sad", versus="happy")
+    application.explanation.update(target="happy")
+    assert application.explanation.request == ("auto", "happy", None)
 
 
-# Films
+# Videos
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    return film_of(tmp_path_factory.mktemp("film") / "two.mp4", two_people(), 2.0)
+def video_path(tmp_path_factory):
+    return write_still_video(tmp_path_factory.mktemp("video") / "two.mp4", two_faces(), 2.0)
 
 
-def test_a_film_is_read_and_looked_at_again(desk, film):
-    desk.open([film])
-    settled(desk)
-    assert [desk.page, desk.film.stage] == ["video", "read"]
-    assert len(desk.film.course.people) == 2
-    assert {event.label for event in desk.film.course.events} == {"happy", "neutral"}
-    desk.film.seek(1.2)
-    settled(desk)
-    assert desk.film.at == pytest.approx(1.2, abs=0.05)
-    desk.film.seek(99)
-    settled(desk)
-    assert desk.film.at > 1.8
+@pytest.fixture
+def video_application(application, video_path):
+    application.open([video_path])
+    return wait_until_idle(application)
 
 
-def test_a_film_that_plays_comes_to_its_end(desk, film):
-    desk.open([film])
-    settled(desk)
-    seen = []
-    desk.ground.bells.hear("frame", lambda: seen.append(desk.film.at))
-    began = time.monotonic()
-    desk.film.seek(1.0)
-    desk.film.play()
-    assert desk.film.playing
-    settled(desk)
-    assert not desk.film.playing
-    assert time.monotonic() - began > 0.8
-    assert len(seen) > 5
-    assert seen == sorted(seen)
+def test_video_is_analyzed_and_can_be_displayed_at_any_position(video_application):
+    state = video_application.video
+    assert [video_application.page, state.stage] == ["video", "complete"]
+    assert len(state.progress.tracks) == 2
+    assert {event.emotion for event in state.progress.events} == {"happy", "neutral"}
+    for seconds in (1.2, 99):
+        state.seek(seconds)
+        wait_until_idle(video_application)
+        assert state.position == pytest.approx(min(seconds, 1.95), abs=0.1)
 
 
-def test_a_film_makes_every_kind_of_file(desk, film, tmp_path):
-    desk.open([film])
-    settled(desk)
-    for kind, (_, suffix, _) in KINDS.items():
-        desk.film.save(kind, tmp_path / f"{kind}{suffix}")
-    settled(desk)
-    assert not desk.ground.status.error, desk.ground.status
-    assert {path.name for path in tmp_path.iterdir()} == {f"{kind}{suffix}" for kind, (_, suffix, _) in KINDS.items()}
-    lines = [json.loads(line) for line in (tmp_path / "json.jsonl").read_text().splitlines()]
-    kinds = [line["kind"] for line in lines]
-    assert [kinds[0], kinds.count("person"), kinds.count("frame")] == ["film", 2, desk.film.course.frames]
-    assert (tmp_path / "faces.csv").read_text().startswith("frame,seconds,person")
-    assert (tmp_path / "film.webm").stat().st_size > 5_000
+@pytest.mark.full
+def test_playback_displays_frames_in_order_until_the_end(video_application):
+    state, positions = video_application.video, []
+    video_application.state.events.subscribe("frame", lambda: positions.append(state.position))
+    state.seek(1.0)
+    state.play()
+    assert state.playing
+    wait_until_idle(video_application)
+    assert not state.playing
+    assert len(positions) > 1
+    assert positions == sorted(positions)
+    assert positions[-1] > 1.5
+
+
+def test_video_results_are_saved_in_every_format(video_application, tmp_path):
+    names = {f"{kind}{suffix}" for kind, (_, suffix, _) in VIDEO_FORMATS.items()}
+    for kind, (_, suffix, _) in VIDEO_FORMATS.items():
+        video_application.save_video(kind, tmp_path / f"{kind}{suffix}")
+    wait_until_idle(video_application)
+    assert not video_application.state.status.error, video_application.state.status
+    assert {path.name for path in tmp_path.iterdir()} == names
+    records = [json.loads(line) for line in (tmp_path / "json.jsonl").read_text().splitlines()]
+    kinds = [record["kind"] for record in records]
+    assert (kinds[0], kinds.count("track")) == ("video", 2)
+    assert kinds.count("frame") == video_application.video.progress.frames
+    assert (tmp_path / "faces.csv").read_text().startswith("frame,seconds,track")
+    assert (tmp_path / "video.webm").stat().st_size > 5_000
     assert "WEBVTT" in (tmp_path / "subtitles.vtt").read_text()
 
 
-def test_faces_are_hidden_in_what_is_saved_from_then_on(desk, film, tmp_path):
-    desk.open([film])
-    settled(desk)
-    box = next(iter(desk.film.reel.moments.at(1.0))).face.box
-    assert min(_within(film, box), *_portraits(desk, tmp_path / "clear.html")) > 50
-    desk.film.hidden = True
-    desk.film.save("film", tmp_path / "hidden.webm")
-    desk.film.hidden = False
-    desk.film.save("film", tmp_path / "clear.webm")
-    settled(desk)
-    assert not desk.ground.status.error, desk.ground.status
-    assert _within(tmp_path / "hidden.webm", box) < 15 < 50 < _within(tmp_path / "clear.webm", box)
-    desk.film.hidden = True
-    assert max(_portraits(desk, tmp_path / "hidden.html")) < 15
-    assert "blurred faces" in (tmp_path / "hidden.html").read_text()
+def test_faces_are_blurred_in_files_that_are_saved_with_that_option(video_application, video_path, tmp_path):
+    state = video_application.video
+    box = next(iter(state.video.history.at(1.0))).face.box
+    sharp, *portraits = _face_detail(video_path, box), *_portrait_detail(video_application, tmp_path / "sharp.html")
+    assert min(sharp, *portraits) > 50
+    state.blur_faces = True
+    video_application.save_video("video", tmp_path / "blurred.webm")
+    state.blur_faces = False
+    video_application.save_video("video", tmp_path / "sharp.webm")
+    wait_until_idle(video_application)
+    assert not video_application.state.status.error, video_application.state.status
+    assert _face_detail(tmp_path / "blurred.webm", box) < 15 < 50 < _face_detail(tmp_path / "sharp.webm", box)
+    state.blur_faces = True
+    assert max(_portrait_detail(video_application, tmp_path / "blurred.html")) < 15
 
 
-def _fine(pixels) -> float:
-    """How much is in a picture besides soft colours."""
+def _detail(pixels) -> float:
+    """The mean difference between an image and a strongly blurred copy."""
     gray = np.asarray(Image.fromarray(pixels).convert("L"), np.float64)
     return float(np.abs(gray - cv2.GaussianBlur(gray, (0, 0), min(gray.shape) / 24)).mean() * 4)
 
 
-def _within(path, box) -> float:
-    """The same for the middle of a face, about one second after a film's begin."""
-    with video.open_video(path) as frames:
-        pixels = next(frames.frames(video.FrameSelection(start=1.0))).pixels
-    left, top, wide, high = box.x + box.width // 4, box.y + box.height // 4, box.width // 2, box.height // 2
-    return _fine(np.ascontiguousarray(pixels[top : top + high, left : left + wide]))
+def _face_detail(path, box) -> float:
+    """The detail in the middle of a face, one second after the start of a video."""
+    with video.open_video(path) as reader:
+        pixels = next(reader.frames(video.FrameSelection(start=1.0))).pixels
+    left, top, width, height = box.x + box.width // 4, box.y + box.height // 4, box.width // 2, box.height // 2
+    return _detail(np.ascontiguousarray(pixels[top : top + height, left : left + width]))
 
 
-def _portraits(desk, path) -> list[float]:
-    desk.film.save("report", path)
-    settled(desk)
-    found = re.findall(r"data:image/jpeg;base64,([^'\"]+)", path.read_text())
-    assert found
-    return [_fine(images.load_image(base64.b64decode(each)).pixels) for each in found]
+def _portrait_detail(application, path) -> list[float]:
+    """The detail of the portraits in a report."""
+    application.save_video("report", path)
+    wait_until_idle(application)
+    portraits = re.findall(r"data:image/jpeg;base64,([^'\"]+)", path.read_text())
+    assert portraits
+    return [_detail(images.load_image(base64.b64decode(portrait)).pixels) for portrait in portraits]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")
-def test_a_film_whose_name_is_no_text_is_read_and_saved(desk, film, tmp_path):
-    odd = Path(shutil.copy(film, tmp_path / os.fsdecode(b"caf\xe9.mp4")))
-    desk.open([odd])
-    settled(desk)
-    assert [desk.film.stage, desk.film.error] == ["read", None]
-    for kind, (_, suffix, _) in KINDS.items():
-        desk.film.save(kind, tmp_path / f"{kind}{suffix}")
-        settled(desk)
-        assert not desk.ground.status.error, desk.ground.status
-    assert "caf\\udce9.mp4" in (tmp_path / "report.html").read_text("utf-8")
-    assert json.loads((tmp_path / "json.jsonl").read_text("utf-8").splitlines()[0])["film"].endswith("caf\\udce9.mp4")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names that are no text")
+def test_video_whose_file_name_is_no_text_can_be_analyzed_and_saved(application, video_path, tmp_path):
+    application.open([Path(shutil.copy(video_path, tmp_path / os.fsdecode(b"caf\xe9.mp4")))])
+    wait_until_idle(application)
+    assert [application.video.stage, application.video.error] == ["complete", None]
+    for kind in ("report", "json", "faces"):
+        application.save_video(kind, tmp_path / f"{kind}.txt")
+        wait_until_idle(application)
+        assert not application.state.status.error, application.state.status
+    assert "caf\\udce9.mp4" in (tmp_path / "report.txt").read_text("utf-8")
+    record = json.loads((tmp_path / "json.txt").read_text("utf-8").splitlines()[0])
+    assert record["video"].endswith("caf\\udce9.mp4")
 
 
-def test_of_a_film_that_is_no_longer_open_nothing_is_left_once_it_is_saved(desk, film, tmp_path):
-    desk.open([film])
-    settled(desk)
-    folder = desk.film.reel.journal.parent
-    desk.film.save("faces", tmp_path / "faces.csv")
-    for _ in range(3):
-        desk.film.again()
-    settled(desk)
-    assert list(folder.iterdir()) == [desk.film.reel.journal]
+def test_journals_of_closed_videos_are_deleted_after_everything_is_saved(video_application, tmp_path):
+    folder = video_application.video.video.journal_path.parent
+    video_application.save_video("faces", tmp_path / "faces.csv")
+    for _ in range(2):
+        video_application.video.analyze_again()
+    wait_until_idle(video_application)
+    assert list(folder.iterdir()) == [video_application.video.video.journal_path]
     assert (tmp_path / "faces.csv").read_text().count("\n") > 10
-    desk.film.save("faces", tmp_path / "again.csv")
-    settled(desk)
+    video_application.save_video("faces", tmp_path / "again.csv")
+    wait_until_idle(video_application)
     assert (tmp_path / "again.csv").read_text() == (tmp_path / "faces.csv").read_text()
 
 
-def test_another_film_under_the_same_name_is_not_painted(desk, film, tmp_path):
-    moved = Path(shutil.copy(film, tmp_path / "one.mp4"))
-    desk.open([moved])
-    settled(desk)
-    film_of(moved, two_people(), 1.2)
-    desk.film.hidden = True
-    desk.film.save("film", tmp_path / "painted.webm")
-    settled(desk)
-    assert "'one.mp4' is not the film any more that was read" in desk.ground.status.words
-    assert desk.ground.status.error
-    assert not (tmp_path / "painted.webm").exists()
-    desk.film.again()
-    settled(desk)
-    desk.film.save("film", tmp_path / "painted.webm")
-    settled(desk)
-    assert (tmp_path / "painted.webm").exists()
+def test_changed_video_file_is_not_annotated_with_old_results(application, video_path, tmp_path):
+    copy = Path(shutil.copy(video_path, tmp_path / "one.mp4"))
+    application.open([copy])
+    wait_until_idle(application)
+    write_still_video(copy, two_faces(), 1.2)
+    application.save_video("video", tmp_path / "annotated.webm")
+    wait_until_idle(application)
+    assert "'one.mp4' was changed after it was analyzed" in application.state.status.text
+    assert application.state.status.error
+    assert not (tmp_path / "annotated.webm").exists()
+    application.video.analyze_again()
+    wait_until_idle(application)
+    application.save_video("video", tmp_path / "annotated.webm")
+    wait_until_idle(application)
+    assert (tmp_path / "annotated.webm").exists()
 
 
-def test_a_film_that_is_left_in_the_middle_keeps_what_was_read(desk, tmp_path):
-    long = film_of(tmp_path / "long.mp4", two_people(), 25.0, 15)
-    desk.film.fps = 30.0
-    desk.open([long])
-    while desk.film.course.frames < 10:
-        desk.poll()
-    desk.cancel()
-    settled(desk)
-    assert desk.film.stage == "left"
-    assert 10 <= desk.film.course.frames < 370
-    assert "Stopped" in desk.film.reel.unfinished
-    desk.film.save("faces", tmp_path / "faces.csv")
-    settled(desk)
+def test_cancelled_analysis_keeps_its_results(application, tmp_path):
+    path = write_still_video(tmp_path / "long.mp4", two_faces(), 12.0, 15)
+    application.video.fps = 30.0
+    application.open([path])
+    wait_until(lambda: application.video.progress.frames >= 10, application.poll)
+    application.cancel()
+    wait_until_idle(application)
+    assert application.video.stage == "stopped"
+    assert 10 <= application.video.progress.frames < 180
+    assert "Stopped" in application.video.video.incomplete
+    application.save_video("faces", tmp_path / "faces.csv")
+    wait_until_idle(application)
     assert (tmp_path / "faces.csv").read_text().count("\n") > 10
 
 
-def test_the_course_of_a_film_is_what_was_known_then(desk, film):
-    desk.open([film])
-    known = []
-    desk.ground.bells.hear("course", lambda: known.append(desk.film.course))
-    settled(desk)
-    led = [part for course in known for seen in course.people for _, part in seen.person.leading()]
-    assert led
-    assert max(led) <= 1 + 1e-9
+def test_progress_is_a_snapshot_that_the_analysis_does_not_change(application, video_path):
+    snapshots = []
+    application.state.events.subscribe("progress", lambda: snapshots.append(application.video.progress))
+    application.open([video_path])
+    wait_until_idle(application)
+    fractions = [
+        fraction
+        for progress in snapshots
+        for track in progress.tracks
+        for fraction in track.summary.emotions().values()
+    ]
+    assert fractions
+    assert max(fractions) <= 1 + 1e-9
 
 
-def test_what_is_no_film_says_so(desk, tmp_path):
-    (tmp_path / "no.mp4").write_text("no film")
-    desk.open([tmp_path / "no.mp4"])
-    settled(desk)
-    assert desk.film.stage == "failed"
-    assert "no.mp4" in str(desk.film.error)
+def test_file_that_is_no_video_is_an_error(fake_application, tmp_path):
+    (tmp_path / "no.mp4").write_text("no video")
+    application = fake_application()
+    application.open([tmp_path / "no.mp4"])
+    wait_until_idle(application)
+    assert application.video.stage == "failed"
+    assert "no.mp4" in str(application.video.error)
 
 
-def test_of_a_long_film_fewer_moments_are_held():
-    held = Moments()
+def test_frame_history_is_bounded():
+    history = FrameHistory()
     for index in range(50_000):
-        held.add(AnalyzedFrame(index, index / 10, FrameResult("film", (1, 1))))
-    assert len(held._held) <= 4000
-    assert held.at(2500.0).seconds == pytest.approx(2500.0, abs=2.0)
-    assert Moments().at(1.0) is None
+        history.add(AnalyzedFrame(index, index / 10, FrameResult("video", (1, 1))))
+    assert len(history) <= 4000
+    assert history.at(2500.0).seconds == pytest.approx(2500.0, abs=2.0)
+    assert FrameHistory().at(1.0) is None
 
 
 # The camera
 
 
-def test_a_camera_is_opened_read_and_released(desk, film):
-    desk.camera.start(str(film), False)
-    assert desk.camera.stage == "opening"
-    settled(desk)
-    assert desk.camera.stage == "on"
-    end = time.monotonic() + 20
-    while desk.camera.watching.newest() is None and time.monotonic() < end:
-        time.sleep(0.01)
-    desk.camera.keep(desk.camera.watching.newest())
-    desk.camera.stop()
-    settled(desk)
-    assert [desk.camera.stage, desk.camera.watching, desk.camera._opened] == ["off", None, []]
-    assert len(desk.album.readings) == 2
-    assert desk.album.shot.title.startswith("camera ")
+@pytest.fixture
+def device():
+    return FakeCameraDevice()
 
 
-def test_a_camera_that_nobody_wants_any_more_is_released_at_once(desk, film):
-    desk.camera.start(str(film), False)
-    desk.camera.stop()
-    settled(desk)
-    assert [desk.camera.stage, desk.camera._opened] == ["off", []]
-    assert not {thread.name for thread in threading.enumerate()} & {"mien-camera", "mien-watching"}
+@pytest.fixture
+def camera_application(engine, device):
+    application = DesktopApplication(lambda *, model, detector: engine, open_device=lambda source: device)
+    yield application
+    application.close()
+    assert mien_threads() == set()
 
 
-def test_a_camera_that_is_not_there_says_so(desk):
-    desk.camera.start("63")
-    settled(desk)
-    assert desk.camera.stage == "off"
-    assert "There is no camera 63" in str(desk.camera.error)
+def test_snapshot_of_the_camera_becomes_an_open_image_and_stopping_releases_the_device(camera_application, device):
+    camera = camera_application.camera
+    camera.start("0", False)
+    assert camera.stage == "opening"
+    wait_until_idle(camera_application)
+    assert camera.stage == "on"
+    wait_until(lambda: camera.reader.newest() is not None)
+    camera.open_snapshot(camera.reader.newest())
+    camera.stop()
+    wait_until_idle(camera_application)
+    assert [camera.stage, camera.reader, camera.open_count] == ["off", None, 0]
+    assert device.released == 1
+    assert camera_application.images.current.title.startswith("camera ")
+    assert camera_application.images.current.result is not None
 
 
-def test_closing_the_desk_releases_the_camera_and_ends_the_work(engine, film):
-    desk = Desk(lambda *, model, detector: engine)
-    desk.camera.start(str(film), False)
-    settled(desk)
-    desk.open([EXAMPLES, film])
-    desk.close()
-    names = {"mien-camera", "mien-watching", "mien-desktop"}
-    assert not {thread.name for thread in threading.enumerate()} & names
+def test_camera_that_is_stopped_while_it_opens_is_released(camera_application, device):
+    camera_application.camera.start("0", False)
+    camera_application.camera.stop()
+    wait_until_idle(camera_application)
+    assert [camera_application.camera.stage, camera_application.camera.open_count] == ["off", 0]
+    assert mien_threads() == {"mien-desktop"}
+
+
+def test_missing_camera_is_an_error(application):
+    application.camera.start("63")
+    wait_until_idle(application)
+    assert application.camera.stage == "off"
+    assert "There is no camera 63" in str(application.camera.error)
+
+
+def test_closing_the_application_releases_the_camera_and_stops_all_threads(engine, device, video_path):
+    application = DesktopApplication(lambda *, model, detector: engine, open_device=lambda source: device)
+    application.camera.start("0", False)
+    wait_until_idle(application)
+    application.open([EXAMPLES, video_path])
+    application.close()
+    assert device.released == 1
+    assert mien_threads() == set()
 
 
 # Files
 
 
-def test_pictures_make_their_files(desk, tmp_path):
-    desk.open([PORTRAITS])
-    settled(desk)
-    for kind, name in (("json", "a.jsonl"), ("csv", "a.csv"), ("picture", "a.jpg"), ("report", "a.html")):
-        desk.save(kind, tmp_path / name)
-    settled(desk)
+def test_image_results_are_saved_in_every_format(application, tmp_path):
+    application.open([PORTRAITS])
+    wait_until_idle(application)
+    for kind, name in (("json", "a.jsonl"), ("csv", "a.csv"), ("image", "a.jpg"), ("report", "a.html")):
+        application.save(kind, tmp_path / name)
+    wait_until_idle(application)
     assert json.loads((tmp_path / "a.jsonl").read_text())["faces"][0]["emotion"] == "neutral"
     assert (tmp_path / "a.csv").read_text().count("\n") == 3
     assert images.load_image(tmp_path / "a.jpg").pixels.shape == (480, 960, 3)
-    assert "How a network reads portraits.jpg" in (tmp_path / "a.html").read_text()
+    assert "portraits.jpg" in (tmp_path / "a.html").read_text()
     assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_a_place_that_cannot_be_written_to_is_told(desk, tmp_path):
-    desk.open([PORTRAITS])
-    settled(desk)
-    for kind, name in (("csv", "no/a.csv"), ("picture", "a.xyz")):
-        desk.save(kind, tmp_path / name)
-        settled(desk)
-        assert desk.ground.status.error
-        desk.ground.say("")
+def test_path_that_cannot_be_written_is_an_error_in_the_status_line(fake_application, tmp_path):
+    application = fake_application()
+    application.images.add(np.zeros((8, 8, 3), np.uint8), "black")
+    wait_until_idle(application)
+    for kind, name in (("csv", "no/a.csv"), ("image", "a.xyz")):
+        application.save(kind, tmp_path / name)
+        wait_until_idle(application)
+        assert application.state.status.error
+        application.state.show_message("")
     assert list(tmp_path.iterdir()) == []
-    assert issubclass(OutputError, MienError)
 
 
-# A model without some labels
+# Input and settings
 
 
-def test_a_model_with_other_labels_and_no_votes_works():
-    card = fake_card(labels=("happy", "bored"), vote_labels=())
-    desk = faked(classifier=FakeClassifier(card))
-    desk.album.take(np.full((8, 8, 3), 255, np.uint8), "white")
-    settled(desk)
-    assert desk.album.reading.emotions.top == "bored"
-    assert desk.ground.labels == ("happy", "bored")
-    assert "share" not in desk.as_csv().splitlines()[0].split(",")[8:10]
-    desk.close()
-
-
-# What was handed over, and what is remembered
-
-
-def test_films_and_pictures_are_told_apart():
+def test_paths_are_split_into_images_and_videos():
     paths = [Path(name) for name in ("a.jpg", "b.MP4", "folder", "c.gif", "d.webm")]
-    assert [[path.name for path in part] for part in sorted_out(paths)] == [
-        ["a.jpg", "folder", "c.gif"],
-        ["b.MP4", "d.webm"],
-    ]
+    names = [[path.name for path in part] for part in split_paths(paths)]
+    assert names == [["a.jpg", "folder", "c.gif"], ["b.MP4", "d.webm"]]
 
 
-def test_settings_come_back_and_what_cannot_be_read_is_forgotten(tmp_path, monkeypatch):
-    monkeypatch.setenv("MIEN_HOME", str(tmp_path / "home"))
-    assert settings.load() == Settings()
-    told = Settings("dark", 1.5).opened(tmp_path / "a.jpg").opened(tmp_path / "b.jpg").opened(tmp_path / "a.jpg")
-    settings.save(told)
-    assert settings.load() == told
-    assert [Path(word).name for word in told.recent] == ["a.jpg", "b.jpg"]
-    for broken in ("{", "[]", '{"theme": 3, "text": "x", "recent": "abc"}'):
-        (tmp_path / "home" / "desktop.json").write_text(broken)
-        assert settings.load() == Settings()
-
-
-def test_the_text_grows_step_by_step():
-    sizes = [Settings().larger(by).text for by in (-1, 1, 2, 9)]
-    assert sizes == [1.0, 1.25, 1.5, 2.0]
-
-
-def test_the_system_decides_until_somebody_else_does():
-    shown = [Settings(theme, dark=True).shows_dark for theme in ("system", "light", "dark")]
-    assert shown == [True, False, True]
-
-
-def test_what_a_clipboard_of_x_holds_is_understood(tmp_path):
-    gray(tmp_path / "a b.png", 3)
+def test_clipboard_of_x11_is_parsed(tmp_path):
+    write_gray(tmp_path / "a b.png", 3)
     address = (tmp_path / "a b.png").as_uri()
-    assert _paths(f"copy\n{address}\nfile:///gone.png\nwords") == [tmp_path / "a b.png"]
-    assert _bytes("0x89 0x50 0xffffff4e") == b"\x89PN"
-    assert _bytes("words and words") == b""
+    assert parse_paths(f"copy\n{address}\nfile:///missing.png\nwords") == [tmp_path / "a b.png"]
+    assert parse_bytes("0x89 0x50 0xffffff4e") == b"\x89PN"
+    assert parse_bytes("words and words") == b""
+
+
+def test_stored_settings_are_loaded_and_invalid_files_are_ignored(tmp_path, monkeypatch):
+    monkeypatch.setenv("MIEN_HOME", str(tmp_path / "home"))
+    assert settings.load_settings() == DesktopSettings()
+    stored = DesktopSettings("dark", 1.5)
+    for name in ("a.jpg", "b.jpg", "a.jpg"):
+        stored = stored.add_recent(tmp_path / name)
+    settings.store_settings(stored)
+    assert settings.load_settings() == stored
+    assert [Path(path).name for path in stored.recent] == ["a.jpg", "b.jpg"]
+    for invalid in ("{", "[]", '{"theme": 3, "text": "x", "recent": "abc"}'):
+        (tmp_path / "home" / "desktop.json").write_text(invalid)
+        assert settings.load_settings() == DesktopSettings()
+
+
+def test_text_size_changes_in_steps():
+    assert [DesktopSettings().change_text_size(steps).text for steps in (-1, 1, 2, 9)] == [1.0, 1.25, 1.5, 2.0]
+
+
+def test_system_preference_applies_unless_a_theme_is_selected():
+    themes = [DesktopSettings(theme, dark=True).shows_dark for theme in ("system", "light", "dark")]
+    assert themes == [True, False, True]
