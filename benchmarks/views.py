@@ -19,7 +19,9 @@ from accuracy import milliseconds
 from mien.datasets.dataset import FaceDataset
 from mien.evaluation.metrics import classification_metrics
 from mien.models import OnnxClassifier
-from mien.training.networks import VIEWS
+
+#: The values of net.views.
+VIEWS = (1, 2, 4)
 
 
 def main() -> None:
@@ -38,11 +40,11 @@ def measured(run: Path, faces: FaceDataset, views: int) -> dict[str, Any]:
     done = onnx.load_finished_run(run, faces, views=views)
     content, _ = onnx.to_int8(done)
     classifier = OnnxClassifier(content, threads=1)
-    shares = classifier.run(done.kept.pixels[..., None]).scores
-    found = classification_metrics(shares, done.kept.labels)
+    shares = classifier.run(done.validation.pixels[..., None]).scores
+    found = classification_metrics(shares, done.validation.labels)
     told = {key: round(found[key], 4) for key in ("accuracy", "balanced_accuracy", "nll")}
     spent = milliseconds(classifier, faces.pixels[:1, ..., None])
-    return {"held_out": len(done.kept), **told, "one_face_one_core_ms": spent}
+    return {"held_out": len(done.validation), **told, "one_face_one_core_ms": spent}
 
 
 def views_table(figures: Figures) -> str:

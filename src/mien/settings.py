@@ -7,7 +7,8 @@ A field declares what it may be where it stands::
         epochs: int = number(80, 1, 100_000)
         schedule: str = choice("cosine", "steps", "plateau", "constant")
 
-An instance with a value outside its limits cannot be made: the constructor raises a :class:`~mien.errors.ExperimentError`.
+An instance with a value outside its limits cannot be made: the constructor raises a
+:class:`~mien.errors.ExperimentError`.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class Settings:
         self.check_combinations()
 
     def check_combinations(self) -> None:
-        """Raises a LabError where values that are valid alone contradict each other."""
+        """Raises an ExperimentError where values that are valid alone contradict each other."""
 
 
 def _check_limits(limits: Limits, key: str, value: Any) -> None:
@@ -135,7 +136,7 @@ def list_settings(kind: type, prefix: str = "") -> Iterator[Setting]:
 
 
 def find_setting(kind: type, key: str) -> Setting:
-    """The setting with this dotted key; a LabError that names the nearest where there is none."""
+    """The setting with this dotted key; an ExperimentError that names the nearest where there is none."""
     settings = {each.key: each for each in list_settings(kind)}
     if key not in settings:
         hint = suggest_name(key, settings) or suggest_name(key, [name.rpartition(".")[2] for name in settings])
@@ -167,7 +168,7 @@ def from_table(kind: type[Instance], table: Mapping[str, Any], key: str = "") ->
 
 
 def _convert(kind: Any, value: Any, key: str) -> Any:
-    """The value as that type; a LabError where it is of another one."""
+    """The value as that type; an ExperimentError where it is of another one."""
     if is_dataclass(kind):
         return from_table(kind, _check_type(Mapping, value, key), key)  # type: ignore[arg-type]
     if get_origin(kind) is tuple:

@@ -172,5 +172,5 @@ def test_recipes_of_a_run_without_held_out_faces_export(tmp_path):
     checkpoint.save_state(tmp_path / "run", model.get_weights(), recipe, [{"epoch": 1}])
     checkpoint.save_weights(tmp_path / "run", model)
     card = onnx.export_onnx(tmp_path / "run", all_faces, tmp_path / "m.onnx", eight_bit=True, split="")
-    assert card.scores["precision"] == "int8"
-    assert "accuracy" not in card.scores
+    assert card.metrics["precision"] == "int8"
+    assert "accuracy" not in card.metrics

@@ -100,7 +100,7 @@ def test_two_heads_stay_two(shelf):
         ("only.weights.h5", EMOTIONS, "holds weights, and no network"),
         ("old.h5", EMOTIONS, "files of Keras 2 do not always load"),
         ("text.h5", EMOTIONS, "cannot load"),
-        ("sigmoid.keras", EMOTIONS, "no shares"),
+        ("sigmoid.keras", EMOTIONS, "no probabilities"),
         ("plain.h5", ("sad", "happy"), "One number for each of 2 labels"),
     ],
 )

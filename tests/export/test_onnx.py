@@ -219,8 +219,8 @@ def test_a_run_becomes_a_file_with_its_card(tmp_path, faces):
         model.count_params(),
         networks.count_multiply_adds(model),
     )
-    assert card.scores["looks"] == 2
-    assert card.scores["faces"] == int((faces.usage == "PublicTest").sum())
+    assert card.metrics["looks"] == 2
+    assert card.metrics["faces"] == int((faces.usage == "PublicTest").sum())
     assert Recipe.from_table(card.recipe) == RECIPE
     kept = faces.take(sample_validation(faces, 35))
     certain = load_classifier(tmp_path / "m.onnx").run(kept.pixels[..., None]).scores.max(1) >= card.uncertain_below

@@ -121,8 +121,8 @@ def test_the_card_tells_scores_and_recipe_but_no_folder(done, faces, tmp_path):
     run.run_training(recipe, faces, tmp_path / "run")
     card = ModelCard.read(tmp_path / "run" / "model.onnx")
     assert card.recipe["data"]["sources"][0]["path"] == "x.csv"
-    assert card.scores["split"] == "public"
-    assert set(card.scores["per_class"]) == set(card.labels)
+    assert card.metrics["split"] == "public"
+    assert set(card.metrics["per_class"]) == set(card.labels)
     assert "/abc" not in card.to_json()
 
 

@@ -1,8 +1,8 @@
 """Keras files, ``.keras`` and ``.h5``, ours and other people's: turned into ONNX once, checked, and kept.
 
 A file that mien wrote has its card inside and needs no words. The turning is done by a process of its own
-(:mod:`mien.export.keras_import_process`), so that TensorFlow's memory, its words on stderr and whatever an odd file does to it stay
-there.
+(:mod:`mien.export.keras_import_process`), so that TensorFlow's memory, its words on stderr and whatever an odd file
+does to it stay there.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def is_keras_file(path: Path) -> bool:
 
 
 def convert_to_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") -> Path:
-    """The ONNX file of a Keras file, made now or before; a LabError says why there can be none.
+    """The ONNX file of a Keras file, made now or before; an ExperimentError says why there can be none.
 
     ``labels`` (in the order of its outputs) and ``scale`` must be told, unless the file has a card, or the
     ``model.onnx`` of its run lies beside it and has one. Then the ONNX file has all that the card says.

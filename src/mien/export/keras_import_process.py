@@ -44,7 +44,7 @@ _REFUSALS = (
 
 
 def convert(path: Path, labels: Sequence[str], votes: Sequence[str], scale: str) -> bytes:
-    """The file as ONNX with a card, checked against Keras on a few pictures; a LabError where it cannot be."""
+    """The file as ONNX with a card, checked against Keras on a few pictures; an ExperimentError where it cannot be."""
     with suppress_decoder_warnings():
         net = _loaded(path)
         faces = _pictures(_input_shape(net, path))

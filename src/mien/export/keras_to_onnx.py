@@ -294,10 +294,10 @@ def _same(length: int, step: int, side: int) -> tuple[int, int]:
 # ==== mien.lab.graph
 # A Keras net written as an ONNX graph by our own hand, so that every tensor has a name worth reading.
 #
-# The graph takes ``faces`` uint8 (N, 48, 48, 1), raw, and answers ``shares`` (N, 7) and ``votes`` (N, 8), probabilities.
-# Inside, tensors are channels-first and named after the layers, with ``/`` between the parts: ``stage1/block2/relu``.
-# Batch normalisation that follows a convolution or dense layer is folded into it; dropout is gone; temperatures are
-# folded into the heads. Layers it does not know are refused.
+# The graph takes ``faces`` uint8 (N, 48, 48, 1), raw, and answers ``shares`` (N, 7) and ``votes`` (N, 8),
+# probabilities. Inside, tensors are channels-first and named after the layers, with ``/`` between the parts:
+# ``stage1/block2/relu``. Batch normalisation that follows a convolution or dense layer is folded into it; dropout is
+# gone; temperatures are folded into the heads. Layers it does not know are refused.
 
 OPSET, IR = 17, 9
 

@@ -1,6 +1,6 @@
-"""From a finished run to a file every window can load: ONNX with its card inside, refused unless both sides agree.
+"""Export of finished runs to ONNX files with a card, refused unless ONNX Runtime predicts the same as Keras.
 
-The other kinds of file are in :mod:`mien.export.formats`.
+Other formats are in :mod:`mien.export.formats`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from numpy.typing import NDArray
 
 from mien.datasets.dataset import PUBLIC, FaceDataset
 from mien.datasets.splits import split_training_validation
-from mien.errors import ExperimentError, MienError
-from mien.evaluation import calibration
-from mien.evaluation.calibration import Calibration
+from mien.errors import ExperimentError
+from mien.evaluation.calibration import Calibration, calibrate, softmax
+from mien.evaluation.compare import read_training_seconds
 from mien.evaluation.evaluate import VALIDATION_FINGERPRINT, evaluate_classifier, fingerprint_faces
 from mien.evaluation.metrics import accuracy, classification_metrics
 from mien.export.formats import TOLERANCE
@@ -30,230 +31,116 @@ from mien.export.quantize import convert_float16, quantize_int8
 from mien.files import write_atomically
 from mien.labels import VOTES
 from mien.models import ModelCard, OnnxClassifier, write_card
-from mien.training import checkpoint, cost, environment, networks, run_folder
+from mien.training import checkpoint, networks, run_folder
 from mien.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
 LICENSE = "See the LICENSE beside the weights: trained on FER2013 and FER+, whose rights are unresolved."
 
-#: Training faces from which the int8 file learns its ranges.
+#: Training faces that calibrate the ranges of the int8 file.
 CALIBRATION_FACES = 2000
 
-#: Faces in one pass of Keras.
+#: Faces in one batch of Keras.
 BATCH_SIZE = 250
 
-#: Faces on which Keras and a file must agree, and from which on a smaller file's accuracy can be judged.
+#: Faces on which Keras and a file must agree; with fewer, the accuracy of a smaller file is not judged.
 MIN_FACES = 60
 
-#: A smaller file may cost so much accuracy; one that costs more is not written.
+#: The greatest loss of accuracy of a smaller file; one that loses more is not written.
 MAX_LOSS = 0.1
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished run, ready to be written: its averaged net in float32, calibrated on the faces it never saw."""
+    """A finished run for export: its network in float32, its calibration, its card without scores, and its faces."""
 
     model: keras.Model
     recipe: Recipe
-    fitted: Calibration
+    calibration: Calibration
     card: ModelCard
-    learned: FaceDataset
-    kept: FaceDataset
+    training: FaceDataset
+    validation: FaceDataset
 
     @property
-    def measured(self) -> FaceDataset:
-        """The faces on which a file's accuracy is told: the held-out ones, or without any some it learned from."""
-        return self.kept if len(self.kept) else self.learned.take(np.arange(len(self.learned)) < CALIBRATION_FACES)
+    def test_faces(self) -> FaceDataset:
+        """The faces for the accuracy of a file: the validation faces, or without any some training faces."""
+        if len(self.validation):
+            return self.validation
+        return self.training.take(np.arange(len(self.training)) < CALIBRATION_FACES)
 
     @property
-    def real(self) -> NDArray[np.uint8]:
-        """Real faces on which two files must agree, uint8 (N, 48, 48): held-out ones, where there are any."""
-        return (self.kept if len(self.kept) >= MIN_FACES else self.learned).pixels[:MIN_FACES]
+    def test_pixels(self) -> NDArray[np.uint8]:
+        """Faces on which two files must agree, uint8 (N, 48, 48): validation faces, if there are enough."""
+        return (self.validation if len(self.validation) >= MIN_FACES else self.training).pixels[:MIN_FACES]
 
 
 def load_finished_run(run: Path, faces: FaceDataset, name: str = "", views: int | None = None) -> FinishedRun:
-    """The run in a folder with the faces it came from; a ExperimentError where it has not ended.
+    """The finished run in a folder, with the data that it was trained on; an ExperimentError where it is not finished.
 
-    ``views`` is in how many ways the net shall look at each face; without it, as the recipe says.
+    ``views`` replaces the ``net.views`` of the recipe.
     """
     recipe = checkpoint.read_recipe(run)
     recipe = recipe if views is None else replace(recipe, net=replace(recipe.net, views=views))
     model = load_trained_network(run, recipe)
-    learned, kept = split_training_validation(recipe.data, faces)
-    if not len(learned):
-        raise ExperimentError(
-            "The data has no Training faces", "the faces that the run learned from were expected", "Name its own data"
-        )
-    _refuse_other_faces(run, faces, kept)
-    fitted = calibrate_network(model, kept)
-    return FinishedRun(model, recipe, fitted, make_card(model, recipe, fitted, name or recipe.name), learned, kept)
+    training, validation = split_training_validation(recipe.data, faces)
+    if not len(training):
+        expected = "the training data of the run was expected"
+        raise ExperimentError("The data has no Training faces", expected, "Name the data of the run")
+    _check_same_validation(run, validation)
+    calibration = calibrate_network(model, validation)
+    card = make_card(model, recipe, calibration, name or recipe.name)
+    return FinishedRun(model, recipe, calibration, card, training, validation)
 
 
-def _refuse_other_faces(run: Path, faces: FaceDataset, kept: FaceDataset) -> None:
-    """Of other data other faces are held out, and some of these the run may have learned from."""
-    if not len(kept):
+def _check_same_validation(run: Path, validation: FaceDataset) -> None:
+    """Other data has other validation faces, some of which the run may have been trained on."""
+    if not len(validation):
         return
-    told = run_folder.read_run(run).environment.get("data", {})
-    before = told.get("held_out")
-    now = fingerprint_faces(kept)
-    if before is None:  # runs wrote less down once
-        before, now = told.get("fingerprint"), environment.fingerprint_dataset(faces)
-    if before not in (None, now):
-        happened = f"'{run}' held other faces out than would be held out of these"
-        raise ExperimentError(happened, "the faces that it learned from were expected, in whatever file", "Name its own data")
-
-
-def export_onnx(
-    run: Path,
-    faces: FaceDataset,
-    target: Path,
-    *,
-    name: str = "",
-    eight_bit: bool = False,
-    sixteen_bit: bool = False,
-    notes: Mapping[str, Any] | None = None,
-    split: str = PUBLIC,
-    views: int | None = None,
-) -> ModelCard:
-    """Writes the run's averaged net, calibrated on its held-out faces, to ``target``; the card it carries.
-
-    ``eight_bit`` makes the int8 file, ``sixteen_bit`` one of half the size; what that costs on the held-out faces is
-    written into the card. ``notes`` are
-    further entries for the card's scores, such as how often the reported split was looked at. ``split`` is the one
-    whose figures the card tells, empty for the held-out faces, which are no look at a test. ``views`` is as in
-    :func:`finished`.
-    """
-    done = load_finished_run(run, faces, name, views)
-    content, scores = to_int8(done) if eight_bit else to_float16(done) if sixteen_bit else to_onnx(done)
-    told = evaluate_classifier(OnnxClassifier(content), faces, split) if split else validation_scores(content, done.kept)
-    card = replace(done.card, scores=round_scores({**told, **scores, **cost.training_cost(run), **(notes or {})}))
-    write_atomically(target, write_card(content, card), sync=True)
-    return card
-
-
-def to_onnx(done: FinishedRun) -> tuple[bytes, dict[str, Any]]:
-    """The float32 file, refused unless it answers as Keras does; and what its card tells of it."""
-    content = write_card(build_onnx_model(done.model, done.fitted.temperatures).SerializeToString(), done.card)
-    difference = check_equal(done.model, done.fitted, OnnxClassifier(content), done.real)
-    log.info("Keras and ONNX Runtime differ by %.1e at most", difference)
-    told = {"precision": "float32", "keras_difference": difference, **_right(content, done)}
-    return content, told | ({VALIDATION_FINGERPRINT: fingerprint_faces(done.kept)} if len(done.kept) else {})
-
-
-def to_int8(done: FinishedRun, seen: NDArray[np.uint8] | None = None) -> tuple[bytes, dict[str, Any]]:
-    """The int8 file, its ranges learnt from ``seen`` faces (N, 48, 48), else from those the run learned from.
-
-    What it costs is measured on the held-out faces and told: ``held_out_accuracy`` and ``held_out_accuracy_int8``,
-    or where none are held out ``learned_accuracy``. A ExperimentError where it costs more than COSTS.
-    """
-    content, scores = to_onnx(done)
-    proto = quantize_int8(onnx.load_from_string(content), (done.learned.pixels if seen is None else seen)[:CALIBRATION_FACES])
-    return _smaller(proto, "int8", done, scores)
-
-
-def to_float16(done: FinishedRun) -> tuple[bytes, dict[str, Any]]:
-    """The file with sixteen-bit weights: half of the size, the same time."""
-    content, scores = to_onnx(done)
-    return _smaller(convert_float16(onnx.load_from_string(content)), "float16", done, scores)
-
-
-def _smaller(
-    proto: onnx.ModelProto, precision: str, done: FinishedRun, scores: Mapping[str, Any]
-) -> tuple[bytes, dict[str, Any]]:
-    small = write_card(proto.SerializeToString(), done.card)
-    ((key, after),) = _right(small, done).items()
-    lost = scores[key] - after
-    if lost > MAX_LOSS and len(done.measured) >= MIN_FACES:  # of fewer, one face is several points
-        happened = f"{precision} costs {100 * lost:.1f} points of accuracy"
-        raise ExperimentError(happened, f"at most {100 * MAX_LOSS:.0f} points were expected", "Nothing was written")
-    return small, {**scores, "precision": precision, f"{key}_{precision}": after}
-
-
-def validation_scores(content: bytes, kept: FaceDataset) -> dict[str, Any]:
-    """The score sheet on the held-out faces, empty where there are none."""
-    if not len(kept):
-        return {}
-    shares = OnnxClassifier(content).run(kept.pixels[..., None]).scores
-    return {"split": "validation", "faces": len(kept), **classification_metrics(shares, kept.labels, kept.classes)}
-
-
-def _right(content: bytes, done: FinishedRun) -> dict[str, float]:
-    """How many of the measured faces the file gets right, and in the key which these are."""
-    faces = done.measured
-    right = accuracy(OnnxClassifier(content).run(faces.pixels[..., None]).scores, faces.labels)
-    return {"held_out_accuracy" if len(done.kept) else "learned_accuracy": right}
-
-
-def round_scores(figures: Any) -> Any:
-    """Nested figures with four places after the point: what a card can honestly claim."""
-    if isinstance(figures, dict):
-        return {key: round_scores(value) for key, value in figures.items()}
-    if isinstance(figures, list | tuple):
-        return [round_scores(value) for value in figures]
-    if isinstance(figures, float):
-        return round(figures, 4) if abs(figures) >= 5e-5 else float(f"{figures:.1e}")
-    return figures
+    before = run_folder.read_run(run).environment.get("data", {}).get("validation")
+    if before not in (None, fingerprint_faces(validation)):
+        happened = f"'{run}' had other validation faces than this data has"
+        expected = "the training data of the run was expected, in any file format"
+        raise ExperimentError(happened, expected, "Name the data of the run")
 
 
 def load_trained_network(run: Path, recipe: Recipe) -> keras.Model:
-    """The run's averaged net in float32, whatever it was trained in, as it reads."""
+    """The trained network of the run in float32, whatever precision it was trained in, with all its views."""
     model = networks.build_recipe_network(recipe, "float32", finished=True)
     checkpoint.load_weights(run, model)
     return model
 
 
-def calibrate_network(model: keras.Model, kept: FaceDataset) -> Calibration:
-    """Temperatures and thresholds from faces the net never saw; without any, all stays as it is."""
-    if not len(kept):
+def calibrate_network(model: keras.Model, validation: FaceDataset) -> Calibration:
+    """Temperatures and thresholds from the validation faces; the defaults without any."""
+    if not len(validation):
         return Calibration(dict.fromkeys(model.output_names, 1.0), 0.0, 0.2)
-    goals = {"shares": np.eye(len(kept.classes))[kept.labels], "votes": kept.vote_scores()}
-    return calibration.calibrate(logits_by_head(model, kept.pixels), goals)
+    targets = {"shares": np.eye(len(validation.classes))[validation.labels], "votes": validation.vote_scores()}
+    return calibrate(predict_logits_by_head(model, validation.pixels), targets)
 
 
-def logits_by_head(model: keras.Model, pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """Logits (N, K) under each head's name, for uint8 faces (N, 48, 48)."""
-    batches = [pixels[i : i + BATCH_SIZE, ..., None].astype(np.float32) for i in range(0, len(pixels), BATCH_SIZE)]
-    answers = [keras.tree.flatten(model(faces, training=False)) for faces in batches]
+def predict_logits_by_head(model: keras.Model, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """The logits (N, K) of each head by its name, for uint8 faces (N, 48, 48)."""
+    starts = range(0, len(pixels), BATCH_SIZE)
+    batches = [pixels[start : start + BATCH_SIZE, ..., None].astype(np.float32) for start in starts]
+    outputs = [keras.tree.flatten(model(faces, training=False)) for faces in batches]
     return {
-        name: np.concatenate([keras.ops.convert_to_numpy(answer[head]) for answer in answers])
-        for head, name in enumerate(model.output_names)
+        name: np.concatenate([keras.ops.convert_to_numpy(heads[index]) for heads in outputs])
+        for index, name in enumerate(model.output_names)
     }
 
 
-def check_equal(
-    model: keras.Model, fitted: Calibration, classifier: OnnxClassifier, pixels: np.ndarray
-) -> float:
-    """The largest difference of any share, by ones and by threes; a ExperimentError where it passes the tolerance."""
-    wanted = [
-        calibration.softmax(logits / fitted.temperatures[head]) for head, logits in logits_by_head(model, pixels).items()
-    ]
-    worst = 0.0
-    for size in (1, 3):
-        batches = [classifier.run(pixels[i : i + size, ..., None]) for i in range(0, len(pixels) - size + 1, size)]
-        for goal, found in zip(wanted, zip(*batches, strict=True), strict=False):
-            answers = np.concatenate(found)
-            worst = max(worst, float(np.abs(answers - goal[: len(answers)]).max()))
-    if not worst <= TOLERANCE:
-        raise ExperimentError(
-            f"Keras and ONNX Runtime differ by {worst:.2e}",
-            f"at most {TOLERANCE:.0e} was expected",
-            "Nothing was written",
-        )
-    return worst
-
-
-def make_card(model: keras.Model, recipe: Recipe, fitted: Calibration, name: str) -> ModelCard:
-    """What the file says about itself, but for the scores."""
+def make_card(model: keras.Model, recipe: Recipe, calibration: Calibration, name: str) -> ModelCard:
+    """The card without scores."""
     return ModelCard(
         name=name,
         labels=recipe.data.classes,
-        vote_labels=VOTES if "votes" in fitted.temperatures else (),
+        vote_labels=VOTES if "votes" in calibration.temperatures else (),
         side=networks.SIDE,
-        temperature=fitted.temperatures["shares"],
-        votes_temperature=fitted.temperatures.get("votes", 1.0),
-        uncertain_below=fitted.uncertain_below,
-        mixture_above=fitted.mixture_above,
+        temperature=calibration.temperatures["shares"],
+        votes_temperature=calibration.temperatures.get("votes", 1.0),
+        uncertain_below=calibration.uncertain_below,
+        mixture_above=calibration.mixture_above,
         parameters=model.count_params(),
         multiply_adds=networks.count_multiply_adds(model),
         recipe=recipe.public_table(),
@@ -262,30 +149,150 @@ def make_card(model: keras.Model, recipe: Recipe, fitted: Calibration, name: str
     )
 
 
-def main() -> None:
-    """``python -m mien.export.onnx runs/base --data fer2013.csv --to base.onnx``."""
-    import argparse
+def export_onnx(
+    run: Path,
+    faces: FaceDataset,
+    target: Path,
+    *,
+    name: str = "",
+    precision: str = "float32",
+    notes: Mapping[str, Any] | None = None,
+    split: str = PUBLIC,
+    views: int | None = None,
+) -> ModelCard:
+    """Write the calibrated network of a finished run to ``target``; its card.
 
-    from mien.datasets import dataset
-
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    words = argparse.ArgumentParser(
-        prog="python -m mien.export.onnx", description="Write a run as an ONNX file with its card."
+    ``precision`` is float32, int8 or float16 (half of the size); the loss of accuracy is written into the card.
+    ``split`` is the split of the scores in the card, empty for the validation faces, which is no evaluation on test
+    data. ``notes`` are further entries of the scores, such as the number of evaluations on a test split.
+    """
+    finished = load_finished_run(run, faces, name, views)
+    content, export_scores = EXPORTS[precision](finished)
+    classifier = OnnxClassifier(content)
+    scores = (
+        evaluate_classifier(classifier, faces, split) if split else validation_scores(classifier, finished.validation)
     )
-    words.add_argument("run", type=Path)
-    words.add_argument("--data", type=Path, required=True)
-    words.add_argument("--to", type=Path, required=True)
-    words.add_argument("--name", default="")
-    words.add_argument("--int8", action="store_true", help="write the eight-bit file")
-    words.add_argument("--looks", type=int, default=1, help="how often PublicTest was looked at, this time counted")
-    given = words.parse_args()
+    scores = {**scores, **export_scores, **training_cost(run), **(notes or {})}
+    card = replace(finished.card, metrics=round_scores(scores))
+    write_atomically(target, write_card(content, card), sync=True)
+    return card
+
+
+def to_onnx(finished: FinishedRun) -> tuple[bytes, dict[str, Any]]:
+    """The float32 file, checked against Keras, and its scores for the card."""
+    model = build_onnx_model(finished.model, finished.calibration.temperatures)
+    content = write_card(model.SerializeToString(), finished.card)
+    difference = check_equal(finished.model, finished.calibration, OnnxClassifier(content), finished.test_pixels)
+    log.info("Keras and ONNX Runtime differ by at most %.1e", difference)
+    scores = {"precision": "float32", "keras_difference": difference, **_measure_accuracy(content, finished)}
+    if len(finished.validation):
+        scores[VALIDATION_FINGERPRINT] = fingerprint_faces(finished.validation)
+    return content, scores
+
+
+def to_int8(finished: FinishedRun, calibration_pixels: NDArray[np.uint8] | None = None) -> tuple[bytes, dict[str, Any]]:
+    """The int8 file and its scores; its ranges are calibrated on training faces, or on these faces (N, 48, 48).
+
+    The scores have the accuracy before and after: ``validation_accuracy`` and ``validation_accuracy_int8``, or without
+    validation faces ``training_accuracy``. An ExperimentError where more than MAX_LOSS is lost.
+    """
+    content, scores = to_onnx(finished)
+    pixels = finished.training.pixels if calibration_pixels is None else calibration_pixels
+    model = quantize_int8(onnx.load_from_string(content), pixels[:CALIBRATION_FACES])
+    return _finish_smaller(model, "int8", finished, scores)
+
+
+def to_float16(finished: FinishedRun) -> tuple[bytes, dict[str, Any]]:
+    """The file with float16 weights and its scores: half of the size, the same speed."""
+    content, scores = to_onnx(finished)
+    return _finish_smaller(convert_float16(onnx.load_from_string(content)), "float16", finished, scores)
+
+
+EXPORTS = {"float32": to_onnx, "int8": to_int8, "float16": to_float16}
+
+
+def _finish_smaller(
+    model: onnx.ModelProto, precision: str, finished: FinishedRun, scores: Mapping[str, Any]
+) -> tuple[bytes, dict[str, Any]]:
+    content = write_card(model.SerializeToString(), finished.card)
+    ((key, accuracy_after),) = _measure_accuracy(content, finished).items()
+    loss = scores[key] - accuracy_after
+    if loss > MAX_LOSS and len(finished.test_faces) >= MIN_FACES:  # with fewer, one face is several points
+        happened = f"{precision} loses {100 * loss:.1f} points of accuracy"
+        raise ExperimentError(happened, f"at most {100 * MAX_LOSS:.0f} points were expected", "Nothing was written")
+    return content, {**scores, "precision": precision, f"{key}_{precision}": accuracy_after}
+
+
+def _measure_accuracy(content: bytes, finished: FinishedRun) -> dict[str, float]:
+    """The accuracy of the file on the test faces, under a key that says which faces these are."""
+    faces = finished.test_faces
+    scores = OnnxClassifier(content).run(faces.pixels[..., None]).scores
+    key = "validation_accuracy" if len(finished.validation) else "training_accuracy"
+    return {key: accuracy(scores, faces.labels)}
+
+
+def validation_scores(classifier: OnnxClassifier, validation: FaceDataset) -> dict[str, Any]:
+    """All metrics on the validation faces, empty without any."""
+    if not len(validation):
+        return {}
+    scores = classifier.run(validation.pixels[..., None]).scores
+    metrics = classification_metrics(scores, validation.labels, validation.classes)
+    return {"split": "validation", "faces": len(validation), **metrics}
+
+
+def round_scores(scores: Any) -> Any:
+    """Nested scores rounded to four decimals, which is the precision of a card."""
+    if isinstance(scores, dict):
+        return {key: round_scores(value) for key, value in scores.items()}
+    if isinstance(scores, list | tuple):
+        return [round_scores(value) for value in scores]
+    if isinstance(scores, float):
+        return round(scores, 4) if abs(scores) >= 5e-5 else float(f"{scores:.1e}")
+    return scores
+
+
+def check_equal(model: keras.Model, calibration: Calibration, classifier: OnnxClassifier, pixels: np.ndarray) -> float:
+    """The largest difference of a probability, in batches of one and of three; an ExperimentError above TOLERANCE."""
+    logits = predict_logits_by_head(model, pixels)
+    expected = [softmax(logits[head] / calibration.temperatures[head]) for head in logits]
+    worst = 0.0
+    for size in (1, 3):
+        starts = range(0, len(pixels) - size + 1, size)
+        outputs = [classifier.run(pixels[start : start + size, ..., None]) for start in starts]
+        for target, batches in zip(expected, zip(*outputs, strict=True), strict=False):
+            predicted = np.concatenate(batches)
+            worst = max(worst, float(np.abs(predicted - target[: len(predicted)]).max()))
+    if not worst <= TOLERANCE:
+        happened = f"Keras and ONNX Runtime differ by {worst:.2e}"
+        raise ExperimentError(happened, f"at most {TOLERANCE:.0e} was expected", "Nothing was written")
+    return worst
+
+
+def training_cost(run: Path) -> dict[str, Any]:
+    """What the run folder says about the cost of the training, for the card.
+
+    ``training_seconds``, ``training_seconds_before`` of the runs whose weights it started from, and ``trained_on``, the
+    machine; each only where it is known.
+    """
+    cost: dict[str, Any] = {}
+    if seconds := read_training_seconds(run):
+        cost["training_seconds"] = round(seconds)
+    if seconds := _sum_earlier_seconds(run, {run.resolve()}):
+        cost["training_seconds_before"] = round(seconds)
+    with suppress(KeyError, TypeError, ExperimentError):
+        machine = run_folder.read_run(run).environment["machine"]
+        cores = machine["cores"]
+        cost["trained_on"] = f"{machine['processor']}, {cores} core{'' if cores == 1 else 's'}"
+    return cost
+
+
+def _sum_earlier_seconds(run: Path, visited: set[Path]) -> float:
+    """The training time of the run whose weights this run started from, and of those before it; 0 where unknown."""
     try:
-        faces, notes = loading.load_faces(given.data), {"looks": given.looks}
-        card = export_onnx(given.run, faces, given.to, name=given.name, eight_bit=given.int8, notes=notes)
-    except MienError as error:
-        raise SystemExit(str(error)) from None
-    log.info("%s", card.to_json())
-
-
-if __name__ == "__main__":
-    main()
+        weights = checkpoint.read_recipe(run).net.weights
+    except ExperimentError:
+        return 0.0
+    earlier = Path(weights).resolve()
+    if weights in ("", "none", "imagenet") or earlier in visited:
+        return 0.0
+    return (read_training_seconds(earlier) or 0.0) + _sum_earlier_seconds(earlier, visited | {earlier})

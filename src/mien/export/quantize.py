@@ -24,7 +24,7 @@ _FEW = 64
 _LATE = ("Conv", "Add")
 
 
-def int8(model: onnx.ModelProto, pixels: np.ndarray, batch: int = 50) -> onnx.ModelProto:
+def quantize_int8(model: onnx.ModelProto, pixels: np.ndarray, batch: int = 50) -> onnx.ModelProto:
     """The same graph with int8 weights per channel and ranges seen on these faces, uint8 (N, 48, 48).
 
     Weights use seven bits only: then processors without VNNI, whose 16-bit sums would overflow, compute the same.
@@ -47,7 +47,7 @@ def int8(model: onnx.ModelProto, pixels: np.ndarray, batch: int = 50) -> onnx.Mo
         return onnx.load(after)
 
 
-def half(model: onnx.ModelProto) -> onnx.ModelProto:
+def convert_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same graph with weights of sixteen bits, which the runtime makes into float32 when it opens the file."""
     small = onnx.ModelProto()
     small.CopyFrom(model)

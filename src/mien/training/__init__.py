@@ -1,1 +1,1 @@
-"""Training: recipes, networks, augmentation, the training loop, checkpoints, transfer, distillation and search. Needs the extra `train`."""
+"""Training: recipes, networks, augmentation, the training loop, transfer, distillation and search (extra `train`)."""

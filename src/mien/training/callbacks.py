@@ -14,8 +14,8 @@ Row = dict[str, float]
 class StepEvent:
     """Progress inside an epoch, reported a few times a second and at its last step.
 
-    ``epoch`` of ``epochs`` and ``step`` of ``steps`` count from 1; ``loss`` is the mean of the epoch so far, ``seconds``
-    the time of the epoch so far.
+    ``epoch`` of ``epochs`` and ``step`` of ``steps`` count from 1; ``loss`` is the mean of the epoch so far,
+    ``seconds`` the time of the epoch so far.
     """
 
     epoch: int

@@ -1,4 +1,4 @@
-"""What a run leaves on disk after each epoch, written so that a kill at any moment costs at most that epoch."""
+"""The files that a run saves after each epoch. A kill at any moment costs at most the epoch in progress."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mien.errors import ExperimentError, OutputError
 from mien.files import temporary_path, write_atomically, write_bytes
-from mien.training import recipe as toml
 from mien.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -25,177 +24,179 @@ if TYPE_CHECKING:
 Row = dict[str, float]
 STATE, PREVIOUS_STATE, BEST, WEIGHTS = "state.npz", "state.before.npz", "best.npz", "weights.npz"
 RECIPE, HISTORY = "recipe.toml", "history.csv"
-#: What may change when a run goes on: its name, where the very same faces lie, how many epochs there shall be (the
-#: schedule follows the new length from where it is), and what only the finished net does.
-_MAY_CHANGE = {"training.epochs", "name", "data.sources", "net.views"}
-#: So many differences fit a sentence.
-_TOLD = 8
+
+#: What reading a damaged or missing state raises.
+_READ_ERRORS = (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError)
+#: Settings that may change when a run is resumed: its name, the path of the same faces, the number of epochs (the
+#: schedule follows the new number), and the views, which only the trained network has.
+_CHANGEABLE = {"training.epochs", "name", "data.sources", "net.views"}
+#: The number of different settings that an error message lists.
+_LISTED_CHANGES = 8
 
 
 @dataclass(frozen=True)
 class PartialEpoch:
-    """How far an epoch had gone when it was left: loss and accuracy of each step done, and the seconds they took."""
+    """A stopped epoch: ``metrics`` are the loss and accuracy of each completed step, ``seconds`` their time."""
 
-    figures: list[list[float]]
+    metrics: list[list[float]]
     seconds: float
 
 
 def save_state(
-    folder: Path, arrays: list[np.ndarray], recipe: Recipe, history: list[Row], within: PartialEpoch | None = None
+    folder: Path,
+    arrays: list[np.ndarray],
+    recipe: Recipe,
+    history: list[Row],
+    partial_epoch: PartialEpoch | None = None,
 ) -> None:
-    """The state after an epoch, or ``within`` the next one.
-
-    The state before it stays until the new one is whole on disk, and after that too.
-    """
-    facts = json.dumps({"recipe": recipe.to_table(), "history": history, "within": within and asdict(within)})
-    with explain_write_errors(folder, len(history) - (within is None)):
-        with temporary_path(folder / STATE) as part:
-            write_bytes(part, _packed([*arrays, np.array(facts)]), sync=True)
+    """Save the state after an epoch, or inside the next one; the previous state stays beside it."""
+    facts = {"recipe": recipe.to_table(), "history": history}
+    facts["partial_epoch"] = asdict(partial_epoch) if partial_epoch else None
+    with explain_write_errors(folder, len(history) - (partial_epoch is None)):
+        with temporary_path(folder / STATE) as path:
+            write_bytes(path, _pack([*arrays, np.array(json.dumps(facts))]), sync=True)
             if (folder / STATE).exists():
                 (folder / STATE).replace(folder / PREVIOUS_STATE)
-            part.replace(folder / STATE)
+            path.replace(folder / STATE)
         write_recipe(folder, recipe)
         write_history(folder, history)
 
 
 def write_history(folder: Path, history: list[Row]) -> None:
-    """``history.csv``: a row for each epoch."""
-    write_atomically(folder / HISTORY, _table(history), sync=True)
-
-
-def write_recipe(folder: Path, recipe: Recipe) -> None:
-    """``recipe.toml``: every setting, paths whole."""
-    write_atomically(folder / RECIPE, toml.written(recipe.with_absolute_paths().to_table()), sync=True)
-
-
-def load_state(folder: Path, recipe: Recipe) -> tuple[list[np.ndarray], list[Row]]:
-    """Arrays and history of the last whole state, both empty for a fresh folder; refused for another recipe."""
-    there = [name for name in (STATE, PREVIOUS_STATE) if (folder / name).exists()]
-    for name in there:
-        try:
-            arrays = read_arrays(folder / name)
-            facts = json.loads(str(arrays.pop()))
-        except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
-            continue
-        _refuse_another(recipe, Recipe.from_table(facts["recipe"]), folder)
-        return arrays, facts["history"]
-    if there:
-        happened = f"{' and '.join(there)} in '{folder}' cannot be read"
-        raise ExperimentError(happened, "one of them whole was expected", "Train anew with --force")
-    return [], []
-
-
-def read_history(folder: Path) -> list[Row]:
-    """The rows of the epochs done, from the newest state that is whole; what ``history.csv`` shall say."""
-    for name in (STATE, PREVIOUS_STATE):
-        try:
-            rows: list[Row] = json.loads(str(read_arrays(folder / name)[-1]))["history"]
-        except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
-            continue
-        return rows
-    return []
-
-
-def read_partial_epoch(folder: Path) -> PartialEpoch | None:
-    """Where inside an epoch the newest whole state was written; None for one at an epoch's end, or none at all."""
-    for name in (STATE, PREVIOUS_STATE):
-        try:
-            told = json.loads(str(read_arrays(folder / name)[-1])).get("within")
-        except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
-            continue
-        return PartialEpoch(**told) if told else None
-    return None
-
-
-def has_state(folder: Path) -> bool:
-    """Is there anything to go on from?"""
-    return any((folder / name).exists() for name in (STATE, PREVIOUS_STATE))
-
-
-def is_damaged(folder: Path) -> bool:
-    """Is the newest state there, but not whole, so that the one before it must serve?"""
-    try:
-        read_arrays(folder / STATE)
-    except FileNotFoundError:
-        return (folder / PREVIOUS_STATE).exists()
-    except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
-        return True
-    return False
-
-
-def save_best(folder: Path, model: keras.Model) -> None:
-    """The weights of the best epoch so far."""
-    with explain_write_errors(folder):
-        write_atomically(folder / BEST, _packed(model.get_weights()), sync=True)
-
-
-def save_weights(folder: Path, model: keras.Model, keep: str = "last") -> None:
-    """The trained weights alone, in the order of ``model.weights``: those of the model, or of the best epoch."""
-    if keep == "best" and (folder / BEST).exists():
-        model.set_weights(read_arrays(folder / BEST))
-    with explain_write_errors(folder):
-        write_atomically(folder / WEIGHTS, _packed(model.get_weights()), sync=True)
-
-
-def load_weights(folder: Path, model: keras.Model) -> None:
-    """Puts the weights of a finished run into a net of the same recipe."""
-    try:
-        model.set_weights(read_arrays(folder / WEIGHTS))
-    except FileNotFoundError:
-        raise ExperimentError(
-            f"{folder} holds no finished run", f"{WEIGHTS} was expected", "Let the training end first"
-        ) from None
-
-
-def read_recipe(folder: Path) -> Recipe:
-    """The recipe a run was made with."""
-    if (folder / RECIPE).exists():
-        return Recipe.read(folder / RECIPE)
-    try:  # runs had their recipe as JSON once
-        table = json.loads((folder / "recipe.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        happened = f"'{folder}' is no training run"
-        raise ExperimentError(happened, f"a folder with {RECIPE} in it was expected", "'mien runs' lists them") from None
-    return replace(Recipe.from_table(table), place=folder)
-
-
-def _refuse_another(recipe: Recipe, before: Recipe, folder: Path) -> None:
-    changed = {key: pair for key, pair in recipe.difference(before).items() if key not in _MAY_CHANGE}
-    if changed:
-        said = [f"{key} is {now!r}, was {then!r}" for key, (now, then) in changed.items()]
-        words = ", ".join([*said[:_TOLD], *([f"and {len(said) - _TOLD} more"] if len(said) > _TOLD else [])])
-        happened = f"'{folder}' holds a run of another recipe: {words}"
-        raise ExperimentError(happened, "", "Restore the recipe, choose another --name, or begin anew with --force")
-
-
-def _packed(arrays: list[np.ndarray]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **{f"{number:04d}": array for number, array in enumerate(arrays)})
-    return buffer.getvalue()
-
-
-def read_arrays(path: Path) -> list[np.ndarray]:
-    # Opened here, because NumPy leaves a torn file open.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return [arrays[name] for name in sorted(arrays.files)]
-
-
-@contextmanager
-def explain_write_errors(folder: Path, epochs: int | None = None) -> Iterator[None]:
-    """Inside, a disk that takes no more is said to be that, and what is kept."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        kept = f"the state after epoch {epochs} is kept" if epochs else "a folder with room to write in"
-        remedy = "Make room, and give the same command again"
-        raise OutputError(f"'{folder}' cannot be written: {error.strerror or error}", kept, remedy) from error
-
-
-def _table(history: list[Row]) -> str:
+    """Write ``history.csv``: one row for each epoch."""
     text = io.StringIO()
     columns = dict.fromkeys(key for row in history for key in row)
     table = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
     table.writeheader()
     table.writerows(history)
-    return text.getvalue()
+    write_atomically(folder / HISTORY, text.getvalue(), sync=True)
+
+
+def write_recipe(folder: Path, recipe: Recipe) -> None:
+    """Write ``recipe.toml``: every setting, with absolute paths."""
+    write_atomically(folder / RECIPE, recipe.to_toml(), sync=True)
+
+
+def load_state(folder: Path, recipe: Recipe) -> tuple[list[np.ndarray], list[Row]]:
+    """Arrays and history of the newest readable state, both empty without one; a state of another recipe is refused."""
+    state = _read_state(folder)
+    if state is None:
+        if names := [name for name in (STATE, PREVIOUS_STATE) if (folder / name).exists()]:
+            happened = f"{' and '.join(names)} in '{folder}' cannot be read"
+            raise ExperimentError(happened, "one readable state was expected", "Train anew with --force")
+        return [], []
+    arrays, facts = state
+    _check_same_recipe(recipe, Recipe.from_table(facts["recipe"]), folder)
+    return arrays, facts["history"]
+
+
+def _read_state(folder: Path) -> tuple[list[np.ndarray], dict[str, Any]] | None:
+    for name in (STATE, PREVIOUS_STATE):
+        try:
+            arrays = read_arrays(folder / name)
+            return arrays, json.loads(str(arrays.pop()))
+        except _READ_ERRORS:
+            continue
+    return None
+
+
+def _check_same_recipe(recipe: Recipe, before: Recipe, folder: Path) -> None:
+    changed = {key: pair for key, pair in recipe.difference(before).items() if key not in _CHANGEABLE}
+    if changed:
+        lines = [
+            f"{key} was {theirs!r} and is {mine!r}" for key, (mine, theirs) in list(changed.items())[:_LISTED_CHANGES]
+        ]
+        more = f", and {len(changed) - len(lines)} more" if len(changed) > len(lines) else ""
+        happened = f"'{folder}' has a run of another recipe: {', '.join(lines)}{more}"
+        raise ExperimentError(happened, "", "Set them as they were, choose another --name, or train anew with --force")
+
+
+def read_history(folder: Path) -> list[Row]:
+    """The rows of the completed epochs, from the newest readable state; empty without one."""
+    state = _read_state(folder)
+    return state[1]["history"] if state else []
+
+
+def read_partial_epoch(folder: Path) -> PartialEpoch | None:
+    """The stopped epoch of the newest readable state; None where it was saved at the end of an epoch, or is missing."""
+    state = _read_state(folder)
+    partial_epoch = state[1].get("partial_epoch") if state else None
+    return PartialEpoch(**partial_epoch) if partial_epoch else None
+
+
+def read_chosen_precision(folder: Path) -> str | None:
+    """The precision in which the run in the folder is trained; None without a readable state."""
+    state = _read_state(folder)
+    return str(state[1]["recipe"]["training"]["precision"]) if state else None
+
+
+def has_state(folder: Path) -> bool:
+    """Whether there is a state to resume."""
+    return any((folder / name).exists() for name in (STATE, PREVIOUS_STATE))
+
+
+def is_damaged(folder: Path) -> bool:
+    """Whether the newest state is damaged, so that the previous one is used."""
+    try:
+        read_arrays(folder / STATE)
+    except FileNotFoundError:
+        return (folder / PREVIOUS_STATE).exists()
+    except _READ_ERRORS:
+        return True
+    return False
+
+
+def save_best(folder: Path, model: keras.Model) -> None:
+    """Save the weights of the best epoch so far."""
+    with explain_write_errors(folder):
+        write_atomically(folder / BEST, _pack(model.get_weights()), sync=True)
+
+
+def save_weights(folder: Path, model: keras.Model, keep: str = "last") -> None:
+    """Save the final weights in the order of ``model.weights``: those of the model, or of the best epoch."""
+    if keep == "best" and (folder / BEST).exists():
+        model.set_weights(read_arrays(folder / BEST))
+    with explain_write_errors(folder):
+        write_atomically(folder / WEIGHTS, _pack(model.get_weights()), sync=True)
+
+
+def load_weights(folder: Path, model: keras.Model) -> None:
+    """Load the weights of a finished run into a network of the same recipe."""
+    try:
+        model.set_weights(read_arrays(folder / WEIGHTS))
+    except FileNotFoundError:
+        happened = f"'{folder}' has no finished run"
+        raise ExperimentError(happened, f"{WEIGHTS} was expected", "Wait until the training ends") from None
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """The recipe of the run in the folder."""
+    if not (folder / RECIPE).exists():
+        happened = f"'{folder}' is no training run"
+        raise ExperimentError(happened, f"a folder with {RECIPE} was expected", "'mien runs' lists them")
+    return Recipe.read(folder / RECIPE)
+
+
+def read_arrays(path: Path) -> list[np.ndarray]:
+    """The arrays of a file of weights or of a state, in order."""
+    # Opened here, because NumPy leaves a damaged file open.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return [arrays[name] for name in sorted(arrays.files)]
+
+
+def _pack(arrays: list[np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **{f"{number:04d}": array for number, array in enumerate(arrays)})
+    return buffer.getvalue()
+
+
+@contextmanager
+def explain_write_errors(folder: Path, epochs: int | None = None) -> Iterator[None]:
+    """Create the folder; inside, failed writes raise an OutputError that says which epoch is saved."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        expected = f"the state after epoch {epochs} is saved" if epochs else "a folder on a disk with free space"
+        remedy = "Make free space, and run the same command again"
+        raise OutputError(f"'{folder}' cannot be written: {error.strerror or error}", expected, remedy) from error

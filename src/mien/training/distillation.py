@@ -1,7 +1,7 @@
 """Knowledge distillation: soft targets of teachers in a file, and on-the-fly distillation.
 
-``distill`` predicts the training faces of a recipe with one or several teachers and returns the mean predictions as soft
-targets. Validation faces, PublicTest and PrivateTest never get soft targets.
+``distill`` predicts the training faces of a recipe with one or several teachers and returns the mean predictions as
+soft targets. Validation faces, PublicTest and PrivateTest never get soft targets.
 
 ``load_teachers`` is for on-the-fly distillation: the teachers predict each augmented batch during training. That gives
 better students than a file (a consistent teacher), and costs a forward pass of every teacher in every step.
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import TRAINING, FaceDataset
+from mien.datasets.dataset import TRAINING, FaceDataset, Progress
 from mien.datasets.splits import split_training_validation
 from mien.errors import ExperimentError
 from mien.evaluation.evaluate import fingerprint_faces
-from mien.evaluation.inference import BatchPredictor, Progress, augment_views
+from mien.evaluation.inference import BatchPredictor, augment_views
 from mien.evaluation.metrics import accuracy, calibration_error
 from mien.labels import VOTES, normalize_label
 from mien.models import OnnxClassifier, load_classifier
@@ -115,7 +115,7 @@ def _predict_mean(
     means: dict[str, list[NDArray[np.float32]]] = {"scores": [], "votes": []}
     for classifier in classifiers:
         predictor = BatchPredictor(classifier, count)
-        outputs = [predictor.over(view) for view in (augment_views(pixels) if tta else [pixels])]
+        outputs = [predictor.predict(view) for view in (augment_views(pixels) if tta else [pixels])]
         count.finish(len(pixels) * len(outputs))
         means["scores"].append(_soften_mean([scores for scores, _ in outputs], temperature))
         if classifier.card.vote_labels == VOTES:

@@ -1,9 +1,10 @@
 """The training loop, readable from top to bottom.
 
-``train`` runs epochs until the recipe is done and writes the run folder: ``recipe.toml``, ``history.csv``, ``state.npz``
-(everything that a resumed run needs) and at the end ``weights.npz`` (the averaged weights). ``Trainer.train_epoch`` is
-one pass over the training faces. The step itself (batch, forward, loss, backward, weight decay, clip, update, average of
-the weights) is ``train_step`` in :mod:`mien.training.backends.tensorflow`, and in torch and jax beside it.
+``train`` runs epochs until the recipe is done and writes the run folder: ``recipe.toml``, ``history.csv``,
+``state.npz`` (everything that a resumed run needs) and at the end ``weights.npz`` (the averaged weights).
+``Trainer.train_epoch`` is one pass over the training faces. The step itself (batch, forward, loss, backward, weight
+decay, clip, update, average of the weights) is ``train_step`` in :mod:`mien.training.backends.tensorflow`, and in
+torch and jax beside it.
 
 A run that was killed at any moment is resumed by the same call and ends with the same weights to the bit.
 """
@@ -50,8 +51,8 @@ def train(
 ) -> keras.Model:
     """Train the network of the recipe, or resume its run in ``folder``; the network with the averaged weights.
 
-    ``callback`` receives the events of :mod:`mien.training.callbacks`. ``should_stop`` is called after each step; when it
-    returns True the state is saved, inside an epoch too, and :class:`~mien.training.callbacks.TrainingStopped` is
+    ``callback`` receives the events of :mod:`mien.training.callbacks`. ``should_stop`` is called after each step; when
+    it returns True the state is saved, inside an epoch too, and :class:`~mien.training.callbacks.TrainingStopped` is
     raised. The recipe in the folder has the chosen ``training.precision``, never ``auto``.
     """
     callback, should_stop = callback or (lambda event: None), should_stop or (lambda: False)
@@ -92,9 +93,7 @@ def train(
 class Trainer:
     """The state of a run: network, average of the weights, optimizer state, random seed, and the compiled steps."""
 
-    def __init__(
-        self, recipe: Recipe, targets: TrainingTargets, callback: Callback, should_stop: StopCheck
-    ) -> None:
+    def __init__(self, recipe: Recipe, targets: TrainingTargets, callback: Callback, should_stop: StopCheck) -> None:
         self.recipe, self.targets, self.callback, self.should_stop = recipe, targets, callback, should_stop
         self.partial_epoch: PartialEpoch | None = None  # where a stopped epoch is to be resumed
 
@@ -114,9 +113,7 @@ class Trainer:
         self.steps = [self._make_step(each) for each in self.optimizers]
 
     def _make_step(self, optimizer: Optimizer) -> TrainStep:
-        state = TrainingState(
-            self.recipe, self.network, self.average, self.loss, optimizer, self.seed, self.teachers
-        )
+        state = TrainingState(self.recipe, self.network, self.average, self.loss, optimizer, self.seed, self.teachers)
         return backends.load_backend().make_train_step(state)
 
     def train_epoch(self, epoch: int, history: Sequence[Row]) -> Row:
@@ -215,7 +212,7 @@ def _check_backend(arrays: Sequence[np.ndarray], folder: Path) -> None:
 
 
 def _mean_metrics(metrics: list[Any], epoch: int, learning_rate: float) -> tuple[float, float]:
-    """Mean loss and accuracy of the steps; a ExperimentError where the loss is not finite."""
+    """Mean loss and accuracy of the steps; an ExperimentError where the loss is not finite."""
     values = [keras.ops.convert_to_numpy(each) for each in metrics]
     loss, accuracy = np.mean(values, axis=0, dtype=np.float64).tolist()
     if not math.isfinite(loss):

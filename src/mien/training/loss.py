@@ -1,93 +1,57 @@
-"""What a step is asked to make smaller: a batch made ready, and how far the net's answers are from what it should say.
+"""The loss: cross-entropy with soft labels and votes, label smoothing, class weights and focal loss.
 
-Written in Keras's own operations, so it is the same on every backend, inside the graph or the compiled function.
+Written in Keras operations, so it runs on every backend, inside the compiled step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from mien.training import augmentation
-from mien.training.recipe import Recipe
+from mien.training.batches import Batch
+from mien.training.recipe import LossSettings
 
 Tensor = Any
-#: What teachers say of a batch of faces: shares (B, K) and, where they have that head, votes (B, 8).
-TeacherOutputs = Callable[[Tensor], Sequence[Tensor]]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """``faces`` float32 (B, 48, 48, 1) as the net sees them; ``shares`` (B, K), ``votes`` (B, 8) it should say."""
-
-    faces: Tensor
-    shares: Tensor
-    votes: Tensor
 
 
 class Loss:
-    """The recipe's augmentation and loss. ``class_weights`` (K,): how much a face of each class counts.
+    """The loss of a recipe. ``class_weights`` (K,) are the weights of the faces of each class."""
 
-    Teachers that ``say`` something are asked about the faces as they are after all variation, but for those emptied.
-    """
+    def __init__(self, settings: LossSettings, class_weights: np.ndarray) -> None:
+        self.settings, self.class_weights = settings, class_weights
 
-    def __init__(self, recipe: Recipe, class_weights: np.ndarray, say: TeacherOutputs | None = None) -> None:
-        self.recipe, self.class_weights, self.say = recipe, class_weights, say
+    def __call__(self, outputs: Sequence[Tensor] | Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Loss and accuracy of a batch, both scalars. ``outputs`` are the logits of each head."""
+        logits, *vote_logits = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        smoothing = self.settings.label_smoothing
+        targets = batch.labels * (1 - smoothing) + smoothing / batch.labels.shape[1]
+        loss = ops.mean(cross_entropy(targets, logits) * self.weight_faces(logits, batch.labels))
+        if vote_logits:
+            # Faces without votes have targets of zeros, whose cross-entropy is 0.
+            loss = loss + self.settings.vote_weight * ops.mean(cross_entropy(batch.votes, vote_logits[0]))
+        correct = ops.argmax(logits, axis=1) == ops.argmax(batch.labels, axis=1)
+        return loss, ops.mean(ops.cast(correct, "float32"))
 
-    def batch(self, faces: Tensor, shares: Tensor, votes: Tensor, mix: bool, seed: Any) -> Batch:
-        """A batch as it comes from the data, faces uint8, varied as the recipe says; ``mix`` blends neighbours."""
-        settings, targets = self.recipe.augment, [shares, votes]
-        seen = augmentation.varied(ops.cast(faces, "float32"), settings, seed)
-        if mix:
-            seen, targets = augmentation.blended(seen, targets, settings, seed)
-        if self.say:
-            targets = _mixed(targets, self.say(seen), self.recipe.teach.weight)
-        seen, targets = augmentation.emptied(seen, targets, settings.nothing_part, seed)
-        return Batch(seen, *targets)
-
-    def loss(self, heads: Sequence[Tensor] | Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The loss of a batch, and the part of it whose first answer is the right one; both numbers."""
-        shares, *votes = heads if isinstance(heads, (list, tuple)) else [heads]
-        smoothing = self.recipe.loss.smoothing
-        soft = batch.shares * (1 - smoothing) + smoothing / batch.shares.shape[1]
-        loss = ops.mean(cross_entropy(soft, shares) * self.weights(shares, batch.shares))
-        if votes:
-            # Rows of zeros, where nobody voted, cost nothing.
-            loss = loss + self.recipe.loss.votes * ops.mean(cross_entropy(batch.votes, votes[0]))
-        right = ops.argmax(shares, axis=1) == ops.argmax(batch.shares, axis=1)
-        return loss, ops.mean(ops.cast(right, "float32"))
-
-    def weights(self, logits: Tensor, shares: Tensor) -> Tensor:
-        """How much each face counts (B,): by its class, and the less the surer the net is of it."""
-        weights = ops.matmul(shares, self.class_weights[:, None])[:, 0]
-        if self.recipe.loss.focal:
-            sure = ops.sum(ops.softmax(logits) * shares, axis=1)
-            # Rounding may take a certain answer past 1, where the power has no value.
-            weights = weights * ops.stop_gradient(ops.maximum(1 - sure, 0.0) ** self.recipe.loss.focal)
+    def weight_faces(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The weight of each face (B,): that of its class, and with focal loss less for confident predictions."""
+        weights = ops.matmul(labels, self.class_weights[:, None])[:, 0]
+        if self.settings.focal:
+            confidence = ops.sum(ops.softmax(logits) * labels, axis=1)
+            # Rounding can lift the confidence above 1, where the power is not defined.
+            weights = weights * ops.stop_gradient(ops.maximum(1 - confidence, 0.0) ** self.settings.focal)
         return weights
 
 
-def _mixed(targets: Sequence[Tensor], said: Sequence[Tensor], weight: float) -> list[Tensor]:
-    """What labels and voters say, ``weight`` of it replaced by what teachers say; where nobody voted, all of it."""
-    shares, votes = targets
-    mixed = [(1 - weight) * shares + weight * said[0]]
-    if len(said) < 2:
-        return [*mixed, votes]
-    asked = ops.sum(votes, axis=1, keepdims=True) > 0
-    return [*mixed, ops.where(asked, (1 - weight) * votes + weight * said[1], said[1])]
+def cross_entropy(targets: Tensor, logits: Tensor) -> Tensor:
+    """The cross-entropy of each row (B,); 0 for targets of zeros."""
+    return -ops.sum(ops.multiply(targets, ops.log_softmax(logits, axis=1)), axis=1)
 
 
-def cross_entropy(shares: Tensor, logits: Tensor) -> Tensor:
-    """Of each row (B,); 0 for rows of zeros."""
-    return -ops.sum(ops.multiply(shares, ops.log_softmax(logits, axis=1)), axis=1)
-
-
-def class_weights(recipe: Recipe, shares: np.ndarray) -> np.ndarray:
-    """One for each class; where balanced, in proportion to its rareness, one for a class of average size."""
-    counts = shares.sum(0)
-    rare = counts.sum() / (len(counts) * np.maximum(counts, 1))
-    return np.asarray(rare if recipe.loss.balanced else np.ones_like(rare), np.float32)
+def compute_class_weights(settings: LossSettings, labels: np.ndarray) -> np.ndarray:
+    """The weight of each class (K,) for labels (N, K): inverse to its frequency, or 1 without class weights."""
+    counts = labels.sum(0)
+    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    return np.asarray(weights if settings.class_weights else np.ones_like(weights), np.float32)

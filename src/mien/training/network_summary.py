@@ -1,4 +1,4 @@
-"""The networks as a list and layer by layer: what each is, how large, and what one face costs."""
+"""Summaries and diagrams of the networks: their layers, parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from matplotlib.figure import Figure
 from mien import plots
 from mien.errors import ExperimentError, suggest_name
 from mien.training import networks
-from mien.training import recipe as shelf
-from mien.training.recipe import Recipe, apply_settings
+from mien.training.recipe import Recipe, builtin_names, load_network_recipe
 
 
 @dataclass(frozen=True)
 class NetworkSummary:
-    """A network as its usual recipe builds it; ``multiply_adds`` for one face."""
+    """A network as its built-in recipe builds it; ``multiply_adds`` are those of one face."""
 
     name: str
-    about: str
+    description: str
     parameters: int
     multiply_adds: int
 
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One layer: what it gives, and how large it is; ``shape`` without the batch."""
+    """One layer and its output ``shape`` without the batch."""
 
     name: str
     kind: str
@@ -39,7 +38,7 @@ class LayerSummary:
 
 
 def summarize_networks(settings: Iterable[str] = ()) -> Iterator[NetworkSummary]:
-    """Every network, one after the other as it is built, its recipe changed by these settings."""
+    """All networks, each built with its recipe and these settings."""
     return (summarize_network(name, build_network(network_recipe(name, settings))) for name in networks.NETWORKS)
 
 
@@ -48,50 +47,46 @@ def summarize_network(name: str, built: keras.Model) -> NetworkSummary:
 
 
 def describe_network(name: str) -> str:
-    """One line."""
+    """One line about the network."""
     if name in networks.APPLICATIONS:
-        return networks.APPLICATIONS[name].about
+        return networks.APPLICATIONS[name].description
     return str(networks.NETWORKS[name].__doc__).partition("\n")[0]
 
 
 def network_recipe(name: str, settings: Iterable[str] = ()) -> Recipe:
-    """The usual recipe of a network, with these settings; without a file of its own, the settings every recipe has."""
+    """The built-in recipe of a network, or the default recipe, with these settings."""
     if name not in networks.NETWORKS:
         raise ExperimentError(
-            f"There is no net '{name}'", f"known are {', '.join(networks.NETWORKS)}", suggest_name(name, networks.NETWORKS)
+            f"There is no net '{name}'",
+            f"known are {', '.join(networks.NETWORKS)}",
+            suggest_name(name, networks.NETWORKS),
         )
-    usual = shelf.load_network_recipe(name) if name in shelf.builtin_names() else Recipe()
-    return apply_settings(replace(usual, net=replace(usual.net, name=name)), settings)
+    recipe = load_network_recipe(name) if name in builtin_names() else Recipe()
+    return replace(recipe, net=replace(recipe.net, name=name)).with_settings(settings)
 
 
 def build_network(recipe: Recipe) -> keras.Model:
-    """The recipe's net with fresh weights, in float32, as it reads."""
+    """The network of a recipe with random weights, in float32, with all its views."""
     return networks.build_recipe_network(recipe, "float32", finished=True)
 
 
 def list_layers(built: keras.Model) -> Iterator[LayerSummary]:
-    """Its layers from the faces to the heads."""
+    """The layers from the input to the heads."""
     for layer in built.layers:
-        shape = tuple(int(length) for length in _output(layer).shape[1:])
+        output = layer.output[0] if isinstance(layer.output, list) else layer.output
+        shape = tuple(int(length) for length in output.shape[1:])
         yield LayerSummary(layer.name, type(layer).__name__, shape, int(layer.count_params()))
 
 
-def _output(layer: Any) -> Any:
-    return layer.output[0] if isinstance(layer.output, list) else layer.output
-
-
-# ==== mien.lab.diagram
-# A Keras net as a figure: its layers gathered by the size of what they give.
-
-#: What a layer is called in the figure; the first kind that fits.
-_WORDS: dict[type, str] = {
+#: The label of each kind of layer in the diagram; the first kind that matches is used.
+_LABELS: dict[type, str] = {
     layers.DepthwiseConv2D: "depthwise {size}",
     layers.SeparableConv2D: "separable {size}",
     layers.Conv2D: "conv {size}",
     layers.BatchNormalization: "norm",
     layers.MaxPooling2D: "max pool",
-    layers.AveragePooling2D: "mean pool",
-    layers.GlobalAveragePooling2D: "mean of each",
+    layers.AveragePooling2D: "average pool",
+    layers.GlobalAveragePooling2D: "global average pool",
     layers.Dense: "dense",
     layers.Dropout: "dropout",
     layers.Flatten: "flatten",
@@ -102,83 +97,81 @@ _WORDS: dict[type, str] = {
     layers.Cropping2D: "crop",
     layers.ZeroPadding2D: "pad",
     layers.Concatenate: "gray to colour",
-    layers.Average: "mean of all views",
+    layers.Average: "mean over views",
     layers.Add: "add shortcut",
     layers.Multiply: "scale channels",
 }
 
-#: Layers that are not what others of their kind are.
-_BY_NAME = {"mirrored": "and its mirror image", "corners": "from two corners"}
+#: Labels of layers that have another purpose than others of their kind.
+_LABELS_BY_NAME = {"mirrored": "add mirror image", "corners": "two crops"}
 
-#: Layers that a reader of the figure does not miss.
-_SILENT = (layers.InputLayer, layers.Identity, layers.Reshape)
+#: Layers that are not in the diagram.
+_OMITTED = (layers.InputLayer, layers.Identity, layers.Reshape)
 
 
 def diagram_png(model: keras.Model) -> bytes:
-    """``draw`` as a file."""
+    """The diagram as a PNG file."""
     return plots.render_png(draw_diagram(model))
 
 
 def draw_diagram(model: keras.Model) -> Figure:
-    """The net from its faces on the left to its answers on the right."""
-    told = (
-        f"{model.count_params():,} parameters, {networks.count_multiply_adds(model) / 1e6:,.1f} million multiply-adds a face"
-    )
-    return plots.plot_network(list(group_by_size(model)), model.name, told)
+    """A diagram of the network from the input on the left to the heads on the right."""
+    multiply_adds = f"{networks.count_multiply_adds(model) / 1e6:,.1f} million multiply-adds per face"
+    summary = f"{model.count_params():,} parameters, {multiply_adds}"
+    return plots.plot_network(list(group_by_size(model)), model.name, summary)
 
 
 def group_by_size(model: keras.Model) -> Iterator[plots.NetworkStage]:
-    """What happens at each size, in order; the heads come last, one each."""
+    """One stage for each size of the feature maps, in order, then one for each head."""
     heads = [model.get_layer(name) for name in model.output_names]
-    before = [layer for layer in model.layers if layer not in heads]
-    for (side, count), gathered in _by_size(before).items():
-        deepest = max(_size(layer)[1] for layer in gathered)
-        yield plots.NetworkStage(side, deepest if side else count, _lines(gathered))
+    trunk = [layer for layer in model.layers if layer not in heads]
+    for (side, count), group in _group_layers(trunk).items():
+        channels = max(_output_size(layer)[1] for layer in group)
+        yield plots.NetworkStage(side, channels if side else count, _describe_layers(group))
     for head in heads:
         yield plots.NetworkStage(0, head.output.shape[-1], (head.name,), True)
 
 
-def _by_size(every: Sequence[Any]) -> dict[tuple[int, int], list[Any]]:
-    """Layers of one size together, by side and 0, or for rows of numbers by 0 and how many they are.
+def _group_layers(trunk: Sequence[Any]) -> dict[tuple[int, int], list[Any]]:
+    """Layers by the size of their output: (side, 0) for feature maps, (0, length) for vectors.
 
-    What squeezes a picture to a number and opens it again stays where it is, and so does a rim around a picture.
+    Squeeze-and-excite layers and padding belong to the size of the feature maps around them.
     """
-    pictures = [place for place, layer in enumerate(every) if _size(layer)[0] > 1]
-    last = max(pictures, default=-1)
-    found: dict[tuple[int, int], list[Any]] = {}
-    here = (0, 0)
-    for place, layer in enumerate(every):
-        side, count = _size(layer)
-        if (place > last or side > 1) and not isinstance(layer, layers.ZeroPadding2D):
-            here = (side, 0 if side else count)
-        found.setdefault(here, []).append(layer)
-    return found
+    last_maps = max((index for index, layer in enumerate(trunk) if _output_size(layer)[0] > 1), default=-1)
+    groups: dict[tuple[int, int], list[Any]] = {}
+    size = (0, 0)
+    for index, layer in enumerate(trunk):
+        side, count = _output_size(layer)
+        if (index > last_maps or side > 1) and not isinstance(layer, layers.ZeroPadding2D):
+            size = (side, 0 if side else count)
+        groups.setdefault(size, []).append(layer)
+    return groups
 
 
-def _size(layer: Any) -> tuple[int, int]:
-    """Side and number of what a layer gives; side 0 for a row of numbers."""
+def _output_size(layer: Any) -> tuple[int, int]:
+    """Side and channels of the output; side 0 and the length for a vector."""
     shape = tuple(layer.output.shape[1:])
     return (int(shape[0]), int(shape[-1])) if len(shape) == 3 else (0, int(shape[-1]))
 
 
-def _lines(gathered: Sequence[Any]) -> tuple[str, ...]:
-    counts = Counter(word for layer in gathered for word in _word(layer))
+def _describe_layers(group: Sequence[Any]) -> tuple[str, ...]:
+    counts = Counter(label for layer in group for label in _label_layer(layer))
     if not counts:
-        return ("faces",) if isinstance(gathered[0], layers.InputLayer) else ()
-    return tuple(f"{count} × {word}" if count > 1 else word for word, count in counts.items())
+        return ("faces",) if isinstance(group[0], layers.InputLayer) else ()
+    return tuple(f"{count} × {label}" if count > 1 else label for label, count in counts.items())
 
 
-def _word(layer: Any) -> list[str]:
-    if isinstance(layer, _SILENT):
+def _label_layer(layer: Any) -> list[str]:
+    """The label of a layer and that of its activation; empty for omitted layers."""
+    if isinstance(layer, _OMITTED):
         return []
-    word = _BY_NAME.get(layer.name) or next((word for kind, word in _WORDS.items() if isinstance(layer, kind)), "")
-    size = getattr(layer, "kernel_size", None)
-    words = [word.format(size="×".join(map(str, size)) if size else "")] if word else [_named(layer)]
-    activation = getattr(layer, "activation", None)
-    name = getattr(activation, "__name__", "linear")
-    return words if name == "linear" or isinstance(layer, layers.Activation) else [*words, name]
-
-
-def _named(layer: Any) -> str:
-    activation = getattr(layer, "activation", None)
-    return getattr(activation, "__name__", None) or type(layer).__name__.lower()
+    activation = getattr(getattr(layer, "activation", None), "__name__", "")
+    template = _LABELS_BY_NAME.get(layer.name)
+    template = template or next((each for kind, each in _LABELS.items() if isinstance(layer, kind)), "")
+    if not template:
+        label = activation or type(layer).__name__.lower()
+    else:
+        label = template.format(size="×".join(map(str, getattr(layer, "kernel_size", ()))))
+    if activation in ("", "linear") or isinstance(layer, layers.Activation):
+        return [label]
+    return [label, activation]

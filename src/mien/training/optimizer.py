@@ -1,4 +1,4 @@
-"""The way down: the recipe's optimizer over some of the net's variables, with decay and clipping."""
+"""The optimizer of a recipe, with weight decay and gradient clipping."""
 
 from __future__ import annotations
 
@@ -8,51 +8,50 @@ from typing import Any
 import keras
 from keras import ops
 
-from mien.errors import LabError, nearest
-from mien.training.recipe import Recipe
+from mien.training.recipe import TrainingSettings
 
 Tensor = Any
 
 
 class Optimizer:
-    """An optimizer for these ``variables`` and no others, at rate 0 until somebody sets it."""
+    """A Keras optimizer for ``variables``; its learning rate is 0 until the schedule assigns it before each step."""
 
-    def __init__(self, recipe: Recipe, variables: Sequence[keras.Variable]) -> None:
-        self.recipe, self.variables = recipe, list(variables)
-        self.optimizer = optimizer_of(recipe)
-        self.optimizer.exclude_from_weight_decay(var_list=[each for each in self.variables if not shrinks(each)])
-        self.optimizer.build(self.variables)
+    def __init__(self, settings: TrainingSettings, variables: Sequence[keras.Variable]) -> None:
+        self.settings, self.variables = settings, list(variables)
+        self.keras_optimizer = make_optimizer(settings)
+        self.keras_optimizer.exclude_from_weight_decay(var_list=[each for each in self.variables if not decays(each)])
+        self.keras_optimizer.build(self.variables)
 
-    def slopes(self, gradients: Sequence[Tensor], values: Sequence[Tensor]) -> list[Tensor]:
-        """What the optimizer is given. Kernels also shrink, as part of the gradient; adamw does that itself."""
-        decay = 0.0 if self.recipe.fit.optimizer == "adamw" else self.recipe.fit.decay
-        slopes = [
-            slope + decay * value if decay and shrinks(variable) else slope
-            for slope, value, variable in zip(gradients, values, self.variables, strict=True)
+    def add_weight_decay(self, gradients: Sequence[Tensor], values: Sequence[Tensor]) -> list[Tensor]:
+        """The gradients of the kernels plus ``weight_decay`` times the kernels; adamw decays them itself."""
+        decay = 0.0 if self.settings.optimizer == "adamw" else self.settings.weight_decay
+        return [
+            gradient + decay * value if decay and decays(variable) else gradient
+            for gradient, value, variable in zip(gradients, values, self.variables, strict=True)
         ]
-        return clipped(slopes, self.recipe.fit.clip) if self.recipe.fit.clip else slopes
+
+    def clip(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """The gradients scaled down so that their global norm is at most ``clip_norm``."""
+        return clip_by_norm(gradients, self.settings.clip_norm) if self.settings.clip_norm else list(gradients)
 
 
-def optimizer_of(recipe: Recipe) -> keras.optimizers.Optimizer:
-    """The recipe's optimizer at rate 0; the schedule sets it before each step."""
+def make_optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
+    """The Keras optimizer of the settings, with learning rate 0."""
     kinds: dict[str, Callable[[], keras.optimizers.Optimizer]] = {
-        "sgd": lambda: keras.optimizers.SGD(0.0, momentum=recipe.fit.momentum, nesterov=True),
+        "sgd": lambda: keras.optimizers.SGD(0.0, momentum=settings.momentum, nesterov=True),
         "adam": lambda: keras.optimizers.Adam(0.0),
-        "adamw": lambda: keras.optimizers.AdamW(0.0, weight_decay=recipe.fit.decay),
+        "adamw": lambda: keras.optimizers.AdamW(0.0, weight_decay=settings.weight_decay),
     }
-    name = recipe.fit.optimizer
-    if name not in kinds:
-        raise LabError(f"There is no optimizer '{name}'", f"known are {', '.join(kinds)}", nearest(name, kinds))
-    return kinds[name]()
+    return kinds[settings.optimizer]()
 
 
-def clipped(slopes: Sequence[Tensor], most: float) -> list[Tensor]:
-    """The same direction, all of it together no longer than ``most``."""
-    length = ops.sqrt(sum(ops.sum(ops.square(each)) for each in slopes))
-    factor = most / ops.maximum(length, most)
-    return [each * factor for each in slopes]
+def clip_by_norm(gradients: Sequence[Tensor], max_norm: float) -> list[Tensor]:
+    """Gradients of the same direction with a global norm of at most ``max_norm``."""
+    norm = ops.sqrt(sum(ops.sum(ops.square(each)) for each in gradients))
+    factor = max_norm / ops.maximum(norm, max_norm)
+    return [each * factor for each in gradients]
 
 
-def shrinks(weight: keras.Variable) -> bool:
-    """Whether weight decay is for it: kernels, not biases and norms."""
-    return str(weight.path).endswith("kernel")
+def decays(variable: keras.Variable) -> bool:
+    """Whether weight decay applies to the variable: kernels, not biases and normalisation."""
+    return str(variable.path).endswith("kernel")

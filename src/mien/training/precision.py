@@ -1,20 +1,17 @@
-"""In which precision to train: measured on the machine at hand, for processors differ more than books say.
+"""The precision of a training run: float32 or mixed bfloat16, whichever is measured to be faster on this machine.
 
-Where there are instructions for bfloat16 it is up to three times as fast as float32, and elsewhere slower.
+On processors with bfloat16 instructions mixed precision is up to three times as fast as float32, on others slower.
 """
 
 from __future__ import annotations
 
-import json
 import time
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from mien.errors import ExperimentError, suggest_name
 from mien.training import backends, checkpoint, networks
 from mien.training.backends import TrainingState
 from mien.training.callbacks import Callback, MessageEvent
@@ -22,71 +19,53 @@ from mien.training.loss import Loss
 from mien.training.optimizer import Optimizer
 from mien.training.recipe import NO_AUGMENTATION, Recipe
 
-FLOAT, MIXED, AUTO = "float32", "mixed_bfloat16", "auto"
-#: bfloat16 must be so many times as fast: it costs a little accuracy in every sum.
-WORTH = 1.1
-#: Each is measured for about this long, in seconds, after it has been compiled, and over this many steps at least.
-LONG, LEAST = 0.8, 2
+FLOAT32, MIXED, AUTO = "float32", "mixed_bfloat16", "auto"
+#: bfloat16 must be faster by this factor, as it is a little less accurate.
+MIN_SPEEDUP = 1.1
+#: A measurement takes at least this many seconds and steps, after the compilation.
+MIN_SECONDS, MIN_STEPS = 0.8, 2
 
 
 def resume_precision(recipe: Recipe, folder: Path) -> Recipe:
-    """The recipe with what a run in this folder once chose: ``auto`` is decided once, and a resumed run keeps to it."""
-    precision = recipe.training.precision
-    if precision not in (FLOAT, MIXED, AUTO):
-        there = f"known are {AUTO}, {FLOAT}, {MIXED}"
-        raise ExperimentError(f"training.precision is '{precision}'", there, suggest_name(precision, (FLOAT, MIXED, AUTO)))
-    if recipe.training.deterministic and precision == MIXED:
-        happened = f"training.deterministic asks for the same bits each time, and training.precision is {MIXED}"
-        raise ExperimentError(happened, f"{FLOAT} was expected", "Leave one of them out")
-    return _with(recipe, _before(folder)) if precision == AUTO else recipe
+    """The recipe with the precision that the run in this folder has chosen; ``auto`` stays where there is no run."""
+    if recipe.training.precision != AUTO:
+        return recipe
+    chosen_before = checkpoint.read_chosen_precision(folder)
+    return _with_precision(recipe, chosen_before) if chosen_before else recipe
 
 
-def _before(folder: Path) -> str:
-    """The precision of the state in the folder; ``auto`` where there is none."""
-    for name in (checkpoint.STATE, checkpoint.PREVIOUS_STATE):
-        try:
-            facts = json.loads(str(checkpoint.read_arrays(folder / name)[-1]))
-        except (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError):
-            continue
-        return str(facts["recipe"]["fit"]["precision"])
-    return AUTO
-
-
-def choose_precision(recipe: Recipe, watch: Callback) -> Recipe:
-    """The recipe with ``auto`` replaced by what is faster here, and that told."""
+def choose_precision(recipe: Recipe, callback: Callback) -> Recipe:
+    """The recipe with ``auto`` replaced by the faster precision, which is reported to ``callback``."""
     if recipe.training.precision != AUTO:
         return recipe
     if recipe.training.deterministic:
-        return _with(recipe, FLOAT)
-    speeds = {each: measure_speed(recipe, each) for each in (FLOAT, MIXED)}
-    choice = MIXED if speeds[MIXED] > WORTH * speeds[FLOAT] else FLOAT
-    told = " and ".join(f"{count:.0f} in {each}" for each, count in speeds.items())
-    watch(MessageEvent(f"Training in {choice}: measured here, without augmentation, {told} images a second"))
-    return _with(recipe, choice)
+        return _with_precision(recipe, FLOAT32)
+    speeds = {precision: measure_speed(recipe, precision) for precision in (FLOAT32, MIXED)}
+    choice = MIXED if speeds[MIXED] > MIN_SPEEDUP * speeds[FLOAT32] else FLOAT32
+    numbers = " and ".join(f"{speed:.0f} in {precision}" for precision, speed in speeds.items())
+    callback(MessageEvent(f"Training in {choice}: measured without augmentation, {numbers} images a second"))
+    return _with_precision(recipe, choice)
 
 
-def _with(recipe: Recipe, precision: str) -> Recipe:
+def _with_precision(recipe: Recipe, precision: str) -> Recipe:
     return replace(recipe, training=replace(recipe.training, precision=precision))
 
 
 def measure_speed(recipe: Recipe, precision: str) -> float:
-    """Images a second through the recipe's net, there and back, its augmentation left out."""
+    """Images a second of training steps with random images, without augmentation."""
     plain = replace(recipe, augment=NO_AUGMENTATION)
-    net = networks.build_recipe_network(plain, precision)
-    classes = net.outputs[0].shape[-1]
-    objective = Loss(plain, np.ones(classes, np.float32))
-    descent = Optimizer(plain, net.trainable_variables)
-    step = backends.load_backend().step(TrainingState(net, net, objective, descent, keras.random.SeedGenerator(0)))
-    batch = _noise(recipe.training.batch_size, classes)
-    np.asarray(keras.ops.convert_to_numpy(step(batch, 0.0, False)))
-    begun, done = time.perf_counter(), 0
-    while done < LEAST or time.perf_counter() - begun < LONG:
-        # Read, so that the clock does not stop at what is only begun.
-        keras.ops.convert_to_numpy(step(batch, 0.0, False))
-        done += 1
-    return done * recipe.training.batch_size / (time.perf_counter() - begun)
-
-
-def _noise(count: int, classes: int) -> list[np.ndarray]:
-    faces = np.random.default_rng(0).integers(0, 256, (count, networks.SIDE, networks.SIDE, 1)).astype(np.uint8)
-    return [faces, np.eye(classes, dtype=np.float32)[np.arange(count) % classes], np.zeros((count, 8), np.float32)]
+    network = networks.build_recipe_network(plain, precision)
+    classes, count = network.outputs[0].shape[-1], recipe.training.batch_size
+    loss = Loss(plain.loss, np.ones(classes, np.float32))
+    optimizer = Optimizer(plain.training, network.trainable_variables)
+    state = TrainingState(plain, network, network, loss, optimizer, keras.random.SeedGenerator(0))
+    train_step = backends.load_backend().make_train_step(state)
+    images = np.random.default_rng(0).integers(0, 256, (count, networks.SIDE, networks.SIDE, 1)).astype(np.uint8)
+    labels = np.eye(classes, dtype=np.float32)[np.arange(count) % classes]
+    batch = [images, labels, np.zeros((count, 8), np.float32)]
+    keras.ops.convert_to_numpy(train_step(batch, 0.0, False))  # compiles
+    start, steps = time.perf_counter(), 0
+    while steps < MIN_STEPS or time.perf_counter() - start < MIN_SECONDS:
+        keras.ops.convert_to_numpy(train_step(batch, 0.0, False))  # reading the result waits for it
+        steps += 1
+    return steps * count / (time.perf_counter() - start)

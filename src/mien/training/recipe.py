@@ -23,11 +23,11 @@ from mien.settings import Settings, choice, number, sequence
 class NetworkSettings(Settings, section="net"):
     """The architecture. ``width`` and ``depth`` are for the families that have them, ``order`` is for ``batchnorm``.
 
-    ``input_size`` is the size in pixels of the images that the layers receive, ``color`` their colour (auto: rgb for the
-    Keras applications, gray for the others); faces are resized and coloured inside the graph. ``weights`` are the
-    initial weights: none, imagenet (Keras applications), or a file or run of a network with the same trunk. ``views`` is
-    the number of test-time augmentations whose mean the trained network computes: 2 are the face and its mirror image,
-    4 are both at two crops, in as many times the time. Training uses one view.
+    ``input_size`` is the size in pixels of the images that the layers receive, ``color`` their colour (auto: rgb for
+    the Keras applications, gray for the others); faces are resized and coloured inside the graph. ``weights`` are the
+    initial weights: none, imagenet (Keras applications), or a file or run of a network with the same trunk. ``views``
+    is the number of test-time augmentations whose mean the trained network computes: 2 are the face and its mirror
+    image, 4 are both at two crops, in as many times the time. Training uses one view.
     """
 
     name: str = "residual"
@@ -129,9 +129,9 @@ class TrainingSettings(Settings, section="training"):
     equally often).
 
     With initial weights (``net.weights``) only the heads are trained for the first ``frozen_epochs``, at
-    ``learning_rate``, then all layers at ``fine_tune_rate`` times the schedule. ``precision`` auto measures which one is
-    faster on this machine. ``deterministic`` makes runs reproducible to the bit, in float32. ``devices`` split each batch
-    (0: all devices).
+    ``learning_rate``, then all layers at ``fine_tune_rate`` times the schedule. ``precision`` auto measures which one
+    is faster on this machine. ``deterministic`` makes runs reproducible to the bit, in float32. ``devices`` split each
+    batch (0: all devices).
     """
 
     epochs: int = number(80, 1, 100_000)
@@ -183,9 +183,13 @@ class Recipe:
             hint = "Recipes are TOML files, see recipes/base.toml"
             raise ExperimentError(f"There is no recipe at {path}", "a TOML file was expected", hint) from None
         except OSError as error:
-            raise ExperimentError(f"{path} cannot be read: {error.strerror or error}", "a TOML file was expected") from None
+            raise ExperimentError(
+                f"{path} cannot be read: {error.strerror or error}", "a TOML file was expected"
+            ) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ExperimentError(f"{path} is not valid TOML: {error}", "", "Compare it with recipes/base.toml") from None
+            raise ExperimentError(
+                f"{path} is not valid TOML: {error}", "", "Compare it with recipes/base.toml"
+            ) from None
         return replace(cls.from_table(table), folder=Path(path).parent)
 
     @classmethod
@@ -212,7 +216,7 @@ class Recipe:
         return self.folder / path
 
     def with_absolute_paths(self) -> Recipe:
-        """The same recipe for any folder. A path that only exists relative to the current folder is taken from there."""
+        """The same recipe for any folder. A path that only exists in the current folder is taken from there."""
 
         def absolute(path: str) -> str:
             beside = self.resolve_path(path)

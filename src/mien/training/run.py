@@ -168,7 +168,7 @@ def write_results(recipe: Recipe, faces: FaceDataset, folder: Path, callback: Ca
     finished = onnx.load_finished_run(folder, faces, recipe.name)
     content, export_scores = onnx.to_onnx(finished)
     split = report_split(recipe, faces)
-    predictions = evaluate.predict_split(OnnxClassifier(content), faces, split, augmented=False)
+    predictions = evaluate.predict_split(OnnxClassifier(content), faces, split, tta=False)
     results = evaluate.compute_metrics(predictions)
 
     card_scores = {key: value for key, value in results.items() if key not in _NOT_FOR_CARDS} | export_scores

@@ -30,7 +30,8 @@ def count_frozen_epochs(recipe: Recipe) -> int:
 def learning_rate(recipe: Recipe, epoch: float, history: Sequence[Row]) -> float:
     """The learning rate at a time in epochs, say 2.5 in the middle of the third.
 
-    The peak while the trunk is frozen. After that the schedule, times ``fine_tune_rate`` where there are initial weights.
+    The peak while the trunk is frozen. After that the schedule, times ``fine_tune_rate`` where there are initial
+    weights.
     """
     settings, frozen = recipe.training, count_frozen_epochs(recipe)
     if epoch < frozen:
@@ -101,7 +102,8 @@ def best_epoch(history: Sequence[Row]) -> int:
 def adapt_validation(recipe: Recipe, faces: FaceDataset) -> Recipe:
     """The recipe with fewer validation faces where the data set is small.
 
-    A ExperimentError where there are none and a setting needs them: the plateau schedule, early stopping, the best epoch.
+    An ExperimentError where there are none and a setting needs them: the plateau schedule, early stopping, the best
+    epoch.
     """
     recipe = replace(recipe, data=limit_validation(recipe.data, faces))
     settings, data = recipe.training, recipe.data

@@ -1,11 +1,11 @@
-"""What a search may try: a TOML file with a section for each setting of a recipe.
+"""Hyperparameter search: which settings are tried (the search space), and the trials.
 
-::
+A search space is a TOML file with a section for each setting::
 
     [training.learning_rate]
     low = 0.01
     high = 0.3
-    log = true          # as many tries from 0.01 to 0.05 as from 0.06 to 0.3
+    log = true          # uniform on a logarithmic scale
 
     [training.batch_size]
     low = 64
@@ -14,6 +14,10 @@
 
     [net.width]
     choices = [24, 32, 48]
+
+The validation faces of the recipe are removed before the search; trials are compared on other validation faces, split
+from the rest of the Training faces. PublicTest is not used. The study is saved in ``study.db`` (SQLite); the same call
+resumes it, and an interrupted trial from its last completed epoch.
 """
 
 from __future__ import annotations
@@ -33,24 +37,35 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mien.datasets.dataset import FaceDataset
 from mien.datasets.splits import split_training_validation
-from mien.errors import ExperimentError, suggest_name
+from mien.errors import ExperimentError
 from mien.files import write_atomically
-from mien.training import checkpoint
-from mien.training import recipe as toml
+from mien.settings import Setting, check_setting, find_setting
+from mien.training import checkpoint, schedule
 from mien.training.callbacks import Callback, EpochEvent, Event, StopCheck, TrainingStopped
-from mien.training.recipe import Recipe, check_value, list_settings
-from mien.training.schedule import adapt_validation
+from mien.training.recipe import Recipe
+
+STUDY, TRIALS, BEST = "study.db", "trials.csv", "best.toml"
+
+#: Trials that are finished before any other is compared with them, and the fraction of the epochs before a comparison.
+_STARTUP_TRIALS, _WARMUP_FRACTION = 4, 0.25
+#: After so many failed trials in a row the search ends: the failure is not due to single settings.
+_MAX_FAILURES = 5
+_SECTION_EXAMPLE = "a section such as [training.learning_rate] with low and high was expected"
+_COMPARISON = "trials are compared on validation faces"
+
+
+# The search space
 
 
 @dataclass(frozen=True)
 class NumberRange:
-    """Numbers from ``low`` to ``high``, both inside; whole ones for a setting that is whole."""
+    """Numbers from ``low`` to ``high``, both included; integers for an integer setting."""
 
     low: float
     high: float
     log: bool = False
     step: float | None = None
-    whole: bool = False
+    integer: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,10 +76,10 @@ class Choices:
 
     @property
     def words(self) -> list[str]:
-        """Each as one word, so that lists can be chosen among too."""
+        """Each value as JSON text, as Optuna's choices cannot be lists."""
         return [json.dumps(value) for value in self.values]
 
-    def of_word(self, word: str) -> Any:
+    def parse(self, word: str) -> Any:
         return self.values[self.words.index(word)]
 
 
@@ -72,111 +87,88 @@ Space = Mapping[str, NumberRange | Choices]
 
 
 def read_space(path: Path) -> Space:
-    """The space in a TOML file; a ExperimentError says what in it cannot be meant."""
+    """The search space in a TOML file."""
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        happened = f"The space '{path}' cannot be read: {error.strerror or error}"
+        happened = f"The search space '{path}' cannot be read: {error.strerror or error}"
         raise ExperimentError(happened, "a TOML file with a section for each setting was expected") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
-        raise ExperimentError(f"'{path}' is not TOML: {broken}", "sections such as [training.learning_rate] were expected") from None
-    found = dict(_sections(table))
-    if not found:
-        raise ExperimentError(f"'{path}' tries nothing", "a section such as [training.learning_rate] with low and high was expected")
-    return {key: _dimension(key, section) for key, section in found.items()}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ExperimentError(f"'{path}' is not valid TOML: {error}", _SECTION_EXAMPLE) from None
+    sections = dict(_list_sections(table))
+    if not sections:
+        raise ExperimentError(f"The search space '{path}' has no settings", _SECTION_EXAMPLE)
+    return {key: _parse_dimension(find_setting(Recipe, key), section) for key, section in sections.items()}
 
 
-def replace_settings(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """The recipe with these settings, by their dotted names."""
-    table = recipe.to_table()
-    for key, value in values.items():
-        inside = table
-        *sections, last = key.split(".")
-        for section in sections:
-            inside = inside[section]
-        inside[last] = value
-    return replace(Recipe.from_table(table), place=recipe.folder)
-
-
-def _sections(table: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, inside in table.items():
-        if not isinstance(inside, Mapping):
-            expected = "a section such as [training.learning_rate] with low and high was expected"
-            raise ExperimentError(f"The space has '{where}{name}' by itself", expected)
-        if any(isinstance(value, Mapping) for value in inside.values()):
-            yield from _sections(inside, f"{where}{name}.")
+def _list_sections(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, section in table.items():
+        if not isinstance(section, Mapping):
+            raise ExperimentError(f"The search space has '{prefix}{name}' outside of a section", _SECTION_EXAMPLE)
+        if any(isinstance(value, Mapping) for value in section.values()):
+            yield from _list_sections(section, f"{prefix}{name}.")
         else:
-            yield where + name, inside
+            yield prefix + name, section
 
 
-def _dimension(key: str, section: Mapping[str, Any]) -> NumberRange | Choices:
-    kinds = dict(list_settings())
-    if key not in kinds:
-        raise ExperimentError(f"The recipe has no setting '{key}'", "a setting such as training.learning_rate", suggest_name(key, kinds))
-    known = ("low", "high", "log", "step", "choices")
-    strange = [word for word in section if word not in known]
-    if strange:
-        raise ExperimentError(f"[{key}] has an unknown word '{strange[0]}'", f"known are {', '.join(known)}")
-    found = _choices(key, section) if "choices" in section else _range(key, section, kinds[key])
-    ends = found.values if isinstance(found, Choices) else (_typed(found, found.low), _typed(found, found.high))
-    for value in ends:
-        check_value(kinds[key], value, key)
-    return found
+def _parse_dimension(setting: Setting, section: Mapping[str, Any]) -> NumberRange | Choices:
+    names = ("low", "high", "log", "step", "choices")
+    unknown = [name for name in section if name not in names]
+    if unknown:
+        happened = f"[{setting.key}] has the unknown key '{unknown[0]}'"
+        raise ExperimentError(happened, f"the keys are {', '.join(names)}")
+    if "choices" in section:
+        values = section["choices"]
+        if len(section) > 1 or not isinstance(values, list) or not values:
+            happened = f"[{setting.key}] has choices that are not a list, or other keys beside them"
+            raise ExperimentError(happened, "choices = [a, b, ...] was expected")
+        for value in values:
+            check_setting(setting, value)
+        return Choices(tuple(values))
+    return _parse_range(setting, section)
 
 
-def _choices(key: str, section: Mapping[str, Any]) -> Choices:
-    values = section["choices"]
-    if len(section) > 1 or not isinstance(values, list) or not values:
-        raise ExperimentError(f"[{key}] has choices that are no list alone", "choices = [a, b, ...] was expected")
-    return Choices(tuple(values))
+def _parse_range(setting: Setting, section: Mapping[str, Any]) -> NumberRange:
+    key = setting.key
+    if setting.type not in (int, float) or get_origin(setting.type):
+        raise ExperimentError(f"[{key}] is not a number", "choices = [a, b, ...] was expected")
+    ends = {name: section.get(name) for name in ("low", "high")}
+    if any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends.values()):
+        expected = "low = ... and high = ... were expected, or choices = [...]"
+        raise ExperimentError(f"[{key}] has no low or no high", expected)
+    log, step = section.get("log", False), section.get("step")
+    numbers = NumberRange(**ends, log=log, step=step, integer=setting.type is int)  # type: ignore[arg-type]
+    if numbers.low >= numbers.high or (numbers.log and (numbers.low <= 0 or numbers.step)):
+        happened = f"[{key}] has low {numbers.low:g} and high {numbers.high:g}{' with log' if numbers.log else ''}"
+        expected = "low below high was expected; with log, low above 0 and no step"
+        raise ExperimentError(happened, expected)
+    for end in (numbers.low, numbers.high):
+        check_setting(setting, int(end) if numbers.integer and float(end).is_integer() else end)
+    return numbers
 
 
-def _range(key: str, section: Mapping[str, Any], kind: Any) -> NumberRange:
-    if kind not in (int, float) or get_origin(kind):
-        raise ExperimentError(f"[{key}] is no number", "choices = [a, b, ...] was expected")
-    numbers = {word: section.get(word) for word in ("low", "high")}
-    if any(isinstance(each, bool) or not isinstance(each, int | float) for each in numbers.values()):
-        raise ExperimentError(f"[{key}] has no two ends", "low = ... and high = ... were expected, or choices = [...]")
-    found = NumberRange(whole=kind is int, **{**numbers, "log": section.get("log", False), "step": section.get("step")})
-    if found.low >= found.high or (found.log and (found.low <= 0 or found.step)):
-        happened = f"[{key}] goes from {found.low:g} to {found.high:g}{' by powers' if found.log else ''}"
-        raise ExperimentError(happened, "low below high was expected, and above 0 and without step where log is true")
-    return found
-
-
-def _typed(found: NumberRange, value: float) -> float:
-    return int(value) if found.whole and float(value).is_integer() else value
-
-
-# ==== mien.lab.tune
-# A search for better settings: trials are trained, the hopeless ones ended early, and what was tried is never lost.
-#
-# What the recipe holds out is taken away before the search begins: settings are chosen on other Training faces, held out
-# of the rest. PublicTest is not looked at. The study lies in ``study.db`` (SQLite); the same call goes on with it, a
-# trial that was killed from its last whole epoch.
-
-STUDY, TRIALS, BEST = "study.db", "trials.csv", "best.toml"
-
-#: Trials that run to their end before any is compared with them, and the part of the epochs each gets in peace.
-_FIRST, _PEACE = 4, 0.25
-#: So many trials may fail one after the other: their settings are not what is at fault, or all of the space is.
-_FAILURES = 5
-_COMPARED = "settings are compared on held-out faces"
+# The trials
 
 
 class TrainFunction(Protocol):
-    """What one trial asks for: :func:`mien.training.loop.train`, or in tests somebody who is quicker."""
+    """The function that trains one trial: :func:`mien.training.loop.train`, or a faster one in tests."""
 
     def __call__(
-        self, recipe: Recipe, faces: FaceDataset, folder: Path, *, watch: Callback | None, stop: StopCheck | None
+        self,
+        recipe: Recipe,
+        faces: FaceDataset,
+        folder: Path,
+        *,
+        callback: Callback | None,
+        should_stop: StopCheck | None,
     ) -> object: ...
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One set of settings: ``state`` is finished, ended early, failed or interrupted; ``value`` the accuracy, or None.
+    """One set of settings. ``value`` is the validation accuracy, None without one; ``epochs`` are the trained ones.
 
-    ``epochs`` are those that were trained.
+    ``state`` is finished, pruned, failed, interrupted or waiting.
     """
 
     number: int
@@ -188,9 +180,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """All trials, the best finished one, and the recipe with its settings; None where none was finished.
+    """All trials, the best finished trial and the recipe with its settings; None where none is finished.
 
-    ``importance`` is known when the search ends: by setting, the part of the differences that it explains.
+    ``importance`` is the fraction of the variance that each setting explains; it is only computed at the end.
     """
 
     trials: tuple[Trial, ...]
@@ -207,180 +199,174 @@ def search_settings(
     *,
     trials: int,
     hours: float | None = None,
-    watch: Callback | None = None,
-    tell: Callable[[Trial, SearchResult], None] | None = None,
+    callback: Callback | None = None,
+    trial_callback: Callable[[Trial, SearchResult], None] | None = None,
     train: TrainFunction | None = None,
 ) -> SearchResult:
-    """Trains until there are ``trials`` finished or ended ones, or ``hours`` are over; what was found.
+    """Train until ``trials`` are finished or pruned, or ``hours`` have passed.
 
-    ``watch`` hears of every epoch, ``tell`` of every trial that ends. A study of another recipe or space is refused.
+    ``callback`` receives the events of each training, ``trial_callback`` each trial that ends. A study of another
+    recipe or space is refused.
     """
-    recipe = adapt_validation(recipe, faces)
-    learned = _kept_apart(recipe, faces)
+    recipe = schedule.adapt_validation(recipe, faces)
+    training, validation = split_training_validation(recipe.data, faces)
+    if not len(validation):
+        raise ExperimentError("The recipe has no validation faces", _COMPARISON, "Set data.validation in it")
     deadline = time.monotonic() + hours * 3600 if hours else float("inf")
     folder.mkdir(parents=True, exist_ok=True)
-    study = _study(folder, recipe, space)
-    _take_up(study)
-    failed = 0
-    while _done(study) < trials and time.monotonic() < deadline:
+    study = _open_study(folder, recipe, space)
+    _enqueue_interrupted(study)
+    failures = 0
+    while _count_done(study) < trials and time.monotonic() < deadline:
         trial = study.ask()
+        settings = {key: _suggest(trial, key, dimension) for key, dimension in space.items()}
         try:
-            value = _trained(train or _fit(), _tried(trial, recipe, space), learned, folder, watch, deadline)
+            trial_recipe = recipe.with_values(settings).with_absolute_paths()
+            value = _train_trial(train, trial, trial_recipe, training, folder, callback, deadline)
         except TrainingStopped:
-            break  # its state stays "running": the next call takes it up
-        except _Hopeless:
+            break  # its state remains "running": the next call resumes it
+        except _PrunedTrial:
             study.tell(trial, state=TrialState.PRUNED)
-        except ExperimentError as error:
+        except ExperimentError:
             study.tell(trial, state=TrialState.FAIL)
-            failed += 1
-            if failed == _FAILURES or not _done(study):  # it is the recipe or the data, not the settings
-                raise error
+            failures += 1
+            if failures == _MAX_FAILURES or not _count_done(study):  # the recipe or the data, not the settings
+                raise
         else:
             study.tell(trial, value)
-            failed = 0
-        found = _found(study, recipe)
-        _write(folder, found)
-        if tell:
-            tell(found.trials[trial.number], found)
-    found = _found(study, recipe)
-    return replace(found, importance=_importance(study, found))
+            failures = 0
+        result = _collect_results(study, recipe)
+        _write_results(folder, result)
+        if trial_callback:
+            trial_callback(result.trials[trial.number], result)
+    result = _collect_results(study, recipe)
+    return replace(result, importance=_compute_importance(study, result))
 
 
-class _Hopeless(Exception):
-    """A trial that lies behind the others."""
+class _PrunedTrial(Exception):
+    """A trial that is worse than the others."""
 
 
-def _kept_apart(recipe: Recipe, faces: FaceDataset) -> FaceDataset:
-    """The faces without those that the recipe holds out: what is chosen here is not measured on them."""
-    learned, kept = split_training_validation(recipe.data, faces)
-    if not len(kept):
-        raise ExperimentError("The recipe holds no faces out", _COMPARED, "Set data.validation in it")
-    return learned
-
-
-def _study(folder: Path, recipe: Recipe, space: Space) -> optuna.Study:
+def _open_study(folder: Path, recipe: Recipe, space: Space) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = optuna.storages.RDBStorage(f"sqlite:///{(folder / STUDY).absolute()}")
-    told = json.dumps([recipe.to_table(), {key: repr(each) for key, each in space.items()}], sort_keys=True)
+    warmup_epochs = max(round(recipe.training.epochs * _WARMUP_FRACTION), 1)
     study = optuna.create_study(
         storage=storage,
         study_name="mien",
         direction="maximize",
         load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(_FIRST, max(round(recipe.training.epochs * _PEACE), 1)),
+        pruner=optuna.pruners.MedianPruner(_STARTUP_TRIALS, warmup_epochs),
     )
-    # With the same seed a study that goes on would try again what it tried first.
+    # With the same seed a resumed study would repeat its first trials.
     study.sampler = optuna.samplers.TPESampler(seed=recipe.training.seed + len(study.trials))
-    before = study.user_attrs.get("told")
+    facts = json.dumps([recipe.to_table(), {key: repr(each) for key, each in space.items()}], sort_keys=True)
+    before = study.user_attrs.get("recipe_and_space")
     if before is None:
-        study.set_user_attr("told", told)
-    elif before != told:
-        happened = f"'{folder}' holds a search of another recipe or space"
-        raise ExperimentError(happened, "the same two were expected", "Name another folder with -o")
+        study.set_user_attr("recipe_and_space", facts)
+    elif before != facts:
+        happened = f"'{folder}' has a search of another recipe or space"
+        raise ExperimentError(happened, "the same recipe and space were expected", "Name another folder with -o")
     return study
 
 
-def _take_up(study: optuna.Study) -> None:
-    """Trials that a kill left behind are asked for again, first, and go on in their folder."""
+def _enqueue_interrupted(study: optuna.Study) -> None:
+    """Interrupted trials are the next ones; they are resumed in their folders."""
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        study.enqueue_trial(trial.params, user_attrs={"folder": _folder(trial)})
+        study.enqueue_trial(trial.params, user_attrs={"folder": _folder_name(trial)})
         study.tell(trial.number, state=TrialState.FAIL)
 
 
-def _folder(trial: Any) -> str:
+def _folder_name(trial: Any) -> str:
     return str(trial.user_attrs.get("folder") or f"{trial.number:04d}")
 
 
-def _done(study: optuna.Study) -> int:
+def _count_done(study: optuna.Study) -> int:
     return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
 
 
-def _fit() -> TrainFunction:
-    from mien.training.loop import train as fit  # Keras takes seconds to begin
-
-    return fit
-
-
-def _tried(trial: optuna.Trial, recipe: Recipe, space: Space) -> tuple[optuna.Trial, Recipe]:
-    values = {key: _suggested(trial, key, each) for key, each in space.items()}
-    return trial, replace_settings(recipe, values).with_absolute_paths()
+def _suggest(trial: optuna.Trial, key: str, dimension: NumberRange | Choices) -> Any:
+    if isinstance(dimension, Choices):
+        return dimension.parse(trial.suggest_categorical(key, dimension.words))
+    low, high, step, log = dimension.low, dimension.high, dimension.step, dimension.log
+    if dimension.integer:
+        return trial.suggest_int(key, int(low), int(high), step=int(step or 1), log=log)
+    return trial.suggest_float(key, low, high, step=step, log=log)
 
 
-def _trained(
-    train: TrainFunction,
-    tried: tuple[optuna.Trial, Recipe],
+def _train_trial(
+    train: TrainFunction | None,
+    trial: optuna.Trial,
+    recipe: Recipe,
     faces: FaceDataset,
     folder: Path,
-    watch: Callback | None,
+    callback: Callback | None,
     deadline: float,
 ) -> float:
-    """The accuracy of one trial on its held-out faces."""
-    trial, recipe = tried
-    place, rows = folder / "trials" / _folder(trial), list[float]()
+    """Train one trial; its validation accuracy."""
+    if train is None:
+        from mien.training.loop import train  # Keras takes seconds to import
+    run, values = folder / "trials" / _folder_name(trial), list[float]()
 
-    def look(event: Event) -> None:
-        if watch:
-            watch(event)
+    def report(event: Event) -> None:
+        if callback:
+            callback(event)
         if isinstance(event, EpochEvent):
-            for number in range(len(rows), len(event.history)):
-                rows.append(_figure(event.history[number]))
-                trial.report(rows[-1], number + 1)
+            for epoch in range(len(values), len(event.history)):
+                values.append(_read_accuracy(event.history[epoch]))
+                trial.report(values[-1], epoch + 1)
             if trial.should_prune():
-                raise _Hopeless
+                raise _PrunedTrial
 
     try:
-        train(recipe, faces, place, watch=look, stop=lambda: time.monotonic() > deadline)
-    except _Hopeless:
-        _clear(place)
+        train(recipe, faces, run, callback=report, should_stop=lambda: time.monotonic() > deadline)
+    except _PrunedTrial:
+        _remove_weights(run)
         raise
-    if not rows:  # it had its last epoch when it was killed
-        rows = [_figure(row) for row in checkpoint.load_state(place, checkpoint.read_recipe(place))[1]]
-    _clear(place)
-    return max(rows) if recipe.training.keep == "best" else rows[-1]
+    if not values:  # its last epoch was completed before the interruption
+        values = [_read_accuracy(row) for row in checkpoint.read_history(run)]
+    _remove_weights(run)
+    return max(values) if recipe.training.keep == "best" else values[-1]
 
 
-def _figure(row: Mapping[str, float]) -> float:
-    if "held_out" not in row:
-        raise ExperimentError("A trial holds no faces out", _COMPARED, "Take data.validation out of the space")
-    return row["held_out"]
+def _read_accuracy(row: Mapping[str, float]) -> float:
+    if schedule.METRIC not in row:
+        happened, remedy = "A trial has no validation faces", "Remove data.validation from the search space"
+        raise ExperimentError(happened, _COMPARISON, remedy)
+    return row[schedule.METRIC]
 
 
-def _suggested(trial: optuna.Trial, key: str, each: NumberRange | Choices) -> Any:
-    if isinstance(each, Choices):
-        return each.of_word(trial.suggest_categorical(key, each.words))
-    if each.whole:
-        return trial.suggest_int(key, int(each.low), int(each.high), step=int(each.step or 1), log=each.log)
-    return trial.suggest_float(key, each.low, each.high, step=each.step, log=each.log)
-
-
-def _clear(place: Path) -> None:
-    """Recipe and history of a trial stay; its weights would fill the disk."""
+def _remove_weights(run: Path) -> None:
+    """Recipe and history of a trial remain; the weights of all trials would fill the disk."""
     for name in (checkpoint.STATE, checkpoint.PREVIOUS_STATE, checkpoint.BEST, checkpoint.WEIGHTS):
-        (place / name).unlink(missing_ok=True)
+        (run / name).unlink(missing_ok=True)
 
 
-def _found(study: optuna.Study, recipe: Recipe) -> SearchResult:
-    told = tuple(_told(each) for each in study.get_trials(deepcopy=False))
-    finished = [each for each in told if each.state == "finished" and each.value is not None]
-    if not finished:
-        return SearchResult(told, None, None, {})
-    best = max(finished, key=lambda each: (each.value, -each.number))
-    return SearchResult(told, best, replace_settings(recipe, best.settings), {})
-
+# The results
 
 _STATES = {
     TrialState.COMPLETE: "finished",
-    TrialState.PRUNED: "ended early",
+    TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
     TrialState.RUNNING: "interrupted",
     TrialState.WAITING: "waiting",
 }
 
 
-def _told(trial: FrozenTrial) -> Trial:
+def _collect_results(study: optuna.Study, recipe: Recipe) -> SearchResult:
+    trials = tuple(_read_trial(each) for each in study.get_trials(deepcopy=False))
+    finished = [each for each in trials if each.state == "finished" and each.value is not None]
+    if not finished:
+        return SearchResult(trials, None, None, {})
+    best = max(finished, key=lambda each: (each.value, -each.number))
+    return SearchResult(trials, best, recipe.with_values(dict(best.settings)), {})
+
+
+def _read_trial(trial: FrozenTrial) -> Trial:
     values = trial.intermediate_values
+    categorical = optuna.distributions.CategoricalDistribution
     settings = {
-        key: json.loads(value) if isinstance(trial.distributions[key], _CATEGORICAL) else value
+        key: json.loads(value) if isinstance(trial.distributions[key], categorical) else value
         for key, value in trial.params.items()
     }
     last = values[max(values)] if values else None
@@ -388,39 +374,37 @@ def _told(trial: FrozenTrial) -> Trial:
     return Trial(trial.number, _STATES[trial.state], settings, value, len(values))
 
 
-_CATEGORICAL = optuna.distributions.CategoricalDistribution
-
-
-def _importance(study: optuna.Study, found: SearchResult) -> dict[str, float]:
-    """By setting how much of the differences it explains, 0 to 1; empty while there is too little to tell."""
-    finished = [each for each in found.trials if each.state == "finished"]
+def _compute_importance(study: optuna.Study, result: SearchResult) -> dict[str, float]:
+    """The fraction of the variance that each setting explains, 0 to 1; empty with too few different results."""
+    finished = [each for each in result.trials if each.state == "finished"]
     if len(finished) < 3 or len({each.value for each in finished}) < 2:
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
 
-def _write(folder: Path, found: SearchResult) -> None:
-    write_atomically(folder / TRIALS, trials_csv(found), sync=True)
-    if found.recipe and found.best and found.best.value is not None:
-        head = _HEAD.format(found.best.number, len(found.trials), 100 * found.best.value, found.best.epochs)
-        write_atomically(folder / BEST, (head + toml.written(found.recipe.with_absolute_paths().to_table())), sync=True)
-
-
-_HEAD = """\
-# Trial {} of {}: {:.1f} % of its held-out faces, after {} epochs.
-# It was chosen because it came out best, so another run of it will come out a little lower.
+_BEST_HEADER = """\
+# Trial {} of {}: validation accuracy {:.1f} % after {} epochs.
+# It was selected because it is the best, so another training with it will be a little less accurate.
 
 """
 
 
-def trials_csv(found: SearchResult) -> str:
-    """``trials.csv``: a row for each trial."""
-    names = sorted({key for each in found.trials for key in each.settings})
+def _write_results(folder: Path, result: SearchResult) -> None:
+    write_atomically(folder / TRIALS, format_trials(result), sync=True)
+    if result.recipe and result.best and result.best.value is not None:
+        best = result.best
+        header = _BEST_HEADER.format(best.number, len(result.trials), 100 * result.best.value, best.epochs)
+        write_atomically(folder / BEST, header + result.recipe.to_toml(), sync=True)
+
+
+def format_trials(result: SearchResult) -> str:
+    """``trials.csv``: one row for each trial."""
+    names = sorted({key for each in result.trials for key in each.settings})
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["trial", "state", "accuracy", "epochs", *names])
-    for each in found.trials:
+    for each in result.trials:
         value = "" if each.value is None else f"{each.value:.5f}"
         rows.writerow([each.number, each.state, value, each.epochs, *(each.settings.get(name, "") for name in names)])
     return text.getvalue()

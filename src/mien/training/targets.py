@@ -125,7 +125,7 @@ class SoftTargets:
 
     @classmethod
     def read(cls, path: Path) -> SoftTargets:
-        """Read a file of soft targets; a ExperimentError where it is none."""
+        """Read a file of soft targets; an ExperimentError where it is none."""
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 facts = json.loads(str(arrays["facts"]))
@@ -155,7 +155,7 @@ class SoftTargets:
         return covered, np.where(covered, rows, 0)
 
     def check_classes(self, classes: Sequence[str]) -> None:
-        """Raise a ExperimentError unless the scores are of these classes in this order."""
+        """Raise an ExperimentError unless the scores are of these classes in this order."""
         theirs = tuple(self.facts.get("classes", ()))
         if theirs != tuple(classes):
             happened = f"The soft targets are of the classes {', '.join(theirs)}"
@@ -163,7 +163,7 @@ class SoftTargets:
 
 
 def _split_bytes(numbers: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """One row for each byte, the highest first: of sorted numbers the high bytes hardly change, so they compress well."""
+    """One row for each byte, the highest first: those of sorted numbers hardly change and compress well."""
     shifts = [np.uint64(8 * (_HASH_BYTES - 1 - place)) for place in range(_HASH_BYTES)]
     return np.stack([(numbers >> shift & np.uint64(255)).astype(np.uint8) for shift in shifts])
 

@@ -1,7 +1,7 @@
-"""Beginning from what another net has learnt: its trunk is taken over, the heads are made anew.
+"""Transfer learning: the trunk starts from the weights of another network, the heads are trained from scratch.
 
-Weights come from a run of ours, a Keras file, an ``.npz`` of arrays in order, or, for the well-known networks, from
-ImageNet. Nothing is taken over by halves: every layer of the trunk finds its own, or the run is refused.
+The weights come from a run, a Keras file, an ``.npz`` file of arrays in order, or for the Keras applications from
+ImageNet. Every layer of the trunk must have its weights there, or the run is refused.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.error import URLError
 
 import keras
@@ -18,31 +18,31 @@ import numpy as np
 
 from mien.errors import ExperimentError
 from mien.training import checkpoint, networks
-from mien.training.recipe import Recipe
+from mien.training.recipe import NetworkSettings, Recipe
 
 HEADS = ("shares", "votes")
 IMAGENET = "imagenet"
 
 
 def load_initial_weights(model: keras.Model, recipe: Recipe) -> str:
-    """Fills the trunk from ``net.weights``; a sentence that says with what."""
-    given = recipe.net.weights
-    if given == IMAGENET:
-        _by_name(model, _imagenet(recipe), "ImageNet")
+    """Load ``net.weights`` into the trunk; a sentence about it."""
+    weights = recipe.net.weights
+    if weights == IMAGENET:
+        _load_by_name(model, _fetch_imagenet_network(recipe.net), "ImageNet")
     else:
-        _from_file(model, _found(recipe), recipe)
+        _load_file(model, _find_weights_file(recipe), recipe.net)
     count = sum(layer.count_params() for layer in list_trunk_layers(model))
-    return f"{count:,} parameters of the trunk begin with the weights of {Path(given).name}"
+    return f"{count:,} parameters of the trunk start from the weights of {Path(weights).name}"
 
 
 def list_trunk_layers(model: keras.Model) -> list[keras.Layer]:
-    """The layers with weights below the heads."""
+    """The layers with weights before the heads."""
     return [layer for layer in model.layers if layer.weights and layer.name not in HEADS]
 
 
 @contextmanager
 def freeze_trunk(model: keras.Model) -> Iterator[None]:
-    """While inside, only the heads learn, and normalisation keeps to the means it has."""
+    """Inside, only the heads are trainable, and batch normalisation uses its moving statistics."""
     for layer in list_trunk_layers(model):
         layer.trainable = False
     try:
@@ -52,99 +52,91 @@ def freeze_trunk(model: keras.Model) -> Iterator[None]:
             layer.trainable = True
 
 
-def _found(recipe: Recipe) -> Path:
-    """The file of weights: beside the recipe, or where the command was typed; of a run, the averaged ones."""
+def _find_weights_file(recipe: Recipe) -> Path:
+    """The file of weights, relative to the recipe or to the current folder; of a run its final weights."""
     for path in (recipe.resolve_path(recipe.net.weights), Path(recipe.net.weights)):
         if (path / checkpoint.WEIGHTS).exists():
             return path / checkpoint.WEIGHTS
         if path.is_file():
             return path
-    happened = f"net.weights is '{recipe.net.weights}', and no such file or finished run is there"
-    raise ExperimentError(
-        happened, "imagenet, none, a run or a file was expected", "Set net.weights=none to begin from nothing"
-    )
+    happened = f"net.weights is '{recipe.net.weights}', and there is no such file or finished run"
+    expected = "imagenet, none, a run or a file was expected"
+    raise ExperimentError(happened, expected, "Set net.weights=none to train from scratch")
 
 
-def _from_file(model: keras.Model, path: Path, recipe: Recipe) -> None:
+def _load_file(model: keras.Model, path: Path, settings: NetworkSettings) -> None:
     try:
         if path.suffix == ".npz":
-            _in_order(model, checkpoint.read_arrays(path), path.name)
-        elif path.suffix == ".h5" and not _whole(path):
-            _by_name(model, networks.load_application(recipe.net, str(path)), path.name)
+            _load_in_order(model, checkpoint.read_arrays(path), path.name)
+        elif path.suffix == ".h5" and not _has_architecture(path):
+            _load_by_name(model, networks.load_application(settings, str(path)), path.name)
         else:
-            _by_name(model, keras.models.load_model(path, compile=False, safe_mode=True), path.name)
+            _load_by_name(model, keras.models.load_model(path, compile=False, safe_mode=True), path.name)
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         happened = f"The weights in '{path.name}' cannot be read: {str(error).partition(chr(10))[0][:200]}"
-        raise ExperimentError(happened, "a run, .npz, .keras or .h5 of the same trunk was expected", "") from None
+        raise ExperimentError(happened, "a run, .npz, .keras or .h5 of the same trunk was expected") from None
 
 
-def _whole(path: Path) -> bool:
-    """Whether an .h5 holds a net with its weights, and not the weights alone."""
+def _has_architecture(path: Path) -> bool:
+    """Whether an .h5 file has a network with its weights, not the weights alone."""
     import h5py
 
     with h5py.File(path, "r") as file:
         return "model_config" in file.attrs
 
 
-def _in_order(model: keras.Model, arrays: Sequence[np.ndarray], name: str) -> None:
-    """From arrays in the order of ``model.weights``; the heads stand at their end."""
-    wanted = [weight for layer in list_trunk_layers(model) for weight in layer.weights]
-    ordered = [weight for weight in model.weights if any(weight is one for one in wanted)]
+def _load_in_order(model: keras.Model, arrays: Sequence[np.ndarray], name: str) -> None:
+    """From arrays in the order of ``model.weights``, where those of the heads are the last."""
+    trunk = {id(weight) for layer in list_trunk_layers(model) for weight in layer.weights}
+    ordered = [weight for weight in model.weights if id(weight) in trunk]
     if len(arrays) < len(ordered):
-        _refuse(name, f"it holds {len(arrays)} arrays, and the trunk has {len(ordered)}")
+        _refuse_weights(name, f"the file has {len(arrays)} arrays, and the trunk has {len(ordered)}")
     for weight, array in zip(ordered, arrays, strict=False):
         _assign(weight, array, name)
 
 
-def _by_name(model: keras.Model, source: keras.Model, name: str) -> None:
-    """Layer by layer, each from the one of its name."""
-    there = {layer.name: layer for layer in _layers(source)}
+def _load_by_name(model: keras.Model, source: keras.Model, name: str) -> None:
+    """Layer by layer, each from the layer of the same name."""
+    source_layers = {layer.name: layer for layer in _list_layers(source)}
     for layer in list_trunk_layers(model):
         if isinstance(layer, keras.layers.Normalization):
-            continue  # how pixels are scaled is this net's own affair
-        if layer.name not in there:
-            _refuse(name, f"it has no layer '{layer.name}'")
-        theirs = there[layer.name].weights
-        if len(theirs) != len(layer.weights):
-            _refuse(name, f"its layer '{layer.name}' has {len(theirs)} arrays instead of {len(layer.weights)}")
-        for mine, other in zip(layer.weights, theirs, strict=True):
-            _assign(mine, np.asarray(other), name)
+            continue  # the scaling of the pixels belongs to this network
+        if layer.name not in source_layers:
+            _refuse_weights(name, f"the file has no layer '{layer.name}'")
+        arrays = source_layers[layer.name].weights
+        if len(arrays) != len(layer.weights):
+            _refuse_weights(name, f"its layer '{layer.name}' has {len(arrays)} arrays instead of {len(layer.weights)}")
+        for weight, array in zip(layer.weights, arrays, strict=True):
+            _assign(weight, np.asarray(array), name)
 
 
-def _layers(model: Any) -> Iterator[keras.Layer]:
-    """All layers, those inside of others too."""
+def _list_layers(model: Any) -> Iterator[keras.Layer]:
+    """All layers, those of nested models too."""
     for layer in getattr(model, "layers", ()):
         yield layer
-        yield from _layers(layer)
+        yield from _list_layers(layer)
 
 
 def _assign(weight: keras.Variable, array: np.ndarray, name: str) -> None:
     if tuple(weight.shape) != array.shape:
-        _refuse(name, f"its {weight.path} has the shape {array.shape} instead of {tuple(weight.shape)}")
+        shapes = f"the shape {array.shape} instead of {tuple(weight.shape)}"
+        _refuse_weights(name, f"its {weight.path} has {shapes}")
     weight.assign(array)
 
 
-def _refuse(name: str, because: str) -> None:
-    happened = f"The weights of '{name}' do not fit this net: {because}"
-    raise ExperimentError(happened, "the same trunk was expected", "Set net.name, net.width and net.depth as they were there")
+def _refuse_weights(name: str, reason: str) -> NoReturn:
+    happened = f"The weights of '{name}' do not fit this network: {reason}"
+    remedy = "Set net.name, net.width and net.depth as in the network of the weights"
+    raise ExperimentError(happened, "the same trunk was expected", remedy)
 
 
-def _imagenet(recipe: Recipe) -> keras.Model:
-    with _Fetching(recipe.net.name):
-        return networks.load_application(recipe.net, IMAGENET)
-
-
-class _Fetching:
-    """Keras raises a bare Exception over a download that fails; what is behind it tells it from all others."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, URLError | OSError) or isinstance(error and error.__context__, URLError | OSError):
-            happened = f"The ImageNet weights of {self.name} cannot be fetched from storage.googleapis.com"
-            remedy = "Name a local file in net.weights, or begin from nothing with net.weights=none"
-            raise ExperimentError(happened, "a way to the network was expected", remedy) from None
+def _fetch_imagenet_network(settings: NetworkSettings) -> keras.Model:
+    try:
+        return networks.load_application(settings, IMAGENET)
+    except Exception as error:
+        # Keras raises a plain Exception when a download fails; its cause distinguishes it from other failures.
+        if isinstance(error, URLError | OSError) or isinstance(error.__context__, URLError | OSError):
+            happened = f"The ImageNet weights of {settings.name} cannot be downloaded from storage.googleapis.com"
+            remedy = "Name a local file in net.weights, or train from scratch with net.weights=none"
+            raise ExperimentError(happened, "a network connection was expected", remedy) from None
+        raise

@@ -158,10 +158,10 @@ def bring_run():
     model, fitted = networks.build_recipe_network(recipe, "float32"), Calibration({"shares": 1.0, "votes": 1.0}, 0.0, 0.2)
     if not folder.exists():
         folder.mkdir(parents=True)
-        checkpoint.write(folder, model.get_weights(), recipe, [{"epoch": 1}])
-        checkpoint.finish(folder, model)
-    card = onnx.card_of(model, recipe, fitted, "first")
-    formats.save(formats.plain(model, fitted.temperatures), card, Path("emotion_model.h5"))
+        checkpoint.save_state(folder, model.get_weights(), recipe, [{"epoch": 1}])
+        checkpoint.save_weights(folder, model)
+    card = onnx.make_card(model, recipe, fitted, "first")
+    formats.save_keras(formats.to_plain_keras(model, fitted.temperatures), card, Path("emotion_model.h5"))
 
 
 def shell(line, folder):

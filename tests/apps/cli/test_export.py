@@ -31,10 +31,10 @@ def desk(tmp_path_factory):
     folder = tmp_path_factory.mktemp("desk")
     synthetic.write_fer2013(folder / "faces", 210)
     model = seasoned(RECIPE.net)
-    checkpoint.write(folder / "run", model.get_weights(), RECIPE, [{"epoch": 1}])
-    checkpoint.finish(folder / "run", model)
-    card = ModelCard.from_json(onnx.card_of(model, RECIPE, FITTED, "first").to_json())
-    formats.save(formats.plain(model, FITTED.temperatures), card, folder / "emotion_model.h5")
+    checkpoint.save_state(folder / "run", model.get_weights(), RECIPE, [{"epoch": 1}])
+    checkpoint.save_weights(folder / "run", model)
+    card = ModelCard.from_json(onnx.make_card(model, RECIPE, FITTED, "first").to_json())
+    formats.save_keras(formats.to_plain_keras(model, FITTED.temperatures), card, folder / "emotion_model.h5")
     return folder
 
 
@@ -60,10 +60,10 @@ def test_what_eight_bits_cost_is_in_the_card(desk, tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     card = ModelCard.read(tmp_path / "deep" / "m.onnx")
     assert card.name == "mine"
-    assert card.scores["precision"] == "int8"
+    assert card.metrics["precision"] == "int8"
     for key in ("held_out_accuracy", "held_out_accuracy_int8"):
-        assert card.scores[key] == told["scores"][key]
-    assert (card.scores["split"], card.scores["faces"]) == ("validation", 21)
+        assert card.metrics[key] == told["scores"][key]
+    assert (card.metrics["split"], card.metrics["faces"]) == ("validation", 21)
     few = synthetic.draw_faces(3).pixels[..., None]
     assert load_classifier(tmp_path / "deep" / "m.onnx").run(few).scores.shape == (3, 7)
 

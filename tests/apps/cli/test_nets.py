@@ -12,7 +12,7 @@ pytestmark = pytest.mark.train
 from PIL import Image  # noqa: E402
 
 from command import command, mien  # noqa: E402
-from mien.apps.cli.dataset_options import BACKENDS, extras  # noqa: E402
+from mien.apps.cli.dataset_options import BACKENDS, convert_import_errors  # noqa: E402
 from mien.errors import ExperimentError  # noqa: E402
 from mien.training import backends, network_summary, networks  # noqa: E402
 from network_parameters import residual_parameters  # noqa: E402
@@ -106,14 +106,14 @@ def test_a_backend_that_nobody_knows_is_one_sentence():
 )
 def test_a_backend_that_is_not_installed_is_told_with_the_command(backend, package, said, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", backend)
-    with pytest.raises(ExperimentError) as told, extras():
+    with pytest.raises(ExperimentError) as told, convert_import_errors():
         raise ModuleNotFoundError(f"No module named '{package}'", name=package)
     assert said in str(told.value)
 
 
 def test_other_errors_pass_and_the_backends_are_those_that_train():
     for error in (ValueError("something else"), ModuleNotFoundError("No module named 'x'", name="x")):
-        with pytest.raises(type(error)) as passed, extras():
+        with pytest.raises(type(error)) as passed, convert_import_errors():
             raise error
         assert passed.value is error
     assert BACKENDS == backends.BACKENDS

@@ -19,7 +19,7 @@ from mien.apps.cli.train import View
 from mien.datasets import synthetic
 from mien.training import checkpoint, run_folder
 from mien.training import recipe as shelf
-from mien.training.events import EpochEvent, MessageEvent, StepEvent
+from mien.training.callbacks import EpochEvent, MessageEvent, StepEvent
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 #: A net and a plan of a second or two, the same bits each time.
@@ -249,7 +249,7 @@ class TestTraining:
         assert "--model runs/first" in out
         assert "TensorFlow" not in err
         assert [line.split()[0] for line in err.splitlines() if line.strip()[:1].isdigit()] == ["1", "2"]
-        recipe = checkpoint.recipe_of(desk / "runs" / "first")
+        recipe = checkpoint.read_recipe(desk / "runs" / "first")
         assert (recipe.net.width, recipe.data.classes, recipe.name) == (4, ("happy", "sad"), "first")
         assert recipe.data.sources[0].path == str(data)
         astronaut = Path(__file__).parents[3] / "examples" / "astronaut.jpg"
@@ -336,7 +336,7 @@ class TestTraining:
 
 
 def same_weights(one, other):
-    pairs = zip(checkpoint.unpacked(one / "weights.npz"), checkpoint.unpacked(other / "weights.npz"), strict=True)
+    pairs = zip(checkpoint.read_arrays(one / "weights.npz"), checkpoint.read_arrays(other / "weights.npz"), strict=True)
     assert all(np.array_equal(*pair) for pair in pairs)
     assert rows(one) == rows(other)
 

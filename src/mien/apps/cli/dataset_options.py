@@ -1,4 +1,4 @@
-"""What the data commands share: reading SRC with a bar, its label map, and a sentence where the lab is missing."""
+"""Options and errors that the commands on data sets share: SRC, --label-map, missing extras, unwritable output."""
 
 from __future__ import annotations
 
@@ -19,93 +19,100 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: Packages of the extras, by the name they are imported under.
-_PACKAGES = {"matplotlib": "lab", "sklearn": "lab", "pandas": "lab", "onnx": "lab", "filelock": "lab"} | dict.fromkeys(
-    ("keras", "tensorflow", "tf2onnx", "optuna"), "train"
-)
-#: What Keras may run on here; the laboratory, which knows more of them, is only there where Keras is.
+_PACKAGES = {
+    "matplotlib": "lab",
+    "sklearn": "lab",
+    "pandas": "lab",
+    "onnx": "lab",
+    "filelock": "lab",
+    "tomli_w": "lab",
+} | dict.fromkeys(("keras", "tensorflow", "tf2onnx", "optuna"), "train")
+#: The backends of Keras; mien.training, which knows more of them, needs Keras itself.
 BACKENDS = ("tensorflow", "torch", "jax")
 
 
 def source_options(command: Command) -> Command:
-    """SRC and how its words are to be understood."""
+    """The argument SRC and the option --label-map."""
     return click.argument("src")(label_map_option(command))
 
 
 def label_map_option(command: Command) -> Command:
-    """Other people's words for the expressions."""
-    return click.option("--map", "mapped", multiple=True, metavar="WORD=LABEL", help=_MAP)(command)
+    """The option --label-map."""
+    return click.option(
+        "--label-map",
+        multiple=True,
+        metavar="NAME=LABEL",
+        help="Label of a folder name or number, as 1=surprise; NAME= excludes it. May be repeated.",
+    )(command)
 
 
-_MAP = "What a folder or number means here, as 1=surprise; WORD= leaves it out. May be given again."
-
-
-def load_with_progress(src: str, mapped: tuple[str, ...]) -> LoadedDataset:
-    """The faces at SRC, with a bar while it takes a while."""
-    labels = parse_label_map(mapped)
+def load_with_progress(src: str, label_map: tuple[str, ...]) -> LoadedDataset:
+    """The faces at SRC, with a progress bar."""
+    labels = parse_label_map(label_map)
     with convert_import_errors(), ProgressBar() as bar:
         from mien.datasets import loading
 
         return loading.load_dataset(src, labels=labels, progress=bar.update)
 
 
-def parse_label_map(mapped: tuple[str, ...]) -> dict[str, str]:
-    """What ``--map`` says: their word to ours."""
-    return dict(_pair(each) for each in mapped)
+def parse_label_map(label_map: tuple[str, ...]) -> dict[str, str]:
+    """The values of ``--label-map`` as a dictionary."""
+    return dict(_parse_pair(each) for each in label_map)
 
 
-def _pair(word: str) -> tuple[str, str]:
+def _parse_pair(text: str) -> tuple[str, str]:
     from mien.errors import suggest_name
     from mien.labels import EMOTIONS, normalize_label
 
-    theirs, equals, ours = word.partition("=")
+    theirs, equals, ours = text.partition("=")
     if not equals:
-        raise click.BadParameter(f"'{word}' has no '='; it should look like 1=surprise", param_hint="--map")
+        raise click.BadParameter(f"'{text}' has no '='; it should look like 1=surprise", param_hint="--label-map")
     if ours and normalize_label(ours) not in EMOTIONS:
         hint = suggest_name(normalize_label(ours), EMOTIONS) or f"There are {', '.join(EMOTIONS)}."
-        raise click.BadParameter(f"no label '{ours}'. {hint}", param_hint="--map")
+        raise click.BadParameter(f"no label '{ours}'. {hint}", param_hint="--label-map")
     return theirs, ours
 
 
 @contextmanager
 def convert_import_errors() -> Iterator[None]:
-    """Inside, a package of an extra that is missing becomes the command that installs it, as does Keras's backend."""
+    """Convert the import error of a missing extra or Keras backend into an error that names the install command."""
     try:
         yield
     except ModuleNotFoundError as missing:
         name = (missing.name or "").partition(".")[0]
         if name in (*BACKENDS[1:], "openvino"):
-            raise _without(os.environ.get("KERAS_BACKEND") or name) from None
+            raise _missing_backend(os.environ.get("KERAS_BACKEND") or name) from None
         if name not in _PACKAGES:
             raise
         extra = _PACKAGES[name]
         happened = f"{missing.name} is not installed"
         raise MissingExtra(happened, f"This needs the extra '{extra}'", install_command(extra)) from None
     except ValueError as error:
-        words, _, backend = str(error).partition(" : ")
-        if words != "Unable to import backend":  # Keras's own
+        message, _, backend = str(error).partition(" : ")
+        if message != "Unable to import backend":  # Keras's own message
             raise
-        raise _without(backend) from None
+        raise _missing_backend(backend) from None
 
 
-def _without(backend: str) -> ExperimentError:
-    """Why Keras cannot begin on this backend."""
-    there = f"training runs on {', '.join(BACKENDS)}"
+def _missing_backend(backend: str) -> ExperimentError:
+    """The error for a Keras backend that is unknown or not installed."""
+    expected = f"training runs on {', '.join(BACKENDS)}"
     if backend in BACKENDS:
         remedy = f"{INSTALL.format(what=backend)}, or set KERAS_BACKEND={BACKENDS[0]}"
-        return ExperimentError(f"Keras is to run on {backend}, which is not installed", there, remedy)
+        return ExperimentError(f"Keras is to run on {backend}, which is not installed", expected, remedy)
     remedy = suggest_name(backend, BACKENDS) or f"Set KERAS_BACKEND={BACKENDS[0]}"
-    return ExperimentError(f"Keras is to run on '{backend}'", there, remedy)
+    return ExperimentError(f"Keras is to run on '{backend}'", expected, remedy)
 
 
 @contextmanager
-def convert_output_errors(place: Path) -> Iterator[None]:
-    """Inside, a folder or file that cannot be written is said to be that."""
+def convert_output_errors(path: Path) -> Iterator[None]:
+    """Convert an OSError into an OutputError that names the folder or file."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or error
         raise OutputError(
-            f"'{place}' could not be written: {reason}",
-            "a place with room that may be written to was expected",
-            "Make room, or name another place",
+            f"'{path}' could not be written: {reason}",
+            "a writable path with enough space was expected",
+            "Free some space, or name another path",
         ) from error

@@ -1,4 +1,4 @@
-"""``mien distill``: ask large models once, so that small ones can learn from what they said."""
+"""``mien distill``: write soft targets of teachers for the training of a student."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from mien.apps.cli.options import LABELS_OPTION, SCALE_OPTION, complete_models, 
 from mien.errors import OutputError
 
 if TYPE_CHECKING:
+    from mien.training.distillation import DistillationResult
     from mien.training.recipe import Recipe
 
 EPILOG = """\b
 Examples:
   mien distill base small.onnx --data faces --recipe student.toml
-  mien distill base --data faces --recipe student.toml -o targets/base.npz --one-pass
-  mien distill base --data faces --recipe small -o teachers.npz --one-pass
+  mien distill base --data faces --recipe student.toml -o targets/base.npz --no-tta
+  mien distill base --data faces --recipe small -o teachers.npz --no-tta
 
 \b
-The student's recipe then says
+The recipe of the student then has
   [distillation]
   targets = "targets/teachers.npz"
   weight = 0.7
-and 'mien train' mixes what the teachers said with the labels: 0.7 of theirs, 0.3 of the label's.
+and 'mien train' mixes the soft targets with the labels: 0.7 of the soft targets, 0.3 of the labels.
 
 \b
 Exit status: 0; 1 if a teacher, the recipe or the data cannot be used; 2 for wrong usage.
@@ -38,15 +39,19 @@ Exit status: 0; 1 if a teacher, the recipe or the data cannot be used; 2 for wro
 
 @click.command(epilog=EPILOG)
 @click.argument("teachers", nargs=-1, required=True, metavar="TEACHER...", shell_complete=complete_models)
-@click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
-@click.option("--recipe", metavar="RECIPE", help="The student's, a file or a name: which faces it learns from.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="The .npz; else where RECIPE says.")
-@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0.1, 20), help="Above 1: softer.")
+@click.option("--data", required=True, metavar="SRC", help="Labelled faces: fer2013.csv, an .npz, or a folder.")
+@click.option("--recipe", metavar="RECIPE", help="The recipe of the student: a file, or the name of a built-in one.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="The .npz file. Default: that of RECIPE."
+)
+@click.option(
+    "--temperature", default=1.0, show_default=True, type=click.FloatRange(0.1, 20), help="Above 1: softer targets."
+)
 @LABELS_OPTION
 @SCALE_OPTION
-@click.option("--one-pass", is_flag=True, help="One look at each face instead of ten.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as one line.")
+@click.option("--no-tta", is_flag=True, help="No test-time augmentation: one view of each face instead of ten.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the facts about the file as one line of JSON.")
 @click.pass_context
 def distill(
     context: click.Context,
@@ -58,67 +63,66 @@ def distill(
     temperature: float,
     labels: str | None,
     scale: str | None,
-    one_pass: bool,
+    no_tta: bool,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write what teachers say of the training faces.
+    """Write soft targets of teachers for the training faces.
 
-    TEACHER is a model from 'mien models', an .onnx or Keras file, or the folder of a training run. Each looks at every
-    face ten times, mirrored and moved; the mean of what they say goes into one small file. Only faces the student
-    learns from are asked about: those held out of training, PublicTest and PrivateTest never are.
+    TEACHER is a model from 'mien models', an .onnx or Keras file, or the folder of a training run. Each teacher
+    predicts ten views of every face (mirrored and shifted); the means of all teachers are written to one small file.
+    Only training faces of the student get soft targets; validation faces, PublicTest and PrivateTest never do.
     """
     with convert_import_errors():
         from mien.datasets.combined import load_training_faces
         from mien.evaluation.report import write_file
         from mien.training import distillation
-        from mien.training import recipe as shelf
-        from mien.training.recipe import Recipe
+        from mien.training.recipe import Recipe, is_builtin, load_recipe
 
-    student = shelf.load_recipe(recipe) if recipe else Recipe()
-    named = bool(recipe) and shelf.is_builtin(str(recipe))  # beside a recipe of mien's own nothing is written
-    target = out or (student.resolve_path(student.distillation.targets) if student.distillation.targets and not named else None)
+    student = load_recipe(recipe) if recipe else Recipe()
+    builtin = recipe if recipe and is_builtin(recipe) else ""
+    target = out
+    if target is None and student.distillation.targets and not builtin:  # nothing is written beside built-in recipes
+        target = student.resolve_path(student.distillation.targets)
     if target is None:
-        raise click.UsageError("where to? Add -o FILE, or a --recipe that has distillation.targets.", context)
+        raise click.UsageError("no output file: add -o FILE, or a --recipe that has distillation.targets.", context)
     if target.exists() and not force:
-        raise OutputError(f"'{target}' is there already", "targets need a new file", "name another, or --force")
+        raise OutputError(f"'{target}' exists already", "a new file was expected", "Name another, or use --force")
     paths = locate_models(context, teachers, labels, scale)
     with ProgressBar() as bar:
-        faces = load_training_faces(student.data, student.place, data, bar.update)
+        faces = load_training_faces(student.data, student.folder, data, bar.update)
     with ProgressBar() as bar:
-        found = distillation.distill(
-            paths, faces, student, temperature=temperature, many=not one_pass, progress=bar.update
+        result = distillation.distill(
+            paths, faces, student, temperature=temperature, tta=not no_tta, progress=bar.update
         )
     with convert_output_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    content = found.taught.packed()
+    content = result.soft_targets.to_bytes()
     write_file(target, content)
-    facts = {"file": str(target), "bytes": len(content), **found.taught.facts}
-    print_line(json.dumps(facts, ensure_ascii=False) if as_json else _told(target, len(content), found))
-    print_note(escape_controls(_to_use(target, student, str(recipe) if named else "")))
+    facts = {"file": str(target), "bytes": len(content), **result.soft_targets.facts}
+    print_line(json.dumps(facts, ensure_ascii=False) if as_json else _summarize(target, len(content), result))
+    print_note(escape_controls(_describe_use(target, student, builtin)))
 
 
-def _to_use(target: Path, student: Recipe, name: str) -> str:
-    """How the student hears of the targets: from its recipe, or where that is mien's own from the command line."""
-    if name:
-        return f"Train the student with: mien train {name} --set distillation.targets={shlex.quote(str(target))}"
-    beside = os.path.relpath(target, student.place).replace(os.sep, "/")
-    return f'The student\'s recipe says: [distillation] targets = "{beside}"'
+def _describe_use(target: Path, student: Recipe, builtin: str) -> str:
+    """How the student is trained with the file."""
+    if builtin:
+        setting = f"distillation.targets={shlex.quote(str(target))}"
+        return f"Train the student with: mien train {builtin} --set {setting}"
+    path = os.path.relpath(target, student.folder).replace(os.sep, "/")
+    return f'In the recipe of the student: [distillation] targets = "{path}"'
 
 
-def _told(target: Path, size: int, found: object) -> str:
-    from mien.training.distillation import DistillationResult
-
-    assert isinstance(found, DistillationResult)
-    facts = found.taught.facts
-    names = ", ".join(each["name"] for each in facts["teachers"])
-    who, they = ("teacher", "it gets") if len(facts["teachers"]) == 1 else ("teachers", "together they get")
-    looks = "one look" if facts["looks"] == 1 else f"{facts['looks']} looks"
+def _summarize(target: Path, size: int, result: DistillationResult) -> str:
+    facts = result.soft_targets.facts
+    names = [each["name"] for each in facts["teachers"]]
+    teachers = f"teacher{'' if len(names) == 1 else 's'} {escape_controls(', '.join(names))}"
+    views = "one view" if facts["views"] == 1 else f"{facts['views']} views"
     lines = [
-        f"{escape_controls(str(target))}: {len(found.taught.keys):,} faces, {size / 1e6:.2f} MB",
-        f"{who} {escape_controls(names)}, {looks} at each face",
+        f"{escape_controls(str(target))}: {len(result.soft_targets.hashes):,} faces, {size / 1e6:.2f} MB",
+        f"{teachers}, {views} of each face",
     ]
-    if found.together:
-        right = f"{100 * found.together['accuracy']:.1f} %"
-        lines += [f"{they} {right} of {found.together['faces']:,} held-out faces right"]
+    if result.ensemble:
+        accuracy, faces = 100 * result.ensemble["accuracy"], result.ensemble["faces"]
+        lines.append(f"ensemble accuracy {accuracy:.1f} % on {faces:,} validation faces")
     return "\n".join(lines)

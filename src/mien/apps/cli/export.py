@@ -1,4 +1,4 @@
-"""``mien export``: write a finished training run as the kind of file that somebody else loads."""
+"""``mien export``: write the trained network of a run in another file format."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from mien.errors import OutputError
 
 if TYPE_CHECKING:
     from mien.datasets.dataset import FaceDataset
-    from mien.training.recipe import Recipe
 
-#: Kinds that are ONNX files with a card.
-_ONNX = ("onnx", "int8", "float16")
+#: Formats that are ONNX files with a card, and their precision.
+_ONNX_PRECISIONS = {"onnx": "float32", "int8": "int8", "float16": "float16"}
 
-#: What is appended to the run's name where no file is named.
+#: The suffix of the default file name, by format.
 SUFFIXES = {
     "onnx": ".onnx",
     "keras": ".keras",
@@ -38,119 +37,143 @@ Examples:
   mien export runs/first --to int8 --views 2 --data faces -o twice.onnx
 
 \b
-Exit status: 0; 1 if the run or the data cannot be used, or the file answers otherwise than Keras does;
+Exit status: 0; 1 if the run or the data cannot be used, or the file predicts otherwise than Keras;
 2 for wrong usage.
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--to", "kind", required=True, type=click.Choice(list(SUFFIXES)), help="The kind of file.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Else NAME with the kind's suffix.")
-@click.option("--data", metavar="SRC", help="The faces the run learned from. Without it: those its recipe names.")
-@click.option("--name", metavar="NAME", help="What the card calls the model. Without it: as the recipe does.")
+@click.option("--to", "kind", required=True, type=click.Choice(list(SUFFIXES)), help="The file format.")
 @click.option(
-    "--scores",
+    "-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Default: the name of the run, with a suffix."
+)
+@click.option("--data", metavar="SRC", help="The training data of the run. Default: the sources of its recipe.")
+@click.option("--name", default="", metavar="NAME", help="Name of the model in the card. Default: that of the recipe.")
+@click.option(
+    "--score-split",
     type=click.Choice(["validation", "public"]),
     default="validation",
     show_default=True,
-    help="Faces the card's figures are of: those held out, or PublicTest, which is a look at the test.",
+    help="The split of the scores in the card; public (PublicTest) is an evaluation on test data.",
 )
-@click.option("--looks", type=click.IntRange(1), help="How often PublicTest was looked at, this time counted.")
+@click.option("--evaluations", type=click.IntRange(1), help="Number of evaluations on PublicTest, this one included.")
 @click.option(
     "--views",
     type=click.Choice(["1", "2", "4"]),
-    help="Views of a face to answer from: 2 has its mirror image, 4 both from two corners. Else: as the recipe says.",
+    help="Mean over views: 2 adds the mirror image, 4 also two crops. Default: net.views of the recipe.",
 )
-@click.option("--force", is_flag=True, help="Write over what is there.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as one line.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the facts about the file as one line of JSON.")
 @click.pass_context
-def export(context: click.Context, /, run: Path, kind: str, out: Path | None, force: bool, **how: Any) -> None:
+def export(
+    context: click.Context,
+    /,
+    run: Path,
+    kind: str,
+    out: Path | None,
+    data: str | None,
+    name: str,
+    score_split: str,
+    evaluations: int | None,
+    views: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Write a training run as a model file.
 
     \b
-    onnx        every window of mien loads it; the card with labels and scores is inside
-    int8        the same in eight bits: a third of the size and of the time
-    float16     the same with weights of half the size
-    keras, h5   plain Keras loads them without mien
+    onnx        for all applications of mien; with a card that has labels and scores
+    int8        ONNX with 8-bit weights: a third of the size and of the time
+    float16     ONNX with 16-bit weights: half of the size
+    keras, h5   for plain Keras without mien
     savedmodel  a folder for TensorFlow Serving
     tflite      for phones
 
-    Before anything is written the file is read back and asked about real faces, one and three at a time: it has to say
-    what the run says. What eight bits cost is measured on the faces that were held out, and told in the card.
+    Before anything is written the file must predict the same as the run on real faces, in batches of one and of three.
+    The accuracy that int8 and float16 lose is measured on the validation faces and written into the card.
     """
-    if how["looks"] and how["scores"] != "public":
-        raise click.UsageError("--looks counts looks at PublicTest. Add --scores public.", context)
+    if evaluations and score_split != "public":
+        raise click.UsageError("--evaluations counts those on PublicTest. Add --score-split public.", context)
     with convert_import_errors(), silence_stderr():
+        from mien.datasets.combined import load_training_faces
         from mien.training import checkpoint
 
         recipe = checkpoint.read_recipe(run)
         target = out or Path(recipe.name + SUFFIXES[kind])
         if target.exists() and not force:
-            raise OutputError(f"'{target}' is there already", "an export needs a new file", "name another, or --force")
-        faces = _faces(recipe, how["data"])
+            raise OutputError(f"'{target}' exists already", "a new file was expected", "Name another, or use --force")
+        with ProgressBar() as bar:
+            faces = load_training_faces(recipe.data, recipe.folder, data, bar.update)
         with convert_output_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-        facts = _written(run, faces, kind, target, how)
-    print_line(json.dumps(facts, ensure_ascii=False) if how["as_json"] else _told(facts))
-    if kind in _ONNX:
+        count = int(views) if views else None
+        if kind in _ONNX_PRECISIONS:
+            public_evaluations = (evaluations or 1) if score_split == "public" else None
+            facts = _export_onnx(run, faces, kind, target, name, count, public_evaluations)
+        else:
+            facts = _export_keras(run, faces, kind, target, name, count)
+    print_line(json.dumps(facts, ensure_ascii=False) if as_json else _summarize(facts))
+    if kind in _ONNX_PRECISIONS:
         print_note(f"Try it: mien predict photo.jpg --model {escape_controls(str(target))}")
 
 
-def _faces(recipe: Recipe, data: str | None) -> FaceDataset:
-    from mien.datasets.combined import load_training_faces
-
-    with ProgressBar() as bar:
-        return load_training_faces(recipe.data, recipe.folder, data, bar.update)
-
-
-def _written(run: Path, faces: FaceDataset, kind: str, target: Path, how: dict[str, Any]) -> dict[str, Any]:
+def _export_onnx(
+    run: Path, faces: FaceDataset, kind: str, target: Path, name: str, views: int | None, evaluations: int | None
+) -> dict[str, Any]:
+    """``evaluations`` is the number of those on PublicTest; None for scores on the validation faces."""
     from mien.datasets.dataset import PUBLIC
+    from mien.export import onnx
+
+    card = onnx.export_onnx(
+        run,
+        faces,
+        target,
+        name=name,
+        precision=_ONNX_PRECISIONS[kind],
+        notes={} if evaluations is None else {"evaluations": evaluations},
+        split="" if evaluations is None else PUBLIC,
+        views=views,
+    )
+    return _collect_facts(kind, target, card.scores["keras_difference"], dict(card.scores))
+
+
+def _export_keras(
+    run: Path, faces: FaceDataset, kind: str, target: Path, name: str, views: int | None
+) -> dict[str, Any]:
     from mien.export import formats, onnx
 
-    facts = {"file": str(target), "kind": kind, "allowed": formats.TOLERANCE}
-    if kind in _ONNX:
-        split = PUBLIC if how["scores"] == "public" else ""
-        notes = {"looks": how["looks"] or 1} if split else {}
-        card = onnx.export_onnx(
-            run,
-            faces,
-            target,
-            name=how["name"] or "",
-            eight_bit=kind == "int8",
-            sixteen_bit=kind == "float16",
-            notes=notes,
-            split=split,
-            views=_views(how),
-        )
-        return facts | {"difference": card.scores["keras_difference"], "bytes": _size(target), "scores": card.scores}
-    done = onnx.load_finished_run(run, faces, how["name"] or "", _views(how))
-    net = formats.to_plain_keras(done.model, done.fitted.temperatures)
+    finished = onnx.load_finished_run(run, faces, name, views)
+    plain = formats.to_plain_keras(finished.model, finished.calibration.temperatures)
     with convert_output_errors(target):
-        worst = formats.write_format(net, done.card, kind, target, done.real)
-    return facts | {"difference": worst, "bytes": _size(target), "scores": {}}
+        difference = formats.write_format(plain, finished.card, kind, target, finished.test_pixels)
+    return _collect_facts(kind, target, difference, {})
 
 
-def _views(how: dict[str, Any]) -> int | None:
-    return int(how["views"]) if how["views"] else None
+def _collect_facts(kind: str, target: Path, difference: float, scores: dict[str, Any]) -> dict[str, Any]:
+    from mien.export.formats import TOLERANCE
 
-
-def _size(target: Path) -> int:
     files = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
-    return sum(path.stat().st_size for path in files)
+    return {
+        "file": str(target),
+        "kind": kind,
+        "allowed": TOLERANCE,
+        "difference": difference,
+        "bytes": sum(path.stat().st_size for path in files),
+        "scores": scores,
+    }
 
 
-def _told(facts: dict[str, Any]) -> str:
-    scores, small = facts["scores"], facts["kind"] if facts["kind"] in ("int8", "float16") else ""
-    before = f"before it became {small}, " if small else ""
-    lines = [
-        f"{escape_controls(facts['file'])}: {facts['bytes'] / 1e6:.2f} MB",
-        f"{before}Keras and the file differ by {facts['difference']:.1e} at most (allowed: {facts['allowed']:.0e})",
-    ]
-    for key, faces in {"held_out_accuracy": "the held-out faces", "learned_accuracy": "faces it learned from"}.items():
+def _summarize(facts: dict[str, Any]) -> str:
+    scores, precision = facts["scores"], facts["kind"] if facts["kind"] in ("int8", "float16") else ""
+    before = f"before the conversion to {precision}, " if precision else ""
+    difference = f"Keras and the file differ by at most {facts['difference']:.1e} (allowed: {facts['allowed']:.0e})"
+    lines = [f"{escape_controls(facts['file'])}: {facts['bytes'] / 1e6:.2f} MB", before + difference]
+    for split in ("validation", "training"):
+        key = f"{split}_accuracy"
         if key in scores:
-            lines.append(f"{100 * scores[key]:.1f} % of {faces} are right")
-        if (after := scores.get(f"{key}_{small}")) is not None:
+            lines.append(f"accuracy on {split} faces: {100 * scores[key]:.1f} %")
+        if (after := scores.get(f"{key}_{precision}")) is not None:
             change = 100 * (after - scores[key])
-            lines[-1] += f" in float32, {100 * after:.1f} % in {small} ({change:+.1f} points)"
+            lines[-1] += f" in float32, {100 * after:.1f} % in {precision} ({change:+.1f} points)"
     return "\n".join(lines)

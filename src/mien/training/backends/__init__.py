@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import keras
 import numpy as np
 
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.training.batches import Batch, Teachers, prepare_batch
 from mien.training.loss import Loss
 from mien.training.optimizer import Optimizer
@@ -62,7 +62,7 @@ def load_backend() -> Backend:
     name = keras.backend.backend()
     if name not in BACKENDS:
         expected = f"one of {', '.join(BACKENDS)} was expected"
-        raise LabError(f"Keras uses the backend {name}", expected, "Set KERAS_BACKEND=tensorflow")
+        raise ExperimentError(f"Keras uses the backend {name}", expected, "Set KERAS_BACKEND=tensorflow")
     module: Any = import_module(f"mien.training.backends.{name}")
     return module  # type: ignore[no-any-return]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from mien.errors import LabError
+from mien.errors import ExperimentError
 from mien.training.recipe import TrainingSettings
 
 #: The distance between the random seeds of two devices.
@@ -28,13 +28,13 @@ def distribute(settings: TrainingSettings) -> Iterator[int]:
     strategies = {"tensorflow": _mirror_variables, "jax": _split_batches}
     if backend not in strategies:
         happened = f"training.devices is {settings.devices}, and Keras uses {backend}"
-        raise LabError(
+        raise ExperimentError(
             happened, "one device was expected", "Set training.devices=1, or KERAS_BACKEND=tensorflow"
         )
     with strategies[backend](settings.devices) as count:
         if settings.batch_size % count:
             happened = f"A batch of {settings.batch_size} cannot be split into {count} equal parts"
-            raise LabError(happened, "", f"Make training.batch_size a multiple of {count}")
+            raise ExperimentError(happened, "", f"Make training.batch_size a multiple of {count}")
         yield count
 
 
@@ -65,7 +65,7 @@ def _select(devices: Sequence[Any], count: int) -> Sequence[Any]:
     """The first ``count`` devices, or all of them for 0."""
     if not 0 <= count <= len(devices):
         happened = f"training.devices is {count}"
-        raise LabError(happened, f"this machine has {len(devices)}", "Set training.devices=0 for all devices")
+        raise ExperimentError(happened, f"this machine has {len(devices)}", "Set training.devices=0 for all devices")
     return devices[: count or None]
 
 

@@ -1,4 +1,4 @@
-"""The training step for JAX: a compiled function from all values before it to all values after it."""
+"""The training step for JAX: a compiled function from the values before the step to the values after it."""
 
 from __future__ import annotations
 
@@ -15,77 +15,70 @@ from mien.training.backends import Forward, TrainingState, TrainStep
 Values = list[Any]
 
 
-def step(learner: TrainingState) -> TrainStep:
-    """Compiled once for each value of ``mix``, for the devices of the distribution in which it was made."""
-    descent, changed = learner.descent, _others(learner)
-    memory, followed = descent.optimizer.variables, [weight for _, weight in learner.averaged]
-    means = [mean for mean, _ in learner.averaged]
-    groups = [descent.variables, changed, memory, means]
-    shared = keras.distribution.distribution()
+def make_train_step(state: TrainingState) -> TrainStep:
+    """Compiled once for each value of ``mix``, for the devices of the current Keras distribution."""
+    optimizer, distribution = state.optimizer, keras.distribution.distribution()
+    trainable = optimizer.variables
+    # What the step reads and changes without a gradient: frozen layers, moving means, random seeds.
+    trainable_ids = {id(each) for each in trainable}
+    others = [*(each for each in state.network.variables if id(each) not in trainable_ids), state.seed.state]
+    averages, averaged = zip(*state.averaged_weights, strict=True)
+    groups = [trainable, others, optimizer.keras_optimizer.variables, list(averages)]
 
-    def compiled(values: list[Values], parts: Values, keep: Any, mix: bool) -> Any:
-        trained, others, moments, averages = values
+    def train_step(values: list[Values], tensors: Values, ema: Any, mix: bool) -> Any:
+        weights, other_values, moments, average_values = values
 
-        def cost(trained: Values) -> Any:
-            return _cost(learner, _paired(descent.variables + changed, trained + others), changed, parts, mix)
+        def compute_loss(weights: Values) -> Any:
+            variables = list(zip(trainable + others, weights + other_values, strict=True))
+            with keras.StatelessScope(state_mapping=variables) as scope:
+                batch = state.prepare_batch(*tensors, mix)
+                outputs = state.network(batch.faces, training=True)
+                loss, accuracy = state.loss(outputs, batch)
+            return loss, (accuracy, [scope.get_current_value(each) for each in others])
 
-        (loss, (right, others)), gradients = jax.value_and_grad(cost, has_aux=True)(trained)
-        trained, moments = descent.optimizer.stateless_apply(moments, descent.slopes(gradients, trained), trained)
-        now = {id(each): value for each, value in _paired(descent.variables + changed, trained + others)}
-        weights = [now[id(each)] for each in followed]
-        averages = [mean * keep + weight * (1 - keep) for mean, weight in zip(averages, weights, strict=True)]
-        return [trained, others, moments, averages], jnp.stack([loss, right])
+        (loss, (accuracy, other_values)), gradients = jax.value_and_grad(compute_loss, has_aux=True)(weights)
+        gradients = optimizer.add_weight_decay(gradients, weights)
+        gradients = optimizer.clip(gradients)
+        weights, moments = optimizer.keras_optimizer.stateless_apply(moments, gradients, weights)
 
-    function = jax.jit(compiled, static_argnums=3)
+        current = {id(each): value for each, value in zip(trainable + others, weights + other_values, strict=True)}
+        pairs = zip(average_values, averaged, strict=True)
+        average_values = [average * ema + current[id(weight)] * (1 - ema) for average, weight in pairs]
+        return [weights, other_values, moments, average_values], jnp.stack([loss, accuracy])
 
-    def call(arrays: Sequence[np.ndarray], keep: float, mix: bool) -> Any:
+    compiled = jax.jit(train_step, static_argnums=3)
+
+    def call(arrays: Sequence[np.ndarray], ema: float, mix: bool) -> Any:
         before = [[each.value for each in group] for group in groups]
-        after, figures = function(before, [_dealt(shared, each) for each in arrays], keep, mix)
+        after, metrics = compiled(before, [_distribute(distribution, each) for each in arrays], ema, mix)
         for group, values in zip(groups, after, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable.assign(value)
-        return figures
+        return metrics
 
     return call
 
 
-def _paired(variables: list[keras.Variable], values: Values) -> list[tuple[keras.Variable, Any]]:
-    return list(zip(variables, values, strict=True))
-
-
-def _others(learner: TrainingState) -> list[keras.Variable]:
-    """What the step changes or reads without a gradient: frozen layers, moving means, seeds."""
-    trained = {id(each) for each in learner.descent.variables}
-    return [*(each for each in learner.net.variables if id(each) not in trained), learner.seed.state]
-
-
-def _cost(learner: TrainingState, known: list[Any], followed: list[keras.Variable], parts: Values, mix: bool) -> Any:
-    with keras.StatelessScope(state_mapping=known) as scope:
-        batch = learner.objective.batch(*parts, mix, learner.seed)
-        loss, right = learner.objective.loss(learner.net(batch.faces, training=True), batch)
-    return loss, (right, [scope.get_current_value(each) for each in followed])
-
-
-def _dealt(shared: Any, array: np.ndarray) -> Any:
-    """The batch dealt to the devices in equal parts, where there are several."""
-    if shared is None:
+def _distribute(distribution: Any, array: np.ndarray) -> Any:
+    """The array as a tensor, split into equal parts for several devices."""
+    if distribution is None:
         return jnp.asarray(array)
-    return keras.distribution.distribute_tensor(jnp.asarray(array), shared.get_data_layout(array.shape))
+    return keras.distribution.distribute_tensor(jnp.asarray(array), distribution.get_data_layout(array.shape))
 
 
-def forward(model: keras.Model) -> Forward:
-    function = jax.jit(lambda values, faces: _answers(model, values, faces))
+def make_forward(model: keras.Model) -> Forward:
+    """The compiled forward pass."""
+
+    @jax.jit
+    def forward(values: Values, faces: Any) -> list[Any]:
+        with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
+            return list(keras.tree.flatten(model(faces, training=False)))
 
     def call(faces: np.ndarray) -> list[Any]:
-        return list(function([each.value for each in model.variables], jnp.asarray(faces, jnp.float32)))
+        return list(forward([each.value for each in model.variables], jnp.asarray(faces, jnp.float32)))
 
     return call
 
 
-def _answers(model: keras.Model, values: Values, faces: Any) -> list[Any]:
-    with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
-        return list(keras.tree.flatten(model(faces, training=False)))
-
-
-def repeat_exactly() -> None:
-    """JAX on a processor gives the same bits each time by itself."""
+def enable_determinism() -> None:
+    """JAX on a processor is deterministic without any setting."""

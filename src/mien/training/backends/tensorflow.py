@@ -1,4 +1,4 @@
-"""The training step as a TensorFlow graph; on several devices, as one graph for each with gradients summed."""
+"""The training step as a TensorFlow graph; on several devices each has its copy, and gradients are summed."""
 
 from __future__ import annotations
 
@@ -12,61 +12,69 @@ import tensorflow as tf
 from mien.training.backends import Forward, TrainingState, TrainStep
 
 
-def step(learner: TrainingState) -> TrainStep:
-    """Traced once for each value of ``mix``. Runs on the devices of the strategy in whose scope it was made."""
+def train_step(
+    state: TrainingState, faces: tf.Tensor, labels: tf.Tensor, votes: tf.Tensor, ema: tf.Tensor, mix: bool
+) -> tf.Tensor:
+    """One step with a batch, or with the part of a batch that one of several devices gets: [loss, accuracy]."""
+    optimizer = state.optimizer
+    weights = [variable.value for variable in optimizer.variables]
+
+    batch = state.prepare_batch(faces, labels, votes, mix)  # augmentation, mixup, soft targets
+
+    with tf.GradientTape() as tape:
+        outputs = state.network(batch.faces, training=True)
+        loss, accuracy = state.loss(outputs, batch)
+    gradients = tape.gradient(loss, weights)
+
+    devices = tf.distribute.get_strategy().num_replicas_in_sync
+    if devices > 1 and optimizer.settings.clip_norm:  # clip the norm of the whole batch, not that of each part
+        gradients = tf.distribute.get_replica_context().all_reduce("MEAN", gradients)
+    gradients = optimizer.add_weight_decay(gradients, weights)
+    gradients = optimizer.clip(gradients)
+    if devices > 1:  # Keras sums them over the devices
+        gradients = [gradient / devices for gradient in gradients]
+    optimizer.keras_optimizer.apply(gradients, optimizer.variables)
+
+    for average, weight in state.averaged_weights:
+        average.assign(average.value * ema + weight.value * (1 - ema))
+    return tf.stack([loss, accuracy])
+
+
+def make_train_step(state: TrainingState) -> TrainStep:
+    """Compiled once for each value of ``mix``, for the devices of the current distribution strategy."""
     strategy = tf.distribute.get_strategy()
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def graph(parts: tuple[Any, ...], keep: tf.Tensor, mix: bool) -> tf.Tensor:
+    def graph(tensors: tuple[Any, ...], ema: tf.Tensor, mix: bool) -> tf.Tensor:
         if strategy.num_replicas_in_sync == 1:
-            return _one(learner, parts, keep, mix)
-        figures = strategy.run(_one, (learner, parts, keep, mix))
-        return strategy.reduce(tf.distribute.ReduceOp.MEAN, figures, axis=None)
+            return train_step(state, *tensors, ema, mix)
+        metrics = strategy.run(train_step, (state, *tensors, ema, mix))
+        return strategy.reduce(tf.distribute.ReduceOp.MEAN, metrics, axis=None)
 
-    def call(arrays: Sequence[np.ndarray], keep: float, mix: bool) -> Any:
-        return graph(_dealt(strategy, arrays), tf.constant(keep, tf.float32), mix)
+    def call(arrays: Sequence[np.ndarray], ema: float, mix: bool) -> Any:
+        return graph(_distribute(strategy, arrays), tf.constant(ema, tf.float32), mix)
 
     return call
 
 
-def _one(learner: TrainingState, parts: tuple[Any, ...], keep: tf.Tensor, mix: bool) -> tf.Tensor:
-    """What one device does with its part of the batch."""
-    batch = learner.objective.batch(*parts, mix, learner.seed)
-    with tf.GradientTape() as tape:
-        loss, right = learner.objective.loss(learner.net(batch.faces, training=True), batch)
-    variables = learner.descent.variables
-    _descend(learner, tape.gradient(loss, [each.value for each in variables]))
-    for mean, weight in learner.averaged:
-        mean.assign(mean.value * keep + weight.value * (1 - keep))
-    return tf.stack([loss, right])
-
-
-def _descend(learner: TrainingState, gradients: list[tf.Tensor]) -> None:
-    descent, devices = learner.descent, tf.distribute.get_strategy().num_replicas_in_sync
-    if devices > 1 and descent.recipe.fit.clip:
-        gradients = tf.distribute.get_replica_context().all_reduce("MEAN", gradients)
-    slopes = descent.slopes(gradients, [each.value for each in descent.variables])
-    # Keras sums over the devices.
-    descent.optimizer.apply([each / devices for each in slopes] if devices > 1 else slopes, descent.variables)
-
-
-def _dealt(strategy: Any, arrays: Sequence[np.ndarray]) -> tuple[Any, ...]:
-    """The batch dealt to the devices in equal parts."""
+def _distribute(strategy: Any, arrays: Sequence[np.ndarray]) -> tuple[Any, ...]:
+    """The arrays as tensors, split into equal parts for several devices."""
     devices = strategy.num_replicas_in_sync
     if devices == 1:
         return tuple(tf.constant(each) for each in arrays)
 
-    def part(each: np.ndarray) -> Any:
+    def split(array: np.ndarray) -> Any:
         return strategy.experimental_distribute_values_from_function(
-            lambda device: tf.constant(np.array_split(each, devices)[device.replica_id_in_sync_group])
+            lambda device: tf.constant(np.array_split(array, devices)[device.replica_id_in_sync_group])
         )
 
-    return tuple(part(each) for each in arrays)
+    return tuple(split(each) for each in arrays)
 
 
-def forward(model: keras.Model) -> Forward:
-    faces = tf.TensorSpec((None, *model.inputs[0].shape[1:]), tf.float32)
-    graph = tf.function(lambda faces: model(faces, training=False), input_signature=[faces])
+def make_forward(model: keras.Model) -> Forward:
+    """The compiled forward pass."""
+    signature = tf.TensorSpec((None, *model.inputs[0].shape[1:]), tf.float32)
+    graph = tf.function(lambda faces: model(faces, training=False), input_signature=[signature])
 
     def call(faces: np.ndarray) -> list[Any]:
         return list(keras.tree.flatten(graph(tf.constant(faces, tf.float32))))
@@ -74,6 +82,6 @@ def forward(model: keras.Model) -> Forward:
     return call
 
 
-def repeat_exactly() -> None:
-    """From here on, in this process, every operation gives the same bits each time."""
+def enable_determinism() -> None:
+    """Use deterministic operations from here on, in the whole process."""
     tf.config.experimental.enable_op_determinism()

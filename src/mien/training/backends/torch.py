@@ -1,4 +1,4 @@
-"""The training step in PyTorch, one operation after the other."""
+"""The training step in PyTorch, without compilation."""
 
 from __future__ import annotations
 
@@ -13,26 +13,35 @@ from keras import ops
 from mien.training.backends import Forward, TrainingState, TrainStep
 
 
-def step(learner: TrainingState) -> TrainStep:
-    descent = learner.descent
+def make_train_step(state: TrainingState) -> TrainStep:
+    optimizer = state.optimizer
 
-    def call(arrays: Sequence[np.ndarray], keep: float, mix: bool) -> Any:
+    def train_step(arrays: Sequence[np.ndarray], ema: float, mix: bool) -> Any:
+        weights = [variable.value for variable in optimizer.variables]
+
         with torch.no_grad():
-            parts = [ops.convert_to_tensor(each) for each in arrays]
-            batch = learner.objective.batch(*parts, mix, learner.seed)
-        loss, right = learner.objective.loss(learner.net(batch.faces, training=True), batch)
-        values = [each.value for each in descent.variables]
-        gradients = torch.autograd.grad(loss, values)
+            faces, labels, votes = (ops.convert_to_tensor(each) for each in arrays)
+            batch = state.prepare_batch(faces, labels, votes, mix)
+
+        outputs = state.network(batch.faces, training=True)
+        loss, accuracy = state.loss(outputs, batch)
+        gradients = torch.autograd.grad(loss, weights)
+
         with torch.no_grad():
-            descent.optimizer.apply(descent.slopes(gradients, values), descent.variables)
-            means, weights = zip(*((mean.value, weight.value) for mean, weight in learner.averaged), strict=True)
-            torch._foreach_lerp_(means, weights, 1 - keep)
-            return torch.stack([loss.detach(), right])
+            gradients = optimizer.add_weight_decay(gradients, weights)
+            gradients = optimizer.clip(gradients)
+            optimizer.keras_optimizer.apply(gradients, optimizer.variables)
 
-    return call
+            pairs = ((average.value, weight.value) for average, weight in state.averaged_weights)
+            torch._foreach_lerp_(*zip(*pairs, strict=True), 1 - ema)
+            return torch.stack([loss.detach(), accuracy])
+
+    return train_step
 
 
-def forward(model: keras.Model) -> Forward:
+def make_forward(model: keras.Model) -> Forward:
+    """The forward pass."""
+
     def call(faces: np.ndarray) -> list[Any]:
         with torch.no_grad():
             return list(keras.tree.flatten(model(ops.convert_to_tensor(faces, "float32"), training=False)))
@@ -40,6 +49,6 @@ def forward(model: keras.Model) -> Forward:
     return call
 
 
-def repeat_exactly() -> None:
-    """From here on, in this process, every operation gives the same bits each time."""
+def enable_determinism() -> None:
+    """Use deterministic operations from here on, in the whole process."""
     torch.use_deterministic_algorithms(True)
