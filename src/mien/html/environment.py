@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from mien._version import __version__
-from mien.html.icons import SIDE, strokes
+from mien.html.icons import ICON_SIDE, icon_strokes
 from mien.labels import VOTES, label_colour
 from mien.text import format_percent
 
@@ -53,8 +53,8 @@ def environment() -> Environment:
         "asset": lambda name: Markup(read_asset(name)),
         "colour": lambda label, labels=(): label_colour(label, tuple(labels)),
         "content_security_policy": content_security_policy,
-        "icon_side": SIDE,
-        "icon_strokes": strokes,
+        "icon_side": ICON_SIDE,
+        "icon_strokes": icon_strokes,
         "style_sheet": lambda: Markup(style_sheet()),
         "version": __version__,
     }

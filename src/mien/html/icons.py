@@ -11,38 +11,38 @@ from typing import Literal, NamedTuple
 from mien.labels import VOTES, normalize_label
 
 #: Side of the square that holds the strokes.
-SIDE = 32
+ICON_SIDE = 32
 
 #: Colour of the strokes.
 INK = "#1c2128"
 
 
-class Stroke(NamedTuple):
-    """``line``: points; ``curve``: start, control point, end; ``oval``: centre, radii, filled. ``hue``: ``#rrggbb``."""
+class IconStroke(NamedTuple):
+    """``line``: points; ``curve``: start, control point, end; ``oval``: centre, radii, filled. ``colour``: ``#rrggbb``."""
 
     kind: Literal["line", "curve", "oval"]
     points: tuple[float, ...]
-    hue: str = INK
+    colour: str = INK
 
 
-def _line(*points: float) -> Stroke:
-    return Stroke("line", points)
+def _line(*points: float) -> IconStroke:
+    return IconStroke("line", points)
 
 
-def _curve(*points: float) -> Stroke:
-    return Stroke("curve", points)
+def _curve(*points: float) -> IconStroke:
+    return IconStroke("curve", points)
 
 
-def _oval(x: float, y: float, across: float, down: float, hue: str = INK) -> Stroke:
-    return Stroke("oval", (x, y, across, down), hue)
+def _oval(x: float, y: float, radius_x: float, radius_y: float, colour: str = INK) -> IconStroke:
+    return IconStroke("oval", (x, y, radius_x, radius_y), colour)
 
 
-def _mirror(stroke: Stroke) -> tuple[Stroke, Stroke]:
+def _mirror(stroke: IconStroke) -> tuple[IconStroke, IconStroke]:
     """A stroke of the left half and its mirror image."""
     x, y = stroke.points[0::2], stroke.points[1::2]
     if stroke.kind == "oval":
-        return stroke, stroke._replace(points=(SIDE - x[0], *stroke.points[1:]))
-    mirrored = tuple(value for pair in zip((SIDE - each for each in x), y, strict=True) for value in pair)
+        return stroke, stroke._replace(points=(ICON_SIDE - x[0], *stroke.points[1:]))
+    mirrored = tuple(value for pair in zip((ICON_SIDE - each for each in x), y, strict=True) for value in pair)
     return stroke, stroke._replace(points=mirrored)
 
 
@@ -91,6 +91,6 @@ _SMIRK = (
 _FACES = dict(zip(VOTES, (_GLARE, _GRIMACE, _FRIGHT, _SMILE, _TEARS, _GASP, _CALM, _SMIRK), strict=True))
 
 
-def strokes(label: str) -> tuple[Stroke, ...]:
+def icon_strokes(label: str) -> tuple[IconStroke, ...]:
     """The strokes for a label, in drawing order, over a filled circle; for an unknown label, two eyes."""
     return _FACES.get(normalize_label(label), _EYES)
