@@ -70,7 +70,7 @@ def _photos() -> dict[str, Any]:
         def read(number: int) -> None:
             path = Path(folder) / f"photo-{number}.png"
             path.write_bytes(photo(number))
-            assert client.predict(picture=handle_file(str(path)), api_name="/read")["faces"]
+            assert client.predict(image=handle_file(str(path)), api_name="/read")["faces"]
 
         for number in range(WARM):
             read(number)

@@ -24,19 +24,19 @@ def yunet_file() -> Path:
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    """A real Chromium, driven by Playwright, with a face that moves before its camera.
+    """A real Chromium, driven by Playwright, with a moving face in front of its fake camera.
 
-    Playwright brings no browser here: the system's is used. ``MIEN_REQUIRE_BROWSER=1`` makes a missing one a failure.
+    Playwright installs no browser here: the system's is used. ``MIEN_REQUIRE_BROWSER=1`` makes a missing one a failure.
     """
     from playwright.sync_api import expect, sync_playwright
 
-    from browser import browser_file
-    from tabs import CAMERA, PATIENCE, SWITCHES, moving_face
+    from browser import find_browser
+    from tabs import CAMERA_SWITCHES, SWITCHES, TIMEOUT, write_camera_video
 
-    expect.set_options(timeout=PATIENCE)
-    face = moving_face(tmp_path_factory.mktemp("camera") / "face.mjpeg")
-    switches = [*SWITCHES, *CAMERA, f"--use-file-for-fake-video-capture={face}"]
+    expect.set_options(timeout=TIMEOUT)
+    face = write_camera_video(tmp_path_factory.mktemp("camera") / "face.mjpeg")
+    switches = [*SWITCHES, *CAMERA_SWITCHES, f"--use-file-for-fake-video-capture={face}"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_file(), args=switches)
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=switches)
         yield browser
         browser.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from browser import chromium
+from browser import open_browser
 from mien import Engine, images
 from mien.explain.page import render_overview, render_walkthrough
 
@@ -26,7 +26,7 @@ def pages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with chromium() as page:
+    with open_browser() as page:
         yield page
 
 
@@ -42,12 +42,12 @@ def page(browser, pages):
 
 
 def quiet(page):
-    assert page.complaints == []
-    assert [each for each in page.asked if not each.startswith(("file:", "data:", "about:"))] == []
+    assert page.console_errors == []
+    assert [each for each in page.requests if not each.startswith(("file:", "data:", "about:"))] == []
 
 
 def shown(page):
-    return page.ask(NOW)
+    return page.evaluate(NOW)
 
 
 def comes(page, condition, *, after=lambda: None):
@@ -55,7 +55,7 @@ def comes(page, condition, *, after=lambda: None):
     until = time.monotonic() + 10
     while time.monotonic() < until:
         after()
-        if page.ask(f"Boolean({condition})"):
+        if page.evaluate(f"Boolean({condition})"):
             return True
         time.sleep(0.05)
     return False
@@ -63,7 +63,7 @@ def comes(page, condition, *, after=lambda: None):
 
 def pointed(page, selector, part=0.3):
     """The pointer moves onto it, so far from its upper left corner."""
-    x, y = page.ask(
+    x, y = page.evaluate(
         f"(() => {{ const at = document.querySelector({selector!r}); at.scrollIntoView({{ block: 'center' }});"
         "const box = at.getBoundingClientRect();"
         f"return [box.x + box.width * {part}, box.y + box.height * {part}]; }})()"
@@ -76,10 +76,10 @@ def test_arrow_keys_lead_through_every_step_and_back(page):
     for _ in range(20):
         page.press("ArrowRight")
         seen.append(shown(page))
-    ids = page.ask("[...document.querySelectorAll('[data-step]')].map(step => step.id)")
+    ids = page.evaluate("[...document.querySelectorAll('[data-step]')].map(step => step.id)")
     assert list(dict.fromkeys(seen)) == ids
     assert shown(page) == "network"
-    assert page.ask("document.querySelector('[data-next]').disabled")
+    assert page.evaluate("document.querySelector('[data-next]').disabled")
     page.press("ArrowLeft")
     assert shown(page) == "result"
     page.press("Home")
@@ -93,54 +93,54 @@ def test_tab_reaches_the_rail_the_slider_and_the_buttons(page):
     reached = []
     for _ in range(30):
         page.press("Tab")
-        reached.append(page.ask("document.activeElement.tagName + (document.activeElement.dataset.index ?? '')"))
+        reached.append(page.evaluate("document.activeElement.tagName + (document.activeElement.dataset.index ?? '')"))
     assert "A0" in reached
     assert "INPUT" in reached
-    page.ask("document.querySelector('[data-next]').focus()")
+    page.evaluate("document.querySelector('[data-next]').focus()")
     page.press("Enter")
     assert shown(page) == "face"
-    assert page.ask("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     quiet(page)
 
 
 def test_the_slider_steps_and_says_where_it_is(page):
-    page.ask("document.querySelector('[data-slider]').focus()")
+    page.evaluate("document.querySelector('[data-slider]').focus()")
     page.press("ArrowRight")
     assert shown(page) == "face"
-    assert page.ask("document.querySelector('[data-slider]').getAttribute('aria-valuetext')").startswith("2 of 13: ")
-    assert page.ask("document.querySelector('[data-live]').textContent").startswith("Step 2 of 13: ")
+    assert page.evaluate("document.querySelector('[data-slider]').getAttribute('aria-valuetext')").startswith("2 of 13: ")
+    assert page.evaluate("document.querySelector('[data-live]').textContent").startswith("Step 2 of 13: ")
 
 
 def test_the_rail_leads_anywhere_and_an_address_opens_a_step(page, pages):
-    page.ask("document.querySelector('[data-index=\"9\"]').click()")
+    page.evaluate("document.querySelector('[data-index=\"9\"]').click()")
     assert shown(page) == "softmax"
-    assert page.ask("location.hash") == "#softmax"
-    assert page.ask("document.querySelectorAll('[aria-current]').length") == 1
+    assert page.evaluate("location.hash") == "#softmax"
+    assert page.evaluate("document.querySelectorAll('[aria-current]').length") == 1
     page.open("about:blank")
     page.open((pages / "walkthrough.html").as_uri() + "#evidence")
     assert shown(page) == "evidence"
-    assert page.ask("document.querySelector('#evidence h2').getBoundingClientRect().top") > page.ask(
+    assert page.evaluate("document.querySelector('#evidence h2').getBoundingClientRect().top") > page.evaluate(
         "document.querySelector('.step-nav').getBoundingClientRect().bottom"
     )
     quiet(page)
 
 
 def test_maps_are_chosen_by_keyboard_and_by_pointing(page):
-    page.ask("document.querySelector('[data-index=\"4\"]').click()")
+    page.evaluate("document.querySelector('[data-index=\"4\"]').click()")
     box = "document.querySelector('#layer-1 [data-large]').getAttribute('viewBox')"
     field = "document.querySelector('#layer-1 [data-field]').getAttribute('x')"
-    first = page.ask(box)
-    page.ask("document.querySelector('#layer-1 [data-maps] button').focus()")
+    first = page.evaluate(box)
+    page.evaluate("document.querySelector('#layer-1 [data-maps] button').focus()")
     page.press("ArrowRight")
     assert shown(page) == "layer-1"
-    assert page.ask(box) != first
-    assert page.ask("document.querySelectorAll('#layer-1 [aria-pressed=true]').length") == 1
+    assert page.evaluate(box) != first
+    assert page.evaluate("document.querySelectorAll('#layer-1 [aria-pressed=true]').length") == 1
     page.press("Escape")
     page.press("ArrowRight")
     assert shown(page) == "layer-2"
     page.press("ArrowLeft")
     pointed(page, "#layer-1 [data-large]")
-    before = page.ask(field)
+    before = page.evaluate(field)
     assert comes(page, f"{field} !== '{before}'", after=lambda: pointed(page, "#layer-1 [data-large]", 0.7))
     fifth = "#layer-1 [data-maps] button:nth-child(5)"
     assert comes(page, f"document.querySelector('{fifth}[aria-pressed=true]')", after=lambda: pointed(page, fifth))
@@ -148,25 +148,25 @@ def test_maps_are_chosen_by_keyboard_and_by_pointing(page):
 
 
 def test_a_dot_of_the_crop_tells_its_number_and_the_filter_slides(page):
-    page.ask("document.querySelector('[data-index=\"2\"]').click()")
+    page.evaluate("document.querySelector('[data-index=\"2\"]').click()")
     told = "document.querySelector('.probe').parentElement.querySelector('[data-output]').textContent"
     reads = f"{told}.startsWith('row 15, column 15: ')"
     assert comes(page, reads, after=lambda: pointed(page, ".probe svg"))
     page.press("ArrowRight")
-    page.ask("document.querySelector('[data-play]').click()")
+    page.evaluate("document.querySelector('[data-play]').click()")
     cover = "document.querySelector('[data-cover]').getAttribute('d')"
     assert comes(page, cover)
-    page.ask("document.querySelector('[data-play]').click()")
-    assert page.ask(cover) is None
+    page.evaluate("document.querySelector('[data-play]').click()")
+    assert page.evaluate(cover) is None
     quiet(page)
 
 
 def test_the_map_over_the_face_fades(page):
-    page.ask("document.querySelector('[data-index=\"10\"]').click()")
-    page.ask("document.querySelector('[data-strength]').focus()")
+    page.evaluate("document.querySelector('[data-index=\"10\"]').click()")
+    page.evaluate("document.querySelector('[data-strength]').focus()")
     page.press("ArrowLeft")
     assert (
-        page.ask("document.querySelector('#evidence article .overlay [data-overlay]').getAttribute('opacity')")
+        page.evaluate("document.querySelector('#evidence article .overlay [data-overlay]').getAttribute('opacity')")
         == "0.79"
     )
     assert shown(page) == "evidence"
@@ -175,14 +175,14 @@ def test_the_map_over_the_face_fades(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 860)])
 def test_no_step_is_wider_than_the_window(page, width, height, scheme, tmp_path):
-    page.size(width, height, phone=width < 500)
-    page.prefer(scheme=scheme, motion="reduce")
+    page.set_size(width, height, phone=width < 500)
+    page.emulate_media(scheme=scheme, motion="reduce")
     for _ in range(13):
-        assert page.ask("document.documentElement.scrollWidth") <= width, shown(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, shown(page)
         page.press("ArrowRight")
-    paper = page.ask("getComputedStyle(document.body).backgroundColor")
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == {"light": "rgb(253, 252, 250)", "dark": "rgb(20, 23, 27)"}[scheme]
-    assert page.picture(tmp_path / "shot.png").stat().st_size > 10_000
+    assert page.screenshot(tmp_path / "shot.png").stat().st_size > 10_000
     quiet(page)
 
 
@@ -202,5 +202,5 @@ def test_without_the_script_every_step_is_on_the_page(browser, pages):
 
 def test_the_page_of_several_faces_is_quiet_too(page, pages):
     page.open((pages / "several.html").as_uri())
-    assert page.ask("document.querySelectorAll('.face-cards a').length") == 2
+    assert page.evaluate("document.querySelectorAll('.face-cards a').length") == 2
     quiet(page)

@@ -1,4 +1,4 @@
-"""The Gradio page for tests: a process of its own behind a real port, asked by programs through Gradio's own client."""
+"""The Gradio page for tests: a process of its own behind a real port, called through Gradio's own client."""
 
 from __future__ import annotations
 
@@ -20,85 +20,86 @@ import httpx
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-#: As the command does it; tests that need another engine write another program, which prints the same line.
+#: The command; tests that need another engine write a program of their own, which prints the same line.
 COMMAND = ["-m", "mien", "gradio", "--port", "0", "--detector", "haar"]
 
-#: A program that serves a page with an engine that a test makes: ``engine`` is to be set before.
-SERVE = """
-import time
+#: A program that serves a page with the engine of a test: ``engine`` must be set before.
+SERVE_PROGRAM = """
+import threading
 from mien.apps.gradio import build_page
 page = build_page(engine)
 page.launch(prevent_thread_lock=True, quiet=True)
 print("mien answers at", page.local_url.rstrip("/"), flush=True)
-time.sleep(300)
+threading.Event().wait(300)
 """
 
 
-class Served:
-    """A page that answers: its address, the folder for whatever is temporary, and a client of it."""
+class GradioServer:
+    """A running page: its address, its folder for temporary files, and a client."""
 
     def __init__(self, address: str, folder: Path) -> None:
         self.address, self.folder = address, folder
-        self.client = Client(address, verbose=False, analytics_enabled=False, download_files=str(folder / "got"))
+        downloads = str(folder / "downloads")
+        self.client = Client(address, verbose=False, analytics_enabled=False, download_files=downloads)
 
-    def read(self, path: Path, **words: Any) -> dict[str, Any]:
-        """What ``/read`` answers: the dict of ``mien predict --json``, or ``{"error": sentence}``."""
-        return self._or_error("/read", picture=handle_file(str(path)), **words)
+    def read(self, path: Path, **options: Any) -> dict[str, Any]:
+        """The answer of ``/read``: the dict of ``mien predict --json``, or ``{"error": message}``."""
+        return self._call("/read", image=handle_file(str(path)), **options)
 
-    def explain(self, path: Path, **words: Any) -> dict[str, Any]:
-        return self._or_error("/explain", picture=handle_file(str(path)), **words)
+    def explain(self, path: Path, **options: Any) -> dict[str, Any]:
+        return self._call("/explain", image=handle_file(str(path)), **options)
 
-    def watch(self, path: Path, **words: Any) -> tuple[dict[str, Any], dict[str, Path]]:
-        """What ``/watch`` answers: the facts, and each file by its name."""
-        facts, files = self.client.predict(film=handle_file(str(path)), api_name="/watch", **words)
-        return facts, {Path(each).name: Path(each) for each in files}
+    def analyze_video(self, path: Path, **options: Any) -> tuple[dict[str, Any], dict[str, Path]]:
+        """The answer of ``/analyze_video``: the facts, and each file by its name."""
+        facts, files = self.client.predict(video=handle_file(str(path)), api_name="/analyze_video", **options)
+        return facts, {Path(file).name: Path(file) for file in files}
 
-    def as_the_page(self, name: str, *data: Any) -> dict[str, Any]:
-        """What the page's own listener that takes ``data``, the first from the component ``name``, answers it."""
+    def call_listener(self, name: str, *data: Any) -> dict[str, Any]:
+        """The answer of the page's private listener that takes ``data``, the first from the component ``name``."""
         config = httpx.get(f"{self.address}/config").json()
-        (place,) = (each["id"] for each in config["components"] if each["props"].get("elem_id") == name)
+        (component,) = (each["id"] for each in config["components"] if each["props"].get("elem_id") == name)
         number = next(
             each["id"]
             for each in config["dependencies"]
-            if each["inputs"][:1] == [place] and len(each["inputs"]) == len(data)
+            if each["inputs"][:1] == [component] and len(each["inputs"]) == len(data)
         )
-        asked = {"data": list(data), "fn_index": number, "session_hash": uuid.uuid4().hex}
-        httpx.post(f"{self.address}/gradio_api/queue/join", json=asked).raise_for_status()
-        queue = f"{self.address}/gradio_api/queue/data?session_hash={asked['session_hash']}"
-        with httpx.stream("GET", queue, timeout=30) as told:
-            for line in told.iter_lines():
-                if line.startswith("data:") and (said := json.loads(line[5:]))["msg"] == "process_completed":
-                    return said
-        raise AssertionError("it ended without an answer")
+        request = {"data": list(data), "fn_index": number, "session_hash": uuid.uuid4().hex}
+        httpx.post(f"{self.address}/gradio_api/queue/join", json=request).raise_for_status()
+        queue = f"{self.address}/gradio_api/queue/data?session_hash={request['session_hash']}"
+        with httpx.stream("GET", queue, timeout=30) as response:
+            for line in response.iter_lines():
+                if line.startswith("data:") and (message := json.loads(line[5:]))["msg"] == "process_completed":
+                    return message
+        raise AssertionError("the stream ended without an answer")
 
-    def send(self, path: Path) -> str:
-        """The file as it is sent: where it lies at the server."""
+    def upload(self, path: Path) -> str:
+        """Upload a file; its path on the server."""
         with path.open("rb") as file:
-            answer = httpx.post(f"{self.address}/gradio_api/upload", files={"files": (path.name, file)})
-        return answer.json()[0]
+            response = httpx.post(f"{self.address}/gradio_api/upload", files={"files": (path.name, file)})
+        return response.json()[0]
 
-    def kept(self) -> list[Path]:
-        """The files that lie in Gradio's folder."""
-        folders = [path for path in self.folder.iterdir() if path.name != "got"]
+    def stored_files(self) -> list[Path]:
+        """The files in Gradio's temporary folder."""
+        folders = [path for path in self.folder.iterdir() if path.name != "downloads"]
         return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
 
-    def _or_error(self, name: str, **words: Any) -> dict[str, Any]:
+    def _call(self, name: str, **options: Any) -> dict[str, Any]:
         try:
-            return self.client.predict(api_name=name, **words)
+            return self.client.predict(api_name=name, **options)
         except AppError as error:
             return {"error": error.message}
 
 
 @contextmanager
-def served(folder: Path, program: list[str] | None = None) -> Iterator[Served]:
-    """The page at a port that was free; ``folder`` is where it may keep what is temporary."""
-    # A file, for a pipe that nobody reads is full some day, and then the page stands still.
-    complaints = folder / "complaints.txt"
-    with complaints.open("w") as file, start(program or COMMAND, folder, file) as process:
+def serve_gradio(folder: Path, program: list[str] | None = None) -> Iterator[GradioServer]:
+    """The page at a free port; ``folder`` is for its temporary files."""
+    # stderr goes to a file: a pipe that nobody reads would fill up and block the page.
+    errors = folder / "stderr.txt"
+    with errors.open("w") as file, start_python(program or COMMAND, folder, file) as process:
         try:
-            page = Served(address_of(process), folder)
+            page = GradioServer(wait_for_address(process), folder)
         except AssertionError as error:
-            raise AssertionError(complaints.read_text()) from error
+            raise AssertionError(errors.read_text()) from error
         try:
             yield page
         finally:
@@ -106,18 +107,15 @@ def served(folder: Path, program: list[str] | None = None) -> Iterator[Served]:
 
 
 @contextmanager
-def start(
-    words: list[str], folder: Path, complaints: Any = subprocess.PIPE, **more: str
-) -> Iterator[subprocess.Popen[str]]:
-    """Python with these words, in a process whose temporary files lie in ``folder``; stopped when this ends."""
-    here = str(Path(__file__).parents[1])
-    own = {"TMPDIR": str(folder), "MIEN_DEBUG": "", "PYTHONPATH": here}
+def start_python(arguments: list[str], folder: Path, stderr: Any = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+    """Python with these arguments, in a process with its temporary files in ``folder``; stopped at the end."""
+    variables = {"TMPDIR": str(folder), "MIEN_DEBUG": "", "PYTHONPATH": str(Path(__file__).parent)}
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", *words],
+        [sys.executable, "-W", "ignore", *arguments],
         stdout=subprocess.PIPE,
-        stderr=complaints,
+        stderr=stderr,
         text=True,
-        env={**{k: v for k, v in os.environ.items() if not k.startswith("GRADIO_")}, **own, **more},
+        env={**{name: value for name, value in os.environ.items() if not name.startswith("GRADIO_")}, **variables},
     )
     try:
         yield process
@@ -128,20 +126,20 @@ def start(
         process.communicate()
 
 
-def address_of(process: subprocess.Popen[str], patience: float = 60) -> str:
-    """Where it answers, as soon as it says so."""
+def wait_for_address(process: subprocess.Popen[str], timeout: float = 60) -> str:
+    """The address that the process prints once it answers."""
     assert process.stdout is not None
-    until = time.monotonic() + patience
-    while time.monotonic() < until:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
         ready, _, _ = select.select([process.stdout], [], [], 0.2)
         if ready:
             line = process.stdout.readline()
-            if said := re.fullmatch(r"mien answers at (http://\S+:\d+)\n", line):
-                return said[1]
+            if match := re.fullmatch(r"mien answers at (http://\S+:\d+)\n", line):
+                return match[1]
             assert line, process.communicate()[1]
     raise AssertionError("the page does not answer")
 
 
 def as_json(value: Any) -> Any:
-    """As it is after a way through JSON."""
+    """The value after a round trip through JSON."""
     return json.loads(json.dumps(value))

@@ -10,49 +10,49 @@ from typing import Any
 
 import cv2
 
-from films import EXAMPLES
+from video_files import EXAMPLES
 
 SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage")
-CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+CAMERA_SWITCHES = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
-#: Milliseconds; generous: other work may share the machine, and a page that never does it is found all the same.
-PATIENCE = 20_000
+#: Milliseconds; long, because other work may share the machine. A condition that is never true fails all the same.
+TIMEOUT = 20_000
 
-_NOTHING = re.compile(r"(?!)")
+_MATCHES_NOTHING = re.compile(r"(?!)")
 
 
 @contextmanager
-def tab(
+def open_tab(
     chromium: Any,
-    address: str,
+    url: str,
     *,
-    fine: re.Pattern[str] = _NOTHING,
+    expected: re.Pattern[str] = _MATCHES_NOTHING,
     kinds: tuple[str, ...] = ("error", "warning"),
-    **how: Any,
+    **options: Any,
 ) -> Iterator[Any]:
-    """A fresh tab; at the end it must have complained of nothing but what is ``fine``, and asked nobody else.
+    """A new tab. At its end its console may contain nothing but ``expected`` lines, and no other site was requested.
 
-    ``kinds`` are the lines of the console that count; what was said of an address has the address behind it.
+    ``kinds`` are the kinds of console lines that count; each line is followed by the URL of its source.
     """
-    context = chromium.new_context(base_url=address, **how)
+    context = chromium.new_context(base_url=url, **options)
     page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda line: said.append(f"{line.text} {line.location['url']}") if line.type in kinds else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    page.set_default_timeout(TIMEOUT)
+    lines: list[str] = []
+    requests: list[str] = []
+    page.on("console", lambda line: lines.append(f"{line.text} {line.location['url']}") if line.type in kinds else None)
+    page.on("pageerror", lambda error: lines.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
     try:
         yield page
     finally:
         context.close()
-    assert [each for each in said if not fine.search(each)] == []
-    assert [each for each in asked if not each.startswith((address, "data:", "blob:", "about:"))] == []
+    assert [line for line in lines if not expected.search(line)] == []
+    assert [request for request in requests if not request.startswith((url, "data:", "blob:", "about:"))] == []
 
 
-def moving_face(path: Path) -> Path:
-    """What the fake camera sees: a face that moves a little, as a film of JPEGs."""
-    whole = cv2.resize(cv2.imread(str(EXAMPLES / "astronaut.jpg")), (520, 520))
-    frames = [cv2.imencode(".jpg", whole[20:380, 10 + i : 490 + i])[1].tobytes() for i in range(0, 20, 2)]
+def write_camera_video(path: Path) -> Path:
+    """The video of the fake camera: a face that moves a little, as a sequence of JPEG images."""
+    image = cv2.resize(cv2.imread(str(EXAMPLES / "astronaut.jpg")), (520, 520))
+    frames = [cv2.imencode(".jpg", image[20:380, 10 + i : 490 + i])[1].tobytes() for i in range(0, 20, 2)]
     path.write_bytes(b"".join(frames))
     return path

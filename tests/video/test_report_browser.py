@@ -2,11 +2,11 @@
 
 import pytest
 
-from browser import chromium
+from browser import open_browser
 from command import mien, with_fakes
 from fakes import FakeDetector
 from mien.video.writers import open_writer
-from synthetic_frames import BOX, FPS, HAPPY, SAD, frame
+from synthetic_video import BOX, FPS, HAPPY, SAD, frame
 
 CHIP = "document.querySelector('.chip span').textContent"
 CURSORS = "[...document.querySelectorAll('.cursor')].map(each => each.style.left).join()"
@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with chromium() as page:
+    with open_browser() as page:
         yield page
 
 
@@ -50,22 +50,22 @@ def page(browser, folder):
 
 
 def test_the_slider_moves_cursors_film_and_words(page):
-    assert page.ask(CHIP).startswith("looks happy")
-    page.ask(SLIDE.format(3.5))
-    assert page.ask(CHIP).startswith("looks sad")
-    assert page.ask("document.querySelector('.slider output').textContent") == "3.5 s"
-    lefts = {round(float(each.removesuffix("%"))) for each in page.ask(CURSORS).split(",")}
+    assert page.evaluate(CHIP).startswith("looks happy")
+    page.evaluate(SLIDE.format(3.5))
+    assert page.evaluate(CHIP).startswith("looks sad")
+    assert page.evaluate("document.querySelector('.slider output').textContent") == "3.5 s"
+    lefts = {round(float(each.removesuffix("%"))) for each in page.evaluate(CURSORS).split(",")}
     assert len(lefts) == 1
     assert lefts.pop() in range(85, 90)
-    assert page.complaints == []
-    assert [each for each in page.asked if not each.startswith(("file:", "data:", "about:"))] == []
+    assert page.console_errors == []
+    assert [each for each in page.requests if not each.startswith(("file:", "data:", "about:"))] == []
 
 
 def test_an_event_and_a_peak_lead_to_their_times(page):
-    page.ask("[...document.querySelectorAll('.events button')].at(-1).click()")
-    assert page.ask(CHIP).startswith("looks sad")
-    page.ask("document.querySelector('.peak').click()")
-    assert page.ask(CHIP).startswith("looks happy")
+    page.evaluate("[...document.querySelectorAll('.events button')].at(-1).click()")
+    assert page.evaluate(CHIP).startswith("looks sad")
+    page.evaluate("document.querySelector('.peak').click()")
+    assert page.evaluate(CHIP).startswith("looks happy")
 
 
 def test_without_its_film_the_page_works_alone(browser, folder):
@@ -78,5 +78,5 @@ def test_without_its_film_the_page_works_alone(browser, folder):
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
 def test_nothing_is_wider_than_the_screen(page, width):
-    page.size(width, 800, phone=width < 500)
-    assert page.ask("document.documentElement.scrollWidth") <= width
+    page.set_size(width, 800, phone=width < 500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 import pytest
 
-from films import two_people
+from video_files import two_faces
 from mien.apps.web import jobs as filming
 from mien.results import Quality
-from tabs import tab
+from tabs import open_tab
 from web import ASTRONAUT, HOPPER, PORTRAITS, app_of, listening, service
 
 if not os.environ.get("MIEN_REQUIRE_BROWSER"):
@@ -44,7 +44,7 @@ def address(app):
 
 @pytest.fixture
 def page(chromium, address):
-    with tab(chromium, address, fine=EXPECTED) as page:
+    with open_tab(chromium, address, expected=EXPECTED) as page:
         yield page
 
 
@@ -163,7 +163,7 @@ def test_a_photo_without_a_face_says_so(page, tmp_path):
 
 def test_a_key_is_asked_for_once(chromium, tmp_path):
     locked = listening(app_of(keys=("open sesame",)))
-    with locked as (host, port), tab(chromium, f"http://{host}:{port}", fine=EXPECTED) as page:
+    with locked as (host, port), open_tab(chromium, f"http://{host}:{port}", expected=EXPECTED) as page:
         opened(page, "/")
         page.click("[data-sample='hopper.jpg']")
         page.fill("dialog input", "wrong")
@@ -176,7 +176,7 @@ def test_a_key_is_asked_for_once(chromium, tmp_path):
 
 def test_a_key_is_asked_for_before_a_film_is_sent(chromium, film):
     locked = listening(app_of(keys=("open sesame",)))
-    with locked as (host, port), tab(chromium, f"http://{host}:{port}", fine=EXPECTED) as page:
+    with locked as (host, port), open_tab(chromium, f"http://{host}:{port}", expected=EXPECTED) as page:
         sent = []
         page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
         opened(page, "/video")
@@ -357,7 +357,7 @@ def test_a_page_that_is_left_takes_the_camera_with_it(page):
 def film(tmp_path_factory):
     path = tmp_path_factory.mktemp("film") / "two people.webm"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"VP80"), 10, (640, 360))
-    frame = cv2.resize(np.ascontiguousarray(two_people()[..., ::-1]), (640, 360))
+    frame = cv2.resize(np.ascontiguousarray(two_faces()[..., ::-1]), (640, 360))
     for _ in range(60):
         writer.write(frame)
     writer.release()
@@ -554,7 +554,7 @@ PATHS = ["/", "/live", "/video", "/inside", "/models", "/about", "/api"]
 @pytest.mark.parametrize("path", PATHS)
 def test_a_phone_never_scrolls_sideways(chromium, address, path):
     how = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
-    with tab(chromium, address, fine=EXPECTED, **how) as page:
+    with open_tab(chromium, address, expected=EXPECTED, **how) as page:
         opened(page, path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         if path in ("/", "/inside"):

@@ -88,7 +88,7 @@ def _describe_entry(entry: ModelEntry) -> ModelRow:
         except MienError as error:
             state = f"broken: {error}"
         description = f"face detector; licence {published.license}"
-        return ModelRow(entry.name, entry.kind, state, published.seal.size, description)
+        return ModelRow(entry.name, entry.kind, state, published.checksum.size, description)
     try:
         path = resolve_model(entry.name)
         card = ModelCard.read(path)
@@ -103,7 +103,7 @@ def _describe_card(card: ModelCard) -> str:
     parts = [f"{len(card.labels)} expressions{votes} from {card.side} px {card.color}"]
     if card.parameters:
         parts.append(f"{card.parameters / 1e6:.2g} M parameters")
-    accuracy, split = card.scores.get("accuracy"), card.scores.get("split", "")
+    accuracy, split = card.metrics.get("accuracy"), card.metrics.get("split", "")
     if isinstance(accuracy, float) and split:
         parts.append(f"accuracy {100 * accuracy:.1f} % on {split}")
     return ", ".join(parts)
@@ -162,9 +162,9 @@ def _published_file_facts(publication: PublishedFile) -> dict[str, Any]:
         "name": publication.name,
         "kind": publication.kind,
         "file": str(path) if path else f"not downloaded: mien models pull {publication.name}",
-        "size": publication.seal.size,
+        "size": publication.checksum.size,
         "address": publication.url,
-        "sha256": publication.seal.sha256,
+        "sha256": publication.checksum.sha256,
         "license": publication.license,
     }
 
@@ -189,7 +189,7 @@ def _card_facts(card: ModelCard, path: Path) -> dict[str, Any]:
         "votes temperature": card.votes_temperature,
         "parameters": card.parameters,
         "multiply-adds": card.multiply_adds,
-        "scores": card.scores,
+        "metrics": card.metrics,
         "recipe": card.recipe,
         "license": card.license,
         "date": card.date,

@@ -1,21 +1,6 @@
-"""The Gradio page: tabs for people, named endpoints for programs, one engine behind both.
+"""The Gradio page: a tab for each kind of input, named endpoints for programs, one cache of engines for both.
 
-::
-
-    page.py       the page put together, and what it may be sent
-    look.py       mien's colours as a theme, for light and dark
-    sending.py    what people send, as it came: no picture is decoded before mien's own door
-    engines.py    the engines by model, loaded once
-    told.py       MienError in Gradio's language
-    photo.py      a photo, read; shown.py  a result in Gradio's components
-    camera.py     a camera, after its notice
-    video.py      a film, its people over time; lines.py  as much of that as is drawn
-    inside.py     what the network sees; opened.py  an explanation as pictures
-    models.py     what the models say of themselves
-    api.py        /read, /explain and /watch
-    server.py     the page behind a port, with a folder that goes when it ends
-
-``import gradio`` means the library, here as everywhere.
+``import gradio`` means the library here, as everywhere.
 """
 
 from __future__ import annotations
@@ -33,29 +18,35 @@ __all__ = ["build_page", "page_style"]
 
 
 def build_page(engine: Engine | None = None, *, model: str = "base", detector: str = "auto") -> GradioPage:
-    """The page as a ``gr.Blocks``: ``demo = build()``, then ``demo.launch()``.
+    """The page as a ``gr.Blocks``: ``demo = build_page()``, then ``demo.launch()``.
 
-    ``engine`` reads everything; without one, ``model`` and ``detector`` are loaded, and other installed models can be
-    chosen in the page. Gradio's telemetry and its look for newer versions are off unless GRADIO_ANALYTICS_ENABLED says
-    otherwise.
+    ``engine`` reads everything. Without it ``model`` and ``detector`` are loaded, and other installed models can be
+    chosen on the page. Gradio's telemetry and its check for newer versions are off unless GRADIO_ANALYTICS_ENABLED
+    turns them on.
     """
-    _quiet()
-    from mien.apps.gradio.engines import Engines
+    _import_gradio()
     from mien.apps.gradio.page import create_page
+    from mien.apps.session.engines import EngineCache
+    from mien.engine import Engine
+    from mien.models import available_models
 
-    return create_page(Engines(engine, model, detector))
+    if engine:
+        return create_page(EngineCache(engine, detector=detector))
+    # Loaded now: an error shows at the start, and not to the first visitor.
+    first = Engine.load(model, detector)
+    return create_page(EngineCache(first, detector=detector, models=available_models()))
 
 
 def page_style() -> dict[str, Any]:
-    """Theme and style, for ``gr.mount_gradio_app(app, build(), path="/faces", **look())``."""
-    _quiet()
+    """Theme and style sheet, for ``gr.mount_gradio_app(app, build_page(), path="/faces", **page_style())``."""
+    _import_gradio()
     from mien.apps.gradio.page import build_head, build_theme
 
     return {"theme": build_theme(), "head": build_head()}
 
 
-def _quiet() -> None:
-    """Before Gradio is imported for the first time: it reads these as it comes."""
+def _import_gradio() -> None:
+    """Import Gradio with its telemetry off: it reads these variables during its first import."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
@@ -65,6 +56,6 @@ def _quiet() -> None:
             raise
         raise MissingExtra(
             "The Gradio page needs Gradio, which is not installed",
-            "The extra 'gradio' brings it",
+            "The extra 'gradio' contains it",
             f"Run {install_command('gradio')}",
         ) from error

@@ -1,4 +1,4 @@
-"""The tab for a camera. Its frames come one by one as text and are never written to the disk."""
+"""The tab for a camera. Frames come from the browser one by one as data URIs and are never written to disk."""
 
 from __future__ import annotations
 
@@ -10,48 +10,45 @@ from io import BytesIO
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 
 from mien import text
 from mien.apps.gradio import results
-from mien.apps.gradio.engines import Engines
 from mien.apps.gradio.errors import convert_errors
-from mien.apps.gradio.uploads import MAX_PIXELS
+from mien.apps.session.engines import EngineCache
 from mien.apps.session.live_camera import FrameStream
 from mien.apps.session.overlay import overlay_saliency
+from mien.apps.session.uploads import MAX_IMAGE_PIXELS
 from mien.draw import draw_readings
 from mien.engine import Engine, select_framing
 from mien.html import data_uri
 from mien.html.images import encode_image
 from mien.images.decode import decode_image
 from mien.results import AnalyzedFrame, Pixels
-from mien.video.annotate import simplify_labels as as_painted
+from mien.video.annotate import simplify_labels
 
-#: Seconds between two frames, as far as they can be read so quickly; and seconds that the timeline shows.
-_EVERY, _SHOWN = 0.15, 30.0
-
-#: Seconds between two drawings of the timeline.
-_DRAWN = 1.0
-
-#: What the tab is called.
+#: The caption of the tab.
 TITLE = "Camera"
 
-#: What answers a click and nothing else.
-_AT_ONCE: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+#: Seconds between two frames, if they can be read so fast; seconds that the timeline covers; seconds between two
+#: updates of the timeline.
+_FRAME_INTERVAL, _TIMELINE_SECONDS, _TIMELINE_INTERVAL = 0.15, 30.0, 1.0
 
-_BEGIN = "Let the camera be used, and press *Record*."
+#: For listeners that only show and hide components.
+_IMMEDIATE: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+
+_INSTRUCTIONS = "Allow the browser to use the camera, and press *Record*."
 
 _NOTICE = f"""### Before the camera opens
 
-- Pictures from your camera go to the machine that serves this page, one at a time. They are read in its memory, are
-  not written to a disk, and are gone with the answer.
+- Frames from your camera are sent to the machine that serves this page, one at a time. They are read in its memory, are
+  not written to disk, and are deleted with the answer.
 - {text.CAMERA_NOTICE}
 - *Stop* pauses the reading. The camera itself closes when you press *Close the camera*, switch to another tab, or leave
   this page.
 """
 
-#: Gradio leaves the camera on when its picture is stopped, or hidden: it is taken off here.
-_OFF = """(...all) => {
+#: Gradio leaves the camera on when its stream is stopped or hidden: this stops its tracks.
+_CLOSE_CAMERA = """(...all) => {
     document.querySelector('#camera-input .capture-button [title="stop recording"]')?.closest('button').click();
     document.querySelectorAll('#camera-input video').forEach(video => {
         video.srcObject?.getTracks().forEach(track => track.stop());
@@ -61,65 +58,79 @@ _OFF = """(...all) => {
 
 
 class CameraSession:
-    """One visitor's camera."""
+    """The camera of one visitor: tracks, smoothed scores, and the recent scores of the largest face."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine, self.pushed = engine, FrameStream(engine)
-        self.began = time.monotonic()
-        self.times: deque[float] = deque(maxlen=20)
+        self.engine = engine
         self.history: deque[tuple[float, dict[str, float]]] = deque()
-        self.drawn = 0.0
+        self.plotted = 0.0
+        self._stream, self._started = FrameStream(engine), time.monotonic()
+        self._times: deque[float] = deque(maxlen=20)
 
     def read(self, pixels: Pixels) -> AnalyzedFrame:
-        seconds = time.monotonic() - self.began
-        moment = self.pushed.read(pixels, seconds)
-        self.times.append(seconds)
-        if len(moment.result) and moment.result.readings[0].quality.ok:
-            self.history.append((seconds, dict(moment.result.readings[0].emotions.scores)))
-        while self.history and seconds - self.history[0][0] > _SHOWN:
+        seconds = time.monotonic() - self._started
+        frame = self._stream.analyze(pixels, seconds)
+        self._times.append(seconds)
+        if len(frame.result) and frame.result.readings[0].quality.ok:
+            self.history.append((seconds, dict(frame.result.readings[0].emotions.scores)))
+        while self.history and seconds - self.history[0][0] > _TIMELINE_SECONDS:
             self.history.popleft()
-        return moment
+        return frame
 
     @property
-    def rate(self) -> float:
-        """Frames read a second."""
-        passed = self.times[-1] - self.times[0] if self.times else 0.0
-        return (len(self.times) - 1) / passed if passed else 0.0
+    def seconds(self) -> float:
+        """The time of the last frame."""
+        return self._times[-1] if self._times else 0.0
+
+    @property
+    def frames_per_second(self) -> float:
+        elapsed = self._times[-1] - self._times[0] if self._times else 0.0
+        return (len(self._times) - 1) / elapsed if elapsed else 0.0
 
 
 class CameraTab:
-    """Made inside a ``gr.Tab``."""
+    """The components and listeners of the tab, created inside a ``gr.Tab``."""
 
-    def __init__(self, engines: Engines, model: Any, queue: dict[str, Any]) -> None:
+    def __init__(self, engines: EngineCache, model: Any, queue: dict[str, Any]) -> None:
         self._engines = engines
-        labels = engines.get().labels
         with gr.Column(elem_classes="notice") as notice:
             gr.Markdown(_NOTICE)
             start = gr.Button("I have read this: show the camera", variant="primary", elem_id="camera-start")
         with gr.Column(visible=False) as live, gr.Row():
             with gr.Column(scale=1, min_width=300):
-                camera, where = _camera()
-                close = gr.Button("Close the camera", elem_id="camera-close")
-                told_of = f"The largest face, over the last {_SHOWN:.0f} seconds"
-                self._plot = results.create_timeline(labels, told_of, "camera-plot", height=300, x_lim=[-_SHOWN, 0])
-                gr.HTML(results.render_legend(results.label_colours(labels)), padding=False)
-            with gr.Column(scale=1, min_width=300):
-                self._picture = gr.Image(
-                    label="What was read", interactive=False, buttons=["fullscreen"], elem_id="camera-seen"
+                camera = gr.Image(
+                    sources=["webcam"],
+                    streaming=True,
+                    type="numpy",
+                    format="jpeg",
+                    label="Your camera",
+                    buttons=[],
+                    elem_id="camera-input",
                 )
-                self._said = gr.Markdown(_BEGIN, elem_classes="said")
-                self._label = gr.Label(show_heading=False, show_label=False, elem_id="camera-label")
+                evidence = gr.Checkbox(False, label="Show the evidence map (saliency)", elem_id="camera-evidence")
+                close = gr.Button("Close the camera", elem_id="camera-close")
+                self._plot = results.create_timeline(
+                    engines.get().labels,
+                    f"The largest face, over the last {_TIMELINE_SECONDS:.0f} seconds",
+                    "camera-plot",
+                    height=300,
+                    x_lim=[-_TIMELINE_SECONDS, 0],
+                )
+            with gr.Column(scale=1, min_width=300):
+                image = gr.Image(label="Result", interactive=False, buttons=["fullscreen"], elem_id="camera-result")
+                summary = gr.Markdown(_INSTRUCTIONS, elem_classes="reading-summary", elem_id="camera-summary")
+                self._scores = gr.Label(show_heading=False, show_label=False, elem_id="camera-scores")
         session = gr.State(None)
-        self._seen = [session, self._picture, self._said, self._label, self._plot]
-        self._all = [notice, live, *self._seen]
-        start.click(lambda: _turned(True), outputs=self._all, **_AT_ONCE)
-        close.click(lambda: _turned(False), outputs=self._all, js=_OFF, **_AT_ONCE)
+        outputs = [session, image, summary, self._scores, self._plot]
+        self._all_outputs = [notice, live, *outputs]
+        start.click(lambda: _reset(is_open=True), outputs=self._all_outputs, **_IMMEDIATE)
+        close.click(lambda: _reset(is_open=False), outputs=self._all_outputs, js=_CLOSE_CAMERA, **_IMMEDIATE)
         camera.stream(
-            self._frame,
-            [camera, where, model, session],
-            self._seen,
-            stream_every=_EVERY,
-            # Raw in and raw out: Gradio would write each frame to the disk.
+            self._read_frame,
+            [camera, evidence, model, session],
+            outputs,
+            stream_every=_FRAME_INTERVAL,
+            # Gradio's own conversion would write each frame to disk, on the way in and on the way out.
             preprocess=False,
             postprocess=False,
             show_progress="hidden",
@@ -127,77 +138,62 @@ class CameraTab:
             **queue,
         )
 
-    def close_with(self, tabs: Any) -> None:
-        """Close the camera whenever another tab is chosen."""
-        tabs.select(_left, outputs=self._all, js=_OFF, **_AT_ONCE)
+    def close_on_leave(self, tabs: Any) -> None:
+        """Close the camera whenever another tab is selected."""
+        tabs.select(_handle_tab_change, outputs=self._all_outputs, js=_CLOSE_CAMERA, **_IMMEDIATE)
 
-    def _frame(self, payload: Any, where: bool, model: str, session: CameraSession | None) -> list[Any]:
-        if not (data := _bytes(payload)):
+    def _read_frame(self, payload: Any, show_evidence: bool, model: str, session: CameraSession | None) -> list[Any]:
+        data = _decode_data_uri(payload)
+        if not data:
             return [session, *[gr.skip()] * 4]
         with convert_errors():
             engine = self._engines.get(model)
             if session is None or session.engine is not engine:
                 session = CameraSession(engine)
-            moment = session.read(decode_image(BytesIO(data), "the camera's frame", MAX_PIXELS))
-            picture = _painted(engine, moment, where)
-        return [
-            session,
-            {"url": data_uri(encode_image(picture, "jpeg", 80), "image/jpeg")},
-            *self._told(moment, session),
-        ]
+            frame = session.read(decode_image(BytesIO(data), "the camera's frame", MAX_IMAGE_PIXELS))
+            image = encode_image(_annotate_frame(engine, frame, show_evidence), "jpeg", 80)
+        return [session, {"url": data_uri(image, "image/jpeg")}, *self._show_frame(frame, session)]
 
-    def _told(self, moment: AnalyzedFrame, session: CameraSession) -> list[Any]:
-        facts = f"<small>{text.describe_face_count(moment.result)} · {session.rate:.1f} frames a second</small>"
-        if not len(moment.result):
-            return [f"### {text.NO_FACE}\n\n{facts}", None, gr.skip()]
-        first = moment.result.readings[0]
-        label = self._label.postprocess(results.label_scores(first))
-        return [f"{results.describe_reading(first)}\n\n{facts}", label.model_dump(), self._timeline(session)]
-
-    def _timeline(self, session: CameraSession) -> Any:
-        now = session.times[-1]
-        if now - session.drawn < _DRAWN:
-            return gr.skip()
-        session.drawn = now
-        plotted = self._plot.postprocess(_rows(session.history, now))
-        return plotted.model_dump() if plotted else gr.skip()
+    def _show_frame(self, frame: AnalyzedFrame, session: CameraSession) -> list[Any]:
+        """The summary, the scores and the timeline, as values for the browser."""
+        count = text.describe_face_count(frame.result)
+        details = f"<small>{count} · {session.frames_per_second:.1f} frames per second</small>"
+        if not len(frame.result):
+            return [f"### {text.NO_FACE}\n\n{details}", None, gr.skip()]
+        first = frame.result.readings[0]
+        scores = self._scores.postprocess(results.label_scores(first))
+        plot = gr.skip()
+        if session.seconds - session.plotted >= _TIMELINE_INTERVAL:
+            session.plotted = session.seconds
+            points = ((seconds - session.seconds, values) for seconds, values in session.history)
+            if value := self._plot.postprocess(results.timeline_rows(points)):
+                plot = value.model_dump()
+        return [f"{results.describe_reading(first)}\n\n{details}", scores.model_dump(), plot]
 
 
-def _turned(on: bool) -> list[Any]:
-    """The notice, or what comes after it; either way nothing of what was seen before."""
-    return [gr.Column(visible=not on), gr.Column(visible=on), None, None, _BEGIN, None, None]
+def _reset(*, is_open: bool) -> list[Any]:
+    """Show the camera or its notice, without anything of an earlier session."""
+    return [gr.Column(visible=not is_open), gr.Column(visible=is_open), None, None, _INSTRUCTIONS, None, None]
 
 
-def _left(event: gr.SelectData) -> list[Any]:
-    """Another tab was chosen. Who comes to this one finds it as it was left, and may already have begun."""
-    return [gr.skip()] * 7 if event.value == TITLE else _turned(False)
+def _handle_tab_change(event: gr.SelectData) -> list[Any]:
+    # Nothing changes for the camera's own tab: the camera may be open again before this arrives.
+    return [gr.skip()] * 7 if event.value == TITLE else _reset(is_open=False)
 
 
-def _camera() -> tuple[Any, Any]:
-    camera = gr.Image(
-        sources=["webcam"],
-        streaming=True,
-        type="numpy",
-        format="jpeg",
-        label="Your camera",
-        buttons=[],
-        elem_id="camera-input",
-    )
-    return camera, gr.Checkbox(False, label="Show where the network looks", elem_id="camera-where")
+def _annotate_frame(engine: Engine, frame: AnalyzedFrame, show_evidence: bool) -> Pixels:
+    pixels = frame.pixels
+    assert pixels is not None, "a frame stream returns the pixels that it gets"
+    if show_evidence and len(frame.result):
+        face = frame.result.faces[0]
+        saliency = engine.activations(engine.crop(pixels, face)).map
+        if saliency:
+            pixels = overlay_saliency(pixels, saliency, face, select_framing(engine.card, engine.detector))
+    return draw_readings(pixels, simplify_labels(frame.result))
 
 
-def _painted(engine: Engine, moment: AnalyzedFrame, where: bool) -> Pixels:
-    pixels = moment.pixels
-    assert pixels is not None, "what was handed over comes back"
-    if where and len(moment.result):
-        face, framing = moment.result.faces[0], select_framing(engine.card, engine.detector)
-        seen = engine.activations(engine.crop(pixels, face)).map
-        pixels = overlay_saliency(pixels, seen, face, framing) if seen else pixels
-    return draw_readings(pixels, as_painted(moment.result))
-
-
-def _bytes(payload: Any) -> bytes:
-    """The picture in a frame's address; empty where there is none."""
+def _decode_data_uri(payload: Any) -> bytes:
+    """The image in a frame's data URI; empty if there is none."""
     url = payload.get("url") if isinstance(payload, dict) else None
     if not url or not url.startswith("data:image/"):
         return b""
@@ -205,8 +201,3 @@ def _bytes(payload: Any) -> bytes:
         return base64.b64decode(url.partition(",")[2], validate=True)
     except binascii.Error:
         return b""
-
-
-def _rows(history: Any, now: float = 0.0) -> pd.DataFrame:
-    rows = [(round(at - now, 2), label, share) for at, shares in history for label, share in shares.items()]
-    return pd.DataFrame(rows, columns=["seconds", "expression", "share"])

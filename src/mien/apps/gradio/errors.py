@@ -1,4 +1,4 @@
-"""What was foreseen, in Gradio's language: a sentence on the page, and the same sentence for programs."""
+"""MienError as Gradio's own error: a message on the page, and the same message for programs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _TITLE = "That did not work"
 
 @contextmanager
 def convert_errors() -> Iterator[None]:
-    """Inside, a MienError becomes Gradio's own kind of error, which stays long enough to be read."""
+    """Raise a ``gr.Error`` for a MienError inside. It is shown long enough to be read."""
     try:
         yield
     except MienError as error:
         raise make_user_error(str(error)) from error
 
 
-def make_bug_error(error: BaseException) -> gr.Error:
-    """What nobody foresaw: its trace goes to whoever serves the page, and visitors hear no more than its name."""
-    return gr.Error(f"This is a bug in mien: {type(error).__name__}.", duration=20, title=_TITLE)
-
-
-def make_user_error(sentence: str) -> gr.Error:
-    # The page takes it for HTML, programs for text: names out of files are in it, and no tag may come of one.
-    plain = sentence.replace("<", "‹").replace(">", "›")
+def make_user_error(message: str) -> gr.Error:
+    # The page renders the message as HTML, and it contains file names: no tag may come of one.
+    plain = message.replace("<", "‹").replace(">", "›")
     return gr.Error(plain, duration=20, title=_TITLE, print_exception=False)
+
+
+def make_bug_error(error: BaseException) -> gr.Error:
+    """For an unexpected exception: its traceback is in the server's log, and visitors see its type only."""
+    return gr.Error(f"This is a bug in mien: {type(error).__name__}.", duration=20, title=_TITLE)

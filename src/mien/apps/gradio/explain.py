@@ -1,185 +1,193 @@
-"""An explanation as pictures, drawn in the style of every window."""
+"""The tab that explains the prediction for one face: evidence maps, softmax, feature maps, network, walkthrough."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from html import escape
 from typing import Any
 
 import gradio as gr
 
+from mien import text
 from mien.apps.gradio import results
-from mien.apps.gradio.engines import Engines
 from mien.apps.gradio.errors import convert_errors
 from mien.apps.gradio.photo import create_examples, create_photo_input
 from mien.apps.gradio.uploads import find_sent_file
+from mien.apps.session.engines import EngineCache
 from mien.explain import Explanation, Layer, figures
-from mien.explain.figures import draw_contributions, draw_evidence_maps, draw_softmax
+from mien.explain.explanation import MAP_METHODS
 from mien.explain.page import render_walkthrough
+from mien.html.environment import render_macro
 from mien.results import Pixels, Quality, Reading
 
-#: What the methods are called, and what each does.
-METHODS = {
-    "cam": "Class map: exact, from the last layer; at once",
-    "occlusion": "Covering: what is lost when a part is covered; about a second",
-    "rise": "Random masks: many random covers, averaged; a second or two",
-}
+#: The entries of the choosers for "the leading expression" and for "no comparison".
+_PREDICTED, _NONE = "predicted expression", "no other expression"
 
+_INSTRUCTIONS = (
+    "One face, and how the network computes its prediction: evidence map, feature maps, sum of contributions."
+)
 
-def list_layer_maps(told: Explanation) -> Iterator[tuple[Pixels, str]]:
-    """A sheet of maps for each layer, with its name, in order."""
-    before: Layer | None = None
-    for layer in told.layers:
-        placed = len(layer.shape) == 3
-        if placed or layer.kind == "pool":
-            yield figures.draw_feature_maps(layer, told.crop.shape[0], before), layer.name
-        before = layer if placed else before
-
-
-def list_network_figures(told: Explanation) -> Iterator[tuple[Pixels, str]]:
-    """The network as a whole: what each layer answers and sees, its first filters, where its numbers are."""
-    if told.layers:
-        yield figures.draw_layers(told.layers, told.crop), "Every layer at a glance"
-        yield figures.draw_receptive_fields(replace(told, layers=told.layers)), "What one place of each layer sees"
-    if told.kernels is not None:
-        yield figures.draw_kernels(told.kernels), f"The filters of {told.kernels.layer}"
-    if told.costs:
-        yield figures.draw_costs(told), "Where the numbers are"
-
-
-def embed_walkthrough(told: Explanation, pixels: Pixels) -> str:
-    """The walkthrough page in a sandboxed frame, without access to the rest of the page."""
-    inner = escape(render_walkthrough(told, pixels), quote=True)
-    return f'<iframe class="walkthrough" title="Step by step" sandbox="allow-scripts" srcdoc="{inner}"></iframe>'
-
-
-# ==== mien.apps.gradio.inside
-# The tab that opens the network.
-
-#: Said for "whichever expression leads", and for "none".
-_LEADING, _NONE = "the one that leads", "nothing else"
-
-_EMPTY = "One face, and everything the network makes of it: where it looked, its maps, the sum behind its answer."
+#: Empty outputs for everything but the summary.
+_OUTPUT_COUNT = 7
 
 
 class ExplainTab:
-    """Made inside a ``gr.Tab``."""
+    """The components and listeners of the tab, created inside a ``gr.Tab``."""
 
-    def __init__(self, engines: Engines, model: Any, queue: dict[str, Any]) -> None:
+    def __init__(self, engines: EngineCache, model: Any, queue: dict[str, Any]) -> None:
         self._engines = engines
         labels = list(engines.get().labels)
         with gr.Row():
             with gr.Column(scale=5, min_width=320):
-                photo = create_photo_input("inside-input")
+                photo = create_photo_input("explain-input")
                 create_examples(photo)
             with gr.Column(scale=6, min_width=320):
-                self._said = gr.Markdown(_EMPTY, elem_classes="said", elem_id="inside-said")
-                face = gr.Dropdown([("1", 1)], value=1, label="Face", visible=False, elem_id="inside-face")
-                method, target, versus = _asked(labels)
-        with gr.Column(visible=False) as found, gr.Tabs():
-            with gr.Tab("Where"):
-                looked = _picture("Where it looked", "inside-where")
-            with gr.Tab("Answer"), gr.Row():
-                answer = _picture("The softmax", "inside-softmax")
-                total = _picture("The sum behind it", "inside-sum")
-            with gr.Tab("Maps"):
-                every = gr.Checkbox(False, label="Every layer, not only the end of each stage", elem_id="inside-every")
-                maps = _sheets("Layer by layer", "inside-maps")
+                summary = gr.Markdown(_INSTRUCTIONS, elem_classes="reading-summary", elem_id="explain-summary")
+                face = gr.Dropdown([("1", 1)], value=1, label="Face", visible=False, elem_id="explain-face")
+                method = gr.Radio(
+                    [(each.title, each.name) for each in MAP_METHODS.values()],
+                    value="cam",
+                    label="Method of the evidence map",
+                    info=" ".join(f"{each.title}: {each.description}" for each in MAP_METHODS.values()),
+                    elem_id="explain-method",
+                )
+                with gr.Row():
+                    target = gr.Dropdown(
+                        [_PREDICTED, *labels], value=_PREDICTED, label="Evidence for", elem_id="explain-target"
+                    )
+                    versus = gr.Dropdown([_NONE, *labels], value=_NONE, label="compared with", elem_id="explain-versus")
+        with gr.Column(visible=False) as views, gr.Tabs():
+            with gr.Tab("Evidence"):
+                evidence = _create_image("Evidence map (saliency)", "explain-evidence")
+            with gr.Tab("Prediction"), gr.Row():
+                softmax = _create_image("Softmax", "explain-softmax")
+                contributions = _create_image("Contributions to the score", "explain-contributions")
+            with gr.Tab("Feature maps"):
+                all_layers = gr.Checkbox(
+                    False, label="All layers, not only the last of each stage", elem_id="explain-all-layers"
+                )
+                maps = _create_gallery("Layer by layer", "explain-maps")
             with gr.Tab("Network"):
-                network = _sheets("The network as a whole", "inside-network")
-            with gr.Tab("Steps"):
-                steps = gr.HTML(elem_id="inside-steps", padding=False)
-        shown_ = [self._said, found, looked, answer, total, maps, network, steps]
-        asked = [photo, face, method, target, versus, every, model]
-        how = {"preprocess": False, "api_visibility": "private", "show_progress_on": self._said, **queue}
-        # What people choose meanwhile is theirs: nothing that answers them sets it back.
+                network = _create_gallery("The whole network", "explain-network")
+            with gr.Tab("Walkthrough"):
+                walkthrough = gr.HTML(elem_id="explain-walkthrough", padding=False)
+        outputs = [summary, views, evidence, softmax, contributions, maps, network, walkthrough]
+        inputs = [photo, face, method, target, versus, all_layers, model]
+        options = {"preprocess": False, "api_visibility": "private", "show_progress_on": summary, **queue}
+        # The choosers are no outputs of this listener: what a visitor chooses during a run must not be reset by it.
         gr.on(
-            [face.input, method.input, target.input, versus.input, every.input],
-            self._open,
-            asked,
-            shown_,
+            [face.input, method.input, target.input, versus.input, all_layers.input],
+            self._explain,
+            inputs,
+            outputs,
             trigger_mode="always_last",
-            **how,
+            **options,
         )
-        begun = gr.on([photo.change, model.change], self._begin, [photo, model], [face, target, versus], **how)
-        begun.success(self._open, asked, shown_, **how)
-        # Nothing that was seen in another photo stays beside one that could not be read.
-        begun.failure(lambda: _nothing(_EMPTY), outputs=shown_, api_visibility="private", queue=False)
+        changed = gr.on(
+            [photo.change, model.change], self._reset_choosers, [photo, model], [face, target, versus], **options
+        )
+        changed.success(self._explain, inputs, outputs, **options)
+        # Beside a photo that could not be read, nothing of an earlier one stays.
+        changed.failure(lambda: _show_nothing(_INSTRUCTIONS), outputs=outputs, api_visibility="private", queue=False)
 
-    def _begin(self, payload: Any, model: str) -> list[Any]:
-        """Another photo, or another model, which may know other expressions."""
+    def _reset_choosers(self, payload: Any, model: str) -> list[Any]:
+        """The faces of another photo, and the labels of another model."""
         photo = find_sent_file(payload)
         if photo is None:
             return [gr.Dropdown(visible=False), gr.skip(), gr.skip()]
         with convert_errors():
             engine = self._engines.get(model)
-            result = engine.read(photo.pixels())
-        faces = [(results.face_title(place, reading), place) for place, reading in enumerate(result, 1)]
-        chooser = gr.Dropdown(faces or [("1", 1)], value=1, visible=len(faces) > 1)
-        labels = engine.labels
-        return [chooser, gr.Dropdown([_LEADING, *labels], value=_LEADING), gr.Dropdown([_NONE, *labels], value=_NONE)]
+            result = engine.read(photo.decode_image())
+        faces = [(results.face_title(number, reading), number) for number, reading in enumerate(result, 1)]
+        return [
+            gr.Dropdown(faces or [("1", 1)], value=1, visible=len(faces) > 1),
+            gr.Dropdown([_PREDICTED, *engine.labels], value=_PREDICTED),
+            gr.Dropdown([_NONE, *engine.labels], value=_NONE),
+        ]
 
-    def _open(
-        self, payload: Any, face: int, method: str, target: str, versus: str, every: bool, model: str
+    def _explain(
+        self, payload: Any, face: int, method: str, target: str, versus: str, all_layers: bool, model: str
     ) -> list[Any]:
         photo = find_sent_file(payload)
         if photo is None:
-            return _nothing(_EMPTY)
+            return _show_nothing(_INSTRUCTIONS)
         with convert_errors():
             engine = self._engines.get(model)
-            pixels = photo.pixels()
-            asked: dict[str, Any] = {"target": _label(target, engine.labels), "versus": _label(versus, engine.labels)}
-            asked |= {"methods": (method,), "layers": "all" if every else "auto"}
+            pixels = photo.decode_image()
             faces = len(engine.read(pixels))
             if not faces:
-                return _nothing(results.describe_no_face())
-            (one,) = engine.explain_image(pixels, min(int(face or 1), faces), **asked)
-            one = replace(one, source=photo.name)
-        return [_said(one, faces), gr.Column(visible=True), *_drawn(one, pixels)]
+                return _show_nothing(results.describe_no_face())
+            (explanation,) = engine.explain_image(
+                pixels,
+                min(int(face or 1), faces),
+                methods=(method,),
+                layers="all" if all_layers else "auto",
+                target=target if target in engine.labels else None,
+                versus=versus if versus in engine.labels else None,
+            )
+            explanation = replace(explanation, source=photo.name)
+        return [_describe(explanation, faces), gr.Column(visible=True), *_draw_views(explanation, pixels)]
 
 
-def _asked(labels: list[str]) -> tuple[Any, Any, Any]:
-    methods = [(name, key) for key, name in METHODS.items()]
-    method = gr.Radio(methods, value="cam", label="Find where it looked by", elem_id="inside-method")
-    with gr.Row():
-        target = gr.Dropdown([_LEADING, *labels], value=_LEADING, label="Evidence for", elem_id="inside-target")
-        versus = gr.Dropdown([_NONE, *labels], value=_NONE, label="rather than", elem_id="inside-versus")
-    return method, target, versus
+def _show_nothing(summary: str) -> list[Any]:
+    return [summary, gr.Column(visible=False), *[gr.skip()] * (_OUTPUT_COUNT - 1)]
 
 
-def _nothing(said: str) -> list[Any]:
-    return [said, gr.Column(visible=False), *[gr.skip()] * 6]
+def _describe(explanation: Explanation, faces: int) -> str:
+    assert explanation.face is not None, "the face was detected in an image"
+    reading = Reading(explanation.face, explanation.emotions, explanation.quality or Quality())
+    summary = results.describe_reading(reading, explanation.number if faces > 1 else None)
+    title = text.format_explanation_title(explanation.emotions.top, explanation.target, explanation.versus)
+    return "\n\n".join([summary, f"{title}.", *explanation.notes])
 
 
-def _said(one: Explanation, faces: int) -> str:
-    assert one.face is not None, "it was found in a picture"
-    reading = Reading(one.face, one.emotions, one.quality or Quality())
-    rather = f" rather than {one.versus}" if one.versus else ""
-    evidence = f"Shown is the evidence for {one.target}{rather}."
-    return "\n\n".join([results.describe_reading(reading, one.number if faces > 1 else None), evidence, *one.notes])
+def _draw_views(explanation: Explanation, pixels: Pixels) -> list[Any]:
+    contributions = figures.draw_contributions(explanation) if explanation.contributions else None
+    return [
+        figures.draw_evidence_maps(explanation, pixels),
+        figures.draw_softmax(explanation),
+        gr.Image(contributions, visible=contributions is not None),
+        gr.Gallery(list(list_layer_maps(explanation)), selected_index=0),
+        gr.Gallery(list(list_network_figures(explanation)), selected_index=0),
+        embed_walkthrough(explanation, pixels),
+    ]
 
 
-def _drawn(one: Explanation, pixels: Pixels) -> list[Any]:
-    total = gr.Image(draw_contributions(one) if one.contributions else None, visible=bool(one.contributions))
-    maps = gr.Gallery(list(list_layer_maps(one)), selected_index=0)
-    network_ = gr.Gallery(list(list_network_figures(one)), selected_index=0)
-    return [draw_evidence_maps(one, pixels), draw_softmax(one), total, maps, network_, embed_walkthrough(one, pixels)]
+def list_layer_maps(explanation: Explanation) -> Iterator[tuple[Pixels, str]]:
+    """The feature maps of each layer as one image, with the layer's name, in order."""
+    before: Layer | None = None
+    for layer in explanation.layers:
+        is_spatial = len(layer.shape) == 3
+        if is_spatial or layer.kind == "pool":
+            yield figures.draw_feature_maps(layer, explanation.crop.shape[0], before), layer.name
+        before = layer if is_spatial else before
 
 
-def _label(chosen: str, labels: tuple[str, ...]) -> str | None:
-    return chosen if chosen in labels else None
+def list_network_figures(explanation: Explanation) -> Iterator[tuple[Pixels, str]]:
+    """The whole network: activations and receptive fields of its layers, its first kernels, its costs."""
+    if explanation.layers:
+        yield figures.draw_layers(explanation.layers, explanation.crop), "Activations of every layer"
+        yield figures.draw_receptive_fields(explanation), "Receptive field of each layer"
+    if explanation.kernels is not None:
+        yield figures.draw_kernels(explanation.kernels), f"Kernels of {explanation.kernels.layer}"
+    if explanation.costs:
+        yield figures.draw_costs(explanation), "Parameters and multiply-adds of each layer"
 
 
-def _picture(label: str, name: str) -> Any:
-    # The sheets have titles of their own.
+def embed_walkthrough(explanation: Explanation, pixels: Pixels) -> str:
+    """HTML: the walkthrough page in a sandboxed frame."""
+    return render_macro("walkthrough_frame", render_walkthrough(explanation, pixels), template="gradio.html")
+
+
+def _create_image(label: str, name: str) -> Any:
+    # The figures contain titles of their own.
     return gr.Image(
         label=label, show_label=False, interactive=False, format="png", buttons=["download", "fullscreen"], elem_id=name
     )
 
 
-def _sheets(label: str, name: str) -> Any:
-    """One sheet large, the others below it."""
+def _create_gallery(label: str, name: str) -> Any:
+    """One large image, and the thumbnails of the others below it."""
     return gr.Gallery(
         label=label,
         preview=True,
@@ -188,5 +196,4 @@ def _sheets(label: str, name: str) -> Any:
         object_fit="contain",
         buttons=["download", "fullscreen"],
         elem_id=name,
-        elem_classes="sheets",
     )

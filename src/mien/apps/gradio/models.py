@@ -1,4 +1,4 @@
-"""The tab of the models: what each says of itself, side by side and as curves."""
+"""The tab of the models: the card of each, side by side and as plots."""
 
 from __future__ import annotations
 
@@ -11,98 +11,103 @@ import pandas as pd
 
 from mien import text
 from mien.apps.gradio import results
-from mien.apps.gradio.engines import Engines
-from mien.apps.session.model_cards import comparison, coverage, facts
+from mien.apps.session import model_cards
+from mien.apps.session.engines import EngineCache
 from mien.html import style_colours
 from mien.models import ModelCard
 
-#: The colours of the models' lines, of those that all pages share.
-_LINES = ("accent", "wrong", "right", "warn")
+#: The colours of the models' lines: names in the common style sheet.
+_LINE_COLOURS = ("accent", "wrong", "right", "warn")
+
+_COVERAGE, _ACCURACY = "coverage (%)", "accuracy (%)"
 
 
-def create_model_chooser(engines: Engines) -> Any:
-    """The model that reads in this page; nothing to choose where there is one."""
+def create_model_chooser(engines: EngineCache) -> Any:
+    """The model that reads on this page; hidden where there is only one. The caller places it."""
     return gr.Dropdown(
         list(engines.names),
         value=engines.default,
-        label="Read with",
+        label="Model",
         visible=len(engines.names) > 1,
         elem_id="model",
         render=False,
     )
 
 
-def create_models_tab(engines: Engines, model: Any) -> None:
-    """Made inside a ``gr.Tab``; ``model`` is the chooser, and is placed here."""
+def create_models_tab(engines: EngineCache, model: Any) -> None:
+    """The content of the tab, created inside a ``gr.Tab``; ``model`` is the chooser, and is placed here."""
     cards = engines.cards()
-    gr.Markdown("What reads the faces here, and how well. Every number is measured on faces it did not learn from.")
+    gr.Markdown("The models that read faces here. Every number is measured on faces that were not used for training.")
     model.render()
     with gr.Row():
         with gr.Column(min_width=320):
-            rows = [[name, *cells] for name, cells in comparison(cards)]
+            rows = [[name, *cells] for name, cells in model_cards.compare_cards(cards)]
             gr.Dataframe(
-                rows, headers=["", *cards], interactive=False, label="In numbers", wrap=True, buttons=["fullscreen"]
+                rows, headers=["", *cards], interactive=False, label="Measurements", wrap=True, buttons=["fullscreen"]
             )
         with gr.Column(min_width=320):
-            _curves(cards)
+            _create_coverage_plot(cards)
     for name, card in cards.items():
-        _one(name, card, name == engines.default)
-    gr.Markdown(_limits(cards[engines.default]))
+        is_default = name == engines.default
+        with gr.Accordion(f"{name} (default)" if is_default else name, open=is_default), gr.Row():
+            _create_card(name, card)
+    gr.Markdown(_describe_limitations(cards[engines.default]))
 
 
-def _curves(cards: dict[str, ModelCard]) -> None:
-    points = [(100 * kept, 100 * right, name) for name, card in cards.items() for kept, right in coverage(card)]
+def _create_coverage_plot(cards: dict[str, ModelCard]) -> None:
+    points = [
+        (100 * coverage, 100 * accuracy, name)
+        for name, card in cards.items()
+        for coverage, accuracy in model_cards.coverage_curve(card)
+    ]
     if not points:
         return
-    hues = dict(zip(cards, cycle(style_colours()[name] for name in _LINES), strict=False))
+    colours = dict(zip(cards, cycle(style_colours()[name] for name in _LINE_COLOURS), strict=False))
     gr.LinePlot(
-        pd.DataFrame(points, columns=["kept (%)", "right (%)", "model"]),
-        x="kept (%)",
-        y="right (%)",
+        pd.DataFrame(points, columns=[_COVERAGE, _ACCURACY, "model"]),
+        x=_COVERAGE,
+        y=_ACCURACY,
         color="model",
-        color_map=hues,
+        color_map=colours,
         colors_in_legend=[],
         height=300,
-        label="How often it is right (%), by how many faces it may keep (%), the surest first",
+        label="Accuracy against coverage: the accuracy on the faces with the highest probabilities",
         elem_id="models-curve",
     )
     if len(cards) > 1:
-        gr.HTML(results.render_legend(hues), padding=False)
+        gr.HTML(results.render_legend(colours), padding=False)
 
 
-def _one(name: str, card: ModelCard, usual: bool) -> None:
-    with gr.Accordion(f"{name}{' (the usual one)' if usual else ''}", open=usual), gr.Row():
-        with gr.Column(min_width=280):
-            gr.Markdown("\n".join(f"- **{escape(word)}:** {escape(value)}" for word, value in facts(card)))
-        if scores := card.scores.get("per_class"):
-            with gr.Column(min_width=280):
-                _bars(name, {label: score["f1"] for label, score in scores.items()})
-
-
-def _bars(name: str, scores: dict[str, float]) -> None:
+def _create_card(name: str, card: ModelCard) -> None:
+    with gr.Column(min_width=280):
+        facts = model_cards.list_facts(card)
+        gr.Markdown("\n".join(f"- **{escape(term)}:** {escape(value)}" for term, value in facts))
+    scores = card.metrics.get("per_class")
+    if not scores:
+        return
     labels = tuple(scores)
-    gr.BarPlot(
-        pd.DataFrame([(label, score, label) for label, score in scores.items()], columns=["expression", "F1", "of"]),
-        x="expression",
-        y="F1",
-        color="of",
-        color_map=results.label_colours(labels),
-        colors_in_legend=[],
-        x_title="",
-        x_label_angle=-30,
-        sort=list(labels),
-        y_lim=[0, 1],
-        height=300,
-        label="By expression (F1)",
-        elem_id=f"models-f1-{name}",
-    )
+    with gr.Column(min_width=280):
+        gr.BarPlot(
+            pd.DataFrame([(label, scores[label]["f1"], label) for label in labels], columns=["expression", "F1", "of"]),
+            x="expression",
+            y="F1",
+            color="of",
+            color_map=results.label_colours(labels),
+            colors_in_legend=[],
+            x_title="",
+            x_label_angle=-30,
+            sort=list(labels),
+            y_lim=[0, 1],
+            height=300,
+            label="F1 score of each expression",
+            elem_id=f"models-f1-{name}",
+        )
 
 
-def _limits(card: ModelCard) -> str:
-    often = []
-    if accuracy := card.scores.get("accuracy"):
-        many = f"{len(card.labels)} expressions in {100 * accuracy:.0f} of 100"
-        often = [f"It is wrong often: on test faces it names the right one of {many}."]
-    cannot = [text.LIMITATIONS[0], *often, *text.LIMITATIONS[1:]]
-    listed = "\n".join(f"- {sentence}" for sentence in cannot)
-    return f"### What it cannot do\n\n{listed}"
+def _describe_limitations(card: ModelCard) -> str:
+    sentences = list(text.LIMITATIONS)
+    if accuracy := card.metrics.get("accuracy"):
+        count = f"{len(card.labels)} expressions for {100 * accuracy:.0f} of 100"
+        sentences.insert(1, f"It is often wrong: it predicts the correct one of {count} test faces.")
+    items = "\n".join(f"- {sentence}" for sentence in sentences)
+    return f"### Limitations\n\n{items}"

@@ -1,4 +1,4 @@
-"""mien's colours as a theme: those of all its pages, for light and dark. No font is fetched from anywhere."""
+"""The Gradio page: its theme in mien's colours, its tabs and endpoints, and how it is launched."""
 
 from __future__ import annotations
 
@@ -6,24 +6,48 @@ from importlib.resources import files
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from mien import text
 from mien.apps.gradio.api import Api
-from mien.apps.gradio.camera import TITLE, CameraTab
-from mien.apps.gradio.engines import Engines
+from mien.apps.gradio.camera import TITLE as CAMERA_TITLE
+from mien.apps.gradio.camera import CameraTab
 from mien.apps.gradio.explain import ExplainTab
 from mien.apps.gradio.models import create_model_chooser, create_models_tab
 from mien.apps.gradio.photo import PhotoTab
-from mien.apps.gradio.uploads import MAX_FILM_BYTES, reject_urls
+from mien.apps.gradio.uploads import reject_urls
 from mien.apps.gradio.video import VideoTab
+from mien.apps.session.engines import EngineCache
+from mien.apps.session.uploads import MAX_VIDEO_BYTES
 from mien.html import style_colours
+from mien.html.environment import render_macro
 from mien.labels import VOTES, label_colour
 
-#: The steps of a Gradio hue, from light to dark, and how much of white (or, below 0, of black) is in each.
-_STEPS = (0.95, 0.9, 0.75, 0.55, 0.3, 0.12, 0.0, -0.15, -0.35, -0.5, -0.65)
+#: Seconds after which uploads and results are removed, and between two such clean-ups.
+CACHE_SECONDS, CLEANUP_INTERVAL = 900, 60
 
-#: Gradio's names for colours, and ours.
-_NAMED = {
+#: The most waiting requests; further visitors see that the page is busy.
+_MAX_WAITING = 32
+
+#: How many images, videos and cameras are read at the same time.
+IMAGE_QUEUE: dict[str, Any] = {"concurrency_limit": 3, "concurrency_id": "image"}
+VIDEO_QUEUE: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "video"}
+CAMERA_QUEUE: dict[str, Any] = {"concurrency_limit": 4, "concurrency_id": "camera"}
+
+_TITLE = "mien: what does this expression look like?"
+
+_PRIVACY = f"""**Prohibited uses:** {text.PROHIBITED_USES}
+
+**What is stored:** uploaded photos and videos are in a temporary folder of this server while they are read, and so are
+their results; all of it is removed after {CACHE_SECONDS // 60} minutes, and when the server stops. Frames of a camera
+are never written to disk. Nobody is identified, nothing is sent to anybody else, and this page loads nothing from other
+servers."""
+
+#: The steps of a Gradio colour from light to dark: the part of white in each, or below 0 the part of black.
+_COLOUR_STEPS = (0.95, 0.9, 0.75, 0.55, 0.3, 0.12, 0.0, -0.15, -0.35, -0.5, -0.65)
+
+#: Gradio's names for colours, and the name of each in the common style sheet.
+_THEME_COLOURS = {
     "body_background_fill": "paper",
     "body_text_color": "ink",
     "body_text_color_subdued": "muted",
@@ -66,100 +90,7 @@ _NAMED = {
 }
 
 
-def build_theme() -> gr.themes.Base:
-    light, dark = style_colours(), style_colours(dark=True)
-    accent = gr.themes.Color(*(_mixed(light["accent"], step) for step in _STEPS), name="mien")
-    made = gr.themes.Base(
-        primary_hue=accent,
-        secondary_hue=accent,
-        neutral_hue=gr.themes.colors.stone,
-        radius_size=gr.themes.sizes.radius_lg,
-        font=("Segoe UI", "Roboto", "Noto Sans", "DejaVu Sans", "sans-serif"),
-        font_mono=("Menlo", "Consolas", "DejaVu Sans Mono", "monospace"),
-    )
-    return made.set(**_both(light), **_both(dark, "_dark"))
-
-
-def build_head(labels: tuple[str, ...] = VOTES) -> str:
-    """What a theme cannot say: the expressions' own colours, letters of the system, room on a phone.
-
-    It is for the page's head: what Gradio takes as ``css`` it writes twice, and not as it was written.
-    """
-    hues = "".join(_hue(label, labels) for label in labels)
-    # A few of Gradio's own variables have no dark of theirs.
-    dark = f".dark, .dark * {{ --color-accent: {style_colours(dark=True)['accent']} !important; }}"
-    sheet = files("mien.apps.gradio").joinpath("page.css").read_text("utf-8")
-    return f"<style>{hues}{dark}\n{sheet}</style>"
-
-
-def _both(known: dict[str, str], suffix: str = "") -> dict[str, str]:
-    """Gradio's names for the colours of one of the two lights."""
-    # Not all of Gradio's names have a dark one.
-    known_names = vars(gr.themes.Base()).keys()
-    return {f"{name}{suffix}": known[tone] for name, tone in _NAMED.items() if f"{name}{suffix}" in known_names}
-
-
-def _hue(label: str, among: tuple[str, ...]) -> str:
-    # Labels come out of model files: nothing in one ends the text that it stands in.
-    name = "".join(f"\\{ord(letter):x} " if not letter.isalnum() else letter for letter in label)
-    return f'[data-testid="{name}-confidence-set"] .bar {{ background: {label_colour(label, among)} !important; }}\n'
-
-
-def _mixed(code: str, part: float) -> str:
-    """The colour with so much white in it, or so much black."""
-    toward = 255 if part > 0 else 0
-    parts = (int(code[i : i + 2], 16) for i in (1, 3, 5))
-    return "#" + "".join(f"{round(value + (toward - value) * abs(part)):02x}" for value in parts)
-
-
-# ==== mien.apps.gradio.page
-# The page put together, and how it is launched.
-
-#: Seconds after which what was sent and made is removed, and how often that is looked after.
-CACHE_SECONDS, CLEANUP_INTERVAL = 900, 60
-
-#: So many wait at most; more are told that the page is busy.
-_WAITING = 32
-
-#: Readings at once, films at once, cameras at once.
-IMAGE_QUEUE: dict[str, Any] = {"concurrency_limit": 3, "concurrency_id": "reading"}
-VIDEO_QUEUE: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "film"}
-CAMERA_QUEUE: dict[str, Any] = {"concurrency_limit": 4, "concurrency_id": "camera"}
-
-_TITLE = "mien: what does this expression look like?"
-
-_PRIVACY = f"""**What it must not be used for:** {text.PROHIBITED_USES}
-
-**What is kept:** photos and films lie in a temporary folder of this server while they are read, and so does what is
-made of them; all of it is removed after {CACHE_SECONDS // 60} minutes, and when the server stops. Frames of a camera are never
-written down. Nobody is identified, nothing goes to anybody else, and this page fetches nothing from other servers."""
-
-
-class GradioPage(gr.Blocks):  # type: ignore[misc]  # its types are not read
-    """A ``gr.Blocks`` that is launched with mien's manners, where its caller does not say otherwise."""
-
-    #: The labels whose colours the page needs.
-    labels: tuple[str, ...] = ()
-
-    def launch(self, *args: Any, **settings: Any) -> Any:
-        manners: dict[str, Any] = {
-            "theme": build_theme(),
-            "head": build_head(self.labels),
-            "footer_links": ["api"],
-            "max_file_size": MAX_FILM_BYTES,
-            # Gradio would keep what was read in the browser, and counts of it on a page of its own.
-            "run_history": False,
-            "enable_monitoring": False,
-            "ssr_mode": False,
-        }
-        return super().launch(*args, **{**manners, **settings})
-
-    async def preprocess_data(self, block_fn: Any, inputs: Any, *args: Any, **more: Any) -> Any:
-        reject_urls(inputs)
-        return await super().preprocess_data(block_fn, inputs, *args, **more)
-
-
-def create_page(engines: Engines) -> GradioPage:
+def create_page(engines: EngineCache) -> GradioPage:
     """The whole page."""
     page = GradioPage(title="mien", delete_cache=(CLEANUP_INTERVAL, CACHE_SECONDS))
     with page:
@@ -169,16 +100,84 @@ def create_page(engines: Engines) -> GradioPage:
         with gr.Tabs() as tabs:
             with gr.Tab("Photo", id="photo"):
                 PhotoTab(engines, model, IMAGE_QUEUE)
-            with gr.Tab(TITLE, id="camera"):
+            with gr.Tab(CAMERA_TITLE, id="camera"):
                 camera = CameraTab(engines, model, CAMERA_QUEUE)
             with gr.Tab("Video", id="video"):
                 VideoTab(engines, model, VIDEO_QUEUE)
-            with gr.Tab("Inside", id="inside"):
+            with gr.Tab("Explain", id="explain"):
                 ExplainTab(engines, model, IMAGE_QUEUE)
             with gr.Tab("Models", id="models"):
                 create_models_tab(engines, model)
-        camera.close_with(tabs)
+        camera.close_on_leave(tabs)
         gr.Markdown(_PRIVACY, elem_classes="fine")
         Api(engines, IMAGE_QUEUE, VIDEO_QUEUE)
-    page.queue(max_size=_WAITING)
+    page.queue(max_size=_MAX_WAITING)
     return page
+
+
+class GradioPage(gr.Blocks):  # type: ignore[misc]  # its types are not read
+    """A ``gr.Blocks`` with mien's defaults for ``launch``."""
+
+    #: The labels whose colours the page needs.
+    labels: tuple[str, ...] = ()
+
+    def launch(self, *args: Any, **settings: Any) -> Any:
+        defaults: dict[str, Any] = {
+            "theme": build_theme(),
+            "head": build_head(self.labels),
+            "footer_links": ["api"],
+            "max_file_size": MAX_VIDEO_BYTES,
+            # Gradio would store results in the browser, and counts of requests on a page of its own.
+            "run_history": False,
+            "enable_monitoring": False,
+            "ssr_mode": False,
+        }
+        return super().launch(*args, **{**defaults, **settings})
+
+    async def preprocess_data(self, block_fn: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+        reject_urls(inputs)
+        return await super().preprocess_data(block_fn, inputs, *args, **options)
+
+
+def build_theme() -> gr.themes.Base:
+    """mien's colours for light and dark, with fonts of the system only."""
+    light, dark = style_colours(), style_colours(dark=True)
+    accent = gr.themes.Color(*(_mix_colour(light["accent"], step) for step in _COLOUR_STEPS), name="mien")
+    theme = gr.themes.Base(
+        primary_hue=accent,
+        secondary_hue=accent,
+        neutral_hue=gr.themes.colors.stone,
+        radius_size=gr.themes.sizes.radius_lg,
+        font=("Segoe UI", "Roboto", "Noto Sans", "DejaVu Sans", "sans-serif"),
+        font_mono=("Menlo", "Consolas", "DejaVu Sans Mono", "monospace"),
+    )
+    # Not all of Gradio's names have a dark variant.
+    names = vars(theme).keys()
+    colours = {name: light[colour] for name, colour in _THEME_COLOURS.items()}
+    colours |= {f"{name}_dark": dark[colour] for name, colour in _THEME_COLOURS.items()}
+    return theme.set(**{name: colour for name, colour in colours.items() if name in names})
+
+
+def _mix_colour(colour: str, part: float) -> str:
+    """``#rrggbb`` with a part of white in it, or below 0 of black."""
+    target = 255 if part > 0 else 0
+    channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(value + (target - value) * abs(part)):02x}" for value in channels)
+
+
+def build_head(labels: tuple[str, ...] = VOTES) -> str:
+    """HTML for the page's head: the rules that a theme cannot express, such as the colours of the expressions.
+
+    Gradio's parameter ``css`` would include the rules twice, and modified.
+    """
+    rules = "".join(_bar_rule(label, labels) for label in labels)
+    # A few of Gradio's own variables have no dark variant.
+    rules += f".dark, .dark * {{ --color-accent: {style_colours(dark=True)['accent']} !important; }}\n"
+    rules += files("mien.apps.gradio").joinpath("page.css").read_text("utf-8")
+    return render_macro("style", Markup(rules), template="gradio.html")
+
+
+def _bar_rule(label: str, labels: tuple[str, ...]) -> str:
+    # Labels come from model files: escapes keep one from ending the string that it stands in.
+    name = "".join(letter if letter.isalnum() else f"\\{ord(letter):x} " for letter in label)
+    return f'[data-testid="{name}-confidence-set"] .bar {{ background: {label_colour(label, labels)} !important; }}\n'

@@ -1,48 +1,56 @@
-"""A result in Gradio's components, in the words and colours of every window."""
+"""A result in Gradio's components, with the wording and colours of every window."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
 import gradio as gr
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from mien import text
-from mien.apps.session.portraits import crop_thumbnail
 from mien.draw import draw_readings
+from mien.faces.thumbnail import crop_thumbnail
+from mien.html.environment import render_macro
 from mien.html.images import shrink_image
 from mien.labels import label_colour
 from mien.results import Box, FrameResult, Pixels, Reading
 
-#: The longest side of a picture in the page: Gradio keeps a layer as large as the picture for each face.
+#: The longest side of an image on the page: Gradio keeps a layer of that size for each face.
 MAX_IMAGE_SIDE = 1600
 
-#: So many faces get a layer of their own; the others are painted and listed all the same.
-_LAYERS = 24
+#: The number of faces with a layer of their own; more faces are drawn and listed without one.
+_MAX_LAYERS = 24
 
-#: The side of a face in the row of faces, and how much around its box is shown.
-_SIDE, _AROUND = 160, 0.2
+#: The side of a face in the gallery, and the margin around its box.
+_THUMBNAIL_SIDE, _THUMBNAIL_MARGIN = 160, 0.2
+
+#: The columns of :func:`create_timeline`.
+_TIMELINE_COLUMNS = ["seconds", "expression", "probability"]
 
 
 def annotate_layers(pixels: Pixels, result: FrameResult) -> tuple[Any, dict[str, str]]:
-    """What ``gr.AnnotatedImage`` shows, and the colours of its legend: the picture painted, a layer for each face."""
-    painted = shrink_image(draw_readings(pixels, result), MAX_IMAGE_SIDE)
-    scale = painted.shape[1] / pixels.shape[1]
-    readings = result.readings[:_LAYERS]
-    names = [face_title(number, reading) for number, reading in enumerate(readings, 1)]
-    layers = [(_glow(reading.face.box, scale, painted), name) for reading, name in zip(readings, names, strict=True)]
-    tones = {name: face_colour(reading) for reading, name in zip(readings, names, strict=True)}
-    return (painted, layers), tones
+    """The value of ``gr.AnnotatedImage`` and the colours of its legend: the annotated image, a layer for each face."""
+    image = shrink_image(draw_readings(pixels, result), MAX_IMAGE_SIDE)
+    scale = image.shape[1] / pixels.shape[1]
+    layers, colours = [], {}
+    for number, reading in enumerate(result.readings[:_MAX_LAYERS], 1):
+        title = face_title(number, reading)
+        layers.append((_face_layer(reading.face.box, scale, image), title))
+        colours[title] = label_colour(reading.emotions.top, reading.emotions.labels)
+    return (image, layers), colours
 
 
-def create_timeline(labels: tuple[str, ...], title: str, name: str, **how: Any) -> Any:
-    """A line for each expression over the seconds, in its colour."""
-    return gr.LinePlot(
-        x="seconds", y="share", color="expression", color_map=label_colours(labels), y_lim=[0, 1], colors_in_legend=[],
-        label=title, elem_id=name, **how,
-    )  # fmt: skip
+def _face_layer(box: Box, scale: float, image: Pixels) -> NDArray[np.float64]:
+    """The face's box as a faint layer; hovering over the legend makes it stronger."""
+    layer = np.zeros(image.shape[:2])
+    left, top = max(round(box.x * scale), 0), max(round(box.y * scale), 0)
+    right, bottom = round((box.x + box.width) * scale), round((box.y + box.height) * scale)
+    layer[top:bottom, left:right] = 0.12
+    return layer
 
 
 def face_title(number: int, reading: Reading) -> str:
@@ -50,31 +58,56 @@ def face_title(number: int, reading: Reading) -> str:
     return f"{number} · {text.format_headline(reading)}"
 
 
-def face_colour(reading: Reading) -> str:
-    return label_colour(reading.emotions.top, reading.emotions.labels)
-
-
 def list_portraits(pixels: Pixels, result: FrameResult) -> list[tuple[Pixels, str]]:
-    """Each face by itself, for a gallery."""
+    """A thumbnail of each face with its title, for a gallery."""
     return [
-        (crop_thumbnail(pixels, each.face.box, _SIDE, _AROUND), face_title(number, each))
-        for number, each in enumerate(result, 1)
+        (crop_thumbnail(pixels, reading.face.box, _THUMBNAIL_SIDE, _THUMBNAIL_MARGIN), face_title(number, reading))
+        for number, reading in enumerate(result, 1)
     ]
 
 
 def describe_reading(reading: Reading, number: int | None = None) -> str:
-    """What a face's expression looks like, as Markdown: what is seen first, then what speaks for caution."""
+    """What a face's expression looks like, as Markdown: the headline, the doubts, the mixture and the votes."""
     headline = text.format_headline(reading)
-    said = f"Face {number} {headline}" if number else headline[0].upper() + headline[1:]
-    lines = [f"### {escape(said)}"]
+    title = f"Face {number} {headline}" if number else headline[0].upper() + headline[1:]
+    lines = [f"### {escape(title)}"]
     lines += [f"**{escape(doubt)}**" for doubt in text.describe_doubts(reading)]
-    lines += [escape(each) for each in (text.describe_mixture(reading), text.describe_votes(reading)) if each]
+    lines += [escape(line) for line in (text.describe_mixture(reading), text.describe_votes(reading)) if line]
     return "\n\n".join(lines)
 
 
+def describe_no_face() -> str:
+    return f"### {text.NO_FACE}\n\n{text.NO_FACE_HELP}"
+
+
 def label_scores(reading: Reading) -> dict[str, float]:
-    """What ``gr.Label`` shows."""
+    """The value of ``gr.Label``."""
     return dict(reading.emotions.scores)
+
+
+def create_timeline(labels: tuple[str, ...], title: str, name: str, **options: Any) -> Any:
+    """A line plot of the probabilities over time, with a legend below it."""
+    seconds, expression, probability = _TIMELINE_COLUMNS
+    colours = label_colours(labels)
+    plot = gr.LinePlot(
+        x=seconds,
+        y=probability,
+        color=expression,
+        color_map=colours,
+        y_lim=[0, 1],
+        colors_in_legend=[],
+        label=title,
+        elem_id=name,
+        **options,
+    )
+    gr.HTML(render_legend(colours), padding=False)
+    return plot
+
+
+def timeline_rows(points: Iterable[tuple[float, dict[str, float]]]) -> pd.DataFrame:
+    """The value of a timeline, from pairs of seconds and scores by label."""
+    rows = [(round(seconds, 2), label, score) for seconds, scores in points for label, score in scores.items()]
+    return pd.DataFrame(rows, columns=_TIMELINE_COLUMNS)
 
 
 def label_colours(labels: tuple[str, ...]) -> dict[str, str]:
@@ -83,19 +116,5 @@ def label_colours(labels: tuple[str, ...]) -> dict[str, str]:
 
 
 def render_legend(colours: dict[str, str]) -> str:
-    """Which colour stands for what, for under a plot."""
-    entries = (f"<span><i style='background:{tone}'></i>{escape(name)}</span>" for name, tone in colours.items())
-    return f"<p class='key'>{' '.join(entries)}</p>"
-
-
-def describe_no_face() -> str:
-    return f"### {text.NO_FACE}\n\n{text.NO_FACE_HELP}"
-
-
-def _glow(box: Box, scale: float, painted: Pixels) -> NDArray[np.float64]:
-    """A face's place as a faint layer; the legend brings it forward."""
-    layer = np.zeros(painted.shape[:2])
-    left, top = max(round(box.x * scale), 0), max(round(box.y * scale), 0)
-    right, bottom = round((box.x + box.width) * scale), round((box.y + box.height) * scale)
-    layer[top:bottom, left:right] = 0.12
-    return layer
+    """HTML: the colours of a plot by name."""
+    return render_macro("legend", colours, template="gradio.html")
