@@ -1,4 +1,4 @@
-"""Temperatures and thresholds, fitted on held-out faces and never on a split that is reported."""
+"""Calibration: temperatures and thresholds, fitted on validation faces and never on a split that is reported."""
 
 from __future__ import annotations
 
@@ -12,51 +12,52 @@ from mien.evaluation.metrics import mixture_metrics
 
 Array = NDArray[np.floating[Any]]
 
-#: Part of the held-out faces whose reading is to count as certain.
+#: The fraction of the validation faces whose reading is certain.
 COVERAGE = 0.85
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the card tells: temperatures by head, and the thresholds on the shares that come out."""
+    """The values of a model card: the temperature of each head, and the thresholds on the calibrated scores."""
 
     temperatures: dict[str, float]
     uncertain_below: float
     mixture_above: float
 
 
-def calibrate(heads: dict[str, Array], goals: dict[str, Array]) -> Calibration:
-    """From logits by head (N, K) and what they should say: shares (N, K) that sum to one, or to zero for no opinion."""
-    temperatures = {head: fit_temperature(logits, goals[head]) for head, logits in heads.items()}
-    shares = softmax(heads["shares"] / temperatures["shares"])
-    above = 0.2
+def calibrate(heads: dict[str, Array], targets: dict[str, Array]) -> Calibration:
+    """From the logits (N, K) of each head and their targets: rows (N, K) that sum to 1, or to 0 without a target."""
+    temperatures = {head: fit_temperature(logits, targets[head]) for head, logits in heads.items()}
+    scores = softmax(heads["shares"] / temperatures["shares"])
+    mixture_above = 0.2
     if "votes" in heads:
-        asked = goals["votes"].any(1)
-        above = fit_threshold(softmax(heads["votes"] / temperatures["votes"])[asked], goals["votes"][asked])
-    return Calibration(temperatures, round(float(np.quantile(shares.max(1), 1 - COVERAGE)), 4), above)
+        has_votes = targets["votes"].any(1)
+        votes = softmax(heads["votes"] / temperatures["votes"])
+        mixture_above = fit_threshold(votes[has_votes], targets["votes"][has_votes])
+    return Calibration(temperatures, round(float(np.quantile(scores.max(1), 1 - COVERAGE)), 4), mixture_above)
 
 
-def fit_temperature(logits: Array, goals: Array) -> float:
-    """The divisor of the logits that makes the goals most likely: the best of a fine grid from 0.25 to 4, or 1."""
-    if not goals.any():
+def fit_temperature(logits: Array, targets: Array) -> float:
+    """The divisor of the logits with the lowest cross-entropy, from a grid of 0.25 to 4; 1 without a target."""
+    if not targets.any():
         return 1.0
     grid = np.geomspace(0.25, 4, 400)
-    return round(float(min(grid, key=lambda divisor: cross_entropy(logits / divisor, goals))), 4)
+    return round(float(min(grid, key=lambda divisor: cross_entropy(logits / divisor, targets))), 4)
 
 
-def fit_threshold(votes: Array, said: Array) -> float:
-    """The share from which an expression is named, where precision and recall meet best (f1)."""
+def fit_threshold(votes: Array, targets: Array) -> float:
+    """The threshold of a mixture with the highest F1."""
     grid = np.round(np.arange(0.1, 0.4, 0.01), 2)
-    return float(max(grid, key=lambda above: mixture_metrics(votes, said, float(above))["f1"]))
+    return float(max(grid, key=lambda above: mixture_metrics(votes, targets, float(above))["f1"]))
 
 
-def cross_entropy(logits: Array, goals: Array) -> float:
+def cross_entropy(logits: Array, targets: Array) -> float:
     """Mean over the faces, in nats."""
     shifted = logits - logits.max(1, keepdims=True)
     logs = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return float(-np.mean(np.sum(goals * logs, axis=1)))
+    return float(-np.mean(np.sum(targets * logs, axis=1)))
 
 
 def softmax(logits: Array) -> Array:
-    raised = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(raised / raised.sum(1, keepdims=True))
+    exponentials = np.exp(logits - logits.max(1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(1, keepdims=True))

@@ -22,7 +22,17 @@ from mien.errors import ExperimentError
 from mien.evaluation import calibration
 from mien.evaluation.inference import TTA_PASSES, BatchPredictor, predict_tta
 from mien.evaluation.latency import model_facts
-from mien.evaluation.metrics import Mask, Scores, accuracy, calibration_error, classification_metrics, compare_with_majority, confusion_matrix, log_loss, vote_metrics
+from mien.evaluation.metrics import (
+    Mask,
+    Scores,
+    accuracy,
+    calibration_error,
+    classification_metrics,
+    compare_with_majority,
+    confusion_matrix,
+    log_loss,
+    vote_metrics,
+)
 from mien.labels import VOTES, normalize_label
 from mien.models import Classifier, ModelCard, load_classifier
 

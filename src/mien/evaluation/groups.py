@@ -1,7 +1,7 @@
-"""Is a model as good for some faces as for others? Its figures by group, with intervals, and the gap between them.
+"""Metrics by group of faces, with intervals, and the gap between the best and the worst group.
 
-Groups come from a column of the data or of a table (age, source, skin tone), or are estimated from the faces: light,
-contrast, detail, and where YuNet's file is installed the turn of the head, its lean, and how much of the crop it fills.
+Groups come from a column of the data or of a table (age, source, skin tone), or are estimated from the faces:
+brightness, contrast, sharpness, and where YuNet's file is installed the head pose and the size of the face.
 """
 
 from __future__ import annotations
@@ -15,27 +15,31 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.datasets.dataset import SIDE
 from mien.errors import ExperimentError, MienError, suggest_name
 from mien.evaluation.metrics import Labels, Scores, accuracy, accuracy_interval, calibration_error
 from mien.faces.detectors import Detector, load_detector
 from mien.models import find_model_file
 from mien.results import Face
 
-#: Groups of fewer faces are shown, and take no part in the gap: chance alone would make one.
+#: Smaller groups are listed but do not count for the gap, which would be due to chance.
 MIN_GROUP_FACES = 30
 
-#: More different numbers than this are cut into bands of equally many faces.
+#: Columns with more different numbers are divided into bands of equally many faces.
 MAX_VALUES, BANDS = 12, 4
 
-#: Draws of the bootstrap for figures other than accuracy.
+#: Bootstrap draws of the metrics other than accuracy.
 DRAWS = 300
+
+#: A crop is enlarged by this factor and padded by so many pixels before YuNet detects the face in it.
+_DETECTION_SCALE, _DETECTION_PADDING = 3, 36
 
 GroupNames = NDArray[np.str_]
 
 
 @dataclass(frozen=True)
 class MetricInterval:
-    """A figure of one group and its 95 % interval."""
+    """A metric of one group and its 95 % interval."""
 
     value: float
     low: float
@@ -44,20 +48,20 @@ class MetricInterval:
 
 @dataclass(frozen=True)
 class GroupMetrics:
-    """One group's faces: how many, and every figure by name."""
+    """The number of faces of one group, and its metrics by name."""
 
     name: str
     faces: int
-    figures: Mapping[str, MetricInterval]
+    metrics: Mapping[str, MetricInterval]
 
     @property
-    def enough(self) -> bool:
+    def large_enough(self) -> bool:
         return self.faces >= MIN_GROUP_FACES
 
 
 @dataclass(frozen=True)
 class GroupedMetrics:
-    """One column: its groups in their order, and by figure the gap between the best and the worst of them."""
+    """The groups of one column in order, and by metric the gap between the best and the worst of them."""
 
     column: str
     groups: tuple[GroupMetrics, ...]
@@ -65,118 +69,118 @@ class GroupedMetrics:
 
 
 def measure_groups(
-    column: str, words: GroupNames, shares: Scores, labels: Labels, uncertain_below: float = 0.0
+    column: str, names: GroupNames, scores: Scores, labels: Labels, uncertain_below: float = 0.0
 ) -> GroupedMetrics:
-    """Every figure for the faces of each word; shares (N, K), labels (N,), words (N,); an empty word is left out."""
-    names = list(dict.fromkeys(sorted(set(words.tolist()) - {""}, key=_in_order)))
-    groups = tuple(_group(name, shares[words == name], labels[words == name], uncertain_below) for name in names)
-    told = [group for group in groups if group.enough]
-    gaps = {
-        name: max(each.figures[name].value for each in told) - min(each.figures[name].value for each in told)
-        for name in (told[0].figures if len(told) > 1 else ())
-    }
+    """All metrics for each group; scores (N, K), labels (N,), names (N,) of which empty ones are in no group."""
+    order = sorted(set(names.tolist()) - {""}, key=_sort_key)
+    groups = tuple(_measure(name, scores[names == name], labels[names == name], uncertain_below) for name in order)
+    compared = [group for group in groups if group.large_enough]
+    gaps = {}
+    for metric in compared[0].metrics if len(compared) > 1 else ():
+        values = [group.metrics[metric].value for group in compared]
+        gaps[metric] = max(values) - min(values)
     return GroupedMetrics(column, groups, gaps)
 
 
-def _in_order(word: str) -> tuple[float, str]:
-    """Numbers by size, and words that begin with "1. " by that; other words by letter."""
-    start = word.partition(" ")[0].rstrip(".:")
+def _sort_key(name: str) -> tuple[float, str]:
+    """Numbers, and names that begin with "1. ", by number; other names alphabetically after them."""
+    start = name.partition(" ")[0].rstrip(".:")
     try:
-        return float(start), word
+        return float(start), name
     except ValueError:
-        return float("inf"), word
+        return float("inf"), name
 
 
-def _group(name: str, shares: Scores, labels: Labels, uncertain_below: float) -> GroupMetrics:
-    figures = {"accuracy": MetricInterval(accuracy(shares, labels), *accuracy_interval(shares.argmax(1) == labels))}
-    for word, figure in _FIGURES.items():
-        figures[word] = _drawn(figure, shares, labels)
+def _measure(name: str, scores: Scores, labels: Labels, uncertain_below: float) -> GroupMetrics:
+    interval = accuracy_interval(scores.argmax(1) == labels)
+    metrics = {"accuracy": MetricInterval(accuracy(scores, labels), *interval)}
+    for metric, function in _BOOTSTRAPPED.items():
+        metrics[metric] = _bootstrap(function, scores, labels)
     if uncertain_below:
-        doubted = shares.max(1) < uncertain_below
-        figures["uncertain"] = MetricInterval(float(np.mean(doubted)), *accuracy_interval(doubted))
-    return GroupMetrics(name, len(labels), figures)
+        uncertain = scores.max(1) < uncertain_below
+        metrics["uncertain"] = MetricInterval(float(np.mean(uncertain)), *accuracy_interval(uncertain))
+    return GroupMetrics(name, len(labels), metrics)
 
 
-def _drawn(figure: Callable[[Scores, Labels], float], shares: Scores, labels: Labels) -> MetricInterval:
-    """A figure and the middle 95 % of it over bootstrap draws of the faces."""
+def _bootstrap(metric: Callable[[Scores, Labels], float], scores: Scores, labels: Labels) -> MetricInterval:
     rng = np.random.default_rng(0)
-    draws = [figure(shares[chosen], labels[chosen]) for chosen in rng.integers(0, len(labels), (DRAWS, len(labels)))]
+    draws = [metric(scores[chosen], labels[chosen]) for chosen in rng.integers(0, len(labels), (DRAWS, len(labels)))]
     low, high = np.percentile(draws, (2.5, 97.5))
-    return MetricInterval(figure(shares, labels), float(low), float(high))
+    return MetricInterval(metric(scores, labels), float(low), float(high))
 
 
-def _balanced(shares: Scores, labels: Labels) -> float:
-    """The mean recall of the classes that are there."""
-    right = shares.argmax(1) == labels
-    return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
+def _balanced_accuracy(scores: Scores, labels: Labels) -> float:
+    """The mean recall of the classes with faces."""
+    correct = scores.argmax(1) == labels
+    return float(np.mean([correct[labels == label].mean() for label in np.unique(labels)]))
 
 
-_FIGURES: dict[str, Callable[[Scores, Labels], float]] = {
-    "balanced accuracy": _balanced,
+_BOOTSTRAPPED: dict[str, Callable[[Scores, Labels], float]] = {
+    "balanced accuracy": _balanced_accuracy,
     "calibration error": calibration_error,
 }
 
 
 def group_values(values: Sequence[str]) -> GroupNames:
-    """A column's words; many different numbers become bands of equally many faces, "1. 18 to 31" and so on."""
-    words = np.array([value.strip() for value in values], np.str_)
-    there = words[words != ""]
+    """The group names of a column; many different numbers become bands of equally many faces, "1. 18 to 31"."""
+    names = np.array([value.strip() for value in values], np.str_)
     try:
-        numbers = there.astype(float)
+        numbers = names[names != ""].astype(float)
     except ValueError:
-        return words
+        return names
     if len(np.unique(numbers)) <= MAX_VALUES:
-        return words
-    bands = words.astype("<U64")
-    bands[words != ""] = quantile_bands(numbers, "{low:g} to {high:g}")
+        return names
+    bands = names.astype("<U64")
+    bands[names != ""] = quantile_bands(numbers, "{low:g} to {high:g}")
     return bands
 
 
-def quantile_bands(numbers: NDArray[np.floating], told: str, bands: int = BANDS) -> GroupNames:
-    """Numbers in bands of about equally many: words such as "1. 18 to 31"."""
+def quantile_bands(numbers: NDArray[np.floating], template: str, bands: int = BANDS) -> GroupNames:
+    """Numbers divided into bands of about equally many, with names such as "1. 18 to 31"."""
     edges = np.quantile(numbers, np.linspace(0, 1, bands + 1)[1:-1])
-    place = np.searchsorted(edges, numbers, side="right")
-    words = {}
-    for band in np.unique(place):
-        inside = numbers[place == band]
-        words[band] = f"{band + 1}. {told.format(low=inside.min(), high=inside.max())}"
-    return np.array([words[band] for band in place], np.str_)
+    band_of = np.searchsorted(edges, numbers, side="right")
+    names = {}
+    for band in np.unique(band_of):
+        members = numbers[band_of == band]
+        names[band] = f"{band + 1}. {template.format(low=members.min(), high=members.max())}"
+    return np.array([names[band] for band in band_of], np.str_)
 
 
 def read_column(path: Path, column: str, count: int) -> list[str]:
-    """A column of a CSV that has a row for each face of the data, in its order; a LabError where it does not fit."""
+    """A column of a CSV with one row per face of the data, in its order; an ExperimentError otherwise."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
-            known = list(rows.fieldnames or [])
+            columns = list(rows.fieldnames or [])
             values = [row.get(column) or "" for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ExperimentError(f"'{path}' cannot be read: {error}", "a CSV with a column of groups was expected") from None
-    if column not in known:
+        expected = "a CSV with a column of groups was expected"
+        raise ExperimentError(f"'{path}' cannot be read: {error}", expected) from None
+    if column not in columns:
         happened = f"'{path}' has no column '{column}'"
-        raise ExperimentError(happened, f"it has {', '.join(known)}", suggest_name(column, known))
+        raise ExperimentError(happened, f"it has {', '.join(columns)}", suggest_name(column, columns))
     if len(values) != count:
         happened = f"'{path}' has {len(values):,} rows for {count:,} faces"
-        raise ExperimentError(happened, "a row for each face of the data, in its order, was expected")
+        raise ExperimentError(happened, "one row per face of the data, in its order, was expected")
     return values
 
 
 def estimate_groups(pixels: NDArray[np.uint8]) -> tuple[dict[str, GroupNames], list[str]]:
-    """Groups that can be seen in the faces (N, 48, 48) themselves, by column; and why others are missing."""
+    """Groups that are measured on the faces (N, 48, 48), by column, and why others are missing."""
     flat = pixels.reshape(len(pixels), -1).astype(np.float32)
     detail = np.array([cv2.Laplacian(face, cv2.CV_32F).var() for face in pixels])
     columns = {
-        "light": _thirds(flat.mean(1), ("dark", "between", "bright")),
-        "contrast": _thirds(flat.std(1), ("flat", "between", "strong")),
-        "detail": _thirds(detail, ("soft", "between", "sharp")),
+        "brightness": _thirds(flat.mean(1), ("dark", "medium", "bright")),
+        "contrast": _thirds(flat.std(1), ("low", "medium", "high")),
+        "sharpness": _thirds(detail, ("soft", "medium", "sharp")),
     }
     try:
         yunet = find_model_file("yunet")
     except MienError:
         yunet = None
     if yunet is None:
-        return columns, ["turn, lean and size of the head need YuNet: mien models pull yunet"]
-    return columns | _posed(pixels, load_detector("yunet", yunet=yunet)), []
+        return columns, ["head pose and size of the face need YuNet: mien models pull yunet"]
+    return columns | _estimate_pose(pixels, load_detector("yunet", yunet=yunet)), []
 
 
 def _thirds(numbers: NDArray[np.floating], names: tuple[str, str, str]) -> GroupNames:
@@ -184,46 +188,54 @@ def _thirds(numbers: NDArray[np.floating], names: tuple[str, str, str]) -> Group
     return np.array([f"{band + 1}. {names[band]}" for band in np.searchsorted(edges, numbers)], np.str_)
 
 
-def _posed(pixels: NDArray[np.uint8], detector: Detector) -> dict[str, GroupNames]:
-    """By the five landmarks; where no face was found the words are "4. not found"."""
-    found = [_largest(face, detector) for face in pixels]
-    missing = "4. no face found by YuNet"
-    turns = ((0.15, "1. to the camera"), (0.4, "2. half turned"), (9, "3. turned away"))
-    leans = ((4, "1. upright"), (10, "2. leaning"), (360, "3. leaning more than 10°"))
-    sizes = ((0.8, "1. small in the crop"), (1.0, "2. fills it"), (9, "3. larger than the crop"))
+def _estimate_pose(pixels: NDArray[np.uint8], detector: Detector) -> dict[str, GroupNames]:
+    """Groups by YuNet's five landmarks."""
+    faces = [_detect_largest(face, detector) for face in pixels]
     return {
-        "turn of the head": _named([each and _turn(each) for each in found], turns, missing),
-        "lean of the head": _named([each and _lean(each) for each in found], leans, missing),
-        "size in the crop": _named([each and _size(each) for each in found], sizes, missing),
+        "yaw": _bands(
+            [face and _measure_yaw(face) for face in faces],
+            ((0.15, "1. frontal"), (0.4, "2. half turned"), (9, "3. turned away")),
+        ),
+        "roll": _bands(
+            [face and _measure_roll(face) for face in faces],
+            ((4, "1. up to 4°"), (10, "2. 4° to 10°"), (360, "3. more than 10°")),
+        ),
+        "size in the crop": _bands(
+            [face and _measure_size(face) for face in faces],
+            ((0.8, "1. smaller than the crop"), (1.0, "2. as large as the crop"), (9, "3. larger than the crop")),
+        ),
     }
 
 
-#: A crop is enlarged so often, and a quarter of it is put around, before YuNet looks at it.
-_ENLARGED, _AROUND = 3, 36
+def _detect_largest(face: NDArray[np.uint8], detector: Detector) -> Face | None:
+    scale, padding = _DETECTION_SCALE, _DETECTION_PADDING
+    large = cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    large = cv2.copyMakeBorder(large, padding, padding, padding, padding, cv2.BORDER_REPLICATE)
+    faces = detector.detect(np.asarray(cv2.cvtColor(large, cv2.COLOR_GRAY2RGB), np.uint8))
+    return faces[0] if faces and faces[0].landmarks else None
 
 
-def _largest(face: NDArray[np.uint8], detector: Detector) -> Face | None:
-    large = cv2.resize(face, None, fx=_ENLARGED, fy=_ENLARGED, interpolation=cv2.INTER_CUBIC)
-    large = cv2.copyMakeBorder(large, _AROUND, _AROUND, _AROUND, _AROUND, cv2.BORDER_REPLICATE)
-    found = detector.detect(np.asarray(cv2.cvtColor(large, cv2.COLOR_GRAY2RGB), np.uint8))
-    return found[0] if found and found[0].landmarks else None
-
-
-def _turn(face: Face) -> float:
-    """How far the nose is from the middle between the eyes, as part of half their distance."""
+def _measure_yaw(face: Face) -> float:
+    """The distance of the nose from the middle between the eyes, as a fraction of half their distance."""
     right, left, nose, *_ = face.landmarks or ()
     return abs((nose.x - right.x) - (left.x - nose.x)) / max(abs(left.x - right.x), 1e-6)
 
 
-def _lean(face: Face) -> float:
+def _measure_roll(face: Face) -> float:
+    """The angle of the line between the eyes in degrees."""
     right, left, *_ = face.landmarks or ()
     return float(abs(np.degrees(np.arctan2(left.y - right.y, left.x - right.x))))
 
 
-def _size(face: Face) -> float:
-    return float(np.sqrt(face.box.width * face.box.height)) / (48 * _ENLARGED)
+def _measure_size(face: Face) -> float:
+    """The size of the box as a fraction of that of the crop."""
+    return float(np.sqrt(face.box.width * face.box.height)) / (SIDE * _DETECTION_SCALE)
 
 
-def _named(values: Sequence[float | None], names: Sequence[tuple[float, str]], missing: str) -> GroupNames:
-    said = [missing if value is None else next(name for below, name in names if value < below) for value in values]
-    return np.array(said, np.str_)
+def _bands(values: Sequence[float | None], bands: Sequence[tuple[float, str]]) -> GroupNames:
+    """The name of the first band whose limit is above each value."""
+    missing = "4. no face found by YuNet"
+    return np.array(
+        [missing if value is None else next(name for limit, name in bands if value < limit) for value in values],
+        np.str_,
+    )

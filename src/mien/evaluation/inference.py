@@ -1,76 +1,71 @@
-"""Running a model over many faces, once or from several sides, and telling how far it is."""
+"""Inference over many faces: batches with progress, and test-time augmentation (mirror images and shifts)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.datasets.dataset import Progress
 from mien.faces.crop import to_model_input
 from mien.models import Classifier
 
-#: Told how many faces are done, each pass counted, and how many there are.
-Progress = Callable[[int, int], None]
-
-#: Further passes over each face that ``views`` takes.
+#: Passes over each face that ``predict_tta`` adds to the plain one.
 TTA_PASSES = 9
 
-#: Faces between two reports of progress.
-_STEP = 128
+#: Faces of a batch; progress is reported after each.
+_BATCH = 128
 
-#: Pixels by which a face is moved.
+#: Pixels of a shift.
 _SHIFT = 2
 
 Pixels = NDArray[np.uint8]
-Shares = NDArray[np.float32]
+ScoreRows = NDArray[np.float32]
 
 
 class BatchPredictor:
-    """A classifier for gray faces of any side, counting the faces it has seen."""
+    """Runs a classifier on gray faces of any size; ``progress`` counts the faces of all passes, of ``total``."""
 
     def __init__(self, classifier: Classifier, progress: Progress | None = None, total: int = 0) -> None:
         self._classifier, self._progress, self._total, self._done = classifier, progress, total, 0
 
-    def over(self, pixels: Pixels) -> tuple[Shares, Shares | None]:
-        """Shares and, where the model has that head, votes of the faces uint8 (N, H, W)."""
+    def predict(self, pixels: Pixels) -> tuple[ScoreRows, ScoreRows | None]:
+        """Scores (N, K) and, where the model has that head, votes of the faces uint8 (N, H, W)."""
         card = self._classifier.card
-        parts = []
-        for start in range(0, max(len(pixels), 1), _STEP):
-            few = to_model_input(pixels[start : start + _STEP], card.side, card.color)
-            parts.append(self._classifier.run(few))
-            self._count(len(few))
-        votes = [part.votes for part in parts if part.votes is not None]
-        return np.concatenate([part.scores for part in parts]), np.concatenate(votes) if votes else None
-
-    def _count(self, faces: int) -> None:
-        self._done += faces
-        if self._progress:
-            self._progress(self._done, self._total)
+        batches = []
+        for start in range(0, max(len(pixels), 1), _BATCH):
+            crops = to_model_input(pixels[start : start + _BATCH], card.side, card.color)
+            batches.append(self._classifier.run(crops))
+            self._done += len(crops)
+            if self._progress:
+                self._progress(self._done, self._total)
+        votes = [batch.votes for batch in batches if batch.votes is not None]
+        return np.concatenate([batch.scores for batch in batches]), np.concatenate(votes) if votes else None
 
 
-def predict_tta(passes: BatchPredictor, pixels: Pixels, plain: Shares) -> dict[str, Shares]:
-    """Mean shares over the face and its mirror image, and over both where they are and moved four ways.
+def predict_tta(predictor: BatchPredictor, pixels: Pixels, plain: ScoreRows) -> dict[str, ScoreRows]:
+    """Mean scores over each face and its mirror image ("flip"), and over both and their shifts in four directions.
 
-    ``plain`` are the shares of the faces as they are.
+    ``plain`` are the scores of the faces without augmentation.
     """
     mirrored = np.ascontiguousarray(pixels[:, :, ::-1])
-    flipped = passes.over(mirrored)[0]
-    moved = [passes.over(view)[0] for each in (pixels, mirrored) for view in _moved(each)]
-    return {"flip": (plain + flipped) / 2, "flip and shifts": np.mean([plain, flipped, *moved], axis=0)}
+    flipped = predictor.predict(mirrored)[0]
+    shifted = [predictor.predict(view)[0] for each in (pixels, mirrored) for view in _shift_faces(each)]
+    return {"flip": (plain + flipped) / 2, "flip and shifts": np.mean([plain, flipped, *shifted], axis=0)}
 
 
 def augment_views(pixels: Pixels) -> Iterator[Pixels]:
-    """The faces as they are, mirrored, and both moved four ways: ten arrays of the same shape."""
+    """The faces, their mirror images, and both shifted in four directions: ten arrays of the same shape."""
     for each in (pixels, np.ascontiguousarray(pixels[:, :, ::-1])):
         yield each
-        yield from _moved(each)
+        yield from _shift_faces(each)
 
 
-def _moved(pixels: Pixels) -> Iterator[Pixels]:
-    """The faces moved up, down, left and right; the border's pixels go on where nothing was."""
+def _shift_faces(pixels: Pixels) -> Iterator[Pixels]:
+    """The faces shifted up, down, left and right; border pixels are repeated."""
     height, width = pixels.shape[1:3]
-    wide = np.pad(pixels, ((0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT)), mode="edge")
+    padded = np.pad(pixels, ((0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT)), mode="edge")
     for down, across in ((0, 1), (2, 1), (1, 0), (1, 2)):
         top, left = down * _SHIFT, across * _SHIFT
-        yield wide[:, top : top + height, left : left + width]
+        yield padded[:, top : top + height, left : left + width]

@@ -1,4 +1,4 @@
-"""What a model file is: its size, its work, and its time for one face on one core."""
+"""Facts about a model file: its size, parameters and operations, and its latency for one face on one core."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 
 from mien.models import ModelCard, load_classifier
 
-#: Faces that are timed after a few that warm up.
+#: Timed runs, and runs before them that warm up.
 _TIMED, _WARM = 60, 5
 
 
 def model_facts(path: Path) -> dict[str, Any]:
-    """Plain facts of an ONNX file for ``metrics.json``; ``milliseconds`` is measured here and now."""
+    """The facts of an ONNX file for ``metrics.json``; ``milliseconds`` is measured now."""
     card = ModelCard.read(path)
     return {
         "name": card.name,
@@ -31,7 +31,7 @@ def model_facts(path: Path) -> dict[str, Any]:
 
 
 def measure_latency(path: Path) -> float:
-    """The median time of one face, alone, on one core."""
+    """The median time of single faces on one core, in milliseconds."""
     classifier = load_classifier(path, threads=1)
     card = classifier.card
     face = np.random.default_rng(0).integers(0, 256, (1, card.side, card.side, card.channels), np.uint8)

@@ -1,4 +1,4 @@
-"""The HTML page of a map audit: values for the template ``map_audit.html``."""
+"""The report of a map audit: JSON, text, figures, an HTML page, and the values for a model card."""
 
 from __future__ import annotations
 
@@ -22,19 +22,30 @@ from mien.plots import map_audit
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+JSON_FILE, PAGE = "audit.json", "audit.html"
 
-#: The side of a face and of its map, in pixels.
+#: The side of a face and of its map in pixels.
 _SIDE = 96
 
 
-def render_map_audit(audit: Mapping[str, Any], figures: Mapping[str, str], examples: Sequence[AuditExample]) -> str:
-    """The page. ``audit`` are the numbers of the audit, ``figures`` ``<svg>`` elements by name."""
+def write_audit(folder: Path, audit: MapAudit) -> list[Path]:
+    """Write every file of the audit; the paths, the page with everything last."""
+    figures = plot_audit(audit.values)
+    files = {f"{name}.png": plots.render_png(figure) for name, figure in figures.items()}
+    files[JSON_FILE] = (json.dumps(audit.values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    svgs = {name: plots.render_svg(figure, name.replace("_", " ")) for name, figure in figures.items()}
+    files[PAGE] = render_map_audit(audit.values, svgs, audit.examples).encode()
+    return [write_file(folder / name, content) for name, content in files.items()]
+
+
+def render_map_audit(values: Mapping[str, Any], figures: Mapping[str, str], examples: Sequence[AuditExample]) -> str:
+    """The page. ``values`` are the results of the audit, ``figures`` ``<svg>`` elements by name."""
     return render(
         "map_audit.html",
-        audit=audit,
+        audit=values,
         figures=figures,
         methods=[
-            {"name": name, "beaten": beaten_baselines(values), **values} for name, values in audit["methods"].items()
+            {"name": name, "beaten": beaten_baselines(result), **result} for name, result in values["methods"].items()
         ],
         examples=[_example_values(example) for example in examples],
     )
@@ -63,70 +74,51 @@ def _jpeg_uri(pixels: NDArray[np.uint8]) -> str:
     return data_uri(encode_image(pixels, "jpeg"), "image/jpeg")
 
 
-# ==== mien.lab.audit_sheet
-# The audit folder: figures, drawings and the page, each file whole or not at all.
-
-JSON_FILE, PAGE = "audit.json", "audit.html"
-
-
-def write_audit(folder: Path, found: MapAudit) -> list[Path]:
-    """Every file of the audit; the last is the page that holds it all."""
-    drawn = plot_audit(found.figures)
-    files = {f"{name}.png": plots.render_png(figure) for name, figure in drawn.items()}
-    files[JSON_FILE] = (json.dumps(found.figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    inside = {name: plots.render_svg(figure, name.replace("_", " ")) for name, figure in drawn.items()}
-    files[PAGE] = render_map_audit(found.figures, inside, found.examples).encode()
-    return [write_file(folder / name, content) for name, content in files.items()]
-
-
-def plot_audit(figures: Mapping[str, Any]) -> dict[str, Figure]:
+def plot_audit(values: Mapping[str, Any]) -> dict[str, Figure]:
     """The figures by name."""
-    away, back = (
-        [{name: told["curves"][curve] for name, told in figures[key].items()} for key in ("methods", "baselines")]
+    deletion, insertion = (
+        [{name: result["curves"][curve] for name, result in values[key].items()} for key in ("methods", "baselines")]
         for curve in ("deletion", "insertion")
     )
-    stages = {name: told["shuffled"] for name, told in figures["methods"].items()}
+    stages = {name: result["weight_randomization"] for name, result in values["methods"].items()}
     layers = [stage["layer"] for stage in next(iter(stages.values()))]
-    likeness = {name: [stage["likeness"] for stage in each] for name, each in stages.items()}
+    similarity = {name: [stage["similarity"] for stage in each] for name, each in stages.items()}
     return {
-        "taken_away": map_audit.plot_deletion(*away),
-        "brought_back": map_audit.plot_insertion(*back),
-        "shuffles": map_audit.plot_weight_randomization(layers, likeness, MAX_SIMILARITY),
-        "agreement": map_audit.plot_agreement(figures["agreement"]),
+        "deletion": map_audit.plot_deletion(*deletion),
+        "insertion": map_audit.plot_insertion(*insertion),
+        "weight_randomization": map_audit.plot_weight_randomization(layers, similarity, MAX_SIMILARITY),
+        "agreement": map_audit.plot_agreement(values["agreement"]),
     }
 
 
-def format_audit(figures: Mapping[str, Any]) -> str:
-    """The audit in a few lines."""
-    lines = [figures["verdict"], ""]
-    width = max(map(len, [*figures["methods"], *figures["baselines"]]))
-    lines.append(f"{'':{width}}  deletion  insertion  beats")
-    for name, told in (figures["methods"] | figures["baselines"]).items():
-        beats = (", ".join(beaten_baselines(told)) or "none") if "against" in told else ""
-        lines.append(f"{name:{width}}  {told['deletion'][0]:8.3f}  {told['insertion'][0]:9.3f}  {beats}".rstrip())
-    lines += ["", *(f"{name}: {told['verdict']}" for name, told in figures["methods"].items())]
+def format_audit(values: Mapping[str, Any]) -> str:
+    """The results in a few lines of text."""
+    lines = [values["summary"], ""]
+    width = max(map(len, [*values["methods"], *values["baselines"]]))
+    lines.append(f"{'':{width}}  deletion  insertion  better than")
+    for name, result in (values["methods"] | values["baselines"]).items():
+        beaten = (", ".join(beaten_baselines(result)) or "none") if "against" in result else ""
+        lines.append(f"{name:{width}}  {result['deletion'][0]:8.3f}  {result['insertion'][0]:9.3f}  {beaten}".rstrip())
+    lines += ["", *(f"{name}: {result['summary']}" for name, result in values["methods"].items())]
     return "\n".join(lines) + "\n"
 
 
-def card_values(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model's card says of its maps: one row for each method and baseline."""
-    rows = figures["methods"] | figures["baselines"]
+def card_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model card has of an audit: its summary, and a row for each method and baseline."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name, result in (values["methods"] | values["baselines"]).items():
+        rows[name] = {curve: result[curve] for curve in ("deletion", "insertion")}
+        if "against" in result:
+            rows[name] |= {
+                "verdict": result["verdict"],
+                "beats": ", ".join(beaten_baselines(result)),
+                "stability": result["stability"][0],
+                "weight_randomization": result["weight_randomization"][-1]["similarity"],
+            }
     return {
-        "faces": figures["faces"],
-        "split": figures.get("split", ""),
-        "verdict": figures["verdict"],
-        "default": figures["default"],
-        **{name: _row(told) for name, told in rows.items()},
+        "faces": values["faces"],
+        "split": values.get("split", ""),
+        "summary": values["summary"],
+        "default": values["default"],
+        **rows,
     }
-
-
-def _row(told: Mapping[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {curve: told[curve] for curve in ("deletion", "insertion")}
-    if "against" in told:
-        row |= {
-            "standing": told["standing"],
-            "beats": ", ".join(beaten_baselines(told)),
-            "noise": told["stability"][0],
-            "shuffled": told["shuffled"][-1]["likeness"],
-        }
-    return row

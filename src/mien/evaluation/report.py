@@ -21,6 +21,7 @@ from mien.files import write_atomically
 from mien.html import data_uri, render
 from mien.html.images import encode_image
 from mien.plots.evaluation import Mistake, rank_votes, vote_colour
+from mien.text import format_percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,9 +92,9 @@ def evaluation_title(values: Values) -> str:
     return f"{values['model']['name']} on the {values['split']} split: {values['faces']:,} faces"
 
 
-def format_percent(value: float | None, digits: int = 1) -> str:
+def percent_or_dash(value: float | None, digits: int = 1) -> str:
     """``70.1 %``; a dash for None."""
-    return "-" if value is None else f"{100 * value:.{digits}f} %"
+    return "-" if value is None else format_percent(value, digits)
 
 
 def _class_lines(values: Values) -> Iterator[str]:
@@ -102,35 +103,35 @@ def _class_lines(values: Values) -> Iterator[str]:
     yield f"{'expression':{width}}  precision  recall      f1     auc   faces"
     for name, row in rows.items():
         auc = "-" if row["auc"] is None else f"{row['auc']:.3f}"
-        percents = [format_percent(row[key]) for key in ("precision", "recall", "f1")]
+        percents = [percent_or_dash(row[key]) for key in ("precision", "recall", "f1")]
         yield f"{name:{width}}  {percents[0]:>9}  {percents[1]:>6}  {percents[2]:>6}  {auc:>6}  {row['support']:>6,}"
 
 
 def _metric_lines(values: Values) -> Iterator[str]:
     low, high = values["ci95"]
     interval = f"(95 % interval {100 * low:.1f} to {100 * high:.1f})"
-    yield f"accuracy            {format_percent(values['accuracy'])}  {interval}"
+    yield f"accuracy            {percent_or_dash(values['accuracy'])}  {interval}"
     if values["faces_no_duplicates"]:
         faces = f"({values['faces_no_duplicates']:,} faces)"
-        yield f"  no duplicates     {format_percent(values['accuracy_no_duplicates'])}  {faces}"
-    yield f"  at 70 % coverage  {format_percent(values['accuracy_at_coverage_70'])}"
+        yield f"  no duplicates     {percent_or_dash(values['accuracy_no_duplicates'])}  {faces}"
+    yield f"  at 70 % coverage  {percent_or_dash(values['accuracy_at_coverage_70'])}"
     for name, row in values["tta"].items():
-        yield f"  {name:17} {format_percent(row['accuracy'])}  (test-time augmentation)"
-    yield f"balanced accuracy   {format_percent(values['balanced_accuracy'])}"
-    yield f"macro f1            {format_percent(values['macro_f1'])}"
-    calibrated, chance = format_percent(values["ece_calibrated"]), format_percent(values["ece_by_chance"][0])
+        yield f"  {name:17} {percent_or_dash(row['accuracy'])}  (test-time augmentation)"
+    yield f"balanced accuracy   {percent_or_dash(values['balanced_accuracy'])}"
+    yield f"macro f1            {percent_or_dash(values['macro_f1'])}"
+    calibrated, chance = percent_or_dash(values["ece_calibrated"]), percent_or_dash(values["ece_by_chance"][0])
     details = f"(calibrated: {calibrated}; expected by chance: {chance})"
-    yield f"calibration error   {format_percent(values['ece'])}  {details}"
+    yield f"calibration error   {percent_or_dash(values['ece'])}  {details}"
     yield f"log loss, Brier     {values['nll']:.3f}, {values['brier']:.3f}"
     yield f"Cohen's kappa       {values['kappa']:.3f}"
     if "votes_accuracy" in values:
         faces = f"({values['votes_faces']:,} faces; divergence {values['votes_divergence']:.3f})"
-        yield f"votes (FER+)        {format_percent(values['votes_accuracy'])}  {faces}"
+        yield f"votes (FER+)        {percent_or_dash(values['votes_accuracy'])}  {faces}"
     if mixture := values.get("mixture"):
         faces = f"({values['votes_second_faces']:,} faces that have one)"
-        yield f"  second expression {format_percent(values['votes_second'])}  {faces}"
-        precision, recall = format_percent(mixture["precision"]), format_percent(mixture["recall"])
-        above = f"(from {format_percent(mixture['above'], 0)} of the votes)"
+        yield f"  second expression {percent_or_dash(values['votes_second'])}  {faces}"
+        precision, recall = percent_or_dash(mixture["precision"]), percent_or_dash(mixture["recall"])
+        above = f"(from {percent_or_dash(mixture['above'], 0)} of the votes)"
         yield f"  mixtures          precision {precision}, recall {recall}  {above}"
 
 

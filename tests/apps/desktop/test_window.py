@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from camera_device import Device
+from fake_camera import FakeCameraDevice
 from command import command, environment
 from desktop import everything, opened, words_of
-from films import EXAMPLES, film_of, two_people
+from video_files import EXAMPLES, write_still_video, two_faces
 from mien import Engine, images
 from mien.apps.desktop.style import Theme
 from mien.errors import MienError
@@ -51,13 +51,13 @@ def engine():
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    return film_of(tmp_path_factory.mktemp("film") / "two.mp4", two_people(), 2.4)
+    return write_still_video(tmp_path_factory.mktemp("film") / "two.mp4", two_faces(), 2.4)
 
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory):
     """A camera that does not end while a busy machine takes its time."""
-    return film_of(tmp_path_factory.mktemp("film") / "long.mp4", two_people(), 60.0, 15)
+    return write_still_video(tmp_path_factory.mktemp("film") / "long.mp4", two_faces(), 60.0, 15)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_empty_pages_say_what_to_do_and_keys_go_between_them(driven):
         "Control-Key-2": ["Before the camera opens", "read on this machine", "Start the camera"],
         "Control-Key-3": ["Open a film", "Choose a film…"],
         "Control-Key-4": ["Open a photo with a face", "Use the camera"],
-        "Control-Key-5": ["Models", "Right on the test faces", "Not to judge, sort, hire"],
+        "Control-Key-5": ["Models", "Balanced accuracy", "Not to judge, sort, hire"],
     }
     for key, words in told.items():
         driven.press(key)
@@ -234,7 +234,7 @@ def test_a_camera_that_ends_gives_the_page_back(driven, film):
 
 
 def test_a_camera_that_is_unplugged_says_so_and_is_released(display, engine):
-    device = Device(last=20)
+    device = FakeCameraDevice(frames=20)
     with opened(display, lambda *, model, detector: engine, lambda source: device) as driven:
         driven.desk.show("camera")
         driven.desk.camera.start("0", False)
@@ -246,7 +246,7 @@ def test_a_camera_that_is_unplugged_says_so_and_is_released(display, engine):
 
 
 def test_a_camera_goes_on_after_what_nobody_foresaw_and_says_what_fails_inside(display, engine, monkeypatch):
-    with opened(display, lambda *, model, detector: engine, lambda source: Device()) as driven:
+    with opened(display, lambda *, model, detector: engine, lambda source: FakeCameraDevice()) as driven:
         driven.desk.show("camera")
         driven.desk.camera.start("0", False)
         driven.until(lambda: driven.window.pages["camera"].pane is not None)
@@ -270,7 +270,7 @@ def test_a_camera_goes_on_after_what_nobody_foresaw_and_says_what_fails_inside(d
 
 
 def test_a_camera_that_is_drawn_while_the_window_is_built_anew_leaves_nothing_behind(display, engine):
-    with opened(display, lambda *, model, detector: engine, lambda source: Device()) as driven:
+    with opened(display, lambda *, model, detector: engine, lambda source: FakeCameraDevice()) as driven:
         driven.desk.show("camera")
         driven.desk.camera.start("0", False)
         driven.until(lambda: driven.window.pages["camera"].pane is not None)
@@ -289,12 +289,12 @@ def test_a_camera_that_is_drawn_while_the_window_is_built_anew_leaves_nothing_be
 
 
 def test_closing_the_window_releases_the_camera(display, engine):
-    device = Device()
+    device = FakeCameraDevice()
     with opened(display, lambda *, model, detector: engine, lambda source: device) as driven:
         driven.desk.show("camera")
         driven.desk.camera.start("0", False)
         driven.until(lambda: driven.desk.camera.stage == "on")
-        driven.until(lambda: device.given > 10)
+        driven.until(lambda: device.sent > 10)
         assert device.released == 0
     assert device.released == 1
     assert not {thread.name for thread in threading.enumerate()} & {"mien-camera", "mien-watching", "mien-inside"}
@@ -361,7 +361,7 @@ def test_a_tick_hides_faces_in_what_is_saved_without_reading_again(driven, film)
 
 def test_cancel_leaves_a_film_in_the_middle(driven, tmp_path):
     driven.desk.film.fps = 30.0
-    driven.desk.open([film_of(tmp_path / "long.mp4", two_people(), 25.0, 15)])
+    driven.desk.open([write_still_video(tmp_path / "long.mp4", two_faces(), 25.0, 15)])
     driven.until(lambda: driven.desk.film.course.frames > 5)
     assert "Cancel" in driven.says()
     driven.press("Escape")

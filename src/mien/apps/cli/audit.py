@@ -1,4 +1,4 @@
-"""``mien audit``: do a model's maps of where it looked tell the truth?"""
+"""``mien audit``: can a model's evidence maps (saliency) be trusted?"""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Examples:
   mien audit --model base --data faces --methods cam,occlusion -n 5 --json -o audit
 
 \b
-Exit status: 0; 1 if the model or the data cannot be used or the folder not be written, and with
---strict if no map can be believed; 2 for wrong usage or an unknown model.
+Exit status: 0; 1 if the model or the data cannot be used or the folder cannot be written, and with
+--strict if no map is trusted; 2 for wrong usage or an unknown model.
 """
 
 
 @click.command(epilog=EPILOG)
 @MODEL_OR_RUN_OPTION
-@click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
+@click.option("--data", required=True, metavar="SRC", help="Labelled faces: fer2013.csv, an .npz, or a folder.")
 @SPLIT_OPTION
 @click.option(
     "-n",
@@ -34,14 +34,14 @@ Exit status: 0; 1 if the model or the data cannot be used or the folder not be w
     type=click.IntRange(2),
     default=500,
     show_default=True,
-    help="How many faces, drawn at random.",
+    help="Number of random faces.",
 )
-@click.option("--methods", metavar="NAMES", help="cam, occlusion and rise, with commas between. Without it: all.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="For what is left to chance.")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for it all.")
+@click.option("--methods", metavar="NAMES", help="cam, occlusion, rise, separated by commas. Default: all.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random choices.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Output folder.")
 @LABELS_OPTION
 @SCALE_OPTION
-@click.option("--strict", is_flag=True, help="Exit status 1 if no map can be believed.")
+@click.option("--strict", is_flag=True, help="Exit status 1 if no map is trusted.")
 @click.option("--json", "as_json", is_flag=True, help="Print audit.json as one line.")
 @click.pass_context
 def audit(
@@ -59,11 +59,12 @@ def audit(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Audit the maps that show where a model looked.
+    """Audit the evidence maps (saliency) of a model.
 
-    What a map points at is taken away from the face, and brought back, and the answer must follow; the map must beat
-    chance, a hill in the middle and the picture's edges; it must change when the weights are shuffled, and stay when
-    there is a little noise. The folder receives audit.json, figures, and audit.html with the verdict in words.
+    The pixels that a map marks are removed from the face (deletion) and restored (insertion), and the score must
+    follow. The map must be better than random values, a Gaussian in the middle and the edges of the image; it must
+    change when the weights are randomized, and not with a little noise. The folder receives audit.json, figures, and
+    audit.html with a verdict for each method: trusted, unsure, or not trusted.
     """
     with convert_import_errors():
         from mien.datasets.loading import load_dataset
@@ -71,19 +72,16 @@ def audit(
         from mien.evaluation.report import output_folder
 
     path = locate_model(context, model, labels, scale)
-    named = map_audit.engine_methods(methods) if methods else None
+    own_methods = map_audit.engine_methods(methods) if methods else None
     with output_folder(out):
         with ProgressBar() as bar:
             faces = load_dataset(data, progress=bar.update).faces
         pixels = map_audit.sample_faces(faces, split, count, seed)
         with ProgressBar() as bar:
-            found = map_audit.audit_maps(path, pixels, named, split=split, seed=seed, progress=bar.update)
-        page = map_audit_report.write_audit(out, found)[-1]
-    print_line(
-        json.dumps(found.figures, ensure_ascii=False)
-        if as_json
-        else map_audit_report.format_audit(found.figures).rstrip()
-    )
-    print_note(f"The whole audit: {escape_controls(str(page))}")
-    if strict and found.figures["default"] is None:
+            result = map_audit.audit_maps(path, pixels, own_methods, split=split, seed=seed, progress=bar.update)
+        page = map_audit_report.write_audit(out, result)[-1]
+    values = result.values
+    print_line(json.dumps(values, ensure_ascii=False) if as_json else map_audit_report.format_audit(values).rstrip())
+    print_note(f"Report: {escape_controls(str(page))}")
+    if strict and values["default"] is None:
         context.exit(1)

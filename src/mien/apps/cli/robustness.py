@@ -1,4 +1,4 @@
-"""``mien robustness``: what is left of a model when faces are not as they are in the test."""
+"""``mien robustness``: accuracy of a model on corrupted faces, and by group."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Examples:
   mien robustness --model base --data faces --groups people.csv:age -o groups
 
 \b
-Exit status: 0; 1 if a model or the data cannot be used or the folder not be written; 2 for wrong usage.
+Exit status: 0; 1 if a model or the data cannot be used or the folder cannot be written; 2 for wrong usage.
 """
 
 
@@ -37,12 +37,12 @@ Exit status: 0; 1 if a model or the data cannot be used or the folder not be wri
     default=["base"],
     metavar="NAME",
     shell_complete=complete_models,
-    help="A model, file or run as 'mien evaluate' takes; again to compare. Without it: base.",
+    help="A model, file or run, as for 'mien evaluate'; repeat it to compare. Default: base.",
 )
-@click.option("--data", required=True, metavar="SRC", help="Faces with labels: fer2013.csv, an .npz, or a folder.")
+@click.option("--data", required=True, metavar="SRC", help="Labelled faces: fer2013.csv, an .npz, or a folder.")
 @SPLIT_OPTION
-@click.option("--groups", "columns", multiple=True, metavar="COLUMN", help="Of the data, or FILE.csv:COLUMN.")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for it all.")
+@click.option("--groups", "columns", multiple=True, metavar="COLUMN", help="Column of the data, or FILE.csv:COLUMN.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Output folder.")
 @LABELS_OPTION
 @SCALE_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print robustness.json as one line.")
@@ -59,12 +59,12 @@ def robustness(
     scale: str | None,
     as_json: bool,
 ) -> None:
-    """Measure a model on spoilt faces, and by group.
+    """Measure a model on corrupted faces, and by group.
 
-    Faces are boxed badly, turned, dark, blurred, small or half hidden, at graded strengths, and every model sees the
-    same pixels. Then the figures by group: light, contrast, detail and, with YuNet, the turn of the head are estimated;
-    --groups adds columns of the user's own, from the data or from a table with a row for each face. The folder
-    receives curves, robustness.json and one page.
+    Faces are cropped imprecisely, rotated, dark, blurred, small or partly covered, at increasing strengths, with the
+    same pixels for every model. Metrics by group: brightness, contrast, sharpness and, with YuNet, head pose are
+    estimated; --groups adds columns of the data or of a table with one row per face. The folder receives figures,
+    robustness.json and a page with everything.
     """
     with convert_import_errors():
         from mien.datasets.loading import load_dataset
@@ -77,44 +77,47 @@ def robustness(
     with output_folder(out):
         with ProgressBar() as bar:
             faces = load_dataset(data, progress=bar.update).faces
-        own = {column: _column(data, column, len(faces)) for column in columns}
+        own_columns = {column: _load_column(data, column, len(faces)) for column in columns}
         with ProgressBar() as bar:
-            held = compare_robustness([load_classifier(path) for path in paths], faces, split, bar.update)
-        report = _report(models, held, own)
+            results = compare_robustness([load_classifier(path) for path in paths], faces, split, bar.update)
+        report = _make_report(models, results, own_columns)
         page = robustness_report.write_robustness(out, report)[-1]
     print_line(
         json.dumps(robustness_report.robustness_values(report), ensure_ascii=False)
         if as_json
         else robustness_report.format_robustness(report).rstrip()
     )
-    print_note(f"Curves and groups: {escape_controls(str(page))}")
+    print_note(f"Report: {escape_controls(str(page))}")
 
 
-def _column(data: str, column: str, count: int) -> GroupNames:
-    """A column of the data itself, or of a table with a row for each face."""
+def _load_column(data: str, column: str, count: int) -> GroupNames:
+    """A column of the data, or of a table with one row per face."""
     from mien.datasets.loading import load_dataset
     from mien.evaluation.groups import group_values, read_column
 
     file, colon, name = column.rpartition(":")
     if colon and file.lower().endswith(".csv"):
         return group_values(read_column(Path(file), name, count))
-    groups = load_dataset(data, group=column).groups
-    assert groups is not None, "a source that was asked for groups has them"
+    groups = load_dataset(data, group=column).faces.groups
+    assert groups is not None, "the column was requested"
     return group_values(groups.tolist())
 
 
-def _report(models: tuple[str, ...], held: list[ModelRobustness], own: dict[str, GroupNames]) -> RobustnessReport:
+def _make_report(
+    models: tuple[str, ...], results: list[ModelRobustness], own_columns: dict[str, GroupNames]
+) -> RobustnessReport:
     from mien.evaluation.groups import estimate_groups, measure_groups
     from mien.evaluation.robustness_report import RobustnessReport, distinct_names
 
-    first = held[0].answers
-    seen, missing = estimate_groups(first.faces.pixels)
-    columns = {name: words[first.places] for name, words in own.items()} | seen
-    splits = [
-        tuple(
-            measure_groups(name, words, each.answers.shares, first.faces.labels, each.answers.card.uncertain_below)
-            for name, words in columns.items()
+    first = results[0].predictions
+    estimated, missing = estimate_groups(first.faces.pixels)
+    columns = {name: values[first.indices] for name, values in own_columns.items()} | estimated
+    groups = []
+    for result in results:
+        scores, threshold = result.predictions.scores, result.predictions.card.uncertain_below
+        groups.append(
+            tuple(
+                measure_groups(name, values, scores, first.faces.labels, threshold) for name, values in columns.items()
+            )
         )
-        for each in held
-    ]
-    return RobustnessReport(distinct_names(models, held), tuple(held), tuple(splits), tuple(missing))
+    return RobustnessReport(distinct_names(models, results), tuple(results), tuple(groups), tuple(missing))

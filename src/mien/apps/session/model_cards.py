@@ -1,4 +1,4 @@
-"""What models say of themselves, in words and rows, for the windows that show them."""
+"""Model cards as rows of text, for the pages that show and compare models."""
 
 from __future__ import annotations
 
@@ -8,48 +8,45 @@ from typing import Any
 from mien.models import ModelCard
 from mien.text import format_percent
 
-#: What is compared, and the score of a card that tells it.
-_MEASURES = (
-    ("Right on the test faces", "accuracy"),
-    ("… without faces seen in training", "accuracy_no_twins"),
-    ("Right on the 70 % it is surest of", "accuracy_surest_70"),
-    ("Mean over the expressions", "balanced_accuracy"),
-    ("Names what most of ten people said", "votes_accuracy"),
+#: The rows of a comparison, and the metric of the card in each.
+_METRICS = (
+    ("Accuracy", "accuracy"),
+    ("Accuracy without duplicates", "accuracy_no_duplicates"),
+    ("Accuracy at 70\u00a0% coverage", "accuracy_at_coverage_70"),
+    ("Balanced accuracy", "balanced_accuracy"),
+    ("Accuracy on annotator votes (FER+)", "votes_accuracy"),
 )
 
 
 def compare_cards(cards: Mapping[str, ModelCard]) -> list[tuple[str, list[str]]]:
-    """What is compared, and each model's cell; rows that no model can fill are left out."""
-    rows = [(words, [format_score(card.scores.get(name)) for card in cards.values()]) for words, name in _MEASURES]
-    rows.append(("Calibration error", [_plain(card.scores.get("ece")) for card in cards.values()]))
+    """The name of each row and the cell of each model; rows without any value are omitted."""
+    rows = [(name, [format_score(card.metrics.get(key)) for card in cards.values()]) for name, key in _METRICS]
+    errors = [card.metrics.get("ece") for card in cards.values()]
+    rows.append(("Calibration error (ECE)", ["" if error is None else f"{error:.3f}" for error in errors]))
     rows.append(("Parameters", [f"{card.parameters:,}" if card.parameters else "" for card in cards.values()]))
-    return [(words, cells) for words, cells in rows if any(cells)]
+    return [(name, cells) for name, cells in rows if any(cells)]
 
 
 def list_facts(card: ModelCard) -> list[tuple[str, str]]:
-    """What a model is, as names and values; what its card does not say is left out."""
+    """The facts about a model as names and values; facts that the card does not have are omitted."""
     colour = "gray" if card.color == "gray" else "colour"
-    told = [
-        ("Sees", f"{card.side} × {card.side} pixels, {colour}"),
-        ("Tells apart", ", ".join(card.labels)),
-        ("Ten people", f"would say one of: {', '.join(card.vote_labels)}" if card.vote_labels else ""),
-        ("Is unsure", f"when no expression has {100 * card.uncertain_below:.0f} % or more"),
-        ("Size", f"{card.parameters:,} parameters, {card.multiply_adds / 1e6:.0f} million multiply-adds a face"),
-        ("Trained", card.date),
+    facts = [
+        ("Input", f"{card.side} × {card.side} pixels, {colour}"),
+        ("Labels", ", ".join(card.labels)),
+        ("Predicted votes (FER+)", ", ".join(card.vote_labels)),
+        ("Uncertain", f"below {100 * card.uncertain_below:.0f}\u00a0% for every expression"),
+        ("Size", f"{card.parameters:,} parameters, {card.multiply_adds / 1e6:.0f} million multiply-adds per face"),
+        ("Date", card.date),
         ("Licence", card.license),
     ]
-    return [(name, value) for name, value in told if value]
+    return [(name, value) for name, value in facts if value]
 
 
 def coverage_curve(card: ModelCard) -> list[tuple[float, float]]:
-    """How right a model is on the faces it is surest of, by how many of them are kept; both from 0 to 1."""
-    known = card.scores.get("coverage") or {}
-    return sorted((float(kept), float(right)) for kept, right in known.items())
+    """Accuracy against coverage: the fraction of the faces with the highest confidence, and the accuracy on it."""
+    curve = card.metrics.get("coverage") or {}
+    return sorted((float(coverage), float(accuracy)) for coverage, accuracy in curve.items())
 
 
 def format_score(value: Any) -> str:
     return format_percent(value, 1, no_break=True) if isinstance(value, int | float) else ""
-
-
-def _plain(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, int | float) else ""
