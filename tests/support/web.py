@@ -1,10 +1,11 @@
-"""What the tests of the web app share: apps, pictures, and a server that really listens."""
+"""Shared by the tests of the web app: apps, images, requests, and a server on a real socket."""
 
 from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,46 +19,63 @@ from mien.results import Box
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PORTRAITS, ASTRONAUT, HOPPER = (EXAMPLES / f"{name}.jpg" for name in ("portraits", "astronaut", "hopper"))
-READINGS = "/api/v1/readings"
-QUIET = {"detector": "haar", "log": "off", "port": 0}
+READINGS, VIDEOS = "/api/v1/readings", "/api/v1/videos"
 
 
-def app_of(engine: Engine | None = None, **settings):
-    """An app as the server makes it, quiet, and with whatever the test sets."""
-    return create_app(engine, **{**QUIET, **settings})
+def make_app(engine: Engine | None = None, **settings):
+    """An app as the server creates it, with the Haar detector and without a log."""
+    return create_app(engine, **{"detector": "haar", "log": "off", "port": 0, **settings})
 
 
-def fake_engine(**parts) -> Engine:
-    return Engine(
-        parts.get("classifier") or FakeClassifier(), parts.get("detector") or FakeDetector((Box(0, 0, 8, 8),))
-    )
+def make_fake_engine(classifier=None, detector=None) -> Engine:
+    return Engine(classifier or FakeClassifier(), detector or FakeDetector((Box(0, 0, 8, 8),)))
 
 
-def service(app):
+def service_of(app):
     return app.extensions["mien"]
 
 
-def picture(width: int = 16, height: int = 16, *, form: str = "PNG", value: int = 128) -> bytes:
+def image_bytes(width: int = 16, height: int = 16, *, file_format: str = "PNG", value: int = 128) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(np.full((height, width, 3), value, np.uint8)).save(stream, form)
+    Image.fromarray(np.full((height, width, 3), value, np.uint8)).save(stream, file_format)
     return stream.getvalue()
 
 
-def upload(*files: tuple[str, bytes], **words):
-    """What the test client sends as a form."""
-    return {"file": [(io.BytesIO(data), name) for name, data in files], **words}
+def form_files(*files: tuple[str, bytes], **fields):
+    """A form for the test client."""
+    return {"file": [(io.BytesIO(data), name) for name, data in files], **fields}
 
 
-def send(client, data: bytes, path: str = READINGS, **more):
-    return client.post(path, data=data, content_type="application/octet-stream", **more)
+def multipart_form(*files: tuple[str, bytes], **fields: str) -> dict[str, object]:
+    """The same form as bytes: the test client would write a large one to the disk."""
+    parts = [_form_part(f'name="file"; filename="{name}"', data) for name, data in files]
+    parts += [_form_part(f'name="{name}"', value.encode()) for name, value in fields.items()]
+    return {"data": b"".join(parts) + b"--mien--\r\n", "content_type": "multipart/form-data; boundary=mien"}
+
+
+def _form_part(head: str, data: bytes) -> bytes:
+    return b"--mien\r\nContent-Disposition: form-data; " + head.encode() + b"\r\n\r\n" + data + b"\r\n"
+
+
+def post_bytes(client, data: bytes, path: str = READINGS, **options):
+    """Post data as the body itself, without a form."""
+    return client.post(path, data=data, content_type="application/octet-stream", **options)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Return as soon as the condition is true; fail if it is not true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition was not true in time"
+        time.sleep(0.002)
 
 
 @contextmanager
-def listening(app, **how) -> Iterator[tuple[str, int]]:
-    """The app behind a real socket, in a thread; the address."""
+def running_server(app, **options) -> Iterator[tuple[str, int]]:
+    """The app behind a real socket, in a thread; the value is its address."""
     from mien.apps.web.server import WebServer
 
-    server = WebServer(app, **how)
+    server = WebServer(app, **options)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -66,14 +84,3 @@ def listening(app, **how) -> Iterator[tuple[str, int]]:
         server.stop()
         thread.join(30)
         assert not thread.is_alive()
-
-
-def form(*files: tuple[str, bytes], **words: str) -> dict[str, object]:
-    """The same form as bytes: the test client would write large ones to the disk, which is what we test against."""
-    parts = [_part(f'name="file"; filename="{name}"', data) for name, data in files]
-    parts += [_part(f'name="{name}"', value.encode()) for name, value in words.items()]
-    return {"data": b"".join(parts) + b"--mien--\r\n", "content_type": "multipart/form-data; boundary=mien"}
-
-
-def _part(head: str, data: bytes) -> bytes:
-    return b"--mien\r\nContent-Disposition: form-data; " + head.encode() + b"\r\n\r\n" + data + b"\r\n"

@@ -7,11 +7,11 @@ import pytest
 
 from mien.apps.session.uploads import MB, Upload, check_image_size, check_video_size, hide_server_paths
 from mien.errors import OutputError, SourceTooLarge, SourceUnreadable
-from web import picture
+from web import image_bytes
 
 
 def test_upload_decodes_to_rgb():
-    pixels = Upload("a.png", picture(4, 3, value=7)).decode_image(1000)
+    pixels = Upload("a.png", image_bytes(4, 3, value=7)).decode_image(1000)
     np.testing.assert_array_equal(pixels, np.full((3, 4, 3), 7, np.uint8))
 
 
@@ -19,7 +19,7 @@ def test_decoding_errors_have_the_name_of_the_upload():
     with pytest.raises(SourceUnreadable, match=r"'a\.png'"):
         Upload("a.png", b"text").decode_image(1000)
     with pytest.raises(SourceTooLarge, match=r"'a\.png'"):
-        Upload("a.png", picture(40, 30)).decode_image(1000)
+        Upload("a.png", image_bytes(40, 30)).decode_image(1000)
 
 
 def test_upload_with_an_error_raises_it_for_every_use():

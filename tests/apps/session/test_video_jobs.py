@@ -10,7 +10,7 @@ import pytest
 from mien.apps.session.video_jobs import CANCELLED, DONE, FAILED, RUNNING, WAITING, VideoJob
 from mien.errors import OutputError, SourceUnreadable
 from mien.video.results import VideoRequest, VideoResults
-from web import fake_engine
+from web import make_fake_engine
 
 
 def request_of(folder, name="holiday.mp4", **options):
@@ -23,17 +23,17 @@ class FakeAnalysis:
     def __init__(self, error=None):
         self.started, self.finish, self.error = threading.Event(), threading.Event(), error
 
-    def __call__(self, engine, order, *, left, tell, see):
+    def __call__(self, engine, request, *, is_cancelled, on_progress, on_frame):
         self.started.set()
         frames = 0
         while not self.finish.wait(0.002):
             frames += 1
-            tell({"frames": frames})
-            if left():
+            on_progress({"frames": frames})
+            if is_cancelled():
                 return None
         if self.error:
             raise self.error
-        return VideoResults(("faces.csv",), {"frames": frames, "people": 2})
+        return VideoResults(("faces.csv",), {"frames": frames, "tracks": 2})
 
 
 def job_with(analysis, folder):
@@ -55,7 +55,7 @@ def test_finished_job_has_facts_and_files(tmp_path):
             pass
         analysis.finish.set()
         [*_, last] = reports
-    assert last == {**job.to_dict(), "state": DONE, "error": None, "source": "holiday.mp4", "people": 2}
+    assert last == {**job.to_dict(), "state": DONE, "error": None, "source": "holiday.mp4", "tracks": 2}
     assert job.files == {"faces.csv": tmp_path / "faces.csv"}
     assert job.ended <= time.monotonic()
     assert not job.cancelled
@@ -135,7 +135,7 @@ def video(tmp_path_factory):
 def test_job_analyses_a_video_and_passes_each_frame(video, tmp_path):
     frames = []
     request = VideoRequest(video, "holiday.webm", tmp_path, fps=5.0)
-    job = VideoJob(fake_engine(), request, on_frame=frames.append)
+    job = VideoJob(make_fake_engine(), request, on_frame=frames.append)
     job.run()
     assert job.error is None
     assert (job.state, job.facts["frames"]) == (DONE, len(frames))
@@ -145,7 +145,7 @@ def test_job_analyses_a_video_and_passes_each_frame(video, tmp_path):
 
 def test_cancelled_job_closes_the_generator_of_the_engine(video, tmp_path):
     closed = threading.Event()
-    engine = fake_engine()
+    engine = make_fake_engine()
 
     class Engine:
         card, detector, labels = engine.card, engine.detector, engine.labels

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mien.apps.web import aws
-from mien.apps.web.settings import Settings, load_settings
+from mien.apps.web.settings import WebSettings, load_settings
 from web import ASTRONAUT, app_of, fake_engine
 
 ROOT = Path(__file__).parents[3]
@@ -28,7 +28,7 @@ def test_every_link_leads_somewhere(page):
 
 
 def test_every_variable_is_a_setting():
-    known = {f"MIEN_{name.upper()}" for name in Settings.__dataclass_fields__} | {"MIEN_HOME", "MIEN_CONFIG"}
+    known = {f"MIEN_{name.upper()}" for name in WebSettings.__dataclass_fields__} | {"MIEN_HOME", "MIEN_CONFIG"}
     known.add("MIEN_RUNS")  # the Streamlit page's, on its own page
     named = {
         word
@@ -44,7 +44,7 @@ def test_every_setting_that_the_page_names_is_one():
     table = (ROOT / "docs" / "deploy" / "README.md").read_text(encoding="utf-8").partition("## What is kept")[0]
     names = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     assert names
-    assert names <= set(Settings.__dataclass_fields__)
+    assert names <= set(WebSettings.__dataclass_fields__)
 
 
 def test_the_example_of_a_file_is_one():

@@ -135,7 +135,7 @@ def test_nobody_is_said_to_be_anything(client):
 def test_the_models_page_tells_the_card(client):
     text = client.get("/models").text
     card = ModelCard.read(resolve_model("base"))
-    right = f"{100 * card.scores['accuracy']:.1f}"
+    right = f"{100 * card.metrics['accuracy']:.1f}"
     for words in (right, f"{card.parameters:,}", "found when it is so", "Surer", *card.labels):
         assert words in text
 

@@ -1,4 +1,4 @@
-"""Settings: where they come from, which wins, and what is said of wrong ones; keys, hosts, origins and rates."""
+"""WebSettings: where they come from, which wins, and what is said of wrong ones; keys, hosts, origins and rates."""
 
 import subprocess
 import tomllib
@@ -6,7 +6,7 @@ import tomllib
 import pytest
 
 from command import command, environment
-from mien.apps.web.settings import Settings, format_toml, load_settings, load_settings_with_origins
+from mien.apps.web.settings import WebSettings, format_toml, load_settings, load_settings_with_origins
 from mien.errors import MienError
 from web import READINGS, app_of, fake_engine, picture, send
 
@@ -75,7 +75,7 @@ def test_print_config_shows_everything():
     assert done.returncode == 0
     shown = tomllib.loads(done.stdout)
     assert shown["port"] == 9
-    assert set(shown) == set(Settings.__dataclass_fields__)
+    assert set(shown) == set(WebSettings.__dataclass_fields__)
 
 
 @pytest.mark.parametrize(

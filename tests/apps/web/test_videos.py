@@ -15,9 +15,9 @@ import pytest
 
 from command import environment
 from fakes import FakeDetector
-from films import two_people
+from video_files import two_faces
 from mien.apps.web.jobs import VideoQueue
-from mien.apps.web.settings import Settings
+from mien.apps.web.settings import WebSettings
 from mien.errors import OutputError, SourceUnreadable
 from mien.results import Box
 from mien.video.results import VideoRequest, save_video_results
@@ -31,7 +31,7 @@ def film(tmp_path_factory) -> bytes:
     """Two people standing still for two seconds, as OpenCV alone can write it."""
     path = tmp_path_factory.mktemp("film") / "film.webm"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"VP80"), 10, (640, 360))
-    frame = cv2.resize(np.ascontiguousarray(two_people()[..., ::-1]), (640, 360))
+    frame = cv2.resize(np.ascontiguousarray(two_faces()[..., ::-1]), (640, 360))
     for _ in range(20):
         writer.write(frame)
     writer.release()
@@ -244,7 +244,7 @@ class Reading:
 
 
 def jobs_of(tmp_path, read, **settings):
-    return VideoQueue(Settings(scratch=str(tmp_path), **settings), read)
+    return VideoQueue(WebSettings(scratch=str(tmp_path), **settings), read)
 
 
 def state(job, wanted, seconds=5):
@@ -324,8 +324,8 @@ def test_numbers_of_jobs_cannot_be_guessed(tmp_path):
 LIVING = """
 import time
 from mien.apps.web.jobs import Jobs
-from mien.apps.web.settings import Settings
-jobs = Jobs(Settings(scratch={!r}), lambda job: time.sleep(60))
+from mien.apps.web.settings import WebSettings
+jobs = Jobs(WebSettings(scratch={!r}), lambda job: time.sleep(60))
 print(jobs.add(b"film", "a", None, {{}}).folder, flush=True)
 time.sleep(60)
 """

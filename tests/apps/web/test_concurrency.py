@@ -206,8 +206,8 @@ def _base64(data):
 
 
 def test_a_thread_is_always_left_to_say_that_the_others_are_busy():
-    from mien.apps.web.settings import Settings
+    from mien.apps.web.settings import WebSettings
 
     for threads in (4, 8, 24):
-        known = Settings(threads=threads, workers=2, waiting=1000)
+        known = WebSettings(threads=threads, workers=2, waiting=1000)
         assert known.crew + known.queue + known.streams < max(threads, known.crew + known.streams + 1)
