@@ -91,7 +91,7 @@ def into_card(name: str, figures: dict[str, Any]) -> None:
         raise SystemExit(f"{name} is not the network that was audited: run this again with --data")
     model = path.read_bytes()
     card = ModelCard.read(model)
-    told = write_card(model, replace(card, scores={**card.scores, "maps": card_values(figures[name])}))
+    told = write_card(model, replace(card, metrics={**card.metrics, "maps": card_values(figures[name])}))
     if told != model:  # what is current keeps its date, so that nothing that hangs on it is measured again
         path.write_bytes(told)
         write_checksums()

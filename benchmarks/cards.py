@@ -289,25 +289,25 @@ def mistakes(counts: Sequence[Sequence[int]], labels: Sequence[str], most: int =
 
 def maps(card: ModelCard) -> Iterator[str]:
     """Whether what it shows of its reasons can be believed, where that was audited."""
-    told = card.scores.get("maps")
+    told = card.metrics.get("maps")
     if isinstance(told, Mapping) and "verdict" in told:
         yield f"## Do its maps tell the truth?\n\n{told['verdict']} Measured by `mien audit`."
 
 
 def recipe(card: ModelCard) -> str:
     """How it was made, and what that cost."""
-    seconds = card.scores.get("training_seconds")
+    seconds = card.metrics.get("training_seconds")
     cost = "The time it took was not recorded in the file."
     if isinstance(seconds, int | float) and seconds:
         energy = seconds / 3600 * WATTS / 1000
-        where = f" on {card.scores['trained_on']}" if "trained_on" in card.scores else ""
+        where = f" on {card.metrics['trained_on']}" if "trained_on" in card.metrics else ""
         cost = f"Training took {seconds / 3600:.1f} hours{where}, some {energy:.2f} kWh if that draws {WATTS} W for it."
-    if isinstance(before := card.scores.get("training_seconds_before"), int | float):
+    if isinstance(before := card.metrics.get("training_seconds_before"), int | float):
         cost += f" The run whose trunk it begins with had taken {before / 3600:.1f} hours before."
     if isinstance(card.recipe, Mapping) and card.recipe.get("teach", {}).get("targets"):
         cost += " What its teachers took is not counted."
     told = json.dumps(card.recipe, indent=1) if isinstance(card.recipe, Mapping) else str(card.recipe)
-    precision = card.scores.get("precision", "float32")
+    precision = card.metrics.get("precision", "float32")
     return (
         f"## How it was made\n\nThe file holds its own recipe, and its weights are {precision}. {cost}\n\n"
         f"<details><summary>The recipe</summary>\n\n```json\n{told}\n```\n\n</details>"

@@ -14,7 +14,7 @@ RNG = np.random.default_rng(5)
 
 
 def entry(name="one", accuracy=0.7, seed=None, faces="abc", size=2.0, right=..., trained=None):
-    recipe = "" if seed is None else {"name": f"r{seed}", "net": {"width": 32}, "fit": {"seed": seed, "rate": 0.1}}
+    recipe = "" if seed is None else {"name": f"r{seed}", "net": {"width": 32}, "training": {"seed": seed, "learning_rate": 0.1}}
     model = {"name": name, "parameters": 700_000, "megabytes": size, "milliseconds": 1.2, "recipe": recipe}
     metrics = {
         "model": model,

@@ -154,7 +154,7 @@ def test_faces_that_the_model_may_have_learned_from_calibrate_nothing(faces):
     recipe = {"data": {"validation": 70}}
     aside = faces.take(select_validation(DataSettings(validation=70), faces))
     model = load_classifier(
-        tiny_model(tiny_card(recipe=recipe, scores={VALIDATION_FINGERPRINT: fingerprint_faces(aside)}))
+        tiny_model(tiny_card(recipe=recipe, metrics={VALIDATION_FINGERPRINT: fingerprint_faces(aside)}))
     )
     assert predict_split(model, faces, augmented=False).held_out == 70
     fewer = faces.take(np.arange(len(faces)) % 50 > 0)

@@ -10,12 +10,12 @@ import pytest
 
 from command import mien
 from fakes import FakeClassifier
-from known import faces, known_model
 from mien.errors import ExperimentError
 from mien.evaluation import map_audit
 from mien.explain import faithfulness
 from mien.explain.explainer import Explainer
 from mien.models import ModelCard, load_classifier
+from patch_network import build_patch_network, make_patch_faces
 from tiny import tiny_model
 
 plots = pytest.importorskip("mien.plots")
@@ -30,7 +30,7 @@ def edges(inside, face, target):
 @pytest.fixture(scope="module")
 def audited():
     methods = room.own_methods("cam,occlusion,rise") | {"fake": edges}
-    return room.audit(known_model(), faces(16), methods, split="made")
+    return room.audit(build_patch_network(), make_patch_faces(16), methods, split="made")
 
 
 def test_every_method_holds_and_the_fake_fails(audited):
@@ -88,15 +88,15 @@ def test_curves_begin_and_end_where_all_maps_agree(audited):
 
 
 def test_the_same_seed_gives_the_same_audit(audited):
-    again = room.audit(known_model(), faces(16), room.own_methods("cam,rise"), split="made").figures
+    again = room.audit(build_patch_network(), make_patch_faces(16), room.own_methods("cam,rise"), split="made").figures
     for name in ("cam", "rise"):
         one, other = audited.figures["methods"][name], again["methods"][name]
         assert {**one, "milliseconds": 0} == {**other, "milliseconds": 0}
 
 
 def test_shuffling_goes_from_the_last_layer_to_the_first_and_keeps_the_numbers():
-    inside = Explainer(load_classifier(known_model()))
-    stages = list(map_audit.randomize_weights(known_model()))
+    inside = Explainer(load_classifier(build_patch_network()))
+    stages = list(map_audit.randomize_weights(build_patch_network()))
     assert [layer for layer, _ in stages] == ["shares/logits", "patch", "stripes/conv"]
     before = inside.structure.graph
     for count, (_, model) in enumerate(stages, 1):
@@ -127,7 +127,7 @@ def test_a_network_without_class_maps_is_audited_without_them():
 
 def test_no_face_is_said():
     with pytest.raises(ExperimentError, match="no face to audit"):
-        room.audit(known_model(), faces(0))
+        room.audit(build_patch_network(), make_patch_faces(0))
 
 
 def test_rank_agreement():
@@ -175,7 +175,7 @@ def test_the_folder_holds_figures_drawings_and_the_page(audited, tmp_path):
 
 
 def test_what_goes_into_a_card_is_a_card(audited):
-    card = ModelCard("known", ("a", "b"), scores={"maps": sheet.for_card(audited.figures)})
+    card = ModelCard("known", ("a", "b"), metrics={"maps": sheet.for_card(audited.figures)})
     again = ModelCard.from_json(card.to_json()).scores["maps"]
     assert again["cam"]["beats"] == "random, centre, edges"
     assert again["faces"] == 16
@@ -235,8 +235,11 @@ def test_the_embedded_models_carry_their_audit_and_their_default_map_holds():
     measured = json.loads(results.read_text())["figures"]
     for name in read_checksums():
         inside = Explainer(load_classifier(resolve_model(name)))
-        told = inside.card.scores["maps"]
+        told = inside.card.metrics["maps"]
         assert told["faces"] >= 500
         assert told["default"] == inside.default_method, "what is shown when nothing is said must be believable"
-        assert (told[inside.default_method]["standing"], told[inside.default]["beats"]) == ("holds", "random, centre, edges")
+        assert (told[inside.default_method]["standing"], told[inside.default]["beats"]) == (
+            "holds",
+            "random, centre, edges",
+        )
         assert told == sheet.for_card(measured[name])

@@ -12,7 +12,7 @@ from known import SIDE, faces, known_model
 from mien import Engine
 from mien.explain.layers import LayerTensor, NetworkStructure, build_layer_names
 from mien.explain.onnx_graph import OnnxGraph
-from mien.models import ModelCard, load_classifier, open_intermediate_outputs, resolve_model, write_card
+from mien.models import IntermediateOutputs, ModelCard, load_classifier, resolve_model, write_card
 from tiny import tiny_model
 
 AUTO = ("stem", "stage1.block2", "stage2.block2", "stage3.block2", "views", "pooled", "shares.logits")
@@ -75,7 +75,7 @@ def test_names_may_be_chosen_in_any_way_and_come_in_the_order_of_the_network(bas
 def test_activations_are_the_tensors_of_the_graph(base, crop):
     told = base.explain(crop, (), "all")
     names = [layer.tensor for layer in told.layers]
-    wanted = open_intermediate_outputs(resolve_model("base"), names).run(crop[None, :, :, None])
+    wanted = IntermediateOutputs(resolve_model("base"), names).run(crop[None, :, :, None])
     for layer in told.layers:
         other = wanted[layer.tensor][0].reshape(layer.shape)
         # Rounded to eight bits where the network itself goes on with the rounded ones.

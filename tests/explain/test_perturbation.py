@@ -1,22 +1,31 @@
-"""Where a model looked: on a network whose evidence is known, on base, and on models that cannot be opened."""
+"""Evidence maps by CAM, occlusion and RISE: on a network with known evidence, on base, and without a graph."""
 
 import numpy as np
 import pytest
 
 from fakes import FakeClassifier, FakeDetector, fake_card
-from known import LEFT, LENGTH, SIDE, TOP, faces, inside, known_card, known_model
 from mien import Engine
 from mien.errors import MienError
-from mien.explain.explanation import METHODS, ExplanationTarget
+from mien.explain.explanation import AUTO_METHOD, MAP_METHODS, METHODS, ExplanationTarget, parse_methods
 from mien.explain.perturbation import compute_occlusion, compute_rise
 from mien.labels import EMOTIONS
 from mien.models import load_classifier, write_card
+from patch_network import (
+    LEFT,
+    LENGTH,
+    SIDE,
+    TOP,
+    build_patch_network,
+    evidence_on_patch,
+    make_patch_faces,
+    patch_card,
+)
 from tiny import tiny_model
 
 
 @pytest.fixture(scope="module")
-def known():
-    return Engine(load_classifier(known_model()), FakeDetector())
+def patch_engine():
+    return Engine(load_classifier(build_patch_network()), FakeDetector())
 
 
 @pytest.fixture(scope="module")
@@ -25,184 +34,195 @@ def base():
 
 
 @pytest.fixture(scope="module")
-def portrait(base):
+def crop(base):
     return base.explain_image("examples/hopper.jpg", methods=())[0].crop
 
 
-def test_the_known_network_sees_stripes(known):
-    striped, plain = faces(1)[0], np.full((SIDE, SIDE), 110, np.uint8)
-    shares = known.score(np.stack([striped, plain]))
-    assert shares[0, 0] > 0.8
-    assert shares[1, 0] < 0.1
+def test_patch_network_responds_to_stripes(patch_engine):
+    striped, plain = make_patch_faces(1)[0], np.full((SIDE, SIDE), 110, np.uint8)
+    scores = patch_engine.score(np.stack([striped, plain]))
+    assert scores[0, 0] > 0.8
+    assert scores[1, 0] < 0.1
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("seed", range(3))
-def test_every_method_points_at_the_patch(known, method, seed):
-    told = known.explain(faces(1, seed)[0], method)
-    (found,) = told.maps
-    assert (found.method, found.target, found.map.shape) == (method, "striped", (SIDE, SIDE))
-    assert found.map.dtype == np.float32
-    assert found.map.min() >= 0
-    y, x = np.unravel_index(found.map.argmax(), found.map.shape)
+def test_every_method_has_its_maximum_on_the_patch(patch_engine, method, seed):
+    explanation = patch_engine.explain(make_patch_faces(1, seed)[0], method)
+    (saliency,) = explanation.maps
+    assert (saliency.method, saliency.target, saliency.map.shape) == (method, "striped", (SIDE, SIDE))
+    assert saliency.map.dtype == np.float32
+    assert saliency.map.min() >= 0
+    y, x = np.unravel_index(saliency.map.argmax(), saliency.map.shape)
     assert TOP - 1 <= y <= TOP + LENGTH
     assert LEFT - 1 <= x <= LEFT + LENGTH
-    # The patch and its rim are 0.17 of the face.
-    assert inside(found.map, margin=3) > 0.5
+    # The patch with its margin is 0.17 of the face.
+    assert evidence_on_patch(saliency.map, margin=3) > 0.5
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_contrast_is_signed_and_turns_with_its_sides(known, method):
-    face = faces(1)[0]
-    (there,) = known.explain(face, method, target="striped", versus="plain").maps
-    (back,) = known.explain(face, method, target="plain", versus="striped").maps
-    assert there.signed
-    assert (there.target, there.versus) == ("striped", "plain")
-    np.testing.assert_allclose(there.map, -back.map, atol=1e-5)
-    assert there.map.max() > 0
-    assert inside(there.map, margin=3) > 0.5
+def test_comparison_is_signed_and_antisymmetric(patch_engine, method):
+    face = make_patch_faces(1)[0]
+    (saliency,) = patch_engine.explain(face, method, target="striped", versus="plain").maps
+    (reverse,) = patch_engine.explain(face, method, target="plain", versus="striped").maps
+    assert saliency.signed
+    assert (saliency.target, saliency.versus) == ("striped", "plain")
+    np.testing.assert_allclose(saliency.map, -reverse.map, atol=1e-5)
+    assert saliency.map.max() > 0
+    assert evidence_on_patch(saliency.map, margin=3) > 0.5
 
 
-def test_the_class_map_is_exact(base, portrait):
-    """The mean over all places is the difference of two logits; so contributions and bias make the logit."""
-    told = base.explain(portrait, "cam", layers="views")
-    total = sum(each.amount for each in told.contributions) + told.bias
-    assert total == pytest.approx(dict(told.logits)[told.target] / told.temperature, abs=1e-4)
-    layer = told.layer("views")
+def test_contributions_and_bias_add_up_to_the_logit(base, crop):
+    explanation = base.explain(crop, "cam", layers="views")
+    total = sum(each.amount for each in explanation.contributions) + explanation.bias
+    assert total == pytest.approx(dict(explanation.logits)[explanation.target] / explanation.temperature, abs=1e-4)
+    layer = explanation.layer("views")
     means = layer.activations.reshape(len(layer.activations), -1).mean(axis=1)
-    for each in told.contributions[:5]:
+    for each in explanation.contributions[:5]:
         assert each.activation == pytest.approx(means[each.channel], abs=1e-5)
         assert each.amount == pytest.approx(each.activation * each.weight, abs=1e-5)
 
 
-def test_logits_temperature_and_shares_fit_together(base, portrait):
-    told = base.explain(portrait)
-    logits = np.array([value for _, value in told.logits]) / told.temperature
-    shares = np.exp(logits) / np.exp(logits).sum()
-    np.testing.assert_allclose(shares, [share for _, share in told.emotions.scores], atol=1e-4)
-    votes = np.array([value for _, value in told.votes_logits]) / told.votes_temperature
-    np.testing.assert_allclose(
-        np.exp(votes) / np.exp(votes).sum(), [share for _, share in told.emotions.votes], atol=1e-4
-    )
-    assert sum(share for _, share in told.scores_without_temperature) == pytest.approx(1, abs=1e-5)
-    assert max(told.scores_without_temperature, key=lambda share: share.score).label == told.emotions.top
+def test_softmax_of_logits_and_temperature_gives_the_probabilities(base, crop):
+    explanation = base.explain(crop)
+    emotions = explanation.emotions
+    for logits, temperature, scores in (
+        (explanation.logits, explanation.temperature, emotions.scores),
+        (explanation.votes_logits, explanation.votes_temperature, emotions.votes),
+    ):
+        exponentials = np.exp(np.array([value for _, value in logits]) / temperature)
+        expected = exponentials / exponentials.sum()
+        np.testing.assert_allclose(expected, [score for _, score in scores], atol=1e-4)
+    uncalibrated = explanation.scores_without_temperature
+    assert sum(score for _, score in uncalibrated) == pytest.approx(1, abs=1e-5)
+    assert max(uncalibrated, key=lambda each: each.score).label == emotions.top
 
 
-def test_the_explained_reading_is_the_reading(base, portrait):
-    told = base.explain(portrait, layers="all")
-    np.testing.assert_array_equal(
-        np.float32([share for _, share in told.emotions.scores]), np.round(base.score(portrait[None])[0], 7)
-    )
-    looked = base.activations(portrait)
-    np.testing.assert_allclose(
-        [share for _, share in looked.emotions.scores], [share for _, share in told.emotions.scores], atol=1e-6
-    )
+def test_explanation_has_the_scores_of_the_reading(base, crop):
+    scores = [score for _, score in base.explain(crop, layers="all").emotions.scores]
+    np.testing.assert_array_equal(np.float32(scores), np.round(base.score(crop[None])[0], 7))
+    activations = base.activations(crop)
+    np.testing.assert_allclose([score for _, score in activations.emotions.scores], scores, atol=1e-6)
 
 
-def test_chance_is_seeded(base, portrait):
-    one, same, other = (base.explain(portrait, "rise", seed=seed).maps[0] for seed in (1, 1, 2))
+def test_rise_is_the_same_with_the_same_seed(base, crop):
+    one, same, other = (base.explain(crop, "rise", (), seed=seed).maps[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.map, same.map)
     assert (one.seed, other.seed) == (1, 2)
     assert not np.array_equal(one.map, other.map)
-    assert one.parameters["masks"] == 500
+    assert one.parameters == {"masks": 500, "cells": 7, "visible_part": 0.5}
 
 
-def test_a_map_that_nothing_speaks_for_is_empty_and_harmless():
-    def never(pixels):
+def test_constant_scores_give_empty_maps():
+    def score_constant(pixels):
         return np.tile(np.float32([0.25, 0.75]), (len(pixels), 1))
 
     face = np.zeros((16, 16, 1), np.uint8)
-    for found in (
-        compute_occlusion(never, face, ExplanationTarget(0)),
-        compute_rise(never, face, ExplanationTarget(0)),
-    ):
-        assert np.isfinite(found).all()
-        assert abs(found).max() < 1e-6
+    for compute in (compute_occlusion, compute_rise):
+        values = compute(score_constant, face, ExplanationTarget(0))
+        assert np.isfinite(values).all()
+        assert abs(values).max() < 1e-6
 
 
 @pytest.mark.parametrize("side", [8, 17, 48, 97])
-def test_covering_reaches_every_pixel_of_any_side(side):
-    asked = []
+def test_occlusion_covers_every_pixel_in_batches_of_at_most_128(side):
+    batches = []
 
-    def ask(pixels):
-        asked.append(len(pixels))
+    def score_constant(pixels):
+        batches.append(len(pixels))
         return np.tile(np.float32([0.5, 0.5]), (len(pixels), 1))
 
     face = np.random.default_rng(0).integers(0, 256, (side, side, 3)).astype(np.uint8)
-    assert np.isfinite(compute_occlusion(ask, face, ExplanationTarget(0))).all()
-    assert max(asked) <= 128
+    assert np.isfinite(compute_occlusion(score_constant, face, ExplanationTarget(0))).all()
+    assert max(batches) <= 128
 
 
-def test_without_global_pooling_occlusion_stands_in_and_says_so():
+def test_network_without_global_pooling_gets_occlusion_and_a_note():
     engine = Engine(load_classifier(tiny_model()), FakeDetector())
-    told = engine.explain(np.full((8, 8), 90, np.uint8), ("cam", "rise"))
-    assert [each.method for each in told.maps] == ["occlusion", "rise"]
-    assert any("global average pooling" in note for note in told.notes)
-    assert told.contributions == ()
+    explanation = engine.explain(np.full((8, 8), 90, np.uint8), ("cam", "rise"))
+    assert [each.method for each in explanation.maps] == ["occlusion", "rise"]
+    assert any("global average pooling" in note for note in explanation.notes)
+    assert explanation.contributions == ()
     assert engine.activations(np.full((8, 8), 90, np.uint8)).map is None
 
 
-def test_a_classifier_without_a_graph_is_explained_from_outside():
+def test_classifier_without_a_graph_is_explained_with_occlusion():
     engine = Engine(FakeClassifier(), FakeDetector())
-    told = engine.explain(np.full((8, 8), 90, np.uint8), layers="all")
+    explanation = engine.explain(np.full((8, 8), 90, np.uint8), layers="all")
     assert engine.layers == ()
-    assert (told.layers, told.logits, told.costs, told.kernels) == ((), (), (), None)
-    assert [each.method for each in told.maps] == ["occlusion"]
-    assert any("does not hand out its graph" in note for note in told.notes)
-    looked = engine.activations(np.full((8, 8), 90, np.uint8))
-    assert (looked.layers, looked.map, looked.regions) == ((), None, None)
-    assert looked.emotions == told.emotions
+    assert (explanation.layers, explanation.logits, explanation.costs, explanation.kernels) == ((), (), (), None)
+    assert [each.method for each in explanation.maps] == ["occlusion"]
+    assert any("does not provide its graph" in note for note in explanation.notes)
+    activations = engine.activations(np.full((8, 8), 90, np.uint8))
+    assert (activations.layers, activations.map, activations.regions) == ((), None, None)
+    assert activations.emotions == explanation.emotions
 
 
-def test_a_colour_model_is_explained_in_colour():
+def test_colour_model_is_explained_in_colour():
     engine = Engine(FakeClassifier(fake_card(color="rgb")), FakeDetector())
     crop = np.random.default_rng(0).integers(0, 256, (20, 20, 3)).astype(np.uint8)
-    told = engine.explain(crop, "occlusion")
-    assert told.crop.shape == (8, 8, 3)
-    assert told.maps[0].map.shape == (8, 8)
+    explanation = engine.explain(crop, "occlusion")
+    assert explanation.crop.shape == (8, 8, 3)
+    assert explanation.maps[0].map.shape == (8, 8)
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("options", "message"),
     [
         ({"methods": "occlusoin"}, r"no method 'occlusoin'.*cam, occlusion, rise.*Did you mean 'occlusion'\?"),
-        ({"methods": "grad-cam"}, r"needs gradients.*mien\.lab\.gradients"),
+        ({"methods": "grad-cam"}, r"needs gradients.*mien\.training\.gradient_maps"),
         ({"layers": "stage1.blok1"}, r"no layer 'stage1\.blok1'.*It has stem\.conv.*Did you mean 'stage1\.block"),
-        ({"target": "hapy"}, r"does not know the expression 'hapy'.*angry, disgust.*Did you mean 'happy'\?"),
-        ({"versus": "bored"}, r"does not know the expression 'bored'"),
-        ({"target": "happy", "versus": "happy"}, r"'happy' was to be held against itself"),
+        ({"target": "hapy"}, r"does not have the expression 'hapy'.*angry, disgust.*Did you mean 'happy'\?"),
+        ({"versus": "bored"}, r"does not have the expression 'bored'"),
+        ({"target": "happy", "versus": "happy"}, r"'happy' was to be compared with itself"),
     ],
 )
-def test_what_is_not_there_is_refused_with_the_nearest(base, portrait, asked, said):
-    with pytest.raises(MienError, match=said):
-        base.explain(portrait, **asked)
+def test_unknown_names_are_errors_with_the_nearest_name(base, crop, options, message):
+    with pytest.raises(MienError, match=message):
+        base.explain(crop, **options)
 
 
-def test_a_target_is_explained_even_if_another_leads(base, portrait):
-    told = base.explain(portrait, "cam,occlusion,cam", target="sad")
-    assert [each.method for each in told.maps] == ["cam", "occlusion"]
-    assert {each.target for each in told.maps} == {"sad"}
-    assert told.emotions.top in EMOTIONS
+def test_target_may_differ_from_the_prediction(base, crop):
+    explanation = base.explain(crop, "cam,occlusion,cam", target="disgust")
+    assert [each.method for each in explanation.maps] == ["cam", "occlusion"]
+    assert {each.target for each in explanation.maps} == {"disgust"}
+    assert explanation.emotions.top in EMOTIONS
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (400, 31), (48, 48, 3)])
-def test_a_crop_of_any_size_is_explained(base, shape):
+def test_crop_of_any_size_is_explained(base, shape):
     crop = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
-    told = base.explain(crop)
-    assert told.crop.shape == (48, 48)
-    assert np.isfinite(told.maps[0].map).all()
+    explanation = base.explain(crop)
+    assert explanation.crop.shape == (48, 48)
+    assert np.isfinite(explanation.maps[0].map).all()
 
 
-def with_audit(**maps):
-    card = known_card(scores={"maps": maps})
-    return Engine(load_classifier(write_card(known_model(), card)), FakeDetector())
+def test_every_method_has_a_title_and_a_sentence():
+    assert tuple(MAP_METHODS) == METHODS == tuple(method.name for method in MAP_METHODS.values())
+    for method in (AUTO_METHOD, *MAP_METHODS.values()):
+        assert method.title
+        assert method.description.endswith(".")
 
 
-def test_what_is_shown_when_nothing_is_said_is_what_the_audit_trusts():
-    trusted = with_audit(default="rise", cam={"standing": "fails"})
-    assert trusted.explain(faces(1)[0]).maps[0].method == "rise"
-    doubted = trusted.explain(faces(1)[0], "cam,occlusion")
-    assert [each.method for each in doubted.maps] == ["cam", "occlusion"]
-    assert any("not to believe its cam maps" in note for note in doubted.notes)
-    for nothing in ({}, {"default": None}, {"default": "tea leaves"}):
-        assert with_audit(**nothing).explain(faces(1)[0], "auto").maps[0].method == "cam"
+def test_methods_are_separated_by_commas_and_auto_is_the_default():
+    assert parse_methods("rise, cam,rise") == ("rise", "cam")
+    assert parse_methods(["auto"], default="occlusion") == ("occlusion",)
+
+
+def load_audited(**maps):
+    """An engine whose card has this audit of the evidence maps."""
+    card = patch_card(metrics={"maps": maps})
+    return Engine(load_classifier(write_card(build_patch_network(), card)), FakeDetector())
+
+
+def test_default_method_is_the_one_that_the_audit_trusts():
+    engine, face = load_audited(default="rise", cam={"verdict": "not trusted"}), make_patch_faces(1)[0]
+    assert engine.explain(face).maps[0].method == "rise"
+    explanation = engine.explain(face, "cam,occlusion")
+    assert [each.method for each in explanation.maps] == ["cam", "occlusion"]
+    assert any("does not trust its cam maps" in note for note in explanation.notes)
+
+
+@pytest.mark.parametrize("audit", [{}, {"default": None}, {"default": "tea leaves"}])
+def test_default_method_without_an_audit_is_cam(audit):
+    assert load_audited(**audit).explain(make_patch_faces(1)[0], "auto").maps[0].method == "cam"

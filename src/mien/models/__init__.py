@@ -1,4 +1,4 @@
-"""WHAT does a face show? Models, and the cards they carry."""
+"""Models that classify facial expressions, and the cards with their facts."""
 
 import os
 from importlib import import_module
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mien.models.card import ModelCard as ModelCard
 from mien.models.card import write_card as write_card
 
-# ONNX Runtime tells its makers that it is used, unless this says no before it is first imported. Who wants that says 0.
+# Turns off the telemetry of ONNX Runtime, which reads this when it is imported. Set it to 0 to leave telemetry on.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mien.models.classifier import OnnxClassifier as OnnxClassifier
     from mien.models.classifier import Outputs as Outputs
     from mien.models.classifier import load_classifier as load_classifier
-    from mien.models.classifier import open_intermediate_outputs as open_intermediate_outputs
     from mien.models.onnx_file import GraphTensor as GraphTensor
     from mien.models.onnx_file import list_tensors as list_tensors
     from mien.models.registry import ModelEntry as ModelEntry
@@ -27,16 +26,9 @@ if TYPE_CHECKING:
     from mien.models.registry import pull_model as pull_model
     from mien.models.registry import resolve_model as resolve_model
 
-_MODULES = {
+_NAMES_BY_MODULE = {
+    "classifier": ("Classifier", "IntermediateOutputs", "OnnxClassifier", "Outputs", "load_classifier"),
     "onnx_file": ("GraphTensor", "list_tensors"),
-    "classifier": (
-        "Classifier",
-        "OnnxClassifier",
-        "Outputs",
-        "IntermediateOutputs",
-        "load_classifier",
-        "open_intermediate_outputs",
-    ),
     "registry": (
         "ModelEntry",
         "available_models",
@@ -47,12 +39,12 @@ _MODULES = {
         "resolve_model",
     ),
 }
-_HOME_OF = {name: module for module, names in _MODULES.items() for name in names}
+_MODULES = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
-__all__ = ["ModelCard", "write_card", *sorted(_HOME_OF)]
+__all__ = ["ModelCard", "write_card", *sorted(_MODULES)]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
+    if name not in _MODULES:
         raise AttributeError(f"module 'mien.models' has no attribute {name!r}")
-    return getattr(import_module(f"mien.models.{_HOME_OF[name]}"), name)
+    return getattr(import_module(f"mien.models.{_MODULES[name]}"), name)

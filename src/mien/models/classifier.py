@@ -1,4 +1,7 @@
-"""Does a graph do what its card says? Asked once, when a model is loaded, so that no reading is ever mislabelled."""
+"""The classifier: an ONNX model that computes scores and votes from face crops.
+
+When a model is loaded, its graph is checked against its card and run once, so that no output is mislabelled.
+"""
 
 from __future__ import annotations
 
@@ -12,94 +15,26 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from mien.errors import ArrayError, CardError, ModelDamaged, ModelError
+from mien.errors import ArrayError, CardError, ModelError
 from mien.models.card import ModelCard, extract_card
 from mien.models.onnx_file import ModelSource, add_outputs, damaged_file_error, describe_source, read_model
 
-_MEND = "Export the model again with mien's lab, or write a card that fits with mien.models.write_card"
+#: Faces in one run of a session: larger batches were not faster in measurements, and memory does not grow.
+MAX_BATCH = 16
 
-#: How far shares may be from 1 in all: an int8 graph rounds each of them.
-_SLACK = 0.05
+#: Small networks are not faster with more threads, and the detectors need cores too.
+_MAX_THREADS = 4
 
+#: The largest difference of a row's sum from 1: an int8 graph rounds each value.
+_SUM_TOLERANCE = 0.05
 
-#: What shares may be told in; they come out as float32.
-_NUMBERS = ("tensor(float)", "tensor(float16)", "tensor(double)")
+#: The types of outputs; they are converted to float32.
+_FLOAT_TYPES = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
+_REMEDY = "Export the model again with 'mien export', or write a card that fits with mien.models.write_card"
 
-class OnnxSession(Protocol):
-    """What is asked of an ONNX Runtime session."""
-
-    def get_inputs(self) -> Sequence[Any]: ...
-    def get_outputs(self) -> Sequence[Any]: ...
-
-
-def check_input(session: OnnxSession, card: ModelCard, name: str) -> None:
-    """One input, uint8 or float32, that takes any number of faces (or one) of the card's side and colour."""
-    inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type not in ("tensor(float)", "tensor(uint8)"):
-        told = ", ".join(f"{each.name} {each.type}" for each in inputs) or "no input"
-        raise CardError(f"{name} takes {told}", "Expected one input of raw pixels, float32 or uint8", _MEND)
-    expected = (1, card.side, card.side, card.channels)
-    if not _fits(inputs[0].shape, expected):
-        told = f"faces of shape {_shape(inputs[0].shape)}"
-        said = f"(N, {', '.join(map(str, expected[1:]))}), as its card says: {card.side} pixels, {card.color}"
-        raise CardError(f"{name} takes {told}", f"Expected {said}", _MEND)
-
-
-def check_heads(session: OnnxSession, card: ModelCard, name: str) -> None:
-    """An output ``shares``, and ``votes`` if and only if the card has labels for it; both of numbers."""
-    kinds = {each.name: each.type for each in session.get_outputs()}
-    found = list(kinds)
-    if "shares" not in found:
-        raise CardError(f"{name} has the outputs {', '.join(found)}", "Expected one that is named shares", _MEND)
-    if ("votes" in found) != bool(card.vote_labels):
-        told = "an output votes, but no labels for it" if "votes" in found else "labels for votes, but no such output"
-        raise CardError(f"{name} has {told}", "Expected both or neither", _MEND)
-    for head in {"shares", "votes"} & set(found):
-        if kinds[head] not in _NUMBERS:
-            raise CardError(f"{name} answers {head} as {kinds[head]}", "Expected a tensor of floats", _MEND)
-
-
-def check_output(answer: NDArray[Any], faces: int, labels: tuple[str, ...], head: str, name: str) -> None:
-    """For each face a row of shares as wide as the labels: between 0 and 1, and 1 in all."""
-    wide = (faces, len(labels))
-    if answer.shape != wide:
-        told = f"{faces} face{'s' * (faces > 1)} gave {head} of shape {_shape(answer.shape)}"
-        raise CardError(f"In {name} {told}", f"Expected {wide}: the card has {len(labels)} labels", _MEND)
-    if not (np.all(answer > -_SLACK) and np.all(abs(answer.sum(axis=1) - 1) < _SLACK)):
-        expected = "Expected numbers from 0 to 1 that make 1 in all: the softmax belongs inside the graph"
-        raise CardError(f"{name} answers {head} that are no shares", expected, _MEND)
-
-
-def check_faces(faces: NDArray[np.uint8], card: ModelCard) -> None:
-    """uint8 faces of the card's side and colour."""
-    expected = (card.side, card.side, card.channels)
-    if faces.dtype != np.uint8 or faces.ndim != 4 or faces.shape[1:] != expected:
-        happened = f"The model was given {faces.dtype} of shape {_shape(faces.shape)}"
-        wanted = f"Expected uint8 of shape (N, {', '.join(map(str, expected))}), raw pixels from 0 to 255"
-        raise ArrayError(happened, wanted, "mien.faces.crop.to_model_input makes it from any crops")
-
-
-def make_blank_faces(card: ModelCard, faces: int) -> NDArray[np.uint8]:
-    """So many black faces, to see how a model answers."""
-    return np.zeros((faces, card.side, card.side, card.channels), np.uint8)
-
-
-def _fits(shape: Sequence[Any], expected: Sequence[int]) -> bool:
-    # Free dimensions are words or None; only a number can disagree.
-    pairs = zip(shape, expected, strict=False)
-    return len(shape) == len(expected) and all(not isinstance(has, int) or has == wants for has, wants in pairs)
-
-
-def _shape(shape: Sequence[Any]) -> str:
-    return f"({', '.join(str(each) if isinstance(each, int) else 'N' for each in shape)})"
-
-
-# ==== mien.models.session
-# Opening and running ONNX Runtime sessions; its own exceptions end here and become ours.
-
-#: What a session raises; these classes have no common parent but Exception. Python's own come from its binding.
-RUNTIME_ERRORS = (
+#: The exceptions of ONNX Runtime, which have no common base but Exception, and those of its Python binding.
+_RUNTIME_ERRORS = (
     state.EPFail,
     state.Fail,
     state.InvalidArgument,
@@ -112,150 +47,188 @@ RUNTIME_ERRORS = (
     ValueError,
 )
 
-#: Small networks gain nothing from more, and the detectors want cores too.
-_MOST_THREADS = 4
+#: ONNX Runtime begins its messages with its name, a number and a constant.
+_ERROR_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 
-_SILENT = 4
-
-#: Before its sentence ONNX Runtime puts its own name, a number and a constant.
-_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
-
-
-def open_session(model: bytes, name: str, threads: int | None = None) -> Any:
-    """A session on the CPU that may be run from several threads; ``threads`` is how many cores one run takes."""
-    options = _options(_default_threads() if threads is None else threads)
-    try:
-        # Falling back would try the same provider again, and print about it.
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
-    except RUNTIME_ERRORS as error:
-        raise _refused(name, error) from error
-
-
-def run_session(session: Any, outputs: Sequence[str], faces: NDArray[np.uint8], name: str) -> list[NDArray[Any]]:
-    """The named outputs for a batch of raw faces; the graph takes them as uint8 or as float32."""
-    entry = session.get_inputs()[0]
-    feed = faces if entry.type == "tensor(uint8)" else faces.astype(np.float32)
-    try:
-        found: list[NDArray[Any]] = session.run(list(outputs), {entry.name: feed})
-    except RUNTIME_ERRORS as error:
-        happened = f"{name} stopped while running: {_first_line(error)}"
-        raise ModelError(happened, "Expected a graph that runs on the CPU", "Export the model again") from error
-    return found
-
-
-def _options(threads: int) -> Any:
-    if threads < 1:
-        raise ModelError(f"The model got {threads} threads to run on", "Expected 1 or more", "Leave the number out")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # Waiting threads would otherwise spin, and take the cores from the detector and from other sessions.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Failures are raised; a library writes nothing to the terminal.
-    options.log_severity_level = _SILENT
-    return options
-
-
-def _default_threads() -> int:
-    # Containers and taskset give a process fewer cores than the machine has.
-    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(mine or 1, _MOST_THREADS)
-
-
-def _refused(name: str, error: Exception) -> ModelDamaged:
-    return damaged_file_error(name, f"ONNX Runtime says: {_first_line(error)}")
-
-
-def _first_line(error: Exception) -> str:
-    told = str(error).strip().partition("\n")[0]
-    return _PREFIX.sub("", told)[:300] or type(error).__name__
-
-
-# ==== mien.models.onnx
-# A model that runs: raw faces in, shares and votes out.
-
-#: Faces in one run of a session: more were no faster in measurement, and memory stays flat for any number.
-MAX_BATCH = 16
+_FATAL_ONLY = 4
 
 
 class Outputs(NamedTuple):
-    """``shares`` is float32 ``(N, labels)``; ``votes`` float32 ``(N, vote labels)``, or None without that head."""
+    """``scores`` are float32 ``(N, labels)``; ``votes`` float32 ``(N, vote labels)``, or None without that head."""
 
     scores: NDArray[np.float32]
     votes: NDArray[np.float32] | None
 
 
 class Classifier(Protocol):
-    """What the engine asks of a model."""
+    """What the engine needs of a model. It may be called from several threads at once."""
 
     @property
     def card(self) -> ModelCard: ...
 
     def run(self, faces: NDArray[np.uint8]) -> Outputs:
-        """Raw faces ``(N, side, side, channels)``, 0 to 255, as the card says; N may be 0."""
+        """Scores and votes of face crops ``(N, side, side, channels)`` uint8, as the card says; N may be 0."""
         ...
 
 
 class OnnxClassifier:
-    """A model on the CPU. It has no memory: threads may share it.
+    """A model that runs on the CPU with ONNX Runtime. It has no state; threads may share it.
 
-    ``model`` are the bytes it was loaded from, for those who look inside: the file may be another by then.
+    ``model`` are the bytes that it was loaded from: the file may have changed since.
     """
 
     def __init__(self, model: ModelSource, *, threads: int | None = None) -> None:
-        raw, self._name = read_model(model), describe_source(model)
-        self.model, self.threads = raw, threads
-        self.card = extract_card(raw, self._name)
-        self._session = open_session(raw, self._name, threads)
-        check_input(self._session, self.card, self._name)
-        check_heads(self._session, self.card, self._name)
-        heads = {"shares": self.card.labels, "votes": self.card.vote_labels}
-        self._heads = {head: labels for head, labels in heads.items() if labels}
-        # A graph exported for one face at a time still works, only slower.
-        self._chunk = 1 if self._session.get_inputs()[0].shape[0] == 1 else MAX_BATCH
-        # Two at a time where it may be: graphs that say they take any number and stop at the second do exist.
-        faces = min(self._chunk, 2)
-        for answer, (head, labels) in zip(
-            self._run(make_blank_faces(self.card, faces)), self._heads.items(), strict=True
-        ):
-            check_output(answer, faces, labels, head, self._name)
+        self.model, self.threads, self._name = read_model(model), threads, describe_source(model)
+        self.card = extract_card(self.model, self._name)
+        self._session = _open_session(self.model, self._name, threads)
+        _check_input(self._session, self.card, self._name)
+        _check_outputs(self._session, self.card, self._name)
+        labels_by_output = {"shares": self.card.labels, "votes": self.card.vote_labels}
+        self._outputs = {output: labels for output, labels in labels_by_output.items() if labels}
+        # A graph that was exported for one face at a time works too, only more slowly.
+        self._batch_size = 1 if self._session.get_inputs()[0].shape[0] == 1 else MAX_BATCH
+        # Two faces if possible: there are graphs that declare any number of faces and fail for two.
+        count = min(self._batch_size, 2)
+        black = np.zeros((count, self.card.side, self.card.side, self.card.channels), np.uint8)
+        for values, (output, labels) in zip(self._run_batch(black), self._outputs.items(), strict=True):
+            _check_values(values, count, labels, output, self._name)
 
     def run(self, faces: NDArray[np.uint8]) -> Outputs:
-        """Raw faces ``(N, side, side, channels)`` uint8: any number in flat memory; none gives empty outputs."""
-        check_faces(faces, self.card)
-        chunks = [self._run(faces[start : start + self._chunk]) for start in range(0, len(faces), self._chunk)]
-        none = [np.zeros((0, len(labels)), np.float32) for labels in self._heads.values()]
-        shares, *votes = (np.concatenate(parts) for parts in zip(none, *chunks, strict=True))
-        return Outputs(shares, votes[0] if votes else None)
+        """Scores and votes of face crops ``(N, side, side, channels)`` uint8 in batches; no face has empty outputs."""
+        _check_faces(faces, self.card)
+        size = self._batch_size
+        batches = [self._run_batch(faces[start : start + size]) for start in range(0, len(faces), size)]
+        empty = [np.zeros((0, len(labels)), np.float32) for labels in self._outputs.values()]
+        scores, *votes = (np.concatenate(parts) for parts in zip(empty, *batches, strict=True))
+        return Outputs(scores, votes[0] if votes else None)
 
-    def _run(self, faces: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        found = run_session(self._session, tuple(self._heads), faces, self._name)
-        return [each.astype(np.float32, copy=False) for each in found]
+    def _run_batch(self, faces: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        outputs = _run_session(self._session, tuple(self._outputs), faces, self._name)
+        return [output.astype(np.float32, copy=False) for output in outputs]
 
 
 class IntermediateOutputs:
-    """A model opened for looking inside; ``names`` are the tensors it shows."""
+    """A session whose outputs are tensors inside the graph; ``names`` are their names, each once.
+
+    Use it beside the classifier: further outputs can prevent ONNX Runtime from fusing operations.
+    """
 
     def __init__(self, model: ModelSource, tensors: Iterable[str], *, threads: int | None = None) -> None:
         raw, self._name = read_model(model), describe_source(model)
         self.card = extract_card(raw, self._name)
         self.names = tuple(dict.fromkeys(tensors))
-        self._session = open_session(add_outputs(raw, self.names), self._name, threads)
+        self._session = _open_session(add_outputs(raw, self.names), self._name, threads)
 
     def run(self, faces: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-        """Every tapped tensor by name, for one batch of raw faces ``(N, side, side, channels)`` uint8."""
-        check_faces(faces, self.card)
-        return dict(zip(self.names, run_session(self._session, self.names, faces, self._name), strict=True))
+        """The tensors by name for one batch of face crops ``(N, side, side, channels)`` uint8."""
+        _check_faces(faces, self.card)
+        return dict(zip(self.names, _run_session(self._session, self.names, faces, self._name), strict=True))
 
 
 def load_classifier(model: ModelSource, *, threads: int | None = None) -> OnnxClassifier:
-    """A model by path or bytes, held against its card and run once; ModelError says what does not fit."""
+    """Load a model by path or bytes, check it against its card and run it once; ModelError if it does not fit.
+
+    ``threads`` is the number of cores that one run uses.
+    """
     return OnnxClassifier(model, threads=threads)
 
 
-def open_intermediate_outputs(
-    model: ModelSource, tensors: Iterable[str], *, threads: int | None = None
-) -> IntermediateOutputs:
-    """A second session with inner tensors as outputs; the reading session has none, for they can block fusion."""
-    return IntermediateOutputs(model, tensors, threads=threads)
+# Sessions of ONNX Runtime
+
+
+def _open_session(model: bytes, name: str, threads: int | None) -> Any:
+    """A session on the CPU that several threads may run at once."""
+    if threads is None:
+        # Containers and taskset give a process fewer cores than the machine has.
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        threads = min(cores or 1, _MAX_THREADS)
+    if threads < 1:
+        raise ModelError(f"The number of threads is {threads}", "Expected 1 or more", "Leave the number out")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    # Waiting threads would otherwise spin, and take the cores from the detector and from other sessions.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Failures are raised; a library prints nothing.
+    options.log_severity_level = _FATAL_ONLY
+    try:
+        # The fallback would try the same provider again, and print a message.
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+    except _RUNTIME_ERRORS as error:
+        raise damaged_file_error(name, f"ONNX Runtime says: {_first_line(error)}") from error
+
+
+def _run_session(session: Any, outputs: Sequence[str], faces: NDArray[np.uint8], name: str) -> list[NDArray[Any]]:
+    """The outputs for a batch of face crops; the input of the graph is uint8 or float32."""
+    graph_input = session.get_inputs()[0]
+    feed = faces if graph_input.type == "tensor(uint8)" else faces.astype(np.float32)
+    try:
+        values: list[NDArray[Any]] = session.run(list(outputs), {graph_input.name: feed})
+    except _RUNTIME_ERRORS as error:
+        happened = f"{name} failed while running: {_first_line(error)}"
+        raise ModelError(happened, "Expected a graph that runs on the CPU", "Export the model again") from error
+    return values
+
+
+def _first_line(error: Exception) -> str:
+    line = str(error).strip().partition("\n")[0]
+    return _ERROR_PREFIX.sub("", line)[:300] or type(error).__name__
+
+
+# Checks of the graph against the card
+
+
+def _check_input(session: Any, card: ModelCard, name: str) -> None:
+    """One input, uint8 or float32, for any number of faces (or one) of the card's side and colour."""
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type not in ("tensor(float)", "tensor(uint8)"):
+        actual = ", ".join(f"{tensor.name} {tensor.type}" for tensor in inputs) or "no input"
+        raise CardError(f"{name} has {actual}", "Expected one input of raw pixels, float32 or uint8", _REMEDY)
+    shape, expected = inputs[0].shape, (1, card.side, card.side, card.channels)
+    # Free dimensions are text or None; only numbers can differ.
+    fits = len(shape) == len(expected) and all(
+        not isinstance(size, int) or size == expected_size for size, expected_size in zip(shape, expected, strict=True)
+    )
+    if not fits:
+        happened = f"{name} takes faces of shape {_format_shape(shape)}"
+        sides = ", ".join(map(str, expected[1:]))
+        raise CardError(happened, f"Expected (N, {sides}), as its card has {card.side} pixels, {card.color}", _REMEDY)
+
+
+def _check_outputs(session: Any, card: ModelCard, name: str) -> None:
+    """An output ``shares``, and ``votes`` if and only if the card has labels for it; both with floats."""
+    types = {tensor.name: tensor.type for tensor in session.get_outputs()}
+    if "shares" not in types:
+        raise CardError(f"{name} has the outputs {', '.join(types)}", "Expected an output named shares", _REMEDY)
+    if ("votes" in types) != bool(card.vote_labels):
+        actual = "an output votes, but no labels for it" if "votes" in types else "labels for votes, but no such output"
+        raise CardError(f"{name} has {actual}", "Expected both or neither", _REMEDY)
+    for output in {"shares", "votes"} & set(types):
+        if types[output] not in _FLOAT_TYPES:
+            raise CardError(f"The output {output} of {name} is {types[output]}", "Expected a tensor of floats", _REMEDY)
+
+
+def _check_values(values: NDArray[Any], count: int, labels: tuple[str, ...], output: str, name: str) -> None:
+    """For each face a row of probabilities as wide as the labels: between 0 and 1, with the sum 1."""
+    expected = (count, len(labels))
+    if values.shape != expected:
+        faces = "1 face" if count == 1 else f"{count} faces"
+        happened = f"The output {output} of {name} has shape {_format_shape(values.shape)} for {faces}"
+        raise CardError(happened, f"Expected {expected}: the card has {len(labels)} labels", _REMEDY)
+    if not (np.all(values > -_SUM_TOLERANCE) and np.all(abs(values.sum(axis=1) - 1) < _SUM_TOLERANCE)):
+        bounds = "Expected numbers from 0 to 1 with the sum 1: the softmax belongs inside the graph"
+        raise CardError(f"The output {output} of {name} has no probabilities", bounds, _REMEDY)
+
+
+def _check_faces(faces: NDArray[np.uint8], card: ModelCard) -> None:
+    """uint8 face crops of the card's side and colour."""
+    sides = (card.side, card.side, card.channels)
+    if faces.dtype != np.uint8 or faces.ndim != 4 or faces.shape[1:] != sides:
+        happened = f"The model received {faces.dtype} of shape {_format_shape(faces.shape)}"
+        expected = f"Expected uint8 of shape (N, {', '.join(map(str, sides))}), raw pixels from 0 to 255"
+        raise ArrayError(happened, expected, "mien.faces.crop.to_model_input converts crops")
+
+
+def _format_shape(shape: Sequence[Any]) -> str:
+    return f"({', '.join(str(size) if isinstance(size, int) else 'N' for size in shape)})"

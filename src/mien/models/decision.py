@@ -1,4 +1,4 @@
-"""One face's numbers as a value, judged by the rules its model's card carries."""
+"""From the numbers of a model to a value: mixtures and uncertainty by the rules in the model's card."""
 
 from __future__ import annotations
 
@@ -9,30 +9,24 @@ from numpy.typing import NDArray
 
 from mien.models.card import ModelCard
 from mien.results import Emotions, Score
+from mien.text import format_percent
 
 
 def build_emotions(
-    card: ModelCard, shares: NDArray[np.floating], votes: NDArray[np.floating] | None, lean: float = 0.0
+    card: ModelCard, scores: NDArray[np.floating], votes: NDArray[np.floating] | None, uncertain_offset: float = 0.0
 ) -> Emotions:
-    """One face's numbers as a value, judged by the rules its model's card carries; ``lean`` moves the line of doubt."""
-    parts = _shares(card.labels, shares)
-    opinion = None if votes is None else _shares(card.vote_labels, votes)
-    return Emotions(parts, opinion, _mixture(card, opinion or ()), _uncertain(parts, card.uncertain_below + lean))
+    """The scores and votes of one face as a value; ``uncertain_offset`` is added to the card's ``uncertain_below``."""
+    label_scores = _label_values(card.labels, scores)
+    vote_scores = None if votes is None else _label_values(card.vote_labels, votes)
+    ranked_votes = sorted(vote_scores or (), key=lambda vote: -vote.score)
+    mixture = tuple(vote for i, vote in enumerate(ranked_votes) if i == 0 or vote.score >= card.mixture_above)
+    top = max(label_scores, key=lambda score: score.score)
+    uncertain = None
+    if top.score < card.uncertain_below + uncertain_offset:
+        uncertain = f"no expression stands out: {top.label} leads with {format_percent(top.score)}"
+    return Emotions(label_scores, vote_scores, mixture, uncertain)
 
 
-def _shares(labels: Sequence[str], values: NDArray[np.floating]) -> tuple[Score, ...]:
-    # Seven decimals are what float32 carries; the rest would be noise in everybody's JSON.
+def _label_values(labels: Sequence[str], values: NDArray[np.floating]) -> tuple[Score, ...]:
+    # float32 carries seven decimals.
     return tuple(Score(label, round(float(value), 7)) for label, value in zip(labels, values, strict=True))
-
-
-def _mixture(card: ModelCard, votes: tuple[Score, ...]) -> tuple[Score, ...]:
-    """The expressions that together stand out: the leading one, and every other above the card's line."""
-    ranked = sorted(votes, key=lambda vote: -vote.score)
-    return tuple(vote for i, vote in enumerate(ranked) if i == 0 or vote.score >= card.mixture_above)
-
-
-def _uncertain(shares: tuple[Score, ...], below: float) -> str | None:
-    top = max(shares, key=lambda share: share.score)
-    if top.score >= below:
-        return None
-    return f"no expression stands out: {top.label} leads with {top.score:.0%}".replace("%", " %")

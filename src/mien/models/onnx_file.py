@@ -1,4 +1,4 @@
-"""The bytes of a model file, and what they seem to be when they are no model."""
+"""Reading ONNX files without the onnx package: the bytes, the tensors of the graph, and further outputs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from typing import NamedTuple, TypeAlias
 from mien.errors import ModelDamaged, ModelError, ModelMissing, suggest_name
 from mien.models import protobuf
 
-#: A model by its place or by its bytes.
+#: A model: the path of its file, or the bytes of the file.
 ModelSource: TypeAlias = str | os.PathLike[str] | bytes
 
-#: ``ModelProto.graph`` in onnx.proto: a file without one is no model.
+#: Field number of ``ModelProto.graph`` in onnx.proto.
 GRAPH = 7
 
-_OTHER_KINDS = {
+#: Field numbers of GraphProto, NodeProto and ValueInfoProto in onnx.proto.
+_NODE, _OUTPUT = 1, 12
+_NODE_OUTPUT, _NODE_NAME, _NODE_OP = 2, 3, 4
+_VALUE_NAME = 1
+
+#: What other files begin with.
+_OTHER_FORMATS = {
     b"\x89HDF": "a Keras .h5 file",
     b"PK\x03\x04": "a .keras archive, a PyTorch file or another zip",
     b"\x80": "a Python pickle, which mien never opens",
@@ -25,52 +31,86 @@ _OTHER_KINDS = {
 }
 
 
+class GraphTensor(NamedTuple):
+    """A tensor of a graph: its name, and the operation (``Conv``, ``MaxPool``, ...) and node that compute it."""
+
+    name: str
+    op: str
+    node: str
+
+
 def read_model(source: ModelSource) -> bytes:
-    """The whole file, known to be protobuf with a graph; ModelMissing or ModelDamaged otherwise."""
+    """The bytes of a model, which are protobuf with a graph; ModelMissing or ModelDamaged if they are not."""
     model = source if isinstance(source, bytes) else read_file(Path(source))
-    _check(model, describe_source(source))
+    name = describe_source(source)
+    if not model:
+        raise damaged_file_error(name, "it is empty")
+    try:
+        fields = list(protobuf.read_fields(model))
+    except protobuf.ProtobufError as error:
+        reason = _describe_other_format(model) or f"it is truncated or not ONNX ({error})"
+        raise damaged_file_error(name, reason) from None
+    if not any(field.number == GRAPH and field.content for field in fields):
+        raise damaged_file_error(name, _describe_other_format(model) or "it has no graph")
     return model
 
 
+def list_tensors(model: ModelSource) -> tuple[GraphTensor, ...]:
+    """Every tensor that the graph computes, outputs included, in the order of computation; constants are left out."""
+    raw = read_model(model)
+    try:
+        tensors = tuple(tensor for node in _read_graph(raw, _NODE) for tensor in _read_node(node))
+    except (protobuf.ProtobufError, UnicodeDecodeError) as error:
+        raise damaged_file_error(describe_source(model), str(error)) from error
+    return tuple(tensor for tensor in tensors if tensor.op != "Constant")
+
+
+def add_outputs(model: bytes, names: Iterable[str]) -> bytes:
+    """The same model with these tensors as further outputs.
+
+    Protobuf merges a message that occurs twice, so a second graph that has only the outputs is appended. ONNX Runtime
+    infers their shapes and types.
+    """
+    names = tuple(dict.fromkeys(names))
+    tensors = [tensor.name for tensor in list_tensors(model)]
+    for name in names:
+        if name not in tensors:
+            hint = suggest_name(name, tensors) or "mien.models.list_tensors(model) returns them"
+            raise ModelError(f"The model has no tensor '{name}'", "Expected the name of a tensor of its graph", hint)
+    outputs = {
+        protobuf.decode_text(name)
+        for output in _read_graph(model, _OUTPUT)
+        for name in protobuf.read_messages(output, _VALUE_NAME)
+    }
+    further = [
+        protobuf.encode_field(_OUTPUT, protobuf.encode_field(_VALUE_NAME, name))
+        for name in names
+        if name not in outputs
+    ]
+    return model + protobuf.encode_field(GRAPH, b"".join(further)) if further else model
+
+
 def describe_source(source: ModelSource) -> str:
-    """How messages call a model."""
+    """The name of a model in messages."""
     return "The model" if isinstance(source, bytes) else f"'{os.fspath(source)}'"
 
 
-def missing_file_error(path: Path) -> ModelMissing:
-    """The error for a path where nothing is, with the nearest name beside it."""
-    folder = path.parent
-    hint = (
-        suggest_name(path.name, _names_in(folder)) if folder_exists(folder) else f"There is no folder '{folder}' either"
-    )
-    return ModelMissing(f"There is no model file '{path}'", "Expected the path of an .onnx file", hint)
-
-
-def damaged_file_error(name: str, reason: str) -> ModelDamaged:
-    """The error for bytes that are no whole ONNX model."""
-    return ModelDamaged(
-        f"{name} cannot be read as a model: {reason}",
-        "Expected a whole ONNX file",
-        "Copy or export it again; 'mien models' lists the models that are at hand",
-    )
-
-
 def read_file(path: Path) -> bytes:
-    """The content of a file; ModelMissing when it cannot be had."""
+    """The content of a file; ModelMissing if it cannot be read."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
         raise missing_file_error(path) from None
     except IsADirectoryError:
-        expected = "Expected an .onnx file, or a run's folder with model.onnx in it"
-        raise ModelMissing(f"'{path}' is a folder", expected, "Name the file") from None
+        expected = "Expected an .onnx file, or a run's folder that contains model.onnx"
+        raise ModelMissing(f"'{path}' is a folder", expected, "Pass the path of the file") from None
     except (OSError, ValueError) as error:
         happened = f"'{path}' cannot be opened: {getattr(error, 'strerror', None) or error}"
         raise ModelMissing(happened, "Expected a readable file", "Check the path and the permissions") from error
 
 
 def file_exists(path: Path) -> bool:
-    """Is a file there? A path that may not be looked at, or cannot be one, counts as nothing there."""
+    """False also for a path that cannot be checked or cannot exist, such as one with a null byte."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -78,101 +118,47 @@ def file_exists(path: Path) -> bool:
 
 
 def folder_exists(path: Path) -> bool:
-    """Is a folder there? As ``is_file``."""
+    """As :func:`file_exists`, for a folder."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
         return False
 
 
-def _names_in(folder: Path) -> list[str]:
-    try:
-        return [each.name for each in folder.iterdir()]
-    except OSError:
-        return []
+def missing_file_error(path: Path) -> ModelMissing:
+    """The error for a path that does not exist, with the most similar name in its folder."""
+    folder = path.parent
+    if not folder_exists(folder):
+        hint = f"There is no folder '{folder}' either"
+    else:
+        try:
+            hint = suggest_name(path.name, [file.name for file in folder.iterdir()])
+        except OSError:
+            hint = ""
+    return ModelMissing(f"There is no model file '{path}'", "Expected the path of an .onnx file", hint)
 
 
-def _check(model: bytes, name: str) -> None:
-    if not model:
-        raise damaged_file_error(name, "it is empty")
-    try:
-        whole = any(field.number == GRAPH and field.content for field in list(protobuf.read_fields(model)))
-    except protobuf.ProtobufError as error:
-        raise damaged_file_error(name, _other_kind(model) or f"it is cut off, or no ONNX at all ({error})") from None
-    if not whole:
-        raise damaged_file_error(name, _other_kind(model) or "there is no graph in it")
+def damaged_file_error(name: str, reason: str) -> ModelDamaged:
+    """The error for bytes that are not a complete ONNX model."""
+    return ModelDamaged(
+        f"{name} cannot be read as a model: {reason}",
+        "Expected a complete ONNX file",
+        "Copy or export it again; 'mien models' lists the available models",
+    )
 
 
-def _other_kind(model: bytes) -> str:
-    found = next((kind for magic, kind in _OTHER_KINDS.items() if model.startswith(magic)), "")
+def _describe_other_format(model: bytes) -> str:
     if model[4:8] == b"TFL3":
-        found = "a TFLite file"
-    return f"it looks like {found}" if found else ""
+        return "it looks like a TFLite file"
+    return next((f"it looks like {name}" for magic, name in _OTHER_FORMATS.items() if model.startswith(magic)), "")
 
 
-# ==== mien.models.graph
-# The tensors inside an ONNX graph: their names in order, and how one of them becomes an output.
-
-#: Field numbers of GraphProto, NodeProto and ValueInfoProto in onnx.proto.
-_NODE, _OUTPUT = 1, 12
-_NODE_OUTPUT, _NODE_NAME, _NODE_OP = 2, 3, 4
-_VALUE_NAME = 1
-
-
-class GraphTensor(NamedTuple):
-    """A tensor inside a graph: its name, and the operation (``Conv``, ``MaxPool``, ...) and node that make it."""
-
-    name: str
-    op: str
-    node: str
-
-
-def list_tensors(model: ModelSource) -> tuple[GraphTensor, ...]:
-    """Every tensor the graph computes, outputs included, in the order of computation; constants are left out."""
-    raw = read_model(model)
-    try:
-        return tuple(tensor for node in _in_graph(raw, _NODE) for tensor in _made_by(node) if tensor.op != "Constant")
-    except (protobuf.ProtobufError, UnicodeDecodeError) as error:
-        raise damaged_file_error(describe_source(model), str(error)) from error
-
-
-def add_outputs(model: bytes, names: Iterable[str]) -> bytes:
-    """The same model with these inner tensors as further outputs.
-
-    Protobuf merges a message that is written twice, so a second graph that holds nothing but outputs is appended.
-    ONNX Runtime finds their shapes and types by itself.
-    """
-    outputs = _outputs(model)
-    _check_graph(names := tuple(names), [tensor.name for tensor in list_tensors(model)])
-    added = [
-        protobuf.encode_field(_OUTPUT, protobuf.encode_field(_VALUE_NAME, name))
-        for name in dict.fromkeys(names)
-        if name not in outputs
-    ]
-    return model + protobuf.encode_field(GRAPH, b"".join(added)) if added else model
-
-
-def _check_graph(names: tuple[str, ...], known: list[str]) -> None:
-    for name in names:
-        if name not in known:
-            hint = suggest_name(name, known) or "mien.models.list_tensors(model) lists them"
-            raise ModelError(f"The model has no tensor '{name}'", "Expected the name of a tensor in its graph", hint)
-
-
-def _outputs(model: bytes) -> set[str]:
-    return {
-        protobuf.decode_text(name)
-        for output in _in_graph(model, _OUTPUT)
-        for name in protobuf.read_messages(output, _VALUE_NAME)
-    }
-
-
-def _in_graph(model: bytes, number: int) -> Iterator[memoryview]:
+def _read_graph(model: bytes, number: int) -> Iterator[memoryview]:
     for graph in protobuf.read_messages(model, GRAPH):
         yield from protobuf.read_messages(graph, number)
 
 
-def _made_by(node: memoryview) -> Iterator[GraphTensor]:
+def _read_node(node: memoryview) -> Iterator[GraphTensor]:
     name, op = (
         "".join(map(protobuf.decode_text, protobuf.read_messages(node, number))) for number in (_NODE_NAME, _NODE_OP)
     )

@@ -1,6 +1,7 @@
-"""Reading and writing protobuf on the wire: the few lines of it that an ONNX file's card and tensor names need.
+"""The protobuf wire format, as far as the card and the tensor names of an ONNX file need it.
 
-A message is a row of fields; a field is a number, a wire type and a value.
+A message is a sequence of fields; a field is a number, a wire type and a value. See
+https://protobuf.dev/programming-guides/encoding.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ _FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
 
 
 class ProtobufError(ValueError):
-    """The bytes end in the middle of a field, or were never protobuf."""
+    """The bytes end inside a field, or are not protobuf."""
 
 
 class ProtobufField(NamedTuple):
-    """One field: its number, its content (empty for numbers), and where it begins and ends in the message."""
+    """A field: its number, its content (empty for numbers), and its start and end in the message."""
 
     number: int
     content: memoryview
@@ -28,75 +29,75 @@ class ProtobufField(NamedTuple):
 
 
 def read_fields(message: Buffer) -> Iterator[ProtobufField]:
-    """Every field of a message, in order. Raises ``Torn`` where the message stops making sense."""
-    view, at = memoryview(message), 0
-    while at < len(view):
-        start = at
-        tag, at = _varint(view, at)
-        content, at = _content(view, at, tag & 7)
+    """Every field of a message, in order; ProtobufError at the first that is malformed."""
+    view, offset = memoryview(message), 0
+    while offset < len(view):
+        start = offset
+        tag, offset = _read_varint(view, offset)
+        content, offset = _read_content(view, offset, tag & 7)
         if tag >> 3 == 0:
             raise ProtobufError(f"field number 0 at byte {start}")
-        yield ProtobufField(tag >> 3, content, start, at)
+        yield ProtobufField(tag >> 3, content, start, offset)
 
 
 def read_messages(message: Buffer, number: int) -> Iterator[memoryview]:
-    """The contents of every field with that number."""
+    """The contents of all fields with this number."""
     return (field.content for field in read_fields(message) if field.number == number)
 
 
 def read_integers(message: Buffer, number: int) -> Iterator[int]:
-    """The whole numbers of every field with that number, one to a field or packed together; as two's complement."""
+    """The signed integers of all fields with this number, each in its own field or packed."""
     view = memoryview(message)
     for field in read_fields(message):
         if field.number == number:
-            tag, begins = _varint(view, field.start)
-            yield from _varints(field.content if tag & 7 == _BYTES else view[begins : field.end])
+            tag, start = _read_varint(view, field.start)
+            values = field.content if tag & 7 == _BYTES else view[start : field.end]
+            offset = 0
+            while offset < len(values):
+                value, offset = _read_varint(values, offset)
+                yield value - (1 << 64) if value >> 63 else value
 
 
 def decode_text(content: Buffer) -> str:
-    """A string field's content."""
+    """The content of a string field."""
     return bytes(content).decode("utf-8")
 
 
 def encode_field(number: int, content: bytes | str) -> bytes:
-    """A field of text, bytes or an inner message."""
+    """A field with text, bytes or an inner message."""
     raw = content.encode("utf-8") if isinstance(content, str) else content
-    return _pack_varint(number << 3 | _BYTES) + _pack_varint(len(raw)) + raw
+    return _encode_varint(number << 3 | _BYTES) + _encode_varint(len(raw)) + raw
 
 
-def _content(view: memoryview, at: int, kind: int) -> tuple[memoryview, int]:
-    if kind == _VARINT:
-        return view[:0], _varint(view, at)[1]
-    size, at = _varint(view, at) if kind == _BYTES else (_FIXED_SIZES.get(kind, -1), at)
-    if size < 0:
-        raise ProtobufError(f"wire type {kind} at byte {at}")
-    if at + size > len(view):
-        raise ProtobufError(f"{at + size - len(view)} bytes are missing at the end")
-    return view[at : at + size], at + size
+def _read_content(view: memoryview, offset: int, wire_type: int) -> tuple[memoryview, int]:
+    if wire_type == _VARINT:
+        return view[:0], _read_varint(view, offset)[1]
+    if wire_type == _BYTES:
+        size, offset = _read_varint(view, offset)
+    elif wire_type in _FIXED_SIZES:
+        size = _FIXED_SIZES[wire_type]
+    else:
+        raise ProtobufError(f"wire type {wire_type} at byte {offset}")
+    if offset + size > len(view):
+        raise ProtobufError(f"{offset + size - len(view)} bytes are missing at the end")
+    return view[offset : offset + size], offset + size
 
 
-def _varint(view: memoryview, at: int) -> tuple[int, int]:
-    number = 0
+def _read_varint(view: memoryview, offset: int) -> tuple[int, int]:
+    value = 0
     for shift in range(0, 70, 7):
-        if at >= len(view):
-            raise ProtobufError("the last number is cut off")
-        byte, at = view[at], at + 1
-        number |= (byte & 0x7F) << shift
+        if offset >= len(view):
+            raise ProtobufError("the last number is truncated")
+        byte, offset = view[offset], offset + 1
+        value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return number, at
-    raise ProtobufError(f"a number without an end before byte {at}")
+            return value, offset
+    raise ProtobufError(f"a number without an end before byte {offset}")
 
 
-def _varints(row: memoryview) -> Iterator[int]:
-    at = 0
-    while at < len(row):
-        number, at = _varint(row, at)
-        yield number - (1 << 64) if number >> 63 else number
-
-
-def _pack_varint(number: int) -> bytes:
-    packed = bytearray()
-    while number > 0x7F:
-        packed.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*packed, number])
+def _encode_varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*encoded, value])

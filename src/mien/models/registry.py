@@ -1,4 +1,4 @@
-"""Where model files are: inside the package, in the cache folder, in other packages, or at a path."""
+"""Model files by name: inside the package, in the cache folder, in other packages, or at a path."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from mien.models.onnx_file import file_exists, folder_exists, missing_file_error
 if TYPE_CHECKING:
     from mien.models.download import ProgressCallback
 
-#: Other packages add models here: an entry point is a path, or a function without arguments that returns one.
+#: Other packages add models with an entry point in this group: a path, or a function that returns one.
 ENTRY_POINTS = "mien.models"
 
-#: The model inside a run's folder.
+#: The file name of the model in a run's folder.
 RUN_FILE = "model.onnx"
 
 
 class ModelEntry(NamedTuple):
-    """One line of the table. ``path`` is None for a file that was not fetched yet, and for those of other packages."""
+    """A model or detector file. ``path`` is None for a file that was not downloaded yet or is in another package."""
 
     name: str
     kind: str
@@ -34,57 +34,61 @@ class ModelEntry(NamedTuple):
     path: Path | None
 
 
-def cache_folder() -> Path:
-    """The folder for fetched files: ``MIEN_HOME``, or the platform's cache folder. It may not exist yet."""
-    return platform_cache_folder(sys.platform, os.environ)
-
-
-def platform_cache_folder(platform: str, environ: Mapping[str, str]) -> Path:
-    """``home`` for any platform (``sys.platform``) and environment."""
-    if chosen := environ.get("MIEN_HOME"):
-        return Path(os.path.expanduser(chosen))  # noqa: PTH111 (Path's own fails where there is no home)
+def cache_folder(platform: str = sys.platform, environ: Mapping[str, str] | None = None) -> Path:
+    """The folder of downloaded files: ``MIEN_HOME``, or the cache folder of the platform. It may not exist yet."""
+    environ = os.environ if environ is None else environ
+    if folder := environ.get("MIEN_HOME"):
+        return Path(os.path.expanduser(folder))  # noqa: PTH111 (Path.expanduser raises if there is no home folder)
     if platform == "win32":
-        return Path(environ.get("LOCALAPPDATA") or _user() / "AppData" / "Local") / "mien"
+        return Path(environ.get("LOCALAPPDATA") or _user_folder() / "AppData" / "Local") / "mien"
     if platform == "darwin":
-        return _user() / "Library" / "Caches" / "mien"
-    # The rules of the XDG folders: a relative path is to be ignored.
-    given = Path(environ.get("XDG_CACHE_HOME", ""))
-    return (given if given.is_absolute() else _user() / ".cache") / "mien"
+        return _user_folder() / "Library" / "Caches" / "mien"
+    # The XDG Base Directory Specification: a relative path is ignored.
+    cache = Path(environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else _user_folder() / ".cache") / "mien"
 
 
 def available_models() -> tuple[str, ...]:
-    """The names that ``Engine.load`` takes: the embedded models, then those of other packages."""
-    return tuple(dict.fromkeys([*read_checksums(), *_offered()]))
+    """The names that ``Engine.load`` accepts: the embedded models, then those of other packages."""
+    return tuple(dict.fromkeys([*read_checksums(), *_package_models()]))
 
 
 def list_models() -> tuple[ModelEntry, ...]:
-    """The whole table, models and detectors, with the place of each file; nothing is verified."""
-    ours = [ModelEntry(name, "model", "embedded", WEIGHTS / f"{name}.onnx") for name in read_checksums()]
-    theirs = [
-        ModelEntry(name, "model", point.dist.name if point.dist else "", None) for name, point in _offered().items()
+    """All model and detector files with their paths; no file is verified."""
+    embedded = [ModelEntry(name, "model", "embedded", WEIGHTS / f"{name}.onnx") for name in read_checksums()]
+    packages = [
+        ModelEntry(name, "model", point.dist.name if point.dist else "", None)
+        for name, point in _package_models().items()
     ]
-    fetched = [ModelEntry(name, each.kind, "fetched", _cached_if_there(name)) for name, each in PUBLISHED_FILES.items()]
-    return (*ours, *theirs, *fetched)
+    published = [
+        ModelEntry(name, file.kind, "fetched", path if file_exists(path := _cached_path(name)) else None)
+        for name, file in PUBLISHED_FILES.items()
+    ]
+    return (*embedded, *packages, *published)
 
 
 def find_model_file(name: str) -> Path | None:
-    """A file by its name in the table, or None when it was not fetched yet; ModelError when it is damaged."""
+    """The file of a model or detector by name, None if it was not downloaded yet; ModelError if it is damaged."""
     if name in PUBLISHED_FILES:
-        return _verified(name) if file_exists(_cached(name)) else None
+        return _verify_cached(name) if file_exists(_cached_path(name)) else None
     return resolve_model(name)
 
 
-def resolve_model(name: str | os.PathLike[str]) -> Path:
-    """The file of a model: a name from the table, a path to an .onnx file, or a run's folder with one in it.
+def resolve_model(model: str | os.PathLike[str]) -> Path:
+    """The file of a model: a name of :func:`available_models`, the path of an .onnx file, or the folder of a run.
 
-    A name wins over a file of that name here; write ``./base`` for the file.
+    A name has priority over a file of that name in the current folder; write ``./base`` for the file.
     """
-    if isinstance(name, os.PathLike) or _looks_like_path(name):
-        return _at(Path(name))
-    if name in PUBLISHED_FILES:
-        happened = f"'{name}' is a face {PUBLISHED_FILES[name].kind}, not a model"
-        raise ModelMissing(happened, f"Expected one of {', '.join(available_models())}", f"Use it as --detector {name}")
-    return _in_table(name) or _at_or_unknown(name)
+    if isinstance(model, os.PathLike) or "/" in model or os.sep in model or model.endswith(".onnx"):
+        return _resolve_path(Path(model))
+    if model in PUBLISHED_FILES:
+        happened = f"'{model}' is a face {PUBLISHED_FILES[model].kind}, not a model"
+        expected = f"Expected one of {', '.join(available_models())}"
+        raise ModelMissing(happened, expected, f"Use it as --detector {model}")
+    path = Path(model)
+    return _resolve_name(model) or (
+        _resolve_path(path) if file_exists(path) or folder_exists(path) else _raise_unknown(model)
+    )
 
 
 def pull_model(
@@ -96,76 +100,66 @@ def pull_model(
     timeout: float = 20.0,
     deadline: float = 600.0,
 ) -> Path:
-    """Fetch a published file once, from its address or from the file ``source``; verified before it gets its name.
+    """Download a published file, from its address or from the local copy ``source``, and verify it.
 
-    Comes back at once when it is there already. Models inside packages have nothing to fetch.
+    A file that was downloaded before is not downloaded again. Models inside packages need no download.
     """
     if name not in PUBLISHED_FILES:
-        return _in_table(name) or _unknown(name)
+        return _resolve_name(name) or _raise_unknown(name)
+    # Imported here: Python's HTTP client is slow to import.
     from mien.models import download
 
-    publication = PUBLISHED_FILES[name]
-    if source is None and _is_whole(name):
-        return _cached(name)
-    address = url or publication.url
-    online = download.stream_download(publication, address, timeout=timeout, deadline=deadline)
-    chunks = online if source is None else download.stream_file(publication, Path(source))
+    published, target = PUBLISHED_FILES[name], _cached_path(name)
+    if source is not None:
+        chunks = download.stream_file(published, Path(source))
+    elif _is_verified(name):
+        return target
+    else:
+        chunks = download.stream_download(published, url or published.url, timeout=timeout, deadline=deadline)
     with closing(chunks):
-        return download.install_file(publication, chunks, _cached(name), progress)
+        return download.install_file(published, chunks, target, progress)
 
 
-def _in_table(name: str) -> Path | None:
+def _resolve_name(name: str) -> Path | None:
     if name in read_checksums():
         return resolve_embedded(name)
-    point = _offered().get(name)
-    return _from_package(point) if point else None
+    point = _package_models().get(name)
+    return _resolve_entry_point(point) if point else None
 
 
-def _at_or_unknown(name: str) -> Path:
-    path = Path(name)
-    return _at(path) if file_exists(path) or folder_exists(path) else _unknown(name)
-
-
-def _unknown(name: str) -> NoReturn:
-    known = available_models()
-    expected = f"Expected one of {', '.join(known)}, or the path of an .onnx file"
-    hint = suggest_name(name, [*known, *PUBLISHED_FILES]) or "'mien models' lists them"
+def _raise_unknown(name: str) -> NoReturn:
+    names = available_models()
+    expected = f"Expected one of {', '.join(names)}, or the path of an .onnx file"
+    hint = suggest_name(name, [*names, *PUBLISHED_FILES]) or "'mien models' lists them"
     raise ModelMissing(f"There is no model '{name}'", expected, hint)
 
 
-def _looks_like_path(name: str) -> bool:
-    return "/" in name or os.sep in name or name.endswith(".onnx")
-
-
-def _at(path: Path) -> Path:
+def _resolve_path(path: Path) -> Path:
     if folder_exists(path):
-        inside = path / RUN_FILE
-        if not file_exists(inside):
-            expected = f"Expected an .onnx file, or a run's folder with {RUN_FILE} in it"
-            raise ModelMissing(f"The folder '{path}' has no {RUN_FILE}", expected, _others(path))
-        return inside
+        file = path / RUN_FILE
+        if file_exists(file):
+            return file
+        others = sorted(other.name for other in path.glob("*.onnx"))
+        remedy = f"Pass one of its files: {', '.join(others[:5])}" if others else "Pass another folder"
+        expected = f"Expected an .onnx file, or a run's folder that contains {RUN_FILE}"
+        raise ModelMissing(f"The folder '{path}' has no {RUN_FILE}", expected, remedy)
     if not file_exists(path):
         raise missing_file_error(path)
     return path
 
 
-def _others(folder: Path) -> str:
-    found = sorted(each.name for each in folder.glob("*.onnx"))
-    return f"Name one of these in it: {', '.join(found[:5])}" if found else "Name another folder"
-
-
-def _offered() -> dict[str, EntryPoint]:
+def _package_models() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
-def _from_package(point: EntryPoint) -> Path:
+def _resolve_entry_point(point: EntryPoint) -> Path:
     package = point.dist.name if point.dist else point.value
-    remedy = f"Install {package} again, or tell its authors"
+    remedy = f"Install {package} again, or report this to its authors"
     try:
-        loaded: str | Path | Callable[[], str | Path] = point.load()
-        path = Path(loaded() if callable(loaded) else loaded)
+        target: str | Path | Callable[[], str | Path] = point.load()
+        path = Path(target() if callable(target) else target)
     except (ImportError, AttributeError, TypeError, ValueError, OSError) as error:
-        happened = f"The model '{point.name}' of the package {package} does not load: {error}"
+        happened = f"The model '{point.name}' of the package {package} cannot be loaded: {error}"
         raise ModelError(happened, "Expected a path, or a function that returns one", remedy) from error
     if not file_exists(path):
         happened = f"The model '{point.name}' of the package {package} is not at '{path}'"
@@ -173,30 +167,26 @@ def _from_package(point: EntryPoint) -> Path:
     return path
 
 
-def _cached(name: str) -> Path:
+def _cached_path(name: str) -> Path:
     return cache_folder() / PUBLISHED_FILES[name].file
 
 
-def _cached_if_there(name: str) -> Path | None:
-    return path if file_exists(path := _cached(name)) else None
-
-
-def _verified(name: str) -> Path:
-    path, remedy = _cached(name), f"Fetch it again: mien models pull {name}"
-    verify_checksum(read_file(path), PUBLISHED_FILES[name].seal, f"The file '{path}'", remedy)
+def _verify_cached(name: str) -> Path:
+    path, remedy = _cached_path(name), f"Download it again: mien models pull {name}"
+    verify_checksum(read_file(path), PUBLISHED_FILES[name].checksum, f"The file '{path}'", remedy)
     return path
 
 
-def _is_whole(name: str) -> bool:
+def _is_verified(name: str) -> bool:
     try:
-        return bool(_verified(name))
+        return bool(_verify_cached(name))
     except ModelError:
         return False
 
 
-def _user() -> Path:
+def _user_folder() -> Path:
     try:
         return Path.home()
     except RuntimeError:
-        # Containers run under user ids that have no home; what lies here is verified before it is used.
+        # Containers may run under a user id without a home folder; downloaded files are verified before each use.
         return Path(tempfile.gettempdir())

@@ -154,8 +154,14 @@ def bring_run():
     from mien.training.recipe import NetworkSettings, Recipe
     from mien.datasets.splits import DataSettings
 
-    folder, recipe = Path("runs", "first"), Recipe(name="first", data=DataSettings(validation=14), net=NetworkSettings(width=4, depth=(1,)))
-    model, fitted = networks.build_recipe_network(recipe, "float32"), Calibration({"shares": 1.0, "votes": 1.0}, 0.0, 0.2)
+    folder, recipe = (
+        Path("runs", "first"),
+        Recipe(name="first", data=DataSettings(validation=14), net=NetworkSettings(width=4, depth=(1,))),
+    )
+    model, fitted = (
+        networks.build_recipe_network(recipe, "float32"),
+        Calibration({"shares": 1.0, "votes": 1.0}, 0.0, 0.2),
+    )
     if not folder.exists():
         folder.mkdir(parents=True)
         checkpoint.save_state(folder, model.get_weights(), recipe, [{"epoch": 1}])

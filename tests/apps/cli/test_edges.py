@@ -100,7 +100,7 @@ def test_an_address_gives_a_copy_a_name_that_stays_in_its_folder():
 
 
 def test_words_from_files_do_not_steer_the_terminal(capsys):
-    Path("red.onnx").write_bytes(tiny_model(tiny_card(), first="\x1b[31mred\x07", kind="int64"))
+    Path("red.onnx").write_bytes(tiny_model(tiny_card(), input_name="\x1b[31mred\x07", kind="int64"))
     assert mien("predict", "a.png", "--model", "\x1b[31mnone.onnx", load=_real) == 2
     assert mien("models", "show", "\x1b[31mnone.onnx") == 1
     assert mien("predict", "a.png", "--model", "red.onnx", load=_real) == 1

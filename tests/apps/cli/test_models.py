@@ -69,7 +69,7 @@ def test_a_name_nobody_knows_cannot_be_pulled(capsys):
 def test_a_card_is_shown_in_words(tmp_path, capsys):
     scores = {"PublicTest": {"accuracy": 0.5, "faces": 3589}}
     path = tmp_path / "mine.onnx"
-    path.write_bytes(tiny_model(tiny_card(scores=scores, license="MIT", parameters=1234567)))
+    path.write_bytes(tiny_model(tiny_card(metrics=scores, license="MIT", parameters=1234567)))
     assert mien("models", "show", path) == 0
     out = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
     said = {name: value.strip() for name, value in out.items()}

@@ -75,7 +75,10 @@ def test_wrong_usage(arguments, said, desk, capsys):
         (["drawn", "--data", "odd.csv", "--set", "fit.bach=3"], "Did you mean 'training.batch_size'?"),
         (["drawn", "--data", "odd.csv", "--classes", "happy,sat"], "is not FER2013"),
         (["drawn", "--data", "odd.csv", "--classes", "happy,sad,happy"], "names 'happy' twice"),
-        (["drawn", "--data", "odd.csv", "--set", "training.batch_size=0"], "training.batch_size is 0. A number from 1 to 65,536"),
+        (
+            ["drawn", "--data", "odd.csv", "--set", "training.batch_size=0"],
+            "training.batch_size is 0. A number from 1 to 65,536",
+        ),
         (["mine.toml"], "unknown word 'training.epoch'. The keys of [training] are epochs, "),
         (["drawn", "--data", "odd.csv", "--name", "taken"], "not empty, and no run is in it"),
     ],
@@ -358,7 +361,11 @@ def wait_for(path, process, seconds=90):
 def test_the_recipes_of_courses_are_what_courses_say():
     for name in ("basic", "batchnorm", "batchnorm-pool-norm", "fiveclass"):
         recipe = shelf.load_recipe(name)
-        assert (recipe.training.optimizer, recipe.training.batch_size, recipe.training.schedule) == ("adam", 32, "plateau")
+        assert (recipe.training.optimizer, recipe.training.batch_size, recipe.training.schedule) == (
+            "adam",
+            32,
+            "plateau",
+        )
         assert 30 <= recipe.training.epochs <= 50
         assert recipe.training.early_stopping > recipe.training.patience > 0
         assert not recipe.net.votes

@@ -28,8 +28,8 @@ from mien.video.journal import AnalysisOptions, ResumableAnalysis
 from mien.video.results import PeakImages, _portrait
 from mien.video.timeline import VideoSummary
 from mien.video.writers import open_writer
-from moments import JUDGE, film, shares
-from synthetic_frames import BOX, FPS, HAPPY, SAD, frame
+from analyzed_frames import JUDGE, film, shares
+from synthetic_video import BOX, FPS, HAPPY, SAD, frame
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 
@@ -227,7 +227,11 @@ def test_nothing_of_a_hidden_portrait_is_left_to_its_corners():
 
 
 def test_hiding_takes_boxes_beyond_the_picture():
-    assert blur_faces(frame(HAPPY), [Box(-20, -20, 60, 60), Box(150, 110, 50, 50), Box(500, 0, 9, 9)]).shape == (120, 160, 3)
+    assert blur_faces(frame(HAPPY), [Box(-20, -20, 60, 60), Box(150, 110, 50, 50), Box(500, 0, 9, 9)]).shape == (
+        120,
+        160,
+        3,
+    )
 
 
 def test_peaks_keep_few_pictures():

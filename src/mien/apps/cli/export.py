@@ -135,7 +135,7 @@ def _export_onnx(
         split="" if evaluations is None else PUBLIC,
         views=views,
     )
-    return _collect_facts(kind, target, card.scores["keras_difference"], dict(card.scores))
+    return _collect_facts(kind, target, card.metrics["keras_difference"], dict(card.metrics))
 
 
 def _export_keras(

@@ -41,7 +41,7 @@ def _works(card: ModelCard) -> None:
 
 def _limits(card: ModelCard) -> None:
     st.header("What it cannot do", anchor=False)
-    right = card.scores.get("accuracy")
+    right = card.metrics.get("accuracy")
     known = [*text.LIMITATIONS]
     if isinstance(right, float):
         known.insert(
@@ -65,11 +65,11 @@ def _limits(card: ModelCard) -> None:
 def _models() -> None:
     st.header("The models", anchor=False)
     known = {_called(name): ModelCard.read(resolve_model(name)) for name in engines.list_models()}
-    rows = [{"Measure": said, **dict(zip(known, cells, strict=True))} for said, cells in model_cards.comparison(known)]
+    rows = [{"Measure": said, **dict(zip(known, cells, strict=True))} for said, cells in model_cards.compare_cards(known)]
     st.dataframe(rows, hide_index=True)
     for name, card in known.items():
         with st.expander(name, icon=":material/description:"):
-            st.markdown("\n".join(f"- **{said}**: {escape_markdown(value)}" for said, value in model_cards.facts(card)))
+            st.markdown("\n".join(f"- **{said}**: {escape_markdown(value)}" for said, value in model_cards.list_facts(card)))
 
 
 def _called(name: str) -> str:
