@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from known import LEFT, LENGTH, SIDE, TOP, faces, inside
 from mien.errors import ExperimentError, MienError
 from mien.explain.explanation import GRADIENT_METHODS
 from mien.explain.perturbation import blur_face
 from mien.training.recipe import NetworkSettings
+from patch_network import LEFT, LENGTH, SIDE, TOP, evidence_on_patch, make_patch_faces
 
 keras = pytest.importorskip("keras")
 gradients = pytest.importorskip("mien.training.gradient_maps")
@@ -45,16 +45,16 @@ def lab():
 @pytest.mark.parametrize("method", GRADIENT_METHODS)
 @pytest.mark.parametrize("seed", range(2))
 def test_every_method_points_at_the_patch(known, method, seed):
-    found = gradients.explain(known, faces(1, seed)[0], method, labels=LABELS)
+    found = gradients.explain(known, make_patch_faces(1, seed)[0], method, labels=LABELS)
     assert (found.method, found.target, found.map.shape) == (method, "striped", (SIDE, SIDE))
     assert found.map.min() >= 0
-    assert inside(found.map) > 0.8
+    assert evidence_on_patch(found.map) > 0.8
 
 
 @pytest.mark.parametrize("method", GRADIENT_METHODS)
 def test_a_contrast_is_signed(known, method):
-    there = gradients.explain(known, faces(1)[0], method, "striped", "plain", labels=LABELS)
-    back = gradients.explain(known, faces(1)[0], method, "plain", "striped", labels=LABELS)
+    there = gradients.explain(known, make_patch_faces(1)[0], method, "striped", "plain", labels=LABELS)
+    back = gradients.explain(known, make_patch_faces(1)[0], method, "plain", "striped", labels=LABELS)
     assert there.signed
     np.testing.assert_allclose(there.map, -back.map, atol=1e-4)
     assert there.map.max() > 0
@@ -81,7 +81,7 @@ def test_gradients_are_differences(lab):
 
 
 def test_the_layer_can_be_chosen(lab):
-    face = faces(1)[0]
+    face = make_patch_faces(1)[0]
     assert gradients.explain(lab, face, "grad-cam").parameters["layer"].startswith("stage2")
     assert gradients.explain(lab, face, "layer-cam", layer="stem_relu").parameters["layer"] == "stem_relu"
     with pytest.raises(ExperimentError, match=r"no layer 'stem_rel'.*Did you mean 'stem_relu'"):
@@ -89,7 +89,7 @@ def test_the_layer_can_be_chosen(lab):
 
 
 def test_chance_is_seeded(lab):
-    one, same, other = (gradients.explain(lab, faces(1)[0], "smoothgrad", seed=seed) for seed in (1, 1, 2))
+    one, same, other = (gradients.explain(lab, make_patch_faces(1)[0], "smoothgrad", seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.map, same.map)
     assert not np.array_equal(one.map, other.map)
     assert one.seed == 1
@@ -106,4 +106,4 @@ def test_chance_is_seeded(lab):
 )
 def test_what_cannot_be_is_refused(lab, asked, said):
     with pytest.raises(MienError, match=said):
-        gradients.explain(lab, faces(1)[0], **asked)
+        gradients.explain(lab, make_patch_faces(1)[0], **asked)
