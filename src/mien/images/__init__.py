@@ -1,4 +1,4 @@
-"""Images from every source people use, loaded as RGB uint8 with the EXIF orientation applied, or refused with a reason."""
+"""Images from paths, bytes, PIL images and arrays as RGB uint8 with the EXIF orientation applied, or an error."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from mien.images.download import download_image as download_image
 
 __all__ = [
-    "MAX_PIXELS",
     "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
     "WRITABLE_SUFFIXES",
     "LoadedImage",
     "Source",
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when first used: Python's HTTP client takes longer to import than a photo to read.
+    # Imported when first used: importing Python's HTTP client takes longer than reading a photo.
     if name == "download_image":
         return import_module("mien.images.download").download_image
     raise AttributeError(f"module 'mien.images' has no attribute {name!r}")

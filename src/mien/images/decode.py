@@ -1,4 +1,4 @@
-"""A file's bytes to RGB uint8, upright, within a limit that is checked before anything is decoded."""
+"""From the bytes of a file to RGB uint8 with the EXIF orientation applied; the size is checked before decoding."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from mien.errors import SourceError, SourceTooLarge, SourceUnreadable
 from mien.images.decoder_warnings import suppress_decoder_warnings
 from mien.images.formats import HEAD_BYTES, ImageFormat, describe_content, detect_format, format_names
 from mien.results import Pixels
+from mien.text import format_percent
 
-#: Pictures with more pixels are refused before they are decoded. The largest phone sensors stay just below.
+#: Images with more pixels are rejected before they are decoded. The largest phone sensors have slightly fewer.
 MAX_PIXELS = 200_000_000
 
 _LIMIT_VARIABLE = "MIEN_MAX_PIXELS"
 
-# What Pillow's decoders raise for damaged files; fuzzing found each of them.
+#: What Pillow's decoders raise for damaged files; each was found by fuzzing.
 DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -40,8 +41,8 @@ DECODER_ERRORS = (
     Warning,
 )
 
-#: EXIF's orientation, and what stands the picture upright again.
-_UPRIGHT = {
+#: The transposition for each EXIF orientation but 1.
+_TRANSPOSITIONS = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
     4: Transpose.FLIP_TOP_BOTTOM,
@@ -53,192 +54,177 @@ _UPRIGHT = {
 
 
 def resolve_pixel_limit(max_pixels: int | None) -> int:
-    """The limit in force: the argument, else the environment's ``MIEN_MAX_PIXELS``, else :data:`MAX_PIXELS`."""
-    told: object = os.environ.get(_LIMIT_VARIABLE, MAX_PIXELS) if max_pixels is None else max_pixels
+    """The argument, else the environment variable ``MIEN_MAX_PIXELS``, else :data:`MAX_PIXELS`."""
+    value: object = os.environ.get(_LIMIT_VARIABLE, MAX_PIXELS) if max_pixels is None else max_pixels
     try:
-        limit = int(str(told).replace("_", ""))
+        limit = int(str(value).replace("_", ""))
     except ValueError:
         limit = 0
     if limit < 1:
-        where = _LIMIT_VARIABLE if max_pixels is None else "max_pixels"
-        raise SourceError(
-            f"{where} is {told!r}", "A whole number of pixels was expected", f"The default is {MAX_PIXELS}"
-        )
+        name = _LIMIT_VARIABLE if max_pixels is None else "max_pixels"
+        happened = f"{name} is {value!r}"
+        raise SourceError(happened, "A whole number of pixels was expected", f"The default is {MAX_PIXELS}")
     return limit
 
 
-def decode_image(file: IO[bytes], shown: str, limit: int) -> Pixels:
-    """The first picture of a seekable file that stands at its beginning. ``shown`` is its name in messages."""
+def decode_image(file: IO[bytes], name: str, limit: int) -> Pixels:
+    """The first image of a seekable file that is at its start; ``name`` is its name in messages."""
     head = file.read(HEAD_BYTES)
-    form = detect_format(head)
-    if form is None:
-        raise _no_picture(head, shown)
+    image_format = detect_format(head)
+    if image_format is None:
+        expected = f"An image was expected: {format_names()}"
+        if not head:
+            raise SourceUnreadable(f"{name} is empty", expected, "Copy or download it again")
+        happened = f"{name} is {describe_content(head)}, not an image that mien reads"
+        raise SourceUnreadable(happened, expected, "Open it in the program it comes from and save it as PNG or JPEG")
     file.seek(0)
     with suppress_decoder_warnings():
-        return _pixels_of(form, file, shown, limit)
+        image = _read_header(image_format, file, name)
+        try:
+            _check_size(image.size, name, limit)
+            return _to_rgb(image)
+        except DECODER_ERRORS as error:
+            _raise_damaged(image_format, file, name, error, _decoded_part(image))
+        except Image.DecompressionBombError as error:
+            raise _too_large_error(name, str(error)) from error
+        except MemoryError as error:
+            raise _memory_error(image.size, name) from error
+        finally:
+            image.close()
 
 
-def _no_picture(head: bytes, shown: str) -> SourceUnreadable:
-    expected = f"A picture was expected: {format_names()}"
-    if not head:
-        return SourceUnreadable(f"{shown} is empty", expected, "Copy or download it again")
-    remedy = "Open it in the program it comes from and save it as PNG or JPEG"
-    return SourceUnreadable(f"{shown} is {describe_content(head)}, not a picture that mien reads", expected, remedy)
-
-
-def convert_pil_image(image: Image.Image, shown: str, limit: int) -> Pixels:
-    """A PIL image as RGB uint8: loaded, turned as its EXIF says, transparency on white, 16 bits scaled to 8."""
-    _check_size(image.size, shown, limit)
+def convert_pil_image(image: Image.Image, name: str, limit: int) -> Pixels:
+    """A PIL image as RGB uint8: orientation applied, transparency on white, 16 bits scaled to 8."""
+    _check_size(image.size, name, limit)
     with suppress_decoder_warnings():
         try:
-            return _rgb(image)
+            return _to_rgb(image)
         except DECODER_ERRORS as error:
-            raise SourceUnreadable(
-                f"{shown} could not be loaded: {_word(error)}", "A picture with pixels was expected", "Open it anew"
-            ) from error
+            happened = f"{name} could not be loaded: {_describe_error(error)}"
+            raise SourceUnreadable(happened, "An image with pixels was expected", "Open it again") from error
         except MemoryError as error:
-            raise _no_room(image.size, shown) from error
+            raise _memory_error(image.size, name) from error
 
 
 def composite_on_white(image: Image.Image) -> Image.Image:
-    """What shows through an RGBA image is white, as on paper."""
-    paper = Image.new("RGB", image.size, "white")
-    paper.paste(image, mask=image.getchannel("A"))
-    return paper
+    """An RGBA image on a white background."""
+    background = Image.new("RGB", image.size, "white")
+    background.paste(image, mask=image.getchannel("A"))
+    return background
 
 
-def _pixels_of(form: ImageFormat, file: IO[bytes], shown: str, limit: int) -> Pixels:
-    image = _header(form, file, shown)
+def _read_header(image_format: ImageFormat, file: IO[bytes], name: str) -> ImageFile:
     try:
-        _check_size(image.size, shown, limit)
-        return _rgb(image)
-    except DECODER_ERRORS as error:
-        _refuse_damaged(form, file, shown, error, _readable_share(image))
-    except Image.DecompressionBombError as error:
-        raise _too_large(shown, str(error)) from error
-    except MemoryError as error:
-        raise _no_room(image.size, shown) from error
-    finally:
-        image.close()
-
-
-def _header(form: ImageFormat, file: IO[bytes], shown: str) -> ImageFile:
-    try:
-        return form.open(file)
+        return image_format.open(file)
     except ImportError as error:
         raise SourceUnreadable(
-            f"{shown} is a {form.name} picture, and there is no decoder for it here",
-            f"{form.name} needs the package '{form.package}'",
-            f"Install {form.package}, or save the picture as JPEG",
+            f"{name} is an image in the format {image_format.name}, whose decoder is not installed",
+            f"{image_format.name} needs the package '{image_format.package}'",
+            f"Install {image_format.package}, or save the image as JPEG",
         ) from error
     except Image.DecompressionBombError as error:
-        raise _too_large(shown, str(error)) from error
+        raise _too_large_error(name, str(error)) from error
     except MemoryError as error:
-        raise _too_large(shown, "its header asks for more memory than there is") from error
+        raise _too_large_error(name, "its header requires more memory than there is") from error
     except DECODER_ERRORS as error:
-        _refuse_damaged(form, file, shown, error, 0.0)
+        _raise_damaged(image_format, file, name, error, 0.0)
 
 
-def _check_size(size: tuple[int, int], shown: str, limit: int) -> None:
+# Errors
+
+
+def _check_size(size: tuple[int, int], name: str, limit: int) -> None:
     width, height = size
     if width * height > limit:
-        raise _too_large(shown, f"{width} × {height} pixels", limit)
+        raise _too_large_error(name, f"{width} × {height} pixels", limit)
 
 
-def _too_large(shown: str, why: str, limit: int | None = None) -> SourceTooLarge:
-    return SourceTooLarge(
-        f"{shown} is too large: {why}",
-        f"At most {limit:,} pixels are decoded" if limit else "A picture that can be decoded was expected",
-        f"Make it smaller, or raise the limit with {_LIMIT_VARIABLE} or max_pixels" if limit else "Make it smaller",
-    )
+def _too_large_error(name: str, reason: str, limit: int | None = None) -> SourceTooLarge:
+    happened = f"{name} is too large: {reason}"
+    if limit is None:
+        return SourceTooLarge(happened, "An image that can be decoded was expected", "Make it smaller")
+    remedy = f"Make it smaller, or raise the limit with {_LIMIT_VARIABLE} or max_pixels"
+    return SourceTooLarge(happened, f"At most {limit:,} pixels are decoded", remedy)
 
 
-def _no_room(size: tuple[int, int], shown: str) -> SourceTooLarge:
-    return _too_large(shown, f"there is no memory for {size[0]} × {size[1]} pixels")
+def _memory_error(size: tuple[int, int], name: str) -> SourceTooLarge:
+    return _too_large_error(name, f"there is no memory for {size[0]} × {size[1]} pixels")
 
 
-def _refuse_damaged(form: ImageFormat, file: IO[bytes], shown: str, error: Exception, share: float) -> NoReturn:
-    if _ends_early(form, file, error):
-        readable = f"; only its upper {share:.0%} can be read".replace("%", " %") if share >= 0.01 else ""
-        raise SourceUnreadable(
-            f"{shown} is a {form.name} that ends too early{readable}",
-            "The whole file was expected",
-            "Copy or download it again",
-        ) from error
+def _raise_damaged(
+    image_format: ImageFormat, file: IO[bytes], name: str, error: Exception, decoded_part: float
+) -> NoReturn:
+    if _is_truncated(image_format, file, error):
+        readable = f"; only its upper {format_percent(decoded_part)} can be read" if decoded_part >= 0.01 else ""
+        happened = f"{name} is a truncated {image_format.name}{readable}"
+        raise SourceUnreadable(happened, "The complete file was expected", "Copy or download it again") from error
     raise SourceUnreadable(
-        f"{shown} is a damaged {form.name}: {_word(error)}",
-        "A picture that decodes to its end was expected",
-        "Take another copy, or open it in a picture program and save it anew",
+        f"{name} is a damaged {image_format.name}: {_describe_error(error)}",
+        "An image that can be decoded to its end was expected",
+        "Use another copy, or open it in an image program and save it again",
     ) from error
 
 
-def _word(error: Exception) -> str:
-    """Pillow's reason, without a full stop; its type where there is no reason."""
+def _describe_error(error: Exception) -> str:
+    """Pillow's reason without a full stop; the type of the exception if there is no reason."""
     return str(error).strip().rstrip(".").partition("\n")[0][:160] or type(error).__name__
 
 
-def _ends_early(form: ImageFormat, file: IO[bytes], error: Exception) -> bool:
+def _is_truncated(image_format: ImageFormat, file: IO[bytes], error: Exception) -> bool:
     if "truncated" in str(error).lower() or isinstance(error, EOFError):
         return True
-    if not form.ends or file.closed:
+    if not image_format.end or file.closed:
         return False
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - 64, 0))
-    return form.ends not in file.read()
+    return image_format.end not in file.read()
 
 
-def _readable_share(image: ImageFile) -> float:
-    """How much of the height came out before a decoder gave up; what it did not reach is black."""
+def _decoded_part(image: ImageFile) -> float:
+    """The part of the height that was decoded before the decoder failed; the rest is black."""
     try:
-        reached = image.im.getbbox()
-    except DECODER_ERRORS:  # it had not even begun
+        box = image.im.getbbox()
+    except DECODER_ERRORS:  # decoding had not begun
         return 0.0
-    return reached[3] / image.height if reached and image.height else 0.0
+    return box[3] / image.height if box and image.height else 0.0
 
 
-def _rgb(image: Image.Image) -> Pixels:
+# Conversion
+
+
+def _to_rgb(image: Image.Image) -> Pixels:
     image.load()
-    return np.ascontiguousarray(_coloured(_turned(image)), np.uint8)
-
-
-def _turned(image: Image.Image) -> Image.Image:
-    # After loading: a PNG may keep its EXIF behind the pixels, and TIFF turns itself then.
-    turn = _UPRIGHT.get(_orientation(image))
-    return image if turn is None else image.transpose(turn)
-
-
-def _orientation(image: Image.Image) -> int:
-    """1 to 8; 1 when there is no EXIF that can be followed, for that is no reason to refuse the picture."""
-    try:
-        told = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except DECODER_ERRORS:
-        return 1
-    return told if isinstance(told, int) else 1
-
-
-def _coloured(image: Image.Image) -> Image.Image:
+    # After loading: a PNG may have its EXIF data after the pixels, and TIFF applies the orientation itself.
+    transposition = _TRANSPOSITIONS.get(_read_orientation(image))
+    if transposition is not None:
+        image = image.transpose(transposition)
     if image.mode.startswith(("I", "F")):
-        image = Image.fromarray(_eight_bits(np.asarray(image), _full_scale(image)))
+        has_16_bits = image.mode.startswith("I;16") or image.format in ("PNG", "PPM")
+        image = Image.fromarray(_to_8_bits(np.asarray(image), 65535.0 if has_16_bits else None))
     elif image.has_transparency_data:
         image = composite_on_white(image.convert("RGBA"))
-    return image.convert("RGB")
+    return np.ascontiguousarray(image.convert("RGB"), np.uint8)
 
 
-def _full_scale(image: Image.Image) -> float | None:
-    """What is white, where the format says so; None where only the values can tell."""
-    return 65535.0 if image.mode.startswith("I;16") or image.format in ("PNG", "PPM") else None
+def _read_orientation(image: Image.Image) -> int:
+    """1 to 8; 1 also if the EXIF data are damaged, which is no reason to reject the image."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except DECODER_ERRORS:
+        return 1
+    return orientation if isinstance(orientation, int) else 1
 
 
-def _eight_bits(values: NDArray[np.generic], white: float | None) -> NDArray[np.uint8]:
-    """One channel of 16 or 32 bits or of floats, scaled to 0..255; never clipped.
+def _to_8_bits(values: NDArray[np.generic], white: float | None) -> NDArray[np.uint8]:
+    """One channel of 16 or 32 bits or of floats, scaled to 0..255 and never clipped.
 
-    Where white is not known it is the smallest usual one that holds all values: 1 for floats, 255, 65535, else the
-    largest value. Negative values move black down to the least.
+    Without ``white``, it is the smallest usual value that no value exceeds: 1 for floats, 255, 65535, else the maximum.
+    Black is 0, or the minimum if that is negative.
     """
-    known = values.astype(np.float64)
-    if not np.isfinite(known).all():
-        raise ValueError("it holds values that are no numbers")
-    least, most = min(float(known.min()), 0.0), float(known.max())
+    scaled = values.astype(np.float64)
+    if not np.isfinite(scaled).all():
+        raise ValueError("it has values that are not finite")
+    minimum, maximum = min(float(scaled.min()), 0.0), float(scaled.max())
     usual = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (255.0, 65535.0)
-    white = white or next((each for each in usual if most <= each), most)
-    return np.asarray((known - least) * (255.0 / (white - least)) + 0.5).astype(np.uint8)
+    white = white or next((value for value in usual if maximum <= value), maximum)
+    return np.asarray((scaled - minimum) * (255.0 / (white - minimum)) + 0.5).astype(np.uint8)

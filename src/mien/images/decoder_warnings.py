@@ -1,9 +1,4 @@
-"""Keeps a decoder's warnings to itself, without touching what other threads hear.
-
-Pillow warns of odd tags and large pictures through :mod:`warnings`, whose ``catch_warnings`` swaps a list that all
-threads share. Here one filter is put into that list and left there: it ignores a warning only when the thread that
-raises it stands inside :func:`quietly`, so for everybody else it does not exist.
-"""
+"""Suppression of what decoders print: Python warnings of one thread, and output on standard error."""
 
 from __future__ import annotations
 
@@ -15,8 +10,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
 
-class _InsideQuietly(threading.local):
-    """Stands where a filter keeps the pattern for the message. Each thread has its own depth."""
+class _ThreadDepth(threading.local):
+    """The nesting of :func:`suppress_decoder_warnings` in the current thread.
+
+    It takes the place of the message pattern in a warnings filter, and matches if the thread is inside a block.
+    """
 
     depth = 0
 
@@ -24,56 +22,58 @@ class _InsideQuietly(threading.local):
         return self.depth > 0
 
 
-_inside = _InsideQuietly()
-_FILTER = ("ignore", _inside, Warning, None, 0)
-_placing = threading.Lock()
+_thread = _ThreadDepth()
+_FILTER = ("ignore", _thread, Warning, None, 0)
+_filters_lock = threading.Lock()
+_stderr_lock = threading.Lock()
 
 
 @contextmanager
 def suppress_decoder_warnings() -> Iterator[None]:
-    """No warning raised by this thread in this block is shown or turned into an exception."""
-    _place_filter()
-    _inside.depth += 1
+    """No warning of this thread in this block is shown or raised as an exception.
+
+    ``warnings.catch_warnings`` replaces a list that all threads share. Here one filter is added to that list and stays
+    there: it ignores only warnings of threads that are inside this block.
+    """
+    _install_filter()
+    _thread.depth += 1
     try:
         yield
     finally:
-        _inside.depth -= 1
+        _thread.depth -= 1
 
 
-def _place_filter() -> None:
-    """First in the list, where no other rule comes before it; once, however often others put theirs on top."""
-    with _placing:
+def _install_filter() -> None:
+    """Put the filter at the start of the list, before filters that were added since, and only once."""
+    with _filters_lock:
         filters = cast("list[Any]", warnings.filters)
         if filters and filters[0] is _FILTER:
             return
         filters.insert(0, _FILTER)
-        for place in range(len(filters) - 1, 0, -1):
-            if filters[place] is _FILTER:
-                del filters[place]
-
-
-_hush = threading.Lock()
+        for index in range(len(filters) - 1, 0, -1):
+            if filters[index] is _FILTER:
+                del filters[index]
 
 
 @contextmanager
 def silence_stderr() -> Iterator[None]:
-    """OpenCV and what it calls write nothing to the terminal: some of it goes past every setting, to the file itself.
+    """Discard what C libraries write to standard error, such as messages of OpenCV that no setting turns off.
 
-    For a moment only, around a single call: while it lasts, standard error of the whole process is lost.
+    Use it around a single call: standard error of the whole process is discarded meanwhile.
     """
-    with _hush, ExitStack() as back:
+    with _stderr_lock, ExitStack() as stack:
         try:
-            kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        except OSError:  # a process without standard error has nothing to keep quiet
+            stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        except OSError:  # the process has no standard error
             yield
             return
-        back.callback(os.close, kept)
-        back.callback(os.dup2, kept, 2)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
+        stack.callback(os.close, stderr)
+        stack.callback(os.dup2, stderr, 2)
+        os.dup2(null, 2)
+        os.close(null)
         yield
 
 
 def silence_ffmpeg() -> None:
-    """The FFmpeg inside OpenCV writes to the terminal unless the environment says no, before its first film."""
+    """Turn off the messages of OpenCV's FFmpeg; it must be called before OpenCV opens its first video."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
