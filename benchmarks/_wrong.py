@@ -1,4 +1,4 @@
-"""A picture of what a model gets wrong: free portraits and a drawn face under growing trouble, its answers below."""
+"""An image of a model's mistakes: free portraits and a drawn face with corruptions, the predictions below."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mien.models import load_classifier, resolve_model
 from mien.plots.style import MUTED, new_figure, with_style
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-#: Which trouble each row shows, at which strengths.
+#: The corruption of each row, and its strengths.
 ROWS = {
     "turn": (15, 30),
     "dark": (0.3, 0.08),
@@ -30,14 +30,14 @@ ROWS = {
 }
 
 
-def draw(name: str, place: Path) -> None:
-    path = resolve_model(name)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(plots.render_png(figure(faces(Engine.load(name)), load_classifier(path))))
+def draw_mistakes(name: str, path: Path) -> None:
+    model = resolve_model(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(plots.render_png(plot_mistakes(load_faces(Engine.load(name)), load_classifier(model))))
 
 
-def faces(engine: Engine) -> list[NDArray[np.uint8]]:
-    """Gray crops (48, 48) of the two portraits as the engine cuts them, and a drawn face that should look happy."""
+def load_faces(engine: Engine) -> list[NDArray[np.uint8]]:
+    """Gray crops (48, 48) of the two portraits from the engine, and a drawn face that looks happy."""
     crops = []
     for file in ("astronaut.jpg", "hopper.jpg"):
         pixels = load_image(EXAMPLES / file).pixels
@@ -47,32 +47,32 @@ def faces(engine: Engine) -> list[NDArray[np.uint8]]:
 
 
 @with_style
-def figure(crops: list[NDArray[np.uint8]], classifier) -> Figure:
-    shown = new_figure(9.2, 1.35 * len(ROWS) + 0.3)
-    places = shown.subplots(len(ROWS), 3 * len(crops), squeeze=False)
-    for line, (name, strengths) in zip(places, ROWS.items(), strict=True):
-        each = CORRUPTIONS[name]
+def plot_mistakes(crops: list[NDArray[np.uint8]], classifier) -> Figure:
+    figure = new_figure(9.2, 1.35 * len(ROWS) + 0.3)
+    grid = figure.subplots(len(ROWS), 3 * len(crops), squeeze=False)
+    for row, (name, strengths) in zip(grid, ROWS.items(), strict=True):
+        corruption = CORRUPTIONS[name]
         cells = [
-            (each.label(strength) if strength else "as it is", each.change(crop, strength, 1) if strength else crop)
+            (corruption.label(strength), corruption.change(crop, strength, 1)) if strength else ("none", crop)
             for crop in crops
             for strength in (0, *strengths)
         ]
-        for ax, (told, pixels) in zip(line, cells, strict=True):
-            _cell(ax, told, pixels, classifier)
-        line[0].set_ylabel(each.meaning, rotation=0, ha="right", va="center", labelpad=8)
-    return shown
+        for ax, (title, pixels) in zip(row, cells, strict=True):
+            _draw_cell(ax, title, pixels, classifier)
+        row[0].set_ylabel(corruption.meaning, rotation=0, ha="right", va="center", labelpad=8)
+    return figure
 
 
-def _cell(ax, told: str, pixels: NDArray[np.uint8], classifier) -> None:
-    shares = classifier.run(pixels[None, ..., None]).scores[0]
-    first, card = int(shares.argmax()), classifier.card
+def _draw_cell(ax, title: str, pixels: NDArray[np.uint8], classifier) -> None:
+    scores = classifier.run(pixels[None, ..., None]).scores[0]
+    first, card = int(scores.argmax()), classifier.card
     ax.imshow(pixels, cmap="gray", vmin=0, vmax=255)
     ax.set(xticks=[], yticks=[])
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
-    ax.set_title(told, loc="center", fontsize=7, color=MUTED, pad=2, weight="normal")
-    sure = shares[first] >= card.uncertain_below
-    words = f"{card.labels[first]} {100 * shares[first]:.0f} %" if sure else "uncertain"
+    ax.set_title(title, loc="center", fontsize=7, color=MUTED, pad=2, weight="normal")
+    certain = scores[first] >= card.uncertain_below
+    text = f"{card.labels[first]} {100 * scores[first]:.0f} %" if certain else "uncertain"
     ax.set_xlabel(
-        words, fontsize=7.5, color=label_colour(card.labels[first]) if sure else MUTED, weight="bold", labelpad=2
+        text, fontsize=7.5, color=label_colour(card.labels[first]) if certain else MUTED, weight="bold", labelpad=2
     )

@@ -105,9 +105,17 @@ def told(done: int, total: int) -> None:
 
 def audit_table(figures: Figures) -> str:
     """Every method and baseline of every model that was audited."""
-    header = ["map", "deletion, low is good", "insertion, high is good", "beats", "noise", "shuffled", "to be believed"]
+    header = [
+        "map",
+        "deletion, low is good",
+        "insertion, high is good",
+        "better than",
+        "stability",
+        "weight randomization",
+        "verdict",
+    ]
     rows = [map_row(model, name, row) for model, told in figures.items() for name, row in audited_maps(told)]
-    verdicts = "\n\n".join(told["verdict"] for told in figures.values())
+    verdicts = "\n\n".join(told["summary"] for told in figures.values())
     return f"{format_table(header, rows)}\n\n{verdicts}"
 
 
@@ -121,9 +129,8 @@ def map_row(model: str, name: str, row: Figures) -> Sequence[str]:
     if "against" not in row:
         return [f"{model}: {name}", *areas, "", "", "", ""]
     beats = [other for other, gain in row["against"].items() if all(low > 0 for _, low, _ in gain.values())]
-    steady, last = row["stability"][0], row["shuffled"][-1]["likeness"]
-    believed = "yes" if row["believable"] else "no"
-    return [f"{model}: {name}", *areas, ", ".join(beats) or "none", f"{steady:.2f}", f"{last:.2f}", believed]
+    steady, last = row["stability"][0], row["weight_randomization"][-1]["similarity"]
+    return [f"{model}: {name}", *areas, ", ".join(beats) or "none", f"{steady:.2f}", f"{last:.2f}", row["verdict"]]
 
 
 #: Sections of documents: the result file, and how its figures become a table.

@@ -1,8 +1,8 @@
-"""Writes docs/models/NAME.md, what everybody should know of an embedded model, from its file and its measured figures.
+"""Write docs/models/NAME.md, the page of an embedded model, from its file and its results.
 
-python benchmarks/cards.py              write every card
-python benchmarks/cards.py --pictures   draw the pictures of what it gets wrong as well
-python benchmarks/cards.py --check      exit 1 when a card is not what the file and the results say
+python benchmarks/cards.py              write every page
+python benchmarks/cards.py --images     draw the images of its mistakes as well
+python benchmarks/cards.py --check      exit 1 when a page does not match the file and the results
 """
 
 from __future__ import annotations
@@ -21,175 +21,178 @@ from mien.models import ModelCard
 from mien.models.checksums import WEIGHTS, read_checksums
 
 PAGES = ROOT / "docs" / "models"
-PICTURES = ROOT / "docs" / "images"
+IMAGES = ROOT / "docs" / "images"
 Figures = Mapping[str, Any]
 
-#: Standard deviations on either side that hold 95 % of a normal distribution.
+#: Standard deviations on either side of the mean with 95 % of a normal distribution.
 _Z = 1.96
 
-#: Watts of the cores that train, where nobody measured them.
+#: Estimated power of the cores during training in watts; it was not measured.
 WATTS = 30
 
 PURPOSE = {
-    "base": "The model that every window of mien uses unless told otherwise.",
-    "small": "For slow machines and many faces: the net of `base` with one view of a face, in a fraction of the time.",
-    "classic": "For teaching: the network that every course draws, with pooling, a flatten and a dense layer.",
+    "base": "The default model of mien.",
+    "small": "For slow machines and many faces: the network of `base` with one view of a face, several times faster.",
+    "classic": "For teaching: the classic network of convolutions, pooling, flatten and a dense layer.",
 }
 
 RIGHTS = """\
-FER2013 (Goodfellow and others, 2013): 48-pixel gray faces that were collected from the web by search engine, one label
-each. FER+ (Barsoum and others, 2016): what ten people said of the same faces. No licence from the people who took these
-pictures, or from those who are seen in them, is known to us, and whether weights trained on them carry rights of others
-is not settled. Before any use beyond teaching and research take advice, or train on pictures that you have the rights
-to.
+FER2013 (Goodfellow and others, 2013): gray faces of 48 pixels that were collected from the web by search engine, one
+label each. FER+ (Barsoum and others, 2016): the votes of ten annotators for the same faces. No licence from the
+photographers or from the people in these images is known to us, and it is not settled whether weights trained on them
+carry rights of others. Before any use beyond teaching and research take legal advice, or train on images that you have
+the rights to.
 
-The faces were taken from the web as it was in 2013: some ages, skin tones and countries are hardly among them, acted
-expressions are frequent, and labels are often wrong: people find the label of a face about 65 times in 100."""
+The faces were collected from the web in 2013: some ages, skin tones and countries are rare, acted expressions are
+frequent, and labels are often wrong: people agree with the label of about 65 % of the faces."""
 
 NOT_FOR = """\
 - Never to decide anything about a person: not for hiring, school marks, insurance, policing, borders, or proctoring.
   In the European Union inferring emotions at work and in education is forbidden but for medical and safety reasons.
-- It says what an expression looks like, never what somebody feels. People smile out of politeness and frown out of
-  thought.
-- Not for watching people who do not know of it.
-- Not for children, patients, or faces that are covered, without measuring it on such faces first (`mien robustness
-  --groups`)."""
+- It describes what an expression looks like, never what somebody feels. People smile out of politeness and frown when
+  they think.
+- Not for observing people who do not know of it.
+- Not for children, patients, or covered faces without measuring it on such faces first (`mien robustness --groups`)."""
 
 
 def main() -> int:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--check", action="store_true", help="write nothing; exit 1 when a card is not current")
-    words.add_argument("--pictures", action="store_true", help="draw what the models get wrong, too")
-    given = words.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is not current")
+    parser.add_argument("--images", action="store_true", help="draw the images of the mistakes, too")
+    options = parser.parse_args()
     pages = {PAGES / f"{name}.md": page(name) for name in read_checksums()}
     stale = {path: text for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text}
     for path, text in stale.items():
-        print(f"{'not current' if given.check else 'written'}: {path.name}")
-        if not given.check:
+        print(f"{'not current' if options.check else 'written'}: {path.name}")
+        if not options.check:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-    if given.pictures and not given.check:
+    if options.images and not options.check:
         for name in read_checksums():
-            _wrong.draw(name, PICTURES / f"{name}-wrong.png")
-    return int(given.check and bool(stale))
+            _wrong.draw_mistakes(name, IMAGES / f"{name}-wrong.png")
+    return int(options.check and bool(stale))
 
 
 def page(name: str) -> str:
-    """The whole card."""
+    """The whole page."""
     path = WEIGHTS / f"{name}.onnx"
     card = ModelCard.read(path)
-    result = read(f"accuracy-{name}")
+    result = read_result(f"accuracy-{name}")
     parts = [
         f"# {card.name}",
-        f"{PURPOSE.get(name, '')} Written by `python benchmarks/cards.py`; `mien models show {name}` prints what the "
-        "file itself says.",
-        file(name, card, result["figures"] if result else {}),
-        *(measured(card, result) if result else ["*Not measured yet.*"]),
-        *rivals(name),
-        *wrong(name, result["figures"] if result else {}),
-        *maps(card),
-        f"## What it learned from\n\n{RIGHTS}",
-        f"## What it must not be used for\n\n{NOT_FOR}",
-        recipe(card),
+        f"{PURPOSE.get(name, '')} Written by `python benchmarks/cards.py`; `mien models show {name}` prints the "
+        "card in the file.",
+        format_file(name, card, result["figures"] if result else {}),
+        *(format_results(card, result) if result else ["*Not measured yet.*"]),
+        *format_comparison(name),
+        *format_mistakes(name, result["figures"] if result else {}),
+        *format_audit(card),
+        f"## Training data and rights\n\n{RIGHTS}",
+        f"## Prohibited uses\n\n{NOT_FOR}",
+        format_recipe(card),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def read(name: str) -> dict[str, Any] | None:
-    place = RESULTS / f"{name}.json"
-    return json.loads(place.read_text(encoding="utf-8")) if place.exists() else None
+def read_result(name: str) -> dict[str, Any] | None:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _net(card: ModelCard) -> Mapping[str, Any]:
-    """The settings of its net; empty where its recipe is told in words."""
+def _network_settings(card: ModelCard) -> Mapping[str, Any]:
+    """The network settings of its recipe; empty where the recipe is text."""
     return card.recipe.get("net", {}) if isinstance(card.recipe, Mapping) else {}
 
 
-def file(name: str, card: ModelCard, figures: Figures) -> str:
+def format_file(name: str, card: ModelCard, figures: Figures) -> str:
     seal = read_checksums()[name]
     time = figures.get("one_face_one_core_ms", {}).get("median")
     votes = f"; votes: {', '.join(card.vote_labels)}" if card.vote_labels else ""
-    told = {2: ", and its mirror image", 4: ", and its mirror image, each from two corners"}
-    views = told.get(_net(card).get("views", 1), "")
-    views += "; answers with the mean" if views else ""
+    descriptions = {2: ", and its mirror image", 4: ", and its mirror image, each in two crops"}
+    views = descriptions.get(_network_settings(card).get("views", 1), "")
+    views += "; the output is the mean" if views else ""
     rows = [
         ("size", f"{seal.size:,} bytes"),
         ("SHA-256", f"`{seal.sha256}`"),
-        ("made", f"{card.date}, card version {card.version}"),
-        ("sees", f"a face of {card.side} x {card.side} pixels, {card.color}, raw 0 to 255{views}"),
-        ("answers", f"{', '.join(card.labels)}{votes}"),
+        ("date", f"{card.date}, card version {card.version}"),
+        ("input", f"a face of {card.side} x {card.side} pixels, {card.color}, 0 to 255{views}"),
+        ("labels", f"{', '.join(card.labels)}{votes}"),
         ("parameters", f"{card.parameters:,}"),
         ("multiply-adds", f"{card.multiply_adds:,}"),
         *([("one face on one core", f"{time:.2f} ms")] if time else []),
-        ("uncertain", f"below {format_percent(card.uncertain_below)} for the first expression"),
+        ("uncertain", f"below {format_percent(card.uncertain_below)} for the leading expression"),
         (
             "mixture",
-            f"names every expression with {format_percent(card.mixture_above)} of the votes" if votes else "none",
+            f"every expression with {format_percent(card.mixture_above)} of the votes" if votes else "none",
         ),
         ("licence", card.license),
     ]
     return format_table(["the file", ""], rows).replace("---:", "---")
 
 
-def measured(card: ModelCard, result: Figures) -> Iterator[str]:
+def format_results(card: ModelCard, result: Figures) -> Iterator[str]:
     figures = result["figures"]
     sheet = figures["public"]
-    looks = f"PublicTest was looked at {format_count(figures['looks'])} for this model, and never trained or tuned on."
-    brackets = "In brackets are 95 % intervals."
-    yield f"## How right it is\n\n{scores(sheet)}\n\n{brackets} {looks} {describe_origin(result)}"
-    yield f"### By expression\n\n{classes(sheet)}"
-    yield f"## Does it know when it does not know?\n\n{doubt(figures)}"
-    yield f"## When faces are not as they should be\n\n{holds(figures['held_out_spoilt'])}"
-    if groups := figures.get("held_out_groups"):
-        yield f"## For some faces as for others\n\n{grouped(groups)}"
+    count = format_count(figures["evaluations"])
+    evaluations = f"This model was evaluated {count} on PublicTest, which was never used for training or tuning."
+    brackets = "In brackets: 95 % intervals."
+    yield f"## Accuracy\n\n{metrics_table(sheet)}\n\n{brackets} {evaluations} {describe_origin(result)}"
+    yield f"### By expression\n\n{classes_table(sheet)}"
+    yield f"## Accuracy against coverage, and images without a face\n\n{uncertainty_tables(figures)}"
+    yield f"## Robustness\n\n{corruptions_table(figures['corruptions'])}"
+    if groups := figures.get("groups"):
+        yield f"## Accuracy by group\n\n{groups_table(groups)}"
 
 
-def scores(sheet: Figures) -> str:
+def metrics_table(sheet: Figures) -> str:
     low, high = sheet["ci95"]
     mixture = sheet.get("mixture")
     rows = [
         ("accuracy", f"{format_percent(sheet['accuracy'])} ({100 * low:.1f} to {100 * high:.1f})"),
-        ("without faces that have a twin in training", ranged(sheet["accuracy_no_twins"], sheet["faces_no_twins"])),
-        ("balanced accuracy", balanced(sheet)),
+        ("accuracy without duplicates", format_interval(sheet["accuracy_no_duplicates"], sheet["faces_no_duplicates"])),
+        ("balanced accuracy", format_balanced(sheet)),
         ("macro F1", format_percent(sheet["macro_f1"])),
         ("area under the ROC curve", f"{sheet['auc_macro']:.3f}"),
-        ("accuracy on the surest 70 %", ranged(sheet["accuracy_surest_70"], round(0.7 * sheet["faces"]))),
-        ("calibration error (ECE)", calibration(sheet)),
+        (
+            "accuracy at 70 % coverage",
+            format_interval(sheet["accuracy_at_coverage_70"], round(0.7 * sheet["faces"])),
+        ),
+        ("calibration error (ECE)", format_calibration(sheet)),
         ("log loss; Brier score; Cohen's kappa", f"{sheet['nll']:.3f}; {sheet['brier']:.3f}; {sheet['kappa']:.3f}"),
     ]
     if "votes_accuracy" in sheet:
-        people = ranged(sheet["votes_accuracy"], sheet["votes_faces"])
-        rows.append(("what most of ten people said (FER+), eight expressions", people))
-        rows.append(("distance from the voters' shares (KL)", f"{sheet['votes_divergence']:.3f} nats"))
+        votes = format_interval(sheet["votes_accuracy"], sheet["votes_faces"])
+        rows.append(("accuracy on annotator votes (FER+), eight expressions", votes))
+        rows.append(("divergence from the annotator votes (KL)", f"{sheet['votes_divergence']:.3f} nats"))
     if mixture:
-        rows.append(("its second expression is people's second", format_percent(sheet["votes_second"] or 0)))
-        told = f"{format_percent(mixture['precision'])} right, {format_percent(mixture['recall'])} found"
-        rows.append(("mixtures: expressions a fifth of people named", told))
+        rows.append(("second expression, as in the votes", format_percent(sheet["votes_second"] or 0)))
+        mixtures = f"precision {format_percent(mixture['precision'])}, recall {format_percent(mixture['recall'])}"
+        rows.append(("mixtures: expressions with a fifth of the votes", mixtures))
     return format_table([f"PublicTest, {sheet['faces']:,} faces", ""], rows)
 
 
-def calibration(sheet: Figures) -> str:
+def format_calibration(sheet: Figures) -> str:
     mean, high = sheet.get("ece_by_chance") or (None, None)
-    honest = "" if mean is None else f" (exactly honest shares: {mean:.3f} by chance, up to {high:.3f})"
-    return f"{sheet['ece']:.3f}{honest}"
+    chance = "" if mean is None else f" (expected by chance {mean:.3f}, up to {high:.3f})"
+    return f"{sheet['ece']:.3f}{chance}"
 
 
-def classes(sheet: Figures) -> str:
+def classes_table(sheet: Figures) -> str:
     rows = [
         (
             label,
             row["support"],
-            ranged(row["precision"], row["named"]),
-            ranged(row["recall"], row["support"]),
+            format_interval(row["precision"], row["predicted"]),
+            format_interval(row["recall"], row["support"]),
             f"{row['f1']:.2f}",
         )
         for label, row in sheet["per_class"].items()
     ]
-    return format_table(["expression", "faces", "right when it says so", "found when it is so", "F1"], rows)
+    return format_table(["expression", "faces", "precision", "recall", "F1"], rows)
 
 
-def ranged(share: float, faces: int) -> str:
-    """A share of so many faces with its 95 % interval, after Wilson."""
+def format_interval(share: float, faces: int) -> str:
+    """A fraction of so many faces with its 95 % Wilson interval."""
     if not faces:
         return "-"
     middle = (share + _Z**2 / (2 * faces)) / (1 + _Z**2 / faces)
@@ -197,86 +200,90 @@ def ranged(share: float, faces: int) -> str:
     return f"{format_percent(share)} ({100 * (middle - half):.1f} to {100 * (middle + half):.1f})"
 
 
-def balanced(sheet: Figures) -> str:
-    """The mean of the recalls; each class is a sample of its own, and few faces make it uncertain."""
-    there = [row for row in sheet["per_class"].values() if row["support"]]
-    spread = math.sqrt(sum(row["recall"] * (1 - row["recall"]) / row["support"] for row in there)) / len(there)
+def format_balanced(sheet: Figures) -> str:
+    """The mean recall with its 95 % interval; each class is a sample of its own."""
+    rows = [row for row in sheet["per_class"].values() if row["support"]]
+    spread = math.sqrt(sum(row["recall"] * (1 - row["recall"]) / row["support"] for row in rows)) / len(rows)
     low, high = (sheet["balanced_accuracy"] + sign * _Z * spread for sign in (-1, 1))
     return f"{format_percent(sheet['balanced_accuracy'])} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def doubt(figures: Figures) -> str:
-    parts = figures["uncertain_of_nothing"]
-    told = format_table(
-        ["things that are no faces", "called uncertain"], [(kind, format_percent(part)) for kind, part in parts.items()]
+def uncertainty_tables(figures: Figures) -> str:
+    rates = figures["uncertain_on_non_faces"]
+    uncertain = format_table(
+        ["images without a face", "uncertain"], [(kind, format_percent(part)) for kind, part in rates.items()]
     )
     coverage = figures["public"]["coverage"]
     rows = [(format_percent(float(part)), format_percent(right)) for part, right in coverage.items()]
-    curve = format_table(["the surest part of PublicTest", "accuracy on it"], rows)
-    return f"{curve}\n\n{told}\n\nThe kinds of things are not those that the model was trained on."
+    curve = format_table(["coverage of PublicTest", "accuracy"], rows)
+    return f"{curve}\n\n{uncertain}\n\nThese patterns are not those of the training augmentation."
 
 
-def holds(rows: Sequence[Figures]) -> str:
+def corruptions_table(rows: Sequence[Figures]) -> str:
     body = [
         (row["corruption"], f"{row['strength']:g}", format_percent(row["accuracy"]), f"{100 * row['lost']:.1f}")
         for row in rows
     ]
     return (
-        f"{format_table(['faces with', 'strength', 'accuracy', 'points lost'], body)}\n\n"
-        "Measured on Training faces that were held out; `mien robustness` says what the words mean and repeats it."
+        f"{format_table(['corruption', 'strength', 'accuracy', 'points lost'], body)}\n\n"
+        "Measured on the validation faces; `mien robustness` explains the corruptions and repeats the measurement."
     )
 
 
-def grouped(groups: Sequence[Figures]) -> str:
+def groups_table(groups: Sequence[Figures]) -> str:
     rows = []
     for split in groups:
         for group in split["groups"]:
-            told = group["figures"]["accuracy"]
-            span = f"{100 * told['low']:.1f} to {100 * told['high']:.1f}"
-            rows.append((split["column"], group["name"], f"{group['faces']:,}", format_percent(told["value"]), span))
+            accuracy = group["metrics"]["accuracy"]
+            interval = f"{100 * accuracy['low']:.1f} to {100 * accuracy['high']:.1f}"
+            rows.append(
+                (split["column"], group["name"], f"{group['faces']:,}", format_percent(accuracy["value"]), interval)
+            )
         if gap := split["gaps"].get("accuracy"):
             rows.append((split["column"], "*gap, best to worst*", "", f"{100 * gap:.1f} points", ""))
-    told = "Estimated from the faces that were held out. Age, gender and skin tone are not known of FER2013."
-    return f"{format_table(['estimated', 'group', 'faces', 'accuracy', '95 %'], rows)}\n\n{told}"
+    note = "Estimated from the validation faces. FER2013 has no data on age, gender and skin tone."
+    return f"{format_table(['estimated', 'group', 'faces', 'accuracy', '95 %'], rows)}\n\n{note}"
 
 
-def rivals(name: str) -> Iterator[str]:
-    """Beside other models under the same corruptions, where that was measured with this very file."""
-    result = read("robustness")
+def format_comparison(name: str) -> Iterator[str]:
+    """The comparison with other models under the same corruptions, where it was measured."""
+    result = read_result("robustness")
     if not result or name not in (names := [each["name"] for each in result["figures"]["models"]]):
         return
     models = result["figures"]["models"]
     rows = [
-        (row["corruption"], f"{row['strength']:g}", *(held(each["rows"][place]) for each in models))
-        for place, row in enumerate(models[0]["rows"])
+        (row["corruption"], f"{row['strength']:g}", *(format_row(each["rows"][number]) for each in models))
+        for number, row in enumerate(models[0]["rows"])
     ]
-    told = format_table([f"{result['figures']['split']} split with", "strength", *names], rows)
-    yield f"## Beside others, on the same pixels\n\n{told}\n\n{describe_origin(result)}"
+    body = format_table([f"{result['figures']['split']} split", "strength", *names], rows)
+    yield f"## Robustness of several models\n\n{body}\n\n{describe_origin(result)}"
 
 
-def held(row: Figures) -> str:
-    """Accuracy, and the change from plain faces in points."""
+def format_row(row: Figures) -> str:
+    """Accuracy, and the change from faces without corruption in points."""
     change = f"{-100 * row['lost']:+.1f}".replace("-0.0", "0.0").replace("+0.0", "0.0")
     return f"{format_percent(row['accuracy'])} ({change})"
 
 
-def wrong(name: str, figures: Figures) -> Iterator[str]:
-    """Its most frequent mistakes in words, and a picture without a face of the data."""
+def format_mistakes(name: str, figures: Figures) -> Iterator[str]:
+    """Its most frequent mistakes, and an image without a face of the data."""
     parts = []
-    if (PICTURES / f"{name}-wrong.png").exists():
+    if (IMAGES / f"{name}-wrong.png").exists():
         parts += [
-            f"![Portraits under growing trouble, and the model's answers](../images/{name}-wrong.png)",
-            "Two free portraits and a drawn face, each as it should be and then under more and more trouble. No face "
-            "of the training data is shown.",
+            f"![Corrupted portraits and the predictions of the model](../images/{name}-wrong.png)",
+            "Two free portraits and a drawn face, without and with corruptions of increasing strength. No face of the "
+            "training data is shown.",
         ]
     if counts := figures.get("public", {}).get("confusion"):
-        parts.append(f"Its most frequent mistakes on PublicTest: {mistakes(counts, figures['public']['labels'])}.")
+        parts.append(
+            f"The most frequent mistakes on PublicTest: {describe_mistakes(counts, figures['public']['labels'])}."
+        )
     if parts:
-        yield "\n\n".join(["## What it gets wrong", *parts])
+        yield "\n\n".join(["## Mistakes", *parts])
 
 
-def mistakes(counts: Sequence[Sequence[int]], labels: Sequence[str], most: int = 4) -> str:
-    """``faces labelled fear that look sad to it (97)``, the most frequent first."""
+def describe_mistakes(counts: Sequence[Sequence[int]], labels: Sequence[str], most: int = 4) -> str:
+    """``fear predicted as sad (97)``, the most frequent first."""
     pairs = [
         (counts[row][column], labels[row], labels[column])
         for row in range(len(labels))
@@ -284,33 +291,33 @@ def mistakes(counts: Sequence[Sequence[int]], labels: Sequence[str], most: int =
         if row != column
     ]
     ranked = sorted(pairs, key=lambda pair: -pair[0])[:most]
-    return ", ".join(f"faces labelled {label} that look {answer} to it ({count})" for count, label, answer in ranked)
+    return ", ".join(f"{label} predicted as {prediction} ({count})" for count, label, prediction in ranked)
 
 
-def maps(card: ModelCard) -> Iterator[str]:
-    """Whether what it shows of its reasons can be believed, where that was audited."""
-    told = card.metrics.get("maps")
-    if isinstance(told, Mapping) and "verdict" in told:
-        yield f"## Do its maps tell the truth?\n\n{told['verdict']} Measured by `mien audit`."
+def format_audit(card: ModelCard) -> Iterator[str]:
+    """The result of the audit of its evidence maps, where there is one."""
+    audit = card.metrics.get("maps")
+    if isinstance(audit, Mapping) and "summary" in audit:
+        yield f"## Audit of the evidence maps\n\n{audit['summary']} Measured by `mien audit`."
 
 
-def recipe(card: ModelCard) -> str:
-    """How it was made, and what that cost."""
+def format_recipe(card: ModelCard) -> str:
+    """The recipe, and the time and energy of the training."""
     seconds = card.metrics.get("training_seconds")
-    cost = "The time it took was not recorded in the file."
+    cost = "The training time is not recorded in the file."
     if isinstance(seconds, int | float) and seconds:
         energy = seconds / 3600 * WATTS / 1000
         where = f" on {card.metrics['trained_on']}" if "trained_on" in card.metrics else ""
-        cost = f"Training took {seconds / 3600:.1f} hours{where}, some {energy:.2f} kWh if that draws {WATTS} W for it."
+        cost = f"Training took {seconds / 3600:.1f} hours{where}, about {energy:.2f} kWh at {WATTS} W."
     if isinstance(before := card.metrics.get("training_seconds_before"), int | float):
-        cost += f" The run whose trunk it begins with had taken {before / 3600:.1f} hours before."
-    if isinstance(card.recipe, Mapping) and card.recipe.get("teach", {}).get("targets"):
-        cost += " What its teachers took is not counted."
-    told = json.dumps(card.recipe, indent=1) if isinstance(card.recipe, Mapping) else str(card.recipe)
+        cost += f" The run that it was initialised from took {before / 3600:.1f} hours before."
+    if isinstance(card.recipe, Mapping) and card.recipe.get("distillation", {}).get("targets"):
+        cost += " The training of its teachers is not included."
+    text = json.dumps(card.recipe, indent=1) if isinstance(card.recipe, Mapping) else str(card.recipe)
     precision = card.metrics.get("precision", "float32")
     return (
-        f"## How it was made\n\nThe file holds its own recipe, and its weights are {precision}. {cost}\n\n"
-        f"<details><summary>The recipe</summary>\n\n```json\n{told}\n```\n\n</details>"
+        f"## Training\n\nThe weights are {precision}. {cost}\n\n"
+        f"<details><summary>The recipe in the file</summary>\n\n```json\n{text}\n```\n\n</details>"
     )
 
 

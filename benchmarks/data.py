@@ -1,8 +1,8 @@
-"""How long the faces take to be read: from the CSV, and from the cache at the next start.
+"""Time to load the faces: from the CSV, and from the cache at the next start.
 
     python benchmarks/data.py fer2013.csv
 
-Each figure is a process of its own, the import counted; the median of several. Writes ``results/data.json``.
+Each measurement is a new process, with the import; the median of several. Writes ``results/data.json``.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from _tables import Figures, format_table
 
 TIMES = 5
 
-#: Seconds to import the readers, and to have the faces; megabytes at most.
-_READ = """
+#: Prints the number of faces, the seconds of the import and of loading, and the largest memory in megabytes.
+_SCRIPT = """
 import json, resource, sys, time
-begun = time.perf_counter()
-from mien.datasets.loading import read
+start = time.perf_counter()
+from mien.datasets.loading import load_faces
 ready = time.perf_counter()
-faces = read(sys.argv[1]).faces
+faces = load_faces(sys.argv[1])
 done = time.perf_counter()
-most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps([len(faces), ready - begun, done - ready, most]))
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps([len(faces), ready - start, done - ready, memory]))
 """
 
 
@@ -39,49 +39,51 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="fer2013.csv, fer2013new.csv beside it")
     data = parser.parse_args().data.resolve()
-    data.read_bytes()  # so that the disk's speed is in none of the figures
-    fresh = [_read(data) for _ in range(TIMES)]
+    data.read_bytes()  # so that the file is in the cache of the file system
+    uncached = [_load(data) for _ in range(TIMES)]
     with tempfile.TemporaryDirectory() as home:
-        _read(data, home)
-        kept = [_read(data, home) for _ in range(TIMES)]
-    figures = {"megabytes": round(data.stat().st_size / 1e6), "csv": _figures(fresh), "cached": _figures(kept)}
+        _load(data, home)
+        cached = [_load(data, home) for _ in range(TIMES)]
+    figures = {"megabytes": round(data.stat().st_size / 1e6), "csv": _medians(uncached), "cached": _medians(cached)}
     print(write("data", figures))
     print(json.dumps(figures, indent=1))
 
 
-def _read(data: Path, home: str | None = None) -> list[float]:
-    """One start, with the cache in ``home``, or without one that has anything in it."""
+def _load(data: Path, home: str | None = None) -> list[float]:
+    """One process, with the cache in ``home``, or with an empty cache."""
     with tempfile.TemporaryDirectory() as empty:
         variables = {**os.environ, "MIEN_HOME": home or empty}
-        told = subprocess.run([sys.executable, "-c", _READ, str(data)], env=variables, capture_output=True, check=True)
-    return list(json.loads(told.stdout))
+        process = subprocess.run(
+            [sys.executable, "-c", _SCRIPT, str(data)], env=variables, capture_output=True, check=True
+        )
+    return list(json.loads(process.stdout))
 
 
-def _figures(each: list[list[float]]) -> dict[str, Any]:
-    faces, imported, read, most = (statistics.median(column) for column in zip(*each, strict=True))
+def _medians(runs: list[list[float]]) -> dict[str, Any]:
+    faces, import_seconds, read_seconds, memory = (statistics.median(column) for column in zip(*runs, strict=True))
     return {
         "faces": int(faces),
-        "import_seconds": round(imported, 2),
-        "read_seconds": round(read, 2),
-        "most_mb": round(most),
+        "import_seconds": round(import_seconds, 2),
+        "read_seconds": round(read_seconds, 2),
+        "peak_mb": round(memory),
     }
 
 
 def data_table(figures: Figures) -> str:
-    """How long a start waits for its faces, beside what was wanted."""
+    """Loading time and memory, and their targets."""
     return format_table(
-        ["", "seconds", "wanted", "memory at most", "wanted"],
+        ["", "seconds", "target", "peak memory", "target"],
         [
             (
-                words,
+                name,
                 f"{figures[key]['import_seconds'] + figures[key]['read_seconds']:.2f}",
                 f"< {seconds}",
-                f"{figures[key]['most_mb']} MB",
+                f"{figures[key]['peak_mb']} MB",
                 megabytes,
             )
-            for key, words, seconds, megabytes in (
-                ("csv", f"fer2013.csv, {figures['megabytes']} MB, with the votes beside it", "5", "< 1,000 MB"),
-                ("cached", "the same at the next start", "0.5", ""),
+            for key, name, seconds, megabytes in (
+                ("csv", f"fer2013.csv, {figures['megabytes']} MB, with FER+ votes", "5", "< 1,000 MB"),
+                ("cached", "the same from the cache", "0.5", ""),
             )
         ],
     )

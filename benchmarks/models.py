@@ -1,7 +1,7 @@
-"""What the embedded models shall be and what they are: writes results/models.md from the files of accuracy.py.
+"""Targets of the embedded models and their results: write results/models.md from the files of accuracy.py.
 
 python benchmarks/models.py            write it
-python benchmarks/models.py --check    exit 1 when it is not what the results say
+python benchmarks/models.py --check    exit 1 when it does not match the results
 """
 
 from __future__ import annotations
@@ -20,103 +20,103 @@ PAGE = RESULTS / "models.md"
 
 
 class Target(NamedTuple):
-    """What is asked: words, a number, how a figure is read and told. ``most``: the figure must not pass it."""
+    """A name, a limit, and how the value is read and formatted. ``upper``: the value must not be above the limit."""
 
-    words: str
-    wanted: float
+    name: str
+    limit: float
     read: Callable[[Figures], float]
-    told: Callable[[float], str]
-    most: bool = False
+    format: Callable[[float], str]
+    upper: bool = False
 
-    def met(self, figures: Figures) -> bool:
-        found = self.read(figures)
-        return found <= self.wanted if self.most else found >= self.wanted
+    def is_met(self, figures: Figures) -> bool:
+        value = self.read(figures)
+        return value <= self.limit if self.upper else value >= self.limit
 
 
-def megabytes(value: float) -> str:
+def format_megabytes(value: float) -> str:
     return f"{value / 1e6:.2f} MB"
 
 
-def milliseconds(value: float) -> str:
+def format_milliseconds(value: float) -> str:
     return f"{value:.2f} ms"
 
 
-def points(value: float) -> str:
+def format_points(value: float) -> str:
     return f"{100 * value:.1f} points"
 
 
-def error(value: float) -> str:
+def format_error(value: float) -> str:
     return f"{value:.3f}"
 
 
-def median(figures: Figures) -> float:
-    """Of single faces, warm, with the file as shipped."""
+def read_latency(figures: Figures) -> float:
+    """The median of single faces after a warm-up, with the embedded file."""
     return float(figures["one_face_one_core_ms"]["median"])
 
 
-def public(key: str) -> Callable[[Figures], float]:
+def public_metric(key: str) -> Callable[[Figures], float]:
     return lambda figures: figures["public"][key]
 
 
-def lost(corruption: str, strength: float) -> Callable[[Figures], float]:
-    """Of accuracy, under one corruption, on the held-out faces."""
+def points_lost(corruption: str, strength: float) -> Callable[[Figures], float]:
+    """Accuracy lost under one corruption on the validation faces."""
 
     def read(figures: Figures) -> float:
-        rows = {(row["corruption"], row["strength"]): row["lost"] for row in figures["held_out_spoilt"]}
+        rows = {(row["corruption"], row["strength"]): row["lost"] for row in figures["corruptions"]}
         return rows[corruption, strength]
 
     return read
 
 
-def targets(
-    size: float, time: float, accuracy: float, balanced: float, votes: float, ece: float, surest: float
+def make_targets(
+    size: float, latency: float, accuracy: float, balanced: float, votes: float, ece: float, coverage: float
 ) -> list[Target]:
-    """The table of a model that is more than a lesson."""
+    """The targets of a model that is not only for teaching."""
     return [
-        Target("file in the wheel", size, lambda figures: figures["model"]["bytes"], megabytes, True),
-        Target("one face, one core", time, median, milliseconds, True),
-        Target("PublicTest, one pass", accuracy, public("accuracy"), format_percent),
+        Target("file in the wheel", size, lambda figures: figures["model"]["bytes"], format_megabytes, True),
+        Target("one face, one core", latency, read_latency, format_milliseconds, True),
+        Target("PublicTest, one pass", accuracy, public_metric("accuracy"), format_percent),
         Target(
-            "lost without the twins",
+            "lost without duplicates",
             0.02,
-            lambda figures: figures["public"]["accuracy"] - figures["public"]["accuracy_no_twins"],
-            points,
+            lambda figures: figures["public"]["accuracy"] - figures["public"]["accuracy_no_duplicates"],
+            format_points,
             True,
         ),
-        Target("balanced accuracy", balanced, public("balanced_accuracy"), format_percent),
-        Target("FER+ majority, eight expressions", votes, public("votes_accuracy"), format_percent),
-        Target("calibration error (ECE)", ece, public("ece"), error, True),
-        Target("accuracy on the surest 70 %", surest, public("accuracy_surest_70"), format_percent),
+        Target("balanced accuracy", balanced, public_metric("balanced_accuracy"), format_percent),
+        Target("FER+ majority, eight expressions", votes, public_metric("votes_accuracy"), format_percent),
+        Target("calibration error (ECE)", ece, public_metric("ece"), format_error, True),
+        Target("accuracy at 70 % coverage", coverage, public_metric("accuracy_at_coverage_70"), format_percent),
     ]
 
 
-HOLDING = [
-    Target("lost at a shift of 10 %", 0.02, lost("shift", 0.1), points, True),
-    Target("lost at JPEG quality 30", 0.03, lost("jpeg", 30), points, True),
-    Target("lost at 24 pixels", 0.06, lost("small", 24), points, True),
-    Target("lost at 15 degrees", 0.04, lost("turn", 15), points, True),
+ROBUSTNESS = [
+    Target("lost at a shift of 10 %", 0.02, points_lost("shift", 0.1), format_points, True),
+    Target("lost at JPEG quality 30", 0.03, points_lost("jpeg", 30), format_points, True),
+    Target("lost at 24 pixels", 0.06, points_lost("small", 24), format_points, True),
+    Target("lost at 15 degrees", 0.04, points_lost("turn", 15), format_points, True),
     Target(
-        "uncertain of things that are no faces",
+        "uncertain on images without a face",
         0.9,
-        lambda figures: fmean(figures["uncertain_of_nothing"].values()),
+        lambda figures: fmean(figures["uncertain_on_non_faces"].values()),
         format_percent,
     ),
 ]
 
 MODELS = {
-    "base": [*targets(6e6, 1.5, 0.725, 0.69, 0.84, 0.02, 0.84), *HOLDING],
-    "small": targets(0.8e6, 0.4, 0.70, 0.665, 0.81, 0.025, 0.81),
+    "base": [*make_targets(6e6, 1.5, 0.725, 0.69, 0.84, 0.02, 0.84), *ROBUSTNESS],
+    "small": make_targets(0.8e6, 0.4, 0.70, 0.665, 0.81, 0.025, 0.81),
     "classic": [
-        Target("file in the wheel", 1.5e6, lambda figures: figures["model"]["bytes"], megabytes, True),
-        Target("PublicTest, one pass", 0.63, public("accuracy"), format_percent),
+        Target("file in the wheel", 1.5e6, lambda figures: figures["model"]["bytes"], format_megabytes, True),
+        Target("PublicTest, one pass", 0.63, public_metric("accuracy"), format_percent),
     ],
 }
 
 
 def main() -> int:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--check", action="store_true", help="write nothing; exit 1 when the page is not current")
-    check = words.parse_args().check
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the page is not current")
+    check = parser.parse_args().check
     stale = not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page()
     if stale:
         print(f"{'not current' if check else 'written'}: {PAGE.name}")
@@ -126,43 +126,41 @@ def main() -> int:
 
 
 def page() -> str:
-    head = "# The embedded models beside what was asked of them\n\nWritten by `python benchmarks/models.py`."
+    head = "# Targets and results of the embedded models\n\nWritten by `python benchmarks/models.py`."
     return "\n".join([head, *(part for name in MODELS for part in ("", f"## {name}", "", section(name)))]) + "\n"
 
 
 def section(name: str) -> str:
-    place = RESULTS / f"accuracy-{name}.json"
-    if not place.exists():
+    path = RESULTS / f"accuracy-{name}.json"
+    if not path.exists():
         return "*Not measured yet.*"
-    result = json.loads(place.read_text(encoding="utf-8"))
-    rows = [line(target, result["figures"]) for target in MODELS[name]]
-    looks = f"PublicTest was looked at {format_count(result['figures']['looks'])} for this model. "
-    corrupted = any(target in HOLDING for target in MODELS[name])
-    held = "What is lost under corruptions is measured on the Training faces that were held out." if corrupted else ""
-    told = [(looks + held).strip(), *by_chance(result["figures"]["public"])]
-    return "\n\n".join([format_table(["", "target", "figure", "met"], rows), *told, describe_origin(result)])
+    result = json.loads(path.read_text(encoding="utf-8"))
+    rows = [make_row(target, result["figures"]) for target in MODELS[name]]
+    evaluations = f"This model was evaluated {format_count(result['figures']['evaluations'])} on PublicTest. "
+    corrupted = any(target in ROBUSTNESS for target in MODELS[name])
+    note = "Points lost under corruptions are measured on the validation faces." if corrupted else ""
+    notes = [(evaluations + note).strip(), *describe_chance(result["figures"]["public"])]
+    return "\n\n".join([format_table(["", "target", "result", "met"], rows), *notes, describe_origin(result)])
 
 
-def by_chance(sheet: Figures) -> list[str]:
-    """What the calibration error is to be held against; sheets of before do not have it."""
+def describe_chance(sheet: Figures) -> list[str]:
+    """The calibration error that is expected by chance; older results do not have it."""
     if "ece_by_chance" not in sheet:
         return []
-    mean, high = map(error, sheet["ece_by_chance"])
-    honest = f"A model whose shares are exactly honest has a calibration error of {mean} on {sheet['faces']:,} faces,"
-    return [f"{honest} by chance alone, and one time in twenty more than {high}."]
+    mean, high = map(format_error, sheet["ece_by_chance"])
+    chance = f"The calibration error of a perfectly calibrated model on {sheet['faces']:,} faces is {mean} by chance,"
+    return [f"{chance} and above {high} in one of twenty cases."]
 
 
-def line(target: Target, figures: Figures) -> list[str]:
-    sign = "≤" if target.most else "≥"
-    wanted = f"{sign} {target.told(target.wanted)}"
+def make_row(target: Target, figures: Figures) -> list[str]:
+    limit = f"{'≤' if target.upper else '≥'} {target.format(target.limit)}"
     try:
-        found, met = target.read(figures), target.met(figures)
-        told = target.told(found)
-        if not met and told == target.told(target.wanted):
-            told += f", just {'over' if target.most else 'under'}"
-        return [target.words, wanted, told, "yes" if met else "no"]
+        met, value = target.is_met(figures), target.format(target.read(figures))
     except KeyError:
-        return [target.words, wanted, "*not measured*", ""]
+        return [target.name, limit, "*not measured*", ""]
+    if not met and value == target.format(target.limit):
+        value += f", just {'above' if target.upper else 'below'}"
+    return [target.name, limit, value, "yes" if met else "no"]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Where a face stops being good enough to judge: the thresholds in ``mien.faces.quality``.
+"""Thresholds of face quality in ``mien.faces.quality``.
 
-Training faces that the model never saw are spoilt step by step: smaller, blurred, darker, brighter, flatter. At each
-step stand the sign that ``signs`` measures and the model's accuracy; the threshold is the sign at which ten points of
-accuracy are lost. For pose, real faces in drawn scenes are grouped by what their landmarks say.
+Validation faces are corrupted in steps: smaller, blurred, darker, brighter, lower contrast. At each step the quality
+measure and the accuracy of the model are recorded; the threshold is the value at which ten points of accuracy are lost.
+For pose, real faces in drawn scenes are grouped by their landmarks.
 
     python benchmarks/quality.py --data fer2013.npz --yunet face_detection_yunet_2026may.onnx
 """
@@ -29,63 +29,68 @@ from mien.models import Classifier, load_classifier, resolve_model
 from mien.results import Box, Face
 
 Gray = NDArray[np.uint8]
-LOST = 0.10
+#: The accuracy lost at a threshold.
+MAX_LOST = 0.10
 
 
-def smaller(face: Gray, side: float) -> Gray:
+def reduce_size(face: Gray, side: float) -> Gray:
     small = cv2.resize(face, (int(side), int(side)), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (48, 48), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def blurred(face: Gray, sigma: float) -> Gray:
+def blur(face: Gray, sigma: float) -> Gray:
     return np.asarray(cv2.GaussianBlur(face, (0, 0), sigma), np.uint8) if sigma else face
 
 
-def noisy(gray: NDArray[np.floating[Any]]) -> Gray:
-    """As a camera would see it: little light comes with noise, and nothing below 0 or above 255."""
+def add_noise(gray: NDArray[np.floating[Any]]) -> Gray:
+    """With the noise of a camera in low light, limited to 0 to 255."""
     noise = np.random.default_rng(0).normal(0, 2, gray.shape)
     return np.clip(gray + noise, 0, 255).astype(np.uint8)
 
 
-def darker(face: Gray, part: float) -> Gray:
-    return noisy(face * part)
+def darken(face: Gray, part: float) -> Gray:
+    return add_noise(face * part)
 
 
-def brighter(face: Gray, part: float) -> Gray:
-    """Overexposed: the light parts burn out first."""
-    return noisy(face / part)
+def brighten(face: Gray, part: float) -> Gray:
+    """Overexposed: bright areas are clipped first."""
+    return add_noise(face / part)
 
 
-def flatter(face: Gray, part: float) -> Gray:
-    return noisy(face.mean() + (face - face.mean()) * part)
+def reduce_contrast(face: Gray, part: float) -> Gray:
+    return add_noise(face.mean() + (face - face.mean()) * part)
 
 
-Spoil = Callable[[Gray, float], Gray]
-SWEEPS: dict[str, tuple[Spoil, str, tuple[float, ...]]] = {
-    "small": (smaller, "size", (48, 40, 32, 28, 24, 20, 18, 16, 14, 12, 10, 8)),
-    "blurred": (blurred, "sharpness", (0, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)),
-    "dark": (darker, "brightness", (1.0, 0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02)),
-    "bright": (brighter, "brightness", (1.0, 0.7, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1)),
-    "flat": (flatter, "contrast", (1.0, 0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03)),
+Corrupt = Callable[[Gray, float], Gray]
+SWEEPS: dict[str, tuple[Corrupt, str, tuple[float, ...]]] = {
+    "small": (reduce_size, "size", (48, 40, 32, 28, 24, 20, 18, 16, 14, 12, 10, 8)),
+    "blurred": (blur, "sharpness", (0, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)),
+    "dark": (darken, "brightness", (1.0, 0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02)),
+    "bright": (brighten, "brightness", (1.0, 0.7, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1)),
+    "flat": (reduce_contrast, "contrast", (1.0, 0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03)),
 }
 
 
-def sweep(model: Classifier, faces: Faces, spoil: Spoil, sign: str, steps: tuple[float, ...]) -> dict[str, Any]:
+def run_sweep(model: Classifier, faces: Faces, corrupt: Corrupt, sign: str, steps: tuple[float, ...]) -> dict[str, Any]:
     rows = []
     for step in steps:
-        spoilt = np.stack([spoil(face, step) for face in faces.pixels])
+        corrupted = np.stack([corrupt(face, step) for face in faces.pixels])
         size = int(step) if sign == "size" else 48
         face = Face(Box(0, 0, size, size))
-        values = [getattr(measure_quality(face, crop), sign) for crop in spoilt]
+        values = [getattr(measure_quality(face, crop), sign) for crop in corrupted]
         rows.append(
-            {"step": step, sign: round(float(np.median(values)), 4), "accuracy": accuracy(model, spoilt, faces)}
+            {
+                "step": step,
+                sign: round(float(np.median(values)), 4),
+                "accuracy": measure_accuracy(model, corrupted, faces),
+            }
         )
-    return {"steps": rows, "threshold": crossing(rows, sign)}
+    return {"steps": rows, "threshold": find_threshold(rows, sign)}
 
 
-def crossing(rows: list[dict[str, float]], sign: str) -> float | None:
-    """The sign at which ten points are lost, between the two steps on either side; None where they never are."""
-    limit = rows[0]["accuracy"] - LOST
+def find_threshold(rows: list[dict[str, float]], sign: str) -> float | None:
+    """The value at which ten points are lost, interpolated between two steps; None where they never are."""
+    limit = rows[0]["accuracy"] - MAX_LOST
     for before, after in itertools.pairwise(rows):
         if after["accuracy"] < limit:
             part = (before["accuracy"] - limit) / (before["accuracy"] - after["accuracy"])
@@ -93,37 +98,37 @@ def crossing(rows: list[dict[str, float]], sign: str) -> float | None:
     return None
 
 
-def accuracy(model: Classifier, crops: Gray, faces: Faces) -> float:
-    return round(float((answers(model, crops) == faces.labels).mean()), 4)
+def measure_accuracy(model: Classifier, crops: Gray, faces: Faces) -> float:
+    return round(float((predict(model, crops) == faces.labels).mean()), 4)
 
 
-def answers(model: Classifier, crops: Gray) -> NDArray[np.int64]:
+def predict(model: Classifier, crops: Gray) -> NDArray[np.int64]:
     return np.asarray(model.run(to_model_input(crops, model.card.side, model.card.color)).scores.argmax(axis=1))
 
 
-def pose(model: Classifier, faces: Faces, yunet: Path) -> dict[str, Any]:
-    """Accuracy by yaw, pitch and roll of real faces; levelled eyes included, as in reading."""
+def measure_pose(model: Classifier, faces: Faces, yunet: Path) -> dict[str, Any]:
+    """Accuracy by yaw, pitch and roll of real faces, with level eyes as in the engine."""
     detector = load_detector("yunet", yunet=yunet)
-    seen: list[QualityMeasures] = []
+    measured: list[QualityMeasures] = []
     crops, labels = [], []
     for (picture, (drawn,)), label in zip(scenes(faces, seed=7), faces.labels, strict=True):
-        found = matching(detector.detect(picture), drawn)
-        if found is not None:
-            crops.append(crop_face(picture, found, FRAMINGS["yunet"], 48))
-            seen.append(measure_quality(found, crops[-1]))
+        match = matching(detector.detect(picture), drawn)
+        if match is not None:
+            crops.append(crop_face(picture, match, FRAMINGS["yunet"], 48))
+            measured.append(measure_quality(match, crops[-1]))
             labels.append(label)
-    right = answers(model, np.array(crops)) == np.array(labels)
+    right = predict(model, np.array(crops)) == np.array(labels)
     edges = {"yaw": (0, 0.1, 0.2, 0.3, 0.4, 0.5, 9), "pitch": (-9, -0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3, 9)}
-    told: dict[str, Any] = {"faces": len(labels), "accuracy": round(float(right.mean()), 4)}
-    told["nose"] = round(
-        float(np.median([one.pitch for one in seen if one.pitch is not None])) + FRONTAL_NOSE_POSITION, 4
+    results: dict[str, Any] = {"faces": len(labels), "accuracy": round(float(right.mean()), 4)}
+    results["nose"] = round(
+        float(np.median([each.pitch for each in measured if each.pitch is not None])) + FRONTAL_NOSE_POSITION, 4
     )
     for name, bins in (edges | {"roll": (0, 10, 20, 30, 90)}).items():
-        values = np.array([getattr(one, name) for one in seen])
+        values = np.array([getattr(each, name) for each in measured])
         values = values if name == "pitch" else np.abs(values)
-        told[name] = [_bin(values, right, low, high) for low, high in itertools.pairwise(bins)]
-        told[f"{name} percentiles 90, 95, 99"] = np.percentile(np.abs(values), (90, 95, 99)).round(3).tolist()
-    return told
+        results[name] = [_bin(values, right, low, high) for low, high in itertools.pairwise(bins)]
+        results[f"{name} percentiles 90, 95, 99"] = np.percentile(np.abs(values), (90, 95, 99)).round(3).tolist()
+    return results
 
 
 def _bin(values: NDArray[np.float64], right: NDArray[np.bool_], low: float, high: float) -> dict[str, Any]:
@@ -132,33 +137,33 @@ def _bin(values: NDArray[np.float64], right: NDArray[np.bool_], low: float, high
     return {"from": low, "to": high, "faces": int(inside.sum()), "accuracy": share}
 
 
-def refused(model: Classifier, faces: Faces) -> dict[str, Any]:
-    """What today's thresholds say of the faces as they are: how many are refused, and how those are read."""
+def measure_rejected(model: Classifier, faces: Faces) -> dict[str, Any]:
+    """How many faces the current thresholds reject, and the accuracy on them."""
     whole = Face(Box(0, 0, 48, 48))
     reasons = [assess_quality(np.zeros((48, 48, 3), np.uint8), whole, face).reason for face in faces.pixels]
     out = np.array([reason is not None for reason in reasons])
-    right = answers(model, faces.pixels) == faces.labels
-    told: dict[str, Any] = {reason: reasons.count(reason) for reason in sorted({r for r in reasons if r})}
-    told["share"] = round(float(out.mean()), 4)
-    told["accuracy_refused"] = round(float(right[out].mean()), 4) if out.any() else None
-    told["accuracy_kept"] = round(float(right[~out].mean()), 4)
-    return told
+    right = predict(model, faces.pixels) == faces.labels
+    results: dict[str, Any] = {reason: reasons.count(reason) for reason in sorted({r for r in reasons if r})}
+    results["share"] = round(float(out.mean()), 4)
+    results["accuracy_rejected"] = round(float(right[out].mean()), 4) if out.any() else None
+    results["accuracy_accepted"] = round(float(right[~out].mean()), 4)
+    return results
 
 
 def main() -> None:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--data", type=Path, required=True, help="fer2013.npz or fer2013.csv")
-    words.add_argument("--yunet", type=Path, help="YuNet's model file; without it pose is left out")
-    words.add_argument("--model", default="base")
-    words.add_argument("--faces", type=int, default=1000, help="how many faces the model never saw")
-    given = words.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="fer2013.npz or fer2013.csv")
+    parser.add_argument("--yunet", type=Path, help="YuNet's model file; without it pose is not measured")
+    parser.add_argument("--model", default="base")
+    parser.add_argument("--faces", type=int, default=1000, help="number of validation faces")
+    options = parser.parse_args()
     cv2.setNumThreads(1)
-    model, faces = load_classifier(resolve_model(given.model)), held_out(given.data).some(given.faces, seed=8)
-    figures: dict[str, Any] = {"faces": len(faces.labels), "accuracy": accuracy(model, faces.pixels, faces)}
-    figures |= {name: sweep(model, faces, *how) for name, how in SWEEPS.items()}
-    if given.yunet:
-        figures["pose"] = pose(model, faces, given.yunet)
-    figures["refused"] = refused(model, faces)
+    model, faces = load_classifier(resolve_model(options.model)), held_out(options.data).some(options.faces, seed=8)
+    figures: dict[str, Any] = {"faces": len(faces.labels), "accuracy": measure_accuracy(model, faces.pixels, faces)}
+    figures |= {name: run_sweep(model, faces, *parameters) for name, parameters in SWEEPS.items()}
+    if options.yunet:
+        figures["pose"] = measure_pose(model, faces, options.yunet)
+    figures["rejected"] = measure_rejected(model, faces)
     print(write("quality", figures).read_text())
 
 

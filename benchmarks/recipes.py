@@ -100,7 +100,7 @@ def weights(run: TrainingRun) -> str:
 
 def figure(run: TrainingRun, recipe: Recipe) -> dict[str, Any]:
     """What one run gave."""
-    keys = ("faces", "accuracy", "ci95", "accuracy_no_twins", "balanced_accuracy", "ece")
+    keys = ("faces", "accuracy", "ci95", "accuracy_no_duplicates", "balanced_accuracy", "ece")
     about, machine = run.environment, run.environment.get("machine", {})
     assert run.recipe is not None
     return {
@@ -112,9 +112,9 @@ def figure(run: TrainingRun, recipe: Recipe) -> dict[str, Any]:
         "targets": targets(run),
         "weights": weights(run),
         **_time(run),
-        "held_out": run.best[0] if run.best else None,
+        "validation_accuracy": run.best[0] if run.best else None,
         **{key: run.metrics[key] for key in keys},
-        "begun": about.get("begun"),
+        "started": about.get("started"),
         "resumed": len(about.get("resumed", [])),
         "commit": about.get("commit"),
         "versions": about.get("versions"),
@@ -165,7 +165,7 @@ def command(name: str, run: Mapping[str, Any]) -> str:
 def outcome(run: Mapping[str, Any]) -> str:
     low, high = run["ci95"]
     told = f"PublicTest {100 * run['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-    twins = f", {100 * run['accuracy_no_twins']:.1f} % without twins" if run["accuracy_no_twins"] is not None else ""
+    twins = f", {100 * run['accuracy_no_duplicates']:.1f} % without duplicates" if run["accuracy_no_duplicates"] is not None else ""
     return f"{told}{twins}, balanced {100 * run['balanced_accuracy']:.1f} %; {run['faces']:,} faces"
 
 
@@ -206,7 +206,7 @@ def recipes_table(figures: Figures) -> str:
                 f"[{name}](../recipes/{name}.toml){describe_difference(told)}",
                 format_percent(mean_of_runs(told, "accuracy")),
                 len(counted_runs(told)),
-                format_percent(mean_of_runs(told, "accuracy_no_twins")),
+                format_percent(mean_of_runs(told, "accuracy_no_duplicates")),
                 format_percent(mean_of_runs(told, "balanced_accuracy")),
                 f"{run['epochs']} of {run['planned']}" + (", shortened" if run["shortened"] else ""),
                 format_duration(mean_of_runs(told, "seconds")),

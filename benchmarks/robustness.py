@@ -1,9 +1,9 @@
-"""The embedded models under everything that happens to faces, beside other models in the same run on the same pixels.
+"""Robustness of the embedded models and of other models, in one run on the same pixels.
 
-    python benchmarks/robustness.py fer2013.csv [--rival fer=emotion_model.hdf5 --scale=-1-1]
+    python benchmarks/robustness.py fer2013.csv [--other fer=emotion_model.hdf5 --scale=-1-1]
 
-Rivals learned from FER2013's Training faces, so PublicTest is used: one more look at it. A rival is an ONNX file with a
-card, or a Keras file with FER2013's labels in their order, for which --scale tells the pixels it takes.
+The other models were trained on FER2013's Training faces, so this is one more evaluation on PublicTest. Each is an ONNX
+file with a card, or a Keras file with FER2013's labels in their order and --scale for its pixel values.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import _machine
 
+from mien.datasets.loading import load_faces
 from mien.evaluation import robustness_report
 from mien.evaluation.groups import estimate_groups, measure_groups
 from mien.evaluation.robustness import ModelRobustness, compare_robustness
@@ -24,39 +25,38 @@ from mien.models.checksums import read_checksums
 
 
 def main() -> None:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("data", type=Path, help="fer2013.csv or fer2013.npz")
-    words.add_argument("--rival", action="append", default=[], metavar="NAME=FILE")
-    words.add_argument(
-        "--scale", choices=keras_import.SCALES, default="0-1", help="of the pixels that Keras files take"
-    )
-    words.add_argument("--split", choices=["public", "validation"], default="public")
-    given = words.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="fer2013.csv or fer2013.npz")
+    parser.add_argument("--other", action="append", default=[], metavar="NAME=FILE")
+    parser.add_argument("--scale", choices=keras_import.SCALES, default="0-1", help="pixel values of the Keras files")
+    parser.add_argument("--split", choices=["public", "validation"], default="public")
+    options = parser.parse_args()
     paths = {name: resolve_model(name) for name in read_checksums()}
-    paths |= {name: opened(Path(file), given.scale) for name, _, file in (word.partition("=") for word in given.rival)}
-    held = compare_robustness(
-        [load_classifier(path) for path in paths.values()], loading.load_faces(given.data), given.split, told
-    )
-    print(_machine.write("robustness", robustness_report.robustness_values(report(tuple(paths), held))))
+    others = [argument.partition("=") for argument in options.other]
+    paths |= {name: to_onnx(Path(file), options.scale) for name, _, file in others}
+    classifiers = [load_classifier(path) for path in paths.values()]
+    results = compare_robustness(classifiers, load_faces(options.data), options.split, print_progress)
+    values = robustness_report.robustness_values(make_report(tuple(paths), results))
+    print(_machine.write("robustness", values))
 
 
-def opened(path: Path, scale: str) -> Path:
+def to_onnx(path: Path, scale: str) -> Path:
     return (
         keras_import.convert_to_onnx(path, labels=EMOTIONS, scale=scale) if keras_import.is_keras_file(path) else path
     )
 
 
-def report(names: tuple[str, ...], held: list[ModelRobustness]) -> robustness_report.RobustnessReport:
-    faces = held[0].answers.faces
+def make_report(names: tuple[str, ...], results: list[ModelRobustness]) -> robustness_report.RobustnessReport:
+    faces = results[0].predictions.faces
     columns, missing = estimate_groups(faces.pixels)
-    splits = [
-        tuple(measure_groups(name, words, each.answers.shares, faces.labels) for name, words in columns.items())
-        for each in held
+    groups = [
+        tuple(measure_groups(name, values, each.predictions.scores, faces.labels) for name, values in columns.items())
+        for each in results
     ]
-    return robustness_report.RobustnessReport(names, tuple(held), tuple(splits), tuple(missing))
+    return robustness_report.RobustnessReport(names, tuple(results), tuple(groups), tuple(missing))
 
 
-def told(done: int, total: int) -> None:
+def print_progress(done: int, total: int) -> None:
     if done % 50_000 < 128:
         print(f"{done:,} of {total:,} faces", file=sys.stderr)
 

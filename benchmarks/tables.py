@@ -25,7 +25,7 @@ MODULES = {
     "peers": "peers",
     "accuracy": "accuracy",
     "classes": "accuracy",
-    "spoilt": "accuracy",
+    "corruptions": "accuracy",
     "framing": "framing",
     "levelling": "framing",
     "scenes": "scenes",

@@ -56,7 +56,7 @@ def main() -> None:
             "the drawn faces": after(FIRST, synthetic.draw_faces(7000), labelled, Path(name, "drawn")),
             "what FER+ voters say": after(voters, rest, labelled, Path(name, "voters")),
         }
-    figures = {"held_out": told, "labelled": len(labelled) - HELD_OUT, "others": len(rest)}
+    figures = {"validation": told, "labelled": len(labelled) - HELD_OUT, "others": len(rest)}
     print(json.dumps(figures, indent=2) if options.dry else f"written: {_machine.write('transfer', figures).name}")
 
 
@@ -80,12 +80,12 @@ def learned(recipe: Recipe, faces: FaceDataset, folder: Path) -> list[float]:
 
     told: list[Any] = []
     loop.train(recipe, faces, folder, watch=told.append)
-    return np.round([event.row["held_out"] for event in told if isinstance(event, EpochEvent)], 4).tolist()
+    return np.round([event.row["validation_accuracy"] for event in told if isinstance(event, EpochEvent)], 4).tolist()
 
 
 def transfer_table(figures: Figures) -> str:
-    epochs = len(next(iter(figures["held_out"].values())))
-    rows = [(f"from {name}", *map(format_percent, each)) for name, each in figures["held_out"].items()]
+    epochs = len(next(iter(figures["validation"].values())))
+    rows = [(f"from {name}", *map(format_percent, each)) for name, each in figures["validation"].items()]
     return format_table(["", *(f"epoch {number + 1}" for number in range(epochs))], rows)
 
 

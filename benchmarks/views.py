@@ -14,7 +14,7 @@ from typing import Any
 
 import _machine
 from _tables import Figures, format_percent, format_table
-from accuracy import milliseconds
+from accuracy import measure_latency
 
 from mien.datasets.dataset import FaceDataset
 from mien.evaluation.metrics import classification_metrics
@@ -43,8 +43,8 @@ def measured(run: Path, faces: FaceDataset, views: int) -> dict[str, Any]:
     shares = classifier.run(done.validation.pixels[..., None]).scores
     found = classification_metrics(shares, done.validation.labels)
     told = {key: round(found[key], 4) for key in ("accuracy", "balanced_accuracy", "nll")}
-    spent = milliseconds(classifier, faces.pixels[:1, ..., None])
-    return {"held_out": len(done.validation), **told, "one_face_one_core_ms": spent}
+    spent = measure_latency(classifier, faces.pixels[:1, ..., None])
+    return {"validation_faces": len(done.validation), **told, "one_face_one_core_ms": spent}
 
 
 def views_table(figures: Figures) -> str:
