@@ -22,6 +22,7 @@ from _tables import Figures, format_percent, format_table
 
 from mien.datasets import synthetic
 from mien.datasets.dataset import TRAINING, FaceDataset
+from mien.datasets.loading import load_faces
 from mien.datasets.splits import DataSettings, sample_validation
 from mien.training.callbacks import EpochEvent
 from mien.training.recipe import LossSettings, NetworkSettings, Recipe, TrainingSettings
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     options = parser.parse_args()
-    labelled, rest = parted(loading.load_faces(options.data))
+    labelled, rest = parted(load_faces(options.data))
     voters = replace(FIRST, loss=LossSettings(soft_labels=1.0))
     with tempfile.TemporaryDirectory() as name:
         told = {

@@ -17,6 +17,7 @@ from _tables import Figures, format_percent, format_table
 from accuracy import measure_latency
 
 from mien.datasets.dataset import FaceDataset
+from mien.datasets.loading import load_faces
 from mien.evaluation.metrics import classification_metrics
 from mien.models import OnnxClassifier
 
@@ -29,7 +30,7 @@ def main() -> None:
     words.add_argument("runs", type=Path, nargs="+")
     words.add_argument("--data", type=Path, required=True)
     given = words.parse_args()
-    faces = loading.load_faces(given.data)
+    faces = load_faces(given.data)
     figures = {run.name: {str(views): measured(run, faces, views) for views in VIEWS} for run in given.runs}
     print(f"written: {_machine.write('views', figures).name}")
 
