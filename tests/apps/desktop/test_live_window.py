@@ -1,4 +1,4 @@
-"""The window of ``mien live`` on a real screen: frames, keys, and every way out."""
+"""The window of ``mien live`` on a real screen: frames, keys, and how it ends."""
 
 import gc
 import signal
@@ -11,190 +11,191 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from camera_device import Device, threads
 from command import command, environment
-from mien import Engine, images, video
-from mien.apps.desktop.live_window import open_window, show
+from desktop import wait_until
+from fake_camera import FakeCameraDevice, mien_threads, open_fake_camera
+from mien import Engine, images
+from mien.apps.desktop.main_loop import open_root, run_live_window
 from mien.apps.session.live_camera import CameraWorker
 from mien.labels import label_colour
-from mien.video.writers import open_writer
-from screen import one_screen, press, seen, window
+from mien.video import open_writer
+from screen import capture_screen, press_keys, shared_screen, wait_for_window
+from video_files import EXAMPLES
 
-ASTRONAUT = Path(__file__).parents[3] / "examples" / "astronaut.jpg"
+pytestmark = pytest.mark.full
 
-#: Where things stand in the window, which stands at the screen's corner: (left, top, right, bottom).
-PICTURE, BARS, STRIP = (0, 0, 640, 524), (640, 0, 940, 300), (640, 320, 940, 420)
+#: Parts of the window, which is in the corner of the screen: left, top, right, bottom.
+IMAGE, SCORES, TIMELINE, LAYERS = (0, 0, 640, 524), (640, 0, 940, 300), (640, 320, 940, 420), (0, 540, 640, 640)
 
 
 @pytest.fixture(scope="module")
 def display():
-    return one_screen()
+    return shared_screen()
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine.load(detector="none")
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> Path:
-    """The astronaut, drifting, for long enough."""
-    whole = images.load_image(ASTRONAUT).pixels
-    path = tmp_path_factory.mktemp("film") / "clip.webm"
-    with open_writer(path, (320, 240), 10) as out:
-        for index in range(140):
+    """A moving happy face, for half a minute."""
+    whole = images.load_image(EXAMPLES / "astronaut.jpg").pixels
+    path = tmp_path_factory.mktemp("video") / "clip.webm"
+    with open_writer(path, (320, 240), 10) as writer:
+        for index in range(300):
             left = 60 + round(30 * np.sin(index / 8))
-            out.write(np.ascontiguousarray(whole[0:240, left : left + 320]), index / 10)
+            writer.write(np.ascontiguousarray(whole[0:240, left : left + 320]), index / 10)
     return path
 
 
 @contextmanager
-def live(display, *arguments, folder=None):
-    """``mien live`` as a process, with its window up."""
-    words = command("live", *arguments)
-    running = subprocess.Popen(
-        words, cwd=folder, env=environment(DISPLAY=display), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+def start_live(display, *arguments, folder=None):
+    """``mien live`` as a process whose window is visible."""
+    process = subprocess.Popen(
+        command("live", *arguments),
+        cwd=folder,
+        env=environment(DISPLAY=display),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     try:
-        window(display, "mien live")
-        yield running
+        wait_for_window(display, "mien live")
+        yield process
     finally:
-        running.kill()
-        running.communicate()
+        process.kill()
+        process.communicate()
 
 
-def part(display, box) -> np.ndarray:
-    return np.asarray(seen(display).convert("RGB").crop(box)).astype(int)
+def capture(display, box) -> np.ndarray:
+    return np.asarray(capture_screen(display).convert("RGB").crop(box)).astype(int)
 
 
-def until(true, seconds=40.0):
-    end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
-        time.sleep(0.1)
-    assert true()
+def wait_for(condition):
+    wait_until(condition, lambda: time.sleep(0.1))
 
 
-def has(display, box, tone: str, most: int = 12) -> bool:
-    """Is there much of this colour in the part?"""
-    rgb = [int(tone[i : i + 2], 16) for i in (1, 3, 5)]
-    return (np.abs(part(display, box) - rgb).max(axis=2) <= most).sum() > 300
+def wait_for_color(display, box, color: str) -> None:
+    """Wait until a part of the window has much of this colour."""
+    rgb = [int(color[place : place + 2], 16) for place in (1, 3, 5)]
+    wait_for(lambda: (np.abs(capture(display, box) - rgb).max(axis=2) <= 12).sum() > 300)
 
 
-def moving(display, box) -> bool:
-    before = part(display, box)
+def wait_for_change(display, box) -> None:
+    first = capture(display, box)
+    wait_for(lambda: np.abs(capture(display, box) - first).mean() > 0.5)
+
+
+def wait_for_end(process) -> tuple[int, bytes]:
+    out, err = process.communicate(timeout=40)
+    return process.returncode, out + err
+
+
+def test_window_shows_frames_and_scores_and_q_ends_it(display, clip):
+    with start_live(display, "--camera", clip) as process:
+        wait_for_color(display, SCORES, label_colour("happy"))
+        wait_for_change(display, IMAGE)
+        wait_for_color(display, TIMELINE, label_colour("happy"))
+        press_keys(display, "q")
+        assert wait_for_end(process) == (0, b"")
+
+
+def test_keys_pause_save_a_snapshot_and_show_the_layers(display, clip, tmp_path):
+    with start_live(display, "--camera", clip, folder=tmp_path) as process:
+        wait_for_color(display, SCORES, label_colour("happy"))
+        press_keys(display, "space")
+        wait_for(lambda: is_still(display, IMAGE))
+        press_keys(display, "s")
+        wait_for(lambda: list(tmp_path.glob("mien-*.png")))
+        press_keys(display, "space")
+        wait_for_change(display, IMAGE)
+        press_keys(display, "i")
+        wait_for_change(display, LAYERS)
+        wait_for_change(display, LAYERS)
+        press_keys(display, "w", "t", "Escape")
+        assert wait_for_end(process) == (0, b"")
+    [snapshot] = tmp_path.iterdir()
+    assert images.load_image(snapshot).pixels.shape == (240, 320, 3)
+
+
+def is_still(display, box) -> bool:
+    first = capture(display, box)
     time.sleep(0.5)
-    return np.abs(part(display, box) - before).mean() > 0.5
+    return np.abs(capture(display, box) - first).mean() <= 0.5
 
 
-def ended(running, seconds=40) -> tuple[int, bytes]:
-    out, err = running.communicate(timeout=seconds)
-    return running.returncode, out + err
+def test_option_explain_shows_the_layers_from_the_start(display, clip):
+    with start_live(display, "--camera", clip, "--explain") as process:
+        wait_for_color(display, SCORES, label_colour("happy"))
+        for _ in range(3):
+            wait_for_change(display, LAYERS)
+        press_keys(display, "q")
+        assert wait_for_end(process)[0] == 0
 
 
-def test_the_window_shows_frames_and_what_they_look_like_and_q_ends_it(display, clip):
-    with live(display, "--camera", clip) as running:
-        until(lambda: has(display, BARS, label_colour("happy")))
-        assert moving(display, PICTURE)
-        until(lambda: has(display, STRIP, label_colour("happy")))
-        press(display, "q")
-        assert ended(running) == (0, b"")
-
-
-def test_keys_pause_keep_and_look_inside(display, clip, tmp_path):
-    with live(display, "--camera", clip, folder=tmp_path) as running:
-        until(lambda: has(display, BARS, label_colour("happy")))
-        press(display, "space")
-        time.sleep(0.4)
-        assert not moving(display, PICTURE)
-        press(display, "s")
-        until(lambda: list(tmp_path.glob("mien-*.png")))
-        press(display, "space")
-        until(lambda: moving(display, PICTURE))
-        below = (0, 540, 640, 640)
-        assert not moving(display, below)
-        press(display, "i")
-        until(lambda: moving(display, below))
-        press(display, "w", "t")
-        time.sleep(0.5)
-        press(display, "Escape")
-        assert ended(running) == (0, b"")
-    [kept] = tmp_path.iterdir()
-    assert images.load_image(kept).pixels.shape == (240, 320, 3)
-
-
-def test_the_inside_moves(display, clip):
-    """How many looks a second there are, benchmarks/live.py measures: a test's machine is busy with others."""
-    with live(display, "--camera", clip, "--explain") as running:
-        until(lambda: has(display, BARS, label_colour("happy")))
-        strip, pictures = (110, 555, 300, 650), set()
-        until(lambda: pictures.add(part(display, strip).tobytes()) or len(pictures) >= 5)
-        press(display, "q")
-        assert ended(running)[0] == 0
-
-
-def test_the_end_of_the_film_closes_the_window(display, tmp_path):
+def test_end_of_the_video_closes_the_window(display, tmp_path):
     path = tmp_path / "short.webm"
-    with open_writer(path, (160, 120), 10) as out:
+    with open_writer(path, (160, 120), 10) as writer:
         for index in range(15):
-            out.write(np.full((120, 160, 3), 10 * index, np.uint8), index / 10)
-    with live(display, "--camera", path, "--mirror") as running:
-        assert ended(running) == (0, b"")
+            writer.write(np.full((120, 160, 3), 10 * index, np.uint8), index / 10)
+    with start_live(display, "--camera", path, "--mirror") as process:
+        assert wait_for_end(process) == (0, b"")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
-@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_cleanly(display, clip, sent, status):
-    with live(display, "--camera", clip) as running:
-        until(lambda: has(display, BARS, label_colour("happy")))
-        running.send_signal(sent)
-        assert ended(running) == (status, b"")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_ends_it_cleanly(display, clip, number, status):
+    with start_live(display, "--camera", clip) as process:
+        wait_for_color(display, SCORES, label_colour("happy"))
+        process.send_signal(number)
+        assert wait_for_end(process) == (status, b"")
 
 
-def test_closing_the_window_ends_it_and_lets_the_camera_go(display, monkeypatch):
-    """What a window manager asks for when its cross is pressed; here there is none, so the test asks."""
+def test_closing_the_window_ends_it_and_releases_the_camera(display, engine, monkeypatch):
     monkeypatch.setenv("DISPLAY", display)
-    device, root = Device(), open_window()
-    reader = Engine.load(detector="none")
-    with CameraWorker(reader, video.open_camera(0, open_device=lambda source: device)) as watching:
+    device, root = FakeCameraDevice(), open_root()
+    with CameraWorker(engine, open_fake_camera(device)) as worker:
+        # There is no window manager on this screen: the test sends its request.
         root.after(1500, lambda: root.tk.eval(root.protocol("WM_DELETE_WINDOW")))
-        delays = show(root, watching, reader, inside=True).delays
-        assert not watching.over
+        delays = run_live_window(root, worker, engine, explain=True).delays
+        assert not worker.ended
     assert delays
     assert device.released == 1
-    assert threads() == set()
+    assert mien_threads() == set()
 
 
-def test_nothing_of_tk_is_left_for_another_thread_to_collect(display, monkeypatch):
-    """Tk ends the process when a thread other than its own collects it, which a circle of references lets happen."""
+def test_no_widget_is_left_for_the_garbage_collector_of_another_thread(display, engine, monkeypatch):
+    """Tk ends the process when another thread frees a widget, which circular references make possible."""
     tkinter = pytest.importorskip("tkinter")
     monkeypatch.setenv("DISPLAY", display)
-    root, reader = open_window(), Engine.load(detector="none")
+    root = open_root()
     gc.collect()
     gc.disable()
     try:
-        with CameraWorker(reader, video.open_camera(0, open_device=lambda source: Device())) as watching:
+        with CameraWorker(engine, open_fake_camera(FakeCameraDevice())) as worker:
             root.after(1000, root.quit)
-            show(root, watching, reader, inside=True)
+            run_live_window(root, worker, engine, explain=True)
         del root
-        left = [each for each in gc.get_objects() if isinstance(each, tkinter.Misc | tkinter.Image)]
+        widgets = [each for each in gc.get_objects() if isinstance(each, tkinter.Misc | tkinter.Image)]
     finally:
         gc.enable()
-    assert left == []
+    assert widgets == []
 
 
-def test_a_camera_that_is_unplugged_closes_the_window(display, monkeypatch):
+def test_unplugged_camera_closes_the_window(display, engine, monkeypatch):
     monkeypatch.setenv("DISPLAY", display)
-    device, root = Device(last=20), open_window()
-    reader = Engine.load(detector="none")
-    with CameraWorker(reader, images.cameras.Camera(device, "camera 0", silence=0.3)) as watching:
-        show(root, watching, reader)
-    assert "stopped sending pictures" in str(watching.error)
+    device, root = FakeCameraDevice(frames=20), open_root()
+    with CameraWorker(engine, open_fake_camera(device)) as worker:
+        run_live_window(root, worker, engine)
+    assert worker.error is not None
     assert device.released == 1
 
 
-def test_what_goes_wrong_in_the_window_is_not_swallowed(display, monkeypatch):
+def test_exception_of_a_callback_is_raised(display, engine, monkeypatch):
     monkeypatch.setenv("DISPLAY", display)
-    device, root = Device(), open_window()
-    reader = Engine.load(detector="none")
+    device, root = FakeCameraDevice(), open_root()
     root.after(300, lambda: 1 / 0)
-    with (
-        CameraWorker(reader, video.open_camera(0, open_device=lambda source: device)) as watching,
-        pytest.raises(ZeroDivisionError),
-    ):
-        show(root, watching, reader)
+    with CameraWorker(engine, open_fake_camera(device)) as worker, pytest.raises(ZeroDivisionError):
+        run_live_window(root, worker, engine)
     assert device.released == 1
