@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from films import EXAMPLES, film_of, two_people
+from video_files import EXAMPLES, write_still_video, two_faces
 from windows import WINDOWS
 
 #: Shares may differ by what is lost when they are written down.
@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def film(folder):
-    return film_of(folder / "clip.mp4", two_people(), 1.5)
+    return write_still_video(folder / "clip.mp4", two_faces(), 1.5)
 
 
 @pytest.fixture(scope="module", params=WINDOWS)

@@ -1,4 +1,4 @@
-"""Watching films: lazily, in order, the same every time; and however it ends, no thread and no file stays."""
+"""Engine.analyze_video: lazily, in order, reproducible; however it ends, threads end and the video is closed."""
 
 import gc
 import threading
@@ -8,47 +8,45 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from fake_camera import mien_threads, wait_until
 from fakes import FakeClassifier, FakeDetector
-from films import film_of, two_people
 from mien import AnalyzedFrame, Engine
+from mien.concurrency import iterate_in_background
 from mien.errors import ModelError, SourceError, SourceMissing
 from mien.video import Frame, VideoInfo, open_video
 from mien.video.frames import ALL_FRAMES
+from video_files import two_faces, write_still_video
 
 
-class Drawn:
-    """A film of flat frames, as a film of any kind may be."""
+class FakeVideo:
+    """A video of flat frames; ``produced`` counts them. ``error_at`` is the index of a frame that fails."""
 
-    complaint = None
+    damage = None
 
-    def __init__(self, count=40, live=False, broken_at=None):
-        self.about = VideoInfo("drawn", (32, 24), 25.0, count / 25, count, live=live)
-        self.count, self.broken_at, self.made, self.closed = count, broken_at, 0, False
+    def __init__(self, count=40, live=False, error_at=None):
+        self.info = VideoInfo("fake", (32, 24), 25.0, count / 25, count, live=live)
+        self.count, self.error_at, self.produced, self.closed = count, error_at, 0, False
 
-    def frames(self, choice=ALL_FRAMES):
-        turn = choice.turns()
+    def frames(self, selection=ALL_FRAMES):
+        is_selected = selection.create_filter()
         for index in range(self.count):
-            if index / 25 >= choice.end - 1e-6:
+            if index / 25 >= selection.end - 1e-6:
                 return
-            if index == self.broken_at:
-                raise SourceError("The disk is gone")
-            self.made += 1
-            if turn(index, index / 25):
+            if index == self.error_at:
+                raise SourceError("The disk failed")
+            self.produced += 1
+            if is_selected(index, index / 25):
                 yield Frame(index, index / 25, np.full((24, 32, 3), index * 5 % 256, np.uint8))
 
     def close(self):
         self.closed = True
 
 
-def threads():
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("mien-")}
-
-
 @pytest.fixture(autouse=True)
-def no_thread_stays():
-    assert threads() == set()
+def no_thread_is_left():
+    assert mien_threads() == set()
     yield
-    assert threads() == set()
+    assert mien_threads() == set()
 
 
 @pytest.fixture
@@ -56,173 +54,230 @@ def engine():
     return Engine(FakeClassifier(), FakeDetector())
 
 
-def test_moments_come_in_order_with_numbered_people(engine):
-    drawn = Drawn()
-    moments = list(engine.analyze_video(drawn))
-    assert [moment.index for moment in moments] == list(range(40))
-    assert [moment.seconds for moment in moments] == [index / 25 for index in range(40)]
-    assert {reading.track for moment in moments for reading in moment} == {1}
-    assert moments[0].result.source == "drawn"
-    assert moments[0].pixels is None
-    assert drawn.closed
+def test_frames_come_in_order_with_tracks(engine):
+    video = FakeVideo()
+    frames = list(engine.analyze_video(video))
+    assert [frame.index for frame in frames] == list(range(40))
+    assert [frame.seconds for frame in frames] == [index / 25 for index in range(40)]
+    assert {reading.track for frame in frames for reading in frame} == {1}
+    assert frames[0].result.source == "fake"
+    assert frames[0].pixels is None
+    assert video.closed
 
 
-def test_a_moment_is_a_plain_value(engine):
-    one, other = next(engine.analyze_video(Drawn(1))), next(engine.analyze_video(Drawn(1), frames=True))
+def test_analyzed_frame_is_a_plain_value(engine):
+    one = next(engine.analyze_video(FakeVideo(1)))
+    other = next(engine.analyze_video(FakeVideo(1), frames=True))
+    assert isinstance(one, AnalyzedFrame)
     assert one == other
     assert hash(one) == hash(other)
     assert other.pixels.shape == (24, 32, 3)
-    told = one.to_dict()
-    assert (told["frame"], told["seconds"], told["cut"], told["faces"][0]["track"]) == (0, 0.0, False, 1)
-    assert isinstance(one, AnalyzedFrame)
+    values = one.to_dict()
+    assert (values["frame"], values["seconds"], values["cut"], values["faces"][0]["track"]) == (0, 0.0, False, 1)
 
 
-def test_the_same_film_is_read_the_same(engine):
-    assert list(engine.analyze_video(Drawn())) == list(engine.analyze_video(Drawn()))
+def test_analysis_is_reproducible(engine):
+    assert list(engine.analyze_video(FakeVideo())) == list(engine.analyze_video(FakeVideo()))
 
 
-def test_frames_are_chosen(engine):
-    assert [moment.index for moment in engine.analyze_video(Drawn(), every=10)] == [0, 10, 20, 30]
-    assert [moment.index for moment in engine.analyze_video(Drawn(), fps=5)] == list(range(0, 40, 5))
-    assert [moment.index for moment in engine.analyze_video(Drawn(), start=0.4, end=0.48)] == [10, 11]
-    assert len(list(engine.analyze_video(Drawn(), every=None))) == 40
+def test_frames_are_selected(engine):
+    assert [frame.index for frame in engine.analyze_video(FakeVideo(), every=10)] == [0, 10, 20, 30]
+    assert [frame.index for frame in engine.analyze_video(FakeVideo(), fps=5)] == list(range(0, 40, 5))
+    assert [frame.index for frame in engine.analyze_video(FakeVideo(), start=0.4, end=0.48)] == [10, 11]
+    assert len(list(engine.analyze_video(FakeVideo(), every=None))) == 40
     with pytest.raises(SourceError, match="every 0 frames"):
-        engine.analyze_video(Drawn(), every=0)
+        engine.analyze_video(FakeVideo(), every=0)
 
 
-def test_faces_are_read_several_at_a_time(engine):
-    list(engine.analyze_video(Drawn(40)))
-    assert max(engine._classifier.runs) == 8
+def test_faces_of_several_frames_are_classified_together():
+    classifier = FakeClassifier()
+    list(Engine(classifier, FakeDetector()).analyze_video(FakeVideo(40)))
+    assert max(classifier.runs) == 8
 
 
-def test_min_face_reaches_the_detector(engine):
-    list(engine.analyze_video(Drawn(3), min_face=12))
-    assert set(engine._detector.asked) == {12}
-
-
-def test_watching_is_lazy_and_runs_only_a_little_ahead(engine):
-    drawn = Drawn(100_000)
-    moments = engine.analyze_video(drawn)
-    time.sleep(0.05)
-    assert drawn.made == 0
-    next(moments)
-    time.sleep(0.3)
-    assert 0 < drawn.made < 150
-    moments.close()
-    assert drawn.closed
-
-
-def test_who_leaves_early_releases_everything(engine):
-    drawn = Drawn(100_000)
-    for moment in engine.analyze_video(drawn):
-        if moment.index == 3:
-            break
-    gc.collect()
-    assert drawn.closed
-    assert threads() == set()
-
-
-def test_who_raises_releases_everything(engine):
-    drawn = Drawn(100_000)
-
-    def careless():
-        for _ in engine.analyze_video(drawn):
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        careless()
-    gc.collect()
-    assert drawn.closed
-
-
-def test_who_is_interrupted_releases_everything(engine):
-    drawn = Drawn(100_000)
-    moments = engine.analyze_video(drawn)
-    next(moments)
-    with pytest.raises(KeyboardInterrupt):
-        moments.throw(KeyboardInterrupt)
-    assert drawn.closed
-
-
-def test_a_film_that_breaks_gives_what_came_before_and_then_its_error(engine):
-    drawn, seen = Drawn(40, broken_at=20), []
-
-    def all_of_it():
-        seen.extend(moment.index for moment in engine.analyze_video(drawn))
-
-    with pytest.raises(SourceError, match="The disk is gone"):
-        all_of_it()
-    # The last frames may have been on their way.
-    assert seen == list(range(len(seen)))
-    assert drawn.closed
-
-
-class Tired(FakeDetector):
+class MinFaceDetector(FakeDetector):
     def detect(self, pixels, *, min_face=None):
-        if pixels[0, 0, 0] > 50:
-            raise ModelError("The detector gave up")
+        assert min_face == 12
         return super().detect(pixels, min_face=min_face)
 
 
-def test_an_error_in_any_stage_reaches_the_caller():
-    drawn = Drawn()
-    with pytest.raises(ModelError, match="gave up"):
-        list(Engine(FakeClassifier(), Tired()).watch(drawn))
-    assert drawn.closed
+def test_min_face_is_passed_to_the_detector():
+    engine = Engine(FakeClassifier(), MinFaceDetector())
+    assert [len(frame.result) for frame in engine.analyze_video(FakeVideo(3), min_face=12)] == [1, 1, 1]
 
 
-def test_what_cannot_be_opened_fails_at_once(engine):
+def test_analysis_is_lazy_and_queues_few_frames(engine):
+    video = FakeVideo(100_000)
+    frames = engine.analyze_video(video)
+    assert video.produced == 0
+    next(frames)
+    # The queues are full when nothing more is produced for a while.
+    produced = 0
+    while video.produced > produced:
+        produced = video.produced
+        time.sleep(0.1)
+    assert 0 < produced < 150
+    frames.close()
+    assert video.closed
+
+
+def test_leaving_the_loop_closes_the_video(engine):
+    video = FakeVideo(100_000)
+    for frame in engine.analyze_video(video):
+        if frame.index == 3:
+            break
+    gc.collect()
+    assert video.closed
+
+
+def test_exception_in_the_loop_closes_the_video(engine):
+    video = FakeVideo(100_000)
+
+    def fail():
+        for _ in engine.analyze_video(video):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    gc.collect()
+    assert video.closed
+
+
+def test_interrupt_closes_the_video(engine):
+    video = FakeVideo(100_000)
+    frames = engine.analyze_video(video)
+    next(frames)
+    with pytest.raises(KeyboardInterrupt):
+        frames.throw(KeyboardInterrupt)
+    assert video.closed
+
+
+def test_error_of_the_video_follows_the_frames_before_it(engine):
+    video, indexes = FakeVideo(40, error_at=20), []
+
+    def analyze():
+        indexes.extend(frame.index for frame in engine.analyze_video(video))
+
+    with pytest.raises(SourceError, match="The disk failed"):
+        analyze()
+    # The last frames before the error may be lost in the queues.
+    assert indexes == list(range(len(indexes)))
+    assert video.closed
+
+
+class FailingDetector(FakeDetector):
+    def detect(self, pixels, *, min_face=None):
+        if pixels[0, 0, 0] > 50:
+            raise ModelError("The detector failed")
+        return super().detect(pixels, min_face=min_face)
+
+
+def test_error_in_a_stage_reaches_the_caller():
+    video = FakeVideo()
+    with pytest.raises(ModelError, match="The detector failed"):
+        list(Engine(FakeClassifier(), FailingDetector()).analyze_video(video))
+    assert video.closed
+
+
+def test_missing_file_fails_before_the_first_frame(engine):
     with pytest.raises(SourceMissing):
-        engine.analyze_video("nowhere.mp4")
+        engine.analyze_video("missing.mp4")
 
 
-def test_a_camera_is_read_frame_by_frame_without_threads(engine):
-    drawn = Drawn(1000, live=True)
-    moments = engine.analyze_video(drawn)
+def test_camera_is_analysed_frame_by_frame_without_threads(engine):
+    video = FakeVideo(1000, live=True)
+    frames = engine.analyze_video(video)
     for expected in range(3):
-        assert next(moments).index == expected
-        assert drawn.made == expected + 1
-        assert threads() == set()
-    moments.close()
-    assert drawn.closed
+        assert next(frames).index == expected
+        assert video.produced == expected + 1
+        assert mien_threads() == set()
+    frames.close()
+    assert video.closed
 
 
-def test_nobody_in_a_film_is_empty_and_no_error():
-    nobody = Engine(FakeClassifier(), FakeDetector(boxes=()))
-    assert [len(moment.result) for moment in nobody.watch(Drawn(5))] == [0] * 5
+def test_video_without_faces_has_empty_results():
+    engine = Engine(FakeClassifier(), FakeDetector(boxes=()))
+    assert [len(frame.result) for frame in engine.analyze_video(FakeVideo(5))] == [0] * 5
 
 
-# With everything real
+# Real videos, detectors and models
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    return film_of(tmp_path_factory.mktemp("clip") / "two.mp4", two_people().repeat(2, 0).repeat(2, 1), 0.8)
+    return write_still_video(tmp_path_factory.mktemp("clip") / "two.mp4", two_faces().repeat(2, 0).repeat(2, 1), 0.4)
 
 
 @pytest.mark.parametrize(
     "reader",
     ["opencv", pytest.param("pyav", marks=pytest.mark.skipif(find_spec("av") is None, reason="needs PyAV"))],
 )
-def test_a_real_film_is_read_as_its_pictures_are(clip, reader):
-    real = Engine.load(detector="haar")
-    moments = list(real.watch(open_video(clip, reader=reader), frames=True))
-    assert len(moments) == 20
-    still = real.read(moments[0].pixels)
-    assert len(still) == 2
-    for moment in moments:
-        assert {reading.track for reading in moment} == {1, 2}
-        for reading, expected in zip(moment, still, strict=True):
+def test_video_of_an_image_is_read_as_the_image(clip, reader):
+    engine = Engine.load(detector="haar")
+    frames = list(engine.analyze_video(open_video(clip, reader=reader), frames=True))
+    assert len(frames) == 10
+    image = engine.read(frames[0].pixels)
+    assert len(image) == 2
+    for frame in frames:
+        assert {reading.track for reading in frame} == {1, 2}
+        for reading, expected in zip(frame, image, strict=True):
             assert reading.emotions.top == expected.emotions.top
             assert abs(reading.face.box.x - expected.face.box.x) < 0.08 * expected.face.box.width
-        assert not moment.cut
+        assert not frame.cut
 
 
-def test_yunet_reads_a_real_film(clip, yunet_file):
+def test_yunet_analyses_a_video(clip, yunet_file):
     from mien.faces.detectors import load_detector
     from mien.models import load_classifier, resolve_model
 
-    real = Engine(load_classifier(resolve_model("base")), load_detector("yunet", yunet=yunet_file))
-    moments = list(real.watch(clip))
-    assert all({reading.track for reading in moment} == {1, 2} for moment in moments)
-    assert all(reading.face.landmarks for moment in moments for reading in moment)
+    engine = Engine(load_classifier(resolve_model("base")), load_detector("yunet", yunet=yunet_file))
+    frames = list(engine.analyze_video(clip))
+    assert all({reading.track for reading in frame} == {1, 2} for frame in frames)
+    assert all(reading.face.landmarks for frame in frames for reading in frame)
+
+
+# Iteration in the background
+
+
+def test_background_iterator_returns_everything_in_order():
+    assert list(iterate_in_background((number for number in range(500)), 3, "mien-test")) == list(range(500))
+
+
+def test_background_iterator_waits_for_its_consumer():
+    produced = []
+
+    def numbers():
+        for number in range(100):
+            produced.append(number)
+            yield number
+
+    stage = iterate_in_background(numbers(), 3, "mien-test")
+    assert next(stage) == 0
+    time.sleep(0.1)
+    assert len(produced) <= 6
+    stage.close()
+
+
+@pytest.mark.parametrize("leave", [lambda stage: stage.close(), lambda stage: list(stage)], ids=["close", "exhaust"])
+def test_background_iterator_closes_its_source(leave):
+    closed = threading.Event()
+
+    def numbers():
+        try:
+            yield from range(10)
+        finally:
+            closed.set()
+
+    stage = iterate_in_background(numbers(), 2, "mien-test")
+    next(stage)
+    leave(stage)
+    assert closed.is_set()
+
+
+def test_chained_background_iterators_end_together():
+    stages = (number for number in range(10_000))
+    for name in ("mien-a", "mien-b", "mien-c"):
+        stages = iterate_in_background(stages, 2, name)
+    assert next(stages) == 0
+    stages.close()
+    wait_until(lambda: not mien_threads(), 2)

@@ -1,4 +1,4 @@
-"""Cameras: the newest frame, dropped ones counted, and released however it ends."""
+"""Cameras: the newest frame, dropped frames counted, and released however they end."""
 
 import threading
 import time
@@ -7,194 +7,156 @@ import cv2
 import numpy as np
 import pytest
 
-from films import pattern
+from fake_camera import FakeCameraDevice, mien_threads, open_fake_camera, wait_until
 from mien import video
 from mien.errors import SourceError, SourceMissing, SourceUnreadable
-from mien.video.camera import Camera
+from mien.video.camera import Camera, unavailable_error
+from video_files import write_test_pattern
 
-
-class FakeDevice:
-    """Behaves as ``cv2.VideoCapture`` does: frames that come at a pace, or not at all."""
-
-    def __init__(self, frames=1000, pace=0.005, opens=True, error=None):
-        self.left, self.pace, self.opens, self.error = frames, pace, opens, error
-        self.sent, self.released, self.settings = 0, 0, {}
-
-    def isOpened(self):
-        return self.opens
-
-    def read(self):
-        assert not self.released, "read after release"
-        time.sleep(self.pace)
-        if self.sent >= self.left:
-            if self.error:
-                raise cv2.error(self.error)
-            return False, None
-        self.sent += 1
-        frame = np.zeros((48, 64, 3), np.uint8)
-        frame[:, :32] = (255, 0, 0)  # BGR: blue on the left
-        frame[0, 0, 1] = self.sent % 256
-        return True, frame
-
-    def get(self, what):
-        return {cv2.CAP_PROP_FRAME_WIDTH: 64.0, cv2.CAP_PROP_FRAME_HEIGHT: 48.0, cv2.CAP_PROP_FPS: 30.0}.get(what, 0.0)
-
-    def set(self, what, value):
-        self.settings[what] = value
-        return True
-
-    def release(self):
-        self.released += 1
+#: Red on the left.
+PIXELS = np.zeros((48, 64, 3), np.uint8)
+PIXELS[:, :32] = (255, 0, 0)
 
 
 @pytest.fixture(autouse=True)
-def no_thread_stays():
+def no_thread_is_left():
     yield
-    assert [thread.name for thread in threading.enumerate() if thread.name == "mien-camera"] == []
+    wait_until(lambda: not mien_threads(), 5)
 
 
-def opened(device, **more):
-    return video.open_camera(0, opened=lambda source: device, **more)
-
-
-def test_a_camera_is_a_film_without_an_end():
-    device = FakeDevice()
-    with opened(device) as camera:
+def test_camera_is_a_video_without_an_end():
+    device = FakeCameraDevice(pixels=PIXELS)
+    with open_fake_camera(device) as camera:
         assert isinstance(camera, video.VideoReader)
-        assert camera.about.live
-        assert camera.about.size == (64, 48)
+        assert camera.info.live
+        assert camera.info.size == (64, 48)
         first = next(camera.frames())
         assert first.pixels.shape == (48, 64, 3)
-        assert tuple(first.pixels[10, 10]) == (0, 0, 255)
+        assert tuple(first.pixels[10, 10]) == (255, 0, 0)
     assert device.released == 1
 
 
-def test_the_newest_frame_comes_and_missed_ones_are_counted():
-    with opened(FakeDevice(pace=0.002)) as camera:
+def test_newest_frame_is_returned_and_others_are_counted_as_dropped():
+    device = FakeCameraDevice(interval=0.002)
+    with open_fake_camera(device) as camera:
         frames = camera.frames()
-        before = next(frames)
-        time.sleep(0.1)
-        after = next(frames)
-        assert camera.dropped == after.index - before.index - 1 > 5
-        assert camera.now - after.seconds < 0.05
+        first = next(frames)
+        sent = device.sent
+        wait_until(lambda: device.sent >= sent + 20)
+        newest = next(frames)
+        assert newest.index - first.index >= 19
+        assert camera.dropped == newest.index - first.index - 1
 
 
-def test_no_frame_comes_twice():
-    with opened(FakeDevice(frames=30)) as camera:
+def test_no_frame_is_returned_twice():
+    with open_fake_camera(FakeCameraDevice(interval=0.002)) as camera:
         frames = camera.frames()
-        indices = [next(frames).index for _ in range(10)]
-    assert indices == sorted(set(indices))
+        indexes = [next(frames).index for _ in range(10)]
+    assert indexes == sorted(set(indexes))
 
 
-def test_a_mirrored_camera_is_a_mirror():
-    with opened(FakeDevice(), mirror=True) as camera:
+def test_mirrored_camera_mirrors_its_frames():
+    with open_fake_camera(FakeCameraDevice(pixels=PIXELS), mirror=True) as camera:
         pixels = next(camera.frames()).pixels
-    assert tuple(pixels[10, -1]) == (0, 0, 255)
+    assert tuple(pixels[10, -1]) == (255, 0, 0)
     assert pixels.flags.c_contiguous
 
 
-def test_a_size_is_asked_for():
-    device = FakeDevice()
-    with opened(device, size=(320, 240)):
+def test_size_is_requested_from_the_device():
+    device = FakeCameraDevice()
+    with open_fake_camera(device, size=(320, 240)):
         assert device.settings[cv2.CAP_PROP_FRAME_WIDTH] == 320
         assert device.settings[cv2.CAP_PROP_FRAME_HEIGHT] == 240
 
 
-def test_a_camera_that_is_unplugged_is_told_and_released():
-    device = FakeDevice(frames=5)
-    camera = Camera(device, "camera 0", silence=0.1)
-    with pytest.raises(SourceError, match="stopped sending pictures after"):
+def test_unplugged_camera_is_an_error_and_released():
+    device = FakeCameraDevice(frames=5)
+    camera = Camera(device, "camera 0", timeout=0.1)
+    with pytest.raises(SourceError, match="stopped sending frames after"):
         for _ in camera.frames():
             pass
     camera.close()
     assert device.released == 1
 
 
-def test_a_camera_that_fails_in_the_middle_is_told_with_its_reason():
-    camera = Camera(FakeDevice(frames=2, error="device lost"), "camera 0")
+def test_error_of_the_driver_is_part_of_the_message():
+    camera = Camera(FakeCameraDevice(frames=2, error="device lost"), "camera 0")
     with camera, pytest.raises(SourceError, match="device lost"):
         for _ in camera.frames():
             pass
 
 
-def test_a_camera_that_never_sends_is_taken_for_busy():
+def test_camera_without_any_frame_is_used_by_another_program():
     with (
-        Camera(FakeDevice(frames=0), "camera 0", silence=0.1) as camera,
+        Camera(FakeCameraDevice(frames=0), "camera 0", timeout=0.1) as camera,
         pytest.raises(SourceUnreadable, match="Close other"),
     ):
         next(camera.frames())
 
 
-def test_a_camera_that_does_not_open_is_missing_and_released():
-    device = FakeDevice(opens=False)
+def test_camera_that_does_not_open_is_missing_and_released():
+    device = FakeCameraDevice(opens=False)
     with pytest.raises(SourceMissing, match="There is no camera 0"):
-        opened(device)
+        open_fake_camera(device)
     assert device.released == 1
 
 
-@pytest.mark.parametrize(
-    ("mode", "there", "expected"), [(0o666, True, "could not be opened"), (0o666, False, "There are: 3")]
-)
-def test_the_reason_is_looked_for_among_the_devices(tmp_path, monkeypatch, mode, there, expected):
-    monkeypatch.setattr("mien.video.camera._DEVICES", tmp_path)
-    (tmp_path / ("video0" if there else "video3")).touch()
-    with pytest.raises(SourceError, match=expected):
-        opened(FakeDevice(opens=False))
+@pytest.mark.parametrize(("device", "message"), [("video0", "could not be opened"), ("video3", "There are: 3")])
+def test_message_names_the_devices_that_exist(tmp_path, device, message):
+    (tmp_path / device).touch()
+    assert message in str(unavailable_error(0, tmp_path))
 
 
-def test_permission_denied_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("mien.video.camera._DEVICES", tmp_path)
+def test_missing_permission_is_reported(tmp_path, monkeypatch):
+    # Tests may run as root, who may read everything.
     monkeypatch.setattr("mien.video.camera.os.access", lambda path, mode: False)
     (tmp_path / "video0").touch()
-    with pytest.raises(SourceMissing, match=r"may not be opened.*usermod"):
-        opened(FakeDevice(opens=False))
+    assert "usermod" in str(unavailable_error(0, tmp_path))
 
 
-def test_closing_from_another_thread_ends_the_frames():
-    camera, seen = opened(FakeDevice()), []
-    thread = threading.Thread(target=lambda: seen.extend(frame.index for frame in camera.frames()))
+def test_closing_in_another_thread_ends_the_frames():
+    camera, indexes = open_fake_camera(FakeCameraDevice(interval=0.002)), []
+    thread = threading.Thread(target=lambda: indexes.extend(frame.index for frame in camera.frames()))
     thread.start()
-    time.sleep(0.05)
+    wait_until(lambda: camera.dropped or camera.now > 0.02)
     camera.close()
-    thread.join(2)
+    thread.join(5)
     assert not thread.is_alive()
-    assert seen
 
 
-def test_a_camera_that_hangs_does_not_hold_who_closes_it(monkeypatch):
-    release = threading.Event()
+def test_closing_does_not_wait_for_a_device_that_hangs():
+    unblock = threading.Event()
 
-    class Hangs(FakeDevice):
+    class HangingDevice(FakeCameraDevice):
         def read(self):
-            release.wait(10)
+            unblock.wait(10)
             return False, None
 
-    monkeypatch.setattr("mien.video.camera.JOIN_TIMEOUT", 0.1)
-    device = Hangs()
-    camera = opened(device)
+    device = HangingDevice()
+    camera = open_fake_camera(device)
     start = time.monotonic()
-    camera.close()
-    assert time.monotonic() - start < 1
-    release.set()
-    camera._thread.join(2)
-    assert device.released == 1
+    camera.close(timeout=0.1)
+    assert time.monotonic() - start < 5
+    assert not device.released
+    unblock.set()
+    wait_until(lambda: device.released == 1)
 
 
-def test_a_film_plays_as_a_camera_at_its_own_pace(tmp_path):
-    path = pattern(tmp_path / "film.mp4", "-pix_fmt", "yuv420p")
+def test_video_is_played_in_real_time(tmp_path):
+    path = write_test_pattern(tmp_path / "clip.mp4", "-pix_fmt", "yuv420p")
     start = time.monotonic()
     with video.open_camera(path) as camera:
         frames = list(camera.frames())
-    assert 0.85 < time.monotonic() - start < 3
+    assert time.monotonic() - start > 0.85
     assert len(frames) + camera.dropped == 25
-    assert camera.about.size == (160, 120)
+    assert camera.info.size == (160, 120)
 
 
-def test_there_is_no_such_camera_and_nothing_is_printed(capfd):
+def test_missing_cameras_are_reported_and_nothing_is_printed(capfd):
     with pytest.raises(SourceMissing, match="There is no camera 63"):
         video.open_camera(63)
     with pytest.raises(SourceMissing, match="could not be opened"):
         video.open_camera("http://127.0.0.1:9/nothing")
-    with pytest.raises(SourceMissing, match="is not there"):
-        video.open_camera("nowhere.mp4")
+    with pytest.raises(SourceMissing, match=r"missing\.mp4"):
+        video.open_camera("missing.mp4")
     assert capfd.readouterr() == ("", "")

@@ -15,15 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import click
 
-from mien.apps.cli.console import (
-    ProgressBar,
-    can_encode,
-    escape_controls,
-    is_terminal,
-    print_line,
-    print_note,
-    silence_native_stderr,
-)
+from mien.apps.cli.console import ProgressBar, can_encode, escape_controls, is_terminal, print_line, print_note, silence_native_stderr
 from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine, suggest_yunet
 from mien.apps.cli.sources import STDOUT, is_same_file, is_url
 from mien.errors import MienError
