@@ -24,7 +24,7 @@ if not os.environ.get("MIEN_REQUIRE_BROWSER"):
 
 from playwright.sync_api import expect
 
-from films import film_of, two_people
+from video_files import write_still_video, two_faces
 from mien.apps.streamlit import server
 from mien.datasets import synthetic
 from mien.engine import Engine
@@ -208,7 +208,7 @@ def choose(page, label, option):
 
 
 def test_a_film_is_read_with_its_tables_and_its_report(page, tmp_path):
-    film = film_of(tmp_path / "two.mp4", two_people(), seconds=2)
+    film = write_still_video(tmp_path / "two.mp4", two_faces(), seconds=2)
     files = film_driven(page, film, tmp_path)
     assert set(files) == {"report.html", "faces.csv", "events.csv", "subtitles.vtt"}
     assert len(files["faces.csv"].splitlines()) > 20
@@ -224,7 +224,7 @@ def test_a_film_is_read_with_its_tables_and_its_report(page, tmp_path):
 
 
 def test_a_film_is_stopped_and_nothing_of_it_is_left(page, tmp_path, desk):
-    film = film_of(tmp_path / "long.mp4", two_people(), seconds=40)
+    film = write_still_video(tmp_path / "long.mp4", two_faces(), seconds=40)
     page.goto("/video")
     send(page, [film])
     button(page, "Read the film").click()
