@@ -43,8 +43,8 @@ def download_image(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIM
     end = time.monotonic() + timeout
     # People paste addresses with spaces and other characters that must be escaped.
     escaped = quote(url.strip(), safe="%/:=&?~#+!$,;'@()*[]")
-    request = Request(escaped, headers={"User-Agent": f"mien/{__version__}", "Accept": "image/*"})
     try:
+        request = Request(escaped, headers={"User-Agent": f"mien/{__version__}", "Accept": "image/*"})
         with _build_opener().open(request, timeout=timeout) as response:
             return _read_body(response, url, max_bytes, end)
     except HTTPError as error:

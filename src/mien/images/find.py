@@ -156,7 +156,7 @@ def _is_folder(entry: DirEntry[str]) -> bool:
 
 
 def _is_image(entry: DirEntry[str], pattern: str) -> bool:
-    """A file with the suffix of an image or with the suffix of the glob. A broken link is reported when it is loaded."""
+    """A file with the suffix of an image or of the glob. A broken link is reported when it is loaded."""
     has_suffix = _suffix(entry.name).lower() in IMAGE_SUFFIXES or not _WILDCARD.search(_suffix(pattern) or "*")
     try:
         return has_suffix and (entry.is_file() or (entry.is_symlink() and not entry.is_dir()))

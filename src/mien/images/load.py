@@ -125,17 +125,14 @@ def check_crops(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @contextmanager
 def _open_file(source: str | PathLike[str]) -> Iterator[IO[bytes]]:
-    if error := check_path(source):
-        raise error
+    if path_error := check_path(source):
+        raise path_error
     try:
-        file = Path(os.fsdecode(source)).open("rb")
+        # An OSError in the block, such as that of a network share that was disconnected, is translated too.
+        with Path(os.fsdecode(source)).open("rb") as file:
+            yield file if file.seekable() else _read_pipe(file, quote_source(source))
     except (OSError, ValueError) as error:
         raise open_error(source, error) from error
-    with file:
-        try:
-            yield file if file.seekable() else _read_pipe(file, quote_source(source))
-        except OSError as error:  # such as a network share that was disconnected after the file was opened
-            raise open_error(source, error) from error
 
 
 def _read_pipe(pipe: IO[bytes], name: str) -> IO[bytes]:
