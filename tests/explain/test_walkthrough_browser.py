@@ -9,6 +9,8 @@ from browser import open_browser
 from mien import Engine, images
 from mien.explain.page import render_overview, render_walkthrough
 
+pytestmark = pytest.mark.full
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LAYERS = ["stem", "stage2.block2", "stage3.block2", "pooled"]
 NOW = "[...document.querySelectorAll('[data-step]')].filter(step => !step.hidden).map(step => step.id).join()"
@@ -41,28 +43,28 @@ def page(browser, pages):
     return browser
 
 
-def quiet(page):
+def assert_no_messages(page):
     assert page.console_errors == []
     assert [each for each in page.requests if not each.startswith(("file:", "data:", "about:"))] == []
 
 
-def shown(page):
+def current_step(page):
     return page.evaluate(NOW)
 
 
-def comes(page, condition, *, after=lambda: None):
-    """Does it become true when ``after`` is done again and again? On a busy machine a page has few frames to see it."""
+def becomes_true(page, condition, *, action=lambda: None):
+    """Does the condition become true within 10 seconds, while ``action`` is repeated?"""
     until = time.monotonic() + 10
     while time.monotonic() < until:
-        after()
+        action()
         if page.evaluate(f"Boolean({condition})"):
             return True
         time.sleep(0.05)
     return False
 
 
-def pointed(page, selector, part=0.3):
-    """The pointer moves onto it, so far from its upper left corner."""
+def move_pointer(page, selector, part=0.3):
+    """Moves the pointer onto an element, to a part of its width and height."""
     x, y = page.evaluate(
         f"(() => {{ const at = document.querySelector({selector!r}); at.scrollIntoView({{ block: 'center' }});"
         "const box = at.getBoundingClientRect();"
@@ -71,25 +73,25 @@ def pointed(page, selector, part=0.3):
     page.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
 
-def test_arrow_keys_lead_through_every_step_and_back(page):
-    seen = [shown(page)]
+def test_arrow_keys_lead_through_all_steps_and_back(page):
+    steps = [current_step(page)]
     for _ in range(20):
         page.press("ArrowRight")
-        seen.append(shown(page))
+        steps.append(current_step(page))
     ids = page.evaluate("[...document.querySelectorAll('[data-step]')].map(step => step.id)")
-    assert list(dict.fromkeys(seen)) == ids
-    assert shown(page) == "network"
+    assert list(dict.fromkeys(steps)) == ids
+    assert current_step(page) == "network"
     assert page.evaluate("document.querySelector('[data-next]').disabled")
     page.press("ArrowLeft")
-    assert shown(page) == "result"
+    assert current_step(page) == "result"
     page.press("Home")
-    assert shown(page) == "image"
+    assert current_step(page) == "image"
     page.press("End")
-    assert shown(page) == "network"
-    quiet(page)
+    assert current_step(page) == "network"
+    assert_no_messages(page)
 
 
-def test_tab_reaches_the_rail_the_slider_and_the_buttons(page):
+def test_tab_reaches_navigation_slider_and_buttons(page):
     reached = []
     for _ in range(30):
         page.press("Tab")
@@ -98,70 +100,76 @@ def test_tab_reaches_the_rail_the_slider_and_the_buttons(page):
     assert "INPUT" in reached
     page.evaluate("document.querySelector('[data-next]').focus()")
     page.press("Enter")
-    assert shown(page) == "face"
+    assert current_step(page) == "face"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    quiet(page)
+    assert_no_messages(page)
 
 
-def test_the_slider_steps_and_says_where_it_is(page):
+def test_slider_moves_and_announces_the_step(page):
     page.evaluate("document.querySelector('[data-slider]').focus()")
     page.press("ArrowRight")
-    assert shown(page) == "face"
-    assert page.evaluate("document.querySelector('[data-slider]').getAttribute('aria-valuetext')").startswith("2 of 13: ")
+    assert current_step(page) == "face"
+    assert page.evaluate("document.querySelector('[data-slider]').getAttribute('aria-valuetext')").startswith(
+        "2 of 13: "
+    )
     assert page.evaluate("document.querySelector('[data-live]').textContent").startswith("Step 2 of 13: ")
 
 
-def test_the_rail_leads_anywhere_and_an_address_opens_a_step(page, pages):
+def test_navigation_and_address_open_a_step(page, pages):
     page.evaluate("document.querySelector('[data-index=\"9\"]').click()")
-    assert shown(page) == "softmax"
+    assert current_step(page) == "softmax"
     assert page.evaluate("location.hash") == "#softmax"
     assert page.evaluate("document.querySelectorAll('[aria-current]').length") == 1
     page.open("about:blank")
     page.open((pages / "walkthrough.html").as_uri() + "#evidence")
-    assert shown(page) == "evidence"
+    assert current_step(page) == "evidence"
     assert page.evaluate("document.querySelector('#evidence h2').getBoundingClientRect().top") > page.evaluate(
         "document.querySelector('.step-nav').getBoundingClientRect().bottom"
     )
-    quiet(page)
+    assert_no_messages(page)
 
 
-def test_maps_are_chosen_by_keyboard_and_by_pointing(page):
+def test_feature_maps_are_selected_by_keyboard_and_pointer(page):
     page.evaluate("document.querySelector('[data-index=\"4\"]').click()")
     box = "document.querySelector('#layer-1 [data-large]').getAttribute('viewBox')"
     field = "document.querySelector('#layer-1 [data-field]').getAttribute('x')"
     first = page.evaluate(box)
     page.evaluate("document.querySelector('#layer-1 [data-maps] button').focus()")
     page.press("ArrowRight")
-    assert shown(page) == "layer-1"
+    assert current_step(page) == "layer-1"
     assert page.evaluate(box) != first
     assert page.evaluate("document.querySelectorAll('#layer-1 [aria-pressed=true]').length") == 1
     page.press("Escape")
     page.press("ArrowRight")
-    assert shown(page) == "layer-2"
+    assert current_step(page) == "layer-2"
     page.press("ArrowLeft")
-    pointed(page, "#layer-1 [data-large]")
+    move_pointer(page, "#layer-1 [data-large]")
     before = page.evaluate(field)
-    assert comes(page, f"{field} !== '{before}'", after=lambda: pointed(page, "#layer-1 [data-large]", 0.7))
+    assert becomes_true(
+        page, f"{field} !== '{before}'", action=lambda: move_pointer(page, "#layer-1 [data-large]", 0.7)
+    )
     fifth = "#layer-1 [data-maps] button:nth-child(5)"
-    assert comes(page, f"document.querySelector('{fifth}[aria-pressed=true]')", after=lambda: pointed(page, fifth))
-    quiet(page)
+    assert becomes_true(
+        page, f"document.querySelector('{fifth}[aria-pressed=true]')", action=lambda: move_pointer(page, fifth)
+    )
+    assert_no_messages(page)
 
 
-def test_a_dot_of_the_crop_tells_its_number_and_the_filter_slides(page):
+def test_pixel_of_the_crop_shows_its_value_and_the_kernel_slides(page):
     page.evaluate("document.querySelector('[data-index=\"2\"]').click()")
-    told = "document.querySelector('.probe').parentElement.querySelector('[data-output]').textContent"
-    reads = f"{told}.startsWith('row 15, column 15: ')"
-    assert comes(page, reads, after=lambda: pointed(page, ".probe svg"))
+    output = "document.querySelector('.probe').parentElement.querySelector('[data-output]').textContent"
+    reads = f"{output}.startsWith('row 15, column 15: ')"
+    assert becomes_true(page, reads, action=lambda: move_pointer(page, ".probe svg"))
     page.press("ArrowRight")
     page.evaluate("document.querySelector('[data-play]').click()")
     cover = "document.querySelector('[data-cover]').getAttribute('d')"
-    assert comes(page, cover)
+    assert becomes_true(page, cover)
     page.evaluate("document.querySelector('[data-play]').click()")
     assert page.evaluate(cover) is None
-    quiet(page)
+    assert_no_messages(page)
 
 
-def test_the_map_over_the_face_fades(page):
+def test_opacity_of_the_evidence_map_changes(page):
     page.evaluate("document.querySelector('[data-index=\"10\"]').click()")
     page.evaluate("document.querySelector('[data-strength]').focus()")
     page.press("ArrowLeft")
@@ -169,7 +177,7 @@ def test_the_map_over_the_face_fades(page):
         page.evaluate("document.querySelector('#evidence article .overlay [data-overlay]').getAttribute('opacity')")
         == "0.79"
     )
-    assert shown(page) == "evidence"
+    assert current_step(page) == "evidence"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -178,29 +186,29 @@ def test_no_step_is_wider_than_the_window(page, width, height, scheme, tmp_path)
     page.set_size(width, height, phone=width < 500)
     page.emulate_media(scheme=scheme, motion="reduce")
     for _ in range(13):
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, shown(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, current_step(page)
         page.press("ArrowRight")
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == {"light": "rgb(253, 252, 250)", "dark": "rgb(20, 23, 27)"}[scheme]
     assert page.screenshot(tmp_path / "shot.png").stat().st_size > 10_000
-    quiet(page)
+    assert_no_messages(page)
 
 
-def test_without_the_script_every_step_is_on_the_page(browser, pages):
+def test_all_steps_are_visible_without_the_script(browser, pages):
     browser.call("Emulation.setScriptExecutionDisabled", value=True)
     try:
         browser.open("about:blank")
         browser.open((pages / "walkthrough.html").as_uri())
         root = browser.call("DOM.getDocument", depth=0)["root"]["nodeId"]
-        found = browser.call("DOM.querySelectorAll", nodeId=root, selector="[data-step]")["nodeIds"]
-        tall = [browser.call("DOM.getBoxModel", nodeId=node)["model"]["height"] for node in found]
-        assert len(tall) == 13
-        assert min(tall) > 100
+        nodes = browser.call("DOM.querySelectorAll", nodeId=root, selector="[data-step]")["nodeIds"]
+        heights = [browser.call("DOM.getBoxModel", nodeId=node)["model"]["height"] for node in nodes]
+        assert len(heights) == 13
+        assert min(heights) > 100
     finally:
         browser.call("Emulation.setScriptExecutionDisabled", value=False)
 
 
-def test_the_page_of_several_faces_is_quiet_too(page, pages):
+def test_overview_links_to_both_faces_without_messages(page, pages):
     page.open((pages / "several.html").as_uri())
     assert page.evaluate("document.querySelectorAll('.face-cards a').length") == 2
-    quiet(page)
+    assert_no_messages(page)

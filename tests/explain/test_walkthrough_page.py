@@ -1,4 +1,4 @@
-"""The walkthrough: one page that holds itself, for every model and every face."""
+"""The walkthrough page: one self-contained file for any model and any face."""
 
 import re
 from dataclasses import replace
@@ -17,11 +17,11 @@ from mien.results import Box, Emotions, Face, Score
 from mien.text import allocate_ten_votes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-EMPTY = ("meta", "link", "img", "br", "input", "use", "rect", "circle", "ellipse", "path", "image", "polygon")
+VOID_TAGS = ("meta", "link", "img", "br", "input", "use", "rect", "circle", "ellipse", "path", "image", "polygon")
 
 
-class Reader(HTMLParser):
-    """Every tag with its attributes; complains of one closed that was not open, and of an id used twice."""
+class PageParser(HTMLParser):
+    """All tags with their attributes. Fails for a tag that is closed without being open, and for an id used twice."""
 
     def __init__(self, page):
         super().__init__()
@@ -33,21 +33,21 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag not in EMPTY:
+        if tag not in VOID_TAGS:
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag):
-        if tag not in EMPTY:
+        if tag not in VOID_TAGS:
             assert self.open.pop() == tag
 
     def handle_data(self, data):
         self.texts.append(data)
 
-    def all(self, tag, **wanted):
-        return [each for name, each in self.tags if name == tag and wanted.items() <= each.items()]
+    def all(self, tag, **attributes):
+        return [each for name, each in self.tags if name == tag and attributes.items() <= each.items()]
 
 
 @pytest.fixture(scope="module")
@@ -61,73 +61,74 @@ def photo():
 
 
 @pytest.fixture(scope="module")
-def told(engine, photo):
-    found = engine.explain_image(photo, methods=("cam", "occlusion"), layers="all")[0]
-    return replace(found, source="photos/<b>hopper</b>.jpg")
+def explanation(engine, photo):
+    [explanation] = engine.explain_image(photo, methods=("cam", "occlusion"), layers="all")
+    return replace(explanation, source="photos/<b>hopper</b>.jpg")
 
 
 @pytest.fixture(scope="module")
-def html(told, photo):
-    return render_walkthrough(told, photo, ["stem", "stage2.block2", "stage3.block2", "pooled"])
+def html(explanation, photo):
+    return render_walkthrough(explanation, photo, ["stem", "stage2.block2", "stage3.block2", "pooled"])
 
 
 @pytest.fixture(scope="module")
 def page(html):
-    return Reader(html)
+    return PageParser(html)
 
 
-def steps(page):
+def step_ids(page):
     return [each["id"] for each in page.all("section")]
 
 
-def test_it_leads_from_the_picture_to_the_result(page):
-    assert steps(page) == [
+def test_steps_lead_from_the_image_to_the_network(page):
+    assert step_ids(page) == [
         *("image", "face", "crop", "kernels"),
         *(f"layer-{place}" for place in range(1, 5)),
         *("dense", "softmax", "evidence", "result", "network"),
     ]
 
 
-def test_it_is_well_formed_and_everything_it_points_to_is_there(html, page):
+def test_page_is_well_formed_and_all_references_exist(html, page):
     assert page.open == []
     links = [each["href"] for _, each in page.tags if "href" in each]
     assert {link[1:] for link in links if link.startswith("#")} <= page.ids
     assert [link for link in links if not link.startswith(("#", "data:"))] == []
     assert {each["for"] for each in page.all("label")} <= page.ids
-    named = " ".join(each["aria-labelledby"] for _, each in page.tags if "aria-labelledby" in each)
-    assert set(named.split()) <= page.ids
+    references = " ".join(each["aria-labelledby"] for _, each in page.tags if "aria-labelledby" in each)
+    assert set(references.split()) <= page.ids
     assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org)", html)
 
 
-def test_it_stays_under_three_megabytes_with_every_layer(told, photo):
-    whole = render_walkthrough(told, photo)
-    assert len(whole.encode()) < 3_000_000
-    assert len(Reader(whole).all("section")) > 40
+def test_page_with_all_layers_is_under_three_megabytes(explanation, photo):
+    page = render_walkthrough(explanation, photo)
+    assert len(page.encode()) < 3_000_000
+    assert len(PageParser(page).all("section")) > 40
 
 
-def test_a_huge_network_and_a_huge_picture_stay_under_three_megabytes():
-    chance = np.random.default_rng(0)
-    layers = tuple(layer(chance.random((256, 112, 112), np.float32), f"layer{k}") for k in range(24))
-    photo = chance.integers(0, 255, (3000, 4000, 3), np.uint8)
-    told = bare(layers=layers, crop=chance.integers(0, 255, (224, 224, 3), np.uint8))
-    assert len(render_walkthrough(told, photo).encode()) < 3_000_000
+@pytest.mark.full
+def test_page_of_a_large_network_and_a_large_image_is_under_three_megabytes():
+    random = np.random.default_rng(0)
+    layers = tuple(layer(random.random((256, 112, 112), np.float32), f"layer{k}") for k in range(24))
+    photo = random.integers(0, 255, (3000, 4000, 3), np.uint8)
+    explanation = bare(layers=layers, crop=random.integers(0, 255, (224, 224, 3), np.uint8))
+    assert len(render_walkthrough(explanation, photo).encode()) < 3_000_000
 
 
-def test_every_step_has_a_heading_two_sentences_and_a_place_in_the_rail(html, page):
+def test_every_step_has_a_heading_two_to_five_sentences_and_a_link(html, page):
     sections = re.findall(r"<section.*?</section>", html, re.S)
     for section in sections:
         assert section.count("<h2 ") == 1
-        words = re.sub("<[^>]+>", "", re.search(r"<p class='lead'>(.*?)</p>", section, re.S)[1])
-        assert 2 <= len(re.findall(r"[.?!:;](?:\s|$|”)", words)) <= 5, words
+        text = re.sub("<[^>]+>", "", re.search(r"<p class='lead'>(.*?)</p>", section, re.S)[1])
+        assert 2 <= len(re.findall(r"[.?!:;](?:\s|$|”)", text)) <= 5, text
     assert len(page.all("a", **{"data-index": "0"})) == 1
     assert len([each for each in page.all("a") if "data-index" in each]) == len(sections)
 
 
-def test_who_cannot_see_is_told(page):
+def test_page_is_accessible(page):
     assert page.all("html", lang="en")
-    pictures = [each for tag, each in page.tags if tag in ("svg", "img")]
+    graphics = [each for tag, each in page.tags if tag in ("svg", "img")]
     unnamed = [
-        each for each in pictures if each.get("aria-hidden") != "true" and not each.get("aria-label", each.get("alt"))
+        each for each in graphics if each.get("aria-hidden") != "true" and not each.get("aria-label", each.get("alt"))
     ]
     assert unnamed == []
     assert page.all("p", **{"aria-live": "polite"})
@@ -137,41 +138,41 @@ def test_who_cannot_see_is_told(page):
     assert all(each["aria-label"] and each["aria-pressed"] in ("true", "false") for each in maps)
 
 
-def test_words_from_outside_stay_words(html):
+def test_text_from_outside_is_escaped(html):
     assert "<b>hopper" not in html
-    odd = bare(emotions=Emotions((Score("<i>smirk</i>", 1.0),)), target="<i>smirk</i>", notes=("a < b",))
-    strange = render_walkthrough(odd)
-    assert "<i>smirk" not in strange
-    assert "a &lt; b" in strange
+    unusual = bare(emotions=Emotions((Score("<i>smirk</i>", 1.0),)), target="<i>smirk</i>", notes=("a < b",))
+    page = render_walkthrough(unusual)
+    assert "<i>smirk" not in page
+    assert "a &lt; b" in page
 
 
-def test_nothing_needs_a_style_attribute_so_that_strict_windows_can_show_it(told, photo):
-    body = render_walkthrough_body(told, photo)
+def test_body_has_no_inline_style_or_script(explanation, photo):
+    body = render_walkthrough_body(explanation, photo)
     assert " style=" not in body
     assert "<script" not in body
     assert not re.search(r"\son\w+=", body)
 
 
-def test_two_walkthroughs_share_a_page(told, photo):
-    both = "".join(render_walkthrough_body(told, photo, ["stem"], prefix) for prefix in ("one-", "two-"))
-    read = Reader(both)
-    links = {each["href"][1:] for _, each in read.tags if each.get("href", "").startswith("#")}
-    assert links <= read.ids
+def test_prefixes_keep_ids_of_two_walkthroughs_apart(explanation, photo):
+    pages = "".join(render_walkthrough_body(explanation, photo, ["stem"], prefix) for prefix in ("one-", "two-"))
+    parser = PageParser(pages)
+    links = {each["href"][1:] for _, each in parser.tags if each.get("href", "").startswith("#")}
+    assert links <= parser.ids
 
 
-def test_without_the_picture_it_begins_at_the_crop(engine, told):
-    alone = engine.explain(told.crop)
-    assert steps(Reader(render_walkthrough(alone)))[0] == "crop"
+def test_page_without_an_image_begins_with_the_crop(engine, explanation):
+    crop_only = engine.explain(explanation.crop)
+    assert step_ids(PageParser(render_walkthrough(crop_only)))[0] == "crop"
 
 
-def test_a_model_that_shows_nothing_of_itself_still_has_a_way():
-    read = Reader(render_walkthrough(bare(notes=("The model does not hand out its graph.",))))
-    assert steps(read) == ["crop", "result"]
-    assert "The model does not hand out its graph." in "".join(read.texts)
+def test_model_without_a_graph_has_crop_and_result():
+    parser = PageParser(render_walkthrough(bare(notes=("The model does not provide its graph.",))))
+    assert step_ids(parser) == ["crop", "result"]
+    assert "The model does not provide its graph." in "".join(parser.texts)
 
 
-def test_the_sum_on_the_page_is_the_score_in_the_softmax(html, told):
-    score = dict(told.logits)[told.target]
+def test_terms_of_the_dense_layer_add_up_to_the_score(html, explanation):
+    score = dict(explanation.logits)[explanation.target]
     foot = re.search(r"<tfoot>.*?<b>([−\d.]+)</b>", html)[1].replace("−", "-")
     assert float(foot) == pytest.approx(score, abs=0.006)
     rows = re.findall(
@@ -180,29 +181,29 @@ def test_the_sum_on_the_page_is_the_score_in_the_softmax(html, told):
     assert sum(float(each.replace("−", "-")) for each in rows) == pytest.approx(score, abs=0.06)
 
 
-def test_the_result_says_looks_and_never_is(html, told):
+def test_result_says_looks_and_never_is(html, explanation):
     text = re.sub("<[^>]+>", " ", html)
-    assert f"The expression looks {told.emotions.top}" in text
+    assert f"The expression looks {explanation.emotions.top}" in text
     assert not re.search(r"(he|she|they|person|face) (is|are|feels?) (angry|happy|sad|neutral|afraid)", text)
 
 
-def test_doubt_mixture_and_poor_quality_are_told(told, photo):
+def test_uncertainty_mixture_and_poor_quality_are_on_the_page(explanation, photo):
     mixture = (Score("sad", 0.5), Score("neutral", 0.4))
-    emotions = replace(told.emotions, uncertain="no expression stands out", mixture=mixture)
-    quality = replace(told.quality, ok=False, reason="the face is blurred")
+    emotions = replace(explanation.emotions, uncertain="no expression stands out", mixture=mixture)
+    quality = replace(explanation.quality, ok=False, reason="the face is blurred")
     text = re.sub(
-        "<[^>]+>", " ", render_walkthrough(replace(told, emotions=emotions, quality=quality), photo, ["stem"])
+        "<[^>]+>", " ", render_walkthrough(replace(explanation, emotions=emotions, quality=quality), photo, ["stem"])
     )
     assert "The prediction is uncertain: no expression stands out." in text
     assert "A mixed expression: 50\u00a0% sad and 40\u00a0% neutral." in text
     assert "Hard to judge: the face is blurred." in text
 
 
-def test_a_contrast_and_a_flip_are_told(told, photo):
+def test_comparison_and_counterfactual_are_on_the_page(explanation, photo):
     values = np.linspace(-1, 1, 48 * 48, dtype=np.float32).reshape(48, 48)
     signed = Saliency(values, "happy", "occlusion", "sad")
     regions = Regions("occlusion", "mean geometry", (Score("mouth", 0.7), Score("rest", 0.3)))
-    changed = replace(told, maps=(signed,), regions=(regions,), target="happy", versus="sad")
+    changed = replace(explanation, maps=(signed,), regions=(regions,), target="happy", versus="sad")
     changed = replace(
         changed, counterfactual=Counterfactual(1, 2, 10, 8, 0.034, "sad", 0.51), counterfactual_searched=True
     )
@@ -211,46 +212,48 @@ def test_a_contrast_and_a_flip_are_told(told, photo):
     assert "3\u00a0% of the face, the prediction becomes “sad” (51\u00a0%)" in text
 
 
-def test_a_map_without_evidence_says_so():
+def test_map_without_evidence_is_stated():
     flat = Saliency(np.zeros((48, 48), np.float32), "happy", "cam")
-    told = bare(maps=(flat,), regions=(Regions("cam", "mean geometry", ()),))
-    assert "shows no evidence at all" in render_walkthrough(told)
+    explanation = bare(maps=(flat,), regions=(Regions("cam", "mean geometry", ()),))
+    assert "shows no evidence at all" in render_walkthrough(explanation)
 
 
-def test_filters_of_a_colour_network_are_drawn():
-    chance = np.random.default_rng(0)
-    first = layer(chance.normal(size=(4, 20, 20)), "first")
-    kernels = Kernels("first", chance.normal(size=(4, 3, 3, 3)).astype(np.float32))
-    told = bare(layers=(first,), kernels=kernels, crop=chance.integers(0, 255, (40, 40, 3), np.uint8))
-    assert "kernels" in steps(Reader(render_walkthrough(told)))
+def test_kernels_of_a_colour_network_have_a_step():
+    random = np.random.default_rng(0)
+    first = layer(random.normal(size=(4, 20, 20)), "first")
+    kernels = Kernels("first", random.normal(size=(4, 3, 3, 3)).astype(np.float32))
+    explanation = bare(layers=(first,), kernels=kernels, crop=random.integers(0, 255, (40, 40, 3), np.uint8))
+    assert "kernels" in step_ids(PageParser(render_walkthrough(explanation)))
 
 
-def test_dead_layers_are_left_out():
-    told = bare(layers=(layer(np.zeros((4, 5, 5)), "dead", zero_activation=4), layer(np.eye(6)[None], "alive")))
-    assert steps(Reader(render_walkthrough(told))) == ["crop", "layer-2", "result"]
+def test_layers_with_zero_activation_have_no_step():
+    explanation = bare(
+        layers=(layer(np.zeros((4, 5, 5)), "inactive", zero_activation=4), layer(np.eye(6)[None], "active"))
+    )
+    assert step_ids(PageParser(render_walkthrough(explanation))) == ["crop", "layer-2", "result"]
 
 
-# Pieces
+# Components
 
 
-def test_an_sheet_knows_where_its_maps_are():
-    chance = np.random.default_rng(0)
-    sheet = build_map_sheet(layer(chance.random((20, 6, 5))), "a", most=10, needed=[19])
+def test_map_sheet_has_a_box_for_each_channel():
+    random = np.random.default_rng(0)
+    sheet = build_map_sheet(layer(random.random((20, 6, 5))), "a", most=10, needed=[19])
     assert 19 in sheet.channels
-    places = [tuple(map(int, sheet.box(channel).split())) for channel in sheet.channels]
-    assert len(set(places)) == len(places)
-    assert all(x + width <= sheet.size[0] and y + height <= sheet.size[1] for x, y, width, height in places)
-    assert {place[2:] for place in places} == {(5, 6)}
+    boxes = [tuple(map(int, sheet.box(channel).split())) for channel in sheet.channels]
+    assert len(set(boxes)) == len(boxes)
+    assert all(x + width <= sheet.size[0] and y + height <= sheet.size[1] for x, y, width, height in boxes)
+    assert {box[2:] for box in boxes} == {(5, 6)}
 
 
-def test_the_corners_of_a_leaning_crop_turn_clockwise():
-    straight, leaning = crop_corners(Placement(10, 20, 4, 0)), crop_corners(Placement(10, 20, 4, 90))
-    assert straight == [(10, 20), (14, 20), (14, 24), (10, 24)]
-    assert np.allclose(leaning, [(14, 20), (14, 24), (10, 24), (10, 20)])
+def test_corners_of_a_rotated_crop_turn_clockwise():
+    upright, rotated = crop_corners(Placement(10, 20, 4, 0)), crop_corners(Placement(10, 20, 4, 90))
+    assert upright == [(10, 20), (14, 20), (14, 24), (10, 24)]
+    assert np.allclose(rotated, [(14, 20), (14, 24), (10, 24), (10, 20)])
 
 
 @pytest.mark.parametrize(
-    ("votes", "people"),
+    ("scores", "counts"),
     [
         ([0.55, 0.45, 0.0], [6, 4, 0]),
         ([1.0, 0.0, 0.0], [10, 0, 0]),
@@ -258,24 +261,24 @@ def test_the_corners_of_a_leaning_crop_turn_clockwise():
         ([0.04, 0.03, 0.93], [1, 0, 9]),
     ],
 )
-def test_votes_become_ten_people(votes, people):
-    found = allocate_ten_votes([Score(label, share) for label, share in zip("abc", votes, strict=True)])
-    assert len(found) == 10
-    assert [found.count(label) for label in "abc"] == people
+def test_ten_votes_are_allocated_by_largest_remainder(scores, counts):
+    votes = allocate_ten_votes([Score(label, score) for label, score in zip("abc", scores, strict=True)])
+    assert len(votes) == 10
+    assert [votes.count(label) for label in "abc"] == counts
 
 
-# Several faces, and none
+# Several faces, or none
 
 
-def test_several_faces_get_a_page_that_leads_to_each(engine):
+def test_overview_links_to_the_page_of_each_face(engine):
     pixels = images.load_image(EXAMPLES / "portraits.jpg").pixels
     faces = engine.explain_image(pixels, methods=())
-    read = Reader(render_overview("a/<i>b</i>.jpg", pixels, faces, pixels))
-    assert [each["href"] for each in read.all("a")] == ["face-1/walkthrough.html", "face-2/walkthrough.html"]
-    assert read.open == []
+    parser = PageParser(render_overview("a/<i>b</i>.jpg", pixels, faces, pixels))
+    assert [each["href"] for each in parser.all("a")] == ["face-1/walkthrough.html", "face-2/walkthrough.html"]
+    assert parser.open == []
 
 
-def test_no_face_gets_a_page_with_the_picture_and_what_to_try():
+def test_overview_without_a_face_has_the_image_and_advice():
     pixels = np.zeros((40, 60, 3), np.uint8)
     html = render_overview("empty.jpg", pixels, (), pixels)
     assert "No face was found in empty.jpg" in html
@@ -283,29 +286,29 @@ def test_no_face_gets_a_page_with_the_picture_and_what_to_try():
     assert html.count("data:image/webp") == 1
 
 
-def test_a_face_at_the_edge_of_its_picture_is_cut_out_too(told, photo):
-    cornered = replace(told, placement=Placement(-50, -40, 200, 20), face=Face(Box(-20, -10, 150, 160)))
-    assert Reader(render_walkthrough(cornered, photo, ["stem"])).open == []
+def test_face_at_the_border_of_the_image_is_shown(explanation, photo):
+    at_border = replace(explanation, placement=Placement(-50, -40, 200, 20), face=Face(Box(-20, -10, 150, 160)))
+    assert PageParser(render_walkthrough(at_border, photo, ["stem"])).open == []
 
 
-def test_the_textbook_network_is_shown_with_its_flattening_and_its_dense_layer(photo):
-    found = Engine.load("classic", detector="haar").explain_image(photo, methods=())[0]
-    names = [each.name for each in found.layers]
+def test_classic_network_has_a_step_for_its_hidden_dense_layer(photo):
+    [explanation] = Engine.load("classic", detector="haar").explain_image(photo, methods=())
+    names = [each.name for each in explanation.layers]
     assert names[-3:] == ["block3.pool", "dense.relu", "shares.logits"]
-    page = Reader(render_walkthrough(found, photo))
-    told = " ".join(" ".join(page.texts).split())
-    assert "The feature maps are flattened into one vector of 1,152 values." in told
-    assert "147,584" in told
-    assert told.count("Dense layer: every input counts for every output") == 1
+    page = PageParser(render_walkthrough(explanation, photo))
+    text = " ".join(" ".join(page.texts).split())
+    assert "The feature maps are flattened into one vector of 1,152 values." in text
+    assert "147,584" in text
+    assert text.count("Dense layer: every input counts for every output") == 1
     assert page.all("svg", **{"class": "value-bars columns"})
 
 
-def test_a_dense_layer_has_one_step_where_all_layers_are_shown(photo):
-    found = Engine.load("classic", detector="haar").explain_image(photo, methods=(), layers="all")[0]
-    told = " ".join(" ".join(Reader(render_walkthrough(found, photo)).texts).split())
-    assert told.count("Dense layer: every input counts for every output") == 1
-    assert "flattened into one vector of 1,152 values." in told
+def test_hidden_dense_layer_has_one_step_with_all_layers(photo):
+    [explanation] = Engine.load("classic", detector="haar").explain_image(photo, methods=(), layers="all")
+    text = " ".join(" ".join(PageParser(render_walkthrough(explanation, photo)).texts).split())
+    assert text.count("Dense layer: every input counts for every output") == 1
+    assert "flattened into one vector of 1,152 values." in text
 
 
-def test_a_network_that_ends_in_pooling_has_no_dense_layer_before_the_last(told, photo):
-    assert "Dense layer: every input counts for every output" not in render_walkthrough(told, photo)
+def test_network_with_global_pooling_has_no_hidden_dense_layer(explanation, photo):
+    assert "Dense layer: every input counts for every output" not in render_walkthrough(explanation, photo)

@@ -1,4 +1,4 @@
-"""Explanations with chosen layers, made without a network."""
+"""Explanations with given layers, built without a network."""
 
 import numpy as np
 
@@ -14,12 +14,12 @@ def layer(activations, name="wide", kind="conv", zero_activation=0):
     return Layer(name, kind, activations.shape, activations, zero_activation, order, None, name)
 
 
-def bare(**parts):
-    """An explanation of a model that shows nothing of itself."""
+def bare(**fields):
+    """An explanation of a model without a graph."""
     crop = np.full((48, 48), 90, np.uint8)
     emotions = Emotions((Score("happy", 0.7), Score("sad", 0.3)))
-    known = {
+    defaults = {
         "crop": crop, "emotions": emotions, "target": "happy", "versus": None, "logits": (), "temperature": 1.0,
         "layers": (), "maps": (), "regions": (), "region_map": np.zeros((48, 48), np.uint8),
     }  # fmt: skip
-    return Explanation(**{**known, **parts})
+    return Explanation(**{**defaults, **fields})
