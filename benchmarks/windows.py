@@ -46,9 +46,9 @@ def before() -> dict[str, Any]:
 WINDOW_FIGURES = (
     ("desktop", ("start_seconds", "visible"), "from the command until the window is there", "s", ""),
     ("desktop", ("start_seconds", "answers"), "until it answers a key", "s", "< 1.2"),
-    ("desktop", ("deaf_ms", "median"), "longest wait for an event while 24 megapixels are read, median", "ms", "< 50"),
-    ("desktop", ("deaf_ms", "longest"), "the same, the longest of all", "ms", "< 50"),
-    ("desktop", ("inside_per_second",), "the inside of the network, with the camera, a second", "", "≥ 10"),
+    ("desktop", ("blocked_ms", "median"), "longest wait for an event while 24 megapixels are read, median", "ms", "< 50"),
+    ("desktop", ("blocked_ms", "longest"), "the same, the longest of all", "ms", "< 50"),
+    ("desktop", ("explanations_per_second",), "the inside of the network, with the camera, a second", "", "≥ 10"),
     ("desktop", ("memory", "frames"), "frames of a camera, one after the other", "", ""),
     ("desktop", ("memory", "after_a_tenth_mb"), "memory after a tenth of them", "MB", ""),
     ("desktop", ("memory", "after_all_mb"), "memory after all of them", "MB", "flat"),

@@ -1,11 +1,11 @@
-"""The desktop: from the command to a window that answers, how long it is ever deaf, and whether it grows.
+"""The desktop application: its start, how long its window is blocked, its explanations a second, and its memory.
 
-The window stands on a screen of Xvfb. ``start`` is from the command until the window is there, and until a key that is
-pressed then has changed what is to be seen. ``deaf`` is the longest time between two beats of Tk's loop, due every
-5 ms, while a picture of 24 megapixels is opened and read. ``inside`` counts what the page for the inside shows in a
-second with the camera, and ``memory`` is of a camera that gives frames as fast as they are read.
+The window is on a screen of Xvfb. ``start_seconds`` is from the command until the window is visible, and until the key
+that is pressed then has changed the screen. ``blocked_ms`` is the longest time between two timer events of Tk, due
+every 5 ms, while an image of 24 megapixels is opened and analyzed. ``explanations_per_second`` are those of the page
+Explain with the camera. ``memory`` is that of a camera whose frames arrive as fast as they are analyzed.
 
-Needs Xvfb and xdotool. ``MIEN_FRAMES`` says how many frames the camera gives.
+Needs Xvfb and xdotool. ``MIEN_FRAMES`` is the number of frames of the camera.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from PIL import Image, ImageGrab
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
-STARTS, PICTURES, SECONDS = 7, 7, 8.0
+STARTS, IMAGES, SECONDS = 7, 7, 8.0
 
-#: An hour of a camera whose frames are read fifteen times a second.
+#: One hour of a camera of which fifteen frames a second are analyzed.
 FRAMES = int(os.environ.get("MIEN_FRAMES", "54000"))
 
 
@@ -39,195 +39,197 @@ def measure() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name, screen():
         folder = Path(name)
         os.environ["MIEN_HOME"] = str(folder / "home")
-        starts = [start() for _ in range(STARTS)]
+        starts = [measure_start() for _ in range(STARTS)]
         return {
             "start_seconds": {
                 "visible": round(statistics.median(visible for visible, _ in starts), 2),
                 "answers": round(statistics.median(answers for _, answers in starts), 2),
                 "starts": STARTS,
             },
-            "deaf_ms": deaf(folder),
-            "inside_per_second": inside(folder),
-            "memory": memory(),
+            "blocked_ms": measure_blocking(folder),
+            "explanations_per_second": measure_explanations(folder),
+            "memory": measure_memory(),
         }
 
 
-# From the command
+# The command
 
 
-def start() -> tuple[float, float]:
-    began = time.perf_counter()
-    with subprocess.Popen([sys.executable, "-m", "mien", "desktop"]) as running:
-        while not tell("search", "--onlyvisible", "--name", "^mien$"):
+def measure_start() -> tuple[float, float]:
+    """Seconds until the window is visible, and until it has reacted to a key."""
+    start = time.perf_counter()
+    with subprocess.Popen([sys.executable, "-m", "mien", "desktop"]) as process:
+        while not xdotool("search", "--onlyvisible", "--name", "^mien$"):
             time.sleep(0.005)
-        visible = time.perf_counter() - began
-        before = seen()
-        tell("key", "ctrl+5")
-        while np.array_equal(seen(), before):
+        visible = time.perf_counter() - start
+        before = capture_navigation()
+        xdotool("key", "ctrl+5")
+        while np.array_equal(capture_navigation(), before):
             time.sleep(0.005)
-        answers = time.perf_counter() - began
-        tell("key", "ctrl+q")
-        running.wait(30)
+        answers = time.perf_counter() - start
+        xdotool("key", "ctrl+q")
+        process.wait(30)
     return visible, answers
 
 
-def tell(*words: str) -> str:
-    return subprocess.run(["xdotool", *words], capture_output=True, text=True, check=False).stdout
+def xdotool(*arguments: str) -> str:
+    return subprocess.run(["xdotool", *arguments], capture_output=True, text=True, check=False).stdout
 
 
-def seen() -> np.ndarray:
-    """The rail at the left, which says what page is shown."""
+def capture_navigation() -> np.ndarray:
+    """The navigation bar, which marks the current page."""
     return np.asarray(ImageGrab.grab(bbox=(0, 40, 90, 500), xdisplay=os.environ["DISPLAY"]))
 
 
-# In this process
+# The window in this process
 
 
 @contextmanager
-def opened(device: Any = None) -> Iterator[tuple[Any, Any]]:
-    """The window, with its model loaded; Tk's loop runs only in ``until``."""
+def open_window(open_device: Any = None) -> Iterator[tuple[Any, Any]]:
+    """The root and the window, with the model loaded. Tk's main loop runs only in ``run_until``."""
     from mien.apps.cli.options import load_engine
-    from mien.apps.desktop.application import Desk
-    from mien.apps.desktop.live_window import collected_here, open_window
-    from mien.apps.desktop.model_session import Choice
-    from mien.apps.desktop.settings import Settings
-    from mien.apps.desktop.window import Window
+    from mien.apps.desktop.application import DesktopApplication
+    from mien.apps.desktop.main_loop import open_root, widget_cleanup
+    from mien.apps.desktop.model_session import ModelSelection
+    from mien.apps.desktop.settings import DesktopSettings
+    from mien.apps.desktop.window import MainWindow
 
-    with collected_here():
-        root = open_window()
-        desk = Desk(load_engine, Settings("light"), Choice("base", "haar"), device)
-        window = Window(root, desk)
+    with widget_cleanup():
+        root = open_root()
+        settings, selection = DesktopSettings("light"), ModelSelection("base", "haar")
+        application = DesktopApplication(load_engine, settings, selection, open_device)
+        window = MainWindow(root, application)
         root.deiconify()
-        window.begin()
-        until(root, lambda: desk.idle)
+        window.start()
+        run_until(root, lambda: application.idle)
         try:
             yield root, window
         finally:
             window.close()
             gc.disable()
             root.destroy()
+            # Nothing may refer to widgets when they are freed; the application does not.
             del root, window
 
 
-def until(root: Any, true: Callable[[], Any]) -> None:
-    def look() -> None:
-        if true():
+def run_until(root: Any, condition: Callable[[], Any]) -> None:
+    def check() -> None:
+        if condition():
             root.quit()
         else:
-            root.after(5, look)
+            root.after(5, check)
 
-    root.after(5, look)
+    root.after(5, check)
     root.mainloop()
 
 
-class Heart:
-    """Beats every 5 ms, and knows the longest time between two beats."""
+class EventTimer:
+    """A timer event every 5 ms, and the longest time between two of them."""
 
     def __init__(self, root: Any) -> None:
-        self._root, self._longest, self._before = root, 0.0, time.perf_counter()
-        self._job = root.after(5, self._beat)
+        self._root, self._longest, self._last = root, 0.0, time.perf_counter()
+        self._job = root.after(5, self._tick)
 
     def stop(self) -> float:
         self._root.after_cancel(self._job)
         return self._longest
 
-    def _beat(self) -> None:
+    def _tick(self) -> None:
         now = time.perf_counter()
-        self._longest, self._before = max(self._longest, now - self._before), now
-        self._job = self._root.after(5, self._beat)
+        self._longest, self._last = max(self._longest, now - self._last), now
+        self._job = self._root.after(5, self._tick)
 
 
-def deaf(folder: Path) -> dict[str, Any]:
-    whole = Image.open(EXAMPLES / "portraits.jpg").convert("RGB").resize((6000, 4000))
-    for number in range(PICTURES):
-        whole.save(folder / f"{number}.jpg", quality=92)
+def measure_blocking(folder: Path) -> dict[str, Any]:
+    image = Image.open(EXAMPLES / "portraits.jpg").convert("RGB").resize((6000, 4000))
+    for number in range(IMAGES):
+        image.save(folder / f"{number}.jpg", quality=92)
     longest = []
-    with opened() as (root, window):
-        for number in range(PICTURES):
-            heart = Heart(root)
-            window.desk.open([folder / f"{number}.jpg"])
-            until(root, lambda: window.desk.idle)
-            longest.append(1000 * heart.stop())
-    # The first picture waits for what is made once.
+    with open_window() as (root, window):
+        for number in range(IMAGES):
+            timer = EventTimer(root)
+            window.application.open([folder / f"{number}.jpg"])
+            run_until(root, lambda: window.application.idle)
+            longest.append(1000 * timer.stop())
     return {
-        "pictures": PICTURES,
+        "pictures": IMAGES,
         "median": round(statistics.median(longest), 1),
         "longest": round(max(longest), 1),
         "target": 50,
     }
 
 
-def inside(folder: Path) -> float:
-    film = drawn(folder / "camera.avi")
-    shown: list[float] = []
-    with opened() as (root, window):
-        window.desk.camera.start(str(film), False)
-        window.desk.show("inside")
-        until(root, lambda: window.desk.camera.stage == "on" and window._asking is not None)
-        page = window.pages["inside"]
-        show, began = page.insight, time.perf_counter()
+def measure_explanations(folder: Path) -> float:
+    path = drawn(folder / "camera.avi")
+    times: list[float] = []
+    with open_window() as (root, window):
+        window.application.camera.start(str(path), False)
+        window.application.show_page("explain")
+        run_until(root, lambda: window.live_explanation is not None)
+        page = window.pages["explain"]
+        show, start = page.show, time.perf_counter()
 
-        def counted(insight: Any) -> None:
-            show(insight)
-            shown.append(time.perf_counter() - began)
+        def count(explanation: Any) -> None:
+            show(explanation)
+            times.append(time.perf_counter() - start)
 
-        page.insight = counted
-        until(root, lambda: time.perf_counter() - began > SECONDS)
-    # The first second waits for the network to be opened.
-    return round(sum(1 for at in shown if at > 1) / (SECONDS - 1), 1)
+        page.show = count
+        run_until(root, lambda: time.perf_counter() - start > SECONDS)
+    # In the first second the network is opened.
+    return round(sum(1 for seconds in times if seconds > 1) / (SECONDS - 1), 1)
 
 
-class Fast:
-    """A camera that always has another frame: two faces that drift, small, so that an hour goes by quickly."""
+class FastCamera:
+    """A camera device that always has another frame: two moving faces, small, so that an hour passes quickly."""
 
     def __init__(self) -> None:
-        whole = cv2.imread(str(EXAMPLES / "portraits.jpg"))
-        self._wide = np.hstack([cv2.resize(whole, (320, 160))] * 2)
-        self.given = 0
+        image = cv2.imread(str(EXAMPLES / "portraits.jpg"))
+        self._panorama = np.hstack([cv2.resize(image, (320, 160))] * 2)
+        self._frames = 0
 
     def isOpened(self) -> bool:
         return True
 
     def read(self) -> tuple[bool, np.ndarray]:
-        self.given += 1
-        left = self.given * 3 % 320
-        return True, np.ascontiguousarray(self._wide[:, left : left + 320])
+        self._frames += 1
+        left = self._frames * 3 % 320
+        return True, np.ascontiguousarray(self._panorama[:, left : left + 320])
 
-    def get(self, what: int) -> float:
-        return {cv2.CAP_PROP_FRAME_WIDTH: 320.0, cv2.CAP_PROP_FRAME_HEIGHT: 160.0}.get(what, 0.0)
+    def get(self, property_id: int) -> float:
+        return {cv2.CAP_PROP_FRAME_WIDTH: 320.0, cv2.CAP_PROP_FRAME_HEIGHT: 160.0}.get(property_id, 0.0)
 
-    def set(self, what: int, value: float) -> bool:
+    def set(self, property_id: int, value: float) -> bool:
         return False
 
     def release(self) -> None:
         pass
 
 
-def memory() -> dict[str, Any]:
-    """The window shows the camera, the inside below it, while so many frames are read."""
-    with opened(lambda source: Fast()) as (root, window):
-        window.desk.show("camera")
-        window.desk.camera.start("0", False)
-        until(root, lambda: window.desk.camera.watching is not None)
-        watching = window.desk.camera.watching
+def measure_memory() -> dict[str, Any]:
+    """The window shows the camera with the layers below it, while so many frames are analyzed."""
+    with open_window(lambda source: FastCamera()) as (root, window):
+        window.application.show_page("camera")
+        window.application.camera.start("0", False)
+        run_until(root, lambda: window.application.camera.reader is not None)
+        reader = window.application.camera.reader
         window.pages["camera"].press("i")
-        began = time.perf_counter()
-        until(root, lambda: read(watching) >= FRAMES // 10)
-        warm = megabytes()
-        until(root, lambda: read(watching) >= FRAMES)
+        start = time.perf_counter()
+        run_until(root, lambda: count_frames(reader) >= FRAMES // 10)
+        after_a_tenth = resident_megabytes()
+        run_until(root, lambda: count_frames(reader) >= FRAMES)
         return {
             "frames": FRAMES,
-            "after_a_tenth_mb": warm,
-            "after_all_mb": megabytes(),
-            "frames_per_second": round(read(watching) / (time.perf_counter() - began)),
+            "after_a_tenth_mb": after_a_tenth,
+            "after_all_mb": resident_megabytes(),
+            "frames_per_second": round(count_frames(reader) / (time.perf_counter() - start)),
         }
 
 
-def read(watching: Any) -> int:
-    view = watching.newest()
-    return view.number if view else 0
+def count_frames(reader: Any) -> int:
+    frame = reader.newest()
+    return frame.number if frame else 0
 
 
-def megabytes() -> int:
-    words = Path("/proc/self/statm").read_text().split()
-    return round(int(words[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6)
+def resident_megabytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
