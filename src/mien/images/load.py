@@ -27,7 +27,7 @@ from mien.results import Pixels
 Source: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[Any]
 
 #: A pipe is read completely before decoding; one that never ends must not fill the memory.
-_MAX_PIPE_BYTES = 1 << 30
+MAX_PIPE_BYTES = 1 << 30
 
 _ANY_SOURCE = "A path, the bytes of an image file, a PIL image or an RGB uint8 array was expected"
 _IMAGE = "RGB uint8 (height, width, 3), gray (height, width) or RGBA (height, width, 4) was expected"
@@ -136,8 +136,8 @@ def _open_file(source: str | PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 def _read_pipe(pipe: IO[bytes], name: str) -> IO[bytes]:
-    data = pipe.read(_MAX_PIPE_BYTES + 1)
-    if len(data) > _MAX_PIPE_BYTES:
+    data = pipe.read(MAX_PIPE_BYTES + 1)
+    if len(data) > MAX_PIPE_BYTES:
         happened = f"{name} is a pipe with more than 1 GiB of data"
         raise SourceTooLarge(happened, "One image was expected", "Save it to a file first")
     return BytesIO(data)
