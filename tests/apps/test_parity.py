@@ -83,7 +83,7 @@ def test_a_file_that_is_no_picture_gets_the_same_sentence(window, folder):
     _, broken = window.pictures([folder / "one.jpg", folder / "broken.jpg"])
     said = broken["error"].replace(str(folder / "broken.jpg"), "broken.jpg")
     assert said == (
-        "'broken.jpg' is text, not a picture that mien reads. A picture was expected: JPEG, PNG, WebP, GIF, TIFF, BMP, "
+        "'broken.jpg' is text, not an image that mien reads. An image was expected: JPEG, PNG, WebP, GIF, TIFF, BMP, "
         "AVIF, HEIC, JPEG 2000, PNM. Open it in the program it comes from and save it as PNG or JPEG."
     )
 

@@ -181,6 +181,7 @@ def test_folder_without_permission_is_a_failure_in_its_place(photos):
     assert len(results) == 7
 
 
+@pytest.mark.full
 def test_folders_may_be_nested_deeper_than_the_recursion_limit(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     depth = sys.getrecursionlimit() + 50

@@ -55,7 +55,7 @@ def test_a_file_that_was_brought_is_installed(yunet_file, home, capsys):
 def test_a_wrong_file_is_refused(tmp_path, capsys):
     (tmp_path / "wrong.onnx").write_bytes(b"wrong")
     assert mien("models", "pull", "yunet", "--from", tmp_path / "wrong.onnx") == 1
-    assert "cut off" in capsys.readouterr().err
+    assert "truncated" in capsys.readouterr().err
 
 
 def test_a_name_nobody_knows_cannot_be_pulled(capsys):
@@ -149,7 +149,7 @@ def test_a_detector_file_that_was_cut_off_is_a_finding_in_both_lists(home, capsy
     assert mien("doctor", "--json") == 1
     yunet = found(capsys, "detector")["yunet"]
     assert yunet["state"] == "broken"
-    assert "cut off after 7 bytes. Expected" in yunet["detail"]
+    assert "truncated after 7 bytes. Expected" in yunet["detail"]
     assert "mien models pull yunet" in yunet["detail"]
     assert mien("models") == 0
     assert "broken: " in capsys.readouterr().out
