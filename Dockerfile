@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # The web app in a small image:   docker build -t mien .   and   docker run --rm -p 8000:8000 mien
-# It runs as nobody in particular, needs no place to write but a /tmp, and answers /api/v1/health.
+# It runs without root, writes only to /tmp, and has the health check /api/v1/health.
 
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /build
@@ -12,7 +12,7 @@ COPY recipes recipes
 RUN /venv/bin/pip install ".[web]" \
     && /venv/bin/pip uninstall --yes pip \
     && find /venv -name __pycache__ -prune -exec rm -rf {} +
-# The better detector, verified by its SHA-256. An image without it uses Haar.
+# The better face detector, verified by its SHA-256. An image without it uses Haar.
 ARG YUNET=1
 RUN mkdir -p /models && if [ "$YUNET" = 1 ]; then MIEN_HOME=/models /venv/bin/mien models pull yunet; fi
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from command import mien, process, with_fakes
+from command import mien, run_process, with_fakes
 from fake_camera import FakeCameraDevice, mien_threads, open_fake_camera, wait_until
 from fakes import FakeClassifier, FakeDetector
 from mien import Engine, video
@@ -309,7 +309,7 @@ def test_message_without_tk_says_what_to_install(clip, monkeypatch, capsys):
 @pytest.mark.skipif(sys.platform != "linux", reason="DISPLAY names the screen on Linux")
 def test_message_without_a_screen_names_no_window(clip):
     pytest.importorskip("tkinter")
-    completed = process("live", "--camera", clip, env={**os.environ, "DISPLAY": ":99999"})
+    completed = run_process("live", "--camera", clip, env={**os.environ, "DISPLAY": ":99999"})
     assert completed.returncode == 1
     assert b"--no-window" in completed.stderr
     assert b"Traceback" not in completed.stderr

@@ -1,7 +1,6 @@
-"""The pages in a real Chromium, driven by Playwright: what people do, with mouse, keyboard, phone, camera and film.
+"""The pages in Chromium, driven by Playwright: mouse, keyboard, phone, camera, videos.
 
-Playwright brings no browser here: the system's Chromium is used. ``MIEN_REQUIRE_BROWSER=1`` makes a missing one a
-failure instead of a skip.
+Playwright uses the Chromium of the system. ``MIEN_REQUIRE_BROWSER=1`` makes a missing one a failure instead of a skip.
 """
 
 import json
@@ -14,31 +13,56 @@ import cv2
 import numpy as np
 import pytest
 
-from video_files import two_faces
-from mien.apps.web import jobs as filming
 from mien.results import Quality
+from mien.video.results import save_video_results
 from tabs import open_tab
-from web import ASTRONAUT, HOPPER, PORTRAITS, app_of, listening, service
+from video_files import two_faces
+from web import ASTRONAUT, HOPPER, PORTRAITS, make_app, running_server, service_of
+
+pytestmark = pytest.mark.full
 
 if not os.environ.get("MIEN_REQUIRE_BROWSER"):
     pytest.importorskip("playwright", reason="Playwright drives the browser; it is in the extra 'dev'")
 
-from playwright.sync_api import expect
+from playwright.sync_api import expect  # noqa: E402
 
-#: What Chromium says of answers that are refusals, which is no complaint about the page.
+#: Lines that Chromium writes to the console for rejected requests.
 EXPECTED = re.compile(r"status of (4\d\d|503)|net::ERR_FAILED")
 
 
+class GatedAnalysis:
+    """The analysis of the app's jobs; while ``gate`` is cleared it only reports progress."""
+
+    def __init__(self):
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __call__(self, engine, request, *, is_cancelled, on_progress, on_frame):
+        while not self.gate.wait(0.02):
+            if is_cancelled():
+                return None
+            on_progress({"seconds": 0.1, "of": 1.0})
+        return save_video_results(
+            engine, request, is_cancelled=is_cancelled, on_progress=on_progress, on_frame=on_frame
+        )
+
+
 @pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    app = app_of(scratch=str(tmp_path_factory.mktemp("scratch")), max_bytes=2_000_000)
+def analysis():
+    return GatedAnalysis()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory, analysis):
+    app = make_app(scratch=str(tmp_path_factory.mktemp("scratch")), max_bytes=2_000_000)
+    service_of(app).jobs.analyze = analysis
     yield app
-    service(app).jobs.close()
+    service_of(app).jobs.close()
 
 
 @pytest.fixture(scope="module")
 def address(app):
-    with listening(app) as (host, port):
+    with running_server(app) as (host, port):
         yield f"http://{host}:{port}"
 
 
@@ -48,43 +72,43 @@ def page(chromium, address):
         yield page
 
 
-def opened(page, path):
-    """A page, when its script listens."""
+def open_page(page, path):
+    """Open a page and wait for its script."""
     page.goto(path)
     page.wait_for_selector("main[data-ready]")
 
 
-def until(page, truth, seconds=20):
-    """Playwright's own way of waiting evaluates text, which the pages' policy forbids."""
-    end = time.monotonic() + seconds
-    while not page.evaluate(truth):
-        assert time.monotonic() < end, truth
+def wait_for(page, expression, seconds=20):
+    """Wait for a JavaScript expression. Playwright's own function evaluates text, which the pages' policy forbids."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
         page.wait_for_timeout(30)
 
 
-def one_face(page, path=ASTRONAUT):
-    opened(page, "/")
+def read_photo(page, path=ASTRONAUT):
+    open_page(page, "/")
     page.set_input_files("[data-file]", path)
-    page.wait_for_selector(".someone")
+    page.wait_for_selector(".face-card")
 
 
 # Photo
 
 
-def test_a_photo_is_chosen_read_and_saved(page):
-    opened(page, "/")
+def test_chosen_photo_is_read_and_its_results_are_saved(page):
+    open_page(page, "/")
     with page.expect_file_chooser() as chooser:
         page.click("text=Choose photos")
     chooser.value.set_files(PORTRAITS)
     expect(page.locator(".box")).to_have_count(2)
-    expect(page.locator(".someone")).to_have_count(2)
+    expect(page.locator(".face-card")).to_have_count(2)
     expect(page.locator("[data-progress]")).to_have_text("2 faces in one photo")
-    assert "looks happy" in page.locator(".someone >> nth=1").inner_text()
-    assert "Of ten people" in page.locator(".someone >> nth=0").inner_text()
+    assert "looks happy" in page.locator(".face-card >> nth=1").inner_text()
+    assert "Predicted annotator votes" in page.locator(".face-card >> nth=0").inner_text()
     with page.expect_download() as saved:
         page.click("[data-save=json]")
-    told = json.loads(saved.value.path().read_text())
-    assert [len(each["faces"]) for each in told["pictures"]] == [2]
+    saved_results = json.loads(saved.value.path().read_text())
+    assert [len(each["faces"]) for each in saved_results["images"]] == [2]
     with page.expect_download() as saved:
         page.click("[data-save=csv]")
     assert saved.value.path().read_text().count("portraits.jpg") == 2
@@ -93,31 +117,30 @@ def test_a_photo_is_chosen_read_and_saved(page):
     assert saved.value.path().read_bytes()[:3] == b"\xff\xd8\xff"
 
 
-def test_a_box_shows_its_bars_and_marks_its_card(page):
-    one_face(page, PORTRAITS)
-    box, card = page.locator(".box >> nth=1"), page.locator(".someone >> nth=1")
-    expect(box.locator(".pop")).to_be_hidden()
+def test_box_displays_scores_and_marks_its_card(page):
+    read_photo(page, PORTRAITS)
+    box, card = page.locator(".box >> nth=1"), page.locator(".face-card >> nth=1")
+    expect(box.locator(".popup")).to_be_hidden()
     box.hover()
-    expect(box.locator(".pop")).to_be_visible()
+    expect(box.locator(".popup")).to_be_visible()
     expect(card).to_have_class(re.compile("marked"))
     place, whole = box.bounding_box(), page.locator(".picture img").bounding_box()
-    told = page.evaluate("fetch('/assets/x/samples/hopper.jpg').then(r => r.ok)")
-    assert told
+    assert page.evaluate("fetch('/assets/x/samples/hopper.jpg').then(r => r.ok)")
     assert whole["x"] <= place["x"]
     assert place["x"] + place["width"] <= whole["x"] + whole["width"] + 1
 
 
-def test_several_photos_and_one_that_is_none(page, tmp_path):
+def test_several_photos_and_a_file_that_is_not_one(page, tmp_path):
     (tmp_path / "notes.jpg").write_text("hello")
-    opened(page, "/")
+    open_page(page, "/")
     page.set_input_files("[data-file]", [ASTRONAUT, tmp_path / "notes.jpg", HOPPER])
     expect(page.locator("[data-progress]")).to_have_text("2 faces in 2 photos; 1 could not be read")
-    expect(page.locator(".read")).to_have_count(3)
-    expect(page.locator(".read.failed [role=alert]")).to_contain_text("'notes.jpg' is text, not a picture")
+    expect(page.locator(".photo-result")).to_have_count(3)
+    expect(page.locator(".photo-result.failed [role=alert]")).to_contain_text("'notes.jpg' is text")
 
 
-def test_a_photo_is_dropped_and_another_pasted(page):
-    opened(page, "/")
+def test_photos_are_dropped_and_pasted(page):
+    open_page(page, "/")
     bring = """async ([kind, path]) => {
       const blob = await (await fetch(path)).blob(), data = new DataTransfer();
       const facts = { bubbles: true, cancelable: true };
@@ -128,89 +151,89 @@ def test_a_photo_is_dropped_and_another_pasted(page):
     }"""
     page.wait_for_load_state("networkidle")
     page.evaluate(bring, ["drop", "/assets/x/samples/astronaut.jpg"])
-    expect(page.locator(".someone")).to_have_count(1)
+    expect(page.locator(".face-card")).to_have_count(1)
     page.evaluate(bring, ["paste", "/assets/x/samples/hopper.jpg"])
-    expect(page.locator(".someone")).to_have_count(2)
+    expect(page.locator(".face-card")).to_have_count(2)
     expect(page.locator("h3", has_text="pasted.png")).to_be_visible()
 
 
-def test_a_photo_is_taken_with_the_camera(page):
-    opened(page, "/")
+def test_photo_is_taken_with_the_camera(page):
+    open_page(page, "/")
     page.click("text=Take a photo")
-    until(page, "document.querySelector('dialog video')?.videoWidth > 0")
-    page.click("text=Take it")
+    wait_for(page, "document.querySelector('dialog video')?.videoWidth > 0")
+    page.click("text=Take photo")
     expect(page.locator("h3", has_text="photo.jpg")).to_be_visible()
     expect(page.locator("dialog")).to_have_count(0)
 
 
-def test_errors_are_shown_where_they_belong(page, app, tmp_path):
-    opened(page, "/")
+def test_errors_are_displayed_with_their_photo(page, app, tmp_path):
+    open_page(page, "/")
     (tmp_path / "large.jpg").write_bytes(b"\0" * 2_200_000)
     page.set_input_files("[data-file]", tmp_path / "large.jpg")
-    expect(page.locator("[role=alert]")).to_contain_text("this server takes up to 2.0 MB")
+    expect(page.locator("[role=alert]")).to_contain_text("this server accepts up to 2.0 MB")
     page.route("**/api/v1/readings*", lambda route: route.abort())
-    page.click("text=Read another")
+    page.click("text=Another photo")
     page.click("[data-sample='hopper.jpg']")
     expect(page.locator("[role=alert]")).to_contain_text("cannot be reached")
 
 
-def test_a_photo_without_a_face_says_so(page, tmp_path):
+def test_photo_without_a_face_has_a_message(page, tmp_path):
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 300, 3), 180, np.uint8))
-    opened(page, "/")
+    open_page(page, "/")
     page.set_input_files("[data-file]", tmp_path / "wall.png")
     expect(page.locator(".empty")).to_contain_text("No face was found")
 
 
-def test_a_key_is_asked_for_once(chromium, tmp_path):
-    locked = listening(app_of(keys=("open sesame",)))
+def test_key_is_requested_once(chromium, tmp_path):
+    locked = running_server(make_app(keys=("open sesame",)))
     with locked as (host, port), open_tab(chromium, f"http://{host}:{port}", expected=EXPECTED) as page:
-        opened(page, "/")
+        open_page(page, "/")
         page.click("[data-sample='hopper.jpg']")
         page.fill("dialog input", "wrong")
-        page.click("dialog >> text=Use it")
+        page.click("dialog >> text=Use key")
         page.wait_for_timeout(200)
         page.fill("dialog input", "open sesame")
-        page.click("dialog >> text=Use it")
-        expect(page.locator(".someone")).to_have_count(1)
+        page.click("dialog >> text=Use key")
+        expect(page.locator(".face-card")).to_have_count(1)
 
 
-def test_a_key_is_asked_for_before_a_film_is_sent(chromium, film):
-    locked = listening(app_of(keys=("open sesame",)))
+def test_key_is_requested_before_a_video_is_uploaded(chromium, video):
+    locked = running_server(make_app(keys=("open sesame",)))
     with locked as (host, port), open_tab(chromium, f"http://{host}:{port}", expected=EXPECTED) as page:
-        sent = []
-        page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
-        opened(page, "/video")
+        requests = []
+        page.on("request", lambda request: requests.append(request.url) if request.method == "POST" else None)
+        open_page(page, "/video")
         page.select_option("[name=fps]", "5")
-        page.set_input_files("[data-file]", film)
+        page.set_input_files("[data-file]", video)
         page.fill("dialog input", "wrong")
-        page.click("dialog >> text=Use it")
+        page.click("dialog >> text=Use key")
         page.wait_for_timeout(200)
-        assert sent == []
+        assert requests == []
         page.fill("dialog input", "open sesame")
-        page.click("dialog >> text=Use it")
-        expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
-        assert len(sent) == 1
+        page.click("dialog >> text=Use key")
+        expect(page.locator(".track-events")).to_have_count(2, timeout=60_000)
+        assert len(requests) == 1
 
 
-# Inside
+# Explanations
 
 
-def test_a_click_on_a_face_opens_the_network_on_it(page):
-    one_face(page, PORTRAITS)
-    page.click(".someone >> nth=1 >> text=See inside")
+def test_explanation_of_a_face_with_its_options(page):
+    read_photo(page, PORTRAITS)
+    page.click(".face-card >> nth=1 >> text=Explain")
     expect(page.locator("[data-title]")).to_have_text("Why it looks happy")
-    assert page.url.endswith("/inside?face=2")
-    canvas = "document.querySelector('.over canvas').getContext('2d').getImageData(0, 0, 48, 48).data"
+    assert page.url.endswith("/explain?face=2")
+    canvas = "document.querySelector('.overlay canvas').getContext('2d').getImageData(0, 0, 48, 48).data"
     assert len(set(page.evaluate(f"[...{canvas}]"))) > 20
     page.select_option("[name=versus]", "surprise")
-    expect(page.locator("[data-title]")).to_have_text("Why it looks happy rather than surprise")
+    expect(page.locator("[data-title]")).to_have_text("Why it looks happy compared with surprise")
     assert "versus=surprise" in page.url
     page.select_option("[name=versus]", "")
-    expect(page.locator(".board")).to_contain_text("Bright parts made it say happy.")
-    # What is asked for is not what it said.
+    expect(page.locator(".dashboard")).to_contain_text("Bright regions are evidence for the prediction happy.")
+    # The target is another label than the prediction.
     page.select_option("[name=target]", "sad")
     expect(page.locator("[data-title]")).to_have_text("Evidence for sad")
-    expect(page.locator(".board")).to_contain_text("Bright parts speak for sad.")
+    expect(page.locator(".dashboard")).to_contain_text("Bright regions are evidence for sad.")
     page.select_option("[name=target]", "")
     expect(page.locator("[data-title]")).to_have_text("Why it looks happy")
     with page.expect_response(re.compile("methods=occlusion")):
@@ -225,23 +248,23 @@ def test_a_click_on_a_face_opens_the_network_on_it(page):
     expect(page.locator("h1").first).to_have_text("What does this expression look like?")
 
 
-def test_the_steps_come_with_a_style_and_a_script_of_their_own(page):
-    opened(page, "/inside")
+def test_walkthrough_has_its_style_and_script(page):
+    open_page(page, "/explain")
     page.click("[data-sample='astronaut.jpg']")
-    page.wait_for_selector(".board section")
-    page.click("[data-view=steps]")
+    page.wait_for_selector(".dashboard section")
+    page.click("[data-view=walkthrough]")
     expect(page.locator(".walkthrough [data-step]:visible")).to_have_count(1)
     first = page.locator(".walkthrough [data-step]:visible h2").inner_text()
     page.click(".walkthrough [data-next]")
     assert page.locator(".walkthrough [data-step]:visible h2").inner_text() != first
     with page.expect_download() as saved:
-        page.click("text=Save these steps as a page")
+        page.click("text=Save the walkthrough as a page")
     assert "<!doctype html>" in saved.value.path().read_text()[:50]
 
 
-def test_inside_without_a_picture_asks_for_one(page):
-    opened(page, "/inside?face=2&target=happy")
-    expect(page.locator("[data-opening]")).to_be_visible()
+def test_explanation_page_without_an_image_offers_the_file_input(page):
+    open_page(page, "/explain?face=2&target=happy")
+    expect(page.locator("[data-intro]")).to_be_visible()
     page.set_input_files("[data-file]", HOPPER)
     expect(page.locator("[data-title]")).to_contain_text("Why it looks")
 
@@ -249,86 +272,86 @@ def test_inside_without_a_picture_asks_for_one(page):
 # Live
 
 
-def test_the_camera_is_read_after_a_notice(page):
-    opened(page, "/live")
-    expect(page.locator("[data-notice]")).to_contain_text("are not kept")
+def test_camera_is_opened_after_a_notice(page):
+    open_page(page, "/live")
+    expect(page.locator("[data-notice]")).to_contain_text("not stored")
     assert page.evaluate("document.querySelector('video').srcObject") is None
     page.click("[data-start]")
-    expect(page.locator("[data-looks]")).to_contain_text("looks happy")
+    expect(page.locator("[data-label]")).to_contain_text("looks happy")
     expect(page.locator("[data-latency]")).to_contain_text("ms")
-    until(page, "parseFloat(document.querySelector('[data-rate]').textContent) > 1")
-    page.click("[data-inside]")
+    wait_for(page, "parseFloat(document.querySelector('[data-rate]').textContent) > 1")
+    page.click("[data-explain]")
     page.wait_for_selector("[data-layers] canvas")
     drawn = "document.querySelector('[data-layers] .maps canvas').getContext('2d').getImageData(0, 0, 8, 8).data"
     assert len(set(page.evaluate(f"[...{drawn}]"))) > 5
     with page.expect_download() as saved:
-        page.click("[data-shot]")
+        page.click("[data-snapshot]")
     assert saved.value.path().read_bytes()[:3] == b"\xff\xd8\xff"
     page.click("[data-pause]")
-    expect(page.locator("[data-pause]")).to_have_text("Go on")
+    expect(page.locator("[data-pause]")).to_have_text("Continue")
     page.click("[data-pause]")
     page.click("[data-stop]")
     expect(page.locator("[data-notice]")).to_be_visible()
     assert page.evaluate("document.querySelector('video').srcObject") is None
 
 
-def test_one_frame_is_on_its_way_at_a_time(page):
-    flying = {"now": 0, "most": 0, "all": 0}
+def test_one_frame_is_sent_at_a_time(page):
+    requests = {"open": 0, "most": 0, "all": 0}
 
-    def began(request):
+    def count_start(request):
         if "/api/v1/readings" in request.url:
-            flying["now"] += 1
-            flying["all"] += 1
-            flying["most"] = max(flying["most"], flying["now"])
+            requests["open"] += 1
+            requests["all"] += 1
+            requests["most"] = max(requests["most"], requests["open"])
 
-    def over(request):
-        flying["now"] -= "/api/v1/readings" in request.url
+    def count_end(request):
+        requests["open"] -= "/api/v1/readings" in request.url
 
-    page.on("request", began)
-    page.on("requestfinished", over)
-    page.on("requestfailed", over)
-    opened(page, "/live")
+    page.on("request", count_start)
+    page.on("requestfinished", count_end)
+    page.on("requestfailed", count_end)
+    open_page(page, "/live")
     page.click("[data-start]")
     end = time.monotonic() + 20
-    while flying["all"] < 4 and time.monotonic() < end:
+    while requests["all"] < 4 and time.monotonic() < end:
         page.wait_for_timeout(50)
     page.click("[data-stop]")
-    assert flying["all"] >= 4
-    assert flying["most"] == 1
+    assert requests["all"] >= 4
+    assert requests["most"] == 1
 
 
 @pytest.mark.parametrize("button", ["pause", "stop"])
-def test_no_frame_leaves_after_the_camera_was_paused_or_closed(page, button):
-    sent = []
-    page.on("request", lambda request: sent.append(request.url) if "/api/v1/readings" in request.url else None)
-    opened(page, "/live")
-    # A frame that is being made when the button is pressed, and is ready later.
+def test_no_frame_is_sent_after_a_pause_or_stop(page, button):
+    requests = []
+    page.on("request", lambda request: requests.append(request.url) if "/api/v1/readings" in request.url else None)
+    open_page(page, "/live")
+    # A frame that is encoded when the button is pressed, and is ready later.
     page.evaluate("""() => {
       const own = HTMLCanvasElement.prototype.toBlob;
       HTMLCanvasElement.prototype.toBlob = function (done, ...how) {
-        window.give = () => own.call(this, blob => { done(blob); window.given = true; }, ...how);
+        window.finishFrame = () => own.call(this, blob => { done(blob); window.frameFinished = true; }, ...how);
       };
     }""")
     page.click("[data-start]")
-    until(page, "window.give !== undefined")
+    wait_for(page, "window.finishFrame !== undefined")
     page.click(f"[data-{button}]")
-    page.evaluate("window.give()")
-    until(page, "window.given")
+    page.evaluate("window.finishFrame()")
+    wait_for(page, "window.frameFinished")
     page.wait_for_timeout(300)
-    assert sent == []
+    assert requests == []
 
 
-def test_a_face_that_is_hard_to_judge_is_said_to_be(page, monkeypatch):
+def test_face_that_is_hard_to_judge_has_a_message(page, monkeypatch):
     with monkeypatch.context() as poor:
         poor.setattr("mien.faces.quality.assess_quality", lambda *_: Quality(False, "the face is blurred"))
-        opened(page, "/live")
+        open_page(page, "/live")
         page.click("[data-start]")
         expect(page.locator("[data-doubts]")).to_have_text("Hard to judge: the face is blurred.")
     expect(page.locator("[data-doubts]")).not_to_contain_text("Hard to judge")
 
 
-def test_the_camera_stops_when_the_tab_is_hidden_or_left(page):
-    opened(page, "/live")
+def test_camera_stops_when_the_tab_is_hidden(page):
+    open_page(page, "/live")
     page.click("[data-start]")
     page.wait_for_selector("[data-live]:not([hidden])")
     page.evaluate("window.track = document.querySelector('video').srcObject.getTracks()[0]")
@@ -340,8 +363,8 @@ def test_the_camera_stops_when_the_tab_is_hidden_or_left(page):
     expect(page.locator("[data-problem]")).to_contain_text("tab was hidden")
 
 
-def test_a_page_that_is_left_takes_the_camera_with_it(page):
-    opened(page, "/live")
+def test_camera_stops_when_another_page_is_opened(page):
+    open_page(page, "/live")
     page.click("[data-start]")
     page.wait_for_selector("[data-live]:not([hidden])")
     page.evaluate("window.track = document.querySelector('video').srcObject.getTracks()[0]")
@@ -354,8 +377,8 @@ def test_a_page_that_is_left_takes_the_camera_with_it(page):
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    path = tmp_path_factory.mktemp("film") / "two people.webm"
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("video") / "two faces.webm"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"VP80"), 10, (640, 360))
     frame = cv2.resize(np.ascontiguousarray(two_faces()[..., ::-1]), (640, 360))
     for _ in range(60):
@@ -364,68 +387,54 @@ def film(tmp_path_factory):
     return path
 
 
-def test_a_film_is_followed_and_shown(page, film):
-    opened(page, "/video")
+def test_video_is_analysed_and_its_results_displayed(page, video):
+    open_page(page, "/video")
     page.select_option("[name=fps]", "5")
-    page.set_input_files("[data-file]", film)
-    expect(page.locator("[data-name]")).to_have_text("two people.webm")
-    until(page, "document.querySelector('[data-facts]').textContent.includes(' of ')")
-    expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
-    assert page.locator(".track-film rect").count() >= 2
-    until(page, "document.querySelector('.film').readyState >= 1")
-    # All that a mouse finds on the lines is in the list as well, for keys.
-    page.focus(".track-film summary >> nth=0")
+    page.set_input_files("[data-file]", video)
+    expect(page.locator("[data-name]")).to_have_text("two faces.webm")
+    wait_for(page, "document.querySelector('[data-facts]').textContent.includes(' of ')")
+    expect(page.locator(".track-events")).to_have_count(2, timeout=60_000)
+    assert page.locator(".track-events rect").count() >= 2
+    wait_for(page, "document.querySelector('.player').readyState >= 1")
+    # The list has the same events as the timeline, for the keyboard.
+    page.focus(".track-events summary >> nth=0")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    told = page.evaluate("document.activeElement.textContent")
-    assert re.fullmatch(r"[\d.]+ s to [\d.]+ s: looks \w+, up to \d+\u00a0%", told)
-    page.evaluate("document.querySelector('.film').currentTime = 3")
+    text = page.evaluate("document.activeElement.textContent")
+    assert re.fullmatch(r"[\d.]+ s to [\d.]+ s: looks \w+, peak \d+\u00a0%", text)
+    page.evaluate("document.querySelector('.player').currentTime = 3")
     page.keyboard.press("Enter")
-    until(page, f"Math.abs(document.querySelector('.film').currentTime - {float(told.split()[0])}) < 0.1")
+    wait_for(page, f"Math.abs(document.querySelector('.player').currentTime - {float(text.split()[0])}) < 0.1")
     with page.expect_download() as saved:
         page.click("text=Events (CSV)")
     assert "happy" in saved.value.path().read_text()
-    page.click("text=Delete everything of this film")
-    expect(page.locator("[data-opening]")).to_be_visible()
+    page.click("text=Delete the video and its results")
+    expect(page.locator("[data-intro]")).to_be_visible()
 
 
-def test_a_film_is_cancelled(page, film, app):
-    opened(page, "/video")
+def test_video_is_cancelled(page, video, app):
+    open_page(page, "/video")
     page.select_option("[name=fps]", "30")
-    page.set_input_files("[data-file]", film)
-    expect(page.locator("[data-told]")).to_have_text(re.compile("Reading|Waiting"))
+    page.set_input_files("[data-file]", video)
+    expect(page.locator("[data-status]")).to_have_text(re.compile("Analysing|Waiting"))
     page.click("[data-cancel]")
-    expect(page.locator("[data-told]")).to_contain_text("Cancelled")
-    assert sum(service(app).jobs.states().values()) == 0
-
-
-class Held:
-    """Reads a film when it may; until then it tells that it is reading."""
-
-    def __init__(self):
-        self.may = threading.Event()
-
-    def __call__(self, job):
-        while not self.may.wait(0.02):
-            if job.left.is_set():
-                return
-            job.tell(facts={"seconds": 0.1, "of": 1.0})
-        filming.read(job)
+    expect(page.locator("[data-status]")).to_contain_text("Cancelled")
+    assert sum(service_of(app).jobs.states().values()) == 0
 
 
 @pytest.fixture
-def held(app, monkeypatch):
-    held, jobs = Held(), service(app).jobs
-    monkeypatch.setattr(jobs, "_read", held)
-    yield held
-    held.may.set()
-    for id_ in list(jobs._jobs):
-        jobs.remove(id_)
+def gate(app, analysis):
+    """The gate of the analysis, cleared; all jobs are removed at the end."""
+    analysis.gate.clear()
+    yield analysis.gate
+    analysis.gate.set()
+    for job in service_of(app).jobs.list_jobs():
+        service_of(app).jobs.remove(job.id)
 
 
 @pytest.fixture
 def no_streams(app):
-    streams = service(app).jobs.streams
+    streams = service_of(app).jobs.streams
     taken = [streams.acquire(blocking=False) for _ in range(10)]
     yield
     for _ in range(sum(taken)):
@@ -434,100 +443,100 @@ def no_streams(app):
 
 DROP = """name => {
   const data = new DataTransfer();
-  data.items.add(new File(["film"], name, { type: "video/webm" }));
+  data.items.add(new File(["video"], name, { type: "video/webm" }));
   document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
 }"""
 
 
-def sent(page, film):
-    """The page when it follows a film that is being read."""
-    opened(page, "/video")
+def upload_video(page, video):
+    """The page while it follows the analysis of a video."""
+    open_page(page, "/video")
     page.select_option("[name=fps]", "5")
-    page.set_input_files("[data-file]", film)
-    expect(page.locator("[data-told]")).to_have_text("Reading …")
+    page.set_input_files("[data-file]", video)
+    expect(page.locator("[data-status]")).to_have_text("Analysing …")
 
 
-def test_what_could_not_be_removed_is_not_called_removed(page, film, held, app):
+def test_failed_removal_is_reported(page, video, gate, app):
     broken = "**/api/v1/videos/*"
-    sent(page, film)
+    upload_video(page, video)
     page.route(broken, lambda route: route.abort() if route.request.method == "DELETE" else route.continue_())
     page.click("[data-cancel]")
     expect(page.locator("[data-note]")).to_contain_text("may still be on the server")
-    expect(page.locator("[data-told]")).to_have_text("Reading …")
-    assert service(app).jobs.states()["reading"] == 1
-    held.may.set()
-    page.click("text=Delete everything of this film", timeout=60_000)
+    expect(page.locator("[data-status]")).to_have_text("Analysing …")
+    assert service_of(app).jobs.states()["running"] == 1
+    gate.set()
+    page.click("text=Delete the video and its results", timeout=60_000)
     expect(page.locator("[data-result] [role=alert]")).to_contain_text("may still be on the server")
-    assert service(app).jobs.states()["done"] == 1
+    assert service_of(app).jobs.states()["done"] == 1
     page.unroute(broken)
-    # What is gone already has been removed as well.
-    [id_] = service(app).jobs._jobs
-    service(app).jobs.remove(id_)
-    page.click("text=Delete everything of this film")
-    expect(page.locator("[data-opening]")).to_be_visible()
+    # A job that the server does not know any more is removed, too.
+    [job] = service_of(app).jobs.list_jobs()
+    service_of(app).jobs.remove(job.id)
+    page.click("text=Delete the video and its results")
+    expect(page.locator("[data-intro]")).to_be_visible()
 
 
-def test_another_film_waits_until_the_first_is_read_or_cancelled(page, film, held, app):
-    sent(page, film)
+def test_second_video_waits_for_the_end_of_the_first(page, video, gate, app):
+    upload_video(page, video)
     page.evaluate(DROP, "other.webm")
-    expect(page.locator("[data-note]")).to_contain_text("One film is read at a time")
-    expect(page.locator("[data-name]")).to_have_text("two people.webm")
-    assert sum(service(app).jobs.states().values()) == 1
-    held.may.set()
-    expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
+    expect(page.locator("[data-note]")).to_contain_text("One video is analysed at a time")
+    expect(page.locator("[data-name]")).to_have_text("two faces.webm")
+    assert sum(service_of(app).jobs.states().values()) == 1
+    gate.set()
+    expect(page.locator(".track-events")).to_have_count(2, timeout=60_000)
     page.evaluate(DROP, "other.webm")
     expect(page.locator("[data-name]")).to_have_text("other.webm")
-    expect(page.locator(".track-film")).to_have_count(0)
-    expect(page.locator("[data-told]")).to_contain_text("'other.webm'")
+    expect(page.locator(".track-events")).to_have_count(0)
+    expect(page.locator("[data-status]")).to_contain_text("'other.webm'")
 
 
-def test_a_server_that_does_not_answer_for_a_while_loses_no_film(page, film, held, no_streams):
-    sent(page, film)
+def test_video_is_not_lost_when_the_server_does_not_respond_for_a_while(page, video, gate, no_streams):
+    upload_video(page, video)
     page.route("**/api/v1/videos/*", lambda route: route.fulfill(status=503, json={"detail": "A bad moment."}), times=1)
-    expect(page.locator("[data-told]")).to_have_text("A bad moment.")
-    expect(page.locator("[data-told]")).to_have_text("Reading …")
+    expect(page.locator("[data-status]")).to_have_text("A bad moment.")
+    expect(page.locator("[data-status]")).to_have_text("Analysing …")
     page.click("nav >> text=About")
     page.route("**/api/v1/videos/*", lambda route: route.abort(), times=1)
     page.click("nav >> text=Video")
-    expect(page.locator("[data-told]")).to_contain_text("cannot be reached")
-    held.may.set()
-    expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
-    expect(page.locator("[data-name]")).to_have_text("two people.webm")
+    expect(page.locator("[data-status]")).to_contain_text("cannot be reached")
+    gate.set()
+    expect(page.locator(".track-events")).to_have_count(2, timeout=60_000)
+    expect(page.locator("[data-name]")).to_have_text("two faces.webm")
 
 
-def test_a_film_that_is_gone_from_the_server_is_forgotten(page, film, held, no_streams, app):
-    sent(page, film)
-    [id_] = service(app).jobs._jobs
+def test_video_that_is_no_longer_on_the_server_is_reported(page, video, gate, no_streams, app):
+    upload_video(page, video)
+    id_ = service_of(app).jobs.list_jobs()[0].id
     page.route("**/api/v1/videos/*", lambda route: route.fulfill(status=404, json={"detail": "Gone."}))
-    expect(page.locator("[data-told]")).to_contain_text("are gone from the server")
-    assert page.evaluate("sessionStorage.getItem('mien.film')") is None
-    page.evaluate("id => sessionStorage.setItem('mien.film', `/api/v1/videos/${id}`)", id_)
-    opened(page, "/video")
-    until(page, "sessionStorage.getItem('mien.film') === null")
-    expect(page.locator("[data-opening]")).to_be_visible()
+    expect(page.locator("[data-status]")).to_contain_text("no longer on the server")
+    assert page.evaluate("sessionStorage.getItem('mien.video')") is None
+    page.evaluate("id => sessionStorage.setItem('mien.video', `/api/v1/videos/${id}`)", id_)
+    open_page(page, "/video")
+    wait_for(page, "sessionStorage.getItem('mien.video') === null")
+    expect(page.locator("[data-intro]")).to_be_visible()
 
 
-def test_a_film_that_is_none_says_why(page, tmp_path):
+def test_file_that_is_not_a_video_has_a_message(page, tmp_path):
     (tmp_path / "holiday.mp4").write_bytes(b"\0" * 1000)
-    opened(page, "/video")
+    open_page(page, "/video")
     page.set_input_files("[data-file]", tmp_path / "holiday.mp4")
-    expect(page.locator("[data-told]")).to_contain_text("'holiday.mp4'")
-    page.click("text=Another film")
-    expect(page.locator("[data-opening]")).to_be_visible()
+    expect(page.locator("[data-status]")).to_contain_text("'holiday.mp4'")
+    page.click("text=Another video")
+    expect(page.locator("[data-intro]")).to_be_visible()
 
 
-def test_asking_stands_in_where_no_stream_is_free(page, film, no_streams):
-    opened(page, "/video")
+def test_polling_replaces_the_event_stream(page, video, no_streams):
+    open_page(page, "/video")
     page.select_option("[name=fps]", "5")
-    page.set_input_files("[data-file]", film)
-    expect(page.locator(".track-film")).to_have_count(2, timeout=60_000)
+    page.set_input_files("[data-file]", video)
+    expect(page.locator(".track-events")).to_have_count(2, timeout=60_000)
 
 
-# For everybody
+# Accessibility
 
 
-def test_everything_is_reached_by_keyboard(page):
-    opened(page, "/")
+def test_pages_are_usable_with_the_keyboard(page):
+    open_page(page, "/")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
@@ -536,30 +545,30 @@ def test_everything_is_reached_by_keyboard(page):
         if page.evaluate("document.activeElement.dataset.sample") == "portraits.jpg":
             break
     page.keyboard.press("Enter")
-    page.wait_for_selector(".someone")
+    page.wait_for_selector(".face-card")
     for _ in range(12):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.classList.contains('box')"):
             break
     name = page.evaluate("document.activeElement.getAttribute('aria-label')")
-    assert re.fullmatch(r"Face \d .*looks \w+, \d+\u00a0%\. See inside\.", name)
+    assert re.fullmatch(r"Face \d .*looks \w+, \d+\u00a0%\. Explain\.", name)
     page.keyboard.press("Enter")
     expect(page.locator("[data-title]")).to_contain_text("Why it looks")
     assert page.evaluate("document.activeElement.id") == "main"
 
 
-PATHS = ["/", "/live", "/video", "/inside", "/models", "/about", "/api"]
+PATHS = ["/", "/live", "/video", "/explain", "/models", "/about", "/api"]
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_phone_never_scrolls_sideways(chromium, address, path):
-    how = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
-    with open_tab(chromium, address, expected=EXPECTED, **how) as page:
-        opened(page, path)
+def test_phone_layout_has_no_horizontal_scrolling_and_large_buttons(chromium, address, path):
+    options = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+    with open_tab(chromium, address, expected=EXPECTED, **options) as page:
+        open_page(page, path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        if path in ("/", "/inside"):
+        if path in ("/", "/explain"):
             page.click("[data-sample='portraits.jpg']")
-            page.wait_for_selector(".someone, .board section")
+            page.wait_for_selector(".face-card, .dashboard section")
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
         small = page.evaluate("""[...document.querySelectorAll('button, nav a, select, summary')]
           .filter(each => each.offsetParent && !each.closest('.maps, .picture'))
@@ -567,17 +576,17 @@ def test_a_phone_never_scrolls_sideways(chromium, address, path):
         assert small == 0
 
 
-def serious(page):
-    """What axe finds and calls serious or critical."""
+def list_violations(page):
+    """The serious and critical violations that axe reports."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is in the extra 'dev'")
-    found = axe.Axe().run(page).response["violations"]
-    bad = [each for each in found if each["impact"] in ("serious", "critical")]
-    return [f"{each['id']}: {[node['html'][:160] for node in each['nodes']]}" for each in bad]
+    violations = axe.Axe().run(page).response["violations"]
+    serious = [each for each in violations if each["impact"] in ("serious", "critical")]
+    return [f"{each['id']}: {[node['html'][:160] for node in each['nodes']]}" for each in serious]
 
 
 @pytest.fixture
-def checked(chromium, address):
-    """A tab into which axe may be brought, which the pages' own policy forbids."""
+def axe_page(chromium, address):
+    """A tab that permits the script of axe, which the pages' own policy forbids."""
     context = chromium.new_context(base_url=address, bypass_csp=True)
     yield context.new_page()
     context.close()
@@ -585,28 +594,28 @@ def checked(chromium, address):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PATHS)
-def test_axe_finds_nothing_serious(checked, path, scheme):
-    checked.emulate_media(color_scheme=scheme)
-    opened(checked, path)
-    checked.wait_for_load_state("networkidle")
-    assert serious(checked) == []
-    if path in ("/", "/inside"):
-        checked.click("[data-sample='portraits.jpg']")
-        checked.wait_for_selector(".someone, .board section")
-        checked.wait_for_timeout(300)
-        assert serious(checked) == []
+def test_axe_reports_no_serious_violation(axe_page, path, scheme):
+    axe_page.emulate_media(color_scheme=scheme)
+    open_page(axe_page, path)
+    axe_page.wait_for_load_state("networkidle")
+    assert list_violations(axe_page) == []
+    if path in ("/", "/explain"):
+        axe_page.click("[data-sample='portraits.jpg']")
+        axe_page.wait_for_selector(".face-card, .dashboard section")
+        axe_page.wait_for_timeout(300)
+        assert list_violations(axe_page) == []
     if path == "/live":
-        checked.click("[data-start]")
-        checked.wait_for_selector("[data-bars] dl")
-        assert serious(checked) == []
+        axe_page.click("[data-start]")
+        axe_page.wait_for_selector("[data-bars] dl")
+        assert list_violations(axe_page) == []
 
 
-def test_nothing_jumps_while_a_photo_is_read(page):
-    opened(page, "/")
+def test_layout_is_stable_while_a_photo_is_read(page):
+    open_page(page, "/")
     page.evaluate("""window.jumps = 0; new PerformanceObserver(list => {
       for (const each of list.getEntries()) if (!each.hadRecentInput) window.jumps += each.value;
     }).observe({ type: 'layout-shift', buffered: true })""")
     page.click("[data-sample='portraits.jpg']")
-    page.wait_for_selector(".someone")
+    page.wait_for_selector(".face-card")
     page.wait_for_timeout(300)
     assert page.evaluate("window.jumps") < 0.1

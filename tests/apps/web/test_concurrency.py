@@ -1,5 +1,6 @@
-"""Many at once: faces of several requests in one run, a queue that has an end, deadlines, and turns."""
+"""Batching of faces, the concurrency limit, its queue and its deadlines."""
 
+import base64
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -11,203 +12,186 @@ from fakes import FakeClassifier
 from mien.apps.web.batching import MAX_BATCH, BatchingClassifier
 from mien.apps.web.concurrency_limit import ConcurrencyLimit, ServerBusy
 from mien.errors import ModelError
-from web import READINGS, app_of, fake_engine, picture, send, service
+from web import READINGS, image_bytes, make_app, make_fake_engine, post_bytes, service_of, wait_until
 
 
-class Slow(FakeClassifier):
-    """Holds each run until it is let go, or takes its time."""
+class GatedClassifier(FakeClassifier):
+    """Its runs wait while ``gate`` is cleared."""
 
-    def __init__(self, seconds=0.0):
+    def __init__(self):
         super().__init__()
-        self.seconds, self.hold = seconds, threading.Event()
-        self.hold.set()
+        self.gate = threading.Event()
+        self.gate.set()
 
     def run(self, faces):
-        self.hold.wait(10)
-        time.sleep(self.seconds)
+        self.gate.wait(10)
         return super().run(faces)
 
 
-def faces(value, count=1):
+def faces_of(value, count=1):
     return np.full((count, 8, 8, 1), value, np.uint8)
 
 
-def queued(inner, first, others):
-    """A queue that was asked for ``first`` and, while its run was on, for all ``others``; and what became of each."""
-    inner.hold.clear()
-    batched = BatchingClassifier(inner)
+def run_during(inner, first, others):
+    """The futures of ``first``, and of ``others`` that arrive while its run is on."""
+    inner.gate.clear()
+    batching = BatchingClassifier(inner)
     with ThreadPoolExecutor(12) as pool:
-        begun = pool.submit(batched.run, first)
-        while not batched._running:
-            time.sleep(0.001)
-        time.sleep(0.02)
-        waiting = [pool.submit(batched.run, each) for each in others]
-        while len(batched._pending) < len(others):
-            time.sleep(0.001)
-        inner.hold.set()
-        _, late = wait([begun, *waiting], 5)
+        futures = [pool.submit(batching.run, first)]
+        wait_until(lambda: batching.running and not batching.waiting)
+        futures += [pool.submit(batching.run, each) for each in others]
+        wait_until(lambda: batching.waiting == len(others))
+        inner.gate.set()
+        _, late = wait(futures, 5)
     assert not late
-    return batched, [begun, *waiting]
+    return batching, futures
 
 
-def test_what_comes_while_a_run_is_on_goes_together_in_the_next():
-    inner = Slow()
-    given = [faces(20 * i, i % 3 + 1) for i in range(1, 11)]
-    _, asked = queued(inner, faces(0), given)
-    assert inner.runs == [1, sum(map(len, given))]
-    alone = FakeClassifier()
-    for answer, each in zip(asked, [faces(0), *given], strict=True):
-        np.testing.assert_array_equal(answer.result().scores, alone.run(each).scores)
+def test_faces_that_arrive_during_a_run_share_the_next_run():
+    inner = GatedClassifier()
+    requests = [faces_of(20 * i, i % 3 + 1) for i in range(1, 11)]
+    _, futures = run_during(inner, faces_of(0), requests)
+    assert inner.runs == [1, sum(map(len, requests))]
+    for future, request in zip(futures, [faces_of(0), *requests], strict=True):
+        np.testing.assert_array_equal(future.result().scores, FakeClassifier().run(request).scores)
 
 
 @pytest.mark.parametrize("kind", [ModelError, ZeroDivisionError])
-def test_one_that_stops_the_model_fails_alone(kind):
-    class Picky(Slow):
-        def run(self, given):
-            if (given == 13).any():
+def test_faces_that_make_the_model_fail_do_not_affect_other_requests(kind):
+    class FailingClassifier(GatedClassifier):
+        def run(self, faces):
+            if (faces == 13).any():
                 raise kind("unlucky")
-            return super().run(given)
+            return super().run(faces)
 
-    _, (first, good, bad, better) = queued(Picky(), faces(0), [faces(1), faces(13), faces(2)])
-    assert [len(each.result().scores) for each in (first, good, better)] == [1, 1, 1]
+    _, (first, second, failed, last) = run_during(FailingClassifier(), faces_of(0), [faces_of(n) for n in (1, 13, 2)])
+    assert [len(each.result().scores) for each in (first, second, last)] == [1, 1, 1]
     with pytest.raises(kind, match="unlucky"):
-        bad.result()
+        failed.result()
 
 
-def test_a_model_that_breaks_tells_all_who_wait_and_works_again():
-    class Broken(Slow):
-        def run(self, given):
-            answer = super().run(given)
-            if given.any():
-                raise ZeroDivisionError(int(given.flat[0]))
-            return answer
+def test_broken_model_reports_to_every_request_and_can_run_again():
+    class BrokenClassifier(GatedClassifier):
+        def run(self, faces):
+            outputs = super().run(faces)
+            if faces.any():
+                raise ZeroDivisionError(int(faces.flat[0]))
+            return outputs
 
-    batched, asked = queued(Broken(), faces(9), [faces(1), faces(2), faces(3)])
-    assert [str(each.exception()) for each in asked] == ["9", "1", "2", "3"]
-    assert len(batched.run(faces(0)).scores) == 1
+    batching, futures = run_during(BrokenClassifier(), faces_of(9), [faces_of(n) for n in (1, 2, 3)])
+    assert [str(each.exception()) for each in futures] == ["9", "1", "2", "3"]
+    assert len(batching.run(faces_of(0)).scores) == 1
 
 
-def test_a_run_has_an_upper_end():
-    inner = Slow()
-    inner.hold.clear()
-    batched = BatchingClassifier(inner)
-    with ThreadPoolExecutor(9) as pool:
-        jobs = [pool.submit(batched.run, faces(i, 20)) for i in range(9)]
-        while len(batched._pending) < 8:
-            time.sleep(0.001)
-        inner.hold.set()
-        for job in jobs:
-            job.result(5)
+def test_size_of_a_batch_is_limited():
+    inner = GatedClassifier()
+    run_during(inner, faces_of(0, 20), [faces_of(i, 20) for i in range(8)])
     assert max(inner.runs) <= MAX_BATCH
     assert sum(inner.runs) == 180
 
 
-def test_an_idle_model_never_waits_for_others():
-    batched = BatchingClassifier(FakeClassifier(), window=5.0, others=lambda: False)
-    began = time.perf_counter()
-    batched.run(faces(3))
-    assert time.perf_counter() - began < 1
+def test_idle_model_does_not_wait_for_more_faces():
+    batching = BatchingClassifier(FakeClassifier(), window=5.0, others=lambda: False)
+    start = time.perf_counter()
+    batching.run(faces_of(3))
+    assert time.perf_counter() - start < 4
 
 
-def test_the_gate_lets_so_many_in_and_so_many_wait():
-    gate, inside, leave = ConcurrencyLimit(2, 3), threading.Semaphore(0), threading.Event()
+def test_limit_bounds_running_and_waiting_requests():
+    limit, leave = ConcurrencyLimit(2, 3), threading.Event()
 
-    def work():
-        with gate.inside(time.monotonic() + 10):
-            inside.release()
+    def hold_slot():
+        with limit.slot(time.monotonic() + 10):
             leave.wait(10)
 
-    threads = [threading.Thread(target=work) for _ in range(5)]
+    threads = [threading.Thread(target=hold_slot) for _ in range(5)]
     for thread in threads:
         thread.start()
-    for _ in range(2):
-        inside.acquire(timeout=5)
-    while gate.waiting < 3:
-        time.sleep(0.001)
-    assert gate.working == 2
-    with pytest.raises(ServerBusy) as full, gate.inside(time.monotonic() + 10):
+    wait_until(lambda: (limit.running, limit.waiting) == (2, 3))
+    with pytest.raises(ServerBusy) as full, limit.slot(time.monotonic() + 10):
         pass
-    assert not full.value.late
-    assert full.value.after >= 1
+    assert not full.value.timed_out
+    assert full.value.retry_after >= 1
     leave.set()
     for thread in threads:
         thread.join(5)
-    assert (gate.waiting, gate.working) == (0, 0)
+    assert (limit.waiting, limit.running) == (0, 0)
 
 
-def test_a_wait_ends_at_its_deadline():
-    gate = ConcurrencyLimit(1, 1)
-    with gate.inside(time.monotonic() + 1):
-        began = time.monotonic()
-        with pytest.raises(ServerBusy) as late, gate.inside(time.monotonic() + 0.05):
+def test_wait_for_a_slot_ends_at_its_deadline():
+    limit = ConcurrencyLimit(1, 1)
+    with limit.slot(time.monotonic() + 1):
+        with pytest.raises(ServerBusy) as late, limit.slot(time.monotonic() + 0.02):
             pass
-        assert late.value.late
-        assert time.monotonic() - began < 1
-    with gate.inside(time.monotonic()):
+        assert late.value.timed_out
+    with limit.slot(time.monotonic()):
         pass
 
 
-def busy_app(**settings):
-    classifier = Slow()
-    classifier.hold.clear()
-    app = app_of(fake_engine(classifier=classifier), workers=1, threads=12, streams=0, **settings)
-    return app, classifier
+# In the app
 
 
-def test_a_full_queue_says_when_to_come_back():
-    app, classifier = busy_app(waiting=2, deadline=10)
+@pytest.fixture
+def classifier():
+    classifier = GatedClassifier()
+    yield classifier
+    classifier.gate.set()
+
+
+def make_busy_app(classifier, **settings):
+    return make_app(make_fake_engine(classifier), workers=1, threads=12, streams=0, **settings)
+
+
+def test_full_queue_rejects_with_a_retry_time(classifier):
+    classifier.gate.clear()
+    app = make_busy_app(classifier, waiting=2, deadline=10)
     with ThreadPoolExecutor(3) as pool:
-        begun = [pool.submit(send, app.test_client(), picture()) for _ in range(3)]
-        while service(app).gate.waiting < 2:
-            time.sleep(0.001)
-        answer = send(app.test_client(), picture())
+        futures = [pool.submit(post_bytes, app.test_client(), image_bytes()) for _ in range(3)]
+        wait_until(lambda: service_of(app).limit.waiting == 2)
+        rejected = post_bytes(app.test_client(), image_bytes())
         ready = app.test_client().get("/api/v1/ready")
-        classifier.hold.set()
-        assert [each.result(10).status_code for each in begun] == [200, 200, 200]
-    assert answer.status_code == 503
-    assert int(answer.headers["Retry-After"]) >= 1
-    assert answer.json["detail"].startswith("The server has too much to do")
+        classifier.gate.set()
+        assert [future.result(10).status_code for future in futures] == [200, 200, 200]
+    assert rejected.status_code == 503
+    assert int(rejected.headers["Retry-After"]) >= 1
+    assert rejected.json["detail"].startswith("The server is busy")
     assert (ready.status_code, ready.json["status"]) == (503, "full")
     assert 'mien_refused_total{reason="queue"} 1.0' in app.test_client().get("/api/v1/metrics").text
 
 
-def test_a_request_that_waited_too_long_is_given_up():
-    app, classifier = busy_app(waiting=2, deadline=0.1)
+def test_request_that_waits_too_long_is_rejected(classifier):
+    classifier.gate.clear()
+    app = make_busy_app(classifier, waiting=2, deadline=0.1)
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(send, app.test_client(), picture())
-        while service(app).gate.working < 1:
-            time.sleep(0.001)
-        answer = send(app.test_client(), picture())
-        classifier.hold.set()
+        first = pool.submit(post_bytes, app.test_client(), image_bytes())
+        wait_until(lambda: service_of(app).limit.running == 1)
+        rejected = post_bytes(app.test_client(), image_bytes())
+        classifier.gate.set()
         assert first.result(10).status_code == 200
-    assert answer.status_code == 503
-    assert "in time" in answer.json["detail"]
+    assert rejected.status_code == 503
+    assert "waited for too long" in rejected.json["detail"]
 
 
-def test_many_pictures_in_one_request_leave_turns_to_others():
-    app = app_of(fake_engine(classifier=Slow(0.05)), workers=1, threads=12, streams=0)
-    many = {"pictures": ["iVBORw0KGgo="] * 0 or [_base64(picture()) for _ in range(20)]}
-    with ThreadPoolExecutor(1) as pool:
-        long = pool.submit(app.test_client().post, READINGS, json=many)
-        while service(app).gate.working < 1:
-            time.sleep(0.001)
-        began = time.perf_counter()
-        assert send(app.test_client(), picture()).status_code == 200
-        took = time.perf_counter() - began
-        assert not long.done()
-        assert len(long.result(20).json["pictures"]) == 20
-    assert took < 0.5
+def test_request_with_many_images_lets_others_run_between_its_images():
+    class InterruptedClassifier(FakeClassifier):
+        """During its second run, another request with a bright image joins the queue."""
 
+        def __init__(self):
+            super().__init__()
+            self.bright = []
 
-def _base64(data):
-    import base64
+        def run(self, faces):
+            if len(self.bright) == 1:
+                thread.start()
+                wait_until(lambda: service_of(app).limit.waiting == 1)
+            self.bright.append(bool(faces.mean() > 200))
+            return super().run(faces)
 
-    return base64.b64encode(data).decode()
-
-
-def test_a_thread_is_always_left_to_say_that_the_others_are_busy():
-    from mien.apps.web.settings import WebSettings
-
-    for threads in (4, 8, 24):
-        known = WebSettings(threads=threads, workers=2, waiting=1000)
-        assert known.crew + known.queue + known.streams < max(threads, known.crew + known.streams + 1)
+    classifier = InterruptedClassifier()
+    app = make_busy_app(classifier)
+    thread = threading.Thread(target=post_bytes, args=(app.test_client(), image_bytes(value=255)))
+    images = [base64.b64encode(image_bytes(value=0)).decode()] * 5
+    response = app.test_client().post(READINGS, json={"images": images})
+    thread.join(10)
+    assert len(response.json["images"]) == 5
+    assert classifier.bright == [False, False, True, False, False, False]

@@ -1,4 +1,4 @@
-"""The pages as the server sends them: small, whole, safe, and nothing from anywhere else."""
+"""The pages: content security, headers, structure, size, assets."""
 
 import gzip
 import re
@@ -9,17 +9,17 @@ import pytest
 from mien.apps.web import assets
 from mien.apps.web.pages import PAGES
 from mien.models import ModelCard, resolve_model
-from web import app_of
+from web import make_app
 
 PATHS = [*(path for path, *_ in PAGES), "/api"]
 
 
 @pytest.fixture(scope="module")
 def client():
-    return app_of().test_client()
+    return make_app().test_client()
 
 
-class Parts(HTMLParser):
+class TagParser(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.tags, self.texts = [], []
@@ -30,14 +30,14 @@ class Parts(HTMLParser):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_holds_no_inline_script_and_no_inline_style(client, path):
-    answer = client.get(path)
-    assert answer.status_code == 200
-    policy = answer.headers["Content-Security-Policy"]
+def test_page_has_neither_inline_scripts_nor_inline_styles(client, path):
+    response = client.get(path)
+    assert response.status_code == 200
+    policy = response.headers["Content-Security-Policy"]
     assert "unsafe" not in policy
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
-    for tag, attributes in Parts(answer.text).tags:
+    for tag, attributes in TagParser(response.text).tags:
         assert "style" not in attributes, tag
         assert not [name for name in attributes if name.startswith("on")], tag
         assert tag != "style"
@@ -46,7 +46,7 @@ def test_a_page_holds_no_inline_script_and_no_inline_style(client, path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_answer_has_the_headers_of_a_careful_server(client, path):
+def test_page_has_security_headers_and_no_cookie(client, path):
     headers = client.get(path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
@@ -57,9 +57,9 @@ def test_every_answer_has_the_headers_of_a_careful_server(client, path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_has_one_title_one_heading_and_a_way_to_its_content(client, path):
+def test_page_has_title_heading_language_and_skip_link(client, path):
     text = client.get(path).text
-    tags = Parts(text).tags
+    tags = TagParser(text).tags
     assert [tag for tag, _ in tags].count("title") >= 1
     assert any(tag == "a" and facts.get("href") == "#main" for tag, facts in tags)
     assert any(facts.get("id") == "main" for tag, facts in tags if tag == "main")
@@ -70,32 +70,32 @@ def test_a_page_has_one_title_one_heading_and_a_way_to_its_content(client, path)
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_whatever_a_page_asks_for_is_there_and_ours(client, path):
+def test_all_references_of_a_page_are_own_and_exist(client, path):
     text = client.get(path).text
-    wanted = re.findall(r'(?:src|href)="([^"#]+)"', text)
-    assert [each for each in wanted if not each.startswith("/")] == []
-    for each in set(wanted):
+    references = re.findall(r'(?:src|href)="([^"#]+)"', text)
+    assert [each for each in references if not each.startswith("/")] == []
+    for each in set(references):
         assert client.get(each).status_code == 200, each
 
 
-def modules(client, base, name, seen):
-    """A script and whatever it imports at once."""
-    if name in seen:
-        return seen
+def load_modules(client, base, name, modules):
+    """Add a script and the scripts that it imports to ``modules``."""
+    if name in modules:
+        return modules
     text = client.get(f"{base}/{name}").text
-    seen[name] = text
+    modules[name] = text
     for other in re.findall(r'from "\./([\w.]+)"', text):
-        modules(client, base, other, seen)
-    return seen
+        load_modules(client, base, other, modules)
+    return modules
 
 
 @pytest.mark.parametrize(
-    ("path", "script"), [("/", "photo.js"), ("/live", "live.js"), ("/video", "video.js"), ("/inside", "inside.js")]
+    ("path", "script"), [("/", "photo.js"), ("/live", "live.js"), ("/video", "video.js"), ("/explain", "explain.js")]
 )
-def test_a_page_and_all_that_it_needs_is_small(client, path, script):
+def test_page_with_all_its_files_is_small(client, path, script):
     text = client.get(path).text
     base = f"/assets/{assets.assets_version()}"
-    scripts = modules(client, base, script, modules(client, base, "app.js", {}))
+    scripts = load_modules(client, base, script, load_modules(client, base, "app.js", {}))
     small = [client.get(each).data for each in set(re.findall(r'src="([^"]+\.jpg)"', text))]
     total = (
         len(text) + len(client.get(f"{base}/style.css").data) + sum(map(len, scripts.values())) + sum(map(len, small))
@@ -104,43 +104,50 @@ def test_a_page_and_all_that_it_needs_is_small(client, path, script):
     assert len(gzip.compress(text.encode())) < 20_000
 
 
-def test_every_script_names_only_scripts_that_are_there():
-    known = assets.load_assets()
-    for name, data in known.items():
+def test_scripts_import_only_existing_scripts():
+    files = assets.load_assets()
+    for name, data in files.items():
         if name.endswith(".js"):
             for other in re.findall(rb'(?:from|import\()\s*"\./([\w.]+)"', data):
-                assert other.decode() in known, name
+                assert other.decode() in files, name
 
 
-def test_no_script_makes_html_of_text():
+def test_scripts_never_parse_text_as_html():
     for name, data in assets.load_assets().items():
         if name.endswith(".js") and name != "walkthrough.js":
             assert not re.search(rb"innerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", data), name
 
 
-def test_what_does_not_change_may_be_kept_and_what_is_older_may_not(client):
-    fresh = client.get(f"/assets/{assets.assets_version()}/app.js")
-    assert "immutable" in fresh.headers["Cache-Control"]
+def test_assets_are_cached_by_their_current_version_only(client):
+    response = client.get(f"/assets/{assets.assets_version()}/app.js")
+    assert "immutable" in response.headers["Cache-Control"]
     assert client.get("/assets/0000/app.js").headers["Cache-Control"] == "no-cache"
-    again = client.get(f"/assets/{assets.assets_version()}/app.js", headers={"If-None-Match": fresh.headers["ETag"]})
-    assert again.status_code == 304
+    unchanged = client.get(
+        f"/assets/{assets.assets_version()}/app.js", headers={"If-None-Match": response.headers["ETag"]}
+    )
+    assert unchanged.status_code == 304
 
 
-def test_nobody_is_said_to_be_anything(client):
+def test_pages_never_say_what_a_person_is(client):
     for path in PATHS:
-        words = re.sub(r"<[^>]+>", " ", client.get(path).text)
-        assert not re.search(r"\b(he|she|person|people) (is|are) (angry|happy|sad|afraid|neutral)", words)
+        text = re.sub(r"<[^>]+>", " ", client.get(path).text)
+        assert not re.search(r"\b(he|she|person|people) (is|are) (angry|happy|sad|afraid|neutral)", text)
 
 
-def test_the_models_page_tells_the_card(client):
+def test_models_page_has_the_facts_of_the_card(client):
     text = client.get("/models").text
     card = ModelCard.read(resolve_model("base"))
-    right = f"{100 * card.metrics['accuracy']:.1f}"
-    for words in (right, f"{card.parameters:,}", "found when it is so", "Surer", *card.labels):
-        assert words in text
+    accuracy = f"{100 * card.metrics['accuracy']:.1f}"
+    for value in (accuracy, f"{card.parameters:,}", "precision", "recall", "Accuracy against coverage", *card.labels):
+        assert value in text
 
 
-def test_a_name_that_comes_from_outside_cannot_become_a_page(client):
-    answer = client.get("/<script>alert(1)</script>")
-    assert answer.status_code == 404
-    assert answer.content_type == "application/problem+json"
+def test_unknown_address_is_a_problem_and_not_a_page(client):
+    response = client.get("/<script>alert(1)</script>")
+    assert response.status_code == 404
+    assert response.content_type == "application/problem+json"
+
+
+def test_old_address_of_the_explanations_redirects(client):
+    response = client.get("/inside")
+    assert (response.status_code, response.headers["Location"]) == (301, "/explain")

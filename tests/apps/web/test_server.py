@@ -1,8 +1,7 @@
-"""The server on a real socket: nothing on the disk, bounds in bytes and time, a stop that finishes what was begun."""
+"""The HTTP server on a real socket: nothing on the disk, limits in bytes and time, graceful stop, processes."""
 
 import http.client
 import json
-import logging
 import os
 import platform
 import re
@@ -15,111 +14,152 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
+from waitress.adjustments import Adjustments
 
 from command import command, environment
 from fakes import FakeClassifier
-from mien.apps.web import server as arenas
-from mien.apps.web import server as arrival
-from mien.apps.web.request_log import JsonFormatter, TextFormatter
-from mien.apps.web.server import _adjusted
-from web import ASTRONAUT, READINGS, app_of, fake_engine, listening, picture, service
+from mien.apps.web.server import MEMORY_ARENAS, LimitingRequestParser, WebServer
+from web import (
+    ASTRONAUT,
+    READINGS,
+    VIDEOS,
+    image_bytes,
+    make_app,
+    make_fake_engine,
+    running_server,
+    service_of,
+    wait_until,
+)
 
-unix = pytest.mark.skipif(os.name == "nt", reason="signals and /proc as Unix has them")
+full = pytest.mark.full
+unix = pytest.mark.skipif(os.name == "nt", reason="signals and /proc of Unix")
 IMAGE = {"Content-Type": "image/png"}
 
 
-def ask(address, method="GET", path="/api/v1/health", body=None, headers=None):
+def send_request(address, method="GET", path="/api/v1/health", body=None, headers=None):
+    """The status, the headers and the body of the response."""
     connection = http.client.HTTPConnection(*address, timeout=20)
     try:
         connection.request(method, path, body, headers or {})
-        answer = connection.getresponse()
-        return answer.status, dict(answer.getheaders()), answer.read()
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read()
     finally:
         connection.close()
 
 
-def talk(address, data: bytes, patience=10.0) -> bytes:
-    """What comes back; nothing where the server closed before all was sent, as it may."""
-    got = b""
-    with socket.create_connection(address, timeout=patience) as peer, suppress(ConnectionError):
-        peer.sendall(data)
-        while piece := peer.recv(65536):
-            got += piece
-    return got
+def send_bytes(address, data: bytes, timeout=10.0) -> bytes:
+    """All bytes of the response; they may be missing if the server closes the connection while data is sent."""
+    response = b""
+    with socket.create_connection(address, timeout=timeout) as client, suppress(ConnectionError):
+        client.sendall(data)
+        while part := client.recv(65536):
+            response += part
+    return response
 
 
-def test_a_large_upload_never_touches_the_disk(monkeypatch):
-    """Both waitress and Werkzeug would write it to a temporary file, by way of this module."""
+def request_head(length, path=READINGS):
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+CHUNKED_HEAD = f"POST {READINGS} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+CHUNK = b"%x\r\n%s\r\n" % (100_000, b"\0" * 100_000)
+
+
+# Without a socket
+
+
+def make_parsers(count, **settings):
+    """Parsers of one server."""
+    service = service_of(make_app(make_fake_engine(), **settings))
+    parser = type("BoundParser", (LimitingRequestParser,), {"service": service, "body_lengths": {}})
+    return [parser(Adjustments(inbuf_overflow=1 << 62)) for _ in range(count)]
+
+
+def test_parser_rejects_a_body_by_its_declared_length():
+    image, video, too_long = make_parsers(3, max_bytes=1_000_000, max_video_bytes=3_000_000)
+    image.received(request_head(2_000_000))
+    video.received(request_head(2_000_000, VIDEOS))
+    too_long.received(request_head(4_000_000, VIDEOS))
+    assert (image.rejection.code, video.rejection, too_long.rejection.code) == (413, None, 413)
+
+
+def test_parser_rejects_a_chunked_body_by_its_length_so_far():
+    [parser] = make_parsers(1, max_bytes=1_000_000)
+    parser.received(CHUNKED_HEAD)
+    parser.received(10 * CHUNK)
+    assert parser.error is None
+    parser.received(2 * CHUNK)
+    assert (parser.error.code, parser.completed) == (413, True)
+
+
+def test_sum_of_all_bodies_is_limited_also_for_chunked_ones():
+    limits = {"max_bytes": 250_000_000, "max_video_bytes": 0}
+    first, second, chunked, later = make_parsers(4, **limits)
+    first.received(request_head(200_000_000))
+    assert first.rejection is None
+    second.received(request_head(100_000_000))
+    assert second.rejection.code == 503
+    # What has arrived of a chunked body counts, too.
+    chunked.received(CHUNKED_HEAD)
+    chunked.received(20 * CHUNK)
+    assert chunked.error is None
+    later.received(request_head(55_000_000))
+    assert later.rejection.code == 503
+    first.close()
+    after = type(later)(Adjustments())
+    after.received(request_head(100_000_000))
+    assert after.rejection is None
+
+
+# On a socket
+
+
+@full
+def test_large_upload_is_never_written_to_the_disk(monkeypatch):
+    """Both waitress and Werkzeug would write it to a temporary file, with these functions."""
     import tempfile
 
-    made = []
     for name in ("TemporaryFile", "SpooledTemporaryFile", "NamedTemporaryFile", "mkstemp", "mkdtemp"):
-        monkeypatch.setattr(tempfile, name, lambda *_, **__: made.append(1) or pytest.fail("a temporary file"))
-    data = picture(16, 16) + b"\0" * 8_000_000  # what comes behind a PNG's end is ignored
-    boundary = b"--x\r\nContent-Disposition: form-data; name=file; filename=a.png\r\n\r\n" + data + b"\r\n--x--\r\n"
-    with listening(app_of(fake_engine())) as address:
-        raw = ask(address, "POST", READINGS, data, IMAGE)
-        form = ask(address, "POST", READINGS, boundary, {"Content-Type": "multipart/form-data; boundary=x"})
-    assert (raw[0], form[0], made) == (200, 200, [])
+        monkeypatch.setattr(tempfile, name, lambda *_, **__: pytest.fail("a temporary file"))
+    data = image_bytes() + b"\0" * 8_000_000  # bytes after the end of a PNG are ignored
+    form = b"--x\r\nContent-Disposition: form-data; name=file; filename=a.png\r\n\r\n" + data + b"\r\n--x--\r\n"
+    with running_server(make_app(make_fake_engine())) as address:
+        raw = send_request(address, "POST", READINGS, data, IMAGE)
+        multipart = send_request(address, "POST", READINGS, form, {"Content-Type": "multipart/form-data; boundary=x"})
+    assert (raw[0], multipart[0]) == (200, 200)
 
 
-def test_too_long_is_said_before_or_after_it_was_sent():
-    app = app_of(fake_engine(), max_bytes=1_000_000, max_film_bytes=3_000_000)
-    with listening(app) as address:
-        status, headers, body = ask(address, "POST", READINGS, b"\0" * 2_000_000, IMAGE)
+@full
+def test_too_large_request_gets_a_problem_before_or_after_its_body():
+    app = make_app(make_fake_engine(), max_bytes=1_000_000, max_video_bytes=3_000_000)
+    with running_server(app) as address:
+        status, headers, body = send_request(address, "POST", READINGS, b"\0" * 2_000_000, IMAGE)
         assert status == 413
         assert headers["Content-Type"] == "application/problem+json"
         assert "1 MB" in json.loads(body)["detail"]
-        # Films may be longer, but only where films go.
-        assert ask(address, "POST", "/api/v1/videos", b"\0" * 2_000_000, IMAGE)[0] == 202
-        assert ask(address, "POST", "/api/v1/videos", b"\0" * 4_000_000, IMAGE)[0] == 413
-        expecting = (
-            f"POST {READINGS} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"
-        )
-        assert talk(address, expecting.encode()).startswith(b"HTTP/1.1 413")
-        answer = talk(address, chunks(14) + b"0\r\n\r\n")
-        assert not answer or b" 413 " in answer.partition(b"\r\n")[0]
-        assert ask(address)[0] == 200
+        assert send_request(address, "POST", VIDEOS, b"\0" * 2_000_000, IMAGE)[0] == 202
+        assert send_request(address, "POST", VIDEOS, b"\0" * 4_000_000, IMAGE)[0] == 413
+        expect = request_head(99_999_999).replace(b"Host:", b"Expect: 100-continue\r\nHost:")
+        assert send_bytes(address, expect).startswith(b"HTTP/1.1 413")
+        response = send_bytes(address, CHUNKED_HEAD + 14 * CHUNK + b"0\r\n\r\n")
+        assert not response or b" 413 " in response.partition(b"\r\n")[0]
+        assert send_request(address)[0] == 200
 
 
-def chunks(count: int, path: str = READINGS) -> bytes:
-    """The beginning of a request whose body comes in chunks of 100 kB and does not end."""
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-    return head.encode() + b"".join(b"%x\r\n%s\r\n" % (100_000, b"\0" * 100_000) for _ in range(count))
+@full
+def test_deadline_of_a_chunked_request_grows_with_its_length():
+    app = make_app(make_fake_engine())
+    with running_server(app, request_seconds=0.3) as address, socket.create_connection(address) as client:
+        client.settimeout(20)
+        client.sendall(CHUNKED_HEAD + 30 * CHUNK)
+        time.sleep(3)  # longer than the deadline of a short request, shorter than that of 3 MB
+        client.sendall(b"0\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 422")
 
 
-def test_what_comes_in_chunks_counts_among_all_that_is_on_its_way(monkeypatch):
-    monkeypatch.setattr(arrival, "_BUDGET", 0)
-    own = service(app_of(fake_engine(), max_bytes=5_000_000, max_film_bytes=6_000_000))
-    parser = type("Parser", (arrival.LimitingRequestParser,), {"service": own, "arriving": {}})
-    told = f"POST {READINGS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n".encode()
-    one, other, third, later = (parser(_adjusted(own.settings)) for _ in range(4))
-    one.received(chunks(0))
-    assert one.received(chunks(40).partition(b"\r\n\r\n")[2]) > 4_000_000
-    assert (one.error, one.completed) == (None, False)
-    other.received(told)
-    assert other.refused.code == 503
-    third.received(chunks(0))
-    third.received(chunks(30).partition(b"\r\n\r\n")[2])
-    assert (third.error.code, third.completed) == (503, True)
-    one.close()
-    third.close()
-    later.received(told)
-    assert later.refused is None
-
-
-def test_a_long_body_in_chunks_has_as_long_as_one_whose_length_is_told():
-    with listening(app_of(fake_engine()), patience=0.3) as address, socket.create_connection(address) as peer:
-        peer.settimeout(20)
-        peer.sendall(chunks(30))
-        time.sleep(3)
-        peer.sendall(b"0\r\n\r\n")
-        assert peer.recv(100).startswith(b"HTTP/1.1 422")
-
-
+@full
 @pytest.mark.parametrize(
     "head",
     [
@@ -132,192 +172,163 @@ def test_a_long_body_in_chunks_has_as_long_as_one_whose_length_is_told():
         b"\0\xff\r\n\r\n",
     ],
 )
-def test_what_is_no_http_is_refused_in_the_shape_of_all_errors(head):
-    with listening(app_of(fake_engine())) as address:
-        answer = talk(address, head)
-        first, _, rest = answer.partition(b"\r\n")
-        assert 400 <= int(first.split()[1]) <= 501
+def test_malformed_request_gets_a_problem(head):
+    with running_server(make_app(make_fake_engine())) as address:
+        first_line, _, rest = send_bytes(address, head).partition(b"\r\n")
+        assert 400 <= int(first_line.split()[1]) <= 501
         assert b"application/problem+json" in rest
-        assert ask(address)[0] == 200
+        assert send_request(address)[0] == 200
 
 
-def test_a_body_that_never_comes_is_given_up():
-    with listening(app_of(fake_engine()), patience=0.3) as address:
-        began = time.monotonic()
-        head = f"POST {READINGS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc"
-        assert talk(address, head.encode(), 15) == b""
-        assert time.monotonic() - began < 8
-
-
-def test_many_slow_ones_do_not_keep_others_waiting():
-    with listening(app_of(fake_engine()), patience=0.5) as address:
-        slow = [socket.create_connection(address) for _ in range(60)]
+@full
+def test_connections_of_slow_requests_are_closed_and_do_not_delay_others():
+    with running_server(make_app(make_fake_engine()), request_seconds=0.5) as address:
+        slow = [socket.create_connection(address, timeout=20) for _ in range(60)]
         try:
-            for peer in slow:
-                peer.sendall(b"POST /api/v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n")
-            began = time.monotonic()
-            assert ask(address, "POST", READINGS, picture(), IMAGE)[0] == 200
-            assert time.monotonic() - began < 2
-            for peer in slow:
-                peer.settimeout(10)
-                assert peer.recv(10) == b""
+            for client in slow:
+                client.sendall(request_head(50) + b"abc")
+            assert send_request(address, "POST", READINGS, image_bytes(), IMAGE)[0] == 200
+            for client in slow:
+                assert client.recv(10) == b""
         finally:
-            for peer in slow:
-                peer.close()
+            for client in slow:
+                client.close()
 
 
-class Slow(FakeClassifier):
-    def __init__(self):
-        super().__init__()
-        self.begun = threading.Event()
+@full
+def test_stop_finishes_open_requests_and_accepts_no_new_ones():
+    class GatedClassifier(FakeClassifier):
+        started, gate = threading.Event(), threading.Event()
 
-    def run(self, faces):
-        self.begun.set()
-        time.sleep(0.6)
-        return super().run(faces)
+        def run(self, faces):
+            self.started.set()
+            self.gate.wait(20)
+            return super().run(faces)
 
-
-def test_a_stop_finishes_what_was_begun_and_takes_nothing_new():
-    from mien.apps.web.server import WebServer
-
-    classifier = Slow()
-    app = app_of(fake_engine(classifier=classifier))
+    classifier = GatedClassifier()
+    app = make_app(make_fake_engine(classifier))
     server = WebServer(app)
-    finished = []
-    thread = threading.Thread(target=lambda: finished.append(server.run()))
+    results = []
+    thread = threading.Thread(target=lambda: results.append(server.run()))
     thread.start()
     with ThreadPoolExecutor(1) as pool:
-        begun = pool.submit(ask, server.address, "POST", READINGS, picture(), IMAGE)
-        assert classifier.begun.wait(5)
+        request = pool.submit(send_request, server.address, "POST", READINGS, image_bytes(), IMAGE)
+        assert classifier.started.wait(10)
         server.stop()
-        time.sleep(0.2)
-        with pytest.raises(OSError):
-            socket.create_connection(server.address, timeout=1).close()
-        assert begun.result(10)[0] == 200
+        assert service_of(app).stopping.wait(10)
+
+        def is_closed():
+            try:
+                socket.create_connection(server.address, timeout=1).close()
+            except OSError:
+                return True
+            return False
+
+        wait_until(is_closed)
+        classifier.gate.set()
+        assert request.result(10)[0] == 200
     thread.join(10)
-    assert finished == [True]
+    assert results == [True]
 
 
-def started(*arguments, **more) -> tuple[subprocess.Popen, str]:
+@full
+def test_folder_for_videos_is_empty_after_a_stop(tmp_path):
+    with running_server(make_app(make_fake_engine(), scratch=str(tmp_path))) as address:
+        send_request(address, "POST", READINGS, image_bytes(), IMAGE)
+        assert send_request(address, "POST", VIDEOS, b"not a video", IMAGE)[0] == 202
+    assert list(tmp_path.iterdir()) == []
+
+
+# Processes
+
+
+def start_server(*arguments, **variables) -> tuple[subprocess.Popen, str]:
     process = subprocess.Popen(
         command("serve", "--port", "0", *arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**environment(), "MIEN_DETECTOR": "haar", **more},
+        env={**environment(), "MIEN_DETECTOR": "haar", **variables},
     )
     line = process.stdout.readline()
     assert "http://" in line, process.stderr.read()
     return process, re.search(r"http://\S+", line)[0]
 
 
+@full
 @unix
-def test_a_signal_ends_the_server_with_nothing_lost_and_lines_of_json():
-    process, address = started()
-    with urllib.request.urlopen(f"{address}/api/v1/health") as answer:
-        assert answer.status == 200
+def test_signal_stops_the_process_and_its_log_is_json():
+    process, address = start_server()
+    with urllib.request.urlopen(f"{address}/api/v1/health") as response:
+        assert response.status == 200
     request = urllib.request.Request(f"{address}{READINGS}?name=secret.jpg", ASTRONAUT.read_bytes(), IMAGE)
-    with urllib.request.urlopen(request) as answer:
-        number = answer.headers["X-Request-ID"]
+    with urllib.request.urlopen(request) as response:
+        request_id = response.headers["X-Request-ID"]
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=15)
+    _, log = process.communicate(timeout=15)
     assert process.returncode == 0
-    [told] = [json.loads(line) for line in err.splitlines()]
-    assert {"id": number, "method": "POST", "route": READINGS, "status": 200, "faces": 1}.items() <= told.items()
-    assert "secret" not in err
-    assert "127.0.0.1" not in err
+    [line] = [json.loads(line) for line in log.splitlines()]
+    assert {"id": request_id, "method": "POST", "route": READINGS, "status": 200, "faces": 1}.items() <= line.items()
+    assert "secret" not in log
+    assert "127.0.0.1" not in log
 
 
+@full
 @unix
-def test_a_port_that_is_taken_names_the_next_that_is_free():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        done = subprocess.run(command("serve", "--port", str(port)), capture_output=True, text=True, timeout=30)
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    free = int(re.search(r"mien serve --port (\d+)", done.stderr)[1])
+def test_used_port_is_an_error_that_names_a_free_port():
+    with socket.socket() as used:
+        used.bind(("127.0.0.1", 0))
+        used.listen()
+        port = used.getsockname()[1]
+        completed = subprocess.run(command("serve", "--port", str(port)), capture_output=True, text=True, timeout=30)
+    assert completed.returncode == 1
+    assert completed.stderr.count("\n") == 1
+    free = int(re.search(r"mien serve --port (\d+)", completed.stderr)[1])
     assert port < free < port + 100
 
 
+@full
 @unix
-def test_gunicorn_serves_the_same_app(tmp_path):
+def test_gunicorn_serves_the_app(tmp_path):
     pytest.importorskip("gunicorn")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["--workers", "1", "--threads", "4", "--bind", f"127.0.0.1:{port}", "mien.apps.web:create_app()"]
+    arguments = ["--workers", "1", "--threads", "4", "--bind", f"127.0.0.1:{port}", "mien.apps.web:create_app()"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", *words],
+        [sys.executable, "-m", "gunicorn", *arguments],
         cwd=tmp_path,
         env={**environment(), "MIEN_DETECTOR": "haar"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+    def accepts_connections():
+        with suppress(OSError):
+            return send_request(("127.0.0.1", port))[0] == 200
+
     try:
-        for _ in range(100):
-            try:
-                status, _, body = ask(("127.0.0.1", port), "POST", READINGS, ASTRONAUT.read_bytes(), IMAGE)
-                break
-            except OSError:
-                time.sleep(0.1)
+        wait_until(accepts_connections)
+        status, _, body = send_request(("127.0.0.1", port), "POST", READINGS, ASTRONAUT.read_bytes(), IMAGE)
         assert status == 200
-        assert len(json.loads(body)["pictures"][0]["faces"]) == 1
+        assert len(json.loads(body)["images"][0]["faces"]) == 1
     finally:
         process.terminate()
         process.wait(15)
 
 
-def test_lines_of_the_log():
-    record = logging.LogRecord("mien.web", logging.INFO, "", 0, "request", None, None)
-    record.facts = {"status": 200}
-    assert json.loads(JsonFormatter().format(record))["status"] == 200
-    assert TextFormatter().format(record).endswith("request status=200")
-
-
-def test_a_number_of_one_s_own_is_kept_and_a_strange_one_is_not():
-    client = app_of(fake_engine()).test_client()
-    path = "/api/v1/health"
-    assert client.get(path, headers={"X-Request-ID": "abcdefgh-1"}).headers["X-Request-ID"] == "abcdefgh-1"
-    for strange in ("a", "x" * 100, "a b c d e f g", 'x"; drop'):
-        assert client.get(path, headers={"X-Request-ID": strange}).headers["X-Request-ID"] != strange
-
-
-def test_a_bug_is_one_sentence_and_the_log_has_the_rest(caplog):
-    class Broken(FakeClassifier):
-        def run(self, faces):
-            raise ZeroDivisionError("secret place")
-
-    app = app_of(fake_engine(classifier=Broken()))
-    with caplog.at_level(logging.INFO, "mien.web"):
-        answer = app.test_client().post(READINGS, data=picture(), content_type="image/png")
-    assert answer.status_code == 500
-    assert "secret" not in answer.text
-    assert "ZeroDivisionError" in caplog.text
-
-
-def test_nothing_but_strangers_is_left_in_the_folder_for_films(tmp_path):
-    app = app_of(fake_engine(), scratch=str(tmp_path))
-    with listening(app) as address:
-        ask(address, "POST", READINGS, picture(), IMAGE)
-        ask(address, "POST", "/api/v1/videos", b"no film", IMAGE)
-        time.sleep(0.3)
-    assert list(Path(tmp_path).iterdir()) == []
-
-
-ARENAS = """
+COUNT_ARENAS = """
 import ctypes, threading
-from mien.apps.web import arenas, arrival
+from mien.apps.web import server
 {}
 libc = ctypes.CDLL(None)
 libc.malloc.restype = libc.fdopen.restype = ctypes.c_void_p
-meet = threading.Barrier(12)
-def work():
-    meet.wait(10)
+barrier = threading.Barrier(12)
+def allocate():
+    barrier.wait(10)
     libc.malloc(50_000)
-    meet.wait(10)
-threads = [threading.Thread(target=work) for _ in range(12)]
+    barrier.wait(10)
+threads = [threading.Thread(target=allocate) for _ in range(12)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 libc.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
@@ -326,15 +337,19 @@ libc.fflush(None)
 """
 
 
-def pools(*, fewer: bool, **variables: str) -> int:
-    code = ARENAS.format("arenas.few()" if fewer else "")
-    environment = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"} | variables
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    return done.stdout.count("<heap nr=")
+def count_arenas(*, limited: bool, **variables: str) -> int:
+    """The memory arenas that twelve threads of a process use."""
+    code = COUNT_ARENAS.format("server.limit_memory_arenas()" if limited else "")
+    inherited = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"}
+    completed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=inherited | variables, check=True
+    )
+    return completed.stdout.count("<heap nr=")
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="pools as glibc has them")
-def test_threads_share_a_few_pools_of_memory():
-    assert pools(fewer=False) > arenas.POOLS
-    assert pools(fewer=True) <= arenas.POOLS
-    assert pools(fewer=True, MALLOC_ARENA_MAX="7") > arenas.POOLS
+@full
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="memory arenas of glibc")
+def test_memory_arenas_are_limited_unless_a_variable_sets_them():
+    assert count_arenas(limited=False) > MEMORY_ARENAS
+    assert count_arenas(limited=True) <= MEMORY_ARENAS
+    assert count_arenas(limited=True, MALLOC_ARENA_MAX="7") > MEMORY_ARENAS

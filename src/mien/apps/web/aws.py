@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
@@ -20,16 +20,20 @@ from mien.apps.web import create_app
 from mien.apps.web.request_log import configure_logging
 
 
-def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
-    """The response to an event of payload format 2.0. The app is created for the first event."""
-    return run_event(_load_app(), event)
+class LambdaHandler:
+    """Returns the response to an event of payload format 2.0. The app is created for the first event."""
+
+    @cached_property
+    def app(self) -> Flask:
+        configure_logging("json")
+        # AWS assigns the host name of a function, and no other name reaches it.
+        return create_app(hosts=("*",), max_video_bytes=0)
+
+    def __call__(self, event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
+        return run_event(self.app, event)
 
 
-@cache
-def _load_app() -> Flask:
-    configure_logging("json")
-    # AWS assigns the host name of a function, and no other name reaches it.
-    return create_app(hosts=("*",), max_video_bytes=0)
+handler = LambdaHandler()
 
 
 def run_event(app: Callable[..., Iterable[bytes]], event: Mapping[str, Any]) -> dict[str, Any]:

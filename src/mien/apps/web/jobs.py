@@ -101,10 +101,12 @@ class VideoOptions:
 
 
 class VideoQueue:
-    """Video jobs by id, and a thread that runs them one after the other. ``analyze`` is what a job runs."""
+    """Video jobs by id, and a thread that runs them one after the other."""
 
     def __init__(self, settings: WebSettings, analyze: VideoAnalysis = save_video_results) -> None:
-        self._settings, self._analyze = settings, analyze
+        self._settings = settings
+        #: What new jobs run.
+        self.analyze = analyze
         self._jobs: dict[str, VideoJob] = {}
         self._folders: dict[str, TemporaryFolder] = {}
         self._waiting: list[VideoJob] = []
@@ -124,7 +126,7 @@ class VideoQueue:
             folder = self._create_folder()
             path = folder.path / "source"
             request = VideoRequest(path, name, folder.path, options.fps, options.end, options.blur)
-            job = VideoJob(engine, request, analyze=self._analyze)
+            job = VideoJob(engine, request, analyze=self.analyze)
             self._jobs[job.id], self._folders[job.id] = job, folder
         try:
             write_bytes(path, data)
@@ -147,6 +149,10 @@ class VideoQueue:
             self._remove_expired()
             return self._jobs.get(id_)
 
+    def list_jobs(self) -> list[VideoJob]:
+        with self._changed:
+            return list(self._jobs.values())
+
     def remove(self, id_: str) -> bool:
         """Cancel a job and remove its folder. False if there is no such job."""
         with self._changed:
@@ -161,8 +167,7 @@ class VideoQueue:
 
     def states(self) -> dict[str, int]:
         """The number of jobs by state."""
-        with self._changed:
-            states = [job.state for job in self._jobs.values()]
+        states = [job.state for job in self.list_jobs()]
         return {state: states.count(state) for state in (WAITING, RUNNING, *FINAL_STATES)}
 
     def close(self) -> None:
@@ -170,8 +175,8 @@ class VideoQueue:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        for id_ in list(self._jobs):
-            self.remove(id_)
+        for job in self.list_jobs():
+            self.remove(job.id)
         if self._thread:
             self._thread.join(5)
 

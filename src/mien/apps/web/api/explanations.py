@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 from mien.apps.web.api.readings import decode_upload, read_pixels, select_engine
 from mien.apps.web.errors import HttpProblem
 from mien.apps.web.service import WebService, current_service
-from mien.apps.web.uploads import DEFAULT_MAPS, MAX_MAPS, ImageRequest, integer_option, negotiate_content_type, parse_request, text_option
+from mien.apps.web.uploads import (
+    DEFAULT_MAPS,
+    MAX_MAPS,
+    ImageRequest,
+    integer_option,
+    negotiate_content_type,
+    parse_request,
+    text_option,
+)
 from mien.engine import Engine
 from mien.errors import MienError, suggest_name
 from mien.explain import Activations, Explanation, Layer, Saliency
