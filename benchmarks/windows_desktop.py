@@ -2,8 +2,8 @@
 
 The window is on a screen of Xvfb. ``start_seconds`` is from the command until the window is visible, and until the key
 that is pressed then has changed the screen. ``blocked_ms`` is the longest time between two timer events of Tk, due
-every 5 ms, while an image of 24 megapixels is opened and analyzed. ``explanations_per_second`` are those of the page
-Explain with the camera. ``memory`` is that of a camera whose frames arrive as fast as they are analyzed.
+every 5 ms, while an image of 24 megapixels is opened and analysed. ``explanations_per_second`` are those of the page
+Explain with the camera. ``memory`` is that of a camera whose frames arrive as fast as they are analysed.
 
 Needs Xvfb and xdotool. ``MIEN_FRAMES`` is the number of frames of the camera.
 """
@@ -31,7 +31,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 STARTS, IMAGES, SECONDS = 7, 7, 8.0
 
-#: One hour of a camera of which fifteen frames a second are analyzed.
+#: One hour of a camera of which fifteen frames a second are analysed.
 FRAMES = int(os.environ.get("MIEN_FRAMES", "54000"))
 
 
@@ -206,7 +206,7 @@ class FastCamera:
 
 
 def measure_memory() -> dict[str, Any]:
-    """The window shows the camera with the layers below it, while so many frames are analyzed."""
+    """The window shows the camera with the layers below it, while so many frames are analysed."""
     with open_window(lambda source: FastCamera()) as (root, window):
         window.application.show_page("camera")
         window.application.camera.start("0", False)

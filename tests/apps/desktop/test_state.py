@@ -190,7 +190,7 @@ def test_image_result_equals_that_of_the_library(application, engine):
 
 
 class GrayLevelLog(FakeDetector):
-    """Stores the gray levels of the images in the order in which they are analyzed."""
+    """Stores the gray levels of the images in the order in which they are analysed."""
 
     def __init__(self):
         super().__init__()
@@ -476,7 +476,7 @@ def test_changed_video_file_is_not_annotated_with_old_results(application, video
     write_still_video(copy, two_faces(), 1.2)
     application.save_video("video", tmp_path / "annotated.webm")
     wait_until_idle(application)
-    assert "'one.mp4' was changed after it was analyzed" in application.state.status.text
+    assert "'one.mp4' was changed after it was analysed" in application.state.status.text
     assert application.state.status.error
     assert not (tmp_path / "annotated.webm").exists()
     application.video.analyze_again()

@@ -549,7 +549,7 @@ def test_every_command_is_in_a_menu_and_has_keys_of_its_own(driver):
     commands = driver.window.menus.commands
     keys = Counter(command.keys for command in commands if command.keys)
     assert [key for key, count in keys.items() if count > 1] == []
-    assert {command.menu for command in commands} == {"File", "Edit", "View", "Analyze", "Help"}
+    assert {command.menu for command in commands} == {"File", "Edit", "View", "Analyse", "Help"}
     driver.run_command("Keyboard")
     driver.wait_for_text("Ctrl+Shift+O")
 
@@ -659,7 +659,7 @@ def test_window_reacts_while_an_image_of_24_megapixels_is_analyzed(driver, tmp_p
 
 
 def measure_longest_delay(driver, path: Path) -> float:
-    """The longest time between two timer events of Tk while the image is analyzed."""
+    """The longest time between two timer events of Tk while the image is analysed."""
     delays, last = [], [time.perf_counter()]
 
     def tick() -> None:

@@ -104,7 +104,7 @@ class DesktopApplication:
         return saving.format_csv(self.images.outcomes(), self.state.labels)
 
     def save(self, kind: str, path: Path) -> None:
-        """``json`` and ``csv`` of all analyzed images; ``image`` and ``report`` of the current one."""
+        """``json`` and ``csv`` of all analysed images; ``image`` and ``report`` of the current one."""
         image, session = self.images.current, self.state.session
         if kind == "json":
             steps = saving.save_text(path, self.to_json())

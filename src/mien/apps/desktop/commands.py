@@ -81,7 +81,7 @@ class CommandMenus:
         if self._bar is not None:
             self._bar.destroy()
         bar = self._bar = create_menu(self._window.theme, root)
-        for name in ("File", "Edit", "View", "Analyze", "Help"):
+        for name in ("File", "Edit", "View", "Analyse", "Help"):
             bar.add_cascade(label=name, menu=self._create_menu(bar, name), underline=0)
         root.configure(menu=bar)
         for kind in ("TButton", "TRadiobutton", "TCheckbutton"):
@@ -130,13 +130,13 @@ class CommandMenus:
             Command("View", "Smaller text", lambda: window.change_text_size(-1), "Mod-minus"),
             Command("View", "Default text size", lambda: state.change_settings(text=1.0), "Mod-0"),
             Command("View", "Full screen", window.toggle_full_screen, "F11"),
-            Command("Analyze", "Start or stop the camera", window.toggle_camera, "F5"),
-            Command("Analyze", "Play or pause", lambda: window.press("space"), "space"),
-            Command("Analyze", "Snapshot", lambda: window.press("s"), "s"),
-            Command("Analyze", "Evidence map", lambda: window.press("w"), "w"),
-            Command("Analyze", "Layers below the camera", lambda: window.press("i"), "i"),
-            Command("Analyze", "Smoothing", lambda: window.press("t"), "t"),
-            Command("Analyze", "Cancel", application.cancel, "Escape"),
+            Command("Analyse", "Start or stop the camera", window.toggle_camera, "F5"),
+            Command("Analyse", "Play or pause", lambda: window.press("space"), "space"),
+            Command("Analyse", "Snapshot", lambda: window.press("s"), "s"),
+            Command("Analyse", "Evidence map", lambda: window.press("w"), "w"),
+            Command("Analyse", "Layers below the camera", lambda: window.press("i"), "i"),
+            Command("Analyse", "Smoothing", lambda: window.press("t"), "t"),
+            Command("Analyse", "Cancel", application.cancel, "Escape"),
             Command("Help", "Keyboard", lambda: dialogs.show_keys(self.shortcuts), "F1"),
             Command("Help", "About mien", dialogs.show_about),
         ]

@@ -31,7 +31,7 @@ _MAX_ENLARGEMENT = 3.0
 
 @dataclass(frozen=True, eq=False)
 class OpenImage:
-    """One image. Neither ``result`` nor ``error``: it was not analyzed yet. ``thumbnail`` is a JPEG."""
+    """One image. Neither ``result`` nor ``error``: it was not analysed yet. ``thumbnail`` is a JPEG."""
 
     number: int
     source: Path | bytes | Pixels
@@ -72,7 +72,7 @@ _Update: TypeAlias = Preview | Outcome
 class ImageList:
     """The open images in order, one of them current.
 
-    Topics: ``images`` (opened, closed or analyzed), ``image`` (another is current, or its preview or result arrived),
+    Topics: ``images`` (opened, closed or analysed), ``image`` (another is current, or its preview or result arrived),
     ``face`` (another of its faces is selected).
     """
 
@@ -113,7 +113,7 @@ class ImageList:
 
     @property
     def completed(self) -> int:
-        """The number of images that were analyzed or failed."""
+        """The number of images that were analysed or failed."""
         return sum(image.outcome is not None for image in self.images)
 
     def outcomes(self) -> list[FrameResult | Failure]:
@@ -170,7 +170,7 @@ class ImageList:
         self._state.events.publish("images", "image", "face")
 
     def analyze_again(self) -> None:
-        """Analyze all images anew, with another model."""
+        """Analyse all images anew, with another model."""
         self.images = [replace(image, result=None, error=None) for image in self.images]
         self.face_index = 0
         self._queue = deque(self.images)
@@ -227,7 +227,7 @@ class ImageList:
             )
 
     def _analyze_queue(self, selection: ModelSelection) -> Steps:
-        """In the worker: analyze the queue on one core; the other cores stay free for the user's requests."""
+        """In the worker: analyse the queue on one core; the other cores stay free for the user's requests."""
         from mien.concurrency import single_core_opencv
 
         with single_core_opencv:
@@ -239,7 +239,7 @@ class ImageList:
                 yield from _analyze(self._state.session, image, selection)
 
     def _load_current(self) -> None:
-        """Load the current image, and analyze it before the others."""
+        """Load the current image, and analyse it before the others."""
         image, state = self.current, self._state
         if image is None:
             return
@@ -249,7 +249,7 @@ class ImageList:
             state.submit(_load_preview(state.session, image), self._apply, priority=IMMEDIATE)
 
     def _dequeue(self, image: OpenImage) -> bool:
-        """Remove the image from the queue; False where the background task analyzes it already."""
+        """Remove the image from the queue; False where the background task analyses it already."""
         try:
             self._queue.remove(image)
         except ValueError:

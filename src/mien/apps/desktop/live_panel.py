@@ -344,7 +344,7 @@ class CameraFacts(tk.Canvas):
         colors, px, right = theme.colors, theme.px, theme.px(_SIDE_WIDTH - _MARGIN)
         super().__init__(parent, width=px(_SIDE_WIDTH), height=px(96), background=colors.panel, highlightthickness=0)
         self._values = []
-        for place, name in enumerate(("frames analyzed", "delay", "dropped")):
+        for place, name in enumerate(("frames analysed", "delay", "dropped")):
             top = px(18 + 26 * place)
             self.create_text(px(_MARGIN), top, anchor="w", text=name, fill=colors.muted, font=theme.font(13))
             self._values.append(self.create_text(right, top, anchor="e", fill=colors.text, font=theme.font(13)))

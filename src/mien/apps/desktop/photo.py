@@ -130,7 +130,7 @@ class PhotoPage(ttk.Frame):
         images, result = self._images, image.result
         position = f"{images.index + 1} of {len(images.images)} images" if len(images.images) > 1 else ""
         if result is None:
-            facts: tuple[str, ...] = (position, "could not be read" if image.error else "analyzing …")
+            facts: tuple[str, ...] = (position, "could not be read" if image.error else "analysing …")
         else:
             width, height = result.size
             models = f"detector {result.detector}, model {result.model}"

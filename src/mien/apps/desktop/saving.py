@@ -57,7 +57,7 @@ def save_annotated_image(path: Path, session: ModelSession, image: OpenImage) ->
 
     pixels = session.pixels(image.number, image.source)
     yield None
-    assert image.result is not None, "the image was analyzed"
+    assert image.result is not None, "the image was analysed"
     annotated = draw_readings(pixels, image.result)
     yield None
     images.save_image(annotated, path)
@@ -83,7 +83,7 @@ def save_walkthrough(
 
 
 class VideoFile(NamedTuple):
-    """Where to save a file, the model that analyzed the video, and whether faces are blurred."""
+    """Where to save a file, the model that analysed the video, and whether faces are blurred."""
 
     path: Path
     session: ModelSession
@@ -128,7 +128,7 @@ def save_subtitles(video: OpenVideo, file: VideoFile) -> Steps:
 
 
 def save_faces(video: OpenVideo, file: VideoFile) -> Steps:
-    """A row for every face of every analyzed frame, smoothed."""
+    """A row for every face of every analysed frame, smoothed."""
     from mien.video import tables
 
     lines = [tables.format_csv([tables.face_columns(video.labels)])]
@@ -194,7 +194,7 @@ VIDEO_FORMATS: dict[str, tuple[str, str, _Save]] = {
 
 
 def _repeat_analysis(video: OpenVideo, file: VideoFile) -> Iterator[SmoothedFrame]:
-    """All analyzed frames from the journal, smoothed again; no face is detected again."""
+    """All analysed frames from the journal, smoothed again; no face is detected again."""
     from mien.models.decision import build_emotions
     from mien.video.journal import read_frames
     from mien.video.timeline import VideoSummary
@@ -204,15 +204,15 @@ def _repeat_analysis(video: OpenVideo, file: VideoFile) -> Iterator[SmoothedFram
 
 
 def _summary(video: OpenVideo) -> VideoSummary:
-    assert video.summary is not None, "the video was analyzed"
+    assert video.summary is not None, "the video was analysed"
     return video.summary
 
 
 def _changed_file(video: OpenVideo) -> MienError:
     return MienError(
-        f"The file '{video.path.name}' was changed after it was analyzed",
+        f"The file '{video.path.name}' was changed after it was analysed",
         "Boxes and blurred areas would be at the wrong places",
-        "Analyze it again, then save",
+        "Analyse it again, then save",
     )
 
 

@@ -44,7 +44,7 @@ class VideoPage(ttk.Frame):
             "video",
             "Open a video to see its expressions over time",
             (
-                "It is analyzed on this machine: which expression is visible on which face, and when.",
+                "It is analysed on this machine: which expression is visible on which face, and when.",
                 window.describe_input("a video"),
                 DISCLAIMER,
             ),
@@ -134,12 +134,12 @@ class VideoPage(ttk.Frame):
         row.add(blur, 16)
         self._rate = tk.StringVar(self, next(text for text, rate in _FRAME_RATES.items() if rate == state.fps))
         rate_frame = ttk.Frame(row)
-        ttk.Label(rate_frame, text="Frames analyzed", style="Muted.TLabel").pack(side="left", padx=theme.px(8))
+        ttk.Label(rate_frame, text="Frames analysed", style="Muted.TLabel").pack(side="left", padx=theme.px(8))
         rates = ttk.Combobox(rate_frame, textvariable=self._rate, values=tuple(_FRAME_RATES), state="readonly")
         rates.configure(width=12, font=theme.font(14))
         rates.pack(side="left")
         row.add(rate_frame, 12)
-        row.add(create_button(row, theme, "Analyze again", self._analyze_again, icon="repeat"))
+        row.add(create_button(row, theme, "Analyse again", self._analyze_again, icon="repeat"))
         return row
 
     def _analyze_again(self) -> None:
@@ -171,10 +171,10 @@ class VideoPage(ttk.Frame):
     def _show_facts(self) -> None:
         state, progress = self._state, self._state.progress
         about = state.video.about if state.video else None
-        facts = ["analyzing …"] if state.stage == "analyzing" else []
+        facts = ["analysing …"] if state.stage == "analysing" else []
         facts += [f"{about.size[0]} × {about.size[1]}"] if about else []
         facts += [format_duration(state.duration)] if state.duration else []
-        facts.append(f"{progress.frames:,} frames analyzed")
+        facts.append(f"{progress.frames:,} frames analysed")
         facts += [_count(len(progress.tracks), "track"), _count(len(progress.events), "event")]
         self._facts.configure(text=" · ".join(facts))
 

@@ -31,13 +31,13 @@ VIDEO_SUFFIXES = frozenset(
     [".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv"]
 )
 
-#: The choices of frames per second to analyze.
+#: The choices of frames per second to analyse.
 FRAME_RATES = (5.0, 10.0, 30.0)
 
 #: Seconds between two updates during the analysis, and frames per second of the playback.
 _UPDATE_INTERVAL, _PLAYBACK_FPS = 0.2, 15.0
 
-#: The most analyzed frames in memory for the playback.
+#: The most analysed frames in memory for the playback.
 _MAX_FRAMES = 4000
 
 #: The most tracks that the timeline shows.
@@ -45,7 +45,7 @@ _MAX_TRACKS = 12
 
 
 class DisplayFrame(NamedTuple):
-    """One frame in the size of its view, with boxes where faces were analyzed."""
+    """One frame in the size of its view, with boxes where faces were analysed."""
 
     seconds: float
     pixels: Pixels
@@ -60,7 +60,7 @@ class TrackTimeline(NamedTuple):
 
 @dataclass(frozen=True)
 class VideoProgress:
-    """The video as far as it was analyzed; ``tracks`` with the longest visible first."""
+    """The video as far as it was analysed; ``tracks`` with the longest visible first."""
 
     start: float = 0.0
     end: float = 0.0
@@ -70,7 +70,7 @@ class VideoProgress:
 
 
 class FrameHistory:
-    """The analyzed frames of a video without pixels, thinned out so that their number stays bounded."""
+    """The analysed frames of a video without pixels, thinned out so that their number stays bounded."""
 
     def __init__(self) -> None:
         self._frames: list[AnalyzedFrame] = []
@@ -95,7 +95,7 @@ class FrameHistory:
 class OpenVideo:
     """One video file and its analysis. Its steps run in the worker.
 
-    ``journal_path`` is a private file with every analyzed frame; it is deleted with the window. ``incomplete`` says why
+    ``journal_path`` is a private file with every analysed frame; it is deleted with the window. ``incomplete`` says why
     the analysis does not reach the end of the video.
     """
 
@@ -114,7 +114,7 @@ class OpenVideo:
         self.detector = self.model = ""
 
     def analyze(self, session: ModelSession, selection: ModelSelection) -> Steps:
-        """Analyze it from beginning to end. Results are VideoInfo, DisplayFrame and VideoProgress."""
+        """Analyse it from beginning to end. Results are VideoInfo, DisplayFrame and VideoProgress."""
         from mien import video
         from mien.concurrency import single_core_opencv
         from mien.video.journal import AnalysisOptions, ResumableAnalysis
@@ -151,7 +151,7 @@ class OpenVideo:
 
     @property
     def unchanged(self) -> bool:
-        """Whether the file is still the one that was analyzed."""
+        """Whether the file is still the one that was analysed."""
         return _file_stamp(self.path) == self._file_stamp
 
     def finish_early(self) -> VideoProgress:
@@ -169,7 +169,7 @@ class OpenVideo:
         yield None
 
     def read_frame(self, seconds: float) -> Steps:
-        """The frame at this time, with the faces that were analyzed."""
+        """The frame at this time, with the faces that were analysed."""
         from mien import video
 
         last = self.about.seconds - 0.05 if self.about and self.about.seconds else seconds
@@ -236,8 +236,8 @@ def _file_stamp(path: Path) -> tuple[int, int] | None:
 class VideoState:
     """The open video, the progress of its analysis, and its playback.
 
-    ``stage`` is none, analyzing, complete, stopped (by the user) or failed. Topics: ``video`` (stage or playback),
-    ``progress`` (more was analyzed), ``frame`` (another frame is displayed).
+    ``stage`` is none, analysing, complete, stopped (by the user) or failed. Topics: ``video`` (stage or playback),
+    ``progress`` (more was analysed), ``frame`` (another frame is displayed).
     """
 
     def __init__(self, state: AppState) -> None:
@@ -277,14 +277,14 @@ class VideoState:
         return self.stage in ("complete", "stopped") and self.progress.frames > 0
 
     def open(self, path: Path) -> None:
-        """Analyze this video from its beginning."""
+        """Analyse this video from its beginning."""
         self.cancel()
         if self.video:
             # After everything that is still to be saved of it; not cancelled with the other tasks.
             self._state.worker.submit(Task(self.video.delete_journal()), BACKGROUND)
         self.selection = self._state.selection
         video = OpenVideo(path, Path(self._folder.name), self.fps, next(self._numbers))
-        self.video, self.stage, self.error = video, "analyzing", None
+        self.video, self.stage, self.error = video, "analysing", None
         video.view_size = self._view_size
         self.progress, self.frame = VideoProgress(), None
         self._analysis = self._state.submit(
@@ -297,7 +297,7 @@ class VideoState:
         self._state.events.publish("video", "progress", "frame")
 
     def analyze_again(self) -> None:
-        """Analyze the open video again, with the current options."""
+        """Analyse the open video again, with the current options."""
         if self.video:
             self.open(self.video.path)
 
@@ -316,7 +316,7 @@ class VideoState:
             self._view_size = width, height
             if self.video:
                 self.video.view_size = self._view_size
-                if self.frame and self.stage != "analyzing" and not self.playing:
+                if self.frame and self.stage != "analysing" and not self.playing:
                     self.seek(self.position)
 
     # Playback
@@ -325,7 +325,7 @@ class VideoState:
         """Display the frame at this time, and continue to play if it plays."""
         was_playing = self.playing
         self._stop_playback()
-        if self.video is None or self.stage == "analyzing":
+        if self.video is None or self.stage == "analysing":
             return
         seconds = min(max(seconds, 0.0), self.duration or seconds)
         if was_playing:
@@ -336,7 +336,7 @@ class VideoState:
 
     def play(self) -> None:
         """Play from the position, or from the beginning when that is the end."""
-        if self.video is None or self.stage == "analyzing" or self.playing:
+        if self.video is None or self.stage == "analysing" or self.playing:
             return
         start = self.position if self._next_position is None else self._next_position
         at_end = self.duration is not None and start > self.duration - 0.3

@@ -420,7 +420,7 @@ class StatusBar(ttk.Frame):
     def _progress(self) -> float:
         """The completed part of the work, 0 to 1."""
         video, images = self._application.video, self._application.images
-        if video.stage == "analyzing" and video.duration:
+        if video.stage == "analysing" and video.duration:
             return min(video.progress.end / video.duration, 1.0)
         return images.completed / len(images.images) if images.images else 0.0
 
@@ -448,7 +448,7 @@ class StatusBar(ttk.Frame):
             return "Loading the model …"
         count, completed = len(images.images), images.completed
         if completed < count and self._state.busy:
-            return f"{completed:,} of {count:,} images analyzed"
-        if self._application.video.stage == "analyzing":
-            return "Analyzing the video …"
+            return f"{completed:,} of {count:,} images analysed"
+        if self._application.video.stage == "analysing":
+            return "Analysing the video …"
         return "Ready. Nothing leaves this machine."
