@@ -39,13 +39,13 @@ MODULES = {
     "backends": "backends",
     "transfer": "transfer",
     "views": "views",
-    "steadying": "steadying",
-    "steadying-rates": "steadying",
+    "smoothing": "smoothing",
+    "smoothing-rates": "smoothing",
     "live": "live",
     "tracking": "tracking",
     "tracking-scenes": "tracking",
     "video": "video",
-    "video-shares": "video",
+    "video-stages": "video",
 }
 
 

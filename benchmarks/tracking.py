@@ -1,4 +1,4 @@
-"""Who is who, on films with known truth, with real detections; writes results/tracking.json.
+"""Tracking on synthetic videos with ground truth and real detectors; writes results/tracking.json.
 
 python benchmarks/tracking.py --yunet FILE       every scene, both detectors; about eight minutes
 python benchmarks/tracking.py --dry --seeds 1    print, and write nothing
@@ -15,25 +15,28 @@ from typing import Any
 
 import _machine
 import numpy as np
-from _films import Drawn, Scene, scenes
 from _matching import same
+from _synthetic_videos import Scene, SyntheticVideo, scenes
 from _tables import Figures, format_percent, format_table
 
 from mien.concurrency import single_core_opencv
 from mien.faces.detectors import Detector, load_detector
 from mien.video.tracker import DetectionSchedule, FaceTracker, InterpolatingTracker, TrackedFaces, solve_assignment
 
-#: Someone of whom less shows need not be found, and may be.
-SHOWS = 0.5
+#: A face with a smaller visible part counts neither as detected nor as missed.
+MIN_VISIBLE = 0.5
 SIMPLE = ("two cross", "two cross, alike", "two cross fast", "two meet and part")
 
 
 def main() -> None:
     options = arguments()
     detectors = {name: load_detector(name, yunet=options.yunet) for name in options.detectors}
-    wanted = [scene for scene in scenes() if not options.only or options.only in scene.name]
+    selected = [scene for scene in scenes() if not options.only or options.only in scene.name]
     with single_core_opencv:
-        figures = {name: whole(detector, wanted, options.seeds, options.ways) for name, detector in detectors.items()}
+        figures = {
+            name: measure_modes(detector, selected, options.seeds, options.modes)
+            for name, detector in detectors.items()
+        }
     figures["targets"] = {"idf1": 0.95, "switches_on_simple_crossings": 0}
     print(json.dumps(figures, indent=2) if options.dry else f"written: {_machine.write('tracking', figures).name}")
 
@@ -43,119 +46,121 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--yunet", type=Path, help="YuNet's file")
     parser.add_argument("--detectors", nargs="+", default=["haar", "yunet"], choices=["haar", "yunet"])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--ways", nargs="+", default=["followed", "searched"], choices=["followed", "searched"])
-    parser.add_argument("--only", help="scenes whose names hold this")
+    parser.add_argument("--modes", nargs="+", default=["tracked", "whole"], choices=["tracked", "whole"])
+    parser.add_argument("--only", help="scenes whose names contain this")
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     return parser.parse_args()
 
 
-def whole(detector: Detector, wanted: list[Scene], seeds: int, chosen: list[str]) -> dict[str, Any]:
-    """Both ways of following, in the same frames: searching now and then, and searching each."""
-    return {way: ways(detector, wanted, seeds, way == "searched") for way in chosen}
+def measure_modes(detector: Detector, selected: list[Scene], seeds: int, modes: list[str]) -> dict[str, Any]:
+    """The tracker of mien, and for comparison the detector in each whole frame."""
+    return {mode: measure_scenes(detector, selected, seeds, mode == "whole") for mode in modes}
 
 
-class Plain:
-    """A detector that cannot look near: every frame is searched."""
+class WholeFrameDetector:
+    """A detector without local search: it runs in each whole frame."""
 
     def __init__(self, detector: Detector) -> None:
         self.name, self.detect = detector.name, detector.detect
 
 
-def ways(detector: Detector, wanted: list[Scene], seeds: int, plain: bool) -> dict[str, Any]:
+def measure_scenes(detector: Detector, selected: list[Scene], seeds: int, whole_frames: bool) -> dict[str, Any]:
     rows: dict[str, Counter[str]] = defaultdict(Counter)
-    seeds = 1 if plain else seeds  # searching every frame takes long, and is there to compare
+    seeds = 1 if whole_frames else seeds  # slow, and only for comparison
     for seed in range(seeds):
-        for scene in wanted:
-            rows[scene.name].update(watched(Plain(detector) if plain else detector, Drawn(scene, seed)))
+        for scene in selected:
+            rows[scene.name].update(
+                track_scene(WholeFrameDetector(detector) if whole_frames else detector, SyntheticVideo(scene, seed))
+            )
     total: Counter[str] = sum(rows.values(), Counter())
     simple: Counter[str] = sum((rows[name] for name in SIMPLE if name in rows), Counter())
     return {
         "seeds": seeds,
-        "all": told(total),
+        "all": rates(total),
         "switches_on_simple_crossings": simple["switches"],
-        "scenes": {name: told(row) for name, row in rows.items()},
+        "scenes": {name: rates(row) for name, row in rows.items()},
     }
 
 
-def told(row: Counter[str]) -> dict[str, float]:
+def rates(row: Counter[str]) -> dict[str, float]:
     return {
-        "idf1": round(2 * row["id_right"] / max(row["true"] + row["found"], 1), 4),
+        "idf1": round(2 * row["id_right"] / max(row["true"] + row["detected"], 1), 4),
         "switches": row["switches"],
         "fragments": row["fragments"],
         "people": row["people"],
         "numbers": row["numbers"],
         "missed": round(1 - row["hit"] / max(row["true"], 1), 4),
-        "false": round(1 - row["hit"] / max(row["found"], 1), 4),
+        "false": round(1 - row["hit"] / max(row["detected"], 1), 4),
         "ms_a_frame": round(row["us"] / 1000 / max(row["frames"], 1), 2),
     }
 
 
-def watched(detector: Detector, film: Drawn) -> Counter[str]:
-    searcher = DetectionSchedule(detector)
-    strides: InterpolatingTracker[int] = InterpolatingTracker(FaceTracker(detector, searcher))
-    tracked, spent = [], 0.0
-    for frame in film.frames():
+def track_scene(detector: Detector, video: SyntheticVideo) -> Counter[str]:
+    schedule = DetectionSchedule(detector)
+    tracker: InterpolatingTracker[int] = InterpolatingTracker(FaceTracker(detector, schedule))
+    tracked, seconds = [], 0.0
+    for frame in video.frames():
         start = time.thread_time()
-        searched = searcher.search(frame.pixels, frame.seconds)
-        tracked += strides.step(frame.index, frame.pixels, frame.seconds, searched)
-        spent += time.thread_time() - start
-    tracked += strides.rest()
-    return judged(film, [people for _, people in tracked]) + Counter(us=round(spent * 1e6), frames=len(tracked))
+        detection = schedule.step(frame.pixels, frame.seconds)
+        tracked += tracker.step(frame.index, frame.pixels, frame.seconds, detection)
+        seconds += time.thread_time() - start
+    tracked += tracker.flush()
+    return count_matches(video, [faces for _, faces in tracked]) + Counter(us=round(seconds * 1e6), frames=len(tracked))
 
 
-def judged(film: Drawn, tracked: list[TrackedFaces]) -> Counter[str]:
-    """Counts over one film; a person who hardly shows counts neither when found nor when missed."""
+def count_matches(video: SyntheticVideo, tracked: list[TrackedFaces]) -> Counter[str]:
+    """Counts over one video."""
     count: Counter[str] = Counter()
-    together: Counter[tuple[Any, Any]] = Counter()
+    pair_counts: Counter[tuple[Any, Any]] = Counter()
     last: dict[Any, int] = {}
-    gone: dict[Any, bool] = {}
+    missed: dict[Any, bool] = {}
     numbers: set[int] = set()
-    for index, people in enumerate(tracked):
-        truth = film.truth[index]
-        costs = np.array([[0.0 if same(face.box, true.box) else np.inf for _, face in people] for true in truth])
-        pairs = dict(solve_assignment(_nearest(costs.reshape(len(truth), len(people)), truth, people)))
-        ignored = sum(truth[row].shows < SHOWS for row in pairs)
-        count["found"] += len(people) - ignored
-        numbers |= {number for number, _ in people if number is not None}
+    for index, faces in enumerate(tracked):
+        truth = video.truth[index]
+        costs = np.array([[0.0 if same(face.box, true.box) else np.inf for _, face in faces] for true in truth])
+        pairs = dict(solve_assignment(_add_distances(costs.reshape(len(truth), len(faces)), truth, faces)))
+        ignored = sum(truth[row].visible < MIN_VISIBLE for row in pairs)
+        count["detected"] += len(faces) - ignored
+        numbers |= {number for number, _ in faces if number is not None}
         for row, true in enumerate(truth):
-            if true.shows < SHOWS:
+            if true.visible < MIN_VISIBLE:
                 continue
             count["true"] += 1
-            number = people[pairs[row]][0] if row in pairs else None
+            number = faces[pairs[row]][0] if row in pairs else None
             if number is None:
-                gone[true.person] = true.person in last
+                missed[true.person] = true.person in last
                 continue
             count["hit"] += 1
-            together[true.person, number] += 1
+            pair_counts[true.person, number] += 1
             count["switches"] += last.get(true.person, number) != number
-            count["fragments"] += gone.pop(true.person, False)
+            count["fragments"] += missed.pop(true.person, False)
             last[true.person] = number
-    count["id_right"] = _best(together)
+    count["id_right"] = _count_correct(pair_counts)
     count["people"], count["numbers"] = len(last), len(numbers)
     return count
 
 
-def _nearest(allowed: np.ndarray, truth: list[Any], people: TrackedFaces) -> np.ndarray:
-    """Of several that fit, the nearest."""
+def _add_distances(allowed: np.ndarray, truth: list[Any], faces: TrackedFaces) -> np.ndarray:
+    """Costs of the allowed pairs: the distance of the boxes."""
     costs = allowed.copy()
     for row, true in enumerate(truth):
-        for column, (_, face) in enumerate(people):
+        for column, (_, face) in enumerate(faces):
             costs[row, column] += abs(face.box.x - true.box.x) + abs(face.box.y - true.box.y)
     return costs
 
 
-def _best(together: Counter[tuple[Any, Any]]) -> int:
-    """How many faces have the right number, when numbers are given to people as well as can be."""
-    people, numbers = sorted({p for p, _ in together}), sorted({n for _, n in together})
-    costs = np.array([[-float(together[p, n]) for n in numbers] for p in people]).reshape(len(people), len(numbers))
+def _count_correct(pair_counts: Counter[tuple[Any, Any]]) -> int:
+    """The number of faces with the correct track number, for the best assignment of numbers to people."""
+    people, numbers = sorted({p for p, _ in pair_counts}), sorted({n for _, n in pair_counts})
+    costs = np.array([[-float(pair_counts[p, n]) for n in numbers] for p in people]).reshape(len(people), len(numbers))
     return round(-sum(costs[pair] for pair in solve_assignment(costs)))
 
 
 def tracking_table(figures: Figures) -> str:
-    """Both detectors, as films are followed and with every frame searched, which is the slow way to compare with."""
+    """Both detectors, with the tracker of mien and with the detector in each whole frame."""
     rows = [
         (
-            f"{detector}, {'as in mien' if way == 'followed' else 'every frame searched'}",
+            f"{detector}, {'as in mien' if mode == 'tracked' else 'detection in each frame'}",
             f"{row['all']['idf1']:.3f}",
             row["all"]["switches"],
             row["switches_on_simple_crossings"],
@@ -166,26 +171,26 @@ def tracking_table(figures: Figures) -> str:
             row["all"]["ms_a_frame"],
         )
         for detector in ("yunet", "haar")
-        for way, row in figures[detector].items()
+        for mode, row in figures[detector].items()
     ]
     header = ["detector", "IDF1", "switches", "on simple crossings", "gaps", "numbers", "missed", "false", "ms a frame"]
     return format_table(header, rows)
 
 
 def tracking_scenes_table(figures: Figures) -> str:
-    names = figures["yunet"]["followed"]["scenes"]
+    names = figures["yunet"]["tracked"]["scenes"]
     rows = [
         (
             name,
             *(
                 cell
                 for detector in ("yunet", "haar")
-                for cell in _scene_cells(figures[detector]["followed"]["scenes"][name])
+                for cell in _scene_cells(figures[detector]["tracked"]["scenes"][name])
             ),
         )
         for name in names
     ]
-    return format_table(["film", "yunet: IDF1", "switches", "gaps", "haar: IDF1", "switches", "gaps"], rows)
+    return format_table(["video", "yunet: IDF1", "switches", "gaps", "haar: IDF1", "switches", "gaps"], rows)
 
 
 def _scene_cells(row: Figures) -> tuple[str, int, int]:

@@ -20,7 +20,7 @@ from mien.results import AnalyzedFrame, Emotions, Reading, Score
 from mien.video.smoothing import DecisionRule, ScoreArray, score_array
 
 #: The score that a face at rest commonly has for an emotion other than neutral: the median of the highest such score
-#: of neutral faces (sad; benchmarks/results/steadying.json, ``at_rest``).
+#: of neutral faces (sad; benchmarks/results/smoothing.json, ``at_rest``).
 TYPICAL_RESTING_SCORE = 0.1
 
 #: Seconds of a usable face that a baseline needs.

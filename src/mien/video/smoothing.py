@@ -3,7 +3,7 @@
 The scores of an unmoving face vary from frame to frame with the box and the noise of the camera. A moving average long
 enough to suppress that would also delay a real change. So there are two means: a fast one, and the mean since the last
 change. When the fast one is too far from the other, the expression has changed, and the mean starts again.
-``benchmarks/steadying.py`` compares this filter and its parameters with others.
+``benchmarks/smoothing.py`` compares this filter and its parameters with others.
 """
 
 from __future__ import annotations
@@ -110,12 +110,10 @@ class Smoother:
         track = self._tracks.setdefault(reading.track, _TrackState(ChangeFilter(), ChangeFilter(), seconds))
         track.last_seconds = seconds
         scores = track.scores.step(score_array(reading.emotions.scores), seconds)
-        first = int(scores.argmax())
-        if track.leader < 0 or scores[first] > scores[track.leader] + LEAD_MARGIN:
-            track.leader = first
+        track.leader = select_leader(scores, track.leader)
         votes = reading.emotions.votes
         smoothed_votes = None if votes is None else track.votes.step(score_array(votes), seconds)
-        emotions = self._decide(_with_leader(scores, track.leader), smoothed_votes, track.offset)
+        emotions = self._decide(with_leader(scores, track.leader), smoothed_votes, track.offset)
         track.offset = LEAD_MARGIN / 2 if emotions.uncertain else -LEAD_MARGIN / 2
         return replace(reading, emotions=emotions)
 
@@ -124,7 +122,13 @@ def score_array(scores: Iterable[Score]) -> ScoreArray:
     return np.array([each.score for each in scores])
 
 
-def _with_leader(scores: ScoreArray, leader: int) -> ScoreArray:
+def select_leader(scores: ScoreArray, previous: int) -> int:
+    """The index of the leading label: the previous one (-1 for none), until another exceeds it by ``LEAD_MARGIN``."""
+    first = int(scores.argmax())
+    return first if previous < 0 or scores[first] > scores[previous] + LEAD_MARGIN else previous
+
+
+def with_leader(scores: ScoreArray, leader: int) -> ScoreArray:
     """The nearest scores in which ``leader`` is first: each changes by at most half of ``LEAD_MARGIN``."""
     first = int(scores.argmax())
     if first == leader:
