@@ -98,7 +98,7 @@ def test_layer_with_2000_channels_shows_64_of_them():
     ],
     ids=str,
 )
-def test_layer_of_any_shape_is_drawn(activations):
+def test_figure_of_any_layer_has_margins(activations):
     odd = layer(activations, "odd", "pool")
     assert has_margins(figures.draw_feature_maps(odd, 48))
     assert has_margins(figures.draw_layers([odd, odd], np.zeros((48, 48, 3), np.uint8)))
@@ -159,7 +159,7 @@ def test_counterfactual_is_marked():
     assert (figures.draw_evidence_maps(marked) == mark).all(axis=2).any()
 
 
-def test_numbers_are_drawn_on_a_copy(engine):
+def test_numbers_appear_on_a_copy(engine):
     pixels = images.load_image(EXAMPLES / "portraits.jpg").pixels
     before = pixels.copy()
     faces = engine.explain_image(pixels, methods=())
@@ -170,14 +170,14 @@ def test_numbers_are_drawn_on_a_copy(engine):
         assert not np.array_equal(numbered[y - 5 : y + 5, x - 5 : x + 5], before[y - 5 : y + 5, x - 5 : x + 5])
 
 
-def test_few_kernels_and_many_contributions_are_drawn():
+def test_figures_of_few_kernels_and_many_contributions_have_margins():
     few = Kernels("first", np.random.default_rng(0).normal(size=(3, 3, 5, 5)).astype(np.float32))
     many = tuple(Contribution(k, 0.1, 0.2 if k % 2 else -0.2, 0.02 if k % 2 else -0.02) for k in range(2000))
     assert has_margins(figures.draw_kernels(few))
     assert has_margins(figures.draw_contributions(bare(contributions=many, bias=-1.0)))
 
 
-def test_top_activating_faces_are_drawn_also_for_a_channel_without_any():
+def test_figure_of_top_activating_faces_accepts_a_channel_without_any():
     random = np.random.default_rng(0)
     faces = random.integers(0, 255, (30, 48, 48), np.uint8)
     spatial = layer(random.random((6, 5, 5)))

@@ -238,7 +238,7 @@ def build_shuffling_model() -> bytes:
     return build_model("shuffling", nodes, constants)
 
 
-def test_layer_without_traced_positions_is_shown_without_class_map():
+def test_layer_without_traced_positions_has_no_class_map():
     engine = make_engine(build_shuffling_model())
     crop = np.random.default_rng(1).integers(0, 256, (12, 12)).astype(np.uint8)
     explanation = engine.explain(crop, "cam", "all")

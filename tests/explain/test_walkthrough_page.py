@@ -286,7 +286,7 @@ def test_overview_without_a_face_has_the_image_and_advice():
     assert html.count("data:image/webp") == 1
 
 
-def test_face_at_the_border_of_the_image_is_shown(explanation, photo):
+def test_face_at_the_border_of_the_image_is_accepted(explanation, photo):
     at_border = replace(explanation, placement=Placement(-50, -40, 200, 20), face=Face(Box(-20, -10, 150, 160)))
     assert PageParser(render_walkthrough(at_border, photo, ["stem"])).open == []
 

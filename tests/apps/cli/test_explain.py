@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from command import mien, picture, with_fakes
+from command import mien, write_image, with_fakes
 from fakes import FakeDetector
 from mien import Engine
 from mien.apps.cli.command_line import run
@@ -59,7 +59,7 @@ def two_faces(explain, tmp_path_factory):
 
 @pytest.fixture
 def empty_image(tmp_path):
-    return picture(tmp_path / "empty.png", 128, 64)
+    return write_image(tmp_path / "empty.png", 128, 64)
 
 
 def list_files(folder):
@@ -263,7 +263,7 @@ def test_url_needs_allow_url(explain, tmp_path, capsys):
     assert "--allow-url" in capsys.readouterr().err
 
 
-def test_incomplete_folder_is_not_kept(engine, tmp_path):
+def test_incomplete_folder_is_removed(engine, tmp_path):
     class BrokenBar:
         """Fails while files are written, as a full disk does."""
 
@@ -279,7 +279,7 @@ def test_incomplete_folder_is_not_kept(engine, tmp_path):
 
 
 def test_classifier_without_a_graph_is_explained_with_occlusion(tmp_path):
-    photo = picture(tmp_path / "tiny.png", 60, 8)
+    photo = write_image(tmp_path / "tiny.png", 60, 8)
     assert mien("explain", photo, "-o", tmp_path / "out", "--method", "cam") == 0
     assert list_files(tmp_path / "out") == {
         "walkthrough.html", "explanation.json", "arrays.npz", "softmax.png", "evidence.png"
