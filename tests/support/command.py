@@ -1,4 +1,4 @@
-"""Running ``mien`` in tests: in this process through its own seam, or as a real process."""
+"""Running ``mien`` in tests: in this process with a loader for its engine, or as a process."""
 
 import io
 import os
@@ -16,18 +16,18 @@ from mien.apps.cli.command_line import run
 
 
 def with_fakes(**parts):
-    """A loader that puts the fake detector and classifier into a real engine, and takes any names."""
+    """A loader that returns an engine of fakes, whatever the names of model and detector."""
     engine = Engine(parts.get("classifier") or FakeClassifier(), parts.get("detector") or FakeDetector())
     return lambda *, model, detector: engine
 
 
 def mien(*arguments, load=None) -> int:
-    """The exit status of one command line, run here."""
+    """The exit status of one command line, run in this process with fakes or another loader."""
     return run([str(argument) for argument in arguments], load or with_fakes())
 
 
-def process(*arguments, **options) -> subprocess.CompletedProcess:
-    """One command line as a whole process."""
+def run_process(*arguments, **options) -> subprocess.CompletedProcess:
+    """One command line as a process."""
     return subprocess.run(command(*arguments), capture_output=True, check=False, timeout=60, **options)
 
 
@@ -36,24 +36,24 @@ def command(*arguments) -> list[str]:
 
 
 @contextmanager
-def started(*arguments, **options):
-    """A process that is still running; it is gone when the block ends."""
-    running = subprocess.Popen(command(*arguments), **{"stderr": subprocess.PIPE, **options})
-    with running:
+def start_process(*arguments, **options):
+    """A running process, which is killed at the end of the block."""
+    process = subprocess.Popen(command(*arguments), **{"stderr": subprocess.PIPE, **options})
+    with process:
         try:
-            yield running
+            yield process
         finally:
-            running.kill()
+            process.kill()
 
 
 def environment(**changes) -> dict[str, str]:
-    """This process's environment without what would change how mien looks."""
+    """The environment of this process, without variables that change mien's output."""
     hidden = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "MIEN_DEBUG", "MIEN_HOME")
     return {name: value for name, value in os.environ.items() if name not in hidden} | changes
 
 
-def picture(path, value=0, size=8):
-    """A flat gray picture on disk; 0 looks angry to the fakes, 255 neutral."""
+def write_image(path, value=0, size=8):
+    """Write a uniform gray image and return its path; the fakes see 0 as angry and 255 as neutral."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.full((size, size, 3), value, np.uint8)).save(path)
     return path

@@ -76,7 +76,7 @@ def library(folder: Path) -> Iterator[Window]:
 @contextmanager
 def command_line(folder: Path) -> Iterator[Window]:
     def run(*said: object) -> str:
-        done = command.process(*said, "--detector", "haar")
+        done = command.run_process(*said, "--detector", "haar")
         assert done.returncode in (0, 1), done.stderr.decode()
         return done.stdout.decode()
 

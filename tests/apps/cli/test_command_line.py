@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 import mien as package
-from command import command, environment, mien, picture, process, started
-from made_runs import made_run
+from command import command, environment, mien, write_image, run_process, start_process
+from run_folders import write_run
 from mien.apps.cli.command_line import COMMANDS, Terminated, run
 from mien.apps.cli.command_line import mien as group
 from mien.datasets import synthetic
@@ -94,7 +94,7 @@ def desk(tmp_path_factory):
     (folder / "people.csv").write_text("age\n" + "".join(f"{20 + each % 60}\n" for each in range(210)))
     (folder / "tiny.toml").write_text(TINY)
     for name in ("earlier", "another"):
-        made_run(folder / "runs" / name)
+        write_run(folder / "runs" / name)
     (folder / "space.toml").write_text("[training.learning_rate]\nlow = 0.01\nhigh = 0.1\nlog = true\n")
     (folder / "student.toml").write_text('[data]\nvalidation = 14\n[distillation]\ntargets = "targets/teachers.npz"\n')
     return folder
@@ -225,7 +225,7 @@ def test_wrong_usage_is_two_with_advice(arguments, said, capsys):
 
 
 def test_a_picture_in_place_of_a_command_is_recognised(tmp_path, capsys):
-    assert mien(picture(tmp_path / "a.png")) == 2
+    assert mien(write_image(tmp_path / "a.png")) == 2
     assert "mien predict " in capsys.readouterr().err
 
 
@@ -234,7 +234,7 @@ def test_a_picture_in_place_of_a_command_is_recognised(tmp_path, capsys):
     [(["--detector", "harr"], "Did you mean 'haar'?"), (["--model", "bas"], "Did you mean 'base'?")],
 )
 def test_an_unknown_detector_or_model_is_wrong_usage(arguments, said, tmp_path, capsys):
-    assert run(["predict", str(picture(tmp_path / "a.png")), *arguments]) == 2
+    assert run(["predict", str(write_image(tmp_path / "a.png")), *arguments]) == 2
     assert said in capsys.readouterr().err
 
 
@@ -303,7 +303,7 @@ def many(tmp_path_factory):
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_run_cleanly(number, status, many, tmp_path):
     file = tmp_path / "out.jsonl"
-    with file.open("wb") as out, started("predict", many, "--json", "--detector", "none", stdout=out) as running:
+    with file.open("wb") as out, start_process("predict", many, "--json", "--detector", "none", stdout=out) as running:
         while not file.stat().st_size and running.poll() is None:
             time.sleep(0.01)
         running.send_signal(number)
@@ -345,7 +345,7 @@ def test_a_full_disk_under_stdout_is_said(arguments):
 @unix
 def test_a_name_that_is_no_text_is_read_and_told(tmp_path):
     name = os.fsencode(tmp_path) + b"/caf\xe9.png"
-    shutil.copy(picture(tmp_path / "a.png"), name)
+    shutil.copy(write_image(tmp_path / "a.png"), name)
     done = subprocess.run([*command("predict", "--detector", "none", "--json"), name], capture_output=True, timeout=60)
     assert done.returncode == 0
     assert rb"caf\udce9.png" in done.stdout
@@ -357,7 +357,7 @@ def test_a_whole_prediction_costs_no_more_than_its_promise():
     import resource
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert process("predict", EXAMPLES / "hopper.jpg", "--json").returncode == 0
+    assert run_process("predict", EXAMPLES / "hopper.jpg", "--json").returncode == 0
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < 1.2
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from command import mien, process
+from command import mien, run_process
 from mien.datasets import loading, synthetic
 from mien.labels import EMOTIONS
 
@@ -140,7 +140,7 @@ def test_help_loads_nothing_heavy():
 
 
 def test_a_check_is_a_whole_process(drawn, tmp_path):
-    done = process("data", "check", drawn, "--json", env={"MIEN_HOME": str(tmp_path), "PATH": ""})
+    done = run_process("data", "check", drawn, "--json", env={"MIEN_HOME": str(tmp_path), "PATH": ""})
     assert done.returncode == 0
     assert json.loads(done.stdout)["faces"] == 140
 

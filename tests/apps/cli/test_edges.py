@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from command import environment, mien, picture, process
+from command import environment, mien, write_image, run_process
 from mien.apps.cli.options import SLOW_RUN_SECONDS, suggest_yunet
 from mien.apps.cli.sources import find_inputs
 from tiny import tiny_card, tiny_model
@@ -39,7 +39,7 @@ def test_a_stdin_that_cannot_be_read_is_a_failure(monkeypatch, capsys):
 
 
 def test_with_a_closed_stderr_nothing_else_comes_to_stdout(monkeypatch, capsys):
-    picture(Path("a.png"))
+    write_image(Path("a.png"))
     monkeypatch.setattr(sys, "stderr", None)
     assert mien("predict", "a.png", "missing.png") == 1
     [line] = capsys.readouterr().out.splitlines()
@@ -59,10 +59,10 @@ def test_a_damaged_picture_is_one_line_whatever_its_decoder_says():
     data = bytearray(Path("noise.tif").read_bytes())
     data[600:700] = bytes(100)
     Path("noise.tif").write_bytes(data)
-    done = process("predict", "noise.tif", "--detector", "none")
+    done = run_process("predict", "noise.tif", "--detector", "none")
     [line] = done.stderr.decode().splitlines()
     assert line.startswith("mien: 'noise.tif' is a damaged TIFF")
-    assert b"LZWDecode" in process("predict", "noise.tif", "--detector", "none", env=environment(MIEN_DEBUG="1")).stderr
+    assert b"LZWDecode" in run_process("predict", "noise.tif", "--detector", "none", env=environment(MIEN_DEBUG="1")).stderr
 
 
 # Names
@@ -70,7 +70,7 @@ def test_a_damaged_picture_is_one_line_whatever_its_decoder_says():
 
 @unix
 def test_links_in_circles_do_not_stop_the_copies(capsys):
-    picture(Path("p/a.png"))
+    write_image(Path("p/a.png"))
     Path("p/loop.jpg").symlink_to("loop.jpg")
     Path("circle").symlink_to("circle")
     assert mien("predict", "p", "--annotate", "p/painted", "--json") == 1
@@ -84,7 +84,7 @@ def test_links_in_circles_do_not_stop_the_copies(capsys):
 
 @pytest.mark.parametrize("target", ["painted", f"{'n' * 300}.png"])
 def test_a_copy_whose_name_is_too_long_is_a_failed_copy(target, capsys):
-    source = picture(Path(f"{'x' * 251}.gif"))
+    source = write_image(Path(f"{'x' * 251}.gif"))
     assert mien("predict", source, "--annotate", target, "--json") == 1
     out, err = capsys.readouterr()
     assert json.loads(out)["faces"]
@@ -117,7 +117,7 @@ def _real(*, model, detector):
 
 
 def test_a_table_is_never_written_over_a_source(capsys):
-    before = picture(Path("a.png")).rename("photo").read_bytes()
+    before = write_image(Path("a.png")).rename("photo").read_bytes()
     assert mien("predict", "photo", "--csv", "./photo") == 2
     assert "overwrite the source" in capsys.readouterr().err
     assert Path("photo").read_bytes() == before
@@ -125,8 +125,8 @@ def test_a_table_is_never_written_over_a_source(capsys):
 
 @pytest.mark.parametrize("words", [["p"], ["p/x.gif", "p/x.gif.png"], ["p/x.gif.png", "p/x.gif"]])
 def test_two_pictures_never_share_the_name_of_a_copy(words):
-    picture(Path("p/x.gif"), size=8)
-    picture(Path("p/x.gif.png"), size=9)
+    write_image(Path("p/x.gif"), size=8)
+    write_image(Path("p/x.gif.png"), size=9)
     assert mien("predict", *words, "--annotate", "painted") == 0
     assert sorted(size_of(copy) for copy in Path("painted").iterdir()) == [(8, 8), (9, 9)]
 
@@ -152,7 +152,7 @@ def stranger():
 
 @unix
 def test_a_folder_for_the_copies_that_may_not_be_entered(here, request, capsys):
-    picture(Path("a.png"))
+    write_image(Path("a.png"))
     Path("closed").mkdir(mode=0)
     here.chmod(0o755)
     request.getfixturevalue("stranger")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from command import mien, picture, with_fakes
+from command import mien, write_image, with_fakes
 from mien.datasets import synthetic
 from mien.labels import EMOTIONS
 from mien.models import ModelCard, load_classifier
@@ -131,7 +131,7 @@ def test_no_run_no_data_no_place(desk, tmp_path, capsys):
 
 
 def test_predict_reads_with_a_keras_file_and_keeps_what_it_made(desk, tmp_path, capsys, monkeypatch):
-    photo = picture(tmp_path / "photo.png", 90, 64)
+    photo = write_image(tmp_path / "photo.png", 90, 64)
     words = ["predict", str(photo), "--model", str(desk / "emotion_model.h5"), "--detector", "none", "--json"]
     assert mien_itself(words) == 0
     first = json.loads(capsys.readouterr().out)
@@ -148,7 +148,7 @@ def test_predict_reads_with_a_keras_file_and_keeps_what_it_made(desk, tmp_path, 
 
 def test_another_s_file_asks_for_its_words(tmp_path, capsys):
     (tmp_path / "net.h5").write_bytes(b"a net")
-    photo = picture(tmp_path / "photo.png")
+    photo = write_image(tmp_path / "photo.png")
     assert mien("predict", photo, "--model", tmp_path / "net.h5", load=with_fakes()) == 1
     assert "--labels" in capsys.readouterr().err
     assert mien("predict", photo, "--model", tmp_path / "other.h5", load=with_fakes()) == 2

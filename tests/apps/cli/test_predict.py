@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from command import command, mien, picture, process, with_fakes
+from command import command, mien, write_image, run_process, with_fakes
 from fakes import FakeClassifier, FakeDetector, fake_card
 from mien import Engine
 from mien.labels import EMOTIONS
@@ -39,14 +39,14 @@ def lines(capsys):
 
 
 def test_json_is_the_result_of_the_engine(capsys):
-    picture(Path("a.png"))
+    write_image(Path("a.png"))
     engine = with_fakes()
     assert mien("predict", "a.png", "--json", load=engine) == 0
     assert capsys.readouterr().out == engine(model="", detector="").read("a.png").to_json() + "\n"
 
 
 def test_json_has_the_promised_keys(capsys):
-    picture(Path("a.png"))
+    write_image(Path("a.png"))
     mien("predict", "a.png", "--json")
     [line] = lines(capsys)
     [face] = line["faces"]
@@ -58,7 +58,7 @@ def test_json_has_the_promised_keys(capsys):
 
 
 def test_a_pipe_gets_one_plain_line_a_face(capsys):
-    picture(Path("a.png"), size=32)
+    write_image(Path("a.png"), size=32)
     detector = FakeDetector(boxes=(Box(0, 0, 16, 16), Box(8, 8, 9, 9)))
     assert mien("predict", "a.png", load=with_fakes(detector=detector)) == 0
     first, second = capsys.readouterr().out.splitlines()
@@ -68,7 +68,7 @@ def test_a_pipe_gets_one_plain_line_a_face(capsys):
 
 
 def test_uncertainty_and_quality_are_told_in_words(capsys):
-    picture(Path("a.png"), value=100)
+    write_image(Path("a.png"), value=100)
     classifier = FakeClassifier(fake_card(uncertain_below=0.99))
     mien("predict", "a.png", load=with_fakes(classifier=classifier))
     out = capsys.readouterr().out
@@ -78,27 +78,27 @@ def test_uncertainty_and_quality_are_told_in_words(capsys):
 
 @pytest.mark.parametrize(("value", "word"), [(43, "looks disgusted"), (85, "looks afraid"), (213, "looks surprised")])
 def test_what_a_face_shows_is_said_as_what_it_looks_like(value, word, capsys):
-    picture(Path("a.png"), value=value)
+    write_image(Path("a.png"), value=value)
     mien("predict", "a.png")
     assert word in capsys.readouterr().out
 
 
 def test_a_model_with_other_labels_speaks_its_own_words(capsys):
-    picture(Path("a.png"))
+    write_image(Path("a.png"))
     classifier = FakeClassifier(fake_card(labels=("bored", "keen"), vote_labels=()))
     mien("predict", "a.png", load=with_fakes(classifier=classifier))
     assert "looks bored" in capsys.readouterr().out
 
 
 def test_no_face_is_a_result(capsys):
-    picture(Path("a.png"), size=4)
+    write_image(Path("a.png"), size=4)
     assert mien("predict", "a.png") == 0
     assert capsys.readouterr().out == "a.png: no face found\n"
 
 
 def test_required_faces_are_missed(capsys):
-    picture(Path("a.png"))
-    picture(Path("b.png"), size=4)
+    write_image(Path("a.png"))
+    write_image(Path("b.png"), size=4)
     assert mien("predict", "a.png", "--require-face") == 0
     assert mien("predict", "a.png", "b.png", "--require-face") == 1
     assert "1 of 2 images have no face" in capsys.readouterr().err
@@ -106,7 +106,7 @@ def test_required_faces_are_missed(capsys):
 
 def test_a_failed_file_is_a_line_and_the_run_goes_on(capsys):
     Path("bad.jpg").write_text("not a picture")
-    picture(Path("good.png"))
+    write_image(Path("good.png"))
     assert mien("predict", "bad.jpg", "good.png", "gone.jpg", "--json") == 1
     bad, good, gone = lines(capsys)
     assert set(bad) == {"source", "error"}
@@ -117,7 +117,7 @@ def test_a_failed_file_is_a_line_and_the_run_goes_on(capsys):
 
 def test_failures_of_a_plain_run_go_to_stderr_with_the_name_once(capsys):
     Path("bad.jpg").write_text("not a picture")
-    picture(Path("good.png"))
+    write_image(Path("good.png"))
     assert mien("predict", "bad.jpg", "good.png") == 1
     out, err = capsys.readouterr()
     assert [line.partition(":")[0] for line in out.splitlines()] == ["good.png"]
@@ -128,7 +128,7 @@ def test_failures_of_a_plain_run_go_to_stderr_with_the_name_once(capsys):
 
 @unix
 def test_a_name_with_a_newline_stays_on_its_line(capsys):
-    picture(Path("two\nlines \x1b[31m😀.png"))
+    write_image(Path("two\nlines \x1b[31m😀.png"))
     assert mien("predict", "two\nlines \x1b[31m😀.png") == 0
     out = capsys.readouterr().out
     assert out.count("\n") == 1
@@ -142,14 +142,14 @@ def test_options_reach_the_engine():
         asked.update(names)
         return Engine(FakeClassifier(), detector)
 
-    picture(Path("a.png"))
+    write_image(Path("a.png"))
     mien("predict", "a.png", "--min-face", 24, "--detector", "d", "--model", "m", load=load)
     assert detector.asked == [24]
     assert asked == {"detector": "d", "model": "m"}
 
 
 def test_too_many_pixels_are_refused_on_request(capsys):
-    picture(Path("a.png"), size=20)
+    write_image(Path("a.png"), size=20)
     assert mien("predict", "a.png", "--json", "--max-pixels", 399) == 1
     assert mien("predict", "a.png", "--json", "--max-pixels", 400) == 0
     refused, read = lines(capsys)
@@ -162,7 +162,7 @@ def test_too_many_pixels_are_refused_on_request(capsys):
 
 def test_folders_are_read_through_in_natural_order(capsys):
     for name in ("p/10.png", "p/9.png", "p/sub/1.png"):
-        picture(Path(name))
+        write_image(Path(name))
     Path("p/notes.txt").write_text("no picture")
     assert mien("predict", "p", "--json") == 0
     found = [Path(line["source"]).as_posix() for line in lines(capsys)]
@@ -172,7 +172,7 @@ def test_folders_are_read_through_in_natural_order(capsys):
 
 def test_globs_are_opened_for_shells_that_do_not(capsys):
     for name in ("p/a.png", "p/b.png", "p/c.jpg"):
-        picture(Path(name))
+        write_image(Path(name))
     assert mien("predict", "p/*.png", "--json") == 0
     assert [Path(line["source"]).name for line in lines(capsys)] == ["a.png", "b.png"]
 
@@ -188,7 +188,7 @@ def test_many_pictures_stream(capsys):
     """The engine asks for pictures a few at a time: the first line comes while most names are unread."""
     detector = FakeDetector()
     for i in range(60):
-        picture(Path(f"p/{i}.png"))
+        write_image(Path(f"p/{i}.png"))
 
     class Watching(Engine):
         def read_many(self, sources, **options):
@@ -214,7 +214,7 @@ def test_many_pictures_stream(capsys):
 
 def test_stdin_is_a_picture():
     data = (EXAMPLES / "hopper.jpg").read_bytes()
-    done = process("predict", "-", "--json", "--detector", "none", input=data)
+    done = run_process("predict", "-", "--json", "--detector", "none", input=data)
     assert done.returncode == 0
     line = json.loads(done.stdout)
     assert line["source"] == "-"
@@ -222,7 +222,7 @@ def test_stdin_is_a_picture():
 
 
 def test_an_empty_stdin_is_a_failure():
-    done = process("predict", "-", "--json", "--detector", "none", input=b"")
+    done = run_process("predict", "-", "--json", "--detector", "none", input=b"")
     assert done.returncode == 1
     assert json.loads(done.stdout)["source"] == "-"
 
@@ -272,8 +272,8 @@ def rows(text):
 
 
 def test_csv_has_a_row_for_each_face(capsys):
-    picture(Path("a.png"), size=32)
-    picture(Path("b.png"), value=255)
+    write_image(Path("a.png"), size=32)
+    write_image(Path("b.png"), value=255)
     detector = FakeDetector(boxes=(Box(0, 0, 16, 16), Box(0, 0, 8, 8)))
     assert mien("predict", "a.png", "b.png", "--csv", "out.csv", load=with_fakes(detector=detector)) == 0
     table = rows(Path("out.csv").read_text(encoding="utf-8"))
@@ -284,7 +284,7 @@ def test_csv_has_a_row_for_each_face(capsys):
 
 
 def test_csv_to_stdout_has_stdout_for_itself(capsys):
-    picture(Path("a.png"))
+    write_image(Path("a.png"))
     Path("bad.jpg").write_text("not a picture")
     assert mien("predict", "a.png", "bad.jpg", "--csv", "-") == 1
     out, err = capsys.readouterr()
@@ -297,14 +297,14 @@ def test_csv_to_stdout_has_stdout_for_itself(capsys):
 
 
 def test_a_table_that_cannot_be_written_is_said(capsys):
-    picture(Path("a.png"))
+    write_image(Path("a.png"))
     assert mien("predict", "a.png", "--csv", "no/such/folder/out.csv") == 1
     assert "no/such/folder/out.csv" in capsys.readouterr().err
 
 
 def test_an_old_table_survives_a_run_that_never_starts(capsys):
     Path("out.csv").write_text("precious")
-    done = process("predict", "a.png", "--csv", "out.csv", "--model", "nonsense")
+    done = run_process("predict", "a.png", "--csv", "out.csv", "--model", "nonsense")
     assert done.returncode == 2
     assert Path("out.csv").read_text() == "precious"
 
@@ -318,7 +318,7 @@ def pixels(path):
 
 
 def test_one_picture_is_painted_into_one_file(capsys):
-    picture(Path("a.png"), size=64)
+    write_image(Path("a.png"), size=64)
     before = Path("a.png").read_bytes()
     detector = FakeDetector(boxes=(Box(8, 8, 40, 40),))
     assert mien("predict", "a.png", "--annotate", "painted.png", load=with_fakes(detector=detector)) == 0
@@ -329,7 +329,7 @@ def test_one_picture_is_painted_into_one_file(capsys):
 
 def test_a_folder_is_mirrored(capsys):
     for name in ("p/a.png", "p/sub/b.jpg", "p/sub/c.gif"):
-        picture(Path(name))
+        write_image(Path(name))
     assert mien("predict", "p", "--annotate", "painted") == 0
     written = sorted(path.relative_to("painted").as_posix() for path in Path("painted").rglob("*.*"))
     assert written == ["a.png", "sub/b.jpg", "sub/c.gif.png"]
@@ -337,7 +337,7 @@ def test_a_folder_is_mirrored(capsys):
 
 def test_several_words_share_a_folder_without_clashes(capsys):
     for name in ("x/a.png", "y/a.png", "z/a.png", "z/deep/z/b.png", "w/z/c.png"):
-        picture(Path(name))
+        write_image(Path(name))
     assert mien("predict", "x/a.png", "y/a.png", "z", "w/z", "--annotate", "painted") == 0
     written = sorted(path.relative_to("painted").as_posix() for path in Path("painted").rglob("*.png"))
     assert written == ["a-2.png", "a.png", "z-2/c.png", "z/a.png", "z/deep/z/b.png"]
@@ -345,7 +345,7 @@ def test_several_words_share_a_folder_without_clashes(capsys):
 
 def test_globs_share_a_folder_without_clashes(capsys):
     for name in ("x/a.png", "y/a.png"):
-        picture(Path(name))
+        write_image(Path(name))
     assert mien("predict", "x/*.png", "y/*.png", "--annotate", "painted") == 0
     assert sorted(path.as_posix() for path in Path("painted").rglob("*.png")) == ["painted/x/a.png", "painted/y/a.png"]
 
@@ -358,7 +358,7 @@ def test_an_impossible_name_is_a_failure_like_any_other(word, capsys):
 
 
 def test_copies_among_the_originals_are_not_read_again(capsys):
-    picture(Path("p/a.png"))
+    write_image(Path("p/a.png"))
     for _ in range(2):
         assert mien("predict", "p", "--annotate", "p/painted", "--json") == 0
         assert [line["source"] for line in lines(capsys)] == [str(Path("p/a.png"))]
@@ -366,7 +366,7 @@ def test_copies_among_the_originals_are_not_read_again(capsys):
 
 @pytest.mark.parametrize("target", ["p", ".", "p/../p"])
 def test_a_folder_that_holds_the_originals_is_refused(target, capsys):
-    before = picture(Path("p/a.png")).read_bytes()
+    before = write_image(Path("p/a.png")).read_bytes()
     assert mien("predict", "p", "--annotate", target) == 2
     assert "originals" in capsys.readouterr().err
     assert Path("p/a.png").read_bytes() == before
@@ -374,7 +374,7 @@ def test_a_folder_that_holds_the_originals_is_refused(target, capsys):
 
 @pytest.mark.parametrize("target", ["a.png", "./a.png", "same.png"])
 def test_a_copy_never_takes_the_place_of_its_picture(target, capsys):
-    before = picture(Path("a.png")).read_bytes()
+    before = write_image(Path("a.png")).read_bytes()
     os.link("a.png", "same.png")
     assert mien("predict", "a.png", "--annotate", target, "--json") == 1
     out, err = capsys.readouterr()
@@ -384,15 +384,15 @@ def test_a_copy_never_takes_the_place_of_its_picture(target, capsys):
 
 
 def test_one_file_for_several_pictures_is_wrong_usage(capsys):
-    picture(Path("p/a.png"))
-    picture(Path("p/b.png"))
+    write_image(Path("p/a.png"))
+    write_image(Path("p/b.png"))
     assert mien("predict", "p", "--annotate", "out.png") == 2
     assert "several images" in capsys.readouterr().err
     assert not Path("out.png").exists()
 
 
 def test_a_copy_that_fails_takes_nothing_with_it(capsys):
-    picture(Path("a.png"))
+    write_image(Path("a.png"))
     assert mien("predict", "a.png", "--annotate", "out.xyz", "--json") == 1
     out, err = capsys.readouterr()
     assert json.loads(out)["faces"]
@@ -401,7 +401,7 @@ def test_a_copy_that_fails_takes_nothing_with_it(capsys):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_under_the_copies_is_said_and_the_readings_stay(capsys):
-    picture(Path("a.png"))
+    write_image(Path("a.png"))
     Path("out.png").symlink_to("/dev/full/x.png")
     assert mien("predict", "a.png", "--annotate", "/dev/full/out.png", "--json") == 1
     out, err = capsys.readouterr()
@@ -416,7 +416,7 @@ def test_a_full_disk_under_the_copies_is_said_and_the_readings_stay(capsys):
 def portraits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("portraits")
     shutil.copy(EXAMPLES / "portraits.jpg", folder)
-    done = process("predict", "portraits.jpg", "--json", "--annotate", "out.jpg", "--csv", "out.csv", cwd=folder)
+    done = run_process("predict", "portraits.jpg", "--json", "--annotate", "out.jpg", "--csv", "out.csv", cwd=folder)
     return done, folder
 
 
@@ -432,4 +432,4 @@ def test_the_command_of_the_readme_reads_both_portraits(portraits):
 
 def test_python_m_mien_is_mien():
     assert command("--version")[1:3] == ["-m", "mien"]
-    assert process("--version").stdout.startswith(b"mien ")
+    assert run_process("--version").stdout.startswith(b"mien ")

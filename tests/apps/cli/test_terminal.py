@@ -11,7 +11,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from command import command, environment, mien, picture, with_fakes
+from command import command, environment, mien, write_image, with_fakes
 from fakes import FakeDetector
 from mien.apps.cli.console import ProgressBar
 from mien.apps.cli.options import suggest_yunet
@@ -173,7 +173,7 @@ def at_terminal(monkeypatch, tmp_path):
 
 def test_long_work_has_a_bar_a_sum_and_one_hint(at_terminal, tmp_path, capsys):
     for i in range(24):
-        picture(tmp_path / "p" / f"{i}.png")
+        write_image(tmp_path / "p" / f"{i}.png")
     load = with_fakes(detector=Slow(name="haar"))
     status, text = at_terminal("predict", tmp_path / "p", "--jobs", 1, load=load)
     assert status == 0
@@ -187,14 +187,14 @@ def test_long_work_has_a_bar_a_sum_and_one_hint(at_terminal, tmp_path, capsys):
 
 def test_quick_work_has_neither_bar_nor_hint(at_terminal, tmp_path):
     load = with_fakes(detector=FakeDetector(name="haar"))
-    status, text = at_terminal("predict", picture(tmp_path / "a.png"), load=load)
+    status, text = at_terminal("predict", write_image(tmp_path / "a.png"), load=load)
     assert status == 0
     assert text.count("looks") == 1
     assert not any(extra in text for extra in ("\r", "pull", "images,"))
 
 
 def test_what_went_wrong_is_summed_up(at_terminal, tmp_path):
-    picture(tmp_path / "p" / "a.png", size=4)
+    write_image(tmp_path / "p" / "a.png", size=4)
     Path(tmp_path / "p" / "b.png").write_text("no picture")
     status, text = at_terminal("predict", tmp_path / "p", "--require-face")
     assert status == 1

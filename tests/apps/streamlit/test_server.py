@@ -16,11 +16,11 @@ import pytest
 if not os.environ.get("MIEN_REQUIRE_BROWSER"):
     pytest.importorskip("streamlit", reason="the page needs the extra 'streamlit'")
 
-from command import environment, mien, process, started
+from command import environment, mien, run_process, start_process
 from mien.apps.streamlit import server
 from mien.apps.streamlit.settings import PageSettings, load_page_settings
 from mien.html import style_colours
-from streamlit_page import serving
+from streamlit_page import serve_streamlit_page
 
 unix = pytest.mark.skipif(os.name == "nt", reason="signals as Unix has them")
 HAAR = {"MIEN_DETECTOR": "haar"}
@@ -30,7 +30,7 @@ HAAR = {"MIEN_DETECTOR": "haar"}
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_answers_on_this_machine_alone_and_ends_well(number, tmp_path):
     variables = environment(MIEN_HOME=str(tmp_path), **HAAR)
-    with started("streamlit", "--port", 0, env=variables, stdout=subprocess.PIPE, cwd=tmp_path) as running:
+    with start_process("streamlit", "--port", 0, env=variables, stdout=subprocess.PIPE, cwd=tmp_path) as running:
         address = running.stdout.readline().decode().split()[-1]
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address)
         with urllib.request.urlopen(f"{address}/_stcore/health", timeout=20) as answer:
@@ -79,7 +79,7 @@ def test_without_streamlit_the_install_command_is_named(tmp_path):
 
 
 def test_a_model_that_is_not_there_is_said_before_anybody_visits():
-    done = process("streamlit", "--model", "nobody", env=environment(**HAAR))
+    done = run_process("streamlit", "--model", "nobody", env=environment(**HAAR))
     assert done.returncode == 1
     assert b"nobody" in done.stderr
     assert b"Traceback" not in done.stderr

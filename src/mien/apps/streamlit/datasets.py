@@ -1,4 +1,4 @@
-"""Sets of faces reported on for a visitor: from this computer, sent, or drawn."""
+"""Reports of data sets: of a path on this machine, of uploaded tables, or of synthetic faces."""
 
 from __future__ import annotations
 
@@ -10,82 +10,85 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mien.apps.streamlit.session_state import UploadedPhoto
+from mien.apps.session.uploads import Upload, hide_server_paths
 from mien.errors import MienError, OutputError
 
-#: Told what is being done.
-Tell = Callable[[str], None]
+#: Called with what is being done at the moment.
+Notify = Callable[[str], None]
 
-#: How many faces are drawn for those who have none at hand.
-DRAWN = 700
+#: The number of synthetic faces for visitors without data.
+SYNTHETIC_FACES = 700
 
 
 @dataclass(frozen=True, eq=False)
 class UploadedDataReport:
-    """A report as files: the page, the numbers as JSON, and every figure in one archive."""
+    """A report: the page as HTML, the numbers as JSON, and the figures as a ZIP archive."""
 
     name: str
     page: str
-    table: str
+    numbers: str
     figures: bytes
 
 
-def report_path(path: Path, tell: Tell) -> UploadedDataReport:
-    """Of a table, an array or a folder where it lies."""
-    return _reported(path, tell, cached=True)
+def report_path(path: Path, notify: Notify) -> UploadedDataReport:
+    """The report of a table, an array or a folder on this machine."""
+    return _report(path, notify, cached=True)
 
 
-def report_uploads(files: Sequence[UploadedPhoto], tell: Tell) -> UploadedDataReport:
-    """Of files that somebody sent; nothing of them is left when the report is made."""
-    with _folder() as folder:
-        for each in files:
-            (folder / each.name).write_bytes(each.data)
+def report_uploads(uploads: Sequence[Upload], notify: Notify) -> UploadedDataReport:
+    """The report of uploaded files, which are deleted when it is made."""
+    with _temporary_folder() as folder:
+        for upload in uploads:
+            (folder / upload.name).write_bytes(upload.data)
+        # A single file may have any name; several are recognised by their names.
+        path = folder / uploads[0].name if len(uploads) == 1 else folder
         try:
-            # One alone may be called anything; several are told apart by their names.
-            return _reported(folder / files[0].name if len(files) == 1 else folder, tell, cached=False)
+            return _report(path, notify, cached=False)
         except MienError as error:
-            beats = (each.replace(f"{folder}/", "").replace(str(folder), "what was sent") for each in error.args)
-            raise type(error)(*beats) from error
+            hidden = hide_server_paths(error, folder / uploads[0].name, uploads[0].name)
+            raise hide_server_paths(hidden, folder, "the upload") from error
 
 
-def report_synthetic(tell: Tell) -> UploadedDataReport:
-    """Of drawn faces, for those who have no data at hand."""
+def report_synthetic(notify: Notify, count: int = SYNTHETIC_FACES) -> UploadedDataReport:
+    """The report of synthetic faces."""
     from mien.datasets import synthetic
 
-    tell("drawing faces")
-    with _folder() as folder:
-        synthetic.write_synthetic(folder / "drawn", DRAWN)
-        return replace(_reported(folder / "drawn", tell, cached=False), name="Drawn faces")
+    notify("drawing faces")
+    with _temporary_folder() as folder:
+        synthetic.write_synthetic(folder / "synthetic", count)
+        return replace(_report(folder / "synthetic", notify, cached=False), name="Synthetic faces")
 
 
-def _reported(path: Path, tell: Tell, *, cached: bool) -> UploadedDataReport:
-    from mien.datasets import loading, report
+def _report(path: Path, notify: Notify, *, cached: bool) -> UploadedDataReport:
+    from mien.datasets import report
+    from mien.datasets.loading import load_dataset
 
-    tell("reading")
-    source = loading.load_dataset(path, cached=cached, progress=_steps(tell))
-    with _folder() as folder:
-        page, *others = report.write_report(report.analyze_dataset(source, tell), folder, tell)
-        table = folder / report.TABLE
-        figures = [each for each in others if each != table]
-        return UploadedDataReport(source.path.name, page.read_text("utf-8"), table.read_text("utf-8"), _packed(figures))
+    def show_progress(done: int, total: int) -> None:
+        notify(f"reading, {100 * done // max(total, 1)} %")
+
+    notify("reading")
+    dataset = load_dataset(path, cached=cached, progress=show_progress)
+    with _temporary_folder() as folder:
+        page, *others = report.write_report(report.analyze_dataset(dataset, notify), folder, notify)
+        numbers = folder / report.TABLE
+        figures = [file for file in others if file != numbers]
+        archive = _pack_zip(figures)
+        return UploadedDataReport(dataset.path.name, page.read_text("utf-8"), numbers.read_text("utf-8"), archive)
 
 
-def _steps(tell: Tell) -> Callable[[int, int], None]:
-    return lambda done, whole: tell(f"reading, {100 * done // max(whole, 1)} %")
-
-
-def _packed(files: Sequence[Path]) -> bytes:
+def _pack_zip(files: Sequence[Path]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for each in files:
-            archive.write(each, each.name)
+        for file in files:
+            archive.write(file, file.name)
     return stream.getvalue()
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _temporary_folder() -> Iterator[Path]:
     try:
         with tempfile.TemporaryDirectory(prefix="mien-data-", ignore_cleanup_errors=True) as name:
             yield Path(name)
     except OSError as error:
-        raise OutputError(f"The report could not be made: {error.strerror}", "Room on the disk was expected") from error
+        expected = "Free space on the disk was expected"
+        raise OutputError(f"The report could not be written: {error.strerror}", expected) from error

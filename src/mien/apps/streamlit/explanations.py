@@ -1,4 +1,4 @@
-"""One face explained for a visitor, and the pictures that show it: each made once, as long as it is looked at."""
+"""The explanation of one face and its figures: each computed once, and kept as long as it is shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mien.apps.streamlit.session_state import DRAWN, EXPLAINED, WALKTHROUGH, UploadedPhoto, get_or_make
+from mien.apps.streamlit.session_state import EXPLANATION, FIGURES, WALKTHROUGH, UploadedPhoto, get_or_make
 from mien.engine import Engine
 from mien.explain import Explanation, Layer, figures
 from mien.explain.page import render_walkthrough
@@ -16,7 +16,7 @@ from mien.results import Pixels
 
 @dataclass(frozen=True)
 class ExplanationRequest:
-    """Which face of which picture, by which model, and what about it; ``versus`` None is all the others."""
+    """The face, the engine, the method and the target; ``versus`` None compares with all other expressions."""
 
     photo: UploadedPhoto
     face: int
@@ -31,76 +31,80 @@ class ExplanationRequest:
         return self.photo.key, self.face, self.model, self.detector, self.method, self.target, self.versus
 
 
-#: A picture of the inside, and what it shows in words.
+#: A figure, with its description for screen readers first.
 DescribedImage = tuple[str, Pixels]
 
 
-def explain_face(engine: Engine, asked: ExplanationRequest) -> Explanation:
+def explain_face(engine: Engine, request: ExplanationRequest) -> Explanation:
     def make() -> Explanation:
-        (told,) = engine.explain_image(
-            asked.photo.pixels(),
-            asked.face,
-            methods=[asked.method],
+        (explanation,) = engine.explain_image(
+            request.photo.pixels(),
+            request.face,
+            methods=[request.method],
             layers="all",
-            target=asked.target,
-            versus=asked.versus,
+            target=request.target,
+            versus=request.versus,
         )
-        return replace(told, source=asked.photo.name)
+        return replace(explanation, source=request.photo.name)
 
-    return get_or_make(EXPLAINED, asked.key, make)
-
-
-def get_figures(asked: ExplanationRequest, view: str, make: Callable[[], list[DescribedImage]]) -> list[DescribedImage]:
-    return get_or_make(DRAWN, (*asked.key, view), make)
+    return get_or_make(EXPLANATION, request.key, make)
 
 
-def list_evidence(asked: ExplanationRequest, told: Explanation) -> list[DescribedImage]:
-    goal = told.target + (f" rather than {told.versus}" if told.versus else "")
-    return [(f"Where the network looked for {goal}", figures.draw_evidence_maps(told, asked.photo.pixels()))]
+def get_figures(
+    request: ExplanationRequest, view: str, make: Callable[[], list[DescribedImage]]
+) -> list[DescribedImage]:
+    return get_or_make(FIGURES, (*request.key, view), make)
 
 
-def list_layer_maps(told: Explanation, layer: Layer) -> list[DescribedImage]:
-    """The maps of one layer, beside those they were made of where it has no places."""
-    placed = [each for each in told.layers[: told.layers.index(layer)] if len(each.shape) == 3]
-    maps = figures.draw_feature_maps(layer, told.crop.shape[0], placed[-1] if placed else None)
-    return [(f"The maps of the layer {layer.name}", maps)]
+def list_evidence(request: ExplanationRequest, explanation: Explanation) -> list[DescribedImage]:
+    target = explanation.target + (f" compared with {explanation.versus}" if explanation.versus else "")
+    return [(f"Evidence map for {target}", figures.draw_evidence_maps(explanation, request.photo.pixels()))]
 
 
-def list_activations(engine: Engine, told: Explanation) -> list[DescribedImage]:
-    ends = _ends(engine)
-    reached = replace(told, layers=tuple(each for each in told.layers if each.name in ends and len(each.shape) == 3))
+def list_layer_maps(explanation: Explanation, layer: Layer) -> list[DescribedImage]:
+    """The feature maps of one layer; those of the layer before it where it has no spatial dimensions."""
+    before = explanation.layers[: explanation.layers.index(layer)]
+    spatial = [earlier for earlier in before if len(earlier.shape) == 3]
+    maps = figures.draw_feature_maps(layer, explanation.crop.shape[0], spatial[-1] if spatial else None)
+    return [(f"Feature maps of the layer {layer.name}", maps)]
+
+
+def list_activations(engine: Engine, explanation: Explanation) -> list[DescribedImage]:
+    names = _stage_layers(engine)
+    stages = tuple(layer for layer in explanation.layers if layer.name in names and len(layer.shape) == 3)
+    fields = figures.draw_receptive_fields(replace(explanation, layers=stages))
     return [
-        ("Every layer and its strongest maps", figures.draw_layers(told.layers, told.crop)),
-        ("What one place of each layer sees of the face", figures.draw_receptive_fields(reached)),
+        ("Every layer with its most active maps", figures.draw_layers(explanation.layers, explanation.crop)),
+        ("Receptive field of each layer", fields),
     ]
 
 
-def list_softmax(told: Explanation) -> list[DescribedImage]:
-    found = [("Every expression with its score and its share", figures.draw_softmax(told))]
-    if told.contributions:
-        found.append((f"What adds up to the score of {told.target}", figures.draw_contributions(told)))
-    return found
+def list_softmax(explanation: Explanation) -> list[DescribedImage]:
+    images = [("Logit and probability of every expression", figures.draw_softmax(explanation))]
+    if explanation.contributions:
+        images.append((f"Contributions to the logit of {explanation.target}", figures.draw_contributions(explanation)))
+    return images
 
 
-def list_network_figures(told: Explanation) -> list[DescribedImage]:
-    found = []
-    if told.kernels is not None:
-        found.append(("The filters of the first layer", figures.draw_kernels(told.kernels)))
-    if told.costs:
-        found.append(("Where the network's numbers and its work are", figures.draw_costs(told)))
-    return found
+def list_network_figures(explanation: Explanation) -> list[DescribedImage]:
+    images = []
+    if explanation.kernels is not None:
+        images.append(("Kernels of the first layer", figures.draw_kernels(explanation.kernels)))
+    if explanation.costs:
+        images.append(("Parameters and multiply-adds of each layer", figures.draw_costs(explanation)))
+    return images
 
 
-def render_steps(engine: Engine, asked: ExplanationRequest, told: Explanation) -> str:
-    """The walkthrough, a standalone page."""
+def render_steps(engine: Engine, request: ExplanationRequest, explanation: Explanation) -> str:
+    """The walkthrough as a standalone page."""
 
     def make() -> str:
-        return render_walkthrough(told, asked.photo.pixels(), _ends(engine))
+        return render_walkthrough(explanation, request.photo.pixels(), _stage_layers(engine))
 
-    return get_or_make(WALKTHROUGH, asked.key, make)
+    return get_or_make(WALKTHROUGH, request.key, make)
 
 
-def _ends(engine: Engine) -> list[str]:
-    """The layers at the end of every stage, by name."""
+def _stage_layers(engine: Engine) -> list[str]:
+    """The names of the last layer of each stage."""
     blank = np.full((engine.card.side,) * 2, 128, np.uint8)
     return [layer.name for layer in engine.explain(blank, ()).layers]

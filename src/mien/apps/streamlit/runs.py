@@ -1,4 +1,4 @@
-"""Training runs as rows and figures: what their folders tell, through the laboratory's own eyes."""
+"""Training runs as table rows and figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mien.apps.session.model_cards import percent
+from mien.apps.session.model_cards import format_score
 from mien.errors import ExperimentError, MissingExtra, install_command
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def require_lab() -> Iterator[None]:
-    """Inside, a package of the laboratory that is missing becomes the command that installs it."""
+    """Raise a MissingExtra for a package of the extra 'lab' that is not installed."""
     try:
         yield
     except ModuleNotFoundError as missing:
@@ -32,32 +32,55 @@ def require_lab() -> Iterator[None]:
 
 
 def run_row(run: TrainingRun) -> dict[str, Any]:
-    """A run as a line of a table."""
-    planned = run.recipe.training.epochs if run.recipe else None
+    """A run as a table row."""
     return {
         "Run": run.name,
         "State": run.state,
         "Net": run.recipe.net.name if run.recipe else "?",
-        "Epochs": f"{run.epochs} of {planned or '?'}",
-        "Best held out": run.best[0] if run.best else None,
-        "In epoch": run.best[1] if run.best else None,
-        "Score": run.metrics.get("accuracy"),
+        "Epochs": _format_epochs(run),
+        "Validation accuracy": run.best[0] if run.best else None,
+        "Best epoch": run.best[1] if run.best else None,
+        "Test accuracy": run.metrics.get("accuracy"),
         "Split": run.metrics.get("split", ""),
         "Minutes": round(run.seconds / 60, 1),
-        "Begun": _when(run.environment.get("begun")),
+        "Started": _parse_date(run.environment.get("started")),
     }
 
 
+def _format_epochs(run: TrainingRun) -> str:
+    planned = run.recipe.training.epochs if run.recipe else None
+    return f"{run.epochs} of {planned or '?'}"
+
+
+def _parse_date(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(value or ""))
+    except ValueError:
+        return None
+
+
+def run_numbers(run: TrainingRun) -> list[tuple[str, str]]:
+    """The most important numbers of a run, with their names."""
+    accuracy = run.metrics.get("accuracy")
+    split = f" ({run.metrics['split']})" if run.metrics.get("split") else ""
+    return [
+        ("State", run.state),
+        ("Epochs", _format_epochs(run)),
+        ("Best validation accuracy", format_score(run.best[0]) if run.best else "–"),
+        (f"Test accuracy{split}", "–" if accuracy is None else format_score(accuracy)),
+    ]
+
+
 def plot_curves(runs: Sequence[TrainingRun]) -> Figure | None:
-    """Accuracy and loss of all that have a whole epoch; None where none has."""
+    """Accuracy and loss of the runs with at least one epoch; None without any."""
     from mien import plots
 
-    told = {run.name: run.history for run in runs if run.history}
-    return plots.plot_runs(told) if told else None
+    histories = {run.name: run.history for run in runs if run.history}
+    return plots.plot_runs(histories) if histories else None
 
 
 def plot_confusion(run: TrainingRun) -> Figure | None:
-    """What was shown against what was answered; None until a run has its figures."""
+    """The confusion matrix of a finished run, else None."""
     from mien import plots
 
     counts, labels = run.metrics.get("confusion"), run.metrics.get("labels")
@@ -67,58 +90,39 @@ def plot_confusion(run: TrainingRun) -> Figure | None:
 
 
 def compare_settings(runs: Sequence[TrainingRun]) -> list[dict[str, str]]:
-    """The settings that are not the same in all runs; of one, those that are not as usual."""
+    """The settings that differ between the runs; for one run, those that differ from the defaults."""
     from mien.training.recipe import Recipe
 
     recipes = {run.name: run.recipe for run in runs if run.recipe is not None}
     if not recipes:
         return []
     first, *others = recipes.values()
-    rivals = others or [Recipe()]
-    keys = dict.fromkeys(key for other in rivals for key in first.difference(other) if key != "name")
-    tables = {name: _flat(recipe.to_table()) for name, recipe in recipes.items()}
+    keys = [key for other in others or [Recipe()] for key in first.difference(other) if key != "name"]
+    tables = {name: _flatten(recipe.to_table()) for name, recipe in recipes.items()}
     if not others:
-        tables["usual"] = _flat(Recipe().to_table())
-    return [{"Setting": key, **{name: f"{table[key]}" for name, table in tables.items()}} for key in keys]
-
-
-def compare_runs(runs: Sequence[TrainingRun]) -> Comparison | None:
-    """The comparison of those that were evaluated; None where fewer than two were."""
-    from mien.evaluation import compare
-
-    entries = [found for run in runs if (found := _entry(run))]
-    return compare.compare_models(entries) if len(entries) > 1 else None
-
-
-def run_numbers(run: TrainingRun) -> list[tuple[str, str]]:
-    """The figures that matter most."""
-    accuracy = run.metrics.get("accuracy")
+        tables["default"] = _flatten(Recipe().to_table())
     return [
-        ("State", run.state),
-        ("Epochs", f"{run_row(run)['Epochs']}"),
-        ("Best held out", percent(run.best[0]) if run.best else "–"),
-        (f"Score, {run.metrics.get('split', 'not yet')}", "–" if accuracy is None else percent(accuracy)),
+        {"Setting": key, **{name: f"{table[key]}" for name, table in tables.items()}} for key in dict.fromkeys(keys)
     ]
 
 
-def _entry(run: TrainingRun) -> Any:
-    from mien.evaluation import compare
-
-    try:
-        return compare.read_evaluation(run.folder)
-    except ExperimentError:
-        return None
-
-
-def _flat(table: dict[str, Any], before: str = "") -> dict[str, Any]:
+def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in table.items():
-        flat |= _flat(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
 
 
-def _when(moment: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(moment or ""))
-    except ValueError:
-        return None
+def compare_runs(runs: Sequence[TrainingRun]) -> Comparison | None:
+    """The comparison of the evaluated runs; None if fewer than two are."""
+    from mien.evaluation import compare
+
+    models = []
+    for run in runs:
+        try:
+            model = compare.read_evaluation(run.folder)
+        except ExperimentError:  # its files are incomplete
+            continue
+        if model:
+            models.append(model)
+    return compare.compare_models(models) if len(models) > 1 else None

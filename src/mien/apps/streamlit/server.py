@@ -1,4 +1,4 @@
-"""Streamlit in this process: on this machine alone unless told otherwise, without telling anybody that it is used."""
+"""Streamlit in this process: on this machine alone by default, without its usage statistics."""
 
 from __future__ import annotations
 
@@ -14,22 +14,17 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
 
-from mien.apps.session.ports import check_port, make_listen_error
+from mien.apps.session.ports import check_port, find_free_port, format_url, local_host, make_listen_error
 from mien.errors import MissingExtra, install_command
 
-#: Where the page is, if nobody says otherwise: Streamlit's own port.
-HOST, PORT = "127.0.0.1", 8501
+StreamlitCommand: TypeAlias = Callable[..., object]
 
-_COMMAND = "mien streamlit"
-
-Program: TypeAlias = Callable[..., object]
-
-#: Names that a page for this machine alone answers to: no other site's name may lead here.
-_OURS = ("localhost", "127.0.0.1", "::1")
+#: The host names that a page for this machine alone answers to: no other site's name may lead here.
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
-def load_streamlit() -> Program:
-    """Streamlit's own command; a MissingExtra where Streamlit is not installed."""
+def load_streamlit() -> StreamlitCommand:
+    """Streamlit's own command line; a MissingExtra if Streamlit is not installed."""
     try:
         from streamlit.web.cli import main
     except ModuleNotFoundError as error:
@@ -37,51 +32,53 @@ def load_streamlit() -> Program:
             raise
         raise MissingExtra(
             "The page needs Streamlit, which is not installed",
-            "The extra 'streamlit' brings it",
+            "The extra 'streamlit' contains it",
             f"Run {install_command('streamlit')}",
         ) from error
     return main
 
 
-def app_path() -> str:
-    """The file that Streamlit runs."""
-    return str(files("mien.apps.streamlit.start").joinpath("app.py"))
-
-
-def serve_streamlit(run: Program, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; ``ready`` hears the address as soon as somebody answers there."""
+def serve_streamlit(run: StreamlitCommand, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; ``on_ready`` gets the URL as soon as the server answers."""
     if error := check_port(host, port):
-        raise make_listen_error(host, port, error, _COMMAND)
-    port, ours = port or _any(host), sys.stdout
+        raise make_listen_error(host, port, error, "mien streamlit")
+    port, stdout = port or find_free_port(host), sys.stdout
 
     def announce() -> None:
-        _wait(host, port)
-        with redirect_stdout(ours):
-            ready(f"http://{_shown(host)}:{port}")
+        _wait_until_connected(local_host(host).strip("[]"), port)
+        with redirect_stdout(stdout):
+            on_ready(format_url(host, port))
 
-    # What Streamlit has to say on stdout is not for whoever reads the address there, who may have left long ago.
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+    app = str(files("mien.apps.streamlit.start").joinpath("app.py"))
+    # Streamlit's own messages on stdout are not for the program that reads the address there.
+    with Path(os.devnull).open("w") as null, redirect_stdout(null):
         threading.Thread(target=announce, daemon=True).start()
-        run(["run", app_path(), *streamlit_flags(host, port)], standalone_mode=False)
+        run(["run", app, *streamlit_flags(host, port)], standalone_mode=False)
+
+
+def _wait_until_connected(host: str, port: int) -> None:
+    while True:
+        with suppress(OSError), socket.create_connection((host, port), timeout=1):
+            return
+        time.sleep(0.02)
 
 
 def streamlit_flags(host: str, port: int) -> Iterator[str]:
-    """What Streamlit is told beside the settings that lie next to the app."""
-    told = {
+    """Streamlit's options, besides the settings in the file next to the app."""
+    options = {
         "server.address": host,
         "server.port": port,
         "server.headless": "true",
-        # Nobody edits this page while it is shown.
         "server.fileWatcherType": "none",
-        # These stand beside the app, too; said here, no variable of Streamlit's changes them.
+        # These are in the file, too; as options they override Streamlit's environment variables.
         "browser.gatherUsageStats": "false",
         "client.showErrorDetails": "none",
         "logger.hideWelcomeMessage": "true",
         "logger.level": "warning",
     }
-    yield from (f"--{name}={value}" for name, value in told.items())
+    yield from (f"--{name}={value}" for name, value in options.items())
     if is_loopback(host):
-        yield from (f"--server.allowedHosts={name}" for name in _OURS)
+        yield from (f"--server.allowedHosts={name}" for name in _LOCAL_NAMES)
 
 
 def is_loopback(host: str | None) -> bool:
@@ -92,27 +89,3 @@ def is_loopback(host: str | None) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def _shown(host: str) -> str:
-    """How the address is written for a browser on this machine."""
-    if host in ("0.0.0.0", "::"):
-        return "127.0.0.1"
-    return f"[{host.strip('[]')}]" if ":" in host else host
-
-
-def _any(host: str) -> int:
-    """A port that is free at this moment."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), 0, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as trial:
-        trial.bind(address)
-        return int(trial.getsockname()[1])
-
-
-def _wait(host: str, port: int) -> None:
-    """Wait until somebody answers, however long that takes."""
-    there = _shown(host).strip("[]")
-    while True:
-        with suppress(OSError), socket.create_connection((there, port), timeout=1):
-            break
-        time.sleep(0.02)

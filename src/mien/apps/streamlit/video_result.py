@@ -1,4 +1,4 @@
-"""A film's events over time, as a chart."""
+"""The analysis of an uploaded video: its progress, its result files in memory, and its events as a chart."""
 
 from __future__ import annotations
 
@@ -14,42 +14,130 @@ from typing import Any
 
 import streamlit as st
 
-from mien.apps.streamlit.session_state import UploadedPhoto
-from mien.apps.streamlit.settings import FILM_SECONDS
+from mien.apps.session.uploads import MAX_VIDEO_SECONDS, Upload
+from mien.apps.session.video_jobs import VideoJob
 from mien.engine import Engine
-from mien.errors import MienError, OutputError
+from mien.errors import OutputError
 from mien.labels import label_colour
 from mien.text import describe_label
-from mien.video.results import VideoRequest, save_video_results
+from mien.video.results import VideoRequest
 from mien.video.timeline import SmoothedFrame
 
-#: In pixels: a person's row, and the axis and the legend, which Streamlit counts as part of the height.
-_ROW, _AROUND = 36, 124
+#: Pixels: the row of a track, and the axis with the legend, which Streamlit counts as part of the height.
+_ROW_HEIGHT, _MARGIN_HEIGHT = 36, 124
 
 
-def show_timeline(events: list[dict[str, Any]], end: float) -> None:
-    """A row for each person, a bar for each event in its expression's colour."""
-    st.vega_lite_chart(spec=timeline_chart(events, end))
+@dataclass(frozen=True, eq=False)
+class VideoReport:
+    """The result files of a video by name, and the facts of :func:`mien.video.results.save_video_results`."""
+
+    name: str
+    files: dict[str, bytes]
+    facts: dict[str, Any]
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return list(self.facts["summary"]["events"])
+
+    @property
+    def tracks(self) -> list[dict[str, Any]]:
+        return list(self.facts["summary"]["tracks"])
+
+    def pack_zip(self) -> bytes:
+        """All files in one archive, so that the report is beside its video."""
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in self.files.items():
+                archive.writestr(name, data)
+        return stream.getvalue()
+
+
+class LatestFrame:
+    """The newest analysed frame, handed from the thread of the analysis to the one that draws the page."""
+
+    def __init__(self) -> None:
+        self._frame: SmoothedFrame | None = None
+
+    def set(self, frame: SmoothedFrame) -> None:
+        self._frame = frame
+
+    def pop(self) -> SmoothedFrame | None:
+        """The newest frame, once."""
+        frame, self._frame = self._frame, None
+        return frame
+
+
+def analyze_upload(
+    engine: Engine,
+    upload: Upload,
+    fps: float,
+    blur_faces: bool,
+    on_report: Callable[[dict[str, Any]], None],
+    latest: LatestFrame | None = None,
+) -> VideoReport:
+    """Analyse a video in a temporary folder. ``on_report`` gets the facts so far; an exception in it ends the job."""
+    with _temporary_folder() as folder:
+        path = folder / "source"
+        try:
+            path.write_bytes(upload.video_bytes())
+            request = VideoRequest(path, upload.name, folder, fps, MAX_VIDEO_SECONDS, blur_faces)
+            with VideoJob(engine, request, on_frame=(latest or LatestFrame()).set) as job:
+                for report in job.reports(timeout=0.5):
+                    if report and "seconds" in report:
+                        on_report(report)
+            if job.error:
+                raise job.error
+            files = {name: path.read_bytes() for name, path in job.files.items()}
+        except OSError as error:
+            expected = "Free space on the disk was expected"
+            raise OutputError(f"The video could not be analysed: {error.strerror}", expected) from error
+    return VideoReport(upload.name, files, job.facts)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    # Only this user may read it.
+    with tempfile.TemporaryDirectory(prefix="mien-video-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@contextmanager
+def wait_for_turn(on_wait: Callable[[], None]) -> Iterator[None]:
+    """One video at a time for all visitors; ``on_wait`` is called repeatedly while another one is analysed."""
+    semaphore = _video_semaphore()
+    while not semaphore.acquire(timeout=0.5):
+        on_wait()
+    try:
+        yield
+    finally:
+        semaphore.release()
+
+
+@st.cache_resource(show_spinner=False)
+def _video_semaphore() -> threading.Semaphore:
+    return threading.Semaphore(1)
 
 
 def timeline_chart(events: list[dict[str, Any]], end: float) -> dict[str, Any]:
-    """The chart in Vega-Lite's words."""
-    labels = tuple(dict.fromkeys(each["label"] for each in events))
-    rows = [{**each, "who": f"Person {each['person']}", "looked": describe_label(each["label"])} for each in events]
-    people = list(dict.fromkeys(each["who"] for each in sorted(rows, key=lambda each: each["person"])))
-    hues = {"domain": list(labels), "range": [label_colour(each, labels) for each in labels]}
+    """A Vega-Lite chart: a row for each track, a bar for each event in the colour of its emotion."""
+    labels = tuple(dict.fromkeys(event["emotion"] for event in events))
+    rows = [
+        {**event, "row": f"Track {event['track']}", "description": describe_label(event["emotion"])} for event in events
+    ]
+    names = list(dict.fromkeys(row["row"] for row in sorted(rows, key=lambda row: row["track"])))
+    colours = {"domain": list(labels), "range": [label_colour(label, labels) for label in labels]}
     return {
         "data": {"values": rows},
         "mark": {"type": "bar", "height": {"band": 0.6}, "cornerRadius": 3},
-        "height": _AROUND + _ROW * len(people),
+        "height": _MARGIN_HEIGHT + _ROW_HEIGHT * len(names),
         "encoding": {
             "x": {**_field("start"), "title": "seconds", "scale": {"domain": [0, max(end, 0.1)]}},
             "x2": {"field": "end"},
-            "y": {**_field("who"), "title": None, "sort": people},
-            "color": {**_field("label"), "title": None, "scale": hues, "legend": {"orient": "top"}},
+            "y": {**_field("row"), "title": None, "sort": names},
+            "color": {**_field("emotion"), "title": None, "scale": colours, "legend": {"orient": "top"}},
             "tooltip": [
-                {**_field("who"), "title": "Who"},
-                {**_field("looked"), "title": "What"},
+                {**_field("row"), "title": "Track"},
+                {**_field("description"), "title": "Expression"},
                 {**_field("start"), "title": "From", "format": ".1f"},
                 {**_field("end"), "title": "To", "format": ".1f"},
                 {**_field("peak"), "title": "Peak", "format": ".0%"},
@@ -60,84 +148,3 @@ def timeline_chart(events: list[dict[str, Any]], end: float) -> dict[str, Any]:
 
 def _field(name: str) -> dict[str, Any]:
     return {"field": name, "type": "quantitative" if name in ("start", "end", "peak") else "nominal"}
-
-
-# ==== mien.apps.streamlit.films
-# A film that was read for a visitor: everything that came of it, in memory.
-
-
-@dataclass(frozen=True, eq=False)
-class VideoReport:
-    """What came of a film: files by name, and the facts that :func:`mien.video.results.save_video_results` tells."""
-
-    name: str
-    files: dict[str, bytes]
-    facts: dict[str, Any]
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        return list(self.facts["found"]["events"])
-
-    @property
-    def people(self) -> list[dict[str, Any]]:
-        return list(self.facts["found"]["people"])
-
-    def packed(self) -> bytes:
-        """All files in one, so that the report lies beside its film."""
-        stream = io.BytesIO()
-        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in self.files.items():
-                archive.writestr(name, data)
-        return stream.getvalue()
-
-
-def analyze_upload(
-    engine: Engine,
-    film: UploadedPhoto,
-    fps: float,
-    hidden: bool,
-    tell: Callable[[dict[str, Any]], None],
-    see: Callable[[SmoothedFrame], None],
-) -> VideoReport:
-    """Read a film in a folder that is gone when this ends, however it does."""
-    with _folder() as folder:
-        path = folder / "source"
-        try:
-            path.write_bytes(film.data)
-            order = VideoRequest(path, film.name, folder, fps, FILM_SECONDS, hidden)
-            found = save_video_results(engine, order, tell=tell, see=see)
-            assert found is not None, "nobody is asked whether somebody still waits"
-            files = {name: (folder / name).read_bytes() for name in found.results}
-        except OSError as error:
-            raise OutputError(
-                f"The film could not be read: {error.strerror}", "Room on the disk was expected"
-            ) from error
-        except MienError as error:
-            # The folder's name says nothing to anybody.
-            beats = (each.replace(str(path), film.name) for each in (error.happened, error.expected, error.remedy))
-            raise type(error)(*beats) from error
-    return VideoReport(film.name, files, found.facts)
-
-
-@contextmanager
-def wait_for_turn(wait: Callable[[], None]) -> Iterator[None]:
-    """One film at a time, however many visitors there are; ``wait`` is called while another is read."""
-    free = _turns()
-    while not free.acquire(timeout=0.5):
-        wait()
-    try:
-        yield
-    finally:
-        free.release()
-
-
-@st.cache_resource(show_spinner=False)
-def _turns() -> threading.Semaphore:
-    return threading.Semaphore(1)
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    # Only this user may look into it.
-    with tempfile.TemporaryDirectory(prefix="mien-film-", ignore_cleanup_errors=True) as name:
-        yield Path(name)

@@ -1,1 +1,1 @@
-"""The pages, one module for each. ``page`` draws one, and returns the name of the page to go to, or None."""
+"""The pages, one module each. ``draw_page`` draws one, and returns the name of the page to switch to, or None."""

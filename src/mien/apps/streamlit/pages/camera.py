@@ -1,54 +1,60 @@
-"""The camera: a notice first, then one picture at a time."""
+"""The camera: a notice first, then one image at a time."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from mien import text
-from mien.apps.streamlit import engines, image_input, results
-from mien.apps.streamlit.session_state import UploadedPhoto, drop_stale_results, select_face, set_photos
+from mien.apps.streamlit import image_input, results
+from mien.apps.streamlit.session_state import (
+    UploadedPhoto,
+    current_engine,
+    drop_stale_results,
+    select_face,
+    set_photos,
+)
 
-_OPEN = "camera open"
+_IS_OPEN = "camera is open"
 
 
-def page() -> str | None:
+def draw_page() -> str | None:
     st.title("Camera", anchor=False)
-    if not st.session_state.get(_OPEN):
-        _notice()
+    if not st.session_state.get(_IS_OPEN):
+        _show_notice()
         return None
-    st.button("Close the camera", on_click=close, icon=":material/videocam_off:")
-    taken = st.camera_input("Take a picture", key="taken")
-    image_input.track_uploads("camera", [taken])
-    if taken is None:
+    st.button("Close the camera", on_click=close_camera, icon=":material/videocam_off:")
+    upload = st.camera_input("Take a photo", key="camera photo")
+    image_input.track_uploads("camera", [upload])
+    if upload is None:
         drop_stale_results()
         return None
-    photo = UploadedPhoto("camera.jpg", taken.getvalue())
-    engine = engines.current_engine()
-    [found] = results.read_images(engine, [photo])
-    number = results.show_image_result(engine, found, 0)
+    photo = UploadedPhoto("camera.jpg", upload.getvalue())
+    engine = current_engine()
+    [image] = results.read_images(engine, [photo])
+    number = results.show_image_result(engine, image, 0)
     if not number:
         return None
     set_photos([photo])
     select_face(photo, number)
-    return "inside"
+    return "explain"
 
 
-def close() -> None:
-    if st.session_state.pop(_OPEN, None):
+def close_camera() -> None:
+    if st.session_state.pop(_IS_OPEN, None):
         drop_stale_results()
 
 
-def _notice() -> None:
+def _open_camera() -> None:
+    st.session_state[_IS_OPEN] = True
+
+
+def _show_notice() -> None:
     with st.container(border=True):
         st.header("Before the camera opens", anchor=False)
         st.markdown(
-            "- Pictures that you take go to the program that serves this page, one at a time, are read there and are "
-            "not kept.\n"
+            "- Photos that you take are sent to the program that serves this page, one at a time, are read there and "
+            "are not stored.\n"
             f"- {text.CAMERA_NOTICE}\n"
             "- The camera closes when you leave this page."
         )
-        st.button("Open the camera", type="primary", on_click=_open, icon=":material/videocam:")
-
-
-def _open() -> None:
-    st.session_state[_OPEN] = True
+        st.button("Open the camera", type="primary", on_click=_open_camera, icon=":material/videocam:")

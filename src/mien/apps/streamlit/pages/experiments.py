@@ -1,4 +1,4 @@
-"""Training runs: how each went, and several side by side."""
+"""Training runs: the curves and results of each, and several side by side."""
 
 from __future__ import annotations
 
@@ -7,118 +7,113 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mien.apps.streamlit import results
-from mien.apps.streamlit import runs as trials
+from mien.apps.streamlit import results, runs
 from mien.apps.streamlit.results import escape_markdown
 from mien.apps.streamlit.settings import load_page_settings
 
 if TYPE_CHECKING:
-    from streamlit.elements.lib.column_types import ColumnConfig
-
     from mien.training.run_folder import TrainingRun
 
-#: So many are compared at once: columns stay wide enough to be read.
-_MOST = 4
+#: The most runs side by side: more columns would be too narrow.
+_MAX_RUNS = 4
+
+_PLOT_WIDTH, _CONFUSION_WIDTH = 820, 620
 
 
-def page() -> str | None:
+def draw_page() -> str | None:
     st.title("Experiments", anchor=False)
-    with trials.require_lab():
+    with runs.require_lab():
         from mien.training.run_folder import RUNS_FOLDER, list_runs
 
-        home = load_page_settings().runs or RUNS_FOLDER
-        _page(list(list_runs(home)), f"{home}")
+        folder = load_page_settings().runs or RUNS_FOLDER
+        _show_runs(list(list_runs(folder)), escape_markdown(f"{folder}"))
     return None
 
 
-def _page(found: Sequence[TrainingRun], home: str) -> None:
-    if not found:
+def _show_runs(all_runs: Sequence[TrainingRun], folder: str) -> None:
+    if not all_runs:
         st.info(
-            f"There are no training runs in the folder **{escape_markdown(home)}**. `mien train` makes one; "
-            "`mien streamlit --runs DIR` looks elsewhere.",
+            f"There are no training runs in the folder **{folder}**. `mien train` makes one; "
+            "`mien streamlit --runs DIR` names another folder.",
             icon=":material/science:",
         )
         return
-    st.markdown(f"{len(found)} training runs in **{escape_markdown(home)}**, read anew whenever this page is.")
-    _table(found)
-    names = [run.name for run in found]
-    chosen = st.multiselect(
-        "Look at, side by side", names, default=names[:1], max_selections=_MOST, key="run", bind="query-params"
-    )
-    runs = [run for run in found if run.name in chosen]
-    if runs:
-        _side_by_side(runs)
-
-
-def _table(found: Sequence[TrainingRun]) -> None:
+    st.markdown(f"{len(all_runs)} training runs in **{folder}**, read again whenever this page is.")
+    part = st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0)
+    date = st.column_config.DatetimeColumn(format="YYYY-MM-DD")
     st.dataframe(
-        [trials.run_row(run) for run in found],
+        [runs.run_row(run) for run in all_runs],
         hide_index=True,
-        column_config={
-            **{name: _share() for name in ("Best held out", "Score")},
-            "Begun": st.column_config.DatetimeColumn(format="YYYY-MM-DD"),
-        },
+        column_config={"Validation accuracy": part, "Test accuracy": part, "Started": date},
     )
+    names = [run.name for run in all_runs]
+    selected = st.multiselect(
+        "Side by side", names, default=names[:1], max_selections=_MAX_RUNS, key="run", bind="query-params"
+    )
+    selected_runs = [run for run in all_runs if run.name in selected]
+    if not selected_runs:
+        return
+    _show_numbers(selected_runs)
+    _show_curves(selected_runs)
+    _show_confusion(selected_runs)
+    if len(selected_runs) > 1:
+        _show_comparison(selected_runs)
+    _show_settings(selected_runs)
 
 
-def _share() -> ColumnConfig:
-    return st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0)
-
-
-def _side_by_side(runs: Sequence[TrainingRun]) -> None:
-    _numbers(runs)
-    st.header("Curves", anchor=False)
-    if curves := trials.plot_curves(runs):
-        with st.container(width=820):
-            results.show_figure(curves, f"Accuracy and loss, epoch by epoch, of {', '.join(run.name for run in runs)}")
-    else:
-        st.info("No whole epoch yet.", icon=":material/hourglass:")
-    _confusions(runs)
-    if len(runs) > 1:
-        _comparison(runs)
-    _settings(runs)
-
-
-def _numbers(runs: Sequence[TrainingRun]) -> None:
-    for run in runs:
+def _show_numbers(selected_runs: Sequence[TrainingRun]) -> None:
+    for run in selected_runs:
         with st.container(border=True):
             st.markdown(f"**{escape_markdown(run.name)}**")
             with st.container(horizontal=True, gap="large"):
-                for name, value in trials.run_numbers(run):
+                for name, value in runs.run_numbers(run):
                     st.metric(name, value, width="content")
 
 
-def _confusions(runs: Sequence[TrainingRun]) -> None:
-    st.header("Confusion", anchor=False)
-    width = max(min(len(runs), 2), 1)
-    columns = st.columns(width)
-    for place, run in enumerate(runs):
-        with columns[place % width]:
+def _show_curves(selected_runs: Sequence[TrainingRun]) -> None:
+    st.header("Curves", anchor=False)
+    figure = runs.plot_curves(selected_runs)
+    if figure is None:
+        st.info("No complete epoch yet.", icon=":material/hourglass:")
+        return
+    names = ", ".join(run.name for run in selected_runs)
+    with st.container(width=_PLOT_WIDTH):
+        results.show_figure(figure, f"Accuracy and loss of each epoch of {names}")
+
+
+def _show_confusion(selected_runs: Sequence[TrainingRun]) -> None:
+    st.header("Confusion matrix (counts)", anchor=False)
+    columns = st.columns(min(len(selected_runs), 2))
+    for index, run in enumerate(selected_runs):
+        with columns[index % len(columns)]:
             st.markdown(f"**{escape_markdown(run.name)}**")
-            if drawn := trials.plot_confusion(run):
-                with st.container(width=620):
-                    results.show_figure(drawn, f"The confusion matrix of {run.name}")
-            else:
-                st.caption("Drawn when the run is finished.")
+            figure = runs.plot_confusion(run)
+            if figure is None:
+                st.caption("Available when the run is finished.")
+                continue
+            with st.container(width=_CONFUSION_WIDTH):
+                results.show_figure(figure, f"The confusion matrix of {run.name}")
 
 
-def _comparison(runs: Sequence[TrainingRun]) -> None:
+def _show_comparison(selected_runs: Sequence[TrainingRun]) -> None:
     from mien.evaluation import comparison_report
 
-    st.header("Compared", anchor=False)
-    found = trials.compare_runs(runs)
-    if found is None:
-        st.info("Two finished runs are compared in a table.", icon=":material/balance:")
+    st.header("Comparison", anchor=False)
+    comparison = runs.compare_runs(selected_runs)
+    if comparison is None:
+        st.info("The comparison needs two finished runs.", icon=":material/balance:")
         return
-    st.dataframe(comparison_report.table_rows(found), hide_index=True)
-    st.markdown(escape_markdown(" ".join(comparison_report.summary_sentences(found))))
-    with st.container(width=820):
-        results.show_figure(comparison_report.plot_comparison(found), "Accuracy against speed")
+    st.dataframe(comparison_report.table_rows(comparison), hide_index=True)
+    st.markdown(escape_markdown(" ".join(comparison_report.summary_sentences(comparison))))
+    with st.container(width=_PLOT_WIDTH):
+        results.show_figure(comparison_report.plot_comparison(comparison), "Accuracy against speed")
 
 
-def _settings(runs: Sequence[TrainingRun]) -> None:
+def _show_settings(selected_runs: Sequence[TrainingRun]) -> None:
     st.header("Settings that differ", anchor=False)
-    if rows := trials.compare_settings(runs):
+    if rows := runs.compare_settings(selected_runs):
         st.dataframe(rows, hide_index=True)
+    elif len(selected_runs) > 1:
+        st.caption("None: these runs have the same settings.")
     else:
-        st.caption("None: these runs have the same settings." if len(runs) > 1 else "None: all is as usual.")
+        st.caption("None: all settings are the defaults.")

@@ -1,4 +1,4 @@
-"""The network opened on one face: its maps, its layers, its evidence, and the way through it step by step."""
+"""Explanations: how the network computes its prediction for one face."""
 
 from __future__ import annotations
 
@@ -7,163 +7,162 @@ from functools import partial
 
 import streamlit as st
 
-from mien.apps.streamlit import engines, explanations, results
+from mien.apps.streamlit import explanations, results
 from mien.apps.streamlit.explanations import DescribedImage, ExplanationRequest
 from mien.apps.streamlit.image_input import choose_images, clear_images
 from mien.apps.streamlit.results import ImageResult, escape_markdown
-from mien.apps.streamlit.session_state import UploadedPhoto, get_photos, pop_selected_face
+from mien.apps.streamlit.session_state import (
+    UploadedPhoto,
+    current_engine,
+    engine_choice,
+    get_photos,
+    pop_selected_face,
+)
 from mien.engine import Engine
 from mien.explain import Explanation, Layer
-from mien.explain.explanation import AUTO, METHODS
+from mien.explain.explanation import AUTO, AUTO_METHOD, MAP_METHODS, METHODS
 from mien.results import FrameResult
 from mien.text import NO_FACE, NO_FACE_HELP, format_explanation_title
 
-#: What each method does.
-_METHODS = {
-    AUTO: "the first that this model's audit trusts",
-    "cam": "class map: exact, from the last layer; at once",
-    "occlusion": "covering: what is lost when a part is covered; about a second",
-    "rise": "random masks: many random covers, averaged; a second or two",
-}
+_EVIDENCE, _MAPS, _POOLING, _LAYERS = "Evidence map", "Feature maps", "Pooling", "Every layer"
+_SOFTMAX, _NETWORK, _WALKTHROUGH = "Softmax", "Network", "Walkthrough"
+_VIEWS = (_EVIDENCE, _MAPS, _POOLING, _LAYERS, _SOFTMAX, _NETWORK, _WALKTHROUGH)
 
-_VIEWS = ("Where it looked", "Feature maps", "Pooling", "Every layer", "Softmax", "The network", "Step by step")
+#: The entries of the choosers for "the prediction" and for "all other expressions".
+_PREDICTED, _OTHERS = "the prediction", "all others"
 
-_SAID, _ANY = "what it said", "anything else"
-
-_PHOTO, _FACE = "photo looked into", "face"
+#: Keys of the session state.
+_PHOTO, _FACE = "photo to explain", "face"
 
 
-def page() -> str | None:
-    st.title("Inside the network", anchor=False)
+def draw_page() -> str | None:
+    st.title("Explain a prediction", anchor=False)
     st.markdown(
-        "One face, and everything the network makes of it: its maps, its layers, its evidence, and what would change "
-        "its mind."
+        "One face, and how the network computes its prediction: evidence map, feature maps, layers, softmax, and what "
+        "would change it."
     )
     if not get_photos():
         choose_images("A photo", several=False)
     if get_photos():
-        _inside(engines.current_engine())
+        _explain(current_engine())
     return None
 
 
-def _inside(engine: Engine) -> None:
-    several = get_photos()
-    _begin(several)
-    one = _photo(results.read_images(engine, several))
-    if not isinstance(one.result, FrameResult):
-        st.error(escape_markdown(str(one.result.error)), icon=":material/broken_image:")
-    elif not one.result.readings:
+def _explain(engine: Engine) -> None:
+    photos = get_photos()
+    if selected := pop_selected_face():
+        key, number = selected
+        index = next((index for index, photo in enumerate(photos) if photo.key == key), 0)
+        st.session_state[_PHOTO], st.session_state[_FACE] = index, number
+    image = _choose_photo(results.read_images(engine, photos))
+    if not isinstance(image.result, FrameResult):
+        st.error(escape_markdown(str(image.result.error)), icon=":material/broken_image:")
+    elif not image.result.readings:
         st.info(f"{NO_FACE} {NO_FACE_HELP}", icon=":material/search_off:")
     else:
-        _face(engine, one, len(one.result))
+        _explain_face(engine, image, image.result)
 
 
-def _begin(several: Sequence[UploadedPhoto]) -> None:
-    """Whoever came to look into a certain face finds it chosen."""
-    if wanted := pop_selected_face():
-        key, number = wanted
-        st.session_state[_PHOTO] = next((place for place, each in enumerate(several) if each.key == key), 0)
-        st.session_state[_FACE] = number
-
-
-def _photo(reads: list[ImageResult]) -> ImageResult:
+def _choose_photo(images: Sequence[ImageResult]) -> ImageResult:
     with st.container(horizontal=True, vertical_alignment="center"):
-        place = 0
-        if len(reads) > 1:
-            names = [each.photo.name for each in reads]
-            place = st.selectbox("Photo", range(len(reads)), format_func=names.__getitem__, key=_PHOTO)
+        index = 0
+        if len(images) > 1:
+            names = [image.photo.name for image in images]
+            index = st.selectbox("Photo", range(len(images)), format_func=names.__getitem__, key=_PHOTO)
         else:
-            st.markdown(f"**{escape_markdown(reads[0].photo.name)}**")
+            st.markdown(f"**{escape_markdown(images[0].photo.name)}**")
         st.button("Another photo", on_click=clear_images, icon=":material/add_photo_alternate:")
-    return reads[place]
+    return images[index]
 
 
-def _face(engine: Engine, one: ImageResult, many: int) -> None:
-    asked = _asked(engine, one.photo, many)
-    with st.spinner("The network is being opened …"):
-        told = explanations.explain_face(engine, asked)
-    _said(told, one, asked.face)
+def _explain_face(engine: Engine, image: ImageResult, result: FrameResult) -> None:
+    request = _choose_request(engine, image.photo, len(result))
+    with st.spinner("Computing the explanation …"):
+        explanation = explanations.explain_face(engine, request)
+    title = format_explanation_title(explanation.emotions.top, explanation.target, explanation.versus)
+    st.header(escape_markdown(title), anchor=False)
+    with st.expander("Prediction", icon=":material/face:"):
+        reading, thumbnail = result.readings[request.face - 1], image.thumbnails[request.face - 1]
+        st.html(results.render_face_card(reading, request.face, len(result), thumbnail))
+    for note in explanation.notes:
+        st.caption(escape_markdown(note))
     view = st.segmented_control(
         "View", _VIEWS, default=_VIEWS[0], required=True, key="view", label_visibility="collapsed", bind="query-params"
     )
-    _view(engine, asked, told, view or _VIEWS[0])
+    _show_view(engine, request, explanation, view or _VIEWS[0])
 
 
-def _asked(engine: Engine, photo: UploadedPhoto, many: int) -> ExplanationRequest:
+def _choose_request(engine: Engine, photo: UploadedPhoto, count: int) -> ExplanationRequest:
     labels = list(engine.labels)
     columns = st.columns(4)
     with columns[0]:
-        face = st.selectbox("Face", range(1, many + 1), format_func=lambda number: f"{number} of {many}", key=_FACE)
+        face = st.selectbox("Face", range(1, count + 1), format_func=lambda number: f"{number} of {count}", key=_FACE)
     with columns[1]:
-        target = st.selectbox("Evidence for", [_SAID, *labels], key="target", bind="query-params")
+        target = st.selectbox("Evidence for", [_PREDICTED, *labels], key="target", bind="query-params")
     with columns[2]:
-        others = [_ANY, *(label for label in labels if label != target)]
-        versus = st.selectbox("rather than", others, key="versus", bind="query-params")
+        others = [_OTHERS, *(label for label in labels if label != target)]
+        versus = st.selectbox("compared with", others, key="versus", bind="query-params")
     with columns[3]:
-        told = "\n".join(f"- **{name}**: {words}" for name, words in _METHODS.items())
-        method = st.selectbox("Found by", [AUTO, *METHODS], key="method", bind="query-params", help=told)
-    chosen = st.session_state["model"], st.session_state["detector"]
+        methods = (AUTO_METHOD, *MAP_METHODS.values())
+        descriptions = "\n".join(f"- **{method.name}**: {method.title}. {method.description}" for method in methods)
+        method = st.selectbox("Method", [AUTO, *METHODS], key="method", bind="query-params", help=descriptions)
+    model, detector = engine_choice()
     return ExplanationRequest(
-        photo, face, *chosen, method, None if target == _SAID else target, None if versus == _ANY else versus
+        photo,
+        face,
+        model,
+        detector,
+        method,
+        None if target == _PREDICTED else target,
+        None if versus == _OTHERS else versus,
     )
 
 
-def _said(told: Explanation, one: ImageResult, number: int) -> None:
-    assert isinstance(one.result, FrameResult), "a failure has no face"
-    reading = one.result.readings[number - 1]
-    st.header(escape_markdown(format_explanation_title(told.emotions.top, told.target, told.versus)), anchor=False)
-    with st.expander("What it said", icon=":material/face:"):
-        st.html(results.render_face_card(reading, number, len(one.result), one.faces[number - 1]))
-    for note in told.notes:
-        st.caption(escape_markdown(note))
-
-
-def _view(engine: Engine, asked: ExplanationRequest, told: Explanation, view: str) -> None:
-    if view == "Step by step":
-        _steps(engine, asked, told)
-    elif view in ("Feature maps", "Pooling"):
-        _layer(asked, told, pooling=view == "Pooling")
+def _show_view(engine: Engine, request: ExplanationRequest, explanation: Explanation, view: str) -> None:
+    if view == _WALKTHROUGH:
+        _show_walkthrough(engine, request, explanation)
+    elif view in (_MAPS, _POOLING):
+        _show_layer(request, explanation, pooling=view == _POOLING)
     else:
-        draw: dict[str, Callable[[], list[DescribedImage]]] = {
-            "Where it looked": partial(explanations.list_evidence, asked, told),
-            "Every layer": partial(explanations.list_activations, engine, told),
-            "Softmax": partial(explanations.list_softmax, told),
-            "The network": partial(explanations.list_network_figures, told),
+        make: dict[str, Callable[[], list[DescribedImage]]] = {
+            _EVIDENCE: partial(explanations.list_evidence, request, explanation),
+            _LAYERS: partial(explanations.list_activations, engine, explanation),
+            _SOFTMAX: partial(explanations.list_softmax, explanation),
+            _NETWORK: partial(explanations.list_network_figures, explanation),
         }
-        _pictures(explanations.get_figures(asked, view, draw[view]))
+        _show_figures(explanations.get_figures(request, view, make[view]))
 
 
-def _layer(asked: ExplanationRequest, told: Explanation, *, pooling: bool) -> None:
-    """One layer at a time, the one before the last to begin with: its maps are few and large enough to be seen."""
-    layers = {each.name: each for each in told.layers if _belongs(each, pooling=pooling)}
+def _show_layer(request: ExplanationRequest, explanation: Explanation, *, pooling: bool) -> None:
+    """The feature maps of one layer that the visitor chooses."""
+
+    def is_in_view(layer: Layer) -> bool:
+        return layer.kind == "pool" if pooling else len(layer.shape) == 3 and layer.kind != "pool"
+
+    layers = {layer.name: layer for layer in explanation.layers if is_in_view(layer)}
     if not layers:
-        st.info("This network has no such layer that can be seen.", icon=":material/visibility_off:")
+        st.info("This network has no such layer.", icon=":material/visibility_off:")
         return
     name = st.selectbox("Layer", list(layers), key="pooling" if pooling else "layer", bind="query-params")
-    _pictures(
-        explanations.get_figures(asked, f"layer {name}", lambda: explanations.list_layer_maps(told, layers[name]))
-    )
+    make = partial(explanations.list_layer_maps, explanation, layers[name])
+    _show_figures(explanations.get_figures(request, f"layer {name}", make))
 
 
-def _belongs(layer: Layer, *, pooling: bool) -> bool:
-    return layer.kind == "pool" if pooling else len(layer.shape) == 3 and layer.kind != "pool"
+def _show_figures(figures: list[DescribedImage]) -> None:
+    if not figures:
+        st.info("This network has no such figure.", icon=":material/visibility_off:")
+    for description, pixels in figures:
+        results.show_image(pixels, description)
 
 
-def _pictures(drawn: list[DescribedImage]) -> None:
-    if not drawn:
-        st.info("The network does not show this.", icon=":material/visibility_off:")
-    for described, pixels in drawn:
-        results.show_image(pixels, described)
-
-
-def _steps(engine: Engine, asked: ExplanationRequest, told: Explanation) -> None:
-    whole = explanations.render_steps(engine, asked, told)
+def _show_walkthrough(engine: Engine, request: ExplanationRequest, explanation: Explanation) -> None:
+    page = explanations.render_steps(engine, request, explanation)
     st.download_button(
-        "Save these steps as a page",
-        whole,
+        "Save the walkthrough",
+        page,
         "walkthrough.html",
         "text/html",
         on_click="ignore",
         icon=":material/download:",
     )
-    results.show_html_page(whole, "The way of this face through the network, step by step", 900)
+    results.show_html_page(page, "The computation for this face, step by step", 900)

@@ -1,200 +1,188 @@
-"""Films: who shows which expression, and when."""
+"""Videos: the emotions of each track over time."""
 
 from __future__ import annotations
 
 import re
 import time
-from functools import partial
 from typing import Any, Literal
 
 import streamlit as st
 
-from mien.apps.streamlit import engines, image_input, results, video_result
+from mien.apps.session.uploads import MAX_VIDEO_BYTES, MAX_VIDEO_SECONDS, MB, Upload
+from mien.apps.streamlit import image_input, results, video_result
 from mien.apps.streamlit.image_input import clean_file_name
 from mien.apps.streamlit.results import escape_markdown
-from mien.apps.streamlit.session_state import UploadedPhoto, drop_slot
-from mien.apps.streamlit.settings import FILM_MB, FILM_SECONDS
-from mien.apps.streamlit.video_result import VideoReport, show_timeline
+from mien.apps.streamlit.session_state import current_engine, drop_slot
+from mien.apps.streamlit.video_result import LatestFrame, VideoReport
 from mien.draw import draw_readings
 from mien.html.images import encode_image, shrink_image
-from mien.text import describe_label, format_percent, format_time
+from mien.text import NO_FACE, describe_label, format_percent, format_time
 from mien.video.results import RESULT_FILES
-from mien.video.timeline import SmoothedFrame
 
-_FILM, _READ, _WHICH = "film", "film that was read", "file of the film"
+#: Keys of the session state: the input, the report of its video, and the upload that the report is of.
+_INPUT, _REPORT, _REPORT_UPLOAD = "video", "video report", "upload of the video report"
 
-#: What the files are called on the page.
-_CALLED = {
+#: The titles of the result files.
+_FILE_TITLES = {
     "report.html": "Report",
     "faces.csv": "Faces (CSV)",
     "events.csv": "Events (CSV)",
     "subtitles.vtt": "Subtitles (WebVTT)",
-    "film.webm": "Painted film",
+    "annotated.webm": "Annotated video",
 }
 
-_RATES = {5: "5, quick", 10: "10", 30: "all, up to 30"}
+_FPS_TITLES = {5: "5, fast", 10: "10 (default)", 30: "up to 30, all frames"}
 
-#: A look at what is being read, no oftener than this in seconds and no wider than this in pixels.
-_PAUSE, _WIDE = 0.5, 640
+#: The preview during the analysis: seconds between two frames, and the longest side in pixels.
+_PREVIEW_INTERVAL, _PREVIEW_SIDE = 0.5, 640
+
+#: A table with more rows scrolls.
+_MAX_ROWS = 12
 
 
-def page() -> str | None:
-    st.title("Read a film", anchor=False)
-    st.markdown("Who shows which expression, and when: as a timeline, a report, tables, subtitles, and a painted film.")
-    given = st.file_uploader("A film", type=["video", "image/gif"], max_upload_size=FILM_MB, key=_FILM)
-    image_input.track_uploads("film", [given])
-    if given and given.file_id != st.session_state.get(_WHICH):
-        _put_away()
+def draw_page() -> str | None:
+    st.title("Analyse a video", anchor=False)
+    st.markdown("Emotions over time: as a timeline, a report, tables, subtitles, and an annotated video.")
+    megabytes = MAX_VIDEO_BYTES // MB
+    upload = st.file_uploader("Upload a video", type=["video", "image/gif"], max_upload_size=megabytes, key=_INPUT)
+    image_input.track_uploads("video", [upload])
+    if upload and upload.file_id != st.session_state.get(_REPORT_UPLOAD):
+        _drop_report()
     left, right = st.columns([1, 2], vertical_alignment="bottom")
-    fps = left.selectbox("Frames read of each second", list(_RATES), index=1, format_func=_RATES.__getitem__, key="fps")
-    hidden = right.checkbox("Hide faces in what is made", key="hidden")
-    st.caption(
-        "The film lies in a private folder while it is read; what is made of it stays in memory until you choose "
-        f"another or close the page. Up to {FILM_MB} MB, of which {FILM_SECONDS / 60:.0f} minutes are read."
+    fps = left.selectbox(
+        "Frames per second analysed", list(_FPS_TITLES), index=1, format_func=_FPS_TITLES.__getitem__, key="fps"
     )
-    if st.button("Read the film", type="primary", disabled=given is None, icon=":material/play_arrow:") and given:
-        _put_away()
-        st.session_state[_READ] = _reading(
-            UploadedPhoto(clean_file_name(given.name), given.getvalue()), float(fps), hidden
-        )
-        st.session_state[_WHICH] = given.file_id
-    if film := st.session_state.get(_READ):
-        _result(film)
+    blur = right.checkbox("Blur faces in exports", key="blur")
+    st.caption(
+        "The video is in a private folder while it is analysed; its results stay in memory until you choose another "
+        f"one or close the page. Up to {megabytes} MB, of which {MAX_VIDEO_SECONDS / 60:.0f} minutes are analysed."
+    )
+    start = st.button("Analyse the video", type="primary", disabled=upload is None, icon=":material/play_arrow:")
+    if start and upload:
+        _drop_report()
+        st.session_state[_REPORT] = _analyze(Upload(clean_file_name(upload.name), upload.getvalue()), float(fps), blur)
+        st.session_state[_REPORT_UPLOAD] = upload.file_id
+    if report := st.session_state.get(_REPORT):
+        _show_report(report)
     return None
 
 
-def _put_away() -> None:
-    drop_slot(_READ)
-    drop_slot(_WHICH)
+def _drop_report() -> None:
+    drop_slot(_REPORT)
+    drop_slot(_REPORT_UPLOAD)
 
 
-def _reading(film: UploadedPhoto, fps: float, hidden: bool) -> VideoReport:
-    """Read it, and tell how far it is. Whatever the visitor does meanwhile ends it."""
-    engine = engines.current_engine()
-    place = st.empty()
-    with place.container():
+def _analyze(upload: Upload, fps: float, blur: bool) -> VideoReport:
+    """Analyse the video, with its progress on the page. Any click of the visitor ends it."""
+    engine = current_engine()
+    placeholder = st.empty()
+    with placeholder.container():
         st.button("Stop", icon=":material/stop:")
-        bar = st.progress(0.0, "Reading …")
-        look = _Look(st.empty(), hidden)
+        bar = st.progress(0.0, "Analysing …")
+        preview, latest = st.empty(), LatestFrame()
+        next_preview = 0.0
 
-        def tell(facts: dict[str, Any]) -> None:
-            bar.progress(_part(facts), _how_far(facts))
+        def show_report(facts: dict[str, Any]) -> None:
+            nonlocal next_preview
+            bar.progress(min(facts["seconds"] / facts["of"], 1.0) if facts["of"] else 0.0, _format_progress(facts))
+            frame = latest.pop()
+            # With blurred faces in the exports, the preview shows none either.
+            if blur or frame is None or frame.frame.pixels is None or time.monotonic() < next_preview:
+                return
+            next_preview = time.monotonic() + _PREVIEW_INTERVAL
+            image = shrink_image(draw_readings(frame.frame.pixels, frame.frame.result), _PREVIEW_SIDE)
+            preview.image(encode_image(image, "jpeg"), alt="The frame that is being analysed")
 
-        def wait() -> None:
-            bar.progress(0.0, "Another film is being read; this one is next …")
+        def show_waiting() -> None:
+            bar.progress(0.0, "Another video is being analysed; this one is next …")
 
-        with video_result.wait_for_turn(wait):
-            found = video_result.analyze_upload(engine, film, fps, hidden, tell, look)
-    place.empty()
-    return found
-
-
-class _Look:
-    """Now and then the frame that is being read; nothing where faces are to be hidden."""
-
-    def __init__(self, place: Any, hidden: bool) -> None:
-        self._place, self._hidden, self._due = place, hidden, 0.0
-
-    def __call__(self, told: SmoothedFrame) -> None:
-        pixels = told.moment.pixels
-        if self._hidden or pixels is None or time.monotonic() < self._due:
-            return
-        self._due = time.monotonic() + _PAUSE
-        self._place.image(
-            encode_image(shrink_image(draw_readings(pixels, told.moment.result), _WIDE), "jpeg"),
-            alt="The frame that is being read",
-        )
+        with video_result.wait_for_turn(show_waiting):
+            report = video_result.analyze_upload(engine, upload, fps, blur, show_report, latest)
+    placeholder.empty()
+    return report
 
 
-def _part(facts: dict[str, Any]) -> float:
-    return min(facts["seconds"] / facts["of"], 1.0) if facts["of"] else 0.0
+def _format_progress(facts: dict[str, Any]) -> str:
+    duration = f" of {format_time(facts['of'])}" if facts["of"] else ""
+    speed = f" · {facts['frames_per_second']:g} frames per second" if facts["frames_per_second"] else ""
+    counts = f"{facts['tracks']} tracks · {facts['events']} events"
+    return f"{format_time(facts['seconds'])}{duration} analysed{speed} · {counts}"
 
 
-def _how_far(facts: dict[str, Any]) -> str:
-    whole = f" of {format_time(facts['of'])}" if facts["of"] else ""
-    speed = f" · {facts['frames_per_second']:g} frames a second" if facts["frames_per_second"] else ""
-    return f"Read {format_time(facts['seconds'])}{whole}{speed} · {facts['people']} people · {facts['events']} events"
-
-
-def _result(film: VideoReport) -> None:
-    st.header(escape_markdown(film.name), anchor=False)
-    if complaint := film.facts.get("complaint"):
-        st.warning(escape_markdown(complaint), icon=":material/warning:")
-    _numbers(film)
-    if not film.people:
-        st.info("No face was found in this film.", icon=":material/search_off:")
+def _show_report(report: VideoReport) -> None:
+    st.header(escape_markdown(report.name), anchor=False)
+    if damage := report.facts.get("damage"):
+        st.warning(escape_markdown(damage), icon=":material/warning:")
+    _show_numbers(report.facts)
+    if report.tracks:
+        _show_video_and_events(report)
     else:
-        _found(film)
-    _downloads(film)
-    with st.expander("The whole report", icon=":material/article:"):
-        # Its film lies beside it when it is kept; here the film stands above.
-        report = re.sub(r"<video[^>]*></video>", "", film.files["report.html"].decode())
-        results.show_html_page(report, "The report of the film", 900)
+        st.info(NO_FACE, icon=":material/search_off:")
+    _show_downloads(report)
+    with st.expander("Report", icon=":material/article:"):
+        # The video of the report is a file beside it, which this page has above.
+        page = re.sub(r"<video[^>]*></video>", "", report.files["report.html"].decode())
+        results.show_html_page(page, "The report of the video", 900)
 
 
-def _numbers(film: VideoReport) -> None:
-    facts = film.facts
-    told = (
-        ("People", facts["people"]),
+def _show_numbers(facts: dict[str, Any]) -> None:
+    numbers = (
+        ("Tracks", facts["tracks"]),
         ("Events", facts["events"]),
-        ("Read", format_time(facts["seconds"])),
+        ("Analysed", format_time(facts["seconds"])),
         ("Frames", f"{facts['frames']:,}"),
-        ("Frames a second", facts["frames_per_second"] or "–"),
+        ("Frames per second", facts["frames_per_second"] or "–"),
     )
     with st.container(horizontal=True, gap="large"):
-        for name, value in told:
+        for name, value in numbers:
             st.metric(name, value, width="content")
 
 
-def _found(film: VideoReport) -> None:
+def _show_video_and_events(report: VideoReport) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
-        if "film.webm" in film.files:
-            subtitles = film.files.get("subtitles.vtt", b"").decode() or None
-            st.video(film.files["film.webm"], format="video/webm", subtitles=subtitles, alt="The painted film")
+        if video := report.files.get("annotated.webm"):
+            subtitles = report.files.get("subtitles.vtt", b"").decode() or None
+            st.video(video, format="video/webm", subtitles=subtitles, alt="The annotated video")
     with right:
-        st.markdown("**Everybody in numbers**")
-        st.dataframe([_person(each) for each in film.people], hide_index=True)
-    if film.events:
-        st.markdown("**Who looked how, and when**")
-        show_timeline(film.events, film.facts["found"]["end"])
-        st.dataframe([_event(each) for each in film.events], hide_index=True, height=_high(len(film.events)))
-    else:
-        st.info("No expression stood out for long enough to be an event.")
+        st.markdown("**Tracks**")
+        st.dataframe([_track_row(track) for track in report.tracks], hide_index=True)
+    if not report.events:
+        st.info("No emotion lasted long enough to be an event.")
+        return
+    st.markdown("**Events**")
+    st.vega_lite_chart(spec=video_result.timeline_chart(report.events, report.facts["summary"]["end"]))
+    height: int | Literal["content"] = "content" if len(report.events) < _MAX_ROWS else 420
+    st.dataframe([_event_row(event) for event in report.events], hide_index=True, height=height)
 
 
-def _high(rows: int) -> int | Literal["content"]:
-    """A long table scrolls."""
-    return "content" if rows < 12 else 420
-
-
-def _person(told: dict[str, Any]) -> dict[str, Any]:
-    mostly = next(iter(told["looks"].items()), None)
+def _track_row(track: dict[str, Any]) -> dict[str, Any]:
+    first = next(iter(track["emotions"].items()), None)
     return {
-        "Person": told["person"],
-        "Seen": f"{told['seen']:.1f} s",
-        "Judged": f"{told['judged']:.1f} s",
-        "Mostly": f"{describe_label(mostly[0])}, {format_percent(mostly[1])}" if mostly else "–",
+        "Track": track["track"],
+        "Visible": f"{track['visible_seconds']:.1f} s",
+        "Judged": f"{track['judged_seconds']:.1f} s",
+        "Mostly": f"{describe_label(first[0])}, {format_percent(first[1])}" if first else "–",
     }
 
 
-def _event(told: dict[str, Any]) -> dict[str, Any]:
+def _event_row(event: dict[str, Any]) -> dict[str, Any]:
     return {
-        "Person": told["person"],
-        "Looked": told["label"],
-        "From": format_time(told["start"]),
-        "To": format_time(told["end"]),
-        "Peak": format_percent(told["peak"]),
-        "Peak at": format_time(told["peak_at"]),
+        "Track": event["track"],
+        "Expression": event["emotion"],
+        "From": format_time(event["start"]),
+        "To": format_time(event["end"]),
+        "Peak": format_percent(event["peak"]),
+        "Peak at": format_time(event["peak_at"]),
     }
 
 
-def _downloads(film: VideoReport) -> None:
-    stem = film.name.rpartition(".")[0] or film.name
+def _show_downloads(report: VideoReport) -> None:
+    stem = report.name.rpartition(".")[0] or report.name
     with st.container(horizontal=True):
-        for name, called in _CALLED.items():
-            if name in film.files:
-                kind = RESULT_FILES[name].partition(";")[0]
-                st.download_button(called, film.files[name], f"{stem}-{name}", kind, on_click="ignore")
-        made = partial(film.packed)
-        st.download_button("All of it (ZIP)", made, f"{stem}-mien.zip", "application/zip", on_click="ignore")
+        for name, title in _FILE_TITLES.items():
+            if name in report.files:
+                media_type = RESULT_FILES[name].partition(";")[0]
+                st.download_button(title, report.files[name], f"{stem}-{name}", media_type, on_click="ignore")
+        archive = f"{stem}-mien.zip"
+        st.download_button("All files (ZIP)", report.pack_zip, archive, "application/zip", on_click="ignore")

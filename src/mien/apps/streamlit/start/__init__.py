@@ -1,3 +1,1 @@
-"""A folder of its own for the file that Streamlit runs: Streamlit puts that file's folder before all others to import
-from, and nothing else may lie in it.
-"""
+"""The folder of the file that Streamlit runs. Streamlit puts it first on the import path: nothing else may be in it."""

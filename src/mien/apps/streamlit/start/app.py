@@ -1,4 +1,4 @@
-"""What ``streamlit run`` takes; ``mien streamlit`` runs it as well. Streamlit runs it anew for every click."""
+"""The file for ``streamlit run``; ``mien streamlit`` runs it, too. Streamlit runs it again after every click."""
 
 from mien.apps.streamlit.layout import show_page
 
