@@ -14,7 +14,7 @@ from mien.datasets.splits import count_five_classes
 from mien.labels import EMOTIONS
 
 #: The kind of a problem: that of the first of these phrases in its reason.
-_KINDS = {
+PROBLEM_KINDS = {
     "cut off in its last line": "truncated",
     "too few columns": "columns",
     "pixels instead of": "pixel count",
@@ -97,7 +97,7 @@ def count_training_duplicates(faces: FaceDataset) -> dict[str, int]:
 
 def _check_problems(loaded: LoadedDataset) -> Iterator[Finding]:
     for problem in loaded.faces.problems:
-        kind = next((kind for phrase, kind in _KINDS.items() if phrase in problem.reason), "unreadable")
+        kind = next((kind for phrase, kind in PROBLEM_KINDS.items() if phrase in problem.reason), "unreadable")
         name, colon, reason = problem.reason.partition(": ")
         if loaded.names and problem.row and colon:
             yield Finding(kind, name, reason)

@@ -13,7 +13,19 @@ from numpy.typing import NDArray
 
 from mien import images
 from mien.datasets import label_maps
-from mien.datasets.dataset import PRIVATE, PUBLIC, SIDE, TRAINING, USAGES, FaceDataset, LabelMap, LoadedDataset, Problem, Progress, empty_votes
+from mien.datasets.dataset import (
+    PRIVATE,
+    PUBLIC,
+    SIDE,
+    TRAINING,
+    USAGES,
+    FaceDataset,
+    LabelMap,
+    LoadedDataset,
+    Problem,
+    Progress,
+    empty_votes,
+)
 from mien.errors import ExperimentError, MienError
 from mien.faces.crop import to_model_input
 from mien.labels import EMOTIONS
@@ -41,7 +53,7 @@ def _list_images(folder: Path, prefix: str) -> Iterator[str]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _list_images(Path(entry.path), f"{prefix}{entry.name}/")
-            elif PurePath(entry.name).suffix.lower() in images.SUFFIXES:
+            elif PurePath(entry.name).suffix.lower() in images.IMAGE_SUFFIXES:
                 yield prefix + entry.name
 
 

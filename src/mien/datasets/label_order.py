@@ -7,7 +7,7 @@ on some faces do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import permutations
 from pathlib import PurePath
 
@@ -22,6 +22,9 @@ from mien.labels import EMOTIONS, normalize_label
 SAMPLES_PER_CLASS, MIN_PER_CLASS = 40, 10
 #: Another order is reported when it agrees with this fraction of the predictions, and so much more than the given one.
 MIN_AGREEMENT, MIN_GAIN = 0.4, 0.15
+
+#: Scores (N, 7) of faces (N, 48, 48), in the order of EMOTIONS.
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def check_folder_numbers(names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -38,9 +41,9 @@ def check_folder_numbers(names: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield ", ".join(bare), "folders named by number, not all of 0 to 6: read as FER2013's numbers; add a label map"
 
 
-def check_label_order(faces: FaceDataset) -> str:
+def check_label_order(faces: FaceDataset, predict: Predict | None = None) -> str:
     """A sentence on the order that the predictions suggest; empty where they agree with the labels."""
-    measured = _predicted_fractions(faces)
+    measured = _predicted_fractions(faces, predict or predict_scores)
     if measured is None:
         return ""
     labels, fractions = measured
@@ -65,7 +68,7 @@ def predict_scores(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return scores[:, [labels.index(name) for name in EMOTIONS]]
 
 
-def _predicted_fractions(faces: FaceDataset) -> tuple[list[int], NDArray[np.float64]] | None:
+def _predicted_fractions(faces: FaceDataset, predict: Predict) -> tuple[list[int], NDArray[np.float64]] | None:
     """The classes with enough faces, and for each the fraction of its faces predicted as each of EMOTIONS."""
     rng = np.random.default_rng(0)
     members = [np.flatnonzero((faces.labels == label) & ~faces.blank()) for label in range(len(EMOTIONS))]
@@ -73,7 +76,7 @@ def _predicted_fractions(faces: FaceDataset) -> tuple[list[int], NDArray[np.floa
     if len(labels) < len(EMOTIONS) - 2:
         return None
     samples = [rng.permutation(members[label])[:SAMPLES_PER_CLASS] for label in labels]
-    predictions = predict_scores(faces.pixels[np.concatenate(samples)]).argmax(1)
+    predictions = predict(faces.pixels[np.concatenate(samples)]).argmax(1)
     parts = np.split(predictions, np.cumsum([len(indices) for indices in samples])[:-1])
     return labels, np.array([np.bincount(part, minlength=len(EMOTIONS)) / len(part) for part in parts])
 

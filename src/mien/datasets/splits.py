@@ -157,10 +157,6 @@ def _balance_folds(sizes: NDArray[np.float64], count: int, rng: np.random.Genera
 
 
 def _select_fold(settings: DataSettings, faces: FaceDataset) -> NDArray[np.bool_]:
-    if not 1 <= settings.fold <= settings.folds:
-        raise ExperimentError(
-            f"data.fold is {settings.fold}", f"1 to {settings.folds} was expected", "Folds count from 1"
-        )
     if not settings.group:
         return assign_training_folds(faces, settings.folds) == settings.fold - 1
     training = faces.usage == TRAINING

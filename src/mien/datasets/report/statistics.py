@@ -279,7 +279,7 @@ def _find_contradicting(faces: FaceDataset) -> tuple[int, ...]:
     return tuple(index for _, index in sorted(turns, key=lambda each: each[0])[:MAX_EXAMPLES])
 
 
-def map_predictions(faces: FaceDataset) -> PredictionMap:
+def map_predictions(faces: FaceDataset, predict: label_order.Predict = label_order.predict_scores) -> PredictionMap:
     """Principal components of the log-probabilities of the embedded model, which was trained on the Training faces.
 
     Test faces are used where there are any.
@@ -289,7 +289,7 @@ def map_predictions(faces: FaceDataset) -> PredictionMap:
     indices = np.sort(np.random.default_rng(0).permutation(inside)[:MAX_PREDICTED])
     if not len(indices):
         return PredictionMap(indices, np.zeros((0, 2)), faces.labels[indices], 0.0, usage)
-    scores = label_order.predict_scores(faces.pixels[indices]).astype(np.float64)
+    scores = predict(faces.pixels[indices]).astype(np.float64)
     logits = np.log(np.maximum(scores, 1e-3))
     # The mean over the labels carries no prediction.
     logits -= logits.mean(1, keepdims=True)
