@@ -10,7 +10,7 @@ from mien.apps.desktop import saving
 from mien.apps.desktop.camera_state import CameraState
 from mien.apps.desktop.explanation_state import ExplanationState
 from mien.apps.desktop.images import ImageList
-from mien.apps.desktop.model_session import LoadModel, ModelSelection
+from mien.apps.desktop.model_session import ModelSelection
 from mien.apps.desktop.settings import DesktopSettings
 from mien.apps.desktop.state import AppState
 from mien.apps.desktop.video_state import VIDEO_SUFFIXES, VideoState
@@ -18,6 +18,7 @@ from mien.apps.desktop.worker import BACKGROUND
 
 if TYPE_CHECKING:
     from mien.apps.desktop.camera_state import OpenDevice
+    from mien.apps.session.engines import EngineLoader
 
 #: The pages in their order.
 PAGES = ("photo", "camera", "video", "explain", "models")
@@ -28,7 +29,7 @@ class DesktopApplication:
 
     def __init__(
         self,
-        load: LoadModel,
+        load: EngineLoader,
         settings: DesktopSettings | None = None,
         selection: ModelSelection | None = None,
         open_device: OpenDevice | None = None,
@@ -126,7 +127,7 @@ class DesktopApplication:
         if video.video and video.has_results:
             name, _, save = saving.VIDEO_FORMATS[kind]
             self.state.show_message(f"{name}: writing …")
-            file = saving.VideoFile(path, self.state.session, video.selection, video.blur_faces)
+            file = saving.VideoExport(path, self.state.session, video.selection, video.blur_faces)
             self.state.submit(
                 save(video.video, file),
                 lambda saved_path: self.state.show_message(f"{name} saved as {saved_path}"),

@@ -45,7 +45,7 @@ def mix_colors(first: str, second: str, fraction: float) -> str:
 # Icons
 
 
-class IconStroke(NamedTuple):
+class IconShape(NamedTuple):
     """Outlines ``line`` (points), ``box`` (corners, radius), ``oval`` (corners); filled ``area`` and ``dot``."""
 
     kind: str
@@ -53,29 +53,29 @@ class IconStroke(NamedTuple):
     width: float = 1.7
 
 
-def _line(*points: float) -> IconStroke:
-    return IconStroke("line", points)
+def _line(*points: float) -> IconShape:
+    return IconShape("line", points)
 
 
-def _box(*points: float) -> IconStroke:
-    return IconStroke("box", points)
+def _box(*points: float) -> IconShape:
+    return IconShape("box", points)
 
 
-def _oval(*points: float) -> IconStroke:
-    return IconStroke("oval", points)
+def _oval(*points: float) -> IconShape:
+    return IconShape("oval", points)
 
 
-def _area(*points: float) -> IconStroke:
-    return IconStroke("area", points)
+def _area(*points: float) -> IconShape:
+    return IconShape("area", points)
 
 
-def _dot(*points: float) -> IconStroke:
-    return IconStroke("dot", points)
+def _dot(*points: float) -> IconShape:
+    return IconShape("dot", points)
 
 
 _FRAME = _box(3, 4.5, 21, 19.5, 3)
 
-_ICONS: dict[str, tuple[IconStroke, ...]] = {
+_ICONS: dict[str, tuple[IconShape, ...]] = {
     "photo": (_FRAME, _dot(7, 8, 10, 11), _line(4, 17, 9.5, 12.5, 13, 16, 16.5, 12.5, 20, 16)),
     "camera": (_box(3, 7, 21, 19.5, 3), _line(8, 7, 9.5, 4.5, 14.5, 4.5, 16, 7), _oval(8.4, 9.2, 15.6, 16.4)),
     "video": (_box(2.5, 6, 15.5, 18, 3), _line(15.5, 11, 21, 7.6, 21, 16.4, 15.5, 13)),
@@ -119,7 +119,7 @@ def draw_icon(name: str, side: int, color: str) -> Image.Image:
     return image.resize((side, side), Image.Resampling.BOX)
 
 
-def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: IconStroke, unit: float, color: str) -> None:
+def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: IconShape, unit: float, color: str) -> None:
     points, width = [value * unit for value in stroke.points], max(round(stroke.width * unit), 1)
     match stroke.kind:
         case "line":

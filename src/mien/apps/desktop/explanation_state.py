@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _CACHE_SIZE = 8
 
 
-class ExplanationRequest(NamedTuple):
+class FaceExplanationRequest(NamedTuple):
     """``method`` is auto or one of ``mien.explain.explanation.METHODS``; ``target`` None is the leading label."""
 
     method: str = "auto"
@@ -56,7 +56,7 @@ class ExplanationState:
 
     def __init__(self, state: AppState, images: ImageList) -> None:
         self._state, self._images = state, images
-        self.request = ExplanationRequest()
+        self.request = FaceExplanationRequest()
         self.live = False
         self.error: MienError | None = None
         self.layer = ""
@@ -91,7 +91,7 @@ class ExplanationState:
     def clear(self) -> None:
         """Forget everything: another model has other labels and layers."""
         self._cache.clear()
-        self._previous, self.layer, self.request = None, "", ExplanationRequest()
+        self._previous, self.layer, self.request = None, "", FaceExplanationRequest()
 
     def _compute(self) -> None:
         if self._task:
@@ -120,7 +120,7 @@ class ExplanationState:
 
 
 def _explain(
-    session: ModelSession, image: OpenImage, face: int, selection: ModelSelection, request: ExplanationRequest
+    session: ModelSession, image: OpenImage, face: int, selection: ModelSelection, request: FaceExplanationRequest
 ) -> Steps:
     """In the worker: explain one face with all layers."""
     engine, pixels = session.engine(selection), session.pixels(image.number, image.source)
@@ -172,7 +172,7 @@ class LiveExplanation:
 class _RequestedActivations:
     """An ActivationSource for the worker: the engine, with a request and layers that may change at any time."""
 
-    def __init__(self, engine: Engine, request: ExplanationRequest) -> None:
+    def __init__(self, engine: Engine, request: FaceExplanationRequest) -> None:
         self._engine, self.request = engine, request
         self.extra_layers: tuple[str, ...] = ()
 

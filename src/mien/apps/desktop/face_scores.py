@@ -22,7 +22,7 @@ from mien.text import (
 )
 
 
-class _Row(NamedTuple):
+class _BarRow(NamedTuple):
     """The items of one bar on the canvas."""
 
     icon: int
@@ -52,7 +52,7 @@ class ScoreBars(tk.Canvas):
         self._theme, self._background, self._labels, self._ranked = theme, background, labels, ranked
         self._row_height, self._font_size, self._icon_width = (17, 12, 0) if compact else (30, 13, 28)
         self._emotions: Emotions | None = None
-        self._rows: list[_Row] = []
+        self._rows: list[_BarRow] = []
         self.bind("<Configure>", lambda _event: self._draw())
         self._set_height()
 
@@ -85,9 +85,9 @@ class ScoreBars(tk.Canvas):
             else:
                 self._hide_row(row)
 
-    def _create_row(self) -> _Row:
+    def _create_row(self) -> _BarRow:
         text: dict[str, Any] = {"font": self._theme.font(self._font_size), "fill": self._theme.colors.text}
-        return _Row(
+        return _BarRow(
             self.create_image(0, 0, anchor="w"),
             self.create_text(0, 0, anchor="w", **text),
             CanvasImage(self),
@@ -95,7 +95,7 @@ class ScoreBars(tk.Canvas):
         )
 
     def _update_row(
-        self, row: _Row, place: int, label: str, score: float | None, labels: tuple[str, ...], names: int
+        self, row: _BarRow, place: int, label: str, score: float | None, labels: tuple[str, ...], names: int
     ) -> None:
         theme, px = self._theme, self._theme.px
         middle, right = px(self._row_height * (place + 0.5)), self.winfo_width()
@@ -113,7 +113,7 @@ class ScoreBars(tk.Canvas):
         self.coords(row.percent, right, middle)
         self.itemconfigure(row.percent, text="" if score is None else format_percent(score))
 
-    def _hide_row(self, row: _Row) -> None:
+    def _hide_row(self, row: _BarRow) -> None:
         self.itemconfigure(row.icon, image="")
         self.itemconfigure(row.label, text="")
         self.itemconfigure(row.percent, text="")

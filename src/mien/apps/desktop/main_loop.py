@@ -12,13 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from mien.apps.desktop.model_session import LoadModel, ModelSelection
+from mien.apps.desktop.model_session import ModelSelection
 from mien.apps.desktop.settings import enable_high_dpi, load_settings
 from mien.errors import MienError, MissingExtra
 
 if TYPE_CHECKING:
     import tkinter as tk
 
+    from mien.apps.session.engines import EngineLoader
     from mien.apps.session.live_camera import CameraWorker
     from mien.apps.session.live_explanation import ActivationSource
 
@@ -36,7 +37,7 @@ class LiveStatistics(NamedTuple):
     explanation_rate: float
 
 
-def run_application(load: LoadModel, paths: Sequence[Path] = (), selection: ModelSelection | None = None) -> None:
+def run_application(load: EngineLoader, paths: Sequence[Path] = (), selection: ModelSelection | None = None) -> None:
     """Show the application until its window is closed. Raises where there is no screen or no Tk."""
     enable_high_dpi()
     root = open_root(_DESKTOP_WITHOUT_WINDOW)

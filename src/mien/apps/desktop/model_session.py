@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from mien.apps.desktop.worker import Steps
 from mien.errors import MienError
@@ -11,6 +11,7 @@ from mien.models import ModelCard
 from mien.results import Pixels
 
 if TYPE_CHECKING:
+    from mien.apps.session.engines import EngineLoader
     from mien.engine import Engine
     from mien.images import Source
 
@@ -22,16 +23,10 @@ class ModelSelection(NamedTuple):
     detector: str = "auto"
 
 
-class LoadModel(Protocol):
-    """A function that makes an engine; tests pass one with fakes."""
-
-    def __call__(self, *, model: str, detector: str) -> Engine: ...
-
-
 class ModelSession:
     """To be used in the worker's thread only."""
 
-    def __init__(self, load: LoadModel) -> None:
+    def __init__(self, load: EngineLoader) -> None:
         self._load = load
         self._selection: ModelSelection | None = None
         self._engine: Engine | None = None

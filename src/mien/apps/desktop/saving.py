@@ -82,7 +82,7 @@ def save_walkthrough(
 # A video
 
 
-class VideoFile(NamedTuple):
+class VideoExport(NamedTuple):
     """Where to save a file, the model that analysed the video, and whether faces are blurred."""
 
     path: Path
@@ -91,7 +91,7 @@ class VideoFile(NamedTuple):
     blur_faces: bool = False
 
 
-def save_report(video: OpenVideo, file: VideoFile) -> Steps:
+def save_report(video: OpenVideo, file: VideoExport) -> Steps:
     """The page that ``mien video --report`` writes."""
     from mien.video.report import ReportOptions, render_report
 
@@ -102,17 +102,15 @@ def save_report(video: OpenVideo, file: VideoFile) -> Steps:
         video.detector,
         video.model,
         f"{video.fps:g} frames a second at most",
-        None,
-        file.blur_faces,
-        None,
-        video.incomplete,
+        faces_blurred=file.blur_faces,
+        incomplete=video.incomplete,
     )
     peaks = video.peaks.images(summary.events, blur=file.blur_faces) if video.peaks else {}
     _write(file.path, render_report(summary, options, peaks))
     yield file.path
 
 
-def save_events(video: OpenVideo, file: VideoFile) -> Steps:
+def save_events(video: OpenVideo, file: VideoExport) -> Steps:
     from mien.video import tables
 
     rows = map(tables.event_row, _summary(video).events)
@@ -120,14 +118,14 @@ def save_events(video: OpenVideo, file: VideoFile) -> Steps:
     yield file.path
 
 
-def save_subtitles(video: OpenVideo, file: VideoFile) -> Steps:
+def save_subtitles(video: OpenVideo, file: VideoExport) -> Steps:
     from mien.video import tables
 
     _write(file.path, "\n".join(tables.webvtt_lines(_summary(video).events)))
     yield file.path
 
 
-def save_faces(video: OpenVideo, file: VideoFile) -> Steps:
+def save_faces(video: OpenVideo, file: VideoExport) -> Steps:
     """A row for every face of every analysed frame, smoothed."""
     from mien.video import tables
 
@@ -139,14 +137,14 @@ def save_faces(video: OpenVideo, file: VideoFile) -> Steps:
     yield file.path
 
 
-def save_json_lines(video: OpenVideo, file: VideoFile) -> Steps:
+def save_json_lines(video: OpenVideo, file: VideoExport) -> Steps:
     """The lines that ``mien video --json`` writes."""
     from mien.images import source_name
     from mien.video import tables
 
-    about, summary = video.about, _summary(video)
-    assert about is not None, "the video was opened"
-    facts = {"video": source_name(video.path), "size": about.size, "seconds": about.seconds, "fps": about.fps}
+    info, summary = video.info, _summary(video)
+    assert info is not None, "the video was opened"
+    facts = {"video": source_name(video.path), "size": info.size, "seconds": info.seconds, "fps": info.fps}
     records = [{"kind": "video", **facts, "detector": video.detector, "model": video.model}]
     for smoothed in _repeat_analysis(video, file):
         records += [{"kind": "frame", **smoothed.frame.to_dict()}, *map(tables.event_record, smoothed.events)]
@@ -156,19 +154,19 @@ def save_json_lines(video: OpenVideo, file: VideoFile) -> Steps:
     yield file.path
 
 
-def save_annotated_video(video: OpenVideo, file: VideoFile) -> Steps:
+def save_annotated_video(video: OpenVideo, file: VideoExport) -> Steps:
     """The video with boxes and labels; with blurred faces on request."""
     from mien.video import FrameSelection, open_video
     from mien.video.annotate import AnnotatedVideo
     from mien.video.journal import AnalysisOptions
 
-    assert video.about is not None, "the video was opened"
+    assert video.info is not None, "the video was opened"
     options, smoothed_frames = AnalysisOptions(str(video.path), fps=video.fps), _repeat_analysis(video, file)
     if not video.unchanged:
         raise _changed_file(video)
     with (
         closing(open_video(video.path)) as reader,
-        AnnotatedVideo(file.path, options, video.about, blur_faces=file.blur_faces) as out,
+        AnnotatedVideo(file.path, options, video.info, blur_faces=file.blur_faces) as out,
     ):
         frames = reader.frames(FrameSelection(fps=video.fps))
         for smoothed, frame in zip(smoothed_frames, frames, strict=False):
@@ -180,7 +178,7 @@ def save_annotated_video(video: OpenVideo, file: VideoFile) -> Steps:
 
 
 #: Writes a file of one format.
-_Save: TypeAlias = Callable[[OpenVideo, VideoFile], Steps]
+_Save: TypeAlias = Callable[[OpenVideo, VideoExport], Steps]
 
 #: The formats by name: the words of the menu, the default suffix, and the function.
 VIDEO_FORMATS: dict[str, tuple[str, str, _Save]] = {
@@ -193,7 +191,7 @@ VIDEO_FORMATS: dict[str, tuple[str, str, _Save]] = {
 }
 
 
-def _repeat_analysis(video: OpenVideo, file: VideoFile) -> Iterator[SmoothedFrame]:
+def _repeat_analysis(video: OpenVideo, file: VideoExport) -> Iterator[SmoothedFrame]:
     """All analysed frames from the journal, smoothed again; no face is detected again."""
     from mien.models.decision import build_emotions
     from mien.video.journal import read_frames

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mien.apps.desktop.model_session import LoadModel, ModelSelection, ModelSession, list_models
+from mien.apps.desktop.model_session import ModelSelection, ModelSession, list_models
 from mien.apps.desktop.settings import DesktopSettings, store_settings
 from mien.apps.desktop.worker import BACKGROUND, IMMEDIATE, Steps, Task, Worker
 from mien.errors import MienError
 from mien.models import ModelCard
+
+if TYPE_CHECKING:
+    from mien.apps.session.engines import EngineLoader
 
 
 class EventBus:
@@ -48,7 +51,7 @@ class AppState:
     (another model is in use), ``models`` (the installed models were listed).
     """
 
-    def __init__(self, load: LoadModel, settings: DesktopSettings | None = None) -> None:
+    def __init__(self, load: EngineLoader, settings: DesktopSettings | None = None) -> None:
         """Without ``settings`` the defaults are used, and changes are not stored."""
         self.events, self.worker, self.session = EventBus(), Worker(), ModelSession(load)
         self.settings = settings or DesktopSettings()

@@ -23,7 +23,7 @@ from mien.text import describe_label, format_duration, format_percent, format_ti
 _TITLE, _SCORES, _EVENTS, _GAP, _AXIS = 26, 54, 12, 14, 26
 
 
-class VideoTimeline(ttk.Frame):
+class TimelineView(ttk.Frame):
     """A row for each track: its summary, its stacked scores, and its events; and the position as a line.
 
     ``on_seek`` is called with the seconds of a click; the arrow keys move by one second.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien.apps.desktop.commands import PageOwner
 from mien.apps.desktop.image_view import ImageView
-from mien.apps.desktop.timeline import VideoTimeline
+from mien.apps.desktop.timeline import TimelineView
 from mien.apps.desktop.video_state import FRAME_RATES
 from mien.apps.desktop.widgets import (
     EmptyPage,
@@ -89,7 +89,7 @@ class VideoPage(ttk.Frame):
 
         on_narrow(frame, theme, arrange)
         self._build_controls(frame).grid(row=3, column=0, columnspan=2, sticky="ew", pady=theme.px(8))
-        self.timeline = VideoTimeline(frame, theme, self._state.seek)
+        self.timeline = TimelineView(frame, theme, self._state.seek)
         self.timeline.grid(row=4, column=0, columnspan=2, sticky="nsew")
         return scroll_frame
 
@@ -170,9 +170,9 @@ class VideoPage(ttk.Frame):
 
     def _show_facts(self) -> None:
         state, progress = self._state, self._state.progress
-        about = state.video.about if state.video else None
+        info = state.video.info if state.video else None
         facts = ["analysing …"] if state.stage == "analysing" else []
-        facts += [f"{about.size[0]} × {about.size[1]}"] if about else []
+        facts += [f"{info.size[0]} × {info.size[1]}"] if info else []
         facts += [format_duration(state.duration)] if state.duration else []
         facts.append(f"{progress.frames:,} frames analysed")
         facts += [_count(len(progress.tracks), "track"), _count(len(progress.events), "event")]

@@ -21,7 +21,6 @@ from mien.results import AnalyzedFrame, Pixels
 if TYPE_CHECKING:
     from mien.video import VideoInfo
     from mien.video.events import Event
-    from mien.video.journal import ResumableAnalysis
     from mien.video.results import PeakImages
     from mien.video.timeline import TimelineStep, TrackSummary, VideoSummary
 
@@ -103,7 +102,7 @@ class OpenVideo:
         self.path, self.fps = path, fps
         self.journal_path = folder / f"{number}.journal"
         self.history = FrameHistory()
-        self.about: VideoInfo | None = None
+        self.info: VideoInfo | None = None
         self.summary: VideoSummary | None = None
         self.peaks: PeakImages | None = None
         self.incomplete: str | None = None
@@ -123,13 +122,12 @@ class OpenVideo:
 
         self._file_stamp = _file_stamp(self.path)
         with closing(video.open_video(self.path)) as reader:
-            self.about = reader.info
-        yield self.about
+            self.info = reader.info
+        yield self.info
         engine = session.engine(selection)
         self.labels, self.detector, self.model = engine.labels, engine.detector, engine.card.name
-        analysis: ResumableAnalysis = ResumableAnalysis(
-            engine, AnalysisOptions(str(self.path), fps=self.fps), self.journal_path
-        )
+        options = AnalysisOptions(str(self.path), fps=self.fps)
+        analysis = ResumableAnalysis(engine, options, self.journal_path)
         summary = self.summary = VideoSummary(analysis.decide)
         self.peaks, next_update = PeakImages(), 0.0
         # On one core: the other cores stay free for the user's requests.
@@ -172,7 +170,7 @@ class OpenVideo:
         """The frame at this time, with the faces that were analysed."""
         from mien import video
 
-        last = self.about.seconds - 0.05 if self.about and self.about.seconds else seconds
+        last = self.info.seconds - 0.05 if self.info and self.info.seconds else seconds
         selection = video.FrameSelection(start=max(min(seconds, last), 0.0))
         with closing(video.open_video(self.path)) as reader:
             frame = next(reader.frames(selection), None)
@@ -227,10 +225,10 @@ def _measure_progress(summary: VideoSummary) -> VideoProgress:
 def _file_stamp(path: Path) -> tuple[int, int] | None:
     """The size and modification time of a file; None where there is none."""
     try:
-        about = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return about.st_size, about.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 class VideoState:
@@ -260,8 +258,8 @@ class VideoState:
     @property
     def duration(self) -> float | None:
         """Seconds of the video; None where the file does not say and its end was not reached."""
-        about = self.video.about if self.video else None
-        seconds = about.seconds if about else None
+        info = self.video.info if self.video else None
+        seconds = info.seconds if info else None
         if seconds is None and self.stage in ("complete", "stopped"):
             return self.progress.end
         return max(seconds, self.progress.end) if seconds else None
