@@ -97,9 +97,9 @@ def confidence(faces: Faces, negatives: Iterable[Pixels]) -> dict[str, Any]:
     cascades, rows = HaarCascades(), []
     drawn = [(scene.pixels, scene.faces[0]) for scene in scenes(faces, seed=51, smallest=40)]
     for picture, face in [*drawn, *((picture, None) for picture in negatives)]:
-        for hit in detect_in_tiles(picture, cascades.propose, HaarDetector.reach):
-            counts = [len(windows) for windows in cascades.agreeing(picture, hit)]
-            box = cascades.look_again(picture, hit).face().box
+        for hit in detect_in_tiles(picture, cascades.propose, HaarDetector.tiling):
+            counts = [len(windows) for windows in cascades.find_windows(picture, hit)]
+            box = cascades.verify(picture, hit).to_face().box
             rows.append((face is not None and same(box, face), hit.score, *counts))
     table = np.array(rows, float)
     seen, true = np.log1p(table[:, 1:]), table[:, 0] > 0

@@ -1,1 +1,1 @@
-"""Face detection, tiling, cropping and face quality."""
+"""Face detection, face crops, and the quality of faces."""

@@ -1,4 +1,4 @@
-"""Which pixels of a face a model sees: the one crop for training, reading, web and desktop."""
+"""The crop of a face that a model receives: the same in training, in the engine and in every app."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mien.results import Face, Pixels, Point
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How a detector's box becomes the square a model was trained on.
+    """How the box of a detector becomes the square that a model was trained on.
 
-    The side of the square is ``scale * sqrt(width * height)`` of the box; its centre is the box's centre moved by
+    The side of the square is ``scale * sqrt(width * height)`` of the box; its centre is the centre of the box, moved by
     ``dx`` box widths to the right and ``dy`` box heights down.
     """
 
@@ -27,13 +27,13 @@ class Framing:
     dy: float = 0.0
 
     def square(self, face: Face) -> tuple[float, float, float]:
-        """``(left, top, side)`` in pixels of the picture; parts of it may lie outside."""
+        """``(left, top, side)`` in pixels of the image; parts of it may be outside."""
         x, y, width, height = face.box
         side = self.scale * float(np.sqrt(max(width, 1) * max(height, 1)))
         return x + (0.5 + self.dx) * width - side / 2, y + (0.5 + self.dy) * height - side / 2, side
 
 
-#: How FER2013 frames a face, seen from each detector's box: the medians in benchmarks/results/framing.json (scene).
+#: The framing of FER2013's faces for the boxes of each detector: medians in benchmarks/results/framing.json (scene).
 FRAMINGS: Mapping[str, Framing] = MappingProxyType(
     {
         "haar": Framing(0.96, -0.009, -0.008),
@@ -43,70 +43,63 @@ FRAMINGS: Mapping[str, Framing] = MappingProxyType(
 )
 
 
-#: Degrees of slope between the eyes from which a face is turned upright. From there on levelling wins four points of
-#: accuracy, below it nothing that could be measured (``levelling`` in benchmarks/results/framing.json).
+#: Faces whose eyes slope by more degrees are rotated until the eyes are level. Above this angle it improves accuracy by
+#: four points, below by nothing that could be measured (``levelling`` in benchmarks/results/framing.json).
 LEVEL_ABOVE = 15.0
 
 
 def crop_face(pixels: Pixels, face: Face, framing: Framing, side: int) -> Pixels:
-    """The face as RGB uint8 ``(side, side, 3)``. Where the square leaves the picture, the nearest pixels go on.
+    """The face as RGB uint8 ``(side, side, 3)``; outside the image its edge is repeated.
 
-    A face whose landmarks say that it leans by more than ``LEVEL_ABOVE`` degrees is turned until the eyes are level.
+    A face whose landmarks slope by more than ``LEVEL_ABOVE`` degrees is rotated until the eyes are level.
     """
-    left, top, size, lean = locate_crop(face, framing)
-    if not lean:
-        return _window(pixels, left, top, size, side)
-    around = _window(pixels, left - size / 4, top - size / 4, size * 1.5, side * 3)
-    turn = cv2.getRotationMatrix2D((side * 1.5 - 0.5, side * 1.5 - 0.5), lean, 1.0)
-    turn[:, 2] -= np.array([side / 2, side / 2])
-    return _rgb(_resized(np.asarray(cv2.warpAffine(around, turn, (side * 2, side * 2)), np.uint8), side, side))
+    left, top, size, angle = locate_crop(face, framing)
+    if not angle:
+        return _crop_square(pixels, left, top, size, side)
+    # A larger crop at twice the resolution, so that the corners are filled after the rotation.
+    larger = _crop_square(pixels, left - size / 4, top - size / 4, size * 1.5, side * 3)
+    rotation = cv2.getRotationMatrix2D((side * 1.5 - 0.5, side * 1.5 - 0.5), angle, 1.0)
+    rotation[:, 2] -= np.array([side / 2, side / 2])
+    rotated = np.asarray(cv2.warpAffine(larger, rotation, (side * 2, side * 2)), np.uint8)
+    return np.ascontiguousarray(_resize(rotated, side, side))
 
 
 def locate_crop(face: Face, framing: Framing) -> tuple[float, float, float, float]:
-    """``(left, top, side, lean)``: the square that is cut, and by how many degrees it is turned about its middle."""
-    lean = measure_eye_slope(face)
-    return (*framing.square(face), lean if abs(lean) > LEVEL_ABOVE else 0.0)
+    """``(left, top, side, angle)``: the square of the crop, and the degrees by which it is rotated about its centre."""
+    slope = measure_eye_slope(face)
+    return (*framing.square(face), slope if abs(slope) > LEVEL_ABOVE else 0.0)
 
 
 def map_landmarks_to_crop(face: Face, framing: Framing, side: int) -> tuple[Point, ...] | None:
-    """The landmarks in the crop that :func:`cut` makes, pixel 0 with its middle at 0; None where nobody knows them."""
+    """The landmarks in the crop of :func:`crop_face`, where pixel 0 has its centre at 0; None without landmarks."""
     if face.landmarks is None:
         return None
-    left, top, size, lean = locate_crop(face, framing)
-    turn = np.array([[cos(radians(lean)), sin(radians(lean))], [-sin(radians(lean)), cos(radians(lean))]])
-    middle = np.array([left, top]) + size / 2
-    turned = (np.array(face.landmarks) - middle) @ turn.T * (side / size) + (side - 1) / 2
-    return tuple(Point(float(x), float(y)) for x, y in turned)
+    left, top, size, angle = locate_crop(face, framing)
+    cosine, sine = cos(radians(angle)), sin(radians(angle))
+    rotation = np.array([[cosine, sine], [-sine, cosine]])
+    centre = np.array([left, top]) + size / 2
+    points = (np.array(face.landmarks) - centre) @ rotation.T * (side / size) + (side - 1) / 2
+    return tuple(Point(float(x), float(y)) for x, y in points)
 
 
 def measure_eye_slope(face: Face) -> float:
-    """How far the eyes are from level, in degrees, clockwise in the picture; 0 when nobody knows where they are."""
+    """The angle of the line between the eyes in degrees, clockwise in the image; 0 without landmarks."""
     if face.landmarks is None:
         return 0.0
     right, left = face.landmarks[:2]
     return degrees(atan2(left.y - right.y, left.x - right.x))
 
 
-def _window(pixels: Pixels, left: float, top: float, size: float, side: int) -> Pixels:
-    height, width = pixels.shape[:2]
-    x0, x1 = _span(left, left + size, width)
-    y0, y1 = _span(top, top + size, height)
-    before_x, seen_x, after_x = _shares(left, size, x0, x1, side)
-    before_y, seen_y, after_y = _shares(top, size, y0, y1, side)
-    seen = _resized(pixels[y0:y1, x0:x1], seen_x, seen_y)
-    return _rgb(cv2.copyMakeBorder(seen, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE))
-
-
 def to_model_input(crops: NDArray[np.uint8], side: int, color: str) -> NDArray[np.uint8]:
-    """Crops ``(N, H, W)`` or ``(N, H, W, 3)`` as a model takes them: uint8 ``(N, side, side, 1)``; 3 for ``"rgb"``."""
+    """Crops ``(N, H, W)`` or ``(N, H, W, 3)`` as uint8 ``(N, side, side, 1)``; for the color ``"rgb"`` with 3 channels."""
     channels = 3 if color == "rgb" else 1
-    ready = np.empty((len(crops), side, side, channels), np.uint8)
-    for place, crop in zip(ready, crops, strict=True):
-        place[:] = _resized(_coloured(crop, color), side, side).reshape(side, side, channels)
-    return ready
+    faces = np.empty((len(crops), side, side, channels), np.uint8)
+    for face, crop in zip(faces, crops, strict=True):
+        face[:] = _resize(_convert_color(crop, color), side, side).reshape(side, side, channels)
+    return faces
 
 
-def _coloured(crop: NDArray[np.uint8], color: str) -> NDArray[np.uint8]:
+def _convert_color(crop: NDArray[np.uint8], color: str) -> NDArray[np.uint8]:
     if crop.ndim == 3 and color != "rgb":
         return np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.uint8)  # 0.299, 0.587, 0.114
     if crop.ndim == 2 and color == "rgb":
@@ -114,29 +107,36 @@ def _coloured(crop: NDArray[np.uint8], color: str) -> NDArray[np.uint8]:
     return crop
 
 
-def _span(start: float, stop: float, length: int) -> tuple[int, int]:
-    """The part of ``start..stop`` inside a picture, as whole pixels; at least one, the nearest."""
+def _crop_square(pixels: Pixels, left: float, top: float, size: float, side: int) -> Pixels:
+    """A square of the image resized to ``side`` pixels; outside the image its edge is repeated."""
+    height, width = pixels.shape[:2]
+    x0, x1 = _clip_range(left, left + size, width)
+    y0, y1 = _clip_range(top, top + size, height)
+    before_x, inside_x, after_x = _split_side(left, size, x0, x1, side)
+    before_y, inside_y, after_y = _split_side(top, size, y0, y1, side)
+    inside = _resize(pixels[y0:y1, x0:x1], inside_x, inside_y)
+    square = cv2.copyMakeBorder(inside, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(square, np.uint8)
+
+
+def _clip_range(start: float, stop: float, length: int) -> tuple[int, int]:
+    """The whole pixels of ``start..stop`` inside the image; at least one, the nearest."""
     first = min(max(round(start), 0), length - 1)
     return first, min(max(round(stop), first + 1), length)
 
 
-def _shares(start: float, size: float, first: int, last: int, side: int) -> tuple[int, int, int]:
-    """How many of the crop's ``side`` pixels lie before, inside and after the picture; inside has at least one."""
+def _split_side(start: float, size: float, first: int, last: int, side: int) -> tuple[int, int, int]:
+    """The numbers of the crop's ``side`` pixels before, inside and after the image; at least one is inside."""
     inside = (np.clip(np.array([first, last], float), start, start + size) - start) * (side / size)
     begin = min(round(float(inside[0])), side - 1)
     end = max(round(float(inside[1])), begin + 1)
     return begin, end - begin, side - end
 
 
-def _resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Area sampling where it shrinks, so that nothing flickers; cubic where it grows."""
+def _resize(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Area interpolation for reduction, which does not flicker in videos; cubic for enlargement."""
     if pixels.shape[:2] == (height, width):
         return pixels
-    shrinks = pixels.shape[0] * pixels.shape[1] > width * height
-    return np.asarray(
-        cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC), np.uint8
-    )
-
-
-def _rgb(pixels: cv2.typing.MatLike) -> Pixels:
-    return np.ascontiguousarray(pixels, np.uint8)
+    reduces = pixels.shape[0] * pixels.shape[1] > width * height
+    interpolation = cv2.INTER_AREA if reduces else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=interpolation), np.uint8)

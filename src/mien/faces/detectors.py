@@ -1,8 +1,7 @@
-"""Where are the faces? Detectors by name, and the crop that shows a face to a model."""
+"""Face detectors by name: Haar, YuNet, none, and those of other packages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -10,107 +9,82 @@ from typing import Protocol, runtime_checkable
 from mien.errors import DetectorError, suggest_name
 from mien.results import Face, Pixels
 
-#: Other packages add a detector with an entry point in this group: a callable without arguments that returns one.
+#: Other packages add detectors with an entry point in this group: a callable without arguments that returns one.
 ENTRY_POINT_GROUP = "mien.detectors"
+
+_BUILT_IN = ("haar", "yunet", "none")
 
 
 @runtime_checkable
 class Detector(Protocol):
-    """Finds faces. One detector may be used by many threads at once and answers each as if it were alone."""
+    """Detects faces. Several threads may call one detector at once."""
 
     @property
     def name(self) -> str:
-        """What results and model cards call it."""
+        """The name in results and model cards."""
 
     def detect(self, pixels: Pixels, *, min_face: int | None = None) -> tuple[Face, ...]:
-        """The faces in an RGB uint8 picture ``(height, width, 3)``, largest first; empty when there are none.
+        """The faces in an RGB uint8 image ``(height, width, 3)``, largest first; empty if there is none.
 
-        The box of a face that the picture cuts off may reach beyond its edges: ``cut`` needs to know where it would be.
-        ``min_face`` is the smallest face to look for, in pixels of the picture; None is the detector's sensible and
-        fast choice.
+        The box of a face that the edge of the image cuts may extend beyond the image. ``min_face`` is the width in
+        pixels of the smallest face to detect; None is a fast default that depends on the detector.
         """
 
 
 def detector_names() -> tuple[str, ...]:
-    """Every name that ``load_detector`` takes, those of installed packages last."""
-    return ("auto", *_BUILT_IN, *(name for name in _added() if name not in _BUILT_IN))
+    """The names that :func:`load_detector` accepts, those of other packages last."""
+    return ("auto", *_BUILT_IN, *(name for name in _package_detectors() if name not in _BUILT_IN))
 
 
 def load_detector(name: str = "auto", *, yunet: Path | None = None, threads: int | None = None) -> Detector:
-    """A detector by name. ``yunet`` is the path of YuNet's model file; "auto" is yunet if it is given, else haar.
+    """A detector by name. ``yunet`` is the path of YuNet's model file; "auto" is yunet if that is passed, else haar.
 
-    ``threads`` limits how many cores OpenCV takes for one picture. OpenCV knows one such number for the whole
-    process, so it is changed only when given.
+    ``threads`` is the number of cores that OpenCV uses for an image. OpenCV has one such number for the whole process,
+    which is changed only if ``threads`` is passed.
     """
-    chosen = ("haar" if yunet is None else "yunet") if name == "auto" else name
-    make = _BUILT_IN.get(chosen) or _from_package(chosen)
+    if name == "auto":
+        name = "haar" if yunet is None else "yunet"
+    point = None if name in _BUILT_IN else _package_detectors().get(name)
+    if name not in _BUILT_IN and point is None:
+        names = detector_names()
+        remedy = suggest_name(name, names) or "Choose one of these"
+        raise DetectorError(f"There is no detector '{name}'", f"one of {', '.join(names)}", remedy)
     if threads is not None:
-        _limit_threads(threads)
-    return make(yunet)
+        import cv2
+
+        cv2.setNumThreads(max(threads, 1))
+    return _load_built_in(name, yunet) if point is None else _load_entry_point(point)
 
 
-def _limit_threads(threads: int) -> None:
-    import cv2
+def _load_built_in(name: str, yunet: Path | None) -> Detector:
+    # Imported here: the names are needed without OpenCV.
+    from mien.faces.opencv_detectors import HaarDetector, WholeImageDetector, YunetDetector
 
-    cv2.setNumThreads(max(threads, 1))
-
-
-def _haar(yunet: Path | None) -> Detector:
-    from mien.faces.opencv_detectors import HaarDetector
-
-    return HaarDetector()
-
-
-def _yunet(yunet: Path | None) -> Detector:
-    from mien.faces.opencv_detectors import YunetDetector
-
+    if name == "haar":
+        return HaarDetector()
+    if name == "none":
+        return WholeImageDetector()
     if yunet is None:
         raise DetectorError(
-            "The detector 'yunet' has no model file yet",
-            "its file in mien's folder",
-            "Fetch it once with 'mien models pull yunet', or use detector 'haar', which needs no file",
+            "The model file of the detector 'yunet' was not downloaded yet",
+            "its file in mien's cache folder",
+            "Download it once with 'mien models pull yunet', or use detector 'haar', which needs no file",
         )
     return YunetDetector(yunet)
 
 
-def _none(yunet: Path | None) -> Detector:
-    from mien.faces.opencv_detectors import WholeImageDetector
-
-    return WholeImageDetector()
+def _package_detectors() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
 
 
-_BUILT_IN: dict[str, Callable[[Path | None], Detector]] = {"haar": _haar, "yunet": _yunet, "none": _none}
-
-
-def _added() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
-
-
-def _from_package(name: str) -> Callable[[Path | None], Detector]:
-    entry = _added().get(name)
-    if entry is None:
-        known = detector_names()
-        raise DetectorError(
-            f"There is no detector '{name}'",
-            f"one of {', '.join(known)}",
-            suggest_name(name, known) or "Choose one of these",
-        )
-    return lambda yunet: _checked(entry)
-
-
-def _checked(entry: EntryPoint) -> Detector:
+def _load_entry_point(point: EntryPoint) -> Detector:
+    name = f"The detector '{point.name}' of {point.value}"
+    expected = "an object that implements mien.faces.detectors.Detector"
+    remedy = "Report this to the authors of the package, or use detector 'haar'"
     try:
-        made = entry.load()()
+        detector = point.load()()
     except (ImportError, AttributeError) as error:
-        raise _unusable(entry, f"cannot be loaded ({error})") from error
-    if not isinstance(made, Detector):
-        raise _unusable(entry, "has no 'name' and 'detect'")
-    return made
-
-
-def _unusable(entry: EntryPoint, why: str) -> DetectorError:
-    return DetectorError(
-        f"The detector '{entry.name}' of {entry.value} {why}",
-        "an object that follows mien.faces.detectors.Detector",
-        "Ask the package that brings it, or use detector 'haar'",
-    )
+        raise DetectorError(f"{name} cannot be loaded ({error})", expected, remedy) from error
+    if not isinstance(detector, Detector):
+        raise DetectorError(f"{name} has no 'name' and 'detect'", expected, remedy)
+    return detector

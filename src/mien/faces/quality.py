@@ -1,4 +1,4 @@
-"""Is this face good enough to judge? Size, blur, light and pose, and the reason in a short sentence."""
+"""Whether a face is clear enough for a prediction: size, blur, light and pose, with the reason if it is not."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from mien.faces.crop import to_model_input
 from mien.results import Face, Pixels, Point, Quality
 
-#: Below or beyond these a face is not good enough to judge: where spoilt faces cost the model ten points of accuracy,
-#: and, for pose, where real faces do or where there were none to measure (benchmarks/results/quality.json). Only the
-#: brightest is milder than that: overexposure costs ten points from 206 on, but unspoilt faces reach 215 unharmed.
+#: The limits of a clear face: where corrupted faces cost the model ten points of accuracy, and, for the pose, where real
+#: faces do or where there were none to measure (benchmarks/results/quality.json). Only the maximum brightness is higher:
+#: overexposure costs ten points from 206 on, but uncorrupted faces up to 215 are predicted as well as others.
 MIN_SIZE = 15.0
 MIN_SHARPNESS = 0.104
 MIN_BRIGHTNESS, MAX_BRIGHTNESS = 13.4, 215.0
 MIN_CONTRAST = 8.3
 MAX_YAW, MAX_PITCH, MAX_ROLL = 0.4, 0.2, 30.0
-#: Where the nose lies between eyes (0) and mouth (1) in a face that looks straight ahead.
+
+#: The position of the nose between eyes (0) and mouth (1) in a frontal face.
 FRONTAL_NOSE_POSITION = 0.55
 
 GOOD = Quality()
@@ -28,11 +29,11 @@ GOOD = Quality()
 
 @dataclass(frozen=True, slots=True)
 class QualityMeasures:
-    """What is measured.
+    """The measurements of a face.
 
-    ``size`` in pixels of the picture; ``sharpness``, the strength of edges against the contrast; ``brightness`` and
-    ``contrast``, mean and deviation of the gray values. Without landmarks ``yaw``, ``pitch`` (both 0 when straight)
-    and ``roll`` (degrees) are None.
+    ``size`` is in pixels of the image; ``sharpness`` the strength of edges relative to the contrast; ``brightness`` and
+    ``contrast`` mean and standard deviation of the gray values. ``yaw`` and ``pitch`` (both 0 for a frontal face) and
+    ``roll`` (degrees) are None without landmarks.
     """
 
     size: float
@@ -45,55 +46,49 @@ class QualityMeasures:
 
 
 def assess_quality(pixels: Pixels, face: Face, crop: NDArray[np.uint8]) -> Quality:
-    """Whether the face can be judged; ``crop`` is what the model sees of it, gray or RGB uint8."""
-    seen = measure_quality(face, crop)
-    reason = _small(face, seen) or _light(seen) or _blurred(seen) or _turned(seen)
+    """Whether a face is clear enough; ``crop`` is the crop for the model, gray or RGB uint8."""
+    reason = _find_problem(face, measure_quality(face, crop))
     return Quality(False, reason) if reason else GOOD
 
 
 def measure_quality(face: Face, crop: NDArray[np.uint8]) -> QualityMeasures:
-    """Measure a face: light and sharpness in its 48-pixel gray crop, size and pose in the picture."""
+    """Light and sharpness in a 48-pixel gray crop of the face, size and pose in the image."""
     gray = to_model_input(crop[None], 48, "gray")[0, :, :, 0]
     contrast = float(gray.std())
     edges = float(cv2.Laplacian(gray, cv2.CV_32F).std())
-    pose = (None, None, None) if face.landmarks is None else _pose(face.landmarks)
+    pose = (None, None, None) if face.landmarks is None else _measure_pose(face.landmarks)
     size = sqrt(face.box.width * face.box.height)
     return QualityMeasures(size, edges / max(contrast, 1.0), float(gray.mean()), contrast, *pose)
 
 
-def _small(face: Face, seen: QualityMeasures) -> str | None:
-    return f"the face is only {face.box.width} pixels wide" if seen.size < MIN_SIZE else None
-
-
-def _blurred(seen: QualityMeasures) -> str | None:
-    return "the face is blurred" if seen.sharpness < MIN_SHARPNESS else None
-
-
-def _light(seen: QualityMeasures) -> str | None:
-    if seen.brightness < MIN_BRIGHTNESS:
+def _find_problem(face: Face, measures: QualityMeasures) -> str | None:
+    if measures.size < MIN_SIZE:
+        return f"the face is only {face.box.width} pixels wide"
+    if measures.brightness < MIN_BRIGHTNESS:
         return "too dark"
-    if seen.brightness > MAX_BRIGHTNESS:
+    if measures.brightness > MAX_BRIGHTNESS:
         return "too bright"
-    return "too little contrast" if seen.contrast < MIN_CONTRAST else None
-
-
-def _turned(seen: QualityMeasures) -> str | None:
-    if seen.yaw is not None and abs(seen.yaw) > MAX_YAW:
+    if measures.contrast < MIN_CONTRAST:
+        return "too little contrast"
+    if measures.sharpness < MIN_SHARPNESS:
+        return "the face is blurred"
+    if measures.yaw is not None and abs(measures.yaw) > MAX_YAW:
         return "turned to the side"
-    if seen.pitch is not None and abs(seen.pitch) > MAX_PITCH:
+    if measures.pitch is not None and abs(measures.pitch) > MAX_PITCH:
         return "tilted up or down"
-    return "leaning to one side" if seen.roll is not None and abs(seen.roll) > MAX_ROLL else None
+    if measures.roll is not None and abs(measures.roll) > MAX_ROLL:
+        return "leaning to one side"
+    return None
 
 
-def _pose(points: tuple[Point, ...]) -> tuple[float, float, float]:
-    """How far the nose lies off the middle of the face, sideways and along it, and the slope of the eyes."""
-    right, left, nose, *mouth = (np.array(point) for point in points)
-    eyes, lips = (right + left) / 2, (mouth[0] + mouth[1]) / 2
-    down = lips - eyes
-    length = max(hypot(*down), 1e-6)
-    down = down / length
-    across = np.array([down[1], -down[0]])
-    breadth = max(abs(float((left - right) @ across)), length * 0.3)
-    yaw = float((nose - eyes) @ across) / breadth
-    pitch = float((nose - eyes) @ down) / length - FRONTAL_NOSE_POSITION
-    return yaw, pitch, degrees(atan2(*(left - right)[::-1]))
+def _measure_pose(landmarks: tuple[Point, ...]) -> tuple[float, float, float]:
+    """Yaw and pitch by the offset of the nose from the middle of the face, across and along it; roll by the eyes."""
+    right_eye, left_eye, nose, *mouth = (np.array(point) for point in landmarks)
+    eyes, lips = (right_eye + left_eye) / 2, (mouth[0] + mouth[1]) / 2
+    length = max(hypot(*(lips - eyes)), 1e-6)
+    vertical = (lips - eyes) / length
+    horizontal = np.array([vertical[1], -vertical[0]])
+    breadth = max(abs(float((left_eye - right_eye) @ horizontal)), length * 0.3)
+    yaw = float((nose - eyes) @ horizontal) / breadth
+    pitch = float((nose - eyes) @ vertical) / length - FRONTAL_NOSE_POSITION
+    return yaw, pitch, degrees(atan2(*(left_eye - right_eye)[::-1]))
