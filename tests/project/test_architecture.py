@@ -242,8 +242,7 @@ def test_class_names_are_unique():
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(module_name(path))
-    # Each page of the desktop is a class Page of its own module, which the window loads by the module's name.
-    shared = {name: paths for name, paths in places.items() if len(paths) > 1 and name != "Page"}
+    shared = {name: paths for name, paths in places.items() if len(paths) > 1}
     assert shared == {}
 
 

@@ -320,7 +320,7 @@ def test_model_with_other_labels_and_without_votes_works(fake_application):
 # Explanations
 
 
-def test_face_is_explained_when_its_page_is_shown_and_explanations_are_cached(application):
+def test_page_explain_explains_the_selected_face_and_caches_explanations(application):
     application.open([PORTRAITS])
     wait_until_idle(application)
     state = application.explanation

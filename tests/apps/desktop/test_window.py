@@ -144,7 +144,7 @@ def test_click_on_a_face_selects_it(driver):
     driver.wait_until(lambda: driver.application.images.face_index == 1)
 
 
-def test_folder_is_shown_as_thumbnails_that_keys_select(driver, tmp_path):
+def test_keys_select_among_the_thumbnails_of_a_folder(driver, tmp_path):
     for number in range(40):
         Image.fromarray(np.full((40, 60, 3), number * 6, np.uint8)).save(tmp_path / f"{number}.png")
     driver.dialogs.answer = str(tmp_path)
@@ -342,7 +342,7 @@ def test_missing_camera_shows_its_error(driver):
     driver.wait_for_text("There is no camera 63")
 
 
-def test_explanation_follows_the_camera_while_its_page_is_shown(camera_driver):
+def test_page_explain_follows_the_camera_and_stops_on_another_page(camera_driver):
     driver = camera_driver
     driver.application.show_page("explain")
     driver.wait_until(lambda: driver.window.live_explanation is not None)

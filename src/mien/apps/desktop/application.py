@@ -47,7 +47,7 @@ class DesktopApplication:
         """Subscribe to events that concern several parts; again after all subscribers were removed."""
         self.state.events.subscribe("selection", self._use_selected_model)
         for topic in ("face", "page"):
-            self.state.events.subscribe(topic, self._explain_if_shown)
+            self.state.events.subscribe(topic, self._update_explanation)
 
     def load_model(self) -> None:
         """Load the model in the background, while the window is visible already."""
@@ -143,7 +143,7 @@ class DesktopApplication:
         self.images.analyze_again()
         self.video.analyze_again()
 
-    def _explain_if_shown(self) -> None:
+    def _update_explanation(self) -> None:
         if self.page == "explain" and not self.explanation.live:
             self.explanation.update()
 

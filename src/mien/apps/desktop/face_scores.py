@@ -12,17 +12,10 @@ from mien.apps.desktop.style import Theme
 from mien.apps.desktop.widgets import WrappedLabel
 from mien.labels import label_colour
 from mien.results import Emotions, Reading, Score
-from mien.text import (
-    allocate_ten_votes,
-    describe_doubts,
-    describe_mixture,
-    describe_votes,
-    format_headline,
-    format_percent,
-)
+from mien.text import allocate_ten_votes, describe_doubts, describe_mixture, describe_votes, format_headline, format_percent
 
 
-class _BarRow(NamedTuple):
+class _Row(NamedTuple):
     """The items of one bar on the canvas."""
 
     icon: int
@@ -52,7 +45,7 @@ class ScoreBars(tk.Canvas):
         self._theme, self._background, self._labels, self._ranked = theme, background, labels, ranked
         self._row_height, self._font_size, self._icon_width = (17, 12, 0) if compact else (30, 13, 28)
         self._emotions: Emotions | None = None
-        self._rows: list[_BarRow] = []
+        self._rows: list[_Row] = []
         self.bind("<Configure>", lambda _event: self._draw())
         self._set_height()
 
@@ -85,9 +78,9 @@ class ScoreBars(tk.Canvas):
             else:
                 self._hide_row(row)
 
-    def _create_row(self) -> _BarRow:
+    def _create_row(self) -> _Row:
         text: dict[str, Any] = {"font": self._theme.font(self._font_size), "fill": self._theme.colors.text}
-        return _BarRow(
+        return _Row(
             self.create_image(0, 0, anchor="w"),
             self.create_text(0, 0, anchor="w", **text),
             CanvasImage(self),
@@ -95,7 +88,7 @@ class ScoreBars(tk.Canvas):
         )
 
     def _update_row(
-        self, row: _BarRow, place: int, label: str, score: float | None, labels: tuple[str, ...], names: int
+        self, row: _Row, place: int, label: str, score: float | None, labels: tuple[str, ...], names: int
     ) -> None:
         theme, px = self._theme, self._theme.px
         middle, right = px(self._row_height * (place + 0.5)), self.winfo_width()
@@ -113,7 +106,7 @@ class ScoreBars(tk.Canvas):
         self.coords(row.percent, right, middle)
         self.itemconfigure(row.percent, text="" if score is None else format_percent(score))
 
-    def _hide_row(self, row: _BarRow) -> None:
+    def _hide_row(self, row: _Row) -> None:
         self.itemconfigure(row.icon, image="")
         self.itemconfigure(row.label, text="")
         self.itemconfigure(row.percent, text="")

@@ -113,15 +113,14 @@ def save_report(video: OpenVideo, file: VideoExport) -> Steps:
 def save_events(video: OpenVideo, file: VideoExport) -> Steps:
     from mien.video import tables
 
-    rows = map(tables.event_row, _summary(video).events)
-    _write(file.path, tables.format_csv([tables.event_columns(), *rows]))
+    _write(file.path, tables.format_events(_summary(video).events))
     yield file.path
 
 
 def save_subtitles(video: OpenVideo, file: VideoExport) -> Steps:
     from mien.video import tables
 
-    _write(file.path, "\n".join(tables.webvtt_lines(_summary(video).events)))
+    _write(file.path, tables.format_webvtt(_summary(video).events))
     yield file.path
 
 
