@@ -201,7 +201,7 @@ def service(folder: Path) -> Any:
         "readings": post("readings").json,
         "readings.csv": table(post("readings", headers={"Accept": "text/csv"}).text),
         "explanations": post("explanations?methods=cam,occlusion").json,
-        "looks": post("looks?model=small").json,
+        "activations": post("activations?model=small").json,
         "analyze": client.post("/analyze", json={"img": uri}).json,
         "refused": {"status": refused.status_code, "type": refused.content_type, "body": refused.json},
         "unknown": client.get("/api/v1/nothing").status_code,

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from jsonschema import Draft202012Validator
 from PIL import Image
 
 from fakes import FakeClassifier, FakeDetector
 from mien.apps.web import create_app
+from mien.apps.web.openapi import openapi_document
 from mien.engine import Engine
 from mien.results import Box
 
@@ -68,6 +70,13 @@ def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition was not true in time"
         time.sleep(0.002)
+
+
+def check_schema(name: str, value) -> None:
+    """The value is valid by a schema of the OpenAPI document."""
+    schema = {"$ref": f"#/components/schemas/{name}", "components": openapi_document()["components"]}
+    errors = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(value)]
+    assert errors == []
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from web import (
     HOPPER,
     PORTRAITS,
     READINGS,
+    check_schema,
     form_files,
     image_bytes,
     make_app,
@@ -47,13 +48,6 @@ def fake_client():
 
 def decode(data):
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-
-
-def check_schema(name, value):
-    """The value is valid by a schema of the OpenAPI document."""
-    schema = {"$ref": f"#/components/schemas/{name}", "components": openapi_document()["components"]}
-    errors = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(value)]
-    assert errors == []
 
 
 # Readings

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.results import Quality
 from mien.video.results import save_video_results
 from tabs import open_tab
 from video_files import two_faces
@@ -341,13 +340,23 @@ def test_no_frame_is_sent_after_a_pause_or_stop(page, button):
     assert requests == []
 
 
-def test_face_that_is_hard_to_judge_has_a_message(page, monkeypatch):
-    with monkeypatch.context() as poor:
-        poor.setattr("mien.faces.quality.assess_quality", lambda *_: Quality(False, "the face is blurred"))
-        open_page(page, "/live")
-        page.click("[data-start]")
-        expect(page.locator("[data-doubts]")).to_have_text("Hard to judge: the face is blurred.")
+def test_face_that_is_hard_to_judge_has_a_message(page):
+    qualities = [{"ok": False, "reason": "the face is blurred"}]
+
+    def set_quality(route):
+        response = route.fetch()
+        results = response.json()
+        results["images"][0]["faces"][0]["quality"] = qualities[-1]
+        route.fulfill(response=response, json=results)
+
+    page.route("**/api/v1/readings*", set_quality)
+    open_page(page, "/live")
+    page.click("[data-start]")
+    expect(page.locator("[data-doubts]")).to_have_text("Hard to judge: the face is blurred.")
+    qualities.append({"ok": True, "reason": None})
     expect(page.locator("[data-doubts]")).not_to_contain_text("Hard to judge")
+    page.click("[data-stop]")
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_camera_stops_when_the_tab_is_hidden(page):

@@ -20,7 +20,7 @@ from mien.apps.web.settings import WebSettings
 from mien.errors import OutputError, SourceUnreadable
 from mien.results import Box
 from mien.video.results import VideoRequest, VideoResults, save_video_results
-from web import VIDEOS, make_app, make_fake_engine, running_server, service_of, wait_until
+from web import VIDEOS, check_schema, make_app, make_fake_engine, running_server, service_of, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,8 @@ def test_video_from_upload_to_removal(app, video, tmp_path):
     report = wait_for_end(client, response)
     assert (report["state"], report["error"], report["source"]) == ("done", None, "gray.webm")
     assert report["tracks"] == len(report["summary"]["tracks"]) == 1
+    check_schema("VideoJob", response.json)
+    check_schema("VideoJob", report)
     assert set(report["results"]) == {"report.html", "faces.csv", "events.csv", "subtitles.vtt", "annotated.webm"}
     files = {name: client.get(report["links"][name]) for name in report["results"]}
     assert files["faces.csv"].text.startswith("frame,seconds,track")

@@ -210,29 +210,32 @@ def _explanation_schemas() -> dict[str, Schema]:
 
 
 def _video_schemas() -> dict[str, Schema]:
-    event = _object(person=INTEGER, label=TEXT, start=NUMBER, end=NUMBER, peak=NUMBER, peak_at=NUMBER)
+    event = _object(track=INTEGER, emotion=TEXT, start=NUMBER, end=NUMBER, peak=NUMBER, peak_at=NUMBER)
     track = _object(
-        person=INTEGER,
+        "One face from its first to its last frame.",
+        track=INTEGER,
         first=NUMBER,
         last=NUMBER,
-        seen=NUMBER,
-        judged=NUMBER,
-        looks=_probabilities("parts of the judged time"),
+        visible_seconds=NUMBER,
+        judged_seconds=NUMBER,
+        uncertain_seconds=NUMBER,
+        emotions=_probabilities("part of the judged time of each emotion"),
+        unjudged_seconds={"type": "object", "additionalProperties": NUMBER, "description": "seconds by reason"},
     )
-    summary = _object(start=NUMBER, end=NUMBER, people=_array(track), events=_array(event))
+    summary = _object(start=NUMBER, end=NUMBER, tracks=_array(track), events=_array(event))
     progress = {
         "size": _array(INTEGER),
-        "seconds": NUMBER,
-        "of": _nullable(NUMBER),
+        "seconds": {**NUMBER, "description": "position of the last analysed frame"},
+        "of": _nullable({**NUMBER, "description": "position of the end"}),
         "frames": INTEGER,
         "frames_per_second": _nullable(NUMBER),
-        "people": INTEGER,
+        "tracks": INTEGER,
         "events": INTEGER,
-        "complaint": _nullable(TEXT),
+        "damage": _nullable({**TEXT, "description": "why a part of the video could not be read"}),
     }
     job = _object(
         "The job of a video. The optional members are added while it is analysed.",
-        optional=(*progress, "found"),
+        optional=(*progress, "summary"),
         id=TEXT,
         source=TEXT,
         state={"enum": [WAITING, RUNNING, *FINAL_STATES]},
@@ -240,7 +243,7 @@ def _video_schemas() -> dict[str, Schema]:
         results=_array(TEXT),
         links={"type": "object", "additionalProperties": TEXT},
         **progress,
-        found=summary,
+        summary=summary,
     )
     return {"VideoJob": job}
 
