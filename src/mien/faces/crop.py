@@ -91,7 +91,7 @@ def measure_eye_slope(face: Face) -> float:
 
 
 def to_model_input(crops: NDArray[np.uint8], side: int, color: str) -> NDArray[np.uint8]:
-    """Crops ``(N, H, W)`` or ``(N, H, W, 3)`` as uint8 ``(N, side, side, 1)``; for the color ``"rgb"`` with 3 channels."""
+    """Crops ``(N, H, W)`` or ``(N, H, W, 3)`` as uint8 ``(N, side, side, channels)``, with 3 channels for ``"rgb"``."""
     channels = 3 if color == "rgb" else 1
     faces = np.empty((len(crops), side, side, channels), np.uint8)
     for face, crop in zip(faces, crops, strict=True):

@@ -109,15 +109,15 @@ class HaarCascades:
         self._accurate = _load_cascade("frontalface_alt2"), _load_cascade("frontalface_alt")
 
     def propose(self, pixels: Pixels, step: float = 1.2) -> list[Detection]:
-        """Candidates: groups of windows of the fast cascade; the score is the number of windows, also for single ones."""
+        """Candidates: groups of windows of the fast cascade. The score is the number of windows in the group."""
         gray = _increase_contrast(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
         windows = self._fast.detectMultiScale(gray, step, 0)
         # Each window twice: OpenCV drops groups of one.
         twice = [list(map(int, window)) for window in windows for _ in range(2)]
         boxes, counts = cv2.groupRectangles(twice, 1, 0.2)
         return [
-            Detection(*map(float, box), float(int(count) // 2))
-            for box, count in zip(boxes, np.ravel(counts), strict=True)
+            Detection(float(x), float(y), float(width), float(height), float(int(count) // 2))
+            for (x, y, width, height), count in zip(boxes, np.ravel(counts), strict=True)
         ]
 
     def verify(self, pixels: Pixels, candidate: Detection) -> Detection:
@@ -142,7 +142,9 @@ class HaarCascades:
 
     def detect_near(self, pixels: Pixels, box: Box) -> Detection | None:
         """The face near this box, where a face was in an earlier frame; None if there is none."""
-        face, framing, side = Face(box), NEAR_FRAMING, NEAR_SIDE
+        # The box of an expected position may have fractions of pixels.
+        x, y, width, height = map(float, box)
+        face, framing, side = Detection(x, y, width, height, 0.0).to_face(), NEAR_FRAMING, NEAR_SIDE
         patch = _increase_contrast(cv2.cvtColor(crop_face(pixels, face, framing, side), cv2.COLOR_RGB2GRAY))
         windows = _search_patch(self._accurate[1], patch, framing, side, 0.45)
         score = _compute_confidence(NEAR_CANDIDATE_COUNT, 0, len(windows))
@@ -170,7 +172,7 @@ def _increase_contrast(gray: cv2.typing.MatLike) -> cv2.typing.MatLike:
 def _search_patch(
     cascade: cv2.CascadeClassifier, patch: cv2.typing.MatLike, framing: Framing, side: int, max_offset: float
 ) -> NDArray[np.float64]:
-    """The windows ``(n, 4)`` of about the size of the face in a patch, and at most ``max_offset`` faces off its centre."""
+    """The windows ``(n, 4)`` of about the size of the face, and at most ``max_offset`` faces off the patch's centre."""
     face = side / framing.scale
     smallest, largest = round(face * 0.7), round(face * 1.45)
     boxes = cascade.detectMultiScale(patch, 1.1, 0, minSize=(smallest, smallest), maxSize=(largest, largest))

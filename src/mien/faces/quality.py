@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from mien.faces.crop import to_model_input
 from mien.results import Face, Pixels, Point, Quality
 
-#: The limits of a clear face: where corrupted faces cost the model ten points of accuracy, and, for the pose, where real
-#: faces do or where there were none to measure (benchmarks/results/quality.json). Only the maximum brightness is higher:
-#: overexposure costs ten points from 206 on, but uncorrupted faces up to 215 are predicted as well as others.
+#: The limits of a clear face: where corrupted faces cost the model ten points of accuracy, and, for the pose, where
+#: real faces do or where there were none to measure (benchmarks/results/quality.json). Only the maximum brightness is
+#: higher: overexposure costs ten points from 206 on, but uncorrupted faces up to 215 are predicted as well as others.
 MIN_SIZE = 15.0
 MIN_SHARPNESS = 0.104
 MIN_BRIGHTNESS, MAX_BRIGHTNESS = 13.4, 215.0

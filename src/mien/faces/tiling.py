@@ -35,7 +35,7 @@ class Detection(NamedTuple):
     landmarks: tuple[Point, ...] | None = None
 
     def to_image(self, scale: float, x: float, y: float) -> Detection:
-        """The same face in the image, for a detection in a window that begins at ``x, y`` and is scaled by ``scale``."""
+        """The same face in the image, for a detection in a window at ``x, y`` that is scaled by ``scale``."""
         landmarks = self.landmarks and tuple(Point(p.x / scale + x, p.y / scale + y) for p in self.landmarks)
         width, height = self.width / scale, self.height / scale
         return Detection(self.x / scale + x, self.y / scale + y, width, height, self.score, landmarks)
