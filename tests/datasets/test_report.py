@@ -1,4 +1,4 @@
-"""The data report: what it measures, and what stands on its page."""
+"""The data report: its statistics, figures and page."""
 
 import io
 import json
@@ -24,41 +24,41 @@ def faces():
 
 @pytest.fixture(scope="module")
 def folder(faces, tmp_path_factory):
-    """A report of drawn faces: votes, one pair of twins with two labels, one row that cannot be read."""
-    place = tmp_path_factory.mktemp("report")
-    table = synthetic.write_fer2013(place / "data", 350, seed=9)
+    """A report of drawn faces with votes, a pair of duplicates with two labels, and an unreadable row."""
+    root = tmp_path_factory.mktemp("report")
+    table = synthetic.write_fer2013(root / "data", 350, seed=9)
     lines = table.read_text().splitlines(keepends=True)
     lines[72] = lines[72][:2] + lines[1][2:]
     table.write_text("".join(lines) + "0,1 2,Training\n")
-    with (place / "data" / "fer2013new.csv").open("a") as votes:
+    with (root / "data" / "fer2013new.csv").open("a") as votes:
         votes.write("Training,," + ",".join("0" * 10) + "\n")
     source = loading.load_dataset(table.rename(table.with_name("<b>&.csv")), cached=False)
-    report.write_report(report.analyze_dataset(source), place / "out")
-    return place / "out"
+    report.write_report(report.analyze_dataset(source), root / "out")
+    return root / "out"
 
 
-def test_everything_is_written_and_every_picture_opens(folder):
+def test_all_files_are_written_and_images_open(folder):
     written = {path.name for path in folder.iterdir()}
-    drawn_ = {"classes", "means", "light", "axes", "map", "people", "samples", "map_of_faces", "twins", "disagreement"}
-    drawn_ |= {"map_of_answers"}
-    assert {"report.html", "report.json", *(f"{name}.png" for name in drawn_)} <= written
+    figure_names = {"classes", "means", "brightness", "pca_axes", "pca", "predictions", "votes"}
+    figure_names |= {"samples", "pca_faces", "duplicates", "ambiguous"}
+    assert {"report.html", "report.json", *(f"{name}.png" for name in figure_names)} <= written
     for path in folder.glob("*.png"):
-        with Image.open(path) as picture:
-            assert min(picture.size) >= 48
+        with Image.open(path) as image:
+            assert min(image.size) >= 48
 
 
-def test_the_numbers_say_what_was_put_in(folder):
-    told = json.loads((folder / "report.json").read_text())
-    assert told["faces"] == 350
-    assert told["splits"]["Training"]["happy"] == 40
-    assert told["counts"]["pixel count"] == told["counts"]["conflicting labels"] == told["twins"] == 1
-    assert told["pairs_shown"][0] == {"one": 0, "other": 71, "likeness": 1.0}
-    assert told["people"]["asked"] == 350
-    assert told["people"]["agree"] > 0.95
-    assert told["map"]["commonest_label_accuracy"] == pytest.approx(1 / 7, abs=0.01)
+def test_json_has_the_counts_of_the_data(folder):
+    values = json.loads((folder / "report.json").read_text())
+    assert values["faces"] == 350
+    assert values["splits"]["Training"]["happy"] == 40
+    assert values["counts"]["pixel count"] == values["counts"]["conflicting labels"] == values["duplicates"] == 1
+    assert values["duplicate_examples"][0] == {"first": 0, "second": 71, "similarity": 1.0}
+    assert values["votes"]["faces"] == 350
+    assert values["votes"]["agreement"] > 0.95
+    assert values["pca"]["majority_class_accuracy"] == pytest.approx(1 / 7, abs=0.01)
 
 
-def test_the_page_stands_alone_in_light_and_dark(folder):
+def test_page_needs_no_other_file_and_supports_dark_mode(folder):
     page = (folder / "report.html").read_text()
     assert "prefers-color-scheme: dark" in page
     assert "<script" not in page
@@ -68,7 +68,7 @@ def test_the_page_stands_alone_in_light_and_dark(folder):
     assert not re.search(r"url\((?!#)", page)
 
 
-def test_the_page_has_every_part(folder):
+def test_page_has_all_sections(folder):
     page = (folder / "report.html").read_text()
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     assert headings == [
@@ -87,24 +87,25 @@ def test_the_page_has_every_part(folder):
 
 
 def test_every_kind_of_finding_is_explained():
-    from mien.datasets.checks import _KINDS
+    from mien.datasets.checks import PROBLEM_KINDS
     from mien.datasets.report.page import FINDING_MEANINGS
 
-    assert set(_KINDS.values()) <= set(FINDING_MEANINGS)
+    assert set(PROBLEM_KINDS.values()) <= set(FINDING_MEANINGS)
 
 
-def test_names_from_outside_are_only_words_on_the_page(folder):
+def test_file_name_is_escaped_on_the_page(folder):
     page = (folder / "report.html").read_text()
     assert "<b>&" not in page
     assert "&lt;b&gt;&amp;.csv" in page
 
 
-def test_a_single_class_without_votes_and_tests_makes_a_report_too(faces, tmp_path):
+@pytest.mark.full
+def test_report_of_one_class_without_votes_and_test_faces(faces, tmp_path):
     few = faces.take(np.flatnonzero((faces.labels == 3) & (faces.usage == "Training"))[:6])
     table = tmp_path / "few.npz"
     np.savez(table, pixels=few.pixels, emotion=few.labels, usage=few.usage)
-    written = report.write_report(report.analyze_dataset(loading.load_dataset(table, cached=False)), tmp_path / "out")
-    page = written[0].read_text()
+    page, *_ = report.write_report(report.analyze_dataset(loading.load_dataset(table, cached=False)), tmp_path / "out")
+    page = page.read_text()
     assert "Annotator votes" not in page
     assert "a class is empty" in page
 
@@ -112,27 +113,28 @@ def test_a_single_class_without_votes_and_tests_makes_a_report_too(faces, tmp_pa
 # Numbers
 
 
-def test_weights_make_classes_count_the_same():
-    row = [10, 0, 30, 20, 0, 0, 0]
-    found = statistics.class_weights(row)
-    counted = [count * weight for count, weight in zip(row, found, strict=True)]
-    assert counted == pytest.approx([20, 0, 20, 20, 0, 0, 0], abs=0.01)
+def test_class_weights_make_classes_equal():
+    counts = [10, 0, 30, 20, 0, 0, 0]
+    weights = statistics.class_weights(counts)
+    assert [count * weight for count, weight in zip(counts, weights, strict=True)] == pytest.approx(
+        [20, 0, 20, 20, 0, 0, 0], abs=0.01
+    )
 
 
-def test_telling_pairs_come_first_and_no_face_twice(faces):
+def test_pairs_with_different_labels_come_first_and_each_face_once(faces):
     some = replace(faces, pixels=faces.pixels.copy())
     some.pixels[[7, 14]] = some.pixels[21]
-    found = [pair for pair in statistics.measure_dataset(some).pairs if pair.likeness == 1]
-    assert (found[0].one, found[0].other) == (0, 71)
-    places = [place for pair in found for place in (pair.one, pair.other)]
-    assert len(places) == len(set(places))
+    pairs = [pair for pair in statistics.measure_dataset(some).pairs if pair.similarity == 1]
+    assert (pairs[0].first, pairs[0].second) == (0, 71)
+    indices = [index for pair in pairs for index in (pair.first, pair.second)]
+    assert len(indices) == len(set(indices))
 
 
-# People
+# Votes
 
 
-def voted(*votes, labels):
-    counts = np.array([[vote.get(answer, 0) for answer in VOTE_CATEGORIES] for vote in votes], np.int16)
+def faces_with_votes(*votes, labels):
+    counts = np.array([[vote.get(category, 0) for category in VOTE_CATEGORIES] for vote in votes], np.int16)
     return FaceDataset(
         np.random.default_rng(0).integers(0, 256, (len(votes), 48, 48)).astype(np.uint8),
         np.array([EMOTIONS.index(label) for label in labels]),
@@ -141,8 +143,8 @@ def voted(*votes, labels):
     )
 
 
-def test_what_people_say_of_each_label():
-    faces = voted(
+def test_vote_statistics_of_each_label():
+    faces = faces_with_votes(
         {"happy": 10},
         {"happy": 5, "neutral": 5},
         {"sad": 9, "nf": 1},
@@ -150,76 +152,72 @@ def test_what_people_say_of_each_label():
         {},
         labels=["happy", "happy", "fear", "fear", "sad"],
     )
-    found = statistics.measure_votes(faces)
-    assert found.answers[EMOTIONS.index("happy"), EMOTIONS.index("happy")] == 0.75
-    assert found.agree[EMOTIONS.index("happy")] == 0.5  # a tie is no agreement
-    assert (found.asked, found.overall) == (4, 0.25)
-    assert found.torn[0] == 3
-    assert found.contrary == (2,)
+    votes, happy = statistics.measure_votes(faces), EMOTIONS.index("happy")
+    assert votes.fractions[happy, happy] == 0.75
+    assert votes.class_agreement[happy] == 0.5  # a tie is no agreement
+    assert (votes.faces, votes.agreement) == (4, 0.25)
+    assert votes.ambiguous[0] == 3
+    assert votes.contradicting == (2,)
     assert statistics.votes_of_face(faces, 2) == {"sad": 9, "nf": 1}
 
 
-# Space
+# Projections
 
 
-def test_light_and_contrast_are_taken_out(faces):
+def test_standardize_removes_brightness_and_contrast(faces):
     darker = (faces.pixels[:5] // 2).astype(np.uint8)
     assert np.allclose(statistics.standardize(faces.pixels[:5]), statistics.standardize(darker), atol=0.05)
 
 
-def test_the_first_axis_is_what_was_varied_most():
+def test_first_component_is_the_largest_variation():
     rng = np.random.default_rng(0)
     ramp = np.tile(np.linspace(-60, 60, 48), (48, 1))
     slopes = rng.uniform(-1, 1, 200)
     pixels = np.clip(128 + slopes[:, None, None] * ramp + rng.normal(0, 5, (200, 48, 48)), 0, 255).astype(np.uint8)
     faces = FaceDataset(pixels, np.arange(200) % 7, np.full(200, "Training"), empty_votes(200))
-    found = statistics.map_pixels(faces)
-    assert abs(np.corrcoef(found.points[:, 0], np.sign(slopes))[0, 1]) > 0.9
-    assert found.explained[0] > 0.5
-    assert (found.nearest, found.always) == (None, None)
-    assert np.array_equal(found.points, statistics.map_pixels(faces).points)
+    pixel_map = statistics.map_pixels(faces)
+    assert abs(np.corrcoef(pixel_map.points[:, 0], np.sign(slopes))[0, 1]) > 0.9
+    assert pixel_map.explained[0] > 0.5
+    assert (pixel_map.nearest_mean, pixel_map.majority_class) == (None, None)
+    assert np.array_equal(pixel_map.points, statistics.map_pixels(faces).points)
 
 
-def test_the_nearest_mean_is_right_where_classes_are_means():
+def test_nearest_mean_baseline_is_correct_for_separated_classes():
     rng = np.random.default_rng(1)
     means = rng.integers(0, 256, (7, 48, 48))
     labels = np.arange(140) % 7
     pixels = np.clip(means[labels] + rng.normal(0, 10, (140, 48, 48)), 0, 255).astype(np.uint8)
     usage = np.where(np.arange(140) < 70, "Training", "PublicTest")
-    found = statistics.map_pixels(FaceDataset(pixels, labels, usage, empty_votes(140)))
-    assert found.nearest == 1.0
+    pixel_map = statistics.map_pixels(FaceDataset(pixels, labels, usage, empty_votes(140)))
+    assert pixel_map.nearest_mean == 1.0
 
 
-class Oracle:
-    """Says the label that is written into the first pixel, and is sure of it."""
-
-    def __call__(self, pixels):
+def test_classes_with_different_predictions_are_separated(faces):
+    def predict(pixels):
+        """Certain of the label that is written into the first pixel."""
         return np.where(np.eye(7, dtype=bool)[pixels[:, 0, 0]], 0.94, 0.01).astype(np.float32)
 
-
-def test_what_a_network_tells_apart_stands_apart(faces, monkeypatch):
-    monkeypatch.setattr(statistics.order, "shares", Oracle())
     some = replace(faces, pixels=faces.pixels.copy())
     some.pixels[:, 0, 0] = some.labels
-    found = statistics.map_predictions(some)
-    assert (found.usage, found.right) == ("PublicTest", 1.0)
-    assert set(some.usage[found.places]) == {"PublicTest"}
-    middles = np.array([found.points[found.labels == label].mean(0) for label in range(7)])
-    spread = max(found.points[found.labels == label].std(0).max() for label in range(7))
-    assert np.ptp(middles, axis=0).min() > 1 > spread
+    predictions = statistics.map_predictions(some, predict)
+    assert (predictions.usage, predictions.accuracy) == ("PublicTest", 1.0)
+    assert set(some.usage[predictions.indices]) == {"PublicTest"}
+    classes = [predictions.points[predictions.labels == label] for label in range(7)]
+    spread = max(points.std(0).max() for points in classes)
+    assert np.ptp([points.mean(0) for points in classes], axis=0).min() > 1 > spread
 
 
 # Sheets
 
 
-def test_a_sheet_has_paper_where_no_face_is():
+def test_sheet_is_transparent_without_a_face():
     faces = np.full((3, 48, 48), 9, np.uint8)
     sheet = figures.draw_rows([faces[:1], faces[1:2], faces[2:]], columns=2)
     assert (sheet == 9).sum() == 3 * 48 * 48
     assert np.asarray(Image.open(io.BytesIO(figures.encode_png(sheet, 1))))[..., 1].min() == 0
 
 
-def test_the_map_of_faces_has_no_hole_and_keeps_left_left():
+def test_face_map_is_full_and_ordered():
     pixels = np.repeat(np.arange(200, dtype=np.uint8), 48 * 48).reshape(200, 48, 48)
     points = np.stack([np.arange(200.0), np.zeros(200)], 1)
     sheet = figures.draw_face_map(pixels, points)
