@@ -12,7 +12,7 @@ from mien.faces.quality import assess_quality
 from mien.labels import EMOTIONS
 from mien.results import Box, Face, Quality
 from mien.video.events import EventDetector, TimedFrame, time_frames
-from mien.video.tables import event_row, face_columns, face_rows, format_csv, track_records, webvtt_lines
+from mien.video.tables import event_row, face_columns, face_rows, format_csv, format_webvtt, track_records
 from mien.video.timeline import MAX_STEPS, VideoSummary, VideoTimeline, reason_category
 
 HAPPY, SAD, NEUTRAL = scores(happy=0.85), scores(sad=0.8), scores(neutral=0.8)
@@ -172,7 +172,7 @@ def test_labels_of_a_model_are_no_formulas_in_a_table():
 def test_subtitles_are_escaped_and_ordered_by_time():
     events = summarize(make_frames((2, NEUTRAL), (1, HAPPY))).events + summarize(make_frames((1, SAD), track=2)).events
     events = [replace(event, emotion="<happy> & glad") if event.emotion == "happy" else event for event in events]
-    lines = list(webvtt_lines(events))
+    lines = format_webvtt(events).split("\n")
     assert lines[0] == "WEBVTT"
     times = [line for line in lines if "-->" in line]
     assert [line[:12] for line in times] == sorted(line[:12] for line in times)

@@ -12,20 +12,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from mien.faces.detectors import load_detector
 from mien.results import Box, Face, Point
-from mien.video.tracker import (
-    MAX_MISSED_SECONDS,
-    SEARCH_NEAR_SECONDS,
-    DetectionResult,
-    DetectionSchedule,
-    FaceTracker,
-    InterpolatingTracker,
-    SceneCutDetector,
-    Tracker,
-    appearance_distance,
-    compute_appearance,
-    interpolate_faces,
-    solve_assignment,
-)
+from mien.video.tracker import MAX_MISSED_SECONDS, SEARCH_NEAR_SECONDS, DetectionResult, DetectionSchedule, FaceTracker, InterpolatingTracker, SceneCutDetector, Tracker, appearance_distance, compute_appearance, interpolate_faces, solve_assignment
 from video_files import EXAMPLES, two_faces
 
 # Assignment

@@ -171,8 +171,8 @@ class _ResultWriter:
         )
         texts = {
             "report.html": render_report(summary, options, self._peaks.images(summary.events)),
-            "events.csv": tables.format_csv([tables.event_columns(), *map(tables.event_row, summary.events)]),
-            "subtitles.vtt": "\n".join(tables.webvtt_lines(summary.events)),
+            "events.csv": tables.format_events(summary.events),
+            "subtitles.vtt": tables.format_webvtt(summary.events),
         }
         for name, text in texts.items():
             (request.folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from mien.results import AnalyzedFrame
 from mien.table import Cell, escape_formula, format_csv_line
 from mien.text import describe_label
 from mien.video.events import Event
+from mien.video.frames import VideoInfo
 from mien.video.timeline import VideoSummary
 
 _FACE_COLUMNS = ("frame", "seconds", "track", "x", "y", "width", "height", "detection", "emotion")
@@ -59,6 +61,22 @@ def format_csv(rows: Iterable[Sequence[Cell]]) -> str:
     )
 
 
+def format_events(events: Iterable[Event]) -> str:
+    """The table of events as CSV."""
+    return format_csv([event_columns(), *map(event_row, events)])
+
+
+def format_json_lines(records: Iterable[dict[str, Any]]) -> str:
+    """JSON Lines: one object a line."""
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+
+
+def video_record(source: str, info: VideoInfo, detector: str, model: str) -> dict[str, Any]:
+    """The first line of JSON: the video, and what analysed it."""
+    facts = {"video": source, "size": info.size, "seconds": info.seconds, "fps": info.fps}
+    return {"kind": "video", **facts, "detector": detector, "model": model}
+
+
 def event_record(event: Event) -> dict[str, Any]:
     """An event as a line of JSON."""
     return {"kind": "event", **event.to_dict()}
@@ -70,8 +88,12 @@ def track_records(summary: VideoSummary) -> Iterator[dict[str, Any]]:
         yield {"kind": "track", **track.to_dict()}
 
 
-def webvtt_lines(events: Iterable[Event]) -> Iterator[str]:
-    """WebVTT subtitles, line by line: a cue for each event, in order of their starts."""
+def format_webvtt(events: Iterable[Event]) -> str:
+    """WebVTT subtitles: a cue for each event, in order of their starts."""
+    return "\n".join(_webvtt_lines(events))
+
+
+def _webvtt_lines(events: Iterable[Event]) -> Iterator[str]:
     yield from ("WEBVTT", "", "NOTE What expressions look like to a model. No person is identified.", "")
     for number, event in enumerate(sorted(events, key=lambda event: (event.start, event.track)), 1):
         text = describe_label(event.emotion)

@@ -1,11 +1,10 @@
-"""The Streamlit page in a real Chromium, driven by Playwright: photos, camera, a film, the inside, runs and data.
+"""The Streamlit page in a real Chromium, driven by Playwright: photos, camera, videos, explanations, runs and data.
 
-Playwright brings no browser here: the system's Chromium is used. ``MIEN_REQUIRE_BROWSER=1`` makes a missing one a
+Playwright installs no browser here: the system's Chromium is used. ``MIEN_REQUIRE_BROWSER=1`` makes a missing one a
 failure instead of a skip.
 """
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import pytest
 from PIL import Image
 
 from command import environment
-from tabs import tab
+from tabs import open_tab
 
 if not os.environ.get("MIEN_REQUIRE_BROWSER"):
     pytest.importorskip("playwright", reason="Playwright drives the browser; it is in the extra 'dev'")
@@ -24,39 +23,53 @@ if not os.environ.get("MIEN_REQUIRE_BROWSER"):
 
 from playwright.sync_api import expect
 
-from video_files import write_still_video, two_faces
-from mien.apps.streamlit import server
+from mien.apps.session.ports import check_port, find_free_port
 from mien.datasets import synthetic
 from mien.engine import Engine
-from streamlit_page import ASTRONAUT, EXAMPLES, HOPPER, OWN, PORTRAITS, driven, film_driven, finished_run, send, serving
+from streamlit_page import (
+    ASTRONAUT,
+    EXAMPLES,
+    EXPECTED_LINES,
+    HOPPER,
+    PORTRAITS,
+    analyze_video_in_browser,
+    read_in_browser,
+    serve_streamlit_page,
+    upload_in_browser,
+    write_finished_run,
+)
+from video_files import two_faces, write_still_video
+
+pytestmark = pytest.mark.full
+
+DARK_BACKGROUND = "rgb(20, 23, 27)"
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory):
-    """Where the server stands: runs to look at and drawn faces to report on."""
-    desk = tmp_path_factory.mktemp("desk")
-    finished_run(desk / "runs" / "narrow", width=32, right=0.55)
-    finished_run(desk / "runs" / "wide", seed=1, width=64, right=0.75)
-    synthetic.write_synthetic(desk / "faces", 140)
-    return desk
+def folder(tmp_path_factory):
+    """The server's working folder: with training runs, and synthetic faces for a report."""
+    folder = tmp_path_factory.mktemp("server")
+    write_finished_run(folder / "runs" / "narrow", width=32, accuracy=0.55)
+    write_finished_run(folder / "runs" / "wide", seed=1, width=64, accuracy=0.75)
+    synthetic.write_synthetic(folder / "faces", 140)
+    (folder / "temporary").mkdir()
+    return folder
 
 
 @pytest.fixture(scope="module")
-def address(desk, chromium):
-    (desk / "scratch").mkdir()
-    folders = {"MIEN_HOME": str(desk / "home"), "TMPDIR": str(desk / "scratch")}
-    with serving("--detector", "haar", cwd=desk, **folders) as address:
+def address(folder, chromium):
+    variables = {"MIEN_HOME": str(folder / "home"), "TMPDIR": str(folder / "temporary")}
+    with serve_streamlit_page("--detector", "haar", cwd=folder, **variables) as address:
         yield address
 
 
 @pytest.fixture
 def page(chromium, address):
-    with tab(chromium, address, fine=OWN) as page:
+    with open_tab(chromium, address, expected=EXPECTED_LINES) as page:
         yield page
 
 
-def ground(page):
-    """The page's own colour: that of the sheet, in the light or in the dark."""
+def background(page):
     return page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
 
 
@@ -64,139 +77,127 @@ def button(page, name):
     return page.get_by_role("button", name=name, exact=True)
 
 
-# Photo
+def go_to(page, name):
+    page.get_by_role("link", name=name).click()
 
 
-def test_several_photos_are_read_and_saved(page):
-    expected = [
-        {**Engine.load(detector="haar").read(path).to_dict(), "source": path.name} for path in (PORTRAITS, HOPPER)
-    ]
-    assert driven(page, [PORTRAITS, HOPPER]) == expected
+def wait_until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+# Photos
+
+
+def test_several_photos_are_read_and_downloaded(page):
+    engine = Engine.load(detector="haar")
+    expected = [{**engine.read(path).to_dict(), "source": path.name} for path in (PORTRAITS, HOPPER)]
+    assert read_in_browser(page, [PORTRAITS, HOPPER]) == expected
     expect(page.locator(".mien-face")).to_have_count(3)
     expect(page.get_by_text("3 faces in 2 photos")).to_be_visible()
     assert "Predicted annotator votes" in page.locator(".mien-face >> nth=0").inner_text()
     assert "looks happy" in page.locator(".mien-face >> nth=1").inner_text()
-    with page.expect_download() as saved:
+    with page.expect_download() as download:
         button(page, "CSV").click()
-    assert saved.value.path().read_text().count("portraits.jpg") == 2
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Annotated picture").first.click()
-    assert saved.value.path().read_bytes()[:3] == b"\xff\xd8\xff"
+    assert download.value.path().read_text().count("portraits.jpg") == 2
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Annotated image").first.click()
+    assert download.value.path().read_bytes()[:3] == b"\xff\xd8\xff"
     button(page, "Clear").click()
-    expect(page.get_by_text("Or try one of ours")).to_be_visible()
+    expect(page.get_by_text("Example photos")).to_be_visible()
 
 
-def test_no_face_and_a_broken_file_are_sentences(page, tmp_path):
+def test_images_without_a_face_and_damaged_images_are_reported(page, tmp_path):
     Image.fromarray(np.full((60, 60, 3), 120, np.uint8)).save(tmp_path / "wall.png")
-    (tmp_path / "torn.jpg").write_bytes(ASTRONAUT.read_bytes()[:700])
+    (tmp_path / "damaged.jpg").write_bytes(ASTRONAUT.read_bytes()[:700])
     page.goto("/")
-    send(page, [tmp_path / "wall.png", tmp_path / "torn.jpg"])
+    upload_in_browser(page, [tmp_path / "wall.png", tmp_path / "damaged.jpg"])
     expect(page.get_by_text("No face was found.")).to_be_visible()
-    expect(page.get_by_role("alert").filter(has_text="torn.jpg")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="damaged.jpg")).to_be_visible()
     assert "Traceback" not in page.inner_text("body")
 
 
-def test_choices_stand_in_the_address_and_come_back_from_it(page):
+def test_the_url_keeps_the_choices_of_the_visitor(page):
     page.goto("/?detector=none")
     page.get_by_text("An astronaut").click()
-    expect(page.get_by_text("found by none")).to_be_visible()
-    page.get_by_role("link", name="About").click()
+    expect(page.get_by_text("detector none")).to_be_visible()
+    go_to(page, "About")
     expect(page.get_by_text("Not to judge, sort, hire")).to_be_visible()
     assert page.url.endswith("/about?detector=none")
     page.go_back()
-    expect(page.get_by_text("found by none")).to_be_visible()
+    expect(page.get_by_text("detector none")).to_be_visible()
 
 
-def test_what_was_chosen_is_still_there_after_a_look_at_other_pages(page):
+def test_photos_stay_while_the_visitor_changes_pages(page):
     page.goto("/")
-    send(page, [ASTRONAUT])
+    upload_in_browser(page, [ASTRONAUT])
     expect(page.locator(".mien-face")).to_have_count(1)
-    for name, heading in (("About", "About mien"), ("Inside", "Why it looks happy"), ("Photo", "What does this")):
-        page.get_by_role("link", name=name).click()
+    for name, heading in (("About", "About mien"), ("Explain", "Why it looks happy"), ("Photo", "What does this")):
+        go_to(page, name)
         expect(page.get_by_role("heading", name=heading)).to_be_visible()
     expect(page.locator(".mien-face")).to_have_count(1)
-    send(page, [HOPPER])
+    upload_in_browser(page, [HOPPER])
     expect(page.get_by_role("heading", name="hopper.jpg")).to_be_visible()
     expect(page.locator(".mien-face")).to_have_count(1)
 
 
-def test_a_phone_in_the_dark_has_room_for_everything(chromium, address):
-    with tab(chromium, address, fine=OWN, viewport={"width": 390, "height": 844}, color_scheme="dark") as page:
+def test_the_page_fits_a_phone_in_dark_mode(chromium, address):
+    options = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
+    with open_tab(chromium, address, expected=EXPECTED_LINES, **options) as page:
         page.goto("/")
         page.get_by_text("Two portraits").click()
         expect(page.locator(".mien-face")).to_have_count(2)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        assert ground(page) == "rgb(20, 23, 27)"
+        assert background(page) == DARK_BACKGROUND
 
 
-#: Streamlit's own: its places for files have a role and a name.
-_THEIRS = "presentation-role-conflict"
+#: Streamlit's own file inputs have both a role and a name.
+STREAMLIT_VIOLATION = "presentation-role-conflict"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_read_it(chromium, address, scheme):
+def test_the_pages_are_accessible(chromium, address, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="it is in the extra 'dev'").Axe()
-    with tab(chromium, address, fine=OWN, color_scheme=scheme) as page:
+
+    def violations():
+        nodes = [(each["id"], each["nodes"][0]["html"]) for each in axe.run(page).response["violations"]]
+        return [node for node in nodes if node[0] != STREAMLIT_VIOLATION]
+
+    with open_tab(chromium, address, expected=EXPECTED_LINES, color_scheme=scheme) as page:
         page.goto("/")
         page.get_by_text("Two portraits").click()
         expect(page.locator(".mien-face")).to_have_count(2)
-        assert complained(axe, page) == []
-        button(page, "See inside").first.click()
-        expect(page.get_by_alt_text("Where the network looked for")).to_be_visible()
-        page.get_by_role("link", name="About").click()
+        assert violations() == []
+        button(page, "Explain").first.click()
+        expect(page.get_by_alt_text("Evidence map for")).to_be_visible()
+        go_to(page, "About")
         expect(page.get_by_text("Not to judge, sort, hire")).to_be_visible()
-        assert complained(axe, page) == []
-
-
-def complained(axe, page):
-    found = axe.run(page).response["violations"]
-    return [(each["id"], each["nodes"][0]["html"]) for each in found if each["id"] != _THEIRS]
+        assert violations() == []
 
 
 # Camera
 
 
-def test_the_camera_opens_after_its_notice_and_closes_when_it_is_left(page):
+def test_the_camera_opens_after_its_notice_and_closes_with_its_page(page):
     page.goto("/camera")
-    expect(page.get_by_text("Ask those beside you first")).to_be_visible()
+    notice = page.get_by_text("Ask the people beside you first")
+    expect(notice).to_be_visible()
     assert page.locator("video").count() == 0
     button(page, "Open the camera").click()
     expect(page.locator("video")).to_be_visible()
     page.wait_for_function("document.querySelector('video').videoWidth > 0")
     button(page, "Take Photo").click()
     expect(page.locator(".mien-face")).to_have_count(1)
-    page.get_by_role("link", name="Photo").click()
-    expect(page.get_by_text("Or try one of ours")).to_be_visible()
-    page.get_by_role("link", name="Camera").click()
-    expect(page.get_by_text("Ask those beside you first")).to_be_visible()
+    go_to(page, "Photo")
+    expect(page.get_by_text("Example photos")).to_be_visible()
+    go_to(page, "Camera")
+    expect(notice).to_be_visible()
     assert page.locator("video").count() == 0
 
 
-# Inside
-
-
-def test_a_face_leads_into_the_network(page):
-    page.goto("/")
-    page.get_by_text("Two portraits").click()
-    button(page, "See inside").nth(1).click()
-    expect(page.get_by_role("heading", name="Why it looks happy")).to_be_visible()
-    assert page.url.endswith("/inside")
-    choose(page, "Found by", "occlusion")
-    choose(page, "rather than", "sad")
-    expect(page.get_by_role("heading", name="Why it looks happy compared with sad")).to_be_visible()
-    expect(page.get_by_alt_text("Where the network looked for happy rather than sad")).to_be_visible()
-    assert "method=occlusion" in page.url
-    assert "versus=sad" in page.url
-    for view, shown in (("Feature maps", "The maps of the layer stem"), ("Softmax", "Every expression with its score")):
-        page.get_by_role("radio", name=view).click()
-        expect(page.get_by_alt_text(shown).first).to_be_visible()
-    page.get_by_role("radio", name="Step by step").click()
-    frame = page.frame_locator("iframe")
-    frame.get_by_role("button", name="Next").click()
-    expect(frame.get_by_text("Step 2 of").last).to_be_visible()
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Save these steps as a page").click()
-    assert "How a network reads this face" in saved.value.path().read_text("utf-8")
+# Explanations
 
 
 def choose(page, label, option):
@@ -204,96 +205,110 @@ def choose(page, label, option):
     page.get_by_role("option", name=option, exact=True).click()
 
 
-# Video
+def test_a_face_of_a_photo_is_explained(page):
+    page.goto("/")
+    page.get_by_text("Two portraits").click()
+    button(page, "Explain").nth(1).click()
+    expect(page.get_by_role("heading", name="Why it looks happy")).to_be_visible()
+    assert page.url.endswith("/explain")
+    choose(page, "Method", "occlusion")
+    choose(page, "compared with", "sad")
+    expect(page.get_by_role("heading", name="Why it looks happy compared with sad")).to_be_visible()
+    expect(page.get_by_alt_text("Evidence map for happy compared with sad")).to_be_visible()
+    assert "method=occlusion" in page.url
+    assert "versus=sad" in page.url
+    for view, description in (("Feature maps", "Feature maps of the layer stem"), ("Softmax", "Logit and probability")):
+        page.get_by_role("radio", name=view).click()
+        expect(page.get_by_alt_text(description).first).to_be_visible()
+    page.get_by_role("radio", name="Walkthrough").click()
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Next").click()
+    expect(frame.get_by_text("Step 2 of").last).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the walkthrough").click()
+    assert "<h1" in download.value.path().read_text("utf-8")
 
 
-def test_a_film_is_read_with_its_tables_and_its_report(page, tmp_path):
-    film = write_still_video(tmp_path / "two.mp4", two_faces(), seconds=2)
-    files = film_driven(page, film, tmp_path)
+# Videos
+
+
+def test_a_video_is_analysed_with_its_tables_and_report(page, tmp_path):
+    video = write_still_video(tmp_path / "two.mp4", two_faces(), seconds=2)
+    files = analyze_video_in_browser(page, video, tmp_path)
     assert set(files) == {"report.html", "faces.csv", "events.csv", "subtitles.vtt"}
     assert len(files["faces.csv"].splitlines()) > 20
-    with zipfile.ZipFile(tmp_path / "film.zip") as archive:
-        assert archive.read("film.webm")[:4] == b"\x1a\x45\xdf\xa3"
+    with zipfile.ZipFile(tmp_path / "video.zip") as archive:
+        assert archive.read("annotated.webm")[:4] == b"\x1a\x45\xdf\xa3"
     page.wait_for_function("document.querySelector('video').videoWidth > 0")
-    expect(page.get_by_text("Who looked how, and when")).to_be_visible()
-    page.get_by_role("link", name="About").click()
+    expect(page.get_by_text("Events", exact=True).last).to_be_visible()
+    go_to(page, "About")
     expect(page.get_by_role("heading", name="About mien")).to_be_visible()
-    page.get_by_role("link", name="Video").click()
-    page.get_by_text("The whole report").click()
+    go_to(page, "Video")
+    page.locator("summary").filter(has_text="Report").click()
     expect(page.frame_locator("iframe").get_by_role("heading", name="two.mp4")).to_be_visible()
 
 
-def test_a_film_is_stopped_and_nothing_of_it_is_left(page, tmp_path, desk):
-    film = write_still_video(tmp_path / "long.mp4", two_faces(), seconds=40)
+def test_a_stopped_video_leaves_no_files(page, tmp_path, folder):
+    video = write_still_video(tmp_path / "long.mp4", two_faces(), seconds=40)
     page.goto("/video")
-    send(page, [film])
-    button(page, "Read the film").click()
-    expect(page.get_by_text("frames a second")).to_be_visible()
+    upload_in_browser(page, [video])
+    button(page, "Analyse the video").click()
+    expect(page.get_by_text("frames per second").last).to_be_visible()
     button(page, "Stop").click()
     expect(button(page, "Stop")).to_be_hidden()
-    expect(button(page, "Read the film")).to_be_enabled()
-    assert page.get_by_text("Who looked how, and when").count() == 0
-    until(lambda: not list((desk / "scratch").iterdir()))
+    expect(button(page, "Analyse the video")).to_be_enabled()
+    assert page.locator("video").count() == 0
+    wait_until(lambda: not list((folder / "temporary").iterdir()))
 
 
-def test_a_film_that_is_none_is_a_sentence(page, tmp_path):
-    (tmp_path / "none.mp4").write_bytes(b"no film at all" * 100)
+def test_a_damaged_video_is_reported(page, tmp_path):
+    (tmp_path / "damaged.mp4").write_bytes(b"not a video" * 100)
     page.goto("/video")
-    send(page, [tmp_path / "none.mp4"])
-    button(page, "Read the film").click()
-    expect(page.get_by_role("alert").filter(has_text="none.mp4")).to_be_visible()
+    upload_in_browser(page, [tmp_path / "damaged.mp4"])
+    button(page, "Analyse the video").click()
+    expect(page.get_by_role("alert").filter(has_text="damaged.mp4")).to_be_visible()
 
 
 # Streamlit's own command
 
 
-def test_streamlits_own_command_shows_the_same_page(chromium, desk):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def test_streamlit_run_shows_the_same_page(chromium, folder):
+    port = find_free_port("127.0.0.1")
     switches = [f"--server.port={port}", "--server.headless=true", "--server.address=127.0.0.1"]
-    words = [sys.executable, "-m", "streamlit", "run", EXAMPLES / "streamlit" / "streamlit_app.py", *switches]
-    variables = environment(MIEN_HOME=str(desk / "home"), MIEN_DETECTOR="haar")
-    with subprocess.Popen(words, env=variables, cwd=desk, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
+    command = [sys.executable, "-m", "streamlit", "run", EXAMPLES / "streamlit" / "streamlit_app.py", *switches]
+    variables = environment(MIEN_HOME=str(folder / "home"), MIEN_DETECTOR="haar")
+    options = {"env": variables, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **options) as process:
         try:
-            until(lambda: server.check_port("127.0.0.1", port))
-            with tab(chromium, f"http://127.0.0.1:{port}", fine=OWN, color_scheme="dark") as page:
+            wait_until(lambda: check_port("127.0.0.1", port))
+            url, options = f"http://127.0.0.1:{port}", {"expected": EXPECTED_LINES, "color_scheme": "dark"}
+            with open_tab(chromium, url, **options) as page:
                 page.goto("/")
                 page.get_by_text("An astronaut").click()
                 expect(page.locator(".mien-face")).to_have_count(1)
-                ground = page.evaluate(
-                    "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
-                )
-                assert ground == "rgb(20, 23, 27)"
+                assert background(page) == DARK_BACKGROUND
         finally:
-            running.terminate()
-        assert b"Traceback" not in running.stderr.read()
-
-
-def until(truth, seconds=20):
-    end = time.monotonic() + seconds
-    while not truth():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+            process.terminate()
+        assert b"Traceback" not in process.stderr.read()
 
 
 # Experiments and data
 
 
-def test_runs_stand_side_by_side_as_the_address_says(page):
+def test_runs_of_the_url_are_side_by_side(page):
     page.goto("/experiments?run=narrow&run=wide")
     expect(page.get_by_alt_text("The confusion matrix of narrow")).to_be_visible()
     expect(page.get_by_alt_text("The confusion matrix of wide")).to_be_visible()
-    expect(page.get_by_alt_text("Accuracy and loss, epoch by epoch, of narrow, wide")).to_be_visible()
+    expect(page.get_by_alt_text("Accuracy and loss of each epoch of narrow, wide")).to_be_visible()
     expect(page.get_by_text("test: significant")).to_be_visible()
 
 
-def test_a_folder_of_this_computer_is_reported_on(page):
+def test_a_folder_of_this_computer_is_reported(page):
     page.goto("/data")
     page.get_by_role("textbox", name="A file or folder on this computer").fill("faces")
     button(page, "Make the report").click()
     frame = page.frame_locator("iframe")
     expect(frame.get_by_text("140 faces, 48 x 48")).to_be_visible()
-    with page.expect_download() as saved:
+    with page.expect_download() as download:
         page.get_by_role("button", name="Figures (ZIP)").click()
-    assert "samples.png" in zipfile.ZipFile(saved.value.path()).namelist()
+    assert "samples.png" in zipfile.ZipFile(download.value.path()).namelist()

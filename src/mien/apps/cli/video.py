@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from math import inf
@@ -15,7 +14,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import click
 
-from mien.apps.cli.console import ProgressBar, can_encode, escape_controls, is_terminal, print_line, print_note, silence_native_stderr
+from mien.apps.cli.console import (
+    ProgressBar,
+    can_encode,
+    escape_controls,
+    is_terminal,
+    print_line,
+    print_note,
+    silence_native_stderr,
+)
 from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine, suggest_yunet
 from mien.apps.cli.sources import STDOUT, is_same_file, is_url
 from mien.errors import MienError
@@ -26,7 +33,6 @@ from mien.text import format_duration, format_percent, format_time
 if TYPE_CHECKING:  # what analyses videos imports NumPy, OpenCV and ONNX Runtime, which `--help` does without
     from rich.text import Text
 
-    from mien.results import AnalyzedFrame
     from mien.video import VideoInfo
     from mien.video.annotate import AnnotatedVideo
     from mien.video.baseline import Baseline
@@ -126,6 +132,9 @@ class BaselineParameter(click.ParamType):  # type: ignore[type-arg]  # generic o
         return BaselineOption(seconds)
 
 
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
 @click.command(epilog=EPILOG)
 @click.argument("source", metavar="SRC")
 @click.option("--csv", metavar="FILE", help="Write a table with one row for each face in each frame; - is stdout.")
@@ -135,18 +144,12 @@ class BaselineParameter(click.ParamType):  # type: ignore[type-arg]  # generic o
 @click.option("--events", metavar="FILE", help="Write a table with one row for each expression that lasted.")
 @click.option("--vtt", metavar="FILE", help="Write the events as WebVTT subtitles.")
 @click.option("--every", type=click.IntRange(min=1), metavar="N", help="Analyse every Nth frame.")
-@click.option(
-    "--fps", type=click.FloatRange(min=0, min_open=True), metavar="F", help="Analyse F frames a second at most."
-)
+@click.option("--fps", type=_POSITIVE, metavar="F", help="Analyse F frames a second at most.")
 @click.option("--start", type=TimeParameter(), help="Start here: seconds, or 1:02.5.")
 @click.option("--end", type=TimeParameter(), help="End before this.")
 @click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to detect, in pixels.")
 @click.option("--blur-faces", is_flag=True, help="Blur faces in the annotated video and in the report.")
-@click.option(
-    "--baseline",
-    type=BaselineParameter(),
-    help="Make scores relative to each face at rest: its first SECONDS, or its median.",
-)
+@click.option("--baseline", type=BaselineParameter(), help="Make scores relative to the face at rest.")
 @click.option("--raw", is_flag=True, help="Add the scores before smoothing to --csv and --json.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run; give the same options.")
 @DETECTOR_OPTION
@@ -248,7 +251,8 @@ class _VideoRun:
         summary = VideoSummary(self._analysis.decide, baseline)
         outputs = VideoOutputs(self._command, self._engine, self._info, summary)
         try:
-            with closing(self._frames(outputs.needs_pixels, baseline)) as frames, ProgressBar(self._total) as bar:
+            analyze = self._analysis.replay if baseline else self._analysis.frames
+            with closing(analyze(outputs.needs_pixels)) as frames, ProgressBar(self._total) as bar:
                 for smoothed in summary.process(frames):
                     outputs.add(smoothed)
                     bar.update(summary.frames)
@@ -287,9 +291,6 @@ class _VideoRun:
                 raise
             return baseline, error
         return baseline, None
-
-    def _frames(self, pixels: bool, baseline: Baseline | None) -> Generator[AnalyzedFrame]:
-        return self._analysis.replay(pixels) if baseline else self._analysis.frames(pixels)
 
     def _finish(self, outputs: VideoOutputs, summary: VideoSummary, incomplete: str | None) -> None:
         summary.finish()
@@ -372,8 +373,7 @@ class VideoOutputs:
             if self._command.raw:
                 for face, raw in zip(record["faces"], smoothed.raw, strict=True):
                     face["raw"] = dict(raw.emotions.scores)
-            records = [record, *map(tables.event_record, smoothed.events)]
-            self._write_json("".join(map(_json_line, records)))
+            self._write_json(tables.format_json_lines([record, *map(tables.event_record, smoothed.events)]))
         if self._annotated:
             self._annotated.add(smoothed.frame)
         if self._peaks:
@@ -387,13 +387,12 @@ class VideoOutputs:
         summary, command = self._summary, self._command
         if self._write_json:
             records = [*map(tables.event_record, summary.final_events), *tables.track_records(summary)]
-            self._write_json("".join(map(_json_line, records)))
+            self._write_json(tables.format_json_lines(records))
         self._stack.close()
         if command.events:
-            text = tables.format_csv([tables.event_columns(), *map(tables.event_row, summary.events)])
-            _write_file(command.events, "--events", text)
+            _write_file(command.events, "--events", tables.format_events(summary.events))
         if command.vtt:
-            _write_file(command.vtt, "--vtt", "\n".join(tables.webvtt_lines(summary.events)))
+            _write_file(command.vtt, "--vtt", tables.format_webvtt(summary.events))
         if command.report and self._peaks:
             images = self._peaks.images(summary.events)
             _write_file(command.report, "--report", render_report(summary, self._report_options(incomplete), images))
@@ -411,10 +410,9 @@ class VideoOutputs:
         if self._write_csv:
             self._write_csv(tables.format_csv([tables.face_columns(self._engine.card.labels, self._command.raw)]))
         if self._write_json:
-            info = self._info
-            facts = {"video": self._command.source, "size": info.size, "seconds": info.seconds, "fps": info.fps}
-            engine = {"detector": self._engine.detector, "model": self._engine.card.name}
-            self._write_json(_json_line({"kind": "video", **facts, **engine}))
+            detector, model = self._engine.detector, self._engine.card.name
+            record = tables.video_record(self._command.source, self._info, detector, model)
+            self._write_json(tables.format_json_lines([record]))
 
     def _open_stream(self, target: str | None, option: str) -> _Write | None:
         from mien.apps.cli.results import convert_write_errors, open_table
@@ -458,10 +456,6 @@ class VideoOutputs:
             _player_source(command),
             incomplete,
         )
-
-
-def _json_line(record: dict[str, Any]) -> str:
-    return json.dumps(record, ensure_ascii=False) + "\n"
 
 
 def _write_file(target: str, option: str, text: str) -> None:
@@ -613,7 +607,7 @@ class _ColourStrip:
         return text
 
     def _render_cell(self, durations: dict[str, float]) -> tuple[str, str]:
-        if not durations:
-            return self._absent, "dim"
-        label = max(durations, key=lambda each: durations[each])
-        return (self._judged, label_colour(label, self.labels)) if label else (self._unjudged, "dim")
+        label = max(durations, key=lambda each: durations[each], default=None)
+        if label:
+            return self._judged, label_colour(label, self.labels)
+        return self._absent if label is None else self._unjudged, "dim"
