@@ -168,6 +168,14 @@ def test_invalid_selections_are_errors(selection):
         FrameSelection(**selection)
 
 
+def test_number_of_selected_frames_is_estimated():
+    info = video.VideoInfo("clip", (160, 120), fps=25.0, seconds=10.0)
+    assert info.estimate_frames(FrameSelection()) == 250
+    assert info.estimate_frames(FrameSelection(every=5, start=2.0, end=6.0)) == 20
+    assert info.estimate_frames(FrameSelection(fps=10.0)) == 100
+    assert video.VideoInfo("stream", (160, 120)).estimate_frames(FrameSelection()) is None
+
+
 # Damaged and other files
 
 

@@ -44,6 +44,14 @@ class VideoInfo:
     audio: bool = False
     live: bool = False
 
+    def estimate_frames(self, selection: FrameSelection) -> int | None:
+        """About how many frames are selected; None if the container does not say."""
+        seconds = self.seconds or (self.frames / self.fps if self.frames and self.fps else None)
+        if not seconds or not self.fps:
+            return self.frames
+        fps = min(self.fps / selection.every, selection.fps or inf)
+        return round(max(min(seconds, selection.end) - selection.start, 0.0) * fps) or None
+
 
 @dataclass(frozen=True, slots=True)
 class FrameSelection:

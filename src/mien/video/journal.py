@@ -94,6 +94,14 @@ class AnalysisOptions:
     def frame_selection(self) -> FrameSelection:
         return FrameSelection(self.every or 1, self.fps, self.start or 0.0, inf if self.end is None else self.end)
 
+    def describe_selection(self) -> str:
+        """``one of 2 frames from 1 s until 3 s``, for reports."""
+        frames = f"one of {self.every} frames" if self.every and self.every > 1 else "every frame"
+        frames = f"{self.fps:g} frames a second at most" if self.fps else frames
+        start = f" from {self.start:g} s" if self.start else ""
+        end = f" until {self.end:g} s" if self.end is not None else ""
+        return frames + start + end
+
     def journal_header(self, engine: VideoAnalyzer) -> JournalHeader:
         card = engine.card
         path = Path(self.source)

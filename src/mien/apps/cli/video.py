@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -242,7 +241,7 @@ class _VideoRun:
         self, command: VideoCommand, engine: VideoAnalyzer, analysis: ResumableAnalysis, info: VideoInfo
     ) -> None:
         self._command, self._engine, self._analysis, self._info = command, engine, analysis, info
-        self._total = count_frames(info, command)
+        self._total = info.estimate_frames(command.analysis_options().frame_selection())
 
     def run(self) -> None:
         from mien.video.timeline import VideoSummary
@@ -307,16 +306,6 @@ class _VideoRun:
                 print_note(f"{_FILE_NAMES[option]}: {escape_controls(target)}")
             if command.detector == "auto" and self._engine.detector == "haar":
                 suggest_yunet(summary.timeline.end - summary.timeline.start)
-
-
-def count_frames(info: VideoInfo, command: VideoCommand) -> int | None:
-    """About how many frames will be analysed; None if the container does not say."""
-    seconds = info.seconds or (info.frames / info.fps if info.frames and info.fps else None)
-    if not seconds or not info.fps:
-        return info.frames
-    end = min(seconds, inf if command.end is None else command.end)
-    fps = min(info.fps / (command.every or 1), command.fps or inf)
-    return round(max(end - (command.start or 0.0), 0.0) * fps) or None
 
 
 def _describe_interruption(error: BaseException, summary: VideoSummary) -> str:
@@ -450,7 +439,7 @@ class VideoOutputs:
             card.labels,
             self._engine.detector,
             card.name,
-            _describe_selection(command),
+            command.analysis_options().describe_selection(),
             _describe_baseline(command.baseline),
             command.blur_faces,
             _player_source(command),
@@ -463,14 +452,6 @@ def _write_file(target: str, option: str, text: str) -> None:
 
     with convert_write_errors(target, option):
         write_atomically(target, text)
-
-
-def _describe_selection(command: VideoCommand) -> str:
-    frames = f"every {command.every}th frame" if command.every and command.every > 1 else "every frame"
-    frames = f"{command.fps:g} frames a second at most" if command.fps else frames
-    start = f" from {command.start:g} s" if command.start else ""
-    end = f" until {command.end:g} s" if command.end is not None else ""
-    return frames + start + end
 
 
 def _describe_baseline(baseline: BaselineOption | None) -> str | None:
