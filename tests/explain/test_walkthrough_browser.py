@@ -13,7 +13,7 @@ pytestmark = pytest.mark.full
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LAYERS = ["stem", "stage2.block2", "stage3.block2", "pooled"]
-NOW = "[...document.querySelectorAll('[data-step]')].filter(step => !step.hidden).map(step => step.id).join()"
+CURRENT = "[...document.querySelectorAll('[data-step]')].filter(step => !step.hidden).map(step => step.id).join()"
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +34,10 @@ def browser():
 
 @pytest.fixture
 def page(browser, pages):
-    browser.size(1280, 860)
-    browser.prefer(scheme="light", motion="reduce")
-    browser.complaints.clear()
-    browser.asked.clear()
+    browser.set_size(1280, 860)
+    browser.emulate_media(scheme="light", motion="reduce")
+    browser.console_errors.clear()
+    browser.requests.clear()
     browser.open("about:blank")
     browser.open((pages / "walkthrough.html").as_uri())
     return browser
@@ -49,7 +49,7 @@ def assert_no_messages(page):
 
 
 def current_step(page):
-    return page.evaluate(NOW)
+    return page.evaluate(CURRENT)
 
 
 def becomes_true(page, condition, *, action=lambda: None):
