@@ -16,9 +16,10 @@ import numpy as np
 
 from browser import find_browser
 from command import environment, start_process
-from run_folders import write_run
+from mien.evaluation.report import TABLE
 from mien.labels import EMOTIONS
 from mien.training import checkpoint, run_folder
+from run_folders import write_run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PORTRAITS, ASTRONAUT, HOPPER, CLIP = (
@@ -149,7 +150,7 @@ def write_finished_run(folder: Path, *, seed: int = 0, width: int = 32, accuracy
     counts = np.zeros((7, 7), int)
     np.add.at(counts, (labels, predictions), 1)
     rows = [f"{EMOTIONS[label]},{EMOTIONS[prediction]}" for label, prediction in zip(labels, predictions, strict=True)]
-    (folder / run_folder.ANSWERS).write_text("\n".join(["label,prediction", *rows]) + "\n")
+    (folder / TABLE).write_text("\n".join(["label,prediction", *rows]) + "\n")
     (folder / run_folder.METRICS).write_text(json.dumps(_make_metrics(folder, counts, width)))
     return folder
 

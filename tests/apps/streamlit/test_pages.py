@@ -12,7 +12,6 @@ import pytest
 if not os.environ.get("MIEN_REQUIRE_BROWSER"):
     pytest.importorskip("streamlit", reason="the page needs the extra 'streamlit'")
 
-from run_folders import write_run
 from mien.apps.session.uploads import Upload
 from mien.apps.streamlit import datasets, image_input, results, runs, video_result
 from mien.apps.streamlit.image_input import clean_file_name
@@ -24,6 +23,7 @@ from mien.html.images import encode_image
 from mien.labels import EMOTIONS, label_colour
 from mien.training import run_folder
 from mien.training.recipe import NetworkSettings
+from run_folders import write_run
 from streamlit_page import (
     ASTRONAUT,
     CLIP,

@@ -1,4 +1,4 @@
-"""``mien streamlit`` as a process: where it listens, what it says, what it refuses, how it ends; its settings."""
+"""The Streamlit page as a server: where it listens, what it refuses, how it ends; its settings."""
 
 import os
 import re
@@ -17,33 +17,39 @@ if not os.environ.get("MIEN_REQUIRE_BROWSER"):
     pytest.importorskip("streamlit", reason="the page needs the extra 'streamlit'")
 
 from command import environment, mien, run_process, start_process
+from mien.apps.session.ports import check_port
 from mien.apps.streamlit import server
 from mien.apps.streamlit.settings import PageSettings, load_page_settings
 from mien.html import style_colours
 from streamlit_page import serve_streamlit_page
 
-unix = pytest.mark.skipif(os.name == "nt", reason="signals as Unix has them")
+unix = pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
 HAAR = {"MIEN_DETECTOR": "haar"}
 
 
+# Processes
+
+
 @unix
+@pytest.mark.full
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_answers_on_this_machine_alone_and_ends_well(number, tmp_path):
+def test_it_listens_on_this_machine_alone_and_ends_without_files(number, tmp_path):
     variables = environment(MIEN_HOME=str(tmp_path), **HAAR)
-    with start_process("streamlit", "--port", 0, env=variables, stdout=subprocess.PIPE, cwd=tmp_path) as running:
-        address = running.stdout.readline().decode().split()[-1]
+    with start_process("streamlit", "--port", 0, env=variables, stdout=subprocess.PIPE, cwd=tmp_path) as process:
+        address = process.stdout.readline().decode().split()[-1]
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address)
-        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=20) as answer:
-            assert answer.read() == b"ok"
-        running.send_signal(number)
-        assert running.wait(20) == 0
-        assert "Traceback" not in running.stderr.read().decode()
+        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=20) as response:
+            assert response.read() == b"ok"
+        process.send_signal(number)
+        assert process.wait(20) == 0
+        assert "Traceback" not in process.stderr.read().decode()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_other_names_lead_nowhere(tmp_path):
-    """A page of somebody else's must not reach this one by giving its own name this machine's address."""
-    with serving(cwd=tmp_path, MIEN_HOME=str(tmp_path), **HAAR) as address:
+@pytest.mark.full
+def test_requests_for_other_host_names_are_refused(tmp_path):
+    """Another site must not reach this page by resolving its own name to this machine."""
+    with serve_streamlit_page(cwd=tmp_path, MIEN_HOME=str(tmp_path), **HAAR) as address:
         port = address.rpartition(":")[2]
         assert b" 101 " in handshake(port, f"127.0.0.1:{port}", address)
         assert b" 101 " not in handshake(port, f"evil.example:{port}", address)
@@ -58,90 +64,91 @@ def handshake(port, host, origin):
         return peer.recv(4000).partition(b"\r\n")[0] + b" "
 
 
-def test_a_port_that_is_taken_names_a_free_one(capsys):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+@pytest.mark.full
+def test_without_streamlit_the_command_says_what_to_install():
+    program = "import sys; sys.modules['streamlit'] = None; from mien.apps.cli import main; main(['streamlit'])"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert 'pip install ".[streamlit]"' in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+@pytest.mark.full
+def test_an_unknown_model_is_reported_before_the_page_starts():
+    process = run_process("streamlit", "--model", "nobody", env=environment(**HAAR))
+    assert process.returncode == 1
+    assert b"nobody" in process.stderr
+    assert b"Traceback" not in process.stderr
+
+
+def test_an_occupied_port_is_reported_with_a_free_one(capsys):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
         assert mien("streamlit", "--port", port) == 1
-    told = capsys.readouterr().err
-    free = re.search(r"Port (\d+) is free: mien streamlit --port \1", told)
+    free = re.search(r"Port (\d+) is free: mien streamlit --port \1", capsys.readouterr().err)
     assert free
-    assert server.check_port("127.0.0.1", int(free[1])) is None
+    assert check_port("127.0.0.1", int(free[1])) is None
 
 
-def test_without_streamlit_the_install_command_is_named(tmp_path):
-    blocked = "import sys; sys.modules['streamlit'] = None; from mien.apps.cli import main; main(['streamlit'])"
-    done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert 'pip install ".[streamlit]"' in done.stderr
-    assert "Traceback" not in done.stderr
+# Settings
 
 
-def test_a_model_that_is_not_there_is_said_before_anybody_visits():
-    done = run_process("streamlit", "--model", "nobody", env=environment(**HAAR))
-    assert done.returncode == 1
-    assert b"nobody" in done.stderr
-    assert b"Traceback" not in done.stderr
-
-
-def test_options_become_the_variables_that_the_page_reads():
+def test_settings_come_from_variables():
     assert load_page_settings({}) == PageSettings("base", "auto", None)
-    told = {"MIEN_MODEL": "a.onnx", "MIEN_DETECTOR": "haar", "MIEN_RUNS": "there"}
-    assert load_page_settings(told) == PageSettings("a.onnx", "haar", Path("there"))
+    variables = {"MIEN_MODEL": "a.onnx", "MIEN_DETECTOR": "haar", "MIEN_RUNS": "there"}
+    assert load_page_settings(variables) == PageSettings("a.onnx", "haar", Path("there"))
     assert load_page_settings({"MIEN_MODEL": "", "MIEN_RUNS": ""}) == PageSettings()
 
 
-def test_nobody_is_told_and_no_traceback_is_shown():
-    """Both in the settings beside the app, for who runs it with Streamlit's own command, and in what we say to it."""
-    beside = config()
-    assert beside["browser"]["gatherUsageStats"] is False
-    assert beside["client"]["showErrorDetails"] == "none"
-    assert beside["server"]["showEmailPrompt"] is False
-    told = list(server.streamlit_flags("127.0.0.1", 8501))
-    wanted = ["browser.gatherUsageStats=false", "client.showErrorDetails=none", "server.headless=true"]
-    assert {f"--{each}" for each in [*wanted, "server.address=127.0.0.1", "server.port=8501"]} <= set(told)
-    assert "--server.allowedHosts=127.0.0.1" in told
-    assert not any("allowedHosts" in each for each in server.streamlit_flags("0.0.0.0", 8501))
+def test_statistics_and_tracebacks_are_off_in_the_file_and_in_the_options():
+    settings = config()
+    assert settings["browser"]["gatherUsageStats"] is False
+    assert settings["client"]["showErrorDetails"] == "none"
+    assert settings["server"]["showEmailPrompt"] is False
+    flags = list(server.streamlit_flags("127.0.0.1", 8501))
+    expected = ["browser.gatherUsageStats=false", "client.showErrorDetails=none", "server.headless=true"]
+    assert {f"--{flag}" for flag in [*expected, "server.address=127.0.0.1", "server.port=8501"]} <= set(flags)
+    assert "--server.allowedHosts=127.0.0.1" in flags
+    assert not any("allowedHosts" in flag for flag in server.streamlit_flags("0.0.0.0", 8501))
 
 
 def test_the_theme_has_the_colours_of_every_page():
     for dark, theme in ((False, config()["theme"]["light"]), (True, config()["theme"]["dark"])):
-        own = style_colours(dark=dark)
+        colours = style_colours(dark=dark)
         expected = {"backgroundColor": "paper", "textColor": "ink", "borderColor": "line", "linkColor": "accent"}
-        assert {name: theme[name] for name in expected} == {name: own[tone] for name, tone in expected.items()}
-        assert theme["secondaryBackgroundColor"] == own["panel"]
+        assert {name: theme[name] for name in expected} == {name: colours[value] for name, value in expected.items()}
+        assert theme["secondaryBackgroundColor"] == colours["panel"]
         assert contrast(theme["primaryColor"], "#ffffff") >= 4.5
 
 
-def test_every_setting_beside_the_app_is_known_to_streamlit():
-    from streamlit import config as known
-
-    names = [f"{section}.{name}" for section, told in config().items() for name in told]
-    assert [name for name in names if not name.startswith("theme.") and known.get_option(name) is None] == []
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.9.9.9"])
-def test_some_addresses_are_of_this_machine_alone(host):
-    assert server.is_loopback(host)
+def contrast(first, second):
+    """The contrast ratio of WCAG."""
+    darker, lighter = sorted(map(luminance, (first, second)))
+    return (lighter + 0.05) / (darker + 0.05)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org", None, ""])
-def test_others_are_not(host):
-    assert not server.is_loopback(host)
+def luminance(colour):
+    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one, other):
-    """By WCAG's measure."""
-    lights = sorted(map(light, (one, other)))
-    return (lights[1] + 0.05) / (lights[0] + 0.05)
+def test_streamlit_knows_every_setting_of_the_file():
+    from streamlit import config as streamlit_config
 
-
-def light(colour):
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    names = [f"{section}.{name}" for section, options in config().items() for name in options]
+    unknown = [name for name in names if not name.startswith("theme.") and streamlit_config.get_option(name) is None]
+    assert unknown == []
 
 
 def config():
     return tomllib.loads(files("mien.apps.streamlit.start").joinpath(".streamlit/config.toml").read_text("utf-8"))
+
+
+def test_loopback_addresses_are_recognised():
+    for host in ("127.0.0.1", "localhost", "::1", "[::1]", "127.9.9.9"):
+        assert server.is_loopback(host), host
+    for host in ("0.0.0.0", "::", "192.168.1.4", "example.org", None, ""):
+        assert not server.is_loopback(host), host
