@@ -4,8 +4,8 @@
     python benchmarks/web.py --yunet FILE --only memory    only the memory; other figures are copied from the last run
     python benchmarks/web.py --requests 200 --dry          a short run that writes nothing
 
-The server and its clients share two cores; a server with clients on other machines has more. Each client sends one image
-of 640 x 480 with one face after the other, on one connection.
+The server and its clients share two cores; a server with clients on other machines has more. Each client sends images
+of 640 x 480 with one face, one after the other, on one connection.
 """
 
 from __future__ import annotations
