@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from mien.explain import perturbation
 from mien.explain.activations import FaceTensors, TensorReader, find_top_activating
-from mien.explain.explanation import AUTO, METHODS, Activations, Explanation, ExplanationTarget, Map, Saliency, parse_methods, resolve_target
+from mien.explain.explanation import (
+    AUTO,
+    METHODS,
+    Activations,
+    Explanation,
+    ExplanationTarget,
+    Map,
+    Saliency,
+    parse_methods,
+    resolve_target,
+)
 from mien.explain.layers import GraphLayer, NetworkStructure
 from mien.explain.regions import LANDMARKS, MEAN_GEOMETRY, build_region_map, measure_regions
 from mien.models import Classifier, ModelCard

@@ -89,5 +89,3 @@ def content_security_policy(script: str) -> str:
         f"default-src 'none'; img-src {beside}; media-src {beside}; font-src data:; style-src 'unsafe-inline'; "
         f"script-src {allowed}; connect-src 'self'; base-uri 'none'; form-action 'self'"
     )
-
-

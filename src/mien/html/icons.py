@@ -18,7 +18,7 @@ INK = "#1c2128"
 
 
 class IconStroke(NamedTuple):
-    """``line``: points; ``curve``: start, control point, end; ``oval``: centre, radii, filled. ``colour``: ``#rrggbb``."""
+    """``line``: points; ``curve``: start, control point, end; ``oval``: centre and radii, filled."""
 
     kind: Literal["line", "curve", "oval"]
     points: tuple[float, ...]

@@ -119,8 +119,8 @@ def plot_runs(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     figure = new_figure(7.2, 6.4)
     top, below = figure.subplots(2, 1, sharex=True)
     for colour, rows in zip(COLOURS * len(histories), histories.values(), strict=False):
-        _plot_pair(top, rows, ("held_out", "accuracy"), colour)
-        _plot_pair(below, rows, ("held_out_loss", "loss"), colour)
+        _plot_pair(top, rows, ("validation_accuracy", "accuracy"), colour)
+        _plot_pair(below, rows, ("validation_loss", "loss"), colour)
     top.set_title("Accuracy")
     below.set_title("Loss")
     below.xaxis.set_major_locator(MaxNLocator(8, integer=True))

@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from mien.explain.explanation import MAP_METHODS, Explanation, Placement, Regions, Saliency
-from mien.explain.figures.canvas import ACCENT, MUTED, PANEL, SMALL, TEXT, Canvas, compose_figure, ellipsize, load_font, wrap_text
+from mien.explain.figures.canvas import (
+    ACCENT,
+    MUTED,
+    PANEL,
+    SMALL,
+    TEXT,
+    Canvas,
+    compose_figure,
+    ellipsize,
+    load_font,
+    wrap_text,
+)
 from mien.explain.figures.colormaps import Scale, colour_indices, colour_table
 from mien.labels import label_colour
 from mien.results import Pixels

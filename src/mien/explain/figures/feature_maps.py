@@ -8,7 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.explain.explanation import Explanation, Kernels, Layer, Map, ReceptiveField
-from mien.explain.figures.canvas import ACCENT, INK, LINE, MUTED, NEGATIVE, PANEL, SMALL, TEXT, Canvas, compose_figure, ellipsize, enlarge_image
+from mien.explain.figures.canvas import (
+    ACCENT,
+    INK,
+    LINE,
+    MUTED,
+    NEGATIVE,
+    PANEL,
+    SMALL,
+    TEXT,
+    Canvas,
+    compose_figure,
+    ellipsize,
+    enlarge_image,
+)
 from mien.explain.figures.colormaps import Scale, apply_colours, choose_scale
 from mien.explain.figures.evidence import resize_crop
 from mien.results import Pixels

@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mien.explain.explanation import Explanation
-from mien.explain.figures.canvas import ACCENT, INK, LINE, MUTED, NEGATIVE, PANEL, POSITIVE, SMALL, TEXT, Canvas, compose_figure, ellipsize, printable_text, text_width
+from mien.explain.figures.canvas import (
+    ACCENT,
+    INK,
+    LINE,
+    MUTED,
+    NEGATIVE,
+    PANEL,
+    POSITIVE,
+    SMALL,
+    TEXT,
+    Canvas,
+    compose_figure,
+    ellipsize,
+    printable_text,
+    text_width,
+)
 from mien.explain.figures.icons import draw_icon
 from mien.labels import label_adjective, label_colour
 from mien.results import Pixels, Score

@@ -51,7 +51,7 @@ const seek = at => {
 if (slider) {
   slider.addEventListener("input", () => seek(+slider.value));
   $("[data-at]", true).forEach(button => button.addEventListener("click", event => { event.stopPropagation(); seek(+button.dataset.at); }));
-  $(".shares, .events", true).forEach(area => area.addEventListener("click", event => {
+  $(".scores, .events", true).forEach(area => area.addEventListener("click", event => {
     const box = area.getBoundingClientRect();
     seek(VIDEO.start + (VIDEO.end - VIDEO.start) * (event.clientX - box.left) / box.width);
   }));
