@@ -1,4 +1,4 @@
-"""Faces and models put together: pictures in, readings out."""
+"""The engine: a face detector and a model put together, which read images and videos."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 from mien import images, video
 from mien.concurrency import ordered_map, single_core_opencv
 from mien.errors import HeadMissing, MienError
-from mien.explain import Explanation, Placement
-from mien.explain.explainer import Explainer
 from mien.faces.crop import FRAMINGS, Framing, crop_face, locate_crop, map_landmarks_to_crop, to_model_input
 from mien.faces.detectors import Detector, load_detector
 from mien.faces.quality import assess_quality
 from mien.images import Source
 from mien.models import Classifier, ModelCard, find_model_file, load_classifier, resolve_model
-from mien.models.decision import build_emotions as build_emotions
+from mien.models.decision import build_emotions
 from mien.results import AnalyzedFrame, Emotions, Face, Failure, FrameResult, Pixels, Quality, Reading
 from mien.video import FrameSelection, VideoSource
 
@@ -32,11 +30,22 @@ if TYPE_CHECKING:
     from mien.explain.explainer import Explainer
 
 
-class Engine:
-    """Reads expressions. It keeps nothing between calls, so one engine serves any number of threads.
+@dataclass(frozen=True, slots=True)
+class FaceCrops:
+    """The faces of one image with their crops and qualities; the image itself is not retained."""
 
-    ``Engine.load`` is the usual way in. The constructor takes the two parts themselves: any object that finds faces
-    (:class:`mien.faces.detectors.Detector`) and any that scores them (:class:`mien.models.Classifier`).
+    name: str
+    size: tuple[int, int]
+    faces: tuple[Face, ...]
+    crops: list[NDArray[np.uint8]]
+    qualities: list[Quality]
+
+
+class Engine:
+    """Reads facial expressions in images and videos. It has no state, so several threads may share one engine.
+
+    Use :meth:`load` to create one. The constructor takes any face detector (:class:`mien.faces.detectors.Detector`) and
+    any model (:class:`mien.models.Classifier`).
     """
 
     def __init__(self, classifier: Classifier, detector: Detector) -> None:
@@ -46,13 +55,13 @@ class Engine:
 
     @classmethod
     def load(cls, model: str | PathLike[str] = "base", detector: str = "auto", threads: int | None = None) -> Engine:
-        """Load a model (a name from ``mien.available()`` or a path to an ``.onnx`` file) and a face detector.
+        """Load a model (a name of ``mien.available_models()`` or the path of an ``.onnx`` file) and a face detector.
 
-        ``detector`` is ``haar``, ``yunet``, ``none`` (the picture is the face) or ``auto`` (yunet where its file is
-        installed, else haar). ``threads`` bounds what one call may use; None leaves it to the machine.
+        ``detector`` is ``haar``, ``yunet``, ``none`` (the whole image is the face) or ``auto`` (yunet if its file was
+        downloaded, else haar). ``threads`` limits the cores that one call uses.
         """
         classifier = load_classifier(resolve_model(model), threads=threads)
-        # Only those who may want YuNet look for its file: a damaged one must not stop Haar.
+        # Only if YuNet may be used: a damaged file must not prevent the use of Haar.
         yunet = find_model_file("yunet") if detector in ("auto", "yunet") else None
         return cls(classifier, load_detector(detector, yunet=yunet, threads=threads))
 
@@ -62,26 +71,29 @@ class Engine:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The model's expressions, in the order of the columns of :meth:`score`."""
+        """The model's labels, which are the columns of :meth:`score`."""
         return self.card.labels
 
     @property
     def vote_labels(self) -> tuple[str, ...]:
-        """The columns of :meth:`votes`; empty when the model has no such head."""
+        """The columns of :meth:`votes`; empty if the model predicts no votes."""
         return self.card.vote_labels
 
     @property
     def detector(self) -> str:
-        """The name of the detector in use (``auto`` has been decided)."""
+        """The name of the detector, never ``auto``."""
         return self._detector.name
 
-    def read(self, source: Source, *, min_face: int | None = None, max_pixels: int | None = None) -> FrameResult:
-        """Find the faces in one picture and say what their expressions look like, largest face first.
+    # Images
 
-        ``source`` is a path, the bytes of a picture file, a PIL image, or an **RGB** (not BGR) uint8 array.
-        ``min_face`` is the smallest face to look for, in pixels of the picture. No face is an empty result.
+    def read(self, source: Source, *, min_face: int | None = None, max_pixels: int | None = None) -> FrameResult:
+        """Detect the faces in one image and predict what their expressions look like, largest face first.
+
+        ``source`` is a path, the bytes of an image file, a PIL image, or an **RGB** (not BGR) uint8 array. ``min_face``
+        is the width of the smallest face to detect, in pixels of the image. An image without a face has an empty
+        result.
         """
-        return self._read_found([self._find(source, min_face, max_pixels)])[0]
+        return self.classify([self._detect(source, min_face, max_pixels)])[0]
 
     def read_many(
         self,
@@ -91,19 +103,48 @@ class Engine:
         max_pixels: int | None = None,
         jobs: int | None = None,
     ) -> Iterator[FrameResult | Failure]:
-        """Read pictures lazily, in order. One that fails is a :class:`Failure` in its place, and the rest go on.
+        """Read images lazily and in order. An image that fails is a :class:`Failure` in its place.
 
-        ``jobs`` threads, one core each, open pictures and find faces, a few pictures ahead; the model scores the faces
-        of several together. A lone path, picture or array is read as a list of one; an array ``(N, h, w, 3)`` as N
-        pictures.
+        ``jobs`` threads with one core each load images and detect faces, a few images ahead; the model classifies the
+        faces of several images in one run. A single path, image or array is a list of one; an array ``(N, h, w, 3)`` is
+        N images.
         """
-        look = partial(self._find_or_fail, min_face=min_face, max_pixels=max_pixels)
+        detect = partial(self._detect_or_fail, min_face=min_face, max_pixels=max_pixels)
         workers = max(jobs or os.cpu_count() or 1, 1)
-        with single_core_opencv, closing(ordered_map(look, images.iterate_sources(sources), workers)) as groups:
+        with single_core_opencv, closing(ordered_map(detect, images.iterate_sources(sources), workers)) as groups:
             for group in groups:
-                results = iter(self._read_or_fail([found for found in group if isinstance(found, _Found)]))
-                for found in group:
-                    yield found if isinstance(found, Failure) else next(results)
+                results = iter(self._classify_or_fail([item for item in group if isinstance(item, FaceCrops)]))
+                for item in group:
+                    yield item if isinstance(item, Failure) else next(results)
+
+    def crop(self, pixels: Pixels, face: Face) -> Pixels:
+        """The crop of a face for this model: RGB uint8 ``(side, side, 3)``."""
+        return crop_face(pixels, face, self._framing, self.card.side)
+
+    def crop_faces(self, name: str, pixels: Pixels, faces: tuple[Face, ...]) -> FaceCrops:
+        """The crops and qualities of the faces of one image; ``name`` is the name of the image."""
+        crops = [self.crop(pixels, face) for face in faces]
+        qualities = [assess_quality(pixels, face, crop) for face, crop in zip(faces, crops, strict=True)]
+        return FaceCrops(name, (pixels.shape[1], pixels.shape[0]), faces, crops, qualities)
+
+    def classify(self, items: Sequence[FaceCrops]) -> list[FrameResult]:
+        """The results of several images, whose faces are classified in one run of the model."""
+        emotions = iter(self._predict([crop for item in items for crop in item.crops]))
+        return [
+            FrameResult(
+                item.name,
+                item.size,
+                tuple(
+                    Reading(face, next(emotions), quality)
+                    for face, quality in zip(item.faces, item.qualities, strict=True)
+                ),
+                self._detector.name,
+                self.card.name,
+            )
+            for item in items
+        ]
+
+    # Videos
 
     def analyze_video(
         self,
@@ -116,50 +157,55 @@ class Engine:
         min_face: int | None = None,
         frames: bool = False,
     ) -> Iterator[AnalyzedFrame]:
-        """Read a film lazily, moment by moment, and follow the people in it: each reading's ``track`` is a number.
+        """Analyse a video lazily, frame by frame, and track its faces: ``track`` of a reading numbers its track.
 
-        ``every`` reads each nth frame, ``fps`` at most so many in a second; ``start`` and ``end`` are seconds.
-        ``frames=True`` hands the pixels over too. Leaving the loop, however, closes the film.
+        Every ``every``-th frame is analysed, at most ``fps`` frames per second, from ``start`` to ``end`` (seconds).
+        With ``frames=True`` the results have the pixels. Leaving the loop early closes the video.
         """
+        # Imported here: images need no tracker.
         from mien.video.analysis import AnalysisSteps, analyze
 
         selection = FrameSelection(
             1 if every is None else every, fps, start or 0.0, float("inf") if end is None else end
         )
-        steps = AnalysisSteps(self._detector, self._cut_out, self._read_found)
+        steps = AnalysisSteps(self._detector, self.crop_faces, self.classify)
         return analyze(steps, video.open_video(source), selection, min_face=min_face, frames=frames)
 
+    # Face crops
+
     def score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Shares of each label for face crops ``(N, H, W)`` gray or ``(N, H, W, 3)`` RGB uint8: ``(N, labels)``."""
-        return self._classifier.run(self._as_input(images.check_crops(crops))).scores
+        """Probabilities ``(N, labels)`` of face crops, uint8 ``(N, H, W)`` gray or ``(N, H, W, 3)`` RGB."""
+        return self._classifier.run(self._to_input(images.check_crops(crops))).scores
 
     def votes(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What ten people would say of face crops, as shares ``(N, vote_labels)``; crops as in :meth:`score`."""
+        """Predicted annotator votes (FER+) of face crops as probabilities ``(N, vote_labels)``; crops as for score."""
         if not self.vote_labels:
             raise HeadMissing(
-                f"The model '{self.card.name}' does not say what ten people would vote",
+                f"The model '{self.card.name}' does not predict annotator votes",
                 "Votes need a model with a second head, trained on FER+",
-                "Use model='base', or score(), which every model has",
+                "Use model='base', or score(), which works for every model",
             )
-        votes = self._classifier.run(self._as_input(images.check_crops(crops))).votes
-        assert votes is not None, "load_classifier holds the card to the outputs"
+        votes = self._classifier.run(self._to_input(images.check_crops(crops))).votes
+        assert votes is not None, "a classifier with vote labels returns votes"
         return votes
 
+    # Explanations
+
     @cached_property
-    def _inside(self) -> Explainer:
-        """The model opened for looking inside: made when somebody first looks, and without any memory of faces."""
+    def _explainer(self) -> Explainer:
+        # Imported here: reading needs no explanations.
         from mien.explain.explainer import Explainer
 
         return Explainer(self._classifier)
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The names of the network's layers, in order; empty for a model that cannot be opened."""
-        return self._inside.layers
+        """The names of the network's layers in order; empty for a model without a graph."""
+        return self._explainer.layers
 
     def activations(self, crop: Source, layers: str | Sequence[str] = "auto") -> Activations:
-        """A quick look inside, for moving pictures: a few layers, the shares and the class map of the leading label."""
-        return self._inside.activations(self._one(crop), layers)
+        """The emotions of one face crop, the activations of some layers and the CAM, fast enough for live video."""
+        return self._explainer.activations(self._load_crop(crop), layers)
 
     def explain(
         self,
@@ -170,13 +216,13 @@ class Engine:
         versus: str | None = None,
         seed: int = 0,
     ) -> Explanation:
-        """What the network makes of one face crop ``(H, W)`` or ``(H, W, 3)`` uint8 (or a picture file of one).
+        """Explain the prediction for one face crop, uint8 ``(H, W)`` or ``(H, W, 3)``, or an image file with one.
 
-        ``methods`` are among ``cam``, ``occlusion`` and ``rise`` (``auto``: the first that the card's audit trusts);
-        ``layers`` are ``auto``, ``all``, or names from :attr:`layers`. Maps speak for ``target`` (the leading label, if
-        none is named), against ``versus`` if one is.
+        ``methods`` are ``cam``, ``occlusion`` and ``rise``, or ``auto`` for the first one that the audit in the card
+        trusts. ``layers`` are ``auto``, ``all``, or names of :attr:`layers`. Evidence maps explain ``target`` (the
+        leading label if None), compared with ``versus`` if it is set.
         """
-        return self._inside.explain(self._one(crop), methods, layers, target, versus, seed)
+        return self._explainer.explain(self._load_crop(crop), methods, layers, target, versus, seed)
 
     def explain_image(
         self,
@@ -191,157 +237,99 @@ class Engine:
         min_face: int | None = None,
         max_pixels: int | None = None,
     ) -> tuple[Explanation, ...]:
-        """The same for the faces of a picture, largest first: all, or the one numbered ``face`` (from 1).
+        """Explain the predictions for the faces of an image, largest first: all, or the one with the number ``face``.
 
-        No face is an empty result; a number that no face has is an error.
+        Faces are numbered from 1; a number without a face is an error. An image without a face has no explanations.
         """
-        pass
+        from mien.explain import Placement
 
-        found = self._find(source, min_face, max_pixels)
-        how = {"methods": methods, "layers": layers, "target": target, "versus": versus, "seed": seed}
-        return dissect(self._inside, self._read_found([found])[0], found.crops, self._framing, face, **how)
+        self._explainer.check(methods, layers, target, versus)
+        item = self._detect(source, min_face, max_pixels)
+        result = self.classify([item])[0]
+        if face is not None and not 1 <= face <= len(result):
+            count = "is 1 face" if len(result) == 1 else f"are {len(result)} faces"
+            happened = f"There is no face number {face} in {result.source}"
+            expected = f"There {count} in it; the largest is number 1"
+            raise MienError(happened, expected, "Leave the number out to explain all faces")
+        return tuple(
+            self._explainer.explain(
+                self._to_input(item.crops[index][None])[0],
+                methods,
+                layers,
+                target,
+                versus,
+                seed,
+                landmarks=map_landmarks_to_crop(reading.face, self._framing, self.card.side),
+                notes=_note_enlargement(reading.face, self.card.side),
+                number=index + 1,
+                source=result.source,
+                size=result.size,
+                detector=result.detector,
+                face=reading.face,
+                quality=reading.quality,
+                placement=Placement(*locate_crop(reading.face, self._framing)),
+            )
+            for index, reading in enumerate(result)
+            if face is None or index == face - 1
+        )
 
     def top_activating(
         self, crops: NDArray[np.uint8], layer: str, channels: Sequence[int], count: int = 9
     ) -> Mapping[int, tuple[int, ...]]:
-        """What each channel of a layer responds to: the places of the crops that excite it most, the strongest first.
+        """For each channel of a layer the indices of the ``count`` crops that activate it most, the strongest first.
 
-        Crops as in :meth:`score`. Where fewer than ``count`` excite a channel at all, there are fewer.
+        Crops as for :meth:`score`. Crops that do not activate the channel at all are left out.
         """
-        return self._inside.top_activating(self._as_input(images.check_crops(crops)), layer, channels, count)
+        return self._explainer.top_activating(self._to_input(images.check_crops(crops)), layer, channels, count)
 
-    def crop(self, pixels: Pixels, face: Face) -> Pixels:
-        """The face cut out of a picture as this model wants it: RGB uint8 ``(side, side, 3)``."""
-        return crop_face(pixels, face, self._framing, self.card.side)
+    # Steps of the methods above
 
-    def _one(self, crop: Source) -> NDArray[np.uint8]:
-        one: NDArray[np.uint8] = self._as_input(images.load_image(crop).pixels[None])[0]
-        return one
+    def _detect(self, source: Source, min_face: int | None, max_pixels: int | None) -> FaceCrops:
+        image = images.load_image(source, max_pixels=max_pixels)
+        return self.crop_faces(image.name, image.pixels, self._detector.detect(image.pixels, min_face=min_face))
 
-    def _find_or_fail(self, source: Source | Failure, min_face: int | None, max_pixels: int | None) -> _Found | Failure:
+    def _detect_or_fail(
+        self, source: Source | Failure, min_face: int | None, max_pixels: int | None
+    ) -> FaceCrops | Failure:
         if isinstance(source, Failure):
             return source
         try:
-            return self._find(source, min_face, max_pixels)
+            return self._detect(source, min_face, max_pixels)
         except MienError as error:
             return Failure(images.source_name(source), error)
 
-    def _find(self, source: Source, min_face: int | None, max_pixels: int | None) -> _Found:
-        picture = images.load_image(source, max_pixels=max_pixels)
-        return self._cut_out(picture.name, picture.pixels, self._detector.detect(picture.pixels, min_face=min_face))
-
-    def _cut_out(self, name: str, pixels: Pixels, faces: tuple[Face, ...]) -> _Found:
-        crops = [crop_face(pixels, face, self._framing, self.card.side) for face in faces]
-        qualities = [assess_quality(pixels, face, crop) for face, crop in zip(faces, crops, strict=True)]
-        return _Found(name, (pixels.shape[1], pixels.shape[0]), faces, crops, qualities)
-
-    def _read_or_fail(self, pictures: Sequence[_Found]) -> Sequence[FrameResult | Failure]:
-        """Where the model stops, each picture has another chance by itself; the one it stops at fails, and no other."""
+    def _classify_or_fail(self, items: Sequence[FaceCrops]) -> Sequence[FrameResult | Failure]:
+        """If the run for several images fails, each image has its own run, so that only the one that fails is lost."""
         try:
-            return self._read_found(pictures)
+            return self.classify(items)
         except MienError as error:
-            if len(pictures) == 1:
-                return [Failure(pictures[0].name, error)]
-            return [result for picture in pictures for result in self._read_or_fail([picture])]
+            if len(items) == 1:
+                return [Failure(items[0].name, error)]
+            return [result for item in items for result in self._classify_or_fail([item])]
 
-    def _read_found(self, pictures: Sequence[_Found]) -> list[FrameResult]:
-        """Score the crops of all pictures in one run of the model, and hand them back picture by picture."""
-        crops = [crop for picture in pictures for crop in picture.crops]
-        emotions = iter(self._emotions(crops))
-        return [
-            FrameResult(
-                picture.name,
-                picture.size,
-                tuple(
-                    Reading(face, next(emotions), quality)
-                    for face, quality in zip(picture.faces, picture.qualities, strict=True)
-                ),
-                self._detector.name,
-                self.card.name,
-            )
-            for picture in pictures
-        ]
-
-    def _emotions(self, crops: Sequence[NDArray[np.uint8]]) -> Iterator[Emotions]:
+    def _predict(self, crops: Sequence[NDArray[np.uint8]]) -> Iterator[Emotions]:
         if not crops:
             return
-        out = self._classifier.run(self._as_input(np.stack(crops)))
-        for i, shares in enumerate(out.scores):
-            yield build_emotions(self.card, shares, None if out.votes is None else out.votes[i])
+        outputs = self._classifier.run(self._to_input(np.stack(crops)))
+        for index, scores in enumerate(outputs.scores):
+            yield build_emotions(self.card, scores, None if outputs.votes is None else outputs.votes[index])
 
-    def _as_input(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _load_crop(self, crop: Source) -> NDArray[np.uint8]:
+        face: NDArray[np.uint8] = self._to_input(images.load_image(crop).pixels[None])[0]
+        return face
+
+    def _to_input(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return to_model_input(crops, self.card.side, self.card.color)
 
 
 def select_framing(card: ModelCard, detector: str) -> Framing:
-    """How the model wants this detector's boxes cut: its card's word first, then what was measured in general."""
-    own = card.framings.get(detector)
-    return Framing(*own) if own else FRAMINGS.get(detector, Framing(1.0))
+    """The framing for the boxes of a detector: that of the card, else the general one of the detector."""
+    framing = card.framings.get(detector)
+    return Framing(*framing) if framing else FRAMINGS.get(detector, Framing(1.0))
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The faces of one picture, cut out; the picture itself is let go."""
-
-    name: str
-    size: tuple[int, int]
-    faces: tuple[Face, ...]
-    crops: list[NDArray[np.uint8]]
-    qualities: list[Quality]
-
-
-# ==== mien.dissect
-# The faces of one picture, explained one after the other: what is known of the picture joins what the network says.
-
-
-def dissect(
-    inside: Explainer,
-    result: FrameResult,
-    crops: Sequence[NDArray[np.uint8]],
-    framing: Framing,
-    number: int | None,
-    **how: Any,
-) -> tuple[Explanation, ...]:
-    """An explanation for each face of a result that was read from these crops, or for the one with this number."""
-    inside.check(how["methods"], how["layers"], how["target"], how["versus"])
-    chosen = range(len(result)) if number is None else [_place(number, result)]
-    return tuple(_explained(inside, result, crops[place], framing, place, how) for place in chosen)
-
-
-def _place(number: int, result: FrameResult) -> int:
-    if 1 <= number <= len(result):
-        return number - 1
-    many = "is 1 face" if len(result) == 1 else f"are {len(result)} faces"
-    happened = f"There is no face number {number} in {result.source}"
-    raise MienError(happened, f"There {many} in it; the largest is number 1", "Leave the number out to have all")
-
-
-def _explained(
-    inside: Explainer,
-    result: FrameResult,
-    crop: NDArray[np.uint8],
-    framing: Framing,
-    place: int,
-    how: dict[str, Any],
-) -> Explanation:
-    reading, card = result.readings[place], inside.card
-    return inside.explain(
-        to_model_input(crop[None], card.side, card.color)[0],
-        landmarks=map_landmarks_to_crop(reading.face, framing, card.side),
-        **how,
-        number=place + 1,
-        source=result.source,
-        size=result.size,
-        detector=result.detector,
-        face=reading.face,
-        quality=reading.quality,
-        placement=Placement(*locate_crop(reading.face, framing)),
-        notes=_small(reading.face, card.side),
-    )
-
-
-def _small(face: Face, side: int) -> tuple[str, ...]:
+def _note_enlargement(face: Face, side: int) -> tuple[str, ...]:
     width = min(face.box.width, face.box.height)
     if width >= side / 2:
         return ()
-    return (f"The face is only {width} pixels wide; the network saw it enlarged to {side}, and so are the maps.",)
+    return (f"The face is only {width} pixels wide; for the network and the maps it was enlarged to {side}.",)

@@ -34,7 +34,7 @@ def times(frames):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("films")
+    return tmp_path_factory.mktemp("videos")
 
 
 @pytest.fixture(scope="module")
@@ -330,7 +330,7 @@ def test_folder_of_images_is_read_in_natural_order(tmp_path):
 
 
 def test_folder_without_images_is_refused(tmp_path):
-    with pytest.raises(SourceMissing, match="no pictures"):
+    with pytest.raises(SourceMissing, match="no images"):
         video.open_video(tmp_path)
 
 

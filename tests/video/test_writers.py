@@ -56,7 +56,7 @@ def test_frames_keep_their_times(tmp_path, set_pyav, name, with_pyav):
 
 
 @pytest.mark.parametrize(("name", "with_pyav"), ENCODERS)
-def test_gap_between_frames_is_kept(tmp_path, set_pyav, name, with_pyav):
+def test_gap_between_frames_stays(tmp_path, set_pyav, name, with_pyav):
     set_pyav(with_pyav)
     with video_io.open_writer(tmp_path / name, (64, 48), 10) as writer:
         for seconds in (0.0, 0.1, 1.0, 1.1):

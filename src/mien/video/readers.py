@@ -157,7 +157,7 @@ def _check_head(head: bytes, name: str, image_format: str | None) -> None:
         raise SourceUnreadable(f"{quoted} is a {image_format} image, not a video", _EXPECTED, remedy)
     if _PLAYLIST.match(head):
         raise SourceUnreadable(f"{quoted} is a playlist, not a video", _EXPECTED, "Name a video of the playlist")
-    if describe_content(head) not in ("a film", "a video", "in another format"):
+    if describe_content(head) not in ("a video", "in another format"):
         raise SourceUnreadable(f"{quoted} is {describe_content(head)}, not a video", _EXPECTED, "Name a video")
 
 

@@ -162,7 +162,7 @@ def saliency():
 GRAY = np.full((120, 160, 3), 128, np.uint8)
 
 
-def test_saliency_is_drawn_where_the_crop_was_taken(saliency):
+def test_saliency_covers_the_crop(saliency):
     image = overlay_saliency(GRAY, saliency, Face(Box(40, 30, 48, 48)), Framing(1.0))
     changed = np.argwhere((image != GRAY).any(axis=2))
     assert np.abs(changed.min(axis=0) - (30, 40)).max() <= 2
