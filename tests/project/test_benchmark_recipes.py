@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from made_runs import made_run
+from run_folders import write_run
 from mien.training import checkpoint, run_folder
 from mien.training import recipe as shelf
 
@@ -49,12 +49,12 @@ def home(tmp_path):
     )
     followed(tmp_path / "c", replace(vgg, training=replace(vgg.training, epochs=9)), 9)
     followed(tmp_path / "d", replace(basic, net=replace(basic.net, dropout=0.4)), 30)
-    made_run(tmp_path / "e", finished=False)
+    write_run(tmp_path / "e", finished=False)
     return tmp_path
 
 
 def followed(folder, recipe, epochs, **metrics):
-    made_run(folder, epochs)
+    write_run(folder, epochs)
     checkpoint.write_recipe(folder, recipe)
     (folder / run_folder.METRICS).write_text(json.dumps(METRICS | metrics))
     about = {"begun": "2026-02-03T04:05:06+00:00", "machine": MACHINE, "commit": "abc", "versions": {}}

@@ -1,29 +1,36 @@
-"""Small networks with weights away from their initial values, and a calibration for their export."""
+"""Small networks whose weights differ from their initial values, and a calibration for their export."""
 
 import keras
 import numpy as np
 
 from mien.datasets import synthetic
-from mien.evaluation.calibration import Calibration
-from mien.training import networks
-from mien.training.recipe import NetworkSettings, Recipe
 from mien.datasets.splits import DataSettings
+from mien.evaluation.calibration import Calibration
+from mien.training import checkpoint, networks
+from mien.training.recipe import NetworkSettings, Recipe
 
-FITTED = Calibration({"shares": 1.3, "votes": 0.8}, 0.4, 0.25)
-
+CALIBRATION = Calibration({"shares": 1.3, "votes": 0.8}, 0.4, 0.25)
 
 RECIPE = Recipe(name="tiny", data=DataSettings(validation=35), net=NetworkSettings(width=4, depth=(1, 2)))
 
 
-def seasoned(net):
-    """A net away from its first weights, whose norms have seen faces, so that signals neither die nor grow."""
-    keras.utils.set_random_seed(0)  # other first weights may tell faces apart less
-    model, rng = networks.build_network(net), np.random.default_rng(0)
-    for each in model.weights:
-        if len(each.shape) == 1:
-            each.assign(each + rng.uniform(0.05, 0.3, each.shape).astype(np.float32))
+def make_network(settings, classes=7):
+    """A network with random biases and normalisation statistics of faces, so that no signal vanishes or explodes."""
+    keras.utils.set_random_seed(0)
+    model, rng = networks.build_network(settings, classes=classes), np.random.default_rng(0)
+    for weight in model.weights:
+        if len(weight.shape) == 1:
+            weight.assign(weight + rng.uniform(0.05, 0.3, weight.shape).astype(np.float32))
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
     model(synthetic.draw_faces(28, seed=3).pixels[..., None].astype(np.float32), training=True)
+    return model
+
+
+def write_finished_run(folder, recipe=RECIPE):
+    """Write a finished run of such a network; the network."""
+    model = make_network(recipe.net, len(recipe.data.classes))
+    checkpoint.save_state(folder, model.get_weights(), recipe, [{"epoch": 1}])
+    checkpoint.save_weights(folder, model)
     return model

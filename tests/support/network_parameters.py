@@ -1,18 +1,18 @@
 """The number of parameters of a residual network, computed by hand."""
 
 
-def conv(size, inner, outer):
-    return size * size * inner * outer
+def count_convolution(size, inputs, outputs):
+    return size * size * inputs * outputs
 
 
-def residual_parameters(width, depth):
-    """Kernels, and four numbers a channel for each normalisation; two dense heads."""
-    count, inner = conv(3, 1, width) + 4 * width, width
+def count_residual(width, depth):
+    """Kernels, and four numbers per channel for each normalisation; two dense heads."""
+    count, inputs = count_convolution(3, 1, width) + 4 * width, width
     for stage, blocks in enumerate(depth):
-        outer = width * 2**stage
+        outputs = width * 2**stage
         for block in range(blocks):
-            first = inner if block == 0 else outer
-            count += conv(3, first, outer) + conv(3, outer, outer) + 8 * outer
-            count += conv(1, first, outer) + 4 * outer if first != outer else 0
-        inner = outer
-    return count + (inner + 1) * (7 + 8)
+            channels = inputs if block == 0 else outputs
+            count += count_convolution(3, channels, outputs) + count_convolution(3, outputs, outputs) + 8 * outputs
+            count += count_convolution(1, channels, outputs) + 4 * outputs if channels != outputs else 0
+        inputs = outputs
+    return count + (inputs + 1) * (7 + 8)

@@ -1,7 +1,7 @@
-"""Trains the same net on one device and on two that are pretended; run by test_lab_backends.py in a process of its own.
+"""Trains one network on one device and on two virtual devices; run by tests/training/test_backends.py.
 
-``python several_devices.py FOLDER`` prints by how much the weights differ at most, how far they have come, and the
-loss of a net with everything on two devices.
+``python several_devices.py FOLDER`` prints the largest difference of the weights, their largest change by the
+training, and the loss of a network with all augmentation on all devices.
 """
 
 import os
@@ -16,16 +16,23 @@ import keras
 import numpy as np
 
 from mien.datasets import synthetic
-from mien.training import loop
-from mien.training.recipe import NO_AUGMENTATION, NetworkSettings, Recipe, TrainingSettings
 from mien.datasets.splits import DataSettings
+from mien.training import loop, networks
+from mien.training.recipe import NO_AUGMENTATION, NetworkSettings, Recipe, TrainingSettings
 
-FIT = TrainingSettings(epochs=2, batch_size=28, learning_rate=0.02, warmup=0.0, precision="float32", ema=0.9, clip_norm=1.0)
-RECIPE = Recipe(data=DataSettings(validation=7), net=NetworkSettings(name="basic", dropout=0.0), augment=NO_AUGMENTATION, training=FIT)
+SETTINGS = TrainingSettings(
+    epochs=2, batch_size=28, learning_rate=0.02, warmup=0.0, precision="float32", ema=0.9, clip_norm=1.0
+)
+RECIPE = Recipe(
+    data=DataSettings(validation=7),
+    net=NetworkSettings(name="basic", dropout=0.0),
+    augment=NO_AUGMENTATION,
+    training=SETTINGS,
+)
 
 
-def pretend() -> None:
-    """Two processors in place of one, before TensorFlow looks; JAX was told by XLA_FLAGS."""
+def create_virtual_devices() -> None:
+    """Two virtual processors, before TensorFlow is initialised; JAX has them by XLA_FLAGS."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -34,20 +41,21 @@ def pretend() -> None:
 
 
 def main(folder: Path) -> None:
-    pretend()
+    create_virtual_devices()
     faces = synthetic.draw_faces(140, seed=1)
-    ends = [
-        loop.train(replace(RECIPE, training=replace(FIT, devices=count)), faces, folder / str(count)).get_weights()
-        for count in (1, 2)
-    ]
-    keras.utils.set_random_seed(FIT.seed)
-    begun = loop.nets.of_recipe(RECIPE, "float32").get_weights()
-    apart = max(float(np.abs(one - two).max()) for one, two in zip(*ends, strict=True))
-    moved = max(float(np.abs(one - none).max()) for one, none in zip(ends[0], begun, strict=True))
-    usual = Recipe(data=RECIPE.data, net=NetworkSettings(width=4, depth=(1,)), training=replace(FIT, devices=0, epochs=1))
-    told: list[Any] = []
-    loop.train(usual, faces, folder / "usual", watch=told.append)
-    print(apart, moved, told[-1].row["loss"])
+    weights = []
+    for count in (1, 2):
+        recipe = replace(RECIPE, training=replace(SETTINGS, devices=count))
+        weights.append(loop.train(recipe, faces, folder / str(count)).get_weights())
+    keras.utils.set_random_seed(SETTINGS.seed)
+    initial = networks.build_recipe_network(RECIPE, "float32").get_weights()
+    difference = max(float(np.abs(one - two).max()) for one, two in zip(*weights, strict=True))
+    change = max(float(np.abs(one - before).max()) for one, before in zip(weights[0], initial, strict=True))
+    net, settings = NetworkSettings(width=4, depth=(1,)), replace(SETTINGS, devices=0, epochs=1)
+    events: list[Any] = []
+    augmented = Recipe(data=RECIPE.data, net=net, training=settings)
+    loop.train(augmented, faces, folder / "augmented", callback=events.append)
+    print(difference, change, events[-1].row["loss"])
 
 
 if __name__ == "__main__":

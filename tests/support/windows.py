@@ -1,6 +1,6 @@
-"""Every window through which people read faces, each driven as its people drive it, with the same three questions.
+"""Every app that reads faces, each driven as its users drive it, with the same three requests.
 
-A new window joins by one entry in :data:`WINDOWS`: a context manager that opens it and gives a :class:`Window`.
+A new app needs one entry in :data:`WINDOWS`: a context manager that opens it and gives a :class:`Window`.
 """
 
 from __future__ import annotations
@@ -20,181 +20,182 @@ from typing import Any
 
 import pytest
 
-import command
 import desktop
 import web
+from command import run_in_process
 from mien import Engine
-from mien import text as words
+from mien import text as wording
 from mien.models.decision import build_emotions
 from mien.video import tables
 from mien.video.timeline import VideoSummary
 
-#: So many frames are read of each second of a film, everywhere.
+#: Frames per second analysed, in every app.
 FPS = 10.0
+
+#: The answer of apps for programs to an image with a face.
+A_FACE = "a face"
 
 
 @dataclass(frozen=True)
 class Window:
-    """One open window, reading with ``base`` and ``haar``.
+    """An open app with the model ``base`` and the detector ``haar``.
 
-    ``pictures`` gives for each path what ``mien predict --json`` prints, or ``{"error": sentence}``. ``film`` gives the
-    rows of the film's table. ``nothing`` gives the words that people see for a picture without a face.
+    ``read_images`` gives for each path the dict of ``mien predict --json``, or ``{"error": message}``.
+    ``analyze_video`` gives the rows of the table of faces. ``no_face_text`` gives the message that users see for an
+    image without a face.
     """
 
-    pictures: Callable[[list[Path]], list[dict[str, Any]]]
-    film: Callable[[Path], list[dict[str, str]]]
-    nothing: Callable[[Path], str]
+    read_images: Callable[[list[Path]], list[dict[str, Any]]]
+    analyze_video: Callable[[Path], list[dict[str, str]]]
+    no_face_text: Callable[[Path], str]
 
 
-def rows(text: str) -> list[dict[str, str]]:
+def parse_csv(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-# The library
-
-
 @contextmanager
-def library(folder: Path) -> Iterator[Window]:
+def open_library(folder: Path) -> Iterator[Window]:
     engine = Engine.load(detector="haar")
 
-    def film(path: Path) -> list[dict[str, str]]:
-        record = VideoSummary(partial(build_emotions, engine.card))
-        told = [row for each in record.follow(engine.analyze_video(path, fps=FPS)) for row in tables.face_rows(each.moment)]
-        stream = io.StringIO(newline="")
-        csv.writer(stream).writerows([tables.face_columns(engine.labels), *told])
-        return rows(stream.getvalue())
+    def analyze_video(path: Path) -> list[dict[str, str]]:
+        summary = VideoSummary(partial(build_emotions, engine.card))
+        frames = summary.process(engine.analyze_video(path, fps=FPS))
+        rows = [row for smoothed in frames for row in tables.face_rows(smoothed.frame)]
+        return parse_csv(tables.format_csv([tables.face_columns(engine.labels), *rows]))
 
-    def nothing(path: Path) -> str:
-        return words.NO_FACE if not engine.read(path) else "a face"
+    def no_face_text(path: Path) -> str:
+        return A_FACE if engine.read(path) else wording.NO_FACE
 
-    yield Window(lambda paths: [each.to_dict() for each in engine.read_many(paths)], film, nothing)
-
-
-# The command line
+    yield Window(lambda paths: [result.to_dict() for result in engine.read_many(paths)], analyze_video, no_face_text)
 
 
 @contextmanager
-def command_line(folder: Path) -> Iterator[Window]:
-    def run(*said: object) -> str:
-        done = command.run_process(*said, "--detector", "haar")
-        assert done.returncode in (0, 1), done.stderr.decode()
-        return done.stdout.decode()
+def open_command_line(folder: Path) -> Iterator[Window]:
+    def run(*arguments: object) -> str:
+        completed = run_in_process(*arguments, "--detector", "haar")
+        assert completed.status in (0, 1), completed.stderr
+        return completed.stdout
 
-    def pictures(paths: list[Path]) -> list[dict[str, Any]]:
+    def read_images(paths: list[Path]) -> list[dict[str, Any]]:
         return [json.loads(line) for line in run("predict", *paths, "--json").splitlines()]
 
-    def film(path: Path) -> list[dict[str, str]]:
-        return rows(run("video", path, "--csv", "-", "--fps", FPS))
+    def analyze_video(path: Path) -> list[dict[str, str]]:
+        return parse_csv(run("video", path, "--csv", "-", "--fps", FPS))
 
-    yield Window(pictures, film, lambda path: run("predict", path))
-
-
-# The web: the service as programs call it
+    yield Window(read_images, analyze_video, lambda path: run("predict", path))
 
 
 @contextmanager
-def service(folder: Path) -> Iterator[Window]:
+def open_service(folder: Path) -> Iterator[Window]:
+    """The HTTP API, as programs call it."""
     app = web.make_app(scratch=str(folder))
     with web.running_server(app) as (host, port):
-        address = f"http://{host}:{port}/api/v1"
+        server = f"http://{host}:{port}"
 
-        def send(path: str, *files: Path) -> dict[str, Any]:
-            form = web.multipart_form(*((each.name, each.read_bytes()) for each in files))
-            request = urllib.request.Request(
-                f"{address}/{path}", form["data"], {"Content-Type": str(form["content_type"])}
-            )
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.load(answer)
+        def post(path: str, *files: Path) -> dict[str, Any]:
+            form = web.multipart_form(*((file.name, file.read_bytes()) for file in files))
+            headers = {"Content-Type": str(form["content_type"])}
+            request = urllib.request.Request(f"{server}/api/v1/{path}", form["data"], headers)
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return json.load(response)
 
-        def pictures(paths: list[Path]) -> list[dict[str, Any]]:
-            return send("readings", *paths)["images"]
+        def read_images(paths: list[Path]) -> list[dict[str, Any]]:
+            return post("readings", *paths)["images"]
 
-        def film(path: Path) -> list[dict[str, str]]:
-            job = send(f"videos?fps={FPS:g}", path)
-            return rows(_result(f"http://{host}:{port}{job['links']['self']}"))
+        def analyze_video(path: Path) -> list[dict[str, str]]:
+            job = post(f"videos?fps={FPS:g}", path)
+            return parse_csv(_wait_for_table(server + job["links"]["self"]))
 
-        yield Window(pictures, film, lambda path: words.NO_FACE if not pictures([path])[0]["faces"] else "a face")
+        def no_face_text(path: Path) -> str:
+            return A_FACE if read_images([path])[0]["faces"] else wording.NO_FACE
+
+        yield Window(read_images, analyze_video, no_face_text)
     web.service_of(app).jobs.close()
 
 
-def _result(address: str) -> str:
-    """The table of a job, when it is done."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        with urllib.request.urlopen(address, timeout=60) as answer:
-            job = json.load(answer)
+def _wait_for_table(job_url: str) -> str:
+    """The table of faces of a job, when it is done."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(job_url, timeout=60) as response:
+            job = json.load(response)
         if job["state"] not in ("waiting", "running"):
             assert job["state"] == "done", job
-            with urllib.request.urlopen(f"{address}/faces.csv", timeout=60) as answer:
-                return answer.read().decode()
+            with urllib.request.urlopen(f"{job_url}/faces.csv", timeout=60) as response:
+                return response.read().decode()
         time.sleep(0.05)
-    raise AssertionError("the film was not read in time")
-
-
-# The desktop, on a screen of its own
+    raise AssertionError("the video was not analysed in time")
 
 
 @contextmanager
-def desktop_window(folder: Path) -> Iterator[Window]:
+def open_desktop(folder: Path) -> Iterator[Window]:
+    """The desktop application, on a virtual screen of its own."""
     with desktop.open_for_comparison(folder) as window:
-        yield Window(window.images, lambda path: rows(window.video(path)), window.no_face_text)
-
-
-# The Gradio page, through Gradio's own client
+        yield Window(window.images, lambda path: parse_csv(window.video(path)), window.no_face_text)
 
 
 @contextmanager
-def gradio_window(folder: Path) -> Iterator[Window]:
+def open_gradio(folder: Path) -> Iterator[Window]:
+    """The Gradio page, through Gradio's own client."""
     import gradio_page
 
     with gradio_page.serve_gradio(folder) as page:
 
-        def film(path: Path) -> list[dict[str, str]]:
-            return rows(page.analyze_video(path, fps=FPS)[1]["faces.csv"].read_text("utf-8"))
+        def analyze_video(path: Path) -> list[dict[str, str]]:
+            return parse_csv(page.analyze_video(path, fps=FPS)[1]["faces.csv"].read_text("utf-8"))
 
-        def nothing(path: Path) -> str:
-            return words.NO_FACE if not page.read(path)["faces"] else "a face"
+        def no_face_text(path: Path) -> str:
+            return A_FACE if page.read(path)["faces"] else wording.NO_FACE
 
-        yield Window(lambda paths: [page.read(path) for path in paths], film, nothing)
-
-
-# The Streamlit page, in Streamlit's own test and in a real browser
+        yield Window(lambda paths: [page.read(path) for path in paths], analyze_video, no_face_text)
 
 
 @contextmanager
-def streamlit_test(folder: Path) -> Iterator[Window]:
+def open_streamlit_test(folder: Path) -> Iterator[Window]:
+    """The Streamlit page, in Streamlit's own test."""
     import streamlit_page
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIEN_DETECTOR", "haar")
         patch.setenv("MIEN_HOME", str(folder))
 
-        def nothing(path: Path) -> str:
-            [read] = streamlit_page.read_in_test([path])
-            return words.NO_FACE if not read["faces"] else "a face"
+        def analyze_video(path: Path) -> list[dict[str, str]]:
+            return parse_csv(streamlit_page.analyze_video_in_test(path))
 
-        yield Window(streamlit_page.read_in_test, lambda path: rows(streamlit_page.film_in_test(path)), nothing)
+        def no_face_text(path: Path) -> str:
+            [result] = streamlit_page.read_in_test([path])
+            return A_FACE if result["faces"] else wording.NO_FACE
+
+        yield Window(streamlit_page.read_in_test, analyze_video, no_face_text)
 
 
 @contextmanager
-def streamlit_browser(folder: Path) -> Iterator[Window]:
+def open_streamlit_browser(folder: Path) -> Iterator[Window]:
+    """The Streamlit page, in a real browser."""
     import streamlit_page
 
-    with streamlit_page.opened(folder) as page:
+    with streamlit_page.open_in_browser(folder) as page:
 
-        def film(path: Path) -> list[dict[str, str]]:
-            return rows(streamlit_page.film_driven(page, path, folder)["faces.csv"])
+        def analyze_video(path: Path) -> list[dict[str, str]]:
+            return parse_csv(streamlit_page.analyze_video_in_browser(page, path, folder)["faces.csv"])
 
-        pictures = partial(streamlit_page.driven, page)
-        yield Window(pictures, film, partial(streamlit_page.nothing_driven, page))
+        yield Window(
+            partial(streamlit_page.read_in_browser, page),
+            analyze_video,
+            partial(streamlit_page.read_message_in_browser, page),
+        )
 
 
 WINDOWS: dict[str, Callable[[Path], AbstractContextManager[Window]]] = {
-    "library": library,
-    "command line": command_line,
-    "web service": service,
-    "desktop": desktop_window,
-    "gradio": gradio_window,
-    "streamlit, in its test": streamlit_test,
-    "streamlit": streamlit_browser,
+    "library": open_library,
+    "command line": open_command_line,
+    "web service": open_service,
+    "desktop": open_desktop,
+    "gradio": open_gradio,
+    "streamlit test": open_streamlit_test,
+    "streamlit browser": open_streamlit_browser,
 }
+
+#: The apps without servers, screens and browsers.
+QUICK_WINDOWS = ("library", "command line")

@@ -1,4 +1,4 @@
-"""The precision is measured once, told, and kept by the run; faces of any size and colour inside the graph."""
+"""The precision of a run: measured once and kept; input size and colour of the networks."""
 
 from dataclasses import replace
 
@@ -11,85 +11,88 @@ from mien.errors import ExperimentError
 from mien.training.recipe import NO_AUGMENTATION, NetworkSettings, Recipe, TrainingSettings
 
 keras = pytest.importorskip("keras")
-fit = pytest.importorskip("mien.training.loop")
 pytestmark = pytest.mark.train
 
+from mien.evaluation.calibration import Calibration  # noqa: E402
+from mien.export.keras_to_onnx import build_onnx_model  # noqa: E402
 from mien.export.onnx import check_equal  # noqa: E402
-from mien.training import checkpoint, networks, precision  # noqa: E402
+from mien.models import ModelCard, OnnxClassifier, write_card  # noqa: E402
+from mien.training import checkpoint, loop, networks, precision  # noqa: E402
 from mien.training.callbacks import EpochEvent, MessageEvent  # noqa: E402
 
 AUTO = Recipe(
-    data=DataSettings(validation=7), net=NetworkSettings(width=4, depth=(1,)), augment=NO_AUGMENTATION, training=TrainingSettings(epochs=1, batch_size=28, precision="auto")
+    data=DataSettings(validation=7),
+    net=NetworkSettings(width=4, depth=(1,)),
+    augment=NO_AUGMENTATION,
+    training=TrainingSettings(epochs=1, batch_size=28, precision="auto"),
 )
 
 
 @pytest.mark.parametrize(("mixed", "choice"), [(300, "mixed_bfloat16"), (105, "float32"), (40, "float32")])
-def test_the_faster_is_taken_if_it_is_worth_it_and_that_is_told(monkeypatch, mixed, choice):
-    speeds, told = {"float32": 100.0, "mixed_bfloat16": mixed}, []
-    monkeypatch.setattr(precision, "speed", lambda recipe, name: speeds[name])
-    assert precision.choose_precision(AUTO, told.append).training.precision == choice
-    assert told == [
-        MessageEvent(
-            f"Training in {choice}: measured here, without augmentation, "
-            f"100 in float32 and {mixed} in mixed_bfloat16 images a second"
-        )
-    ]
+def test_clearly_faster_precision_is_chosen_and_reported(monkeypatch, mixed, choice):
+    speeds, events = {"float32": 100.0, "mixed_bfloat16": mixed}, []
+    monkeypatch.setattr(precision, "measure_speed", lambda recipe, name: speeds[name])
+    assert precision.choose_precision(AUTO, events.append).training.precision == choice
+    numbers = f"100 in float32 and {mixed} in mixed_bfloat16 images a second"
+    assert events == [MessageEvent(f"Training in {choice}: measured without augmentation, {numbers}")]
 
 
-def test_a_run_keeps_to_what_was_chosen(monkeypatch, tmp_path):
+def test_deterministic_run_is_float32_without_a_measurement():
+    recipe = replace(AUTO, training=replace(AUTO.training, deterministic=True))
+    assert precision.choose_precision(recipe, print).training.precision == "float32"
+
+
+def test_resumed_run_keeps_its_precision(tmp_path):
+    assert precision.resume_precision(AUTO, tmp_path) == AUTO
+    mixed = replace(AUTO, training=replace(AUTO.training, precision="mixed_bfloat16"))
+    checkpoint.save_state(tmp_path, [np.zeros(1)], mixed, [{"epoch": 1}])
+    assert precision.resume_precision(AUTO, tmp_path) == mixed
+    float32 = replace(AUTO, training=replace(AUTO.training, precision="float32"))
+    assert precision.resume_precision(float32, tmp_path) == float32
+
+
+@pytest.mark.full
+def test_mixed_precision_is_trained_and_resumed(tmp_path):
     faces = synthetic.draw_faces(140, seed=1)
-    monkeypatch.setattr(precision, "speed", lambda recipe, name: {"float32": 1.0}.get(name, 9.0))
-    fit.fit(AUTO, faces, tmp_path)
-    assert checkpoint.read_recipe(tmp_path).training.precision == "mixed_bfloat16"
-    monkeypatch.setattr(precision, "speed", lambda recipe, name: {"float32": 9.0}.get(name, 1.0))
-    longer = replace(AUTO, training=replace(AUTO.training, epochs=2))
-    model = fit.fit(longer, faces, tmp_path)
+    mixed = replace(AUTO, training=replace(AUTO.training, precision="mixed_bfloat16"))
+    loop.train(mixed, faces, tmp_path)
+    model = loop.train(replace(AUTO, training=replace(AUTO.training, epochs=2)), faces, tmp_path)
     assert model.get_layer("stem_conv").compute_dtype == "bfloat16"
     assert checkpoint.read_recipe(tmp_path).training.precision == "mixed_bfloat16"
 
 
-def test_a_measurement_is_a_number_of_images():
-    assert 1 < precision.measure_speed(AUTO, "float32") < 1e6
+@pytest.mark.full
+def test_speed_is_positive():
+    assert precision.measure_speed(AUTO, "float32") > 0
 
 
-def test_the_same_bits_each_time_are_float32(tmp_path):
-    sure = replace(AUTO, training=replace(AUTO.training, deterministic=True))
-    assert precision.choose_precision(sure, print).training.precision == "float32"
-    with pytest.raises(ExperimentError, match=r"training.deterministic.*training.precision is mixed_bfloat16"):
-        precision.resume_precision(replace(sure, training=replace(sure.training, precision="mixed_bfloat16")), tmp_path)
+def train_one_epoch(recipe, folder):
+    events = []
+    model = loop.train(recipe, synthetic.draw_faces(35, seed=1), folder, callback=events.append)
+    assert [np.isfinite(event.row["loss"]) for event in events if isinstance(event, EpochEvent)] == [True]
+    return model
 
 
-def test_an_unknown_precision_names_the_nearest(tmp_path):
-    wrong = replace(AUTO, training=replace(AUTO.training, precision="bfloat16"))
-    with pytest.raises(ExperimentError, match=r"training.precision is 'bfloat16'.*Did you mean 'mixed_bfloat16'"):
-        precision.resume_precision(wrong, tmp_path)
-
-
-def test_a_few_steps_with_faces_of_224_pixels_in_three_colours(tmp_path):
-    recipe = replace(
-        AUTO,
-        net=NetworkSettings(name="vgg", width=2, depth=(1, 1, 1), input_size=224, color="rgb"),
-        training=replace(AUTO.training, batch_size=8, precision="float32"),
-    )
-    told = []
-    model = fit.fit(recipe, synthetic.draw_faces(35, seed=1), tmp_path, watch=told.append)
+@pytest.mark.full
+def test_network_for_large_images_in_three_colours_is_trained(tmp_path):
+    net = NetworkSettings(name="vgg", width=2, depth=(1, 1, 1), input_size=224, color="rgb")
+    recipe = replace(AUTO, net=net, training=replace(AUTO.training, batch_size=8, precision="float32"))
+    model = train_one_epoch(recipe, tmp_path)
     assert model.get_layer("stage1_1_conv").input.shape == (None, 224, 224, 3)
     assert model.inputs[0].shape == (None, 48, 48, 1)
-    assert [np.isfinite(event.row["loss"]) for event in told if isinstance(event, EpochEvent)] == [True]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["vgg16", "mobilenetv2", "resnet50v2", "efficientnetb0"])
-def test_a_few_steps_of_a_well_known_network_at_224_pixels(name, tmp_path):
+def test_keras_application_is_trained_at_224_pixels(name, tmp_path):
     settings = replace(AUTO.training, batch_size=4, precision="float32", learning_rate=1e-3)
-    told = []
-    recipe = Recipe(data=DataSettings(validation=7), net=NetworkSettings(name=name, input_size=224), training=settings)
-    fit.fit(recipe, synthetic.draw_faces(35, seed=1), tmp_path, watch=told.append)
-    assert [event.row["loss"] < 20 for event in told if isinstance(event, EpochEvent)] == [True]
+    data, net = DataSettings(validation=7), NetworkSettings(name=name, input_size=224)
+    train_one_epoch(Recipe(data=data, net=net, training=settings), tmp_path)
 
 
-def test_a_net_that_counts_in_whole_numbers_is_trained_too(monkeypatch, tmp_path):
-    """As EfficientNet does, whose first layer normalises and keeps how many pictures it has seen."""
+@pytest.mark.full
+def test_network_with_an_integer_weight_is_trained(monkeypatch, tmp_path):
+    """EfficientNet begins with a Normalization layer, whose counter is an integer."""
 
     def counting(net):
         faces = keras.Input((networks.SIDE, networks.SIDE, 1), name="faces")
@@ -98,30 +101,18 @@ def test_a_net_that_counts_in_whole_numbers_is_trained_too(monkeypatch, tmp_path
 
     monkeypatch.setitem(networks.NETWORKS, "counting", counting)
     recipe = replace(AUTO, net=NetworkSettings(name="counting"), training=replace(AUTO.training, precision="float32"))
-    model = fit.fit(recipe, synthetic.draw_faces(35, seed=1), tmp_path)
-    assert {each.dtype for each in model.weights} == {"float32", "int64"}
+    assert {each.dtype for each in train_one_epoch(recipe, tmp_path).weights} == {"float32", "int64"}
 
 
-def test_size_and_colour_go_with_the_net_into_onnx():
-    from mien.evaluation.calibration import Calibration
-    from mien.export.keras_to_onnx import build_onnx_model
-    from mien.models import ModelCard, OnnxClassifier, write_card
-
+def test_input_size_and_colour_are_exported():
     model = networks.build_network(NetworkSettings(width=4, depth=(1,), input_size=64, color="rgb", votes=False))
-    plain = Calibration({"shares": 1.0}, 0.0, 0.2)
+    calibration = Calibration({"shares": 1.0}, 0.0, 0.2)
     card = ModelCard(name="rgb", labels=Recipe().data.classes)
-    content = write_card(build_onnx_model(model, plain.temperatures).SerializeToString(), card)
+    content = write_card(build_onnx_model(model, calibration.temperatures).SerializeToString(), card)
     faces = synthetic.draw_faces(21, seed=1).pixels
-    assert check_equal(model, plain, OnnxClassifier(content), faces) < 1e-4
+    assert check_equal(model, calibration, OnnxClassifier(content), faces) < 1e-4
 
 
-@pytest.mark.parametrize(
-    ("net", "said"),
-    [
-        (NetworkSettings(color="blue"), r"net.color is 'blue'.*gray, rgb, auto"),
-        (NetworkSettings(name="vgg16", color="gray"), r"net.color is 'gray', and vgg16 sees three colours"),
-    ],
-)
-def test_colours_that_there_are_not(net, said):
-    with pytest.raises(ExperimentError, match=said):
-        networks.build_network(net)
+def test_gray_keras_application_is_refused():
+    with pytest.raises(ExperimentError, match=r"net.color is 'gray', and vgg16 needs three channels"):
+        networks.build_network(NetworkSettings(name="vgg16", color="gray"))

@@ -1,72 +1,105 @@
-"""The rate over a run, and its end: from the recipe and the epochs done alone."""
+"""Learning-rate schedules, early stopping, the best epoch, and settings that need validation faces."""
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from mien.datasets import synthetic
+from mien.datasets.splits import DataSettings
 from mien.errors import ExperimentError
 from mien.training import schedule
-from mien.training.recipe import TrainingSettings
+from mien.training.recipe import NetworkSettings, Recipe, TrainingSettings
 
-FIT = TrainingSettings(epochs=10, learning_rate=0.1, warmup=2.0)
-
-
-def rows(*figures):
-    return [{"epoch": number, "held_out": figure} for number, figure in enumerate(figures, start=1)]
+SETTINGS = TrainingSettings(epochs=10, learning_rate=0.1, warmup=2.0)
 
 
-def test_the_rate_rises_in_the_warm_up_then_falls_to_nothing():
-    rates = [schedule.rate_at(FIT, epoch, []) for epoch in (0, 1, 2, 6, 10)]
+def rows(*values):
+    return [{"epoch": epoch, "validation_accuracy": value} for epoch, value in enumerate(values, start=1)]
+
+
+def test_cosine_rises_in_the_warmup_and_falls_to_zero():
+    rates = [schedule.scheduled_rate(SETTINGS, epoch, []) for epoch in (0, 1, 2, 6, 10)]
     assert rates == pytest.approx([0, 0.05, 0.1, 0.05, 0])
 
 
 def test_steps_divide_by_ten():
-    fit = replace(FIT, schedule="steps")
-    assert [schedule.rate_at(fit, epoch, []) for epoch in (4.9, 5, 7.5)] == pytest.approx([0.1, 0.01, 0.001])
+    settings = replace(SETTINGS, schedule="steps")
+    rates = [schedule.scheduled_rate(settings, epoch, []) for epoch in (4.9, 5, 7.5)]
+    assert rates == pytest.approx([0.1, 0.01, 0.001])
 
 
-def test_a_plateau_halves_the_rate_after_patience():
-    fit = replace(FIT, schedule="plateau", patience=2, warmup=0.0)
-    rates = [schedule.rate_at(fit, 5, rows(*figures)) for figures in ((), (0.5, 0.5), (0.5, 0.5, 0.4))]
-    assert rates == pytest.approx([0.1, 0.1, 0.05])
-    assert schedule.rate_at(fit, 5, rows(0.5, 0.4, 0.4, 0.6, 0.5)) == pytest.approx(0.05)
-    assert schedule.rate_at(fit, 5, rows(0.5, 0.4, 0.4, 0.4, 0.4)) == pytest.approx(0.025)
+def test_plateau_halves_the_rate_after_patience():
+    settings = replace(SETTINGS, schedule="plateau", patience=2, warmup=0.0)
+    histories = [(), (0.5, 0.5), (0.5, 0.5, 0.4), (0.5, 0.4, 0.4, 0.6, 0.5), (0.5, 0.4, 0.4, 0.4, 0.4)]
+    rates = [schedule.scheduled_rate(settings, 5, rows(*values)) for values in histories]
+    assert rates == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025])
 
 
-def test_a_plateau_is_none_where_no_figure_is_known():
-    fit = replace(FIT, schedule="plateau", patience=1, warmup=0.0)
-    assert schedule.rate_at(fit, 5, [{"epoch": 1}, {"epoch": 2}, {"epoch": 3}]) == 0.1
+def test_plateau_ignores_epochs_without_the_metric():
+    settings = replace(SETTINGS, schedule="plateau", patience=1, warmup=0.0)
+    assert schedule.scheduled_rate(settings, 5, [{"epoch": 1}, {"epoch": 2}, {"epoch": 3}]) == 0.1
 
 
-def test_what_goes_by_the_held_out_faces_is_known():
-    assert schedule.judged(FIT) == {}
-    judged = schedule.judged(replace(FIT, schedule="plateau", early_stopping=4, keep="best"))
-    assert judged == {
-        "training.schedule=plateau": "training.schedule=cosine",
-        "training.early_stopping=4": "training.early_stopping=0",
-        "training.keep=best": "training.keep=last",
-    }
+def test_constant_schedule():
+    assert schedule.scheduled_rate(replace(SETTINGS, schedule="constant"), 9.9, rows(0.1)) == 0.1
 
 
-def test_a_constant_rate_stays():
-    assert schedule.rate_at(replace(FIT, schedule="constant"), 9.9, rows(0.1)) == 0.1
+def test_pretrained_network_has_two_phases():
+    settings = TrainingSettings(epochs=10, learning_rate=0.1, warmup=0.0, frozen_epochs=2, fine_tune_rate=0.1)
+    recipe = Recipe(net=NetworkSettings(weights="run"), training=settings)
+    rates = [schedule.learning_rate(recipe, epoch, []) for epoch in (0, 1.9, 2, 6, 10)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.005, 0])
+    from_scratch = replace(recipe, net=NetworkSettings())
+    assert schedule.count_frozen_epochs(from_scratch) == 0
+    assert schedule.learning_rate(from_scratch, 0, []) == pytest.approx(0.1)
 
 
-def test_an_unknown_schedule_names_the_nearest():
-    with pytest.raises(ExperimentError, match=r"no schedule 'cosinus'.*Did you mean 'cosine'"):
-        schedule.rate_at(replace(FIT, schedule="cosinus"), 3, [])
+def test_run_is_finished_after_its_epochs_or_without_improvement():
+    assert not schedule.is_finished(SETTINGS, rows(*[0.5] * 9))
+    assert schedule.is_finished(SETTINGS, rows(*[0.5] * 10))
+    settings = replace(SETTINGS, early_stopping=3)
+    assert not schedule.is_finished(settings, [])
+    assert not schedule.is_finished(settings, rows(0.4, 0.5, 0.5, 0.4))
+    assert schedule.is_finished(settings, rows(0.4, 0.5, 0.5, 0.4, 0.3))
 
 
-def test_a_run_ends_after_its_epochs_or_when_nothing_gets_better():
-    assert not schedule.ended(FIT, rows(*[0.5] * 9))
-    assert schedule.ended(FIT, rows(*[0.5] * 10))
-    patient = replace(FIT, early_stopping=3)
-    assert not schedule.ended(patient, [])
-    assert not schedule.ended(patient, rows(0.4, 0.5, 0.5, 0.4))
-    assert schedule.ended(patient, rows(0.4, 0.5, 0.5, 0.4, 0.3))
+def test_best_epoch_is_the_first_of_equal_ones():
+    assert schedule.best_epoch(rows(0.1, 0.5, 0.5)) == 2
+    assert schedule.best_epoch([{"epoch": 1}, {"epoch": 2}]) == 2
+    assert schedule.best_epoch([]) == 0
 
 
-def test_the_best_epoch_is_the_first_of_the_best():
-    assert schedule.best(rows(0.1, 0.5, 0.5)) == 2
-    assert schedule.best([{"epoch": 1}, {"epoch": 2}]) == 2
-    assert schedule.best([]) == 0
+# Validation faces
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return synthetic.draw_faces(140, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schedule": "plateau"}, "training.schedule=plateau need.*training.schedule=cosine"),
+        ({"early_stopping": 4}, "training.early_stopping=4 need.*training.early_stopping=0"),
+        ({"keep": "best"}, "training.keep=best need.*training.keep=last"),
+    ],
+)
+def test_settings_that_need_validation_faces_are_refused_without_any(faces, change, message):
+    recipe = Recipe(data=DataSettings(validation=0), training=TrainingSettings(**change))
+    with pytest.raises(ExperimentError, match=message):
+        schedule.adapt_validation(recipe, faces)
+
+
+def test_duplicates_are_no_validation_faces(faces):
+    twice = faces.take(np.repeat(np.arange(len(faces)), 2))
+    with pytest.raises(ExperimentError, match="Training faces without a duplicate were expected"):
+        schedule.adapt_validation(Recipe(training=TrainingSettings(keep="best")), twice)
+
+
+def test_small_data_sets_get_fewer_validation_faces(faces):
+    assert schedule.adapt_validation(Recipe(), faces).data.validation == 112 // 5
+    recipe = Recipe(data=DataSettings(validation=20))
+    assert schedule.adapt_validation(recipe, faces) == recipe
+    assert schedule.adapt_validation(Recipe(data=DataSettings(validation=0)), faces).data.validation == 0

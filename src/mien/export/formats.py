@@ -1,7 +1,7 @@
-"""The kinds of file a finished net can be written as, each read back and held against Keras before it is kept.
+"""Export to Keras, HDF5, SavedModel and TFLite files, each read again and compared with Keras before it is kept.
 
-``.keras`` and ``.h5`` hold nothing of ours: they load in plain Keras without mien, take raw pixels and answer
-probabilities. The card travels inside (``.keras``, ``.h5``, SavedModel) or beside (TFLite has no place for it).
+``.keras`` and ``.h5`` files load in plain Keras without mien; they take raw pixels and return probabilities. The card
+is inside the file (``.keras``, ``.h5``, SavedModel) or beside it (TFLite).
 """
 
 from __future__ import annotations
@@ -24,24 +24,25 @@ from mien.files import write_atomically
 from mien.images.decoder_warnings import suppress_decoder_warnings
 from mien.models import ModelCard
 
-#: How far a share may differ between Keras and a file that holds its numbers as they are.
+#: The largest difference of a probability between Keras and a file with the same weights.
 TOLERANCE = 1e-4
 
-Answers = list[NDArray[np.float32]]
-Predict = Callable[[NDArray[np.float32]], Answers]
+Outputs = list[NDArray[np.float32]]
+#: Faces float32 (N, 48, 48, 1) to the probabilities of each head.
+Predict = Callable[[NDArray[np.float32]], Outputs]
 
 
 def to_plain_keras(model: keras.Model, temperatures: Mapping[str, float]) -> keras.Model:
-    """The same net of stock layers in float32: raw pixels in, probabilities out, temperatures inside the heads."""
+    """The same network of stock Keras layers in float32, from raw pixels to calibrated probabilities."""
 
-    def stock(layer: Any) -> Any:
+    def convert_layer(layer: Any) -> Any:
         if not isinstance(layer, keras.Layer):
             return type(layer).from_config(layer.get_config())
-        kind = next(base for base in type(layer).__mro__ if base.__module__.startswith("keras."))
-        head = {"activation": "softmax"} if layer.name in model.output_names else {}
-        return kind.from_config({**layer.get_config(), "dtype": "float32", **head})
+        keras_class = next(base for base in type(layer).__mro__ if base.__module__.startswith("keras."))
+        activation = {"activation": "softmax"} if layer.name in model.output_names else {}
+        return keras_class.from_config({**layer.get_config(), "dtype": "float32", **activation})
 
-    copy = keras.models.clone_model(model, clone_function=stock)
+    copy = keras.models.clone_model(model, clone_function=convert_layer)
     copy.set_weights(model.get_weights())
     for name, temperature in temperatures.items():
         head = copy.get_layer(name)
@@ -50,24 +51,26 @@ def to_plain_keras(model: keras.Model, temperatures: Mapping[str, float]) -> ker
 
 
 def supports_h5(net: keras.Model) -> bool:
-    """Is the net made of layers alone? An ``.h5`` has no place for the operations that make a mirror image."""
+    """Whether HDF5 supports the network: it has no format for operations, such as the mirror image of the views."""
     return all(isinstance(each, keras.Layer) for each in net.operations)
 
 
 def save_keras(net: keras.Model, card: ModelCard, target: Path) -> None:
-    """A plain net as ``.keras`` or ``.h5``, by the suffix, whole or not at all, with its card inside."""
+    """Write a plain network with its card as ``.keras`` or ``.h5``, by the suffix."""
     if target.suffix.lower() == ".h5" and not supports_h5(net):
-        happened = "This net looks at a face in several ways, and .h5 files have no place for that"
-        raise ExperimentError(happened, "layers alone were expected", "Write a .keras file, or export it with --views 1")
+        happened = "This network has several views, which .h5 files do not support"
+        raise ExperimentError(
+            happened, "a network with one view was expected", "Write a .keras file, or export it with --views 1"
+        )
     with tempfile.TemporaryDirectory() as folder, suppress_decoder_warnings():
-        part = Path(folder, f"net{target.suffix.lower()}")
-        net.save(part)
-        _put_card(part, card)
-        write_atomically(target, part.read_bytes(), sync=True)
+        path = Path(folder, f"net{target.suffix.lower()}")
+        net.save(path)
+        _add_card(path, card)
+        write_atomically(target, path.read_bytes(), sync=True)
 
 
-def _put_card(path: Path, card: ModelCard) -> None:
-    """Where readers that do not know of it never look."""
+def _add_card(path: Path, card: ModelCard) -> None:
+    """Add the card where Keras ignores it."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path, "a") as archive:
             archive.writestr(f"{CARD_INSIDE}.json", card.to_json())
@@ -79,64 +82,66 @@ def _put_card(path: Path, card: ModelCard) -> None:
 
 
 def write_format(net: keras.Model, card: ModelCard, kind: str, target: Path, faces: NDArray[np.uint8]) -> float:
-    """Writes ``target``, a file or folder, unless it answers otherwise than ``net`` on these faces; the difference."""
+    """Write ``target``, a file or folder, unless its predictions differ from Keras on these faces; the difference."""
     with tempfile.TemporaryDirectory() as folder, suppress_decoder_warnings():
-        part = Path(folder, "net").with_suffix(SUFFIXES[kind])
-        WRITERS[kind](net, card, part)
-        worst = max_difference(predict_with_keras(net), READERS[kind](part), faces)
+        path = Path(folder, "net").with_suffix(SUFFIXES[kind])
+        WRITERS[kind](net, card, path)
+        worst = max_difference(predict_with_keras(net), READERS[kind](path), faces)
         check_difference(worst, kind)
-        _moved(part, target)
+        _replace_target(path, target)
     if kind == "tflite":
         write_atomically(target.with_name(target.name + ".json"), card.to_json(), sync=True)
     return worst
 
 
-def max_difference(ours: Predict, theirs: Predict, faces: NDArray[np.uint8]) -> float:
-    """The largest difference of any share on these faces, asked by ones and by threes."""
+def max_difference(first: Predict, second: Predict, faces: NDArray[np.uint8]) -> float:
+    """The largest difference of a probability on these faces, in batches of one and of three."""
     worst = 0.0
     for size in (1, 3):
         for start in range(0, len(faces) - size + 1, size):
-            few = faces[start : start + size, ..., None].astype(np.float32)
-            pairs = zip(ours(few), theirs(few), strict=True)
+            batch = faces[start : start + size, ..., None].astype(np.float32)
+            pairs = zip(first(batch), second(batch), strict=True)
             worst = max(worst, *(float(np.abs(one - other).max()) for one, other in pairs))
     return worst
 
 
 def check_difference(worst: float, kind: str) -> None:
+    """Raise an ExperimentError where the difference is above TOLERANCE."""
     if not worst <= TOLERANCE:
         happened = f"Keras and the {kind} file differ by {worst:.2e}"
         raise ExperimentError(happened, f"at most {TOLERANCE:.0e} was expected", "Nothing was written")
 
 
 def predict_with_keras(net: keras.Model) -> Predict:
-    """How a Keras net is asked: one array for each head."""
-    return lambda faces: [_numbers(each) for each in keras.tree.flatten(net(faces, training=False))]
+    """The prediction function of a Keras network: one array for each head."""
+
+    def predict(faces: NDArray[np.float32]) -> Outputs:
+        heads = keras.tree.flatten(net(faces, training=False))
+        return [np.asarray(keras.ops.convert_to_numpy(head), np.float32) for head in heads]
+
+    return predict
 
 
-def _numbers(tensor: Any) -> NDArray[np.float32]:
-    return np.asarray(keras.ops.convert_to_numpy(tensor), np.float32)
-
-
-def _write_saved_model(net: keras.Model, card: ModelCard, part: Path) -> None:
-    _needs_tensorflow("SavedModel")
-    net.export(str(part), format="tf_saved_model", verbose=False)
-    extra = part / "assets.extra"
+def _write_saved_model(net: keras.Model, card: ModelCard, path: Path) -> None:
+    _require_tensorflow("SavedModel")
+    net.export(str(path), format="tf_saved_model", verbose=False)
+    extra = path / "assets.extra"
     extra.mkdir()
     (extra / f"{CARD_INSIDE}.json").write_text(card.to_json(), "utf-8")
 
 
-def _write_tflite(net: keras.Model, card: ModelCard, part: Path) -> None:
-    _needs_tensorflow("TFLite")
+def _write_tflite(net: keras.Model, card: ModelCard, path: Path) -> None:
+    _require_tensorflow("TFLite")
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as folder:
         net.export(folder, format="tf_saved_model", verbose=False)
-        part.write_bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+        path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
 
 
-def _needs_tensorflow(kind: str) -> None:
+def _require_tensorflow(kind: str) -> None:
     if (backend := keras.backend.backend()) != "tensorflow":
-        happened = f"{kind} files are written by TensorFlow, and Keras runs on {backend}"
+        happened = f"{kind} files are written by TensorFlow, and Keras uses {backend}"
         raise MissingExtra(
             happened, f"TensorFlow comes with {install_command('train')}", "Set KERAS_BACKEND=tensorflow"
         )
@@ -149,38 +154,38 @@ def _load_keras(path: Path) -> Predict:
 def _load_saved_model(path: Path) -> Predict:
     import tensorflow as tf
 
-    served = tf.saved_model.load(str(path))
-    return lambda faces: [np.asarray(each) for each in served.serve(faces)]
+    model = tf.saved_model.load(str(path))
+    return lambda faces: [np.asarray(each) for each in model.serve(faces)]
 
 
 def _load_tflite(path: Path) -> Predict:
     import tensorflow as tf
 
-    with suppress_decoder_warnings():  # it says that it will move to a package of its own
-        signed = tf.lite.Interpreter(model_path=str(path)).get_signature_runner("serving_default")
+    with suppress_decoder_warnings():  # a note that it will move to another package
+        runner = tf.lite.Interpreter(model_path=str(path)).get_signature_runner("serving_default")
 
-    def ask(faces: NDArray[np.float32]) -> Answers:
-        found = signed(faces=faces)
-        return [found[name] for name in sorted(found)]
+    def predict(faces: NDArray[np.float32]) -> Outputs:
+        outputs = runner(faces=faces)
+        return [outputs[name] for name in sorted(outputs)]
 
-    return ask
+    return predict
 
 
-def _moved(part: Path, target: Path) -> None:
-    """Into its place, whole; a folder that was there goes first."""
-    if part.is_file():
-        write_atomically(target, part.read_bytes(), sync=True)
+def _replace_target(path: Path, target: Path) -> None:
+    """Replace the target by the file or folder; a folder is copied completely before the previous one is removed."""
+    if path.is_file():
+        write_atomically(target, path.read_bytes(), sync=True)
         return
-    with _beside(target) as new:
-        shutil.copytree(part, new)
+    with _temporary_folder(target) as new:
+        shutil.copytree(path, new)
         if target.exists():
             shutil.rmtree(target)
         new.replace(target)
 
 
 @contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """A place on the same disk, gone when the block ends."""
+def _temporary_folder(target: Path) -> Iterator[Path]:
+    """The path of a folder on the same disk, removed at the end of the block."""
     new = target.with_name(target.name + ".part")
     shutil.rmtree(new, ignore_errors=True)
     try:

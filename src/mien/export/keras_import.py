@@ -1,8 +1,7 @@
-"""Keras files, ``.keras`` and ``.h5``, ours and other people's: turned into ONNX once, checked, and kept.
+"""Import of Keras files, ``.keras`` and ``.h5``, of mien and of others: converted to ONNX once, checked, and cached.
 
-A file that mien wrote has its card inside and needs no words. The turning is done by a process of its own
-(:mod:`mien.export.keras_import_process`), so that TensorFlow's memory, its words on stderr and whatever an odd file
-does to it stay there.
+A file that mien wrote has its card inside and needs no options. The conversion runs in another process
+(:mod:`mien.export.keras_import_process`), which isolates the memory, the messages and the crashes of TensorFlow.
 """
 
 from __future__ import annotations
@@ -24,53 +23,61 @@ from mien.models.registry import RUN_FILE
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 
-#: What the pixels that go into another's net are: as they are, or divided by 255, or that from -1 to 1.
+#: The range of the pixels that the network takes: 0 to 255, 0 to 1, or -1 to 1.
 SCALES = ("0-255", "0-1", "-1-1")
 
-#: The name under which a card stands in a Keras file that mien wrote: an entry of the archive, an attribute of HDF5.
+#: The name of the card in a Keras file of mien: an entry of the archive, an attribute in HDF5.
 CARD_INSIDE = "mien.card"
 
-#: A change in how files are turned changes this, and nothing that was kept is taken for the new.
-_EDITION = 2
+#: A change of the conversion changes this number, so that files in the cache are not used any more.
+_VERSION = 2
 
 
 def is_keras_file(path: Path) -> bool:
+    """Whether the suffix is that of a Keras file."""
     return path.suffix.lower() in SUFFIXES
 
 
 def convert_to_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") -> Path:
-    """The ONNX file of a Keras file, made now or before; an ExperimentError says why there can be none.
+    """The ONNX file of a Keras file, from the cache where it was converted before.
 
-    ``labels`` (in the order of its outputs) and ``scale`` must be told, unless the file has a card, or the
-    ``model.onnx`` of its run lies beside it and has one. Then the ONNX file has all that the card says.
+    ``labels`` (in the order of its outputs) and ``scale`` are required, unless the file has a card, or the
+    ``model.onnx`` of its run beside it has one. Then the ONNX file has the facts of that card.
     """
     if not path.is_file():
         raise ModelMissing(f"There is no model file '{path}'", "Expected a .keras or .h5 file", "Check the path")
-    told = read_card(path)
-    labels, votes = (tuple(labels), ()) if labels or not told else (told.labels, told.vote_labels)
-    scale = scale or (SCALES[0] if told else "")
+    card = read_card(path)
+    labels, votes = (tuple(labels), ()) if labels or not card else (card.labels, card.vote_labels)
+    scale = scale or (SCALES[0] if card else "")
     if not labels or scale not in SCALES:
         if not zipfile.is_zipfile(path):
-            _refuse_without(("h5py",), path)  # it may have a card that nobody can read here
-        happened = f"'{path}' does not say what its answers and its pixels are"
+            _check_packages(("h5py",), path)  # it may have a card that cannot be read without h5py
+        happened = f"'{path}' does not describe its outputs and its pixels"
+        expected = "its labels in order and the scale of its pixels were expected"
         remedy = "Add --labels angry,disgust,fear,... and --scale 0-1, 0-255 or -1-1"
-        raise ExperimentError(happened, "its labels in order and the scale of its pixels were expected", remedy)
-    own = told if told and labels == told.labels and scale == SCALES[0] else None
-    kept = cache_folder() / "converted" / f"{_key(path, labels, votes, scale, own)}.onnx"
-    if not kept.is_file():
-        _refuse_without(("keras", "tensorflow", "tf2onnx"), path)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        _turn(path, kept, labels, votes, scale, own)
-    return kept
+        raise ExperimentError(happened, expected, remedy)
+    card = card if card and labels == card.labels and scale == SCALES[0] else None
+    target = cache_folder() / "converted" / f"{_cache_key(path, labels, votes, scale, card)}.onnx"
+    if not target.is_file():
+        _check_packages(("keras", "tensorflow", "tf2onnx"), path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_path(target) as temporary:
+            _convert(path, temporary, labels, votes, scale)
+            content = temporary.read_bytes()
+        write_atomically(target, write_card(content, card) if card else content, sync=True)
+    return target
 
 
 def read_card(path: Path) -> ModelCard | None:
-    """The card in a Keras file that mien wrote, else that of the run in whose folder it lies; None without either."""
-    return read_embedded_card(path) or _card_beside(path)
+    """The card in a Keras file of mien, else that of the run in whose folder the file is; None without either."""
+    if card := read_embedded_card(path):
+        return card
+    beside = path.with_name(RUN_FILE)
+    return ModelCard.read(beside) if beside.is_file() else None
 
 
 def read_embedded_card(path: Path) -> ModelCard | None:
-    """The card in a Keras file that mien wrote; None in any other."""
+    """The card in a Keras file of mien; None in any other."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -83,48 +90,34 @@ def read_embedded_card(path: Path) -> ModelCard | None:
         return None
 
 
-def _card_beside(path: Path) -> ModelCard | None:
-    beside = path.with_name(RUN_FILE)
-    return ModelCard.read(beside) if beside.is_file() else None
-
-
-def _key(path: Path, labels: Sequence[str], votes: Sequence[str], scale: str, own: ModelCard | None) -> str:
-    """From the content, so that a file that was moved is not turned again, and a changed one is."""
+def _cache_key(path: Path, labels: Sequence[str], votes: Sequence[str], scale: str, card: ModelCard | None) -> str:
+    """A hash of the content, so that a moved file is not converted again, and a changed one is."""
     digest = hashlib.sha256(path.read_bytes())
-    name = own.to_json() if own else path.stem
-    digest.update(json.dumps([_EDITION, name, labels, votes, scale]).encode())
+    name = card.to_json() if card else path.stem
+    digest.update(json.dumps([_VERSION, name, labels, votes, scale]).encode())
     return digest.hexdigest()[:32]
 
 
-def _refuse_without(packages: Sequence[str], path: Path) -> None:
+def _check_packages(packages: Sequence[str], path: Path) -> None:
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
         happened = f"'{path}' is a Keras file, and {', '.join(missing)} is not installed"
-        raise MissingExtra(happened, "The extra 'train' brings it", f"Run {install_command('train')}")
-
-
-def _turn(
-    path: Path, kept: Path, labels: Sequence[str], votes: Sequence[str], scale: str, own: ModelCard | None
-) -> None:
-    with temporary_path(kept) as part:
-        _convert(path, part, labels, votes, scale)
-        content = part.read_bytes()
-    write_atomically(kept, write_card(content, own) if own else content, sync=True)
+        raise MissingExtra(happened, "The extra 'train' installs it", f"Run {install_command('train')}")
 
 
 def _convert(path: Path, target: Path, labels: Sequence[str], votes: Sequence[str], scale: str) -> None:
-    """Write the model as ONNX to ``target``, in a process of its own."""
-    words = json.dumps([str(path), str(target), list(labels), list(votes), scale])
-    command = [sys.executable, "-m", "mien.export.keras_import_process", words]
-    # TensorFlow's is the backend whose nets become ONNX, whichever the person trains with.
-    done = subprocess.run(command, capture_output=True, check=False, env={**os.environ, "KERAS_BACKEND": "tensorflow"})
+    """Write the model as ONNX to ``target``, in another process."""
+    arguments = json.dumps([str(path), str(target), list(labels), list(votes), scale])
+    command = [sys.executable, "-m", "mien.export.keras_import_process", arguments]
+    # Only the TensorFlow backend of Keras exports to ONNX.
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    process = subprocess.run(command, capture_output=True, check=False, env=environment)
     try:
-        *_, last = done.stdout.splitlines() or [b""]
-        answer = json.loads(last)
+        *_, last_line = process.stdout.splitlines() or [b""]
+        error = json.loads(last_line)
     except ValueError:
-        happened = f"'{path}' ended the process that was to read it (status {done.returncode})"
-        raise ExperimentError(
-            happened, "a model that Keras can load was expected", "Export it to ONNX where it was made"
-        ) from None
-    if answer:
-        raise ExperimentError(*answer)
+        happened = f"The process that converts '{path}' ended (status {process.returncode})"
+        remedy = "Export it to ONNX with the version of Keras that wrote it"
+        raise ExperimentError(happened, "a model that Keras can load was expected", remedy) from None
+    if error:
+        raise ExperimentError(*error)

@@ -1,6 +1,6 @@
-"""Smaller files: eight bits for a third of the size and of the time, sixteen for half of the size alone.
+"""Quantisation: int8 for a third of the size and of the time, float16 for half of the size.
 
-What either costs in accuracy is measured, not hoped for.
+The exporter measures the loss of accuracy.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 from mien.export.keras_to_onnx import INPUT
 
-#: Kinds of nodes that become eight-bit. The end of the net stays in float32: it is small, and class maps read it.
-_KINDS = ("Conv", "Add", "AveragePool", "MaxPool")
-#: Weights of fewer numbers stay as they are.
-_FEW = 64
-#: What comes out of these is rounded only where the next node takes it, behind the ReLU: half of the range is not
-#: wasted on values that are about to be cut off, and the runtime makes one step of the two.
-_LATE = ("Conv", "Add")
+#: Operators that become int8. The end of the network stays in float32: it is small, and class activation maps need it.
+_INT8_OPERATORS = ("Conv", "Add", "AveragePool", "MaxPool")
+#: Tensors with fewer weights stay in float32.
+_MIN_WEIGHTS = 64
+#: The outputs of these operators are quantised after the ReLU: no half of the range is wasted on negative values, and
+#: the runtime fuses both operators.
+_QUANTIZED_AFTER_RELU = ("Conv", "Add")
 
 
 def quantize_int8(model: onnx.ModelProto, pixels: np.ndarray, batch: int = 50) -> onnx.ModelProto:
-    """The same graph with int8 weights per channel and ranges seen on these faces, uint8 (N, 48, 48).
+    """The graph with int8 weights per channel, and ranges calibrated on these faces, uint8 (N, 48, 48).
 
-    Weights use seven bits only: then processors without VNNI, whose 16-bit sums would overflow, compute the same.
+    Weights have seven bits: on processors without VNNI the 16-bit sums of eight bits would overflow.
     """
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
@@ -37,30 +37,30 @@ def quantize_int8(model: onnx.ModelProto, pixels: np.ndarray, batch: int = 50) -
             after,
             _Batches(pixels, batch),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(_KINDS),
+            op_types_to_quantize=list(_INT8_OPERATORS),
             per_channel=True,
             reduce_range=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            extra_options={"OpTypesToExcludeOutputQuantization": list(_LATE)},
+            extra_options={"OpTypesToExcludeOutputQuantization": list(_QUANTIZED_AFTER_RELU)},
         )
         return onnx.load(after)
 
 
 def convert_float16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph with weights of sixteen bits, which the runtime makes into float32 when it opens the file."""
+    """The graph with float16 weights, which the runtime casts to float32 when it loads the file."""
     small = onnx.ModelProto()
     small.CopyFrom(model)
     del small.graph.initializer[:]
     casts = []
     for each in model.graph.initializer:
-        if each.data_type != onnx.TensorProto.FLOAT or np.prod(each.dims) < _FEW:
+        if each.data_type != onnx.TensorProto.FLOAT or np.prod(each.dims) < _MIN_WEIGHTS:
             small.graph.initializer.append(each)
             continue
-        kept = f"{each.name}/half"
+        name = f"{each.name}/half"
         weights = onnx.numpy_helper.to_array(each).astype(np.float16)
-        small.graph.initializer.append(onnx.numpy_helper.from_array(weights, kept))
-        casts.append(onnx.helper.make_node("Cast", [kept], [each.name], name=kept, to=onnx.TensorProto.FLOAT))
+        small.graph.initializer.append(onnx.numpy_helper.from_array(weights, name))
+        casts.append(onnx.helper.make_node("Cast", [name], [each.name], name=name, to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]
     del small.graph.node[:]
     small.graph.node.extend(nodes)
@@ -68,11 +68,11 @@ def convert_float16(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 class _Batches(CalibrationDataReader):
-    """The faces, as the quantiser asks for them: one batch after the other, then None."""
+    """Batches of the faces for the quantiser, None at the end."""
 
     def __init__(self, pixels: np.ndarray, batch: int) -> None:
-        self._left: Iterator[np.ndarray] = (pixels[i : i + batch, ..., None] for i in range(0, len(pixels), batch))
+        self._batches: Iterator[np.ndarray] = (pixels[i : i + batch, ..., None] for i in range(0, len(pixels), batch))
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        faces = next(self._left, None)
+        faces = next(self._batches, None)
         return None if faces is None else {INPUT: faces}

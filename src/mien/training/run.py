@@ -183,7 +183,7 @@ def write_results(recipe: Recipe, faces: FaceDataset, folder: Path, callback: Ca
     counts = metrics.confusion_matrix(predictions.scores, predictions.faces.labels)
     figure = plots.plot_confusion(counts, predictions.card.labels)
     write_atomically(folder / run_folder.CONFUSION, plots.render_png(figure), sync=True)
-    write_atomically(folder / run_folder.ANSWERS, report.format_predictions(predictions), sync=True)
+    write_atomically(folder / run_folder.PREDICTIONS, report.format_predictions(predictions), sync=True)
     facts = {"mien": __version__, "model": model_facts(folder / run_folder.ONNX), **results}
     facts["training"] = summarize_training(recipe, history)
     _write_json(folder / run_folder.METRICS, facts)

@@ -10,7 +10,7 @@
     weights.npz           the trained weights, in the order of Keras
     emotion_model.keras   the trained network for plain Keras; also emotion_model.h5, where HDF5 supports its layers
     model.onnx            the trained network for mien, with its card
-    accuracy.png, loss.png, confusion.png, answers.csv
+    accuracy.png, loss.png, confusion.png, predictions.csv
     metrics.json          the metrics on the reported split; written last
     .aside/               the previous run, until the run that replaces it (--force) has a state
 """
@@ -32,7 +32,7 @@ from mien.training import checkpoint, schedule
 from mien.training.checkpoint import BEST, HISTORY, PREVIOUS_STATE, RECIPE, STATE, WEIGHTS, Row
 from mien.training.recipe import Recipe
 
-ENVIRONMENT, METRICS, ANSWERS = "environment.json", "metrics.json", "answers.csv"
+ENVIRONMENT, METRICS, PREDICTIONS = "environment.json", "metrics.json", "predictions.csv"
 KERAS, H5, ONNX = "emotion_model.keras", "emotion_model.h5", "model.onnx"
 ARCHITECTURE, ACCURACY, LOSS, CONFUSION = "architecture.png", "accuracy.png", "loss.png", "confusion.png"
 #: The lock file of the training process. The operating system releases the lock of a process that was killed.
@@ -44,7 +44,7 @@ RUNS_FOLDER = Path("runs")
 
 #: Every file of a run, in the order in which they are removed.
 FILES = (
-    *(METRICS, ANSWERS, CONFUSION, ACCURACY, LOSS, ONNX, H5, KERAS, WEIGHTS, BEST, STATE, PREVIOUS_STATE, HISTORY),
+    *(METRICS, PREDICTIONS, CONFUSION, ACCURACY, LOSS, ONNX, H5, KERAS, WEIGHTS, BEST, STATE, PREVIOUS_STATE, HISTORY),
     *(ARCHITECTURE, ENVIRONMENT, RECIPE, LOCK),
 )
 

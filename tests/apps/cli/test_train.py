@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from command import command, mien
-from made_runs import made_run, row
+from run_folders import make_row, write_run
 from mien.apps.cli.train import View
 from mien.datasets import synthetic
 from mien.training import checkpoint, run_folder
@@ -176,8 +176,8 @@ def test_it_fits_a_narrow_terminal(monkeypatch, terminal):
 
 @pytest.fixture
 def made(desk):
-    made_run(desk / "runs" / "first")
-    made_run(desk / "runs" / "second", 2, planned=9, net="vgg", finished=False)
+    write_run(desk / "runs" / "first")
+    write_run(desk / "runs" / "second", 2, planned=9, net="vgg", finished=False)
     return desk / "runs"
 
 
@@ -221,7 +221,7 @@ def test_a_run_that_is_not_there(made, capsys):
     assert "Did you mean 'first'?" in capsys.readouterr().err
     assert mien("runs", "plot", "first", "-o", "x.pdf") == 2
     assert "does not end in .png" in capsys.readouterr().err
-    made_run(made / "third", 0, finished=False)
+    write_run(made / "third", 0, finished=False)
     assert mien("runs", "plot", "third", "-o", "x.png") == 1
     assert "no whole epoch yet" in capsys.readouterr().err
 
