@@ -165,6 +165,7 @@ def count_small_faces(image: Pixels, detector: Detector, min_face: int | None = 
     return sum(20 < face.box.width < 80 for face in detector.detect(image, min_face=min_face))
 
 
+@pytest.mark.full
 def test_small_faces_are_detected_on_request(detector):
     image, faces = crowd(2400, 1600, 24)
     assert count_small_faces(image, detector) < faces / 2

@@ -36,10 +36,10 @@ def posed_face(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> Face:
 @pytest.mark.parametrize("name", ["astronaut", "hopper", "portraits"])
 @pytest.mark.parametrize("scale", [1.0, 0.4])
 def test_portraits_are_clear(name, scale, yunet_file):
-    picture = cv2.resize(np.asarray(Image.open(EXAMPLES / f"{name}.jpg").convert("RGB")), None, fx=scale, fy=scale)
+    image = cv2.resize(np.asarray(Image.open(EXAMPLES / f"{name}.jpg").convert("RGB")), None, fx=scale, fy=scale)
     for detector in (load_detector("haar"), load_detector("yunet", yunet=yunet_file)):
-        for face in detector.detect(picture):
-            assert assess_quality(picture, face, crop_face(picture, face, FRAMINGS[detector.name], 48)) == GOOD
+        for face in detector.detect(image):
+            assert assess_quality(image, face, crop_face(image, face, FRAMINGS[detector.name], 48)) == GOOD
 
 
 def test_gray_and_rgb_crops_have_the_same_measures(pixels):
