@@ -20,10 +20,11 @@ from markupsafe import Markup
 
 from mien.explain.explanation import Explanation
 from mien.explain.page import layer_steps, prediction_steps
-from mien.explain.page.images import PageImages, build_images, limit_side
+from mien.explain.page.images import PageImages, build_images
 from mien.explain.page.values import WalkthroughStep, format_count, format_probability
 from mien.html import image_tag, render
 from mien.html.environment import read_asset
+from mien.html.images import shrink_image
 from mien.labels import label_adjective
 from mien.results import Pixels
 
@@ -75,7 +76,7 @@ def render_overview(source: str, pixels: Pixels, faces: Sequence[Explanation], a
     """
     name, many = PurePath(source).name, len(faces)
     alt = f"{name} with its {many} faces numbered" if many else f"The image {name}"
-    photo = image_tag(limit_side(annotated if many else pixels, _LONGEST), alt, file_format="webp")
+    photo = image_tag(shrink_image(annotated if many else pixels, _LONGEST), alt, file_format="webp")
     cards = [
         {
             "number": face.number,

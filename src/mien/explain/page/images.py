@@ -18,7 +18,7 @@ from PIL import Image
 from mien.explain.explanation import Explanation, Layer, Placement, Saliency
 from mien.explain.figures.colormaps import Scale, choose_scale, colour_indices, colour_table
 from mien.html import data_uri
-from mien.html.images import encode_image
+from mien.html.images import encode_image, shrink_image
 from mien.results import Pixels
 
 #: Longest side of the photo in the page, in pixels.
@@ -100,7 +100,7 @@ class PageImages:
     @property
     def photo_uri(self) -> str:
         assert self.pixels is not None
-        return data_uri(encode_image(limit_side(self.pixels, _LONGEST), "webp"), "image/webp")
+        return data_uri(encode_image(shrink_image(self.pixels, _LONGEST), "webp"), "image/webp")
 
     def overlays(self) -> list[tuple[str, str]]:
         """The id and the data URI of each evidence map."""
@@ -170,15 +170,6 @@ def _shrink_map(values: NDArray[np.float32]) -> NDArray[np.float32]:
         return values
     size = (min(width, _MAP_SIDE), min(height, _MAP_SIDE))
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def limit_side(pixels: Pixels, longest: int) -> Pixels:
-    """The image with its longest side at most ``longest``; a smaller image is returned unchanged."""
-    factor = longest / max(pixels.shape[:2])
-    if factor >= 1:
-        return pixels
-    size = (max(round(pixels.shape[1] * factor), 1), max(round(pixels.shape[0] * factor), 1))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _overlay_uri(saliency: Saliency) -> str:
