@@ -15,7 +15,17 @@ from mien.apps.desktop.face_scores import ScoreBars
 from mien.apps.desktop.image_view import CanvasImage
 from mien.apps.desktop.layer_view import LayerView
 from mien.apps.desktop.style import Theme
-from mien.apps.desktop.widgets import EmptyPage, FlowLayout, IdleCallback, Notice, ScrollFrame, WrappedLabel, create_button, create_card, on_narrow
+from mien.apps.desktop.widgets import (
+    EmptyPage,
+    FlowLayout,
+    IdleCallback,
+    Notice,
+    ScrollFrame,
+    WrappedLabel,
+    create_button,
+    create_card,
+    on_narrow,
+)
 from mien.explain.explanation import AUTO_METHOD, MAP_METHODS
 from mien.results import Score
 from mien.text import describe_label, format_percent

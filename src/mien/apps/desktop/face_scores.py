@@ -12,7 +12,14 @@ from mien.apps.desktop.style import Theme
 from mien.apps.desktop.widgets import WrappedLabel
 from mien.labels import label_colour
 from mien.results import Emotions, Reading, Score
-from mien.text import allocate_ten_votes, describe_doubts, describe_mixture, describe_votes, format_headline, format_percent
+from mien.text import (
+    allocate_ten_votes,
+    describe_doubts,
+    describe_mixture,
+    describe_votes,
+    format_headline,
+    format_percent,
+)
 
 
 class _Row(NamedTuple):

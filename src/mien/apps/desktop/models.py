@@ -8,7 +8,15 @@ from typing import Any
 
 from mien.apps.desktop.commands import PageOwner
 from mien.apps.desktop.model_session import short_model_name
-from mien.apps.desktop.widgets import IdleCallback, Notice, ScrollFrame, WrappedLabel, create_button, create_card, on_narrow
+from mien.apps.desktop.widgets import (
+    IdleCallback,
+    Notice,
+    ScrollFrame,
+    WrappedLabel,
+    create_button,
+    create_card,
+    on_narrow,
+)
 from mien.apps.session.model_cards import compare_cards, format_score, list_facts
 from mien.models import ModelCard
 from mien.text import DISCLAIMER, LIMITATIONS, PROHIBITED_USES

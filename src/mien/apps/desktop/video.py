@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from mien.apps.desktop.commands import PageOwner
 from mien.apps.desktop.image_view import ImageView
-from mien.apps.desktop.timeline import VideoTimeline
+from mien.apps.desktop.timeline import TimelineView
 from mien.apps.desktop.video_state import FRAME_RATES
-from mien.apps.desktop.widgets import EmptyPage, FlowLayout, IdleCallback, Notice, ScrollFrame, WrappedLabel, add_scrollbar, create_button, create_card, on_narrow
+from mien.apps.desktop.widgets import (
+    EmptyPage,
+    FlowLayout,
+    IdleCallback,
+    Notice,
+    ScrollFrame,
+    WrappedLabel,
+    add_scrollbar,
+    create_button,
+    create_card,
+    on_narrow,
+)
 from mien.text import DISCLAIMER, format_duration, format_percent, format_time
 
 if TYPE_CHECKING:
@@ -78,7 +89,7 @@ class VideoPage(ttk.Frame):
 
         on_narrow(frame, theme, arrange)
         self._build_controls(frame).grid(row=3, column=0, columnspan=2, sticky="ew", pady=theme.px(8))
-        self.timeline = VideoTimeline(frame, theme, self._state.seek)
+        self.timeline = TimelineView(frame, theme, self._state.seek)
         self.timeline.grid(row=4, column=0, columnspan=2, sticky="nsew")
         return scroll_frame
 
