@@ -1,4 +1,4 @@
-"""The same numbers everywhere: three pictures, a file that is none, and a short film, through every window."""
+"""The same results everywhere: three images, a file that is no image, and a short video, through every app."""
 
 import re
 
@@ -6,88 +6,96 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from video_files import EXAMPLES, write_still_video, two_faces
-from windows import WINDOWS
+from video_files import EXAMPLES, two_faces, write_still_video
+from windows import QUICK_WINDOWS, WINDOWS, open_library
 
-#: Shares may differ by what is lost when they are written down.
-CLOSE = 1e-6
+#: Scores may differ by the rounding of their text.
+TOLERANCE = 1e-6
+
+NAMES = [name if name in QUICK_WINDOWS else pytest.param(name, marks=pytest.mark.full) for name in WINDOWS]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """One face, many faces, none; and a text that calls itself a picture."""
+    """Images with one face, several faces and none; and a text file with the name of an image."""
     folder = tmp_path_factory.mktemp("parity")
     (folder / "one.jpg").write_bytes((EXAMPLES / "astronaut.jpg").read_bytes())
-    many = np.array(Image.open(EXAMPLES / "portraits.jpg").convert("RGB"))
-    Image.fromarray(np.vstack([many, many[:, ::-1], many])).save(folder / "many.png")
-    across = np.linspace(90, 160, 320, dtype=np.uint8)
-    Image.fromarray(np.broadcast_to(across[None, :, None], (240, 320, 3)).copy()).save(folder / "none.png")
+    portraits = np.array(Image.open(EXAMPLES / "portraits.jpg").convert("RGB"))
+    Image.fromarray(np.vstack([portraits, portraits[:, ::-1], portraits])).save(folder / "many.png")
+    gradient = np.linspace(90, 160, 320, dtype=np.uint8)
+    Image.fromarray(np.broadcast_to(gradient[None, :, None], (240, 320, 3)).copy()).save(folder / "none.png")
     (folder / "broken.jpg").write_text("This is not a picture.")
     return folder
 
 
 @pytest.fixture(scope="module")
-def film(folder):
+def images(folder):
+    return [folder / name for name in ("one.jpg", "many.png", "none.png")]
+
+
+@pytest.fixture(scope="module")
+def video(folder):
     return write_still_video(folder / "clip.mp4", two_faces(), 1.5)
 
 
-@pytest.fixture(scope="module", params=WINDOWS)
-def window(request, folder, tmp_path_factory):
+@pytest.fixture(scope="module", params=NAMES)
+def window(request, tmp_path_factory):
     with WINDOWS[request.param](tmp_path_factory.mktemp("window")) as window:
         yield window
 
 
 @pytest.fixture(scope="module")
-def known(folder, film, tmp_path_factory):
-    """What the library says, which every other window must say too."""
-    with WINDOWS["library"](tmp_path_factory.mktemp("library")) as library:
-        return library.pictures(paths(folder)), library.film(film)
+def expected_results(images, tmp_path_factory):
+    with open_library(tmp_path_factory.mktemp("library")) as library:
+        return library.read_images(images)
 
 
-def paths(folder):
-    return [folder / name for name in ("one.jpg", "many.png", "none.png")]
+@pytest.fixture(scope="module")
+def expected_rows(video, tmp_path_factory):
+    with open_library(tmp_path_factory.mktemp("library")) as library:
+        return library.analyze_video(video)
 
 
-def test_the_pictures_are_what_they_are_called(known):
-    assert [len(picture["faces"]) for picture in known[0]] == [1, 6, 0]
-    assert len({row["person"] for row in known[1]}) == 2
-    assert len({row["frame"] for row in known[1]}) >= 12
+def test_the_library_finds_the_faces_of_the_images_and_of_the_video(expected_results, expected_rows):
+    assert [len(result["faces"]) for result in expected_results] == [1, 6, 0]
+    assert len({row["track"] for row in expected_rows}) == 2
+    assert len({row["frame"] for row in expected_rows}) >= 12
 
 
-def test_every_window_reads_the_same_in_pictures(window, folder, known):
-    read = window.pictures(paths(folder))
-    assert len(read) == 3
-    for mine, told in zip(read, known[0], strict=True):
-        assert [mine["size"], mine["detector"], mine["model"]] == [told["size"], told["detector"], told["model"]]
-        assert len(mine["faces"]) == len(told["faces"])
-        for face, expected in zip(mine["faces"], told["faces"], strict=True):
-            same(face, expected)
+def test_every_window_has_the_same_results_for_images(window, images, expected_results):
+    results = window.read_images(images)
+    assert len(results) == len(expected_results)
+    for result, expected in zip(results, expected_results, strict=True):
+        facts = ("size", "detector", "model")
+        assert [result[fact] for fact in facts] == [expected[fact] for fact in facts]
+        assert len(result["faces"]) == len(expected["faces"])
+        for face, expected_face in zip(result["faces"], expected["faces"], strict=True):
+            check_face(face, expected_face)
 
 
-def same(face, expected):
-    """One face in all that is said of it: its place, every label in order, every share, doubts and quality."""
+def check_face(face, expected):
+    """All values of a face: the box, every label in order with its score, uncertainty and quality."""
     assert list(face["box"]) == list(expected["box"])
-    for shares in ("scores", "votes", "mixture"):
-        assert list(face[shares]) == list(expected[shares])
-        assert list(face[shares].values()) == pytest.approx(list(expected[shares].values()), abs=CLOSE)
+    for scores in ("scores", "votes", "mixture"):
+        assert list(face[scores]) == list(expected[scores])
+        assert list(face[scores].values()) == pytest.approx(list(expected[scores].values()), abs=TOLERANCE)
     for fact in ("emotion", "uncertain", "quality", "track"):
         assert face[fact] == expected[fact]
-    assert face["detection"] == pytest.approx(expected["detection"], abs=CLOSE)
+    assert face["detection"] == pytest.approx(expected["detection"], abs=TOLERANCE)
 
 
-def test_a_picture_without_a_face_is_said_to_have_none(window, folder):
-    assert re.search(r"no face (was )?found", window.nothing(folder / "none.png"), re.IGNORECASE)
+def test_every_window_reports_an_image_without_a_face(window, folder):
+    assert re.search(r"no face (was )?found", window.no_face_text(folder / "none.png"), re.IGNORECASE)
 
 
-def test_a_file_that_is_no_picture_gets_the_same_sentence(window, folder):
-    _, broken = window.pictures([folder / "one.jpg", folder / "broken.jpg"])
-    said = broken["error"].replace(str(folder / "broken.jpg"), "broken.jpg")
-    assert said == (
-        "'broken.jpg' is text, not an image that mien reads. An image was expected: JPEG, PNG, WebP, GIF, TIFF, BMP, "
-        "AVIF, HEIC, JPEG 2000, PNM. Open it in the program it comes from and save it as PNG or JPEG."
-    )
+def test_every_window_has_the_same_message_for_a_file_that_is_no_image(window, folder):
+    _, broken = window.read_images([folder / "one.jpg", folder / "broken.jpg"])
+    with open_library(folder) as library:
+        [expected] = library.read_images([folder / "broken.jpg"])
+    assert expected["error"].startswith(f"'{folder / 'broken.jpg'}' is text")
+    path = str(folder / "broken.jpg")
+    assert broken["error"].replace(path, "broken.jpg") == expected["error"].replace(path, "broken.jpg")
 
 
-def test_every_window_reads_the_same_in_a_film(window, film, known):
-    rows = window.film(film)
-    assert rows == known[1]
+def test_every_window_has_the_same_rows_for_a_video(window, video, expected_rows):
+    assert window.analyze_video(video) == expected_rows
