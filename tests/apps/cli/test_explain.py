@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from command import mien, write_image, with_fakes
+from command import mien, with_fakes, write_image
 from fakes import FakeDetector
 from mien import Engine
 from mien.apps.cli.command_line import run

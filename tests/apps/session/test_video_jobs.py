@@ -103,7 +103,7 @@ def test_error_of_a_failed_job_has_no_paths_of_the_server(tmp_path, kind):
     assert job.message == job.to_dict()["error"] == "'holiday.mp4' fills 'faces.csv'."
 
 
-def test_unexpected_exception_is_kept_but_not_published(tmp_path):
+def test_unexpected_exception_is_stored_but_not_published(tmp_path):
     analysis = FakeAnalysis(ZeroDivisionError("secret"))
     analysis.finish.set()
     job = job_with(analysis, tmp_path)

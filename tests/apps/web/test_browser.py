@@ -123,7 +123,7 @@ def test_box_displays_scores_and_marks_its_card(page):
     box.hover()
     expect(box.locator(".popup")).to_be_visible()
     expect(card).to_have_class(re.compile("marked"))
-    place, whole = box.bounding_box(), page.locator(".picture img").bounding_box()
+    place, whole = box.bounding_box(), page.locator(".annotated img").bounding_box()
     assert page.evaluate("fetch('/assets/x/samples/hopper.jpg').then(r => r.ok)")
     assert whole["x"] <= place["x"]
     assert place["x"] + place["width"] <= whole["x"] + whole["width"] + 1
@@ -156,7 +156,7 @@ def test_photos_are_dropped_and_pasted(page):
     expect(page.locator("h3", has_text="pasted.png")).to_be_visible()
 
 
-def test_photo_is_taken_with_the_camera(page):
+def test_camera_dialog_takes_a_photo(page):
     open_page(page, "/")
     page.click("text=Take a photo")
     wait_for(page, "document.querySelector('dialog video')?.videoWidth > 0")
@@ -281,8 +281,8 @@ def test_camera_is_opened_after_a_notice(page):
     wait_for(page, "parseFloat(document.querySelector('[data-rate]').textContent) > 1")
     page.click("[data-explain]")
     page.wait_for_selector("[data-layers] canvas")
-    drawn = "document.querySelector('[data-layers] .maps canvas').getContext('2d').getImageData(0, 0, 8, 8).data"
-    assert len(set(page.evaluate(f"[...{drawn}]"))) > 5
+    pixels = "document.querySelector('[data-layers] .maps canvas').getContext('2d').getImageData(0, 0, 8, 8).data"
+    assert len(set(page.evaluate(f"[...{pixels}]"))) > 5
     with page.expect_download() as saved:
         page.click("[data-snapshot]")
     assert saved.value.path().read_bytes()[:3] == b"\xff\xd8\xff"
@@ -444,9 +444,9 @@ def gate(app, analysis):
 @pytest.fixture
 def no_streams(app):
     streams = service_of(app).jobs.streams
-    taken = [streams.acquire(blocking=False) for _ in range(10)]
+    acquired = [streams.acquire(blocking=False) for _ in range(10)]
     yield
-    for _ in range(sum(taken)):
+    for _ in range(sum(acquired)):
         streams.release()
 
 
@@ -580,7 +580,7 @@ def test_phone_layout_has_no_horizontal_scrolling_and_large_buttons(chromium, ad
             page.wait_for_selector(".face-card, .dashboard section")
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
         small = page.evaluate("""[...document.querySelectorAll('button, nav a, select, summary')]
-          .filter(each => each.offsetParent && !each.closest('.maps, .picture'))
+          .filter(each => each.offsetParent && !each.closest('.maps, .annotated'))
           .map(each => each.getBoundingClientRect()).filter(box => box.height < 36).length""")
         assert small == 0
 

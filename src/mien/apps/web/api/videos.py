@@ -98,18 +98,18 @@ def result(id_: str, name: str) -> Response:
 def delete(id_: str) -> tuple[str, int]:
     """Cancel the job and remove the video and all results."""
     if not current_service().jobs.remove(id_):
-        raise _job_not_found()
+        raise _missing_job_error()
     return "", 204
 
 
 def _find_job(id_: str) -> VideoJob:
     job = current_service().jobs.get(id_)
     if job is None:
-        raise _job_not_found()
+        raise _missing_job_error()
     return job
 
 
-def _job_not_found() -> HttpProblem:
+def _missing_job_error() -> HttpProblem:
     return HttpProblem(404, "There is no such video. Results are removed some minutes after the end of the analysis.")
 
 

@@ -5,7 +5,7 @@ import { headline, scoreBars } from "./face_result.js";
 export function annotatedImage(source, result, { onExplain, mark }) {
   const [width, height] = result.size;
   const image = el("img", { src: source, width, height, alt: alternativeText(result) });
-  const figure = el("figure", { class: "picture" }, image);
+  const figure = el("figure", { class: "annotated" }, image);
   for (const [i, reading] of result.faces.entries()) figure.append(faceBox(reading, i + 1, result, onExplain, mark));
   return figure;
 }
