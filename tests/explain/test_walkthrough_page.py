@@ -12,7 +12,7 @@ from explanations import bare, layer
 from mien import Engine, images
 from mien.explain import Counterfactual, Kernels, Placement, Regions, Saliency
 from mien.explain.page import render_overview, render_walkthrough, render_walkthrough_body
-from mien.explain.page.images import build_map_sheet, crop_corners
+from mien.explain.page.images import build_map_sheet
 from mien.results import Box, Emotions, Face, Score
 from mien.text import allocate_ten_votes
 
@@ -247,7 +247,7 @@ def test_map_sheet_has_a_box_for_each_channel():
 
 
 def test_corners_of_a_rotated_crop_turn_clockwise():
-    upright, rotated = crop_corners(Placement(10, 20, 4, 0)), crop_corners(Placement(10, 20, 4, 90))
+    upright, rotated = Placement(10, 20, 4, 0).corners(), Placement(10, 20, 4, 90).corners()
     assert upright == [(10, 20), (14, 20), (14, 24), (10, 24)]
     assert np.allclose(rotated, [(14, 20), (14, 24), (10, 24), (10, 20)])
 

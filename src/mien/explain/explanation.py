@@ -160,6 +160,12 @@ class Placement(NamedTuple):
     side: float
     angle: float = 0.0
 
+    def corners(self) -> list[tuple[float, float]]:
+        """The corners in pixels of the image, clockwise from the upper left one of the crop."""
+        x, y, half, radians = self.left + self.side / 2, self.top + self.side / 2, self.side / 2, np.deg2rad(self.angle)
+        dx, dy = half * float(np.cos(radians)), half * float(np.sin(radians))
+        return [(x + a * dx - b * dy, y + a * dy + b * dx) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Saliency:

@@ -98,15 +98,11 @@ def _scale_of(saliency: Saliency) -> Scale:
 
 def _overlay_image(pixels: Pixels, placement: Placement, saliency: Saliency) -> Pixels:
     """The section of the image around the face, with the map at the position of the crop."""
-    left, top, side, angle = placement
-    section = _SECTION * side
-    centre = np.array([left + side / 2, top + side / 2])
+    section = _SECTION * placement.side
     zoom = _SIDE / section
-    background = _cut_section(pixels, centre - section / 2, zoom)
-    radians = np.deg2rad(angle)
-    rotation = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
-    half = side / 2 * zoom
-    corners = np.array([(-half, -half), (half, -half), (half, half)]) @ rotation.T + _SIDE / 2
+    origin = np.array([placement.left, placement.top]) + (placement.side - section) / 2
+    background = _cut_section(pixels, origin, zoom)
+    corners = (np.array(placement.corners()[:3]) - origin) * zoom
     return _overlay(background, saliency, corners)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.explain.explanation import Explanation, Layer, Placement, Saliency
+from mien.explain.explanation import Explanation, Layer, Saliency
 from mien.explain.figures.colormaps import Scale, choose_scale, colour_indices, colour_table
 from mien.html import data_uri
 from mien.html.images import encode_image, shrink_image
@@ -187,17 +187,6 @@ def _overlay_uri(saliency: Saliency) -> str:
     return data_uri(buffer.getvalue(), "image/webp")
 
 
-def crop_corners(placement: Placement) -> list[tuple[float, float]]:
-    """The corners of the crop in the photo, clockwise from its upper left."""
-    left, top, side, angle = placement
-    centre, radians = np.array([left + side / 2, top + side / 2]), np.deg2rad(angle)
-    matrix = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
-    half = side / 2
-    offsets = [(-half, -half), (half, -half), (half, half), (-half, half)]
-    corners = [centre + matrix @ np.array(offset) for offset in offsets]
-    return [(float(x), float(y)) for x, y in corners]
-
-
 def colour_crop_uri(images: PageImages) -> str:
     """The crop in colour, upright, as a data URI; empty without a photo."""
     placement, pixels = images.explanation.placement, images.pixels
@@ -205,7 +194,7 @@ def colour_crop_uri(images: PageImages) -> str:
         return ""
     side = min(_COLOUR_SIDE, max(round(placement.side), images.side))
     target = np.array([(0, 0), (side, 0), (side, side)], np.float32)
-    source = np.array(crop_corners(placement)[:3], np.float32)
+    source = np.array(placement.corners()[:3], np.float32)
     matrix = np.asarray(cv2.getAffineTransform(source, target), np.float64)
     # warpAffine samples single pixels: a large face is scaled down first, to avoid aliasing.
     factor = max(1, int(1 / max(float(np.hypot(matrix[0, 0], matrix[0, 1])), 1e-6)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mien.explain.explanation import Layer
 from mien.explain.figures.colormaps import apply_colours
-from mien.explain.page.images import MapSheet, PageImages, colour_crop_uri, crop_corners
+from mien.explain.page.images import MapSheet, PageImages, colour_crop_uri
 from mien.explain.page.values import WalkthroughStep, format_number
 
 #: Bars of a vector, at most; with more of them a single bar is too narrow to see.
@@ -53,7 +53,7 @@ def face_step(images: PageImages) -> WalkthroughStep:
     stroke = max(height, width) / 260
     square, thumb_box = "", f"{box.x} {box.y} {box.width} {box.height}"
     if (placement := explanation.placement) is not None:
-        square = " ".join(f"{x:.1f},{y:.1f}" for x, y in crop_corners(placement))
+        square = " ".join(f"{x:.1f},{y:.1f}" for x, y in placement.corners())
         thumb_box = f"{placement.left:.1f} {placement.top:.1f} {placement.side:.1f} {placement.side:.1f}"
     number = f"Face {explanation.number or 1}" if explanation.source else ""
     return WalkthroughStep(
