@@ -88,7 +88,7 @@ def test_every_kind_of_source_reads_the_same(engine, tmp_path):
 def test_min_face_reaches_the_detector():
     detector = FakeDetector()
     Engine(FakeClassifier(), detector).read(flat(0), min_face=24)
-    assert detector.asked == [24]
+    assert detector.min_faces == [24]
 
 
 def test_read_many_keeps_order_and_puts_failures_in_place(engine, tmp_path):

@@ -15,7 +15,7 @@ from mien.models import IntermediateOutputs, ModelCard, load_classifier, resolve
 from patch_network import SIDE, build_patch_network, make_patch_faces
 from tiny import tiny_model
 
-AUTO_LAYERS = ("stem", "stage1.block2", "stage2.block2", "stage3.block2", "views", "pooled", "shares.logits")
+AUTO_LAYERS = ("stem", "stage1.block2", "stage2.block2", "stage3.block2", "views", "pooled", "scores.logits")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_constants_of_every_type_are_decoded(dtype, raw):
 
 def test_layers_have_short_unique_names(base):
     assert base.layers[:4] == ("stem.conv", "stem", "stage1.block1.conv1", "stage1.block1.relu1")
-    assert {"stage2.block1.short.pool", "stage3.block2", "views", "pooled", "shares.logits"} <= set(base.layers)
+    assert {"stage2.block1.short.pool", "stage3.block2", "views", "pooled", "scores.logits"} <= set(base.layers)
     assert len(set(base.layers)) == len(base.layers)
 
 
@@ -141,7 +141,7 @@ def test_kernels_explain_the_activations_of_the_first_convolution(base, crop):
 
 def test_graph_of_another_exporter_gets_names():
     engine = make_engine(tiny_model())
-    assert engine.layers == ("conv", "relu", "pool", "shares.logits", "shares", "votes.logits", "votes")
+    assert engine.layers == ("conv", "relu", "pool", "scores.logits", "scores", "votes.logits", "votes")
     layer = engine.explain(np.full((8, 8), 90, np.uint8), (), "all").layer("pool")
     assert (layer.kind, layer.shape, layer.receptive_field) == ("pool", (2, 4, 4), (4, 2.0, 0.5, 0.5))
 
@@ -252,7 +252,7 @@ def test_layer_without_traced_positions_has_no_class_map():
 def test_patch_network_has_five_layers_and_a_pooled_head():
     structure = NetworkStructure(build_patch_network(), SIDE, 1)
     assert structure.head.pooled.maps == "patch"
-    names = ["stripes.conv", "stripes", "pooled", "shares.logits", "shares"]
+    names = ["stripes.conv", "stripes", "pooled", "scores.logits", "scores"]
     assert [layer.name for layer in structure.layers] == names
 
 

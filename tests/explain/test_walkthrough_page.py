@@ -294,7 +294,7 @@ def test_face_at_the_border_of_the_image_is_accepted(explanation, photo):
 def test_classic_network_has_a_step_for_its_hidden_dense_layer(photo):
     [explanation] = Engine.load("classic", detector="haar").explain_image(photo, methods=())
     names = [each.name for each in explanation.layers]
-    assert names[-3:] == ["block3.pool", "dense.relu", "shares.logits"]
+    assert names[-3:] == ["block3.pool", "dense.relu", "scores.logits"]
     page = PageParser(render_walkthrough(explanation, photo))
     text = " ".join(" ".join(page.texts).split())
     assert "The feature maps are flattened into one vector of 1,152 values." in text

@@ -1,4 +1,4 @@
-"""The sheet of one face under each transformation, and the command that writes it."""
+"""The preview of the data augmentation, and the command that writes it."""
 
 import sys
 
@@ -22,42 +22,43 @@ def preview():
 
 
 @pytest.mark.train
-def test_each_transformation_changes_the_face_and_all_come_together(preview):
-    shown = preview.rows(FACE, AugmentationSettings(), seed=1)
-    names = [name.partition("\n")[0] for name in shown]
-    assert names[:6] == ["turned", "larger, smaller", "shifted", "mirrored", "contrast", "brightness"]
-    assert names[-2:] == ["mixed with another", "all together"]
-    for name, faces in shown.items():
+def test_each_operation_changes_the_face(preview):
+    rows = preview.preview_rows(FACE, AugmentationSettings(), seed=1)
+    names = [name.partition("\n")[0] for name in rows]
+    assert names[:6] == ["rotation", "scale", "shift", "flip", "contrast", "brightness"]
+    assert names[-2:] == ["mixup", "all together"]
+    for name, faces in rows.items():
         assert faces.shape == (preview.COLUMNS, 48, 48), name
         assert faces.dtype == np.uint8
         changed = [not np.array_equal(face, FACE) for face in faces]
         assert any(changed), name
-        if "half" not in name:  # some are mirrored, some hidden at a corner
+        if not name.startswith(("flip", "erased")):  # some are mirrored, some rectangles are outside
             assert sum(changed) >= preview.COLUMNS - 1, name
 
 
 @pytest.mark.train
-def test_a_mirrored_face_is_mirrored(preview):
-    [flipped] = [faces for name, faces in preview.rows(FACE, AugmentationSettings()).items() if name.startswith("mirrored")]
-    kinds = {np.array_equal(face, FACE[:, ::-1]) or np.array_equal(face, FACE) for face in flipped}
-    assert kinds == {True}
+def test_flip_mirrors_the_face(preview):
+    [flipped] = [
+        faces for name, faces in preview.preview_rows(FACE, AugmentationSettings()).items() if name.startswith("flip")
+    ]
+    assert all(np.array_equal(face, FACE[:, ::-1]) or np.array_equal(face, FACE) for face in flipped)
 
 
 @pytest.mark.train
-def test_the_seed_decides_and_what_is_off_is_not_shown(preview):
+def test_preview_depends_on_the_seed_and_omits_operations_that_are_off(preview):
     settings = AugmentationSettings(rotation=0, mixup=0, erase_fraction=0)
-    first, again, other = (preview.rows(FACE, settings, seed) for seed in (1, 1, 2))
-    assert not any(name.startswith(("turned", "half", "mixed")) for name in first)
+    first, again, other = (preview.preview_rows(FACE, settings, seed) for seed in (1, 1, 2))
+    assert not any(name.startswith(("rotation", "erased", "mixup")) for name in first)
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not np.array_equal(first["all together"], other["all together"])
 
 
 @pytest.mark.train
-def test_the_command_writes_the_sheet_of_a_face_in_a_picture(preview, tmp_path, capfd):
+def test_command_writes_the_preview_of_a_face_in_an_image(preview, tmp_path, capfd):
     recipe = tmp_path / "few.toml"
     off = "scale = 0\nshift = 0\nflip = false\ncontrast = 0\nbrightness = 0\nmixup = 0\n"
-    parts = "".join(f"{name}_part = 0\n" for name in ("erase", "jpeg", "blur", "small", "dark"))
-    recipe.write_text(f"[augment]\n{off}{parts}")
+    fractions = "".join(f"{name}_fraction = 0\n" for name in ("erase", "jpeg", "blur", "small", "dark"))
+    recipe.write_text(f"[augment]\n{off}{fractions}")
     face = tmp_path / "face.png"
     Image.fromarray(FACE).save(face)
     assert mien("data", "augment-preview", face, "-o", tmp_path / "sheet.png", "--recipe", recipe) == 0
@@ -67,7 +68,7 @@ def test_the_command_writes_the_sheet_of_a_face_in_a_picture(preview, tmp_path, 
         assert sheet.width > 2 * sheet.height
 
 
-def test_without_keras_the_command_that_brings_it_is_told(tmp_path, capsys, monkeypatch):
+def test_missing_keras_is_reported_with_the_command_that_installs_it(tmp_path, capsys, monkeypatch):
     for name in [
         name
         for name in sys.modules
@@ -84,7 +85,7 @@ def test_without_keras_the_command_that_brings_it_is_told(tmp_path, capsys, monk
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "said"),
+    ("arguments", "status", "message"),
     [
         (["-o", "sheet.jpg"], 2, ".png"),
         ([], 2, "--out"),
@@ -93,8 +94,8 @@ def test_without_keras_the_command_that_brings_it_is_told(tmp_path, capsys, monk
         (["-o", "sheet.png", "--recipe", "basik"], 1, "Did you mean 'basic'?"),
     ],
 )
-def test_what_cannot_be_shown_is_said(arguments, status, said, capsys, tmp_path, monkeypatch):
+def test_invalid_input_is_refused(arguments, status, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert mien("data", "augment-preview", *arguments) == status
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -18,7 +18,15 @@ from mien.datasets.splits import DataSettings
 from mien.errors import ExperimentError
 from mien.labels import EMOTIONS
 from mien.training.callbacks import EpochEvent, MessageEvent, StepEvent, TrainingStopped
-from mien.training.recipe import NO_AUGMENTATION, AugmentationSettings, DistillationSettings, LossSettings, NetworkSettings, Recipe, TrainingSettings
+from mien.training.recipe import (
+    NO_AUGMENTATION,
+    AugmentationSettings,
+    DistillationSettings,
+    LossSettings,
+    NetworkSettings,
+    Recipe,
+    TrainingSettings,
+)
 from mien.training.targets import SoftTargets
 
 keras = pytest.importorskip("keras")
@@ -221,7 +229,9 @@ def test_one_step_of_gradient_descent_moves_the_predictions_to_the_soft_targets(
         augment=NO_AUGMENTATION,
         loss=LossSettings(label_smoothing=0.0),
         distillation=DistillationSettings("t.npz", weight=1.0),
-        training=TrainingSettings(batch_size=112, learning_rate=0.01, momentum=0.0, weight_decay=0.0, precision="float32", warmup=0.0),
+        training=TrainingSettings(
+            batch_size=112, learning_rate=0.01, momentum=0.0, weight_decay=0.0, precision="float32", warmup=0.0
+        ),
         folder=tmp_path,
     )
     training = faces.split("Training")

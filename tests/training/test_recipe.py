@@ -9,7 +9,15 @@ from mien.datasets.splits import DataSettings, SourceSettings
 from mien.errors import ExperimentError
 from mien.settings import list_settings
 from mien.training import schedule
-from mien.training.recipe import DistillationSettings, NetworkSettings, Recipe, TrainingSettings, builtin_names, load_network_recipe, load_recipe
+from mien.training.recipe import (
+    DistillationSettings,
+    NetworkSettings,
+    Recipe,
+    TrainingSettings,
+    builtin_names,
+    load_network_recipe,
+    load_recipe,
+)
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 

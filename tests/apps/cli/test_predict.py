@@ -144,7 +144,7 @@ def test_options_reach_the_engine():
 
     write_image(Path("a.png"))
     mien("predict", "a.png", "--min-face", 24, "--detector", "d", "--model", "m", load=load)
-    assert detector.asked == [24]
+    assert detector.min_faces == [24]
     assert asked == {"detector": "d", "model": "m"}
 
 
