@@ -222,6 +222,10 @@ _GENERATED = re.compile(
 )
 
 
+#: The output of the scores is called ``shares`` in model files.
+_SCORES_OUTPUT = re.compile(r"(?:^|(?<=/))shares\b")
+
+
 class LayerTensor(NamedTuple):
     """A layer without a name: its kind, the name of its output tensor, and whether it is a global pooling."""
 
@@ -243,7 +247,8 @@ def build_layer_names(layers: Sequence[LayerTensor]) -> list[str]:
 def _split_path(tensor: str) -> tuple[str, ...]:
     """The parts of a tensor name; a number moves to the word after it: ``block1/2/conv`` is block1, conv2."""
     parts: list[str] = []
-    for part in filter(None, re.sub(r":\d+$", "", tensor).split("/")):
+    path = _SCORES_OUTPUT.sub("scores", re.sub(r":\d+$", "", tensor))
+    for part in filter(None, path.split("/")):
         number = parts.pop() if parts and parts[-1].isdigit() and not part.isdigit() else ""
         parts.append(part + number)
     return tuple(parts)
