@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mien.video.frames import Frame, FrameSelection, VideoInfo, VideoReader, VideoSource
-from mien.video.readers import open_video
+from mien.video.readers import open_video_file
 
 if TYPE_CHECKING:
     from mien.video.camera import Camera as Camera
@@ -25,6 +25,19 @@ __all__ = [
 
 # Loaded when first used: they import OpenCV.
 _LAZY = {"Camera": "camera", "open_camera": "camera", "open_writer": "writers"}
+
+
+def open_video(source: VideoSource, *, fps: float = 25.0, reader: str | None = None) -> VideoReader:
+    """Open a video: a path, the bytes of a video file, a folder of images, a camera's number, or an open video.
+
+    ``fps`` is the number of images a second of a folder. ``reader`` is ``pyav`` or ``opencv``; None takes PyAV where
+    it is installed. Raises :class:`SourceError` before any frame is read.
+    """
+    if isinstance(source, int) and not isinstance(source, bool):
+        from mien.video.camera import open_camera
+
+        return open_camera(source)
+    return open_video_file(source, fps=fps, reader=reader)
 
 
 def __getattr__(name: str) -> Any:

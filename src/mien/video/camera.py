@@ -185,9 +185,9 @@ def open_camera(
 def _open_device(source: CameraSource) -> CameraDevice:
     if isinstance(source, int) or (isinstance(source, str) and is_url(source)):
         return open_capture(source)
-    from mien.video.readers import open_video
+    from mien.video.readers import open_video_file
 
-    return VideoPlayback(open_video(source))
+    return VideoPlayback(open_video_file(source))
 
 
 class VideoPlayback:

@@ -1,4 +1,4 @@
-"""Opening videos: which reader a source needs, and errors for sources that are not videos."""
+"""Opening video files: which reader a source needs, and errors for sources that are not videos."""
 
 from __future__ import annotations
 
@@ -36,19 +36,9 @@ _PLAYLIST = re.compile(
 )
 
 
-def open_video(source: VideoSource, *, fps: float = 25.0, reader: str | None = None) -> VideoReader:
-    """Open a video: a path, the bytes of a video file, a folder of images, a camera's number, or an open video.
-
-    ``fps`` is the number of images a second of a folder. ``reader`` is ``pyav`` or ``opencv``; None takes PyAV where
-    it is installed. Raises :class:`SourceError` before any frame is read.
-    """
+def open_video_file(source: VideoSource, *, fps: float = 25.0, reader: str | None = None) -> VideoReader:
+    """Open a path, the bytes of a video file, or a folder of images; see :func:`mien.video.open_video`."""
     match source:
-        case bool():
-            raise _type_error(source)
-        case int():
-            from mien.video.camera import open_camera
-
-            return open_camera(source)
         case bytes() | bytearray() | memoryview():
             return _open_bytes(bytes(source), reader)
         case str() | PathLike():
