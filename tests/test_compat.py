@@ -126,7 +126,7 @@ def test_result_of_analyze_is_json(engine):
 
 
 def test_image_without_a_face_is_a_value_error(faceless):
-    with pytest.raises(ValueError, match="No face was result") as caught:
+    with pytest.raises(ValueError, match="No face was found") as caught:
         analyze(make_image(), engine=faceless)
     assert isinstance(caught.value, FaceNotDetected)
     assert isinstance(caught.value, MienError)
@@ -238,7 +238,7 @@ def test_top_emotion_is_a_label_and_its_probability(engine, faceless):
     assert FER(engine=faceless).detect_emotions(make_image()) == []
 
 
-def test_rectangles_found_before_are_scored_as_they_are(engine):
+def test_rectangles_are_scored_without_detection(engine):
     dark_and_light = np.concatenate([make_image(0), make_image(255)], axis=1)
     boxes = np.array([[18, 2, 10, 10], [2, 2, 10, 10]], dtype=np.int32)
     result = FER(engine=engine).detect_emotions(dark_and_light, boxes)

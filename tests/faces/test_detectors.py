@@ -142,11 +142,11 @@ def test_pixels_need_not_be_contiguous_or_writable(detector):
 
 
 def test_threads_get_the_same_detections(detector):
-    images = [resize(portrait(name), scale) for name in (*PORTRAITS, "portraits") for scale in (0.6, 0.3)]
+    images = [resize(portrait(name), scale) for name in ("hopper", "portraits") for scale in (0.5, 0.3)]
     alone = [detector.detect(image) for image in images]
     with ThreadPoolExecutor(6) as threads:
-        together = list(threads.map(detector.detect, images * 3))
-    assert together == alone * 3
+        together = list(threads.map(detector.detect, images * 2))
+    assert together == alone * 2
 
 
 def crowd(width: int, height: int, face: int) -> tuple[Pixels, int]:
