@@ -7,8 +7,8 @@
     server.py             the HTTP server (waitress): limits before a body is received, graceful stop
     service.py            what the routes share
     batching.py           faces of several requests in one run of the model
-    concurrency_limit.py  concurrent requests, the queue, status 503
-    security.py           host names, CORS, API keys, rate limit, security headers
+    request_limits.py     concurrent requests, their queue, the rate limit
+    security.py           host names, CORS, API keys, security headers
     errors.py             errors as application/problem+json
     metrics.py            metrics for Prometheus
     request_log.py        one line for each request

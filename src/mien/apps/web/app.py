@@ -11,10 +11,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mien.apps.session.engines import EngineCache
 from mien.apps.web import api, pages
-from mien.apps.web.concurrency_limit import ConcurrencyLimit
 from mien.apps.web.errors import register_error_handlers
 from mien.apps.web.jobs import VideoQueue
 from mien.apps.web.metrics import Metrics
+from mien.apps.web.request_limits import ConcurrencyLimit
 from mien.apps.web.request_log import log_event
 from mien.apps.web.security import install_security
 from mien.apps.web.service import BatchingEngineLoader, WebService

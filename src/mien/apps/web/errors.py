@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from mien.apps.web.concurrency_limit import ServerBusy
+from mien.apps.web.request_limits import ServerBusy
 from mien.apps.web.request_log import log_event
 from mien.errors import ArrayError, DetectorError, MienError, MissingExtra, ModelMissing, SourceError, SourceTooLarge
 

@@ -6,15 +6,14 @@ import hmac
 import ipaddress
 import re
 import secrets
-import threading
 import time
-from collections import OrderedDict
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
 from mien.apps.web.errors import HttpProblem
 from mien.apps.web.metrics import Metrics
+from mien.apps.web.request_limits import RateLimiter
 from mien.apps.web.settings import WebSettings
 
 #: The pages have no inline styles and no inline scripts, so that injected text, such as a file name, cannot run.
@@ -48,32 +47,6 @@ _PUBLIC = (
     "videos.events",
     "videos.result",
 )
-
-
-class RateLimiter:
-    """A token bucket for each client: ``per_minute`` requests a minute, and up to a sixth of that at once.
-
-    Of more than 10,000 clients the ones that were idle for the longest time are dropped.
-    """
-
-    def __init__(self, per_minute: float) -> None:
-        self._per_second = per_minute / 60
-        self._capacity = max(per_minute / 6, 1.0)
-        self._lock = threading.Lock()
-        #: The tokens of each client, and when they were counted; the client that came last is the last.
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def wait_for(self, client: str) -> float:
-        """Count a request. 0 when it is within the limit, else the number of seconds until the next one is."""
-        now = time.monotonic()
-        with self._lock:
-            tokens, counted = self._buckets.pop(client, (self._capacity, now))
-            tokens = min(self._capacity, tokens + (now - counted) * self._per_second)
-            allowed = tokens >= 1
-            self._buckets[client] = (tokens - 1 if allowed else tokens, now)
-            while len(self._buckets) > 10_000:
-                self._buckets.popitem(last=False)
-        return 0.0 if allowed else (1 - tokens) / self._per_second
 
 
 def install_security(app: Flask, settings: WebSettings, metrics: Metrics) -> None:

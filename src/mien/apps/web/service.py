@@ -13,9 +13,9 @@ from flask import current_app
 
 from mien.apps.session.engines import EngineCache
 from mien.apps.web.batching import BatchingClassifier
-from mien.apps.web.concurrency_limit import ConcurrencyLimit, ServerBusy
 from mien.apps.web.jobs import VideoQueue
 from mien.apps.web.metrics import Metrics, TimedPart
+from mien.apps.web.request_limits import ConcurrencyLimit, ServerBusy
 from mien.apps.web.settings import WebSettings
 from mien.engine import Engine
 from mien.faces.detectors import load_detector

@@ -1,10 +1,10 @@
-"""A limit on concurrent requests, with a bounded queue: what exceeds both is rejected and retried by the client."""
+"""Limits on requests: how many run at once, with a bounded queue, and the rate limit of each client."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -83,3 +83,29 @@ class ConcurrencyLimit:
 
     def _retry_after(self) -> int:
         return max(1, round(self.waiting * self._average / self._workers))
+
+
+class RateLimiter:
+    """A token bucket for each client: ``per_minute`` requests a minute, and up to a sixth of that at once.
+
+    Of more than 10,000 clients the ones that were idle for the longest time are dropped.
+    """
+
+    def __init__(self, per_minute: float) -> None:
+        self._per_second = per_minute / 60
+        self._capacity = max(per_minute / 6, 1.0)
+        self._lock = threading.Lock()
+        #: The tokens of each client, and when they were counted; the client that came last is the last.
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_for(self, client: str) -> float:
+        """Count a request. 0 when it is within the limit, else the number of seconds until the next one is."""
+        now = time.monotonic()
+        with self._lock:
+            tokens, counted = self._buckets.pop(client, (self._capacity, now))
+            tokens = min(self._capacity, tokens + (now - counted) * self._per_second)
+            allowed = tokens >= 1
+            self._buckets[client] = (tokens - 1 if allowed else tokens, now)
+            while len(self._buckets) > 10_000:
+                self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - tokens) / self._per_second

@@ -10,7 +10,7 @@ import pytest
 
 from fakes import FakeClassifier
 from mien.apps.web.batching import MAX_BATCH, BatchingClassifier
-from mien.apps.web.concurrency_limit import ConcurrencyLimit, ServerBusy
+from mien.apps.web.request_limits import ConcurrencyLimit, ServerBusy
 from mien.errors import ModelError
 from web import READINGS, image_bytes, make_app, make_fake_engine, post_bytes, service_of, wait_until
 
