@@ -171,14 +171,14 @@ def test_model_without_a_graph_has_crop_and_result():
     assert "The model does not provide its graph." in "".join(parser.texts)
 
 
-def test_terms_of_the_dense_layer_add_up_to_the_score(html, explanation):
-    score = dict(explanation.logits)[explanation.target]
+def test_terms_of_the_dense_layer_add_up_to_the_logit(html, explanation):
+    logit = dict(explanation.logits)[explanation.target]
     foot = re.search(r"<tfoot>.*?<b>([−\d.]+)</b>", html)[1].replace("−", "-")
-    assert float(foot) == pytest.approx(score, abs=0.006)
+    assert float(foot) == pytest.approx(logit, abs=0.006)
     rows = re.findall(
         r"<td>.*?<span>([+−]\d+\.\d\d)</span></td>", re.search(r"<table class='terms'>.*?</table>", html)[0]
     )
-    assert sum(float(each.replace("−", "-")) for each in rows) == pytest.approx(score, abs=0.06)
+    assert sum(float(each.replace("−", "-")) for each in rows) == pytest.approx(logit, abs=0.06)
 
 
 def test_result_says_looks_and_never_is(html, explanation):

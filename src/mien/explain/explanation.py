@@ -31,7 +31,7 @@ MAP_METHODS: Mapping[str, MapMethod] = {
         MapMethod(
             "cam",
             "Class activation map (CAM)",
-            "The last feature maps, each multiplied by its weight: exactly the terms of which the score is the sum.",
+            "The last feature maps, each multiplied by its weight: exactly the terms of which the logit is the sum.",
         ),
         MapMethod(
             "occlusion",

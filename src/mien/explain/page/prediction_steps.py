@@ -55,11 +55,10 @@ def dense_step(images: PageImages) -> WalkthroughStep:
         key="dense",
         short="Dense",
         term="dense layer",
-        title=f"Dense layer: the score of “{target}”",
-        lead=f"For each expression the dense layer has one learned weight for each of the {many} values. The score "
-        f"(logit) of “{target}” is the sum of all values times their weights: orange bars increase it, blue bars "
-        "decrease it.",
-        facts=(("values", f"{many}"), ("score", format_number(total))),
+        title=f"Dense layer: the logit of “{target}”",
+        lead=f"For each expression the dense layer has one learned weight for each of the {many} values. The logit "
+        f"of “{target}” is the sum of all values times their weights: orange bars increase it, blue bars decrease it.",
+        facts=(("values", f"{many}"), ("logit", format_number(total))),
         values={
             "sheet": sheet,
             "rows": rows,
@@ -79,10 +78,10 @@ def softmax_step(images: PageImages) -> WalkthroughStep:
         calibration = "The probabilities of this model have not been calibrated."
     else:
         calibration = (
-            f"All scores are first divided by a temperature of {temperature:.2f}, fitted on validation faces: of the "
+            f"All logits are first divided by a temperature of {temperature:.2f}, fitted on validation faces: of the "
             "predictions with 70\u00a0% probability, about 70\u00a0% are then correct."
         )
-    scores = dict(explanation.logits)
+    logits = dict(explanation.logits)
     uncalibrated = dict(explanation.scores_without_temperature) if temperature != 1 else {}
     most = emotions.ranked()[0].score or 1.0
     return WalkthroughStep(
@@ -90,8 +89,8 @@ def softmax_step(images: PageImages) -> WalkthroughStep:
         key="softmax",
         short="Softmax",
         term="softmax",
-        title="Softmax: scores become probabilities",
-        lead="Softmax turns the scores into probabilities that add up to 100\u00a0%: the exponential of each score, "
+        title="Softmax: logits become probabilities",
+        lead="Softmax turns the logits into probabilities that add up to 100\u00a0%: the exponential of each logit, "
         "divided by the sum of all exponentials. A lead of one point makes a probability almost three times as large. "
         f"{calibration}",
         facts=(
@@ -102,7 +101,7 @@ def softmax_step(images: PageImages) -> WalkthroughStep:
             "rows": [
                 {
                     "label": label,
-                    "score": format_number(scores[label]),
+                    "logit": format_number(logits[label]),
                     "probability": score,
                     "uncalibrated": uncalibrated.get(label),
                     "percent": format_probability(score),
