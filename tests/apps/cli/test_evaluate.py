@@ -110,6 +110,7 @@ def test_text_report_fits_a_terminal(evaluated):
     assert any(line.startswith("surprise ") for line in lines)
 
 
+@pytest.mark.full
 def test_json_is_one_line_on_stdout(data, model, tmp_path, capsys):
     words = ("--data", data, "--split", "validation", "--no-tta", "--json", "-o", tmp_path / "out")
     assert mien("evaluate", "--model", model, *words) == 0
@@ -119,6 +120,7 @@ def test_json_is_one_line_on_stdout(data, model, tmp_path, capsys):
     assert (json.loads(out)["split"], json.loads(out)["tta"]) == ("validation", {})
 
 
+@pytest.mark.full
 def test_name_in_a_card_is_escaped_on_the_page(data, tmp_path, capsys):
     path = tmp_path / "odd.onnx"
     path.write_bytes(tiny_model(tiny_card(name="<script>alert(1)</script>")))
@@ -198,7 +200,10 @@ def test_keras_file_needs_labels_and_onnx_file_rejects_scale(data, model, tmp_pa
     assert "for Keras files" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("command", "file"), [("evaluate", "report.txt"), ("compare", "comparison.txt")])
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [pytest.param("evaluate", "report.txt", marks=pytest.mark.full), ("compare", "comparison.txt")],
+)
 def test_label_map_maps_numbered_folders(command, file, numbered_folders, model, tmp_path, capsys):
     root, words = numbered_folders
     arguments = ("--model", model) if command == "evaluate" else (model,)
