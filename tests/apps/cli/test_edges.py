@@ -1,4 +1,4 @@
-"""The command line where the system is odd: closed streams, links in circles, names too long, folders closed to us."""
+"""Unusual conditions of the system: closed streams, circular links, long names, folders without permission."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from command import environment, mien, write_image, run_process
+from command import environment, mien, run_process, write_image
 from mien.apps.cli.options import SLOW_RUN_SECONDS, suggest_yunet
 from mien.apps.cli.sources import find_inputs
 from tiny import tiny_card, tiny_model
@@ -17,7 +17,7 @@ unix = pytest.mark.skipif(sys.platform == "win32", reason="links and users of Un
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -38,7 +38,7 @@ def test_a_stdin_that_cannot_be_read_is_a_failure(monkeypatch, capsys):
     assert "stdin cannot be read" in json.loads(capsys.readouterr().out)["error"]
 
 
-def test_with_a_closed_stderr_nothing_else_comes_to_stdout(monkeypatch, capsys):
+def test_with_a_closed_stderr_stdout_has_results_only(monkeypatch, capsys):
     write_image(Path("a.png"))
     monkeypatch.setattr(sys, "stderr", None)
     assert mien("predict", "a.png", "missing.png") == 1
@@ -46,43 +46,47 @@ def test_with_a_closed_stderr_nothing_else_comes_to_stdout(monkeypatch, capsys):
     assert line.startswith("a.png: ")
 
 
-def test_with_a_closed_stdout_what_went_wrong_is_still_said(monkeypatch, capsys):
+def test_with_a_closed_stdout_errors_are_still_printed(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", None)
     assert mien("models", "show", "nobody") == 1
     assert "There is no model 'nobody'" in capsys.readouterr().err
 
 
 @unix
-def test_a_damaged_picture_is_one_line_whatever_its_decoder_says():
-    """libtiff writes to the file descriptor, where only a whole process can be heard."""
+@pytest.mark.full
+def test_a_damaged_image_is_one_line_without_output_of_its_decoder():
+    """libtiff writes to the file descriptor, which only another process can capture."""
     Image.effect_noise((64, 64), 50).save("noise.tif", compression="tiff_lzw")
     data = bytearray(Path("noise.tif").read_bytes())
     data[600:700] = bytes(100)
     Path("noise.tif").write_bytes(data)
-    done = run_process("predict", "noise.tif", "--detector", "none")
-    [line] = done.stderr.decode().splitlines()
+    completed = run_process("predict", "noise.tif", "--detector", "none")
+    [line] = completed.stderr.decode().splitlines()
     assert line.startswith("mien: 'noise.tif' is a damaged TIFF")
-    assert b"LZWDecode" in run_process("predict", "noise.tif", "--detector", "none", env=environment(MIEN_DEBUG="1")).stderr
+    assert (
+        b"LZWDecode"
+        in run_process("predict", "noise.tif", "--detector", "none", env=environment(MIEN_DEBUG="1")).stderr
+    )
 
 
 # Names
 
 
 @unix
-def test_links_in_circles_do_not_stop_the_copies(capsys):
+def test_circular_links_are_failures(capsys):
     write_image(Path("p/a.png"))
     Path("p/loop.jpg").symlink_to("loop.jpg")
     Path("circle").symlink_to("circle")
-    assert mien("predict", "p", "--annotate", "p/painted", "--json") == 1
+    assert mien("predict", "p", "--annotate", "p/annotated", "--json") == 1
     read, failed = map(json.loads, capsys.readouterr().out.splitlines())
     assert (read["source"], failed["source"]) == ("p/a.png", "p/loop.jpg")
     assert "leads to itself" in failed["error"]
-    assert Path("p/painted/a.png").exists()
-    assert mien("predict", "circle/x.jpg", "--annotate", "painted", "--json") == 1
+    assert Path("p/annotated/a.png").exists()
+    assert mien("predict", "circle/x.jpg", "--annotate", "annotated", "--json") == 1
     assert "circle/x.jpg" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("target", ["painted", f"{'n' * 300}.png"])
+@pytest.mark.parametrize("target", ["annotated", f"{'n' * 300}.png"])
 def test_a_copy_whose_name_is_too_long_is_a_failed_copy(target, capsys):
     source = write_image(Path(f"{'x' * 251}.gif"))
     assert mien("predict", source, "--annotate", target, "--json") == 1
@@ -91,7 +95,7 @@ def test_a_copy_whose_name_is_too_long_is_a_failed_copy(target, capsys):
     assert "could not be written" in err
 
 
-def test_an_address_gives_a_copy_a_name_that_stays_in_its_folder():
+def test_the_copy_of_a_url_has_a_name_inside_the_folder():
     names = ("http://127.0.0.1:1/..", r"http://127.0.0.1:1/..\..\a:b.png", f"http://127.0.0.1:1/{'n' * 400}.png")
     plain, windows, long = (image.relative_path.name for image in find_inputs(names))
     assert (plain, windows) == ("..", ".._.._a_b.png")
@@ -99,21 +103,21 @@ def test_an_address_gives_a_copy_a_name_that_stays_in_its_folder():
     assert long.endswith("n.png")
 
 
-def test_words_from_files_do_not_steer_the_terminal(capsys):
+def test_control_characters_from_files_are_escaped(capsys):
     Path("red.onnx").write_bytes(tiny_model(tiny_card(), input_name="\x1b[31mred\x07", kind="int64"))
-    assert mien("predict", "a.png", "--model", "\x1b[31mnone.onnx", load=_real) == 2
+    assert mien("predict", "a.png", "--model", "\x1b[31mnone.onnx", load=load_real_engine) == 2
     assert mien("models", "show", "\x1b[31mnone.onnx") == 1
-    assert mien("predict", "a.png", "--model", "red.onnx", load=_real) == 1
+    assert mien("predict", "a.png", "--model", "red.onnx", load=load_real_engine) == 1
     assert "\x1b" not in capsys.readouterr().err
 
 
-def _real(*, model, detector):
+def load_real_engine(*, model, detector):
     from mien import Engine
 
     return Engine.load(model=model, detector="none")
 
 
-# What must not be written over
+# Files that must not be overwritten
 
 
 def test_a_table_is_never_written_over_a_source(capsys):
@@ -124,11 +128,11 @@ def test_a_table_is_never_written_over_a_source(capsys):
 
 
 @pytest.mark.parametrize("words", [["p"], ["p/x.gif", "p/x.gif.png"], ["p/x.gif.png", "p/x.gif"]])
-def test_two_pictures_never_share_the_name_of_a_copy(words):
+def test_two_images_never_share_the_name_of_a_copy(words):
     write_image(Path("p/x.gif"), size=8)
     write_image(Path("p/x.gif.png"), size=9)
-    assert mien("predict", *words, "--annotate", "painted") == 0
-    assert sorted(size_of(copy) for copy in Path("painted").iterdir()) == [(8, 8), (9, 9)]
+    assert mien("predict", *words, "--annotate", "annotated") == 0
+    assert sorted(size_of(copy) for copy in Path("annotated").iterdir()) == [(8, 8), (9, 9)]
 
 
 def size_of(path):
@@ -136,12 +140,12 @@ def size_of(path):
         return opened.size
 
 
-# Folders closed to us
+# Permissions
 
 
 @pytest.fixture
-def stranger():
-    """Nobody in particular, for whom permissions count, while the test lasts."""
+def unprivileged_user():
+    """A user without root's permissions, during the test."""
     if os.getuid():
         yield
         return
@@ -151,18 +155,18 @@ def stranger():
 
 
 @unix
-def test_a_folder_for_the_copies_that_may_not_be_entered(here, request, capsys):
+def test_a_folder_of_copies_without_permission_is_reported(working_folder, request, capsys):
     write_image(Path("a.png"))
     Path("closed").mkdir(mode=0)
-    here.chmod(0o755)
-    request.getfixturevalue("stranger")
+    working_folder.chmod(0o755)
+    request.getfixturevalue("unprivileged_user")
     assert mien("predict", "a.png", "--annotate", "closed/in", "--json") == 1
     out, err = capsys.readouterr()
     assert json.loads(out)["faces"]
     assert "could not be created" in err
 
 
-def test_a_hint_that_cannot_be_remembered_is_given_all_the_same(monkeypatch, capsys):
+def test_the_hint_is_printed_where_it_cannot_be_recorded(monkeypatch, capsys):
     Path("file").write_bytes(b"")
     monkeypatch.setenv("MIEN_HOME", "file/below")
     suggest_yunet(SLOW_RUN_SECONDS + 1)

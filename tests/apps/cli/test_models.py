@@ -15,8 +15,8 @@ from tiny import tiny_card, tiny_model
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    folder = tmp_path / "home"
+def mien_home(tmp_path, monkeypatch):
+    folder = tmp_path / "mien_home"
     monkeypatch.setenv("MIEN_HOME", str(folder))
     return folder
 
@@ -44,21 +44,21 @@ def test_the_list_as_json(capsys):
 # Pull
 
 
-def test_a_file_that_was_brought_is_installed(yunet_file, home, capsys):
+def test_pull_installs_a_local_file(yunet_file, mien_home, capsys):
     assert mien("models", "pull", "yunet", "--from", yunet_file) == 0
-    assert str(home) in capsys.readouterr().out
+    assert str(mien_home) in capsys.readouterr().out
     mien("models", "--json")
     states = {line["name"]: line["state"] for line in json.loads(capsys.readouterr().out)}
     assert states["yunet"] == "installed"
 
 
-def test_a_wrong_file_is_refused(tmp_path, capsys):
+def test_pull_refuses_a_wrong_file(tmp_path, capsys):
     (tmp_path / "wrong.onnx").write_bytes(b"wrong")
     assert mien("models", "pull", "yunet", "--from", tmp_path / "wrong.onnx") == 1
     assert "truncated" in capsys.readouterr().err
 
 
-def test_a_name_nobody_knows_cannot_be_pulled(capsys):
+def test_pull_of_an_unknown_name_is_an_error(capsys):
     assert mien("models", "pull", "yunett") == 1
     assert "Did you mean 'yunet'?" in capsys.readouterr().err
 
@@ -66,32 +66,32 @@ def test_a_name_nobody_knows_cannot_be_pulled(capsys):
 # Show
 
 
-def test_a_card_is_shown_in_words(tmp_path, capsys):
-    scores = {"PublicTest": {"accuracy": 0.5, "faces": 3589}}
+def test_show_prints_the_facts_of_the_card(tmp_path, capsys):
+    metrics = {"PublicTest": {"accuracy": 0.5, "faces": 3589}}
     path = tmp_path / "mine.onnx"
-    path.write_bytes(tiny_model(tiny_card(metrics=scores, license="MIT", parameters=1234567)))
+    path.write_bytes(tiny_model(tiny_card(metrics=metrics, license="MIT", parameters=1234567)))
     assert mien("models", "show", path) == 0
     out = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
-    said = {name: value.strip() for name, value in out.items()}
-    assert said["expressions"].startswith("angry, disgust, fear")
-    assert said["input"] == "8 x 8 gray"
-    assert said["scores PublicTest"] == "accuracy 0.5, faces 3,589"
-    assert said["parameters"] == "1,234,567"
+    facts = {name: value.strip() for name, value in out.items()}
+    assert facts["expressions"].startswith("angry, disgust, fear")
+    assert facts["input"] == "8 x 8 gray"
+    assert facts["metrics PublicTest"] == "accuracy 0.5, faces 3,589"
+    assert facts["parameters"] == "1,234,567"
 
 
-def test_a_card_as_json_is_the_card(capsys):
+def test_show_json_prints_the_card(capsys):
     assert mien("models", "show", "base", "--json") == 0
     assert ModelCard.from_json(capsys.readouterr().out) == ModelCard.read(resolve_model("base"))
 
 
-def test_a_published_file_tells_its_address_and_seal(capsys):
+def test_show_prints_address_and_checksum_of_a_published_file(capsys):
     assert mien("models", "show", "yunet", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["address"].startswith("https://")
     assert len(facts["sha256"]) == 64
 
 
-def test_a_model_nobody_knows(capsys):
+def test_show_of_an_unknown_model_is_an_error(capsys):
     assert mien("models", "show", "bass") == 1
     assert "Did you mean 'base'?" in capsys.readouterr().err
 
@@ -99,12 +99,12 @@ def test_a_model_nobody_knows(capsys):
 # Doctor
 
 
-def found(capsys, topic):
+def find_checks(capsys, topic):
     findings = json.loads(capsys.readouterr().out)["findings"]
     return {finding["name"]: finding for finding in findings if finding["topic"] == topic}
 
 
-def test_the_doctor_finds_a_healthy_installation(capsys):
+def test_doctor_reports_a_working_installation(capsys):
     assert run(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "Everything that reading needs is installed." in out
@@ -112,13 +112,13 @@ def test_the_doctor_finds_a_healthy_installation(capsys):
     assert "ms for 640 x 480" in out
 
 
-@pytest.mark.parametrize("topic", ["package", "provider", "model", "detector", "timing", "camera", "extra", "folder"])
-def test_the_doctor_looks_at_everything(topic, capsys):
+def test_doctor_checks_every_topic(capsys):
     assert mien("doctor", "--json") == 0
-    assert found(capsys, topic)
+    topics = {finding["topic"] for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert topics == {"package", "provider", "model", "detector", "timing", "camera", "extra", "folder"}
 
 
-def test_what_is_missing_has_the_command_that_mends_it(capsys):
+def test_missing_parts_have_a_command_that_installs_them(capsys):
     mien("doctor", "--json")
     findings = json.loads(capsys.readouterr().out)["findings"]
     missing = [finding for finding in findings if finding["state"] == "missing"]
@@ -126,7 +126,7 @@ def test_what_is_missing_has_the_command_that_mends_it(capsys):
     assert all(finding["remedy"].startswith(("pip install", "mien models pull")) for finding in missing)
 
 
-def test_a_broken_model_is_a_finding_and_one(capsys):
+def test_a_broken_model_is_reported_with_status_1(capsys):
     def load(*, model, detector):
         raise ModelDamaged("the model is cut off", "a whole file", "pip install it again")
 
@@ -136,18 +136,18 @@ def test_a_broken_model_is_a_finding_and_one(capsys):
     assert "pip install it again" in out
 
 
-def test_installed_yunet_is_timed(yunet_file, home, capsys):
-    home.mkdir()
-    shutil.copy(yunet_file, home / "face_detection_yunet_2026may.onnx")
+def test_installed_yunet_is_timed(yunet_file, mien_home, capsys):
+    mien_home.mkdir()
+    shutil.copy(yunet_file, mien_home / "face_detection_yunet_2026may.onnx")
     mien("doctor", "--json", load=with_fakes())
-    assert set(found(capsys, "timing")) == {"haar", "yunet", "none"}
+    assert set(find_checks(capsys, "timing")) == {"haar", "yunet", "none"}
 
 
-def test_a_detector_file_that_was_cut_off_is_a_finding_in_both_lists(home, capsys):
-    home.mkdir()
-    (home / "face_detection_yunet_2026may.onnx").write_bytes(b"cut off")
+def test_a_truncated_detector_file_is_reported_by_doctor_and_models(mien_home, capsys):
+    mien_home.mkdir()
+    (mien_home / "face_detection_yunet_2026may.onnx").write_bytes(b"cut off")
     assert mien("doctor", "--json") == 1
-    yunet = found(capsys, "detector")["yunet"]
+    yunet = find_checks(capsys, "detector")["yunet"]
     assert yunet["state"] == "broken"
     assert "truncated after 7 bytes. Expected" in yunet["detail"]
     assert "mien models pull yunet" in yunet["detail"]
@@ -171,19 +171,19 @@ def test_cameras_are_listed_by_name_and_not_opened(tmp_path):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_completion_script_for_each_shell(shell, capsys):
+def test_there_is_a_completion_script_for_each_shell(shell, capsys):
     assert mien("completion", shell) == 0
     assert f"_MIEN_COMPLETE={shell}_complete" in capsys.readouterr().out.replace("'", "")
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
-def test_the_script_for_bash_is_bash(capsys):
+def test_the_bash_script_has_valid_syntax(capsys):
     mien("completion", "bash")
     subprocess.run(["bash", "-n"], input=capsys.readouterr().out, text=True, check=True)
 
 
 @pytest.mark.parametrize(
-    ("line", "offered"),
+    ("line", "expected"),
     [
         ("mien pre", {"predict"}),
         ("mien models ", {"pull", "show"}),
@@ -192,9 +192,10 @@ def test_the_script_for_bash_is_bash(capsys):
         ("mien predict --model b", {"base"}),
     ],
 )
-def test_names_are_completed(line, offered):
+@pytest.mark.full
+def test_commands_options_and_names_are_completed(line, expected):
     words = line.split(" ")
-    asked = environment(_MIEN_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
-    done = subprocess.run(command(), env=asked, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0
-    assert offered <= {answer.partition(",")[2] for answer in done.stdout.splitlines()}
+    variables = environment(_MIEN_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
+    process = subprocess.run(command(), env=variables, capture_output=True, text=True, timeout=60)
+    assert process.returncode == 0
+    assert expected <= {answer.partition(",")[2] for answer in process.stdout.splitlines()}
