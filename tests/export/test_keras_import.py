@@ -1,4 +1,4 @@
-"""Keras files: what of them becomes ONNX, what is refused, and that neither runs what it should not."""
+"""Import of Keras files: conversion to ONNX, files that are refused, and the cache."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from mien.labels import EMOTIONS, VOTES
 from mien.models import load_classifier
 from tiny import tiny_card, tiny_model
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.full]
 pytest.importorskip("tensorflow")
 pytest.importorskip("tf2onnx")
 
@@ -25,15 +25,15 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
-    """Files as people have them, written by a process of its own: a Keras that talks stays out of the tests."""
-    folder = tmp_path_factory.mktemp("shelf")
-    subprocess.run([sys.executable, "-c", _WRITE], cwd=folder, check=True, capture_output=True)
+def files(tmp_path_factory):
+    """A folder with Keras files of different kinds, written by another process because of its messages."""
+    folder = tmp_path_factory.mktemp("files")
+    subprocess.run([sys.executable, "-c", WRITE_FILES], cwd=folder, check=True, capture_output=True)
     (folder / "text.h5").write_text("hello")
     return folder
 
 
-_WRITE = """
+WRITE_FILES = """
 import json, h5py, keras
 from keras import layers
 keras.utils.set_random_seed(0)
@@ -65,82 +65,87 @@ def convert(path, labels=EMOTIONS, votes=(), scale="0-1"):
 
 
 @pytest.mark.parametrize("name", ["plain.h5", "plain.keras"])
-def test_a_file_answers_as_it_does_in_keras(shelf, name):
+def test_converted_file_predicts_the_same_as_in_keras(files, name):
     import keras
 
     faces = synthetic.draw_faces(9).pixels[..., None]
-    classifier = convert(shelf / name)
-    theirs = np.asarray(keras.models.load_model(shelf / name, compile=False)(faces / np.float32(255)))
-    np.testing.assert_allclose(classifier.run(faces).scores, theirs, atol=1e-5)
+    classifier = convert(files / name)
+    expected = np.asarray(keras.models.load_model(files / name, compile=False)(faces / np.float32(255)))
+    np.testing.assert_allclose(classifier.run(faces).scores, expected, atol=1e-5)
     assert (classifier.card.labels, classifier.card.side, classifier.card.name) == (EMOTIONS, 48, "plain")
     assert classifier.card.parameters > 0
 
 
-def test_the_scale_of_the_pixels_matters(shelf):
+def test_scale_of_the_pixels_changes_the_scores(files):
     faces = synthetic.draw_faces(9).pixels[..., None]
-    small, large = (convert(shelf / "plain.keras", scale=scale).run(faces).scores for scale in ("0-1", "0-255"))
+    small, large = (convert(files / "plain.keras", scale=scale).run(faces).scores for scale in ("0-1", "0-255"))
     assert np.abs(small - large).max() > 0.1
 
 
-def test_logits_become_shares(shelf):
-    shares = convert(shelf / "logits.keras").run(synthetic.draw_faces(9).pixels[..., None]).scores
-    np.testing.assert_allclose(shares.sum(1), 1, atol=1e-5)
+def test_logits_become_probabilities(files):
+    scores = convert(files / "logits.keras").run(synthetic.draw_faces(9).pixels[..., None]).scores
+    np.testing.assert_allclose(scores.sum(1), 1, atol=1e-5)
 
 
-def test_two_heads_stay_two(shelf):
-    found = convert(shelf / "ours.keras", votes=VOTES, scale="0-255").run(synthetic.draw_faces(3).pixels[..., None])
-    assert found.votes.shape == (3, 8)
+def test_both_heads_are_converted(files):
+    outputs = convert(files / "ours.keras", votes=VOTES, scale="0-255").run(synthetic.draw_faces(3).pixels[..., None])
+    assert outputs.votes.shape == (3, 8)
 
 
 @pytest.mark.parametrize(
-    ("name", "labels", "said"),
+    ("name", "labels", "message"),
     [
         ("lambda.h5", EMOTIONS, "Lambda layer"),
         ("lambda.keras", EMOTIONS, "Lambda layer"),
-        ("only.weights.h5", EMOTIONS, "holds weights, and no network"),
-        ("old.h5", EMOTIONS, "files of Keras 2 do not always load"),
+        ("only.weights.h5", EMOTIONS, "has weights, and no network"),
+        ("old.h5", EMOTIONS, "cannot load all files of Keras 2"),
         ("text.h5", EMOTIONS, "cannot load"),
-        ("sigmoid.keras", EMOTIONS, "no probabilities"),
+        ("sigmoid.keras", EMOTIONS, "do not sum to 1"),
         ("plain.h5", ("sad", "happy"), "One number for each of 2 labels"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_reason(shelf, name, labels, said):
-    with pytest.raises(ExperimentError, match=said):
-        convert(shelf / name, labels)
+def test_unsuitable_file_is_refused(files, name, labels, message):
+    with pytest.raises(ExperimentError, match=message):
+        convert(files / name, labels)
 
 
-def test_a_process_of_its_own_turns_a_file_once(shelf, monkeypatch):
-    made = keras_import.convert_to_onnx(shelf / "plain.h5", labels=EMOTIONS, scale="0-1")
-    assert load_classifier(made).card.labels == EMOTIONS
+def test_file_is_converted_once(files, monkeypatch):
+    path = keras_import.convert_to_onnx(files / "plain.h5", labels=EMOTIONS, scale="0-1")
+    assert load_classifier(path).card.labels == EMOTIONS
     monkeypatch.setattr(sys, "executable", "no such program")
-    assert keras_import.convert_to_onnx(shelf / "plain.h5", labels=EMOTIONS, scale="0-1") == made
+    assert keras_import.convert_to_onnx(files / "plain.h5", labels=EMOTIONS, scale="0-1") == path
     with pytest.raises(FileNotFoundError):
-        keras_import.convert_to_onnx(shelf / "plain.h5", labels=EMOTIONS, scale="0-255")
+        keras_import.convert_to_onnx(files / "plain.h5", labels=EMOTIONS, scale="0-255")
 
 
-def test_what_the_process_says_comes_back_as_an_error(shelf):
-    with pytest.raises(ExperimentError, match="Lambda layer") as caught:
-        keras_import.convert_to_onnx(shelf / "lambda.h5", labels=EMOTIONS, scale="0-1")
-    assert caught.value.remedy
+def test_error_of_the_process_is_raised(files):
+    with pytest.raises(ExperimentError, match="Lambda layer") as error:
+        keras_import.convert_to_onnx(files / "lambda.h5", labels=EMOTIONS, scale="0-1")
+    assert error.value.remedy
     assert not list(keras_import.cache_folder().rglob("*.onnx"))
 
 
-def test_a_file_in_a_run_needs_no_words(tmp_path, monkeypatch):
+def test_file_in_a_run_folder_needs_no_options(tmp_path, monkeypatch):
     (tmp_path / "model.onnx").write_bytes(tiny_model(tiny_card(labels=("sad", "happy"))))
-    (tmp_path / "net.keras").write_bytes(b"a net")
-    asked = []
-    monkeypatch.setattr(subprocess, "run", lambda words, **_: asked.append(json.loads(words[-1])) or _Silent)
-    with pytest.raises(ExperimentError, match="ended the process"):
+    (tmp_path / "net.keras").write_bytes(b"a network")
+    calls = []
+
+    def run(command, **options):
+        calls.append(json.loads(command[-1]))
+        return CrashedProcess
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(ExperimentError, match=r"The process that converts .* ended"):
         keras_import.convert_to_onnx(tmp_path / "net.keras")
-    assert asked[0][2:] == [["sad", "happy"], list(VOTES), "0-255"]
+    assert calls[0][2:] == [["sad", "happy"], list(VOTES), "0-255"]
 
 
-class _Silent:
+class CrashedProcess:
     stdout, returncode = b"", -11
 
 
-def test_another_file_must_be_explained(tmp_path):
-    (tmp_path / "net.h5").write_bytes(b"a net")
+def test_other_files_need_labels_and_scale(tmp_path):
+    (tmp_path / "net.h5").write_bytes(b"a network")
     with pytest.raises(ExperimentError, match="--labels"):
         keras_import.convert_to_onnx(tmp_path / "net.h5", scale="0-1")
     with pytest.raises(ExperimentError, match="--scale"):
@@ -149,14 +154,14 @@ def test_another_file_must_be_explained(tmp_path):
         keras_import.convert_to_onnx(tmp_path / "other.h5", labels=EMOTIONS, scale="0-1")
 
 
-def test_without_tensorflow_the_sentence_has_the_command(tmp_path, monkeypatch):
-    (tmp_path / "net.h5").write_bytes(b"a net")
+def test_missing_tensorflow_is_reported_with_the_command_that_installs_it(tmp_path, monkeypatch):
+    (tmp_path / "net.h5").write_bytes(b"a network")
     monkeypatch.setattr(keras_import, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r'pip install "\.\[train\]"'):
         keras_import.convert_to_onnx(tmp_path / "net.h5", labels=EMOTIONS, scale="0-1")
 
 
-def test_without_h5py_a_file_that_may_have_a_card_is_told_what_reads_it(tmp_path, monkeypatch):
+def test_missing_h5py_is_reported_for_a_file_that_may_have_a_card(tmp_path, monkeypatch):
     import h5py
 
     with h5py.File(tmp_path / "emotion_model.h5", "w") as file:
