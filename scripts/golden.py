@@ -97,7 +97,7 @@ def library(folder: Path) -> Any:
         "errors": [type(each.error).__name__ for each in many if isinstance(each, mien.Failure)],
         "scored": {name: scored_crops(engine(name)) for name in MODELS},
         "attributes": {name: attributes(engine(name)) for name in MODELS},
-        "watch": [moment.to_dict() for moment in engine("small").analyze_video(CLIP, fps=1, end=2)],
+        "analyze_video": [moment.to_dict() for moment in engine("small").analyze_video(CLIP, fps=1, end=2)],
     }
 
 
@@ -232,10 +232,10 @@ def evaluation(folder: Path) -> Any:
     """``mien evaluate`` and ``mien compare`` of embedded models on drawn faces."""
     faces, out = drawn_faces(folder, 700), folder / "evaluation"
     run("evaluate", "--model", "small", "--data", faces, "-o", out)
-    answers = table((out / "answers.csv").read_text(encoding="utf-8"))
+    predictions = table((out / "predictions.csv").read_text(encoding="utf-8"))
     return {
         "metrics": json.loads((out / "metrics.json").read_text(encoding="utf-8")),
-        "answers": {"columns": answers["columns"], "rows": answers["rows"][:20]},
+        "predictions": {"columns": predictions["columns"], "rows": predictions["rows"][:20]},
         "files": file_names(out),
         "compare": json.loads(run("compare", out, "classic", "--data", faces, "--json")),
     }
