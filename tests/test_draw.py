@@ -163,14 +163,14 @@ def test_boxes_may_be_outside_or_degenerate(box):
 @pytest.mark.parametrize(
     "label", ["müde", "悲しい", "🙂", "a label that is far too long for any image of this size " * 3, ""]
 )
-def test_labels_of_other_models_are_drawn(label):
+def test_labels_of_other_models_have_tags(label):
     labels = (label, "other")
     pixels = annotate(make_reading(CENTRE, label, labels=labels))
     assert count_pixels(pixels, label, labels) > 500
     assert count_pixels(pixels, "other", labels) == 0
 
 
-def test_many_readings_are_drawn_in_seconds():
+def test_many_readings_take_seconds():
     rng = np.random.default_rng(0)
     corners = zip(rng.integers(0, 1900, 150), rng.integers(0, 1000, 150), strict=True)
     readings = [make_reading((int(x), int(y), 24, 24)) for x, y in corners]

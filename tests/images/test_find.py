@@ -202,7 +202,7 @@ def test_folders_may_be_nested_deeper_than_the_recursion_limit(tmp_path, monkeyp
             Path("d").rmdir()
 
 
-def test_images_of_a_large_folder_are_found_lazily(tmp_path):
+def test_images_of_a_large_folder_are_returned_lazily(tmp_path):
     for i in range(500):
         os.close(os.open(tmp_path / f"{i}.jpg", os.O_CREAT))
     first = list(islice(images.find_images([tmp_path]), 3))
