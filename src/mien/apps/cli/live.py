@@ -183,13 +183,14 @@ def _print_changes(worker: CameraWorker) -> None:
 
 
 def _print_frame(frame: LiveFrame, last_texts: dict[int | None, str]) -> None:
-    for reading in frame.smoothed:
+    tracked = [reading for reading in frame.smoothed if reading.track is not None]
+    for reading in tracked:
         text = _describe_reading(reading)
         if last_texts.get(reading.track) != text:
             last_texts[reading.track] = text
             score = f", {format_percent(reading.emotions[reading.emotions.top])}" if text.startswith("looks") else ""
             print_line(f"{format_time(frame.seconds)}  track {reading.track} {text}{score}")
-    for track in last_texts.keys() - {reading.track for reading in frame.smoothed}:
+    for track in last_texts.keys() - {reading.track for reading in tracked}:
         del last_texts[track]
         print_line(f"{format_time(frame.seconds)}  track {track} is out of view")
 

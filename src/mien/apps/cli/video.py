@@ -148,7 +148,11 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option("--end", type=TimeParameter(), help="End before this.")
 @click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to detect, in pixels.")
 @click.option("--blur-faces", is_flag=True, help="Blur faces in the annotated video and in the report.")
-@click.option("--baseline", type=BaselineParameter(), help="Make scores relative to the face at rest.")
+@click.option(
+    "--baseline",
+    type=BaselineParameter(),
+    help="Make scores relative to the face at rest: the first SECONDS of a track, or its median.",
+)
 @click.option("--raw", is_flag=True, help="Add the scores before smoothing to --csv and --json.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run; give the same options.")
 @DETECTOR_OPTION
