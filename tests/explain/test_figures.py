@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explanations import bare, layer
+from explanations import make_explanation, make_layer
 from mien import Engine, images
 from mien.explain import Contribution, Counterfactual, Kernels, Regions, Saliency, figures
 from mien.explain.figures.canvas import PAPER, ellipsize, load_font, printable_text, text_width, wrap_text
@@ -74,11 +74,11 @@ def test_figures_depend_on_the_face(engine, explanation):
 
 def test_layer_with_2000_channels_shows_64_of_them():
     random = np.random.default_rng(0)
-    wide = layer(random.random((2000, 7, 7)), zero_activation=0)
-    inactive = layer(
+    wide = make_layer(random.random((2000, 7, 7)), zero_activation=0)
+    inactive = make_layer(
         np.where(np.arange(2000)[:, None, None] < 100, random.random((2000, 7, 7)), 0), zero_activation=1900
     )
-    few = layer(random.random((64, 7, 7)))
+    few = make_layer(random.random((64, 7, 7)))
     assert figures.draw_feature_maps(wide).shape[0] <= figures.draw_feature_maps(few).shape[0] + 60
     assert figures.draw_feature_maps(inactive).shape[0] <= figures.draw_feature_maps(few).shape[0] + 60
     assert has_margins(figures.draw_feature_maps(wide))
@@ -99,7 +99,7 @@ def test_layer_with_2000_channels_shows_64_of_them():
     ids=str,
 )
 def test_figure_of_any_layer_has_margins(activations):
-    odd = layer(activations, "odd", "pool")
+    odd = make_layer(activations, "odd", "pool")
     assert has_margins(figures.draw_feature_maps(odd, 48))
     assert has_margins(figures.draw_layers([odd, odd], np.zeros((48, 48, 3), np.uint8)))
 
@@ -113,13 +113,13 @@ def test_long_layer_name_is_shortened(explanation):
 
 
 def test_label_without_printable_characters_gets_a_number():
-    odd = bare(emotions=Emotions((Score("笑顔", 0.6), Score("très fâché " * 9, 0.4))))
+    odd = make_explanation(emotions=Emotions((Score("笑顔", 0.6), Score("très fâché " * 9, 0.4))))
     assert has_margins(figures.draw_softmax(odd))
 
 
 def test_model_without_a_graph_has_a_softmax_figure():
-    assert has_margins(figures.draw_softmax(bare()))
-    assert has_margins(figures.draw_layers((), bare().crop))
+    assert has_margins(figures.draw_softmax(make_explanation()))
+    assert has_margins(figures.draw_layers((), make_explanation().crop))
 
 
 def test_uncertain_mixture_adds_sentences(explanation):
@@ -132,7 +132,7 @@ def test_uncertain_mixture_adds_sentences(explanation):
 
 def test_map_without_evidence_leaves_the_face_unchanged():
     flat = Saliency(np.zeros((48, 48), np.float32), "happy", "cam")
-    explanation = bare(maps=(flat,), regions=(Regions("cam", "mean geometry", ()),))
+    explanation = make_explanation(maps=(flat,), regions=(Regions("cam", "mean geometry", ()),))
     figure = figures.draw_evidence_maps(explanation)
     assert has_margins(figure)
     face, overlay = figure[200:400, 60:360], figure[200:400, 60 + 360 : 360 + 360]
@@ -144,7 +144,9 @@ def test_negative_evidence_is_blue():
     values[:, :24], values[:, 24:] = 1.0, -1.0
     signed = Saliency(values, "happy", "rise", "sad")
     regions = Regions("rise", "landmarks", (Score("mouth", 1.0),))
-    overlay = figures.draw_evidence_maps(bare(maps=(signed,), regions=(regions,)))[220:380, 430:730].astype(int)
+    overlay = figures.draw_evidence_maps(make_explanation(maps=(signed,), regions=(regions,)))[220:380, 430:730].astype(
+        int
+    )
     left, right = overlay[:, :100].mean(axis=(0, 1)), overlay[:, -100:].mean(axis=(0, 1))
     assert left[0] > left[2] + 40
     assert right[2] > right[0] + 40
@@ -152,7 +154,9 @@ def test_negative_evidence_is_blue():
 
 def test_counterfactual_is_marked():
     flat = Saliency(np.zeros((48, 48), np.float32), "happy", "occlusion")
-    explanation = bare(maps=(flat,), regions=(Regions("occlusion", "mean geometry", ()),), counterfactual_searched=True)
+    explanation = make_explanation(
+        maps=(flat,), regions=(Regions("occlusion", "mean geometry", ()),), counterfactual_searched=True
+    )
     marked = replace(explanation, counterfactual=Counterfactual(10, 10, 12, 12, 0.06, "sad", 0.5))
     mark = np.array([127, 240, 226])
     assert not (figures.draw_evidence_maps(explanation) == mark).all(axis=2).any()
@@ -174,22 +178,22 @@ def test_figures_of_few_kernels_and_many_contributions_have_margins():
     few = Kernels("first", np.random.default_rng(0).normal(size=(3, 3, 5, 5)).astype(np.float32))
     many = tuple(Contribution(k, 0.1, 0.2 if k % 2 else -0.2, 0.02 if k % 2 else -0.02) for k in range(2000))
     assert has_margins(figures.draw_kernels(few))
-    assert has_margins(figures.draw_contributions(bare(contributions=many, bias=-1.0)))
+    assert has_margins(figures.draw_contributions(make_explanation(contributions=many, bias=-1.0)))
 
 
 def test_figure_of_top_activating_faces_accepts_a_channel_without_any():
     random = np.random.default_rng(0)
     faces = random.integers(0, 255, (30, 48, 48), np.uint8)
-    spatial = layer(random.random((6, 5, 5)))
+    spatial = make_layer(random.random((6, 5, 5)))
     assert has_margins(figures.draw_top_activating(spatial, faces, {3: tuple(range(9)), 1: (), 0: (4,)}))
-    assert has_margins(figures.draw_top_activating(layer(random.random(6)), faces, {2: (1, 2)}))
+    assert has_margins(figures.draw_top_activating(make_layer(random.random(6)), faces, {2: (1, 2)}))
     assert has_margins(figures.draw_top_activating(spatial, faces, {}))
 
 
 # Text and colours
 
 
-@pytest.mark.parametrize("text", ["a few words that go on and on", "x" * 300, "", "w " * 90])
+@pytest.mark.parametrize("text", ["a sentence that needs several lines", "x" * 300, "", "w " * 90])
 @pytest.mark.parametrize("width", [60, 200, 900])
 def test_lines_of_wrapped_text_fit_into_the_width(text, width):
     lines = wrap_text(text, 22, width)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explanations import bare, layer
+from explanations import make_explanation, make_layer
 from mien import Engine, images
 from mien.explain import Counterfactual, Kernels, Placement, Regions, Saliency
 from mien.explain.page import render_overview, render_walkthrough, render_walkthrough_body
@@ -108,9 +108,9 @@ def test_page_with_all_layers_is_under_three_megabytes(explanation, photo):
 @pytest.mark.full
 def test_page_of_a_large_network_and_a_large_image_is_under_three_megabytes():
     random = np.random.default_rng(0)
-    layers = tuple(layer(random.random((256, 112, 112), np.float32), f"layer{k}") for k in range(24))
+    layers = tuple(make_layer(random.random((256, 112, 112), np.float32), f"layer{k}") for k in range(24))
     photo = random.integers(0, 255, (3000, 4000, 3), np.uint8)
-    explanation = bare(layers=layers, crop=random.integers(0, 255, (224, 224, 3), np.uint8))
+    explanation = make_explanation(layers=layers, crop=random.integers(0, 255, (224, 224, 3), np.uint8))
     assert len(render_walkthrough(explanation, photo).encode()) < 3_000_000
 
 
@@ -140,7 +140,9 @@ def test_page_is_accessible(page):
 
 def test_text_from_outside_is_escaped(html):
     assert "<b>hopper" not in html
-    unusual = bare(emotions=Emotions((Score("<i>smirk</i>", 1.0),)), target="<i>smirk</i>", notes=("a < b",))
+    unusual = make_explanation(
+        emotions=Emotions((Score("<i>smirk</i>", 1.0),)), target="<i>smirk</i>", notes=("a < b",)
+    )
     page = render_walkthrough(unusual)
     assert "<i>smirk" not in page
     assert "a &lt; b" in page
@@ -166,7 +168,7 @@ def test_page_without_an_image_begins_with_the_crop(engine, explanation):
 
 
 def test_model_without_a_graph_has_crop_and_result():
-    parser = PageParser(render_walkthrough(bare(notes=("The model does not provide its graph.",))))
+    parser = PageParser(render_walkthrough(make_explanation(notes=("The model does not provide its graph.",))))
     assert step_ids(parser) == ["crop", "result"]
     assert "The model does not provide its graph." in "".join(parser.texts)
 
@@ -214,21 +216,23 @@ def test_comparison_and_counterfactual_are_on_the_page(explanation, photo):
 
 def test_map_without_evidence_is_stated():
     flat = Saliency(np.zeros((48, 48), np.float32), "happy", "cam")
-    explanation = bare(maps=(flat,), regions=(Regions("cam", "mean geometry", ()),))
+    explanation = make_explanation(maps=(flat,), regions=(Regions("cam", "mean geometry", ()),))
     assert "shows no evidence at all" in render_walkthrough(explanation)
 
 
 def test_kernels_of_a_colour_network_have_a_step():
     random = np.random.default_rng(0)
-    first = layer(random.normal(size=(4, 20, 20)), "first")
+    first = make_layer(random.normal(size=(4, 20, 20)), "first")
     kernels = Kernels("first", random.normal(size=(4, 3, 3, 3)).astype(np.float32))
-    explanation = bare(layers=(first,), kernels=kernels, crop=random.integers(0, 255, (40, 40, 3), np.uint8))
+    explanation = make_explanation(
+        layers=(first,), kernels=kernels, crop=random.integers(0, 255, (40, 40, 3), np.uint8)
+    )
     assert "kernels" in step_ids(PageParser(render_walkthrough(explanation)))
 
 
 def test_layers_with_zero_activation_have_no_step():
-    explanation = bare(
-        layers=(layer(np.zeros((4, 5, 5)), "inactive", zero_activation=4), layer(np.eye(6)[None], "active"))
+    explanation = make_explanation(
+        layers=(make_layer(np.zeros((4, 5, 5)), "inactive", zero_activation=4), make_layer(np.eye(6)[None], "active"))
     )
     assert step_ids(PageParser(render_walkthrough(explanation))) == ["crop", "layer-2", "result"]
 
@@ -238,7 +242,7 @@ def test_layers_with_zero_activation_have_no_step():
 
 def test_map_sheet_has_a_box_for_each_channel():
     random = np.random.default_rng(0)
-    sheet = build_map_sheet(layer(random.random((20, 6, 5))), "a", most=10, needed=[19])
+    sheet = build_map_sheet(make_layer(random.random((20, 6, 5))), "a", most=10, needed=[19])
     assert 19 in sheet.channels
     boxes = [tuple(map(int, sheet.box(channel).split())) for channel in sheet.channels]
     assert len(set(boxes)) == len(boxes)

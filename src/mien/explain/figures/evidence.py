@@ -129,8 +129,8 @@ def _draw_legend(canvas: Canvas, x: int, y: int, saliency: Saliency) -> None:
     canvas.paste(np.repeat(colour_table(_scale_of(saliency))[indices, None], _LEGEND_WIDTH, 1), (x, y))
     highest, lowest = saliency.strongest, -saliency.strongest if saliency.signed else 0.0
     for value, position in ((highest, 0), ((highest + lowest) / 2, _SIDE // 2), (lowest, _SIDE)):
-        place = (x + _LEGEND_WIDTH + 8, y + min(max(position, 10), _SIDE - 10))
-        canvas.write(place, f"{value:.3g}", SMALL, MUTED, "lm")
+        text_position = (x + _LEGEND_WIDTH + 8, y + min(max(position, 10), _SIDE - 10))
+        canvas.write(text_position, f"{value:.3g}", SMALL, MUTED, "lm")
     if saliency.versus:
         text = f"orange for {saliency.target}, blue for {saliency.versus}"
         canvas.write((x, y + _SIDE + 8), ellipsize(text, SMALL, canvas.width - x), SMALL, MUTED)
