@@ -41,7 +41,7 @@ class MovingPerson:
 
 
 @dataclass(frozen=True)
-class Scene:
+class VideoScene:
     """One video. ``pillars`` (left, right) are in front of everybody; at each time of ``cuts`` the next cast starts."""
 
     name: str
@@ -100,7 +100,7 @@ class SyntheticVideo:
 
     damage = None
 
-    def __init__(self, scene: Scene, seed: int = 0) -> None:
+    def __init__(self, scene: VideoScene, seed: int = 0) -> None:
         self.scene, self._seed = scene, seed
         count = round(scene.seconds * FPS)
         self.info = VideoInfo(scene.name, SIZE, FPS, scene.seconds, count)
@@ -228,12 +228,12 @@ def between(path: Callable[[float], FacePosition], begin: float, end: float) -> 
     return lambda seconds: path(seconds) if begin <= seconds < end else None
 
 
-def scenes() -> Iterator[Scene]:
+def scenes() -> Iterator[VideoScene]:
     """The situations that a tracker has to handle."""
     a, h, am, hm = PORTRAIT_VARIANTS
     alone = (MovingPerson(a, walk((80, 170), (560, 190), 90, 6)),)
-    yield Scene("one walks", (alone,))
-    yield Scene(
+    yield VideoScene("one walks", (alone,))
+    yield VideoScene(
         "two cross",
         (
             (
@@ -242,7 +242,7 @@ def scenes() -> Iterator[Scene]:
             ),
         ),
     )
-    yield Scene(
+    yield VideoScene(
         "two cross, alike",
         (
             (
@@ -251,7 +251,7 @@ def scenes() -> Iterator[Scene]:
             ),
         ),
     )
-    yield Scene(
+    yield VideoScene(
         "two cross fast",
         (
             (
@@ -262,14 +262,16 @@ def scenes() -> Iterator[Scene]:
         seconds=2.5,
     )
     meet = lambda seconds: FacePosition(220 + 75 * sin(min(seconds, 3) / 3 * pi), 180, 95)  # noqa: E731
-    yield Scene("two meet and part", ((MovingPerson(a, meet), MovingPerson(h, stand(400, 175, 100, depth=1))),))
-    yield Scene("behind a pillar", ((MovingPerson(h, walk((60, 180), (580, 175), 95, 6)),),), pillars=((300, 380),))
-    yield Scene(
+    yield VideoScene("two meet and part", ((MovingPerson(a, meet), MovingPerson(h, stand(400, 175, 100, depth=1))),))
+    yield VideoScene(
+        "behind a pillar", ((MovingPerson(h, walk((60, 180), (580, 175), 95, 6)),),), pillars=((300, 380),)
+    )
+    yield VideoScene(
         "behind a wide pillar",
         ((MovingPerson(a, walk((60, 180), (580, 175), 90, 6)), MovingPerson(h, stand(540, 180, 90))),),
         pillars=((240, 360),),
     )
-    yield Scene(
+    yield VideoScene(
         "one leaves, another comes",
         (
             (
@@ -278,11 +280,11 @@ def scenes() -> Iterator[Scene]:
             ),
         ),
     )
-    yield Scene("comes near", ((MovingPerson(h, walk((320, 180), (320, 190), 40, 6, growth=170)),),))
-    yield Scene("goes away", ((MovingPerson(a, walk((200, 180), (420, 170), 170, 6, growth=-135)),),))
-    yield Scene("shakes", ((MovingPerson(a, stand(320, 180, 100, 90, 6)),),))
-    yield Scene("jumps", ((MovingPerson(h, lambda s: FacePosition(200 + 240 * (int(s * 1.5) % 2), 180, 95)),),))
-    yield Scene(
+    yield VideoScene("comes near", ((MovingPerson(h, walk((320, 180), (320, 190), 40, 6, growth=170)),),))
+    yield VideoScene("goes away", ((MovingPerson(a, walk((200, 180), (420, 170), 170, 6, growth=-135)),),))
+    yield VideoScene("shakes", ((MovingPerson(a, stand(320, 180, 100, 90, 6)),),))
+    yield VideoScene("jumps", ((MovingPerson(h, lambda s: FacePosition(200 + 240 * (int(s * 1.5) % 2), 180, 95)),),))
+    yield VideoScene(
         "three mix",
         (
             (
@@ -292,20 +294,20 @@ def scenes() -> Iterator[Scene]:
             ),
         ),
     )
-    yield Scene(
+    yield VideoScene(
         "noise",
         ((MovingPerson(a, walk((120, 170), (500, 180), 80, 6)), MovingPerson(h, stand(480, 170, 90))),),
         noise=18,
     )
-    yield Scene(
+    yield VideoScene(
         "flashes",
         ((MovingPerson(a, stand(200, 180, 95)), MovingPerson(h, walk((330, 180), (560, 180), 90, 6))),),
         light=lambda s: 1.7 if int(s * 25) % 40 in (0, 1) else 1.0,
     )
-    yield Scene(
+    yield VideoScene(
         "the camera pans", ((MovingPerson(a, stand(320, 180, 95, 30)), MovingPerson(h, stand(480, 170, 80))),), pan=90
     )
-    yield Scene(
+    yield VideoScene(
         "cuts",
         (
             (MovingPerson(a, stand(260, 180, 110)),),
@@ -314,7 +316,7 @@ def scenes() -> Iterator[Scene]:
         ),
         cuts=(1.5, 3.0, 4.5),
     )
-    yield Scene(
+    yield VideoScene(
         "small",
         ((MovingPerson(a, walk((100, 150), (300, 160), 36, 6)), MovingPerson(h, walk((540, 150), (400, 160), 40, 6))),),
     )

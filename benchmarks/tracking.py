@@ -16,7 +16,7 @@ from typing import Any
 import _machine
 import numpy as np
 from _matching import same
-from _synthetic_videos import Scene, SyntheticVideo, scenes
+from _synthetic_videos import VideoScene, SyntheticVideo, scenes
 from _tables import Figures, format_percent, format_table
 
 from mien.concurrency import single_core_opencv
@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure_modes(detector: Detector, selected: list[Scene], seeds: int, modes: list[str]) -> dict[str, Any]:
+def measure_modes(detector: Detector, selected: list[VideoScene], seeds: int, modes: list[str]) -> dict[str, Any]:
     """The tracker of mien, and for comparison the detector in each whole frame."""
     return {mode: measure_scenes(detector, selected, seeds, mode == "whole") for mode in modes}
 
@@ -64,7 +64,7 @@ class WholeFrameDetector:
         self.name, self.detect = detector.name, detector.detect
 
 
-def measure_scenes(detector: Detector, selected: list[Scene], seeds: int, whole_frames: bool) -> dict[str, Any]:
+def measure_scenes(detector: Detector, selected: list[VideoScene], seeds: int, whole_frames: bool) -> dict[str, Any]:
     rows: dict[str, Counter[str]] = defaultdict(Counter)
     seeds = 1 if whole_frames else seeds  # slow, and only for comparison
     for seed in range(seeds):

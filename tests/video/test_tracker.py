@@ -12,7 +12,20 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from mien.faces.detectors import load_detector
 from mien.results import Box, Face, Point
-from mien.video.tracker import MAX_MISSED_SECONDS, SEARCH_NEAR_SECONDS, DetectionResult, DetectionSchedule, FaceTracker, InterpolatingTracker, SceneCutDetector, Tracker, appearance_distance, compute_appearance, interpolate_faces, solve_assignment
+from mien.video.tracker import (
+    MAX_MISSED_SECONDS,
+    SEARCH_NEAR_SECONDS,
+    DetectionResult,
+    DetectionSchedule,
+    FaceTracker,
+    InterpolatingTracker,
+    SceneCutDetector,
+    Tracker,
+    appearance_distance,
+    compute_appearance,
+    interpolate_faces,
+    solve_assignment,
+)
 from video_files import EXAMPLES, two_faces
 
 # Assignment
@@ -96,7 +109,7 @@ def test_noise_on_black_is_no_scene_cut():
 # Track numbers
 
 
-class Scene:
+class ColourScene:
     """Coloured patches as faces in front of a gray wall, and a tracker."""
 
     def __init__(self, fps=25.0):
@@ -124,12 +137,12 @@ RED, BLUE = (200, 60, 50), (40, 80, 210)
 
 
 def test_moving_face_keeps_its_track():
-    scene = Scene()
+    scene = ColourScene()
     assert {scene.step((100 + 8 * index, 180 + 5 * sin(index), RED)) for index in range(50)} == {(1,)}
 
 
 def test_two_faces_that_cross_keep_their_tracks_though_one_is_occluded():
-    scene = Scene()
+    scene = ColourScene()
     for index in range(60):
         red, blue = (80 + 8 * index, 180, RED), (560 - 8 * index, 180, BLUE)
         occluded = abs(red[0] - blue[0]) < 60
@@ -138,7 +151,7 @@ def test_two_faces_that_cross_keep_their_tracks_though_one_is_occluded():
 
 
 def test_track_continues_after_a_second_without_a_face_and_ends_after_the_limit():
-    scene = Scene()
+    scene = ColourScene()
     for index in range(20):
         scene.step((100 + 6 * index, 180, RED))
     scene.skip(MAX_MISSED_SECONDS / 2)
@@ -148,14 +161,14 @@ def test_track_continues_after_a_second_without_a_face_and_ends_after_the_limit(
 
 
 def test_another_person_at_the_same_position_gets_another_track():
-    scene = Scene()
+    scene = ColourScene()
     scene.step((300, 180, RED))
     scene.skip(0.5)
     assert scene.step((300, 180, BLUE)) == (2,)
 
 
 def test_face_that_jumps_keeps_its_track_by_appearance():
-    scene = Scene()
+    scene = ColourScene()
     scene.step((200, 180, RED))
     scene.step((204, 180, RED))
     assert scene.step((400, 180, RED)) == (1,)
@@ -163,7 +176,7 @@ def test_face_that_jumps_keeps_its_track_by_appearance():
 
 
 def test_face_of_low_confidence_gets_a_number_after_some_frames():
-    scene = Scene()
+    scene = ColourScene()
     assert scene.step((300, 180, RED), confidence=0.6) == (None,)
     assert scene.step((302, 180, RED), confidence=0.6) == (None,)
     assert scene.step((304, 180, RED), confidence=0.6) == (1,)
@@ -174,14 +187,14 @@ def test_face_of_low_confidence_gets_a_number_after_some_frames():
 
 
 def test_reset_ends_tracks_and_does_not_reuse_numbers():
-    scene = Scene()
+    scene = ColourScene()
     scene.step((300, 180, RED))
     scene.tracker.reset()
     assert scene.step((300, 180, RED)) == (2,)
 
 
 def test_two_frames_a_second_are_enough_for_tracking():
-    scene = Scene(fps=2.0)
+    scene = ColourScene(fps=2.0)
     for index in range(8):
         assert scene.step((80 + 60 * index, 180, RED), (560, 180, BLUE)) == (1, 2)
 

@@ -108,7 +108,7 @@ def test_events_are_a_table_and_subtitles(outputs):
     assert re.search(r"\n00:00:00\.000 --> 00:00:02\.\d{3}\n<v Track 1>track 1 looks happy", text)
 
 
-class PageParser(HTMLParser):
+class ReportParser(HTMLParser):
     """Collects tags and attributes; the page has to close its elements."""
 
     VOID = ("meta", "link", "img", "input", "br", "path", "rect", "circle")
@@ -131,7 +131,7 @@ class PageParser(HTMLParser):
 
 def test_report_is_one_page_without_other_files(outputs):
     text = (outputs / "out.html").read_text()
-    page = PageParser(text)
+    page = ReportParser(text)
     assert page.tags.count("section") == 1
     assert page.tags.count("video") == 1
     sources = [value for name, value in page.attributes if name in ("src", "href")]

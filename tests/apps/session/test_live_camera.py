@@ -49,7 +49,7 @@ def test_worker_returns_the_newest_frame_and_releases_the_camera():
     wait_until(lambda: not mien_threads())
 
 
-class SlowDetector(FakeDetector):
+class DelayedDetector(FakeDetector):
     def detect(self, pixels, *, min_face=None):
         time.sleep(0.05)
         return super().detect(pixels, min_face=min_face)
@@ -57,7 +57,7 @@ class SlowDetector(FakeDetector):
 
 def test_slow_worker_analyses_the_newest_frame_and_counts_dropped_ones():
     device = FakeCameraDevice(interval=0.005)
-    with CameraWorker(fake_engine(SlowDetector((BOX,))), open_fake_camera(device)) as worker:
+    with CameraWorker(fake_engine(DelayedDetector((BOX,))), open_fake_camera(device)) as worker:
         wait_until(lambda: worker.newest(6))
         frame = worker.newest()
     assert frame.dropped > frame.number
@@ -88,14 +88,14 @@ def test_unplugged_camera_ends_the_worker_with_an_error():
     assert device.released == 1
 
 
-class FailingDetector(FakeDetector):
+class BrokenDetector(FakeDetector):
     def detect(self, pixels, *, min_face=None):
         raise MienError("The detector failed", "A working one was expected", "Repair it")
 
 
 def test_error_of_the_engine_ends_the_worker_and_releases_the_camera():
     device = FakeCameraDevice()
-    with CameraWorker(fake_engine(FailingDetector()), open_fake_camera(device)) as worker:
+    with CameraWorker(fake_engine(BrokenDetector()), open_fake_camera(device)) as worker:
         assert worker.wait(30)
         wait_until(lambda: device.released == 1)
     assert "The detector failed" in str(worker.error)
