@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from mien.errors import ModelDamaged, ModelError, ModelMissing
-from mien.models import ModelCard, available_models, cache_folder, checksums, find_model_file, list_models, pull_model, registry, resolve_model
+from mien.models import (
+    ModelCard,
+    available_models,
+    cache_folder,
+    checksums,
+    find_model_file,
+    list_models,
+    pull_model,
+    registry,
+    resolve_model,
+)
 from mien.models.checksums import Checksum, read_checksums, resolve_embedded
 from tiny import tiny_model
 

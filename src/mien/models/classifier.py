@@ -19,6 +19,9 @@ from mien.errors import ArrayError, CardError, ModelError
 from mien.models.card import ModelCard, extract_card
 from mien.models.onnx_file import ModelSource, add_outputs, damaged_file_error, describe_source, read_model
 
+#: The names of the outputs in model files.
+SCORES_OUTPUT, VOTES_OUTPUT = "shares", "votes"
+
 #: Faces in one run of a session: larger batches were not faster in measurements, and memory does not grow.
 MAX_BATCH = 16
 
@@ -83,7 +86,7 @@ class OnnxClassifier:
         self._session = _open_session(self.model, self._name, threads)
         _check_input(self._session, self.card, self._name)
         _check_outputs(self._session, self.card, self._name)
-        labels_by_output = {"shares": self.card.labels, "votes": self.card.vote_labels}
+        labels_by_output = {SCORES_OUTPUT: self.card.labels, VOTES_OUTPUT: self.card.vote_labels}
         self._outputs = {output: labels for output, labels in labels_by_output.items() if labels}
         # A graph that was exported for one face at a time works too, only more slowly.
         self._batch_size = 1 if self._session.get_inputs()[0].shape[0] == 1 else MAX_BATCH
@@ -197,14 +200,16 @@ def _check_input(session: Any, card: ModelCard, name: str) -> None:
 
 
 def _check_outputs(session: Any, card: ModelCard, name: str) -> None:
-    """An output ``shares``, and ``votes`` if and only if the card has labels for it; both with floats."""
+    """An output for the scores, and one for the votes if and only if the card has labels for them; both with floats."""
     types = {tensor.name: tensor.type for tensor in session.get_outputs()}
-    if "shares" not in types:
-        raise CardError(f"{name} has the outputs {', '.join(types)}", "Expected an output named shares", _REMEDY)
-    if ("votes" in types) != bool(card.vote_labels):
-        actual = "an output votes, but no labels for it" if "votes" in types else "labels for votes, but no such output"
+    if SCORES_OUTPUT not in types:
+        expected = f"Expected an output named {SCORES_OUTPUT}"
+        raise CardError(f"{name} has the outputs {', '.join(types)}", expected, _REMEDY)
+    if (VOTES_OUTPUT in types) != bool(card.vote_labels):
+        has_output = VOTES_OUTPUT in types
+        actual = "an output votes, but no labels for it" if has_output else "labels for votes, but no such output"
         raise CardError(f"{name} has {actual}", "Expected both or neither", _REMEDY)
-    for output in {"shares", "votes"} & set(types):
+    for output in {SCORES_OUTPUT, VOTES_OUTPUT} & set(types):
         if types[output] not in _FLOAT_TYPES:
             raise CardError(f"The output {output} of {name} is {types[output]}", "Expected a tensor of floats", _REMEDY)
 
