@@ -16,7 +16,7 @@ from typing import Any
 import _machine
 import numpy as np
 from _matching import same
-from _synthetic_videos import VideoScene, SyntheticVideo, scenes
+from _synthetic_videos import SyntheticVideo, VideoScene, scenes
 from _tables import Figures, format_percent, format_table
 
 from mien.concurrency import single_core_opencv
@@ -57,7 +57,7 @@ def measure_modes(detector: Detector, selected: list[VideoScene], seeds: int, mo
     return {mode: measure_scenes(detector, selected, seeds, mode == "whole") for mode in modes}
 
 
-class WholeFrameDetector:
+class FullFrameDetector:
     """A detector without local search: it runs in each whole frame."""
 
     def __init__(self, detector: Detector) -> None:
@@ -70,7 +70,7 @@ def measure_scenes(detector: Detector, selected: list[VideoScene], seeds: int, w
     for seed in range(seeds):
         for scene in selected:
             rows[scene.name].update(
-                track_scene(WholeFrameDetector(detector) if whole_frames else detector, SyntheticVideo(scene, seed))
+                track_scene(FullFrameDetector(detector) if whole_frames else detector, SyntheticVideo(scene, seed))
             )
     total: Counter[str] = sum(rows.values(), Counter())
     simple: Counter[str] = sum((rows[name] for name in SIMPLE if name in rows), Counter())

@@ -354,12 +354,12 @@ from fakes import FakeDetector
 from mien.apps.cli.command_line import run
 from mien.results import Box
 
-class SlowDetector(FakeDetector):
+class SlowedDetector(FakeDetector):
     def detect(self, pixels, *, min_face=None):
         time.sleep(0.03)
         return super().detect(pixels, min_face=min_face)
 
-sys.exit(run(sys.argv[1:], with_fakes(detector=SlowDetector((Box(40, 30, 48, 48),)))))
+sys.exit(run(sys.argv[1:], with_fakes(detector=SlowedDetector((Box(40, 30, 48, 48),)))))
 """
 
 
