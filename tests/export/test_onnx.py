@@ -105,10 +105,8 @@ def test_explanation_has_the_activations_of_the_first_view_and_of_the_mean(view_
     for name in ("stem.conv", deep):
         layer, single_layer = explanation.layer(name), explanations[0].layer(name)
         np.testing.assert_allclose(layer.activations, single_layer.activations, atol=1e-4)
-        expected = single_layer.receptive_field._replace(
-            offset=single_layer.receptive_field.offset - shifts[0],
-            offset_x=single_layer.receptive_field.offset_x - shifts[0],
-        )
+        field = single_layer.receptive_field
+        expected = field._replace(offset_y=field.offset_y - shifts[0], offset_x=field.offset_x - shifts[0])
         assert layer.receptive_field == expected
     maps = [each.layer(deep).activations for each in explanations]
     mean = np.mean([each[..., ::-1] if index % 2 else each for index, each in enumerate(maps)], axis=0)

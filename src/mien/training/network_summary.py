@@ -57,8 +57,8 @@ def network_recipe(name: str, settings: Iterable[str] = ()) -> Recipe:
     """The built-in recipe of a network, or the default recipe, with these settings."""
     if name not in networks.NETWORKS:
         raise ExperimentError(
-            f"There is no net '{name}'",
-            f"known are {', '.join(networks.NETWORKS)}",
+            f"There is no network '{name}'",
+            f"one of {', '.join(networks.NETWORKS)} was expected",
             suggest_name(name, networks.NETWORKS),
         )
     recipe = load_network_recipe(name) if name in builtin_names() else Recipe()

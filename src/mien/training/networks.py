@@ -258,7 +258,7 @@ def _norm_block(x: Tensor, net: NetworkSettings, width: int, name: str) -> Tenso
 
 
 def fiveclass(net: NetworkSettings) -> keras.Model:
-    """The network of tutorials with five classes: four convolutions, three poolings, dense."""
+    """The network of five-class tutorials: four convolutions, three poolings, dense."""
     faces, x = _input_layers(net)
     x = layers.Conv2D(32, 3, activation="relu", name="conv1")(x)
     for number, width in enumerate((64, 128, 128), start=2):
