@@ -47,7 +47,7 @@ Examples:
   mien explain photo.jpg -o methods --method cam,occlusion,rise
   mien explain photo.jpg -o comparison --target happy --versus surprise
   mien explain photo.jpg -o layers --layers stem,stage2.block2 --format png
-  mien explain photos -o explained --format html --format json
+  mien explain photos -o pages --format html --format json
   mien explain photo.jpg -o crop --detector none
 
 \b
