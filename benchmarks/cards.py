@@ -105,15 +105,15 @@ def _network_settings(card: ModelCard) -> Mapping[str, Any]:
 
 
 def format_file(name: str, card: ModelCard, figures: Figures) -> str:
-    seal = read_checksums()[name]
+    checksum = read_checksums()[name]
     time = figures.get("one_face_one_core_ms", {}).get("median")
     votes = f"; votes: {', '.join(card.vote_labels)}" if card.vote_labels else ""
     descriptions = {2: ", and its mirror image", 4: ", and its mirror image, each in two crops"}
     views = descriptions.get(_network_settings(card).get("views", 1), "")
     views += "; the output is the mean" if views else ""
     rows = [
-        ("size", f"{seal.size:,} bytes"),
-        ("SHA-256", f"`{seal.sha256}`"),
+        ("size", f"{checksum.size:,} bytes"),
+        ("SHA-256", f"`{checksum.sha256}`"),
         ("date", f"{card.date}, card version {card.version}"),
         ("input", f"a face of {card.side} x {card.side} pixels, {card.color}, 0 to 255{views}"),
         ("labels", f"{', '.join(card.labels)}{votes}"),

@@ -43,8 +43,8 @@ def bordered(kind: int, margin: float) -> Placement:
         side = int(rng.integers(96, 241))
         large = cv2.cvtColor(cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC), cv2.COLOR_GRAY2RGB)
         edge = int(side * margin)
-        picture = cv2.copyMakeBorder(large, edge, edge, edge, edge, kind, value=(128, 128, 128))
-        return Scene(np.asarray(picture, np.uint8), (Box(edge, edge, side, side),))
+        image = cv2.copyMakeBorder(large, edge, edge, edge, edge, kind, value=(128, 128, 128))
+        return Scene(np.asarray(image, np.uint8), (Box(edge, edge, side, side),))
 
     return place
 
@@ -62,17 +62,17 @@ def measure_offsets(detector: Detector, faces: NDArray[np.uint8], place: Placeme
     rng = np.random.default_rng(seed)
     rows = []
     for face in faces:
-        picture, (drawn,) = place(rng, face)
-        match = matching(detector.detect(picture), drawn)
+        image, (truth,) = place(rng, face)
+        match = matching(detector.detect(image), truth)
         if match is not None:
-            rows.append(_offset(match.box, drawn))
+            rows.append(_offset(match.box, truth))
     return np.array(rows)
 
 
-def _offset(box: Box, drawn: Box) -> tuple[float, float, float]:
-    scale = drawn.width / np.sqrt(box.width * box.height)
-    dx = (drawn.x + drawn.width / 2 - box.x - box.width / 2) / box.width
-    dy = (drawn.y + drawn.height / 2 - box.y - box.height / 2) / box.height
+def _offset(box: Box, truth: Box) -> tuple[float, float, float]:
+    scale = truth.width / np.sqrt(box.width * box.height)
+    dx = (truth.x + truth.width / 2 - box.x - box.width / 2) / box.width
+    dy = (truth.y + truth.height / 2 - box.y - box.height / 2) / box.height
     return float(scale), float(dx), float(dy)
 
 
@@ -99,9 +99,9 @@ class LevelResult(NamedTuple):
 def measure_levelling(detector: Detector, model: Classifier, faces: Faces, angle: float) -> dict[str, Any]:
     """Accuracy with and without level eyes, in scenes rotated by ``angle`` degrees one way or the other."""
     slopes, labels, crops = [], [], []
-    for index, ((picture, (drawn,)), face) in enumerate(zip(scenes(faces, seed=7), faces.pixels, strict=True)):
-        scene_pixels = rotate(picture, drawn, angle * (-1) ** index)
-        match = matching(detector.detect(scene_pixels), drawn)
+    for index, ((image, (truth,)), face) in enumerate(zip(scenes(faces, seed=7), faces.pixels, strict=True)):
+        scene_pixels = rotate(image, truth, angle * (-1) ** index)
+        match = matching(detector.detect(scene_pixels), truth)
         if match is None:
             continue
         rotated = crop_face(scene_pixels, replace(match, landmarks=None), FRAMINGS[detector.name], 48)
@@ -121,12 +121,12 @@ def measure_levelling(detector: Detector, model: Classifier, faces: Faces, angle
     }
 
 
-def rotate(picture: Pixels, drawn: Box, degrees: float) -> Pixels:
+def rotate(image: Pixels, truth: Box, degrees: float) -> Pixels:
     """The scene rotated about the face."""
-    middle = drawn.x + drawn.width / 2, drawn.y + drawn.height / 2
+    middle = truth.x + truth.width / 2, truth.y + truth.height / 2
     matrix = cv2.getRotationMatrix2D(middle, degrees, 1.0)
-    size = picture.shape[1], picture.shape[0]
-    return np.asarray(cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REFLECT), np.uint8)
+    size = image.shape[1], image.shape[0]
+    return np.asarray(cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REFLECT), np.uint8)
 
 
 def _accuracies(rows: list[LevelResult]) -> dict[str, Any]:

@@ -111,10 +111,10 @@ def measure_pose(model: Classifier, faces: Faces, yunet: Path) -> dict[str, Any]
     detector = load_detector("yunet", yunet=yunet)
     measured: list[QualityMeasures] = []
     crops, labels = [], []
-    for (picture, (drawn,)), label in zip(scenes(faces, seed=7), faces.labels, strict=True):
-        match = matching(detector.detect(picture), drawn)
+    for (image, (truth,)), label in zip(scenes(faces, seed=7), faces.labels, strict=True):
+        match = matching(detector.detect(image), truth)
         if match is not None:
-            crops.append(crop_face(picture, match, FRAMINGS["yunet"], 48))
+            crops.append(crop_face(image, match, FRAMINGS["yunet"], 48))
             measured.append(measure_quality(match, crops[-1]))
             labels.append(label)
     right = predict(model, np.array(crops)) == np.array(labels)

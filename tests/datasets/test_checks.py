@@ -83,9 +83,9 @@ def test_only_equal_pixels_have_the_same_group(faces):
     ids=["darker", "noisy", "resized"],
 )
 def test_changed_copy_is_a_near_duplicate(change):
-    drawn = synthetic.draw_faces(70, seed=8)
-    drawn.pixels[9] = change(drawn.pixels[2])
-    pairs = duplicates.find_near_duplicates(drawn.pixels)
+    faces = synthetic.draw_faces(70, seed=8)
+    faces.pixels[9] = change(faces.pixels[2])
+    pairs = duplicates.find_near_duplicates(faces.pixels)
     assert [2, 9] in pairs.indices.tolist()
     assert pairs.similarity.min() >= duplicates.MIN_SIMILARITY
 
@@ -173,5 +173,5 @@ def test_label_order_that_the_predictions_contradict_is_reported(faces):
     assert label_order.check_label_order(changed.take(np.arange(14)), predict) == ""
 
 
-def test_embedded_model_suspects_no_other_order_of_drawn_faces():
+def test_embedded_model_suspects_no_other_order_of_synthetic_faces():
     assert label_order.check_label_order(synthetic.draw_faces(140)) == ""

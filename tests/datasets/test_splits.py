@@ -18,11 +18,11 @@ from mien.labels import EMOTIONS
 @pytest.fixture(scope="module")
 def faces():
     """210 Training faces of 30 people; three faces have a duplicate."""
-    drawn = synthetic.draw_faces(210, seed=5)
-    pixels = drawn.pixels.copy()
+    synthetic_faces = synthetic.draw_faces(210, seed=5)
+    pixels = synthetic_faces.pixels.copy()
     pixels[[30, 31, 32]] = pixels[[0, 1, 2]]
-    people = np.array([f"person {index % 30}" for index in range(len(drawn))])
-    return replace(drawn, pixels=pixels, usage=np.full(len(drawn), TRAINING), groups=people)
+    people = np.array([f"person {index % 30}" for index in range(len(synthetic_faces))])
+    return replace(synthetic_faces, pixels=pixels, usage=np.full(len(synthetic_faces), TRAINING), groups=people)
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ def test_models_of_one_name_get_distinct_names():
         (None, "nothing to compare"),
     ],
 )
-def test_reason_for_a_missing_test_is_given(second, reason):
+def test_comparison_explains_why_there_is_no_test(second, reason):
     comparison = compare.compare_models([each for each in (model("a"), second) if each])
     assert comparison.test is None
     assert reason in comparison_report.format_comparison(comparison)

@@ -111,7 +111,7 @@ def test_sample_depends_only_on_the_seed(tmp_path):
     assert a == b != c
 
 
-def test_existing_files_are_kept_without_force(tmp_path, capsys):
+def test_existing_files_are_not_overwritten_without_force(tmp_path, capsys):
     assert mien("data", "sample", tmp_path, "--faces", 7) == 0
     assert mien("data", "sample", tmp_path, "--faces", 7) == 1
     assert "--force" in capsys.readouterr().err
