@@ -33,6 +33,13 @@ def display():
     return shared_screen()
 
 
+@pytest.fixture(autouse=True)
+def free_widgets():
+    """Free the widgets of a test here, and not in a thread of the next test, where Tk would end the process."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture(scope="module")
 def engine():
     return Engine.load(detector="none")
