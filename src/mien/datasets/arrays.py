@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets import ferplus, label_maps
-from mien.datasets.dataset import PRIVATE, PUBLIC, SIDE, TRAINING, FaceDataset, LabelMap, LoadedDataset, Problem, empty_votes
+from mien.datasets.dataset import (
+    PRIVATE,
+    PUBLIC,
+    SIDE,
+    TRAINING,
+    FaceDataset,
+    LabelMap,
+    LoadedDataset,
+    Problem,
+    empty_votes,
+)
 from mien.errors import ExperimentError
 from mien.faces.crop import to_model_input
 from mien.labels import EMOTIONS

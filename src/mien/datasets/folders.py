@@ -13,7 +13,19 @@ from numpy.typing import NDArray
 
 from mien import images
 from mien.datasets import label_maps
-from mien.datasets.dataset import PRIVATE, PUBLIC, SIDE, TRAINING, USAGES, FaceDataset, LabelMap, LoadedDataset, Problem, Progress, empty_votes
+from mien.datasets.dataset import (
+    PRIVATE,
+    PUBLIC,
+    SIDE,
+    TRAINING,
+    USAGES,
+    FaceDataset,
+    LabelMap,
+    LoadedDataset,
+    Problem,
+    Progress,
+    empty_votes,
+)
 from mien.errors import ExperimentError, MienError
 from mien.faces.crop import to_model_input
 from mien.labels import EMOTIONS

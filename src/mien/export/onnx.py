@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import PUBLIC, FaceDataset
+from mien.datasets.dataset import PUBLIC, SIDE, FaceDataset
 from mien.datasets.splits import split_training_validation
 from mien.errors import ExperimentError
 from mien.evaluation.calibration import Calibration, calibrate, softmax
@@ -136,7 +136,7 @@ def make_card(model: keras.Model, recipe: Recipe, calibration: Calibration, name
         name=name,
         labels=recipe.data.classes,
         vote_labels=VOTES if "votes" in calibration.temperatures else (),
-        side=networks.SIDE,
+        side=SIDE,
         temperature=calibration.temperatures["shares"],
         votes_temperature=calibration.temperatures.get("votes", 1.0),
         uncertain_below=calibration.uncertain_below,

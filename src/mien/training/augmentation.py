@@ -15,11 +15,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from mien.datasets.dataset import SIDE
 from mien.training.recipe import NO_AUGMENTATION, AugmentationSettings
 
 Tensor = Any
 Seed = Any
-SIDE = 48
 #: Sizes to which faces are downscaled before they are upscaled again, in pixels.
 SMALL_SIZES = (16, 20, 24, 32)
 #: Height and width of the noise that is upscaled to a texture, from coarse to fine; the last gives stripes.

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from mien.datasets.dataset import SIDE
 from mien.errors import ExperimentError, suggest_name
 from mien.labels import EMOTIONS, VOTES
 from mien.training.recipe import NetworkSettings, Recipe
@@ -143,8 +144,6 @@ def load_application(net: NetworkSettings, weights: str) -> keras.Model:
     )
 
 
-#: Height and width of the faces, in pixels.
-SIDE = 48
 #: Pixels cropped from each border inside the graph, where FER2013 faces have background.
 CROP_MARGIN = 2
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from mien.datasets.dataset import SIDE
 from mien.training import backends, checkpoint, networks
 from mien.training.backends import TrainingState
 from mien.training.callbacks import Callback, MessageEvent
@@ -60,7 +61,7 @@ def measure_speed(recipe: Recipe, precision: str) -> float:
     optimizer = Optimizer(plain.training, network.trainable_variables)
     state = TrainingState(plain, network, network, loss, optimizer, keras.random.SeedGenerator(0))
     train_step = backends.load_backend().make_train_step(state)
-    images = np.random.default_rng(0).integers(0, 256, (count, networks.SIDE, networks.SIDE, 1)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, 1)).astype(np.uint8)
     labels = np.eye(classes, dtype=np.float32)[np.arange(count) % classes]
     batch = [images, labels, np.zeros((count, 8), np.float32)]
     keras.ops.convert_to_numpy(train_step(batch, 0.0, False))  # compiles

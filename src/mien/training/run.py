@@ -32,7 +32,7 @@ _ACCURACY_LINES = {"accuracy": "training", "validation_accuracy": "validation", 
 _LOSS_LINES = {"loss": "training", "validation_loss": "validation"}
 
 #: Metrics that are too long for a card, or that are no metrics of the model.
-_NOT_FOR_CARDS = ("fingerprint", "labels", "left_out", "confusion", "mistakes", "tta", "calibration", "ece_calibrated")
+_NOT_FOR_CARDS = ("fingerprint", "labels", "excluded", "confusion", "mistakes", "tta", "calibration", "ece_calibrated")
 
 
 def run_training(
