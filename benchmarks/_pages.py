@@ -1,4 +1,4 @@
-"""What the pages in a browser have in common when they are measured."""
+"""What the measurements of the pages in a browser share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @contextmanager
-def browser() -> Iterator[Any]:
+def open_browser() -> Iterator[Any]:
     """A Chromium; ``MIEN_BROWSER`` names one that is not on the path."""
     from playwright.sync_api import sync_playwright
 
@@ -31,8 +32,8 @@ def browser() -> Iterator[Any]:
 
 
 @contextmanager
-def server(window: str) -> Iterator[tuple[str, int]]:
-    """``mien gradio`` or ``mien streamlit`` on a free port: its address and its process."""
+def serve(window: str) -> Iterator[tuple[str, int]]:
+    """``mien gradio`` or ``mien streamlit`` on a free port: its address and its process id."""
     command = [sys.executable, "-m", "mien", window, "--port", "0", "--detector", "haar"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -42,16 +43,36 @@ def server(window: str) -> Iterator[tuple[str, int]]:
             process.send_signal(signal.SIGINT)
 
 
-def megabytes(process: int) -> int:
-    """What the process holds, with its part of what it shares."""
-    told = Path(f"/proc/{process}/smaps_rollup").read_text()
-    return round(next(int(line.split()[1]) for line in told.splitlines() if line.startswith("Pss:")) / 1024)
+def measure_start(
+    window: str, open_page: Callable[[str], Any], file_input: str, result: str
+) -> tuple[float, float, float]:
+    """Seconds from the command until the server answers and until the page is usable, and for the first photo.
+
+    ``file_input`` is the selector of the input for photos, ``result`` that of what shows the faces of two people.
+    """
+    start = time.perf_counter()
+    with serve(window) as (address, _):
+        answers = time.perf_counter() - start
+        page = open_page(address)
+        usable = time.perf_counter() - start
+        upload = time.perf_counter()
+        page.locator(file_input).set_input_files(EXAMPLES / "portraits.jpg")
+        page.wait_for_selector(result)
+        first_photo = time.perf_counter() - upload
+        page.context.close()
+    return answers, usable, first_photo
 
 
-def photo(number: int) -> bytes:
-    """A PNG of a face; every number gives another, so that nothing can be remembered."""
-    picture = Image.open(EXAMPLES / "astronaut.jpg").convert("RGB").resize((640, 480))
-    picture.putpixel((0, 0), (number % 256, number // 256, 0))
+def measure_megabytes(process_id: int) -> int:
+    """The memory of a process, with its part of shared memory."""
+    rollup = Path(f"/proc/{process_id}/smaps_rollup").read_text()
+    return round(next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024)
+
+
+def draw_photo(number: int) -> bytes:
+    """A PNG of a face; each number gives a different image, so that no result is cached."""
+    image = Image.open(EXAMPLES / "astronaut.jpg").convert("RGB").resize((640, 480))
+    image.putpixel((0, 0), (number % 256, number // 256, 0))
     stream = io.BytesIO()
-    picture.save(stream, "PNG")
+    image.save(stream, "PNG")
     return stream.getvalue()
