@@ -72,9 +72,9 @@ def measure_stages(engine: Engine, path: str, output: str) -> dict[str, float]:
             with StageTimer(seconds_by_stage, "tracking"):
                 ready = tracker.step(frame, frame.pixels, frame.seconds, detection)
             with StageTimer(seconds_by_stage, "cropping and quality"):
-                crops = [engine.crop_faces("", each.pixels, tuple(f for _, f in faces)) for each, faces in ready]
+                crops = [engine._crop_faces("", each.pixels, tuple(f for _, f in faces)) for each, faces in ready]
             with StageTimer(seconds_by_stage, "classification"):
-                results = engine.classify(crops)
+                results = engine._classify(crops)
             for (each, _), result in zip(ready, results, strict=True):
                 with StageTimer(seconds_by_stage, "annotation"):
                     annotated = draw_readings(each.pixels, result)

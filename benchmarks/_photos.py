@@ -13,7 +13,7 @@ SIZE = (640, 480)
 FACES = {"astronaut": (0.44, 0.24, 1.6), "hopper": (0.52, 0.37, 1.3)}
 
 
-def make(folder: Path, count: int, seed: int = 0) -> list[Path]:
+def write_photos(folder: Path, count: int, seed: int = 0) -> list[Path]:
     """``count`` JPEG files in ``folder``, the same ones for the same seed."""
     rng = np.random.default_rng(seed)
     portraits = {name: Image.open(EXAMPLES / f"{name}.jpg").convert("RGB") for name in FACES}

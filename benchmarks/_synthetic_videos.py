@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from _drawing import PORTRAITS, background, portrait
+from _scenes import PORTRAITS, draw_background, load_portrait
 from numpy.typing import NDArray
 
 from mien.results import Box, Pixels
@@ -75,7 +75,7 @@ PORTRAIT_VARIANTS: dict[str, Callable[[Pixels], Pixels]] = {
 def load_person(portrait_name: str) -> tuple[Pixels, NDArray[np.float32], Box]:
     """Head and shoulders, their opacity, and the box of the face in them."""
     name = portrait_name.partition(",")[0]
-    image, (x, y, width, height) = portrait(name), PORTRAITS[name]
+    image, (x, y, width, height) = load_portrait(name), PORTRAITS[name]
     left, top = max(int(x - MARGINS[0] * width), 0), max(int(y - MARGINS[1] * height), 0)
     right = min(int(x + (1 + MARGINS[0]) * width), image.shape[1])
     bottom = min(int(y + (1 + MARGINS[2]) * height), image.shape[0])
@@ -145,7 +145,7 @@ class SyntheticVideo:
 
 @lru_cache(maxsize=4)
 def _wide_background(seed: int) -> Pixels:
-    return background(np.random.default_rng(seed), SIZE[0] * 2, SIZE[1])
+    return draw_background(np.random.default_rng(seed), SIZE[0] * 2, SIZE[1])
 
 
 def _background_at(seed: int, pan: float, seconds: float) -> Pixels:

@@ -1,4 +1,4 @@
-"""Trains one VGG-like net in one way, and prints images a second as JSON. Called by training.py.
+"""Trains one VGG-like network with one library, and prints images per second as JSON. Run by training.py.
 
 ``python _time_training.py keras|mien|torch PRECISION AUGMENTED SECONDS CORES``: 32-64-128-256 channels, two 3x3
 convolutions each with batch normalisation and ReLU, pooling between, 48 x 48 gray faces, seven classes; SGD with
@@ -20,7 +20,7 @@ LABELS = RNG.integers(0, 7, BATCH)
 
 
 def keras_step(precision: str, augmented: bool) -> Callable[[], object]:
-    """Keras as its guides show it: stock layers, ``compile`` and ``train_on_batch``."""
+    """Keras as in its guides: stock layers, ``compile`` and ``train_on_batch``."""
     import keras
     from keras import layers
 
@@ -40,7 +40,7 @@ def keras_step(precision: str, augmented: bool) -> Callable[[], object]:
 
 
 def mien_step(precision: str, augmented: bool) -> Callable[[], object]:
-    """The step that ``mien train`` takes, with its running average, decay and label smoothing."""
+    """The step of ``mien train``, with weight average, weight decay and label smoothing."""
     import keras
 
     from mien.training import backends, networks
@@ -57,35 +57,40 @@ def mien_step(precision: str, augmented: bool) -> Callable[[], object]:
     model, average = (
         networks.build_recipe_network(recipe, {"bfloat16": "mixed_bfloat16"}.get(precision, precision)) for _ in "ab"
     )
-    descent = Optimizer(recipe, model.trainable_variables)
-    descent.optimizer.learning_rate.assign(RATE)
-    seed, objective = keras.random.SeedGenerator(0), Loss(recipe, np.ones(7, np.float32))
-    step = backends.load_backend().step(backends.TrainingState(model, average, objective, descent, seed))
-    parts = [FACES, np.eye(7, dtype=np.float32)[LABELS], np.zeros((BATCH, 8), np.float32)]
-    return lambda: np.asarray(step(parts, 0.999, augmented))
+    optimizer = Optimizer(recipe.training, model.trainable_variables)
+    optimizer.keras_optimizer.learning_rate.assign(RATE)
+    seed, loss = keras.random.SeedGenerator(0), Loss(recipe.loss, np.ones(7, np.float32))
+    state = backends.TrainingState(recipe, model, average, loss, optimizer, seed)
+    train_step = backends.load_backend().make_train_step(state)
+    batch = [FACES, np.eye(7, dtype=np.float32)[LABELS], np.zeros((BATCH, 8), np.float32)]
+    return lambda: np.asarray(train_step(batch, 0.999, augmented))
 
 
 def torch_step(precision: str, augmented: bool) -> Callable[[], object]:
-    """Plain PyTorch: autocast, channels last in memory."""
+    """PyTorch with autocast and the channels-last memory format."""
     import torch
     from torch import nn
 
-    parts, inner = [], 1
+    layers, channels = [], 1
     for stage, width in enumerate(WIDTHS):
         for _ in range(2):
-            parts += [nn.Conv2d(inner, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-            inner = width
-        parts += [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if stage == 3 else [nn.MaxPool2d(2)]
-    model = nn.Sequential(*parts, nn.Linear(inner, 7)).to(memory_format=torch.channels_last)
+            layers += [
+                nn.Conv2d(channels, width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            ]
+            channels = width
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if stage == 3 else [nn.MaxPool2d(2)]
+    model = nn.Sequential(*layers, nn.Linear(channels, 7)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), RATE, momentum=0.9, nesterov=True, weight_decay=DECAY)
     faces, labels = torch.from_numpy(FACES.transpose(0, 3, 1, 2).copy()), torch.from_numpy(LABELS)
 
     def step() -> float:
         optimizer.zero_grad(set_to_none=True)
-        seen = (faces.float() / 63.75 - 2.0).contiguous(memory_format=torch.channels_last)
+        inputs = (faces.float() / 63.75 - 2.0).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            answers = model(seen)
-        loss = nn.functional.cross_entropy(answers.float(), labels, label_smoothing=0.08)
+            logits = model(inputs)
+        loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=0.08)
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -93,15 +98,15 @@ def torch_step(precision: str, augmented: bool) -> Callable[[], object]:
     return step
 
 
-def measured(step: Callable[[], object], seconds: float, clock: Callable[[], float]) -> float:
-    """Images a second, of the step that a quarter of all undercut, after two that compile.
+def measure_speed(step: Callable[[], object], seconds: float, clock: Callable[[], float]) -> float:
+    """Images per second at the lower quartile of the step times, after two steps that compile.
 
-    Whatever else runs on the machine makes steps slower and none faster.
+    Other processes on the machine only make steps slower.
     """
     for _ in range(2):
         step()
-    times, begun = [], time.perf_counter()
-    while time.perf_counter() - begun < seconds or len(times) < 3:
+    times, first = [], time.perf_counter()
+    while time.perf_counter() - first < seconds or len(times) < 3:
         start = clock()
         step()
         times.append(clock() - start)
@@ -113,7 +118,7 @@ if __name__ == "__main__":
     if cores == "1":
         os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
     make = {"keras": keras_step, "mien": mien_step, "torch": torch_step}[kind]
-    # One thread's own time does not count what others take; several threads wait for each other on the wall's clock.
+    # The processor time of one thread excludes other processes; several threads need the wall-clock time.
     clock = time.process_time if cores == "1" else time.perf_counter
-    speed = measured(make(precision, augmented == "augmented"), float(seconds), clock)
+    speed = measure_speed(make(precision, augmented == "augmented"), float(seconds), clock)
     print(json.dumps({"images_per_s": round(speed, 1)}))

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import _machine
+import _results
 import numpy as np
 from _tables import RESULTS, Figures, format_percent, format_table
 
@@ -43,7 +43,7 @@ def main() -> None:
     options = parser.parse_args()
     path, faces = resolve_model(options.model), load_faces(options.data)
     figures = {"evaluations": options.evaluations, **measure(path, faces)}
-    print(_machine.write(options.to or f"accuracy-{options.model}", figures))
+    print(_results.write_result(options.to or f"accuracy-{options.model}", figures))
 
 
 def measure(path: Path, faces: FaceDataset) -> dict[str, Any]:

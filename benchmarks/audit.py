@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import _machine
+import _results
 from _tables import Figures, format_table
 
 from mien.models import ModelCard, available_models, resolve_model, write_card
@@ -35,7 +35,7 @@ def main() -> None:
     ]
     if options.data and models:
         figures |= measure(options.data, models, options.faces)
-        print(f"written: {_machine.write('audit', figures).name}")
+        print(f"written: {_results.write_result('audit', figures).name}")
     for name in read_checksums() if options.cards else ():
         write_into_card(name, figures)
 
@@ -68,7 +68,7 @@ def measure(data: str, models: list[str], count: int) -> dict[str, Any]:
 
 def read_results() -> dict[str, Any]:
     """The results so far."""
-    path = _machine.RESULTS / "audit.json"
+    path = _results.RESULTS / "audit.json"
     before: dict[str, Any] = json.loads(path.read_text())["figures"] if path.exists() else {}
     return {name: figures for name, figures in before.items() if name in available_models()}
 

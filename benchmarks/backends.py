@@ -1,15 +1,14 @@
 """The same recipe under TensorFlow, torch and JAX; writes results/backends.json.
 
-    python benchmarks/backends.py --others PYTHON    the Python of one with mien, torch and JAX; five minutes
+    python benchmarks/backends.py --others PYTHON    a Python with mien, torch and JAX; five minutes
 
-What is learnt (the drawn faces of recipes/drawn.toml), and whether a run that was stopped and taken up
-again ends at the very same weights as one that was not.
+The accuracy on the synthetic faces of recipes/drawn.toml, and whether a stopped and resumed run ends with the same
+weights as an uninterrupted one.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -19,10 +18,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import _machine
+import _results
 from _tables import Figures, format_percent, format_table
 
-TRIED = Path(__file__).resolve().parent.parent / "tests" / "support" / "one_backend.py"
+SCRIPT = Path(__file__).resolve().parent.parent / "tests" / "support" / "one_backend.py"
 BACKENDS = ("tensorflow", "torch", "jax")
 
 
@@ -31,32 +30,34 @@ def main() -> None:
     parser.add_argument("--others", type=Path, default=Path(sys.executable), metavar="PYTHON")
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     options = parser.parse_args()
-    told = {backend: tried(options.others, backend) for backend in BACKENDS} | {"keras": version("keras")}
-    print(json.dumps(told, indent=2) if options.dry else f"written: {_machine.write('backends', told).name}")
+    figures = {backend: measure_backend(options.others, backend) for backend in BACKENDS} | {"keras": version("keras")}
+    _results.write_or_print("backends", figures, options.dry)
 
 
-def tried(python: Path, backend: str) -> dict[str, Any]:
-    begun = time.perf_counter()
-    accuracy, _, _ = numbers(python, backend, "learn")
-    seconds = time.perf_counter() - begun
-    apart, _, _ = numbers(python, backend, "resume")
+def measure_backend(python: Path, backend: str) -> dict[str, Any]:
+    start = time.perf_counter()
+    accuracy, _, _ = run_script(python, backend, "learn")
+    seconds = time.perf_counter() - start
+    difference, _, _ = run_script(python, backend, "resume")
     return {
-        "version": version_in(python, "tensorflow-cpu" if backend == "tensorflow" else backend),
+        "version": read_version(python, "tensorflow-cpu" if backend == "tensorflow" else backend),
         "accuracy": round(accuracy, 4),
         "seconds": round(seconds),
-        "resumed_differs_by": apart,
+        "resumed_differs_by": difference,
     }
 
 
-def numbers(python: Path, backend: str, what: str) -> list[float]:
+def run_script(python: Path, backend: str, experiment: str) -> list[float]:
     environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     with tempfile.TemporaryDirectory() as folder:
-        command = [python, TRIED, what, folder]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, check=True)
-    return [float(word) for word in done.stdout.decode().splitlines()[-1].split()]
+        command = [python, SCRIPT, experiment, folder]
+        process = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, check=True
+        )
+    return [float(word) for word in process.stdout.decode().splitlines()[-1].split()]
 
 
-def version_in(python: Path, package: str) -> str:
+def read_version(python: Path, package: str) -> str:
     code = f"from importlib.metadata import version; print(version('{package}'))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
@@ -64,16 +65,17 @@ def version_in(python: Path, package: str) -> str:
 def backends_table(figures: Figures) -> str:
     rows = [
         (
-            f"{name} {told['version']}",
-            format_percent(told["accuracy"]),
-            f"{told['seconds']} s",
-            "yes" if told["resumed_differs_by"] == 0 else f"no, {told['resumed_differs_by']:.0e} apart",
+            f"{name} {row['version']}",
+            format_percent(row["accuracy"]),
+            f"{row['seconds']} s",
+            "yes" if row["resumed_differs_by"] == 0 else f"no, difference {row['resumed_differs_by']:.0e}",
         )
-        for name, told in figures.items()
-        if isinstance(told, dict)
+        for name, row in figures.items()
+        if isinstance(row, dict)
     ]
     return format_table(
-        ["", "PublicTest of the drawn faces", "ten epochs", "goes on to the same bits, in float32"], rows
+        ["", "accuracy on PublicTest of the synthetic faces", "ten epochs", "resumes to the same bits, in float32"],
+        rows,
     )
 
 

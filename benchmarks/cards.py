@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import _wrong
+import _mistakes
 from _tables import RESULTS, ROOT, describe_origin, format_count, format_percent, format_table
 
 from mien.models import ModelCard
@@ -69,7 +69,7 @@ def main() -> int:
             path.write_text(text, encoding="utf-8")
     if options.images and not options.check:
         for name in read_checksums():
-            _wrong.draw_mistakes(name, IMAGES / f"{name}-wrong.png")
+            _mistakes.draw_mistakes(name, IMAGES / f"{name}-mistakes.png")
     return int(options.check and bool(stale))
 
 
@@ -268,9 +268,9 @@ def format_row(row: Figures) -> str:
 def format_mistakes(name: str, figures: Figures) -> Iterator[str]:
     """Its most frequent mistakes, and an image without a face of the data."""
     parts = []
-    if (IMAGES / f"{name}-wrong.png").exists():
+    if (IMAGES / f"{name}-mistakes.png").exists():
         parts += [
-            f"![Corrupted portraits and the predictions of the model](../images/{name}-wrong.png)",
+            f"![Corrupted portraits and the predictions of the model](../images/{name}-mistakes.png)",
             "Two free portraits and a drawn face, without and with corruptions of increasing strength. No face of the "
             "training data is shown.",
         ]

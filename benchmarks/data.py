@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from _machine import write
+from _results import write_result
 from _tables import Figures, format_table
 
 TIMES = 5
@@ -45,7 +45,7 @@ def main() -> None:
         _load(data, home)
         cached = [_load(data, home) for _ in range(TIMES)]
     figures = {"megabytes": round(data.stat().st_size / 1e6), "csv": _medians(uncached), "cached": _medians(cached)}
-    print(write("data", figures))
+    print(write_result("data", figures))
     print(json.dumps(figures, indent=1))
 
 

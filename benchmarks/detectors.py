@@ -14,10 +14,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from _drawing import EXAMPLES, PORTRAITS, Faces, Scene, background, fer2013, portrait, scenes
-from _empty import empty, photos
-from _machine import write
-from _matching import same
+from _face_matching import is_same_face
+from _non_faces import draw_non_faces, load_sample_photos
+from _results import write_result
+from _scenes import EXAMPLES, PORTRAITS, Faces, Scene, draw_background, draw_scenes, load_fer2013, load_portrait
 from numpy.typing import NDArray
 
 from mien import Engine
@@ -30,9 +30,9 @@ from mien.results import Box, Pixels
 
 def placed(rng: np.random.Generator, name: str, width: float) -> Scene:
     """A portrait, its face ``width`` pixels wide, somewhere in a drawn 640 x 480 picture."""
-    picture, face = background(rng, 640, 480), PORTRAITS[name]
+    picture, face = draw_background(rng, 640, 480), PORTRAITS[name]
     scale = width / face.width
-    small = cv2.resize(portrait(name), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:480, :640]
+    small = cv2.resize(load_portrait(name), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:480, :640]
     x, y = int(rng.integers(0, 641 - small.shape[1])), int(rng.integers(0, 481 - small.shape[0]))
     picture[y : y + small.shape[0], x : x + small.shape[1]] = small
     return Scene(
@@ -80,7 +80,7 @@ def hits(detector: Detector, pictures: Iterable[Scene]) -> dict[str, Any]:
     found = false = shown = 0
     for picture, faces in pictures:
         seen = detector.detect(picture)
-        right = [face for face in seen if any(same(face.box, drawn) for drawn in faces)]
+        right = [face for face in seen if any(is_same_face(face.box, drawn) for drawn in faces)]
         found, false, shown = found + bool(right), false + len(seen) - bool(right), shown + 1
     return {"pictures": shown, "found": round(found / shown, 3), "false": false}
 
@@ -95,12 +95,12 @@ def confidence(faces: Faces, negatives: Iterable[Pixels]) -> dict[str, Any]:
     from sklearn.linear_model import LogisticRegression
 
     cascades, rows = HaarCascades(), []
-    drawn = [(scene.pixels, scene.faces[0]) for scene in scenes(faces, seed=51, smallest=40)]
+    drawn = [(scene.pixels, scene.faces[0]) for scene in draw_scenes(faces, seed=51, smallest=40)]
     for picture, face in [*drawn, *((picture, None) for picture in negatives)]:
         for hit in detect_in_tiles(picture, cascades.propose, HaarDetector.tiling):
             counts = [len(windows) for windows in cascades.find_windows(picture, hit)]
             box = cascades.verify(picture, hit).to_face().box
-            rows.append((face is not None and same(box, face), hit.score, *counts))
+            rows.append((face is not None and is_same_face(box, face), hit.score, *counts))
     table = np.array(rows, float)
     seen, true = np.log1p(table[:, 1:]), table[:, 0] > 0
     fit = LogisticRegression(C=10).training(seen, true)
@@ -125,7 +125,7 @@ def reliability(sure: NDArray[np.float64], true: NDArray[np.bool_]) -> list[dict
 def crowd(width: int, height: int, face: int) -> tuple[Pixels, int]:
     """A large group photo: the portraits' montage, small, in rows; and the number of its faces."""
     scale = face / PORTRAITS["astronaut"].width
-    small = cv2.resize(portrait("portraits"), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(load_portrait("portraits"), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     picture = np.full((height, width, 3), 96, np.uint8)
     places = [
         (x, y)
@@ -139,7 +139,7 @@ def crowd(width: int, height: int, face: int) -> tuple[Pixels, int]:
 
 def photos_640() -> list[Pixels]:
     """Real photos at 640 pixels: the portraits, and scikit-learn's two without a face."""
-    real = [portrait(name) for name in (*PORTRAITS, "portraits")] + photos()
+    real = [load_portrait(name) for name in (*PORTRAITS, "portraits")] + load_sample_photos()
     scales = [640 / max(photo.shape) for photo in real]
     return [
         np.asarray(cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
@@ -201,9 +201,11 @@ def counted(names: Iterable[str], yunet: Path | None, faces: Faces) -> dict[str,
     for name in names:
         detector = load_detector(name, yunet=yunet)
         told[name] = {"portraits": {word: hits(detector, pictures) for word, pictures in shown.items()}}
-        told[name]["training faces in scenes, 40 to 240 pixels"] = hits(detector, scenes(faces, seed=9, smallest=40))
+        told[name]["training faces in scenes, 40 to 240 pixels"] = hits(
+            detector, draw_scenes(faces, seed=9, smallest=40)
+        )
         told[name]["training faces, tight, 48 to 640 pixels"] = hits(detector, tight(faces))
-        told[name]["no face"] = false_hits(detector, empty(seed=9))
+        told[name]["no face"] = false_hits(detector, draw_non_faces(seed=9))
         print(name, told[name], flush=True)
     return told
 
@@ -217,19 +219,20 @@ def main() -> None:
     words.add_argument("--only", choices=["times", "hits", "haar confidence"], help="measure one part, write nothing")
     given = words.parse_args()
     names = ("haar", "yunet") if given.yunet else ("haar",)
-    faces = fer2013(given.data, "Training").some(given.faces, seed=61)
+    faces = load_fer2013(given.data, "Training").sample(given.faces, seed=61)
     parts: dict[str, Callable[[], Any]] = {
         "times": lambda: timed(names, given.yunet, given.rounds),
         "hits": lambda: counted(names, given.yunet, faces),
         "haar confidence": lambda: confidence(
-            fer2013(given.data, "Training").some(3 * given.faces, seed=62), empty(seed=51, drawn=600, parts=100)
+            load_fer2013(given.data, "Training").sample(3 * given.faces, seed=62),
+            draw_non_faces(seed=51, drawn=600, parts=100),
         ),
     }
     figures = {part: measure() for part, measure in parts.items() if given.only in (None, part)}
     if given.only:
         print(figures[given.only])
     else:
-        write("detectors", figures)
+        write_result("detectors", figures)
 
 
 if __name__ == "__main__":

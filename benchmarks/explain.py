@@ -9,7 +9,6 @@ Every figure is the median over the faces of examples/portraits.jpg and several 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import _machine
+import _results
 from _tables import Figures, format_table
 
 from mien import Engine, images
@@ -36,7 +35,7 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
     figures = {**measure(), "targets": TARGETS, "model": "base", "cores": 2}
-    print(json.dumps(figures, indent=2) if options.dry else f"written: {_machine.write('explain', figures).name}")
+    _results.write_or_print("explain", figures, options.dry)
 
 
 def measure() -> dict[str, Any]:

@@ -23,9 +23,9 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from _drawing import Faces, Scene, fer2013, held_out, scene, scenes
-from _machine import write
-from _matching import matching
+from _face_matching import select_match
+from _results import write_result
+from _scenes import Faces, Scene, draw_scene, draw_scenes, load_fer2013, load_validation_faces
 from _tables import Figures, format_percent, format_table
 from numpy.typing import NDArray
 
@@ -50,7 +50,7 @@ def bordered(kind: int, margin: float) -> Placement:
 
 
 SURROUNDINGS: dict[str, Placement] = {
-    "scene": lambda rng, face: scene(rng, face, int(rng.integers(96, 241))),
+    "scene": lambda rng, face: draw_scene(rng, face, int(rng.integers(96, 241))),
     "gray border": bordered(cv2.BORDER_CONSTANT, 0.35),
     "replicated border": bordered(cv2.BORDER_REPLICATE, 0.35),
     "bare": bordered(cv2.BORDER_REPLICATE, 0.0),
@@ -63,7 +63,7 @@ def measure_offsets(detector: Detector, faces: NDArray[np.uint8], place: Placeme
     rows = []
     for face in faces:
         image, (truth,) = place(rng, face)
-        match = matching(detector.detect(image), truth)
+        match = select_match(detector.detect(image), truth)
         if match is not None:
             rows.append(_offset(match.box, truth))
     return np.array(rows)
@@ -99,9 +99,9 @@ class LevelResult(NamedTuple):
 def measure_levelling(detector: Detector, model: Classifier, faces: Faces, angle: float) -> dict[str, Any]:
     """Accuracy with and without level eyes, in scenes rotated by ``angle`` degrees one way or the other."""
     slopes, labels, crops = [], [], []
-    for index, ((image, (truth,)), face) in enumerate(zip(scenes(faces, seed=7), faces.pixels, strict=True)):
+    for index, ((image, (truth,)), face) in enumerate(zip(draw_scenes(faces, seed=7), faces.pixels, strict=True)):
         scene_pixels = rotate(image, truth, angle * (-1) ** index)
-        match = matching(detector.detect(scene_pixels), truth)
+        match = select_match(detector.detect(scene_pixels), truth)
         if match is None:
             continue
         rotated = crop_face(scene_pixels, replace(match, landmarks=None), FRAMINGS[detector.name], 48)
@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--model", default="base", help="model of the comparison with level eyes")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    faces = fer2013(options.data, "Training").some(options.faces, seed=41).pixels
+    faces = load_fer2013(options.data, "Training").sample(options.faces, seed=41).pixels
     figures = {}
     for name in ("haar", "yunet") if options.yunet else ("haar",):
         detector = load_detector(name, yunet=options.yunet)
@@ -158,13 +158,13 @@ def main() -> None:
         crop.LEVEL_ABOVE = 0.0  # level every face, to find the slope from which it helps
         model, validation = (
             load_classifier(resolve_model(options.model)),
-            held_out(options.data).some(options.faces, seed=8),
+            load_validation_faces(options.data).sample(options.faces, seed=8),
         )
         figures["levelling"] = {
             f"rotated {angle} degrees": measure_levelling(detector, model, validation, angle) for angle in (0, 15, 30)
         }
         print(figures["levelling"])
-    write("framing", figures)
+    write_result("framing", figures)
 
 
 def framing_table(figures: Figures) -> str:

@@ -20,8 +20,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from _drawing import portrait
-from _machine import write
+from _results import write_result
+from _scenes import load_portrait
 from _tables import Figures, format_table
 
 from mien import Engine, video
@@ -44,7 +44,7 @@ def main() -> None:
             for explain in (False, True)
         }
     load = round(os.getloadavg()[0], 1)
-    print(write("live", {"size": SIZE, "fps": FPS, "target_ms": 60, "load": load, "detectors": figures}))
+    print(write_result("live", {"size": SIZE, "fps": FPS, "target_ms": 60, "load": load, "detectors": figures}))
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def virtual_display() -> Iterator[None]:
 def write_video(path: Path) -> Path:
     """The two portraits, moving slowly, with sensor noise."""
     rng, width, height = np.random.default_rng(0), *SIZE
-    people = [cv2.resize(portrait(name)[:400], (256, 200)) for name in ("astronaut", "hopper")]
+    people = [cv2.resize(load_portrait(name)[:400], (256, 200)) for name in ("astronaut", "hopper")]
     noise = [rng.normal(0, 3, (height, width, 3)) for _ in range(8)]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), FPS, SIZE)
     for index in range(FPS * SECONDS):

@@ -19,9 +19,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import _install
-import _machine
+import _environments
 import _photos
+import _results
 from _tables import Figures, format_table
 from speed import install_yunet, two_cores
 
@@ -33,9 +33,9 @@ FER = (
 MIEN = ((str(HERE.parent),),)
 #: Program, and the words after the folder.
 RUNS = {
-    "mien_yunet": ("mien", "_time_mien.py", "yunet"),
-    "mien_haar": ("mien", "_time_mien.py", "haar"),
-    "fer": ("fer", "_time_fer.py"),
+    "mien_yunet": ("mien", "_time_mien_photos.py", "yunet"),
+    "mien_haar": ("mien", "_time_mien_photos.py", "haar"),
+    "fer": ("fer", "_time_fer_photos.py"),
 }
 
 
@@ -47,12 +47,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         keep = options.keep or Path(name)
         pythons = {peer: environment(keep / peer, parts) for peer, parts in (("mien", MIEN), ("fer", FER))}
-        _photos.make(Path(name) / "photos", options.photos)
+        _photos.write_photos(Path(name) / "photos", options.photos)
         figures = {run: timed(pythons[peer], words, Path(name) / "photos") for run, (peer, *words) in RUNS.items()}
     for run, (peer, *_) in RUNS.items():
-        figures[run] |= {"installed_mb": _install.megabytes(keep / peer), "version": version(pythons[peer], peer)}
+        figures[run] |= {
+            "installed_mb": _environments.measure_disk_megabytes(keep / peer),
+            "version": version(pythons[peer], peer),
+        }
     figures["photos"] = options.photos
-    print(json.dumps(figures, indent=2) if options.dry else f"written: {_machine.write('peers', figures).name}")
+    _results.write_or_print("peers", figures, options.dry)
 
 
 def arguments() -> argparse.Namespace:
@@ -66,7 +69,7 @@ def arguments() -> argparse.Namespace:
 
 def environment(folder: Path, parts: tuple[tuple[str, ...], ...]) -> Path:
     python = folder / "bin" / "python"
-    return python if python.exists() else _install.fresh(folder, *parts)
+    return python if python.exists() else _environments.create_environment(folder, *parts)
 
 
 def timed(python: Path, words: list[str], photos: Path) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from _drawing import Faces, held_out, scenes
-from _machine import write
-from _matching import matching
+from _face_matching import select_match
+from _results import write_result
+from _scenes import Faces, draw_scenes, load_validation_faces
 from numpy.typing import NDArray
 
 from mien.faces.crop import FRAMINGS, crop_face, to_model_input
@@ -111,8 +111,8 @@ def measure_pose(model: Classifier, faces: Faces, yunet: Path) -> dict[str, Any]
     detector = load_detector("yunet", yunet=yunet)
     measured: list[QualityMeasures] = []
     crops, labels = [], []
-    for (image, (truth,)), label in zip(scenes(faces, seed=7), faces.labels, strict=True):
-        match = matching(detector.detect(image), truth)
+    for (image, (truth,)), label in zip(draw_scenes(faces, seed=7), faces.labels, strict=True):
+        match = select_match(detector.detect(image), truth)
         if match is not None:
             crops.append(crop_face(image, match, FRAMINGS["yunet"], 48))
             measured.append(measure_quality(match, crops[-1]))
@@ -158,13 +158,16 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=1000, help="number of validation faces")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    model, faces = load_classifier(resolve_model(options.model)), held_out(options.data).some(options.faces, seed=8)
+    model, faces = (
+        load_classifier(resolve_model(options.model)),
+        load_validation_faces(options.data).sample(options.faces, seed=8),
+    )
     figures: dict[str, Any] = {"faces": len(faces.labels), "accuracy": measure_accuracy(model, faces.pixels, faces)}
     figures |= {name: run_sweep(model, faces, *parameters) for name, parameters in SWEEPS.items()}
     if options.yunet:
         figures["pose"] = measure_pose(model, faces, options.yunet)
     figures["rejected"] = measure_rejected(model, faces)
-    print(write("quality", figures).read_text())
+    print(write_result("quality", figures).read_text())
 
 
 if __name__ == "__main__":

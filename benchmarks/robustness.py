@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-import _machine
+import _results
 
 from mien.datasets.loading import load_faces
 from mien.evaluation import robustness_report
@@ -37,7 +37,7 @@ def main() -> None:
     classifiers = [load_classifier(path) for path in paths.values()]
     results = compare_robustness(classifiers, load_faces(options.data), options.split, print_progress)
     values = robustness_report.robustness_values(make_report(tuple(paths), results))
-    print(_machine.write("robustness", values))
+    print(_results.write_result("robustness", values))
 
 
 def to_onnx(path: Path, scale: str) -> Path:

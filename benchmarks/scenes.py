@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from _drawing import Faces, Scene, fer2013, held_out, scenes
-from _machine import write
-from _matching import same
+from _face_matching import is_same_face
+from _results import write_result
+from _scenes import Faces, Scene, draw_scenes, load_fer2013, load_validation_faces
 from _tables import Figures, format_percent, format_table
 from numpy.typing import NDArray
 
@@ -37,7 +37,7 @@ def read(engine: Engine, pictures: list[Scene] | Any) -> Answers:
     named, false = [], 0
     for picture, (drawn,) in pictures:
         readings = engine.read(picture).readings
-        right = [reading for reading in readings if same(reading.face.box, drawn)]
+        right = [reading for reading in readings if is_same_face(reading.face.box, drawn)]
         false += len(readings) - len(right)
         best = max(right, key=lambda reading: reading.face.detection, default=None)
         named.append(-1 if best is None else engine.labels.index(best.emotions.top))
@@ -75,16 +75,16 @@ def main() -> None:
     words.add_argument("--model", default="base")
     words.add_argument("--tune", action="store_true", help="training faces the model never saw; nothing is written")
     given = words.parse_args()
-    faces = held_out(given.data) if given.tune else fer2013(given.data, "PublicTest")
+    faces = load_validation_faces(given.data) if given.tune else load_fer2013(given.data, "PublicTest")
     figures: dict[str, Any] = {"split": "PublicTest", "model": given.model}
     for name in ("haar", "yunet", "none") if given.yunet else ("haar", "none"):
         engine = Engine(load_classifier(resolve_model(given.model)), load_detector(name, yunet=given.yunet))
         alone = engine.score(faces.pixels).argmax(axis=1)
-        pictures = bare(faces, seed=7) if name == "none" else scenes(faces, seed=7)
+        pictures = bare(faces, seed=7) if name == "none" else draw_scenes(faces, seed=7)
         figures[name] = compared(read(engine, pictures), alone, faces.labels)
         print(name, figures[name])
     if not given.tune:
-        write("scenes", figures)
+        write_result("scenes", figures)
 
 
 def scenes_table(figures: Figures) -> str:

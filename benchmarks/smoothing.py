@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from _drawing import Faces, held_out, portrait
 from _face_sequences import FaceSequence, make_changing_sequence, make_still_sequence
-from _machine import write
+from _results import write_result
+from _scenes import Faces, load_portrait, load_validation_faces
 from _smoothing_filters import Floats, SmoothingFilter, filter_families, mean_since_change
 from _tables import Figures, format_percent, format_table
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--yunet", type=Path, required=True, help="the file of YuNet's model")
     options = parser.parse_args()
     model = load_classifier(resolve_model("base"), threads=1)
-    faces = held_out(options.data).pixels
+    faces = load_validation_faces(options.data).pixels
     rng = np.random.default_rng(1)
     faces = faces[rng.permutation(len(faces))]
     tuning, test = (make_half(model, rng, faces[number * 5 * PEOPLE :]) for number in (0, 1))
@@ -66,8 +66,8 @@ def main() -> None:
     }
     figures["filters"] = {name: select_setting(filters, tuning, test, threshold) for name, filters in filter_families()}
     figures["rates"] = {f"{fps:g}": measure_rate(model, faces, fps, threshold) for fps in (30.0, 15.0, 10.0, 5.0)}
-    figures["at_rest"] = measure_at_rest(model, held_out(options.data))
-    print(write("smoothing", figures))
+    figures["at_rest"] = measure_at_rest(model, load_validation_faces(options.data))
+    print(write_result("smoothing", figures))
 
 
 def measure_at_rest(model: Classifier, faces: Faces) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def measure_noise(model: Classifier, yunet: Path) -> dict[str, Any]:
 
 def measure_detector_noise(engine: Engine, name: str) -> dict[str, Any]:
     rng, drift, boxes, values = np.random.default_rng(0), 0.0, [], []
-    image = portrait(name)
+    image = load_portrait(name)
     image = cv2.resize(image, (round(image.shape[1] * 480 / image.shape[0]), 480), interpolation=cv2.INTER_AREA)
     for _ in range(60):
         drift = 0.97 * drift + float(rng.normal(0, 0.7))

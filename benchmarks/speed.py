@@ -21,9 +21,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import _install
-import _machine
+import _environments
 import _photos
+import _results
 import numpy as np
 from _tables import Figures, format_table
 
@@ -48,13 +48,13 @@ def main() -> None:
         install_yunet(options.yunet)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photos = _photos.make(folder / "photos", options.photos)
+        photos = _photos.write_photos(folder / "photos", options.photos)
         figures: dict[str, Any] = {"photos": len(photos), "photo": "640 x 480 JPEG, one face", "cores": 2}
         for measure in (importing, process, many, warm, model):
             figures |= told(measure(photos))
         figures |= {} if options.dry else told(installed(folder / "environment"))
     figures["targets"] = TARGETS
-    print(json.dumps(figures, indent=2) if options.dry else f"written: {_machine.write('speed', figures).name}")
+    _results.write_or_print("speed", figures, options.dry)
 
 
 def arguments() -> argparse.Namespace:
@@ -186,8 +186,8 @@ def model(_: list[Path]) -> dict[str, Any]:
 
 def installed(folder: Path) -> dict[str, Any]:
     """A fresh environment with ``pip install .``, as a user gets it: pip itself included."""
-    _install.fresh(folder, (str(ROOT),))
-    return {"installed_mb": _install.megabytes(folder)}
+    _environments.create_environment(folder, (str(ROOT),))
+    return {"installed_mb": _environments.measure_disk_megabytes(folder)}
 
 
 def speed_table(figures: Figures) -> str:

@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-import _machine
+import _results
 
 #: The default tier must cover this part of the lines that --all covers.
 TARGET = 0.85
@@ -31,7 +31,7 @@ def main() -> int:
         "default_of_all": round(ratio, 4),
         "target": TARGET,
     }
-    _machine.write("tests", figures)
+    _results.write_result("tests", figures)
     print(f"The default tier covers {ratio:.1%} of the {len(lines['all']):,} lines that --all covers.")
     return int(ratio < TARGET)
 

@@ -7,15 +7,14 @@ python benchmarks/tracking.py --dry --seeds 1    print, and write nothing
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-import _machine
+import _results
 import numpy as np
-from _matching import same
+from _face_matching import is_same_face
 from _synthetic_videos import SyntheticVideo, VideoScene, scenes
 from _tables import Figures, format_percent, format_table
 
@@ -38,7 +37,7 @@ def main() -> None:
             for name, detector in detectors.items()
         }
     figures["targets"] = {"idf1": 0.95, "switches_on_simple_crossings": 0}
-    print(json.dumps(figures, indent=2) if options.dry else f"written: {_machine.write('tracking', figures).name}")
+    _results.write_or_print("tracking", figures, options.dry)
 
 
 def arguments() -> argparse.Namespace:
@@ -117,7 +116,7 @@ def count_matches(video: SyntheticVideo, tracked: list[TrackedFaces]) -> Counter
     numbers: set[int] = set()
     for index, faces in enumerate(tracked):
         truth = video.truth[index]
-        costs = np.array([[0.0 if same(face.box, true.box) else np.inf for _, face in faces] for true in truth])
+        costs = np.array([[0.0 if is_same_face(face.box, true.box) else np.inf for _, face in faces] for true in truth])
         pairs = dict(solve_assignment(_add_distances(costs.reshape(len(truth), len(faces)), truth, faces)))
         ignored = sum(truth[row].visible < MIN_VISIBLE for row in pairs)
         count["detected"] += len(faces) - ignored

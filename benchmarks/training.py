@@ -1,11 +1,11 @@
-"""How fast one VGG-like net trains: stock Keras, mien and plain PyTorch in one run; writes results/training.json.
+"""The speed of training one VGG-like network with stock Keras, mien and PyTorch; writes results/training.json.
 
     python benchmarks/training.py --torch PYTHON     the Python of an environment that has PyTorch; three minutes
-    python benchmarks/training.py                    makes that environment first; needs a network
+    python benchmarks/training.py                    creates that environment first; needs a network connection
 
-The ways take turns, several rounds long, each in a process of its own; of each the best round counts, for whatever
-else runs on the machine makes rounds slower and none faster. How much of the processor others took is written beside
-it. Once on two cores by the clock on the wall, and once with one thread, by the time which that thread has worked.
+The variants alternate for several rounds, each in its own process; the best round counts, because other processes on
+the machine only make rounds slower. Measured once on two cores in wall-clock time, and once with one thread in
+processor time.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import _install
-import _machine
+import _environments
+import _results
 from _tables import Figures, format_table
 from speed import two_cores
 
 HERE = Path(__file__).resolve().parent
 TARGETS = {"of_stock_keras": 2.5, "of_torch": 0.85}
 CORES = {"two_cores": 2, "one_core": 1}
-#: What it is called: who trains, in what precision, with augmentation or without.
-WAYS = {
+#: Library, precision and augmentation of each variant.
+VARIANTS = {
     "keras_bfloat16": ("keras", "bfloat16", "plain"),
     "mien_bfloat16": ("mien", "bfloat16", "plain"),
     "torch_bfloat16": ("torch", "bfloat16", "plain"),
@@ -40,52 +40,53 @@ WAYS = {
 
 
 def main() -> None:
-    options = arguments()
+    options = parse_arguments()
     two_cores()
-    _machine.PACKAGES = (*_machine.PACKAGES, "keras", "tensorflow-cpu")
+    _results.PACKAGES = (*_results.PACKAGES, "keras", "tensorflow-cpu")
     with tempfile.TemporaryDirectory() as name:
-        torch = options.torch or _install.fresh(Path(name), ("torch", "numpy"))
-        told = {
-            words: figures([in_turn(torch, options, cores) for _ in range(options.rounds)])
-            for words, cores in CORES.items()
+        torch = options.torch or _environments.create_environment(Path(name), ("torch", "numpy"))
+        figures = {
+            name: collect_best([run_round(torch, options, cores) for _ in range(options.rounds)])
+            for name, cores in CORES.items()
         }
-    told |= {"targets": TARGETS, "batch": 128, "rounds": options.rounds, "torch": version(torch)}
-    print(json.dumps(told, indent=2) if options.dry else f"written: {_machine.write('training', told).name}")
+    figures |= {"targets": TARGETS, "batch": 128, "rounds": options.rounds, "torch": read_torch_version(torch)}
+    _results.write_or_print("training", figures, options.dry)
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--torch", type=Path, metavar="PYTHON", help="a Python with PyTorch")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=6, help="how long each way trains in a round")
-    parser.add_argument("--ways", nargs="*", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--seconds", type=float, default=6, help="seconds of each variant in a round")
+    parser.add_argument("--variants", nargs="*", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     return parser.parse_args()
 
 
-def in_turn(torch: Path, options: argparse.Namespace, cores: int) -> dict[str, dict[str, float]]:
-    """Each way once."""
-    return {way: timed((*WAYS[way], str(options.seconds), str(cores)), torch) for way in options.ways}
+def run_round(torch: Path, options: argparse.Namespace, cores: int) -> dict[str, dict[str, float]]:
+    """Each variant once."""
+    seconds = str(options.seconds)
+    return {name: run_variant((*VARIANTS[name], seconds, str(cores)), torch) for name in options.variants}
 
 
-def timed(words: tuple[str, ...], torch: Path) -> dict[str, float]:
-    """Images a second, and the part of the two cores that others had meanwhile."""
-    python = torch if words[0] == "torch" else Path(sys.executable)
-    before = _busy(), os.times()
-    done = subprocess.run(
-        [python, HERE / "_time_training.py", *words],
+def run_variant(arguments: tuple[str, ...], torch: Path) -> dict[str, float]:
+    """Images per second, and the fraction of the processor that other processes used."""
+    python = torch if arguments[0] == "torch" else Path(sys.executable)
+    before = _read_busy_seconds(), os.times()
+    process = subprocess.run(
+        [python, HERE / "_time_training.py", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         check=True,
     )
-    busy, mine = _busy() - before[0], os.times()
-    own = mine.children_user + mine.children_system - before[1].children_user - before[1].children_system
-    others = max(busy - own, 0) / (mine.elapsed - before[1].elapsed) / (os.cpu_count() or 1)
-    return {**json.loads(done.stdout.splitlines()[-1]), "others": round(others, 3)}
+    busy, after = _read_busy_seconds() - before[0], os.times()
+    own = after.children_user + after.children_system - before[1].children_user - before[1].children_system
+    others = max(busy - own, 0) / (after.elapsed - before[1].elapsed) / (os.cpu_count() or 1)
+    return {**json.loads(process.stdout.splitlines()[-1]), "others": round(others, 3)}
 
 
-def _busy() -> float:
-    """Seconds that all cores together have worked since the machine was started; 0 where nobody counts."""
+def _read_busy_seconds() -> float:
+    """Busy time of all cores since the start of the machine; 0 where the system does not report it."""
     try:
         user, nice, system = Path("/proc/stat").read_text().split(maxsplit=4)[1:4]
     except OSError:
@@ -93,43 +94,47 @@ def _busy() -> float:
     return (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def figures(rounds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
-    best = {way: max((each[way] for each in rounds), key=lambda told: told["images_per_s"]) for way in rounds[0]}
-    speed = {way: told["images_per_s"] for way, told in best.items()}
-    found: dict[str, Any] = {"images_per_s": speed, "others": {way: told["others"] for way, told in best.items()}}
+def collect_best(rounds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
+    best = {name: max((each[name] for each in rounds), key=lambda row: row["images_per_s"]) for name in rounds[0]}
+    speed = {name: row["images_per_s"] for name, row in best.items()}
+    others = {name: row["others"] for name, row in best.items()}
+    figures: dict[str, Any] = {"images_per_s": speed, "others": others}
     if {"keras_bfloat16", "mien_bfloat16", "torch_bfloat16"} <= set(speed):
-        found["of_stock_keras"] = round(speed["mien_bfloat16"] / speed["keras_bfloat16"], 2)
-        found["of_torch"] = round(speed["mien_bfloat16"] / speed["torch_bfloat16"], 2)
-    return found
+        figures["of_stock_keras"] = round(speed["mien_bfloat16"] / speed["keras_bfloat16"], 2)
+        figures["of_torch"] = round(speed["mien_bfloat16"] / speed["torch_bfloat16"], 2)
+    return figures
 
 
-def version(python: Path) -> str:
+def read_torch_version(python: Path) -> str:
     code = "from importlib.metadata import version; print(version('torch'))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def training_table(figures: Figures) -> str:
-    """Images a second of each way to train, with both clocks."""
-    ways = {"keras": "stock Keras", "mien": "mien", "torch": "plain PyTorch"}
-    measured = [figures["two_cores"]["images_per_s"], figures["one_core"]["images_per_s"]]
+    """Images per second of each variant, in wall-clock and in processor time."""
+    libraries = {"keras": "stock Keras", "mien": "mien", "torch": "plain PyTorch"}
+    speeds_by_cores = [figures["two_cores"]["images_per_s"], figures["one_core"]["images_per_s"]]
     rows = [
-        (f"{ways[who]}, {kind}", *(f"{speeds[f'{who}_{kind}']:.0f}" for speeds in measured))
+        (f"{libraries[library]}, {kind}", *(f"{speeds[f'{library}_{kind}']:.0f}" for speeds in speeds_by_cores))
         for kind in ("bfloat16", "float32")
-        for who in ways
-        if all(f"{who}_{kind}" in speeds for speeds in measured)
+        for library in libraries
+        if all(f"{library}_{kind}" in speeds for speeds in speeds_by_cores)
     ]
-    if all("mien_bfloat16_augmented" in speeds for speeds in measured):
+    if all("mien_bfloat16_augmented" in speeds for speeds in speeds_by_cores):
         rows.append(
-            ("mien, bfloat16, with all augmentation", *(f"{each['mien_bfloat16_augmented']:.0f}" for each in measured))
+            (
+                "mien, bfloat16, with all augmentation",
+                *(f"{each['mien_bfloat16_augmented']:.0f}" for each in speeds_by_cores),
+            )
         )
-    wanted = figures["targets"]
-    for key, words in (
+    targets = figures["targets"]
+    for key, title in (
         ("of_stock_keras", "mien, times stock Keras, bfloat16"),
         ("of_torch", "mien, times PyTorch, bfloat16"),
     ):
-        told = (f"{figures[cores][key]:.2f} (wanted {wanted[key]})" for cores in ("two_cores", "one_core"))
-        rows.append((words, *told))
-    return format_table(["images a second", "two cores, by the wall's clock", "one thread, by its own time"], rows)
+        ratios = (f"{figures[cores][key]:.2f} (target {targets[key]})" for cores in ("two_cores", "one_core"))
+        rows.append((title, *ratios))
+    return format_table(["images per second", "two cores, wall-clock time", "one thread, processor time"], rows)
 
 
 #: Sections of documents: the result file, and how its figures become a table.

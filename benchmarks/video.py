@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import _machine
+import _results
 from _synthetic_videos import FPS, SIZE, SyntheticVideo, scenes
 from _tables import Figures, format_table
 from speed import install_yunet, two_cores
@@ -51,7 +51,7 @@ def main() -> None:
         figures = read_figures() if options.only else {}
         figures |= measure(options.keep or Path(name), options)
     figures["targets"] = TARGETS
-    print(json.dumps(figures, indent=2) if options.dry else f"written: {_machine.write('video', figures).name}")
+    _results.write_or_print("video", figures, options.dry)
 
 
 def arguments() -> argparse.Namespace:
@@ -68,7 +68,7 @@ def arguments() -> argparse.Namespace:
 
 
 def read_figures() -> dict[str, Any]:
-    path = _machine.RESULTS / "video.json"
+    path = _results.RESULTS / "video.json"
     return dict(json.loads(path.read_text())["figures"]) if path.exists() else {}
 
 

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import _machine
+import _results
 from _tables import Figures, format_percent, format_table
 from accuracy import measure_latency
 
@@ -32,7 +32,7 @@ def main() -> None:
     given = words.parse_args()
     faces = load_faces(given.data)
     figures = {run.name: {str(views): measured(run, faces, views) for views in VIEWS} for run in given.runs}
-    print(f"written: {_machine.write('views', figures).name}")
+    print(f"written: {_results.write_result('views', figures).name}")
 
 
 def measured(run: Path, faces: FaceDataset, views: int) -> dict[str, Any]:

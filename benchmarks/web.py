@@ -26,8 +26,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import _machine
 import _photos
+import _results
 from _tables import Figures, format_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,12 +52,12 @@ def main() -> None:
     if options.yunet:
         run_mien("models", "pull", "yunet", "--from", str(options.yunet))
     with tempfile.TemporaryDirectory() as folder:
-        photo = _photos.make(Path(folder) / "photos", 1)[0].read_bytes()
+        photo = _photos.write_photos(Path(folder) / "photos", 1)[0].read_bytes()
         figures: dict[str, Any] = {"cores": 2, "photo": f"640 x 480 JPEG, one face, {len(photo) // 1000} kB"}
         figures |= measure(photo, options)
     figures["targets"] = TARGETS
     text = json.dumps(figures, indent=2)
-    print(text if options.dry else f"{text}\nwritten: {_machine.write('web', figures).name}")
+    print(text if options.dry else f"{text}\nwritten: {_results.write_result('web', figures).name}")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -77,7 +77,7 @@ def run_mien(*arguments: str) -> None:
 def measure(photo: bytes, options: argparse.Namespace) -> dict[str, Any]:
     best = "yunet" if options.yunet else "haar"
     if options.only:
-        before = json.loads((_machine.RESULTS / "web.json").read_text())
+        before = json.loads((_results.RESULTS / "web.json").read_text())
         rest = {"commit": before["commit"], "command": before["command"]}
         return {"rest": rest, **before["figures"], "memory": measure_memory(best, photo, options.long)}
     figures: dict[str, Any] = {"start_s": measure_start()}

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from _result_files import RESULTS, describe_commit, describe_machine, write_result
+from _results import RESULTS, describe_commit, describe_machine, write_result
 from _tables import Figures, format_table
 
 WINDOWS = ("desktop", "gradio", "streamlit")

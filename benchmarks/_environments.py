@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 
-def fresh(folder: Path, *installs: tuple[str, ...]) -> Path:
+def create_environment(folder: Path, *installs: tuple[str, ...]) -> Path:
     """A new environment with each ``pip install`` run in turn; its Python."""
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
     python = folder / "bin" / "python"
@@ -16,7 +16,7 @@ def fresh(folder: Path, *installs: tuple[str, ...]) -> Path:
     return python
 
 
-def megabytes(folder: Path) -> int:
+def measure_disk_megabytes(folder: Path) -> int:
     """As ``du -sm`` counts: blocks on disk, in units of 2**20 bytes."""
     blocks = sum(path.lstat().st_blocks for path in folder.rglob("*"))
     return round(blocks * 512 / 2**20)

@@ -20,7 +20,7 @@ FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16"
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "pillow")
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """The processor and the versions that the figures depend on."""
     model, flags = _processor()
     return {
@@ -33,32 +33,37 @@ def machine() -> dict[str, Any]:
     }
 
 
-def commit() -> str:
+def describe_commit() -> str:
     """The commit that was measured, with ``+`` when the sources differed from it."""
     head = _git("rev-parse", "--short", "HEAD")
     return head + ("+" if _git("status", "--porcelain", "--untracked-files=no", "--", "src") else "")
 
 
-def command() -> str:
+def describe_command() -> str:
     """The command line, as somebody else would type it: paths are cut to their last part."""
     script = Path(sys.argv[0]).resolve()
     name = script.relative_to(HERE.parent) if script.is_relative_to(HERE.parent) else script.name
     return " ".join(["python", str(name), *(Path(word).name if "/" in word else word for word in sys.argv[1:])])
 
 
-def write(name: str, figures: dict[str, Any]) -> Path:
+def write_result(name: str, figures: dict[str, Any]) -> Path:
     """Put the figures into ``results/name.json``, with the machine, the commit and the command."""
     RESULTS.mkdir(exist_ok=True)
     place = RESULTS / f"{name}.json"
     told = {
         "date": time.strftime("%Y-%m-%d"),
-        "commit": commit(),
-        "command": command(),
-        "machine": machine(),
+        "commit": describe_commit(),
+        "command": describe_command(),
+        "machine": describe_machine(),
         "figures": figures,
     }
     place.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     return place
+
+
+def write_or_print(name: str, figures: dict[str, Any], dry: bool) -> None:
+    """Print the figures and write nothing if ``dry``, else write the result file."""
+    print(json.dumps(figures, indent=2) if dry else f"written: {write_result(name, figures).name}")
 
 
 def _processor() -> tuple[str, set[str]]:

@@ -25,7 +25,7 @@ class Faces(NamedTuple):
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
-    def some(self, count: int, seed: int) -> Faces:
+    def sample(self, count: int, seed: int) -> Faces:
         chosen = np.random.default_rng(seed).permutation(len(self.pixels))[:count]
         return Faces(self.pixels[chosen], self.labels[chosen])
 
@@ -37,7 +37,7 @@ class Scene(NamedTuple):
     faces: tuple[Box, ...]
 
 
-def fer2013(path: Path, usage: str) -> Faces:
+def load_fer2013(path: Path, usage: str) -> Faces:
     """One part of FER2013 ("Training" or "PublicTest"), from the original CSV or an ``.npz`` of its columns."""
     if path.suffix == ".csv":
         return _from_csv(path, usage)
@@ -53,7 +53,7 @@ def _from_csv(path: Path, usage: str) -> Faces:
     return Faces(pixels.reshape(-1, 48, 48), np.array([int(row["emotion"]) for row in rows]))
 
 
-def held_out(path: Path) -> Faces:
+def load_validation_faces(path: Path) -> Faces:
     """Training faces that the embedded model never saw: what may be tuned on."""
     from mien.datasets.loading import load_faces as read_data
     from mien.datasets.splits import sample_validation
@@ -63,11 +63,11 @@ def held_out(path: Path) -> Faces:
     return Faces(data.pixels[kept], data.labels[kept].astype(np.int64))
 
 
-def portrait(name: str) -> Pixels:
+def load_portrait(name: str) -> Pixels:
     return np.asarray(Image.open(EXAMPLES / f"{name}.jpg").convert("RGB"))
 
 
-def background(rng: np.random.Generator, width: int, height: int) -> Pixels:
+def draw_background(rng: np.random.Generator, width: int, height: int) -> Pixels:
     """No face: a gradient, cloudy texture, stripes or drawn objects, in colours or in gray."""
     draw = (_gradient, _clouds, _stripes, _objects, _clutter)[rng.integers(5)]
     picture = draw(rng, width, height)
@@ -75,20 +75,22 @@ def background(rng: np.random.Generator, width: int, height: int) -> Pixels:
     return np.clip(picture + noise, 0, 255).astype(np.uint8)
 
 
-def scene(rng: np.random.Generator, face: NDArray[np.uint8], side: int, width: int = 640, height: int = 480) -> Scene:
+def draw_scene(
+    rng: np.random.Generator, face: NDArray[np.uint8], side: int, width: int = 640, height: int = 480
+) -> Scene:
     """One gray 48x48 face, enlarged to ``side`` pixels, somewhere on a background."""
-    picture = background(rng, width, height)
+    picture = draw_background(rng, width, height)
     left, top = (int(rng.integers(0, length - side + 1)) for length in (width, height))
     large = cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC)
     picture[top : top + side, left : left + side] = large[..., None]
     return Scene(picture, (Box(left, top, side, side),))
 
 
-def scenes(faces: Faces, seed: int, smallest: int = 96, largest: int = 240) -> Iterator[Scene]:
+def draw_scenes(faces: Faces, seed: int, smallest: int = 96, largest: int = 240) -> Iterator[Scene]:
     """Every face in a 640 x 480 scene of its own; the same seed draws the same scenes."""
     rng = np.random.default_rng(seed)
     for face in faces.pixels:
-        yield scene(rng, face, int(rng.integers(smallest, largest + 1)))
+        yield draw_scene(rng, face, int(rng.integers(smallest, largest + 1)))
 
 
 def _colours(rng: np.random.Generator, count: int) -> NDArray[np.float64]:

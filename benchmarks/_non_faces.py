@@ -7,33 +7,33 @@ from importlib import import_module
 
 import cv2
 import numpy as np
-from _drawing import PORTRAITS, background, portrait
+from _scenes import PORTRAITS, draw_background, load_portrait
 
 from mien.results import Pixels
 
 
-def empty(seed: int, drawn: int = 150, parts: int = 30) -> Iterator[Pixels]:
+def draw_non_faces(seed: int, drawn: int = 150, parts: int = 30) -> Iterator[Pixels]:
     """640-pixel pictures without a face; the photos are those that travel with scikit-learn, where it is installed."""
     rng = np.random.default_rng(seed)
     for _ in range(drawn):
-        yield background(rng, 640, 480)
+        yield draw_background(rng, 640, 480)
     for name in PORTRAITS:
         yield from _faceless(rng, name)
-    for photo in photos():
+    for photo in load_sample_photos():
         for _ in range(parts):
             yield _part(rng, photo)
 
 
 def _faceless(rng: np.random.Generator, name: str) -> Iterator[Pixels]:
     """Hair, clothes and what hangs behind, turned four ways; the face is a flat patch."""
-    picture, (x, y, width, height) = portrait(name).copy(), PORTRAITS[name]
+    picture, (x, y, width, height) = load_portrait(name).copy(), PORTRAITS[name]
     grown = slice(max(y - height // 3, 0), y + height + height // 4), slice(x - width // 4, x + width + width // 4)
     picture[grown] = rng.integers(0, 255, 3)
     for turns in range(4):
         yield np.ascontiguousarray(cv2.resize(np.rot90(picture, turns), (640, 640)))
 
 
-def photos() -> list[Pixels]:
+def load_sample_photos() -> list[Pixels]:
     try:
         return list(import_module("sklearn.datasets").load_sample_images().images)
     except ImportError:
