@@ -33,6 +33,20 @@ def make_fake_engine(classifier=None, detector=None) -> Engine:
     return Engine(classifier or FakeClassifier(), detector or FakeDetector((Box(0, 0, 8, 8),)))
 
 
+class GatedClassifier(FakeClassifier):
+    """Its runs wait while ``gate`` is cleared; ``started`` is set by the first one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started, self.gate = threading.Event(), threading.Event()
+        self.gate.set()
+
+    def run(self, faces):
+        self.started.set()
+        self.gate.wait(20)
+        return super().run(faces)
+
+
 def service_of(app):
     return app.extensions["mien"]
 

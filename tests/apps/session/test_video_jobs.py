@@ -147,7 +147,7 @@ def test_cancelled_job_closes_the_generator_of_the_engine(video, tmp_path):
     closed = threading.Event()
     engine = make_fake_engine()
 
-    class Engine:
+    class ClosingEngine:
         card, detector, labels = engine.card, engine.detector, engine.labels
 
         def analyze_video(self, *arguments, **options):
@@ -156,7 +156,7 @@ def test_cancelled_job_closes_the_generator_of_the_engine(video, tmp_path):
             finally:
                 closed.set()
 
-    job = VideoJob(Engine(), VideoRequest(video, "holiday.webm", tmp_path), on_frame=lambda frame: job.cancel())
+    job = VideoJob(ClosingEngine(), VideoRequest(video, "holiday.webm", tmp_path), on_frame=lambda frame: job.cancel())
     job.run()
     assert job.state == CANCELLED
     assert closed.is_set()

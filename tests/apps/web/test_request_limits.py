@@ -12,20 +12,7 @@ from fakes import FakeClassifier
 from mien.apps.web.batching import MAX_BATCH, BatchingClassifier
 from mien.apps.web.request_limits import ConcurrencyLimit, ServerBusy
 from mien.errors import ModelError
-from web import READINGS, image_bytes, make_app, make_fake_engine, post_bytes, service_of, wait_until
-
-
-class GatedClassifier(FakeClassifier):
-    """Its runs wait while ``gate`` is cleared."""
-
-    def __init__(self):
-        super().__init__()
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def run(self, faces):
-        self.gate.wait(10)
-        return super().run(faces)
+from web import READINGS, GatedClassifier, image_bytes, make_app, make_fake_engine, post_bytes, service_of, wait_until
 
 
 def faces_of(value, count=1):
@@ -58,27 +45,29 @@ def test_faces_that_arrive_during_a_run_share_the_next_run():
 
 @pytest.mark.parametrize("kind", [ModelError, ZeroDivisionError])
 def test_faces_that_make_the_model_fail_do_not_affect_other_requests(kind):
-    class FailingClassifier(GatedClassifier):
+    class SometimesFailingClassifier(GatedClassifier):
         def run(self, faces):
             if (faces == 13).any():
                 raise kind("unlucky")
             return super().run(faces)
 
-    _, (first, second, failed, last) = run_during(FailingClassifier(), faces_of(0), [faces_of(n) for n in (1, 13, 2)])
+    _, (first, second, failed, last) = run_during(
+        SometimesFailingClassifier(), faces_of(0), [faces_of(n) for n in (1, 13, 2)]
+    )
     assert [len(each.result().scores) for each in (first, second, last)] == [1, 1, 1]
     with pytest.raises(kind, match="unlucky"):
         failed.result()
 
 
 def test_broken_model_reports_to_every_request_and_can_run_again():
-    class BrokenClassifier(GatedClassifier):
+    class AlwaysFailingClassifier(GatedClassifier):
         def run(self, faces):
             outputs = super().run(faces)
             if faces.any():
                 raise ZeroDivisionError(int(faces.flat[0]))
             return outputs
 
-    batching, futures = run_during(BrokenClassifier(), faces_of(9), [faces_of(n) for n in (1, 2, 3)])
+    batching, futures = run_during(AlwaysFailingClassifier(), faces_of(9), [faces_of(n) for n in (1, 2, 3)])
     assert [str(each.exception()) for each in futures] == ["9", "1", "2", "3"]
     assert len(batching.run(faces_of(0)).scores) == 1
 

@@ -105,11 +105,11 @@ def test_request_id_of_the_client_is_used_if_it_is_plain(client):
 
 
 def test_unexpected_exception_is_logged_but_not_sent(caplog):
-    class BrokenClassifier(FakeClassifier):
+    class FaultyClassifier(FakeClassifier):
         def run(self, faces):
             raise ZeroDivisionError("secret")
 
-    app = make_app(make_fake_engine(BrokenClassifier()))
+    app = make_app(make_fake_engine(FaultyClassifier()))
     with caplog.at_level(logging.INFO, "mien.web"):
         response = app.test_client().post(READINGS, data=image_bytes(), content_type="image/png")
     assert response.status_code == 500

@@ -19,12 +19,12 @@ import pytest
 from waitress.adjustments import Adjustments
 
 from command import command, environment
-from fakes import FakeClassifier
 from mien.apps.web.server import MEMORY_ARENAS, LimitingRequestParser, WebServer
 from web import (
     ASTRONAUT,
     READINGS,
     VIDEOS,
+    GatedClassifier,
     image_bytes,
     make_app,
     make_fake_engine,
@@ -197,15 +197,8 @@ def test_connections_of_slow_requests_are_closed_and_do_not_delay_others():
 
 @full
 def test_stop_finishes_open_requests_and_accepts_no_new_ones():
-    class GatedClassifier(FakeClassifier):
-        started, gate = threading.Event(), threading.Event()
-
-        def run(self, faces):
-            self.started.set()
-            self.gate.wait(20)
-            return super().run(faces)
-
     classifier = GatedClassifier()
+    classifier.gate.clear()
     app = make_app(make_fake_engine(classifier))
     server = WebServer(app)
     results = []

@@ -214,7 +214,7 @@ def test_folder_that_is_removed_by_a_cancellation_is_no_error(video_request, eng
 # The queue
 
 
-class FakeAnalysis:
+class FakeVideoAnalysis:
     """Writes a result when ``finish`` is set; the names of some videos stand for errors."""
 
     def __init__(self):
@@ -237,7 +237,7 @@ class FakeAnalysis:
 
 @pytest.fixture
 def analysis():
-    analysis = FakeAnalysis()
+    analysis = FakeVideoAnalysis()
     yield analysis
     analysis.finish.set()
 
