@@ -77,7 +77,7 @@ def table(text: str) -> dict[str, Any]:
     return {"columns": first.split(","), "rows": rows}
 
 
-def drawn_faces(folder: Path, faces: int) -> Path:
+def synthesize_faces(folder: Path, faces: int) -> Path:
     run("data", "sample", folder / "drawn", "--faces", faces)
     return folder / "drawn"
 
@@ -230,7 +230,7 @@ def film_job(client: Any, post: Callable[..., Any]) -> dict[str, Any]:
 @golden
 def evaluation(folder: Path) -> Any:
     """``mien evaluate`` and ``mien compare`` of embedded models on drawn faces."""
-    faces, out = drawn_faces(folder, 700), folder / "evaluation"
+    faces, out = synthesize_faces(folder, 700), folder / "evaluation"
     run("evaluate", "--model", "small", "--data", faces, "-o", out)
     predictions = table((out / "predictions.csv").read_text(encoding="utf-8"))
     return {
@@ -244,7 +244,7 @@ def evaluation(folder: Path) -> Any:
 @golden
 def data(folder: Path) -> Any:
     """``mien data check`` and ``mien data report`` on drawn faces, and a check with a damaged row among them."""
-    faces = drawn_faces(folder, 140)
+    faces = synthesize_faces(folder, 140)
     run("data", "report", faces, "-o", folder / "report")
     report = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
     with (faces / "fer2013.csv").open("a", encoding="utf-8") as file:
@@ -256,14 +256,15 @@ def data(folder: Path) -> Any:
 @golden
 def robustness(folder: Path) -> Any:
     """``mien robustness`` on drawn faces."""
-    faces = drawn_faces(folder, 140)
+    faces = synthesize_faces(folder, 140)
     return json.loads(run("robustness", "--model", "classic", "--data", faces, "-o", folder / "out", "--json"))
 
 
 @golden
 def audit(folder: Path) -> Any:
     """``mien audit`` of two maps on a few drawn faces."""
-    faces, options = drawn_faces(folder, 140), ("--methods", "cam,occlusion", "-n", 3, "--json", "-o", folder / "out")
+    faces = synthesize_faces(folder, 140)
+    options = ("--methods", "cam,occlusion", "-n", 3, "--json", "-o", folder / "out")
     return json.loads(run("audit", "--model", "base", "--data", faces, *options))
 
 
@@ -309,15 +310,15 @@ def public_members(owner: Any) -> list[str]:
         names = {name for name in names if getattr(getattr(owner, name), "__module__", "") == owner.__name__}
     elif dataclasses.is_dataclass(owner):
         names |= {each.name for each in dataclasses.fields(owner)}
-    known = {name: getattr(owner, name, None) for name in names}
-    lines = [f"{name}({parameters(value)})" if callable(value) else name for name, value in sorted(known.items())]
+    members = {name: getattr(owner, name, None) for name in names}
+    lines = [f"{name}({parameters(value)})" if callable(value) else name for name, value in sorted(members.items())]
     return [f"({parameters(owner)})", *lines] if inspect.isclass(owner) else lines
 
 
 def parameters(function: Any) -> str:
     """The names of its parameters with their defaults; without annotations."""
-    known = inspect.signature(function).parameters.values()
-    return ", ".join(str(each.replace(annotation=inspect.Parameter.empty)) for each in known)
+    signature = inspect.signature(function).parameters.values()
+    return ", ".join(str(each.replace(annotation=inspect.Parameter.empty)) for each in signature)
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -334,14 +335,14 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 
 def options_below(context: click.Context) -> Iterator[tuple[str, Any]]:
-    known = [each for each in context.command.get_params(context) if isinstance(each, click.Option)]
+    options = [each for each in context.command.get_params(context) if isinstance(each, click.Option)]
     yield (
         context.command_path,
         {
             "/".join([*each.opts, *each.secondary_opts]): list(each.type.choices)
             if isinstance(each.type, click.Choice)
             else each.type.name
-            for each in known
+            for each in options
         },
     )
     if isinstance(context.command, click.Group):

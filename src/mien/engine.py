@@ -93,7 +93,7 @@ class Engine:
         is the width of the smallest face to detect, in pixels of the image. An image without a face has an empty
         result.
         """
-        return self.classify([self._detect(source, min_face, max_pixels)])[0]
+        return self._classify([self._detect(source, min_face, max_pixels)])[0]
 
     def read_many(
         self,
@@ -121,29 +121,6 @@ class Engine:
         """The crop of a face for this model: RGB uint8 ``(side, side, 3)``."""
         return crop_face(pixels, face, self._framing, self.card.side)
 
-    def crop_faces(self, name: str, pixels: Pixels, faces: tuple[Face, ...]) -> FaceCrops:
-        """The crops and qualities of the faces of one image; ``name`` is the name of the image."""
-        crops = [self.crop(pixels, face) for face in faces]
-        qualities = [assess_quality(pixels, face, crop) for face, crop in zip(faces, crops, strict=True)]
-        return FaceCrops(name, (pixels.shape[1], pixels.shape[0]), faces, crops, qualities)
-
-    def classify(self, items: Sequence[FaceCrops]) -> list[FrameResult]:
-        """The results of several images, whose faces are classified in one run of the model."""
-        emotions = iter(self._predict([crop for item in items for crop in item.crops]))
-        return [
-            FrameResult(
-                item.name,
-                item.size,
-                tuple(
-                    Reading(face, next(emotions), quality)
-                    for face, quality in zip(item.faces, item.qualities, strict=True)
-                ),
-                self._detector.name,
-                self.card.name,
-            )
-            for item in items
-        ]
-
     # Videos
 
     def analyze_video(
@@ -168,7 +145,7 @@ class Engine:
         selection = FrameSelection(
             1 if every is None else every, fps, start or 0.0, float("inf") if end is None else end
         )
-        steps = AnalysisSteps(self._detector, self.crop_faces, self.classify)
+        steps = AnalysisSteps(self._detector, self._crop_faces, self._classify)
         return analyze(steps, video.open_video(source), selection, min_face=min_face, frames=frames)
 
     # Face crops
@@ -245,7 +222,7 @@ class Engine:
 
         self._explainer.check(methods, layers, target, versus)
         item = self._detect(source, min_face, max_pixels)
-        result = self.classify([item])[0]
+        result = self._classify([item])[0]
         if face is not None and not 1 <= face <= len(result):
             count = "is 1 face" if len(result) == 1 else f"are {len(result)} faces"
             happened = f"There is no face number {face} in {result.source}"
@@ -286,7 +263,7 @@ class Engine:
 
     def _detect(self, source: Source, min_face: int | None, max_pixels: int | None) -> FaceCrops:
         image = images.load_image(source, max_pixels=max_pixels)
-        return self.crop_faces(image.name, image.pixels, self._detector.detect(image.pixels, min_face=min_face))
+        return self._crop_faces(image.name, image.pixels, self._detector.detect(image.pixels, min_face=min_face))
 
     def _detect_or_fail(
         self, source: Source | Failure, min_face: int | None, max_pixels: int | None
@@ -298,10 +275,33 @@ class Engine:
         except MienError as error:
             return Failure(images.source_name(source), error)
 
+    def _crop_faces(self, name: str, pixels: Pixels, faces: tuple[Face, ...]) -> FaceCrops:
+        """The crops and qualities of the faces of one image; ``name`` is the name of the image."""
+        crops = [self.crop(pixels, face) for face in faces]
+        qualities = [assess_quality(pixels, face, crop) for face, crop in zip(faces, crops, strict=True)]
+        return FaceCrops(name, (pixels.shape[1], pixels.shape[0]), faces, crops, qualities)
+
+    def _classify(self, items: Sequence[FaceCrops]) -> list[FrameResult]:
+        """The results of several images, whose faces are classified in one run of the model."""
+        emotions = iter(self._predict([crop for item in items for crop in item.crops]))
+        return [
+            FrameResult(
+                item.name,
+                item.size,
+                tuple(
+                    Reading(face, next(emotions), quality)
+                    for face, quality in zip(item.faces, item.qualities, strict=True)
+                ),
+                self._detector.name,
+                self.card.name,
+            )
+            for item in items
+        ]
+
     def _classify_or_fail(self, items: Sequence[FaceCrops]) -> Sequence[FrameResult | Failure]:
         """If the run for several images fails, each image has its own run, so that only the one that fails is lost."""
         try:
-            return self.classify(items)
+            return self._classify(items)
         except MienError as error:
             if len(items) == 1:
                 return [Failure(items[0].name, error)]
