@@ -157,7 +157,8 @@ def file_names(folder: Path) -> list[str]:
 @golden
 def video(folder: Path) -> Any:
     """The tables, lines and subtitles of ``mien video``."""
-    outputs = {name: folder / name for name in ("faces.csv", "lines.json", "events.csv", "subtitles.vtt", "report.html")}
+    names = ("faces.csv", "lines.json", "events.csv", "subtitles.vtt", "report.html")
+    outputs = {name: folder / name for name in names}
     options = zip(("--csv", "--json", "--events", "--vtt", "--report"), outputs.values(), strict=True)
     words = [word for option in options for word in option]
     run("video", CLIP, "--fps", 5, "--detector", "haar", "--raw", *words)
