@@ -72,12 +72,12 @@ def test_uncertainty_and_quality_are_in_the_plain_line(capsys):
     classifier = FakeClassifier(fake_card(uncertain_below=0.99))
     mien("predict", "a.png", load=with_fakes(classifier=classifier))
     out = capsys.readouterr().out
-    assert "; uncertain: no expression stands out" in out
+    assert "; unsure: no expression stands out" in out
     assert "; hard to judge: " in out
 
 
 @pytest.mark.parametrize(("value", "word"), [(43, "looks disgusted"), (85, "looks afraid"), (213, "looks surprised")])
-def test_an_expression_is_described_by_how_it_looks(value, word, capsys):
+def test_an_expression_is_described_by_its_adjective(value, word, capsys):
     write_image(Path("a.png"), value=value)
     mien("predict", "a.png")
     assert word in capsys.readouterr().out

@@ -63,8 +63,8 @@ def test_several_faces_are_numbered_and_the_name_is_printed_once():
 def test_mixture_uncertainty_and_quality_are_printed():
     text = print_table(FrameResult("a.jpg", (9, 9), (MIXED,)), 80)
     assert "60 % sad, 30 % neutral" in text
-    assert "uncertain: no expression stands out" in text
-    assert "hard to judge: too small" in text
+    assert "Unsure: no expression stands out." in text
+    assert "Hard to judge: too small." in text
 
 
 @pytest.mark.parametrize("width", [30, 40, 60, 71, 72, 80, 100, 200])

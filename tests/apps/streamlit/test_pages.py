@@ -163,7 +163,7 @@ def test_an_error_is_a_message_without_a_traceback(monkeypatch):
     assert "mien models pull yunet" in page.error[0].value
 
 
-def test_file_names_are_shown_as_plain_text():
+def test_file_names_are_escaped():
     escaped = r"\!\[x\]\(http\://a\.b\) \*\:red\[c\]\* \$d\$"
     assert escape_markdown("![x](http://a.b) *:red[c]* $d$") == escaped
     assert clean_file_name("../../etc/pass\u202ewd\n.jpg") == "passwd.jpg"
@@ -385,7 +385,7 @@ def test_a_page_for_other_machines_reads_no_local_paths():
 # About, camera
 
 
-def test_limitations_and_prohibited_uses_are_shown():
+def test_the_about_page_has_limitations_and_prohibited_uses():
     page = create_page_test("about").run()
     assert not page.exception
     assert "Not to judge, sort, hire" in page.warning[0].value

@@ -12,7 +12,6 @@ from rich.text import Text
 
 from mien import text
 from mien.apps.cli.console import can_encode, escape_controls
-from mien.apps.cli.results import describe_expression, list_doubts
 from mien.labels import label_colour, label_emoji
 from mien.results import Emotions, FrameResult, Reading
 
@@ -104,7 +103,7 @@ class ResultTable:
         label = emotions.top
         mark = "" if self._ascii else f"{label_emoji(label)} "
         return mark, (
-            _fit(describe_expression(label), _EXPRESSION_WIDTH - cell_len(mark)),
+            _fit(escape_controls(text.describe_label(label)), _EXPRESSION_WIDTH - cell_len(mark)),
             label_colour(label, emotions.labels),
         )
 
@@ -123,7 +122,7 @@ class ResultTable:
 
 
 def _doubt_rows(reading: Reading, indent: str, width: int) -> Iterator[Text]:
-    for doubt in list_doubts(reading):
+    for doubt in text.describe_doubts(reading):
         for line in wrap(escape_controls(doubt), width, initial_indent=indent, subsequent_indent=indent):
             yield Text(line, "italic dim")
 

@@ -79,27 +79,18 @@ def format_plain(result: FrameResult) -> Sequence[str]:
 def _format_face(reading: Reading) -> str:
     box, emotions = reading.face.box, reading.emotions
     label = emotions.top
-    parts = [
-        f"({box.width}x{box.height} at {box.x},{box.y}) {describe_expression(label)}, {text.format_percent(emotions[label])}"
-    ]
+    place = f"({box.width}x{box.height} at {box.x},{box.y})"
+    parts = [f"{place} {describe_expression(label)}, {text.format_percent(emotions[label])}"]
     if emotions.mixture:
         parts.append(f"predicted votes: {escape_controls(text.join_scores(emotions.mixture))}")
-    return "; ".join([*parts, *list_doubts(reading)])
+    doubts = (escape_controls(doubt) for doubt in text.describe_doubts(reading))
+    parts.extend(f"{doubt[0].lower()}{doubt[1:].rstrip('.')}" for doubt in doubts)
+    return "; ".join(parts)
 
 
 def describe_expression(label: str) -> str:
     """``looks happy``; labels come from model files and are escaped."""
     return escape_controls(text.describe_label(label))
-
-
-def list_doubts(reading: Reading) -> tuple[str, ...]:
-    """The reasons not to trust this reading, a phrase each; empty if there are none."""
-    doubts = []
-    if reading.emotions.uncertain:
-        doubts.append(f"uncertain: {reading.emotions.uncertain}")
-    if not reading.quality.ok:
-        doubts.append(f"hard to judge: {reading.quality.reason or 'the face is not clear'}")
-    return tuple(doubts)
 
 
 @contextmanager
