@@ -1,4 +1,4 @@
-"""Which of the faces that were found is the one that was drawn."""
+"""Which detected face is the true one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from mien.results import Box, Face
 
 
-def is_same_face(found: Box, drawn: Box) -> bool:
-    """Centres within a third of the drawn face, and less than twice as large or small."""
-    off_x = found.x + found.width / 2 - drawn.x - drawn.width / 2
-    off_y = found.y + found.height / 2 - drawn.y - drawn.height / 2
-    return max(abs(off_x), abs(off_y)) < drawn.width / 3 and 0.5 < found.width / drawn.width < 2.0
+def is_same_face(box: Box, truth: Box) -> bool:
+    """Centres within a third of the true width of each other, and widths within a factor of two."""
+    offset_x = box.x + box.width / 2 - truth.x - truth.width / 2
+    offset_y = box.y + box.height / 2 - truth.y - truth.height / 2
+    return max(abs(offset_x), abs(offset_y)) < truth.width / 3 and 0.5 < box.width / truth.width < 2.0
 
 
-def select_match(faces: Iterable[Face], drawn: Box) -> Face | None:
-    """The surest face that is the drawn one."""
-    return max((face for face in faces if is_same_face(face.box, drawn)), key=lambda face: face.detection, default=None)
+def select_match(faces: Iterable[Face], truth: Box) -> Face | None:
+    """The face with the highest detector confidence among those that match the true box."""
+    return max((face for face in faces if is_same_face(face.box, truth)), key=lambda face: face.detection, default=None)

@@ -1,4 +1,4 @@
-"""What every result file says about where it came from: the machine, the commit, the command."""
+"""Result files: the figures of a benchmark with its date, commit, command and machine."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 
-#: Instructions that decide how fast a network runs.
+#: Instruction sets that determine the speed of inference.
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "pillow")
 
 
 def describe_machine() -> dict[str, Any]:
     """The processor and the versions that the figures depend on."""
-    model, flags = _processor()
+    model, flags = _read_processor()
     return {
         "processor": model or platform.processor(),
         "cores": os.cpu_count(),
         "instructions": [flag for flag in FLAGS if flag in flags],
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": {name: _find_version(name) for name in PACKAGES},
     }
 
 
 def describe_commit() -> str:
-    """The commit that was measured, with ``+`` when the sources differed from it."""
-    head = _git("rev-parse", "--short", "HEAD")
-    return head + ("+" if _git("status", "--porcelain", "--untracked-files=no", "--", "src") else "")
+    """The short hash of the measured commit, with ``+`` if ``src`` has uncommitted changes."""
+    head = _run_git("rev-parse", "--short", "HEAD")
+    return head + ("+" if _run_git("status", "--porcelain", "--untracked-files=no", "--", "src") else "")
 
 
 def describe_command() -> str:
-    """The command line, as somebody else would type it: paths are cut to their last part."""
+    """The command line, with paths shortened to their last part."""
     script = Path(sys.argv[0]).resolve()
     name = script.relative_to(HERE.parent) if script.is_relative_to(HERE.parent) else script.name
     return " ".join(["python", str(name), *(Path(word).name if "/" in word else word for word in sys.argv[1:])])
 
 
 def write_result(name: str, figures: dict[str, Any]) -> Path:
-    """Put the figures into ``results/name.json``, with the machine, the commit and the command."""
+    """Write ``results/NAME.json`` and return its path."""
     RESULTS.mkdir(exist_ok=True)
-    place = RESULTS / f"{name}.json"
-    told = {
+    path = RESULTS / f"{name}.json"
+    result = {
         "date": time.strftime("%Y-%m-%d"),
         "commit": describe_commit(),
         "command": describe_command(),
         "machine": describe_machine(),
         "figures": figures,
     }
-    place.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
-    return place
+    path.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    return path
 
 
 def write_or_print(name: str, figures: dict[str, Any], dry: bool) -> None:
@@ -66,23 +66,24 @@ def write_or_print(name: str, figures: dict[str, Any], dry: bool) -> None:
     print(json.dumps(figures, indent=2) if dry else f"written: {write_result(name, figures).name}")
 
 
-def _processor() -> tuple[str, set[str]]:
+def _read_processor() -> tuple[str, set[str]]:
+    """The model name and the flags of the processor; both empty where the system does not tell them."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return "", set()
-    facts = dict(line.split(":", 1) for line in lines if ":" in line)
-    facts = {key.strip(): value.strip() for key, value in facts.items()}
-    return facts.get("model name", ""), set(facts.get("flags", "").split())
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    entries = {key.strip(): value.strip() for key, value in pairs}
+    return entries.get("model name", ""), set(entries.get("flags", "").split())
 
 
-def _version(name: str) -> str | None:
+def _find_version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:
         return None
 
 
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=HERE)
-    return done.stdout.strip()
+def _run_git(*arguments: str) -> str:
+    process = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, cwd=HERE)
+    return process.stdout.strip()

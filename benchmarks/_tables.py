@@ -1,4 +1,4 @@
-"""Tables in Markdown: what every benchmark's table is made of."""
+"""Format numbers and Markdown tables of result files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Figures = dict[str, Any]
 
 
 def format_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """The first column is aligned left, all others right."""
+    """A Markdown table; the first column is aligned left, all others right."""
     lines = [f"| {' | '.join(header)} |", "|---|" + "---:|" * (len(header) - 1)]
     return "\n".join([*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)])
 
 
-def format_percent(share: float) -> str:
-    return f"{share:.1%}".replace("%", " %")
+def format_percent(fraction: float) -> str:
+    return f"{fraction:.1%}".replace("%", " %")
 
 
 def format_count(count: int) -> str:

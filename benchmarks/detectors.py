@@ -225,7 +225,7 @@ def main() -> None:
         "hits": lambda: counted(names, given.yunet, faces),
         "haar confidence": lambda: confidence(
             load_fer2013(given.data, "Training").sample(3 * given.faces, seed=62),
-            draw_non_faces(seed=51, drawn=600, parts=100),
+            draw_non_faces(seed=51, backgrounds=600, crops=100),
         ),
     }
     figures = {part: measure() for part, measure in parts.items() if given.only in (None, part)}
