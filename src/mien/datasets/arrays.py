@@ -110,9 +110,9 @@ def _to_gray(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
         raise ExperimentError(f"The pixels are of kind {pixels.dtype}", "numbers of 0 to 255 were expected")
     if not pixels.size or np.isnan(pixels).any() or pixels.min() < 0 or pixels.max() > 255:
         raise ExperimentError("The pixels are empty, NaN, or outside 0 to 255", "numbers of 0 to 255 were expected")
-    if pixels.dtype.kind == "f" and pixels.max() <= 1:
-        pixels = pixels * 255.0
-    values = np.asarray(np.rint(pixels) if pixels.dtype.kind == "f" else pixels, np.uint8)
+    if pixels.dtype.kind == "f":
+        pixels = np.rint(np.asarray(pixels, np.float64) * (255.0 if pixels.max() <= 1 else 1.0))
+    values = np.asarray(pixels, np.uint8)
     if values.ndim == 2 and values.shape[1] == SIDE * SIDE:
         return values.reshape(-1, SIDE, SIDE)
     if values.ndim == 4 and values.shape[3] == 1:

@@ -12,7 +12,7 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def hash_json(parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def load_arrays(name: str) -> dict[str, NDArray] | None:
+def load_arrays(name: str) -> dict[str, NDArray[Any]] | None:
     """The arrays under this name, or None where there are none or the file is damaged."""
     path = _folder() / f"{name}.npz"
     try:
@@ -56,12 +56,13 @@ def load_arrays(name: str) -> dict[str, NDArray] | None:
     return arrays
 
 
-def save_arrays(name: str, arrays: dict[str, NDArray]) -> None:
+def save_arrays(name: str, arrays: dict[str, NDArray[Any]]) -> None:
     """Store the arrays and delete the least recently used ones; errors of the file system are ignored."""
     with contextlib.suppress(OSError):
         _folder().mkdir(parents=True, exist_ok=True)
         with atomic_path(_folder() / f"{name}.npz") as part, part.open("wb") as file:
-            np.savez(file, **arrays)
+            save: Callable[..., None] = np.savez  # its annotations do not allow arrays as keywords
+            save(file, **arrays)
     with contextlib.suppress(OSError):
         for old in sorted(_folder().glob("*.npz"), key=lambda each: -each.stat().st_mtime)[MAX_CACHED:]:
             old.unlink()

@@ -87,11 +87,11 @@ class FaceDataset:
     def vote_scores(self) -> NDArray[np.float32]:
         """The votes for the eight expressions as probabilities, float32 (N, 8); zeros where there is no such vote."""
         counts = self.votes[:, : len(VOTES)].astype(np.float32)
-        return counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        return np.asarray(counts / np.maximum(counts.sum(1, keepdims=True), 1))
 
     def faceless(self) -> NDArray[np.bool_]:
         """Mask (N,): half of the annotators or more voted for no face."""
-        return self.votes[:, -1] * 2 >= np.maximum(self.votes.sum(1), 1)
+        return np.asarray(self.votes[:, -1] * 2 >= np.maximum(self.votes.sum(1), 1))
 
     def blank(self) -> NDArray[np.bool_]:
         """Mask (N,): all pixels have the same value."""

@@ -107,4 +107,4 @@ def _normalize(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Faces as rows (N, 2304) of mean 0 and length 1: without brightness and contrast."""
     rows = pixels.reshape(len(pixels), -1).astype(np.float32)
     rows -= rows.mean(1, keepdims=True)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6))

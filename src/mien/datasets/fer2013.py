@@ -55,7 +55,7 @@ def _decode_batch(cells: list[bytes]) -> NDArray[np.uint8] | None:
     too_long = (digit[:-3] & digit[1:-2] & digit[2:-1] & digit[3:]).any()
     if too_large or too_long or not _all_complete(ends, cells):
         return None
-    return (below_hundred + hundreds * np.uint8(100))[ends].reshape(-1, PIXELS)
+    return np.asarray((below_hundred + hundreds * np.uint8(100))[ends].reshape(-1, PIXELS))
 
 
 def _all_complete(ends: NDArray[np.bool_], cells: list[bytes]) -> bool:

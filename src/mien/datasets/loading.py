@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +113,7 @@ def _cache_key(path: Path, labels: LabelMap, group: str | None) -> str:
     return cache.hash_json([_CACHE_VERSION, content, sorted(labels.items()), group]) if content else ""
 
 
-def _to_arrays(loaded: LoadedDataset) -> dict[str, NDArray[np.generic]]:
+def _to_arrays(loaded: LoadedDataset) -> dict[str, NDArray[Any]]:
     faces = loaded.faces
     facts = {
         "kind": loaded.kind,
@@ -120,7 +121,7 @@ def _to_arrays(loaded: LoadedDataset) -> dict[str, NDArray[np.generic]]:
         "remarks": loaded.remarks,
         "problems": [asdict(problem) for problem in faces.problems],
     }
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "pixels": faces.pixels,
         "labels": faces.labels,
         "usage": faces.usage,
@@ -131,7 +132,7 @@ def _to_arrays(loaded: LoadedDataset) -> dict[str, NDArray[np.generic]]:
     return arrays if faces.groups is None else arrays | {"groups": faces.groups}
 
 
-def _from_arrays(arrays: dict[str, NDArray], path: Path) -> LoadedDataset:
+def _from_arrays(arrays: dict[str, NDArray[Any]], path: Path) -> LoadedDataset:
     facts = json.loads(arrays["facts"].tobytes())
     faces = FaceDataset(arrays["pixels"], arrays["labels"], arrays["usage"], arrays["votes"])
     problems = tuple(Problem(**problem) for problem in facts["problems"])

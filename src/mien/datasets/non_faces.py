@@ -83,7 +83,7 @@ def _to_gray(values: NDArray[np.float64], rng: np.random.Generator) -> Pattern:
     """Values from -1 to 1 scaled to a random range of gray values, with a little noise."""
     dark, bright = np.sort(rng.uniform(0, 255, 2))
     gray = dark + (values + 1) / 2 * (bright - dark) + rng.normal(0, rng.uniform(0, 6), values.shape)
-    return np.clip(gray, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(gray, 0, 255), np.uint8)
 
 
 KINDS: dict[str, Callable[[np.random.Generator], Pattern]] = {

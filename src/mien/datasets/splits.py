@@ -158,7 +158,7 @@ def _balance_folds(sizes: NDArray[np.float64], count: int, rng: np.random.Genera
 
 def _select_fold(settings: DataSettings, faces: FaceDataset) -> NDArray[np.bool_]:
     if not settings.group:
-        return assign_training_folds(faces, settings.folds) == settings.fold - 1
+        return np.asarray(assign_training_folds(faces, settings.folds) == settings.fold - 1)
     training = faces.usage == TRAINING
     groups = _groups(settings, faces)[training]
     mask = np.zeros(len(faces), bool)

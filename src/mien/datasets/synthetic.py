@@ -146,7 +146,8 @@ def _draw_mouth(canvas: Canvas, shape: ExpressionShape, ink: float, lips: float)
 def _add_variation(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
     """A random rotation, shift and scale, light from one side, and noise."""
     middle = SIDE * _OVERSAMPLING / 2
-    matrix = cv2.getRotationMatrix2D((middle, middle), rng.uniform(-14, 14), rng.uniform(0.82, 1.12))
+    rotation = cv2.getRotationMatrix2D((middle, middle), rng.uniform(-14, 14), rng.uniform(0.82, 1.12))
+    matrix = np.asarray(rotation, np.float64)
     matrix[:, 2] += rng.uniform(-4, 4, 2) * _OVERSAMPLING
     warped = cv2.warpAffine(canvas, matrix, canvas.shape, borderMode=cv2.BORDER_REPLICATE)
     small = cv2.resize(warped, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -199,7 +200,6 @@ def write_synthetic(out: Path, count: int, seed: int = 0, *, folders: bool = Fal
             folder.mkdir(parents=True, exist_ok=True)
             images.save_image(np.repeat(pixels[..., None], 3, axis=2), folder / f"{usage}_{index}.png")
     if npz:
-        arrays = {"pixels": faces.pixels, "emotion": faces.labels.astype(np.int8), "usage": faces.usage}
-        votes = ferplus.to_ferplus_columns(faces.votes).astype(np.int8)
-        np.savez_compressed(out / ARRAYS, **arrays, votes=votes)
+        votes, labels = ferplus.to_ferplus_columns(faces.votes).astype(np.int8), faces.labels.astype(np.int8)
+        np.savez_compressed(out / ARRAYS, pixels=faces.pixels, emotion=labels, usage=faces.usage, votes=votes)
     return list_outputs(out, folders=folders, npz=npz)

@@ -193,15 +193,15 @@ def _estimate_pose(pixels: NDArray[np.uint8], detector: Detector) -> dict[str, G
     faces = [_detect_largest(face, detector) for face in pixels]
     return {
         "yaw": _bands(
-            [face and _measure_yaw(face) for face in faces],
+            [None if face is None else _measure_yaw(face) for face in faces],
             ((0.15, "1. frontal"), (0.4, "2. half turned"), (9, "3. turned away")),
         ),
         "roll": _bands(
-            [face and _measure_roll(face) for face in faces],
+            [None if face is None else _measure_roll(face) for face in faces],
             ((4, "1. up to 4°"), (10, "2. 4° to 10°"), (360, "3. more than 10°")),
         ),
         "size in the crop": _bands(
-            [face and _measure_size(face) for face in faces],
+            [None if face is None else _measure_size(face) for face in faces],
             ((0.8, "1. smaller than the crop"), (1.0, "2. as large as the crop"), (9, "3. larger than the crop")),
         ),
     }

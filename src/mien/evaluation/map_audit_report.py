@@ -65,9 +65,11 @@ def _example_values(example: AuditExample) -> dict[str, Any]:
 
 def _overlay(face: NDArray[np.uint8], values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The colours of a map over the gray face; the larger the value, the less of the face."""
-    large = cv2.resize(np.maximum(values, 0), (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
+    resized = cv2.resize(np.maximum(values, 0), (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
+    large = np.asarray(resized, np.float32)
     opacity = 0.35 + 0.45 * (large / max(float(large.max()), 1e-9))[..., None]
-    return np.rint(face * (1 - opacity) + apply_colours(large, "ember") * opacity).astype(np.uint8)
+    colours = np.asarray(apply_colours(large, "ember"), np.float32)
+    return np.asarray(np.rint(face * (1 - opacity) + colours * opacity), np.uint8)
 
 
 def _jpeg_uri(pixels: NDArray[np.uint8]) -> str:

@@ -122,8 +122,8 @@ def cover_part(face: GrayFace, strength: float, index: int) -> GrayFace:
 
 def _warp(face: GrayFace, degrees: float, zoom: float, across: float, down: float) -> GrayFace:
     middle = (SIDE - 1) / 2
-    matrix = cv2.getRotationMatrix2D((middle, middle), degrees, zoom)
-    matrix[:, 2] += across, down
+    matrix = np.asarray(cv2.getRotationMatrix2D((middle, middle), degrees, zoom), np.float64)
+    matrix[:, 2] += np.array([across, down])
     return np.asarray(cv2.warpAffine(face, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 

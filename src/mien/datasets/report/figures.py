@@ -212,10 +212,9 @@ def plot_prediction_map(prediction_map: PredictionMap) -> Figure:
 def _draw_points(ax: Axes, points: NDArray[np.float64], labels: NDArray[np.int64], size: float) -> None:
     order = np.random.default_rng(0).permutation(len(points))
     hues = [label_colour(EMOTIONS[label]) for label in labels[order]]
-    ax.scatter(*points[order].T, c=hues, s=size, alpha=0.5, linewidths=0, rasterized=True)
+    ax.scatter(points[order, 0], points[order, 1], c=hues, s=size, alpha=0.5, linewidths=0, rasterized=True)
     for label, name in enumerate(EMOTIONS):
         members = points[labels == label]
         if len(members):
-            ax.scatter(
-                *members.mean(0), s=120, color=label_colour(name), edgecolors=INK, linewidths=0.8, label=name, zorder=3
-            )
+            x, y = members.mean(0)
+            ax.scatter(x, y, s=120, color=label_colour(name), edgecolors=INK, linewidths=0.8, label=name, zorder=3)

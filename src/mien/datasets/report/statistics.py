@@ -328,7 +328,7 @@ def map_pixels(faces: FaceDataset) -> PixelMap:
 def standardize(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Faces as rows (N, 2304) of mean 0 and standard deviation 1: without brightness and contrast."""
     rows = pixels.reshape(len(pixels), -1).astype(np.float32)
-    return (rows - rows.mean(1, keepdims=True)) / np.maximum(rows.std(1, keepdims=True), 1e-3)
+    return np.asarray((rows - rows.mean(1, keepdims=True)) / np.maximum(rows.std(1, keepdims=True), 1e-3))
 
 
 def _principal_components(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
