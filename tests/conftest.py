@@ -1,19 +1,24 @@
-"""What several test files need."""
+"""Fixtures and settings of all tests."""
 
 import os
 import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-# A shell starts what runs in its background with Ctrl-C ignored, and so would be every process that tests start.
+# The same examples in every run, and no limit on the time of an example: no test fails by chance or on a busy machine.
+settings.register_profile("mien", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mien")
+
+# A shell starts background processes with Ctrl-C ignored, and processes that tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def yunet_file() -> Path:
-    """YuNet's model file, which is not ours to ship: MIEN_TEST_YUNET says where it is."""
+    """YuNet's model file, which is not part of the package: its path is in MIEN_TEST_YUNET."""
     path = os.environ.get("MIEN_TEST_YUNET", "")
     if not path and os.environ.get("MIEN_REQUIRE_YUNET"):
         pytest.fail("MIEN_REQUIRE_YUNET is set, but MIEN_TEST_YUNET is not")
