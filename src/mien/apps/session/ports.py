@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import Any
 
 from mien.errors import MienError
 
@@ -11,7 +12,7 @@ from mien.errors import MienError
 def check_port(host: str, port: int) -> Exception | None:
     """The error that a server on this address would get; None if it could listen. Port 0 is always free."""
     try:
-        family, kind, protocol, _, address = _resolve(host, port)
+        family, kind, protocol, address = _resolve(host, port)
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
@@ -22,7 +23,7 @@ def check_port(host: str, port: int) -> Exception | None:
 
 def find_free_port(host: str) -> int:
     """A port that is free at this moment."""
-    family, kind, protocol, _, address = _resolve(host, 0)
+    family, kind, protocol, address = _resolve(host, 0)
     with socket.socket(family, kind, protocol) as probe:
         probe.bind(address)
         return int(probe.getsockname()[1])
@@ -62,7 +63,8 @@ def make_listen_error(host: str, port: int, error: Exception, command: str) -> M
     return MienError(f"mien cannot listen on {address}: {reason}", "An address of this machine was expected", remedy)
 
 
-def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str | int, ...]]:
+def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, socket.SocketKind, int, Any]:
+    """Family, kind, protocol and address for a socket."""
     # Brackets around an IPv6 address belong to the URL, not to the address.
-    family, kind, protocol, name, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-    return family, kind, protocol, name, address
+    family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+    return family, kind, protocol, address
