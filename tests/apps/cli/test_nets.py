@@ -20,7 +20,7 @@ from network_parameters import count_residual  # noqa: E402
 TINY = ("--set", "net.width=4", "--set", "net.depth=1,2")
 
 
-def test_layers_of_a_network_are_listed_and_drawn(tmp_path, capsys):
+def test_layers_of_a_network_are_listed_with_a_diagram(tmp_path, capsys):
     assert mien("nets", "show", "residual", *TINY, "-o", tmp_path / "residual.png") == 0
     out = capsys.readouterr().out
     assert f"{count_residual(4, (1, 2)):,} parameters" in out
