@@ -158,7 +158,7 @@ def test_vote_statistics_of_each_label():
     assert (votes.faces, votes.agreement) == (4, 0.25)
     assert votes.ambiguous[0] == 3
     assert votes.contradicting == (2,)
-    assert statistics.votes_of_face(faces, 2) == {"sad": 9, "nf": 1}
+    assert faces.votes_of(2) == {"sad": 9, "no face": 1}
 
 
 # Projections

@@ -89,6 +89,12 @@ class FaceDataset:
         counts = self.votes[:, : len(VOTES)].astype(np.float32)
         return np.asarray(counts / np.maximum(counts.sum(1, keepdims=True), 1))
 
+    def votes_of(self, index: int) -> dict[str, int]:
+        """The annotator votes for one face by category, most votes first, without categories that have none."""
+        names = (*VOTE_CATEGORIES[:-1], "no face")
+        counts = {name: int(count) for name, count in zip(names, self.votes[index], strict=True) if count}
+        return dict(sorted(counts.items(), key=lambda each: -each[1]))
+
     def faceless(self) -> NDArray[np.bool_]:
         """Mask (N,): half of the annotators or more voted for no face."""
         return np.asarray(self.votes[:, -1] * 2 >= np.maximum(self.votes.sum(1), 1))

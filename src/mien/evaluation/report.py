@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mien import plots
-from mien.datasets.dataset import VOTE_CATEGORIES, FaceDataset
 from mien.errors import OutputError
 from mien.evaluation import metrics
 from mien.evaluation.evaluate import Predictions
@@ -216,16 +215,10 @@ def worst_mistakes(predictions: Predictions, count: int = MAX_MISTAKES) -> list[
             names[predicted[index]],
             float(scores[index].max()),
             float(scores[index, labels[index]]),
-            votes_of_face(predictions.faces, int(index)),
+            predictions.faces.votes_of(int(index)),
         )
         for index in order
     ]
-
-
-def votes_of_face(faces: FaceDataset, index: int) -> dict[str, int]:
-    """The annotator votes for one face by category; empty without votes."""
-    names = (*VOTE_CATEGORIES[:-1], "no face")
-    return {name: int(count) for name, count in zip(names, faces.votes[index], strict=True) if count}
 
 
 def format_predictions(predictions: Predictions) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien.datasets.checks import count_training_duplicates
 from mien.datasets.report import figures as sheets
-from mien.datasets.report.statistics import DatasetReport, VoteStatistics, votes_of_face
+from mien.datasets.report.statistics import DatasetReport, VoteStatistics
 from mien.html import data_uri, render
 from mien.labels import EMOTIONS, VOTES, label_colour
 
@@ -155,11 +155,11 @@ def _face_values(report: DatasetReport, index: int) -> dict[str, Any]:
         "image": _gray_image(faces.pixels[index], 2),
         "votes": [
             {
-                "answer": "not a face" if answer == "nf" else answer,
+                "answer": answer,
                 "count": count,
                 "colour": label_colour(answer) if answer in VOTES else "var(--muted)",
             }
-            for answer, count in votes_of_face(faces, index).items()
+            for answer, count in faces.votes_of(index).items()
         ],
     }
 

@@ -242,12 +242,6 @@ def measure_votes(faces: FaceDataset) -> VoteStatistics:
     return VoteStatistics(fractions, agreement, overall, count, _find_ambiguous(faces), _find_contradicting(faces))
 
 
-def votes_of_face(faces: FaceDataset, index: int) -> dict[str, int]:
-    """The votes for one face by category, most votes first, without categories that have none."""
-    counts = {name: int(count) for name, count in zip(VOTE_CATEGORIES, faces.votes[index], strict=True) if count}
-    return dict(sorted(counts.items(), key=lambda each: -each[1]))
-
-
 def _label_has_majority(faces: FaceDataset) -> NDArray[np.bool_]:
     """Mask (N,): the label has more votes than any other category; a tie is no agreement."""
     indices = np.arange(len(faces))
