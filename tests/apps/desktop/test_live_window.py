@@ -163,8 +163,15 @@ def test_closing_the_window_ends_it_and_releases_the_camera(display, engine, mon
     monkeypatch.setenv("DISPLAY", display)
     device, root = FakeCameraDevice(), open_root()
     with CameraWorker(engine, open_fake_camera(device)) as worker:
-        # There is no window manager on this screen: the test sends its request.
-        root.after(1500, lambda: root.tk.eval(root.protocol("WM_DELETE_WINDOW")))
+
+        def close_after_first_frame():
+            if any(getattr(child, "delays", None) for child in root.winfo_children()):
+                # There is no window manager on this screen: the test sends its request.
+                root.tk.eval(root.protocol("WM_DELETE_WINDOW"))
+            else:
+                root.after(20, close_after_first_frame)
+
+        root.after(20, close_after_first_frame)
         delays = run_live_window(root, worker, engine, explain=True).delays
         assert not worker.ended
     assert delays
