@@ -1,4 +1,4 @@
-"""Both detectors: how fast, how many faces they find and how often they see one where none is.
+"""Both face detectors: time, recall and false detections.
 
 python benchmarks/detectors.py --data fer2013.npz --yunet face_detection_yunet_2026may.onnx
 """
@@ -9,6 +9,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,47 +29,55 @@ from mien.models import load_classifier, resolve_model
 from mien.results import Box, Pixels
 
 
-def placed(rng: np.random.Generator, name: str, width: float) -> Scene:
-    """A portrait, its face ``width`` pixels wide, somewhere in a drawn 640 x 480 picture."""
-    picture, face = draw_background(rng, 640, 480), PORTRAITS[name]
+def place_portrait(rng: np.random.Generator, name: str, width: float) -> Scene:
+    """A portrait, its face ``width`` pixels wide, at a random position on a drawn 640 x 480 background."""
+    image, face = draw_background(rng, 640, 480), PORTRAITS[name]
     scale = width / face.width
     small = cv2.resize(load_portrait(name), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:480, :640]
     x, y = int(rng.integers(0, 641 - small.shape[1])), int(rng.integers(0, 481 - small.shape[0]))
-    picture[y : y + small.shape[0], x : x + small.shape[1]] = small
-    return Scene(
-        picture, (Box(x + round(face.x * scale), y + round(face.y * scale), round(width), round(width * 1.15)),)
-    )
+    image[y : y + small.shape[0], x : x + small.shape[1]] = small
+    return Scene(image, (Box(x + round(face.x * scale), y + round(face.y * scale), round(width), round(width * 1.15)),))
 
 
-def leaning(rng: np.random.Generator, name: str, degrees: float) -> Scene:
-    picture, (face,) = placed(rng, name, 110)
-    turn = cv2.getRotationMatrix2D((face.x + face.width / 2, face.y + face.height / 2), degrees, 1.0)
-    return Scene(
-        np.asarray(cv2.warpAffine(picture, turn, (640, 480), borderMode=cv2.BORDER_REFLECT), np.uint8), (face,)
-    )
+def rotate_portrait(rng: np.random.Generator, name: str, degrees: float) -> Scene:
+    image, (face,) = place_portrait(rng, name, 110)
+    matrix = cv2.getRotationMatrix2D((face.x + face.width / 2, face.y + face.height / 2), degrees, 1.0)
+    rotated = cv2.warpAffine(image, matrix, (640, 480), borderMode=cv2.BORDER_REFLECT)
+    return Scene(np.asarray(rotated, np.uint8), (face,))
 
 
-def lit(rng: np.random.Generator, name: str, part: float, base: float) -> Scene:
-    picture, faces = placed(rng, name, 110)
-    noise = rng.normal(0, 3, picture.shape[:2])[..., None]
-    return Scene(np.clip(picture * part + base + noise, 0, 255).astype(np.uint8), faces)
+def relight_portrait(rng: np.random.Generator, name: str, gain: float, offset: float) -> Scene:
+    image, faces = place_portrait(rng, name, 110)
+    noise = rng.normal(0, 3, image.shape[:2])[..., None]
+    return Scene(np.clip(image * gain + offset + noise, 0, 255).astype(np.uint8), faces)
 
 
-LIGHT = {"dark": (0.15, 0.0), "dim": (0.4, 0.0), "flat": (0.25, 110.0), "burnt out": (1.8, 40.0)}
+#: Gain and offset of the pixel values.
+LIGHT = {"dark": (0.15, 0.0), "dim": (0.4, 0.0), "low contrast": (0.25, 110.0), "overexposed": (1.8, 40.0)}
 
 
-def portraits(seed: int, times: int) -> dict[str, list[Scene]]:
-    """The two free portraits at many sizes, slopes and lights."""
+def draw_portrait_scenes(seed: int, repeats: int) -> dict[str, list[Scene]]:
+    """The two free portraits at several sizes, rotations and lights, ``repeats`` scenes of each."""
     rng = np.random.default_rng(seed)
-    each = [(name, _) for name in PORTRAITS for _ in range(times)]
-    sizes = {f"{w} pixels": [placed(rng, name, w) for name, _ in each] for w in (16, 20, 24, 32, 48, 80, 140)}
-    slopes = {f"leaning {d} degrees": [leaning(rng, name, d * (-1) ** n) for name, n in each] for d in (10, 20, 30, 45)}
-    lights = {word: [lit(rng, name, *how) for name, _ in each] for word, how in LIGHT.items()}
-    return sizes | slopes | lights
+    names = [name for name in PORTRAITS for _ in range(repeats)]
+    sizes = {
+        f"{width} pixels": [place_portrait(rng, name, width) for name in names]
+        for width in (16, 20, 24, 32, 48, 80, 140)
+    }
+    rotations = {
+        f"rotated {degrees} degrees": [
+            rotate_portrait(rng, name, degrees * (-1) ** repeat) for name in PORTRAITS for repeat in range(repeats)
+        ]
+        for degrees in (10, 20, 30, 45)
+    }
+    lights = {
+        light: [relight_portrait(rng, name, *parameters) for name in names] for light, parameters in LIGHT.items()
+    }
+    return sizes | rotations | lights
 
 
-def tight(faces: Faces) -> Iterator[Scene]:
-    """Pictures that a face fills from border to border."""
+def enlarge_faces(faces: Faces) -> Iterator[Scene]:
+    """Images that a face fills from border to border."""
     rng = np.random.default_rng(3)
     for face in faces.pixels:
         side = int(rng.integers(48, 640))
@@ -76,161 +85,176 @@ def tight(faces: Faces) -> Iterator[Scene]:
         yield Scene(np.repeat(large[..., None], 3, axis=2), (Box(0, 0, side, side),))
 
 
-def hits(detector: Detector, pictures: Iterable[Scene]) -> dict[str, Any]:
-    found = false = shown = 0
-    for picture, faces in pictures:
-        seen = detector.detect(picture)
-        right = [face for face in seen if any(is_same_face(face.box, drawn) for drawn in faces)]
-        found, false, shown = found + bool(right), false + len(seen) - bool(right), shown + 1
-    return {"pictures": shown, "found": round(found / shown, 3), "false": false}
+def measure_recall(detector: Detector, scenes: Iterable[Scene]) -> dict[str, Any]:
+    """The recall in scenes with one face each, and the count of false detections."""
+    images = true_positives = false_detections = 0
+    for pixels, truth in scenes:
+        faces = detector.detect(pixels)
+        matches = sum(any(is_same_face(face.box, box) for box in truth) for face in faces)
+        images, true_positives = images + 1, true_positives + (matches > 0)
+        false_detections += len(faces) - (matches > 0)
+    return {"images": images, "recall": round(true_positives / images, 3), "false_detections": false_detections}
 
 
-def false_hits(detector: Detector, pictures: Iterable[Pixels]) -> dict[str, Any]:
-    counts = [len(detector.detect(picture)) for picture in pictures]
-    return {"pictures": len(counts), "false": sum(counts), "pictures_with_false": sum(map(bool, counts))}
-
-
-def confidence(faces: Faces, negatives: Iterable[Pixels]) -> dict[str, Any]:
-    """Fit Haar's confidence: from the windows that agree to the chance that a proposal is a face."""
-    from sklearn.linear_model import LogisticRegression
-
-    cascades, rows = HaarCascades(), []
-    drawn = [(scene.pixels, scene.faces[0]) for scene in draw_scenes(faces, seed=51, smallest=40)]
-    for picture, face in [*drawn, *((picture, None) for picture in negatives)]:
-        for hit in detect_in_tiles(picture, cascades.propose, HaarDetector.tiling):
-            counts = [len(windows) for windows in cascades.find_windows(picture, hit)]
-            box = cascades.verify(picture, hit).to_face().box
-            rows.append((face is not None and is_same_face(box, face), hit.score, *counts))
-    table = np.array(rows, float)
-    seen, true = np.log1p(table[:, 1:]), table[:, 0] > 0
-    fit = LogisticRegression(C=10).training(seen, true)
-    weights = [fit.intercept_[0], *fit.coef_[0]]
+def count_false_detections(detector: Detector, images: Iterable[Pixels]) -> dict[str, Any]:
+    """In images without a face."""
+    counts = [len(detector.detect(image)) for image in images]
     return {
-        "proposals": len(true),
-        "true": int(true.sum()),
-        "weights": [round(float(weight), 2) for weight in weights],
-        "reliability": reliability(fit.predict_proba(seen)[:, 1], true),
+        "images": len(counts),
+        "false_detections": sum(counts),
+        "images_with_false_detections": sum(map(bool, counts)),
     }
 
 
-def reliability(sure: NDArray[np.float64], true: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    told = []
+def fit_haar_confidence(faces: Faces, non_faces: Iterable[Pixels]) -> dict[str, Any]:
+    """Logistic regression from the numbers of agreeing windows to the probability that a proposal is a face."""
+    from sklearn.linear_model import LogisticRegression
+
+    cascades, rows = HaarCascades(), []
+    scenes = [(scene.pixels, scene.faces[0]) for scene in draw_scenes(faces, seed=51, smallest=40)]
+    for image, truth in [*scenes, *((image, None) for image in non_faces)]:
+        for proposal in detect_in_tiles(image, cascades.propose, HaarDetector.tiling):
+            counts = [len(windows) for windows in cascades.find_windows(image, proposal)]
+            box = cascades.verify(image, proposal).to_face().box
+            rows.append((truth is not None and is_same_face(box, truth), proposal.score, *counts))
+    table = np.array(rows, float)
+    features, is_face = np.log1p(table[:, 1:]), table[:, 0] > 0
+    model = LogisticRegression(C=10).fit(features, is_face)
+    weights = [model.intercept_[0], *model.coef_[0]]
+    return {
+        "proposals": len(is_face),
+        "faces": int(is_face.sum()),
+        "weights": [round(float(weight), 2) for weight in weights],
+        "reliability": measure_reliability(model.predict_proba(features)[:, 1], is_face),
+    }
+
+
+def measure_reliability(confidence: NDArray[np.float64], is_face: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """The precision of the proposals in each range of confidence; None without proposals."""
+    rows = []
     for low, high in ((0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 0.9), (0.9, 1.01)):
-        inside = (sure >= low) & (sure < high)
-        share = round(float(true[inside].mean()), 3) if inside.any() else None
-        told.append({"confidence_from": low, "proposals": int(inside.sum()), "are_faces": share})
-    return told
+        inside = (confidence >= low) & (confidence < high)
+        precision = round(float(is_face[inside].mean()), 3) if inside.any() else None
+        rows.append({"confidence_from": low, "proposals": int(inside.sum()), "precision": precision})
+    return rows
 
 
-def crowd(width: int, height: int, face: int) -> tuple[Pixels, int]:
-    """A large group photo: the portraits' montage, small, in rows; and the number of its faces."""
-    scale = face / PORTRAITS["astronaut"].width
+def draw_crowd(width: int, height: int, face_width: int) -> tuple[Pixels, int]:
+    """A large group photo of small copies of the two portraits, and the number of its faces."""
+    scale = face_width / PORTRAITS["astronaut"].width
     small = cv2.resize(load_portrait("portraits"), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    picture = np.full((height, width, 3), 96, np.uint8)
-    places = [
+    image = np.full((height, width, 3), 96, np.uint8)
+    corners = [
         (x, y)
         for y in range(0, height - small.shape[0], small.shape[0] * 4)
         for x in range(0, width - small.shape[1], small.shape[1] * 3)
     ]
-    for x, y in places:
-        picture[y : y + small.shape[0], x : x + small.shape[1]] = small
-    return picture, 2 * len(places)
+    for x, y in corners:
+        image[y : y + small.shape[0], x : x + small.shape[1]] = small
+    return image, 2 * len(corners)
 
 
-def photos_640() -> list[Pixels]:
-    """Real photos at 640 pixels: the portraits, and scikit-learn's two without a face."""
-    real = [load_portrait(name) for name in (*PORTRAITS, "portraits")] + load_sample_photos()
-    scales = [640 / max(photo.shape) for photo in real]
+def load_photos() -> list[Pixels]:
+    """Real photos at 640 pixels: the portraits, and the two photos of scikit-learn, which have no face."""
+    photos = [load_portrait(name) for name in (*PORTRAITS, "portraits")] + load_sample_photos()
+    scales = [640 / max(photo.shape) for photo in photos]
     return [
         np.asarray(cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-        for photo, scale in zip(real, scales, strict=True)
+        for photo, scale in zip(photos, scales, strict=True)
     ]
 
 
-def median_ms(work: Callable[[], object], rounds: int) -> float:
-    work()
+def measure_median_ms(function: Callable[[], object], rounds: int) -> float:
+    """Median over ``rounds`` calls after a warm-up."""
+    function()
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
-        work()
+        function()
         times.append(time.perf_counter() - start)
     return round(statistics.median(times) * 1000, 1)
 
 
-def times(detector: Detector, rounds: int) -> dict[str, Any]:
-    """Milliseconds: medians over rounds for each photo, then over photos."""
-    each = [median_ms(lambda photo=photo: detector.detect(photo), rounds) for photo in photos_640()]  # type: ignore[misc]
-    return {"photo_640_ms": statistics.median(each), "photos_640_ms": each}
+def measure_photos(detector: Detector, rounds: int) -> dict[str, Any]:
+    """Milliseconds: the medians of each photo, and their median."""
+    medians = [measure_median_ms(partial(detector.detect, photo), rounds) for photo in load_photos()]
+    return {"photo_640_ms": statistics.median(medians), "photos_640_ms": medians}
 
 
-def large(detector: Detector) -> dict[str, Any]:
-    picture, faces = crowd(6000, 4000, 24)
+def measure_crowd(detector: Detector) -> dict[str, Any]:
+    image, faces = draw_crowd(6000, 4000, 24)
     return {
-        "24_megapixels_ms": median_ms(lambda: detector.detect(picture), 3),
-        "24_megapixels_min_face_24_ms": median_ms(lambda: detector.detect(picture, min_face=24), 1),
+        "24_megapixels_ms": measure_median_ms(partial(detector.detect, image), 3),
+        "24_megapixels_min_face_24_ms": measure_median_ms(partial(detector.detect, image, min_face=24), 1),
         "24_megapixels_faces": faces,
-        "24_megapixels_found": len(detector.detect(picture, min_face=24)),
+        "24_megapixels_detected": len(detector.detect(image, min_face=24)),
     }
 
 
-def whole_read(detector: Detector, rounds: int) -> dict[str, Any]:
-    """From the JPEG file to the answer, one face, 512 x 512 and 512 x 600 pixels, warm."""
+def measure_read(detector: Detector, rounds: int) -> dict[str, Any]:
+    """``engine.read`` from a JPEG file with one face, 512 x 512 and 512 x 600 pixels, to the result, warm."""
     engine = Engine(load_classifier(resolve_model("base")), detector)
     return {
-        f"read_{name}_ms": median_ms(lambda path=EXAMPLES / f"{name}.jpg": engine.read(path), rounds)  # type: ignore[misc]
+        f"read_{name}_ms": measure_median_ms(partial(engine.read, EXAMPLES / f"{name}.jpg"), rounds)
         for name in PORTRAITS
     }
 
 
-def timed(names: Iterable[str], yunet: Path | None, rounds: int) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+def measure_times(names: Iterable[str], yunet: Path | None, rounds: int) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
     for threads in (1, 2):
         for name in names:
             detector = load_detector(name, yunet=yunet, threads=threads)
-            told[f"{name}, {threads} thread(s)"] = times(detector, rounds) | whole_read(detector, rounds)
-            print(name, threads, told[f"{name}, {threads} thread(s)"], flush=True)
+            figures[f"{name}, {threads} thread(s)"] = measure_photos(detector, rounds) | measure_read(detector, rounds)
+            print(name, threads, figures[f"{name}, {threads} thread(s)"], flush=True)
     for name in names:
-        told[f"{name}, large"] = large(load_detector(name, yunet=yunet))
-        print(name, told[f"{name}, large"], flush=True)
-    return told
+        figures[f"{name}, large"] = measure_crowd(load_detector(name, yunet=yunet))
+        print(name, figures[f"{name}, large"], flush=True)
+    return figures
 
 
-def counted(names: Iterable[str], yunet: Path | None, faces: Faces) -> dict[str, Any]:
-    told: dict[str, Any] = {}
-    shown = portraits(seed=1, times=6)
+def measure_accuracy(names: Iterable[str], yunet: Path | None, faces: Faces) -> dict[str, Any]:
+    """Recall and false detections of each detector."""
+    figures: dict[str, Any] = {}
+    scenes_by_condition = draw_portrait_scenes(seed=1, repeats=6)
     for name in names:
         detector = load_detector(name, yunet=yunet)
-        told[name] = {"portraits": {word: hits(detector, pictures) for word, pictures in shown.items()}}
-        told[name]["training faces in scenes, 40 to 240 pixels"] = hits(
-            detector, draw_scenes(faces, seed=9, smallest=40)
-        )
-        told[name]["training faces, tight, 48 to 640 pixels"] = hits(detector, tight(faces))
-        told[name]["no face"] = false_hits(detector, draw_non_faces(seed=9))
-        print(name, told[name], flush=True)
-    return told
+        figures[name] = {
+            "portraits": {
+                condition: measure_recall(detector, scenes) for condition, scenes in scenes_by_condition.items()
+            },
+            "training faces in scenes, 40 to 240 pixels": measure_recall(
+                detector, draw_scenes(faces, seed=9, smallest=40)
+            ),
+            "training faces without border, 48 to 640 pixels": measure_recall(detector, enlarge_faces(faces)),
+            "no face": count_false_detections(detector, draw_non_faces(seed=9)),
+        }
+        print(name, figures[name], flush=True)
+    return figures
 
 
 def main() -> None:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--data", type=Path, required=True, help="fer2013.npz or fer2013.csv")
-    words.add_argument("--yunet", type=Path, help="YuNet's model file; without it only Haar is measured")
-    words.add_argument("--faces", type=int, default=400)
-    words.add_argument("--rounds", type=int, default=9)
-    words.add_argument("--only", choices=["times", "hits", "haar confidence"], help="measure one part, write nothing")
-    given = words.parse_args()
-    names = ("haar", "yunet") if given.yunet else ("haar",)
-    faces = load_fer2013(given.data, "Training").sample(given.faces, seed=61)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="fer2013.npz or fer2013.csv")
+    parser.add_argument("--yunet", type=Path, help="YuNet's model file; without it only Haar is measured")
+    parser.add_argument("--faces", type=int, default=400, help="training faces in scenes")
+    parser.add_argument("--rounds", type=int, default=9, help="timed calls for each photo")
+    parser.add_argument(
+        "--only", choices=["times", "accuracy", "haar confidence"], help="measure one part, print it and write nothing"
+    )
+    options = parser.parse_args()
+    names = ("haar", "yunet") if options.yunet else ("haar",)
+    training = load_fer2013(options.data, "Training")
     parts: dict[str, Callable[[], Any]] = {
-        "times": lambda: timed(names, given.yunet, given.rounds),
-        "hits": lambda: counted(names, given.yunet, faces),
-        "haar confidence": lambda: confidence(
-            load_fer2013(given.data, "Training").sample(3 * given.faces, seed=62),
-            draw_non_faces(seed=51, backgrounds=600, crops=100),
+        "times": lambda: measure_times(names, options.yunet, options.rounds),
+        "accuracy": lambda: measure_accuracy(names, options.yunet, training.sample(options.faces, seed=61)),
+        "haar confidence": lambda: fit_haar_confidence(
+            training.sample(3 * options.faces, seed=62), draw_non_faces(seed=51, backgrounds=600, crops=100)
         ),
     }
-    figures = {part: measure() for part, measure in parts.items() if given.only in (None, part)}
-    if given.only:
-        print(figures[given.only])
+    figures = {part: measure() for part, measure in parts.items() if options.only in (None, part)}
+    if options.only:
+        print(figures[options.only])
     else:
         write_result("detectors", figures)
 
