@@ -1,4 +1,4 @@
-"""The Gradio page on a Space: a public page with no machine of your own. Copy this folder there."""
+"""The Gradio page as a Space. Copy this folder there."""
 
 from mien.apps.gradio import build_page
 

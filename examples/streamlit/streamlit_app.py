@@ -1,11 +1,11 @@
 """The Streamlit page for ``streamlit run`` and for Streamlit's cloud: docs/deploy/streamlit.md.
 
-The settings beside it, in ``.streamlit/config.toml``, give it its colours and keep it from telling that it is used.
+``.streamlit/config.toml`` beside it sets the colours and disables Streamlit's usage statistics.
 """
 
 import os
 
-# Such a machine has a gigabyte of memory, and everybody may send it pictures.
+# Such a machine has one gigabyte of memory, and everybody may upload images.
 os.environ.setdefault("MIEN_MAX_PIXELS", "30_000_000")
 
 from mien.apps.streamlit.layout import show_page

@@ -6,13 +6,7 @@ import streamlit as st
 
 from mien import text
 from mien.apps.streamlit import image_input, results
-from mien.apps.streamlit.session_state import (
-    UploadedPhoto,
-    current_engine,
-    drop_stale_results,
-    select_face,
-    set_photos,
-)
+from mien.apps.streamlit.session_state import UploadedPhoto, current_engine, drop_stale_results, select_face, set_photos
 
 _IS_OPEN = "camera is open"
 

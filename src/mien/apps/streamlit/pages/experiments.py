@@ -38,7 +38,7 @@ def _show_runs(all_runs: Sequence[TrainingRun], folder: str) -> None:
             icon=":material/science:",
         )
         return
-    st.markdown(f"{len(all_runs)} training runs in **{folder}**, read again whenever this page is.")
+    st.markdown(f"{len(all_runs)} training runs in **{folder}**, read again whenever this page is drawn.")
     part = st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0)
     date = st.column_config.DatetimeColumn(format="YYYY-MM-DD")
     st.dataframe(
