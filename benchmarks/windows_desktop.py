@@ -24,7 +24,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from live import drawn, screen
+from live import virtual_display, write_video
 from PIL import Image, ImageGrab
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -36,7 +36,7 @@ FRAMES = int(os.environ.get("MIEN_FRAMES", "54000"))
 
 
 def measure() -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as name, screen():
+    with tempfile.TemporaryDirectory() as name, virtual_display():
         folder = Path(name)
         os.environ["MIEN_HOME"] = str(folder / "home")
         starts = [measure_start() for _ in range(STARTS)]
@@ -160,7 +160,7 @@ def measure_blocking(folder: Path) -> dict[str, Any]:
 
 
 def measure_explanations(folder: Path) -> float:
-    path = drawn(folder / "camera.avi")
+    path = write_video(folder / "camera.avi")
     times: list[float] = []
     with open_window() as (root, window):
         window.application.camera.start(str(path), False)
