@@ -2,7 +2,7 @@
 
     python benchmarks/backends.py --others PYTHON    a Python with mien, torch and JAX; five minutes
 
-The accuracy on the synthetic faces of recipes/drawn.toml, and whether a stopped and resumed run ends with the same
+The accuracy on the synthetic faces of recipes/synthetic.toml, and whether a stopped and resumed run ends with the same
 weights as an uninterrupted one.
 """
 

@@ -63,7 +63,7 @@ def compare_norms(folder: Path) -> tuple[float, float, float]:
 
 def learn(folder: Path) -> tuple[float, float, float]:
     """The accuracy on PublicTest of the recipe for synthetic faces."""
-    recipe = Recipe.read(Path(__file__).parents[2] / "recipes" / "drawn.toml")
+    recipe = Recipe.read(Path(__file__).parents[2] / "recipes" / "synthetic.toml")
     faces = synthetic.draw_faces(7000)
     model = loop.train(recipe, faces, folder)
     test = faces.split("PublicTest")

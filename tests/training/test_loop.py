@@ -36,7 +36,7 @@ from mien.training import checkpoint, loop  # noqa: E402
 from mien.training.optimizer import clip_by_norm, make_optimizer  # noqa: E402
 from mien.training.targets import build_targets  # noqa: E402
 
-DRAWN = Path(__file__).parents[2] / "recipes" / "drawn.toml"
+SYNTHETIC = Path(__file__).parents[2] / "recipes" / "synthetic.toml"
 #: Three epochs of three steps each.
 QUICK = Recipe(
     data=DataSettings(validation=7),
@@ -202,7 +202,7 @@ def test_clipping_limits_the_global_norm():
     assert [np.asarray(each).item() for each in clip_by_norm(gradients, 10.0)] == [3.0, 4.0]
 
 
-def test_weights_of_the_best_epoch_are_kept(tmp_path):
+def test_weights_of_the_best_epoch_are_saved(tmp_path):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
     checkpoint.save_best(tmp_path, model)
     best = model.get_weights()
@@ -254,7 +254,7 @@ def test_one_step_of_gradient_descent_moves_the_predictions_to_the_soft_targets(
 @pytest.mark.slow
 def test_small_network_learns_the_synthetic_faces(tmp_path):
     faces = synthetic.draw_faces(7000)
-    model = loop.train(Recipe.read(DRAWN), faces, tmp_path)
+    model = loop.train(Recipe.read(SYNTHETIC), faces, tmp_path)
     test = faces.split("PublicTest")
     assert np.mean(loop.predict_logits(model, test.pixels)[0].argmax(1) == test.labels) > 0.9
 

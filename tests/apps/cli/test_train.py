@@ -50,11 +50,11 @@ def folder(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         ([], "a RECIPE or --net is needed"),
-        (["drawn", "--resume", "--force"], "use one of them"),
-        (["drawn", "--resume"], "no run in 'runs/drawn' to resume"),
-        (["drawn", "--epochs", "0"], "--epochs"),
-        (["drawn", "--name", "a/b"], "no name of a folder"),
-        (["drawn", "--name", ".."], "no name of a folder"),
+        (["synthetic", "--resume", "--force"], "use one of them"),
+        (["synthetic", "--resume"], "no run in 'runs/synthetic' to resume"),
+        (["synthetic", "--epochs", "0"], "--epochs"),
+        (["synthetic", "--name", "a/b"], "no name of a folder"),
+        (["synthetic", "--name", ".."], "no name of a folder"),
     ],
 )
 def test_wrong_usage_is_refused(arguments, message, folder, capsys):
@@ -69,18 +69,18 @@ def test_wrong_usage_is_refused(arguments, message, folder, capsys):
         (["dravn"], "no recipe 'dravn'. A TOML file or one of base, "),
         (["--net", "resdual"], "Did you mean 'residual'?"),
         (["no.toml"], "no recipe at no.toml"),
-        (["drawn"], "--data"),
-        (["drawn", "--data", "no.csv"], "no.csv"),
-        (["drawn", "--data", "odd.csv"], "is not FER2013"),
-        (["drawn", "--data", "odd.csv", "--set", "training.batch_sise=3"], "Did you mean 'training.batch_size'?"),
-        (["drawn", "--data", "odd.csv", "--classes", "happy,sat"], "is not FER2013"),
-        (["drawn", "--data", "odd.csv", "--classes", "happy,sad,happy"], "has 'happy' twice"),
+        (["synthetic"], "--data"),
+        (["synthetic", "--data", "no.csv"], "no.csv"),
+        (["synthetic", "--data", "odd.csv"], "is not FER2013"),
+        (["synthetic", "--data", "odd.csv", "--set", "training.batch_sise=3"], "Did you mean 'training.batch_size'?"),
+        (["synthetic", "--data", "odd.csv", "--classes", "happy,sat"], "is not FER2013"),
+        (["synthetic", "--data", "odd.csv", "--classes", "happy,sad,happy"], "has 'happy' twice"),
         (
-            ["drawn", "--data", "odd.csv", "--set", "training.batch_size=0"],
+            ["synthetic", "--data", "odd.csv", "--set", "training.batch_size=0"],
             "training.batch_size is 0. A number from 1 to 65,536",
         ),
         (["mine.toml"], "unknown key 'training.epoch'. The keys of [training] are epochs, "),
-        (["drawn", "--data", "odd.csv", "--name", "taken"], "not empty, and has no run"),
+        (["synthetic", "--data", "odd.csv", "--name", "taken"], "not empty, and has no run"),
     ],
 )
 def test_invalid_recipe_or_data_is_refused_in_one_line(arguments, message, folder, capsys):
@@ -100,7 +100,7 @@ def test_missing_keras_is_reported_with_the_command_that_installs_it(data, folde
     # In another process: in this one Keras may be loaded already.
     code = "import sys; sys.modules['keras'] = None; "
     code += "from mien.apps.cli.command_line import run; sys.exit(run(sys.argv[1:]))"
-    arguments = [sys.executable, "-c", code, "train", "drawn", "--data", str(data)]
+    arguments = [sys.executable, "-c", code, "train", "synthetic", "--data", str(data)]
     process = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=120)
     assert process.returncode == 1
     assert 'pip install ".[train]"' in process.stderr
@@ -294,41 +294,41 @@ class TestTraining:
     @unix
     @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
     def test_signal_saves_the_state_and_prints_the_command_that_resumes(self, data, folder, number, status):
-        arguments = command("train", "drawn", "--data", data, *make_options(epochs=500))
+        arguments = command("train", "synthetic", "--data", data, *make_options(epochs=500))
         with subprocess.Popen(
             arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder
         ) as training:
-            wait_for(folder / "runs" / "drawn" / "state.npz", training)
+            wait_for(folder / "runs" / "synthetic" / "state.npz", training)
             training.send_signal(number)
             out, err = training.communicate(timeout=60)
         assert training.returncode == status, err
         assert out == ""
-        assert "saved in runs/drawn. To resume: mien train drawn --data " in err
+        assert "saved in runs/synthetic. To resume: mien train synthetic --data " in err
         assert "Traceback" not in err
-        assert run_folder.read_run(folder / "runs" / "drawn").state == "stopped"
+        assert run_folder.read_run(folder / "runs" / "synthetic").state == "stopped"
 
     @unix
     def test_full_disk_leaves_the_state(self, data, folder, capsys):
-        arguments = ["train", "drawn", "--data", data]
+        arguments = ["train", "synthetic", "--data", data]
         assert mien(*arguments, *make_options(epochs=1)) == 0
-        before = (folder / "runs" / "drawn" / "state.npz").read_bytes()
+        before = (folder / "runs" / "synthetic" / "state.npz").read_bytes()
         capsys.readouterr()
         code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
         code += "from mien.apps.cli.command_line import run; sys.exit(run(sys.argv[1:]))"
         command_line = [sys.executable, "-c", code, *map(str, [*arguments, *make_options(epochs=2)])]
         process = subprocess.run(command_line, capture_output=True, text=True, cwd=folder, timeout=120, check=False)
         assert process.returncode == 1
-        assert "'runs/drawn' cannot be written: File too large" in process.stderr
+        assert "'runs/synthetic' cannot be written: File too large" in process.stderr
         assert "Make free space" in process.stderr
-        assert (folder / "runs" / "drawn" / "state.npz").read_bytes() == before
-        assert list((folder / "runs" / "drawn").glob("*.part")) == []
+        assert (folder / "runs" / "synthetic" / "state.npz").read_bytes() == before
+        assert list((folder / "runs" / "synthetic").glob("*.part")) == []
         assert mien(*arguments, *make_options(epochs=2)) == 0
 
     @unix
     @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)], ids=lambda kills: f"{kills} kills")
     def test_run_killed_at_random_times_ends_with_the_same_bits(self, data, folder, kills):
         """SIGKILL at any time between the start of Python and the last metric."""
-        training = [*command("train", "drawn", "--data", data, *make_options("augment.mixup=0.2", epochs=8)), "--name"]
+        training = [*command("train", "synthetic", "--data", data, *make_options("augment.mixup=0.2", epochs=8)), "--name"]
         start = time.monotonic()
         subprocess.run([*training, "whole"], cwd=folder, capture_output=True, check=True)
         seconds = time.monotonic() - start
