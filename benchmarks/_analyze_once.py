@@ -9,13 +9,20 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cv2
+import numpy as np
 
 from mien import Engine, video
 from mien.draw import draw_readings
+from mien.faces.crop import to_model_input
+from mien.faces.detectors import load_detector
+from mien.faces.quality import assess_quality
+from mien.models import Classifier, find_model_file, load_classifier, resolve_model
+from mien.models.decision import build_emotions
+from mien.results import Emotions, FrameResult, Pixels, Reading
 from mien.video import readers
 from mien.video.tracker import DetectionSchedule, FaceTracker, InterpolatingTracker
 
@@ -24,12 +31,14 @@ def main() -> None:
     if os.environ.get("MIEN_BENCHMARK_WITHOUT") == "av":
         readers.find_spec = lambda name: None
     path, detector, mode, *output = sys.argv[1:]
-    engine = Engine.load(detector=detector, **({"threads": 1} if mode == "stages" else {}))
-    figures = measure_stages(engine, path, *output) if mode == "stages" else analyze(engine, path, mode, *output)
+    if mode == "stages":
+        figures = measure_stages(path, detector, *output)
+    else:
+        figures = analyze(Engine.load(detector=detector), path, *output)
     print(json.dumps(figures))
 
 
-def analyze(engine: Engine, path: str, mode: str, output: str = "") -> dict[str, Any]:
+def analyze(engine: Engine, path: str, output: str = "") -> dict[str, Any]:
     """From opening the video to the last frame."""
     start, frames, faces = time.perf_counter(), 0, 0
     info = video.open_video(path).info
@@ -56,13 +65,15 @@ def peak_memory() -> float | None:
     return round(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024, 1)
 
 
-def measure_stages(engine: Engine, path: str, output: str) -> dict[str, float]:
+def measure_stages(path: str, detector_name: str, output: str) -> dict[str, float]:
     """Processor time of each stage on one thread: milliseconds a frame."""
-    cv2.setNumThreads(1)
+    detector = load_detector(detector_name, yunet=find_model_file("yunet"), threads=1)
+    classifier = load_classifier(resolve_model("base"), threads=1)
+    engine = Engine(classifier, detector)
     seconds_by_stage: Counter[str] = Counter()
     reader = video.open_video(path)
-    schedule = DetectionSchedule(engine._detector)
-    tracker: InterpolatingTracker[Any] = InterpolatingTracker(FaceTracker(engine._detector, schedule))
+    schedule = DetectionSchedule(detector)
+    tracker: InterpolatingTracker[Any] = InterpolatingTracker(FaceTracker(detector, schedule))
     frames = 0
     with video.open_writer(output, reader.info.size, reader.info.fps) as writer:
         for frame in time_items(seconds_by_stage, "decoding", reader.frames()):
@@ -72,15 +83,28 @@ def measure_stages(engine: Engine, path: str, output: str) -> dict[str, float]:
             with StageTimer(seconds_by_stage, "tracking"):
                 ready = tracker.step(frame, frame.pixels, frame.seconds, detection)
             with StageTimer(seconds_by_stage, "cropping and quality"):
-                crops = [engine._crop_faces("", each.pixels, tuple(f for _, f in faces)) for each, faces in ready]
+                crops = [(each, face, engine.crop(each.pixels, face)) for each, faces in ready for _, face in faces]
+                qualities = [assess_quality(each.pixels, face, crop) for each, face, crop in crops]
             with StageTimer(seconds_by_stage, "classification"):
-                results = engine._classify(crops)
-            for (each, _), result in zip(ready, results, strict=True):
+                emotions = classify(classifier, [crop for _, _, crop in crops])
+            readings = iter(map(Reading, (face for _, face, _ in crops), emotions, qualities))
+            for each, faces in ready:
                 with StageTimer(seconds_by_stage, "annotation"):
+                    frame_readings = tuple(islice(readings, len(faces)))
+                    result = FrameResult("", reader.info.size, frame_readings, detector.name, classifier.card.name)
                     annotated = draw_readings(each.pixels, result)
                 with StageTimer(seconds_by_stage, "writing"):
                     writer.write(annotated, each.seconds)
     return {name: round(1000 * seconds / frames, 2) for name, seconds in seconds_by_stage.items()}
+
+
+def classify(classifier: Classifier, crops: list[Pixels]) -> list[Emotions]:
+    if not crops:
+        return []
+    card = classifier.card
+    outputs = classifier.run(to_model_input(np.stack(crops), card.side, card.color))
+    votes = outputs.votes if outputs.votes is not None else [None] * len(crops)
+    return [build_emotions(card, *values) for values in zip(outputs.scores, votes, strict=True)]
 
 
 class StageTimer:
