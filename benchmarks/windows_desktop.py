@@ -152,7 +152,7 @@ def measure_blocking(folder: Path) -> dict[str, Any]:
             run_until(root, lambda: window.application.idle)
             longest.append(1000 * timer.stop())
     return {
-        "pictures": IMAGES,
+        "images": IMAGES,
         "median": round(statistics.median(longest), 1),
         "longest": round(max(longest), 1),
         "target": 50,

@@ -158,8 +158,6 @@ def _configure_frames(style: ttk.Style, theme: Theme) -> None:
     style.configure("TFrame", background=colors.background)
     style.configure("Panel.TFrame", background=colors.panel)
     style.configure("CardInner.TFrame", background=colors.card)
-    style.configure("Line.TFrame", background=colors.line)
-    style.configure("TSeparator", background=colors.line)
     for name, fill, edge in (
         ("Card", colors.card, colors.line),
         ("Soft", colors.panel, colors.panel),
@@ -213,11 +211,10 @@ def _configure_buttons(style: ttk.Style, theme: Theme) -> None:
         element = f"{prefix}Button.shape"
         _create_button_shape(style, theme, element, fill or background, border or background, hover, theme.px(9))
         content = ("Button.padding", {"sticky": "nsew", "children": [("Button.label", {"sticky": "nsew"})]})
-        for widget in ("TButton", "Toolbutton"):
-            _set_layout(style, f"{prefix}{widget}", [(element, {"sticky": "nsew", "children": [content]})])
-            style.configure(f"{prefix}{widget}", foreground=text_color, background=background, anchor="center")
-            style.configure(f"{prefix}{widget}", padding=(theme.px(14), theme.px(7)), font=theme.font(14, True))
-            style.map(f"{prefix}{widget}", foreground=[("disabled", colors.muted)], background=[])
+        _set_layout(style, f"{prefix}TButton", [(element, {"sticky": "nsew", "children": [content]})])
+        style.configure(f"{prefix}TButton", foreground=text_color, background=background, anchor="center")
+        style.configure(f"{prefix}TButton", padding=(theme.px(14), theme.px(7)), font=theme.font(14, True))
+        style.map(f"{prefix}TButton", foreground=[("disabled", colors.muted)], background=[])
         arrow = ("Menubutton.indicator", {"side": "right", "sticky": ""})
         label = ("Menubutton.padding", {"sticky": "nsew", "children": [arrow, ("Menubutton.label", {"side": "left"})]})
         _set_layout(style, f"{prefix}TMenubutton", [(element, {"sticky": "nsew", "children": [label]})])
@@ -299,11 +296,10 @@ def _configure_fields(style: ttk.Style, theme: Theme) -> None:
     padded = ("Combobox.padding", {"expand": "1", "sticky": "nsew", "children": [area]})
     field = {"sticky": "nsew", "children": [("Field.arrow", {"side": "right", "sticky": "ns"}), padded]}
     _set_layout(style, "TCombobox", [("Field.shape", field)])
-    _set_layout(style, "TEntry", [("Field.shape", {"sticky": "nsew", "children": [padded]})])
-    for name in ("TCombobox", "TEntry"):
-        style.configure(name, foreground=colors.text, insertcolor=colors.text, padding=(theme.px(8), theme.px(4)))
-        style.configure(name, selectbackground=colors.card, selectforeground=colors.text, background=colors.background)
-        style.map(name, foreground=[("disabled", colors.muted)], background=[], fieldbackground=[])
+    name, padding = "TCombobox", (theme.px(8), theme.px(4))
+    style.configure(name, foreground=colors.text, insertcolor=colors.text, padding=padding)
+    style.configure(name, selectbackground=colors.card, selectforeground=colors.text, background=colors.background)
+    style.map(name, foreground=[("disabled", colors.muted)], background=[], fieldbackground=[])
 
 
 def _configure_check_boxes(style: ttk.Style, theme: Theme) -> None:
@@ -373,7 +369,7 @@ def _configure_tables(style: ttk.Style, theme: Theme) -> None:
 
 def _configure_backgrounds(style: ttk.Style, theme: Theme) -> None:
     """The colour behind round corners of widgets on a panel or a card."""
-    widgets = ("TButton", "Primary.TButton", "TMenubutton", "TCombobox", "TEntry", "TCheckbutton", "Horizontal.TScale")
+    widgets = ("TButton", "Primary.TButton", "TMenubutton", "TCombobox", "TCheckbutton", "Horizontal.TScale")
     colors = theme.colors
     for prefix, background in (("Panel", colors.panel), ("Card", colors.card)):
         for name in (*widgets, "Choice.TRadiobutton", "Choice.TCheckbutton", "Horizontal.TProgressbar"):
