@@ -1,4 +1,4 @@
-"""An image of a model's mistakes: free portraits and a drawn face with corruptions, the predictions below."""
+"""An image of corrupted faces (two free portraits and a drawn face) with the predictions of a model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien import plots
 from mien.datasets import synthetic
-from mien.engine import Engine
+from mien.engine import Engine, select_framing
 from mien.evaluation.robustness import CORRUPTIONS
 from mien.faces.crop import crop_face, to_model_input
 from mien.images import load_image
@@ -31,18 +31,21 @@ ROWS = {
 
 
 def draw_mistakes(name: str, path: Path) -> None:
-    model = resolve_model(name)
+    """Write the image of an embedded model as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(plots.render_png(plot_mistakes(load_faces(Engine.load(name)), load_classifier(model))))
+    path.write_bytes(
+        plots.render_png(plot_mistakes(crop_portraits(Engine.load(name)), load_classifier(resolve_model(name))))
+    )
 
 
-def load_faces(engine: Engine) -> list[NDArray[np.uint8]]:
+def crop_portraits(engine: Engine) -> list[NDArray[np.uint8]]:
     """Gray crops (48, 48) of the two portraits from the engine, and a drawn face that looks happy."""
     crops = []
     for file in ("astronaut.jpg", "hopper.jpg"):
         pixels = load_image(EXAMPLES / file).pixels
         face = engine.read(pixels).readings[0].face
-        crops.append(to_model_input(crop_face(pixels, face, engine._framing, 48)[None], 48, "gray")[0, ..., 0])
+        crop = crop_face(pixels, face, select_framing(engine.card, engine.detector), 48)
+        crops.append(to_model_input(crop[None], 48, "gray")[0, ..., 0])
     return [*crops, synthetic.draw_faces(4, seed=2).pixels[3]]
 
 

@@ -38,22 +38,22 @@ from mien.results import Box, Pixels
 Placement = Callable[[np.random.Generator, NDArray[np.uint8]], Scene]
 
 
-def bordered(kind: int, margin: float) -> Placement:
-    def place(rng: np.random.Generator, face: NDArray[np.uint8]) -> Scene:
+def add_border(kind: int, margin: float) -> Placement:
+    def place_face(rng: np.random.Generator, face: NDArray[np.uint8]) -> Scene:
         side = int(rng.integers(96, 241))
         large = cv2.cvtColor(cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC), cv2.COLOR_GRAY2RGB)
         edge = int(side * margin)
         image = cv2.copyMakeBorder(large, edge, edge, edge, edge, kind, value=(128, 128, 128))
         return Scene(np.asarray(image, np.uint8), (Box(edge, edge, side, side),))
 
-    return place
+    return place_face
 
 
 SURROUNDINGS: dict[str, Placement] = {
     "scene": lambda rng, face: draw_scene(rng, face, int(rng.integers(96, 241))),
-    "gray border": bordered(cv2.BORDER_CONSTANT, 0.35),
-    "replicated border": bordered(cv2.BORDER_REPLICATE, 0.35),
-    "bare": bordered(cv2.BORDER_REPLICATE, 0.0),
+    "gray border": add_border(cv2.BORDER_CONSTANT, 0.35),
+    "replicated border": add_border(cv2.BORDER_REPLICATE, 0.35),
+    "no border": add_border(cv2.BORDER_REPLICATE, 0.0),
 }
 
 
@@ -65,11 +65,11 @@ def measure_offsets(detector: Detector, faces: NDArray[np.uint8], place: Placeme
         image, (truth,) = place(rng, face)
         match = select_match(detector.detect(image), truth)
         if match is not None:
-            rows.append(_offset(match.box, truth))
+            rows.append(_measure_offset(match.box, truth))
     return np.array(rows)
 
 
-def _offset(box: Box, truth: Box) -> tuple[float, float, float]:
+def _measure_offset(box: Box, truth: Box) -> tuple[float, float, float]:
     scale = truth.width / np.sqrt(box.width * box.height)
     dx = (truth.x + truth.width / 2 - box.x - box.width / 2) / box.width
     dy = (truth.y + truth.height / 2 - box.y - box.height / 2) / box.height
@@ -116,7 +116,7 @@ def measure_levelling(detector: Detector, model: Classifier, faces: Faces, angle
     ]
     groups = [(0.0, 180.0), *pairwise((0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 90.0))]
     return {"detected": round(len(rows) / len(faces.labels), 4)} | {
-        f"{low:.0f}-{high:.0f} degrees": _accuracies([row for row in rows if low <= row.slope < high])
+        f"{low:.0f}-{high:.0f} degrees": _average([row for row in rows if low <= row.slope < high])
         for low, high in groups
     }
 
@@ -129,7 +129,7 @@ def rotate(image: Pixels, truth: Box, degrees: float) -> Pixels:
     return np.asarray(cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REFLECT), np.uint8)
 
 
-def _accuracies(rows: list[LevelResult]) -> dict[str, Any]:
+def _average(rows: list[LevelResult]) -> dict[str, Any]:
     results: dict[str, Any] = {"faces": len(rows)}
     if rows:
         _, original, rotated, level = np.mean(np.array(rows, float), axis=0).round(4).tolist()
@@ -155,7 +155,7 @@ def main() -> None:
         }
         print(name, figures[name])
     if options.yunet:
-        crop.LEVEL_ABOVE = 0.0  # level every face, to find the slope from which it helps
+        crop.LEVEL_ABOVE = 0.0  # level every face, so that the slope from which it helps can be measured
         model, validation = (
             load_classifier(resolve_model(options.model)),
             load_validation_faces(options.data).sample(options.faces, seed=8),

@@ -1,9 +1,9 @@
-"""mien beside fer, in one run on the same pictures and the same two cores; writes results/peers.json.
+"""mien and fer compared in one run, on the same photos and the same two cores; writes results/peers.json.
 
     python benchmarks/peers.py --yunet FILE              200 photos; needs a network, about five minutes
-    python benchmarks/peers.py --photos 20 --keep DIR    environments are kept in DIR and used again
+    python benchmarks/peers.py --photos 20 --keep DIR    reuse the environments in DIR
 
-Each gets a fresh environment. fer's own pins conflict, so its parts are named here.
+Each library has a new environment. The pinned dependencies of fer conflict, so they are listed here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import _environments
 import _photos
 import _results
 from _tables import Figures, format_table
-from speed import install_yunet, two_cores
+from speed import install_yunet, use_two_cores
 
 HERE = Path(__file__).resolve().parent
 FER = (
@@ -31,7 +31,7 @@ FER = (
     ("tensorflow-cpu", "opencv-contrib-python<5", "pandas", "tqdm", "requests", "moviepy<2", "setuptools<81"),
 )
 MIEN = ((str(HERE.parent),),)
-#: Program, and the words after the folder.
+#: The environment, the script and its arguments after the folder.
 RUNS = {
     "mien_yunet": ("mien", "_time_mien_photos.py", "yunet"),
     "mien_haar": ("mien", "_time_mien_photos.py", "haar"),
@@ -40,59 +40,68 @@ RUNS = {
 
 
 def main() -> None:
-    options = arguments()
-    two_cores()
+    options = parse_arguments()
+    use_two_cores()
     if options.yunet:
         install_yunet(options.yunet)
     with tempfile.TemporaryDirectory() as name:
         keep = options.keep or Path(name)
-        pythons = {peer: environment(keep / peer, parts) for peer, parts in (("mien", MIEN), ("fer", FER))}
+        pythons = {peer: open_environment(keep / peer, packages) for peer, packages in (("mien", MIEN), ("fer", FER))}
         _photos.write_photos(Path(name) / "photos", options.photos)
-        figures = {run: timed(pythons[peer], words, Path(name) / "photos") for run, (peer, *words) in RUNS.items()}
+        figures = {
+            run: time_script(pythons[peer], arguments, Path(name) / "photos")
+            for run, (peer, *arguments) in RUNS.items()
+        }
     for run, (peer, *_) in RUNS.items():
         figures[run] |= {
             "installed_mb": _environments.measure_disk_megabytes(keep / peer),
-            "version": version(pythons[peer], peer),
+            "version": read_version(pythons[peer], peer),
         }
     figures["photos"] = options.photos
     _results.write_or_print("peers", figures, options.dry)
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=200)
-    parser.add_argument("--yunet", type=Path, help="YuNet's file")
-    parser.add_argument("--keep", type=Path, help="keep the environments here, and use those that are there")
-    parser.add_argument("--dry", action="store_true", help="print, and write nothing")
+    parser.add_argument("--photos", type=int, default=200, help="number of photos")
+    parser.add_argument(
+        "--yunet", type=Path, help="YuNet's model file; without it the detector of 'mien models pull' is used"
+    )
+    parser.add_argument("--keep", type=Path, help="folder of the environments, which are reused")
+    parser.add_argument("--dry", action="store_true", help="print the figures, and write nothing")
     return parser.parse_args()
 
 
-def environment(folder: Path, parts: tuple[tuple[str, ...], ...]) -> Path:
+def open_environment(folder: Path, packages: tuple[tuple[str, ...], ...]) -> Path:
     python = folder / "bin" / "python"
-    return python if python.exists() else _environments.create_environment(folder, *parts)
+    return python if python.exists() else _environments.create_environment(folder, *packages)
 
 
-def timed(python: Path, words: list[str], photos: Path) -> dict[str, Any]:
-    """The folder once, and beside it the start of a process up to its first reading, three times on one photo."""
-    script, *more = words
-    [alone, *_] = sorted(photos.glob("*.jpg"))
+def time_script(python: Path, arguments: list[str], photos: Path) -> dict[str, Any]:
+    """The figures for the folder, and the median time of three whole processes with one photo."""
+    script, *options = arguments
+    photo = min(photos.glob("*.jpg"))
     single = photos.parent / "single"
     single.mkdir(exist_ok=True)
-    (single / alone.name).write_bytes(alone.read_bytes())
-    run(python, script, single, more)
-    starts = [run(python, script, single, more)["process_s"] for _ in range(3)]
-    return {**run(python, script, photos, more), "process_s": round(median(starts), 2)}
+    (single / photo.name).write_bytes(photo.read_bytes())
+    run_script(python, script, single, options)  # fills the caches of the disk
+    starts = [run_script(python, script, single, options)["process_s"] for _ in range(3)]
+    return {**run_script(python, script, photos, options), "process_s": round(median(starts), 2)}
 
 
-def run(python: Path, script: str, photos: Path, more: list[str]) -> dict[str, Any]:
+def run_script(python: Path, script: str, photos: Path, options: list[str]) -> dict[str, Any]:
     start = time.perf_counter()
-    done = subprocess.run(
-        [python, HERE / script, photos, *more], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True
+    process = subprocess.run(
+        [python, HERE / script, photos, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
     )
-    return {**json.loads(done.stdout.splitlines()[-1]), "process_s": time.perf_counter() - start}
+    return {**json.loads(process.stdout.splitlines()[-1]), "process_s": time.perf_counter() - start}
 
 
-def version(python: Path, package: str) -> str:
+def read_version(python: Path, package: str) -> str:
     code = f"from importlib.metadata import version; print(version('{package}'))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
@@ -102,12 +111,12 @@ def peers_table(figures: Figures) -> str:
     rows = [
         ("photos_per_s", "photos/s, one after the other"),
         ("photos_per_s_read_many", "photos/s, `read_many`"),
-        ("ms_a_face", "ms a face: crop and network"),
-        ("first_reading_s", "import to first reading, s"),
+        ("ms_a_face", "ms per face: crop and network"),
+        ("first_reading_s", "import to first result, s"),
         ("installed_mb", "installed, MB"),
-        ("photos_with_a_face", f"photos with a face found, of {figures['photos']}"),
+        ("photos_with_a_face", f"photos with a detected face, of {figures['photos']}"),
     ]
-    body = [[words, *(figures[column].get(name, "") for column in columns)] for name, words in rows]
+    body = [[title, *(figures[column].get(key, "") for column in columns)] for key, title in rows]
     return format_table(["", *columns.values()], body)
 
 

@@ -43,22 +43,22 @@ def blur(face: Gray, sigma: float) -> Gray:
 
 
 def add_noise(gray: NDArray[np.floating[Any]]) -> Gray:
-    """With the noise of a camera in low light, limited to 0 to 255."""
+    """Add sensor noise of a camera in low light, clipped to 0 to 255."""
     noise = np.random.default_rng(0).normal(0, 2, gray.shape)
     return np.clip(gray + noise, 0, 255).astype(np.uint8)
 
 
-def darken(face: Gray, part: float) -> Gray:
-    return add_noise(face * part)
+def darken(face: Gray, factor: float) -> Gray:
+    return add_noise(face * factor)
 
 
-def brighten(face: Gray, part: float) -> Gray:
-    """Overexposed: bright areas are clipped first."""
-    return add_noise(face / part)
+def brighten(face: Gray, factor: float) -> Gray:
+    """Overexpose: bright areas are clipped first."""
+    return add_noise(face / factor)
 
 
-def reduce_contrast(face: Gray, part: float) -> Gray:
-    return add_noise(face.mean() + (face - face.mean()) * part)
+def reduce_contrast(face: Gray, factor: float) -> Gray:
+    return add_noise(face.mean() + (face - face.mean()) * factor)
 
 
 Corrupt = Callable[[Gray, float], Gray]
@@ -71,30 +71,32 @@ SWEEPS: dict[str, tuple[Corrupt, str, tuple[float, ...]]] = {
 }
 
 
-def run_sweep(model: Classifier, faces: Faces, corrupt: Corrupt, sign: str, steps: tuple[float, ...]) -> dict[str, Any]:
+def run_sweep(
+    model: Classifier, faces: Faces, corrupt: Corrupt, measure: str, steps: tuple[float, ...]
+) -> dict[str, Any]:
     rows = []
     for step in steps:
         corrupted = np.stack([corrupt(face, step) for face in faces.pixels])
-        size = int(step) if sign == "size" else 48
+        size = int(step) if measure == "size" else 48
         face = Face(Box(0, 0, size, size))
-        values = [getattr(measure_quality(face, crop), sign) for crop in corrupted]
+        values = [getattr(measure_quality(face, crop), measure) for crop in corrupted]
         rows.append(
             {
                 "step": step,
-                sign: round(float(np.median(values)), 4),
+                measure: round(float(np.median(values)), 4),
                 "accuracy": measure_accuracy(model, corrupted, faces),
             }
         )
-    return {"steps": rows, "threshold": find_threshold(rows, sign)}
+    return {"steps": rows, "threshold": find_threshold(rows, measure)}
 
 
-def find_threshold(rows: list[dict[str, float]], sign: str) -> float | None:
-    """The value at which ten points are lost, interpolated between two steps; None where they never are."""
+def find_threshold(rows: list[dict[str, float]], measure: str) -> float | None:
+    """The value at which ten points of accuracy are lost, interpolated between two steps; None if they never are."""
     limit = rows[0]["accuracy"] - MAX_LOST
     for before, after in itertools.pairwise(rows):
         if after["accuracy"] < limit:
-            part = (before["accuracy"] - limit) / (before["accuracy"] - after["accuracy"])
-            return round(before[sign] + part * (after[sign] - before[sign]), 3)
+            fraction = (before["accuracy"] - limit) / (before["accuracy"] - after["accuracy"])
+            return round(before[measure] + fraction * (after[measure] - before[measure]), 3)
     return None
 
 
@@ -117,36 +119,36 @@ def measure_pose(model: Classifier, faces: Faces, yunet: Path) -> dict[str, Any]
             crops.append(crop_face(image, match, FRAMINGS["yunet"], 48))
             measured.append(measure_quality(match, crops[-1]))
             labels.append(label)
-    right = predict(model, np.array(crops)) == np.array(labels)
+    correct = predict(model, np.array(crops)) == np.array(labels)
     edges = {"yaw": (0, 0.1, 0.2, 0.3, 0.4, 0.5, 9), "pitch": (-9, -0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3, 9)}
-    results: dict[str, Any] = {"faces": len(labels), "accuracy": round(float(right.mean()), 4)}
-    results["nose"] = round(
+    results: dict[str, Any] = {"faces": len(labels), "accuracy": round(float(correct.mean()), 4)}
+    results["nose_position"] = round(
         float(np.median([each.pitch for each in measured if each.pitch is not None])) + FRONTAL_NOSE_POSITION, 4
     )
     for name, bins in (edges | {"roll": (0, 10, 20, 30, 90)}).items():
         values = np.array([getattr(each, name) for each in measured])
         values = values if name == "pitch" else np.abs(values)
-        results[name] = [_bin(values, right, low, high) for low, high in itertools.pairwise(bins)]
+        results[name] = [_measure_bin(values, correct, low, high) for low, high in itertools.pairwise(bins)]
         results[f"{name} percentiles 90, 95, 99"] = np.percentile(np.abs(values), (90, 95, 99)).round(3).tolist()
     return results
 
 
-def _bin(values: NDArray[np.float64], right: NDArray[np.bool_], low: float, high: float) -> dict[str, Any]:
+def _measure_bin(values: NDArray[np.float64], correct: NDArray[np.bool_], low: float, high: float) -> dict[str, Any]:
     inside = (values >= low) & (values < high)
-    share = round(float(right[inside].mean()), 4) if inside.any() else None
-    return {"from": low, "to": high, "faces": int(inside.sum()), "accuracy": share}
+    accuracy = round(float(correct[inside].mean()), 4) if inside.any() else None
+    return {"from": low, "to": high, "faces": int(inside.sum()), "accuracy": accuracy}
 
 
 def measure_rejected(model: Classifier, faces: Faces) -> dict[str, Any]:
     """How many faces the current thresholds reject, and the accuracy on them."""
     whole = Face(Box(0, 0, 48, 48))
     reasons = [assess_quality(np.zeros((48, 48, 3), np.uint8), whole, face).reason for face in faces.pixels]
-    out = np.array([reason is not None for reason in reasons])
-    right = predict(model, faces.pixels) == faces.labels
+    rejected = np.array([reason is not None for reason in reasons])
+    correct = predict(model, faces.pixels) == faces.labels
     results: dict[str, Any] = {reason: reasons.count(reason) for reason in sorted({r for r in reasons if r})}
-    results["share"] = round(float(out.mean()), 4)
-    results["accuracy_rejected"] = round(float(right[out].mean()), 4) if out.any() else None
-    results["accuracy_accepted"] = round(float(right[~out].mean()), 4)
+    results["rejected_fraction"] = round(float(rejected.mean()), 4)
+    results["accuracy_rejected"] = round(float(correct[rejected].mean()), 4) if rejected.any() else None
+    results["accuracy_accepted"] = round(float(correct[~rejected].mean()), 4)
     return results
 
 
@@ -154,7 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="fer2013.npz or fer2013.csv")
     parser.add_argument("--yunet", type=Path, help="YuNet's model file; without it pose is not measured")
-    parser.add_argument("--model", default="base")
+    parser.add_argument("--model", default="base", help="an embedded model or an .onnx file")
     parser.add_argument("--faces", type=int, default=1000, help="number of validation faces")
     options = parser.parse_args()
     cv2.setNumThreads(1)

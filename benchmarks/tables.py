@@ -3,8 +3,8 @@
     python benchmarks/tables.py            rewrite every marked section
     python benchmarks/tables.py --check    exit 1 when a section differs from the results
 
-A section stands between ``<!-- table:NAME -->`` and ``<!-- /table:NAME -->``. Its table is made by the benchmark that
-wrote the result: each has ``TABLES``, from a section's name to the result file and a function of its figures.
+A section is the text between ``<!-- table:NAME -->`` and ``<!-- /table:NAME -->``. The benchmark that wrote the result
+formats its table: ``TABLES`` of its module has the name of the result file and a function of its figures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Line coverage and time of the test tiers, from the reports that ``scripts/coverage`` makes.
+"""Line coverage and time of the test tiers, from the reports that ``scripts/coverage`` writes.
 
 python benchmarks/tests.py DEFAULT ALL    two JSON reports of coverage.py, the seconds of each run in FILE.seconds
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import _results
 
-#: The default tier must cover this part of the lines that --all covers.
+#: The least fraction of the lines covered by all tests that the default tier covers.
 TARGET = 0.85
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import _environments
 import _results
 from _tables import Figures, format_table
-from speed import two_cores
+from speed import use_two_cores
 
 HERE = Path(__file__).resolve().parent
 TARGETS = {"of_stock_keras": 2.5, "of_torch": 0.85}
@@ -41,7 +41,7 @@ VARIANTS = {
 
 def main() -> None:
     options = parse_arguments()
-    two_cores()
+    use_two_cores()
     _results.PACKAGES = (*_results.PACKAGES, "keras", "tensorflow-cpu")
     with tempfile.TemporaryDirectory() as name:
         torch = options.torch or _environments.create_environment(Path(name), ("torch", "numpy"))

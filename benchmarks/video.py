@@ -23,7 +23,7 @@ from typing import Any
 import _results
 from _synthetic_videos import FPS, SIZE, SyntheticVideo, scenes
 from _tables import Figures, format_table
-from speed import install_yunet, two_cores
+from speed import install_yunet, use_two_cores
 
 from mien import video
 
@@ -44,7 +44,7 @@ MINUTE = (
 
 def main() -> None:
     options = arguments()
-    two_cores()
+    use_two_cores()
     if options.yunet:
         install_yunet(options.yunet)
     with tempfile.TemporaryDirectory() as name:
