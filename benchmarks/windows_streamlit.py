@@ -56,7 +56,7 @@ def measure_memory(browser: Any) -> dict[str, Any]:
             upload_photo(page, number)
         after = measure_megabytes(process_id)
         page.context.close()
-    return {"idle_mb": idle, "warm_mb": warm, "pictures": PHOTOS, "after_mb": after, "grown_mb": after - warm}
+    return {"idle_mb": idle, "warm_mb": warm, "photos": PHOTOS, "after_mb": after, "grown_mb": after - warm}
 
 
 def upload_photo(page: Any, number: int) -> None:

@@ -48,8 +48,8 @@ def streamlit(
     """Start the Streamlit page.
 
     Photos, the camera, videos, explanations, training runs and reports of data sets. Uploaded files
-    are not stored, and nobody is told that it is used. It listens on this machine alone unless
-    --host says otherwise.
+    are not stored, and no usage statistics are sent. It listens on this machine alone unless --host
+    says otherwise.
     """
     from mien.apps.streamlit.server import load_streamlit, serve_streamlit
     from mien.apps.streamlit.settings import DETECTOR, MODEL, RUNS, load_page_settings

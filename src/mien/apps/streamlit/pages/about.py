@@ -58,7 +58,7 @@ def _show_limitations(card: ModelCard) -> None:
         "- Images are read in memory, and are deleted with the page.\n"
         "- Videos and tables are in a private folder while they are read; their results stay in memory until you "
         "choose another one or close the page.\n"
-        "- The page loads nothing from other servers, and nobody is told that it is used.\n"
+        "- The page loads nothing from other servers, and sends no usage statistics.\n"
         "- Nobody is identified: mien has no data about who a face belongs to."
     )
 
