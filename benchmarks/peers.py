@@ -65,7 +65,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=200, help="number of photos")
     parser.add_argument(
-        "--yunet", type=Path, help="YuNet's model file; without it the detector of 'mien models pull' is used"
+        "--yunet", type=Path, help="YuNet's model file; not needed if it was downloaded with 'mien models pull yunet'"
     )
     parser.add_argument("--keep", type=Path, help="folder of the environments, which are reused")
     parser.add_argument("--dry", action="store_true", help="print the figures, and write nothing")

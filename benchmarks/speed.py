@@ -1,7 +1,7 @@
 """Time, memory and installed size of mien, with targets; writes results/speed.json.
 
-    python benchmarks/speed.py --yunet FILE            everything, 1,000 photos; about ten minutes
-    python benchmarks/speed.py --photos 100 --dry      a short run that writes nothing
+    python benchmarks/speed.py --yunet FILE                       everything, 1,000 photos; about ten minutes
+    python benchmarks/speed.py --yunet FILE --photos 100 --dry    a short run that writes nothing
 
 Photos are generated from the free portraits. Everything runs on two cores; no other work should run on the machine.
 """
@@ -60,7 +60,9 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=1000, help="number of photos in the folder")
-    parser.add_argument("--yunet", type=Path, help="YuNet's model file, installed with 'mien models pull --from' first")
+    parser.add_argument(
+        "--yunet", type=Path, help="YuNet's model file; not needed if it was downloaded with 'mien models pull yunet'"
+    )
     parser.add_argument(
         "--dry", action="store_true", help="do not measure the installation, print the figures, and write nothing"
     )
