@@ -41,9 +41,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("MIEN_HOME", str(tmp_path / "home"))
 
 
-@pytest.mark.parametrize(
-    "kind", [*("onnx", "keras"), *(pytest.param(kind, marks=pytest.mark.full) for kind in OTHER_FORMATS)]
-)
+@pytest.mark.parametrize("kind", ["onnx", *(pytest.param(kind, marks=pytest.mark.full) for kind in OTHER_FORMATS)])
 def test_export_reports_the_difference_from_keras(kind, folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert mien("export", folder / "run", "--to", kind, "--data", folder / "faces") == 0

@@ -328,7 +328,10 @@ class TestTraining:
     @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)], ids=lambda kills: f"{kills} kills")
     def test_run_killed_at_random_times_ends_with_the_same_bits(self, data, folder, kills):
         """SIGKILL at any time between the start of Python and the last metric."""
-        training = [*command("train", "synthetic", "--data", data, *make_options("augment.mixup=0.2", epochs=8)), "--name"]
+        training = [
+            *command("train", "synthetic", "--data", data, *make_options("augment.mixup=0.2", epochs=8)),
+            "--name",
+        ]
         start = time.monotonic()
         subprocess.run([*training, "whole"], cwd=folder, capture_output=True, check=True)
         seconds = time.monotonic() - start

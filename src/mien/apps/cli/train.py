@@ -18,7 +18,16 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from mien.apps.cli.command_line import Terminated
-from mien.apps.cli.console import ProgressBar, can_encode, can_redraw, escape_controls, format_elapsed, print_line, print_note, silence_native_stderr
+from mien.apps.cli.console import (
+    ProgressBar,
+    can_encode,
+    can_redraw,
+    escape_controls,
+    format_elapsed,
+    print_line,
+    print_note,
+    silence_native_stderr,
+)
 from mien.apps.cli.dataset_options import convert_import_errors
 
 if TYPE_CHECKING:
