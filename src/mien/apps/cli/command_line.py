@@ -11,14 +11,17 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from mien._version import __version__
 from mien.apps.cli.console import escape_controls, flush_stdout, make_output_error, print_note
-from mien.apps.cli.options import LoadEngine, load_engine
+from mien.apps.cli.options import load_engine
 from mien.errors import MienError, suggest_name
+
+if TYPE_CHECKING:
+    from mien.apps.session.engines import EngineLoader
 
 #: The commands in the order of the help, in groups, with their short help. Each has a module of its own name, which is
 #: imported when the command is called; the short help is repeated here so that `mien --help` imports none of them.
@@ -122,7 +125,7 @@ class Terminated(BaseException):
     """SIGTERM arrived. Like KeyboardInterrupt it is no Exception, so that no handler on the way catches it."""
 
 
-def run(arguments: Sequence[str], load: LoadEngine = load_engine) -> int:
+def run(arguments: Sequence[str], load: EngineLoader = load_engine) -> int:
     """Run one command line and return its exit status. ``load`` loads the engine; tests pass their own."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name that cannot be encoded is written with escapes
@@ -136,7 +139,7 @@ def run(arguments: Sequence[str], load: LoadEngine = load_engine) -> int:
             return _report_error(error)
 
 
-def _invoke(arguments: list[str], load: LoadEngine) -> int:
+def _invoke(arguments: list[str], load: EngineLoader) -> int:
     # click's own main gives a closed pipe and a Ctrl-C the same exit status 1.
     try:
         if instruction := os.environ.get("_MIEN_COMPLETE"):

@@ -17,10 +17,10 @@ import click
 
 from mien._version import __version__
 from mien.apps.cli.console import escape_controls, print_line
-from mien.apps.cli.options import LoadEngine
 from mien.errors import MienError, install_command
 
 if TYPE_CHECKING:
+    from mien.apps.session.engines import EngineLoader
     from mien.results import Pixels
 
 #: The packages of the base installation: the module, and the distribution that has its version.
@@ -98,7 +98,7 @@ def _print_checks(checks: Sequence[Check], ok: bool) -> None:
     print_line("\n" + (verdict if ok else "Something that reading needs is broken: see the lines above."))
 
 
-def run_checks(load: LoadEngine) -> Iterator[Check]:
+def run_checks(load: EngineLoader) -> Iterator[Check]:
     """All checks, in the order in which one depends on another. Broken packages end them."""
     packages = list(_check_packages())
     yield from packages
@@ -161,7 +161,7 @@ def _describe_failure(topic: str, name: str, error: MienError) -> Check:
     return Check("broken", topic, name, str(MienError(error.happened, error.expected)), error.remedy)
 
 
-def _measure_speed(load: LoadEngine) -> Iterator[Check]:
+def _measure_speed(load: EngineLoader) -> Iterator[Check]:
     """Read a synthetic image with every installed detector: a test of the whole chain, and its time."""
     from mien.models import find_model_file
 

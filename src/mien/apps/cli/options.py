@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,7 @@ from mien.errors import DetectorError, MienError, ModelMissing
 if TYPE_CHECKING:  # the engine imports NumPy and ONNX Runtime, which `--help` does without
     from click.shell_completion import CompletionItem
 
+    from mien.apps.session.engines import EngineLoader
     from mien.engine import Engine
 
 
@@ -79,14 +80,6 @@ def is_keras_file(model: str) -> bool:
     return Path(model).suffix.lower() in KERAS_SUFFIXES
 
 
-class LoadEngine(Protocol):
-    """Loads an engine. It is the context object of the command line, so that tests can pass their own."""
-
-    from mien import models
-
-    def __call__(self, *, model: str, detector: str) -> Engine: ...
-
-
 def load_engine(*, model: str, detector: str) -> Engine:
     """The engine for a model name or file; a Keras file is converted to ONNX first."""
     from mien.engine import Engine
@@ -98,7 +91,7 @@ def open_engine(
     context: click.Context, model: str, detector: str, labels: str | None = None, scale: str | None = None
 ) -> Engine:
     """The engine that a command's options name; an unknown model or detector is a usage error."""
-    load: LoadEngine = context.obj
+    load: EngineLoader = context.obj  # the loader of the command line; tests pass their own
     try:
         return load(model=convert_keras_model(model, labels, scale), detector=detector)
     except (DetectorError, ModelMissing) as error:
