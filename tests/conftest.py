@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from running_threads import ignore_running_threads
+
 # The same examples in every run, and no limit on the time of an example: no test fails by chance or on a busy machine.
 settings.register_profile("mien", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mien")
@@ -14,6 +16,12 @@ settings.load_profile("mien")
 # A shell starts background processes with Ctrl-C ignored, and processes that tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def own_threads() -> None:
+    """Threads of earlier tests are not counted as threads of this one."""
+    ignore_running_threads()
 
 
 @pytest.fixture(scope="session")

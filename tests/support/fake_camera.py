@@ -1,8 +1,6 @@
 """A fake camera device, the names of mien's threads, and waiting for a condition."""
 
-import threading
 import time
-from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -59,15 +57,3 @@ class FakeCameraDevice:
 
 def open_fake_camera(device: FakeCameraDevice, **options: object) -> Camera:
     return open_camera(0, open_device=lambda source: device, **options)
-
-
-def mien_threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("mien")}
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait for a condition; AssertionError after the deadline."""
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert condition()

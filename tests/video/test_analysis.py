@@ -8,13 +8,13 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from fake_camera import mien_threads, wait_until
 from fakes import FakeClassifier, FakeDetector
 from mien import AnalyzedFrame, Engine
 from mien.concurrency import iterate_in_background
 from mien.errors import ModelError, SourceError, SourceMissing
 from mien.video import Frame, VideoInfo, open_video
 from mien.video.frames import ALL_FRAMES
+from running_threads import mien_threads, wait_until
 from video_files import two_faces, write_still_video
 
 

@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from fake_camera import FakeCameraDevice, mien_threads, open_fake_camera, wait_until
+from fake_camera import FakeCameraDevice, open_fake_camera
 from mien import video
 from mien.errors import SourceError, SourceMissing, SourceUnreadable
 from mien.video.camera import Camera, unavailable_error
+from running_threads import mien_threads, wait_until
 from video_files import write_test_pattern
 
 #: Red on the left.

@@ -13,12 +13,13 @@ import pytest
 
 from command import command, environment
 from desktop import wait_until
-from fake_camera import FakeCameraDevice, mien_threads, open_fake_camera
+from fake_camera import FakeCameraDevice, open_fake_camera
 from mien import Engine, images
 from mien.apps.desktop.main_loop import open_root, run_live_window
 from mien.apps.session.live_camera import CameraWorker
 from mien.labels import label_colour
 from mien.video import open_writer
+from running_threads import mien_threads
 from screen import capture_screen, press_keys, shared_screen, wait_for_window
 from video_files import EXAMPLES
 

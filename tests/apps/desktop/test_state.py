@@ -16,7 +16,7 @@ from PIL import Image
 
 from command import with_fakes
 from desktop import wait_until, wait_until_idle
-from fake_camera import FakeCameraDevice, mien_threads
+from fake_camera import FakeCameraDevice
 from fakes import FakeClassifier, FakeDetector, fake_card
 from mien import Engine, images, video
 from mien.apps.desktop import settings
@@ -29,6 +29,7 @@ from mien.apps.desktop.video_state import FrameHistory
 from mien.apps.desktop.worker import BACKGROUND, IMMEDIATE, Task, Worker
 from mien.errors import MienError
 from mien.results import AnalyzedFrame, Box, FrameResult
+from running_threads import mien_threads
 from video_files import EXAMPLES, two_faces, write_still_video
 
 PORTRAITS = EXAMPLES / "portraits.jpg"

@@ -17,13 +17,14 @@ from PIL import Image
 
 from command import command, environment
 from desktop import all_widgets, open_window, wait_until, widget_texts
-from fake_camera import FakeCameraDevice, mien_threads
+from fake_camera import FakeCameraDevice
 from mien import Engine, images
 from mien.apps.desktop.style import Theme
 from mien.apps.session.live_camera import CAMERA_NOTICE_SENTENCES
 from mien.errors import MienError
 from mien.labels import label_colour
 from mien.text import NO_FACE, format_headline
+from running_threads import mien_threads
 from screen import capture_screen, press_keys, shared_screen, wait_for_window
 from video_files import EXAMPLES, two_faces, write_still_video
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from command import mien, run_process, with_fakes
-from fake_camera import FakeCameraDevice, mien_threads, open_fake_camera, wait_until
+from fake_camera import FakeCameraDevice, open_fake_camera
 from fakes import FakeClassifier, FakeDetector
 from mien import Engine, video
 from mien.apps.cli.live import SizeParameter
@@ -23,6 +23,7 @@ from mien.errors import MienError, OutputError
 from mien.explain import Saliency
 from mien.faces.crop import Framing
 from mien.results import Box, Face, Point
+from running_threads import mien_threads, wait_until
 from synthetic_video import BOX, HAPPY, SAD, synthetic_frame, write_synthetic_video
 
 
