@@ -1,4 +1,4 @@
-"""What mien answers today, against the golden files that ``scripts/golden.py`` wrote."""
+"""The results of the public interfaces equal the golden files that ``scripts/golden.py`` wrote."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ def test_every_golden_file_has_its_function():
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_answers_are_those_of_the_golden_file(path, tmp_path):
+def test_results_equal_the_golden_file(path, tmp_path):
     expected = json.loads(path.read_text(encoding="utf-8"))
     actual = golden.compute(path.stem, tmp_path.resolve())
-    assert golden.differences(path.stem, expected, actual, exact=False) == []
+    assert golden.list_differences(path.stem, expected, actual, exact=False) == []
