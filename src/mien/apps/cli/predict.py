@@ -15,8 +15,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, is_terminal, print_note, silence_native_stderr
-from mien.apps.cli.options import DETECTOR_OPTION, LABELS_OPTION, MODEL_OR_RUN_OPTION, SCALE_OPTION, is_keras_file, open_engine, reject_keras_options, suggest_yunet
-from mien.apps.cli.sources import STDIN, STDOUT, InputImage, contains_sources, count_inputs, denotes_file, find_inputs, is_same_file, is_url, resolve_links
+from mien.apps.cli.options import (
+    DETECTOR_OPTION,
+    LABELS_OPTION,
+    MODEL_OR_RUN_OPTION,
+    SCALE_OPTION,
+    is_keras_file,
+    open_engine,
+    reject_keras_options,
+    suggest_yunet,
+)
+from mien.apps.cli.sources import (
+    STDIN,
+    STDOUT,
+    InputImage,
+    contains_sources,
+    count_inputs,
+    denotes_file,
+    find_inputs,
+    is_same_file,
+    is_url,
+    resolve_links,
+)
 from mien.errors import MienError, OutputError
 
 if TYPE_CHECKING:  # what reads images imports NumPy, OpenCV and ONNX Runtime, which `--help` does without

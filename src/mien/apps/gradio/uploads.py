@@ -13,7 +13,13 @@ from gradio.utils import get_upload_folder
 from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
 
 from mien.apps.gradio.errors import make_user_error
-from mien.apps.session.uploads import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, MAX_VIDEO_BYTES, check_image_size, check_video_size
+from mien.apps.session.uploads import (
+    MAX_IMAGE_BYTES,
+    MAX_IMAGE_PIXELS,
+    MAX_VIDEO_BYTES,
+    check_image_size,
+    check_video_size,
+)
 from mien.images.decode import decode_image
 from mien.images.sources import quote_source
 from mien.results import Pixels

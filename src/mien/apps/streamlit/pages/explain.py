@@ -11,7 +11,13 @@ from mien.apps.streamlit import explanations, results
 from mien.apps.streamlit.explanations import DescribedImage, ExplanationRequest
 from mien.apps.streamlit.image_input import choose_images, clear_images
 from mien.apps.streamlit.results import ImageResult, escape_markdown
-from mien.apps.streamlit.session_state import UploadedPhoto, current_engine, engine_choice, get_photos, pop_selected_face
+from mien.apps.streamlit.session_state import (
+    UploadedPhoto,
+    current_engine,
+    engine_choice,
+    get_photos,
+    pop_selected_face,
+)
 from mien.engine import Engine
 from mien.explain import Explanation, Layer
 from mien.explain.explanation import AUTO, AUTO_METHOD, MAP_METHODS, METHODS
