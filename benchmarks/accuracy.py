@@ -88,7 +88,7 @@ def measure_latency(
     return {"median": round(statistics.median(times[warm:]), 3), "best": round(min(times[warm:]), 3)}
 
 
-def accuracy_table(figures: Figures) -> str:
+def format_accuracy_table(figures: Figures) -> str:
     """The default model and the other embedded models."""
     models = [figures, *load_other_models("small", "classic")]
     rows: list[tuple[str, Callable[[Figures], str]]] = [
@@ -107,7 +107,7 @@ def accuracy_table(figures: Figures) -> str:
     return format_table(header, [(title, *map(cell, models)) for title, cell in rows])
 
 
-def classes_table(figures: Figures) -> str:
+def format_classes_table(figures: Figures) -> str:
     rows = [
         (label, row["support"], format_percent(row["precision"]), format_percent(row["recall"]), f"{row['f1']:.2f}")
         for label, row in figures["public"]["per_class"].items()
@@ -115,7 +115,7 @@ def classes_table(figures: Figures) -> str:
     return format_table(["expression", "faces", "precision", "recall", "F1"], rows)
 
 
-def corruptions_table(figures: Figures) -> str:
+def format_corruptions_table(figures: Figures) -> str:
     rows = [
         (row["corruption"], row["strength"], format_percent(row["accuracy"]), f"{100 * row['lost']:.1f}")
         for row in figures["corruptions"]
@@ -138,9 +138,9 @@ def load_other_models(*names: str) -> Iterator[Figures]:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "accuracy": ("accuracy-base", accuracy_table),
-    "classes": ("accuracy-base", classes_table),
-    "corruptions": ("accuracy-base", corruptions_table),
+    "accuracy": ("accuracy-base", format_accuracy_table),
+    "classes": ("accuracy-base", format_classes_table),
+    "corruptions": ("accuracy-base", format_corruptions_table),
 }
 
 

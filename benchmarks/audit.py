@@ -105,7 +105,7 @@ def print_progress(done: int, total: int) -> None:
         print(f"\r{done:,} of {total:,}", end="", file=sys.stderr, flush=True)
 
 
-def audit_table(figures: Figures) -> str:
+def format_audit_table(figures: Figures) -> str:
     """Every method and baseline of every audited model."""
     header = [
         "map",
@@ -137,7 +137,7 @@ def format_row(model: str, name: str, row: Figures) -> Sequence[str]:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "audit": ("audit", audit_table),
+    "audit": ("audit", format_audit_table),
 }
 
 

@@ -62,7 +62,7 @@ def read_version(python: Path, package: str) -> str:
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def backends_table(figures: Figures) -> str:
+def format_backends_table(figures: Figures) -> str:
     rows = [
         (
             f"{name} {row['version']}",
@@ -81,7 +81,7 @@ def backends_table(figures: Figures) -> str:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "backends": ("backends", backends_table),
+    "backends": ("backends", format_backends_table),
 }
 
 

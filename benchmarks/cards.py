@@ -136,15 +136,15 @@ def format_results(card: ModelCard, result: Figures) -> Iterator[str]:
     count = format_count(figures["evaluations"])
     evaluations = f"This model was evaluated {count} on PublicTest, which was never used for training or tuning."
     brackets = "In brackets: 95 % intervals."
-    yield f"## Accuracy\n\n{metrics_table(sheet)}\n\n{brackets} {evaluations} {describe_origin(result)}"
-    yield f"### By expression\n\n{classes_table(sheet)}"
-    yield f"## Accuracy against coverage, and images without a face\n\n{uncertainty_tables(figures)}"
-    yield f"## Robustness\n\n{corruptions_table(figures['corruptions'])}"
+    yield f"## Accuracy\n\n{format_metrics_table(sheet)}\n\n{brackets} {evaluations} {describe_origin(result)}"
+    yield f"### By expression\n\n{format_classes_table(sheet)}"
+    yield f"## Accuracy against coverage, and images without a face\n\n{format_uncertainty_tables(figures)}"
+    yield f"## Robustness\n\n{format_corruptions_table(figures['corruptions'])}"
     if groups := figures.get("groups"):
-        yield f"## Accuracy by group\n\n{groups_table(groups)}"
+        yield f"## Accuracy by group\n\n{format_groups_table(groups)}"
 
 
-def metrics_table(sheet: Figures) -> str:
+def format_metrics_table(sheet: Figures) -> str:
     low, high = sheet["ci95"]
     mixture = sheet.get("mixture")
     rows = [
@@ -177,7 +177,7 @@ def format_calibration(sheet: Figures) -> str:
     return f"{sheet['ece']:.3f}{chance}"
 
 
-def classes_table(sheet: Figures) -> str:
+def format_classes_table(sheet: Figures) -> str:
     rows = [
         (
             label,
@@ -208,7 +208,7 @@ def format_balanced(sheet: Figures) -> str:
     return f"{format_percent(sheet['balanced_accuracy'])} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def uncertainty_tables(figures: Figures) -> str:
+def format_uncertainty_tables(figures: Figures) -> str:
     rates = figures["uncertain_on_non_faces"]
     uncertain = format_table(
         ["images without a face", "uncertain"], [(kind, format_percent(part)) for kind, part in rates.items()]
@@ -219,7 +219,7 @@ def uncertainty_tables(figures: Figures) -> str:
     return f"{curve}\n\n{uncertain}\n\nThese patterns are not those of the training augmentation."
 
 
-def corruptions_table(rows: Sequence[Figures]) -> str:
+def format_corruptions_table(rows: Sequence[Figures]) -> str:
     body = [
         (row["corruption"], f"{row['strength']:g}", format_percent(row["accuracy"]), f"{100 * row['lost']:.1f}")
         for row in rows
@@ -230,7 +230,7 @@ def corruptions_table(rows: Sequence[Figures]) -> str:
     )
 
 
-def groups_table(groups: Sequence[Figures]) -> str:
+def format_groups_table(groups: Sequence[Figures]) -> str:
     rows = []
     for split in groups:
         for group in split["groups"]:

@@ -69,7 +69,7 @@ def _medians(runs: list[list[float]]) -> dict[str, Any]:
     }
 
 
-def data_table(figures: Figures) -> str:
+def format_data_table(figures: Figures) -> str:
     """Loading time and memory, and their targets."""
     return format_table(
         ["", "seconds", "target", "peak memory", "target"],
@@ -91,7 +91,7 @@ def data_table(figures: Figures) -> str:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "data": ("data", data_table),
+    "data": ("data", format_data_table),
 }
 
 

@@ -81,7 +81,7 @@ def render_face(engine: Engine, face: int) -> str:
     return render_walkthrough(explanation, pixels)
 
 
-def explain_table(figures: Figures) -> str:
+def format_explain_table(figures: Figures) -> str:
     """The time of each part of an explanation, with targets."""
     targets = figures["targets"]
     rows = [
@@ -104,7 +104,7 @@ def explain_table(figures: Figures) -> str:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "explain": ("explain", explain_table),
+    "explain": ("explain", format_explain_table),
 }
 
 

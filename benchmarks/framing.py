@@ -167,7 +167,7 @@ def main() -> None:
     write_result("framing", figures)
 
 
-def framing_table(figures: Figures) -> str:
+def format_framing_table(figures: Figures) -> str:
     rows = [
         (
             detector,
@@ -182,7 +182,7 @@ def framing_table(figures: Figures) -> str:
     return format_table(["detector", "surrounding", "detected", "scale", "dx", "dy"], rows)
 
 
-def levelling_table(figures: Figures) -> str:
+def format_levelling_table(figures: Figures) -> str:
     rows = [
         (rotation, slope, row["faces"], *(format_percent(row[name]) for name in ("original", "rotated", "level")))
         for rotation, slopes in figures["levelling"].items()
@@ -195,8 +195,8 @@ def levelling_table(figures: Figures) -> str:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "framing": ("framing", framing_table),
-    "levelling": ("framing", levelling_table),
+    "framing": ("framing", format_framing_table),
+    "levelling": ("framing", format_levelling_table),
 }
 
 

@@ -101,7 +101,7 @@ def measure(path: Path, detector: str, yunet: Path, explain: bool) -> dict[str, 
     }
 
 
-def live_table(figures: Figures) -> str:
+def format_live_table(figures: Figures) -> str:
     rows = [
         (
             name,
@@ -132,7 +132,7 @@ def live_table(figures: Figures) -> str:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "live": ("live", live_table),
+    "live": ("live", format_live_table),
 }
 
 

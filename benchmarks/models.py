@@ -20,7 +20,7 @@ PAGE = RESULTS / "models.md"
 
 
 class Target(NamedTuple):
-    """A name, a limit, and how the value is read and formatted. ``upper``: the value must not be above the limit."""
+    """A limit for a value of a result file. ``upper``: the value must not be above the limit, else not below it."""
 
     name: str
     limit: float
@@ -54,12 +54,12 @@ def read_latency(figures: Figures) -> float:
     return float(figures["one_face_one_core_ms"]["median"])
 
 
-def public_metric(key: str) -> Callable[[Figures], float]:
+def read_metric(key: str) -> Callable[[Figures], float]:
     return lambda figures: figures["public"][key]
 
 
-def points_lost(corruption: str, strength: float) -> Callable[[Figures], float]:
-    """Accuracy lost under one corruption on the validation faces."""
+def read_loss(corruption: str, strength: float) -> Callable[[Figures], float]:
+    """A function that reads the accuracy lost under one corruption on the validation faces."""
 
     def read(figures: Figures) -> float:
         rows = {(row["corruption"], row["strength"]): row["lost"] for row in figures["corruptions"]}
@@ -75,7 +75,7 @@ def make_targets(
     return [
         Target("file in the wheel", size, lambda figures: figures["model"]["bytes"], format_megabytes, True),
         Target("one face, one core", latency, read_latency, format_milliseconds, True),
-        Target("PublicTest, one pass", accuracy, public_metric("accuracy"), format_percent),
+        Target("PublicTest, one pass", accuracy, read_metric("accuracy"), format_percent),
         Target(
             "lost without duplicates",
             0.02,
@@ -83,18 +83,18 @@ def make_targets(
             format_points,
             True,
         ),
-        Target("balanced accuracy", balanced, public_metric("balanced_accuracy"), format_percent),
-        Target("FER+ majority, eight expressions", votes, public_metric("votes_accuracy"), format_percent),
-        Target("calibration error (ECE)", ece, public_metric("ece"), format_error, True),
-        Target("accuracy at 70 % coverage", coverage, public_metric("accuracy_at_coverage_70"), format_percent),
+        Target("balanced accuracy", balanced, read_metric("balanced_accuracy"), format_percent),
+        Target("FER+ majority, eight expressions", votes, read_metric("votes_accuracy"), format_percent),
+        Target("calibration error (ECE)", ece, read_metric("ece"), format_error, True),
+        Target("accuracy at 70 % coverage", coverage, read_metric("accuracy_at_coverage_70"), format_percent),
     ]
 
 
 ROBUSTNESS = [
-    Target("lost at a shift of 10 %", 0.02, points_lost("shift", 0.1), format_points, True),
-    Target("lost at JPEG quality 30", 0.03, points_lost("jpeg", 30), format_points, True),
-    Target("lost at 24 pixels", 0.06, points_lost("small", 24), format_points, True),
-    Target("lost at 15 degrees", 0.04, points_lost("turn", 15), format_points, True),
+    Target("lost at a shift of 10 %", 0.02, read_loss("shift", 0.1), format_points, True),
+    Target("lost at JPEG quality 30", 0.03, read_loss("jpeg", 30), format_points, True),
+    Target("lost at 24 pixels", 0.06, read_loss("small", 24), format_points, True),
+    Target("lost at 15 degrees", 0.04, read_loss("turn", 15), format_points, True),
     Target(
         "uncertain on images without a face",
         0.9,
@@ -108,7 +108,7 @@ MODELS = {
     "small": make_targets(0.8e6, 0.4, 0.70, 0.665, 0.81, 0.025, 0.81),
     "classic": [
         Target("file in the wheel", 1.5e6, lambda figures: figures["model"]["bytes"], format_megabytes, True),
-        Target("PublicTest, one pass", 0.63, public_metric("accuracy"), format_percent),
+        Target("PublicTest, one pass", 0.63, read_metric("accuracy"), format_percent),
     ],
 }
 
@@ -117,20 +117,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the page is not current")
     check = parser.parse_args().check
-    stale = not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page()
+    stale = not PAGE.exists() or PAGE.read_text(encoding="utf-8") != render_page()
     if stale:
         print(f"{'not current' if check else 'written'}: {PAGE.name}")
         if not check:
-            PAGE.write_text(page(), encoding="utf-8")
+            PAGE.write_text(render_page(), encoding="utf-8")
     return int(check and stale)
 
 
-def page() -> str:
+def render_page() -> str:
     head = "# Targets and results of the embedded models\n\nWritten by `python benchmarks/models.py`."
-    return "\n".join([head, *(part for name in MODELS for part in ("", f"## {name}", "", section(name)))]) + "\n"
+    return "\n".join([head, *(part for name in MODELS for part in ("", f"## {name}", "", render_section(name)))]) + "\n"
 
 
-def section(name: str) -> str:
+def render_section(name: str) -> str:
     path = RESULTS / f"accuracy-{name}.json"
     if not path.exists():
         return "*Not measured yet.*"
@@ -143,12 +143,12 @@ def section(name: str) -> str:
     return "\n\n".join([format_table(["", "target", "result", "met"], rows), *notes, describe_origin(result)])
 
 
-def describe_chance(sheet: Figures) -> list[str]:
+def describe_chance(metrics: Figures) -> list[str]:
     """The calibration error that is expected by chance; older results do not have it."""
-    if "ece_by_chance" not in sheet:
+    if "ece_by_chance" not in metrics:
         return []
-    mean, high = map(format_error, sheet["ece_by_chance"])
-    chance = f"The calibration error of a perfectly calibrated model on {sheet['faces']:,} faces is {mean} by chance,"
+    mean, high = map(format_error, metrics["ece_by_chance"])
+    chance = f"The calibration error of a perfectly calibrated model on {metrics['faces']:,} faces is {mean} by chance,"
     return [f"{chance} and above {high} in one of twenty cases."]
 
 

@@ -106,7 +106,7 @@ def read_version(python: Path, package: str) -> str:
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def peers_table(figures: Figures) -> str:
+def format_peers_table(figures: Figures) -> str:
     columns = {"mien_yunet": "mien, yunet", "mien_haar": "mien, haar", "fer": f"fer {figures['fer']['version']}"}
     rows = [
         ("photos_per_s", "photos/s, one after the other"),
@@ -122,7 +122,7 @@ def peers_table(figures: Figures) -> str:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "peers": ("peers", peers_table),
+    "peers": ("peers", format_peers_table),
 }
 
 

@@ -205,7 +205,7 @@ CLAIMS = {
 }
 
 
-def recipes_table(figures: Figures) -> str:
+def format_recipes_table(figures: Figures) -> str:
     """All recipes by accuracy; recipes with fewer classes, which are easier, last."""
     rows = [(name, result, run) for name, result in figures.items() for run in [result["runs"][0]]]
     rows.sort(key=lambda row: (-row[1]["classes"], -mean_of_runs(row[1], "accuracy")))
@@ -252,7 +252,7 @@ def format_duration(seconds: float) -> str:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "recipes": ("recipes", recipes_table),
+    "recipes": ("recipes", format_recipes_table),
 }
 
 

@@ -93,7 +93,7 @@ def main() -> None:
         write_result("scenes", figures)
 
 
-def scenes_table(figures: Figures) -> str:
+def format_scenes_table(figures: Figures) -> str:
     rows = [
         (
             detector,
@@ -121,7 +121,7 @@ def scenes_table(figures: Figures) -> str:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "scenes": ("scenes", scenes_table),
+    "scenes": ("scenes", format_scenes_table),
 }
 
 

@@ -216,7 +216,7 @@ def add_camera_noise(rng: np.random.Generator, image: NDArray[np.uint8], drift: 
     return np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1])
 
 
-def smoothing_table(figures: Figures) -> str:
+def format_smoothing_table(figures: Figures) -> str:
     rows = [
         (
             name,
@@ -243,7 +243,7 @@ def smoothing_table(figures: Figures) -> str:
     return format_table(header, rows)
 
 
-def smoothing_rates_table(figures: Figures) -> str:
+def format_smoothing_rates_table(figures: Figures) -> str:
     rows = [
         (
             f"{rate} frames/s",
@@ -261,8 +261,8 @@ def smoothing_rates_table(figures: Figures) -> str:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "smoothing": ("smoothing", smoothing_table),
-    "smoothing-rates": ("smoothing", smoothing_rates_table),
+    "smoothing": ("smoothing", format_smoothing_table),
+    "smoothing-rates": ("smoothing", format_smoothing_rates_table),
 }
 
 

@@ -196,7 +196,7 @@ def measure_installation(folder: Path) -> dict[str, Any]:
     return {"installed_mb": _environments.measure_disk_megabytes(folder)}
 
 
-def speed_table(figures: Figures) -> str:
+def format_speed_table(figures: Figures) -> str:
     """The figures with their targets."""
     targets = figures["targets"]
     # Key of the figure, title, unit, and sign of the target.
@@ -230,7 +230,7 @@ def make_memory_row(figures: Figures, detector: str) -> tuple[str, str, str]:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "speed": ("speed", speed_table),
+    "speed": ("speed", format_speed_table),
 }
 
 

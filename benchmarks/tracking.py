@@ -155,7 +155,7 @@ def _count_correct(pair_counts: Counter[tuple[Any, Any]]) -> int:
     return round(-sum(costs[pair] for pair in solve_assignment(costs)))
 
 
-def tracking_table(figures: Figures) -> str:
+def format_tracking_table(figures: Figures) -> str:
     """Both detectors, with the tracker of mien and with the detector in each whole frame."""
     rows = [
         (
@@ -176,7 +176,7 @@ def tracking_table(figures: Figures) -> str:
     return format_table(header, rows)
 
 
-def tracking_scenes_table(figures: Figures) -> str:
+def format_tracking_scenes_table(figures: Figures) -> str:
     names = figures["yunet"]["tracked"]["scenes"]
     rows = [
         (
@@ -198,8 +198,8 @@ def _scene_cells(row: Figures) -> tuple[str, int, int]:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "tracking": ("tracking", tracking_table),
-    "tracking-scenes": ("tracking", tracking_scenes_table),
+    "tracking": ("tracking", format_tracking_table),
+    "tracking-scenes": ("tracking", format_tracking_scenes_table),
 }
 
 

@@ -110,7 +110,7 @@ def read_torch_version(python: Path) -> str:
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def training_table(figures: Figures) -> str:
+def format_training_table(figures: Figures) -> str:
     """Images per second of each variant, in wall-clock and in processor time."""
     libraries = {"keras": "stock Keras", "mien": "mien", "torch": "plain PyTorch"}
     speeds_by_cores = [figures["two_cores"]["images_per_s"], figures["one_core"]["images_per_s"]]
@@ -139,7 +139,7 @@ def training_table(figures: Figures) -> str:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "training": ("training", training_table),
+    "training": ("training", format_training_table),
 }
 
 

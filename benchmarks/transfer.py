@@ -83,7 +83,7 @@ def train(recipe: Recipe, faces: FaceDataset, folder: Path) -> list[float]:
     return np.round([event.row["validation_accuracy"] for event in events if isinstance(event, EpochEvent)], 4).tolist()
 
 
-def transfer_table(figures: Figures) -> str:
+def format_transfer_table(figures: Figures) -> str:
     epochs = len(next(iter(figures["validation"].values())))
     rows = [(f"from {name}", *map(format_percent, each)) for name, each in figures["validation"].items()]
     return format_table(["", *(f"epoch {number + 1}" for number in range(epochs))], rows)
@@ -91,7 +91,7 @@ def transfer_table(figures: Figures) -> str:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "transfer": ("transfer", transfer_table),
+    "transfer": ("transfer", format_transfer_table),
 }
 
 

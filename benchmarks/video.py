@@ -152,7 +152,7 @@ def fer(python: Path, clip: Path) -> dict[str, Any]:
     return result
 
 
-def video_table(figures: Figures) -> str:
+def format_video_table(figures: Figures) -> str:
     targets = figures["targets"]
     lines = (
         ("yunet_read", "analysis, yunet", f"≥ {targets['yunet']}, aim {targets['yunet_aim']}"),
@@ -174,7 +174,7 @@ def video_table(figures: Figures) -> str:
     return format_table(header, rows)
 
 
-def video_stages_table(figures: Figures) -> str:
+def format_video_stages_table(figures: Figures) -> str:
     result = {name: figures.get(f"{name}_stages_ms_a_frame", {}) for name in ("yunet", "haar")}
     rows = [
         (stage, result["yunet"][stage], result["haar"].get(stage, "")) for stage in result["yunet"] if stage != "load"
@@ -184,8 +184,8 @@ def video_stages_table(figures: Figures) -> str:
 
 #: Sections of documents: the result file, and mode its figures become a table.
 TABLES = {
-    "video": ("video", video_table),
-    "video-stages": ("video", video_stages_table),
+    "video": ("video", format_video_table),
+    "video-stages": ("video", format_video_stages_table),
 }
 
 

@@ -48,7 +48,7 @@ def measure_views(run: Path, faces: FaceDataset, views: int) -> dict[str, Any]:
     return {"validation_faces": len(finished.validation), **rounded, "one_face_one_core_ms": latency}
 
 
-def views_table(figures: Figures) -> str:
+def format_views_table(figures: Figures) -> str:
     rows = []
     for name, figures_by_views in figures.items():
         for views, row in figures_by_views.items():
@@ -61,7 +61,7 @@ def views_table(figures: Figures) -> str:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "views": ("views", views_table),
+    "views": ("views", format_views_table),
 }
 
 

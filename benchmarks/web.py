@@ -62,7 +62,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--yunet", type=Path, help="the file of YuNet; without it only Haar is measured")
+    parser.add_argument("--yunet", type=Path, help="YuNet's model file; without it only Haar is measured")
     parser.add_argument("--requests", type=int, default=600, help="requests for each number of clients")
     parser.add_argument("--long", type=int, default=10_000, help="requests of the memory test")
     parser.add_argument("--only", choices=["memory"], help="measure only this, and copy the other figures")
@@ -75,19 +75,21 @@ def run_mien(*arguments: str) -> None:
 
 
 def measure(photo: bytes, options: argparse.Namespace) -> dict[str, Any]:
-    best = "yunet" if options.yunet else "haar"
+    detector = "yunet" if options.yunet else "haar"
     if options.only:
         before = json.loads((_results.RESULTS / "web.json").read_text())
         rest = {"commit": before["commit"], "command": before["command"]}
-        return {"rest": rest, **before["figures"], "memory": measure_memory(best, photo, options.long)}
+        return {"rest": rest, **before["figures"], "memory": measure_memory(detector, photo, options.long)}
     figures: dict[str, Any] = {"start_s": measure_start()}
-    for detector in (["yunet"] if options.yunet else []) + ["haar"]:
-        with run_server("--detector", detector) as (_, port):
+    for name in (["yunet"] if options.yunet else []) + ["haar"]:
+        with run_server("--detector", name) as (_, port):
             send_requests(port, photo, 2, 40)
-            figures[detector] = {str(many): send_requests(port, photo, many, options.requests) for many in CLIENTS}
-            print(detector, figures[detector], flush=True)
-    figures["windows"] = {str(window): measure_window(best, window, photo, options.requests // 2) for window in WINDOWS}
-    figures["memory"] = measure_memory(best, photo, options.long)
+            figures[name] = {str(clients): send_requests(port, photo, clients, options.requests) for clients in CLIENTS}
+            print(name, figures[name], flush=True)
+    figures["windows"] = {
+        str(window): measure_window(detector, window, photo, options.requests // 2) for window in WINDOWS
+    }
+    figures["memory"] = measure_memory(detector, photo, options.long)
     return figures
 
 
@@ -108,16 +110,16 @@ def run_server(*options: str, **variables: str) -> Iterator[tuple[int, int]]:
 def measure_start() -> float:
     """Seconds from the start of the process to the first response; the median of five."""
 
-    def once() -> float:
+    def measure_once() -> float:
         start = time.perf_counter()
         with run_server() as (_, port):
-            request(http.client.HTTPConnection("127.0.0.1", port), "GET", "/api/v1/ready", None)
+            send_request(http.client.HTTPConnection("127.0.0.1", port), "GET", "/api/v1/ready", None)
             return time.perf_counter() - start
 
-    return round(statistics.median(once() for _ in range(5)), 2)
+    return round(statistics.median(measure_once() for _ in range(5)), 2)
 
 
-def request(connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None) -> bytes:
+def send_request(connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None) -> bytes:
     connection.request(method, path, body, {"Content-Type": "image/jpeg"} if body else {})
     response = connection.getresponse()
     data = response.read()
@@ -133,7 +135,7 @@ def send_requests(port: int, photo: bytes, clients: int, requests: int) -> dict[
     remaining = iter(range(requests))
     lock = threading.Lock()
 
-    def client() -> None:
+    def send_remaining() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         while True:
             with lock:
@@ -141,12 +143,12 @@ def send_requests(port: int, photo: bytes, clients: int, requests: int) -> dict[
                     return
             start = time.perf_counter()
             try:
-                request(connection, "POST", READINGS, photo)
+                send_request(connection, "POST", READINGS, photo)
             except (RuntimeError, OSError) as error:
                 errors.append(str(error))
             times.append(time.perf_counter() - start)
 
-    threads = [threading.Thread(target=client) for _ in range(clients)]
+    threads = [threading.Thread(target=send_remaining) for _ in range(clients)]
     start = time.perf_counter()
     for thread in threads:
         thread.start()
@@ -168,7 +170,7 @@ def measure_window(detector: str, window: int, photo: bytes, requests: int) -> d
     with run_server("--detector", detector, MIEN_WINDOW_MS=str(window)) as (_, port):
         send_requests(port, photo, 4, 40)
         result = send_requests(port, photo, 16, requests)
-        text = request(http.client.HTTPConnection("127.0.0.1", port), "GET", "/api/v1/metrics", None).decode()
+        text = send_request(http.client.HTTPConnection("127.0.0.1", port), "GET", "/api/v1/metrics", None).decode()
     metrics = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     faces, runs = float(metrics["mien_model_faces_total"]), float(metrics["mien_model_runs_total"])
     result["faces_per_run"] = round(faces / runs, 2)
@@ -181,18 +183,18 @@ def measure_memory(detector: str, photo: bytes, requests: int) -> dict[str, Any]
         sizes, errors = [], 0
         for _ in range(10):
             errors += send_requests(port, photo, 4, requests // 10)["errors"]
-            sizes.append(resident_megabytes(pid))
+            sizes.append(read_resident_megabytes(pid))
     growth = 100 * (sizes[-1] - sizes[0]) / sizes[0]
     return {"requests": requests, "errors": errors, "mb": sizes, "growth_percent": round(growth, 1)}
 
 
-def resident_megabytes(pid: int) -> float:
+def read_resident_megabytes(pid: int) -> float:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     kilobytes = next(line.split()[1] for line in lines if line.startswith("VmRSS"))
     return round(int(kilobytes) / 1000, 1)
 
 
-def web_table(figures: Figures) -> str:
+def format_web_table(figures: Figures) -> str:
     """Three tables: the load tests with their targets, the batch window, and start and memory."""
     targets = figures["targets"]
     throughput = {
@@ -218,11 +220,16 @@ def web_table(figures: Figures) -> str:
         else []
     )
     return "\n\n".join(
-        [format_table(header, rows), format_table(*window_rows(figures)), format_table(*memory_rows(figures)), *notes]
+        [
+            format_table(header, rows),
+            format_table(*make_window_rows(figures)),
+            format_table(*make_memory_rows(figures)),
+            *notes,
+        ]
     )
 
 
-def window_rows(figures: Figures) -> tuple[list[str], list[Sequence[object]]]:
+def make_window_rows(figures: Figures) -> tuple[list[str], list[Sequence[object]]]:
     rows = [
         (f"{window} ms", row["requests_per_s"], f"{row['p95_ms']:.0f}", row["faces_per_run"])
         for window, row in figures["windows"].items()
@@ -230,7 +237,7 @@ def window_rows(figures: Figures) -> tuple[list[str], list[Sequence[object]]]:
     return ["16 clients; batch window of a busy model", "requests/s", "95 %, ms", "faces in a run"], rows
 
 
-def memory_rows(figures: Figures) -> tuple[list[str], list[Sequence[object]]]:
+def make_memory_rows(figures: Figures) -> tuple[list[str], list[Sequence[object]]]:
     memory, targets = figures["memory"], figures["targets"]
     rows: list[Sequence[object]] = [
         ("start to first response", f"{figures['start_s']} s", f"< {targets['start_s']:g} s"),
@@ -243,7 +250,7 @@ def memory_rows(figures: Figures) -> tuple[list[str], list[Sequence[object]]]:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "web": ("web", web_table),
+    "web": ("web", format_web_table),
 }
 
 

@@ -84,7 +84,7 @@ ROWS = (
 )
 
 
-def windows_table(figures: Figures) -> str:
+def format_windows_table(figures: Figures) -> str:
     rows = [
         (name, description, f"{value:,} {unit}".strip(), target)
         for name, keys, description, unit, target in ROWS
@@ -104,7 +104,7 @@ def find_value(figures: Figures, keys: Sequence[str]) -> Any:
 
 #: Sections of documents: the result file, and how its figures become a table.
 TABLES = {
-    "windows": ("windows", windows_table),
+    "windows": ("windows", format_windows_table),
 }
 
 

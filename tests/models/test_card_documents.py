@@ -78,7 +78,7 @@ def test_most_frequent_mistakes_are_first(scripts):
 def test_table_of_groups_has_intervals_and_gaps(scripts):
     accuracy = {"value": 0.5, "low": 0.4, "high": 0.6}
     group = {"name": "1. dark", "faces": 1200, "metrics": {"accuracy": accuracy}}
-    table = scripts["cards"].groups_table([{"column": "light", "groups": [group], "gaps": {"accuracy": 0.034}}])
+    table = scripts["cards"].format_groups_table([{"column": "light", "groups": [group], "gaps": {"accuracy": 0.034}}])
     assert "| light | 1. dark | 1,200 | 50.0 % | 40.0 to 60.0 |" in table
     assert "3.4 points" in table
 

@@ -96,7 +96,7 @@ def test_block_is_written_after_the_first_comments_and_replaced_there(benchmark,
 def test_table_has_a_row_for_each_recipe_and_fewer_classes_last(benchmark, folder):
     five = load_recipe("fiveclass")
     write_finished(folder / "f", five, 40, accuracy=0.7)
-    lines = benchmark.recipes_table(benchmark.collect_results(folder)).splitlines()[2:]
+    lines = benchmark.format_recipes_table(benchmark.collect_results(folder)).splitlines()[2:]
     assert [line.split("]")[0][3:] for line in lines] == ["basic", "vgg", "fiveclass"]
     assert "| 60.7 % | 2 |" in lines[0]
     assert "9 of 40, shortened" in lines[1]
