@@ -1,4 +1,4 @@
-"""What the measurements of the pages in a browser share."""
+"""Start pages in a browser, and measure their start and their memory."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ def measure_start(
 ) -> tuple[float, float, float]:
     """Seconds from the command until the server answers and until the page is usable, and for the first photo.
 
-    ``file_input`` is the selector of the input for photos, ``result`` that of what shows the faces of two people.
+    ``file_input`` is the selector of the input for photos, ``result`` that of the results for two faces.
     """
     start = time.perf_counter()
     with serve(window) as (address, _):
-        answers = time.perf_counter() - start
+        server_seconds = time.perf_counter() - start
         page = open_page(address)
-        usable = time.perf_counter() - start
+        page_seconds = time.perf_counter() - start
         upload = time.perf_counter()
         page.locator(file_input).set_input_files(EXAMPLES / "portraits.jpg")
         page.wait_for_selector(result)
-        first_photo = time.perf_counter() - upload
+        photo_seconds = time.perf_counter() - upload
         page.context.close()
-    return answers, usable, first_photo
+    return server_seconds, page_seconds, photo_seconds
 
 
 def measure_megabytes(process_id: int) -> int:

@@ -36,7 +36,7 @@ from mien.training.recipe import Recipe
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="fer2013.csv or fer2013.npz, fer2013new.csv beside it")
+    parser.add_argument("data", type=Path, help="fer2013.csv or fer2013.npz, fer2013new.csv in the same folder")
     parser.add_argument("--model", default="base")
     parser.add_argument("--evaluations", type=int, default=1, help="evaluations on PublicTest, with this one")
     parser.add_argument("--to", help="name of the result file; default: accuracy-MODEL")

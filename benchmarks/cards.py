@@ -191,13 +191,13 @@ def format_classes_table(sheet: Figures) -> str:
     return format_table(["expression", "faces", "precision", "recall", "F1"], rows)
 
 
-def format_interval(share: float, faces: int) -> str:
+def format_interval(proportion: float, faces: int) -> str:
     """A fraction of so many faces with its 95 % Wilson interval."""
     if not faces:
         return "-"
-    middle = (share + _Z**2 / (2 * faces)) / (1 + _Z**2 / faces)
-    half = _Z / (1 + _Z**2 / faces) * math.sqrt(share * (1 - share) / faces + _Z**2 / (4 * faces**2))
-    return f"{format_percent(share)} ({100 * (middle - half):.1f} to {100 * (middle + half):.1f})"
+    middle = (proportion + _Z**2 / (2 * faces)) / (1 + _Z**2 / faces)
+    half = _Z / (1 + _Z**2 / faces) * math.sqrt(proportion * (1 - proportion) / faces + _Z**2 / (4 * faces**2))
+    return f"{format_percent(proportion)} ({100 * (middle - half):.1f} to {100 * (middle + half):.1f})"
 
 
 def format_balanced(sheet: Figures) -> str:

@@ -37,7 +37,7 @@ print(json.dumps([len(faces), ready - start, done - ready, memory]))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="fer2013.csv, fer2013new.csv beside it")
+    parser.add_argument("data", type=Path, help="fer2013.csv, fer2013new.csv in the same folder")
     data = parser.parse_args().data.resolve()
     data.read_bytes()  # so that the file is in the cache of the file system
     uncached = [_load(data) for _ in range(TIMES)]

@@ -2,7 +2,7 @@
 
     python benchmarks/web.py --yunet FILE                  everything; about ten minutes
     python benchmarks/web.py --yunet FILE --only memory    only the memory; other figures are copied from the last run
-    python benchmarks/web.py --requests 200 --dry          a short run that writes nothing
+    python benchmarks/web.py --requests 80 --long 80 --dry  a short run that writes nothing
 
 The server and its clients share two cores; a server with clients on other machines has more. Each client sends images
 of 640 x 480 with one face, one after the other, on one connection.

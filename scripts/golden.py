@@ -90,7 +90,7 @@ def synthesize_faces(folder: Path, faces: int) -> Path:
 @golden
 def library(folder: Path) -> Any:
     """Readings, scores and votes of each embedded model; several sources, of which two fail."""
-    (folder / "text.jpg").write_text("no picture", encoding="utf-8")
+    (folder / "text.jpg").write_text("not an image", encoding="utf-8")
     results = list(load_engine("base").read_many([ASTRONAUT, folder / "missing.jpg", folder / "text.jpg", PORTRAITS]))
     return {
         "available": list(available_models()),
@@ -285,7 +285,7 @@ def other_libraries(folder: Path) -> Any:
         "analyze whole": compat.analyze(str(ASTRONAUT), detector_backend="skip"),
         "detect_emotions": fer.detect_emotions(pixels),
         "find_faces": fer.find_faces(pixels),
-        "top_emotion": dict(zip(("emotion", "share"), fer.top_emotion(str(ASTRONAUT)), strict=True)),
+        "top_emotion": dict(zip(("emotion", "score"), fer.top_emotion(str(ASTRONAUT)), strict=True)),
         "names": list_members(compat),
     }
 
