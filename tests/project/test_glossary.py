@@ -1,6 +1,5 @@
 """docs/glossary.md: every term leads to its module by its own words, and every public key has an entry."""
 
-import json
 import re
 from collections import Counter
 from pathlib import Path

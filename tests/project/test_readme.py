@@ -126,11 +126,11 @@ def test_every_command_of_the_pages_is_tested():
 
 
 def test_json_of_the_readme_has_the_keys_that_predict_prints(folder):
-    shown_json = json.loads(re.search(r"```json\n(.*?)```", text("README.md"), re.DOTALL)[1])
+    documented = json.loads(re.search(r"```json\n(.*?)```", text("README.md"), re.DOTALL)[1])
     printed = json.loads(run_in_process("predict", "examples/portraits.jpg", "--json").stdout)
-    assert list(shown_json) == list(printed)
-    assert list(shown_json["faces"][0]) == list(printed["faces"][0])
-    assert list(shown_json["faces"][0]["scores"]) == list(printed["faces"][0]["scores"])
+    assert list(documented) == list(printed)
+    assert list(documented["faces"][0]) == list(printed["faces"][0])
+    assert list(documented["faces"][0]["scores"]) == list(printed["faces"][0]["scores"])
 
 
 @pytest.mark.full

@@ -47,62 +47,62 @@ def mien(checkout: Path, *words: str, script: Path | None = None, **more: str) -
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=checkout.parent, check=False)
 
 
-def asked(checkout: Path) -> str:
+def python_calls(checkout: Path) -> str:
     return (checkout.parent / "log").read_text()
 
 
-def test_the_first_call_installs_and_passes_everything_on(checkout):
+def test_first_call_installs_and_passes_its_arguments(checkout):
     done = mien(checkout, "predict", "a b.jpg", "--json")
     assert done.stdout.splitlines() == ["[predict]", "[a b.jpg]", "[--json]"]
     assert len(done.stderr.splitlines()) == 1
     assert str(checkout) in done.stderr
 
 
-def test_the_second_call_asks_nothing(checkout):
+def test_second_call_installs_nothing(checkout):
     mien(checkout)
     done = mien(checkout, "doctor")
-    assert (done.stdout, done.stderr, asked(checkout)) == ("[doctor]\n", "", "")
+    assert (done.stdout, done.stderr, python_calls(checkout)) == ("[doctor]\n", "", "")
 
 
-def test_it_works_through_a_symlink_from_anywhere(checkout):
+def test_script_works_through_a_symbolic_link(checkout):
     link = checkout.parent / "link"
     link.symlink_to(Path("the checkout", "scripts", "mien"))
     assert mien(checkout, "doctor", script=link).stdout == "[doctor]\n"
 
 
-def test_a_changed_pyproject_is_installed_again_in_the_same_environment(checkout):
+def test_changed_pyproject_is_installed_in_the_same_environment(checkout):
     mien(checkout)
     (checkout / "pyproject.toml").write_text("changed")
     done = mien(checkout, "doctor")
     assert done.stdout == "[doctor]\n"
-    assert "install" in asked(checkout)
-    assert "venv" not in asked(checkout)
+    assert "install" in python_calls(checkout)
+    assert "venv" not in python_calls(checkout)
 
 
-def test_an_installation_killed_half_way_is_made_anew(checkout):
+def test_killed_installation_is_repeated_in_a_new_environment(checkout):
     killed = mien(checkout, "doctor", STAND_IN_DIES="1")
     assert (killed.returncode, killed.stdout) == (130, "")
     done = mien(checkout, "doctor")
     assert done.stdout == "[doctor]\n"
-    assert "venv --clear" in asked(checkout)
+    assert "venv --clear" in python_calls(checkout)
 
 
-def test_a_failed_installation_says_so_and_keeps_the_environment(checkout):
+def test_failed_installation_keeps_the_environment(checkout):
     failed = mien(checkout, "doctor", STAND_IN_FAILS="1")
     assert (failed.returncode, failed.stdout) == (1, "")
     assert "installation failed" in failed.stderr
     assert mien(checkout, "doctor").stdout == "[doctor]\n"
-    assert "venv" not in asked(checkout)
+    assert "venv" not in python_calls(checkout)
 
 
-def test_a_moved_checkout_gets_a_new_environment(checkout):
+def test_moved_checkout_gets_a_new_environment(checkout):
     mien(checkout)
     moved = checkout.rename(checkout.parent / "moved")
     assert mien(moved, "doctor").stdout == "[doctor]\n"
-    assert "venv --clear" in asked(moved)
+    assert "venv --clear" in python_calls(moved)
 
 
-def test_without_python_one_sentence_says_what_to_install(checkout):
+def test_missing_python_gives_one_message(checkout):
     bare = checkout.parent / "bare"
     bare.mkdir()
     for tool in ("bash", "dirname", "cksum", "cat", "env", "readlink"):
@@ -113,6 +113,8 @@ def test_without_python_one_sentence_says_what_to_install(checkout):
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("script", ["scripts/mien", "scripts/test", "scripts/_environment.sh", ".ci/run"])
-def test_bash_can_read_the_script(script):
+@pytest.mark.parametrize(
+    "script", ["scripts/mien", "scripts/test", "scripts/_environment.sh", "scripts/coverage", ".ci/run"]
+)
+def test_script_is_valid_bash(script):
     subprocess.run(["bash", "-n", ROOT / script], check=True, capture_output=True)

@@ -62,14 +62,14 @@ def test_axis_has_marks_at_round_times(start, end, most, marks):
     assert axis_marks(start, end, most) == marks
 
 
-def test_negative_values_of_a_vector_are_drawn_below_zero():
+def test_negative_values_of_a_vector_are_below_the_zero_line():
     pixels = draw_vector(np.array([1, -1], np.float32), (2, 4), "#ff0000", "#0000ff", "#000000")
     assert [tuple(pixel) for pixel in pixels[:, 0]] == [(255, 0, 0)] * 2 + [BLACK] * 2
     assert [tuple(pixel) for pixel in pixels[:, 1]] == [BLACK] * 2 + [(0, 0, 255)] * 2
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 1), (4, 4, 3)])
-def test_input_of_a_model_is_drawn_as_rgb(shape):
+def test_input_of_a_model_becomes_an_rgb_image(shape):
     assert draw_crop(np.full(shape, 7, np.uint8), 8).tolist() == np.full((8, 8, 3), 7).tolist()
 
 
