@@ -163,7 +163,7 @@ def test_fewer_faces_than_a_batch_are_refused(faces, tmp_path):
 
 
 def test_infinite_loss_ends_the_run(faces, tmp_path):
-    recipe = replace(QUICK, training=replace(QUICK.training, learning_rate=100, warmup=0.0))
+    recipe = replace(QUICK, training=replace(QUICK.training, learning_rate=100, warmup=0.0, batch_size=7))
     recipe = replace(recipe, loss=LossSettings(vote_weight=1000))
     with pytest.raises(ExperimentError, match=r"loss is (nan|inf) in epoch \d, at learning rate .*clip_norm=1"):
         loop.train(recipe, faces, tmp_path)
