@@ -19,7 +19,7 @@ case "$*" in
     for folder; do :; done
     mkdir -p "$folder/bin" && cp "$0" "$folder/bin/python" ;;
   *"pip "*"install"*)
-    [ -n "$STAND_IN_DIES" ] && kill -TERM $PPID && sleep 5
+    [ -n "$STAND_IN_DIES" ] && kill -TERM $PPID && sleep 1
     [ -n "$STAND_IN_FAILS" ] && exit 1
     printf '#!/bin/sh\\nfor word; do echo "[$word]"; done\\n' > "$(dirname "$0")/mien"
     chmod +x "$(dirname "$0")/mien" ;;
