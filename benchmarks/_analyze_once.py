@@ -53,11 +53,12 @@ def analyze(engine: Engine, path: str, output: str = "") -> dict[str, Any]:
         "faces_a_frame": round(faces / frames, 2),
         "frames_per_s": round(frames / seconds, 1),
         "cpu_ms_a_frame": round(1000 * time.process_time() / frames, 2),
-        "peak_mb": peak_memory(),
+        "peak_mb": read_peak_megabytes(),
     }
 
 
-def peak_memory() -> float | None:
+def read_peak_megabytes() -> float | None:
+    """The peak resident memory of this process; None where the system has no ``/proc``."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from _face_matching import select_match
-from _results import write_result
+from _results import write_or_print
 from _scenes import Faces, Scene, draw_scene, draw_scenes, load_fer2013, load_validation_faces
 from _tables import Figures, format_percent, format_table
 from numpy.typing import NDArray
@@ -143,6 +143,7 @@ def main() -> None:
     parser.add_argument("--yunet", type=Path, help="YuNet's model file; without it only Haar is measured")
     parser.add_argument("--faces", type=int, default=2000, help="training faces for each detector and surrounding")
     parser.add_argument("--model", default="base", help="model of the comparison with level eyes")
+    parser.add_argument("--dry", action="store_true", help="print the figures, and write nothing")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     faces = load_fer2013(options.data, "Training").sample(options.faces, seed=41).pixels
@@ -164,7 +165,7 @@ def main() -> None:
             f"rotated {angle} degrees": measure_levelling(detector, model, validation, angle) for angle in (0, 15, 30)
         }
         print(figures["levelling"])
-    write_result("framing", figures)
+    write_or_print("framing", figures, options.dry)
 
 
 def format_framing_table(figures: Figures) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 from _face_matching import select_match
-from _results import write_result
+from _results import write_or_print
 from _scenes import Faces, draw_scenes, load_validation_faces
 from numpy.typing import NDArray
 
@@ -158,6 +158,7 @@ def main() -> None:
     parser.add_argument("--yunet", type=Path, help="YuNet's model file; without it pose is not measured")
     parser.add_argument("--model", default="base", help="an embedded model or an .onnx file")
     parser.add_argument("--faces", type=int, default=1000, help="number of validation faces")
+    parser.add_argument("--dry", action="store_true", help="print the figures, and write nothing")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     model, faces = (
@@ -169,7 +170,7 @@ def main() -> None:
     if options.yunet:
         figures["pose"] = measure_pose(model, faces, options.yunet)
     figures["rejected"] = measure_rejected(model, faces)
-    print(write_result("quality", figures).read_text())
+    write_or_print("quality", figures, options.dry)
 
 
 if __name__ == "__main__":
