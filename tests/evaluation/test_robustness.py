@@ -160,7 +160,7 @@ def test_head_pose_is_estimated_with_yunet(yunet_file, monkeypatch, tmp_path):
     upright, rotated = np.asarray(crop), np.asarray(crop.rotate(-20, fillcolor=128))
     columns, missing = groups.estimate_groups(np.stack([upright, rotated, np.zeros_like(upright)]))
     assert missing == []
-    assert columns["roll"].tolist()[2] == "4. no face grouped by YuNet"
+    assert columns["roll"].tolist()[2] == "4. no face found by YuNet"
     assert columns["roll"][0] < columns["roll"][1]
 
 
