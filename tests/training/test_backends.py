@@ -61,7 +61,7 @@ def test_fused_norm_and_its_gradients_equal_those_of_keras(backend, tmp_path):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_synthetic_faces_are_learned(backend, tmp_path):
     accuracy, _, _ = run_script(backend, "one_backend.py", "learn", tmp_path)
-    assert accuracy > 0.9
+    assert accuracy > 0.5  # chance is 0.14, a usual run has 0.99
 
 
 def test_torch_has_one_device(monkeypatch):
