@@ -90,8 +90,8 @@ def open_window(open_device: Any = None) -> Iterator[tuple[Any, Any]]:
     from mien.apps.cli.options import load_engine
     from mien.apps.desktop.application import DesktopApplication
     from mien.apps.desktop.main_loop import open_root, widget_cleanup
-    from mien.apps.desktop.model_session import ModelSelection
     from mien.apps.desktop.settings import DesktopSettings
+    from mien.apps.desktop.state import ModelSelection
     from mien.apps.desktop.window import MainWindow
 
     with widget_cleanup():

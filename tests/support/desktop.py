@@ -126,8 +126,8 @@ def open_window(display: str, load: Any = None, open_device: Any = None, **setti
     from mien.apps.cli.options import load_engine
     from mien.apps.desktop.application import DesktopApplication
     from mien.apps.desktop.main_loop import open_root, widget_cleanup
-    from mien.apps.desktop.model_session import ModelSelection
     from mien.apps.desktop.settings import DesktopSettings
+    from mien.apps.desktop.state import ModelSelection
     from mien.apps.desktop.window import MainWindow
 
     with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch, widget_cleanup():

@@ -21,10 +21,10 @@ from fakes import FakeClassifier, FakeDetector, fake_card
 from mien import Engine, images, video
 from mien.apps.desktop import settings
 from mien.apps.desktop.application import DesktopApplication, split_paths
-from mien.apps.desktop.drag_and_drop import parse_bytes, parse_paths
-from mien.apps.desktop.model_session import ModelSelection
+from mien.apps.desktop.dialogs import parse_bytes, parse_paths
 from mien.apps.desktop.saving import VIDEO_FORMATS
 from mien.apps.desktop.settings import DesktopSettings
+from mien.apps.desktop.state import ModelSelection
 from mien.apps.desktop.video_state import FrameHistory
 from mien.apps.desktop.worker import BACKGROUND, IMMEDIATE, Task, Worker
 from mien.errors import MienError

@@ -15,10 +15,9 @@ from fakes import FakeClassifier, FakeDetector
 from mien import Engine, video
 from mien.apps.cli.live import SizeParameter
 from mien.apps.session import live_camera
-from mien.apps.session.live_camera import CameraWorker, FrameStream
+from mien.apps.session.live_camera import CameraRecorder, CameraWorker, FrameStream
 from mien.apps.session.live_explanation import ExplanationWorker
 from mien.apps.session.overlay import overlay_saliency
-from mien.apps.session.recording import CameraRecorder
 from mien.errors import MienError, OutputError
 from mien.explain import Saliency
 from mien.faces.crop import Framing

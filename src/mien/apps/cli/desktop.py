@@ -35,7 +35,7 @@ def desktop(context: click.Context, paths: tuple[Path, ...], detector: str, mode
     computation is on this machine, and nothing is stored unless you save it.
     """
     from mien.apps.desktop.main_loop import run_application
-    from mien.apps.desktop.model_session import ModelSelection
+    from mien.apps.desktop.state import ModelSelection
 
     with silence_native_stderr():
         run_application(context.obj, [Path(os.path.abspath(path)) for path in paths], ModelSelection(model, detector))  # noqa: PTH100

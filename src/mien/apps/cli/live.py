@@ -19,8 +19,7 @@ from mien.text import format_percent, format_time
 if TYPE_CHECKING:  # what analyses a camera imports NumPy, OpenCV and ONNX Runtime, which `--help` does without
     import tkinter as tk
 
-    from mien.apps.session.live_camera import CameraWorker, LiveFrame
-    from mien.apps.session.recording import CameraRecorder
+    from mien.apps.session.live_camera import CameraRecorder, CameraWorker, LiveFrame
     from mien.engine import Engine
     from mien.results import Reading
     from mien.video import Camera
@@ -141,7 +140,7 @@ def _confirm_notice(command: LiveCommand) -> bool:
 
 
 def _open_recorder(command: LiveCommand, camera: Camera) -> CameraRecorder | None:
-    from mien.apps.session.recording import CameraRecorder
+    from mien.apps.session.live_camera import CameraRecorder
     from mien.video import open_writer
 
     if command.record is None:

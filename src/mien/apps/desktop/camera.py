@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tkinter as tk
+from pathlib import Path
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
-from mien.apps.desktop.camera_state import list_cameras
 from mien.apps.desktop.commands import PageOwner
 from mien.apps.desktop.widgets import FlowLayout, Notice, ScrollFrame, Tooltip, WrappedLabel, create_button
 from mien.apps.session.live_camera import CAMERA_NOTICE_SENTENCES
@@ -20,6 +20,13 @@ SWITCHES = {
     "i": ("Layers", "Show the activations of the network below the image"),
     "t": ("Smoothing", "Smooth the scores over time; without it every frame is shown as it is"),
 }
+
+
+def list_cameras() -> tuple[str, ...]:
+    """The numbers of the cameras, where the system lists them without opening one; elsewhere the first."""
+    devices = Path("/dev").glob("video[0-9]*")
+    numbers = sorted(int(path.name[5:]) for path in devices if path.name[5:].isdigit())
+    return tuple(map(str, numbers)) or ("0",)
 
 
 class CameraPage(ttk.Frame):

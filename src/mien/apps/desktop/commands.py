@@ -11,9 +11,9 @@ from typing import NamedTuple, Protocol
 from mien.apps.desktop.application import PAGES
 from mien.apps.desktop.dialogs import IMAGE_FORMATS, DialogOwner, Dialogs
 from mien.apps.desktop.images import ImageAnnotator
-from mien.apps.desktop.model_session import short_model_name
 from mien.apps.desktop.saving import VIDEO_FORMATS
 from mien.apps.desktop.settings import TEXT_SIZES, THEMES, modifier_key
+from mien.apps.desktop.state import short_model_name
 from mien.apps.desktop.style import create_menu
 
 #: The names of the pages.

@@ -12,10 +12,10 @@ from mien.apps.desktop.commands import PageOwner
 from mien.apps.desktop.drawing import draw_bar, draw_color_scale, draw_crop, overlay_map
 from mien.apps.desktop.explanation_state import FaceExplanation
 from mien.apps.desktop.face_scores import ScoreBars
-from mien.apps.desktop.image_view import CanvasImage
 from mien.apps.desktop.layer_view import LayerView
 from mien.apps.desktop.style import Theme
 from mien.apps.desktop.widgets import (
+    CanvasImage,
     EmptyPage,
     FlowLayout,
     IdleCallback,

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.apps.desktop.images import ImageList, OpenImage
-from mien.apps.desktop.model_session import ModelSelection, ModelSession
-from mien.apps.desktop.state import AppState
+from mien.apps.desktop.state import AppState, ModelSelection, ModelSession
 from mien.apps.desktop.worker import IMMEDIATE, Steps, Task
 from mien.errors import MienError
 from mien.models import ModelCard

@@ -7,9 +7,8 @@ from tkinter import ttk
 from typing import Any, NamedTuple
 
 from mien.apps.desktop.drawing import draw_bar
-from mien.apps.desktop.image_view import CanvasImage
 from mien.apps.desktop.style import Theme
-from mien.apps.desktop.widgets import WrappedLabel
+from mien.apps.desktop.widgets import CanvasImage, WrappedLabel
 from mien.labels import label_colour
 from mien.results import Emotions, Reading, Score
 from mien.text import (

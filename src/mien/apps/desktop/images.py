@@ -10,8 +10,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from mien.apps.desktop.model_session import ModelSelection, ModelSession
-from mien.apps.desktop.state import AppState
+from mien.apps.desktop.state import AppState, ModelSelection, ModelSession
 from mien.apps.desktop.worker import BACKGROUND, IMMEDIATE, SOON, Steps, Task
 from mien.errors import MienError
 from mien.results import Box, Face, Failure, FrameResult, Pixels, Point, Reading

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from mien.apps.desktop.drawing import draw_crop, draw_feature_maps, draw_vector
 from mien.apps.desktop.explanation_state import ExplanationState, FaceExplanation
-from mien.apps.desktop.image_view import CanvasImage
 from mien.apps.desktop.style import Theme
-from mien.apps.desktop.widgets import IdleCallback
+from mien.apps.desktop.widgets import CanvasImage, IdleCallback
 
 if TYPE_CHECKING:
     from mien.explain import Layer

@@ -9,20 +9,19 @@ import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, strftime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mien import images
-from mien.apps.desktop.drawing import draw_crop, draw_feature_maps
+from mien.apps.desktop.drawing import draw_crop, draw_feature_maps, parse_color, stack_scores
 from mien.apps.desktop.face_scores import ScoreBars
-from mien.apps.desktop.image_view import CanvasImage
 from mien.apps.desktop.layer_view import shorten_name
 from mien.apps.desktop.settings import DesktopSettings
 from mien.apps.desktop.style import Theme
-from mien.apps.desktop.timeline import RecentTimeline
+from mien.apps.desktop.widgets import CanvasImage
 from mien.apps.session.live_camera import CameraWorker, LiveFrame, find_reading
 from mien.apps.session.live_explanation import ActivationSource, ExplanationWorker, LiveActivations
 from mien.apps.session.overlay import overlay_saliency
@@ -335,6 +334,44 @@ def _describe_face(reading: Reading | None) -> tuple[str, str]:
     if reading.emotions.uncertain:
         return f"{caption}, uncertain", "no expression stands out"
     return caption, describe_label(reading.emotions.top)
+
+
+class RecentTimeline(tk.Canvas):
+    """The scores of the followed face in the last seconds, the newest at the right."""
+
+    def __init__(
+        self, parent: tk.Misc, theme: Theme, labels: tuple[str, ...], *, width: int, margin: int, seconds: float = 20.0
+    ) -> None:
+        """``width`` and ``margin`` are in pixels of the design."""
+        px, height = theme.px, 84
+        super().__init__(
+            parent, width=px(width), height=px(height + 44), background=theme.colors.panel, highlightthickness=0
+        )
+        caption: dict[str, Any] = {"fill": theme.colors.muted, "font": theme.font(13)}
+        self.create_text(px(margin), px(8), anchor="nw", text=f"the last {seconds:g} seconds", **caption)
+        self._labels = labels
+        self._empty = np.array(parse_color(theme.colors.line), np.uint8)
+        self._pixels = np.tile(self._empty, (px(height), px(width - 2 * margin), 1))
+        self._image = CanvasImage(self, px(margin), px(30))
+        self._per_second = self._pixels.shape[1] / seconds
+        self._newest: float | None = None
+
+    def show(self, reading: Reading | None, seconds: float) -> None:
+        """Add the reading at this time, and move the older ones to the left."""
+        if self._newest is None or seconds < self._newest:
+            self._newest = seconds - 1 / self._per_second
+        columns = int((seconds - self._newest) * self._per_second)
+        if not columns:
+            return
+        self._newest += columns / self._per_second
+        columns = min(columns, self._pixels.shape[1])
+        self._pixels = np.roll(self._pixels, -columns, axis=1)
+        if reading is None or not reading.quality.ok:
+            self._pixels[:, -columns:] = self._empty
+        else:
+            scores = [score for _, score in reading.emotions.scores]
+            self._pixels[:, -columns:] = stack_scores(scores, self._labels, len(self._pixels))[:, None]
+        self._image.show(self._pixels)
 
 
 class CameraFacts(tk.Canvas):

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from mien.apps.desktop.model_session import ModelSelection
 from mien.apps.desktop.settings import enable_high_dpi, load_settings
+from mien.apps.desktop.state import ModelSelection
 from mien.errors import MienError, MissingExtra
 
 if TYPE_CHECKING:

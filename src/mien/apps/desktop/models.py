@@ -7,7 +7,7 @@ from tkinter import ttk
 from typing import Any
 
 from mien.apps.desktop.commands import PageOwner
-from mien.apps.desktop.model_session import short_model_name
+from mien.apps.desktop.state import short_model_name
 from mien.apps.desktop.widgets import (
     IdleCallback,
     Notice,

@@ -12,10 +12,17 @@ from PIL import Image, ImageTk
 
 from mien.apps.desktop.commands import PageOwner
 from mien.apps.desktop.face_scores import FaceCard
-from mien.apps.desktop.image_view import ImageView
 from mien.apps.desktop.images import ImageList, OpenImage, scale_result
 from mien.apps.desktop.style import Theme
-from mien.apps.desktop.widgets import EmptyPage, IdleCallback, Notice, ScrollFrame, WrappedLabel, create_button
+from mien.apps.desktop.widgets import (
+    EmptyPage,
+    IdleCallback,
+    ImageView,
+    Notice,
+    ScrollFrame,
+    WrappedLabel,
+    create_button,
+)
 from mien.apps.session import samples
 from mien.labels import label_colour
 from mien.results import Box, FrameResult

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mien.apps.desktop.images import OpenImage
-from mien.apps.desktop.model_session import ModelSelection, ModelSession
+from mien.apps.desktop.state import ModelSelection, ModelSession
 from mien.apps.desktop.video_state import OpenVideo
 from mien.apps.desktop.worker import Steps
 from mien.errors import MienError, OutputError

@@ -12,8 +12,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mien.apps.desktop.images import fit_image, scale_result
-from mien.apps.desktop.model_session import ModelSelection, ModelSession
-from mien.apps.desktop.state import AppState
+from mien.apps.desktop.state import AppState, ModelSelection, ModelSession
 from mien.apps.desktop.worker import BACKGROUND, IMMEDIATE, SOON, Steps, Task
 from mien.errors import MienError
 from mien.results import AnalyzedFrame, Pixels

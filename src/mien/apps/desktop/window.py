@@ -13,15 +13,13 @@ from tkinter import filedialog, ttk
 from types import TracebackType
 from typing import Any
 
-from mien.apps.desktop import drag_and_drop
 from mien.apps.desktop.application import PAGES, DesktopApplication
 from mien.apps.desktop.commands import PAGE_NAMES, CommandMenus
-from mien.apps.desktop.dialogs import Dialogs
+from mien.apps.desktop.dialogs import Dialogs, accept_drops, read_clipboard
 from mien.apps.desktop.explanation_state import LiveExplanation
 from mien.apps.desktop.images import ImageAnnotator
-from mien.apps.desktop.model_session import short_model_name
 from mien.apps.desktop.settings import modifier_key, system_prefers_dark
-from mien.apps.desktop.state import Status
+from mien.apps.desktop.state import Status, short_model_name
 from mien.apps.desktop.style import Theme, apply_theme
 from mien.apps.desktop.widgets import IdleCallback, ScrollFrame, Tooltip, create_button
 from mien.apps.desktop.worker import Steps, describe_bug
@@ -50,7 +48,7 @@ class MainWindow:
         self.annotator = ImageAnnotator(application.state, application.images)
         self.dialogs, self.on_mac = Dialogs(self, file_dialogs), modifier_key() == "Command"
         self.menus = CommandMenus(self)
-        self.accepts_drops = drag_and_drop.accept_drops(root, application.open)
+        self.accepts_drops = accept_drops(root, application.open)
         self._garbage = _GarbageCollection()
         self.pages: dict[str, Any] = {}
         self._body: ttk.Frame | None = None
@@ -121,7 +119,7 @@ class MainWindow:
         application.state.show_message("Copied the results of all images.")
 
     def paste(self) -> None:
-        match drag_and_drop.read_clipboard(self.root):
+        match read_clipboard(self.root):
             case bytes() as data:
                 self.application.show_page("photo")
                 self.application.images.add(data, "pasted image")

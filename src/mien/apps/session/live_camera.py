@@ -1,4 +1,4 @@
-"""Live analysis of a camera: a worker thread for a local camera, frames sent by a browser, and the privacy notice."""
+"""Live analysis of a camera: a worker for a local camera, its recording, frames of a browser, the privacy notice."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from queue import Full, Queue
 from threading import Event, Thread
 from types import TracebackType
 from typing import Protocol, Self
 
+from mien.draw import draw_readings
 from mien.errors import MienError
 from mien.models import ModelCard, cache_folder
 from mien.models.decision import build_emotions
 from mien.results import AnalyzedFrame, FrameResult, Pixels, Reading
 from mien.text import CAMERA_NOTICE, DISCLAIMER
 from mien.video import Camera
+from mien.video.annotate import simplify_labels
 from mien.video.journal import VideoAnalyzer
 from mien.video.smoothing import Smoother
 from mien.video.tracker import Tracker
+from mien.video.writers import VideoWriter
 
 #: Shown on the command line before a camera is opened for the first time.
 CAMERA_PRIVACY_NOTICE = """mien is about to open a camera.
@@ -45,6 +49,10 @@ _LARGER = 1.6
 
 #: Seconds over which the frames a second are counted.
 _FPS_SECONDS = 2.0
+
+#: Frames that wait for the encoder; further frames are left out of the recording and counted.
+_MAX_WAITING = 8
+
 
 # The notice
 
@@ -230,6 +238,45 @@ def _select_main_track(frame: AnalyzedFrame, previous: int | None) -> int | None
 
 def _area(reading: Reading) -> int:
     return reading.face.box.width * reading.face.box.height
+
+
+class CameraRecorder:
+    """Writes frames to a video. ``close`` finishes the file; ``error`` is the first error of the writer."""
+
+    def __init__(self, writer: VideoWriter) -> None:
+        self._writer = writer
+        self.skipped = 0
+        self.error: MienError | None = None
+        self._queue: Queue[LiveFrame | None] = Queue(_MAX_WAITING)
+        self._start: float | None = None
+        self._thread = Thread(target=self._write_frames, name="mien-recording", daemon=True)
+        self._thread.start()
+
+    def add(self, frame: LiveFrame) -> None:
+        """Add a frame; returns at once."""
+        try:
+            self._queue.put_nowait(frame)
+        except Full:
+            self.skipped += 1
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        self._writer.close()
+
+    def _write_frames(self) -> None:
+        while (frame := self._queue.get()) is not None:
+            if self._start is None:
+                self._start = frame.seconds
+            try:
+                if self.error is None:
+                    pixels = draw_readings(frame.pixels, simplify_labels(frame.smoothed.result))
+                    self._writer.write(pixels, frame.seconds - self._start)
+            except MienError as error:
+                self.error = error
+            except Exception as error:  # noqa: BLE001 - close() waits for this thread, which must not end early
+                bug = f"This is a bug in mien: {type(error).__name__}: {error}"
+                self.error = MienError(bug, "", "Please report it")
 
 
 # Frames sent one by one
