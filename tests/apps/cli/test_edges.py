@@ -10,7 +10,7 @@ from PIL import Image
 
 from command import environment, mien, run_process, write_image
 from mien.apps.cli.options import SLOW_RUN_SECONDS, suggest_yunet
-from mien.apps.cli.sources import find_inputs
+from mien.apps.cli.sources import ImageSources
 from tiny import tiny_card, tiny_model
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="links and users of Unix")
@@ -97,7 +97,7 @@ def test_a_copy_whose_name_is_too_long_is_a_failed_copy(target, capsys):
 
 def test_the_copy_of_a_url_has_a_name_inside_the_folder():
     names = ("http://127.0.0.1:1/..", r"http://127.0.0.1:1/..\..\a:b.png", f"http://127.0.0.1:1/{'n' * 400}.png")
-    plain, windows, long = (image.relative_path.name for image in find_inputs(names))
+    plain, windows, long = (image.relative_path.name for image in ImageSources(names).find())
     assert (plain, windows) == ("..", ".._.._a_b.png")
     assert len(long) == 100
     assert long.endswith("n.png")

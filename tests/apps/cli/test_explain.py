@@ -17,6 +17,7 @@ from mien import Engine
 from mien.apps.cli.command_line import run
 from mien.apps.cli.explain import ExplainOptions
 from mien.apps.cli.explain import run as run_explain
+from mien.apps.cli.sources import ImageSources
 from mien.results import Box
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -273,7 +274,7 @@ def test_incomplete_folder_is_removed(engine, tmp_path):
         def clear(self):
             pass
 
-    options = ExplainOptions((str(HOPPER),), tmp_path / "out", formats=("json", "npz"))
+    options = ExplainOptions(ImageSources([str(HOPPER)]), tmp_path / "out", formats=("json", "npz"))
     assert run_explain(options, engine, BrokenBar()) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -325,7 +326,7 @@ def test_slow_methods_report_their_progress(engine, tmp_path):
 
     bar = RecordingBar()
     options = ExplainOptions(
-        (str(PORTRAITS),), tmp_path / "out", methods=("cam", "occlusion", "rise"), formats=("json",)
+        ImageSources([str(PORTRAITS)]), tmp_path / "out", methods=("cam", "occlusion", "rise"), formats=("json",)
     )
     assert run_explain(options, engine, bar) == 0
     assert bar.updates == [(1, 4), (2, 4), (3, 4), (4, 4), (1, 2), (2, 2)]

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.train
 from PIL import Image  # noqa: E402
 
 from command import command, mien  # noqa: E402
-from mien.apps.cli.dataset_options import BACKENDS, convert_import_errors  # noqa: E402
+from mien.apps.cli.options import BACKENDS, convert_import_errors  # noqa: E402
 from mien.errors import ExperimentError  # noqa: E402
 from mien.training import backends, network_summary, networks  # noqa: E402
 from network_parameters import count_residual  # noqa: E402

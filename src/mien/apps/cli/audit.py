@@ -8,9 +8,15 @@ from pathlib import Path
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
-from mien.apps.cli.dataset_options import convert_import_errors
-from mien.apps.cli.evaluate import SPLIT_OPTION
-from mien.apps.cli.options import LABELS_OPTION, MODEL_OR_RUN_OPTION, SCALE_OPTION, locate_model
+from mien.apps.cli.options import (
+    DATA_OPTION,
+    KERAS_OPTIONS,
+    MODEL_OR_RUN_OPTION,
+    OUT_FOLDER_OPTION,
+    SPLIT_OPTION,
+    convert_import_errors,
+    locate_model,
+)
 
 EPILOG = """\b
 Examples:
@@ -25,7 +31,7 @@ Exit status: 0; 1 if the model or the data cannot be used or the folder cannot b
 
 @click.command(epilog=EPILOG)
 @MODEL_OR_RUN_OPTION
-@click.option("--data", required=True, metavar="SRC", help="Labelled faces: fer2013.csv, an .npz, or a folder.")
+@DATA_OPTION
 @SPLIT_OPTION
 @click.option(
     "-n",
@@ -38,9 +44,8 @@ Exit status: 0; 1 if the model or the data cannot be used or the folder cannot b
 )
 @click.option("--methods", metavar="NAMES", help="cam, occlusion, rise, separated by commas. Default: all.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random choices.")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Output folder.")
-@LABELS_OPTION
-@SCALE_OPTION
+@OUT_FOLDER_OPTION
+@KERAS_OPTIONS
 @click.option("--strict", is_flag=True, help="Exit status 1 if no map is trusted.")
 @click.option("--json", "as_json", is_flag=True, help="Print audit.json as one line.")
 @click.pass_context

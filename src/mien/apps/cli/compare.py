@@ -10,9 +10,14 @@ import click
 from click.core import ParameterSource
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
-from mien.apps.cli.dataset_options import label_map_option, parse_label_map
-from mien.apps.cli.evaluate import SPLIT_OPTION
-from mien.apps.cli.options import LABELS_OPTION, SCALE_OPTION, complete_models, locate_models
+from mien.apps.cli.options import (
+    KERAS_OPTIONS,
+    LABEL_MAP_OPTION,
+    SPLIT_OPTION,
+    complete_models,
+    locate_models,
+    parse_label_map,
+)
 
 if TYPE_CHECKING:
     from mien.evaluation.compare import EvaluatedModel
@@ -32,9 +37,8 @@ Exit status: 0; 1 if a model, an evaluation or the data cannot be used; 2 for wr
 @click.option("--data", metavar="SRC", help="Labelled faces: every model among RUN... is evaluated on them.")
 @SPLIT_OPTION
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for table, figure and page.")
-@label_map_option
-@LABELS_OPTION
-@SCALE_OPTION
+@LABEL_MAP_OPTION
+@KERAS_OPTIONS
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as one line of JSON.")
 @click.pass_context
 def compare(

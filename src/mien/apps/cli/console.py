@@ -6,12 +6,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from mien.errors import OutputError
+
+Item = TypeVar("Item")
 
 _STDERR = 2
 
@@ -157,6 +159,13 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         self.clear()
+
+    def track(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, which are counted; the line is clear while one of them is processed."""
+        for number, item in enumerate(items, 1):
+            self.clear()
+            yield item
+            self.update(number)
 
     def update(self, done: int, total: int | None = None) -> None:
         """Set the progress; ``total`` may become known later than the start."""

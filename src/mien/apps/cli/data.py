@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note, silence_stderr
-from mien.apps.cli.dataset_options import (
-    convert_import_errors,
-    convert_output_errors,
-    load_with_progress,
-    source_options,
-)
+from mien.apps.cli.options import LABEL_MAP_OPTION, convert_import_errors, convert_output_errors, load_with_progress
 from mien.errors import OutputError
 from mien.text import format_percent
 
@@ -76,7 +71,8 @@ def data() -> None:
 
 
 @data.command(epilog=CHECK_EPILOG)
-@source_options
+@click.argument("src")
+@LABEL_MAP_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print counts and all findings as one line of JSON.")
 @click.option("--all", "show_all", is_flag=True, help="Print every finding, not only the first of each kind.")
 @click.option("--strict", is_flag=True, help="Exit status 1 when there are findings.")
@@ -142,7 +138,8 @@ def _format_findings(kind: str, findings: list[Finding], count: int) -> Iterator
 
 
 @data.command(epilog=REPORT_EPILOG)
-@source_options
+@click.argument("src")
+@LABEL_MAP_OPTION
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Output folder.")
 def report(src: str, label_map: tuple[str, ...], out: Path) -> None:
     """Write a report of a data set.

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
-from mien.apps.cli.dataset_options import convert_import_errors, convert_output_errors
-from mien.apps.cli.options import LABELS_OPTION, SCALE_OPTION, complete_models, locate_models
+from mien.apps.cli.options import (
+    DATA_OPTION,
+    KERAS_OPTIONS,
+    complete_models,
+    convert_import_errors,
+    convert_output_errors,
+    locate_models,
+)
 from mien.errors import OutputError
 
 if TYPE_CHECKING:
@@ -39,7 +45,7 @@ Exit status: 0; 1 if a teacher, the recipe or the data cannot be used; 2 for wro
 
 @click.command(epilog=EPILOG)
 @click.argument("teachers", nargs=-1, required=True, metavar="TEACHER...", shell_complete=complete_models)
-@click.option("--data", required=True, metavar="SRC", help="Labelled faces: fer2013.csv, an .npz, or a folder.")
+@DATA_OPTION
 @click.option("--recipe", metavar="RECIPE", help="The recipe of the student: a file, or the name of a built-in one.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="The .npz file. Default: that of RECIPE."
@@ -47,8 +53,7 @@ Exit status: 0; 1 if a teacher, the recipe or the data cannot be used; 2 for wro
 @click.option(
     "--temperature", default=1.0, show_default=True, type=click.FloatRange(0.1, 20), help="Above 1: softer targets."
 )
-@LABELS_OPTION
-@SCALE_OPTION
+@KERAS_OPTIONS
 @click.option("--no-tta", is_flag=True, help="No test-time augmentation: one view of each face instead of ten.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts about the file as one line of JSON.")

@@ -8,8 +8,16 @@ from pathlib import Path
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
-from mien.apps.cli.dataset_options import label_map_option, parse_label_map
-from mien.apps.cli.options import LABELS_OPTION, MODEL_OR_RUN_OPTION, SCALE_OPTION, locate_model
+from mien.apps.cli.options import (
+    DATA_OPTION,
+    KERAS_OPTIONS,
+    LABEL_MAP_OPTION,
+    MODEL_OR_RUN_OPTION,
+    OUT_FOLDER_OPTION,
+    SPLIT_OPTION,
+    locate_model,
+    parse_label_map,
+)
 
 EPILOG = """\b
 Examples:
@@ -22,23 +30,13 @@ Exit status: 0; 1 if the model or the data cannot be used or the folder cannot b
 """
 
 
-SPLIT_OPTION = click.option(
-    "--split",
-    type=click.Choice(["public", "private", "validation"]),
-    default="public",
-    show_default=True,
-    help="PublicTest, PrivateTest, or the validation faces of the training.",
-)
-
-
 @click.command(epilog=EPILOG)
 @MODEL_OR_RUN_OPTION
-@click.option("--data", required=True, metavar="SRC", help="Labelled faces: fer2013.csv, an .npz, or a folder.")
+@DATA_OPTION
 @SPLIT_OPTION
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Output folder.")
-@label_map_option
-@LABELS_OPTION
-@SCALE_OPTION
+@OUT_FOLDER_OPTION
+@LABEL_MAP_OPTION
+@KERAS_OPTIONS
 @click.option("--no-tta", is_flag=True, help="No test-time augmentation: ten times faster.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json as one line.")
 @click.pass_context

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import json
 import re
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count, islice
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +17,21 @@ import click
 from mien.apps.cli.console import (
     ProgressBar,
     escape_controls,
-    is_terminal,
     print_line,
     print_note,
     silence_native_stderr,
 )
-from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine
-from mien.apps.cli.sources import STDIN, InputImage, contains_sources, find_inputs, is_directory, is_url
+from mien.apps.cli.options import (
+    DETECTOR_OPTION,
+    DOWNLOAD_OPTIONS,
+    MIN_FACE_OPTION,
+    MODEL_OPTION,
+    REQUIRE_FACE_OPTION,
+    SOURCES_ARGUMENT,
+    load_with_progress,
+    open_engine,
+)
+from mien.apps.cli.sources import ImageSources, InputImage
 from mien.errors import MienError, OutputError
 
 if TYPE_CHECKING:  # explanations need NumPy, OpenCV and ONNX Runtime, which `--help` does without
@@ -61,7 +68,7 @@ method, layer, expression, detector or model.
 class ExplainOptions:
     """The arguments and options of ``mien explain``."""
 
-    sources: tuple[str, ...]
+    sources: ImageSources
     out: Path
     methods: tuple[str, ...] = ()
     layers: str | None = None
@@ -93,7 +100,7 @@ def _split_formats(context: click.Context, option: click.Parameter, values: tupl
 
 
 @click.command(epilog=EPILOG)
-@click.argument("sources", nargs=-1, required=True, metavar="SRC...")
+@SOURCES_ARGUMENT
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder to write to.")
 @click.option(
     "--method",
@@ -120,12 +127,11 @@ def _split_formats(context: click.Context, option: click.Parameter, values: tupl
 )
 @DETECTOR_OPTION
 @MODEL_OPTION
-@click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to detect, in pixels.")
-@click.option("--require-face", is_flag=True, help="Exit with 1 if any image has no face.")
+@MIN_FACE_OPTION
+@REQUIRE_FACE_OPTION
 @click.option("--force", is_flag=True, help="Write to a folder that is not empty.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the masks of rise.")
-@click.option("--allow-url", is_flag=True, help="Allow http(s) URLs as SRC, and download them.")
-@click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse larger images before decoding.")
+@DOWNLOAD_OPTIONS
 @click.pass_context
 def explain(context: click.Context, /, **arguments: Any) -> None:
     """Explain the predictions for the faces of images.
@@ -144,12 +150,8 @@ def explain(context: click.Context, /, **arguments: Any) -> None:
 
 def _check_options(options: ExplainOptions) -> None:
     """Refuse options that contradict each other, before anything is loaded or written."""
-    url = next((source for source in options.sources if is_url(source)), None)
-    if url and not options.allow_url:
-        raise click.UsageError(f"'{url}' is a URL. Add --allow-url to download it.")
-    if STDIN in options.sources and is_terminal(sys.stdin):
-        raise click.UsageError("'-' reads an image from stdin. Send it one: mien explain - -o explained < photo.jpg")
-    if options.out.is_dir() and contains_sources(options.out, options.sources):
+    options.sources.check(options.allow_url, "mien explain - -o explained < photo.jpg")
+    if options.out.is_dir() and options.sources.are_below(options.out):
         raise click.UsageError(
             f"'{options.out}' contains the originals. Name a folder of its own, such as -o explained."
         )
@@ -220,13 +222,12 @@ def _resolve_layers(options: ExplainOptions, engine: Engine) -> tuple[str, ...] 
 
 def _assign_folders(options: ExplainOptions) -> Iterator[tuple[InputImage, Path]]:
     """Each image with its folder: that of -o for a single file, a folder inside it for each of several."""
-    inputs = find_inputs(options.sources)
-    first = list(islice(inputs, 2))
-    if len(first) == 1 and not is_directory(options.sources[0]):
-        yield first[0], options.out
+    images = options.sources.find()
+    if not options.sources.is_folder() and not options.sources.has_several():
+        yield next(images), options.out
         return
     used: set[str] = set()
-    for image in chain(first, inputs):
+    for image in images:
         # photo.jpg and photo.png cannot share a folder: the second one gets a number.
         folder = image.relative_path.with_suffix("")
         numbered = chain([folder], (folder.with_name(f"{folder.name}-{number}") for number in count(2)))
@@ -345,8 +346,6 @@ class TopActivatingFaces:
 
     def __init__(self, source: str, engine: Engine) -> None:
         import numpy as np
-
-        from mien.apps.cli.dataset_options import load_with_progress
 
         faces = load_with_progress(source, ()).faces
         training = faces.pixels[faces.usage == "Training"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note, silence_stderr
-from mien.apps.cli.dataset_options import convert_import_errors, convert_output_errors
+from mien.apps.cli.options import convert_import_errors, convert_output_errors
 from mien.errors import OutputError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note, silence_native_stderr
-from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine
+from mien.apps.cli.options import DETECTOR_OPTION, MIN_FACE_OPTION, MODEL_OPTION, open_engine
 from mien.text import format_percent, format_time
 
 if TYPE_CHECKING:  # what analyses a camera imports NumPy, OpenCV and ONNX Runtime, which `--help` does without
@@ -78,7 +78,7 @@ class SizeParameter(click.ParamType):  # type: ignore[type-arg]  # generic only 
 @click.option("--explain", is_flag=True, help="Show the layers of the network from the start.")
 @click.option("--size", type=SizeParameter(), help="Request this size from the camera.")
 @click.option("--yes", is_flag=True, help="Skip the privacy notice.")
-@click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to detect, in pixels.")
+@MIN_FACE_OPTION
 @DETECTOR_OPTION
 @MODEL_OPTION
 @click.pass_context

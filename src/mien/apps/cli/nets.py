@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mien.apps.cli.console import escape_controls, print_line, silence_stderr
-from mien.apps.cli.dataset_options import convert_import_errors, convert_output_errors
+from mien.apps.cli.options import convert_import_errors, convert_output_errors
 
 if TYPE_CHECKING:
     from mien.training.network_summary import LayerSummary, NetworkSummary

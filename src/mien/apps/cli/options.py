@@ -1,23 +1,38 @@
-"""Options that several commands share: which model and which detector, with shell completion; how both are loaded."""
+"""What several commands share: options with shell completion, the engine and data they name, and errors."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note
-from mien.errors import DetectorError, MienError, ModelMissing
+from mien.apps.cli.console import ProgressBar, escape_controls, is_terminal, print_line, print_note
+from mien.apps.cli.sources import ImageSources
+from mien.errors import (
+    INSTALL,
+    DetectorError,
+    ExperimentError,
+    MienError,
+    MissingExtra,
+    ModelMissing,
+    OutputError,
+    install_command,
+    suggest_name,
+)
 
 if TYPE_CHECKING:  # the engine imports NumPy and ONNX Runtime, which `--help` does without
     from click.shell_completion import CompletionItem
 
     from mien.apps.session.engines import EngineLoader
+    from mien.datasets.dataset import LoadedDataset
     from mien.engine import Engine
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def complete_detectors(context: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -41,6 +56,35 @@ def complete_models(context: click.Context, option: click.Parameter, incomplete:
     return names or [CompletionItem(incomplete, type="file")]
 
 
+# Options
+
+
+def combine_options(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Several options as one decorator, in the order of the help."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+SOURCES_ARGUMENT = click.argument(
+    "sources",
+    nargs=-1,
+    required=True,
+    metavar="SRC...",
+    callback=lambda context, option, values: ImageSources(values),
+)
+MIN_FACE_OPTION = click.option(
+    "--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to detect, in pixels."
+)
+REQUIRE_FACE_OPTION = click.option("--require-face", is_flag=True, help="Exit with 1 if any image has no face.")
+DOWNLOAD_OPTIONS = combine_options(
+    click.option("--allow-url", is_flag=True, help="Allow http(s) URLs as SRC, and download them."),
+    click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse larger images before decoding."),
+)
 DETECTOR_OPTION = click.option(
     "--detector",
     default="auto",
@@ -66,12 +110,37 @@ MODEL_OPTION = _make_model_option("or an .onnx file")
 MODEL_OR_RUN_OPTION = _make_model_option("an .onnx, .keras or .h5 file, or the folder of a training run")
 
 #: For Keras files that mien did not write: they carry neither labels nor input scale.
-LABELS_OPTION = click.option(
-    "--labels", metavar="A,B,...", help="For a Keras file without a card: its labels, in the order of its outputs."
+KERAS_OPTIONS = combine_options(
+    click.option(
+        "--labels", metavar="A,B,...", help="For a Keras file without a card: its labels, in the order of its outputs."
+    ),
+    click.option(
+        "--scale", type=click.Choice(["0-1", "0-255", "-1-1"]), help="For a Keras file without a card: its input range."
+    ),
 )
-SCALE_OPTION = click.option(
-    "--scale", type=click.Choice(["0-1", "0-255", "-1-1"]), help="For a Keras file without a card: its input range."
+
+LABEL_MAP_OPTION = click.option(
+    "--label-map",
+    multiple=True,
+    metavar="NAME=LABEL",
+    help="Label of a folder name or number, as 1=surprise; NAME= excludes it. May be repeated.",
 )
+DATA_OPTION = click.option(
+    "--data", required=True, metavar="SRC", help="Labelled faces: fer2013.csv, an .npz, or a folder."
+)
+SPLIT_OPTION = click.option(
+    "--split",
+    type=click.Choice(["public", "private", "validation"]),
+    default="public",
+    show_default=True,
+    help="PublicTest, PrivateTest, or the validation faces of the training.",
+)
+OUT_FOLDER_OPTION = click.option(
+    "-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Output folder."
+)
+
+
+# Models
 
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -135,8 +204,6 @@ def convert_keras_model(model: str, labels: str | None = None, scale: str | None
     """The path of the ONNX file made from a Keras file, made once and stored in mien's cache; other models as named."""
     if not is_keras_file(model):
         return model
-    from mien.apps.cli.dataset_options import convert_import_errors
-
     names = [name.strip() for name in (labels or "").split(",") if name.strip()]
     with convert_import_errors():
         from mien.export.keras_import import convert_to_onnx
@@ -170,3 +237,92 @@ def announce_server(url: str) -> None:
     print_line(f"mien answers at {url}")
     if is_terminal(sys.stderr):
         print_note("Ctrl-C stops it.")
+
+
+# Data sets
+
+
+def load_with_progress(src: str, label_map: tuple[str, ...]) -> LoadedDataset:
+    """The faces at SRC, with a progress bar."""
+    labels = parse_label_map(label_map)
+    with convert_import_errors(), ProgressBar() as bar:
+        from mien.datasets import loading
+
+        return loading.load_dataset(src, labels=labels, progress=bar.update)
+
+
+def parse_label_map(label_map: tuple[str, ...]) -> dict[str, str]:
+    """The values of ``--label-map`` as a dictionary."""
+    return dict(_parse_pair(each) for each in label_map)
+
+
+def _parse_pair(text: str) -> tuple[str, str]:
+    from mien.labels import EMOTIONS, normalize_label
+
+    theirs, equals, ours = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"'{text}' has no '='; it should look like 1=surprise", param_hint="--label-map")
+    if ours and normalize_label(ours) not in EMOTIONS:
+        hint = suggest_name(normalize_label(ours), EMOTIONS) or f"There are {', '.join(EMOTIONS)}."
+        raise click.BadParameter(f"no label '{ours}'. {hint}", param_hint="--label-map")
+    return theirs, ours
+
+
+# Errors
+
+#: Packages of the extras, by the name they are imported under.
+_PACKAGES = {
+    "matplotlib": "lab",
+    "sklearn": "lab",
+    "pandas": "lab",
+    "onnx": "lab",
+    "filelock": "lab",
+    "tomli_w": "lab",
+} | dict.fromkeys(("keras", "tensorflow", "tf2onnx", "optuna"), "train")
+#: The backends of Keras; mien.training, which knows more of them, needs Keras itself.
+BACKENDS = ("tensorflow", "torch", "jax")
+
+
+@contextmanager
+def convert_import_errors() -> Iterator[None]:
+    """Convert the import error of a missing extra or Keras backend into an error that names the install command."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        name = (missing.name or "").partition(".")[0]
+        if name in (*BACKENDS[1:], "openvino"):
+            raise _missing_backend(os.environ.get("KERAS_BACKEND") or name) from None
+        if name not in _PACKAGES:
+            raise
+        extra = _PACKAGES[name]
+        happened = f"{missing.name} is not installed"
+        raise MissingExtra(happened, f"This needs the extra '{extra}'", install_command(extra)) from None
+    except ValueError as error:
+        message, _, backend = str(error).partition(" : ")
+        if message != "Unable to import backend":  # Keras's own message
+            raise
+        raise _missing_backend(backend) from None
+
+
+def _missing_backend(backend: str) -> ExperimentError:
+    """The error for a Keras backend that is unknown or not installed."""
+    expected = f"training runs on {', '.join(BACKENDS)}"
+    if backend in BACKENDS:
+        remedy = f"{INSTALL.format(what=backend)}, or set KERAS_BACKEND={BACKENDS[0]}"
+        return ExperimentError(f"Keras is to run on {backend}, which is not installed", expected, remedy)
+    remedy = suggest_name(backend, BACKENDS) or f"Set KERAS_BACKEND={BACKENDS[0]}"
+    return ExperimentError(f"Keras is to run on '{backend}'", expected, remedy)
+
+
+@contextmanager
+def convert_output_errors(path: Path) -> Iterator[None]:
+    """Convert an OSError into an OutputError that names the folder or file."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(
+            f"'{path}' could not be written: {reason}",
+            "a writable path with enough space was expected",
+            "Free some space, or name another path",
+        ) from error

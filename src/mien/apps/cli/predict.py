@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,26 +16,18 @@ import click
 from mien.apps.cli.console import ProgressBar, escape_controls, is_terminal, print_note, silence_native_stderr
 from mien.apps.cli.options import (
     DETECTOR_OPTION,
-    LABELS_OPTION,
+    DOWNLOAD_OPTIONS,
+    KERAS_OPTIONS,
+    MIN_FACE_OPTION,
     MODEL_OR_RUN_OPTION,
-    SCALE_OPTION,
+    REQUIRE_FACE_OPTION,
+    SOURCES_ARGUMENT,
     is_keras_file,
     open_engine,
     reject_keras_options,
     suggest_yunet,
 )
-from mien.apps.cli.sources import (
-    STDIN,
-    STDOUT,
-    InputImage,
-    contains_sources,
-    count_inputs,
-    denotes_file,
-    find_inputs,
-    is_same_file,
-    is_url,
-    resolve_links,
-)
+from mien.apps.cli.sources import STDOUT, ImageSources, InputImage, find_output_folder, is_same_file, make_unique
 from mien.errors import MienError, OutputError
 
 if TYPE_CHECKING:  # what reads images imports NumPy, OpenCV and ONNX Runtime, which `--help` does without
@@ -65,7 +56,7 @@ and an image has no face; 2 for wrong usage, an unknown detector or an unknown m
 class PredictOptions:
     """The arguments and options of ``mien predict``."""
 
-    sources: tuple[str, ...]
+    sources: ImageSources
     as_json: bool
     csv: str | None
     annotate: str | None
@@ -81,19 +72,17 @@ class PredictOptions:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("sources", nargs=-1, required=True, metavar="SRC...")
+@SOURCES_ARGUMENT
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each image.")
 @click.option("--csv", metavar="FILE", help="Write a table with one row for each face; - is stdout.")
 @click.option("--annotate", metavar="PATH", help="Write annotated copies: a file for one image, a folder for several.")
 @DETECTOR_OPTION
 @MODEL_OR_RUN_OPTION
-@LABELS_OPTION
-@SCALE_OPTION
-@click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to detect, in pixels.")
-@click.option("--require-face", is_flag=True, help="Exit with 1 if any image has no face.")
+@KERAS_OPTIONS
+@MIN_FACE_OPTION
+@REQUIRE_FACE_OPTION
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Number of images to read in parallel.")
-@click.option("--allow-url", is_flag=True, help="Allow http(s) URLs as SRC, and download them.")
-@click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse larger images before decoding.")
+@DOWNLOAD_OPTIONS
 @click.pass_context
 def predict(context: click.Context, /, **arguments: Any) -> None:
     """Read the expressions in images.
@@ -112,11 +101,7 @@ def _check_options(context: click.Context, options: PredictOptions) -> None:
     """Refuse options that contradict each other, before anything is loaded or written."""
     if not is_keras_file(options.model):
         reject_keras_options(context, options.labels, options.scale)
-    url = next((source for source in options.sources if is_url(source)), None)
-    if url and not options.allow_url:
-        raise click.UsageError(f"'{url}' is a URL. Add --allow-url to download it.")
-    if STDIN in options.sources and is_terminal(sys.stdin):
-        raise click.UsageError("'-' reads an image from stdin. Send it one: mien predict - < photo.jpg")
+    options.sources.check(options.allow_url, "mien predict - < photo.jpg")
     if options.as_json and options.csv == STDOUT:
         raise click.UsageError("--json and --csv - both write to stdout. Give --csv a file.")
     if options.csv:
@@ -124,10 +109,17 @@ def _check_options(context: click.Context, options: PredictOptions) -> None:
 
         if Path(options.csv).suffix.lower() in IMAGE_SUFFIXES:  # such as --csv *.jpg
             raise click.UsageError(f"--csv would overwrite the image '{options.csv}'. Name a .csv file.")
-        if any(is_same_file(options.csv, source) for source in options.sources):
+        if options.sources.includes(options.csv):
             raise click.UsageError(f"--csv would overwrite the source '{options.csv}'. Name a .csv file.")
-    is_folder = options.annotate and not denotes_file(options.annotate)
-    if is_folder and contains_sources(Path(options.annotate or ""), options.sources):
+    if not options.annotate:
+        return
+    folder = find_output_folder(options.annotate)
+    if folder is None and options.sources.has_several():
+        raise click.UsageError(
+            f"'{options.annotate}' is one file, and there are several images. "
+            "Name a folder for the copies, such as --annotate annotated."
+        )
+    if folder is not None and options.sources.are_below(folder):
         raise click.UsageError(
             f"'{options.annotate}' contains the originals, and copies need a folder of their own. "
             "Try --annotate annotated."
@@ -136,63 +128,38 @@ def _check_options(context: click.Context, options: PredictOptions) -> None:
 
 def run(options: PredictOptions, engine: Engine) -> int:
     """Read all images, print each result as soon as it is there, and return the exit status."""
-    from mien.apps.cli.results import format_failure, open_row_writer, select_printer
+    from mien.apps.cli.results import format_failure, open_output
     from mien.results import Failure
 
     copies = CopyWriter(options.annotate, options.max_pixels) if options.annotate else None
-    inputs = _list_inputs(options, copies)
-    print_result = select_printer(options.as_json, failures_only=options.csv == STDOUT)
+    images = options.sources.find(exclude=copies.folder if copies else None)
+    total = options.sources.count() if is_terminal(sys.stderr) else None
     counts = PredictionCounts()
     with ExitStack() as stack:
         stack.enter_context(silence_native_stderr())
-        write_rows = stack.enter_context(open_row_writer(options.csv, engine.labels))
-        bar = stack.enter_context(ProgressBar(count_inputs(options.sources) if is_terminal(sys.stderr) else None))
-        for image, result in stack.enter_context(closing(_read_in_order(engine, inputs, options))):
+        write = stack.enter_context(open_output(options.as_json, options.csv, engine.labels))
+        bar = stack.enter_context(ProgressBar(total))
+        for image, result in bar.track(stack.enter_context(closing(_read_in_order(engine, images, options)))):
             counts.add(result)
-            bar.clear()
-            print_result(result)
-            write_rows(result)
+            write(result)
             if copies and not isinstance(result, Failure):
                 try:
                     copies.write(image, result)
                 except MienError as error:  # the result has been printed, and the run continues
                     print_note(format_failure(Failure(image.name, error)))
                     counts.failed += 1
-            bar.update(counts.images)
     _print_summary(options, engine, counts)
     return counts.exit_status(options.require_face)
 
 
-def _list_inputs(options: PredictOptions, copies: CopyWriter | None) -> Iterator[InputImage]:
-    """The images to read. Several of them cannot be annotated into one file, and copies are not read again."""
-    if copies is None:
-        return find_inputs(options.sources)
-    if not copies.is_one_file:
-        return find_inputs(options.sources, exclude=resolve_links(copies.target))
-    inputs = find_inputs(options.sources)
-    first = list(islice(inputs, 2))
-    if len(first) > 1:
-        raise click.UsageError(
-            f"'{options.annotate}' is one file, and there are several images. "
-            "Name a folder for the copies, such as --annotate annotated."
-        )
-    return chain(first, inputs)
-
-
 def _read_in_order(
-    engine: Engine, inputs: Iterator[InputImage], options: PredictOptions
+    engine: Engine, images: Iterator[InputImage], options: PredictOptions
 ) -> Generator[tuple[InputImage, FrameResult | Failure], None, None]:
     """Each image with its result. The engine reads a few images ahead; as many wait here, and no more."""
-    pending: deque[InputImage] = deque()
-
-    def sources() -> Iterator[Path | bytes | Failure]:
-        for image in inputs:
-            pending.append(image)
-            yield image.source
-
-    results = engine.read_many(sources(), min_face=options.min_face, max_pixels=options.max_pixels, jobs=options.jobs)
-    for result in results:
-        image = pending.popleft()
+    images, ahead = tee(images)
+    sources = (image.source for image in ahead)
+    results = engine.read_many(sources, min_face=options.min_face, max_pixels=options.max_pixels, jobs=options.jobs)
+    for result, image in zip(results, images, strict=True):
         yield image, replace(result, source=image.name)
 
 
@@ -200,30 +167,30 @@ class CopyWriter:
     """Writes annotated copies to one file, or to a folder that mirrors the sources; never over an original."""
 
     def __init__(self, target: str, max_pixels: int | None = None) -> None:
-        self.target = Path(target)
-        self.is_one_file = denotes_file(target)
+        self.folder = find_output_folder(target)  # None for one file
+        self._target = Path(target)
         self._max_pixels = max_pixels
         self._used: set[str] = set()
 
-    def write(self, image: InputImage, result: FrameResult) -> Path:
+    def write(self, image: InputImage, result: FrameResult) -> None:
         from mien.draw import draw_readings
         from mien.images import WRITABLE_SUFFIXES, load_image, save_image
         from mien.results import Failure
 
         assert not isinstance(image.source, Failure), "a failure has no result"
-        path = self.target
-        if not self.is_one_file:
+        path = self._target
+        if self.folder:
             relative = image.relative_path
             if relative.suffix.lower() not in WRITABLE_SUFFIXES:  # photo.gif is copied to photo.gif.png
                 relative = relative.with_name(relative.name + ".png")
-            path = self.target / self._make_unique(relative)
+            path = self.folder / make_unique(relative, self._used)  # x.gif.png may be an image itself
         if isinstance(image.source, Path) and is_same_file(path, image.source):
             raise OutputError(
                 f"'{path}' is the image itself", "An annotated copy needs another path", "Name another file or folder"
             )
         # Decoded a second time: the engine does not keep the pixels, so that a long run needs little memory.
         pixels = load_image(image.source, max_pixels=self._max_pixels).pixels
-        if not self.is_one_file:
+        if self.folder:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -233,16 +200,6 @@ class CopyWriter:
                     "Name another folder with --annotate",
                 ) from error
         save_image(draw_readings(pixels, result), path)
-        return path
-
-    def _make_unique(self, relative: Path) -> Path:
-        """``x.gif.png`` may be the copy of ``x.gif`` and an image itself: the second one gets a number."""
-        path, number = relative, 1
-        while str(path).lower() in self._used:
-            number += 1
-            path = relative.with_stem(f"{relative.stem}-{number}")
-        self._used.add(str(path).lower())
-        return path
 
 
 @dataclass

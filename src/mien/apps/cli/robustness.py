@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
-from mien.apps.cli.dataset_options import convert_import_errors
-from mien.apps.cli.evaluate import SPLIT_OPTION
-from mien.apps.cli.options import LABELS_OPTION, SCALE_OPTION, complete_models, locate_models
+from mien.apps.cli.options import (
+    DATA_OPTION,
+    KERAS_OPTIONS,
+    OUT_FOLDER_OPTION,
+    SPLIT_OPTION,
+    complete_models,
+    convert_import_errors,
+    locate_models,
+)
 
 if TYPE_CHECKING:
     from mien.evaluation.groups import GroupNames
@@ -39,12 +45,11 @@ Exit status: 0; 1 if a model or the data cannot be used or the folder cannot be 
     shell_complete=complete_models,
     help="A model, file or run, as for 'mien evaluate'; repeat it to compare. Default: base.",
 )
-@click.option("--data", required=True, metavar="SRC", help="Labelled faces: fer2013.csv, an .npz, or a folder.")
+@DATA_OPTION
 @SPLIT_OPTION
 @click.option("--groups", "columns", multiple=True, metavar="COLUMN", help="Column of the data, or FILE.csv:COLUMN.")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Output folder.")
-@LABELS_OPTION
-@SCALE_OPTION
+@OUT_FOLDER_OPTION
+@KERAS_OPTIONS
 @click.option("--json", "as_json", is_flag=True, help="Print robustness.json as one line.")
 @click.pass_context
 def robustness(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mien.apps.cli.console import escape_controls, format_elapsed, print_line, print_note
-from mien.apps.cli.dataset_options import convert_import_errors, convert_output_errors
+from mien.apps.cli.options import convert_import_errors, convert_output_errors
 from mien.text import format_percent
 
 if TYPE_CHECKING:
@@ -36,19 +36,13 @@ Examples:
   mien runs plot earlier another -o both.png
 """
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def runs_option(command: Command) -> Command:
-    """The option with the folder of all runs."""
-    folder = click.Path(path_type=Path)
-    return click.option("--runs", "folder", type=folder, default="runs", show_default=True, help="Folder of all runs.")(
-        command
-    )
+RUNS_OPTION = click.option(
+    "--runs", "folder", type=click.Path(path_type=Path), default="runs", show_default=True, help="Folder of all runs."
+)
 
 
 @click.group(invoke_without_command=True, epilog=EPILOG)
-@runs_option
+@RUNS_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print the list as one JSON array.")
 @click.pass_context
 def runs(context: click.Context, folder: Path, as_json: bool) -> None:
@@ -68,7 +62,7 @@ def runs(context: click.Context, folder: Path, as_json: bool) -> None:
 
 @runs.command(epilog=SHOW_EPILOG)
 @click.argument("name")
-@runs_option
+@RUNS_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one line of JSON.")
 def show(name: str, folder: Path, as_json: bool) -> None:
     """Show one run: its state, its scores, and the settings that are not the default."""
@@ -88,7 +82,7 @@ def show(name: str, folder: Path, as_json: bool) -> None:
 
 @runs.command(epilog=PLOT_EPILOG)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@runs_option
+@RUNS_OPTION
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The .png file.")
 def plot(names: tuple[str, ...], folder: Path, out: Path) -> None:
     """Plot the curves of one run, or of several runs for comparison."""

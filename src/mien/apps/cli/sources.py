@@ -8,9 +8,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count, islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from mien.apps.cli.console import is_terminal
 from mien.errors import MienError, SourceMissing, SourceTooLarge
 
 if TYPE_CHECKING:  # mien.results imports NumPy, which `--help` does without
@@ -39,52 +43,143 @@ class InputImage:
     relative_path: Path
 
 
-def find_inputs(arguments: Sequence[str], exclude: Path | None = None) -> Iterator[InputImage]:
-    """All images that the arguments name, in order. What cannot be opened is a Failure in its place.
+class ImageSources:
+    """The images that the arguments SRC name. What cannot be opened counts as an image, and is a Failure."""
 
-    The relative paths mirror a single folder; with several arguments each gets a name of its own. ``exclude`` is a
-    folder whose images are skipped: that of the annotated copies, if it is inside the folder that is read.
-    """
-    from mien import images
-    from mien.results import Failure
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._arguments = arguments
 
-    used: set[str] = set()
-    for argument in arguments:
-        if argument == STDIN:
-            yield InputImage(_read_stdin(), STDIN, _make_unique("stdin.png", used))
-            continue
-        if is_url(argument):
-            try:
-                from mien.images.download import download_image  # Python's HTTP client takes long to import
+    def check(self, allow_url: bool, example: str) -> None:
+        """Refuse a URL without --allow-url, and the keyboard as stdin; ``example`` is a command that reads stdin."""
+        url = next(filter(is_url, self._arguments), None)
+        if url and not allow_url:
+            raise click.UsageError(f"'{url}' is a URL. Add --allow-url to download it.")
+        if STDIN in self._arguments and is_terminal(sys.stdin):
+            raise click.UsageError(f"'-' reads an image from stdin. Send it one: {example}")
 
-                source: bytes | Failure = download_image(argument)
-            except MienError as error:
-                source = Failure(argument, error)
-            yield InputImage(source, argument, _make_unique(_file_name_of_url(argument), used))
-            continue
-        folder = search_root(argument)
-        is_search = is_directory(argument) or not os.path.lexists(argument)
-        top = _make_unique(resolve_links(folder).name, used) if is_search and len(arguments) > 1 else Path()
-        for path in images.find_images([argument]):
+    def find(self, exclude: Path | None = None) -> Iterator[InputImage]:
+        """All images, in order.
+
+        The relative paths mirror a single folder; with several arguments each gets a name of its own. ``exclude`` is a
+        folder whose images are skipped: that of the annotated copies, if it is inside the folder that is read.
+        """
+        used: set[str] = set()
+        exclude = exclude and _resolve_links(exclude)
+        for argument in self._arguments:
+            if argument == STDIN:
+                yield InputImage(_read_stdin(), STDIN, make_unique(Path("stdin.png"), used))
+            elif not is_url(argument):
+                yield from self._find_files(argument, exclude, used)
+            else:
+                path = make_unique(Path(_file_name_of_url(argument)), used)
+                yield InputImage(_download(argument), argument, path)
+
+    def _find_files(self, argument: str, exclude: Path | None, used: set[str]) -> Iterator[InputImage]:
+        from mien import images
+        from mien.results import Failure
+
+        folder, top = _search_root(argument), Path()
+        is_search = _is_directory(argument) or not os.path.lexists(argument)
+        if is_search and len(self._arguments) > 1:
+            top = make_unique(Path(_resolve_links(folder).name), used)
+        for path in images.find_images(argument):
             if isinstance(path, Failure):
                 yield InputImage(path, path.source, Path())
             elif not is_search:
-                yield InputImage(path, str(path), _make_unique(path.name, used))
-            elif exclude is None or not resolve_links(path).is_relative_to(exclude):
+                yield InputImage(path, str(path), make_unique(Path(path.name), used))
+            elif exclude is None or not _resolve_links(path).is_relative_to(exclude):
                 yield InputImage(path, str(path), top / path.relative_to(folder))
 
-
-def count_inputs(arguments: Sequence[str], time_limit: float = 1.0) -> int | None:
-    """How many images the arguments name; None if counting takes longer than ``time_limit`` seconds."""
-    from mien import images
-
-    deadline, total = time.monotonic() + time_limit, 0
-    for argument in arguments:
-        for _ in (argument,) if argument == STDIN or is_url(argument) else images.find_images([argument]):
+    def count(self, time_limit: float = 1.0) -> int | None:
+        """The number of images; None if counting takes longer than ``time_limit`` seconds."""
+        deadline, total = time.monotonic() + time_limit, 0
+        for _ in self._list_sources():
             total += 1
             if time.monotonic() > deadline:
                 return None
-    return total
+        return total
+
+    def is_folder(self) -> bool:
+        """Is the first argument a folder?"""
+        return _is_directory(self._arguments[0])
+
+    def has_several(self) -> bool:
+        """Are there several images?"""
+        return len(list(islice(self._list_sources(), 2))) > 1
+
+    def _list_sources(self) -> Iterator[object]:
+        """One value for each image; nothing is read or downloaded."""
+        from mien import images
+
+        for argument in self._arguments:
+            yield from (argument,) if _is_stream(argument) else images.find_images(argument)
+
+    def includes(self, path: str) -> bool:
+        """Is this file one of the arguments?"""
+        return any(is_same_file(path, argument) for argument in self._arguments)
+
+    def are_below(self, folder: Path) -> bool:
+        """Would files in this folder be among the images that are read, or above them?"""
+        roots = (_search_root(argument) for argument in self._arguments if not _is_stream(argument))
+        return any(_resolve_links(root).is_relative_to(_resolve_links(folder)) for root in roots)
+
+
+def make_unique(path: Path, used: set[str]) -> Path:
+    """``photo.jpg``, then ``photo-2.jpg``; paths that differ only in case count as equal. Adds the path to ``used``."""
+    numbered = (path.parent / f"{path.stem}-{number}{path.suffix}" for number in count(2))
+    unique = next(candidate for candidate in chain([path], numbered) if str(candidate).lower() not in used)
+    used.add(str(unique).lower())
+    return unique
+
+
+def is_url(argument: str) -> bool:
+    return argument.lower().startswith(("http://", "https://"))
+
+
+def is_same_file(first: str | Path, second: str | Path) -> bool:
+    """Do both paths name one existing file? False if either cannot be accessed."""
+    try:
+        return Path(first).samefile(second)
+    except OSError:
+        return False
+
+
+def find_output_folder(target: str) -> Path | None:
+    """The folder that an output argument means; None for one file: it has a suffix, and does not end with a slash."""
+    is_file = Path(target).suffix and not target.endswith(("/", os.sep)) and not _is_directory(target)
+    return None if is_file else Path(target)
+
+
+def _is_stream(argument: str) -> bool:
+    return argument == STDIN or is_url(argument)
+
+
+def _is_directory(argument: str) -> bool:
+    try:
+        return Path(argument).is_dir()
+    except OSError:  # the name is too long, or a folder above may not be entered
+        return False
+
+
+def _search_root(argument: str) -> Path:
+    """The folder in which a folder argument or a glob searches; for a file, the folder that contains it."""
+    path = Path(argument)
+    if _is_directory(argument):
+        return path
+    if os.path.lexists(argument) or not _GLOB_CHARACTERS & set(argument):
+        return path.parent
+    return Path(*takewhile(lambda part: not _GLOB_CHARACTERS & set(part), path.parts))
+
+
+def _resolve_links(path: Path) -> Path:
+    """The path without symbolic links; a circular link stays as it is, where ``Path.resolve`` would raise."""
+    return Path(os.path.realpath(path))
+
+
+def _file_name_of_url(url: str) -> str:
+    """The last part of a URL as a file name that every system accepts; the host where there is no path."""
+    last = re.split(r"[?#]", url)[0].rstrip("/").rpartition("/")[2]
+    return re.sub(r'[\\:*"<>|\0-\x1f]', "_", last)[-_MAX_NAME_LENGTH:]
 
 
 def _read_stdin() -> bytes | Failure:
@@ -102,67 +197,11 @@ def _read_stdin() -> bytes | Failure:
     return Failure(STDIN, SourceTooLarge("stdin contains more than 1 GiB", "One image was expected", _STDIN_REMEDY))
 
 
-def _file_name_of_url(url: str) -> str:
-    """The last part of a URL as a file name that every system accepts; the host where there is no path."""
-    last = re.split(r"[?#]", url)[0].rstrip("/").rpartition("/")[2]
-    return re.sub(r'[\\:*"<>|\0-\x1f]', "_", last)[-_MAX_NAME_LENGTH:]
+def _download(url: str) -> bytes | Failure:
+    from mien.images.download import download_image  # Python's HTTP client takes long to import
+    from mien.results import Failure
 
-
-def _make_unique(name: str, used: set[str]) -> Path:
-    """``photo.jpg``, then ``photo-2.jpg``; names that differ only in case count as equal. Adds the name to ``used``."""
-    path, candidate, number = Path(name), name, 1
-    while candidate.lower() in used:
-        number += 1
-        candidate = f"{path.stem}-{number}{path.suffix}"
-    used.add(candidate.lower())
-    return Path(candidate)
-
-
-def is_url(argument: str) -> bool:
-    return argument.lower().startswith(("http://", "https://"))
-
-
-def is_directory(argument: str) -> bool:
     try:
-        return Path(argument).is_dir()
-    except OSError:  # the name is too long, or a folder above may not be entered
-        return False
-
-
-def search_root(argument: str) -> Path:
-    """The folder in which a folder argument or a glob searches; for a file, the folder that contains it."""
-    path = Path(argument)
-    if is_directory(argument):
-        return path
-    if os.path.lexists(argument) or not _GLOB_CHARACTERS & set(argument):
-        return path.parent
-    plain = []
-    for part in path.parts:
-        if _GLOB_CHARACTERS & set(part):
-            break
-        plain.append(part)
-    return Path(*plain)
-
-
-def denotes_file(target: str) -> bool:
-    """Does an output argument mean one file? Yes if it has a suffix, is no folder and does not end with a slash."""
-    return bool(Path(target).suffix) and not target.endswith(("/", os.sep)) and not is_directory(target)
-
-
-def contains_sources(target: Path, arguments: Sequence[str]) -> bool:
-    """Would files in this folder be among the images that are read, or above them?"""
-    folders = (search_root(argument) for argument in arguments if argument != STDIN and not is_url(argument))
-    return any(resolve_links(folder).is_relative_to(resolve_links(target)) for folder in folders)
-
-
-def resolve_links(path: Path) -> Path:
-    """The path without symbolic links; a circular link stays as it is, where ``Path.resolve`` would raise."""
-    return Path(os.path.realpath(path))
-
-
-def is_same_file(first: str | Path, second: str | Path) -> bool:
-    """Do both paths name one existing file? False if either cannot be accessed."""
-    try:
-        return Path(first).samefile(second)
-    except OSError:
-        return False
+        return download_image(url)
+    except MienError as error:
+        return Failure(url, error)

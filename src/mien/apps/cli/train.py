@@ -28,7 +28,7 @@ from mien.apps.cli.console import (
     print_note,
     silence_native_stderr,
 )
-from mien.apps.cli.dataset_options import convert_import_errors
+from mien.apps.cli.options import convert_import_errors
 
 if TYPE_CHECKING:
     from mien.datasets.dataset import FaceDataset

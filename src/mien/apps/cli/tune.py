@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note, silence_stderr
-from mien.apps.cli.dataset_options import convert_import_errors
+from mien.apps.cli.options import convert_import_errors
 
 if TYPE_CHECKING:
     from mien.training.callbacks import Event

@@ -22,7 +22,7 @@ from mien.apps.cli.console import (
     print_note,
     silence_native_stderr,
 )
-from mien.apps.cli.options import DETECTOR_OPTION, MODEL_OPTION, open_engine, suggest_yunet
+from mien.apps.cli.options import DETECTOR_OPTION, MIN_FACE_OPTION, MODEL_OPTION, open_engine, suggest_yunet
 from mien.apps.cli.sources import STDOUT, is_same_file, is_url
 from mien.errors import MienError
 from mien.files import write_atomically
@@ -146,7 +146,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option("--fps", type=_POSITIVE, metavar="F", help="Analyse F frames a second at most.")
 @click.option("--start", type=TimeParameter(), help="Start here: seconds, or 1:02.5.")
 @click.option("--end", type=TimeParameter(), help="End before this.")
-@click.option("--min-face", type=click.IntRange(min=1), metavar="N", help="Smallest face to detect, in pixels.")
+@MIN_FACE_OPTION
 @click.option("--blur-faces", is_flag=True, help="Blur faces in the annotated video and in the report.")
 @click.option(
     "--baseline",
