@@ -50,6 +50,16 @@ def format_percent(part: float, digits: int = 0, *, no_break: bool = False) -> s
     return f"{part:.{digits}%}".replace("%", "\u00a0%" if no_break else " %")
 
 
+def format_probability(part: float, *, no_break: bool = False) -> str:
+    """``64 %``; more than zero but less than half a percent is ``under 1 %``."""
+    return "under 1 %" if 0 < part < 0.005 else format_percent(part, no_break=no_break)
+
+
+def format_decimal(value: float, *, plus: bool = False) -> str:
+    """``0.28`` or ``−0.12`` with a real minus sign; with ``plus`` also ``+0.28``."""
+    return f"{'−' if value < 0 else '+' * plus}{abs(value):.2f}"
+
+
 def format_time(seconds: float) -> str:
     """A position in a video: ``12.4 s``, ``1:02.4``, ``1:00:02``."""
     tenths = round(max(seconds, 0.0) * 10)

@@ -12,7 +12,7 @@ from explanations import make_explanation, make_layer
 from mien import Engine, images
 from mien.explain import Counterfactual, Kernels, Placement, Regions, Saliency
 from mien.explain.page import render_overview, render_walkthrough, render_walkthrough_body
-from mien.explain.page.images import build_map_sheet
+from mien.explain.page_images import build_map_sheet
 from mien.results import Box, Emotions, Face, Score
 from mien.text import allocate_ten_votes
 

@@ -222,6 +222,12 @@ class Layer:
     receptive_field: ReceptiveField | None
     tensor: str
 
+    def omitted_maps(self, count: int) -> list[str]:
+        """What is missing where only ``count`` maps are drawn: ``12 weaker maps``, ``3 with zero activation``."""
+        weaker = self.shape[0] - count - self.zero_activation
+        omitted = ((weaker, "weaker maps"), (self.zero_activation, "with zero activation"))
+        return [f"{number:,} {text}" for number, text in omitted if number > 0]
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,

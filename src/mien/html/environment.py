@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from mien._version import __version__
 from mien.html.icons import ICON_SIDE, icon_strokes
 from mien.labels import VOTES, label_colour
-from mien.text import format_percent
+from mien.text import (
+    describe_label,
+    format_decimal,
+    format_duration,
+    format_percent,
+    format_probability,
+    format_time,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -47,7 +54,12 @@ def environment() -> Environment:
     )
     created.filters |= {
         "percent": lambda part, digits=1: format_percent(part, digits, no_break=True),
+        "decimal": format_decimal,
+        "describe_label": describe_label,
+        "duration": format_duration,
+        "probability": lambda part: format_probability(part, no_break=True),
         "thousands": "{:,}".format,
+        "time": format_time,
     }
     created.globals |= {
         "asset": lambda name: Markup(read_asset(name)),

@@ -89,9 +89,10 @@ class PageImages:
         return width, height
 
     @property
-    def photo_box(self) -> str:
-        width, height = self.photo_size
-        return f"0 0 {width} {height}"
+    def square(self) -> str:
+        """The corners of the crop in the photo, as the points of an SVG polygon; empty where they are unknown."""
+        placement = self.explanation.placement
+        return "" if placement is None else " ".join(f"{x:.1f},{y:.1f}" for x, y in placement.corners())
 
     @property
     def crop_uri(self) -> str:
