@@ -15,6 +15,7 @@ from mien.apps.cli.options import (
     OUT_FOLDER_OPTION,
     SPLIT_OPTION,
     convert_import_errors,
+    load_with_progress,
     locate_model,
 )
 
@@ -72,16 +73,13 @@ def audit(
     audit.html with a verdict for each method: trusted, unsure, or not trusted.
     """
     with convert_import_errors():
-        from mien.datasets.loading import load_dataset
         from mien.evaluation import map_audit, map_audit_report
         from mien.evaluation.report import output_folder
 
     path = locate_model(context, model, labels, scale)
     own_methods = map_audit.engine_methods(methods) if methods else None
     with output_folder(out):
-        with ProgressBar() as bar:
-            faces = load_dataset(data, progress=bar.update).faces
-        pixels = map_audit.sample_faces(faces, split, count, seed)
+        pixels = map_audit.sample_faces(load_with_progress(data).faces, split, count, seed)
         with ProgressBar() as bar:
             result = map_audit.audit_maps(path, pixels, own_methods, split=split, seed=seed, progress=bar.update)
         page = map_audit_report.write_audit(out, result)[-1]

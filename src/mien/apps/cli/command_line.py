@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from mien._version import __version__
-from mien.apps.cli.console import escape_controls, flush_stdout, make_output_error, print_note
+from mien.apps.cli.console import escape_controls, flush_stdout, is_terminal, make_output_error, print_line, print_note
 from mien.apps.cli.options import load_engine
 from mien.errors import MienError, suggest_name
 
 if TYPE_CHECKING:
     from mien.apps.session.engines import EngineLoader
 
-#: The commands in the order of the help, in groups, with their short help. Each has a module of its own name, which is
-#: imported when the command is called; the short help is repeated here so that `mien --help` imports none of them.
+#: The commands in the order of the help, in groups, with their short help. Each has a module of its own name, those of
+#: "Serve" have `applications`. It is imported when the command is called; the short help is repeated here so that
+#: `mien --help` imports none of them.
 COMMAND_GROUPS = {
     "Read": {
         "predict": "Read the expressions in images.",
@@ -69,9 +70,10 @@ class CommandTable(click.Group):
         return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        command = getattr(import_module(f"mien.apps.cli.{name}"), name)
+        if name not in COMMANDS or name in self.commands:
+            return super().get_command(context, name)
+        module = "applications" if name in COMMAND_GROUPS["Serve"] else name
+        command = getattr(import_module(f"mien.apps.cli.{module}"), name)
         assert isinstance(command, click.Command)
         return command
 
@@ -115,6 +117,43 @@ closed; 143 terminated; 70 a bug in mien (MIEN_DEBUG=1 prints the traceback).
 @click.version_option(__version__, prog_name="mien", message="%(prog)s %(version)s")
 def mien() -> None:
     """Read facial expressions in images, with the probability of each."""
+
+
+#: Where each shell looks for completion scripts by default.
+SCRIPT_PATHS = {
+    "bash": "~/.local/share/bash-completion/completions/mien",
+    "zsh": "~/.zfunc/_mien",
+    "fish": "~/.config/fish/completions/mien.fish",
+}
+
+COMPLETION_EPILOG = """\b
+Examples:
+  mien completion bash
+  mien completion zsh
+  mien completion fish
+"""
+
+
+@mien.command(epilog=COMPLETION_EPILOG)
+@click.argument("shell", type=click.Choice(list(SCRIPT_PATHS)))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print the completion script for SHELL.
+
+    Save it where the shell looks for it, and open a new shell:
+
+    \b
+      mien completion bash > ~/.local/share/bash-completion/completions/mien
+      mien completion zsh > ~/.zfunc/_mien       (with fpath+=~/.zfunc before compinit)
+      mien completion fish > ~/.config/fish/completions/mien.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    script_class = get_completion_class(shell)
+    assert script_class is not None, "click supports the shells of SCRIPT_PATHS"
+    print_line(script_class(context.find_root().command, {}, "mien", "_MIEN_COMPLETE").source().strip())
+    if is_terminal(sys.stdout):
+        print_note(f"To install it: mien completion {shell} > {SCRIPT_PATHS[shell]}")
 
 
 #: Exit statuses. `mien --help` and the documentation list the same.

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
+from mien.apps.cli.console import escape_controls, print_line, print_note
+from mien.apps.cli.evaluate import evaluate_model
 from mien.apps.cli.options import (
     KERAS_OPTIONS,
     LABEL_MAP_OPTION,
@@ -87,7 +88,7 @@ def _collect_evaluations(
     keras_options: tuple[str | None, str | None],
 ) -> list[EvaluatedModel]:
     """All evaluations are read before a model is evaluated, so that a wrong argument fails at once."""
-    from mien.evaluation.compare import check_split, has_model, read_evaluation
+    from mien.evaluation.compare import check_split, evaluated_model, has_model, read_evaluation
 
     unique = list(dict.fromkeys(runs))
     stored = {run: model for run in unique if (model := read_evaluation(Path(run)))}
@@ -101,19 +102,7 @@ def _collect_evaluations(
     if data is not None and not pending:
         raise click.UsageError("these are evaluations, without a model to evaluate. Leave out --data.", context)
     evaluated = {
-        run: _evaluate_model(path, str(data), split, label_map) for run, path in zip(pending, paths, strict=True)
+        run: evaluated_model(*evaluate_model(path, str(data), split, label_map, tta=False), path)
+        for run, path in zip(pending, paths, strict=True)
     }
     return [(stored | evaluated)[run] for run in unique]
-
-
-def _evaluate_model(path: Path, data: str, split: str, label_map: dict[str, str]) -> EvaluatedModel:
-    from mien.datasets.combined import load_evaluation_faces
-    from mien.evaluation.compare import evaluated_model
-    from mien.evaluation.evaluate import evaluate_file
-    from mien.models import ModelCard
-
-    with ProgressBar() as bar:
-        faces = load_evaluation_faces(ModelCard.read(path), data, label_map, bar.update)
-    with ProgressBar() as bar:
-        predictions, metrics = evaluate_file(path, faces, split, tta=False, progress=bar.update)
-    return evaluated_model(predictions, metrics, path)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
@@ -21,6 +22,11 @@ _STDERR = 2
 def print_line(text: str) -> None:
     """Write one line to stdout and flush it, so that a program that reads the pipe gets each result at once."""
     _write(sys.stdout, text + "\n")
+
+
+def print_json(values: object) -> None:
+    """Print the values as one line of JSON."""
+    print_line(json.dumps(values, ensure_ascii=False))
 
 
 def print_note(text: str) -> None:
@@ -123,6 +129,17 @@ def can_encode(characters: str, encoding: str | None) -> bool:
 def escape_controls(text: str) -> str:
     """The text with control characters and line breaks as escapes: names from files cannot steer the terminal."""
     return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
+
+
+def format_columns(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> str:
+    """Rows of cells as lines with aligned columns; those with a number in ``right`` are right-aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        sizes = enumerate(zip(row, widths, strict=True))
+        cells = (cell.rjust(width) if number in right else cell.ljust(width) for number, (cell, width) in sizes)
+        lines.append(escape_controls("  ".join(cells).rstrip()))
+    return "\n".join(lines)
 
 
 _CLEAR_LINE = "\r\x1b[2K"

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note, silence_stderr
-from mien.apps.cli.options import LABEL_MAP_OPTION, convert_import_errors, convert_output_errors, load_with_progress
+from mien.apps.cli.console import escape_controls, format_columns, is_terminal, print_line, print_note, silence_stderr
+from mien.apps.cli.options import (
+    LABEL_MAP_OPTION,
+    convert_import_errors,
+    convert_output_errors,
+    load_with_progress,
+    make_png_option,
+    write_png,
+)
 from mien.errors import OutputError
 from mien.text import format_percent
 
@@ -99,7 +106,7 @@ def check(
 def _format_check(checked: CheckResult, show_all: bool) -> Iterator[str]:
     loaded, values = checked.loaded, checked.to_dict()
     yield escape_controls(f"{loaded.path}: {len(loaded):,} faces ({loaded.kind})")
-    yield from ("", *_format_counts(values["splits"]), "")
+    yield from ("", _format_counts(values["splits"]), "")
     yield from (escape_controls(remark) for remark in loaded.remarks)
     if values["faces_with_votes"]:
         yield f"FER+ votes are available for {values['faces_with_votes']:,} faces."
@@ -119,15 +126,14 @@ def _format_check(checked: CheckResult, show_all: bool) -> Iterator[str]:
         yield from _format_findings(kind, findings, len(findings) if show_all else MAX_FINDINGS)
 
 
-def _format_counts(splits: dict[str, dict[str, int]]) -> list[str]:
+def _format_counts(splits: dict[str, dict[str, int]]) -> str:
     """A table of the faces by split and label."""
     labels = list(next(iter(splits.values()), {}))
     rows = [["", *labels, "all"]]
     rows += [
         [usage, *(f"{row[label]:,}" for label in labels), f"{sum(row.values()):,}"] for usage, row in splits.items()
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return format_columns(rows, right=range(len(labels) + 2))
 
 
 def _format_findings(kind: str, findings: list[Finding], count: int) -> Iterator[str]:
@@ -164,9 +170,7 @@ def report(src: str, label_map: tuple[str, ...], out: Path) -> None:
 
 @data.command("augment-preview", epilog=PREVIEW_EPILOG)
 @click.argument("face", required=False)
-@click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Output image, a .png file."
-)
+@make_png_option("Output image, a .png file.")
 @click.option("--recipe", metavar="RECIPE", help="File or name of the recipe with the augmentation. Default: built-in.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the random parameters.")
 def augment_preview(face: str | None, out: Path, recipe: str | None, seed: int) -> None:
@@ -175,8 +179,6 @@ def augment_preview(face: str | None, out: Path, recipe: str | None, seed: int) 
     One row for each transformation and one for all of them together. FACE is an image; by default a face is drawn.
     Needs the extra 'train'.
     """
-    if out.suffix.lower() != ".png":
-        raise click.BadParameter(f"'{out}' does not end in .png", param_hint="--out")
     with convert_import_errors():
         from mien import plots
         from mien.training.recipe import AugmentationSettings, load_recipe
@@ -187,10 +189,7 @@ def augment_preview(face: str | None, out: Path, recipe: str | None, seed: int) 
             from mien.training import augmentation_preview
 
             rows = augmentation_preview.preview_rows(pixels, settings, seed)
-    image = plots.render_png(augmentation_preview.plot_preview(pixels, rows))
-    with convert_output_errors(out):
-        out.write_bytes(image)
-    print_line(escape_controls(str(out)))
+    write_png(out, plots.render_png(augmentation_preview.plot_preview(pixels, rows)))
 
 
 def _load_face(face: str) -> NDArray[np.uint8]:

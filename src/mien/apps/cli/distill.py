@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from pathlib import Path
@@ -10,16 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
+from mien.apps.cli.console import ProgressBar, escape_controls, print_json, print_line, print_note
 from mien.apps.cli.options import (
     DATA_OPTION,
     KERAS_OPTIONS,
+    check_new_file,
     complete_models,
     convert_import_errors,
     convert_output_errors,
+    load_recipe_faces,
     locate_models,
 )
-from mien.errors import OutputError
 
 if TYPE_CHECKING:
     from mien.training.distillation import DistillationResult
@@ -79,7 +79,6 @@ def distill(
     Only training faces of the student get soft targets; validation faces, PublicTest and PrivateTest never do.
     """
     with convert_import_errors():
-        from mien.datasets.combined import load_training_faces
         from mien.evaluation.report import write_file
         from mien.training import distillation
         from mien.training.recipe import Recipe, is_builtin, load_recipe
@@ -91,11 +90,9 @@ def distill(
         target = student.resolve_path(student.distillation.targets)
     if target is None:
         raise click.UsageError("no output file: add -o FILE, or a --recipe that has distillation.targets.", context)
-    if target.exists() and not force:
-        raise OutputError(f"'{target}' exists already", "a new file was expected", "Name another, or use --force")
+    check_new_file(target, force)
     paths = locate_models(context, teachers, labels, scale)
-    with ProgressBar() as bar:
-        faces = load_training_faces(student.data, student.folder, data, bar.update)
+    faces = load_recipe_faces(student, data)
     with ProgressBar() as bar:
         result = distillation.distill(
             paths, faces, student, temperature=temperature, tta=not no_tta, progress=bar.update
@@ -104,8 +101,10 @@ def distill(
         target.parent.mkdir(parents=True, exist_ok=True)
     content = result.soft_targets.to_bytes()
     write_file(target, content)
-    facts = {"file": str(target), "bytes": len(content), **result.soft_targets.facts}
-    print_line(json.dumps(facts, ensure_ascii=False) if as_json else _summarize(target, len(content), result))
+    if as_json:
+        print_json({"file": str(target), "bytes": len(content), **result.soft_targets.facts})
+    else:
+        print_line(_summarize(target, len(content), result))
     print_note(escape_controls(_describe_use(target, student, builtin)))
 
 

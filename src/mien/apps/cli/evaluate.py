@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +19,9 @@ from mien.apps.cli.options import (
     locate_model,
     parse_label_map,
 )
+
+if TYPE_CHECKING:
+    from mien.evaluation.evaluate import Predictions
 
 EPILOG = """\b
 Examples:
@@ -61,18 +65,26 @@ def evaluate(
 
     A Keras file is converted to ONNX once, which needs the extra 'train'; Lambda layers are rejected.
     """
-    from mien.datasets.combined import load_evaluation_faces
-    from mien.evaluation.evaluate import evaluate_file
     from mien.evaluation.report import PAGE, format_evaluation, output_folder, write_evaluation
-    from mien.models import ModelCard
 
     map_values = parse_label_map(label_map)
     path = locate_model(context, model, labels, scale)
     with output_folder(out):
-        with ProgressBar() as bar:
-            faces = load_evaluation_faces(ModelCard.read(path), data, map_values, bar.update)
-        with ProgressBar() as bar:
-            predictions, metrics = evaluate_file(path, faces, split, tta=not no_tta, progress=bar.update)
+        predictions, metrics = evaluate_model(path, data, split, map_values, tta=not no_tta)
         write_evaluation(out, predictions, metrics)
     print_line(json.dumps(metrics, ensure_ascii=False) if as_json else format_evaluation(metrics).rstrip())
     print_note(f"Report: {escape_controls(str(out / PAGE))}")
+
+
+def evaluate_model(
+    path: Path, data: str, split: str, label_map: dict[str, str], *, tta: bool
+) -> tuple[Predictions, dict[str, Any]]:
+    """The predictions and metrics of a model file on one split, with progress bars."""
+    from mien.datasets.combined import load_evaluation_faces
+    from mien.evaluation.evaluate import evaluate_file
+    from mien.models import ModelCard
+
+    with ProgressBar() as bar:
+        faces = load_evaluation_faces(ModelCard.read(path), data, label_map, bar.update)
+    with ProgressBar() as bar:
+        return evaluate_file(path, faces, split, tta=tta, progress=bar.update)

@@ -14,13 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import (
-    ProgressBar,
-    escape_controls,
-    print_line,
-    print_note,
-    silence_native_stderr,
-)
+from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note, silence_native_stderr
 from mien.apps.cli.options import (
     DETECTOR_OPTION,
     DOWNLOAD_OPTIONS,
@@ -347,7 +341,7 @@ class TopActivatingFaces:
     def __init__(self, source: str, engine: Engine) -> None:
         import numpy as np
 
-        faces = load_with_progress(source, ()).faces
+        faces = load_with_progress(source).faces
         training = faces.pixels[faces.usage == "Training"]
         pixels = training if len(training) else faces.pixels
         sample = np.random.default_rng(0).permutation(len(pixels))[:_MAX_FACES]

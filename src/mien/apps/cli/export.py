@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note, silence_stderr
-from mien.apps.cli.options import convert_import_errors, convert_output_errors
-from mien.errors import OutputError
+from mien.apps.cli.console import escape_controls, print_json, print_line, print_note, silence_stderr
+from mien.apps.cli.options import check_new_file, convert_import_errors, convert_output_errors, load_recipe_faces
 
 if TYPE_CHECKING:
     from mien.datasets.dataset import FaceDataset
@@ -96,15 +94,12 @@ def export(
     if evaluations and score_split != "public":
         raise click.UsageError("--evaluations counts those on PublicTest. Add --score-split public.", context)
     with convert_import_errors(), silence_stderr():
-        from mien.datasets.combined import load_training_faces
         from mien.training import checkpoint
 
         recipe = checkpoint.read_recipe(run)
         target = out or Path(recipe.name + SUFFIXES[kind])
-        if target.exists() and not force:
-            raise OutputError(f"'{target}' exists already", "a new file was expected", "Name another, or use --force")
-        with ProgressBar() as bar:
-            faces = load_training_faces(recipe.data, recipe.folder, data, bar.update)
+        check_new_file(target, force)
+        faces = load_recipe_faces(recipe, data)
         with convert_output_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
         count = int(views) if views else None
@@ -113,7 +108,10 @@ def export(
             facts = _export_onnx(run, faces, kind, target, name, count, public_evaluations)
         else:
             facts = _export_keras(run, faces, kind, target, name, count)
-    print_line(json.dumps(facts, ensure_ascii=False) if as_json else _summarize(facts))
+    if as_json:
+        print_json(facts)
+    else:
+        print_line(_summarize(facts))
     if kind in _ONNX_PRECISIONS:
         print_note(f"Try it: mien predict photo.jpg --model {escape_controls(str(target))}")
 

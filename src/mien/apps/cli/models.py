@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import ProgressBar, escape_controls, print_line
+from mien.apps.cli.console import ProgressBar, escape_controls, format_columns, print_json, print_line
 from mien.apps.cli.options import complete_models
 from mien.errors import MienError
 from mien.text import format_percent
@@ -61,14 +61,11 @@ def models(context: click.Context, as_json: bool) -> None:
         return
     rows = list_models()
     if as_json:
-        print_line(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
+        print_json([asdict(row) for row in rows])
         return
     table = [("NAME", "KIND", "SIZE", "STATE", "DESCRIPTION")]
     table += [(row.name, row.kind, format_megabytes(row.size), row.state, row.description) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells in table:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        print_line(escape_controls(line.rstrip()))
+    print_line(format_columns(table))
 
 
 def list_models() -> list[ModelRow]:
@@ -147,11 +144,16 @@ def show(name: str, as_json: bool) -> None:
 
     if name in PUBLISHED_FILES:
         facts = _published_file_facts(PUBLISHED_FILES[name])
-        print_line(json.dumps(facts, ensure_ascii=False) if as_json else _format_facts(facts))
-        return
-    path = resolve_model(name)
-    card = ModelCard.read(path)
-    print_line(card.to_json() if as_json else _format_facts(_card_facts(card, path)))
+        text = json.dumps(facts, ensure_ascii=False)
+    else:
+        path = resolve_model(name)
+        card = ModelCard.read(path)
+        facts, text = _card_facts(card, path), card.to_json()
+    if not as_json:
+        rows = list(_flatten(facts))
+        width = max(len(name) for name, _ in rows)
+        text = "\n".join(escape_controls(f"{name:{width}}  {value}") for name, value in rows)
+    print_line(text)
 
 
 def _published_file_facts(publication: PublishedFile) -> dict[str, Any]:
@@ -195,12 +197,6 @@ def _card_facts(card: ModelCard, path: Path) -> dict[str, Any]:
         "date": card.date,
         "card version": card.version,
     }
-
-
-def _format_facts(facts: Mapping[str, Any]) -> str:
-    rows = list(_flatten(facts))
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(escape_controls(f"{name:{width}}  {value}") for name, value in rows)
 
 
 def _flatten(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

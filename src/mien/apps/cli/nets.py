@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.console import escape_controls, print_line, silence_stderr
-from mien.apps.cli.options import convert_import_errors, convert_output_errors
+from mien.apps.cli.console import escape_controls, format_columns, print_json, print_line, silence_stderr
+from mien.apps.cli.options import convert_import_errors, convert_output_errors, make_png_option, write_png
 
 if TYPE_CHECKING:
     from mien.training.network_summary import LayerSummary, NetworkSummary
@@ -59,9 +58,10 @@ def nets(context: click.Context, settings: tuple[str, ...], as_json: bool, diagr
         from mien.training import network_summary
 
         networks = list(network_summary.summarize_networks(settings))
-    print_line(
-        json.dumps([asdict(each) for each in networks], ensure_ascii=False) if as_json else _format_list(networks)
-    )
+    if as_json:
+        print_json([asdict(each) for each in networks])
+    else:
+        print_line(_format_list(networks))
     if diagrams:
         with convert_output_errors(diagrams):
             diagrams.mkdir(parents=True, exist_ok=True)
@@ -73,21 +73,21 @@ def nets(context: click.Context, settings: tuple[str, ...], as_json: bool, diagr
 @click.argument("name")
 @_SET
 @_JSON
-@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the diagram to a .png file.")
+@make_png_option("Write the diagram to a .png file.", required=False)
 def show(name: str, settings: tuple[str, ...], as_json: bool, out: Path | None) -> None:
     """Show the layers of one network.
 
     NAME is a name from 'mien nets'. Needs the extra 'train'.
     """
-    if out and out.suffix.lower() != ".png":
-        raise click.BadParameter(f"'{out}' does not end in .png", param_hint="--out")
     with convert_import_errors(), silence_stderr():
         from mien.training import network_summary
 
         model = network_summary.build_network(network_summary.network_recipe(name, settings))
         network, layers = network_summary.summarize_network(name, model), list(network_summary.list_layers(model))
-    facts = {**asdict(network), "layers": [asdict(layer) for layer in layers]}
-    print_line(json.dumps(facts, ensure_ascii=False) if as_json else _format_layers(network, layers))
+    if as_json:
+        print_json({**asdict(network), "layers": [asdict(layer) for layer in layers]})
+    else:
+        print_line(_format_layers(network, layers))
     if out:
         _write_diagram(name, settings, out)
 
@@ -97,32 +97,19 @@ def _format_list(networks: Iterable[NetworkSummary]) -> str:
     rows += [
         (each.name, f"{each.parameters:,}", _format_millions(each.multiply_adds), each.description) for each in networks
     ]
-    return _align_columns(rows, right=(1, 2))
+    return format_columns(rows, right=(1, 2))
 
 
 def _format_layers(network: NetworkSummary, layers: Iterable[LayerSummary]) -> str:
     rows = [("LAYER", "KIND", "OUTPUT", "PARAMETERS")]
     rows += [(each.name, each.kind, " x ".join(map(str, each.shape)), f"{each.parameters:,}") for each in layers]
     size = f"{network.parameters:,} parameters, {_format_millions(network.multiply_adds)} multiply-adds per face"
-    table = _align_columns(rows, right=(3,))
+    table = format_columns(rows, right=(3,))
     return f"{escape_controls(network.name)}: {network.description}\n{size}\n\n{table}"
 
 
 def _format_millions(count: int) -> str:
     return f"{count / 1e6:.1f} M"
-
-
-def _align_columns(rows: Sequence[Sequence[str]], right: tuple[int, ...]) -> str:
-    """The rows as text; the columns ``right`` are right-aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append(escape_controls("  ".join(cells).rstrip()))
-    return "\n".join(lines)
 
 
 def _write_diagram(name: str, settings: tuple[str, ...], out: Path) -> None:
@@ -132,6 +119,4 @@ def _write_diagram(name: str, settings: tuple[str, ...], out: Path) -> None:
         content = network_summary.diagram_png(
             network_summary.build_network(network_summary.network_recipe(name, settings))
         )
-    with convert_output_errors(out):
-        out.write_bytes(content)
-    print_line(escape_controls(str(out)))
+    write_png(out, content)

@@ -29,8 +29,9 @@ if TYPE_CHECKING:  # the engine imports NumPy and ONNX Runtime, which `--help` d
     from click.shell_completion import CompletionItem
 
     from mien.apps.session.engines import EngineLoader
-    from mien.datasets.dataset import LoadedDataset
+    from mien.datasets.dataset import FaceDataset, LoadedDataset
     from mien.engine import Engine
+    from mien.training.recipe import Recipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -140,6 +141,25 @@ OUT_FOLDER_OPTION = click.option(
 )
 
 
+def make_png_option(text: str, *, required: bool = True) -> Callable[[Command], Command]:
+    """-o: the path of a .png file."""
+
+    def check(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+        if path and path.suffix.lower() != ".png":
+            raise click.BadParameter(f"'{path}' does not end in .png")
+        return path
+
+    kind = click.Path(path_type=Path, dir_okay=False)
+    return click.option("-o", "--out", required=required, type=kind, callback=check, help=text)
+
+
+def write_png(path: Path, content: bytes) -> None:
+    """Write the file and print its path."""
+    with convert_output_errors(path):
+        path.write_bytes(content)
+    print_line(escape_controls(str(path)))
+
+
 # Models
 
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -232,23 +252,29 @@ def suggest_yunet(seconds: float) -> None:
         pass  # a folder that is not writable costs a repeated hint and nothing else
 
 
-def announce_server(url: str) -> None:
-    """Print the address of a server that runs until it is stopped."""
-    print_line(f"mien answers at {url}")
-    if is_terminal(sys.stderr):
-        print_note("Ctrl-C stops it.")
-
-
 # Data sets
 
 
-def load_with_progress(src: str, label_map: tuple[str, ...]) -> LoadedDataset:
+def load_with_progress(src: str, label_map: tuple[str, ...] = ()) -> LoadedDataset:
     """The faces at SRC, with a progress bar."""
     labels = parse_label_map(label_map)
     with convert_import_errors(), ProgressBar() as bar:
         from mien.datasets import loading
 
         return loading.load_dataset(src, labels=labels, progress=bar.update)
+
+
+def load_recipe_faces(recipe: Recipe, data: str | None = None) -> FaceDataset:
+    """The training faces of a recipe, with a progress bar; ``data`` replaces its sources."""
+    from mien.datasets.combined import load_training_faces
+
+    with ProgressBar() as bar:
+        return load_training_faces(recipe.data, recipe.folder, data, bar.update)
+
+
+def check_new_file(path: Path, force: bool) -> None:
+    if path.exists() and not force:
+        raise OutputError(f"'{path}' exists already", "a new file was expected", "Name another, or use --force")
 
 
 def parse_label_map(label_map: tuple[str, ...]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from mien.apps.cli.options import (
     SPLIT_OPTION,
     complete_models,
     convert_import_errors,
+    load_with_progress,
     locate_models,
 )
 
@@ -72,7 +73,6 @@ def robustness(
     robustness.json and a page with everything.
     """
     with convert_import_errors():
-        from mien.datasets.loading import load_dataset
         from mien.evaluation import robustness_report
         from mien.evaluation.report import output_folder
         from mien.evaluation.robustness import compare_robustness
@@ -80,8 +80,7 @@ def robustness(
 
     paths = locate_models(context, models, labels, scale)
     with output_folder(out):
-        with ProgressBar() as bar:
-            faces = load_dataset(data, progress=bar.update).faces
+        faces = load_with_progress(data).faces
         own_columns = {column: _load_column(data, column, len(faces)) for column in columns}
         with ProgressBar() as bar:
             results = compare_robustness([load_classifier(path) for path in paths], faces, split, bar.update)

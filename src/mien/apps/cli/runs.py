@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import escape_controls, format_elapsed, print_line, print_note
-from mien.apps.cli.options import convert_import_errors, convert_output_errors
+from mien.apps.cli.console import escape_controls, format_columns, format_elapsed, print_json, print_line, print_note
+from mien.apps.cli.options import convert_import_errors, make_png_option, write_png
 from mien.text import format_percent
 
 if TYPE_CHECKING:
@@ -53,9 +51,10 @@ def runs(context: click.Context, folder: Path, as_json: bool) -> None:
 
     entries = list(list_runs(folder))
     if as_json:
-        print_line(json.dumps([summarize_run(run) for run in entries], ensure_ascii=False))
+        print_json([summarize_run(run) for run in entries])
     elif entries:
-        print_line(_format_table(entries))
+        titles = ("NAME", "NET", "EPOCHS", "BEST VALIDATION", "ACCURACY", "STARTED", "STATE")
+        print_line(format_columns([titles, *map(_format_cells, entries)]))
     else:
         print_note(f"There are no runs in '{escape_controls(str(folder))}' yet. 'mien train' starts one.")
 
@@ -71,23 +70,17 @@ def show(name: str, folder: Path, as_json: bool) -> None:
     run = find_run(name, folder)
     if as_json:
         details = {"recipe": run.recipe.to_table() if run.recipe else None, "history": run.history}
-        print_line(
-            json.dumps({**summarize_run(run), **details, "metrics": run.metrics, "environment": run.environment})
-        )
-        return
-    lines = _describe_run(run)
-    width = max(len(title) for title, _ in lines)
-    print_line("\n".join(escape_controls(f"{title:{width}}  {text}") for title, text in lines))
+        print_json({**summarize_run(run), **details, "metrics": run.metrics, "environment": run.environment})
+    else:
+        print_line(format_columns(_describe_run(run)))
 
 
 @runs.command(epilog=PLOT_EPILOG)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @RUNS_OPTION
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The .png file.")
+@make_png_option("The .png file.")
 def plot(names: tuple[str, ...], folder: Path, out: Path) -> None:
     """Plot the curves of one run, or of several runs for comparison."""
-    if out.suffix.lower() != ".png":
-        raise click.BadParameter(f"'{out}' does not end in .png", param_hint="-o")
     from mien.errors import ExperimentError
     from mien.training.run_folder import find_run
 
@@ -98,9 +91,7 @@ def plot(names: tuple[str, ...], folder: Path, out: Path) -> None:
         )
     with convert_import_errors():
         from mien import plots
-    with convert_output_errors(out):
-        out.write_bytes(plots.render_png(plots.plot_runs({run.name: run.history for run in entries})))
-    print_line(escape_controls(str(out)))
+    write_png(out, plots.render_png(plots.plot_runs({run.name: run.history for run in entries})))
 
 
 def summarize_run(run: TrainingRun) -> dict[str, Any]:
@@ -119,13 +110,6 @@ def summarize_run(run: TrainingRun) -> dict[str, Any]:
         "started": run.environment.get("started"),
         "seconds": run.seconds,
     }
-
-
-def _format_table(entries: Sequence[TrainingRun]) -> str:
-    rows = [("NAME", "NET", "EPOCHS", "BEST VALIDATION", "ACCURACY", "STARTED", "STATE"), *map(_format_cells, entries)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(escape_controls(line.rstrip()) for line in lines)
 
 
 def _format_cells(run: TrainingRun) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ import click
 
 from mien.apps.cli.command_line import Terminated
 from mien.apps.cli.console import (
-    ProgressBar,
     can_encode,
     can_redraw,
     escape_controls,
@@ -28,7 +27,7 @@ from mien.apps.cli.console import (
     print_note,
     silence_native_stderr,
 )
-from mien.apps.cli.options import convert_import_errors
+from mien.apps.cli.options import convert_import_errors, load_recipe_faces
 
 if TYPE_CHECKING:
     from mien.datasets.dataset import FaceDataset
@@ -92,10 +91,8 @@ def train(
     if resume and not checkpoint.has_state(folder):
         raise click.UsageError(f"there is no run in '{folder}' to resume")
     run_folder.check_folder_is_free(folder, force)
-    with convert_import_errors(), ProgressBar() as bar:
-        from mien.datasets.combined import load_training_faces
-
-        faces = load_training_faces(resolved.data, resolved.folder, progress=bar.update)
+    with convert_import_errors():
+        faces = load_recipe_faces(resolved)
     with convert_import_errors(), silence_native_stderr(), TrainingProgress(resolved.training.batch_size) as progress:
         metrics = _run_training(resolved, faces, folder, force, progress)
     print_line(_summarize(metrics, folder))

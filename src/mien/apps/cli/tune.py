@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note, silence_stderr
-from mien.apps.cli.options import convert_import_errors
+from mien.apps.cli.options import convert_import_errors, load_recipe_faces
 
 if TYPE_CHECKING:
     from mien.training.callbacks import Event
@@ -57,7 +57,6 @@ def tune(
     of the recipe are not used: trials are compared on other Training faces.
     """
     with convert_import_errors(), silence_stderr():
-        from mien.datasets.combined import load_training_faces
         from mien.evaluation.report import output_folder
         from mien.training import search
         from mien.training.recipe import load_recipe
@@ -65,8 +64,7 @@ def tune(
         start, dimensions = load_recipe(recipe), search.read_space(space)
         folder = out or Path("tuned", start.name)
         with output_folder(folder):
-            with ProgressBar() as bar:
-                faces = load_training_faces(start.data, start.folder, data, bar.update)
+            faces = load_recipe_faces(start, data)
             epochs = start.training.epochs
             with ProgressBar(trials * epochs, amount="{:,} epochs".format) as bar:
                 progress = _SearchProgress(bar, epochs)
