@@ -346,6 +346,8 @@ def list_commands() -> Iterator[tuple[str, Any]]:
 
 def list_options(context: click.Context) -> Iterator[tuple[str, Any]]:
     options = [each for each in context.command.get_params(context) if isinstance(each, click.Option)]
+    # click remembers the help option of the first call, with the names of that call's context.
+    options = [each for each in options if "--help" not in each.opts]
     yield (
         context.command_path,
         {

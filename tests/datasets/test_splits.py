@@ -10,7 +10,18 @@ from mien.datasets import splits, synthetic
 from mien.datasets.combined import combine_sources, load_training_faces
 from mien.datasets.dataset import TRAINING, FaceDataset, empty_votes, write_csv
 from mien.datasets.duplicates import group_duplicates
-from mien.datasets.splits import DataSettings, SourceSettings, assign_folds, assign_training_folds, count_five_classes, limit_validation, mask_without_duplicates, sample_validation, select_validation, split_training_validation
+from mien.datasets.splits import (
+    DataSettings,
+    SourceSettings,
+    assign_folds,
+    assign_training_folds,
+    count_five_classes,
+    limit_validation,
+    mask_without_duplicates,
+    sample_validation,
+    select_validation,
+    split_training_validation,
+)
 from mien.errors import ExperimentError
 from mien.labels import EMOTIONS
 

@@ -403,9 +403,10 @@ def test_the_camera_opens_after_its_notice():
 # The file for Streamlit's own command and its cloud
 
 
-def test_the_example_has_the_page_and_its_settings():
+def test_the_example_has_the_page_and_its_settings(monkeypatch):
     from streamlit.testing.v1 import AppTest
 
+    monkeypatch.setenv("MIEN_MAX_PIXELS", "30_000_000")  # the example sets it; here it is removed after the test
     folder, package = EXAMPLES / "streamlit", files("mien.apps.streamlit.start")
     page = AppTest.from_file(folder / "streamlit_app.py", default_timeout=60).run()
     assert not page.exception
