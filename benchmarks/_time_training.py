@@ -59,7 +59,7 @@ def mien_step(precision: str, augmented: bool) -> Callable[[], object]:
     )
     optimizer = Optimizer(recipe.training, model.trainable_variables)
     optimizer.keras_optimizer.learning_rate.assign(RATE)
-    seed, loss = keras.random.SeedGenerator(0), Loss(recipe.loss, np.ones(7, np.float32))
+    seed, loss = keras.random.SeedGenerator(0), Loss(recipe.loss, np.eye(7))
     state = backends.TrainingState(recipe, model, average, loss, optimizer, seed)
     train_step = backends.load_backend().make_train_step(state)
     batch = [FACES, np.eye(7, dtype=np.float32)[LABELS], np.zeros((BATCH, 8), np.float32)]

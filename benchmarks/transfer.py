@@ -24,6 +24,7 @@ from mien.datasets.dataset import TRAINING, FaceDataset
 from mien.datasets.loading import load_faces
 from mien.datasets.splits import DataSettings, sample_validation
 from mien.training.callbacks import EpochEvent
+from mien.training.plan import RunPlan
 from mien.training.recipe import LossSettings, NetworkSettings, Recipe, TrainingSettings
 
 NET = NetworkSettings(width=16, depth=(1, 1, 1), dropout=0.0)
@@ -70,7 +71,7 @@ def split_faces(faces: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
 def train_twice(first: Recipe, faces: FaceDataset, labelled: FaceDataset, folder: Path) -> list[float]:
     from mien.training import loop
 
-    loop.train(first, faces, folder / "first")
+    loop.train(RunPlan(first, faces), folder / "first")
     return train(replace(SECOND, net=replace(NET, weights=str(folder / "first"))), labelled, folder / "then")
 
 
@@ -79,7 +80,7 @@ def train(recipe: Recipe, faces: FaceDataset, folder: Path) -> list[float]:
     from mien.training import loop
 
     events: list[Any] = []
-    loop.train(recipe, faces, folder, callback=events.append)
+    loop.train(RunPlan(recipe, faces), folder, callback=events.append)
     return np.round([event.row["validation_accuracy"] for event in events if isinstance(event, EpochEvent)], 4).tolist()
 
 

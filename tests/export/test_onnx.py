@@ -13,6 +13,7 @@ from mien.datasets import synthetic
 from mien.datasets.splits import DataSettings, SourceSettings, sample_validation
 from mien.errors import ExperimentError
 from mien.models import ModelCard, list_tensors, load_classifier, write_card
+from mien.training.plan import RunPlan
 from mien.training.recipe import DistillationSettings, NetworkSettings, Recipe
 
 keras = pytest.importorskip("keras")
@@ -192,7 +193,7 @@ def test_data_with_other_validation_faces_is_refused(tmp_path, faces, classes):
     if classes:
         recipe = dataclasses.replace(RECIPE, data=DataSettings(validation=14, classes=classes))
     write_finished_run(tmp_path / "run", recipe)
-    facts = {"data": environment.describe_data(recipe, faces)}
+    facts = {"data": environment.describe_data(RunPlan(recipe, faces))}
     (tmp_path / "run" / "environment.json").write_text(json.dumps(facts))
     finished = onnx_export.load_finished_run(tmp_path / "run", faces)
     assert len(finished.validation) == recipe.data.validation

@@ -13,6 +13,7 @@ from mien.datasets import synthetic
 from mien.datasets.splits import DataSettings
 from mien.training import loop, networks
 from mien.training.callbacks import EpochEvent, TrainingStopped
+from mien.training.plan import RunPlan
 from mien.training.recipe import AugmentationSettings, NetworkSettings, Recipe, TrainingSettings
 
 SHORT = Recipe(
@@ -26,15 +27,15 @@ SHORT = Recipe(
 def resume(folder: Path) -> tuple[float, float, float]:
     """Largest difference of the weights between a resumed and an uninterrupted run; their change by the training."""
     faces, events = synthetic.draw_faces(140, seed=1), []
-    uninterrupted = loop.train(SHORT, faces, folder / "uninterrupted").get_weights()
+    uninterrupted = loop.train(RunPlan(SHORT, faces), folder / "uninterrupted").get_weights()
 
     def should_stop():
         return any(isinstance(event, EpochEvent) for event in events)
 
     try:
-        loop.train(SHORT, faces, folder / "resumed", callback=events.append, should_stop=should_stop)
+        loop.train(RunPlan(SHORT, faces), folder / "resumed", callback=events.append, should_stop=should_stop)
     except TrainingStopped:
-        resumed = loop.train(SHORT, faces, folder / "resumed").get_weights()
+        resumed = loop.train(RunPlan(SHORT, faces), folder / "resumed").get_weights()
     keras.utils.set_random_seed(SHORT.training.seed)
     initial = networks.build_recipe_network(SHORT, "float32").get_weights()
     return max_difference(uninterrupted, resumed), max_difference(uninterrupted, initial), 0.0
@@ -65,7 +66,7 @@ def learn(folder: Path) -> tuple[float, float, float]:
     """The accuracy on PublicTest of the recipe for synthetic faces."""
     recipe = Recipe.read(Path(__file__).parents[2] / "recipes" / "synthetic.toml")
     faces = synthetic.draw_faces(7000)
-    model = loop.train(recipe, faces, folder)
+    model = loop.train(RunPlan(recipe, faces), folder)
     test = faces.split("PublicTest")
     return float(np.mean(loop.predict_logits(model, test.pixels)[0].argmax(1) == test.labels)), 0.0, 0.0
 

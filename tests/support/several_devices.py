@@ -18,6 +18,7 @@ import numpy as np
 from mien.datasets import synthetic
 from mien.datasets.splits import DataSettings
 from mien.training import loop, networks
+from mien.training.plan import RunPlan
 from mien.training.recipe import NO_AUGMENTATION, NetworkSettings, Recipe, TrainingSettings
 
 SETTINGS = TrainingSettings(
@@ -46,7 +47,7 @@ def main(folder: Path) -> None:
     weights = []
     for count in (1, 2):
         recipe = replace(RECIPE, training=replace(SETTINGS, devices=count))
-        weights.append(loop.train(recipe, faces, folder / str(count)).get_weights())
+        weights.append(loop.train(RunPlan(recipe, faces), folder / str(count)).get_weights())
     keras.utils.set_random_seed(SETTINGS.seed)
     initial = networks.build_recipe_network(RECIPE, "float32").get_weights()
     difference = max(float(np.abs(one - two).max()) for one, two in zip(*weights, strict=True))
@@ -54,7 +55,7 @@ def main(folder: Path) -> None:
     net, settings = NetworkSettings(width=4, depth=(1,)), replace(SETTINGS, devices=0, epochs=1)
     events: list[Any] = []
     augmented = Recipe(data=RECIPE.data, net=net, training=settings)
-    loop.train(augmented, faces, folder / "augmented", callback=events.append)
+    loop.train(RunPlan(augmented, faces), folder / "augmented", callback=events.append)
     print(difference, change, events[-1].row["loss"])
 
 

@@ -18,6 +18,7 @@ from mien.datasets.splits import DataSettings
 from mien.errors import ExperimentError
 from mien.labels import EMOTIONS
 from mien.training.callbacks import EpochEvent, MessageEvent, StepEvent, TrainingStopped
+from mien.training.plan import RunPlan
 from mien.training.recipe import (
     NO_AUGMENTATION,
     AugmentationSettings,
@@ -55,7 +56,7 @@ def faces():
 def uninterrupted(faces, tmp_path_factory):
     """The folder of a run of QUICK without interruption."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    loop.train(QUICK, faces, folder)
+    loop.train(RunPlan(QUICK, faces), folder)
     return folder
 
 
@@ -90,9 +91,9 @@ def test_run_killed_in_an_epoch_resumes_to_the_same_bits(faces, tmp_path, uninte
             raise KilledError
 
     with pytest.raises(KilledError):
-        loop.train(QUICK, faces, tmp_path, callback=kill)
+        loop.train(RunPlan(QUICK, faces), tmp_path, callback=kill)
     assert len(checkpoint.read_history(tmp_path)) == epoch - 1
-    loop.train(QUICK, faces, tmp_path)
+    loop.train(RunPlan(QUICK, faces), tmp_path)
     assert_same_run(tmp_path, uninterrupted)
 
 
@@ -106,9 +107,9 @@ def test_run_stopped_inside_an_epoch_resumes_to_the_same_bits(faces, tmp_path, u
         return len(calls) == steps
 
     with pytest.raises(TrainingStopped, match="The same command resumes it") as stop:
-        loop.train(QUICK, faces, tmp_path, should_stop=should_stop)
+        loop.train(RunPlan(QUICK, faces), tmp_path, should_stop=should_stop)
     assert (stop.value.epochs, stop.value.steps) == ((steps - 1) // 2, (steps - 1) % 2 + 1)
-    loop.train(QUICK, faces, tmp_path, callback=events.append)
+    loop.train(RunPlan(QUICK, faces), tmp_path, callback=events.append)
     message = f"Resuming in epoch {stop.value.epochs + 1}, after step {stop.value.steps}"
     assert [event.text for event in events if isinstance(event, MessageEvent)] == [message]
     assert_same_run(tmp_path, uninterrupted)
@@ -121,7 +122,7 @@ def test_events_report_epochs_and_steps(faces, tmp_path):
         return [event for event in events if isinstance(event, EpochEvent)]
 
     with pytest.raises(TrainingStopped):
-        loop.train(QUICK, faces, tmp_path, callback=events.append, should_stop=lambda: len(list_epochs()) == 2)
+        loop.train(RunPlan(QUICK, faces), tmp_path, callback=events.append, should_stop=lambda: len(list_epochs()) == 2)
     assert [row["epoch"] for row in list_epochs()[-1].history] == [1, 2]
     last = [event for event in events if isinstance(event, StepEvent)][-1]
     assert (last.epoch, last.epochs, last.step, last.steps) == (2, 3, 3, 3)
@@ -134,7 +135,7 @@ def test_truncated_state_is_replaced_by_the_previous_one(uninterrupted, tmp_path
     content = (tmp_path / checkpoint.STATE).read_bytes()
     for length in (0, 10, len(content) // 2, len(content) - 1):
         (tmp_path / checkpoint.STATE).write_bytes(content[:length])
-        _, history = checkpoint.load_state(tmp_path, QUICK)
+        history = checkpoint.load_state(tmp_path, QUICK).history
         assert [row["epoch"] for row in history] == [1, 2]
 
 
@@ -145,7 +146,7 @@ def test_flipped_bit_is_detected(uninterrupted, tmp_path):
     largest = max(checkpoint.read_arrays(uninterrupted / checkpoint.STATE)[:-1], key=lambda array: array.nbytes)
     content[content.index(largest.tobytes())] ^= 0xFF
     (tmp_path / checkpoint.STATE).write_bytes(content)
-    assert len(checkpoint.load_state(tmp_path, QUICK)[1]) == 2
+    assert len(checkpoint.load_state(tmp_path, QUICK).history) == 2
 
 
 def test_other_recipe_is_refused_and_more_epochs_are_not(uninterrupted):
@@ -153,20 +154,20 @@ def test_other_recipe_is_refused_and_more_epochs_are_not(uninterrupted):
     with pytest.raises(ExperimentError, match=r"net.dropout was 0.1 and is 0.5"):
         checkpoint.load_state(uninterrupted, other)
     longer = replace(QUICK, training=replace(QUICK.training, epochs=9))
-    assert len(checkpoint.load_state(uninterrupted, longer)[1]) == 3
+    assert len(checkpoint.load_state(uninterrupted, longer).history) == 3
 
 
 def test_fewer_faces_than_a_batch_are_refused(faces, tmp_path):
     recipe = replace(QUICK, training=replace(QUICK.training, batch_size=106))
     with pytest.raises(ExperimentError, match=r"105 Training faces for training.*training.batch_size smaller"):
-        loop.train(recipe, faces, tmp_path)
+        loop.train(RunPlan(recipe, faces), tmp_path)
 
 
 def test_infinite_loss_ends_the_run(faces, tmp_path):
     recipe = replace(QUICK, training=replace(QUICK.training, learning_rate=100, warmup=0.0, batch_size=7))
     recipe = replace(recipe, loss=LossSettings(vote_weight=1000))
     with pytest.raises(ExperimentError, match=r"loss is (nan|inf) in epoch \d, at learning rate .*clip_norm=1"):
-        loop.train(recipe, faces, tmp_path)
+        loop.train(RunPlan(recipe, faces), tmp_path)
     assert not (tmp_path / checkpoint.WEIGHTS).exists()
 
 
@@ -183,8 +184,8 @@ def test_other_optimizer_and_schedule_resume(faces, tmp_path):
         keep="best",
         sampling="balanced",
     )
-    loop.train(replace(QUICK, training=settings), faces, tmp_path)
-    loop.train(replace(QUICK, training=replace(settings, epochs=2)), faces, tmp_path)
+    loop.train(RunPlan(replace(QUICK, training=settings), faces), tmp_path)
+    loop.train(RunPlan(replace(QUICK, training=replace(settings, epochs=2)), faces), tmp_path)
     history = checkpoint.read_history(tmp_path)
     assert [row["epoch"] for row in history] == [1, 2]
     assert all(np.isfinite(row["loss"]) for row in history)
@@ -212,10 +213,10 @@ def test_weights_of_the_best_epoch_are_saved(tmp_path):
 
 
 def test_state_of_another_backend_is_refused(faces, tmp_path, uninterrupted):
-    arrays, history = checkpoint.load_state(uninterrupted, QUICK)
+    arrays, history, _ = checkpoint.load_state(uninterrupted, QUICK)
     checkpoint.save_state(tmp_path, [*arrays[:-1], np.array("jax")], QUICK, history[:1])
     with pytest.raises(ExperimentError, match=r"started with jax, and Keras uses tensorflow.*KERAS_BACKEND=jax"):
-        loop.train(QUICK, faces, tmp_path)
+        loop.train(RunPlan(QUICK, faces), tmp_path)
 
 
 def test_one_step_of_gradient_descent_moves_the_predictions_to_the_soft_targets(faces, tmp_path):
@@ -254,7 +255,7 @@ def test_one_step_of_gradient_descent_moves_the_predictions_to_the_soft_targets(
 @pytest.mark.slow
 def test_small_network_learns_the_synthetic_faces(tmp_path):
     faces = synthetic.draw_faces(7000)
-    model = loop.train(Recipe.read(SYNTHETIC), faces, tmp_path)
+    model = loop.train(RunPlan(Recipe.read(SYNTHETIC), faces), tmp_path)
     test = faces.split("PublicTest")
     assert np.mean(loop.predict_logits(model, test.pixels)[0].argmax(1) == test.labels) > 0.9
 

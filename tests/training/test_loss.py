@@ -9,9 +9,9 @@ keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.train
 
 from mien.training.batches import Batch  # noqa: E402
-from mien.training.loss import Loss, compute_class_weights  # noqa: E402
+from mien.training.loss import Loss  # noqa: E402
 
-ONES = np.ones(7, np.float32)
+BALANCED = np.eye(7, dtype=np.float32)
 LABELS = np.eye(7, dtype=np.float32)[[0, 1, 2, 3]]
 
 
@@ -23,7 +23,7 @@ def softmax(logits):
 def test_loss_and_accuracy_of_soft_targets_are_those_of_the_formula():
     rng = np.random.default_rng(0)
     logits, targets = rng.normal(0, 2, (5, 7)).astype(np.float32), rng.dirichlet(np.ones(7), 5).astype(np.float32)
-    loss, accuracy = Loss(LossSettings(label_smoothing=0.1), ONES)(logits, Batch(None, targets, None))
+    loss, accuracy = Loss(LossSettings(label_smoothing=0.1), BALANCED)(logits, Batch(None, targets, None))
     smoothed = 0.9 * targets + 0.1 / 7
     assert float(loss) == pytest.approx(-(smoothed * np.log(softmax(logits))).sum(1).mean(), rel=1e-5)
     assert float(accuracy) == pytest.approx(np.mean(logits.argmax(1) == targets.argmax(1)))
@@ -32,23 +32,23 @@ def test_loss_and_accuracy_of_soft_targets_are_those_of_the_formula():
 def test_faces_without_votes_do_not_add_to_the_loss():
     settings = LossSettings(vote_weight=0.4)
     outputs = [np.zeros((4, 7), np.float32), np.full((4, 8), 5, np.float32)]
-    without, _ = Loss(settings, ONES)(outputs, Batch(None, LABELS, np.zeros((4, 8), np.float32)))
+    without, _ = Loss(settings, BALANCED)(outputs, Batch(None, LABELS, np.zeros((4, 8), np.float32)))
     assert float(without) == pytest.approx(np.log(7), rel=1e-5)
     votes = np.full((4, 8), 1 / 8, np.float32)
-    with_votes, _ = Loss(settings, ONES)(outputs, Batch(None, LABELS, votes))
+    with_votes, _ = Loss(settings, BALANCED)(outputs, Batch(None, LABELS, votes))
     assert float(with_votes) == pytest.approx(np.log(7) + 0.4 * np.log(8), rel=1e-5)
 
 
 def test_class_weights_are_inverse_to_the_frequency():
     labels = np.eye(3, dtype=np.float32)[np.repeat([0, 1, 2], [20, 10, 30])]
-    weights = compute_class_weights(LossSettings(class_weights=True), labels)
+    weights = Loss(LossSettings(class_weights=True), labels).class_weights
     assert weights == pytest.approx([1, 2, 2 / 3])
     assert weights @ labels.sum(0) == pytest.approx(len(labels))
-    assert compute_class_weights(LossSettings(), labels).tolist() == [1, 1, 1]
+    assert Loss(LossSettings(), labels).class_weights.tolist() == [1, 1, 1]
 
 
 def test_focal_loss_gives_confident_predictions_less_weight():
-    loss = Loss(LossSettings(focal=2.0), ONES)
+    loss = Loss(LossSettings(focal=2.0), BALANCED)
     logits = np.array([[9, 0, 0, 0, 0, 0, 0], [0] * 7], np.float32)
     confident, uncertain = loss.weight_faces(logits, LABELS[:2])
     assert float(confident) < 1e-5

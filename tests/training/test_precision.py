@@ -8,6 +8,7 @@ import pytest
 from mien.datasets import synthetic
 from mien.datasets.splits import DataSettings
 from mien.errors import ExperimentError
+from mien.training.plan import RunPlan
 from mien.training.recipe import NO_AUGMENTATION, NetworkSettings, Recipe, TrainingSettings
 
 keras = pytest.importorskip("keras")
@@ -29,34 +30,33 @@ AUTO = Recipe(
 
 
 @pytest.mark.parametrize(("mixed", "choice"), [(300, "mixed_bfloat16"), (105, "float32"), (40, "float32")])
-def test_clearly_faster_precision_is_chosen_and_reported(monkeypatch, mixed, choice):
+def test_clearly_faster_precision_is_chosen_and_reported(monkeypatch, tmp_path, mixed, choice):
     speeds, events = {"float32": 100.0, "mixed_bfloat16": mixed}, []
     monkeypatch.setattr(precision, "measure_speed", lambda recipe, name: speeds[name])
-    assert precision.choose_precision(AUTO, events.append).training.precision == choice
+    assert precision.choose_precision(AUTO, tmp_path, events.append).training.precision == choice
     numbers = f"100 in float32 and {mixed} in mixed_bfloat16 images a second"
     assert events == [MessageEvent(f"Training in {choice}: measured without augmentation, {numbers}")]
 
 
-def test_deterministic_run_is_float32_without_a_measurement():
+def test_deterministic_run_is_float32_without_a_measurement(tmp_path):
     recipe = replace(AUTO, training=replace(AUTO.training, deterministic=True))
-    assert precision.choose_precision(recipe, print).training.precision == "float32"
+    assert precision.choose_precision(recipe, tmp_path, print).training.precision == "float32"
 
 
 def test_resumed_run_keeps_its_precision(tmp_path):
-    assert precision.resume_precision(AUTO, tmp_path) == AUTO
     mixed = replace(AUTO, training=replace(AUTO.training, precision="mixed_bfloat16"))
     checkpoint.save_state(tmp_path, [np.zeros(1)], mixed, [{"epoch": 1}])
-    assert precision.resume_precision(AUTO, tmp_path) == mixed
+    assert precision.choose_precision(AUTO, tmp_path, print) == mixed
     float32 = replace(AUTO, training=replace(AUTO.training, precision="float32"))
-    assert precision.resume_precision(float32, tmp_path) == float32
+    assert precision.choose_precision(float32, tmp_path, print) == float32
 
 
 @pytest.mark.full
 def test_mixed_precision_is_trained_and_resumed(tmp_path):
     faces = synthetic.draw_faces(140, seed=1)
     mixed = replace(AUTO, training=replace(AUTO.training, precision="mixed_bfloat16"))
-    loop.train(mixed, faces, tmp_path)
-    model = loop.train(replace(AUTO, training=replace(AUTO.training, epochs=2)), faces, tmp_path)
+    loop.train(RunPlan(mixed, faces), tmp_path)
+    model = loop.train(RunPlan(replace(AUTO, training=replace(AUTO.training, epochs=2)), faces), tmp_path)
     assert model.get_layer("stem_conv").compute_dtype == "bfloat16"
     assert checkpoint.read_recipe(tmp_path).training.precision == "mixed_bfloat16"
 
@@ -68,7 +68,7 @@ def test_speed_is_positive():
 
 def train_one_epoch(recipe, folder):
     events = []
-    model = loop.train(recipe, synthetic.draw_faces(35, seed=1), folder, callback=events.append)
+    model = loop.train(RunPlan(recipe, synthetic.draw_faces(35, seed=1)), folder, callback=events.append)
     assert [np.isfinite(event.row["loss"]) for event in events if isinstance(event, EpochEvent)] == [True]
     return model
 

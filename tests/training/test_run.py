@@ -22,7 +22,7 @@ pytestmark = pytest.mark.train
 
 from mien.models import ModelCard, OnnxClassifier, resolve_model  # noqa: E402
 from mien.training import checkpoint  # noqa: E402
-from mien.training.environment import fingerprint_dataset  # noqa: E402
+from mien.training.plan import RunPlan  # noqa: E402
 from mien.training.run import run_training  # noqa: E402
 
 QUICK = Recipe(
@@ -89,7 +89,7 @@ def test_recipe_is_written(finished):
 
 def test_environment_describes_data_versions_and_machine(finished, faces):
     facts = json.loads((finished / "environment.json").read_text("utf-8"))
-    assert facts["data"]["fingerprint"] == fingerprint_dataset(faces)
+    assert facts["data"]["fingerprint"] == RunPlan(QUICK, faces).fingerprint
     assert facts["data"]["splits"] == {"Training": 168, "PublicTest": 21, "PrivateTest": 21}
     assert {"python", "numpy", "keras"} <= set(facts["versions"])
     assert facts["machine"]["cores"] >= 1
@@ -101,7 +101,7 @@ def test_fingerprint_depends_on_every_part_of_the_data(faces):
     labels[0], usage[0], votes[0], pixels[0, 0, 0] = (labels[0] + 1) % 7, "PrivateTest", 0, pixels[0, 0, 0] ^ 1
     changed = [replace(faces, labels=labels), replace(faces, usage=usage), replace(faces, votes=votes)]
     changed += [replace(faces, pixels=pixels), replace(faces, groups=np.full(len(faces), "me"))]
-    assert len({fingerprint_dataset(each) for each in (faces, *changed)}) == 6
+    assert len({RunPlan(QUICK, each).fingerprint for each in (faces, *changed)}) == 6
 
 
 def test_metrics_are_those_of_the_model(finished, faces):

@@ -157,7 +157,7 @@ def test_previous_state_remains_beside_the_new_one(tmp_path):
     assert not checkpoint.is_damaged(tmp_path)
     (tmp_path / checkpoint.STATE).unlink()  # as after a kill between two renames
     assert checkpoint.is_damaged(tmp_path)
-    assert len(checkpoint.load_state(tmp_path, RECIPE)[1]) == 2
+    assert len(checkpoint.load_state(tmp_path, RECIPE).history) == 2
 
 
 def test_two_damaged_states_are_refused(tmp_path):
@@ -175,7 +175,7 @@ def test_name_sources_and_epochs_can_change_and_other_settings_cannot(tmp_path):
     sources = (SourceSettings("elsewhere.csv"),)
     changed = replace(RECIPE, name="other", data=replace(RECIPE.data, sources=sources))
     changed = replace(changed, training=TrainingSettings(epochs=200))
-    assert len(checkpoint.load_state(tmp_path, changed)[1]) == 1
+    assert len(checkpoint.load_state(tmp_path, changed).history) == 1
     with pytest.raises(ExperimentError, match=r"another recipe: net.width was 4 and is 5.*--force"):
         checkpoint.load_state(tmp_path, replace(RECIPE, net=NetworkSettings(width=5)))
 
@@ -218,4 +218,4 @@ def test_full_disk_leaves_the_last_state(tmp_path):
     assert "cannot be written" in process.stdout
     assert "The state after epoch 1 is saved. Make free space" in process.stdout
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-    assert len(checkpoint.load_state(Path(tmp_path), RECIPE)[1]) == 1
+    assert len(checkpoint.load_state(Path(tmp_path), RECIPE).history) == 1

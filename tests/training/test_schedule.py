@@ -1,13 +1,9 @@
-"""Learning-rate schedules, early stopping, the best epoch, and settings that need validation faces."""
+"""Learning-rate schedules, early stopping and the best epoch."""
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from mien.datasets import synthetic
-from mien.datasets.splits import DataSettings
-from mien.errors import ExperimentError
 from mien.training import schedule
 from mien.training.recipe import NetworkSettings, Recipe, TrainingSettings
 
@@ -68,38 +64,3 @@ def test_best_epoch_is_the_first_of_equal_ones():
     assert schedule.best_epoch(rows(0.1, 0.5, 0.5)) == 2
     assert schedule.best_epoch([{"epoch": 1}, {"epoch": 2}]) == 2
     assert schedule.best_epoch([]) == 0
-
-
-# Validation faces
-
-
-@pytest.fixture(scope="module")
-def faces():
-    return synthetic.draw_faces(140, seed=1)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"schedule": "plateau"}, "training.schedule=plateau need.*training.schedule=cosine"),
-        ({"early_stopping": 4}, "training.early_stopping=4 need.*training.early_stopping=0"),
-        ({"keep": "best"}, "training.keep=best need.*training.keep=last"),
-    ],
-)
-def test_settings_that_need_validation_faces_are_refused_without_any(faces, change, message):
-    recipe = Recipe(data=DataSettings(validation=0), training=TrainingSettings(**change))
-    with pytest.raises(ExperimentError, match=message):
-        schedule.adapt_validation(recipe, faces)
-
-
-def test_duplicates_are_no_validation_faces(faces):
-    twice = faces.take(np.repeat(np.arange(len(faces)), 2))
-    with pytest.raises(ExperimentError, match="Training faces without a duplicate were expected"):
-        schedule.adapt_validation(Recipe(training=TrainingSettings(keep="best")), twice)
-
-
-def test_small_data_sets_get_fewer_validation_faces(faces):
-    assert schedule.adapt_validation(Recipe(), faces).data.validation == 112 // 5
-    recipe = Recipe(data=DataSettings(validation=20))
-    assert schedule.adapt_validation(recipe, faces) == recipe
-    assert schedule.adapt_validation(Recipe(data=DataSettings(validation=0)), faces).data.validation == 0

@@ -107,10 +107,11 @@ class FakeTraining:
     def __init__(self):
         self.calls = []
 
-    def __call__(self, recipe, faces, folder, *, callback, should_stop):
-        self.calls.append((folder.name, recipe, faces))
+    def __call__(self, plan, folder, *, callback, should_stop):
+        recipe = plan.recipe
+        self.calls.append((folder.name, recipe, plan.faces))
         folder.mkdir(parents=True, exist_ok=True)
-        history = list(checkpoint.load_state(folder, recipe)[1])
+        history = list(checkpoint.load_state(folder, recipe).history)
         while len(history) < recipe.training.epochs:
             if should_stop():
                 raise TrainingStopped(len(history))
@@ -125,10 +126,10 @@ class FakeTraining:
         return 0.8 - 0.2 * distance - 0.02 * (recipe.net.width == 4)
 
 
-def interrupt_after_an_epoch(recipe, faces, folder, *, callback, should_stop):
+def interrupt_after_an_epoch(plan, folder, *, callback, should_stop):
     folder.mkdir(parents=True, exist_ok=True)
     row = {"epoch": 1, "validation_accuracy": 0.1}
-    checkpoint.save_state(folder, [np.arange(3)], recipe, [row])
+    checkpoint.save_state(folder, [np.arange(3)], plan.recipe, [row])
     raise KeyboardInterrupt
 
 
@@ -136,7 +137,7 @@ def fail(*arguments, **options):
     raise ExperimentError("The loss is nan")
 
 
-def train_without_validation(recipe, faces, folder, *, callback, should_stop):
+def train_without_validation(plan, folder, *, callback, should_stop):
     row = {"epoch": 1, "loss": 1.0}
     callback(EpochEvent(row, (row,)))
 

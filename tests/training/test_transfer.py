@@ -9,6 +9,7 @@ import pytest
 from mien.datasets import synthetic
 from mien.datasets.splits import DataSettings
 from mien.errors import ExperimentError
+from mien.training.plan import RunPlan
 from mien.training.recipe import NO_AUGMENTATION, NetworkSettings, Recipe, TrainingSettings
 
 keras = pytest.importorskip("keras")
@@ -49,11 +50,11 @@ def with_weights(recipe, weights):
 @pytest.mark.slow
 def test_pretrained_network_learns_faster(tmp_path):
     """On three expressions that the first network does not have, from a few hundred faces."""
-    loop.train(FIRST, synthetic.draw_faces(3500, seed=5), tmp_path / "first")
+    loop.train(RunPlan(FIRST, synthetic.draw_faces(3500, seed=5)), tmp_path / "first")
     few, accuracies = synthetic.draw_faces(560, seed=6), {}
     test = synthetic.draw_faces(1400, seed=7).only(SECOND.data.classes)
     for name, recipe in {"scratch": SECOND, "transfer": with_weights(SECOND, tmp_path / "first")}.items():
-        model = loop.train(recipe, few, tmp_path / name)
+        model = loop.train(RunPlan(recipe, few), tmp_path / name)
         accuracies[name] = np.mean(loop.predict_logits(model, test.pixels)[0].argmax(1) == test.labels)
     assert accuracies["transfer"] > accuracies["scratch"] + 0.1
 
@@ -66,10 +67,10 @@ def test_only_the_heads_are_trained_in_frozen_epochs(first_run, tmp_path):
     def compare_weights(event):
         events.append(event)
         if isinstance(event, EpochEvent):
-            arrays, _ = checkpoint.load_state(tmp_path, recipe)
+            arrays = checkpoint.load_state(tmp_path, recipe).arrays
             unchanged.append([np.array_equal(*pair) for pair in zip(arrays, initial, strict=False)])
 
-    loop.train(recipe, synthetic.draw_faces(350, seed=6), tmp_path, callback=compare_weights)
+    loop.train(RunPlan(recipe, synthetic.draw_faces(350, seed=6)), tmp_path, callback=compare_weights)
     messages = [event.text for event in events if isinstance(event, MessageEvent)]
     assert messages == ["5,096 parameters of the trunk start from the weights of first"]
     trunk = len(initial) - 4

@@ -19,7 +19,6 @@ import onnx
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import PUBLIC, SIDE, FaceDataset
-from mien.datasets.splits import split_training_validation
 from mien.errors import ExperimentError
 from mien.evaluation.calibration import Calibration, calibrate, softmax
 from mien.evaluation.compare import read_training_seconds
@@ -32,6 +31,7 @@ from mien.files import write_atomically
 from mien.labels import VOTES
 from mien.models import ModelCard, OnnxClassifier, write_card
 from mien.training import checkpoint, networks, run_folder
+from mien.training.plan import RunPlan
 from mien.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,6 @@ class FinishedRun:
     """A finished run for export: its network in float32, its calibration, its card without scores, and its faces."""
 
     model: keras.Model
-    recipe: Recipe
     calibration: Calibration
     card: ModelCard
     training: FaceDataset
@@ -82,15 +81,16 @@ def load_finished_run(run: Path, faces: FaceDataset, name: str = "", views: int 
     """
     recipe = checkpoint.read_recipe(run)
     recipe = recipe if views is None else replace(recipe, net=replace(recipe.net, views=views))
-    model = load_trained_network(run, recipe)
-    training, validation = split_training_validation(recipe.data, faces)
-    if not len(training):
+    model = networks.build_recipe_network(recipe, "float32", finished=True)
+    checkpoint.load_weights(run, model)
+    plan = RunPlan(recipe, faces)
+    if not len(plan.training):
         expected = "the training data of the run was expected"
         raise ExperimentError("The data has no Training faces", expected, "Name the data of the run")
-    _check_same_validation(run, validation)
-    calibration = calibrate_network(model, validation)
+    _check_same_validation(run, plan.validation)
+    calibration = calibrate_network(model, plan.validation)
     card = make_card(model, recipe, calibration, name or recipe.name)
-    return FinishedRun(model, recipe, calibration, card, training, validation)
+    return FinishedRun(model, calibration, card, plan.training, plan.validation)
 
 
 def _check_same_validation(run: Path, validation: FaceDataset) -> None:
@@ -102,13 +102,6 @@ def _check_same_validation(run: Path, validation: FaceDataset) -> None:
         happened = f"'{run}' had other validation faces than this data has"
         expected = "the training data of the run was expected, in any file format"
         raise ExperimentError(happened, expected, "Name the data of the run")
-
-
-def load_trained_network(run: Path, recipe: Recipe) -> keras.Model:
-    """The trained network of the run in float32, whatever precision it was trained in, with all its views."""
-    model = networks.build_recipe_network(recipe, "float32", finished=True)
-    checkpoint.load_weights(run, model)
-    return model
 
 
 def calibrate_network(model: keras.Model, validation: FaceDataset) -> Calibration:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,14 @@ class PartialEpoch:
 
     metrics: list[list[float]]
     seconds: float
+
+
+class SavedState(NamedTuple):
+    """The values of the variables and the name of the backend, the rows of completed epochs, and a stopped epoch."""
+
+    arrays: list[np.ndarray]
+    history: list[Row]
+    partial_epoch: PartialEpoch | None
 
 
 def save_state(
@@ -77,17 +85,18 @@ def write_recipe(folder: Path, recipe: Recipe) -> None:
     write_atomically(folder / RECIPE, recipe.to_toml(), sync=True)
 
 
-def load_state(folder: Path, recipe: Recipe) -> tuple[list[np.ndarray], list[Row]]:
-    """Arrays and history of the newest readable state, both empty without one; a state of another recipe is refused."""
+def load_state(folder: Path, recipe: Recipe) -> SavedState:
+    """The newest readable state, empty without one; a state of another recipe is refused."""
     state = _read_state(folder)
     if state is None:
         if names := [name for name in (STATE, PREVIOUS_STATE) if (folder / name).exists()]:
             happened = f"{' and '.join(names)} in '{folder}' cannot be read"
             raise ExperimentError(happened, "one readable state was expected", "Train anew with --force")
-        return [], []
+        return SavedState([], [], None)
     arrays, facts = state
     _check_same_recipe(recipe, Recipe.from_table(facts["recipe"]), folder)
-    return arrays, facts["history"]
+    partial_epoch = facts.get("partial_epoch")
+    return SavedState(arrays, facts["history"], PartialEpoch(**partial_epoch) if partial_epoch else None)
 
 
 def _read_state(folder: Path) -> tuple[list[np.ndarray], dict[str, Any]] | None:
@@ -102,6 +111,8 @@ def _read_state(folder: Path) -> tuple[list[np.ndarray], dict[str, Any]] | None:
 
 def _check_same_recipe(recipe: Recipe, before: Recipe, folder: Path) -> None:
     changed = {key: pair for key, pair in recipe.difference(before).items() if key not in _CHANGEABLE}
+    if recipe.training.precision == "auto":  # the run goes on in the precision that it has chosen
+        changed.pop("training.precision", None)
     if changed:
         lines = [
             f"{key} was {theirs!r} and is {mine!r}" for key, (mine, theirs) in list(changed.items())[:_LISTED_CHANGES]
@@ -115,13 +126,6 @@ def read_history(folder: Path) -> list[Row]:
     """The rows of the completed epochs, from the newest readable state; empty without one."""
     state = _read_state(folder)
     return state[1]["history"] if state else []
-
-
-def read_partial_epoch(folder: Path) -> PartialEpoch | None:
-    """The stopped epoch of the newest readable state; None where it was saved at the end of an epoch, or is missing."""
-    state = _read_state(folder)
-    partial_epoch = state[1].get("partial_epoch") if state else None
-    return PartialEpoch(**partial_epoch) if partial_epoch else None
 
 
 def read_chosen_precision(folder: Path) -> str | None:

@@ -19,15 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import TRAINING, FaceDataset, Progress
-from mien.datasets.splits import split_training_validation
 from mien.errors import ExperimentError
 from mien.evaluation.evaluate import fingerprint_faces
 from mien.evaluation.inference import BatchPredictor, augment_views
 from mien.evaluation.metrics import accuracy, calibration_error
 from mien.labels import VOTES, normalize_label
 from mien.models import OnnxClassifier, load_classifier
+from mien.training.plan import adapt_validation
 from mien.training.recipe import Recipe
-from mien.training.schedule import adapt_validation
 from mien.training.targets import SoftTargets, soften
 
 if TYPE_CHECKING:
@@ -62,8 +61,8 @@ def distill(
     """
     classifiers = [load_classifier(path) for path in teachers]
     _check_classes(classifiers, recipe)
-    recipe = adapt_validation(recipe, faces)  # as the training of the student does
-    training, validation = split_training_validation(recipe.data, faces)
+    plan = adapt_validation(recipe, faces)  # as the training of the student does
+    training, validation = plan.training, plan.validation
     if not len(training):
         raise ExperimentError(f"The data has no {TRAINING} faces", "at least one was expected", "Name other data")
     assert set(training.usage) == {TRAINING}, "soft targets of test faces would mean training on the test set"

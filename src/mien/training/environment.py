@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import os
 import platform
 import subprocess
@@ -11,56 +10,42 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import mien
 from mien._version import __version__
-from mien.datasets.dataset import USAGES, FaceDataset
-from mien.datasets.splits import split_training_validation
+from mien.datasets.dataset import USAGES
 from mien.evaluation import evaluate
-from mien.training.recipe import Recipe
+from mien.training.plan import RunPlan
 
 #: Processor instructions on which the speed of training depends.
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 _PACKAGES = ("numpy", "keras", "tensorflow", "tensorflow-cpu", "torch", "jax", "onnx", "onnxruntime", "scikit-learn")
 
 
-def describe_environment(recipe: Recipe, faces: FaceDataset, command: str) -> dict[str, Any]:
+def describe_environment(plan: RunPlan, command: str) -> dict[str, Any]:
     """Everything a run depends on that is not in its recipe."""
     return {
         "mien": __version__,
-        "started": utc_now(),
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": command,
-        "seed": recipe.training.seed,
-        "data": describe_data(recipe, faces),
+        "seed": plan.recipe.training.seed,
+        "data": describe_data(plan),
         "commit": git_commit(),
         "versions": package_versions(),
         "machine": describe_machine(),
     }
 
 
-def describe_data(recipe: Recipe, faces: FaceDataset) -> dict[str, Any]:
+def describe_data(plan: RunPlan) -> dict[str, Any]:
     """The number of faces of each split, and fingerprints of all faces and of the validation faces."""
-    counts = {usage: int((faces.usage == usage).sum()) for usage in USAGES}
-    _, validation = split_training_validation(recipe.data, faces)
+    counts = {usage: int((plan.faces.usage == usage).sum()) for usage in USAGES}
     return {
-        "fingerprint": fingerprint_dataset(faces),
-        **({"validation": evaluate.fingerprint_faces(validation)} if len(validation) else {}),
-        "faces": len(faces),
+        "fingerprint": plan.fingerprint,
+        **({"validation": evaluate.fingerprint_faces(plan.validation)} if len(plan.validation) else {}),
+        "faces": len(plan.faces),
         "splits": {usage: count for usage, count in counts.items() if count},
-        "problems": len(faces.problems),
-        "sources": [source.path for source in recipe.data.sources],
+        "problems": len(plan.faces.problems),
+        "sources": [source.path for source in plan.recipe.data.sources],
     }
-
-
-def fingerprint_dataset(faces: FaceDataset) -> str:
-    """20 hexadecimal digits of a hash of the faces, labels, splits, votes and groups, in their order."""
-    digest = hashlib.sha256(np.ascontiguousarray(faces.pixels).tobytes())
-    for part in (faces.labels.astype(np.int64), faces.votes.astype(np.int16)):
-        digest.update(np.ascontiguousarray(part).tobytes())
-    for words in (faces.classes, faces.usage, [] if faces.groups is None else faces.groups):
-        digest.update("\0".join(map(str, words)).encode())
-    return digest.hexdigest()[:20]
 
 
 def package_versions() -> dict[str, str]:
@@ -87,10 +72,6 @@ def git_commit() -> str:
         if head := _run_git(folder, "rev-parse", "--short=12", "HEAD"):
             return head + ("+" if _run_git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".") else "")
     return ""
-
-
-def utc_now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _run_git(folder: Path, *arguments: str) -> str:

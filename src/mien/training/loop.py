@@ -22,15 +22,15 @@ import keras
 import numpy as np
 
 from mien.datasets.dataset import TRAINING, FaceDataset
-from mien.datasets.splits import split_training_validation
 from mien.errors import ExperimentError
 from mien.training import backends, checkpoint, distillation, networks, precision, schedule, transfer
 from mien.training.backends import TrainingState, TrainStep, devices
 from mien.training.batches import make_batches
 from mien.training.callbacks import Callback, EpochEvent, MessageEvent, StepEvent, StopCheck, TrainingStopped
 from mien.training.checkpoint import PartialEpoch
-from mien.training.loss import Loss, compute_class_weights, cross_entropy
+from mien.training.loss import Loss, cross_entropy
 from mien.training.optimizer import Optimizer
+from mien.training.plan import RunPlan
 from mien.training.recipe import Recipe
 from mien.training.targets import TrainingTargets, build_targets
 
@@ -42,40 +42,34 @@ PROGRESS_INTERVAL = 0.25
 
 
 def train(
-    recipe: Recipe,
-    faces: FaceDataset,
-    folder: Path,
-    *,
-    callback: Callback | None = None,
-    should_stop: StopCheck | None = None,
+    plan: RunPlan, folder: Path, *, callback: Callback | None = None, should_stop: StopCheck | None = None
 ) -> keras.Model:
-    """Train the network of the recipe, or resume its run in ``folder``; the network with the averaged weights.
+    """Train the network of the plan's recipe, or resume its run in ``folder``; the network with the averaged weights.
 
     ``callback`` receives the events of :mod:`mien.training.callbacks`. ``should_stop`` is called after each step; when
     it returns True the state is saved, inside an epoch too, and :class:`~mien.training.callbacks.TrainingStopped` is
     raised. The recipe in the folder has the chosen ``training.precision``, never ``auto``.
     """
     callback, should_stop = callback or (lambda event: None), should_stop or (lambda: False)
-    recipe = precision.resume_precision(recipe, folder)
-    training_faces, validation_faces = split_training_validation(recipe.data, faces)
-    if len(training_faces) < recipe.training.batch_size:
-        happened = f"The data has {len(training_faces)} {TRAINING} faces for training"
+    recipe = plan.recipe
+    if len(plan.training) < recipe.training.batch_size:
+        happened = f"The data has {len(plan.training)} {TRAINING} faces for training"
         expected = f"one batch has {recipe.training.batch_size}"
         raise ExperimentError(happened, expected, "Make training.batch_size smaller")
-    targets = build_targets(training_faces, recipe)
+    targets = build_targets(plan.training, recipe)
 
     if recipe.training.deterministic:
         backends.load_backend().enable_determinism()
     with devices.distribute(recipe.training):
-        recipe = precision.choose_precision(recipe, callback)
+        recipe = precision.choose_precision(recipe, folder, callback)
         trainer = Trainer(recipe, targets, callback, should_stop)
         history = trainer.resume(folder)
-    counts = len(training_faces), len(validation_faces), len(history), recipe.training.precision
+    counts = len(plan.training), len(plan.validation), len(history), recipe.training.precision
     log.info("%d training faces, %d validation faces, %d epochs done, %s", *counts)
 
     while not schedule.is_finished(recipe.training, history):
         try:
-            row = trainer.train_epoch(len(history), history) | validate(trainer.average, validation_faces)
+            row = trainer.train_epoch(len(history), history) | validate(trainer.average, plan.validation)
         except TrainingStopped:
             checkpoint.save_state(folder, trainer.arrays(), recipe, history, trainer.partial_epoch)
             raise
@@ -102,7 +96,7 @@ class Trainer:
             networks.build_recipe_network(recipe, recipe.training.precision) for _ in range(2)
         )
         self.seed = keras.random.SeedGenerator(recipe.training.seed)
-        self.loss = Loss(recipe.loss, compute_class_weights(recipe.loss, targets.labels))
+        self.loss = Loss(recipe.loss, targets.labels)
         self.teachers = distillation.load_teachers(recipe)
 
         # One optimizer for all layers, and where the trunk is frozen at first another one for the heads alone.
@@ -182,11 +176,10 @@ class Trainer:
 
     def resume(self, folder: Path) -> list[Row]:
         """Restore the state in the folder, or start from the initial weights; the rows of the completed epochs."""
-        arrays, history = checkpoint.load_state(folder, self.recipe)
+        arrays, history, self.partial_epoch = checkpoint.load_state(folder, self.recipe)
         _check_backend(arrays, folder)
         for variable, array in zip(self.variables(), arrays, strict=False):  # arrays end with the backend's name
             variable.assign(array)
-        self.partial_epoch = checkpoint.read_partial_epoch(folder)
         if arrays:
             done = f"after epoch {len(history)}"
             if self.partial_epoch:

@@ -18,10 +18,16 @@ Tensor = Any
 
 
 class Loss:
-    """The loss of a recipe. ``class_weights`` (K,) are the weights of the faces of each class."""
+    """The loss of a recipe for training faces with these ``labels`` (N, K).
 
-    def __init__(self, settings: LossSettings, class_weights: np.ndarray) -> None:
-        self.settings, self.class_weights = settings, class_weights
+    ``class_weights`` (K,) are the weights of the faces of each class: inverse to its frequency, or 1.
+    """
+
+    def __init__(self, settings: LossSettings, labels: np.ndarray) -> None:
+        counts = labels.sum(0)
+        weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+        self.settings = settings
+        self.class_weights = np.asarray(weights if settings.class_weights else np.ones_like(weights), np.float32)
 
     def __call__(self, outputs: Sequence[Tensor] | Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Loss and accuracy of a batch, both scalars. ``outputs`` are the logits of each head."""
@@ -48,10 +54,3 @@ class Loss:
 def cross_entropy(targets: Tensor, logits: Tensor) -> Tensor:
     """The cross-entropy of each row (B,); 0 for targets of zeros."""
     return -ops.sum(ops.multiply(targets, ops.log_softmax(logits, axis=1)), axis=1)
-
-
-def compute_class_weights(settings: LossSettings, labels: np.ndarray) -> np.ndarray:
-    """The weight of each class (K,) for labels (N, K): inverse to its frequency, or 1 without class weights."""
-    counts = labels.sum(0)
-    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
-    return np.asarray(weights if settings.class_weights else np.ones_like(weights), np.float32)

@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 from keras import layers
-from matplotlib.figure import Figure
 
 from mien import plots
 from mien.errors import ExperimentError, suggest_name
@@ -110,15 +109,10 @@ _OMITTED = (layers.InputLayer, layers.Identity, layers.Reshape)
 
 
 def diagram_png(model: keras.Model) -> bytes:
-    """The diagram as a PNG file."""
-    return plots.render_png(draw_diagram(model))
-
-
-def draw_diagram(model: keras.Model) -> Figure:
-    """A diagram of the network from the input on the left to the heads on the right."""
+    """A diagram of the network from the input on the left to the heads on the right, as a PNG file."""
     multiply_adds = f"{networks.count_multiply_adds(model) / 1e6:,.1f} million multiply-adds per face"
     summary = f"{model.count_params():,} parameters, {multiply_adds}"
-    return plots.plot_network(list(group_by_size(model)), model.name, summary)
+    return plots.render_png(plots.plot_network(list(group_by_size(model)), model.name, summary))
 
 
 def group_by_size(model: keras.Model) -> Iterator[plots.NetworkStage]:

@@ -27,29 +27,25 @@ MIN_SPEEDUP = 1.1
 MIN_SECONDS, MIN_STEPS = 0.8, 2
 
 
-def resume_precision(recipe: Recipe, folder: Path) -> Recipe:
-    """The recipe with the precision that the run in this folder has chosen; ``auto`` stays where there is no run."""
+def choose_precision(recipe: Recipe, folder: Path, callback: Callback) -> Recipe:
+    """The recipe with ``auto`` replaced by the precision of the run in ``folder``, or of a new run by the faster one.
+
+    A measurement is reported to ``callback``. Deterministic runs are in float32.
+    """
     if recipe.training.precision != AUTO:
         return recipe
-    chosen_before = checkpoint.read_chosen_precision(folder)
-    return _with_precision(recipe, chosen_before) if chosen_before else recipe
+    choice = checkpoint.read_chosen_precision(folder)
+    if not choice:
+        choice = FLOAT32 if recipe.training.deterministic else _measure_faster(recipe, callback)
+    return replace(recipe, training=replace(recipe.training, precision=choice))
 
 
-def choose_precision(recipe: Recipe, callback: Callback) -> Recipe:
-    """The recipe with ``auto`` replaced by the faster precision, which is reported to ``callback``."""
-    if recipe.training.precision != AUTO:
-        return recipe
-    if recipe.training.deterministic:
-        return _with_precision(recipe, FLOAT32)
+def _measure_faster(recipe: Recipe, callback: Callback) -> str:
     speeds = {precision: measure_speed(recipe, precision) for precision in (FLOAT32, MIXED)}
     choice = MIXED if speeds[MIXED] > MIN_SPEEDUP * speeds[FLOAT32] else FLOAT32
     numbers = " and ".join(f"{speed:.0f} in {precision}" for precision, speed in speeds.items())
     callback(MessageEvent(f"Training in {choice}: measured without augmentation, {numbers} images a second"))
-    return _with_precision(recipe, choice)
-
-
-def _with_precision(recipe: Recipe, precision: str) -> Recipe:
-    return replace(recipe, training=replace(recipe.training, precision=precision))
+    return choice
 
 
 def measure_speed(recipe: Recipe, precision: str) -> float:
@@ -57,7 +53,7 @@ def measure_speed(recipe: Recipe, precision: str) -> float:
     plain = replace(recipe, augment=NO_AUGMENTATION)
     network = networks.build_recipe_network(plain, precision)
     classes, count = network.outputs[0].shape[-1], recipe.training.batch_size
-    loss = Loss(plain.loss, np.ones(classes, np.float32))
+    loss = Loss(plain.loss, np.eye(classes))
     optimizer = Optimizer(plain.training, network.trainable_variables)
     state = TrainingState(plain, network, network, loss, optimizer, keras.random.SeedGenerator(0))
     train_step = backends.load_backend().make_train_step(state)

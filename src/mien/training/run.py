@@ -6,25 +6,24 @@ The same call resumes a run that was stopped or killed.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mien import plots
 from mien._version import __version__
-from mien.datasets.dataset import PUBLIC, TRAINING, FaceDataset
+from mien.datasets.dataset import PUBLIC, FaceDataset
 from mien.errors import ExperimentError
 from mien.evaluation import evaluate, metrics, report
 from mien.evaluation.latency import model_facts
 from mien.export import formats, onnx
 from mien.files import write_atomically
 from mien.models import OnnxClassifier, write_card
-from mien.training import checkpoint, environment, loop, network_summary, networks, precision, run_folder, schedule
+from mien.training import checkpoint, environment, loop, network_summary, networks, run_folder, schedule
 from mien.training.callbacks import Callback, MessageEvent, StopCheck
 from mien.training.checkpoint import WEIGHTS, Row, has_state
+from mien.training.plan import plan_run
 from mien.training.recipe import Recipe
 
 #: The lines of the figures, by the column of ``history.csv``.
@@ -52,104 +51,65 @@ def run_training(
     restored.
     """
     callback = callback or (lambda event: None)
-    recipe = resolve_recipe(recipe, faces, callback)
+    plan = plan_run(recipe, faces, callback)
     run_folder.check_folder_is_free(folder, force)
-    with run_folder.create_folder(folder), run_folder.lock_run(folder), _restore_unless_started(folder):
+    with run_folder.create_folder(folder), run_folder.lock_run(folder), run_folder.restore_unless_started(folder):
         if not force:
             run_folder.check_resumable(folder)
+        facts = environment.describe_environment(plan, command)
         if force or not has_state(folder):
             with checkpoint.explain_write_errors(folder):
-                _start_run(recipe, faces, folder, command)
-        elif results := _resume_run(recipe, faces, folder, command, callback):
+                _start_run(plan.recipe, facts, folder)
+        elif results := _resume_run(plan.recipe, facts, folder, callback):
             return results
-        loop.train(recipe, faces, folder, callback=callback, should_stop=should_stop)
+        loop.train(plan, folder, callback=callback, should_stop=should_stop)
         with checkpoint.explain_write_errors(folder, len(checkpoint.read_history(folder))):
-            return write_results(recipe, faces, folder, callback)
+            return write_results(plan.recipe, faces, folder, callback)
 
 
-def resolve_recipe(recipe: Recipe, faces: FaceDataset, callback: Callback) -> Recipe:
-    """The recipe adapted to these faces: absolute paths, fewer validation faces, no vote head without votes."""
-    _check_classes(recipe, faces)
-    if recipe.net.votes and not faces.votes.any() and not recipe.distillation.targets:
-        callback(MessageEvent("The data has no FER+ votes: the network has one head, for the labels"))
-        recipe = replace(recipe, net=replace(recipe.net, votes=False))
-    adapted = schedule.adapt_validation(recipe, faces)
-    if adapted != recipe:
-        count = int((faces.only(recipe.data.classes).usage == TRAINING).sum())
-        numbers = f"{adapted.data.validation:,} are used for validation instead of {recipe.data.validation:,}"
-        callback(MessageEvent(f"Of {count:,} Training faces {numbers}, which would leave too few"))
-    if faces.problems:
-        callback(MessageEvent(f"{len(faces.problems):,} rows of the data cannot be read and are left out"))
-    return adapted.with_absolute_paths()
-
-
-def _check_classes(recipe: Recipe, faces: FaceDataset) -> None:
-    training = faces.only(recipe.data.classes).split(TRAINING)
-    counts = Counter(training.classes[label] for label in training.labels)
-    if len(recipe.data.classes) < 2:
-        happened = "The recipe has a single class"
-        raise ExperimentError(happened, "two or more were expected", "Name them with --classes")
-    missing = [name for name in recipe.data.classes if not counts[name]]
-    if missing:
-        happened = f"The data has no Training face of {', '.join(missing)}, a class of the recipe"
-        present = [name for name in recipe.data.classes if counts[name]]
-        raise ExperimentError(happened, "faces of every class were expected", f"Add --classes {','.join(present)}")
-
-
-@contextmanager
-def _restore_unless_started(folder: Path) -> Iterator[None]:
-    """Remove the files of a run that fails before its first state, and restore the run that it was to replace."""
-    run_folder.remove_temporary_files(folder)
-    run_folder.resolve_aside(folder)
-    try:
-        yield
-    finally:
-        if (folder / run_folder.ASIDE).is_dir() and not has_state(folder):
-            run_folder.remove_run_files(folder)
-        run_folder.resolve_aside(folder)
-
-
-def _start_run(recipe: Recipe, faces: FaceDataset, folder: Path, command: str) -> None:
+def _start_run(recipe: Recipe, facts: dict[str, Any], folder: Path) -> None:
     """Write the files that precede the first epoch. An invalid network is refused before any file is moved."""
-    diagram = network_summary.diagram_png(networks.build_recipe_network(recipe, "float32", finished=True))
+    diagram = network_summary.diagram_png(network_summary.build_network(recipe))
     run_folder.move_aside(folder)
+    _write_recipe(recipe, diagram, folder)
+    _write_json(folder / run_folder.ENVIRONMENT, facts)
+
+
+def _write_recipe(recipe: Recipe, diagram: bytes, folder: Path) -> None:
     checkpoint.write_recipe(folder, recipe)
     write_atomically(folder / run_folder.ARCHITECTURE, diagram, sync=True)
-    _write_json(folder / run_folder.ENVIRONMENT, environment.describe_environment(recipe, faces, command))
 
 
-def _resume_run(recipe: Recipe, faces: FaceDataset, folder: Path, command: str, callback: Callback) -> dict[str, Any]:
-    """Check that the run may be resumed with this recipe and these faces; the metrics of a finished run, else empty."""
+def _resume_run(recipe: Recipe, facts: dict[str, Any], folder: Path, callback: Callback) -> dict[str, Any]:
+    """Check that the run may be resumed in this environment; the metrics of a finished run, else empty."""
     run = run_folder.read_run(folder)
-    _check_same_faces(run.environment, faces, folder)
+    _check_same_faces(run.environment.get("data", {}), facts["data"], folder)
     if checkpoint.is_damaged(folder):
         callback(MessageEvent("The newest state is damaged; the one before it is used"))
     networks.check_views(recipe.net)  # training has one view, so that only its end would fail
-    _, history = checkpoint.load_state(folder, precision.resume_precision(recipe, folder))
+    history = checkpoint.load_state(folder, recipe).history
     same_views = run.recipe is None or run.recipe.net.views == recipe.net.views
     has_weights = (folder / WEIGHTS).exists()
     if same_views and run.metrics and has_weights and schedule.is_finished(recipe.training, history):
         callback(MessageEvent(f"'{folder}' is finished already; --force trains it anew"))
         return run.metrics
     (folder / run_folder.METRICS).unlink(missing_ok=True)
-    facts = run.environment
-    if facts:
-        machine = environment.describe_machine()["processor"]
-        resumed = {"when": environment.utc_now(), "after_epochs": len(history), "machine": machine}
-        facts = facts | {"resumed": [*facts.get("resumed", []), resumed]}
-    else:
-        facts = environment.describe_environment(recipe, faces, command)
+    if run.recipe and not same_views:
+        updated = replace(run.recipe, net=replace(run.recipe.net, views=recipe.net.views))
+        _write_recipe(updated, network_summary.diagram_png(network_summary.build_network(updated)), folder)
+    if before := run.environment:
+        machine = facts["machine"]["processor"]
+        resumed = {"when": facts["started"], "after_epochs": len(history), "machine": machine}
+        facts = before | {"resumed": [*before.get("resumed", []), resumed]}
     _write_json(folder / run_folder.ENVIRONMENT, facts)
     return {}
 
 
-def _check_same_faces(facts: dict[str, Any], faces: FaceDataset, folder: Path) -> None:
-    before = facts.get("data", {}).get("fingerprint")
-    now = environment.fingerprint_dataset(faces)
-    if before not in (None, now):
-        count = facts["data"].get("faces", 0)
-        fingerprints = f"its {count:,} have the fingerprint {before}, these {len(faces):,} have {now}"
-        happened = f"'{folder}' has a run on other faces: {fingerprints}"
+def _check_same_faces(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
+    fingerprints = before.get("fingerprint"), now["fingerprint"]
+    if fingerprints[0] not in (None, fingerprints[1]):
+        numbers = f"its {before.get('faces', 0):,} have the fingerprint {fingerprints[0]}"
+        happened = f"'{folder}' has a run on other faces: {numbers}, these {now['faces']:,} have {fingerprints[1]}"
         raise ExperimentError(happened, "", "Name the same data, choose another --name, or train anew with --force")
 
 
@@ -163,11 +123,11 @@ def write_results(recipe: Recipe, faces: FaceDataset, folder: Path, callback: Ca
     history = checkpoint.read_history(folder)
     checkpoint.write_history(folder, history)
     plot_history(folder, history)
-    _update_views(recipe, folder)
 
     finished = onnx.load_finished_run(folder, faces, recipe.name)
     content, export_scores = onnx.to_onnx(finished)
-    split = report_split(recipe, faces)
+    has_test = (faces.only(finished.card.labels).usage == PUBLIC).any()
+    split = "public" if has_test else "validation"
     predictions = evaluate.predict_split(OnnxClassifier(content), faces, split, tta=False)
     results = evaluate.compute_metrics(predictions)
 
@@ -188,21 +148,6 @@ def write_results(recipe: Recipe, faces: FaceDataset, folder: Path, callback: Ca
     facts["training"] = summarize_training(recipe, history)
     _write_json(folder / run_folder.METRICS, facts)
     return facts
-
-
-def _update_views(recipe: Recipe, folder: Path) -> None:
-    """Write the recipe and the diagram again where ``net.views`` has changed since the last epoch."""
-    before = checkpoint.read_recipe(folder)
-    if before.net.views != recipe.net.views:
-        updated = replace(before, net=replace(before.net, views=recipe.net.views))
-        checkpoint.write_recipe(folder, updated)
-        diagram = network_summary.diagram_png(networks.build_recipe_network(updated, "float32", finished=True))
-        write_atomically(folder / run_folder.ARCHITECTURE, diagram, sync=True)
-
-
-def report_split(recipe: Recipe, faces: FaceDataset) -> str:
-    """The split whose metrics a run reports: PublicTest, or where the data has none the validation faces."""
-    return "public" if (faces.only(recipe.data.classes).usage == PUBLIC).any() else "validation"
 
 
 def summarize_training(recipe: Recipe, history: Sequence[Row]) -> dict[str, Any]:

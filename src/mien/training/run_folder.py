@@ -241,7 +241,7 @@ def remove_temporary_files(folder: Path) -> None:
 
 
 def move_aside(folder: Path) -> None:
-    """Move the files of the previous run to ``.aside``; :func:`resolve_aside` decides which run remains."""
+    """Move the files of the previous run to ``.aside``; :func:`restore_unless_started` decides which run remains."""
     remove_temporary_files(folder)
     (folder / ASIDE).mkdir(exist_ok=True)
     # The states first: without them an interrupted replacement is recognised, and the previous run is restored.
@@ -250,7 +250,7 @@ def move_aside(folder: Path) -> None:
             (folder / name).replace(folder / ASIDE / name)
 
 
-def resolve_aside(folder: Path) -> None:
+def _resolve_aside(folder: Path) -> None:
     """Remove the previous run where the new one has a state, and restore it otherwise."""
     aside = folder / ASIDE
     if not aside.is_dir():
@@ -259,3 +259,16 @@ def resolve_aside(folder: Path) -> None:
         for path in aside.iterdir():
             path.replace(folder / path.name)
     shutil.rmtree(aside)
+
+
+@contextmanager
+def restore_unless_started(folder: Path) -> Iterator[None]:
+    """Remove the files of a run that fails before its first state, and restore the run that it was to replace."""
+    remove_temporary_files(folder)
+    _resolve_aside(folder)
+    try:
+        yield
+    finally:
+        if (folder / ASIDE).is_dir() and not checkpoint.has_state(folder):
+            remove_run_files(folder)
+        _resolve_aside(folder)

@@ -10,9 +10,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from mien.datasets.dataset import FaceDataset
-from mien.datasets.splits import limit_validation, select_validation
-from mien.errors import ExperimentError
 from mien.training.recipe import Recipe, TrainingSettings
 
 Row = Mapping[str, float]
@@ -97,31 +94,3 @@ def best_epoch(history: Sequence[Row]) -> int:
         return len(history)
     values = [row[METRIC] for row in history]
     return values.index(max(values)) + 1
-
-
-def adapt_validation(recipe: Recipe, faces: FaceDataset) -> Recipe:
-    """The recipe with fewer validation faces where the data set is small.
-
-    An ExperimentError where there are none and a setting needs them: the plateau schedule, early stopping, the best
-    epoch.
-    """
-    recipe = replace(recipe, data=limit_validation(recipe.data, faces))
-    settings, data = recipe.training, recipe.data
-    alternatives = {
-        f"training.schedule={settings.schedule}": ("training.schedule=cosine", settings.schedule == "plateau"),
-        f"training.early_stopping={settings.early_stopping}": (
-            "training.early_stopping=0",
-            settings.early_stopping > 0,
-        ),
-        f"training.keep={settings.keep}": ("training.keep=last", settings.keep == "best"),
-    }
-    dependent = {typed: other for typed, (other, needed) in alternatives.items() if needed}
-    if dependent and not select_validation(data, faces.only(data.classes)).any():
-        raise ExperimentError(
-            f"There are no validation faces, which {' and '.join(dependent)} need",
-            "Training faces without a duplicate were expected"
-            if data.validation or data.folds
-            else "a number above 0 was expected in data.validation",
-            f"Set data.validation, or {', '.join(dependent.values())}",
-        )
-    return recipe

@@ -36,12 +36,12 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mien.datasets.dataset import FaceDataset
-from mien.datasets.splits import split_training_validation
 from mien.errors import ExperimentError
 from mien.files import write_atomically
 from mien.settings import Setting, check_setting, find_setting
 from mien.training import checkpoint, schedule
 from mien.training.callbacks import Callback, EpochEvent, Event, StopCheck, TrainingStopped
+from mien.training.plan import RunPlan, adapt_validation
 from mien.training.recipe import Recipe
 
 STUDY, TRIALS, BEST = "study.db", "trials.csv", "best.toml"
@@ -155,8 +155,7 @@ class TrainFunction(Protocol):
 
     def __call__(
         self,
-        recipe: Recipe,
-        faces: FaceDataset,
+        plan: RunPlan,
         folder: Path,
         *,
         callback: Callback | None,
@@ -208,9 +207,9 @@ def search_settings(
     ``callback`` receives the events of each training, ``trial_callback`` each trial that ends. A study of another
     recipe or space is refused.
     """
-    recipe = schedule.adapt_validation(recipe, faces)
-    training, validation = split_training_validation(recipe.data, faces)
-    if not len(validation):
+    plan = adapt_validation(recipe, faces)
+    recipe = plan.recipe
+    if not len(plan.validation):
         raise ExperimentError("The recipe has no validation faces", _COMPARISON, "Set data.validation in it")
     deadline = time.monotonic() + hours * 3600 if hours else float("inf")
     folder.mkdir(parents=True, exist_ok=True)
@@ -221,8 +220,8 @@ def search_settings(
         trial = study.ask()
         settings = {key: _suggest(trial, key, dimension) for key, dimension in space.items()}
         try:
-            trial_recipe = recipe.with_values(settings).with_absolute_paths()
-            value = _train_trial(train, trial, trial_recipe, training, folder, callback, deadline)
+            trial_plan = RunPlan(recipe.with_values(settings).with_absolute_paths(), plan.training)
+            value = _train_trial(train, trial, trial_plan, folder, callback, deadline)
         except TrainingStopped:
             break  # its state remains "running": the next call resumes it
         except _PrunedTrial:
@@ -297,8 +296,7 @@ def _suggest(trial: optuna.Trial, key: str, dimension: NumberRange | Choices) ->
 def _train_trial(
     train: TrainFunction | None,
     trial: optuna.Trial,
-    recipe: Recipe,
-    faces: FaceDataset,
+    plan: RunPlan,
     folder: Path,
     callback: Callback | None,
     deadline: float,
@@ -319,14 +317,14 @@ def _train_trial(
                 raise _PrunedTrial
 
     try:
-        train(recipe, faces, run, callback=report, should_stop=lambda: time.monotonic() > deadline)
+        train(plan, run, callback=report, should_stop=lambda: time.monotonic() > deadline)
     except _PrunedTrial:
         _remove_weights(run)
         raise
     if not values:  # its last epoch was completed before the interruption
         values = [_read_accuracy(row) for row in checkpoint.read_history(run)]
     _remove_weights(run)
-    return max(values) if recipe.training.keep == "best" else values[-1]
+    return max(values) if plan.recipe.training.keep == "best" else values[-1]
 
 
 def _read_accuracy(row: Mapping[str, float]) -> float:
