@@ -14,7 +14,7 @@ from mien.models.decision import build_emotions
 from mien.results import Quality
 from mien.video.baseline import Baseline
 from mien.video.events import time_frames
-from mien.video.smoothing import Smoother, smooth_frames
+from mien.video.smoothing import Smoother
 
 HAPPY, SAD, NEUTRAL = scores(happy=0.85), scores(sad=0.8), scores(neutral=0.8)
 UNUSABLE = Quality(False, "turned to the side")
@@ -29,7 +29,7 @@ def count_changes(values):
 
 
 def smoothed(frames):
-    return list(smooth_frames(frames, DECIDE))
+    return list(map(Smoother(DECIDE).step, frames))
 
 
 # Smoothing

@@ -8,8 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from threading import Condition, Thread
-from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 from mien.errors import SourceError, SourceMissing, SourceUnreadable
 from mien.images.sources import is_url, quote_source
 from mien.results import Pixels
-from mien.video.frames import ALL_FRAMES, Frame, FrameSelection, VideoInfo, VideoReader
+from mien.video.frames import ALL_FRAMES, ClosingContext, Frame, FrameSelection, VideoInfo, VideoReader
 from mien.video.reader_opencv import open_capture
 
 #: A camera's number, an address (``rtsp://``, ``http://``), or the path of a video that is played in real time.
@@ -40,8 +39,8 @@ class CameraDevice(Protocol):
     def release(self) -> None: ...
 
 
-class Camera:
-    """An open camera: a :class:`mien.video.VideoReader` without an end. Leaving a ``with`` block releases it.
+class Camera(ClosingContext):
+    """An open camera: a :class:`mien.video.VideoReader` without an end.
 
     Only its own thread uses the device, and it releases the device at the end.
     """
@@ -84,14 +83,6 @@ class Camera:
             self._closed = True
             self._changed.notify_all()
         self._thread.join(timeout)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _wait_for_frame(self, last: int) -> Frame | None:
         """The newest frame once its index is above ``last``; None at the end."""

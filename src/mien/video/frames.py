@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from math import floor, inf, isfinite
 from os import PathLike
 from threading import RLock
-from types import TracebackType
 from typing import Protocol, Self, TypeAlias, runtime_checkable
 
 from mien.errors import SourceError, SourceUnreadable
@@ -158,8 +158,21 @@ class VideoReader(Protocol):
 VideoSource: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | int | VideoReader
 
 
-class VideoFile:
-    """A video with an end, open for one pass. Leaving a ``with`` block closes it."""
+class ClosingContext(ABC):
+    """Leaving a ``with`` block closes the object, also when an exception ends the block."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class VideoFile(ClosingContext):
+    """A video with an end, open for one pass."""
 
     def __init__(
         self, reader: FrameReader, on_close: Callable[[], None] | None = None, damage: str | None = None
@@ -205,14 +218,6 @@ class VideoFile:
             self._reader.close()
             if self._on_close:
                 self._on_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _encoded_frames(self, start: float) -> Generator[EncodedFrame]:
         frames = self._reader.read_from(start)

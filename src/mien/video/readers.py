@@ -1,11 +1,11 @@
-"""Opening video files: which reader a source needs, and errors for sources that are not videos."""
+"""Opening videos: which reader a source needs, errors for sources that are not videos, and videos made of images."""
 
 from __future__ import annotations
 
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
@@ -13,11 +13,31 @@ from os import PathLike
 from pathlib import Path
 from typing import IO
 
-from mien.errors import MissingExtra, SourceError, SourceTooLarge, SourceUnreadable, install_command, suggest_name
-from mien.images.decode import resolve_pixel_limit
-from mien.images.formats import HEAD_BYTES, describe_content, detect_format
+from PIL.ImageFile import ImageFile
+
+from mien.errors import (
+    MienError,
+    MissingExtra,
+    SourceError,
+    SourceTooLarge,
+    SourceUnreadable,
+    install_command,
+    suggest_name,
+)
+from mien.images.decode import (
+    DECODER_ERRORS,
+    HEAD_BYTES,
+    convert_pil_image,
+    describe_content,
+    detect_format,
+    resolve_pixel_limit,
+)
+from mien.images.decoder_warnings import suppress_decoder_warnings
+from mien.images.find import find_images
+from mien.images.load import load_image
 from mien.images.sources import check_path, is_url, open_error, quote_source, source_name
-from mien.video.frames import FrameReader, VideoFile, VideoReader, VideoSource
+from mien.results import Failure, Pixels
+from mien.video.frames import EncodedFrame, FrameReader, VideoFile, VideoInfo, VideoReader, VideoSource
 
 #: Names of the readers of video files: PyAV needs the extra 'video', OpenCV is always installed.
 READERS = ("pyav", "opencv")
@@ -26,6 +46,9 @@ _EXPECTED = "A video was expected: mp4, mov, webm, mkv, avi, an animated GIF, or
 
 #: Image formats that may be animations.
 _ANIMATED = ("GIF", "WebP", "PNG")
+
+#: Milliseconds. As browsers do, frames with a shorter duration are shown for the default duration.
+_MIN_DURATION, _DEFAULT_DURATION = 20, 100
 
 #: Containers of the MP4 family have a timeline that begins at 0.
 _MP4_FAMILY = re.compile(rb"....(ftyp|moov|mdat|wide|free|skip)", re.DOTALL)
@@ -45,7 +68,8 @@ def open_video_file(source: VideoSource, *, fps: float = 25.0, reader: str | Non
             return _open_path(source, fps, reader)
         case VideoReader():
             return source
-    raise _type_error(source)
+    remedy = "For images use engine.read or engine.read_many"
+    raise SourceError(f"A {type(source).__name__} is not a video", _EXPECTED, remedy)
 
 
 def has_pyav() -> bool:
@@ -68,8 +92,6 @@ def _open_path(source: str | PathLike[str], fps: float, reader: str | None) -> V
         raise error
     path = Path(os.path.abspath(os.fsdecode(source)))  # noqa: PTH100 - resolve() would follow links in names
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for names that are too long
-        from mien.video.reader_images import FolderReader
-
         return VideoFile(FolderReader(path, fps=fps))
     return _open_file(path, source_name(source), reader)
 
@@ -92,8 +114,6 @@ def _open_file(path: Path, name: str, reader: str | None, on_close: Callable[[],
     head = _read_head(path, name)
     image_format = detect_format(head)
     if image_format is not None and image_format.name in _ANIMATED:
-        from mien.video.reader_images import AnimationReader
-
         return _check_frame_size(VideoFile(AnimationReader(str(path), name), on_close))
     # AVIF and HEIC share their first bytes with MP4.
     _check_head(head, name, image_format.name if image_format and image_format.name not in ("AVIF", "HEIC") else None)
@@ -114,7 +134,7 @@ def _create_reader(path: str, name: str, timeline: bool, reader: str | None) -> 
         if not opencv_reader.is_open:
             raise _damaged_error(name)
         return opencv_reader
-    from mien.video.reader_pyav import DAMAGE, PyAVReader
+    from mien.video.pyav import DAMAGE, PyAVReader
 
     try:
         return PyAVReader(path, name, timeline=timeline)
@@ -169,11 +189,6 @@ def _damaged_error(name: str) -> SourceUnreadable:
         _EXPECTED,
         "Play it in a video player; if that fails too, copy or download it again",
     )
-
-
-def _type_error(source: object) -> SourceError:
-    remedy = "For images use engine.read or engine.read_many"
-    return SourceError(f"A {type(source).__name__} is not a video", _EXPECTED, remedy)
 
 
 def describe_truncation(path: Path) -> str | None:
@@ -231,3 +246,109 @@ def _read_varint(file: IO[bytes]) -> int | None:
     more = 8 - first[0].bit_length()
     value = int.from_bytes(bytes([first[0] & (0x7F >> more)]) + file.read(more), "big")
     return None if value == (1 << 7 * (more + 1)) - 1 else value
+
+
+# Videos made of images: animated GIF, WebP and PNG, and folders
+
+
+class AnimationReader:
+    """A GIF, WebP or PNG with the durations of its frames; a still image is a video of one frame."""
+
+    damage: str | None = None
+
+    def __init__(self, path: str, name: str) -> None:
+        self._quoted_name = quote_source(name)
+        with ExitStack() as on_error:
+            self._file = on_error.enter_context(Path(path).open("rb"))
+            self._image = self._open_image(self._file.read(HEAD_BYTES))
+            on_error.pop_all()
+        self.info = VideoInfo(name, self._image.size, frames=getattr(self._image, "n_frames", 1))
+
+    def read_from(self, start: float) -> Iterator[EncodedFrame]:
+        index, elapsed = 0, 0
+        while self._seek(index):
+            # Frames depend on the frames before them, so each is decoded even when it is not selected.
+            pixels = self._decode()
+            if pixels is None:
+                return
+            yield EncodedFrame(index, elapsed / 1000, lambda pixels=pixels: pixels)  # type: ignore[misc]
+            duration = int(self._image.info.get("duration", _DEFAULT_DURATION) or 0)
+            elapsed += duration if duration >= _MIN_DURATION else _DEFAULT_DURATION
+            index += 1
+
+    def close(self) -> None:
+        self._image.close()
+        self._file.close()
+
+    def _open_image(self, head: bytes) -> ImageFile:
+        image_format = detect_format(head)
+        assert image_format is not None, "open_video detects the format"
+        self._file.seek(0)
+        try:
+            with suppress_decoder_warnings():
+                return image_format.open(self._file)
+        except (ImportError, *DECODER_ERRORS) as error:
+            raise SourceUnreadable(
+                f"{self._quoted_name} is a damaged {image_format.name}: {error}",
+                "An animation that can be decoded was expected",
+                "Copy or download it again",
+            ) from error
+
+    def _seek(self, index: int) -> bool:
+        try:
+            with suppress_decoder_warnings():
+                self._image.seek(index)
+        except EOFError:
+            return False
+        except DECODER_ERRORS as error:
+            self.damage = f"frame {index} is damaged ({error})"
+            return False
+        return True
+
+    def _decode(self) -> Pixels | None:
+        try:
+            return convert_pil_image(self._image.copy(), self._quoted_name, resolve_pixel_limit(None))
+        except (SourceUnreadable, *DECODER_ERRORS) as error:
+            happened = error.happened if isinstance(error, MienError) else error
+            self.damage = f"it could not be read to its end ({happened})"
+            return None
+
+
+class FolderReader:
+    """The images of a folder, in natural order of their names, as the frames of a video."""
+
+    damage: str | None = None
+
+    def __init__(self, folder: Path, *, fps: float = 25.0) -> None:
+        entries = list(find_images(folder))
+        self._paths = [entry for entry in entries if isinstance(entry, Path)]
+        if not self._paths:
+            raise next(entry.error for entry in entries if isinstance(entry, Failure))
+        self._fps = fps
+        height, width = self._read_first().shape[:2]
+        count = len(self._paths)
+        self.info = VideoInfo(source_name(folder), (width, height), fps, count / fps, count)
+
+    def read_from(self, start: float) -> Iterator[EncodedFrame]:
+        first = max(int(start * self._fps) - 1, 0)
+        for index, path in enumerate(self._paths[first:], first):
+            try:
+                pixels = load_image(path).pixels
+            except SourceError as error:
+                self.damage = self.damage or error.happened
+                continue
+            yield EncodedFrame(index, index / self._fps, lambda pixels=pixels: pixels)  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Nothing to do: each image is closed as soon as it is read."""
+
+    def _read_first(self) -> Pixels:
+        """The first image that can be read gives the size of the frames."""
+        failure: SourceError | None = None
+        for path in self._paths:
+            try:
+                return load_image(path).pixels
+            except SourceError as error:
+                failure = failure or error
+        assert failure is not None, "the folder has images, and all failed"
+        raise failure

@@ -17,13 +17,12 @@ from PIL import Image
 from mien import video
 from mien.concurrency import single_core_opencv
 from mien.errors import MienError, OutputError
-from mien.faces.thumbnail import crop_square
+from mien.faces.crop import crop_square
 from mien.images.sources import quote_source
 from mien.models.decision import build_emotions
 from mien.results import AnalyzedFrame, Box, Pixels, Reading
 from mien.video import VideoInfo, tables
-from mien.video.annotate import AnnotatedVideo
-from mien.video.anonymize import blur_image
+from mien.video.annotate import AnnotatedVideo, blur_image
 from mien.video.events import Event
 from mien.video.journal import AnalysisOptions, VideoAnalyzer
 from mien.video.report import ReportOptions, render_report

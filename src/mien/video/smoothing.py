@@ -8,7 +8,7 @@ change. When the fast one is too far from the other, the expression has changed,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import exp
 from typing import TypeAlias
@@ -137,8 +137,3 @@ def with_leader(scores: ScoreArray, leader: int) -> ScoreArray:
     adjusted = scores.copy()
     adjusted[leader], adjusted[first] = mean + 1e-6, mean - 1e-6
     return adjusted
-
-
-def smooth_frames(frames: Iterable[AnalyzedFrame], decide: DecisionRule) -> Iterator[AnalyzedFrame]:
-    """The frames of one video, smoothed."""
-    return map(Smoother(decide).step, frames)

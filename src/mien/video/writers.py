@@ -7,8 +7,7 @@ import os
 import shutil
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -18,6 +17,7 @@ from mien.files import temporary_path
 from mien.images.decoder_warnings import silence_ffmpeg, silence_stderr
 from mien.images.sources import quote_source
 from mien.results import Pixels
+from mien.video.frames import ClosingContext
 from mien.video.readers import has_pyav, require_pyav
 
 #: Suffixes that can be written, and the packages they need. Every browser plays both; only PyAV writes H.264.
@@ -82,13 +82,13 @@ def _create_encoder(
     part: Path, size: tuple[int, int], fps: float, audio: str | PathLike[str] | None, start: float
 ) -> VideoEncoder:
     if has_pyav():
-        from mien.video.writer_pyav import PyAVEncoder
+        from mien.video.pyav import PyAVEncoder
 
         return PyAVEncoder(part, size, fps, audio, start)
     return OpenCVEncoder(part, size, fps, start)
 
 
-class VideoWriter:
+class VideoWriter(ClosingContext):
     """A video file being written. The file appears when it is closed, with the frames that were written until then.
 
     Leaving a ``with`` block closes it, also when an exception or Ctrl-C ends the block: the file is then a complete,
@@ -138,14 +138,6 @@ class VideoWriter:
         self.frames = 0
         with contextlib.suppress(OutputError):
             self.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class OpenCVEncoder:

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analyzed_frames import DECIDE, make_frames, scores
+from analyzed_frames import DECIDE, make_frame, make_frames, make_reading, scores
 from command import environment, mien, with_fakes
 from fakes import FakeClassifier, FakeDetector, fake_card
 from mien.labels import EMOTIONS
 from mien.results import AnalyzedFrame, Box
 from mien.video import open_video
-from mien.video.anonymize import FaceBlur, blur_faces
+from mien.video.annotate import FaceBlur, blur_faces
 from mien.video.journal import OVERLAP_SECONDS
 from mien.video.results import MAX_PEAKS, PeakImages, encode_peak
 from mien.video.timeline import VideoSummary
@@ -205,13 +205,13 @@ def inner_face(pixels):
 
 
 def test_face_is_blurred_before_it_is_detected_and_while_it_is_missed():
-    blur, boxes, frames = FaceBlur(), {10: BOX, 20: BOX}, []
+    blur, reading, frames = FaceBlur(), make_reading(scores(happy=0.8), box=BOX), []
     for index in range(60):
-        faces = [(1, boxes[index])] if index in boxes else []
-        frames += blur.step(synthetic_frame(HAPPY), index / FPS, faces, index)
+        readings = [reading] if index in (10, 20) else []
+        frames += blur.step(make_frame(index, *readings, fps=FPS, pixels=synthetic_frame(HAPPY)))
     frames += blur.finish()
-    assert [frame.payload for frame in frames] == list(range(60))
-    assert [frame.payload for frame in frames if inner_face(frame.pixels).std() < 20] == list(range(1, 37))
+    assert [frame.index for frame in frames] == list(range(60))
+    assert [frame.index for frame in frames if inner_face(frame.pixels).std() < 20] == list(range(1, 37))
 
 
 def test_blurred_faces_with_different_details_are_nearly_equal():
