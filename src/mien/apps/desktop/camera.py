@@ -8,7 +8,7 @@ from tkinter import ttk
 from typing import TYPE_CHECKING
 
 from mien.apps.desktop.commands import PageOwner
-from mien.apps.desktop.widgets import FlowLayout, Notice, ScrollFrame, Tooltip, WrappedLabel, create_button
+from mien.apps.desktop.widgets import FlowLayout, Notice, PageFrame, ScrollFrame, Tooltip, WrappedLabel, create_button
 from mien.apps.session.live_camera import CAMERA_NOTICE_SENTENCES
 
 if TYPE_CHECKING:
@@ -29,14 +29,12 @@ def list_cameras() -> tuple[str, ...]:
     return tuple(map(str, numbers)) or ("0",)
 
 
-class CameraPage(ttk.Frame):
+class CameraPage(PageFrame):
     """Shows the camera, or the notice and how to start it."""
 
     def __init__(self, parent: tk.Misc, window: PageOwner) -> None:
         super().__init__(parent)
         self._state, self._theme, self._camera = window.application.state, window.theme, window.application.camera
-        self.columnconfigure(0, weight=1)
-        self.rowconfigure(0, weight=1)
         #: The fields of the notice, and the switches by key.
         self.source = tk.StringVar(self, self._camera.source or list_cameras()[0])
         self.mirror = tk.BooleanVar(self, self._camera.mirror)
@@ -61,7 +59,7 @@ class CameraPage(ttk.Frame):
             self._content.destroy()
         self.panel = self.source_field = None
         self._content = self._build_notice() if self._camera.reader is None else self._build_live()
-        self._content.grid(row=0, column=0, sticky="nsew")
+        self.show_content(self._content)
 
     def _build_notice(self) -> tk.Widget:
         theme, gap = self._theme, self._theme.px(16)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tkinter import ttk
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mien.apps.desktop.application import PAGES
 from mien.apps.desktop.dialogs import IMAGE_FORMATS, DialogOwner, Dialogs
@@ -93,21 +94,15 @@ class CommandMenus:
 
     def create_save_button(self, parent: tk.Misc, kind: str) -> ttk.Menubutton:
         """The button Save with its menu, for ``images`` or ``video``."""
-        theme = self._window.theme
-        button = ttk.Menubutton(parent, text=" Save", image=theme.icon("save"), compound="left")
-        menu = create_menu(theme, button)
-        if kind == "images":
-            self._fill_image_formats(menu)
-        else:
-            self._fill_video_formats(menu)
-        button.configure(menu=menu)
+        button = ttk.Menubutton(parent, text=" Save", image=self._window.theme.icon("save"), compound="left")
+        button.configure(menu=self._create_format_menu(button, kind))
         return button
 
     def _create_commands(self) -> list[Command]:
         window, application, dialogs = self._window, self._window.application, self._window.dialogs
         images, state = application.images, application.state
         pages = [
-            Command("View", PAGE_NAMES[page], lambda page=page: application.show_page(page), f"Mod-{place}")  # type: ignore[misc]
+            Command("View", PAGE_NAMES[page], partial(application.show_page, page), f"Mod-{place}")
             for place, page in enumerate(PAGES, 1)
         ]
         return [
@@ -162,70 +157,62 @@ class CommandMenus:
                 recent.configure(postcommand=lambda: self._fill_recent(recent))
                 menu.add_cascade(label="Open recent", menu=recent)
             case "Save annotated image…":
-                for name, fill in (
-                    ("Save image results", self._fill_image_formats),
-                    ("Save video results", self._fill_video_formats),
-                ):
-                    fill(submenu := create_menu(self._window.theme, menu))
-                    menu.add_cascade(label=name, menu=submenu)
+                for name, kind in (("Save image results", "images"), ("Save video results", "video")):
+                    menu.add_cascade(label=name, menu=self._create_format_menu(menu, kind))
             case "Full screen":
                 themes = {theme: "system setting" if theme == "system" else theme for theme in THEMES}
-                self._add_setting(menu, "Appearance", "theme", {text: theme for theme, text in themes.items()})
-                self._add_setting(menu, "Text size", "text", {f"{100 * size:.0f} %": size for size in TEXT_SIZES})
+                self._add_setting(menu, "Appearance", "theme", themes)
+                self._add_setting(menu, "Text size", "text", {size: f"{100 * size:.0f} %" for size in TEXT_SIZES})
             case "Cancel":
                 menu.add_separator()
                 for name, part in (("Model", "model"), ("Face detector", "detector")):
                     submenu = create_menu(self._window.theme, menu)
-                    submenu.configure(postcommand=lambda menu=submenu, part=part: self._fill_names(menu, part))  # type: ignore[misc]
+                    submenu.configure(postcommand=partial(self._fill_names, submenu, part))
                     menu.add_cascade(label=name, menu=submenu)
 
-    def _add_setting(self, menu: tk.Menu, name: str, setting: str, values: dict[str, object]) -> None:
-        """A submenu with the values of a setting, by their text."""
+    def _add_setting(self, menu: tk.Menu, name: str, setting: str, texts: dict[Any, str]) -> None:
+        """A submenu with the values of a setting."""
         state = self._window.application.state
         submenu = create_menu(self._window.theme, menu)
-        current = next((text for text, value in values.items() if value == getattr(state.settings, setting)), "")
-        variable = self._variables[setting] = tk.StringVar(self._window.root, current)
-        for text, value in values.items():
-            submenu.add_radiobutton(
-                label=text,
-                value=text,
-                variable=variable,
-                command=lambda value=value: state.change_settings(**{setting: value}),  # type: ignore[misc]
-            )
+        current = getattr(state.settings, setting)
+        self._add_choices(submenu, setting, texts, current, lambda value: state.change_settings(**{setting: value}))
         menu.add_cascade(label=name, menu=submenu)
 
     def _fill_names(self, menu: tk.Menu, part: str) -> None:
         """The names of models or detectors, listed when the menu is opened."""
         state = self._window.application.state
         menu.delete(0, "end")
-        variable = self._variables[part] = tk.StringVar(self._window.root, getattr(state.selection, part))
-        for name in state.model_names if part == "model" else state.detector_names:
-            selection = state.selection._replace(**{part: name})
-            menu.add_radiobutton(
-                label=short_model_name(name),
-                value=name,
-                variable=variable,
-                command=lambda selection=selection: state.select_model(selection),  # type: ignore[misc]
-            )
+        texts = {name: short_model_name(name) for name in state.names(part)}
+        current = getattr(state.selection, part)
+        self._add_choices(menu, part, texts, current, lambda name: state.change_selection(**{part: name}))
+
+    def _add_choices(
+        self, menu: tk.Menu, name: str, texts: dict[Any, str], current: object, choose: Callable[[Any], object]
+    ) -> None:
+        """Values of which one is selected, by their texts."""
+        variable = self._variables[name] = tk.StringVar(self._window.root, str(current))
+        for value, text in texts.items():
+            menu.add_radiobutton(label=text, value=str(value), variable=variable, command=partial(choose, value))
 
     def _fill_recent(self, menu: tk.Menu) -> None:
         application = self._window.application
         menu.delete(0, "end")
         for recent in map(Path, application.state.settings.recent):
-            menu.add_command(label=recent.name, command=lambda path=recent: application.open([path]))  # type: ignore[misc]
+            menu.add_command(label=recent.name, command=partial(application.open, [recent]))
         if not application.state.settings.recent:
             menu.add_command(label="no recent files", state="disabled")
             return
         menu.add_separator()
         menu.add_command(label="Clear the list", command=lambda: application.state.change_settings(recent=()))
 
-    def _fill_image_formats(self, menu: tk.Menu) -> None:
-        for kind, (text, _, _) in IMAGE_FORMATS.items():
-            menu.add_command(label=f"{text}…", command=lambda kind=kind: self._window.dialogs.save_images(kind))  # type: ignore[misc]
-
-    def _fill_video_formats(self, menu: tk.Menu) -> None:
-        for kind, (text, _, _) in VIDEO_FORMATS.items():
-            menu.add_command(label=f"{text}…", command=lambda kind=kind: self._window.dialogs.save_video(kind))  # type: ignore[misc]
+    def _create_format_menu(self, parent: tk.Misc, kind: str) -> tk.Menu:
+        """The formats of the results of ``images`` or ``video``."""
+        dialogs, menu = self._window.dialogs, create_menu(self._window.theme, parent)
+        texts = {name: text for name, (text, *_) in (IMAGE_FORMATS if kind == "images" else VIDEO_FORMATS).items()}
+        for name, text in texts.items():
+            save = dialogs.save_images if kind == "images" else dialogs.save_video
+            menu.add_command(label=f"{text}…", command=partial(save, name))
+        return menu
 
     # The keyboard
 

@@ -71,8 +71,7 @@ class Dialogs:
         types = [("Models", "*.onnx"), ("All files", "*")]
         path = self._ask(self._file_dialogs.askopenfilename, "Open a model", types)
         if path:
-            state = self._window.application.state
-            state.select_model(state.selection._replace(model=str(path)))
+            self._window.application.state.change_selection(model=str(path))
 
     def _ask(self, dialog: Any, title: str, types: list[tuple[str, str]]) -> Any:
         return dialog(parent=self._window.root, title=title, filetypes=types, initialdir=self._folder)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mien.explain import Layer, Saliency
     from mien.video.timeline import TimelineStep
 
-#: The side of the square in which icons are designed, and how many times larger everything is drawn.
-_ICON_SIDE, _SUPERSAMPLING = 24, 4
+#: The side of the square in which icons are designed, the width of their lines, and how much larger all is drawn.
+_ICON_SIDE, _STROKE_WIDTH, _SUPERSAMPLING = 24, 1.7, 4
 
 #: Intervals between the marks of a time axis, in seconds.
 _INTERVALS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
@@ -44,66 +44,35 @@ def mix_colors(first: str, second: str, fraction: float) -> str:
 
 # Icons
 
+_FRAME = ("box", 3, 4.5, 21, 19.5, 3)
+_ARC = (19, 12, 18.2, 15.3, 15.6, 18, 12, 19, 8.2, 18, 5.6, 15.2, 5, 12, 5.8, 8.8, 8.4, 6, 12, 5, 16, 6.2, 18.4, 8.4)
 
-class IconShape(NamedTuple):
-    """Outlines ``line`` (points), ``box`` (corners, radius), ``oval`` (corners); filled ``area`` and ``dot``."""
-
-    kind: str
-    points: tuple[float, ...]
-    width: float = 1.7
-
-
-def _line(*points: float) -> IconShape:
-    return IconShape("line", points)
-
-
-def _box(*points: float) -> IconShape:
-    return IconShape("box", points)
-
-
-def _oval(*points: float) -> IconShape:
-    return IconShape("oval", points)
-
-
-def _area(*points: float) -> IconShape:
-    return IconShape("area", points)
-
-
-def _dot(*points: float) -> IconShape:
-    return IconShape("dot", points)
-
-
-_FRAME = _box(3, 4.5, 21, 19.5, 3)
-
-_ICONS: dict[str, tuple[IconShape, ...]] = {
-    "photo": (_FRAME, _dot(7, 8, 10, 11), _line(4, 17, 9.5, 12.5, 13, 16, 16.5, 12.5, 20, 16)),
-    "camera": (_box(3, 7, 21, 19.5, 3), _line(8, 7, 9.5, 4.5, 14.5, 4.5, 16, 7), _oval(8.4, 9.2, 15.6, 16.4)),
-    "video": (_box(2.5, 6, 15.5, 18, 3), _line(15.5, 11, 21, 7.6, 21, 16.4, 15.5, 13)),
+#: The strokes of each icon: outlines ``line`` (points), ``box`` (corners, radius), ``oval`` (corners); filled ``area``
+#: (points) and ``dot`` (corners).
+_ICONS: dict[str, tuple[tuple[str, *tuple[float, ...]], ...]] = {
+    "photo": (_FRAME, ("dot", 7, 8, 10, 11), ("line", 4, 17, 9.5, 12.5, 13, 16, 16.5, 12.5, 20, 16)),
+    "camera": (("box", 3, 7, 21, 19.5, 3), ("line", 8, 7, 9.5, 4.5, 14.5, 4.5, 16, 7), ("oval", 8.4, 9.2, 15.6, 16.4)),
+    "video": (("box", 2.5, 6, 15.5, 18, 3), ("line", 15.5, 11, 21, 7.6, 21, 16.4, 15.5, 13)),
     "explain": (
-        _line(12, 3.5, 21, 8, 12, 12.5, 3, 8, 12, 3.5),
-        _line(3, 12, 12, 16.5, 21, 12),
-        _line(3, 16, 12, 20.5, 21, 16),
+        ("line", 12, 3.5, 21, 8, 12, 12.5, 3, 8, 12, 3.5),
+        ("line", 3, 12, 12, 16.5, 21, 12),
+        ("line", 3, 16, 12, 20.5, 21, 16),
     ),
     "models": (
-        *(_line(3.5, y, 20.5, y) for y in (6.5, 12, 17.5)),
-        *(_dot(x - 2.3, y - 2.3, x + 2.3, y + 2.3) for x, y in ((15, 6.5), (8, 12), (16.5, 17.5))),
+        *(("line", 3.5, y, 20.5, y) for y in (6.5, 12, 17.5)),
+        *(("dot", x - 2.3, y - 2.3, x + 2.3, y + 2.3) for x, y in ((15, 6.5), (8, 12), (16.5, 17.5))),
     ),
-    "open": (_line(3.5, 18.5, 3.5, 6, 9, 6, 11, 8.2, 20, 8.2, 20, 18.5, 3.5, 18.5),),
-    "save": (_line(12, 4, 12, 15), _line(7.2, 10.6, 12, 15.4, 16.8, 10.6), _line(4.5, 19.5, 19.5, 19.5)),
-    "play": (_area(8, 5.5, 18.5, 12, 8, 18.5),),
-    "pause": (_area(7, 5.5, 10.4, 5.5, 10.4, 18.5, 7, 18.5), _area(13.6, 5.5, 17, 5.5, 17, 18.5, 13.6, 18.5)),
-    "stop": (_area(6.5, 6.5, 17.5, 6.5, 17.5, 17.5, 6.5, 17.5),),
-    "snapshot": (_oval(3.5, 3.5, 20.5, 20.5), _dot(8, 8, 16, 16)),
-    "down": (_line(7, 10, 12, 15, 17, 10),),
-    "left": (_line(14.5, 6, 8.5, 12, 14.5, 18),),
-    "right": (_line(9.5, 6, 15.5, 12, 9.5, 18),),
-    "warning": (_line(12, 4, 21, 19.5, 3, 19.5, 12, 4), _line(12, 10, 12, 14.2), _dot(11.1, 15.8, 12.9, 17.6)),
-    "repeat": (
-        _line(
-            19, 12, 18.2, 15.3, 15.6, 18, 12, 19, 8.2, 18, 5.6, 15.2, 5, 12, 5.8, 8.8, 8.4, 6, 12, 5, 16, 6.2, 18.4, 8.4
-        ),
-        _line(18.8, 4, 18.8, 8.8, 14, 8.8),
-    ),
+    "open": (("line", 3.5, 18.5, 3.5, 6, 9, 6, 11, 8.2, 20, 8.2, 20, 18.5, 3.5, 18.5),),
+    "save": (("line", 12, 4, 12, 15), ("line", 7.2, 10.6, 12, 15.4, 16.8, 10.6), ("line", 4.5, 19.5, 19.5, 19.5)),
+    "play": (("area", 8, 5.5, 18.5, 12, 8, 18.5),),
+    "pause": (("area", 7, 5.5, 10.4, 5.5, 10.4, 18.5, 7, 18.5), ("area", 13.6, 5.5, 17, 5.5, 17, 18.5, 13.6, 18.5)),
+    "stop": (("area", 6.5, 6.5, 17.5, 6.5, 17.5, 17.5, 6.5, 17.5),),
+    "snapshot": (("oval", 3.5, 3.5, 20.5, 20.5), ("dot", 8, 8, 16, 16)),
+    "down": (("line", 7, 10, 12, 15, 17, 10),),
+    "left": (("line", 14.5, 6, 8.5, 12, 14.5, 18),),
+    "right": (("line", 9.5, 6, 15.5, 12, 9.5, 18),),
+    "warning": (("line", 12, 4, 21, 19.5, 3, 19.5, 12, 4), ("line", 12, 10, 12, 14.2), ("dot", 11.1, 15.8, 12.9, 17.6)),
+    "repeat": (("line", *_ARC), ("line", 18.8, 4, 18.8, 8.8, 14, 8.8)),
 }
 
 
@@ -112,25 +81,23 @@ def draw_icon(name: str, side: int, color: str) -> Image.Image:
     """An icon as RGBA, ``side`` pixels wide."""
     image = Image.new("RGBA", (side * _SUPERSAMPLING,) * 2, (*parse_color(color), 0))
     draw = ImageDraw.Draw(image)
-    for stroke in _ICONS[name]:
-        _draw_stroke(draw, stroke, side * _SUPERSAMPLING / _ICON_SIDE, color)
+    unit = side * _SUPERSAMPLING / _ICON_SIDE
+    width = max(round(_STROKE_WIDTH * unit), 1)
+    for kind, *coordinates in _ICONS[name]:
+        points = [value * unit for value in coordinates]
+        match kind:
+            case "line":
+                _draw_rounded_line(draw, points, width, color)
+            case "box":
+                draw.rounded_rectangle(points[:4], points[4], outline=color, width=width)
+            case "oval":
+                draw.ellipse(points, outline=color, width=width)
+            case "dot":
+                draw.ellipse(points, fill=color)
+            case "area":
+                draw.polygon(points, fill=color)
+                _draw_rounded_line(draw, [*points, *points[:2]], width, color)
     return image.resize((side, side), Image.Resampling.BOX)
-
-
-def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: IconShape, unit: float, color: str) -> None:
-    points, width = [value * unit for value in stroke.points], max(round(stroke.width * unit), 1)
-    match stroke.kind:
-        case "line":
-            _draw_rounded_line(draw, points, width, color)
-        case "box":
-            draw.rounded_rectangle(points[:4], points[4], outline=color, width=width)
-        case "oval":
-            draw.ellipse(points, outline=color, width=width)
-        case "dot":
-            draw.ellipse(points, fill=color)
-        case "area":
-            draw.polygon(points, fill=color)
-            _draw_rounded_line(draw, [*points, *points[:2]], width, color)
 
 
 def _draw_rounded_line(draw: ImageDraw.ImageDraw, points: list[float], width: int, color: str) -> None:
@@ -148,15 +115,10 @@ def draw_rounded_square(
     """A square with round corners as RGBA; a border of ``width`` pixels lies inside its edge."""
     large = side * _SUPERSAMPLING
     image = Image.new("RGBA", (large, large), (*parse_color(border or fill), 0))
-    draw = ImageDraw.Draw(image)
-    edge = (0, 0, large - 1, large - 1)
-    if border:
-        draw.rounded_rectangle(edge, radius * _SUPERSAMPLING, fill=border)
-        inset = round(width * _SUPERSAMPLING)
-        inner = (inset, inset, large - 1 - inset, large - 1 - inset)
-        draw.rounded_rectangle(inner, max(radius * _SUPERSAMPLING - inset, 0), fill=fill)
-    else:
-        draw.rounded_rectangle(edge, radius * _SUPERSAMPLING, fill=fill)
+    draw, inset = ImageDraw.Draw(image), round(width * _SUPERSAMPLING)
+    for color, margin in ((border or fill, 0), (fill, inset if border else 0)):
+        corners = (margin, margin, large - 1 - margin, large - 1 - margin)
+        draw.rounded_rectangle(corners, max(radius * _SUPERSAMPLING - margin, 0), fill=color)
     return image.resize((side, side), Image.Resampling.BOX)
 
 

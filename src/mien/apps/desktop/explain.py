@@ -20,6 +20,7 @@ from mien.apps.desktop.widgets import (
     FlowLayout,
     IdleCallback,
     Notice,
+    PageFrame,
     ScrollFrame,
     WrappedLabel,
     create_button,
@@ -40,15 +41,13 @@ _PREDICTION, _ALL_OTHERS = "the prediction", "all others"
 _MAP_SIDE = 216
 
 
-class ExplainPage(ttk.Frame):
+class ExplainPage(PageFrame):
     """Shows the explanation of the selected face, or how to open an image."""
 
     def __init__(self, parent: tk.Misc, window: PageOwner) -> None:
         super().__init__(parent)
         self._window, self._theme, self._application = window, window.theme, window.application
         self._state, self._images = window.application.explanation, window.application.images
-        self.columnconfigure(0, weight=1)
-        self.rowconfigure(0, weight=1)
         self._empty = EmptyPage(
             self,
             self._theme,
@@ -156,13 +155,11 @@ class ExplainPage(ttk.Frame):
     def _show(self) -> None:
         state, camera_off = self._state, self._application.camera.reader is None
         if not state.live and self._images.reading is None:
-            self._content.grid_forget()
             if camera_off:
-                self._empty.grid(row=0, column=0, sticky="nsew")
+                self.show_content(self._empty)
                 return
             self._window.explain_camera(True)
-        self._empty.grid_forget()
-        self._content.grid(row=0, column=0, sticky="nsew")
+        self.show_content(self._content)
         self._live.set(state.live)
         self._row.set_visible(self._live_switch, not camera_off)
         self._row.set_visible(self._busy, state.busy)

@@ -14,7 +14,6 @@ from mien.apps.desktop.images import ImageList, OpenImage
 from mien.apps.desktop.state import AppState, ModelSelection, ModelSession
 from mien.apps.desktop.worker import IMMEDIATE, Steps, Task
 from mien.errors import MienError
-from mien.models import ModelCard
 from mien.results import Emotions
 
 if TYPE_CHECKING:
@@ -144,16 +143,13 @@ class LiveExplanation:
     def __init__(self, engine: Engine, reader: CameraWorker, state: ExplanationState) -> None:
         from mien.apps.session.live_explanation import ExplanationWorker
 
-        self._state = state
-        self._source = _RequestedActivations(engine, state.request)
-        self._worker = ExplanationWorker(self._source, reader.newest)
+        self._engine, self._state = engine, state
+        self._worker = ExplanationWorker(engine, reader.newest, self._compute)
         self._worker.switch(True)
         self._number = 0
 
     def newest(self) -> FaceExplanation | None:
         """The newest explanation; None if there was no new one since the last call."""
-        self._source.request = self._state.request
-        self._source.extra_layers = (self._state.layer,) if self._state.layer else ()
         if self._worker.error:
             self._state.error = self._worker.error
         newest = self._worker.newest
@@ -167,35 +163,15 @@ class LiveExplanation:
     def close(self) -> None:
         self._worker.close()
 
-
-class _RequestedActivations:
-    """An ActivationSource for the worker: the engine, with a request and layers that may change at any time."""
-
-    def __init__(self, engine: Engine, request: FaceExplanationRequest) -> None:
-        self._engine, self.request = engine, request
-        self.extra_layers: tuple[str, ...] = ()
-
-    @property
-    def card(self) -> ModelCard:
-        return self._engine.card
-
-    @property
-    def detector(self) -> str:
-        return self._engine.detector
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        return self._engine.layers
-
-    def activations(self, crop: NDArray[np.uint8], layers: str | Sequence[str] = "auto") -> Activations:
+    def _compute(self, crop: NDArray[np.uint8], layers: str | Sequence[str]) -> Activations:
+        """In the worker: also the displayed layer, and the map for the requested label; both may change at any time."""
+        engine, (_, target, versus) = self._engine, self._state.request
         if isinstance(layers, str):
-            return self._engine.activations(crop, layers)
-        names = {*layers, *self.extra_layers}
-        activations = self._engine.activations(crop, tuple(name for name in self.layers if name in names))
-        target, versus = self.request.target, self.request.versus
+            return engine.activations(crop, layers)
+        names = {*layers, self._state.layer}
+        activations = engine.activations(crop, tuple(name for name in engine.layers if name in names))
         if target is None or activations.map is None:
             return activations
-        # The evidence for another label. Only CAM is fast enough for a live camera.
-        versus = versus if versus != target else None
-        explanation = self._engine.explain(crop, "cam", "auto", target, versus)
+        # Only CAM is fast enough for a live camera.
+        explanation = engine.explain(crop, "cam", "auto", target, versus if versus != target else None)
         return replace(activations, map=explanation.maps[0], regions=explanation.regions[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -80,7 +81,6 @@ class ImageList:
         self.images: list[OpenImage] = []
         self.index, self.face_index = -1, 0
         self._numbers = count(1)
-        self._positions: dict[int, int] = {}
         self._previews: OrderedDict[int, Pixels] = OrderedDict()
         self._queue: deque[OpenImage] = deque()
         self._background: Task | None = None
@@ -153,7 +153,6 @@ class ImageList:
             self._previews.pop(closed.number, None)
             if closed in self._queue:
                 self._queue.remove(closed)
-            self._update_positions()
             self._state.events.publish("images")
             index, self.index = min(self.index, len(self.images) - 1), -1
             self.select(index)
@@ -165,7 +164,6 @@ class ImageList:
         self.cancel()
         self.images, self.index, self.face_index = [], -1, 0
         self._previews.clear()
-        self._positions.clear()
         self._state.events.publish("images", "image", "face")
 
     def analyze_again(self) -> None:
@@ -199,7 +197,6 @@ class ImageList:
         self._omitted += max(len(added) - capacity, 0)
         images = [self._create_image(entry) for entry in added[:capacity]]
         self.images += images
-        self._update_positions()
         self._queue.extend(image for image in images if image.outcome is None)
         self._state.events.publish("images")
         if self.index < first < len(self.images):
@@ -256,17 +253,19 @@ class ImageList:
         return True
 
     def _apply(self, update: _Update) -> None:
-        index = self._positions.get(update.number)
-        if index is None:  # closed in the meantime
+        # The numbers increase along the list.
+        index = bisect_left(self.images, update.number, key=lambda image: image.number)
+        if index == len(self.images) or self.images[index].number != update.number:  # closed in the meantime
             return
+        image = self.images[index]
         match update:
             case Preview(_, pixels, thumbnail):
-                self.images[index] = replace(self.images[index], thumbnail=thumbnail)
+                self.images[index] = replace(image, thumbnail=thumbnail)
                 self._cache_preview(update.number, index, pixels)
             case Outcome(_, Failure() as failure):
-                self.images[index] = replace(self.images[index], error=failure.error)
+                self.images[index] = replace(image, error=failure.error)
             case Outcome(_, FrameResult() as result):
-                self.images[index] = replace(self.images[index], result=result)
+                self.images[index] = replace(image, result=result)
         self._state.events.publish("images", *(("image", "face") if index == self.index else ()))
 
     def _cache_preview(self, number: int, index: int, pixels: Pixels) -> None:
@@ -275,9 +274,6 @@ class ImageList:
         current = self.current.number if self.current else None
         while len(self._previews) > _MAX_PREVIEWS:
             self._previews.pop(next(cached for cached in self._previews if cached != current))
-
-    def _update_positions(self) -> None:
-        self._positions = {image.number: index for index, image in enumerate(self.images)}
 
 
 # In the worker
@@ -346,18 +342,6 @@ class ScaledImage(NamedTuple):
     scale: float
 
 
-class _AnnotationRequest(NamedTuple):
-    result: FrameResult | None
-    pixels: Pixels | None
-    size: tuple[int, int]
-
-    def same(self, other: _AnnotationRequest | None) -> bool:
-        """Whether both hold the same objects: comparing their contents would take longer than drawing."""
-        if other is None or self.pixels is None:
-            return False
-        return self.result is other.result and self.pixels is other.pixels and self.size == other.size
-
-
 class ImageAnnotator:
     """Draws boxes and labels on the current image, scaled to its view so that labels stay readable.
 
@@ -367,38 +351,43 @@ class ImageAnnotator:
     def __init__(self, state: AppState, images: ImageList) -> None:
         self._state, self._images = state, images
         self._size = (0, 0)
-        self._ready: tuple[_AnnotationRequest, ScaledImage] | None = None
-        self._requested: _AnnotationRequest | None = None
+        #: The result, the pixels and the size that were requested, and the image of them.
+        self._requested: tuple[FrameResult | None, Pixels | None, tuple[int, int]] = None, None, (0, 0)
+        self._image: ScaledImage | None = None
         self._task: Task | None = None
 
     @property
     def image(self) -> ScaledImage | None:
         """None while it is being drawn."""
-        return self._ready[1] if self._ready and self._current_request().same(self._ready[0]) else None
+        return self._image if self._is_requested() else None
 
     def request(self, width: int, height: int) -> None:
         """Draw the current image in this size, unless that was requested already."""
         self._size = width, height
-        request = self._current_request()
-        if request.pixels is None or min(self._size) < 8 or request.same(self._requested):
+        if self._images.preview is None or min(self._size) < 8 or self._is_requested():
             return
         if self._task:
             self._task.cancel()
-        self._requested = request
+        result, pixels, _ = self._requested = self._result, self._images.preview, self._size
+        self._image = None
 
         def store(image: ScaledImage) -> None:
-            self._ready = request, image
+            self._image = image
             self._state.events.publish("annotated")
 
-        steps = _annotate(request.pixels, request.result, self._size)
-        self._task = self._state.submit(steps, store, priority=IMMEDIATE)
+        self._task = self._state.submit(_annotate(pixels, result, self._size), store, priority=IMMEDIATE)
 
     def clear(self) -> None:
-        self._ready = self._requested = None
+        self._requested = None, None, (0, 0)
 
-    def _current_request(self) -> _AnnotationRequest:
-        image = self._images.current
-        return _AnnotationRequest(image.result if image else None, self._images.preview, self._size)
+    @property
+    def _result(self) -> FrameResult | None:
+        return self._images.current.result if self._images.current else None
+
+    def _is_requested(self) -> bool:
+        """Whether the current objects are those of the request: comparing contents would take longer than drawing."""
+        result, pixels, size = self._requested
+        return pixels is not None and pixels is self._images.preview and result is self._result and size == self._size
 
 
 def _annotate(pixels: Pixels, result: FrameResult | None, size: tuple[int, int]) -> Steps:

@@ -9,7 +9,7 @@ import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, strftime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ from mien.apps.desktop.face_scores import ScoreBars
 from mien.apps.desktop.layer_view import shorten_name
 from mien.apps.desktop.settings import DesktopSettings
 from mien.apps.desktop.style import Theme
-from mien.apps.desktop.widgets import CanvasImage
+from mien.apps.desktop.widgets import CanvasImage, on_narrow
 from mien.apps.session.live_camera import CameraWorker, LiveFrame, find_reading
 from mien.apps.session.live_explanation import ActivationSource, ExplanationWorker, LiveActivations
 from mien.apps.session.overlay import overlay_saliency
@@ -41,6 +41,9 @@ _SIDE_WIDTH, _MARGIN = 300, 18
 
 #: A panel narrower than this has the scores below the image.
 _NARROW = 560
+
+#: The seconds that the timeline shows.
+_RECENT_SECONDS = 20
 
 #: Milliseconds between two checks for a new frame, and seconds for which a message stays.
 _CHECK_INTERVAL, _MESSAGE_SECONDS = 4, 2.5
@@ -90,7 +93,8 @@ class LivePanel(tk.Frame):
         self._framing = select_framing(engine.card, engine.detector)
         self._frame: LiveFrame | None = None
         self._explained_number = 0
-        self._smoothing, self._shows_map, self._shows_layers = True, False, False
+        #: The keys of the evidence map, the layers and smoothing, and whether they are on.
+        self._switches = {"w": False, "i": False, "t": True}
         self._message_end = 0.0
         self._reported: MienError | None = None
         self._destroyed = False
@@ -102,21 +106,26 @@ class LivePanel(tk.Frame):
         if explain:
             self.press("i")
         self.bind("<Destroy>", self._destroy)
-        self.bind("<Configure>", self._resize)
         self._job = self.after(_CHECK_INTERVAL, self._check)
 
     def press(self, key: str) -> None:
         """Do the action of one of :data:`KEYS`; other keys do nothing."""
-        actions = {
-            "q": self._quit,
-            "space": self._pause,
-            "s": self._take_snapshot,
-            "w": self._switch_map,
-            "i": self._switch_layers,
-            "t": self._switch_smoothing,
-        }
-        if key in actions:
-            actions[key]()
+        match key:
+            case "q":
+                self._quit()
+            case "s":
+                self._take_snapshot()
+            case "space":
+                self._reader.toggle_pause()
+                self._update_switches()
+            case "w" | "i" | "t":
+                self._switches[key] = not self._switches[key]
+                if self._switches["i"]:
+                    self._layers.grid(row=2, column=0, columnspan=2, sticky="ew")
+                elif key == "i":
+                    self._layers.grid_forget()
+                    self._layers.clear()
+                self._update_switches()
 
     # Layout
 
@@ -129,11 +138,11 @@ class LivePanel(tk.Frame):
         self._image = CanvasImage(self._canvas)
         self._side = tk.Frame(self, background=panel)
         self._scores = FaceScores(self._side, theme, labels)
-        self._timeline = RecentTimeline(self._side, theme, labels, width=_SIDE_WIDTH, margin=_MARGIN)
+        self._timeline = RecentTimeline(self._side, theme, labels)
         self._facts = CameraFacts(self._side, theme)
         for row, part in enumerate((self._scores, self._timeline, self._facts)):
             part.grid(row=row, column=0, sticky="new")
-        self._arrange(False)
+        on_narrow(self, theme, self._arrange, _NARROW)
         self._layers = LayerStrip(self, theme, labels)
         self._hints: dict[str, tk.Label] = {}
         key_line = self._create_key_line()
@@ -143,17 +152,11 @@ class LivePanel(tk.Frame):
 
     def _arrange(self, narrow: bool) -> None:
         """Scores and facts beside the image, or below it in a narrow panel."""
-        self._narrow = narrow
         self.rowconfigure(0, weight=1, minsize=self._theme.px(240 if narrow else 0))
         self._side.grid(row=1 if narrow else 0, column=0 if narrow else 1, sticky="new" if narrow else "ns")
         for row, part in ((0, self._timeline), (1, self._facts)):
             part.grid(row=row if narrow else row + 1, column=1 if narrow else 0, sticky="new")
         self._scores.grid(row=0, column=0, rowspan=2 if narrow else 1, sticky="new")
-
-    def _resize(self, event: tk.Event[tk.Misc]) -> None:
-        narrow = event.width < self._theme.px(_NARROW)
-        if event.widget is self and narrow != self._narrow:
-            self._arrange(narrow)
 
     def _create_key_line(self) -> tk.Frame:
         theme, colors = self._theme, self._theme.colors
@@ -175,27 +178,6 @@ class LivePanel(tk.Frame):
 
     # Actions
 
-    def _pause(self) -> None:
-        self._reader.toggle_pause()
-        self._update_switches()
-
-    def _switch_map(self) -> None:
-        self._shows_map = not self._shows_map
-        self._update_switches()
-
-    def _switch_layers(self) -> None:
-        self._shows_layers = not self._shows_layers
-        self._layers.clear()
-        if self._shows_layers:
-            self._layers.grid(row=2, column=0, columnspan=2, sticky="ew")
-        else:
-            self._layers.grid_forget()
-        self._update_switches()
-
-    def _switch_smoothing(self) -> None:
-        self._smoothing = not self._smoothing
-        self._update_switches()
-
     def _take_snapshot(self) -> None:
         if self._frame is None:
             return
@@ -212,8 +194,8 @@ class LivePanel(tk.Frame):
 
     def _update_switches(self) -> None:
         """Start or stop the explanation, and show which keys are on."""
-        self._explanation.switch(self._shows_layers or self._shows_map)
-        on = {"space": self._reader.paused, "w": self._shows_map, "i": self._shows_layers, "t": self._smoothing}
+        self._explanation.switch(self._switches["i"] or self._switches["w"])
+        on = {"space": self._reader.paused, **self._switches}
         colors = self._theme.colors
         for key, hint in self._hints.items():
             hint.configure(foreground=colors.accent if on.get(key) else colors.muted)
@@ -253,7 +235,7 @@ class LivePanel(tk.Frame):
         if self._destroyed:
             return
         explained = self._explanation.newest
-        if explained is not None and self._shows_layers and explained.number != self._explained_number:
+        if explained is not None and self._switches["i"] and explained.number != self._explained_number:
             self._explained_number, self.explanation_rate = explained.number, explained.rate
             self._layers.show(explained)
         if self._explanation.error:
@@ -263,7 +245,7 @@ class LivePanel(tk.Frame):
 
     def _show(self, frame: LiveFrame) -> None:
         self._draw(self._annotate(frame))
-        reading = frame.main_reading(self._smoothing)
+        reading = frame.main_reading(self._switches["t"])
         self._scores.show(reading)
         self._timeline.show(reading, frame.seconds)
         self.update_idletasks()  # draw now, and not when Tk is idle
@@ -275,12 +257,12 @@ class LivePanel(tk.Frame):
 
     def _annotate(self, frame: LiveFrame) -> Pixels:
         pixels, explained = frame.pixels, self._explanation.newest
-        if self._shows_map and explained is not None and explained.activations.map is not None:
+        if self._switches["w"] and explained is not None and explained.activations.map is not None:
             # The map is of an older frame: it is drawn over the same track's face in this one.
             reading = find_reading(frame.smoothed, explained.reading.track)
             if reading:
                 pixels = overlay_saliency(pixels, explained.activations.map, reading.face, self._framing)
-        return draw_readings(pixels, simplify_labels(frame.frame(self._smoothing).result))
+        return draw_readings(pixels, simplify_labels(frame.frame(self._switches["t"]).result))
 
     def _draw(self, pixels: Pixels) -> None:
         width, height = max(self._canvas.winfo_width(), 2), max(self._canvas.winfo_height(), 2)
@@ -339,21 +321,17 @@ def _describe_face(reading: Reading | None) -> tuple[str, str]:
 class RecentTimeline(tk.Canvas):
     """The scores of the followed face in the last seconds, the newest at the right."""
 
-    def __init__(
-        self, parent: tk.Misc, theme: Theme, labels: tuple[str, ...], *, width: int, margin: int, seconds: float = 20.0
-    ) -> None:
-        """``width`` and ``margin`` are in pixels of the design."""
-        px, height = theme.px, 84
-        super().__init__(
-            parent, width=px(width), height=px(height + 44), background=theme.colors.panel, highlightthickness=0
-        )
-        caption: dict[str, Any] = {"fill": theme.colors.muted, "font": theme.font(13)}
-        self.create_text(px(margin), px(8), anchor="nw", text=f"the last {seconds:g} seconds", **caption)
+    def __init__(self, parent: tk.Misc, theme: Theme, labels: tuple[str, ...]) -> None:
+        px, height, colors = theme.px, 84, theme.colors
+        super().__init__(parent, width=px(_SIDE_WIDTH), height=px(height + 44))
+        self.configure(background=colors.panel, highlightthickness=0)
+        text = f"the last {_RECENT_SECONDS} seconds"
+        self.create_text(px(_MARGIN), px(8), anchor="nw", text=text, fill=colors.muted, font=theme.font(13))
         self._labels = labels
-        self._empty = np.array(parse_color(theme.colors.line), np.uint8)
-        self._pixels = np.tile(self._empty, (px(height), px(width - 2 * margin), 1))
-        self._image = CanvasImage(self, px(margin), px(30))
-        self._per_second = self._pixels.shape[1] / seconds
+        self._empty = np.array(parse_color(colors.line), np.uint8)
+        self._pixels = np.tile(self._empty, (px(height), px(_SIDE_WIDTH - 2 * _MARGIN), 1))
+        self._image = CanvasImage(self, px(_MARGIN), px(30))
+        self._per_second = self._pixels.shape[1] / _RECENT_SECONDS
         self._newest: float | None = None
 
     def show(self, reading: Reading | None, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
+from functools import partial
 from tkinter import ttk
 from typing import Any
 
@@ -71,10 +72,8 @@ class ModelsPage(ttk.Frame):
         if name == state.selection.model:
             ttk.Label(frame, text="in use", style="Card.Muted.TLabel").grid(row=0, column=2, sticky="e")
         else:
-            selection = state.selection._replace(model=name)
-            use = create_button(
-                frame, theme, "Use this model", lambda: state.select_model(selection), style="Card.TButton"
-            )
+            choose = partial(state.change_selection, model=name)
+            use = create_button(frame, theme, "Use this model", choose, style="Card.TButton")
             use.grid(row=0, column=2, sticky="e")
         scores = [(measure, cells[0]) for measure, cells in compare_cards({name: card})]
         facts, measures = self._build_rows(frame, list_facts(card)), self._build_rows(frame, scores)

@@ -19,6 +19,8 @@ from mien.apps.desktop.widgets import (
     IdleCallback,
     ImageView,
     Notice,
+    PageFrame,
+    PageHeader,
     ScrollFrame,
     WrappedLabel,
     create_button,
@@ -38,7 +40,7 @@ _SIDE, _GAP, _LINE = 76, 10, 4
 _MAX_PHOTOS = 120
 
 
-class PhotoPage(ttk.Frame):
+class PhotoPage(PageFrame):
     """Shows the open images, or how to open one."""
 
     def __init__(self, parent: tk.Misc, window: PageOwner) -> None:
@@ -46,8 +48,6 @@ class PhotoPage(ttk.Frame):
         self._window, self._theme = window, window.theme
         self._application, self._images = window.application, window.application.images
         self._annotator = window.annotator
-        self.columnconfigure(0, weight=1)
-        self.rowconfigure(0, weight=1)
         self._empty = EmptyPage(
             self,
             self._theme,
@@ -73,17 +73,9 @@ class PhotoPage(ttk.Frame):
         frame, gap = ttk.Frame(self), theme.px(16)
         frame.columnconfigure(0, weight=1)
         frame.rowconfigure(1, weight=1)
-        head = ttk.Frame(frame, padding=(gap, gap, gap, theme.px(10)))
-        head.grid(row=0, column=0, columnspan=2, sticky="ew")
-        head.columnconfigure(0, weight=1)
-        self._title = WrappedLabel(head, style="Title.TLabel")
-        self._facts = WrappedLabel(head, style="Muted.TLabel")
-        self._title.grid(row=0, column=0, sticky="ew")
-        self._facts.grid(row=1, column=0, sticky="ew")
-        buttons = ttk.Frame(head)
-        buttons.grid(row=0, column=1, rowspan=2, sticky="e")
-        create_button(buttons, theme, "Open…", window.dialogs.open_images, icon="open").pack(side="left")
-        window.menus.create_save_button(buttons, "images").pack(side="left", padx=(theme.px(8), 0))
+        self._header = PageHeader(frame, theme, window.dialogs.open_images, (gap, gap, gap, theme.px(10)))
+        self._header.grid(row=0, column=0, columnspan=2, sticky="ew")
+        window.menus.create_save_button(self._header.buttons, "images").pack(side="left", padx=(theme.px(8), 0))
         self.view = ImageView(frame, theme, self._annotator.request, self._select_face_at)
         self.view.grid(row=1, column=0, sticky="nsew", padx=(gap, 0), pady=(0, gap))
         self._side = ScrollFrame(frame, theme, width=_SIDE_WIDTH)
@@ -115,13 +107,10 @@ class PhotoPage(ttk.Frame):
     def _show(self) -> None:
         image, images = self._images.current, self._images
         if image is None:
-            self._content.grid_forget()
-            self._empty.grid(row=0, column=0, sticky="nsew")
+            self.show_content(self._empty)
             return
-        self._empty.grid_forget()
-        self._content.grid(row=0, column=0, sticky="nsew")
-        self._title.configure(text=image.title)
-        self._facts.configure(text=self._describe(image))
+        self.show_content(self._content)
+        self._header.show(image.title, self._describe(image))
         if len(images.images) > 1:
             self.thumbnails.grid(row=2, column=0, columnspan=2, sticky="ew")
         else:
@@ -133,16 +122,14 @@ class PhotoPage(ttk.Frame):
             self._displayed = displayed
             self._show_reading(image)
 
-    def _describe(self, image: OpenImage) -> str:
+    def _describe(self, image: OpenImage) -> tuple[str, ...]:
         images, result = self._images, image.result
         position = f"{images.index + 1} of {len(images.images)} images" if len(images.images) > 1 else ""
         if result is None:
-            facts: tuple[str, ...] = (position, "could not be read" if image.error else "analysing …")
-        else:
-            width, height = result.size
-            models = f"detector {result.detector}, model {result.model}"
-            facts = (position, describe_face_count(result), f"{width} × {height}", models)
-        return " · ".join(fact for fact in facts if fact)
+            return position, "could not be read" if image.error else "analysing …"
+        width, height = result.size
+        models = f"detector {result.detector}, model {result.model}"
+        return position, describe_face_count(result), f"{width} × {height}", models
 
     def _show_image(self, image: OpenImage) -> None:
         self._annotator.request(*self.view.available_size)

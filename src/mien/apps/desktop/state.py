@@ -127,10 +127,9 @@ class AppState:
     def labels(self) -> tuple[str, ...]:
         return self.card.labels if self.card else ()
 
-    @property
-    def model_names(self) -> tuple[str, ...]:
-        """The installed models, and the one in use, which may be a file."""
-        return tuple(dict.fromkeys([*self.cards, self.selection.model]))
+    def names(self, part: str) -> tuple[str, ...]:
+        """The choices of ``detector``, or of ``model``: the installed ones and the one in use, which may be a file."""
+        return self.detector_names if part == "detector" else tuple(dict.fromkeys([*self.cards, self.selection.model]))
 
     @property
     def busy(self) -> bool:
@@ -197,6 +196,12 @@ class AppState:
             self.events.publish("card")  # the fields show the current selection again
 
         self.submit(_load_card(self.session, selection), apply, on_error=fail)
+
+    def change_selection(self, **changes: str) -> None:
+        """Load another ``model`` or ``detector``, unless it is in use."""
+        selection = self.selection._replace(**changes)
+        if selection != self.selection:
+            self.select_model(selection)
 
     def refresh_models(self) -> None:
         """List the installed models in the worker: installed packages may add some."""

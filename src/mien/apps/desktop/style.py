@@ -130,260 +130,225 @@ def apply_theme(theme: Theme) -> ttk.Style:
     style = ttk.Style(theme.root)
     style.theme_create(name := f"mien-{next(_numbers)}", parent="clam")
     style.theme_use(name)
-    for configure in (
-        _configure_frames,
-        _configure_labels,
-        _configure_buttons,
-        _configure_choices,
-        _configure_fields,
-        _configure_check_boxes,
-        _configure_bars,
-        _configure_tables,
-        _configure_backgrounds,
-    ):
-        configure(style, theme)
-    _configure_lists(theme)
+    builder = _StyleBuilder(style, theme)
+    builder.define_frames_and_labels()
+    builder.define_buttons()
+    builder.define_fields()
+    builder.define_bars()
+    builder.define_tables_and_lists()
     return style
 
 
-def _set_layout(style: ttk.Style, name: str, elements: Any) -> None:
-    # The type stubs of layouts are narrower than what Tk accepts.
-    style.layout(name, elements)
+class _StyleBuilder:
+    """Defines the styles of a theme, by kinds of widgets."""
 
+    def __init__(self, style: ttk.Style, theme: Theme) -> None:
+        self._style, self._theme, self._colors, self._px = style, theme, theme.colors, theme.px
 
-def _configure_frames(style: ttk.Style, theme: Theme) -> None:
-    colors = theme.colors
-    style.configure(".", background=colors.background, foreground=colors.text, font=theme.font(14), borderwidth=0)
-    style.configure(".", focuscolor=colors.accent, troughcolor=colors.line, selectbackground=colors.accent)
-    style.configure("TFrame", background=colors.background)
-    style.configure("Panel.TFrame", background=colors.panel)
-    style.configure("CardInner.TFrame", background=colors.card)
-    for name, fill, edge in (
-        ("Card", colors.card, colors.line),
-        ("Soft", colors.panel, colors.panel),
-        ("Warn", colors.warning_background, colors.warning_background),
-    ):
-        element, border = f"{name}.shape", theme.px(12)
-        square = draw_rounded_square(theme.px(28), theme.px(10), fill, edge, theme.px(1))
-        image = theme.style_image(
-            stretch_middle(square, border, _LARGE_SIDE, "" if name == "Warn" else colors.background)
-        )
-        style.element_create(element, "image", image, border=border, padding=0, sticky="nsew")
-        _set_layout(style, f"{name}.TFrame", [(element, {"sticky": "nsew"})])
-        style.configure(f"{name}.TFrame", background=colors.background)
-
-
-def _configure_labels(style: ttk.Style, theme: Theme) -> None:
-    colors = theme.colors
-    backgrounds = {
-        "": colors.background,
-        "Panel.": colors.panel,
-        "Card.": colors.card,
-        "Warn.": colors.warning_background,
-    }
-    for prefix, background in {**backgrounds, "Soft.": colors.panel}.items():
-        for name, color, size, bold in (
-            ("", colors.text, 14, False),
-            ("Strong.", colors.text, 14, True),
-            ("Muted.", colors.muted, 13, False),
-            ("Title.", colors.text, 20, True),
-            ("Large.", colors.text, 17, True),
-            ("Warning.", colors.warning, 13, False),
-            ("Error.", colors.error, 13, False),
+    def define_frames_and_labels(self) -> None:
+        style, colors, px = self._style, self._colors, self._px
+        style.configure(".", background=colors.background, foreground=colors.text, font=self._theme.font(14))
+        style.configure(".", focuscolor=colors.accent, troughcolor=colors.line, selectbackground=colors.accent)
+        style.configure(".", borderwidth=0)
+        style.configure("TFrame", background=colors.background)
+        style.configure("Panel.TFrame", background=colors.panel)
+        style.configure("CardInner.TFrame", background=colors.card)
+        for name, fill, edge in (
+            ("Card", colors.card, colors.line),
+            ("Soft", colors.panel, colors.panel),
+            ("Warn", colors.warning_background, colors.warning_background),
         ):
-            style.configure(
-                f"{prefix}{name}TLabel", background=background, foreground=color, font=theme.font(size, bold)
-            )
+            square = draw_rounded_square(px(28), px(10), fill, edge, px(1))
+            image = stretch_middle(square, px(12), _LARGE_SIDE, "" if name == "Warn" else colors.background)
+            self._create_element(f"{name}.shape", image, border=px(12), padding=0, sticky="nsew")
+            style.layout(f"{name}.TFrame", [(f"{name}.shape", {"sticky": "nsew"})])
+            style.configure(f"{name}.TFrame", background=colors.background)
+        backgrounds = {
+            "": colors.background,
+            "Panel.": colors.panel,
+            "Card.": colors.card,
+            "Warn.": colors.warning_background,
+            "Soft.": colors.panel,
+        }
+        for prefix, background in backgrounds.items():
+            for name, color, size, bold in (
+                ("", colors.text, 14, False),
+                ("Strong.", colors.text, 14, True),
+                ("Muted.", colors.muted, 13, False),
+                ("Title.", colors.text, 20, True),
+                ("Large.", colors.text, 17, True),
+                ("Warning.", colors.warning, 13, False),
+                ("Error.", colors.error, 13, False),
+            ):
+                font = self._theme.font(size, bold)
+                style.configure(f"{prefix}{name}TLabel", background=background, foreground=color, font=font)
 
+    def define_buttons(self) -> None:
+        """Buttons and menu buttons, the buttons of the pages, rows of choices, and check boxes."""
+        colors, px = self._colors, self._px
+        bold = self._theme.font(14, True)
+        button: Any = ("Button.padding", {"sticky": "nsew", "children": [("Button.label", {"sticky": "nsew"})]})
+        parts = [("Menubutton.indicator", {"side": "right", "sticky": ""}), ("Menubutton.label", {"side": "left"})]
+        menu_button: Any = ("Menubutton.padding", {"sticky": "nsew", "children": parts})
+        for prefix, fill, border, text_color, hover in (
+            ("", colors.card, colors.line, colors.text, colors.hover),
+            ("Primary.", colors.accent, colors.accent, colors.on_accent, mix_colors(colors.accent, colors.text, 0.15)),
+            ("Quiet.", colors.background, colors.background, colors.text, colors.hover),
+            ("Panel.Quiet.", colors.panel, colors.panel, colors.text, colors.hover),
+        ):
+            shape = f"{prefix}Button.shape"
+            self._create_button_shape(shape, fill, border, hover, 9)
+            options = {"foreground": text_color, "font": bold}
+            options["background"] = colors.panel if prefix.startswith("Panel") else colors.background
+            padding = (px(14), px(7))
+            self._define_control(f"{prefix}TButton", shape, button, anchor="center", padding=padding, **options)
+            padding_with_arrow = (*padding, px(8), px(7))
+            self._define_control(f"{prefix}TMenubutton", shape, menu_button, padding=padding_with_arrow, **options)
+        self._create_element("Menubutton.indicator", self._theme.icon("down", side=18), sticky="", padding=px(2))
+        choice = ("Radiobutton.padding", {"sticky": "nsew", "children": [("Radiobutton.label", {"sticky": ""})]})
+        self._create_button_shape("Page.shape", colors.panel, colors.panel, colors.hover, 10, colors.pressed)
+        page, style = "Page.TRadiobutton", self._style
+        self._define_control(page, "Page.shape", choice, padding=(px(6), px(8)), anchor="center", compound="top")
+        style.configure(page, background=colors.panel, foreground=colors.muted, font=self._theme.font(12))
+        style.map(page, foreground=[("selected", colors.text), ("active", colors.text)])
+        self._create_button_shape("Choice.shape", colors.background, colors.line, colors.hover, 9, colors.pressed)
+        for name in ("Choice.TRadiobutton", "Choice.TCheckbutton"):
+            self._define_control(name, "Choice.shape", choice, font=bold, padding=(px(14), px(7)), anchor="center")
 
-def _configure_buttons(style: ttk.Style, theme: Theme) -> None:
-    colors = theme.colors
-    accent = colors.accent
-    light_accent = mix_colors(accent, colors.text, 0.15)
-    kinds = {
-        "": (colors.card, colors.line, colors.text, colors.hover),
-        "Primary.": (accent, accent, colors.on_accent, light_accent),
-        "Quiet.": (None, None, colors.text, colors.hover),
-        "Panel.Quiet.": (None, None, colors.text, colors.hover),
-    }
-    for prefix, (fill, border, text_color, hover) in kinds.items():
-        background = colors.panel if prefix.startswith("Panel") else colors.background
-        element = f"{prefix}Button.shape"
-        _create_button_shape(style, theme, element, fill or background, border or background, hover, theme.px(9))
-        content = ("Button.padding", {"sticky": "nsew", "children": [("Button.label", {"sticky": "nsew"})]})
-        _set_layout(style, f"{prefix}TButton", [(element, {"sticky": "nsew", "children": [content]})])
-        style.configure(f"{prefix}TButton", foreground=text_color, background=background, anchor="center")
-        style.configure(f"{prefix}TButton", padding=(theme.px(14), theme.px(7)), font=theme.font(14, True))
-        style.map(f"{prefix}TButton", foreground=[("disabled", colors.muted)], background=[])
-        arrow = ("Menubutton.indicator", {"side": "right", "sticky": ""})
-        label = ("Menubutton.padding", {"sticky": "nsew", "children": [arrow, ("Menubutton.label", {"side": "left"})]})
-        _set_layout(style, f"{prefix}TMenubutton", [(element, {"sticky": "nsew", "children": [label]})])
-        style.configure(f"{prefix}TMenubutton", foreground=text_color, background=background, font=theme.font(14, True))
-        style.configure(f"{prefix}TMenubutton", padding=(theme.px(14), theme.px(7), theme.px(8), theme.px(7)))
-        style.map(f"{prefix}TMenubutton", foreground=[("disabled", colors.muted)], background=[])
-    down = theme.icon("down", side=18)
-    style.element_create("Menubutton.indicator", "image", down, sticky="", padding=theme.px(2))
+        def box(checked: bool, fill: str, border: str, mark: str) -> Image.Image:
+            return draw_check_box(px(20), checked, fill, border, mark)
 
-
-def _create_button_shape(
-    style: ttk.Style, theme: Theme, element: str, fill: str, border: str, hover: str, radius: int, selected: str = ""
-) -> None:
-    """The background of a button in all of its states; ``selected`` is its colour while it is selected."""
-    colors, side, margin = theme.colors, theme.px(30), theme.px(12)
-    ring = colors.text if fill == colors.accent else colors.accent
-
-    def shape(background: str, line: str, width: float = 1) -> Any:
-        square = draw_rounded_square(side, radius, background, line, theme.px(width))
-        return theme.style_image(stretch_middle(square, margin, 2 * margin + _BUTTON_MIDDLE))
-
-    selected_shapes: tuple[Any, ...] = ()
-    if selected:
-        selected_shapes = (
-            ("selected", "focus", shape(selected, colors.accent, 2)),
-            ("selected", shape(selected, selected)),
+        self._create_element(
+            "Tick.indicator",
+            box(False, colors.card, colors.muted, colors.text),
+            ("selected", "focus", box(True, colors.accent, colors.text, colors.on_accent)),
+            ("selected", box(True, colors.accent, colors.accent, colors.on_accent)),
+            ("focus", box(False, colors.card, colors.accent, colors.text)),
+            sticky="w",
         )
-    style.element_create(
-        element,
-        "image",
-        shape(fill, border),
-        ("disabled", shape(fill, border)),
-        ("pressed", shape(colors.pressed if border != colors.accent else hover, border)),
-        *selected_shapes,
-        ("focus", "active", shape(hover, ring, 2)),
-        ("focus", shape(fill, ring, 2)),
-        ("active", shape(hover, border if border == fill else colors.accent)),
-        border=margin,
-        width=2 * margin,
-        height=2 * margin,
-        padding=0,
-        sticky="nsew",
-    )
+        self._create_element("Tick.gap", Image.new("RGBA", (px(8), 1)))
+        left = {"side": "left", "sticky": ""}
+        elements = [(name, left) for name in ("Tick.indicator", "Tick.gap", "Checkbutton.label")]
+        padding_element = ("Checkbutton.padding", {"sticky": "nsew", "children": elements})
+        self._define_control("TCheckbutton", "", padding_element, font=self._theme.font(14), padding=px(4))
 
+    def define_fields(self) -> None:
+        colors, px = self._colors, self._px
+        shapes = [self._draw_shape(28, 10, 8, colors.card, *line) for line in ((colors.line, 1), (colors.accent, 2))]
+        size = {"border": px(10), "padding": px(2), "width": px(20), "height": px(20)}
+        self._create_element("Field.shape", shapes[0], ("focus", shapes[1]), sticky="nsew", **size)
+        self._create_element("Field.arrow", self._theme.icon("down", side=18), sticky="", padding=px(3))
+        area = ("Combobox.textarea", {"sticky": "nsew"})
+        padded = ("Combobox.padding", {"expand": "1", "sticky": "nsew", "children": [area]})
+        arrow = ("Field.arrow", {"side": "right", "sticky": "ns"})
+        name, padding = "TCombobox", (px(8), px(4))
+        self._define_control(name, "Field.shape", arrow, padded, insertcolor=colors.text, padding=padding)
+        self._style.configure(name, selectbackground=colors.card, selectforeground=colors.text)
+        self._style.map(name, fieldbackground=[])
 
-def _configure_choices(style: ttk.Style, theme: Theme) -> None:
-    """The buttons of the pages, and rows of choices."""
-    colors, radius = theme.colors, theme.px(10)
-    _create_button_shape(style, theme, "Page.shape", colors.panel, colors.panel, colors.hover, radius, colors.pressed)
-    label = ("Radiobutton.label", {"sticky": ""})
-    content = ("Radiobutton.padding", {"sticky": "nsew", "children": [label]})
-    _set_layout(style, "Page.TRadiobutton", [("Page.shape", {"sticky": "nsew", "children": [content]})])
-    style.configure("Page.TRadiobutton", background=colors.panel, foreground=colors.muted, font=theme.font(12))
-    style.configure("Page.TRadiobutton", padding=(theme.px(6), theme.px(8)), anchor="center", compound="top")
-    style.map("Page.TRadiobutton", foreground=[("selected", colors.text), ("active", colors.text)], background=[])
-    _create_button_shape(
-        style, theme, "Choice.shape", colors.background, colors.line, colors.hover, theme.px(9), colors.pressed
-    )
-    for name in ("Choice.TRadiobutton", "Choice.TCheckbutton"):
-        _set_layout(style, name, [("Choice.shape", {"sticky": "nsew", "children": [content]})])
-        style.configure(name, background=colors.background, foreground=colors.text, font=theme.font(14, True))
-        style.configure(name, padding=(theme.px(14), theme.px(7)), anchor="center")
-        style.map(name, foreground=[("disabled", colors.muted)], background=[])
+    def define_bars(self) -> None:
+        """Scroll bars, sliders and progress bars: thin, without arrows."""
+        style, colors, px, background = self._style, self._colors, self._px, self._colors.background
 
+        def shape(side: int, color: str, border: str | None = None) -> Image.Image:
+            return draw_rounded_square(side, side / 2, color, border, max(side / 14, 1))
 
-def _configure_fields(style: ttk.Style, theme: Theme) -> None:
-    colors, radius, side = theme.colors, theme.px(8), theme.px(28)
+        for orientation, sticky in (("Vertical", "ns"), ("Horizontal", "ew")):
+            name, bar, width = f"{orientation}.Thin.thumb", f"{orientation}.TScrollbar", px(10)
+            active = ("active", shape(width, colors.muted))
+            self._create_element(name, shape(width, colors.pressed), active, border=width // 2 - 1, sticky="nsew")
+            thumb: Any = (name, {"expand": "1", "sticky": "nsew"})
+            style.layout(bar, [(f"{orientation}.Scrollbar.trough", {"sticky": sticky, "children": [thumb]})])
+            style.configure(bar, troughcolor=background, background=background, borderwidth=0)
+            style.configure(bar, bordercolor=background, lightcolor=background, relief="flat")
+        track = shape(px(6), colors.line)
+        self._create_element("Bar.trough", track, border=px(2), sticky="ew")
+        self._create_element("Bar.full", shape(px(6), colors.accent), border=px(2), sticky="ew")
+        full: Any = ("Bar.full", {"side": "left", "sticky": "ew"})
+        style.layout("Horizontal.TProgressbar", [("Bar.trough", {"sticky": "ew", "children": [full]})])
+        knob, active_knob = (shape(px(18), colors.accent, border) for border in (colors.accent, colors.text))
+        self._create_element("Knob.slider", knob, ("focus", active_knob), ("active", active_knob), sticky="")
+        self._create_element("Knob.trough", track, border=px(2), sticky="ew")
+        style.layout("Horizontal.TScale", [("Knob.trough", {"sticky": "ew"}), ("Knob.slider", {"side": "left"})])
+        for name in ("Horizontal.TProgressbar", "Horizontal.TScale"):
+            style.configure(name, background=background)
 
-    def shape(line: str, width: float = 1) -> Any:
-        square, margin = draw_rounded_square(side, radius, colors.card, line, theme.px(width)), theme.px(10)
-        return theme.style_image(stretch_middle(square, margin, 2 * margin + _BUTTON_MIDDLE))
+    def define_tables_and_lists(self) -> None:
+        """Tables, the lists of combo boxes, and the colour behind round corners of widgets on a panel or a card."""
+        style, colors, px, theme = self._style, self._colors, self._px, self._theme
+        style.layout("Treeview", [("Treeview.treearea", {"sticky": "nsew"})])
+        style.configure("Treeview", background=colors.card, fieldbackground=colors.card, foreground=colors.text)
+        style.configure("Treeview", rowheight=px(30), font=theme.font(13), borderwidth=0, relief="flat")
+        style.map("Treeview", background=[("selected", colors.pressed)], foreground=[("selected", colors.text)])
+        style.configure("Treeview.Heading", background=colors.card, foreground=colors.muted, relief="flat")
+        style.configure("Treeview.Heading", font=theme.font(12, True), padding=(px(4), px(6)))
+        style.map("Treeview.Heading", background=[("active", colors.hover)])
+        # These lists belong to Tk and not to ttk.
+        for name, value in (
+            ("background", colors.card), ("foreground", colors.text), ("selectBackground", colors.accent),
+            ("selectForeground", colors.on_accent), ("borderWidth", 0), ("font", theme.font(14)),
+        ):  # fmt: skip
+            theme.root.option_add(f"*TCombobox*Listbox.{name}", value)
+        buttons = ("TButton", "Primary.TButton", "TMenubutton", "Choice.TRadiobutton", "Choice.TCheckbutton")
+        for prefix, background in (("Panel", colors.panel), ("Card", colors.card)):
+            for name in (*buttons, "TCombobox", "TCheckbutton", "Horizontal.TScale", "Horizontal.TProgressbar"):
+                style.configure(f"{prefix}.{name}", background=background)
 
-    style.element_create(
-        "Field.shape", "image", shape(colors.line), ("focus", shape(colors.accent, 2)), border=theme.px(10),
-        sticky="nsew", padding=theme.px(2), width=theme.px(20), height=theme.px(20),
-    )  # fmt: skip
-    style.element_create("Field.arrow", "image", theme.icon("down", side=18), sticky="", padding=theme.px(3))
-    area = ("Combobox.textarea", {"sticky": "nsew"})
-    padded = ("Combobox.padding", {"expand": "1", "sticky": "nsew", "children": [area]})
-    field = {"sticky": "nsew", "children": [("Field.arrow", {"side": "right", "sticky": "ns"}), padded]}
-    _set_layout(style, "TCombobox", [("Field.shape", field)])
-    name, padding = "TCombobox", (theme.px(8), theme.px(4))
-    style.configure(name, foreground=colors.text, insertcolor=colors.text, padding=padding)
-    style.configure(name, selectbackground=colors.card, selectforeground=colors.text, background=colors.background)
-    style.map(name, foreground=[("disabled", colors.muted)], background=[], fieldbackground=[])
+    def _define_control(self, name: str, shape: str, *content: Any, **options: Any) -> None:
+        """A widget whose background is the element ``shape``, if any; its text has another colour while disabled."""
+        layout: Any = [(shape, {"sticky": "nsew", "children": list(content)})] if shape else list(content)
+        self._style.layout(name, layout)
+        colors = {"foreground": self._colors.text, "background": self._colors.background}
+        self._style.configure(name, **{**colors, **options})
+        self._style.map(name, foreground=[("disabled", self._colors.muted)], background=[])
 
+    def _create_element(self, name: str, image: Any, *states: Any, **options: Any) -> None:
+        """An element that is a PIL image, or Tk's; ``states`` are names of states that end with their image."""
 
-def _configure_check_boxes(style: ttk.Style, theme: Theme) -> None:
-    colors, side = theme.colors, theme.px(20)
+        def convert(image: Any) -> Any:
+            return self._theme.style_image(image) if isinstance(image, Image.Image) else image
 
-    def box(checked: bool, fill: str, border: str, mark: str) -> Any:
-        return theme.style_image(draw_check_box(side, checked, fill, border, mark))
+        converted = [(*names, convert(image)) for *names, image in states]
+        self._style.element_create(name, "image", convert(image), *converted, **options)
 
-    style.element_create(
-        "Tick.indicator",
-        "image",
-        box(False, colors.card, colors.muted, colors.text),
-        ("selected", "focus", box(True, colors.accent, colors.text, colors.on_accent)),
-        ("selected", box(True, colors.accent, colors.accent, colors.on_accent)),
-        ("focus", box(False, colors.card, colors.accent, colors.text)),
-        sticky="w",
-    )
-    style.element_create("Tick.gap", "image", theme.style_image(Image.new("RGBA", (theme.px(8), 1))))
-    left = {"side": "left", "sticky": ""}
-    elements = [("Tick.indicator", left), ("Tick.gap", left), ("Checkbutton.label", left)]
-    _set_layout(style, "TCheckbutton", [("Checkbutton.padding", {"sticky": "nsew", "children": elements})])
-    style.configure("TCheckbutton", background=colors.background, foreground=colors.text)
-    style.configure("TCheckbutton", font=theme.font(14), padding=theme.px(4))
-    style.map("TCheckbutton", background=[], foreground=[("disabled", colors.muted)])
+    def _create_button_shape(
+        self, name: str, fill: str, border: str, hover: str, radius: int, selected: str = ""
+    ) -> None:
+        """The background of a button in all of its states; ``selected`` is its colour while it is selected."""
+        colors, margin = self._colors, self._px(12)
+        ring = colors.text if fill == colors.accent else colors.accent
 
+        def shape(background: str, line: str, width: float = 1) -> Image.Image:
+            return self._draw_shape(30, 12, radius, background, line, width)
 
-def _configure_bars(style: ttk.Style, theme: Theme) -> None:
-    """Scroll bars, sliders and progress bars: thin, without arrows."""
-    colors, width, background = theme.colors, theme.px(10), theme.colors.background
+        selected_shapes = (
+            [
+                ("selected", "focus", shape(selected, colors.accent, 2)),
+                ("selected", shape(selected, selected)),
+            ]
+            if selected
+            else []
+        )
+        self._create_element(
+            name,
+            shape(fill, border),
+            ("disabled", shape(fill, border)),
+            ("pressed", shape(colors.pressed if border != colors.accent else hover, border)),
+            *selected_shapes,
+            ("focus", "active", shape(hover, ring, 2)),
+            ("focus", shape(fill, ring, 2)),
+            ("active", shape(hover, border if border == fill else colors.accent)),
+            border=margin,
+            width=2 * margin,
+            height=2 * margin,
+            padding=0,
+            sticky="nsew",
+        )
 
-    def shape(side: int, color: str, border: str | None = None) -> Any:
-        line = max(side / 14, 1)
-        return theme.style_image(draw_rounded_square(side, side / 2, color, border, line))
-
-    for orientation, sticky in (("Vertical", "ns"), ("Horizontal", "ew")):
-        name, bar = f"{orientation}.Thin.thumb", f"{orientation}.TScrollbar"
-        active = ("active", shape(width, colors.muted))
-        style.element_create(name, "image", shape(width, colors.pressed), active, border=width // 2 - 1, sticky="nsew")
-        thumb = (name, {"expand": "1", "sticky": "nsew"})
-        _set_layout(style, bar, [(f"{orientation}.Scrollbar.trough", {"sticky": sticky, "children": [thumb]})])
-        style.configure(bar, troughcolor=background, background=background, borderwidth=0)
-        style.configure(bar, bordercolor=background, lightcolor=background, relief="flat")
-    track, filled = shape(theme.px(6), colors.line), shape(theme.px(6), colors.accent)
-    style.element_create("Bar.trough", "image", track, border=theme.px(2), sticky="ew")
-    style.element_create("Bar.full", "image", filled, border=theme.px(2), sticky="ew")
-    full = ("Bar.full", {"side": "left", "sticky": "ew"})
-    _set_layout(style, "Horizontal.TProgressbar", [("Bar.trough", {"sticky": "ew", "children": [full]})])
-    style.configure("Horizontal.TProgressbar", background=background)
-    knob = shape(theme.px(18), colors.accent, colors.accent)
-    active_knob = shape(theme.px(18), colors.accent, colors.text)
-    style.element_create("Knob.slider", "image", knob, ("focus", active_knob), ("active", active_knob), sticky="")
-    style.element_create("Knob.trough", "image", track, border=theme.px(2), sticky="ew")
-    _set_layout(style, "Horizontal.TScale", [("Knob.trough", {"sticky": "ew"}), ("Knob.slider", {"side": "left"})])
-    style.configure("Horizontal.TScale", background=background)
-
-
-def _configure_tables(style: ttk.Style, theme: Theme) -> None:
-    colors = theme.colors
-    _set_layout(style, "Treeview", [("Treeview.treearea", {"sticky": "nsew"})])
-    style.configure("Treeview", background=colors.card, fieldbackground=colors.card, foreground=colors.text)
-    style.configure("Treeview", rowheight=theme.px(30), font=theme.font(13), borderwidth=0, relief="flat")
-    style.map("Treeview", background=[("selected", colors.pressed)], foreground=[("selected", colors.text)])
-    style.configure("Treeview.Heading", background=colors.card, foreground=colors.muted, relief="flat")
-    style.configure("Treeview.Heading", font=theme.font(12, True), padding=(theme.px(4), theme.px(6)))
-    style.map("Treeview.Heading", background=[("active", colors.hover)])
-
-
-def _configure_backgrounds(style: ttk.Style, theme: Theme) -> None:
-    """The colour behind round corners of widgets on a panel or a card."""
-    widgets = ("TButton", "Primary.TButton", "TMenubutton", "TCombobox", "TCheckbutton", "Horizontal.TScale")
-    colors = theme.colors
-    for prefix, background in (("Panel", colors.panel), ("Card", colors.card)):
-        for name in (*widgets, "Choice.TRadiobutton", "Choice.TCheckbutton", "Horizontal.TProgressbar"):
-            style.configure(f"{prefix}.{name}", background=background)
-
-
-def _configure_lists(theme: Theme) -> None:
-    """The lists of combo boxes, which belong to Tk and not to ttk."""
-    colors, root = theme.colors, theme.root
-    for name, value in (
-        ("background", colors.card), ("foreground", colors.text), ("selectBackground", colors.accent),
-        ("selectForeground", colors.on_accent), ("borderWidth", 0), ("font", theme.font(14)),
-    ):  # fmt: skip
-        root.option_add(f"*TCombobox*Listbox.{name}", value)
+    def _draw_shape(self, side: int, margin: int, radius: int, fill: str, line: str, width: float = 1) -> Image.Image:
+        """A rounded rectangle with a wide middle; lengths are in pixels of the design."""
+        square = draw_rounded_square(self._px(side), self._px(radius), fill, line, self._px(width))
+        return stretch_middle(square, self._px(margin), 2 * self._px(margin) + _BUTTON_MIDDLE)
 
 
 def create_menu(theme: Theme, parent: tk.Misc) -> tk.Menu:

@@ -19,8 +19,9 @@ from mien.apps.desktop.widgets import (
     IdleCallback,
     ImageView,
     Notice,
+    PageFrame,
+    PageHeader,
     ScrollFrame,
-    WrappedLabel,
     add_scrollbar,
     create_button,
     create_card,
@@ -39,14 +40,12 @@ _FRAME_RATES = {f"{rate:g} a second": rate for rate in FRAME_RATES}
 _TITLE, _SCORES, _EVENTS, _GAP, _AXIS = 26, 54, 12, 14, 26
 
 
-class VideoPage(ttk.Frame):
+class VideoPage(PageFrame):
     """Shows the open video, or how to open one."""
 
     def __init__(self, parent: tk.Misc, window: PageOwner) -> None:
         super().__init__(parent)
         self._window, self._theme, self._state = window, window.theme, window.application.video
-        self.columnconfigure(0, weight=1)
-        self.rowconfigure(0, weight=1)
         self._empty = EmptyPage(
             self,
             self._theme,
@@ -85,7 +84,10 @@ class VideoPage(ttk.Frame):
         frame.columnconfigure(1, weight=1)
         frame.rowconfigure(2, weight=3, minsize=theme.px(220))
         frame.rowconfigure(4, weight=3, minsize=theme.px(150))
-        self._build_head(frame).grid(row=0, column=0, columnspan=2, sticky="ew", pady=(0, theme.px(10)))
+        self._header = PageHeader(frame, theme, self._window.dialogs.open_video)
+        self._header.grid(row=0, column=0, columnspan=2, sticky="ew", pady=(0, theme.px(10)))
+        save = self._window.menus.create_save_button(self._header.buttons, "video")
+        save.pack(side="left", padx=(theme.px(8), 0))
         self._notice = Notice(frame, theme)
         self._view = ImageView(frame, theme, self._state.resize_view)
         table = self._build_events(frame)
@@ -101,19 +103,6 @@ class VideoPage(ttk.Frame):
         self.timeline = TimelineView(frame, theme, self._state.seek)
         self.timeline.grid(row=4, column=0, columnspan=2, sticky="nsew")
         return scroll_frame
-
-    def _build_head(self, frame: ttk.Frame) -> ttk.Frame:
-        theme, window = self._theme, self._window
-        head = ttk.Frame(frame)
-        head.columnconfigure(0, weight=1)
-        self._title, self._facts = WrappedLabel(head, style="Title.TLabel"), WrappedLabel(head, style="Muted.TLabel")
-        self._title.grid(row=0, column=0, sticky="ew")
-        self._facts.grid(row=1, column=0, sticky="ew")
-        buttons = ttk.Frame(head)
-        buttons.grid(row=0, column=1, rowspan=2, sticky="e")
-        create_button(buttons, theme, "Open…", window.dialogs.open_video, icon="open").pack(side="left")
-        window.menus.create_save_button(buttons, "video").pack(side="left", padx=(theme.px(8), 0))
-        return head
 
     def _build_events(self, frame: ttk.Frame) -> ttk.Frame:
         theme = self._theme
@@ -160,12 +149,9 @@ class VideoPage(ttk.Frame):
     def _show(self) -> None:
         state = self._state
         if state.video is None:
-            self._content.grid_forget()
-            self._empty.grid(row=0, column=0, sticky="nsew")
+            self.show_content(self._empty)
             return
-        self._empty.grid_forget()
-        self._content.grid(row=0, column=0, sticky="nsew")
-        self._title.configure(text=state.video.path.name)
+        self.show_content(self._content)
         incomplete = state.video.incomplete if state.stage in ("stopped", "complete") else None
         notice = str(state.error) if state.error else incomplete or ""
         self._notice.set_text(notice)
@@ -179,13 +165,18 @@ class VideoPage(ttk.Frame):
 
     def _show_facts(self) -> None:
         state, progress = self._state, self._state.progress
-        info = state.video.info if state.video else None
-        facts = ["analysing …"] if state.stage == "analysing" else []
-        facts += [f"{info.size[0]} × {info.size[1]}"] if info else []
-        facts += [format_duration(state.duration)] if state.duration else []
-        facts.append(f"{progress.frames:,} frames analysed")
-        facts += [_count(len(progress.tracks), "track"), _count(len(progress.events), "event")]
-        self._facts.configure(text=" · ".join(facts))
+        if state.video is None:
+            return
+        info = state.video.info
+        facts = (
+            "analysing …" if state.stage == "analysing" else "",
+            f"{info.size[0]} × {info.size[1]}" if info else "",
+            format_duration(state.duration) if state.duration else "",
+            f"{progress.frames:,} frames analysed",
+            _count(len(progress.tracks), "track"),
+            _count(len(progress.events), "event"),
+        )
+        self._header.show(state.video.path.name, facts)
 
     def _show_progress(self) -> None:
         state, progress = self._state, self._state.progress

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from tkinter import ttk
 from typing import Any
@@ -117,6 +117,21 @@ class IdleCallback:
         if event.widget is self._widget and self._job is not None:
             self._widget.after_cancel(self._job)
             self._job = None
+
+
+class PageFrame(ttk.Frame):
+    """A frame that shows one of its children at a time, in its whole area."""
+
+    def __init__(self, parent: tk.Misc) -> None:
+        super().__init__(parent)
+        self.columnconfigure(0, weight=1)
+        self.rowconfigure(0, weight=1)
+
+    def show_content(self, content: tk.Widget) -> None:
+        for child in self.grid_slaves():
+            if child is not content:
+                child.grid_forget()
+        content.grid(row=0, column=0, sticky="nsew")
 
 
 # Labels, buttons, cards
@@ -389,6 +404,25 @@ def _scroll_by_wheel(event: tk.Event[tk.Misc]) -> None:
             widget.yview_scroll(2 * direction, "units")
             return
         widget = widget.master
+
+
+class PageHeader(ttk.Frame):
+    """The title of a page, a line of facts, and at the right the button Open; others are added to ``buttons``."""
+
+    def __init__(self, parent: tk.Misc, theme: Theme, on_open: Callable[[], None], padding: Any = 0) -> None:
+        super().__init__(parent, padding=padding)
+        self.columnconfigure(0, weight=1)
+        self._title, self._facts = WrappedLabel(self, style="Title.TLabel"), WrappedLabel(self, style="Muted.TLabel")
+        self._title.grid(row=0, column=0, sticky="ew")
+        self._facts.grid(row=1, column=0, sticky="ew")
+        self.buttons = ttk.Frame(self)
+        self.buttons.grid(row=0, column=1, rowspan=2, sticky="e")
+        create_button(self.buttons, theme, "Open…", on_open, icon="open").pack(side="left")
+
+    def show(self, title: str, facts: Iterable[str]) -> None:
+        """Empty facts are left out."""
+        self._title.configure(text=title)
+        self._facts.configure(text=" · ".join(filter(None, facts)))
 
 
 class EmptyPage(ScrollFrame):

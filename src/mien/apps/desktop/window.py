@@ -6,6 +6,7 @@ import gc
 import tkinter as tk
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
@@ -21,7 +22,7 @@ from mien.apps.desktop.images import ImageAnnotator
 from mien.apps.desktop.settings import modifier_key, system_prefers_dark
 from mien.apps.desktop.state import Status, short_model_name
 from mien.apps.desktop.style import Theme, apply_theme
-from mien.apps.desktop.widgets import IdleCallback, ScrollFrame, Tooltip, create_button
+from mien.apps.desktop.widgets import IdleCallback, PageFrame, ScrollFrame, Tooltip, create_button
 from mien.apps.desktop.worker import Steps, describe_bug
 from mien.errors import MienError
 
@@ -189,10 +190,8 @@ class MainWindow:
         body.columnconfigure(1, weight=1)
         body.rowconfigure(0, weight=1)
         NavigationBar(body, self).grid(row=0, column=0, sticky="ns")
-        self._page_frame = ttk.Frame(body)
+        self._page_frame = PageFrame(body)
         self._page_frame.grid(row=0, column=1, sticky="nsew")
-        self._page_frame.columnconfigure(0, weight=1)
-        self._page_frame.rowconfigure(0, weight=1)
         StatusBar(body, self).grid(row=1, column=0, columnspan=2, sticky="ew")
         self.menus.attach()
         events = application.state.events
@@ -218,10 +217,7 @@ class MainWindow:
         if current not in self.pages:
             module = import_module(f"mien.apps.desktop.{current}")
             self.pages[current] = getattr(module, f"{current.title()}Page")(self._page_frame, self)
-        for name, page in self.pages.items():
-            if name != current:
-                page.grid_forget()
-        self.pages[current].grid(row=0, column=0, sticky="nsew")
+        self._page_frame.show_content(self.pages[current])
         self._update_live_explanation()
 
     def _update_live_explanation(self) -> None:
@@ -334,7 +330,7 @@ class NavigationBar(ttk.Frame):
             button = ttk.Radiobutton(self, text=PAGE_NAMES[page], value=page, variable=self._page, takefocus=True)
             button.configure(
                 style="Page.TRadiobutton",
-                command=lambda page=page: window.application.show_page(page),  # type: ignore[misc]
+                command=partial(window.application.show_page, page),
             )
             button.pack(fill="x", pady=(0, theme.px(4)))
             Tooltip(button, theme, f"{PAGE_NAMES[page]} ({'⌘' if window.on_mac else 'Ctrl+'}{place})")
@@ -388,15 +384,10 @@ class StatusBar(ttk.Frame):
         field = ttk.Combobox(frame, textvariable=value, state="readonly", width=8, font=theme.font(13))
         field.configure(style="Panel.TCombobox")
         field.pack(side="left")
-        field.bind("<<ComboboxSelected>>", lambda _event: self._select(part, field.current()))
+        choose = self._state.change_selection
+        field.bind("<<ComboboxSelected>>", lambda _: choose(**{part: self._state.names(part)[field.current()]}))
         self._fields[part] = field, value
         return frame
-
-    def _select(self, part: str, index: int) -> None:
-        names = self._state.model_names if part == "model" else self._state.detector_names
-        selection = self._state.selection._replace(**{part: names[index]})
-        if selection != self._state.selection:
-            self._state.select_model(selection)
 
     def _show(self) -> None:
         status, state = self._state.status, self._state
@@ -410,9 +401,8 @@ class StatusBar(ttk.Frame):
         else:
             self._bar.grid_forget()
             self._cancel.grid_forget()
-        for part, names in (("model", state.model_names), ("detector", state.detector_names)):
-            field, value = self._fields[part]
-            field.configure(values=[short_model_name(name) for name in names])
+        for part, (field, value) in self._fields.items():
+            field.configure(values=[short_model_name(name) for name in state.names(part)])
             value.set(short_model_name(getattr(state.selection, part)))
 
     def _progress(self) -> float:

@@ -56,8 +56,15 @@ class LiveActivations:
 class ExplanationWorker:
     """Computes activations while it is switched on; the network is not opened before that."""
 
-    def __init__(self, engine: ActivationSource, newest_frame: Callable[[], LiveFrame | None]) -> None:
+    def __init__(
+        self,
+        engine: ActivationSource,
+        newest_frame: Callable[[], LiveFrame | None],
+        compute: Callable[[NDArray[np.uint8], str | Sequence[str]], Activations] | None = None,
+    ) -> None:
+        """``compute`` gets a crop and the names of layers, or ``auto``; otherwise the engine's activations are used."""
         self._engine, self._newest_frame = engine, newest_frame
+        self._compute = compute or engine.activations
         self._framing = select_framing(engine.card, engine.detector)
         self._switched_on, self._closed = Event(), Event()
         self._newest: LiveActivations | None = None
@@ -90,7 +97,7 @@ class ExplanationWorker:
             if frame is not None and frame.number > last_number and (reading := frame.main_reading()) is not None:
                 try:
                     crop = crop_face(frame.pixels, reading.face, self._framing, self._engine.card.side)
-                    activations = self._engine.activations(crop, self._select_layers())
+                    activations = self._compute(crop, self._layers or self._select_layers() or "auto")
                 except MienError as error:
                     self.error = error
                     return
@@ -99,12 +106,11 @@ class ExplanationWorker:
                 self._newest = LiveActivations(frame.number, activations, reading, rate)
             self._closed.wait(max(1 / UPDATES_PER_SECOND - (monotonic() - start), 0.004))
 
-    def _select_layers(self) -> str | Sequence[str]:
+    def _select_layers(self) -> tuple[str, ...]:
         """The layers that ``activations`` selects by itself, and a pooling layer if there is none among them."""
-        if not self._layers:
-            side = self._engine.card.side
-            default = [layer.name for layer in self._engine.activations(np.zeros((side, side), np.uint8)).layers]
-            pooling = [name for name in self._engine.layers if "pool" in name and name not in default]
-            selected = {*default, *pooling[:_EXTRA_POOLING_LAYERS]}
-            self._layers = tuple(name for name in self._engine.layers if name in selected)
-        return self._layers or "auto"
+        side = self._engine.card.side
+        default = [layer.name for layer in self._engine.activations(np.zeros((side, side), np.uint8)).layers]
+        pooling = [name for name in self._engine.layers if "pool" in name and name not in default]
+        selected = {*default, *pooling[:_EXTRA_POOLING_LAYERS]}
+        self._layers = tuple(name for name in self._engine.layers if name in selected)
+        return self._layers
