@@ -13,8 +13,7 @@ import click
 
 from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note, silence_native_stderr
 from mien.apps.cli.options import (
-    DETECTOR_OPTION,
-    MODEL_OPTION,
+    ENGINE_OPTIONS,
     Command,
     combine_options,
     complete_detectors,
@@ -96,7 +95,7 @@ def serve(print_config: bool, **options: Any) -> None:
     from mien.apps.web import create_app
 
     app = create_app(**asdict(configuration.settings))  # a MissingExtra if Flask or waitress are not installed
-    from mien.apps.web.request_log import configure_logging
+    from mien.apps.web.monitoring import configure_logging
     from mien.apps.web.server import WebServer, limit_memory_arenas
 
     limit_memory_arenas()  # here the process is the server's own; an application that embeds it decides for itself
@@ -122,8 +121,7 @@ be dropped on the window. Exit status: 0; 1 where there is no screen.
 
 @click.command(epilog=DESKTOP_EPILOG)
 @click.argument("paths", nargs=-1, metavar="[IMAGE|FOLDER|VIDEO]...", type=click.Path(path_type=Path))
-@DETECTOR_OPTION
-@MODEL_OPTION
+@ENGINE_OPTIONS
 @click.pass_context
 def desktop(context: click.Context, paths: tuple[Path, ...], detector: str, model: str) -> None:
     """Open the desktop application.
@@ -159,8 +157,7 @@ or detector.
     is_flag=True,
     help="Give the page a public address for some days. Needs a network, and uses Gradio's own servers.",
 )
-@DETECTOR_OPTION
-@MODEL_OPTION
+@ENGINE_OPTIONS
 @click.pass_context
 def gradio(context: click.Context, host: str, port: int, share: bool, detector: str, model: str) -> None:
     """Start the Gradio page.
@@ -169,7 +166,7 @@ def gradio(context: click.Context, host: str, port: int, share: bool, detector: 
     their own for at most 15 minutes, and are removed when the page ends. It listens on this machine
     alone unless --host or --share say otherwise; Gradio's telemetry is off.
     """
-    from mien.apps.gradio.server import serve_page
+    from mien.apps.gradio import serve_page
 
     def announce(url: str, public_url: str | None) -> None:
         announce_server(url)
@@ -210,8 +207,7 @@ def streamlit(
     are not stored, and no usage statistics are sent. It listens on this machine alone unless --host
     says otherwise.
     """
-    from mien.apps.streamlit.server import load_streamlit, serve_streamlit
-    from mien.apps.streamlit.settings import DETECTOR, MODEL, RUNS, load_page_settings
+    from mien.apps.streamlit.server import DETECTOR, MODEL, RUNS, load_page_settings, load_streamlit, serve_streamlit
 
     run = load_streamlit()
     options = {MODEL: convert_keras_model(model) if model else None, DETECTOR: detector, RUNS: runs}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
+from mien.apps.cli.console import ProgressBar, escape_controls, print_note, print_result
 from mien.apps.cli.options import (
     DATA_OPTION,
     KERAS_OPTIONS,
@@ -73,7 +72,7 @@ def audit(
     audit.html with a verdict for each method: trusted, unsure, or not trusted.
     """
     with convert_import_errors():
-        from mien.evaluation import map_audit, map_audit_report
+        from mien.evaluation import map_audit
         from mien.evaluation.report import output_folder
 
     path = locate_model(context, model, labels, scale)
@@ -82,9 +81,9 @@ def audit(
         pixels = map_audit.sample_faces(load_with_progress(data).faces, split, count, seed)
         with ProgressBar() as bar:
             result = map_audit.audit_maps(path, pixels, own_methods, split=split, seed=seed, progress=bar.update)
-        page = map_audit_report.write_audit(out, result)[-1]
+        page = map_audit.write_audit(out, result)[-1]
     values = result.values
-    print_line(json.dumps(values, ensure_ascii=False) if as_json else map_audit_report.format_audit(values).rstrip())
+    print_result(as_json, values, map_audit.format_audit(values))
     print_note(f"Report: {escape_controls(str(page))}")
     if strict and values["default"] is None:
         context.exit(1)

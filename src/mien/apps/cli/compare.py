@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from mien.apps.cli.console import escape_controls, print_line, print_note
+from mien.apps.cli.console import escape_controls, print_note, print_result
 from mien.apps.cli.evaluate import evaluate_model
 from mien.apps.cli.options import (
     KERAS_OPTIONS,
@@ -62,19 +61,16 @@ def compare(
     """
     from contextlib import nullcontext
 
-    from mien.evaluation import comparison_report
+    from mien.evaluation import compare
     from mien.evaluation.compare import compare_models
     from mien.evaluation.report import output_folder
 
     with output_folder(out) if out else nullcontext():
         models = _collect_evaluations(context, runs, data, split, parse_label_map(label_map), (labels, scale))
         comparison = compare_models(models)
-        page = comparison_report.write_comparison(out, comparison)[-1] if out else None
-    print_line(
-        json.dumps(comparison_report.comparison_values(comparison), ensure_ascii=False)
-        if as_json
-        else comparison_report.format_comparison(comparison).rstrip()
-    )
+        page = compare.write_comparison(out, comparison)[-1] if out else None
+    values = compare.comparison_values(comparison)
+    print_result(as_json, values, compare.format_comparison(comparison))
     if page:
         print_note(f"Report: {escape_controls(str(page))}")
 

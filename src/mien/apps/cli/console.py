@@ -24,9 +24,9 @@ def print_line(text: str) -> None:
     _write(sys.stdout, text + "\n")
 
 
-def print_json(values: object) -> None:
-    """Print the values as one line of JSON."""
-    print_line(json.dumps(values, ensure_ascii=False))
+def print_result(as_json: bool, values: object, text: str) -> None:
+    """Print the values as one line of JSON, or the text that describes them."""
+    print_line(json.dumps(values, ensure_ascii=False) if as_json else text.rstrip())
 
 
 def print_note(text: str) -> None:
@@ -65,16 +65,19 @@ def make_output_error(error: OSError) -> OutputError:
 
 
 @contextmanager
-def silence_stderr() -> Iterator[None]:
-    """Discard everything that is written to stderr inside: TensorFlow reports there which processor it uses."""
-    backup, null = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, _STDERR)
+def silence_stderr() -> Iterator[int]:
+    """Discard everything that is written to stderr inside; yields a file descriptor of the stderr before.
+
+    TensorFlow reports there which processor it uses.
+    """
+    backup = os.dup(_STDERR)
+    with Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), _STDERR)
     try:
-        yield
+        yield backup
     finally:
         os.dup2(backup, _STDERR)
         os.close(backup)
-        os.close(null)
 
 
 @contextmanager
@@ -88,17 +91,15 @@ def silence_native_stderr() -> Iterator[None]:
         yield
         return
     before.flush()
-    backup = os.dup(_STDERR)
-    with Path(os.devnull).open("wb") as null:
-        os.dup2(null.fileno(), _STDERR)
-    try:
-        with open(backup, "w", encoding=before.encoding, errors=before.errors, buffering=1, closefd=False) as stream:
-            sys.stderr = stream
+    with (
+        silence_stderr() as backup,
+        open(backup, "w", encoding=before.encoding, errors=before.errors, buffering=1, closefd=False) as stream,
+    ):
+        sys.stderr = stream
+        try:
             yield
-    finally:
-        sys.stderr = before
-        os.dup2(backup, _STDERR)
-        os.close(backup)
+        finally:
+            sys.stderr = before
 
 
 def _is_process_stderr(stream: IO[str] | None) -> bool:

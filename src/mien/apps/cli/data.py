@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.console import escape_controls, format_columns, is_terminal, print_line, print_note, silence_stderr
+from mien.apps.cli.console import (
+    escape_controls,
+    format_columns,
+    is_terminal,
+    print_line,
+    print_note,
+    print_result,
+    silence_stderr,
+)
 from mien.apps.cli.options import (
     LABEL_MAP_OPTION,
     convert_import_errors,
@@ -97,9 +104,7 @@ def check(
         from mien.datasets.checks import check_dataset
 
         checked = check_dataset(loaded)
-    lines = [json.dumps(checked.to_dict(), ensure_ascii=False)] if as_json else _format_check(checked, show_all)
-    for line in lines:
-        print_line(line)
+    print_result(as_json, checked.to_dict(), "\n".join(_format_check(checked, show_all)))
     context.exit(1 if strict and checked.findings else 0)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.console import ProgressBar, escape_controls, print_json, print_line, print_note
+from mien.apps.cli.console import ProgressBar, escape_controls, print_note, print_result
 from mien.apps.cli.options import (
     DATA_OPTION,
     KERAS_OPTIONS,
@@ -101,10 +101,8 @@ def distill(
         target.parent.mkdir(parents=True, exist_ok=True)
     content = result.soft_targets.to_bytes()
     write_file(target, content)
-    if as_json:
-        print_json({"file": str(target), "bytes": len(content), **result.soft_targets.facts})
-    else:
-        print_line(_summarize(target, len(content), result))
+    facts = {"file": str(target), "bytes": len(content), **result.soft_targets.facts}
+    print_result(as_json, facts, _summarize(target, len(content), result))
     print_note(escape_controls(_describe_use(target, student, builtin)))
 
 

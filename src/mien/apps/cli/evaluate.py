@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
+from mien.apps.cli.console import ProgressBar, escape_controls, print_note, print_result
 from mien.apps.cli.options import (
     DATA_OPTION,
     KERAS_OPTIONS,
@@ -72,7 +71,7 @@ def evaluate(
     with output_folder(out):
         predictions, metrics = evaluate_model(path, data, split, map_values, tta=not no_tta)
         write_evaluation(out, predictions, metrics)
-    print_line(json.dumps(metrics, ensure_ascii=False) if as_json else format_evaluation(metrics).rstrip())
+    print_result(as_json, metrics, format_evaluation(metrics))
     print_note(f"Report: {escape_controls(str(out / PAGE))}")
 
 
@@ -80,7 +79,7 @@ def evaluate_model(
     path: Path, data: str, split: str, label_map: dict[str, str], *, tta: bool
 ) -> tuple[Predictions, dict[str, Any]]:
     """The predictions and metrics of a model file on one split, with progress bars."""
-    from mien.datasets.combined import load_evaluation_faces
+    from mien.datasets.loading import load_evaluation_faces
     from mien.evaluation.evaluate import evaluate_file
     from mien.models import ModelCard
 

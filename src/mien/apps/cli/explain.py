@@ -16,10 +16,9 @@ import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note, silence_native_stderr
 from mien.apps.cli.options import (
-    DETECTOR_OPTION,
     DOWNLOAD_OPTIONS,
+    ENGINE_OPTIONS,
     MIN_FACE_OPTION,
-    MODEL_OPTION,
     REQUIRE_FACE_OPTION,
     SOURCES_ARGUMENT,
     load_with_progress,
@@ -119,8 +118,7 @@ def _split_formats(context: click.Context, option: click.Parameter, values: tupl
     metavar="html|png|npz|json",
     help="Write only files of this format; may be repeated.",
 )
-@DETECTOR_OPTION
-@MODEL_OPTION
+@ENGINE_OPTIONS
 @MIN_FACE_OPTION
 @REQUIRE_FACE_OPTION
 @click.option("--force", is_flag=True, help="Write to a folder that is not empty.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import escape_controls, print_json, print_line, print_note, silence_stderr
+from mien.apps.cli.console import escape_controls, print_note, print_result, silence_stderr
 from mien.apps.cli.options import check_new_file, convert_import_errors, convert_output_errors, load_recipe_faces
 
 if TYPE_CHECKING:
@@ -108,10 +108,7 @@ def export(
             facts = _export_onnx(run, faces, kind, target, name, count, public_evaluations)
         else:
             facts = _export_keras(run, faces, kind, target, name, count)
-    if as_json:
-        print_json(facts)
-    else:
-        print_line(_summarize(facts))
+    print_result(as_json, facts, _summarize(facts))
     if kind in _ONNX_PRECISIONS:
         print_note(f"Try it: mien predict photo.jpg --model {escape_controls(str(target))}")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.apps.cli.console import escape_controls, is_terminal, print_line, print_note, silence_native_stderr
-from mien.apps.cli.options import DETECTOR_OPTION, MIN_FACE_OPTION, MODEL_OPTION, open_engine
+from mien.apps.cli.options import ENGINE_OPTIONS, MIN_FACE_OPTION, open_engine
 from mien.text import format_percent, format_time
 
 if TYPE_CHECKING:  # what analyses a camera imports NumPy, OpenCV and ONNX Runtime, which `--help` does without
@@ -79,8 +79,7 @@ class SizeParameter(click.ParamType):  # type: ignore[type-arg]  # generic only 
 @click.option("--size", type=SizeParameter(), help="Request this size from the camera.")
 @click.option("--yes", is_flag=True, help="Skip the privacy notice.")
 @MIN_FACE_OPTION
-@DETECTOR_OPTION
-@MODEL_OPTION
+@ENGINE_OPTIONS
 @click.pass_context
 def live(context: click.Context, /, **options: Any) -> None:
     """Analyse the expressions in front of a camera, in a window.
@@ -97,6 +96,7 @@ def live(context: click.Context, /, **options: Any) -> None:
 
 def run(command: LiveCommand, engine: Engine) -> int:
     """Show or print what the camera captures until it ends or is stopped; the exit status."""
+    from mien.apps.desktop.main_loop import open_root
     from mien.apps.session.live_camera import CameraWorker
     from mien.video import open_camera
 
@@ -105,7 +105,7 @@ def run(command: LiveCommand, engine: Engine) -> int:
     with ExitStack() as stack:
         stack.enter_context(silence_native_stderr())
         # The window first: without a screen the camera is not opened.
-        root = None if command.no_window else _open_window()
+        root = None if command.no_window else open_root()
         camera = stack.enter_context(open_camera(command.camera, size=command.size, mirror=command.mirror))
         recorder = _open_recorder(command, camera)
         if recorder:
@@ -147,12 +147,6 @@ def _open_recorder(command: LiveCommand, camera: Camera) -> CameraRecorder | Non
         return None
     size = camera.info.size if all(camera.info.size) else _DEFAULT_SIZE
     return CameraRecorder(open_writer(Path(command.record), size, camera.info.fps))
-
-
-def _open_window() -> tk.Tk:
-    from mien.apps.desktop.main_loop import open_root
-
-    return open_root()
 
 
 def _show_window(root: tk.Tk, worker: CameraWorker, engine: Engine, explain: bool) -> None:

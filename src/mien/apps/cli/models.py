@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import ProgressBar, escape_controls, format_columns, print_json, print_line
+from mien.apps.cli.console import ProgressBar, escape_controls, format_columns, print_line, print_result
 from mien.apps.cli.options import complete_models
 from mien.errors import MienError
 from mien.text import format_percent
@@ -60,12 +60,9 @@ def models(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     rows = list_models()
-    if as_json:
-        print_json([asdict(row) for row in rows])
-        return
     table = [("NAME", "KIND", "SIZE", "STATE", "DESCRIPTION")]
     table += [(row.name, row.kind, format_megabytes(row.size), row.state, row.description) for row in rows]
-    print_line(format_columns(table))
+    print_result(as_json, [asdict(row) for row in rows], format_columns(table))
 
 
 def list_models() -> list[ModelRow]:

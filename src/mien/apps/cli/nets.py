@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.console import escape_controls, format_columns, print_json, print_line, silence_stderr
+from mien.apps.cli.console import escape_controls, format_columns, print_result, silence_stderr
 from mien.apps.cli.options import convert_import_errors, convert_output_errors, make_png_option, write_png
 
 if TYPE_CHECKING:
@@ -58,10 +58,7 @@ def nets(context: click.Context, settings: tuple[str, ...], as_json: bool, diagr
         from mien.training import network_summary
 
         networks = list(network_summary.summarize_networks(settings))
-    if as_json:
-        print_json([asdict(each) for each in networks])
-    else:
-        print_line(_format_list(networks))
+    print_result(as_json, [asdict(each) for each in networks], _format_list(networks))
     if diagrams:
         with convert_output_errors(diagrams):
             diagrams.mkdir(parents=True, exist_ok=True)
@@ -84,10 +81,8 @@ def show(name: str, settings: tuple[str, ...], as_json: bool, out: Path | None) 
 
         model = network_summary.build_network(network_summary.network_recipe(name, settings))
         network, layers = network_summary.summarize_network(name, model), list(network_summary.list_layers(model))
-    if as_json:
-        print_json({**asdict(network), "layers": [asdict(layer) for layer in layers]})
-    else:
-        print_line(_format_layers(network, layers))
+    facts = {**asdict(network), "layers": [asdict(layer) for layer in layers]}
+    print_result(as_json, facts, _format_layers(network, layers))
     if out:
         _write_diagram(name, settings, out)
 

@@ -107,6 +107,9 @@ def _make_model_option(kinds: str) -> Callable[[Any], Any]:
 
 MODEL_OPTION = _make_model_option("or an .onnx file")
 
+#: The engine of the commands that read no Keras file.
+ENGINE_OPTIONS = combine_options(DETECTOR_OPTION, MODEL_OPTION)
+
 #: For the commands that also take what a training leaves behind.
 MODEL_OR_RUN_OPTION = _make_model_option("an .onnx, .keras or .h5 file, or the folder of a training run")
 
@@ -266,7 +269,7 @@ def load_with_progress(src: str, label_map: tuple[str, ...] = ()) -> LoadedDatas
 
 def load_recipe_faces(recipe: Recipe, data: str | None = None) -> FaceDataset:
     """The training faces of a recipe, with a progress bar; ``data`` replaces its sources."""
-    from mien.datasets.combined import load_training_faces
+    from mien.datasets.loading import load_training_faces
 
     with ProgressBar() as bar:
         return load_training_faces(recipe.data, recipe.folder, data, bar.update)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note
+from mien.apps.cli.console import ProgressBar, escape_controls, print_note, print_result
 from mien.apps.cli.options import (
     DATA_OPTION,
     KERAS_OPTIONS,
@@ -22,8 +21,7 @@ from mien.apps.cli.options import (
 
 if TYPE_CHECKING:
     from mien.evaluation.groups import GroupNames
-    from mien.evaluation.robustness import ModelRobustness
-    from mien.evaluation.robustness_report import RobustnessReport
+    from mien.evaluation.robustness import ModelRobustness, RobustnessReport
 
 EPILOG = """\b
 Examples:
@@ -73,7 +71,7 @@ def robustness(
     robustness.json and a page with everything.
     """
     with convert_import_errors():
-        from mien.evaluation import robustness_report
+        from mien.evaluation import robustness
         from mien.evaluation.report import output_folder
         from mien.evaluation.robustness import compare_robustness
         from mien.models import load_classifier
@@ -85,12 +83,9 @@ def robustness(
         with ProgressBar() as bar:
             results = compare_robustness([load_classifier(path) for path in paths], faces, split, bar.update)
         report = _make_report(models, results, own_columns)
-        page = robustness_report.write_robustness(out, report)[-1]
-    print_line(
-        json.dumps(robustness_report.robustness_values(report), ensure_ascii=False)
-        if as_json
-        else robustness_report.format_robustness(report).rstrip()
-    )
+        page = robustness.write_robustness(out, report)[-1]
+    values = robustness.robustness_values(report)
+    print_result(as_json, values, robustness.format_robustness(report))
     print_note(f"Report: {escape_controls(str(page))}")
 
 
@@ -111,7 +106,7 @@ def _make_report(
     models: tuple[str, ...], results: list[ModelRobustness], own_columns: dict[str, GroupNames]
 ) -> RobustnessReport:
     from mien.evaluation.groups import estimate_groups, measure_groups
-    from mien.evaluation.robustness_report import RobustnessReport, distinct_names
+    from mien.evaluation.robustness import RobustnessReport, distinct_names
 
     first = results[0].predictions
     estimated, missing = estimate_groups(first.faces.pixels)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import escape_controls, format_columns, format_elapsed, print_json, print_line, print_note
+from mien.apps.cli.console import escape_controls, format_columns, format_elapsed, print_note, print_result
 from mien.apps.cli.options import convert_import_errors, make_png_option, write_png
 from mien.text import format_percent
 
@@ -50,11 +50,10 @@ def runs(context: click.Context, folder: Path, as_json: bool) -> None:
     from mien.training.run_folder import list_runs
 
     entries = list(list_runs(folder))
-    if as_json:
-        print_json([summarize_run(run) for run in entries])
-    elif entries:
+    if as_json or entries:
         titles = ("NAME", "NET", "EPOCHS", "BEST VALIDATION", "ACCURACY", "STARTED", "STATE")
-        print_line(format_columns([titles, *map(_format_cells, entries)]))
+        table = format_columns([titles, *map(_format_cells, entries)])
+        print_result(as_json, [summarize_run(run) for run in entries], table)
     else:
         print_note(f"There are no runs in '{escape_controls(str(folder))}' yet. 'mien train' starts one.")
 
@@ -68,11 +67,14 @@ def show(name: str, folder: Path, as_json: bool) -> None:
     from mien.training.run_folder import find_run
 
     run = find_run(name, folder)
-    if as_json:
-        details = {"recipe": run.recipe.to_table() if run.recipe else None, "history": run.history}
-        print_json({**summarize_run(run), **details, "metrics": run.metrics, "environment": run.environment})
-    else:
-        print_line(format_columns(_describe_run(run)))
+    values = {
+        **summarize_run(run),
+        "recipe": run.recipe.to_table() if run.recipe else None,
+        "history": run.history,
+        "metrics": run.metrics,
+        "environment": run.environment,
+    }
+    print_result(as_json, values, format_columns(_describe_run(run)))
 
 
 @runs.command(epilog=PLOT_EPILOG)

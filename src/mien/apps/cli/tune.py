@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note, silence_stderr
+from mien.apps.cli.console import ProgressBar, escape_controls, print_note, print_result, silence_stderr
 from mien.apps.cli.options import convert_import_errors, load_recipe_faces
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def tune(
                     trial_callback=progress.finish_trial,
                 )
         _plot_result(folder, result)
-    print_line(json.dumps(_to_table(result), ensure_ascii=False) if as_json else _summarize(result))
+    print_result(as_json, _to_table(result), _summarize(result))
     if result.best:
         print_note(f"Train it: mien train {escape_controls(str(folder / search.BEST))} --name best")
 

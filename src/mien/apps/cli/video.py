@@ -22,7 +22,7 @@ from mien.apps.cli.console import (
     print_note,
     silence_native_stderr,
 )
-from mien.apps.cli.options import DETECTOR_OPTION, MIN_FACE_OPTION, MODEL_OPTION, open_engine, suggest_yunet
+from mien.apps.cli.options import ENGINE_OPTIONS, MIN_FACE_OPTION, open_engine, suggest_yunet
 from mien.apps.cli.sources import STDOUT, is_same_file, is_url
 from mien.errors import MienError
 from mien.files import write_atomically
@@ -155,8 +155,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 )
 @click.option("--raw", is_flag=True, help="Add the scores before smoothing to --csv and --json.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run; give the same options.")
-@DETECTOR_OPTION
-@MODEL_OPTION
+@ENGINE_OPTIONS
 @click.pass_context
 def video(context: click.Context, /, **options: Any) -> None:
     """Analyse the expressions in a video over time.
