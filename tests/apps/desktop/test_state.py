@@ -180,7 +180,7 @@ def test_image_result_equals_that_of_the_library(application, engine):
     application.open([PORTRAITS])
     wait_until_idle(application)
     assert application.page == "photo"
-    assert json.loads(application.to_json()) == engine.read(PORTRAITS).to_dict()
+    assert json.loads(application.format_results("json")) == engine.read(PORTRAITS).to_dict()
     assert application.images.preview.shape == (480, 960, 3)
     assert application.images.reading == application.images.readings[0]
     indices = []
@@ -222,7 +222,7 @@ def test_current_image_of_a_folder_is_analyzed_before_the_others(fake_applicatio
     assert sorted(detector.levels) == [2 * number for number in range(100)]
     assert application.images.completed == 101
     assert "is text" in str(application.images.images[100].error)
-    assert application.to_csv().count("\n") == 102
+    assert application.format_results("csv").count("\n") == 102
     assert application.images.preview_count <= 5
 
 
@@ -257,7 +257,7 @@ def test_image_without_face_is_a_result_and_unreadable_files_are_failures(applic
     assert len(empty) == 0
     assert "is text" in str(broken.error)
     assert "missing.jpg" in str(missing.error)
-    sources = [json.loads(line)["source"] for line in application.to_json().splitlines()]
+    sources = [json.loads(line)["source"] for line in application.format_results("json").splitlines()]
     assert sources == [str(path) for path in paths]
 
 
@@ -322,7 +322,7 @@ def test_model_with_other_labels_and_without_votes_works(fake_application):
     wait_until_idle(application)
     assert application.images.reading.emotions.top == "bored"
     assert application.state.labels == ("happy", "bored")
-    assert len(application.to_csv().splitlines()) == 2
+    assert len(application.format_results("csv").splitlines()) == 2
 
 
 # Explanations

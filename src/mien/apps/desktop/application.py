@@ -195,19 +195,15 @@ class DesktopApplication:
 
     # Results
 
-    def to_json(self) -> str:
-        return saving.format_json(self.images.outcomes())
-
-    def to_csv(self) -> str:
-        return saving.format_csv(self.images.outcomes(), self.state.labels)
+    def format_results(self, kind: str) -> str:
+        """The results of all images as ``json`` or ``csv``."""
+        return saving.format_results(kind, self.images.outcomes(), self.state.labels)
 
     def save(self, kind: str, path: Path) -> None:
         """``json`` and ``csv`` of all analysed images; ``image`` and ``report`` of the current one."""
         image, session = self.images.current, self.state.session
-        if kind == "json":
-            steps = saving.save_text(path, self.to_json())
-        elif kind == "csv":
-            steps = saving.save_text(path, self.to_csv())
+        if kind in ("json", "csv"):
+            steps = saving.save_text(path, self.format_results(kind))
         elif image is None or image.result is None:
             return
         elif kind == "image":

@@ -26,6 +26,7 @@ from mien.apps.desktop.widgets import (
     create_button,
     create_card,
     on_narrow,
+    set_visible,
 )
 from mien.explain.explanation import AUTO_METHOD, MAP_METHODS
 from mien.results import Score
@@ -88,6 +89,7 @@ class ExplainPage(PageFrame):
         frame.rowconfigure(2, weight=1)
         self._build_request(frame).grid(row=0, column=0, sticky="ew", pady=(0, theme.px(12)), padx=(0, gap))
         self._notice = Notice(frame, theme)
+        self._notice.grid(row=1, column=0, sticky="ew", padx=(0, gap), pady=(0, theme.px(12)))
         scroll_frame = ScrollFrame(frame, theme)
         scroll_frame.grid(row=2, column=0, sticky="nsew")
         body = scroll_frame.inner
@@ -167,11 +169,7 @@ class ExplainPage(PageFrame):
         explanation = state.displayed
         notice = str(state.error) if state.error else " ".join(explanation.notes) if explanation else ""
         self._notice.set_text(notice)
-        if notice and not state.live:
-            gap = self._theme.px(16)
-            self._notice.grid(row=1, column=0, sticky="ew", padx=(0, gap), pady=(0, self._theme.px(12)))
-        else:
-            self._notice.grid_forget()
+        set_visible(self._notice, bool(notice) and not state.live)
         if not state.live and explanation is not None:
             self.show(explanation)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mien.apps.desktop.drawing import draw_bar
 from mien.apps.desktop.style import Theme
-from mien.apps.desktop.widgets import CanvasImage, WrappedLabel
+from mien.apps.desktop.widgets import CanvasImage, WrappedLabel, set_visible
 from mien.labels import label_colour
 from mien.results import Emotions, Reading, Score
 from mien.text import (
@@ -162,15 +162,8 @@ class FaceCard(ttk.Frame):
         self._headline.configure(text=format_headline(reading))
         self._bars.show(emotions)
         self._votes.show(emotions.votes)
-        _set_visible(self._votes, emotions.votes is not None)
+        set_visible(self._votes, emotions.votes is not None)
         sentences = [sentence for sentence in (describe_votes(reading), describe_mixture(reading)) if sentence]
         for label, lines in ((self._doubts, describe_doubts(reading)), (self._sentences, sentences)):
             label.configure(text="\n".join(lines))
-            _set_visible(label, bool(lines))
-
-
-def _set_visible(widget: tk.Widget, visible: bool) -> None:
-    if visible:
-        widget.grid()
-    else:
-        widget.grid_remove()
+            set_visible(label, bool(lines))

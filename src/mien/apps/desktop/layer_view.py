@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mien.apps.desktop.drawing import draw_crop, draw_feature_maps, draw_vector
 from mien.apps.desktop.explanation_state import ExplanationState, FaceExplanation
 from mien.apps.desktop.style import Theme
-from mien.apps.desktop.widgets import CanvasImage, IdleCallback
+from mien.apps.desktop.widgets import CanvasImage, IdleCallback, set_visible
 
 if TYPE_CHECKING:
     from mien.explain import Layer
@@ -282,10 +282,7 @@ class LayerView(ttk.Frame):
         self._bars[hidden].grid_forget()
         visible.grid(row=1, column=0 if overview else 1, columnspan=2 if overview else 1, sticky="nsew")
         self._bars[visible].grid(row=1, column=2, sticky="ns")
-        if overview:
-            self.list.grid_remove()
-        else:
-            self.list.grid()
+        set_visible(self.list, not overview)
         visible.show(visible.explanation or hidden.explanation)
 
     def _select_from_list(self, _event: object) -> None:

@@ -21,7 +21,7 @@ from mien.apps.desktop.face_scores import ScoreBars
 from mien.apps.desktop.layer_view import shorten_name
 from mien.apps.desktop.settings import DesktopSettings
 from mien.apps.desktop.style import Theme
-from mien.apps.desktop.widgets import CanvasImage, on_narrow
+from mien.apps.desktop.widgets import CanvasImage, on_narrow, set_visible
 from mien.apps.session.live_camera import CameraWorker, LiveFrame, find_reading
 from mien.apps.session.live_explanation import ActivationSource, ExplanationWorker, LiveActivations
 from mien.apps.session.overlay import overlay_saliency
@@ -120,11 +120,9 @@ class LivePanel(tk.Frame):
                 self._update_switches()
             case "w" | "i" | "t":
                 self._switches[key] = not self._switches[key]
-                if self._switches["i"]:
-                    self._layers.grid(row=2, column=0, columnspan=2, sticky="ew")
-                elif key == "i":
-                    self._layers.grid_forget()
+                if key == "i":
                     self._layers.clear()
+                    set_visible(self._layers, self._switches["i"])
                 self._update_switches()
 
     # Layout
@@ -144,6 +142,8 @@ class LivePanel(tk.Frame):
             part.grid(row=row, column=0, sticky="new")
         on_narrow(self, theme, self._arrange, _NARROW)
         self._layers = LayerStrip(self, theme, labels)
+        self._layers.grid(row=2, column=0, columnspan=2, sticky="ew")
+        self._layers.grid_remove()
         self._hints: dict[str, tk.Label] = {}
         key_line = self._create_key_line()
         if self._on_switch is None:

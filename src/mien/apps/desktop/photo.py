@@ -24,6 +24,7 @@ from mien.apps.desktop.widgets import (
     ScrollFrame,
     WrappedLabel,
     create_button,
+    set_visible,
 )
 from mien.apps.session import samples
 from mien.labels import label_colour
@@ -83,6 +84,7 @@ class PhotoPage(PageFrame):
         frame.bind("<Configure>", lambda event: self._side.set_width(min(theme.px(_SIDE_WIDTH), event.width // 2)))
         self._side.grid(row=1, column=1, sticky="ns", padx=gap, pady=(0, gap))
         self.thumbnails = Thumbnails(frame, theme, self._images)
+        self.thumbnails.grid(row=2, column=0, columnspan=2, sticky="ew")
         self._build_side(self._side.inner)
         return frame
 
@@ -111,10 +113,7 @@ class PhotoPage(PageFrame):
             return
         self.show_content(self._content)
         self._header.show(image.title, self._describe(image))
-        if len(images.images) > 1:
-            self.thumbnails.grid(row=2, column=0, columnspan=2, sticky="ew")
-        else:
-            self.thumbnails.grid_forget()
+        set_visible(self.thumbnails, len(images.images) > 1)
         self.thumbnails.show()
         self._show_image(image)
         displayed = image.number, image.result, image.error, images.face_index
@@ -139,15 +138,15 @@ class PhotoPage(PageFrame):
             self.view.mark(self._selected_box(annotated.pixels.shape[1]))
         elif self._images.preview is None:
             self.view.show(None, "" if image.error else f"Opening {image.title} …")
-            self.view.mark(())
+            self.view.mark(None)
 
-    def _selected_box(self, width: int) -> tuple[Box, ...]:
-        """The box of the selected face in an image of this width; empty where there is only one face."""
+    def _selected_box(self, width: int) -> Box | None:
+        """The box of the selected face in an image of this width; None where there is only one face."""
         images = self._images
         result = images.current.result if images.current else None
         if images.reading is None or result is None or len(images.readings) < 2:
-            return ()
-        return (scale_result(result, width / result.size[0]).readings[images.face_index].face.box,)
+            return None
+        return scale_result(result, width / result.size[0]).readings[images.face_index].face.box
 
     def _show_reading(self, image: OpenImage) -> None:
         for part in self._parts:

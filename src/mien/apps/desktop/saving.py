@@ -29,15 +29,12 @@ if TYPE_CHECKING:
 # Images
 
 
-def format_json(outcomes: Sequence[FrameResult | Failure]) -> str:
-    """A line for each image, as ``mien predict --json`` prints them."""
-    return "".join(outcome.to_json() + "\n" for outcome in outcomes)
-
-
-def format_csv(outcomes: Sequence[FrameResult | Failure], labels: Sequence[str]) -> str:
-    """The table that ``mien predict --csv`` writes."""
+def format_results(kind: str, outcomes: Sequence[FrameResult | Failure], labels: Sequence[str]) -> str:
+    """The lines of ``mien predict --json`` for the kind ``json``, and the table of ``--csv`` for ``csv``."""
     from mien.table import CsvTable
 
+    if kind == "json":
+        return "".join(outcome.to_json() + "\n" for outcome in outcomes)
     stream = io.StringIO(newline="")
     table = CsvTable(stream, labels)
     for outcome in outcomes:
@@ -46,7 +43,15 @@ def format_csv(outcomes: Sequence[FrameResult | Failure], labels: Sequence[str])
 
 
 def save_text(path: Path, text: str) -> Steps:
-    _write(path, text)
+    """Write the whole file or nothing. Bytes of a file name that are no text are written as escapes."""
+    try:
+        write_atomically(path, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise OutputError(
+            f"'{path}' could not be written: {error.strerror or error}",
+            "A writable folder with free space was expected",
+            "Choose another folder",
+        ) from error
     yield path
 
 
@@ -75,8 +80,7 @@ def save_walkthrough(
     yield None
     [explanation] = engine.explain_image(pixels, face + 1)
     yield None
-    _write(path, render_walkthrough(replace(explanation, source=image.name), pixels))
-    yield path
+    yield from save_text(path, render_walkthrough(replace(explanation, source=image.name), pixels))
 
 
 # A video
@@ -91,37 +95,31 @@ class VideoExport(NamedTuple):
     blur_faces: bool = False
 
 
-def save_report(video: OpenVideo, file: VideoExport) -> Steps:
-    """The page that ``mien video --report`` writes."""
+def save_summary(kind: str, video: OpenVideo, file: VideoExport) -> Steps:
+    """The page of ``mien video --report`` for the kind ``report``, the table of ``events``, or ``subtitles``."""
+    from mien.video import tables
     from mien.video.report import ReportOptions, render_report
 
     summary = _summary(video)
-    options = ReportOptions(
-        video.path.name,
-        video.labels,
-        video.detector,
-        video.model,
-        f"{video.fps:g} frames a second at most",
-        faces_blurred=file.blur_faces,
-        incomplete=video.incomplete,
-    )
-    peaks = video.peaks.images(summary.events, blur=file.blur_faces) if video.peaks else {}
-    _write(file.path, render_report(summary, options, peaks))
-    yield file.path
-
-
-def save_events(video: OpenVideo, file: VideoExport) -> Steps:
-    from mien.video import tables
-
-    _write(file.path, tables.format_events(_summary(video).events))
-    yield file.path
-
-
-def save_subtitles(video: OpenVideo, file: VideoExport) -> Steps:
-    from mien.video import tables
-
-    _write(file.path, tables.format_webvtt(_summary(video).events))
-    yield file.path
+    match kind:
+        case "events":
+            text = tables.format_events(summary.events)
+        case "subtitles":
+            text = tables.format_webvtt(summary.events)
+        case _:
+            rate = f"{video.fps:g} frames a second at most"
+            options = ReportOptions(
+                video.path.name,
+                video.labels,
+                video.detector,
+                video.model,
+                rate,
+                faces_blurred=file.blur_faces,
+                incomplete=video.incomplete,
+            )
+            peaks = video.peaks.images(summary.events, blur=file.blur_faces) if video.peaks else {}
+            text = render_report(summary, options, peaks)
+    yield from save_text(file.path, text)
 
 
 def save_faces(video: OpenVideo, file: VideoExport) -> Steps:
@@ -132,8 +130,7 @@ def save_faces(video: OpenVideo, file: VideoExport) -> Steps:
     for smoothed in _repeat_analysis(video, file):
         lines.append(tables.format_csv(tables.face_rows(smoothed.frame)))
         yield None
-    _write(file.path, "".join(lines))
-    yield file.path
+    yield from save_text(file.path, "".join(lines))
 
 
 def save_json_lines(video: OpenVideo, file: VideoExport) -> Steps:
@@ -149,8 +146,7 @@ def save_json_lines(video: OpenVideo, file: VideoExport) -> Steps:
         records += [{"kind": "frame", **smoothed.frame.to_dict()}, *map(tables.event_record, smoothed.events)]
         yield None
     records += [*map(tables.event_record, summary.final_events), *tables.track_records(summary)]
-    _write(file.path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
-    yield file.path
+    yield from save_text(file.path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
 
 
 def save_annotated_video(video: OpenVideo, file: VideoExport) -> Steps:
@@ -181,11 +177,11 @@ _Save: TypeAlias = Callable[[OpenVideo, VideoExport], Steps]
 
 #: The formats by name: the words of the menu, the default suffix, and the function.
 VIDEO_FORMATS: dict[str, tuple[str, str, _Save]] = {
-    "report": ("Report", ".html", save_report),
+    "report": ("Report", ".html", partial(save_summary, "report")),
     "faces": ("Table of faces (CSV)", ".csv", save_faces),
-    "events": ("Table of events (CSV)", ".csv", save_events),
+    "events": ("Table of events (CSV)", ".csv", partial(save_summary, "events")),
     "json": ("JSON lines", ".jsonl", save_json_lines),
-    "subtitles": ("Subtitles", ".vtt", save_subtitles),
+    "subtitles": ("Subtitles", ".vtt", partial(save_summary, "subtitles")),
     "video": ("Annotated video", ".webm", save_annotated_video),
 }
 
@@ -211,15 +207,3 @@ def _changed_file(video: OpenVideo) -> MienError:
         "Boxes and blurred areas would be at the wrong places",
         "Analyse it again, then save",
     )
-
-
-def _write(path: Path, text: str) -> None:
-    """Write the whole file or nothing. Bytes of a file name that are no text are written as escapes."""
-    try:
-        write_atomically(path, text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise OutputError(
-            f"'{path}' could not be written: {error.strerror or error}",
-            "A writable folder with free space was expected",
-            "Choose another folder",
-        ) from error

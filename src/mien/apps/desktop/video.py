@@ -26,6 +26,7 @@ from mien.apps.desktop.widgets import (
     create_button,
     create_card,
     on_narrow,
+    set_visible,
 )
 from mien.labels import label_colour
 from mien.text import DISCLAIMER, describe_label, format_duration, format_percent, format_time
@@ -89,6 +90,7 @@ class VideoPage(PageFrame):
         save = self._window.menus.create_save_button(self._header.buttons, "video")
         save.pack(side="left", padx=(theme.px(8), 0))
         self._notice = Notice(frame, theme)
+        self._notice.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(0, theme.px(10)))
         self._view = ImageView(frame, theme, self._state.resize_view)
         table = self._build_events(frame)
 
@@ -155,10 +157,7 @@ class VideoPage(PageFrame):
         incomplete = state.video.incomplete if state.stage in ("stopped", "complete") else None
         notice = str(state.error) if state.error else incomplete or ""
         self._notice.set_text(notice)
-        if notice:
-            self._notice.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(0, self._theme.px(10)))
-        else:
-            self._notice.grid_forget()
+        set_visible(self._notice, bool(notice))
         self.play_button.configure(image=self._theme.icon("pause" if state.playing else "play"))
         self.play_button.state(["!disabled" if state.has_results else "disabled"])
         self._show_facts()

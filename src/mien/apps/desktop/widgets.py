@@ -119,6 +119,14 @@ class IdleCallback:
             self._job = None
 
 
+def set_visible(widget: tk.Widget, visible: bool) -> None:
+    """Show or hide a widget that was placed with ``grid`` before."""
+    if visible:
+        widget.grid()
+    else:
+        widget.grid_remove()
+
+
 class PageFrame(ttk.Frame):
     """A frame that shows one of its children at a time, in its whole area."""
 
@@ -298,13 +306,11 @@ class ImageView(tk.Canvas):
             else:
                 self._image.show(pixels)
 
-    def mark(self, boxes: tuple[Box, ...]) -> None:
-        """Draw a frame around these boxes, in pixels of the image."""
+    def mark(self, box: Box | None) -> None:
+        """Draw a frame around this box, in pixels of the image."""
         self.delete("mark")
-        left, top = self.corner
-        gap = self._theme.px(5)
-        for box in boxes:
-            x, y = left + box.x, top + box.y
+        if box:
+            x, y, gap = self.corner[0] + box.x, self.corner[1] + box.y, self._theme.px(5)
             corners = x - gap, y - gap, x + box.width + gap, y + box.height + gap
             self.create_rectangle(*corners, outline=self._theme.colors.accent, width=self._theme.px(2), tags="mark")
 
@@ -316,7 +322,7 @@ class ImageView(tk.Canvas):
         self.coords(self._text, event.width // 2, event.height // 2)
         self.itemconfigure(self._text, width=max(event.width - self._theme.px(60), 50))
         if self._pixels is not None:
-            self.mark(())
+            self.mark(None)
             self._center(self._pixels)
         self._on_resize(*self.available_size)
 

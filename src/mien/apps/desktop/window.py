@@ -22,7 +22,7 @@ from mien.apps.desktop.images import ImageAnnotator
 from mien.apps.desktop.settings import modifier_key, system_prefers_dark
 from mien.apps.desktop.state import Status, short_model_name
 from mien.apps.desktop.style import Theme, apply_theme
-from mien.apps.desktop.widgets import IdleCallback, PageFrame, ScrollFrame, Tooltip, create_button
+from mien.apps.desktop.widgets import IdleCallback, PageFrame, ScrollFrame, Tooltip, create_button, set_visible
 from mien.apps.desktop.worker import Steps, describe_bug
 from mien.errors import MienError
 
@@ -116,7 +116,7 @@ class MainWindow:
             application.state.show_message("Open an image first: there are no results to copy yet.")
             return
         self.root.clipboard_clear()
-        self.root.clipboard_append(application.to_json() if kind == "json" else application.to_csv())
+        self.root.clipboard_append(application.format_results(kind))
         application.state.show_message("Copied the results of all images.")
 
     def paste(self) -> None:
@@ -364,9 +364,11 @@ class StatusBar(ttk.Frame):
         self._bar = ttk.Progressbar(
             self, style="Panel.Horizontal.TProgressbar", length=theme.px(130), mode="determinate", maximum=1.0
         )
+        self._bar.grid(row=0, column=1, padx=theme.px(10))
         self._cancel = create_button(
             self, theme, "Cancel", application.cancel, style="Panel.Quiet.TButton", tooltip="Esc"
         )
+        self._cancel.grid(row=0, column=2)
         self._fields: dict[str, tuple[ttk.Combobox, tk.StringVar]] = {}
         self._expiring, self._job = Status(), ""
         self.bind("<Destroy>", self._destroy)
@@ -394,13 +396,9 @@ class StatusBar(ttk.Frame):
         self._expire(status)
         style = "Panel.Error.TLabel" if status.error else "Panel.Muted.TLabel"
         self._text.configure(text=status.text or self._describe_work(), style=style)
-        if state.busy:
-            self._bar.configure(value=self._progress())
-            self._bar.grid(row=0, column=1, padx=self._theme.px(10))
-            self._cancel.grid(row=0, column=2)
-        else:
-            self._bar.grid_forget()
-            self._cancel.grid_forget()
+        self._bar.configure(value=self._progress())
+        for widget in (self._bar, self._cancel):
+            set_visible(widget, state.busy)
         for part, (field, value) in self._fields.items():
             field.configure(values=[short_model_name(name) for name in state.names(part)])
             value.set(short_model_name(getattr(state.selection, part)))
