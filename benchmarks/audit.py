@@ -54,8 +54,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def measure(data: str, models: list[str], count: int) -> dict[str, Any]:
     from mien.datasets.loading import load_dataset
-    from mien.evaluation.map_audit import audit_maps, sample_faces
-    from mien.evaluation.map_audit_report import format_audit
+    from mien.evaluation.map_audit import audit_maps, format_audit, sample_faces
 
     pixels = sample_faces(load_dataset(data).faces, "public", count)
     figures = {}
@@ -86,7 +85,7 @@ def is_current(name: str, figures: dict[str, Any]) -> bool:
 
 def write_into_card(name: str, figures: dict[str, Any]) -> None:
     """Adds the audit to the metrics of the card; the rest of the file does not change."""
-    from mien.evaluation.map_audit_report import card_values
+    from mien.evaluation.map_audit import card_values
 
     path = Path(WEIGHTS, f"{name}.onnx")
     if not is_current(name, figures):

@@ -15,7 +15,7 @@ from pathlib import Path
 import _results
 
 from mien.datasets.loading import load_faces
-from mien.evaluation import robustness_report
+from mien.evaluation import robustness
 from mien.evaluation.groups import estimate_groups, measure_groups
 from mien.evaluation.robustness import ModelRobustness, compare_robustness
 from mien.export import keras_import
@@ -36,7 +36,7 @@ def main() -> None:
     paths |= {name: to_onnx(Path(file), options.scale) for name, _, file in others}
     classifiers = [load_classifier(path) for path in paths.values()]
     results = compare_robustness(classifiers, load_faces(options.data), options.split, print_progress)
-    values = robustness_report.robustness_values(make_report(tuple(paths), results))
+    values = robustness.robustness_values(make_report(tuple(paths), results))
     print(_results.write_result("robustness", values))
 
 
@@ -46,14 +46,14 @@ def to_onnx(path: Path, scale: str) -> Path:
     )
 
 
-def make_report(names: tuple[str, ...], results: list[ModelRobustness]) -> robustness_report.RobustnessReport:
+def make_report(names: tuple[str, ...], results: list[ModelRobustness]) -> robustness.RobustnessReport:
     faces = results[0].predictions.faces
     columns, missing = estimate_groups(faces.pixels)
     groups = [
         tuple(measure_groups(name, values, each.predictions.scores, faces.labels) for name, values in columns.items())
         for each in results
     ]
-    return robustness_report.RobustnessReport(names, tuple(results), tuple(groups), tuple(missing))
+    return robustness.RobustnessReport(names, tuple(results), tuple(groups), tuple(missing))
 
 
 def print_progress(done: int, total: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.datasets import duplicates, label_order, loading, synthetic
+from mien.datasets import checks, duplicates, loading, synthetic
 from mien.datasets.checks import check_dataset, count_classes, count_training_duplicates
 from mien.datasets.dataset import FaceDataset, LoadedDataset, Problem, empty_votes
 from mien.labels import EMOTIONS
@@ -152,10 +152,10 @@ def test_folder_numbers_that_differ_from_fer2013_are_reported(faces):
 
 def test_bare_folder_numbers_other_than_zero_to_six_are_reported():
     raf_db = [f"train/{number}/a.png" for number in range(1, 7)]
-    [(folder, reason)] = label_order.check_folder_numbers(raf_db)
+    [(folder, reason)] = checks.check_folder_numbers(raf_db)
     assert folder == "1, 2, 3, 4, 5, 6"
     assert "label map" in reason
-    assert list(label_order.check_folder_numbers([f"train/{number}/a.png" for number in range(7)])) == []
+    assert list(checks.check_folder_numbers([f"train/{number}/a.png" for number in range(7)])) == []
 
 
 def test_label_order_that_the_predictions_contradict_is_reported(faces):
@@ -166,12 +166,12 @@ def test_label_order_that_the_predictions_contradict_is_reported(faces):
     alphabetical = np.array([sorted(EMOTIONS).index(name) for name in EMOTIONS])
     changed = copy(faces)
     changed.pixels[:, 0, 0] = changed.labels
-    assert label_order.check_label_order(changed, predict) == ""
-    suspicion = label_order.check_label_order(replace(changed, labels=alphabetical[changed.labels]), predict)
+    assert checks.check_label_order(changed, predict) == ""
+    suspicion = checks.check_label_order(replace(changed, labels=alphabetical[changed.labels]), predict)
     assert "sad has faces that look neutral, surprise has faces that look sad" in suspicion
     assert "they agree with 100 %" in suspicion
-    assert label_order.check_label_order(changed.take(np.arange(14)), predict) == ""
+    assert checks.check_label_order(changed.take(np.arange(14)), predict) == ""
 
 
 def test_embedded_model_suspects_no_other_order_of_synthetic_faces():
-    assert label_order.check_label_order(synthetic.draw_faces(140)) == ""
+    assert checks.check_label_order(synthetic.draw_faces(140)) == ""

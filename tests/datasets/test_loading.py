@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mien.datasets import cache, combined, dataset, fer2013, ferplus, loading, synthetic
+from mien.datasets import cache, dataset, fer2013, ferplus, loading, synthetic
 from mien.datasets.dataset import Problem
 from mien.datasets.splits import DataSettings, SourceSettings
 from mien.errors import ExperimentError
@@ -177,7 +177,7 @@ def test_other_data_of_a_run_is_loaded_with_its_label_map_and_group_column(tmp_p
     body = f"9,{PIXELS},Training,ada\n1,{PIXELS},Training,bob\n"
     path = table(tmp_path, f"emotion,pixels,Usage,Person\n{body}")
     settings = DataSettings(group="person", sources=(SourceSettings("elsewhere.csv", {"9": "surprise"}),))
-    faces = combined.load_training_faces(settings, tmp_path, path)
+    faces = loading.load_training_faces(settings, tmp_path, path)
     assert faces.groups.tolist() == ["0/ada", "0/bob"]
     assert [faces.classes[label] for label in faces.labels] == ["surprise", "disgust"]
 
@@ -186,10 +186,10 @@ def test_evaluation_data_is_loaded_with_the_group_column_of_the_recipe_or_withou
     card = tiny_card(recipe={"data": {"group": "person"}})
     body = f"0,{PIXELS},Training,ada\n1,{PIXELS},Training,bob\n"
     path = table(tmp_path, f"emotion,pixels,Usage,Person\n{body}")
-    assert combined.load_evaluation_faces(card, path).groups.tolist() == ["0/ada", "0/bob"]
+    assert loading.load_evaluation_faces(card, path).groups.tolist() == ["0/ada", "0/bob"]
     other = table(tmp_path, HEADER + row("2"), name="other.csv")
-    assert combined.load_evaluation_faces(card, other, {"2": "happy"}).groups is None
-    assert combined.load_evaluation_faces(card, other, {"2": "happy"}).labels.tolist() == [3]
+    assert loading.load_evaluation_faces(card, other, {"2": "happy"}).groups is None
+    assert loading.load_evaluation_faces(card, other, {"2": "happy"}).labels.tolist() == [3]
 
 
 def test_group_column_is_loaded_and_cached(tmp_path):

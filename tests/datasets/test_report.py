@@ -88,7 +88,7 @@ def test_page_has_all_sections(folder):
 
 def test_every_kind_of_finding_is_explained():
     from mien.datasets.checks import PROBLEM_KINDS
-    from mien.datasets.report.page import FINDING_MEANINGS
+    from mien.datasets.report import FINDING_MEANINGS
 
     assert set(PROBLEM_KINDS.values()) <= set(FINDING_MEANINGS)
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from mien.datasets import splits, synthetic
-from mien.datasets.combined import combine_sources, load_training_faces
 from mien.datasets.dataset import TRAINING, FaceDataset, empty_votes, write_csv
 from mien.datasets.duplicates import group_duplicates
+from mien.datasets.loading import combine_sources, load_training_faces
 from mien.datasets.splits import (
     DataSettings,
     SourceSettings,

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("matplotlib")
 
 from mien.errors import ExperimentError
-from mien.evaluation import compare, comparison_report
+from mien.evaluation import compare
 
 RNG = np.random.default_rng(5)
 
@@ -39,14 +39,14 @@ def test_rows_are_sorted_by_accuracy_and_the_best_two_are_tested():
     comparison = compare.compare_models([model("low", 0.5), model("high", 0.8), model("middle", 0.6)])
     assert [row.name for row in comparison.rows] == ["high", "middle", "low"]
     assert comparison.test.p < 1e-6
-    assert "McNemar's test:\nsignificant (p = " in comparison_report.format_comparison(comparison)
+    assert "McNemar's test:\nsignificant (p = " in compare.format_comparison(comparison)
 
 
 def test_equal_models_are_not_significantly_different():
     correct = RNG.random(900) < 0.7
     comparison = compare.compare_models([model("a", correct=correct), model("b", correct=correct)])
     assert comparison.test == (0, 0, 1.0)
-    assert "not significant (p = 1)" in comparison_report.format_comparison(comparison)
+    assert "not significant (p = 1)" in compare.format_comparison(comparison)
 
 
 def test_seeds_of_one_recipe_are_averaged():
@@ -56,7 +56,7 @@ def test_seeds_of_one_recipe_are_averaged():
     assert first.accuracy == pytest.approx(0.71)
     assert first.spread == pytest.approx(np.std([0.70, 0.72], ddof=1))
     assert first.training_seconds == 90
-    assert "± 1.4" in comparison_report.format_comparison(compare.compare_models(runs))
+    assert "± 1.4" in compare.format_comparison(compare.compare_models(runs))
 
 
 @pytest.mark.parametrize(
@@ -93,28 +93,20 @@ def test_models_of_one_name_get_distinct_names():
 def test_comparison_explains_why_there_is_no_test(second, reason):
     comparison = compare.compare_models([each for each in (model("a"), second) if each])
     assert comparison.test is None
-    assert reason in comparison_report.format_comparison(comparison)
+    assert reason in compare.format_comparison(comparison)
 
 
 def test_title_names_splits_and_faces():
-    assert (
-        comparison_report.comparison_title(compare.compare_models([model("a"), model("b")]))
-        == "Models on the public split"
-    )
+    assert compare.comparison_title(compare.compare_models([model("a"), model("b")])) == "Models on the public split"
     [other] = [replace(model("b"), metrics={**model().metrics, "split": "validation", "faces": 1500})]
-    assert (
-        comparison_report.comparison_title(compare.compare_models([other]))
-        == "Models on the validation split: 1,500 faces"
-    )
+    assert compare.comparison_title(compare.compare_models([other])) == "Models on the validation split: 1,500 faces"
     both = compare.compare_models([model("a", 0.8), other])
-    assert comparison_report.format_comparison(both).startswith(
-        "Models on the public split and the validation split\n\nmodel "
-    )
+    assert compare.format_comparison(both).startswith("Models on the public split and the validation split\n\nmodel ")
 
 
 def test_files_contain_the_table_with_escaped_names(tmp_path):
     comparison = compare.compare_models([model("a", seconds=4000), model("<b>", 0.6)])
-    *_, page = comparison_report.write_comparison(tmp_path, comparison)
+    *_, page = compare.write_comparison(tmp_path, comparison)
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".txt", ".html", ".png"}
     rows = json.loads((tmp_path / "comparison.json").read_text("utf-8"))["rows"]
     assert [row["accuracy"] for row in rows] == [0.7, 0.6]

@@ -11,7 +11,6 @@ import pytest
 from command import mien
 from fakes import FakeClassifier
 from mien.errors import ExperimentError
-from mien.evaluation import map_audit
 from mien.explain import faithfulness
 from mien.explain.explainer import Explainer
 from mien.models import ModelCard, load_classifier
@@ -19,7 +18,7 @@ from patch_network import build_patch_network, make_patch_faces
 from tiny import tiny_model
 
 plots = pytest.importorskip("mien.plots")
-map_audit_report = pytest.importorskip("mien.evaluation.map_audit_report")
+map_audit = pytest.importorskip("mien.evaluation.map_audit")
 
 
 def edges(explainer, face, target):
@@ -162,7 +161,7 @@ def test_correct_map_has_better_deletion_and_insertion():
 
 
 def test_folder_has_json_figures_and_page(audited, tmp_path):
-    files = map_audit_report.write_audit(tmp_path, audited)
+    files = map_audit.write_audit(tmp_path, audited)
     assert {path.name for path in files} == {
         "deletion.png",
         "insertion.png",
@@ -180,7 +179,7 @@ def test_folder_has_json_figures_and_page(audited, tmp_path):
 
 
 def test_card_values_can_be_stored_in_a_card(audited):
-    card = ModelCard("known", ("a", "b"), metrics={"maps": map_audit_report.card_values(audited.values)})
+    card = ModelCard("known", ("a", "b"), metrics={"maps": map_audit.card_values(audited.values)})
     again = ModelCard.from_json(card.to_json()).metrics["maps"]
     assert again["cam"]["beats"] == "random, centre, edges"
     assert again["faces"] == 16
@@ -246,4 +245,4 @@ def test_embedded_models_have_an_audit_and_a_trusted_default_method():
         assert result["default"] == explainer.default_method, "the default method must be trusted"
         row = result[explainer.default_method]
         assert (row["verdict"], row["beats"]) == ("trusted", "random, centre, edges")
-        assert result == map_audit_report.card_values(measured[name])
+        assert result == map_audit.card_values(measured[name])

@@ -81,7 +81,7 @@ def test_covered_part_has_the_requested_size():
 
 
 def test_targets_are_among_the_strengths():
-    from mien.evaluation.robustness_report import TARGETS
+    from mien.evaluation.robustness import TARGETS
 
     assert all(strength in robustness.CORRUPTIONS[name].strengths for name, strength in TARGETS)
 
@@ -215,7 +215,7 @@ def test_command_compares_two_models(folder, tmp_path, monkeypatch, capsys):
 
 
 def test_models_of_one_name_get_distinct_names():
-    from mien.evaluation.robustness_report import distinct_names
+    from mien.evaluation.robustness import distinct_names
 
     results = robustness.compare_robustness(
         [BrightPixelClassifier(), BrightPixelClassifier()], synthetic.draw_faces(70)
@@ -225,7 +225,7 @@ def test_models_of_one_name_get_distinct_names():
 
 
 def test_report_has_a_row_for_each_corruption_and_a_table_for_each_column():
-    from mien.evaluation.robustness_report import RobustnessReport, format_robustness, robustness_values
+    from mien.evaluation.robustness import RobustnessReport, format_robustness, robustness_values
 
     results = robustness.compare_robustness([BrightPixelClassifier()], synthetic.draw_faces(350))
     predictions = results[0].predictions

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mien.faces.thumbnail import crop_square, crop_thumbnail
+from mien.faces.crop import crop_square, crop_thumbnail
 from mien.results import Box
 
 PIXELS = np.arange(60 * 80, dtype=np.uint32).reshape(60, 80, 1).repeat(3, axis=2).astype(np.uint8)

@@ -1,7 +1,6 @@
 """Engine.analyze_video: lazily, in order, reproducible; however it ends, threads end and the video is closed."""
 
 import gc
-import threading
 import time
 from importlib.util import find_spec
 
@@ -10,11 +9,10 @@ import pytest
 
 from fakes import FakeClassifier, FakeDetector
 from mien import AnalyzedFrame, Engine
-from mien.concurrency import iterate_in_background
 from mien.errors import ModelError, SourceError, SourceMissing
 from mien.video import Frame, VideoInfo, open_video
 from mien.video.frames import ALL_FRAMES
-from running_threads import mien_threads, wait_until
+from running_threads import mien_threads
 from video_files import two_faces, write_still_video
 
 
@@ -234,50 +232,3 @@ def test_yunet_analyses_a_video(clip, yunet_file):
     frames = list(engine.analyze_video(clip))
     assert all({reading.track for reading in frame} == {1, 2} for frame in frames)
     assert all(reading.face.landmarks for frame in frames for reading in frame)
-
-
-# Iteration in the background
-
-
-def test_background_iterator_returns_everything_in_order():
-    assert list(iterate_in_background((number for number in range(500)), 3, "mien-test")) == list(range(500))
-
-
-def test_background_iterator_waits_for_its_consumer():
-    produced = []
-
-    def numbers():
-        for number in range(100):
-            produced.append(number)
-            yield number
-
-    stage = iterate_in_background(numbers(), 3, "mien-test")
-    assert next(stage) == 0
-    time.sleep(0.1)
-    assert len(produced) <= 6
-    stage.close()
-
-
-@pytest.mark.parametrize("leave", [lambda stage: stage.close(), lambda stage: list(stage)], ids=["close", "exhaust"])
-def test_background_iterator_closes_its_source(leave):
-    closed = threading.Event()
-
-    def numbers():
-        try:
-            yield from range(10)
-        finally:
-            closed.set()
-
-    stage = iterate_in_background(numbers(), 2, "mien-test")
-    next(stage)
-    leave(stage)
-    assert closed.is_set()
-
-
-def test_chained_background_iterators_end_together():
-    stages = (number for number in range(10_000))
-    for name in ("mien-a", "mien-b", "mien-c"):
-        stages = iterate_in_background(stages, 2, name)
-    assert next(stages) == 0
-    stages.close()
-    wait_until(lambda: not mien_threads(), 2)

@@ -20,8 +20,7 @@ from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, FaceDataset, Progre
 from mien.datasets.splits import DataSettings, mask_without_duplicates, select_validation
 from mien.errors import ExperimentError
 from mien.evaluation import calibration
-from mien.evaluation.inference import TTA_PASSES, BatchPredictor, predict_tta
-from mien.evaluation.latency import model_facts
+from mien.evaluation.inference import TTA_PASSES, BatchPredictor, model_facts, predict_tta
 from mien.evaluation.metrics import (
     Mask,
     Scores,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.dataset import Progress
 from mien.faces.crop import to_model_input
-from mien.models import Classifier
+from mien.models import Classifier, ModelCard, load_classifier
 
 #: Passes over each face that ``predict_tta`` adds to the plain one.
 TTA_PASSES = 9
@@ -69,3 +73,34 @@ def _shift_faces(pixels: Pixels) -> Iterator[Pixels]:
     for down, across in ((0, 1), (2, 1), (1, 0), (1, 2)):
         top, left = down * _SHIFT, across * _SHIFT
         yield padded[:, top : top + height, left : left + width]
+
+
+#: Timed runs, and runs before them that warm up.
+_TIMED, _WARM = 60, 5
+
+
+def model_facts(path: Path) -> dict[str, Any]:
+    """The facts of an ONNX file for ``metrics.json``; ``milliseconds`` is measured now."""
+    card = ModelCard.read(path)
+    return {
+        "name": card.name,
+        "file": path.name,
+        "megabytes": path.stat().st_size / 1e6,
+        "parameters": card.parameters,
+        "multiply_adds": card.multiply_adds,
+        "milliseconds": measure_latency(path),
+        "recipe": dict(card.recipe) if isinstance(card.recipe, Mapping) else card.recipe,
+    }
+
+
+def measure_latency(path: Path) -> float:
+    """The median time of single faces on one core, in milliseconds."""
+    classifier = load_classifier(path, threads=1)
+    card = classifier.card
+    face = np.random.default_rng(0).integers(0, 256, (1, card.side, card.side, card.channels), np.uint8)
+    times = []
+    for _ in range(_WARM + _TIMED):
+        start = time.perf_counter()
+        classifier.run(face)
+        times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times[_WARM:])

@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import cv2
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -20,13 +22,21 @@ from mien.datasets.dataset import FaceDataset, Progress
 from mien.datasets.splits import DataSettings, sample_validation
 from mien.errors import ExperimentError
 from mien.evaluation.evaluate import SPLITS
+from mien.evaluation.report import encode_json, render_figures, write_files
 from mien.explain import faithfulness
 from mien.explain.explainer import Explainer
 from mien.explain.explanation import parse_methods
 from mien.explain.faithfulness import bootstrap_mean, rank_correlation
+from mien.explain.figures.colormaps import apply_colours
 from mien.faces.crop import to_model_input
+from mien.html import data_uri, render
+from mien.html.images import encode_image
 from mien.models import load_classifier
 from mien.models.onnx_file import ModelSource, read_model
+from mien.plots.evaluation import plot_agreement, plot_deletion, plot_insertion, plot_weight_randomization
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: The most stages of the weight randomization; with more layers several share a stage.
 STAGES = 8
@@ -400,3 +410,105 @@ class _StepCounter:
         self._done += count
         if self._progress:
             self._progress(min(self._done, self._total), self._total)
+
+
+JSON_FILE, PAGE = "audit.json", "audit.html"
+
+#: The side of a face and of its map in pixels.
+_SIDE = 96
+
+
+def write_audit(folder: Path, audit: MapAudit) -> list[Path]:
+    """Write every file of the audit; the paths, the page with everything last."""
+    files, svgs = render_figures(plot_audit(audit.values))
+    files[JSON_FILE] = encode_json(audit.values)
+    files[PAGE] = render_map_audit(audit.values, svgs, audit.examples).encode()
+    return write_files(folder, files)
+
+
+def render_map_audit(values: Mapping[str, Any], figures: Mapping[str, str], examples: Sequence[AuditExample]) -> str:
+    """The page. ``values`` are the results of the audit, ``figures`` ``<svg>`` elements by name."""
+    return render(
+        "map_audit.html",
+        audit=values,
+        figures=figures,
+        methods=[
+            {"name": name, "beaten": beaten_baselines(result), **result} for name, result in values["methods"].items()
+        ],
+        examples=[_example_values(example) for example in examples],
+    )
+
+
+def _example_values(example: AuditExample) -> dict[str, Any]:
+    face = np.repeat(example.face, 3, axis=2) if example.face.shape[2] == 1 else example.face
+    face = np.asarray(cv2.resize(face, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
+    return {
+        "target": example.target,
+        "image": _jpeg_uri(face),
+        "maps": [
+            {"method": method, "image": _jpeg_uri(_overlay(face, values))} for method, values in example.maps.items()
+        ],
+    }
+
+
+def _overlay(face: NDArray[np.uint8], values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The colours of a map over the gray face; the larger the value, the less of the face."""
+    resized = cv2.resize(np.maximum(values, 0), (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
+    large = np.asarray(resized, np.float32)
+    opacity = 0.35 + 0.45 * (large / max(float(large.max()), 1e-9))[..., None]
+    colours = np.asarray(apply_colours(large, "ember"), np.float32)
+    return np.asarray(np.rint(face * (1 - opacity) + colours * opacity), np.uint8)
+
+
+def _jpeg_uri(pixels: NDArray[np.uint8]) -> str:
+    return data_uri(encode_image(pixels, "jpeg"), "image/jpeg")
+
+
+def plot_audit(values: Mapping[str, Any]) -> dict[str, Figure]:
+    """The figures by name."""
+    deletion, insertion = (
+        [{name: result["curves"][curve] for name, result in values[key].items()} for key in ("methods", "baselines")]
+        for curve in ("deletion", "insertion")
+    )
+    stages = {name: result["weight_randomization"] for name, result in values["methods"].items()}
+    layers = [stage["layer"] for stage in next(iter(stages.values()))]
+    similarity = {name: [stage["similarity"] for stage in each] for name, each in stages.items()}
+    return {
+        "deletion": plot_deletion(*deletion),
+        "insertion": plot_insertion(*insertion),
+        "weight_randomization": plot_weight_randomization(layers, similarity, MAX_SIMILARITY),
+        "agreement": plot_agreement(values["agreement"]),
+    }
+
+
+def format_audit(values: Mapping[str, Any]) -> str:
+    """The results in a few lines of text."""
+    lines = [values["summary"], ""]
+    width = max(map(len, [*values["methods"], *values["baselines"]]))
+    lines.append(f"{'':{width}}  deletion  insertion  better than")
+    for name, result in (values["methods"] | values["baselines"]).items():
+        beaten = (", ".join(beaten_baselines(result)) or "none") if "against" in result else ""
+        lines.append(f"{name:{width}}  {result['deletion'][0]:8.3f}  {result['insertion'][0]:9.3f}  {beaten}".rstrip())
+    lines += ["", *(f"{name}: {result['summary']}" for name, result in values["methods"].items())]
+    return "\n".join(lines) + "\n"
+
+
+def card_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model card has of an audit: its summary, and a row for each method and baseline."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name, result in (values["methods"] | values["baselines"]).items():
+        rows[name] = {curve: result[curve] for curve in ("deletion", "insertion")}
+        if "against" in result:
+            rows[name] |= {
+                "verdict": result["verdict"],
+                "beats": ", ".join(beaten_baselines(result)),
+                "stability": result["stability"][0],
+                "weight_randomization": result["weight_randomization"][-1]["similarity"],
+            }
+    return {
+        "faces": values["faces"],
+        "split": values.get("split", ""),
+        "summary": values["summary"],
+        "default": values["default"],
+        **rows,
+    }

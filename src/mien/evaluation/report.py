@@ -54,15 +54,30 @@ def output_folder(folder: Path) -> Iterator[None]:
 
 def write_evaluation(folder: Path, predictions: Predictions, values: Values) -> list[Path]:
     """Write every file of the evaluation; the paths, the page with everything last."""
-    figures = plot_evaluation(predictions, values)
+    files, svgs = render_figures(plot_evaluation(predictions, values))
     mistakes = worst_mistakes(predictions)
-    sheet = {"mistakes": plots.plot_mistakes(mistakes)} if mistakes else {}
-    files = {f"{name}.png": plots.render_png(figure) for name, figure in (figures | sheet).items()}
-    svgs = {name: plots.render_svg(figure, name.replace("_", " ")) for name, figure in figures.items()}
+    if mistakes:
+        files["mistakes.png"] = plots.render_png(plots.plot_mistakes(mistakes))
     files[TABLE] = format_predictions(predictions).encode()
     files[REPORT] = format_evaluation(values).encode()
-    files[METRICS] = (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    files[METRICS] = encode_json(values)
     files[PAGE] = render_evaluation_report(values, svgs, mistakes).encode()
+    return write_files(folder, files)
+
+
+def render_figures(figures: Mapping[str, Figure]) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The PNG files by file name, and the ``<svg>`` elements by the name of the figure."""
+    files = {f"{name}.png": plots.render_png(figure) for name, figure in figures.items()}
+    return files, {name: plots.render_svg(figure, name.replace("_", " ")) for name, figure in figures.items()}
+
+
+def encode_json(values: Values) -> bytes:
+    """The content of a JSON file; a ValueError for NaN."""
+    return (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
+    """Write the files into the folder by their names; the paths in the same order."""
     return [write_file(folder / name, content) for name, content in files.items()]
 
 

@@ -10,8 +10,10 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+from PIL.Image import Resampling
 
-from mien.results import Face, Pixels, Point
+from mien.results import Box, Face, Pixels, Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +142,19 @@ def _resize(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
     reduces = pixels.shape[0] * pixels.shape[1] > width * height
     interpolation = cv2.INTER_AREA if reduces else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=interpolation), np.uint8)
+
+
+def crop_thumbnail(pixels: Pixels, box: Box, side: int, margin: float) -> Pixels:
+    """``(side, side, 3)``: the face with ``margin`` times its size on each side, as far as the image goes."""
+    square = crop_square(pixels, box, margin)
+    resampling = Resampling.BOX if len(square) > side else Resampling.BICUBIC
+    return np.array(Image.fromarray(square).resize((side, side), resampling), np.uint8)
+
+
+def crop_square(pixels: Pixels, box: Box, margin: float) -> Pixels:
+    """The same square in the resolution of the image; a view."""
+    height, width = pixels.shape[:2]
+    side = min(round(max(box.width, box.height) * (1 + 2 * margin)), width, height)
+    left = min(max(box.x + box.width // 2 - side // 2, 0), width - side)
+    top = min(max(box.y + box.height // 2 - side // 2, 0), height - side)
+    return pixels[top : top + side, left : left + side]

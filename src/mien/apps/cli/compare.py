@@ -62,12 +62,11 @@ def compare(
     from contextlib import nullcontext
 
     from mien.evaluation import compare
-    from mien.evaluation.compare import compare_models
     from mien.evaluation.report import output_folder
 
     with output_folder(out) if out else nullcontext():
         models = _collect_evaluations(context, runs, data, split, parse_label_map(label_map), (labels, scale))
-        comparison = compare_models(models)
+        comparison = compare.compare_models(models)
         page = compare.write_comparison(out, comparison)[-1] if out else None
     values = compare.comparison_values(comparison)
     print_result(as_json, values, compare.format_comparison(comparison))

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets import duplicates, label_order
-from mien.datasets.checks import CheckResult, count_classes
+from mien.datasets import duplicates
+from mien.datasets.checks import CheckResult, Predict, count_classes, predict_scores
 from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, VOTE_CATEGORIES, FaceDataset, LoadedDataset
 from mien.labels import EMOTIONS, VOTES
 
@@ -273,7 +273,7 @@ def _find_contradicting(faces: FaceDataset) -> tuple[int, ...]:
     return tuple(index for _, index in sorted(turns, key=lambda each: each[0])[:MAX_EXAMPLES])
 
 
-def map_predictions(faces: FaceDataset, predict: label_order.Predict = label_order.predict_scores) -> PredictionMap:
+def map_predictions(faces: FaceDataset, predict: Predict = predict_scores) -> PredictionMap:
     """Principal components of the log-probabilities of the embedded model, which was trained on the Training faces.
 
     Test faces are used where there are any.
