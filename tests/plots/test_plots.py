@@ -14,7 +14,7 @@ from io import BytesIO  # noqa: E402
 
 from mien import plots  # noqa: E402
 from mien.labels import EMOTIONS, label_colour  # noqa: E402
-from mien.plots import map_audit, style  # noqa: E402
+from mien.plots import style  # noqa: E402
 from mien.plots.evaluation import rank_votes  # noqa: E402
 
 
@@ -57,10 +57,10 @@ KINDS = {
     ),
     "importance": lambda: plots.plot_importance({"learning rate": 0.7, "dropout": 0.2}),
     "trials": lambda: plots.plot_trials([0.4, None, 0.6], [True, False, False]),
-    "deletion": lambda: map_audit.plot_deletion({"cam": [1, 0.2, 0]}, {"random": [1, 0.5, 0]}),
-    "insertion": lambda: map_audit.plot_insertion({"cam": [0, 0.8, 1]}, {"random": [0, 0.5, 1]}),
-    "randomization": lambda: map_audit.plot_weight_randomization(["stage1", "stem"], {"cam": [0.4, 0.1]}, 0.5),
-    "agreement": lambda: map_audit.plot_agreement({"cam": {"cam": 1, "rise": 0.4}, "rise": {"cam": 0.4, "rise": 1}}),
+    "deletion": lambda: plots.plot_deletion({"cam": [1, 0.2, 0]}, {"random": [1, 0.5, 0]}),
+    "insertion": lambda: plots.plot_insertion({"cam": [0, 0.8, 1]}, {"random": [0, 0.5, 1]}),
+    "randomization": lambda: plots.plot_weight_randomization(["stage1", "stem"], {"cam": [0.4, 0.1]}, 0.5),
+    "agreement": lambda: plots.plot_agreement({"cam": {"cam": 1, "rise": 0.4}, "rise": {"cam": 0.4, "rise": 1}}),
 }
 
 

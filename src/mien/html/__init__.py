@@ -2,9 +2,8 @@
 
 ::
 
-    environment.py  the Jinja2 environment, created on first use; style sheet and package files
+    environment.py  the Jinja2 environment, created on first use; style sheet; components that return HTML
     templates/      page.html (a standalone page), macros.html (components), and the pages of other packages
-    components.py   the components and the standalone page, for code without a template of its own
     icons.py        the strokes of one icon per expression
     images.py       images inside a page, as data URIs
 
@@ -12,18 +11,18 @@ Templates escape every value; HTML goes in as ``markupsafe.Markup``. The Python 
 their parameters are plain text, except those named ``html`` or documented as HTML.
 """
 
-from mien.html.components import bar as bar
-from mien.html.components import expression_name as expression_name
-from mien.html.components import figure as figure
-from mien.html.components import footer as footer
-from mien.html.components import icon_svg as icon_svg
-from mien.html.components import image_tag as image_tag
-from mien.html.components import note as note
-from mien.html.components import render_page as render_page
-from mien.html.components import table as table
-from mien.html.components import tile as tile
-from mien.html.components import tiles as tiles
+from mien.html.environment import bar as bar
+from mien.html.environment import expression_name as expression_name
+from mien.html.environment import figure as figure
+from mien.html.environment import footer as footer
+from mien.html.environment import icon_svg as icon_svg
+from mien.html.environment import image_tag as image_tag
+from mien.html.environment import note as note
 from mien.html.environment import render as render
+from mien.html.environment import render_page as render_page
 from mien.html.environment import style_colours as style_colours
 from mien.html.environment import style_sheet as style_sheet
+from mien.html.environment import table as table
+from mien.html.environment import tile as tile
+from mien.html.environment import tiles as tiles
 from mien.html.images import data_uri as data_uri

@@ -12,21 +12,25 @@ except ImportError:
         "Figures need matplotlib, which is not installed", "The extra 'lab' brings it", f"Run {install_command('lab')}"
     ) from None
 
+from mien.plots.evaluation import CorruptionPanel as CorruptionPanel
+from mien.plots.evaluation import GroupInterval as GroupInterval
 from mien.plots.evaluation import Mistake as Mistake
 from mien.plots.evaluation import PlotCurve as PlotCurve
+from mien.plots.evaluation import plot_agreement as plot_agreement
 from mien.plots.evaluation import plot_confusion as plot_confusion
+from mien.plots.evaluation import plot_corruption as plot_corruption
+from mien.plots.evaluation import plot_corruptions as plot_corruptions
 from mien.plots.evaluation import plot_coverage as plot_coverage
+from mien.plots.evaluation import plot_deletion as plot_deletion
+from mien.plots.evaluation import plot_groups as plot_groups
+from mien.plots.evaluation import plot_insertion as plot_insertion
 from mien.plots.evaluation import plot_mistakes as plot_mistakes
 from mien.plots.evaluation import plot_precision_recall as plot_precision_recall
 from mien.plots.evaluation import plot_reliability as plot_reliability
 from mien.plots.evaluation import plot_roc as plot_roc
+from mien.plots.evaluation import plot_weight_randomization as plot_weight_randomization
 from mien.plots.network import NetworkStage as NetworkStage
 from mien.plots.network import plot_network as plot_network
-from mien.plots.robustness import CorruptionPanel as CorruptionPanel
-from mien.plots.robustness import GroupInterval as GroupInterval
-from mien.plots.robustness import plot_corruption as plot_corruption
-from mien.plots.robustness import plot_corruptions as plot_corruptions
-from mien.plots.robustness import plot_groups as plot_groups
 from mien.plots.style import render_png as render_png
 from mien.plots.style import render_svg as render_svg
 from mien.plots.style import with_style as with_style

@@ -1,4 +1,8 @@
-"""Plots of an evaluation: ROC, precision-recall, reliability, coverage, confusion matrix, errors with their votes."""
+"""Plots of an evaluation, of robustness and of a map audit.
+
+The first are ROC, precision-recall, reliability, coverage, confusion matrix, and errors with their votes; then accuracy
+under corruption and by group; then deletion, insertion, weight randomization and similarity of evidence maps.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,19 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from mien.labels import label_colour
-from mien.plots.style import BLUE, GRID, INK, MUTED, RED, format_percent_axes, new_axes, new_figure, with_style
+from mien.plots.style import (
+    BLUE,
+    COLOURS,
+    GRID,
+    INK,
+    MUTED,
+    RED,
+    format_percent_axes,
+    label_cells,
+    new_axes,
+    new_figure,
+    with_style,
+)
 
 Numbers = NDArray[np.floating[Any]]
 
@@ -33,10 +49,8 @@ def plot_roc(curves: Sequence[PlotCurve]) -> Figure:
     """True against false positive rate, a curve for each class; ``value`` is the area under the curve."""
     figure, ax = new_axes(6.4, 5.4, "ROC curve of each expression")
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 3)))
-    _plot_curves(ax, curves)
+    handles, texts = _plot_curves(ax, curves, "false positive rate", "true positive rate (recall)")
     ax.set_aspect("equal")
-    _set_unit_square(ax, "false positive rate", "true positive rate (recall)")
-    handles, texts = _rank_legend(ax)
     ax.legend(handles, texts, title="area under the curve", loc="lower right", alignment="left")
     return figure
 
@@ -45,9 +59,7 @@ def plot_roc(curves: Sequence[PlotCurve]) -> Figure:
 def plot_precision_recall(curves: Sequence[PlotCurve]) -> Figure:
     """Precision against recall, a curve for each class; ``value`` is the average precision."""
     figure, ax = new_axes(6.4, 4.6, "Precision and recall of each expression")
-    _plot_curves(ax, curves)
-    _set_unit_square(ax, "recall", "precision")
-    handles, texts = _rank_legend(ax)
+    handles, texts = _plot_curves(ax, curves, "recall", "precision")
     figure.legend(handles, texts, title="average precision", loc="outside right upper", alignment="left")
     return figure
 
@@ -93,21 +105,15 @@ def plot_coverage(coverage: Numbers, accuracy: Numbers, annotated: Sequence[floa
     return figure
 
 
-def _plot_curves(ax: Axes, curves: Sequence[PlotCurve]) -> None:
+def _plot_curves(ax: Axes, curves: Sequence[PlotCurve], x_label: str, y_label: str) -> tuple[list[Any], list[str]]:
+    """Handles and texts of the legend, the largest value first."""
     styles = iter(((0, (5, 2)), (0, (1.5, 1.5))))
     for curve in curves:
         style = {"color": INK, "linestyle": next(styles)} if curve.mean else {"color": label_colour(curve.name)}
         ax.plot(curve.x, curve.y, linewidth=1.6, label=f"{curve.value:.3f}  {curve.name}", **style)
-
-
-def _set_unit_square(ax: Axes, x_label: str, y_label: str) -> None:
     ax.set(xlabel=x_label, ylabel=y_label, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     ax.grid(color=GRID)
     format_percent_axes(ax.xaxis, ax.yaxis)
-
-
-def _rank_legend(ax: Axes) -> tuple[list[Any], list[str]]:
-    """Handles and texts of the legend, the largest value first."""
     pairs = sorted(zip(*ax.get_legend_handles_labels(), strict=True), key=lambda pair: pair[1], reverse=True)
     return [handle for handle, _ in pairs], [text for _, text in pairs]
 
@@ -126,7 +132,10 @@ def plot_confusion(counts: NDArray[np.integer[Any]], labels: Sequence[str], *, n
     for (row, column), part in np.ndenumerate(parts):
         text = f"{100 * part:.0f}" if normalized else f"{counts[row, column]}"
         _draw_cell(ax, row, column, part, text)
-    _label_matrix(ax, labels, counts.sum(1))
+    label_cells(ax, labels, [f"{label}\n{count:,} faces" for label, count in zip(labels, counts.sum(1), strict=True)])
+    for tick in ax.get_yticklabels():
+        tick.set_linespacing(1.25)
+    ax.set(xlabel="prediction", ylabel="label")
     return figure
 
 
@@ -140,18 +149,6 @@ def _draw_cell(ax: Axes, row: int, column: int, part: float, text: str) -> None:
     ax.text(
         column + 0.5, row + 0.5, text, color=ink, ha="center", va="center", weight="bold" if row == column else None
     )
-
-
-def _label_matrix(ax: Axes, labels: Sequence[str], support: NDArray[np.integer[Any]]) -> None:
-    centres = np.arange(len(labels)) + 0.5
-    ax.set(xlim=(0, len(labels)), ylim=(len(labels), 0), aspect="equal")
-    ax.set_xticks(centres, labels, rotation=40, ha="right", rotation_mode="anchor")
-    ax.set_yticks(centres, [f"{label}\n{count:,} faces" for label, count in zip(labels, support, strict=True)])
-    for tick in ax.get_yticklabels():
-        tick.set_linespacing(1.25)
-    ax.set(xlabel="prediction", ylabel="label")
-    ax.grid(visible=False)
-    ax.spines[:].set_visible(False)
 
 
 #: Colour of votes for "unknown" and "no face".
@@ -190,15 +187,11 @@ def plot_mistakes(mistakes: Sequence[Mistake], columns: int = 3) -> Figure:
         ax.set(xlim=(0, 2.5), ylim=(1, 0), aspect="equal")
         ax.axis("off")
     for ax, mistake in zip(grid, mistakes, strict=False):
-        _draw_face(ax, mistake.pixels)
+        ax.imshow(mistake.pixels, cmap="gray", vmin=0, vmax=255, extent=(0, 1, 1, 0), interpolation="lanczos")
+        ax.set(xlim=(0, 2.5), ylim=(1, 0))
         _write_labels(ax, mistake)
         _draw_votes(ax, mistake.votes)
     return figure
-
-
-def _draw_face(ax: Axes, pixels: NDArray[np.uint8]) -> None:
-    ax.imshow(pixels, cmap="gray", vmin=0, vmax=255, extent=(0, 1, 1, 0), interpolation="lanczos")
-    ax.set(xlim=(0, 2.5), ylim=(1, 0))
 
 
 def _write_labels(ax: Axes, mistake: Mistake) -> None:
@@ -228,3 +221,169 @@ def rank_votes(votes: Mapping[str, int]) -> list[tuple[str, int]]:
 def vote_colour(answer: str) -> str:
     """The colour of an expression; gray for the answers "unknown" and "no face"."""
     return _NO_EXPRESSION if answer in ("unknown", "no face") else label_colour(answer)
+
+
+# Robustness
+
+#: Panels in a row.
+_PANEL_COLUMNS = 3
+
+
+class CorruptionPanel(NamedTuple):
+    """One corruption: its title, the names of its severities from none on, and the accuracies of each model."""
+
+    title: str
+    severities: Sequence[str]
+    lines: Mapping[str, Sequence[float]]
+
+
+class GroupInterval(NamedTuple):
+    """A metric of one group, its 95 % interval, and the number of faces in the group."""
+
+    group: str
+    value: float
+    low: float
+    high: float
+    faces: int
+
+
+@with_style
+def plot_corruptions(panels: Sequence[CorruptionPanel]) -> Figure:
+    """A panel for each corruption, all with one scale, and in it a curve for each model."""
+    rows = -(-len(panels) // _PANEL_COLUMNS)
+    figure = new_figure(3.1 * _PANEL_COLUMNS, 2.25 * rows + 0.4)
+    grid = figure.subplots(rows, _PANEL_COLUMNS, sharey=True, squeeze=False).ravel()
+    for ax, panel in zip(grid, panels, strict=False):
+        _plot_corruption(ax, panel)
+        ax.set_title(panel.title, fontsize=10, pad=6)
+    for ax in grid[len(panels) :]:
+        ax.set_axis_off()
+    handles, names = grid[0].get_legend_handles_labels()
+    if len(names) > 1:
+        figure.legend(handles, names, loc="outside upper left", ncols=len(names))
+    return figure
+
+
+@with_style
+def plot_corruption(panel: CorruptionPanel) -> Figure:
+    """One corruption, without a title, for a page."""
+    figure, ax = new_axes(4.2, 2.5)
+    _plot_corruption(ax, panel)
+    if len(panel.lines) > 1:
+        ax.legend(loc="lower left", handlelength=1.4)
+    return figure
+
+
+def _plot_corruption(ax: Axes, panel: CorruptionPanel) -> None:
+    for colour, (name, values) in zip(COLOURS * len(panel.lines), panel.lines.items(), strict=False):
+        ax.plot(range(len(values)), values, "o-", color=colour, markersize=4, label=name)
+    ax.set_xticks(range(len(panel.severities)), panel.severities, fontsize=8)
+    ax.set_ylim(0, 1)
+    format_percent_axes(ax.yaxis)
+
+
+@with_style
+def plot_groups(columns: Mapping[str, Mapping[str, Sequence[GroupInterval]]], metric: str) -> Figure:
+    """A row for each group of each column, and in it the metric of each model with its interval."""
+    rows = sum(len(next(iter(models.values()))) for models in columns.values()) + len(columns)
+    figure, ax = new_axes(7.2, 0.27 * rows + 0.9)
+    names, row = [], 0.0
+    for column, models in columns.items():
+        names.append((row, column, True))
+        for number, interval in enumerate(next(iter(models.values())), 1):
+            names.append((row + number, f"{interval.group}  ({interval.faces:,})", False))
+        for offset, (colour, intervals) in enumerate(zip(COLOURS * len(models), models.values(), strict=False)):
+            y = row + 1 + np.arange(len(intervals)) + 0.28 * (offset - (len(models) - 1) / 2)
+            low, high = [each.low for each in intervals], [each.high for each in intervals]
+            ax.hlines(y, low, high, color=colour, linewidth=3, alpha=0.35)
+            ax.plot([each.value for each in intervals], y, "o", color=colour, markersize=5)
+        row += len(next(iter(models.values()))) + 1.0
+    ax.set_ylim(row - 0.4, -0.6)
+    ax.set_yticks([y for y, _, _ in names], [name for _, name, _ in names])
+    for label, (_, _, is_column) in zip(ax.get_yticklabels(), names, strict=True):
+        label.set_fontweight("bold" if is_column else "normal")
+        label.set_color(INK if is_column else MUTED)
+    ax.grid(visible=False, axis="y")
+    ax.set_xlabel(f"{metric}, with its 95 % interval")
+    format_percent_axes(ax.xaxis)
+    return figure
+
+
+# Map audit
+
+#: Heights of evenly spaced points by name.
+Curves = Mapping[str, Sequence[float]]
+
+#: Line styles of the baselines, which do not depend on the model.
+_DASHES = ((0, (1, 1.5)), (0, (4, 2)), (0, (6, 2, 1, 2)))
+
+
+@with_style
+def plot_deletion(methods: Curves, baselines: Curves) -> Figure:
+    """Mean probability while the face is deleted, the most important squares first; areas in the legend."""
+    return _plot_faithfulness(
+        "Deletion: lower is better", "part of the face deleted", "upper right", methods, baselines
+    )
+
+
+@with_style
+def plot_insertion(methods: Curves, baselines: Curves) -> Figure:
+    """Mean probability while the face is inserted into a blurred face, the most important squares first."""
+    return _plot_faithfulness(
+        "Insertion: higher is better", "part of the face inserted", "lower right", methods, baselines
+    )
+
+
+def _plot_faithfulness(
+    title: str,
+    x_label: str,
+    legend: str,
+    methods: Curves,
+    baselines: Curves,
+) -> Figure:
+    figure, ax = new_axes(5.6, 4.4, title)
+    styles = [{"color": MUTED, "linestyle": dashes, "linewidth": 1.3} for dashes in _DASHES][: len(baselines)]
+    styles += [{"color": colour} for colour in COLOURS]
+    for style, (name, values) in zip(styles, [*baselines.items(), *methods.items()], strict=False):
+        heights = np.asarray(values)
+        area = float((heights[:-1] + heights[1:]).mean() / 2)
+        ax.plot(np.linspace(0, 1, len(heights)), heights, label=f"{area:.3f}  {name}", **style)
+    ax.set(xlim=(0, 1), ylim=(0, None))
+    format_percent_axes(ax.xaxis, ax.yaxis)
+    ax.set(xlabel=x_label, ylabel="probability of the prediction")
+    ax.legend(loc=legend, title="area", alignment="left")
+    return figure
+
+
+@with_style
+def plot_weight_randomization(layers: Sequence[str], similarity: Mapping[str, Sequence[float]], limit: float) -> Figure:
+    """Similarity of each method's map to the original one, with randomized weights down to each of ``layers``."""
+    figure, ax = new_axes(7.2, 4.0, "Model randomization: similarity after randomizing the weights")
+    positions = np.arange(len(layers) + 1)
+    for colour, (name, values) in zip(COLOURS, similarity.items(), strict=False):
+        ax.plot(positions, [1.0, *values], "o-", color=colour, markersize=4, label=name)
+    ax.axhline(limit, color=MUTED, linewidth=1, linestyle=(0, (4, 2)))
+    ax.annotate(
+        "limit for the last value", (positions[-1], limit), (0, 4), textcoords="offset points", ha="right", color=MUTED
+    )
+    ax.set_xticks(positions, ["none", *layers], rotation=35, ha="right", rotation_mode="anchor", fontsize=8)
+    ax.set(xlabel="layers randomized, from the last one to", ylabel="similarity to the original map", ylim=(0, 1.04))
+    ax.legend(loc="upper right")
+    return figure
+
+
+@with_style
+def plot_agreement(table: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Rank correlation of the maps of two methods; the intensity of the blue is the correlation."""
+    names = list(table)
+    size = 1.9 + 0.62 * len(names)
+    figure, ax = new_axes(size + 0.2, size, "Similarity of the maps (rank correlation)")
+    values = np.array([[table[name][other] for other in names] for name in names])
+    for (row, column), value in np.ndenumerate(values):
+        alpha = max(float(value), 0.0)
+        ax.fill_between([column, column + 0.94], row, row + 0.94, color=BLUE, alpha=alpha * 0.9, linewidth=0)
+        ink = "white" if alpha > 0.65 else INK
+        text = f"{value + 0.0:.2f}".replace("-0.00", "0.00")
+        ax.text(column + 0.47, row + 0.5, text, color=ink, ha="center", va="center", fontsize=9)
+    label_cells(ax, names, names, 0.47)
+    return figure

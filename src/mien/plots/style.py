@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 INK, MUTED, GRID, PAPER = "#20252b", "#6a727c", "#e2e5e9", "#fefefe"
 BLUE, RED = "#2b6a99", "#c8553d"
+
+#: Colours of curves and dots, in this order.
+COLOURS = (BLUE, RED, "#6a994e", "#8367c7", "#b8862f", MUTED)
 
 #: On a page these colours follow its light or dark colour scheme.
 _STYLE_VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line", PAPER: "--paper"}
@@ -118,6 +122,15 @@ def render_svg(figure: Figure, description: str = "") -> str:
     for colour, variable in _STYLE_VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
     return svg
+
+
+def label_cells(ax: Axes, columns: Sequence[str], rows: Sequence[str], centre: float = 0.5) -> None:
+    """Names of the columns and rows of a matrix of square cells, in which row 0 is above."""
+    ax.set(xlim=(0, len(columns)), ylim=(len(rows), 0), aspect="equal")
+    ax.set_xticks(np.arange(len(columns)) + centre, columns, rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_yticks(np.arange(len(rows)) + centre, rows)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
 
 
 def format_percent_axes(*axes: Axis) -> None:

@@ -12,12 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from mien.plots.style import BLUE, INK, MUTED, RED, format_percent_axes, new_axes, new_figure, with_style
+from mien.plots.style import BLUE, COLOURS, INK, MUTED, format_percent_axes, new_axes, new_figure, with_style
 
 #: Vertical offsets of a name from its dot, in points, in the order of preference.
 _OFFSETS = (4.0, -12.0, 18.0, -26.0, 32.0, -40.0)
-#: Colours of curves and dots, in this order.
-COLOURS = (BLUE, RED, "#6a994e", "#8367c7", "#b8862f", MUTED)
 
 
 @with_style

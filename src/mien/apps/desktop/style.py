@@ -99,7 +99,7 @@ class Theme:
 
     def face_icon(self, label: str, side: float, labels: tuple[str, ...] = ()) -> ImageTk.PhotoImage:
         """The face that stands for an expression; ``labels`` are all labels of the model."""
-        from mien.explain.figures.icons import draw_icon as draw_face_icon
+        from mien.explain.figures.canvas import draw_icon as draw_face_icon
 
         key = "face", label, side, labels
         if key not in self._photos:

@@ -6,8 +6,7 @@
     feature_maps.py  feature maps, pooled values, all layers, receptive fields, kernels, top activating faces
     scores.py        softmax, contributions to a logit, parameters and multiply-adds
     colormaps.py     the colour scales
-    icons.py         the icon of each expression
-    canvas.py        text that is measured before it is drawn, and the layout of a figure
+    canvas.py        text that is measured before it is drawn, the layout of a figure, and icons
 """
 
 from mien.explain.figures.evidence import draw_evidence_maps as draw_evidence_maps

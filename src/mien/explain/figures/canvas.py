@@ -1,4 +1,4 @@
-"""The canvas of all figures: text is measured before it is drawn, so that none of it is cut off."""
+"""The canvas of all figures, and icons: text is measured before it is drawn, so that none of it is cut off."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from mien.html.icons import ICON_SIDE, icon_strokes
+from mien.labels import label_colour
 from mien.results import Pixels
 
 PAPER, INK, MUTED, LINE, PANEL, ACCENT = "#fdfcfa", "#1c2128", "#5b6470", "#dedbd4", "#f3f1ec", "#0b6e69"
@@ -28,6 +30,9 @@ _MIN_WIDTH = 900
 #: Characters of Pillow's own font besides ASCII, and replacements for some that it lacks.
 _EXTRA = frozenset("·…°“”’")
 _REPLACEMENTS = {"×": "x", "−": "-", "–": "-", "—": "-", "‘": "’", "\u00a0": " "}
+
+#: Icons and badges are drawn larger by this factor and scaled down, for smooth edges.
+OVERSAMPLING = 4
 
 Anchor: TypeAlias = Literal["la", "ma", "ra", "lm", "mm", "rm", "ls", "ms", "rs"]
 
@@ -161,3 +166,27 @@ def enlarge_image(pixels: Pixels, side: int) -> Pixels:
         return np.array(image.resize((width * step, height * step), Image.Resampling.NEAREST), np.uint8)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return np.array(image.resize(size, Image.Resampling.BOX), np.uint8)
+
+
+@lru_cache(maxsize=64)
+def draw_icon(label: str, side: int, labels: tuple[str, ...] = ()) -> Image.Image:
+    """The icon of a label as RGBA, ``side`` pixels wide. ``labels`` are those of the model, for its colour."""
+    unit = side * OVERSAMPLING / ICON_SIDE
+    image = Image.new("RGBA", (side * OVERSAMPLING,) * 2, (255, 255, 255, 0))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse([unit * value for value in (0.5, 0.5, 31.5, 31.5)], fill=label_colour(label, labels))
+    for stroke in icon_strokes(label):
+        values = np.array(stroke.points) * unit
+        if stroke.kind == "oval":
+            x, y, radius_x, radius_y = values
+            draw.ellipse((x - radius_x, y - radius_y, x + radius_x, y + radius_y), fill=stroke.colour)
+            continue
+        points = values.reshape(-1, 2)
+        if stroke.kind == "curve":
+            along, (start, control, end) = np.linspace(0, 1, 24)[:, None], points
+            points = (1 - along) ** 2 * start + 2 * along * (1 - along) * control + along**2 * end
+        width = 2.1 * unit
+        draw.line([(x, y) for x, y in points.tolist()], fill=stroke.colour, width=round(width), joint="curve")
+        for x, y in points[[0, -1]].tolist():
+            draw.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=stroke.colour)
+    return image.resize((side, side), Image.Resampling.LANCZOS)

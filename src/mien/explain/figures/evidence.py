@@ -13,6 +13,7 @@ from mien.explain.explanation import MAP_METHODS, Explanation, Placement, Region
 from mien.explain.figures.canvas import (
     ACCENT,
     MUTED,
+    OVERSAMPLING,
     PANEL,
     SMALL,
     TEXT,
@@ -155,9 +156,6 @@ def _draw_regions(canvas: Canvas, x: int, y: int, regions: Regions) -> None:
 
 # Numbers of faces
 
-#: Badges are drawn larger by this factor and scaled down, for smooth edges.
-_OVERSAMPLING = 4
-
 
 def number_faces(pixels: Pixels, faces: Sequence[Explanation]) -> Pixels:
     """A copy of the image with the number of each face in the lower right corner of its box."""
@@ -175,12 +173,12 @@ def number_faces(pixels: Pixels, faces: Sequence[Explanation]) -> Pixels:
 
 
 def _draw_badge(text: str, side: int, colour: str) -> Image.Image:
-    large = side * _OVERSAMPLING
+    large = side * OVERSAMPLING
     badge = Image.new("RGBA", (large, large), (255, 255, 255, 0))
     draw = ImageDraw.Draw(badge)
     draw.ellipse((0, 0, large - 1, large - 1), fill="#1c2128")
-    inner, width = large - 1 - _OVERSAMPLING, max(large // 12, _OVERSAMPLING)
-    draw.ellipse((_OVERSAMPLING, _OVERSAMPLING, inner, inner), outline=colour, width=width)
+    inner, width = large - 1 - OVERSAMPLING, max(large // 12, OVERSAMPLING)
+    draw.ellipse((OVERSAMPLING, OVERSAMPLING, inner, inner), outline=colour, width=width)
     font = load_font(round(large * (0.5 if len(text) < 3 else 0.36)))
     draw.text((large / 2, large / 2), text, fill="#ffffff", font=font, anchor="mm")
-    return badge.reduce(_OVERSAMPLING)
+    return badge.reduce(OVERSAMPLING)

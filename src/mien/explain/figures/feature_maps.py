@@ -58,9 +58,7 @@ def draw_feature_maps(layer: Layer, crop_side: int | None = None, before: Layer 
         f"Each map is scaled to its own strongest value ({colours}). Below it: its number, that value, and a bar "
         "for its mean activation."
     ]
-    weaker = layer.shape[0] - len(channels) - layer.zero_activation
-    omitted = [f"{weaker:,} weaker maps"] * (weaker > 0)
-    omitted += [f"{layer.zero_activation:,} with zero activation"] * (layer.zero_activation > 0)
+    omitted = layer.omitted_maps(len(channels))
     notes += [f"Not shown: {' and '.join(omitted)}."] if omitted else []
     return compose_figure(layer.name, [" · ".join(facts)], _draw_grid(layer, channels, scale), notes)
 

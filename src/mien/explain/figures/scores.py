@@ -17,14 +17,14 @@ from mien.explain.figures.canvas import (
     TEXT,
     Canvas,
     compose_figure,
+    draw_icon,
     ellipsize,
     printable_text,
     text_width,
 )
-from mien.explain.figures.icons import draw_icon
 from mien.labels import label_adjective, label_colour
 from mien.results import Pixels, Score
-from mien.text import allocate_ten_votes, format_percent
+from mien.text import allocate_ten_votes, format_probability
 
 _WIDTH, _ROW = 1100, 56
 
@@ -42,10 +42,10 @@ def draw_softmax(explanation: Explanation) -> Pixels:
         _draw_votes(canvas, height + 36, emotions.votes)
     sentences = [f"The prediction is uncertain: {emotions.uncertain}."] if emotions.uncertain else []
     if len(emotions.mixture) >= 2:
-        parts = " and ".join(f"{_format_probability(each.score)} {each.label}" for each in emotions.mixture)
+        parts = " and ".join(f"{format_probability(each.score)} {each.label}" for each in emotions.mixture)
         sentences.append(f"A mixed expression: {parts}.")
     top = emotions.ranked()[0]
-    title = f"The expression looks {label_adjective(top.label)}, {_format_probability(top.score)}"
+    title = f"The expression looks {label_adjective(top.label)}, {format_probability(top.score)}"
     return compose_figure(title, sentences, canvas, [_describe_logits(explanation)])
 
 
@@ -81,7 +81,7 @@ def _draw_probabilities(canvas: Canvas, explanation: Explanation) -> None:
         if label in uncalibrated and calibrated:
             x = left + (right - left) * uncalibrated[label]
             canvas.draw.line((x, middle - 19, x, middle + 19), fill=INK, width=2)
-        canvas.write((_WIDTH, middle), _format_probability(score), TEXT, anchor="rm", bold=1 if row == 0 else 0)
+        canvas.write((_WIDTH, middle), format_probability(score), TEXT, anchor="rm", bold=1 if row == 0 else 0)
 
 
 def _draw_votes(canvas: Canvas, top: int, votes: Sequence[Score]) -> None:
@@ -94,10 +94,6 @@ def _draw_votes(canvas: Canvas, top: int, votes: Sequence[Score]) -> None:
         canvas.image.paste(icon, (index * 70, top + 44), icon)
     counts = ", ".join(f"{annotators.count(label)} {label}" for label in dict.fromkeys(annotators))
     canvas.write((0, top + 112), ellipsize(counts, SMALL, _WIDTH), SMALL, MUTED)
-
-
-def _format_probability(score: float) -> str:
-    return "under 1 %" if 0 < score < 0.005 else format_percent(score)
 
 
 def draw_contributions(explanation: Explanation) -> Pixels:
