@@ -163,7 +163,7 @@ def test_a_folder_of_copies_without_permission_is_reported(working_folder, reque
     assert mien("predict", "a.png", "--annotate", "closed/in", "--json") == 1
     out, err = capsys.readouterr()
     assert json.loads(out)["faces"]
-    assert "could not be created" in err
+    assert "could not be written" in err
 
 
 def test_the_hint_is_printed_where_it_cannot_be_recorded(monkeypatch, capsys):

@@ -249,7 +249,7 @@ def test_file_in_place_of_the_folder_is_an_error(explain, tmp_path, capsys):
     (tmp_path / "out").write_text("a file")
     assert explain(HOPPER, "-o", tmp_path / "out") == 1
     assert explain(HOPPER, "-o", tmp_path / "out", "--force", "--format", "json") == 1
-    assert "cannot be written" in capsys.readouterr().err
+    assert "could not be written" in capsys.readouterr().err
     assert (tmp_path / "out").read_text() == "a file"
 
 

@@ -1,4 +1,4 @@
-"""Standard output, standard error, what the terminal can show, and the progress bar."""
+"""Output of commands: stdout, stderr, files and their errors, what the terminal can show, and the progress bar."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from typing import IO, TypeVar
 from mien.errors import OutputError
 
 Item = TypeVar("Item")
+
+#: The output argument for stdout.
+STDOUT = "-"
 
 _STDERR = 2
 
@@ -45,22 +48,43 @@ def flush_stdout() -> None:
 def _write(stream: IO[str] | None, text: str) -> None:
     if stream is None:  # the process was started with stdout closed
         return
-    try:
+    with convert_output_errors(STDOUT):
         stream.write(text)
         stream.flush()
+
+
+@contextmanager
+def open_table(target: str) -> Iterator[IO[str]]:
+    """A text stream for a table: a file, or stdout for ``-``."""
+    if target == STDOUT:
+        yield sys.stdout
+        return
+    stream = Path(target).open("w", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115
+    try:
+        yield stream
+    finally:
+        with suppress(OSError):  # the rows of every image were flushed: a write error has been reported before
+            stream.close()
+
+
+@contextmanager
+def convert_output_errors(target: str | Path) -> Iterator[None]:
+    """Convert an OSError into an OutputError that names the file or folder, or stdout for ``-``."""
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise make_output_error(error) from error
+        raise make_output_error(error, target) from error
 
 
-def make_output_error(error: OSError) -> OutputError:
-    """The error to report when stdout takes no more."""
-    reason = error.strerror or error
+def make_output_error(error: OSError, target: str | Path = STDOUT) -> OutputError:
+    """The error for a file, a folder or stdout that cannot be written."""
+    place = "stdout" if target == STDOUT else f"'{target}'"
     return OutputError(
-        f"the output could not be written: {reason}",
-        "Stdout with free space was expected",
-        "Free some space, or redirect the output to another place",
+        f"{place} could not be written: {error.strerror or error}",
+        "a writable path with enough space was expected",
+        "Free some space, or name another path",
     )
 
 

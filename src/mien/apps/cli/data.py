@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mien.apps.cli.console import (
+    convert_output_errors,
     escape_controls,
     format_columns,
     is_terminal,
@@ -21,7 +22,6 @@ from mien.apps.cli.console import (
 from mien.apps.cli.options import (
     LABEL_MAP_OPTION,
     convert_import_errors,
-    convert_output_errors,
     load_with_progress,
     make_png_option,
     write_png,

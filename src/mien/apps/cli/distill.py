@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.console import ProgressBar, escape_controls, print_note, print_result
+from mien.apps.cli.console import ProgressBar, convert_output_errors, escape_controls, print_note, print_result
 from mien.apps.cli.options import (
     DATA_OPTION,
     KERAS_OPTIONS,
     check_new_file,
     complete_models,
     convert_import_errors,
-    convert_output_errors,
     load_recipe_faces,
     locate_models,
 )

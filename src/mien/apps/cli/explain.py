@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import ProgressBar, escape_controls, print_line, print_note, silence_native_stderr
+from mien.apps.cli.console import (
+    ProgressBar,
+    convert_output_errors,
+    escape_controls,
+    print_line,
+    print_note,
+    silence_native_stderr,
+)
 from mien.apps.cli.options import (
     DOWNLOAD_OPTIONS,
     ENGINE_OPTIONS,
@@ -149,18 +156,11 @@ def _check_options(options: ExplainOptions) -> None:
         )
     if options.force or not options.out.exists():
         return
-    try:
+    with convert_output_errors(options.out):
         is_used = not options.out.is_dir() or any(options.out.iterdir())
-    except OSError as error:
-        raise _make_write_error(options.out, error) from error
     if is_used:
         happened = f"'{options.out}' exists and is not empty"
         raise OutputError(happened, "An explanation needs a folder of its own", "Name another, or add --force")
-
-
-def _make_write_error(folder: Path, error: OSError) -> MienError:
-    reason = error.strerror or error
-    return OutputError(f"'{folder}' cannot be written: {reason}", "It is the folder of -o", "Name another with -o")
 
 
 def run(options: ExplainOptions, engine: Engine, bar: ProgressBar) -> int:
@@ -363,7 +363,7 @@ def _write_folder(
     bar: ProgressBar,
 ) -> None:
     """Write all files into a temporary folder and move them when they are complete. The bar counts the faces."""
-    try:
+    with convert_output_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         # On the same file system as the target, so that files are moved and not copied.
         parent = folder if folder.is_dir() else folder.parent
@@ -377,8 +377,6 @@ def _write_folder(
                 _write_face(explained, explanation, face_folder, formats, samples)
                 bar.update(number, len(explained.faces))
             _move_files(staging, folder)
-    except OSError as error:
-        raise _make_write_error(folder, error) from error
 
 
 def _move_files(staging: Path, folder: Path) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import escape_controls, print_note, print_result, silence_stderr
-from mien.apps.cli.options import check_new_file, convert_import_errors, convert_output_errors, load_recipe_faces
+from mien.apps.cli.console import convert_output_errors, escape_controls, print_note, print_result, silence_stderr
+from mien.apps.cli.options import check_new_file, convert_import_errors, load_recipe_faces
 
 if TYPE_CHECKING:
     from mien.datasets.dataset import FaceDataset

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mien.apps.cli.console import escape_controls, format_columns, print_result, silence_stderr
-from mien.apps.cli.options import convert_import_errors, convert_output_errors, make_png_option, write_png
+from mien.apps.cli.console import convert_output_errors, escape_controls, format_columns, print_result, silence_stderr
+from mien.apps.cli.options import convert_import_errors, make_png_option, write_png
 
 if TYPE_CHECKING:
     from mien.training.network_summary import LayerSummary, NetworkSummary

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mien.apps.cli.console import ProgressBar, escape_controls, is_terminal, print_line, print_note
+from mien.apps.cli.console import (
+    ProgressBar,
+    convert_output_errors,
+    escape_controls,
+    is_terminal,
+    print_line,
+    print_note,
+)
 from mien.apps.cli.sources import ImageSources
 from mien.errors import (
     INSTALL,
@@ -341,17 +348,3 @@ def _missing_backend(backend: str) -> ExperimentError:
         return ExperimentError(f"Keras is to run on {backend}, which is not installed", expected, remedy)
     remedy = suggest_name(backend, BACKENDS) or f"Set KERAS_BACKEND={BACKENDS[0]}"
     return ExperimentError(f"Keras is to run on '{backend}'", expected, remedy)
-
-
-@contextmanager
-def convert_output_errors(path: Path) -> Iterator[None]:
-    """Convert an OSError into an OutputError that names the folder or file."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(
-            f"'{path}' could not be written: {reason}",
-            "a writable path with enough space was expected",
-            "Free some space, or name another path",
-        ) from error

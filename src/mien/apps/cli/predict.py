@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.apps.cli.console import ProgressBar, escape_controls, is_terminal, print_note, silence_native_stderr
+from mien.apps.cli.console import (
+    STDOUT,
+    ProgressBar,
+    convert_output_errors,
+    escape_controls,
+    is_terminal,
+    print_note,
+    silence_native_stderr,
+)
 from mien.apps.cli.options import (
     DETECTOR_OPTION,
     DOWNLOAD_OPTIONS,
@@ -27,7 +35,7 @@ from mien.apps.cli.options import (
     reject_keras_options,
     suggest_yunet,
 )
-from mien.apps.cli.sources import STDOUT, ImageSources, InputImage, find_output_folder, is_same_file, make_unique
+from mien.apps.cli.sources import ImageSources, InputImage, find_output_folder, is_same_file, make_unique
 from mien.errors import MienError, OutputError
 
 if TYPE_CHECKING:  # what reads images imports NumPy, OpenCV and ONNX Runtime, which `--help` does without
@@ -191,14 +199,8 @@ class CopyWriter:
         # Decoded a second time: the engine does not keep the pixels, so that a long run needs little memory.
         pixels = load_image(image.source, max_pixels=self._max_pixels).pixels
         if self.folder:
-            try:
+            with convert_output_errors(path.parent):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(
-                    f"The folder '{path.parent}' could not be created: {error.strerror or error}",
-                    "Annotated copies are written there",
-                    "Name another folder with --annotate",
-                ) from error
         save_image(draw_readings(pixels, result), path)
 
 

@@ -8,16 +8,22 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from itertools import chain, repeat
-from pathlib import Path
 from textwrap import wrap
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from mien import text
-from mien.apps.cli.console import can_encode, escape_controls, is_terminal, print_line, print_note
-from mien.apps.cli.sources import STDOUT
-from mien.errors import OutputError
+from mien.apps.cli.console import (
+    STDOUT,
+    can_encode,
+    convert_output_errors,
+    escape_controls,
+    is_terminal,
+    open_table,
+    print_line,
+    print_note,
+)
 from mien.labels import label_colour, label_emoji
 from mien.results import Emotions, Failure, FrameResult, Reading
 
@@ -40,13 +46,13 @@ def open_output(as_json: bool, csv: str | None, labels: Sequence[str]) -> Iterat
     from mien.table import CsvTable
 
     with ExitStack() as stack:
-        with convert_write_errors(csv):
+        with convert_output_errors(csv):
             stream = stack.enter_context(open_table(csv))
             table = CsvTable(stream, labels)
 
         def write(result: FrameResult | Failure) -> None:
             print_result(result)
-            with convert_write_errors(csv):
+            with convert_output_errors(csv):
                 table.write(result)
 
         yield write
@@ -106,36 +112,6 @@ def _format_face(reading: Reading) -> str:
 def describe_expression(label: str) -> str:
     """``looks happy``; labels come from model files and are escaped."""
     return escape_controls(text.describe_label(label))
-
-
-@contextmanager
-def open_table(target: str) -> Iterator[IO[str]]:
-    """A text stream for a table: a file, or stdout for ``-``."""
-    if target == STDOUT:
-        yield sys.stdout
-        return
-    stream = Path(target).open("w", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115
-    try:
-        yield stream
-    finally:
-        with suppress(OSError):  # the rows of every image were flushed: a write error has been reported before
-            stream.close()
-
-
-@contextmanager
-def convert_write_errors(target: str, option: str = "--csv") -> Iterator[None]:
-    """Raise an OutputError for an OSError from writing inside."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        place = "stdout" if target == STDOUT else f"'{escape_controls(target)}'"
-        raise OutputError(
-            f"the table could not be written to {place}: {error.strerror or error}",
-            "A writable place with free space was expected",
-            f"Name another file with {option}",
-        ) from error
 
 
 # The table

@@ -20,8 +20,8 @@ from mien.errors import MienError, SourceMissing, SourceTooLarge
 if TYPE_CHECKING:  # mien.results imports NumPy, which `--help` does without
     from mien.results import Failure
 
-#: The argument for an image on stdin, and for a table on stdout.
-STDIN = STDOUT = "-"
+#: The argument for an image on stdin.
+STDIN = "-"
 
 #: More bytes than any image file has: an endless pipe must not fill the memory.
 _STDIN_LIMIT = 1 << 30

@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import click
 
 from mien.apps.cli.console import (
+    STDOUT,
     ProgressBar,
     can_encode,
+    convert_output_errors,
     escape_controls,
     is_terminal,
+    open_table,
     print_line,
     print_note,
     silence_native_stderr,
 )
 from mien.apps.cli.options import ENGINE_OPTIONS, MIN_FACE_OPTION, open_engine, suggest_yunet
-from mien.apps.cli.sources import STDOUT, is_same_file, is_url
+from mien.apps.cli.sources import is_same_file, is_url
 from mien.errors import MienError
 from mien.files import write_atomically
 from mien.labels import label_colour
@@ -343,8 +346,8 @@ class VideoOutputs:
         self._stack = ExitStack()
         with ExitStack() as on_error:
             on_error.callback(self._stack.close)
-            self._write_csv = self._open_stream(command.csv, "--csv")
-            self._write_json = self._open_stream(command.json, "--json")
+            self._write_csv = self._open_stream(command.csv)
+            self._write_json = self._open_stream(command.json)
             self._annotated = self._open_annotated()
             self._peaks = PeakImages(blur=command.blur_faces) if command.report else None
             self._write_headers()
@@ -382,12 +385,12 @@ class VideoOutputs:
             self._write_json(tables.format_json_lines(records))
         self._stack.close()
         if command.events:
-            _write_file(command.events, "--events", tables.format_events(summary.events))
+            _write_file(command.events, tables.format_events(summary.events))
         if command.vtt:
-            _write_file(command.vtt, "--vtt", tables.format_webvtt(summary.events))
+            _write_file(command.vtt, tables.format_webvtt(summary.events))
         if command.report and self._peaks:
             images = self._peaks.images(summary.events)
-            _write_file(command.report, "--report", render_report(summary, self._report_options(incomplete), images))
+            _write_file(command.report, render_report(summary, self._report_options(incomplete), images))
 
     def discard(self) -> None:
         """Without any frame, no file is left behind."""
@@ -406,17 +409,15 @@ class VideoOutputs:
             record = tables.video_record(self._command.source, self._info, detector, model)
             self._write_json(tables.format_json_lines([record]))
 
-    def _open_stream(self, target: str | None, option: str) -> _Write | None:
-        from mien.apps.cli.results import convert_write_errors, open_table
-
+    def _open_stream(self, target: str | None) -> _Write | None:
         if target is None:
             return None
-        with convert_write_errors(target, option):
+        with convert_output_errors(target):
             stream = self._stack.enter_context(open_table(target))
 
         def write(text: str) -> None:
             # Flushed: an interrupted run leaves complete frames.
-            with convert_write_errors(target, option):
+            with convert_output_errors(target):
                 stream.write(text)
                 stream.flush()
 
@@ -450,10 +451,8 @@ class VideoOutputs:
         )
 
 
-def _write_file(target: str, option: str, text: str) -> None:
-    from mien.apps.cli.results import convert_write_errors
-
-    with convert_write_errors(target, option):
+def _write_file(target: str, text: str) -> None:
+    with convert_output_errors(target):
         write_atomically(target, text)
 
 
