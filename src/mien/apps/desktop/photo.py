@@ -24,7 +24,6 @@ from mien.apps.desktop.widgets import (
     ScrollFrame,
     WrappedLabel,
     create_button,
-    set_visible,
 )
 from mien.apps.session import samples
 from mien.labels import label_colour
@@ -84,7 +83,6 @@ class PhotoPage(PageFrame):
         frame.bind("<Configure>", lambda event: self._side.set_width(min(theme.px(_SIDE_WIDTH), event.width // 2)))
         self._side.grid(row=1, column=1, sticky="ns", padx=gap, pady=(0, gap))
         self.thumbnails = Thumbnails(frame, theme, self._images)
-        self.thumbnails.grid(row=2, column=0, columnspan=2, sticky="ew")
         self._build_side(self._side.inner)
         return frame
 
@@ -113,7 +111,10 @@ class PhotoPage(PageFrame):
             return
         self.show_content(self._content)
         self._header.show(image.title, self._describe(image))
-        set_visible(self.thumbnails, len(images.images) > 1)
+        if len(images.images) > 1:
+            self.thumbnails.grid(row=2, column=0, columnspan=2, sticky="ew")
+        else:
+            self.thumbnails.grid_forget()
         self.thumbnails.show()
         self._show_image(image)
         displayed = image.number, image.result, image.error, images.face_index
