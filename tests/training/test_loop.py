@@ -213,7 +213,7 @@ def test_weights_of_the_best_epoch_are_saved(tmp_path):
 
 
 def test_state_of_another_backend_is_refused(faces, tmp_path, uninterrupted):
-    arrays, history, _ = checkpoint.load_state(uninterrupted, QUICK)
+    arrays, history, *_ = checkpoint.load_state(uninterrupted, QUICK)
     checkpoint.save_state(tmp_path, [*arrays[:-1], np.array("jax")], QUICK, history[:1])
     with pytest.raises(ExperimentError, match=r"started with jax, and Keras uses tensorflow.*KERAS_BACKEND=jax"):
         loop.train(RunPlan(QUICK, faces), tmp_path)

@@ -30,25 +30,26 @@ AUTO = Recipe(
 
 
 @pytest.mark.parametrize(("mixed", "choice"), [(300, "mixed_bfloat16"), (105, "float32"), (40, "float32")])
-def test_clearly_faster_precision_is_chosen_and_reported(monkeypatch, tmp_path, mixed, choice):
+def test_clearly_faster_precision_is_chosen_and_reported(monkeypatch, mixed, choice):
     speeds, events = {"float32": 100.0, "mixed_bfloat16": mixed}, []
     monkeypatch.setattr(precision, "measure_speed", lambda recipe, name: speeds[name])
-    assert precision.choose_precision(AUTO, tmp_path, events.append).training.precision == choice
+    assert precision.choose_precision(AUTO, "", events.append).training.precision == choice
     numbers = f"100 in float32 and {mixed} in mixed_bfloat16 images a second"
     assert events == [MessageEvent(f"Training in {choice}: measured without augmentation, {numbers}")]
 
 
-def test_deterministic_run_is_float32_without_a_measurement(tmp_path):
+def test_deterministic_run_is_float32_without_a_measurement():
     recipe = replace(AUTO, training=replace(AUTO.training, deterministic=True))
-    assert precision.choose_precision(recipe, tmp_path, print).training.precision == "float32"
+    assert precision.choose_precision(recipe, "", print).training.precision == "float32"
 
 
 def test_resumed_run_keeps_its_precision(tmp_path):
     mixed = replace(AUTO, training=replace(AUTO.training, precision="mixed_bfloat16"))
     checkpoint.save_state(tmp_path, [np.zeros(1)], mixed, [{"epoch": 1}])
-    assert precision.choose_precision(AUTO, tmp_path, print) == mixed
+    before = checkpoint.load_state(tmp_path, AUTO).precision
+    assert precision.choose_precision(AUTO, before, print) == mixed
     float32 = replace(AUTO, training=replace(AUTO.training, precision="float32"))
-    assert precision.choose_precision(float32, tmp_path, print) == float32
+    assert precision.choose_precision(float32, before, print) == float32
 
 
 @pytest.mark.full

@@ -154,10 +154,10 @@ def test_previous_state_remains_beside_the_new_one(tmp_path):
         checkpoint.save_state(tmp_path, make_arrays(epoch), RECIPE, rows)
     assert checkpoint.read_arrays(tmp_path / checkpoint.STATE)[0][0] == 3
     assert checkpoint.read_arrays(tmp_path / checkpoint.PREVIOUS_STATE)[0][0] == 2
-    assert not checkpoint.is_damaged(tmp_path)
+    assert not checkpoint.load_state(tmp_path, RECIPE).is_previous
     (tmp_path / checkpoint.STATE).unlink()  # as after a kill between two renames
-    assert checkpoint.is_damaged(tmp_path)
-    assert len(checkpoint.load_state(tmp_path, RECIPE).history) == 2
+    state = checkpoint.load_state(tmp_path, RECIPE)
+    assert (state.is_previous, len(state.history)) == (True, 2)
 
 
 def test_two_damaged_states_are_refused(tmp_path):
@@ -165,7 +165,6 @@ def test_two_damaged_states_are_refused(tmp_path):
         checkpoint.save_state(tmp_path, make_arrays(epoch), RECIPE, [make_row(1)] * epoch)
     for name in (checkpoint.STATE, checkpoint.PREVIOUS_STATE):
         (tmp_path / name).write_bytes(b"PK cut")
-    assert checkpoint.is_damaged(tmp_path)
     with pytest.raises(ExperimentError, match=r"cannot be read.*--force"):
         checkpoint.load_state(tmp_path, RECIPE)
 

@@ -11,7 +11,8 @@ A writer takes the graph and the layer, adds the nodes of the layer, and returns
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,15 +25,6 @@ from mien.errors import ExperimentError
 INPUT = "faces"
 
 
-class OnnxGraphBuilder(Protocol):
-    """What a writer needs of the graph: the names of input tensors, and methods that add nodes and weights."""
-
-    def tensor(self, keras_tensor: Any) -> str: ...
-    def node(self, kind: str, inputs: list[str], name: str, **attributes: Any) -> str: ...
-    def parts(self, kind: str, inputs: list[str], name: str, parts: list[str], **attributes: Any) -> list[str]: ...
-    def weight(self, name: str, array: Any) -> str: ...
-
-
 def tensor_name(layer: Any) -> str:
     """The name of the output tensor of a Keras layer; names in Keras cannot have a ``/``."""
     return str(layer.name).replace("_", "/")
@@ -43,11 +35,11 @@ def one_input(layer: Any) -> Any:
     return layer.input[0] if isinstance(layer.input, list) else layer.input
 
 
-def _input_name(graph: OnnxGraphBuilder, layer: Any) -> str:
+def _input_name(graph: GraphWriter, layer: Any) -> str:
     return graph.tensor(one_input(layer))
 
 
-def _input_layer(graph: OnnxGraphBuilder, layer: Any) -> str:
+def _input_layer(graph: GraphWriter, layer: Any) -> str:
     """Cast uint8, channels last, to float32, channels first."""
     height, width, channels = layer.output.shape[1:]
     name = graph.node("Cast", [INPUT], f"{INPUT}/float", to=TensorProto.FLOAT)
@@ -57,10 +49,11 @@ def _input_layer(graph: OnnxGraphBuilder, layer: Any) -> str:
     return graph.node("Transpose", [name], f"{INPUT}/first", perm=[0, 3, 1, 2])
 
 
-def _scale(graph: OnnxGraphBuilder, layer: Any, scale: Any, offset: Any) -> str:
+def _scale(graph: GraphWriter, layer: Any, scale: Any, offset: Any) -> str:
     """Multiply by ``scale`` and add ``offset``, for all channels or for each; no-ops are omitted."""
     name, tensor = tensor_name(layer), _input_name(graph, layer)
-    scale, offset = (_by_channel(part) for part in (scale, offset))
+    arrays = [np.asarray(part, np.float32) for part in (scale, offset)]
+    scale, offset = (array if array.ndim == 0 else array.reshape(1, -1, 1, 1) for array in arrays)
     if np.any(scale != 1):
         tensor = graph.node("Mul", [tensor, graph.weight(f"{name}/scale", scale)], f"{name}/scaled")
     if np.any(offset != 0):
@@ -68,22 +61,13 @@ def _scale(graph: OnnxGraphBuilder, layer: Any, scale: Any, offset: Any) -> str:
     return tensor
 
 
-def _by_channel(values: Any) -> np.ndarray:
-    array = np.asarray(values, np.float32)
-    return array if array.ndim == 0 else array.reshape(1, -1, 1, 1)
-
-
-def _rescaling(graph: OnnxGraphBuilder, layer: Any) -> str:
-    return _scale(graph, layer, layer.scale, layer.offset)
-
-
-def _normalization(graph: OnnxGraphBuilder, layer: Any) -> str:
+def _normalization(graph: GraphWriter, layer: Any) -> str:
     mean, variance = (np.asarray(part).reshape(-1) for part in (layer.mean, layer.variance))
     scale = 1 / np.maximum(np.sqrt(variance), 1e-7)
     return _scale(graph, layer, scale, -mean * scale)
 
 
-def _cropping(graph: OnnxGraphBuilder, layer: Any) -> str:
+def _cropping(graph: GraphWriter, layer: Any) -> str:
     name, ((top, bottom), (left, right)) = tensor_name(layer), layer.cropping
     _, height, width, _ = one_input(layer).shape
     bounds = {"starts": [top, left], "ends": [height - bottom, width - right], "axes": [2, 3]}
@@ -91,13 +75,13 @@ def _cropping(graph: OnnxGraphBuilder, layer: Any) -> str:
     return graph.node("Slice", [_input_name(graph, layer), *inputs], name)
 
 
-def _zero_padding(graph: OnnxGraphBuilder, layer: Any) -> str:
+def _zero_padding(graph: GraphWriter, layer: Any) -> str:
     name, ((top, bottom), (left, right)) = tensor_name(layer), layer.padding
     pads = graph.weight(f"{name}/pads", np.array([0, 0, top, left, 0, 0, bottom, right], np.int64))
     return graph.node("Pad", [_input_name(graph, layer), pads], name)
 
 
-def _resizing(graph: OnnxGraphBuilder, layer: Any) -> str:
+def _resizing(graph: GraphWriter, layer: Any) -> str:
     name, (_, height, width, _) = tensor_name(layer), one_input(layer).shape
     if layer.interpolation != "bilinear":
         raise ExperimentError(f"The layer {layer.name} resizes by {layer.interpolation}", "bilinear was expected", "")
@@ -106,12 +90,12 @@ def _resizing(graph: OnnxGraphBuilder, layer: Any) -> str:
     return graph.node("Resize", [_input_name(graph, layer), "", scales], name, **attributes)
 
 
-def _conv(graph: OnnxGraphBuilder, layer: Any, norm: Any = None) -> str:
+def _conv(graph: GraphWriter, layer: Any, norm: Any = None) -> str:
     kernel, bias = _fold_norm(np.asarray(layer.kernel), layer, norm)
     return _add_convolution(graph, layer, kernel.transpose(3, 2, 0, 1), bias)
 
 
-def _depthwise(graph: OnnxGraphBuilder, layer: Any, norm: Any = None) -> str:
+def _depthwise(graph: GraphWriter, layer: Any, norm: Any = None) -> str:
     """One filter for each channel: a convolution with as many groups."""
     height, width, channels, multiplier = layer.kernel.shape
     flat = np.asarray(layer.kernel).reshape(height, width, 1, channels * multiplier)
@@ -119,7 +103,7 @@ def _depthwise(graph: OnnxGraphBuilder, layer: Any, norm: Any = None) -> str:
     return _add_convolution(graph, layer, kernel.transpose(3, 2, 0, 1), bias, group=channels)
 
 
-def _add_convolution(graph: OnnxGraphBuilder, layer: Any, kernel: np.ndarray, bias: np.ndarray, group: int = 1) -> str:
+def _add_convolution(graph: GraphWriter, layer: Any, kernel: np.ndarray, bias: np.ndarray, group: int = 1) -> str:
     name = tensor_name(layer)
     weights = [graph.weight(f"{name}/kernel", kernel), graph.weight(f"{name}/bias", bias)]
     attributes = {"strides": list(layer.strides), "group": group, **_window(layer, layer.kernel_size)}
@@ -127,7 +111,7 @@ def _add_convolution(graph: OnnxGraphBuilder, layer: Any, kernel: np.ndarray, bi
     return _add_activation(graph, name, layer)
 
 
-def _norm(graph: OnnxGraphBuilder, layer: Any) -> str:
+def _norm(graph: GraphWriter, layer: Any) -> str:
     previous = one_input(layer)._keras_history.operation
     write = {layers.Conv2D: _conv, layers.DepthwiseConv2D: _depthwise, layers.Dense: _dense}.get(type(previous))
     # A layer with other consumers must keep its own output.
@@ -148,11 +132,11 @@ def _fold_norm(kernel: np.ndarray, layer: Any, norm: Any) -> tuple[np.ndarray, n
     return kernel * scale, (bias - np.asarray(norm.moving_mean)) * scale + np.asarray(norm.beta)
 
 
-def _add_activation(graph: OnnxGraphBuilder, name: str, layer: Any) -> str:
+def _add_activation(graph: GraphWriter, name: str, layer: Any) -> str:
     return _activation(graph, name, layer.activation.__name__, f"{name}/{layer.activation.__name__}")
 
 
-def _activation(graph: OnnxGraphBuilder, tensor: str, kind: str, name: str) -> str:
+def _activation(graph: GraphWriter, tensor: str, kind: str, name: str) -> str:
     if kind == "linear":
         return tensor
     if kind == "silu":
@@ -165,11 +149,11 @@ def _activation(graph: OnnxGraphBuilder, tensor: str, kind: str, name: str) -> s
     return graph.node(operators[kind], [tensor], name)
 
 
-def _activation_layer(graph: OnnxGraphBuilder, layer: Any) -> str:
+def _activation_layer(graph: GraphWriter, layer: Any) -> str:
     return _activation(graph, _input_name(graph, layer), layer.activation.__name__, tensor_name(layer))
 
 
-def _relu(graph: OnnxGraphBuilder, layer: Any) -> str:
+def _relu(graph: GraphWriter, layer: Any) -> str:
     name = tensor_name(layer)
     if layer.max_value is None:
         return graph.node("Relu", [_input_name(graph, layer)], name)
@@ -178,19 +162,19 @@ def _relu(graph: OnnxGraphBuilder, layer: Any) -> str:
     return graph.node("Clip", [_input_name(graph, layer), *ends], name)
 
 
-def _combine(kind: str, **attributes: Any) -> Callable[[OnnxGraphBuilder, Any], str]:
+def _combine(kind: str, **attributes: Any) -> Callable[[GraphWriter, Any], str]:
     """A writer for a layer of several inputs."""
     return lambda graph, layer: graph.node(
         kind, [graph.tensor(each) for each in layer.input], tensor_name(layer), **attributes
     )
 
 
-def _concatenate(graph: OnnxGraphBuilder, layer: Any) -> str:
+def _concatenate(graph: GraphWriter, layer: Any) -> str:
     """Along the channels, or along the batch."""
     return _combine("Concat", axis=0 if layer.axis == 0 else 1)(graph, layer)
 
 
-def _flip(graph: OnnxGraphBuilder, operation: Any) -> str:
+def _flip(graph: GraphWriter, operation: Any) -> str:
     """Mirror the images."""
     name = tensor_name(operation)
     bounds = {"starts": -1, "ends": np.iinfo(np.int64).min, "axes": 3, "steps": -1}
@@ -198,34 +182,29 @@ def _flip(graph: OnnxGraphBuilder, operation: Any) -> str:
     return graph.node("Slice", [_operation_input(graph, operation), *inputs], name)
 
 
-def _split(graph: OnnxGraphBuilder, operation: Any) -> list[str]:
+def _split(graph: GraphWriter, operation: Any) -> list[str]:
     """Split a batch into equal parts."""
     name = tensor_name(operation)
     parts = [f"{name}/{number}" for number in range(1, operation.indices_or_sections + 1)]
     return graph.parts("Split", [_operation_input(graph, operation)], name, parts, axis=0)
 
 
-def _operation_input(graph: OnnxGraphBuilder, operation: Any) -> str:
+def _operation_input(graph: GraphWriter, operation: Any) -> str:
     """The name of the input tensor of an operation, which unlike a layer has no attribute for it."""
     return graph.tensor(operation._inbound_nodes[0].input_tensors[0])
 
 
-def _max_pooling(graph: OnnxGraphBuilder, layer: Any) -> str:
-    attributes = {"strides": list(layer.strides), **_window(layer, layer.pool_size)}
-    return graph.node("MaxPool", [_input_name(graph, layer)], tensor_name(layer), **attributes)
+def _pool(graph: GraphWriter, layer: Any, kind: str, **options: Any) -> str:
+    attributes = {"strides": list(layer.strides), **options, **_window(layer, layer.pool_size)}
+    return graph.node(kind, [_input_name(graph, layer)], tensor_name(layer), **attributes)
 
 
-def _average_pooling(graph: OnnxGraphBuilder, layer: Any) -> str:
-    attributes = {"strides": list(layer.strides), "count_include_pad": 0, **_window(layer, layer.pool_size)}
-    return graph.node("AveragePool", [_input_name(graph, layer)], tensor_name(layer), **attributes)
-
-
-def _global_pooling(graph: OnnxGraphBuilder, layer: Any) -> str:
+def _global_pooling(graph: GraphWriter, layer: Any) -> str:
     name = tensor_name(layer)
     return graph.node("Flatten", [graph.node("GlobalAveragePool", [_input_name(graph, layer)], f"{name}/maps")], name)
 
 
-def _reshape(graph: OnnxGraphBuilder, layer: Any) -> str:
+def _reshape(graph: GraphWriter, layer: Any) -> str:
     """From a vector to one pixel with these channels, as in squeeze-and-excite; nothing else."""
     name, shape = tensor_name(layer), layer.target_shape
     if len(one_input(layer).shape) != 2 or len(shape) != 3 or shape[:2] != (1, 1):
@@ -234,7 +213,7 @@ def _reshape(graph: OnnxGraphBuilder, layer: Any) -> str:
     return graph.node("Reshape", [_input_name(graph, layer), shape_weight], name)
 
 
-def _flatten(graph: OnnxGraphBuilder, layer: Any) -> str:
+def _flatten(graph: GraphWriter, layer: Any) -> str:
     """In the order of Keras, channels last, which the next dense layer expects."""
     name, tensor = tensor_name(layer), _input_name(graph, layer)
     if len(one_input(layer).shape) == 4:
@@ -243,7 +222,7 @@ def _flatten(graph: OnnxGraphBuilder, layer: Any) -> str:
 
 
 def write_dense(
-    graph: OnnxGraphBuilder, layer: Any, tensor: str, name: str, temperature: float = 1.0, norm: Any = None
+    graph: GraphWriter, layer: Any, tensor: str, name: str, temperature: float = 1.0, norm: Any = None
 ) -> str:
     """A dense layer without its activation, its output divided by ``temperature``, as the tensor ``name``."""
     weights = dict(zip(("kernel", "bias"), _fold_norm(np.asarray(layer.kernel), layer, norm), strict=True))
@@ -252,15 +231,15 @@ def write_dense(
     return graph.node("Gemm", [tensor, *inputs], name)
 
 
-def _dense(graph: OnnxGraphBuilder, layer: Any, norm: Any = None) -> str:
+def _dense(graph: GraphWriter, layer: Any, norm: Any = None) -> str:
     name = tensor_name(layer)
     return _add_activation(graph, write_dense(graph, layer, _input_name(graph, layer), name, norm=norm), layer)
 
 
 #: Tried in this order: a class is before its base classes.
-WRITERS: dict[type, Callable[[OnnxGraphBuilder, Any], str]] = {
+WRITERS: dict[type, Callable[[GraphWriter, Any], str]] = {
     layers.InputLayer: _input_layer,
-    layers.Rescaling: _rescaling,
+    layers.Rescaling: lambda graph, layer: _scale(graph, layer, layer.scale, layer.offset),
     layers.Normalization: _normalization,
     layers.Cropping2D: _cropping,
     layers.ZeroPadding2D: _zero_padding,
@@ -274,8 +253,8 @@ WRITERS: dict[type, Callable[[OnnxGraphBuilder, Any], str]] = {
     layers.Multiply: _combine("Mul"),
     layers.Average: _combine("Mean"),
     layers.Concatenate: _concatenate,
-    layers.MaxPooling2D: _max_pooling,
-    layers.AveragePooling2D: _average_pooling,
+    layers.MaxPooling2D: partial(_pool, kind="MaxPool"),
+    layers.AveragePooling2D: partial(_pool, kind="AveragePool", count_include_pad=0),
     layers.GlobalAveragePooling2D: _global_pooling,
     layers.Reshape: _reshape,
     layers.Flatten: _flatten,
@@ -284,24 +263,18 @@ WRITERS: dict[type, Callable[[OnnxGraphBuilder, Any], str]] = {
 }
 
 #: Operations of :mod:`mien.training.networks` that are not layers, by the names of their Keras classes.
-OPERATIONS: dict[str, Callable[[OnnxGraphBuilder, Any], str | list[str]]] = {"Flip": _flip, "Split": _split}
+OPERATIONS: dict[str, Callable[[GraphWriter, Any], str | list[str]]] = {"Flip": _flip, "Split": _split}
 
 
 def _window(layer: Any, size: tuple[int, int]) -> dict[str, list[int]]:
     """Kernel shape and explicit padding; ``same`` pads as TensorFlow does, more at the end."""
     height, width = one_input(layer).shape[1:3]
-    pads = [
-        _same_padding(length, step, side)
-        for length, step, side in zip((height, width), layer.strides, size, strict=True)
-    ]
-    if layer.padding == "valid":
-        pads = [(0, 0), (0, 0)]
-    return {"kernel_shape": list(size), "pads": [pads[0][0], pads[1][0], pads[0][1], pads[1][1]]}
-
-
-def _same_padding(length: int, stride: int, size: int) -> tuple[int, int]:
-    total = max((-(-length // stride) - 1) * stride + size - length, 0)
-    return total // 2, total - total // 2
+    totals = [0, 0]
+    if layer.padding == "same":
+        lengths = zip((height, width), layer.strides, size, strict=True)
+        totals = [max((-(-length // stride) - 1) * stride + side - length, 0) for length, stride, side in lengths]
+    pads = [total // 2 for total in totals] + [total - total // 2 for total in totals]
+    return {"kernel_shape": list(size), "pads": pads}
 
 
 OPSET, IR = 17, 9
@@ -311,9 +284,9 @@ def build_onnx_model(model: keras.Model, temperatures: Mapping[str, float]) -> o
     """The graph of a network with one or two heads, whose logits are divided by ``temperatures`` by head."""
     graph = GraphWriter(temperatures)
     names = [graph.add_head(head) for head in model.outputs]
-    inputs = [_value_info(INPUT, TensorProto.UINT8, ("batch", *model.inputs[0].shape[1:]))]
+    inputs = [helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ("batch", *model.inputs[0].shape[1:]))]
     outputs = [
-        _value_info(name, TensorProto.FLOAT, ("batch", head.shape[-1]))
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ("batch", head.shape[-1]))
         for name, head in zip(names, model.outputs, strict=True)
     ]
     graph_proto = helper.make_graph(graph.nodes, model.name, inputs, outputs, graph.tensors)
@@ -322,10 +295,6 @@ def build_onnx_model(model: keras.Model, temperatures: Mapping[str, float]) -> o
     )
     onnx.checker.check_model(proto, full_check=True)
     return proto
-
-
-def _value_info(name: str, kind: int, shape: tuple[Any, ...]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, kind, shape)
 
 
 class GraphWriter:

@@ -7,7 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -43,11 +43,16 @@ class PartialEpoch:
 
 
 class SavedState(NamedTuple):
-    """The values of the variables and the name of the backend, the rows of completed epochs, and a stopped epoch."""
+    """The values of the variables and the name of the backend, the rows of completed epochs, and a stopped epoch.
+
+    ``precision`` is that of the run. ``is_previous``: the newest state is damaged, and this is the one before it.
+    """
 
     arrays: list[np.ndarray]
     history: list[Row]
-    partial_epoch: PartialEpoch | None
+    partial_epoch: PartialEpoch | None = None
+    precision: str = ""
+    is_previous: bool = False
 
 
 def save_state(
@@ -92,20 +97,20 @@ def load_state(folder: Path, recipe: Recipe) -> SavedState:
         if names := [name for name in (STATE, PREVIOUS_STATE) if (folder / name).exists()]:
             happened = f"{' and '.join(names)} in '{folder}' cannot be read"
             raise ExperimentError(happened, "one readable state was expected", "Train anew with --force")
-        return SavedState([], [], None)
-    arrays, facts = state
-    _check_same_recipe(recipe, Recipe.from_table(facts["recipe"]), folder)
-    partial_epoch = facts.get("partial_epoch")
-    return SavedState(arrays, facts["history"], PartialEpoch(**partial_epoch) if partial_epoch else None)
+        return SavedState([], [])
+    arrays, facts, name = state
+    before = Recipe.from_table(facts["recipe"])
+    _check_same_recipe(recipe, before, folder)
+    partial_epoch = PartialEpoch(**facts["partial_epoch"]) if facts.get("partial_epoch") else None
+    return SavedState(arrays, facts["history"], partial_epoch, before.training.precision, name == PREVIOUS_STATE)
 
 
-def _read_state(folder: Path) -> tuple[list[np.ndarray], dict[str, Any]] | None:
+def _read_state(folder: Path) -> tuple[list[np.ndarray], dict[str, Any], str] | None:
+    """Arrays, facts and file name of the newest readable state."""
     for name in (STATE, PREVIOUS_STATE):
-        try:
+        with suppress(*_READ_ERRORS):
             arrays = read_arrays(folder / name)
-            return arrays, json.loads(str(arrays.pop()))
-        except _READ_ERRORS:
-            continue
+            return arrays, json.loads(str(arrays.pop())), name
     return None
 
 
@@ -128,26 +133,9 @@ def read_history(folder: Path) -> list[Row]:
     return state[1]["history"] if state else []
 
 
-def read_chosen_precision(folder: Path) -> str | None:
-    """The precision in which the run in the folder is trained; None without a readable state."""
-    state = _read_state(folder)
-    return str(state[1]["recipe"]["training"]["precision"]) if state else None
-
-
 def has_state(folder: Path) -> bool:
     """Whether there is a state to resume."""
     return any((folder / name).exists() for name in (STATE, PREVIOUS_STATE))
-
-
-def is_damaged(folder: Path) -> bool:
-    """Whether the newest state is damaged, so that the previous one is used."""
-    try:
-        read_arrays(folder / STATE)
-    except FileNotFoundError:
-        return (folder / PREVIOUS_STATE).exists()
-    except _READ_ERRORS:
-        return True
-    return False
 
 
 def save_best(folder: Path, model: keras.Model) -> None:

@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,11 @@ def describe_data(plan: RunPlan) -> dict[str, Any]:
 
 def package_versions() -> dict[str, str]:
     """The versions of Python and of the installed packages that training needs."""
-    versions = {name: _package_version(name) for name in _PACKAGES}
-    return {"python": platform.python_version()} | {name: each for name, each in versions.items() if each}
+    versions = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 def describe_machine() -> dict[str, Any]:
@@ -97,10 +101,3 @@ def _measure_memory() -> float | None:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     except (AttributeError, OSError, ValueError):
         return None
-
-
-def _package_version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""

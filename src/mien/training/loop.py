@@ -27,7 +27,7 @@ from mien.training import backends, checkpoint, distillation, networks, precisio
 from mien.training.backends import TrainingState, TrainStep, devices
 from mien.training.batches import make_batches
 from mien.training.callbacks import Callback, EpochEvent, MessageEvent, StepEvent, StopCheck, TrainingStopped
-from mien.training.checkpoint import PartialEpoch
+from mien.training.checkpoint import PartialEpoch, SavedState
 from mien.training.loss import Loss, cross_entropy
 from mien.training.optimizer import Optimizer
 from mien.training.plan import RunPlan
@@ -60,10 +60,13 @@ def train(
 
     if recipe.training.deterministic:
         backends.load_backend().enable_determinism()
+    state = checkpoint.load_state(folder, recipe)
     with devices.distribute(recipe.training):
-        recipe = precision.choose_precision(recipe, folder, callback)
+        recipe = precision.choose_precision(recipe, state.precision, callback)
         trainer = Trainer(recipe, targets, callback, should_stop)
-        history = trainer.resume(folder)
+        trainer.resume(state, folder)
+    history = state.history
+    del state  # the trainer has its arrays
     counts = len(plan.training), len(plan.validation), len(history), recipe.training.precision
     log.info("%d training faces, %d validation faces, %d epochs done, %s", *counts)
 
@@ -147,14 +150,8 @@ class Trainer:
 
         learning_rate = schedule.learning_rate(self.recipe, epoch, history)
         loss, accuracy = _mean_metrics(metrics, epoch, learning_rate)
-        seconds = time.monotonic() - start
-        return {
-            "epoch": epoch + 1,
-            "learning_rate": learning_rate,
-            "loss": loss,
-            "accuracy": accuracy,
-            "seconds": seconds,
-        }
+        row = {"epoch": epoch + 1, "learning_rate": learning_rate, "loss": loss, "accuracy": accuracy}
+        return row | {"seconds": time.monotonic() - start}
 
     def _mixes(self, epoch: int) -> bool:
         """Whether mixup and cutmix are on in this epoch."""
@@ -174,16 +171,16 @@ class Trainer:
         """The values of the variables, and the name of the backend."""
         return [*(np.asarray(each) for each in self.variables()), np.array(keras.backend.backend())]
 
-    def resume(self, folder: Path) -> list[Row]:
-        """Restore the state in the folder, or start from the initial weights; the rows of the completed epochs."""
-        arrays, history, self.partial_epoch = checkpoint.load_state(folder, self.recipe)
-        _check_backend(arrays, folder)
-        for variable, array in zip(self.variables(), arrays, strict=False):  # arrays end with the backend's name
+    def resume(self, state: SavedState, folder: Path) -> None:
+        """Restore the state of the run in the folder, or start from the initial weights where the state is empty."""
+        _check_backend(state.arrays, folder)
+        for variable, array in zip(self.variables(), state.arrays, strict=False):  # arrays end with the backend's name
             variable.assign(array)
-        if arrays:
-            done = f"after epoch {len(history)}"
-            if self.partial_epoch:
-                done = f"in epoch {len(history) + 1}, after step {len(self.partial_epoch.metrics):,}"
+        self.partial_epoch = state.partial_epoch
+        if state.arrays:
+            done = f"after epoch {len(state.history)}"
+            if state.partial_epoch:
+                done = f"in epoch {len(state.history) + 1}, after step {len(state.partial_epoch.metrics):,}"
             self.callback(MessageEvent(f"Resuming {done}"))
         else:
             if self.recipe.net.pretrained:
@@ -191,7 +188,6 @@ class Trainer:
             self.average.set_weights(self.network.get_weights())
         seeds = [each for each in self.network.variables if "seed" in each.path]
         devices.separate_seeds([self.seed.state, *seeds])
-        return history
 
 
 def _check_backend(arrays: Sequence[np.ndarray], folder: Path) -> None:

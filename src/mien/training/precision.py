@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from mien.datasets.dataset import SIDE
-from mien.training import backends, checkpoint, networks
+from mien.training import backends, networks
 from mien.training.backends import TrainingState
 from mien.training.callbacks import Callback, MessageEvent
 from mien.training.loss import Loss
@@ -27,16 +26,14 @@ MIN_SPEEDUP = 1.1
 MIN_SECONDS, MIN_STEPS = 0.8, 2
 
 
-def choose_precision(recipe: Recipe, folder: Path, callback: Callback) -> Recipe:
-    """The recipe with ``auto`` replaced by the precision of the run in ``folder``, or of a new run by the faster one.
+def choose_precision(recipe: Recipe, before: str, callback: Callback) -> Recipe:
+    """The recipe with ``auto`` replaced by the precision of a resumed run (``before``), else by the faster one.
 
-    A measurement is reported to ``callback``. Deterministic runs are in float32.
+    The measurement is reported to ``callback``. Deterministic runs are in float32.
     """
     if recipe.training.precision != AUTO:
         return recipe
-    choice = checkpoint.read_chosen_precision(folder)
-    if not choice:
-        choice = FLOAT32 if recipe.training.deterministic else _measure_faster(recipe, callback)
+    choice = before or (FLOAT32 if recipe.training.deterministic else _measure_faster(recipe, callback))
     return replace(recipe, training=replace(recipe.training, precision=choice))
 
 

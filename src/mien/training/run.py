@@ -16,7 +16,7 @@ from mien._version import __version__
 from mien.datasets.dataset import PUBLIC, FaceDataset
 from mien.errors import ExperimentError
 from mien.evaluation import evaluate, metrics, report
-from mien.evaluation.latency import model_facts
+from mien.evaluation.inference import model_facts
 from mien.export import formats, onnx
 from mien.files import write_atomically
 from mien.models import OnnxClassifier, write_card
@@ -26,9 +26,11 @@ from mien.training.checkpoint import WEIGHTS, Row, has_state
 from mien.training.plan import plan_run
 from mien.training.recipe import Recipe
 
-#: The lines of the figures, by the column of ``history.csv``.
-_ACCURACY_LINES = {"accuracy": "training", "validation_accuracy": "validation", "validation_votes": "validation, votes"}
-_LOSS_LINES = {"loss": "training", "validation_loss": "validation"}
+#: The lines of the figures by their column of ``history.csv``.
+_LINES = {
+    "accuracy": {"accuracy": "training", "validation_accuracy": "validation", "validation_votes": "validation, votes"},
+    "loss": {"loss": "training", "validation_loss": "validation"},
+}
 
 #: Metrics that are too long for a card, or that are no metrics of the model.
 _NOT_FOR_CARDS = ("fingerprint", "labels", "excluded", "confusion", "mistakes", "tta", "calibration", "ece_calibrated")
@@ -84,13 +86,13 @@ def _resume_run(recipe: Recipe, facts: dict[str, Any], folder: Path, callback: C
     """Check that the run may be resumed in this environment; the metrics of a finished run, else empty."""
     run = run_folder.read_run(folder)
     _check_same_faces(run.environment.get("data", {}), facts["data"], folder)
-    if checkpoint.is_damaged(folder):
-        callback(MessageEvent("The newest state is damaged; the one before it is used"))
     networks.check_views(recipe.net)  # training has one view, so that only its end would fail
-    history = checkpoint.load_state(folder, recipe).history
+    state = checkpoint.load_state(folder, recipe)
+    if state.is_previous:
+        callback(MessageEvent("The newest state is damaged; the one before it is used"))
     same_views = run.recipe is None or run.recipe.net.views == recipe.net.views
     has_weights = (folder / WEIGHTS).exists()
-    if same_views and run.metrics and has_weights and schedule.is_finished(recipe.training, history):
+    if same_views and run.metrics and has_weights and schedule.is_finished(recipe.training, state.history):
         callback(MessageEvent(f"'{folder}' is finished already; --force trains it anew"))
         return run.metrics
     (folder / run_folder.METRICS).unlink(missing_ok=True)
@@ -99,7 +101,7 @@ def _resume_run(recipe: Recipe, facts: dict[str, Any], folder: Path, callback: C
         _write_recipe(updated, network_summary.diagram_png(network_summary.build_network(updated)), folder)
     if before := run.environment:
         machine = facts["machine"]["processor"]
-        resumed = {"when": facts["started"], "after_epochs": len(history), "machine": machine}
+        resumed = {"when": facts["started"], "after_epochs": len(state.history), "machine": machine}
         facts = before | {"resumed": [*before.get("resumed", []), resumed]}
     _write_json(folder / run_folder.ENVIRONMENT, facts)
     return {}
@@ -165,17 +167,12 @@ def summarize_training(recipe: Recipe, history: Sequence[Row]) -> dict[str, Any]
 
 
 def plot_history(folder: Path, history: Sequence[Row]) -> None:
-    """Write ``accuracy.png`` and ``loss.png``."""
-    accuracy, loss = _select_lines(_ACCURACY_LINES, history), _select_lines(_LOSS_LINES, history)
-    best = "validation" if "validation" in accuracy else ""
-    if accuracy:
-        figure = plots.plot_history(accuracy, "Accuracy by epoch", percent=True, best=best)
-        write_atomically(folder / run_folder.ACCURACY, plots.render_png(figure), sync=True)
-    if loss:
-        figure = plots.plot_history(loss, "Loss by epoch")
-        write_atomically(folder / run_folder.LOSS, plots.render_png(figure), sync=True)
-
-
-def _select_lines(names: dict[str, str], history: Sequence[Row]) -> dict[str, list[float]]:
-    keys = [key for key in names if history and key in history[0]]
-    return {names[key]: [row.get(key, float("nan")) for row in history] for key in keys}
+    """Write ``accuracy.png``, in which the best epoch is marked, and ``loss.png``."""
+    for metric, lines in _LINES.items():
+        keys = [key for key in lines if history and key in history[0]]
+        curves = {lines[key]: [row.get(key, float("nan")) for row in history] for key in keys}
+        is_accuracy = metric == "accuracy"
+        best = "validation" if is_accuracy and "validation" in curves else ""
+        if curves:
+            figure = plots.plot_history(curves, f"{metric.capitalize()} by epoch", percent=is_accuracy, best=best)
+            write_atomically(folder / f"{metric}.png", plots.render_png(figure), sync=True)
