@@ -210,9 +210,7 @@ class DesktopApplication:
             steps = saving.save_annotated_image(path, session, image)
         else:
             steps = saving.save_walkthrough(path, session, image, self.images.face_index, self.state.selection)
-        self.state.submit(
-            steps, lambda saved_path: self.state.show_message(f"Saved as {saved_path}"), priority=BACKGROUND
-        )
+        self._submit_saving(steps, "Saved")
 
     def save_video(self, kind: str, path: Path) -> None:
         """A file of one of :data:`mien.apps.desktop.saving.VIDEO_FORMATS`."""
@@ -221,11 +219,10 @@ class DesktopApplication:
             name, _, save = saving.VIDEO_FORMATS[kind]
             self.state.show_message(f"{name}: writing …")
             file = saving.VideoExport(path, self.state.session, video.selection, video.blur_faces)
-            self.state.submit(
-                save(video.video, file),
-                lambda saved_path: self.state.show_message(f"{name} saved as {saved_path}"),
-                priority=BACKGROUND,
-            )
+            self._submit_saving(save(video.video, file), f"{name} saved")
+
+    def _submit_saving(self, steps: Steps, text: str) -> None:
+        self.state.submit(steps, lambda path: self.state.show_message(f"{text} as {path}"), priority=BACKGROUND)
 
     # Events
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import count, islice
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from mien.apps.desktop.state import AppState, ModelSelection, ModelSession
 from mien.apps.desktop.worker import BACKGROUND, IMMEDIATE, SOON, Steps, Task
@@ -51,22 +51,20 @@ class OpenImage:
         return self.source.name if isinstance(self.source, Path) else self.name
 
 
-class Preview(NamedTuple):
-    """An image reduced to :data:`PREVIEW_SIDE`, and its thumbnail as JPEG."""
+class ImageUpdate(NamedTuple):
+    """New values of an image's fields; and its preview, which is reduced to :data:`PREVIEW_SIDE`."""
 
     number: int
-    pixels: Pixels
-    thumbnail: bytes
+    changes: dict[str, Any]
+    preview: Pixels | None = None
 
 
-class Outcome(NamedTuple):
-    """The analysis of an image has ended."""
+class ImageEntry(NamedTuple):
+    """An image to open, or the error that it cannot be opened."""
 
-    number: int
-    result: FrameResult | Failure
-
-
-_Update: TypeAlias = Preview | Outcome
+    source: Path | bytes | Pixels
+    name: str
+    error: MienError | None = None
 
 
 class ImageList:
@@ -145,7 +143,7 @@ class ImageList:
 
     def add(self, source: bytes | Pixels, name: str) -> None:
         """Append an image without a file: pasted, or from the camera."""
-        self._append([(source, name)], len(self.images))
+        self._append([ImageEntry(source, name)], len(self.images))
 
     def close_current(self) -> None:
         if self.current:
@@ -183,19 +181,21 @@ class ImageList:
 
     # Analysis
 
-    def _append(self, batch: list[tuple[Path | bytes | Pixels, str] | Failure], first: int) -> None:
+    def _append(self, batch: list[ImageEntry], first: int) -> None:
         open_paths = {image.source: index for index, image in enumerate(self.images) if isinstance(image.source, Path)}
         added = [
             entry
             for entry in batch
-            if isinstance(entry, Failure) or not (isinstance(entry[0], Path) and entry[0] in open_paths)
+            if entry.error or not isinstance(entry.source, Path) or entry.source not in open_paths
         ]
         if batch and not added:
-            self.select(open_paths[batch[0][0]])  # type: ignore[index]
+            self.select(open_paths[batch[0].source])  # type: ignore[index]
             return
         capacity = max(MAX_IMAGES - len(self.images), 0)
         self._omitted += max(len(added) - capacity, 0)
-        images = [self._create_image(entry) for entry in added[:capacity]]
+        images = [
+            OpenImage(next(self._numbers), entry.source, entry.name, error=entry.error) for entry in added[:capacity]
+        ]
         self.images += images
         self._queue.extend(image for image in images if image.outcome is None)
         self._state.events.publish("images")
@@ -206,12 +206,6 @@ class ImageList:
             self._state.show_message(
                 f"The first {MAX_IMAGES:,} images are open; 'mien predict' reads folders of any size into a table."
             )
-
-    def _create_image(self, entry: tuple[Path | bytes | Pixels, str] | Failure) -> OpenImage:
-        number = next(self._numbers)
-        if isinstance(entry, Failure):
-            return OpenImage(number, Path(entry.source), entry.source, error=entry.error)
-        return OpenImage(number, *entry)
 
     def _start_background(self) -> None:
         if self._queue and (self._background is None or not self._background.active):
@@ -252,20 +246,14 @@ class ImageList:
             return self._background is None or not self._background.active
         return True
 
-    def _apply(self, update: _Update) -> None:
+    def _apply(self, update: ImageUpdate) -> None:
         # The numbers increase along the list.
         index = bisect_left(self.images, update.number, key=lambda image: image.number)
         if index == len(self.images) or self.images[index].number != update.number:  # closed in the meantime
             return
-        image = self.images[index]
-        match update:
-            case Preview(_, pixels, thumbnail):
-                self.images[index] = replace(image, thumbnail=thumbnail)
-                self._cache_preview(update.number, index, pixels)
-            case Outcome(_, Failure() as failure):
-                self.images[index] = replace(image, error=failure.error)
-            case Outcome(_, FrameResult() as result):
-                self.images[index] = replace(image, result=result)
+        self.images[index] = replace(self.images[index], **update.changes)
+        if update.preview is not None:
+            self._cache_preview(update.number, index, update.preview)
         self._state.events.publish("images", *(("image", "face") if index == self.index else ()))
 
     def _cache_preview(self, number: int, index: int, pixels: Pixels) -> None:
@@ -284,40 +272,41 @@ def _list_images(paths: list[Path]) -> Steps:
     from mien import images
 
     entries = (
-        entry if isinstance(entry, Failure) else (entry, images.source_name(entry))
-        for entry in images.find_images(paths)
+        ImageEntry(Path(path.source), path.source, path.error)
+        if isinstance(path, Failure)
+        else ImageEntry(path, images.source_name(path))
+        for path in images.find_images(paths)
     )
     while batch := list(islice(entries, _BATCH)):
         yield batch
 
 
 def _analyze(session: ModelSession, image: OpenImage, selection: ModelSelection) -> Steps:
-    """Yield the preview, then the outcome. An error is an outcome."""
+    """Yield the preview, then the result or the error."""
     try:
         yield _create_preview(session, image)
         engine = session.engine(selection)
         yield None
         result = engine.read(session.pixels(image.number, image.source))
+        yield ImageUpdate(image.number, {"result": replace(result, source=image.name)})
     except MienError as error:
-        yield Outcome(image.number, Failure(image.name, error))
-        return
-    yield Outcome(image.number, replace(result, source=image.name))
+        yield ImageUpdate(image.number, {"error": error})
 
 
 def _load_preview(session: ModelSession, image: OpenImage) -> Steps:
     try:
         yield _create_preview(session, image)
     except MienError as error:
-        yield Outcome(image.number, Failure(image.name, error))
+        yield ImageUpdate(image.number, {"error": error})
 
 
-def _create_preview(session: ModelSession, image: OpenImage) -> Preview:
+def _create_preview(session: ModelSession, image: OpenImage) -> ImageUpdate:
     from PIL import Image
 
     pixels = _reduce(session.pixels(image.number, image.source), PREVIEW_SIDE)
     stream = BytesIO()
     Image.fromarray(_reduce(pixels, THUMBNAIL_SIDE)).save(stream, "JPEG", quality=_THUMBNAIL_QUALITY)
-    return Preview(image.number, pixels, stream.getvalue())
+    return ImageUpdate(image.number, {"thumbnail": stream.getvalue()}, pixels)
 
 
 def _reduce(pixels: Pixels, side: int) -> Pixels:

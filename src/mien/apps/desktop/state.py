@@ -195,7 +195,12 @@ class AppState:
             self.show_error(error)
             self.events.publish("card")  # the fields show the current selection again
 
-        self.submit(_load_card(self.session, selection), apply, on_error=fail)
+        def load() -> Steps:
+            # The heavy imports happen here, while the window is visible already.
+            engine = self.session.engine(selection)
+            yield engine.card, engine.detector
+
+        self.submit(load(), apply, on_error=fail)
 
     def change_selection(self, **changes: str) -> None:
         """Load another ``model`` or ``detector``, unless it is in use."""
@@ -227,9 +232,3 @@ class AppState:
     def close(self) -> None:
         self.events.clear()
         self.worker.close()
-
-
-def _load_card(session: ModelSession, selection: ModelSelection) -> Steps:
-    # The heavy imports happen here, while the window is visible already.
-    engine = session.engine(selection)
-    yield engine.card, engine.detector
