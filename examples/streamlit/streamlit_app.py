@@ -8,6 +8,6 @@ import os
 # Such a machine has one gigabyte of memory, and everybody may upload images.
 os.environ.setdefault("MIEN_MAX_PIXELS", "30_000_000")
 
-from mien.apps.streamlit.layout import show_page
+from mien.apps.streamlit.pages import show_page
 
 show_page()

@@ -44,7 +44,7 @@ def create_page_test(first: str = "photo") -> Any:
     """The page as an ``AppTest`` that starts with one of its pages and has not been run yet."""
     from streamlit.testing.v1 import AppTest
 
-    script = f"from mien.apps.streamlit.layout import show_page\nshow_page({first!r})\n"
+    script = f"from mien.apps.streamlit.pages import show_page\nshow_page({first!r})\n"
     return AppTest.from_string(script, default_timeout=60)
 
 

@@ -13,10 +13,11 @@ if not os.environ.get("MIEN_REQUIRE_BROWSER"):
     pytest.importorskip("streamlit", reason="the page needs the extra 'streamlit'")
 
 from mien.apps.session.uploads import Upload
-from mien.apps.streamlit import datasets, image_input, results, runs, video_result
-from mien.apps.streamlit.image_input import clean_file_name
+from mien.apps.streamlit import results, session_state
+from mien.apps.streamlit.pages import data, experiments
+from mien.apps.streamlit.pages import video as video_page
 from mien.apps.streamlit.results import escape_markdown
-from mien.apps.streamlit.session_state import EXPLANATION, FIGURES, RESULTS, WALKTHROUGH
+from mien.apps.streamlit.session_state import EXPLANATION, FIGURES, RESULTS, WALKTHROUGH, clean_file_name
 from mien.engine import Engine
 from mien.errors import MienError, MissingExtra
 from mien.html.images import encode_image
@@ -183,16 +184,16 @@ def test_uploads_are_deleted_when_they_are_replaced_and_when_the_page_changes(mo
 
     manager = MemoryUploadedFileManager("/upload")
     context = SimpleNamespace(uploaded_file_mgr=manager, session_id="visit")
-    monkeypatch.setattr(image_input, "get_script_run_ctx", lambda: context)
-    monkeypatch.setattr(image_input, "st", SimpleNamespace(session_state={}))
+    monkeypatch.setattr(session_state, "get_script_run_ctx", lambda: context)
+    monkeypatch.setattr(session_state, "st", SimpleNamespace(session_state={}))
     for name in "abc":
         manager.add_file("visit", UploadedFileRec(name, f"{name}.jpg", "image/jpeg", b"..."))
     first, second, third = (SimpleNamespace(file_id=name) for name in "abc")
-    image_input.track_uploads("photos", [first, second])
-    image_input.track_uploads("video", [third])
-    image_input.track_uploads("photos", [second])
+    session_state.track_uploads("photos", [first, second])
+    session_state.track_uploads("video", [third])
+    session_state.track_uploads("photos", [second])
     assert set(manager.file_storage["visit"]) == {"b", "c"}
-    image_input.release_uploads()
+    session_state.release_uploads()
     assert set(manager.file_storage["visit"]) == set()
 
 
@@ -262,9 +263,9 @@ def temporary_folder(tmp_path, monkeypatch):
 
 
 def test_a_video_is_analysed_in_a_folder_that_is_deleted(engine, temporary_folder):
-    reports, latest = [], video_result.LatestFrame()
+    reports, latest = [], video_page.LatestFrame()
     video = Upload("clip.webm", CLIP.read_bytes())
-    report = video_result.analyze_upload(engine, video, 2.0, False, reports.append, latest)
+    report = video_page.analyze_upload(engine, video, 2.0, False, reports.append, latest)
     assert set(report.files) == {"report.html", "faces.csv", "events.csv", "subtitles.vtt", "annotated.webm"}
     assert report.tracks
     assert reports[-1]["frames"] == report.facts["frames"]
@@ -276,7 +277,7 @@ def test_a_video_is_analysed_in_a_folder_that_is_deleted(engine, temporary_folde
 def test_a_damaged_video_is_reported_with_its_own_name(engine, temporary_folder):
     video = Upload("holiday.mp4", b"not a video")
     with pytest.raises(MienError, match=r"holiday\.mp4") as raised:
-        video_result.analyze_upload(engine, video, 5.0, False, lambda facts: None)
+        video_page.analyze_upload(engine, video, 5.0, False, lambda facts: None)
     assert str(temporary_folder) not in str(raised.value)
     assert list(temporary_folder.iterdir()) == []
 
@@ -287,13 +288,13 @@ def test_an_exception_of_the_page_cancels_the_video(engine, temporary_folder):
         raise KeyError("a click")
 
     with pytest.raises(KeyError):
-        video_result.analyze_upload(engine, Upload("clip.webm", CLIP.read_bytes()), 2.0, False, stop)
+        video_page.analyze_upload(engine, Upload("clip.webm", CLIP.read_bytes()), 2.0, False, stop)
     assert list(temporary_folder.iterdir()) == []
 
 
 def test_the_timeline_has_a_row_for_each_track_and_the_colours_of_the_labels():
     event = {"track": 2, "emotion": "fear", "start": 0.5, "end": 2.0, "peak": 0.8, "peak_at": 1.0}
-    chart = video_result.timeline_chart([event, {**event, "track": 1, "emotion": "happy"}], 3.0)
+    chart = video_page.timeline_chart([event, {**event, "track": 1, "emotion": "happy"}], 3.0)
     assert chart["encoding"]["y"]["sort"] == ["Track 1", "Track 2"]
     assert chart["encoding"]["color"]["scale"] == {
         "domain": ["fear", "happy"],
@@ -332,7 +333,7 @@ def test_runs_are_listed_and_compared_side_by_side(runs_folder):
 
 
 def test_settings_of_one_run_are_compared_with_the_defaults(runs_folder):
-    rows = runs.compare_settings([run_folder.find_run("wide", runs_folder)])
+    rows = experiments.compare_settings([run_folder.find_run("wide", runs_folder)])
     assert {"Setting": "net.width", "wide": "64", "default": f"{NetworkSettings().width}"} in rows
 
 
@@ -344,7 +345,7 @@ def test_an_empty_folder_of_runs_is_no_error(tmp_path, monkeypatch):
 
 
 def test_a_missing_package_is_reported_with_its_extra():
-    with pytest.raises(MissingExtra, match="'lab'"), runs.require_lab():
+    with pytest.raises(MissingExtra, match="'lab'"), results.require_lab():
         raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
 
 
@@ -363,7 +364,7 @@ def test_synthetic_faces_are_reported():
 @pytest.mark.full
 def test_a_report_of_synthetic_faces_has_page_numbers_and_figures():
     steps = []
-    report = datasets.report_synthetic(steps.append, 140)
+    report = data.report_synthetic(steps.append, 140)
     assert json.loads(report.numbers)["faces"]
     assert "<html" in report.page
     assert report.figures.startswith(b"PK")
@@ -372,7 +373,7 @@ def test_a_report_of_synthetic_faces_has_page_numbers_and_figures():
 
 def test_an_uploaded_table_is_refused_under_its_own_name(temporary_folder):
     with pytest.raises(MienError, match=r"mine\.csv") as raised:
-        datasets.report_uploads([Upload("mine.csv", b"a,b\n1,2\n")], lambda step: None)
+        data.report_uploads([Upload("mine.csv", b"a,b\n1,2\n")], lambda step: None)
     assert str(temporary_folder) not in str(raised.value)
     assert list(temporary_folder.iterdir()) == []
 
@@ -407,7 +408,7 @@ def test_the_example_has_the_page_and_its_settings(monkeypatch):
     from streamlit.testing.v1 import AppTest
 
     monkeypatch.setenv("MIEN_MAX_PIXELS", "30_000_000")  # the example sets it; here it is removed after the test
-    folder, package = EXAMPLES / "streamlit", files("mien.apps.streamlit.start")
+    folder, package = EXAMPLES / "streamlit", files("mien.apps.streamlit").joinpath("start")
     page = AppTest.from_file(folder / "streamlit_app.py", default_timeout=60).run()
     assert not page.exception
     assert "Two portraits" in [button.label for button in page.button]
@@ -418,5 +419,5 @@ def test_the_example_has_the_page_and_its_settings(monkeypatch):
 
 def test_the_folder_of_the_app_contains_no_other_module():
     """Streamlit puts this folder first on the import path."""
-    modules = [file.name for file in Path(str(files("mien.apps.streamlit.start"))).glob("*.py")]
-    assert sorted(modules) == ["__init__.py", "app.py"]
+    modules = [file.name for file in Path(str(files("mien.apps.streamlit").joinpath("start"))).glob("*.py")]
+    assert modules == ["app.py"]

@@ -19,7 +19,7 @@ if not os.environ.get("MIEN_REQUIRE_BROWSER"):
 from command import environment, mien, run_process, start_process
 from mien.apps.session.ports import check_port
 from mien.apps.streamlit import server
-from mien.apps.streamlit.settings import PageSettings, load_page_settings
+from mien.apps.streamlit.server import PageSettings, load_page_settings
 from mien.html import style_colours
 from streamlit_page import serve_streamlit_page
 
@@ -144,7 +144,7 @@ def test_streamlit_knows_every_setting_of_the_file():
 
 
 def config():
-    return tomllib.loads(files("mien.apps.streamlit.start").joinpath(".streamlit/config.toml").read_text("utf-8"))
+    return tomllib.loads(files("mien.apps.streamlit").joinpath("start/.streamlit/config.toml").read_text("utf-8"))
 
 
 def test_loopback_addresses_are_recognised():

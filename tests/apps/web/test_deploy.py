@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mien.apps.web import aws
-from mien.apps.web.request_log import logger
+from mien.apps.web.monitoring import logger
 from mien.apps.web.settings import WebSettings, load_settings
 from web import ASTRONAUT, make_app, make_fake_engine
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mien.apps.web import assets
+from mien.apps.web import pages
 from mien.apps.web.pages import PAGES
 from mien.models import ModelCard, resolve_model
 from web import make_app
@@ -94,7 +94,7 @@ def load_modules(client, base, name, modules):
 )
 def test_page_with_all_its_files_is_small(client, path, script):
     text = client.get(path).text
-    base = f"/assets/{assets.assets_version()}"
+    base = f"/assets/{pages.assets_version()}"
     scripts = load_modules(client, base, script, load_modules(client, base, "app.js", {}))
     small = [client.get(each).data for each in set(re.findall(r'src="([^"]+\.jpg)"', text))]
     total = (
@@ -105,7 +105,7 @@ def test_page_with_all_its_files_is_small(client, path, script):
 
 
 def test_scripts_import_only_existing_scripts():
-    files = assets.load_assets()
+    files = pages.load_assets()
     for name, data in files.items():
         if name.endswith(".js"):
             for other in re.findall(rb'(?:from|import\()\s*"\./([\w.]+)"', data):
@@ -113,17 +113,17 @@ def test_scripts_import_only_existing_scripts():
 
 
 def test_scripts_never_parse_text_as_html():
-    for name, data in assets.load_assets().items():
+    for name, data in pages.load_assets().items():
         if name.endswith(".js") and name != "walkthrough.js":
             assert not re.search(rb"innerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", data), name
 
 
 def test_assets_are_cached_by_their_current_version_only(client):
-    response = client.get(f"/assets/{assets.assets_version()}/app.js")
+    response = client.get(f"/assets/{pages.assets_version()}/app.js")
     assert "immutable" in response.headers["Cache-Control"]
     assert client.get("/assets/0000/app.js").headers["Cache-Control"] == "no-cache"
     unchanged = client.get(
-        f"/assets/{assets.assets_version()}/app.js", headers={"If-None-Match": response.headers["ETag"]}
+        f"/assets/{pages.assets_version()}/app.js", headers={"If-None-Match": response.headers["ETag"]}
     )
     assert unchanged.status_code == 304
 

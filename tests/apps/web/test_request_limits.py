@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from fakes import FakeClassifier
-from mien.apps.web.batching import MAX_BATCH, BatchingClassifier
-from mien.apps.web.request_limits import ConcurrencyLimit, ServerBusy
+from mien.apps.web.errors import ServerBusy
+from mien.apps.web.service import MAX_BATCH, BatchingClassifier, ConcurrencyLimit
 from mien.errors import ModelError
 from web import READINGS, GatedClassifier, image_bytes, make_app, make_fake_engine, post_bytes, service_of, wait_until
 

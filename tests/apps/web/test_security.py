@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from fakes import FakeClassifier
-from mien.apps.web.request_log import JsonFormatter, TextFormatter
+from mien.apps.web.monitoring import JsonFormatter, TextFormatter
 from web import READINGS, image_bytes, make_app, make_fake_engine, post_bytes
 
 HEALTH = "/api/v1/health"

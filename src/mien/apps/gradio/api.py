@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from mien.apps.gradio.errors import convert_errors, make_user_error
+from mien.apps.gradio.results import convert_errors, make_user_error
 from mien.apps.gradio.uploads import SentFile, find_sent_file
 from mien.apps.gradio.video import raise_job_error, run_video_job
 from mien.apps.session.engines import EngineCache

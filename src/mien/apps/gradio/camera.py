@@ -13,7 +13,7 @@ import gradio as gr
 
 from mien import text
 from mien.apps.gradio import results
-from mien.apps.gradio.errors import convert_errors
+from mien.apps.gradio.results import convert_errors
 from mien.apps.session.engines import EngineCache
 from mien.apps.session.live_camera import FrameStream
 from mien.apps.session.overlay import overlay_saliency

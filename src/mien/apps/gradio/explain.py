@@ -10,8 +10,8 @@ import gradio as gr
 
 from mien import text
 from mien.apps.gradio import results
-from mien.apps.gradio.errors import convert_errors
 from mien.apps.gradio.photo import create_examples, create_photo_input
+from mien.apps.gradio.results import convert_errors
 from mien.apps.gradio.uploads import find_sent_file
 from mien.apps.session.engines import EngineCache
 from mien.explain import Explanation, Layer, figures

@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
 from mien.apps.gradio import results
-from mien.apps.gradio.errors import convert_errors
+from mien.apps.gradio.results import convert_errors
 from mien.apps.gradio.uploads import find_sent_file
 from mien.apps.session.engines import EngineCache
 from mien.apps.session.samples import CREDIT, sample_paths

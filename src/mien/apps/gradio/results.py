@@ -1,8 +1,9 @@
-"""A result in Gradio's components, with the wording and colours of every window."""
+"""A result or an error in Gradio's components, with the wording and colours of every window."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from html import escape
 from typing import Any
 
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from mien import text
 from mien.draw import draw_readings
-from mien.faces.thumbnail import crop_thumbnail
+from mien.errors import MienError
+from mien.faces.crop import crop_thumbnail
 from mien.html.environment import render_macro
 from mien.html.images import shrink_image
 from mien.labels import label_colour
@@ -118,3 +120,26 @@ def label_colours(labels: tuple[str, ...]) -> dict[str, str]:
 def render_legend(colours: dict[str, str]) -> str:
     """HTML: the colours of a plot by name."""
     return render_macro("legend", colours, template="gradio.html")
+
+
+_TITLE = "That did not work"
+
+
+@contextmanager
+def convert_errors() -> Iterator[None]:
+    """Raise a ``gr.Error`` for a MienError inside. It is shown long enough to be read."""
+    try:
+        yield
+    except MienError as error:
+        raise make_user_error(str(error)) from error
+
+
+def make_user_error(message: str) -> gr.Error:
+    # The page renders the message as HTML, and it contains file names: no tag may come of one.
+    plain = message.replace("<", "‹").replace(">", "›")
+    return gr.Error(plain, duration=20, title=_TITLE, print_exception=False)
+
+
+def make_bug_error(error: BaseException) -> gr.Error:
+    """For an unexpected exception: its traceback is in the server's log, and visitors see its type only."""
+    return gr.Error(f"This is a bug in mien: {type(error).__name__}.", duration=20, title=_TITLE)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
 
-from mien.apps.gradio.errors import make_user_error
+from mien.apps.gradio.results import make_user_error
 from mien.apps.session.uploads import (
     MAX_IMAGE_BYTES,
     MAX_IMAGE_PIXELS,

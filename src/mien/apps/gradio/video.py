@@ -14,7 +14,7 @@ import pandas as pd
 
 from mien import text
 from mien.apps.gradio import results
-from mien.apps.gradio.errors import convert_errors, make_bug_error, make_user_error
+from mien.apps.gradio.results import convert_errors, make_bug_error, make_user_error
 from mien.apps.gradio.uploads import SentFile, find_sent_file
 from mien.apps.session.engines import EngineCache
 from mien.apps.session.uploads import MAX_VIDEO_BYTES, MAX_VIDEO_SECONDS, MB

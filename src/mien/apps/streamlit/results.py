@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib.resources import files
@@ -18,8 +19,8 @@ from mien import text
 from mien.apps.streamlit.session_state import RESULTS, UploadedPhoto, engine_choice
 from mien.draw import draw_readings
 from mien.engine import Engine
-from mien.errors import MienError
-from mien.faces.thumbnail import crop_thumbnail
+from mien.errors import MienError, MissingExtra, install_command
+from mien.faces.crop import crop_thumbnail
 from mien.html import data_uri, icon_svg, style_colours
 from mien.html.environment import render_macro
 from mien.html.images import encode_image, shrink_image
@@ -126,6 +127,18 @@ def annotate_image(engine: Engine, photo: UploadedPhoto) -> bytes:
     """The annotated image in full size, as JPEG."""
     pixels = photo.pixels()
     return encode_image(draw_readings(pixels, engine.read(pixels)), "jpeg", 92)
+
+
+@contextmanager
+def require_lab() -> Iterator[None]:
+    """Raise a MissingExtra for a package of the extra 'lab' that is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] == "mien":
+            raise
+        expected = "This page needs the extra 'lab'"
+        raise MissingExtra(f"{missing.name} is not installed", expected, f"Run {install_command('lab')}") from missing
 
 
 # On the page

@@ -1,4 +1,4 @@
-"""Streamlit in this process: on this machine alone by default, without its usage statistics."""
+"""The settings of the page, and Streamlit in this process: on this machine alone by default, without statistics."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
@@ -17,7 +18,31 @@ from typing import TypeAlias
 from mien.apps.session.ports import check_port, find_free_port, format_url, local_host, make_listen_error
 from mien.errors import MissingExtra, install_command
 
+MODEL, DETECTOR, RUNS = "MIEN_MODEL", "MIEN_DETECTOR", "MIEN_RUNS"
+
+
+@dataclass(frozen=True)
+class PageSettings:
+    """``model`` is a name or a path; ``runs`` is the folder of training runs, None for the default one."""
+
+    model: str = "base"
+    detector: str = "auto"
+    runs: Path | None = None
+
+
+def load_page_settings(environ: Mapping[str, str] | None = None) -> PageSettings:
+    """The settings in the variables; an empty variable counts as not set."""
+    variables = os.environ if environ is None else environ
+    defaults, runs = PageSettings(), variables.get(RUNS)
+    return PageSettings(
+        variables.get(MODEL) or defaults.model,
+        variables.get(DETECTOR) or defaults.detector,
+        Path(runs) if runs else None,
+    )
+
+
 StreamlitCommand: TypeAlias = Callable[..., object]
+
 
 #: The host names that a page for this machine alone answers to: no other site's name may lead here.
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -49,7 +74,7 @@ def serve_streamlit(run: StreamlitCommand, host: str, port: int, on_ready: Calla
         with redirect_stdout(stdout):
             on_ready(format_url(host, port))
 
-    app = str(files("mien.apps.streamlit.start").joinpath("app.py"))
+    app = str(files("mien.apps.streamlit").joinpath("start/app.py"))
     # Streamlit's own messages on stdout are not for the program that reads the address there.
     with Path(os.devnull).open("w") as null, redirect_stdout(null):
         threading.Thread(target=announce, daemon=True).start()

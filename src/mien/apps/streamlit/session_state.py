@@ -1,21 +1,30 @@
-"""What belongs to one visitor: the chosen engine, the photos, and results made from them; deleted with the visit."""
+"""What belongs to one visitor: the chosen engine, the photos and their input, and results made from them.
+
+All of it is deleted with the visit, uploads as soon as they are not needed.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable
+import re
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from mien.apps.session import samples
 from mien.apps.session.engines import EngineCache
-from mien.apps.session.uploads import MAX_IMAGES, Upload
-from mien.apps.streamlit.settings import load_page_settings
+from mien.apps.session.uploads import MAX_IMAGE_BYTES, MAX_IMAGES, MB, Upload
+from mien.apps.streamlit.server import load_page_settings
 from mien.engine import Engine
 from mien.faces.detectors import detector_names
 from mien.images.decode import resolve_pixel_limit
 from mien.results import Pixels
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 Value = TypeVar("Value")
 
@@ -40,9 +49,6 @@ class UploadedPhoto(Upload):
     def pixels(self) -> Pixels:
         """RGB uint8 with the EXIF orientation applied, or a SourceError with the name of the image."""
         return self.decode_image(resolve_pixel_limit(None))
-
-
-# The engine
 
 
 @st.cache_resource(show_spinner=False)
@@ -75,9 +81,6 @@ def current_engine() -> Engine:
 def engine_choice() -> tuple[str, str]:
     """The names of the chosen model and detector."""
     return st.session_state["model"], st.session_state["detector"]
-
-
-# Photos
 
 
 def get_photos() -> tuple[UploadedPhoto, ...]:
@@ -113,9 +116,6 @@ def pop_selected_face() -> tuple[str, int] | None:
     return selected
 
 
-# Slots
-
-
 def get_or_make(slot: str, key: Hashable, make: Callable[[], Value]) -> Value:
     """The value in the slot if it has this key, else a new one in its place. A slot has one value at a time."""
     entry: tuple[Hashable, Value] | None = st.session_state.get(slot)
@@ -127,3 +127,89 @@ def get_or_make(slot: str, key: Hashable, make: Callable[[], Value]) -> Value:
 
 def drop_slot(slot: str) -> None:
     st.session_state.pop(slot, None)
+
+
+#: What the file dialog offers; the format of a file is determined from its content.
+IMAGE_TYPES = ("image", "heic", "heif", "avif")
+
+#: Keys of the session state: the uploads in each input; how often the input was cleared, which renames it and thereby
+#: empties it; the uploads at the last run. Streamlit reports a change of an input also after a change of the page, so
+#: the uploads themselves are compared.
+_UPLOADS, _CLEAR_COUNT, _LAST_UPLOADS = "uploads", "image input clear count", "last image uploads"
+
+
+def choose_images(label: str, *, several: bool) -> None:
+    """The input for images, and the samples below it while there are no photos."""
+    uploads = st.file_uploader(
+        label,
+        type=list(IMAGE_TYPES),
+        accept_multiple_files=several,
+        max_upload_size=MAX_IMAGE_BYTES // MB,
+        key=f"photos {st.session_state.get(_CLEAR_COUNT, 0)}",
+    )
+    _use_uploads(uploads if isinstance(uploads, list) else [uploads] if uploads else [])
+    if not get_photos():
+        _show_samples()
+
+
+def _use_uploads(uploads: Sequence[UploadedFile]) -> None:
+    """If the uploads have changed, they are the photos from now on."""
+    track_uploads("photos", uploads)
+    ids = tuple(upload.file_id for upload in uploads)
+    if ids != st.session_state.get(_LAST_UPLOADS, ()):
+        st.session_state[_LAST_UPLOADS] = ids
+        set_photos(UploadedPhoto(clean_file_name(upload.name), upload.getvalue()) for upload in uploads[:MAX_IMAGES])
+
+
+def _show_samples() -> None:
+    st.markdown("Example photos:")
+    with st.container(horizontal=True):
+        for title, path in samples.sample_paths().items():
+            with st.container(width=150):
+                small = path.with_name(f"{path.stem}-small{path.suffix}")
+                st.image(small.read_bytes(), width="stretch", alt="")
+                photo = UploadedPhoto(path.name, path.read_bytes())
+                st.button(title, on_click=set_photos, args=([photo],), width="stretch")
+    st.caption(samples.CREDIT)
+
+
+def clear_images() -> None:
+    """Delete the photos, their results and the uploads."""
+    st.session_state[_CLEAR_COUNT] = st.session_state.get(_CLEAR_COUNT, 0) + 1
+    release_uploads()
+    set_photos(())
+
+
+def reset_image_input() -> None:
+    """After a change of the page its input is empty; the photos stay."""
+    st.session_state.pop(_LAST_UPLOADS, None)
+    release_uploads()
+
+
+def clean_file_name(name: str) -> str:
+    """The last part of a file name, printable, for display only."""
+    last = re.split(r"[/\\]", name)[-1]
+    return "".join(letter for letter in last if letter.isprintable()).strip()[:120] or "image"
+
+
+def track_uploads(name: str, uploads: Iterable[UploadedFile | None]) -> None:
+    """Record the uploads of an input, and delete those that it had before and has no more."""
+    inputs: dict[str, tuple[str, ...]] = st.session_state.setdefault(_UPLOADS, {})
+    ids = tuple(upload.file_id for upload in uploads if upload is not None)
+    _delete_uploads(before for before in inputs.get(name, ()) if before not in ids)
+    inputs[name] = ids
+
+
+def release_uploads() -> None:
+    """Delete the uploads of all inputs. Streamlit itself would keep them until the visitor leaves."""
+    for ids in st.session_state.pop(_UPLOADS, {}).values():
+        _delete_uploads(ids)
+
+
+def _delete_uploads(ids: Iterable[str]) -> None:
+    context = get_script_run_ctx()
+    # Where Streamlit stores uploads elsewhere than in memory, its host deletes them.
+    remove = getattr(context.uploaded_file_mgr, "remove_file", None) if context else None
+    for file_id in ids:
+        if context and remove:
+            remove(context.session_id, file_id)

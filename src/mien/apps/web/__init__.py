@@ -2,20 +2,18 @@
 
 ::
 
-    app.py                create_app: the parts put together
+    app.py                create_app: the parts put together; the routes for the state of the service
     settings.py           the settings and their sources
     server.py             the HTTP server (waitress): limits before a body is received, graceful stop
-    service.py            what the routes share
-    batching.py           faces of several requests in one run of the model
-    request_limits.py     concurrent requests, their queue, the rate limit
-    security.py           host names, CORS, API keys, security headers
+    service.py            what the routes share: concurrent requests and their queue, batching of faces, engines
+    security.py           host names, CORS, API keys, the rate limit, security headers
     errors.py             errors as application/problem+json
-    metrics.py            metrics for Prometheus
-    request_log.py        one line for each request
+    monitoring.py         metrics for Prometheus, and one line of the log for each request
     uploads.py            the images and options of a request
     jobs.py               the queue of videos
-    api/                  the routes for programs; openapi.py describes them
-    pages.py              the pages; templates/, static/ and assets.py are what they consist of
+    image_routes.py       the routes for images; openapi.py describes all routes
+    video_routes.py       the routes for videos
+    pages.py              the pages and their files; templates/ and static/ are what they consist of
     aws.py                the app as an AWS Lambda function
 """
 

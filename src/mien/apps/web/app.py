@@ -1,4 +1,4 @@
-"""The Flask app: settings, engines, limits, routes, and what is done for every request."""
+"""The Flask app: settings, engines, limits, routes, what is done for every request, and the state of the service."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import atexit
 import time
 from typing import Any, cast
 
-from flask import Flask, Response, g, request
+from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from mien._version import __version__
 from mien.apps.session.engines import EngineCache
-from mien.apps.web import api, pages
+from mien.apps.web import image_routes, openapi, pages, video_routes
 from mien.apps.web.errors import register_error_handlers
 from mien.apps.web.jobs import VideoQueue
-from mien.apps.web.metrics import Metrics
-from mien.apps.web.request_limits import ConcurrencyLimit
-from mien.apps.web.request_log import log_event
+from mien.apps.web.monitoring import Metrics, log_event
 from mien.apps.web.security import install_security
-from mien.apps.web.service import BatchingEngineLoader, WebService
+from mien.apps.web.service import BatchingEngineLoader, ConcurrencyLimit, WebService, current_service
 from mien.apps.web.settings import WebSettings
 from mien.apps.web.uploads import InMemoryRequest
 from mien.engine import Engine
+from mien.labels import label_colour
+from mien.models import ModelCard
+
+#: The prefix of this version; a later version would get a prefix beside it.
+PREFIX = "/api/v1"
 
 #: The bytes of a form besides its files.
 FORM_OVERHEAD = 100_000
@@ -50,7 +54,10 @@ def build_app(engine: Engine | None, settings: WebSettings) -> Flask:
     register_error_handlers(app)
     _limit_request_size(app, settings)
     _record_requests(app, service)
-    api.register_routes(app)
+    for blueprint in (image_routes.routes, video_routes.routes, routes):
+        app.register_blueprint(blueprint, url_prefix=PREFIX)
+    app.register_blueprint(openapi.routes, url_prefix="/api")
+    app.register_blueprint(image_routes.deepface_routes)
     pages.register_routes(app)
     if settings.proxies:
         trusted: dict[str, int] = dict.fromkeys(("x_for", "x_proto", "x_host"), settings.proxies)
@@ -100,3 +107,46 @@ def _record_requests(app: Flask, service: WebService) -> None:
             facts = {"id": g.get("request_id"), "method": method, "route": route, "status": status}
             log_event("request", **facts, ms=round(1000 * seconds, 1), **g.get("facts", {}))
         return response
+
+
+routes = Blueprint("status", __name__)
+
+
+@routes.get("/models")
+def models() -> Response:
+    """The cards of the models, the default first, with the colours of their labels."""
+    engines = current_service().engines
+    entries = [_model_entry(name, card, name == engines.default) for name, card in engines.cards().items()]
+    return jsonify(models=entries, detector=engines.get().detector)
+
+
+def _model_entry(name: str, card: ModelCard, default: bool) -> dict[str, Any]:
+    labels = tuple(dict.fromkeys((*card.labels, *card.vote_labels)))
+    return {
+        "name": name,
+        "default": default,
+        "colours": {label: label_colour(label, labels) for label in labels},
+        "card": {key: value for key, value in card.to_dict().items() if key != "recipe"},
+    }
+
+
+@routes.get("/health")
+def health() -> Response:
+    """200 while the process is alive."""
+    return jsonify(status="ok", version=__version__)
+
+
+@routes.get("/ready")
+def ready() -> tuple[Response, int]:
+    """200 while new requests are accepted; 503 while the server stops, or its queue is full."""
+    service = current_service()
+    full = service.limit.waiting >= service.settings.queue_length > 0
+    reason = "stopping" if service.stopping.is_set() else "full" if full else None
+    model, detector = service.engines.default, service.engines.get().detector
+    return jsonify(status=reason or "ready", model=model, detector=detector), 503 if reason else 200
+
+
+@routes.get("/metrics")
+def metrics() -> Response:
+    """The metrics in the text format of Prometheus."""
+    return Response(current_service().metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")

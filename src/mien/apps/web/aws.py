@@ -17,7 +17,7 @@ from flask import Flask
 from werkzeug.datastructures import Headers
 
 from mien.apps.web import create_app
-from mien.apps.web.request_log import configure_logging
+from mien.apps.web.monitoring import configure_logging
 
 
 class LambdaHandler:

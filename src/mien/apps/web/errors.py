@@ -10,9 +10,20 @@ from typing import Any
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from mien.apps.web.request_limits import ServerBusy
-from mien.apps.web.request_log import log_event
+from mien.apps.web.monitoring import log_event
 from mien.errors import ArrayError, DetectorError, MienError, MissingExtra, ModelMissing, SourceError, SourceTooLarge
+
+
+class ServerBusy(Exception):
+    """The queue is full, or a request waited in it for too long (``timed_out``).
+
+    ``retry_after`` is the number of seconds after which a retry may succeed.
+    """
+
+    def __init__(self, retry_after: int, timed_out: bool) -> None:
+        super().__init__("timed out" if timed_out else "queue full")
+        self.retry_after, self.timed_out = retry_after, timed_out
+
 
 PROBLEM_TYPE = "application/problem+json"
 

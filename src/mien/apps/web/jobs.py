@@ -21,7 +21,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from mien.apps.session.video_jobs import FAILED, FINAL_STATES, RUNNING, WAITING, VideoAnalysis, VideoJob
-from mien.apps.web.request_log import log_event
+from mien.apps.web.monitoring import log_event
 from mien.apps.web.settings import WebSettings
 from mien.engine import Engine
 from mien.errors import MienError, OutputError

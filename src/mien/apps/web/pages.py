@@ -1,24 +1,29 @@
-"""The pages: a route for each, and the values that all of them share."""
+"""The pages: a route for each, the values that all share, and their static files.
+
+The URL of a static file contains a hash of all of them, so that browsers may cache them for good.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
+from importlib.resources import files
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Flask, redirect, render_template
+from flask import Blueprint, Flask, Response, abort, redirect, render_template, request
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
 from mien import text
 from mien._version import __version__
+from mien.apps.session import samples
 from mien.apps.session.model_cards import compare_cards, coverage_curve, format_score, list_facts
 from mien.apps.session.samples import SAMPLES
-from mien.apps.web import assets
-from mien.apps.web.assets import assets_version
 from mien.apps.web.service import current_service
 from mien.explain.explanation import MAP_METHODS
 from mien.explain.figures import colormaps
-from mien.html import icon_svg
+from mien.explain.page import walkthrough_script, walkthrough_style
+from mien.html import icon_svg, style_sheet
 from mien.labels import VOTES, label_adjective, label_colour
 
 routes = Blueprint("pages", __name__)
@@ -35,7 +40,7 @@ PAGES = (
 
 
 def register_routes(app: Flask) -> None:
-    app.register_blueprint(assets.routes)
+    app.register_blueprint(assets)
     app.register_blueprint(routes)
     app.context_processor(_shared_values)
 
@@ -126,6 +131,7 @@ def models() -> str:
 
 #: The size of the chart in pixels, and its margins. The axes run from 50 % to 100 %.
 _WIDTH, _HEIGHT = 520, 250
+
 _LEFT, _TOP, _RIGHT, _BOTTOM = 46, 14, 26, 40
 
 
@@ -147,3 +153,59 @@ def _curve(name: str, pairs: list[tuple[float, float]]) -> CoverageCurve:
         for part, accuracy in pairs
     ]
     return CoverageCurve(name, " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points), points)
+
+
+assets = Blueprint("assets", __name__)
+
+_CONTENT_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+    "jpg": "image/jpeg",
+    "json": "application/json",
+}
+
+
+@cache
+def load_assets() -> dict[str, bytes]:
+    """All files by name: those of ``static``, the sample images, and the style and script of the walkthrough."""
+    folder = files("mien.apps.web").joinpath("static")
+    assets = {file.name: file.read_bytes() for file in folder.iterdir() if _extension(file.name) in _CONTENT_TYPES}
+    # One style sheet: a page waits for one response before it is rendered, not for two.
+    assets["style.css"] = f"{style_sheet()}\n{assets.pop('web.css').decode()}".encode()
+    assets |= {f"samples/{name}": data for name, data in samples.load_sample_files().items()}
+    assets["walkthrough.css"] = walkthrough_style().encode()
+    assets["walkthrough.js"] = walkthrough_script().encode()
+    return assets
+
+
+@cache
+def assets_version() -> str:
+    """The hash in the URL of the files."""
+    digest = hashlib.sha256()
+    for name, data in sorted(load_assets().items()):
+        digest.update(name.encode() + b"\0" + data)
+    return digest.hexdigest()[:12]
+
+
+@assets.get("/assets/<version>/<path:name>")
+def asset(version: str, name: str) -> Response:
+    """One file. A request with an older hash gets the newest file, which then must not be cached."""
+    data = load_assets().get(name)
+    if data is None:
+        abort(404)
+    response = Response(data, content_type=_CONTENT_TYPES[_extension(name)])
+    current = version == assets_version()
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if current else "no-cache"
+    response.set_etag(assets_version())
+    response.make_conditional(request)
+    return response
+
+
+@assets.get("/favicon.ico")
+def icon() -> BaseResponse:
+    return redirect(f"/assets/{assets_version()}/icon.svg")
+
+
+def _extension(name: str) -> str:
+    return name.rpartition(".")[2]

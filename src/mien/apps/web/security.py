@@ -6,14 +6,15 @@ import hmac
 import ipaddress
 import re
 import secrets
+import threading
 import time
+from collections import OrderedDict
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
 from mien.apps.web.errors import HttpProblem
-from mien.apps.web.metrics import Metrics
-from mien.apps.web.request_limits import RateLimiter
+from mien.apps.web.monitoring import Metrics
 from mien.apps.web.settings import WebSettings
 
 #: The pages have no inline styles and no inline scripts, so that injected text, such as a file name, cannot run.
@@ -33,6 +34,7 @@ _HEADERS = {
 }
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(:\d{1,5})?")
 
 #: Endpoints, or prefixes of them, that need no key: pages and their assets, health, the reference, and the jobs of
@@ -150,3 +152,29 @@ def _add_cors_headers(response: Response, settings: WebSettings) -> None:
     response.headers["Access-Control-Max-Age"] = "600"
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     response.vary.add("Origin")
+
+
+class RateLimiter:
+    """A token bucket for each client: ``per_minute`` requests a minute, and up to a sixth of that at once.
+
+    Of more than 10,000 clients the ones that were idle for the longest time are dropped.
+    """
+
+    def __init__(self, per_minute: float) -> None:
+        self._per_second = per_minute / 60
+        self._capacity = max(per_minute / 6, 1.0)
+        self._lock = threading.Lock()
+        #: The tokens of each client, and when they were counted; the client that came last is the last.
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_for(self, client: str) -> float:
+        """Count a request. 0 when it is within the limit, else the number of seconds until the next one is."""
+        now = time.monotonic()
+        with self._lock:
+            tokens, counted = self._buckets.pop(client, (self._capacity, now))
+            tokens = min(self._capacity, tokens + (now - counted) * self._per_second)
+            allowed = tokens >= 1
+            self._buckets[client] = (tokens - 1 if allowed else tokens, now)
+            while len(self._buckets) > 10_000:
+                self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - tokens) / self._per_second

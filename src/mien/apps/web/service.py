@@ -1,25 +1,202 @@
-"""What the routes share: settings, metrics, the concurrency limit, the engines, and the queue of videos."""
+"""What the routes share: the concurrency limit, engines with dynamic batching, metrics, settings, the queue of videos.
+
+Dynamic batching: faces of requests that arrive at the same time are classified in one run of the model.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Any
 
+import numpy as np
 from flask import current_app
+from numpy.typing import NDArray
 
 from mien.apps.session.engines import EngineCache
-from mien.apps.web.batching import BatchingClassifier
+from mien.apps.web.errors import ServerBusy
 from mien.apps.web.jobs import VideoQueue
-from mien.apps.web.metrics import Metrics, TimedPart
-from mien.apps.web.request_limits import ConcurrencyLimit, ServerBusy
+from mien.apps.web.monitoring import Metrics, TimedPart
 from mien.apps.web.settings import WebSettings
+from mien.concurrency import single_core_opencv
 from mien.engine import Engine
 from mien.faces.detectors import load_detector
-from mien.models import find_model_file, load_classifier, resolve_model
+from mien.models import Classifier, ModelCard, find_model_file, load_classifier, resolve_model
+from mien.models.classifier import Outputs
+
+
+class ConcurrencyLimit:
+    """At most ``workers`` holders of a slot at once, and at most ``queue`` requests that wait for one, in order."""
+
+    def __init__(self, workers: int, queue: int) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._queue, self._workers = queue, workers
+        self.running = 0
+        #: The moving average of the seconds for which a slot is held; retry times are estimated from it.
+        self._average = 0.05
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @contextmanager
+    def slot(self, deadline: float, *, bounded: bool = True) -> Iterator[float]:
+        """Hold a slot; the value is for how many seconds it was waited for. ServerBusy if there is none in time.
+
+        ``deadline`` is a time of :func:`time.monotonic`. A request that is not ``bounded``, since it has had a slot
+        before, joins the queue also when that is full.
+        """
+        start = time.monotonic()
+        self._acquire(deadline, bounded)
+        acquired = time.monotonic()
+        try:
+            with ExitStack() as cores:
+                # Alone, an image may use every core; beside others, one core for each is twice as fast for all.
+                if self.running > 1:
+                    cores.enter_context(single_core_opencv)
+                yield acquired - start
+        finally:
+            self._release(time.monotonic() - acquired)
+
+    def _acquire(self, deadline: float, bounded: bool) -> None:
+        with self._lock:
+            # First come, first served: a thread that has just released a slot must not overtake those that wait.
+            if self.running < self._workers and not self._waiting:
+                self.running += 1
+                return
+            if bounded and len(self._waiting) >= self._queue:
+                raise ServerBusy(self._retry_after(), timed_out=False)
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(max(deadline - time.monotonic(), 0)):
+            return
+        with self._lock:
+            if not turn.is_set():  # else the slot was passed on between the timeout and here
+                self._waiting.remove(turn)
+                raise ServerBusy(self._retry_after(), timed_out=True)
+
+    def _release(self, seconds: float) -> None:
+        with self._lock:
+            self._average += 0.1 * (seconds - self._average)
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self.running -= 1
+
+    def _retry_after(self) -> int:
+        return max(1, round(self.waiting * self._average / self._workers))
+
+
+#: The maximum number of faces in one run; further requests wait for the next run.
+MAX_BATCH = 64
+
+
+class _PendingFaces:
+    """The faces of one call, and then its outputs or its error. ``ready``: it has one of them, or leads a run."""
+
+    def __init__(self, faces: NDArray[np.uint8]) -> None:
+        self.faces = faces
+        self.ready = threading.Event()
+        self.outputs: Outputs | None = None
+        self.error: Exception | None = None
+
+
+class BatchingClassifier:
+    """A classifier in front of ``inner``. A call that finds it idle runs at once; calls during a run share the next.
+
+    ``window`` is for how many seconds a run waits for more faces, and only while ``others`` is true: while other
+    requests are being processed. An idle server never waits.
+    """
+
+    def __init__(self, inner: Classifier, *, window: float = 0.0, others: Callable[[], bool] = lambda: False) -> None:
+        self._inner, self._window, self._others = inner, window, others
+        self._lock = threading.Lock()
+        self._waiting: list[_PendingFaces] = []
+        self._running = False
+        #: Explanations open the same file again, with more outputs.
+        self.model = getattr(inner, "model", None)
+        self.threads = getattr(inner, "threads", None)
+        #: The runs so far, and the faces in them.
+        self.runs = self.faces = 0
+
+    @property
+    def card(self) -> ModelCard:
+        return self._inner.card
+
+    @property
+    def running(self) -> bool:
+        return self._running
+
+    @property
+    def waiting(self) -> int:
+        """The number of calls whose run has not started."""
+        return len(self._waiting)
+
+    def run(self, faces: NDArray[np.uint8]) -> Outputs:
+        request = _PendingFaces(faces)
+        with self._lock:
+            self._waiting.append(request)
+            idle, self._running = not self._running, True
+        if not idle:
+            request.ready.wait()
+        if request.outputs is None and request.error is None:
+            self._run_batch()
+        if request.error is not None:
+            raise request.error
+        assert request.outputs is not None, "the thread that runs a batch has the first request of it"
+        return request.outputs
+
+    def _run_batch(self) -> None:
+        """Run the requests that wait; then the thread of the first one that came meanwhile runs the next batch."""
+        if self._window and self._others():
+            time.sleep(self._window)
+        batch = self._next_batch()
+        try:
+            self._classify(batch)
+        finally:
+            with self._lock:
+                self._running = bool(self._waiting)
+                following = self._waiting[:1]
+            for request in [*batch, *following]:
+                request.ready.set()
+
+    def _next_batch(self) -> list[_PendingFaces]:
+        with self._lock:
+            count, total = 0, 0
+            for request in self._waiting:
+                total += len(request.faces)
+                if count and total > MAX_BATCH:
+                    break
+                count += 1
+            batch, self._waiting = self._waiting[:count], self._waiting[count:]
+            self.runs += 1
+            self.faces += sum(len(request.faces) for request in batch)
+            return batch
+
+    def _classify(self, batch: list[_PendingFaces]) -> None:
+        faces = batch[0].faces if len(batch) == 1 else np.concatenate([request.faces for request in batch])
+        try:
+            outputs = self._inner.run(faces)
+        except Exception as error:  # noqa: BLE001 - any error belongs to the request that causes it, not to the thread
+            if len(batch) == 1:
+                batch[0].error = error
+                return
+            # Faces of one request make the run fail: run each request alone, so that the others succeed.
+            for request in batch:
+                self._classify([request])
+            return
+        start = 0
+        for request in batch:
+            end = start + len(request.faces)
+            votes = None if outputs.votes is None else outputs.votes[start:end]
+            request.outputs = Outputs(outputs.scores[start:end], votes)
+            start = end
 
 
 class BatchingEngineLoader:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
 
-from mien.apps.session.uploads import Upload
-from mien.apps.streamlit import datasets, image_input, results, runs
-from mien.apps.streamlit.datasets import Notify, UploadedDataReport
-from mien.apps.streamlit.image_input import clean_file_name
+from mien.apps.session.uploads import Upload, hide_server_paths
+from mien.apps.streamlit import results
 from mien.apps.streamlit.results import escape_markdown
 from mien.apps.streamlit.server import is_loopback
-from mien.apps.streamlit.session_state import drop_slot
+from mien.apps.streamlit.session_state import clean_file_name, drop_slot, track_uploads
+from mien.errors import MienError, OutputError
 
 #: The largest table, in megabytes.
 _MAX_TABLE_MB = 200
@@ -28,7 +32,7 @@ def draw_page() -> str | None:
         "Classes and weights, samples, mean faces, brightness, duplicates, annotator votes, a map of the faces, and "
         "the findings of `mien data check`."
     )
-    with runs.require_lab():
+    with results.require_lab():
         if make := _choose_source():
             drop_slot(_REPORT)
             st.session_state[_REPORT] = _make_report(make)
@@ -47,7 +51,7 @@ def _choose_source() -> Callable[[Notify], UploadedDataReport] | None:
         key=_FILES,
         help=f"fer2013.csv, with fer2013new.csv beside it if you have it, or an .npz; up to {_MAX_TABLE_MB} MB",
     )
-    image_input.track_uploads("tables", uploads)
+    track_uploads("tables", uploads)
     # Visitors from other machines must not read the files of this one.
     is_local, path = is_loopback(st.get_option("server.address")), ""
     if is_local:
@@ -57,12 +61,12 @@ def _choose_source() -> Callable[[Notify], UploadedDataReport] | None:
         start = st.button("Make the report", type="primary", icon=":material/analytics:")
         synthetic = st.button("Try it with synthetic faces", icon=":material/draw:")
     if synthetic:
-        return datasets.report_synthetic
+        return report_synthetic
     if start and path.strip():
-        return lambda notify: datasets.report_path(Path(path.strip()).expanduser(), notify)
+        return lambda notify: report_path(Path(path.strip()).expanduser(), notify)
     if start and uploads:
         files = [Upload(clean_file_name(upload.name), upload.getvalue()) for upload in uploads]
-        return lambda notify: datasets.report_uploads(files, notify)
+        return lambda notify: report_uploads(files, notify)
     if start:
         alternative = ", or name a file or folder" if is_local else ""
         st.warning(f"Choose a table first{alternative}.", icon=":material/table:")
@@ -89,3 +93,84 @@ def _show_report(report: UploadedDataReport) -> None:
             name = f"{stem}-report.{suffix}"
             st.download_button(title, data, name, media_type, on_click="ignore", icon=":material/download:")
     results.show_html_page(report.page, f"The report of {report.name}", 1000)
+
+
+#: Called with what is being done at the moment.
+Notify = Callable[[str], None]
+
+#: The number of synthetic faces for visitors without data.
+SYNTHETIC_FACES = 700
+
+
+@dataclass(frozen=True, eq=False)
+class UploadedDataReport:
+    """A report: the page as HTML, the numbers as JSON, and the figures as a ZIP archive."""
+
+    name: str
+    page: str
+    numbers: str
+    figures: bytes
+
+
+def report_path(path: Path, notify: Notify) -> UploadedDataReport:
+    """The report of a table, an array or a folder on this machine."""
+    return _report(path, notify, cached=True)
+
+
+def report_uploads(uploads: Sequence[Upload], notify: Notify) -> UploadedDataReport:
+    """The report of uploaded files, which are deleted when it is made."""
+    with _temporary_folder() as folder:
+        for upload in uploads:
+            (folder / upload.name).write_bytes(upload.data)
+        # A single file may have any name; several are recognised by their names.
+        path = folder / uploads[0].name if len(uploads) == 1 else folder
+        try:
+            return _report(path, notify, cached=False)
+        except MienError as error:
+            hidden = hide_server_paths(error, folder / uploads[0].name, uploads[0].name)
+            raise hide_server_paths(hidden, folder, "the upload") from error
+
+
+def report_synthetic(notify: Notify, count: int = SYNTHETIC_FACES) -> UploadedDataReport:
+    """The report of synthetic faces."""
+    from mien.datasets import synthetic
+
+    notify("drawing faces")
+    with _temporary_folder() as folder:
+        synthetic.write_synthetic(folder / "synthetic", count)
+        return replace(_report(folder / "synthetic", notify, cached=False), name="Synthetic faces")
+
+
+def _report(path: Path, notify: Notify, *, cached: bool) -> UploadedDataReport:
+    from mien.datasets import report
+    from mien.datasets.loading import load_dataset
+
+    def show_progress(done: int, total: int) -> None:
+        notify(f"reading, {100 * done // max(total, 1)} %")
+
+    notify("reading")
+    dataset = load_dataset(path, cached=cached, progress=show_progress)
+    with _temporary_folder() as folder:
+        page, *others = report.write_report(report.analyze_dataset(dataset, notify), folder, notify)
+        numbers = folder / report.TABLE
+        figures = [file for file in others if file != numbers]
+        archive = _pack_zip(figures)
+        return UploadedDataReport(dataset.path.name, page.read_text("utf-8"), numbers.read_text("utf-8"), archive)
+
+
+def _pack_zip(files: Sequence[Path]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for file in files:
+            archive.write(file, file.name)
+    return stream.getvalue()
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    try:
+        with tempfile.TemporaryDirectory(prefix="mien-data-", ignore_cleanup_errors=True) as name:
+            yield Path(name)
+    except OSError as error:
+        expected = "Free space on the disk was expected"
+        raise OutputError(f"The report could not be written: {error.strerror}", expected) from error

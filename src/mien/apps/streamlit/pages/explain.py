@@ -1,31 +1,40 @@
-"""Explanations: how the network computes its prediction for one face."""
+"""Explanations: how the network computes its prediction for one face, and the figures, each computed once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import streamlit as st
 
-from mien.apps.streamlit import explanations, results
-from mien.apps.streamlit.explanations import DescribedImage, ExplanationRequest
-from mien.apps.streamlit.image_input import choose_images, clear_images
+from mien.apps.streamlit import results
 from mien.apps.streamlit.results import ImageResult, escape_markdown
 from mien.apps.streamlit.session_state import (
+    EXPLANATION,
+    FIGURES,
+    WALKTHROUGH,
     UploadedPhoto,
+    choose_images,
+    clear_images,
     current_engine,
     engine_choice,
+    get_or_make,
     get_photos,
     pop_selected_face,
 )
 from mien.engine import Engine
-from mien.explain import Explanation, Layer
+from mien.explain import Explanation, Layer, figures
 from mien.explain.explanation import AUTO, AUTO_METHOD, MAP_METHODS, METHODS
-from mien.results import FrameResult
+from mien.explain.page import render_walkthrough
+from mien.results import FrameResult, Pixels
 from mien.text import NO_FACE, NO_FACE_HELP, format_explanation_title
 
 _EVIDENCE, _MAPS, _POOLING, _LAYERS = "Evidence map", "Feature maps", "Pooling", "Every layer"
+
 _SOFTMAX, _NETWORK, _WALKTHROUGH = "Softmax", "Network", "Walkthrough"
+
 _VIEWS = (_EVIDENCE, _MAPS, _POOLING, _LAYERS, _SOFTMAX, _NETWORK, _WALKTHROUGH)
 
 #: The entries of the choosers for "the prediction" and for "all other expressions".
@@ -78,7 +87,7 @@ def _choose_photo(images: Sequence[ImageResult]) -> ImageResult:
 def _explain_face(engine: Engine, image: ImageResult, result: FrameResult) -> None:
     request = _choose_request(engine, image.photo, len(result))
     with st.spinner("Computing the explanation …"):
-        explanation = explanations.explain_face(engine, request)
+        explanation = explain_face(engine, request)
     title = format_explanation_title(explanation.emotions.top, explanation.target, explanation.versus)
     st.header(escape_markdown(title), anchor=False)
     with st.expander("Prediction", icon=":material/face:"):
@@ -125,12 +134,12 @@ def _show_view(engine: Engine, request: ExplanationRequest, explanation: Explana
         _show_layer(request, explanation, pooling=view == _POOLING)
     else:
         make: dict[str, Callable[[], list[DescribedImage]]] = {
-            _EVIDENCE: partial(explanations.list_evidence, request, explanation),
-            _LAYERS: partial(explanations.list_activations, engine, explanation),
-            _SOFTMAX: partial(explanations.list_softmax, explanation),
-            _NETWORK: partial(explanations.list_network_figures, explanation),
+            _EVIDENCE: partial(list_evidence, request, explanation),
+            _LAYERS: partial(list_activations, engine, explanation),
+            _SOFTMAX: partial(list_softmax, explanation),
+            _NETWORK: partial(list_network_figures, explanation),
         }
-        _show_figures(explanations.get_figures(request, view, make[view]))
+        _show_figures(get_figures(request, view, make[view]))
 
 
 def _show_layer(request: ExplanationRequest, explanation: Explanation, *, pooling: bool) -> None:
@@ -144,8 +153,8 @@ def _show_layer(request: ExplanationRequest, explanation: Explanation, *, poolin
         st.info("This network has no such layer.", icon=":material/visibility_off:")
         return
     name = st.selectbox("Layer", list(layers), key="pooling" if pooling else "layer", bind="query-params")
-    make = partial(explanations.list_layer_maps, explanation, layers[name])
-    _show_figures(explanations.get_figures(request, f"layer {name}", make))
+    make = partial(list_layer_maps, explanation, layers[name])
+    _show_figures(get_figures(request, f"layer {name}", make))
 
 
 def _show_figures(figures: list[DescribedImage]) -> None:
@@ -156,7 +165,7 @@ def _show_figures(figures: list[DescribedImage]) -> None:
 
 
 def _show_walkthrough(engine: Engine, request: ExplanationRequest, explanation: Explanation) -> None:
-    page = explanations.render_steps(engine, request, explanation)
+    page = render_steps(engine, request, explanation)
     st.download_button(
         "Save the walkthrough",
         page,
@@ -166,3 +175,99 @@ def _show_walkthrough(engine: Engine, request: ExplanationRequest, explanation: 
         icon=":material/download:",
     )
     results.show_html_page(page, "The computation for this face, step by step", 900)
+
+
+@dataclass(frozen=True)
+class ExplanationRequest:
+    """The face, the engine, the method and the target; ``versus`` None compares with all other expressions."""
+
+    photo: UploadedPhoto
+    face: int
+    model: str
+    detector: str
+    method: str
+    target: str | None
+    versus: str | None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return self.photo.key, self.face, self.model, self.detector, self.method, self.target, self.versus
+
+
+#: A figure, with its description for screen readers first.
+DescribedImage = tuple[str, Pixels]
+
+
+def explain_face(engine: Engine, request: ExplanationRequest) -> Explanation:
+    def make() -> Explanation:
+        (explanation,) = engine.explain_image(
+            request.photo.pixels(),
+            request.face,
+            methods=[request.method],
+            layers="all",
+            target=request.target,
+            versus=request.versus,
+        )
+        return replace(explanation, source=request.photo.name)
+
+    return get_or_make(EXPLANATION, request.key, make)
+
+
+def get_figures(
+    request: ExplanationRequest, view: str, make: Callable[[], list[DescribedImage]]
+) -> list[DescribedImage]:
+    return get_or_make(FIGURES, (*request.key, view), make)
+
+
+def list_evidence(request: ExplanationRequest, explanation: Explanation) -> list[DescribedImage]:
+    target = explanation.target + (f" compared with {explanation.versus}" if explanation.versus else "")
+    return [(f"Evidence map for {target}", figures.draw_evidence_maps(explanation, request.photo.pixels()))]
+
+
+def list_layer_maps(explanation: Explanation, layer: Layer) -> list[DescribedImage]:
+    """The feature maps of one layer; those of the layer before it where it has no spatial dimensions."""
+    before = explanation.layers[: explanation.layers.index(layer)]
+    spatial = [earlier for earlier in before if len(earlier.shape) == 3]
+    maps = figures.draw_feature_maps(layer, explanation.crop.shape[0], spatial[-1] if spatial else None)
+    return [(f"Feature maps of the layer {layer.name}", maps)]
+
+
+def list_activations(engine: Engine, explanation: Explanation) -> list[DescribedImage]:
+    names = _stage_layers(engine)
+    stages = tuple(layer for layer in explanation.layers if layer.name in names and len(layer.shape) == 3)
+    fields = figures.draw_receptive_fields(replace(explanation, layers=stages))
+    return [
+        ("Every layer with its most active maps", figures.draw_layers(explanation.layers, explanation.crop)),
+        ("Receptive field of each layer", fields),
+    ]
+
+
+def list_softmax(explanation: Explanation) -> list[DescribedImage]:
+    images = [("Logit and probability of every expression", figures.draw_softmax(explanation))]
+    if explanation.contributions:
+        images.append((f"Contributions to the logit of {explanation.target}", figures.draw_contributions(explanation)))
+    return images
+
+
+def list_network_figures(explanation: Explanation) -> list[DescribedImage]:
+    images = []
+    if explanation.kernels is not None:
+        images.append(("Kernels of the first layer", figures.draw_kernels(explanation.kernels)))
+    if explanation.costs:
+        images.append(("Parameters and multiply-adds of each layer", figures.draw_costs(explanation)))
+    return images
+
+
+def render_steps(engine: Engine, request: ExplanationRequest, explanation: Explanation) -> str:
+    """The walkthrough as a standalone page."""
+
+    def make() -> str:
+        return render_walkthrough(explanation, request.photo.pixels(), _stage_layers(engine))
+
+    return get_or_make(WALKTHROUGH, request.key, make)
+
+
+def _stage_layers(engine: Engine) -> list[str]:
+    """The names of the last layer of each stage."""
+    blank = np.full((engine.card.side,) * 2, 128, np.uint8)
+    return [layer.name for layer in engine.explain(blank, ()).layers]

@@ -1,23 +1,34 @@
-"""Videos: the emotions of each track over time."""
+"""Videos: their analysis with its progress, and the emotions of each track over time."""
 
 from __future__ import annotations
 
+import io
 import re
+import tempfile
+import threading
 import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
 
 from mien.apps.session.uploads import MAX_VIDEO_BYTES, MAX_VIDEO_SECONDS, MB, Upload
-from mien.apps.streamlit import image_input, results, video_result
-from mien.apps.streamlit.image_input import clean_file_name
+from mien.apps.session.video_jobs import VideoJob
+from mien.apps.streamlit import results, session_state
 from mien.apps.streamlit.results import escape_markdown
-from mien.apps.streamlit.session_state import current_engine, drop_slot
-from mien.apps.streamlit.video_result import LatestFrame, VideoReport
+from mien.apps.streamlit.session_state import clean_file_name, current_engine, drop_slot
 from mien.draw import draw_readings
+from mien.engine import Engine
+from mien.errors import OutputError
 from mien.html.images import encode_image, shrink_image
+from mien.labels import label_colour
 from mien.text import NO_FACE, describe_label, format_percent, format_time
-from mien.video.results import RESULT_FILES
+from mien.video.results import RESULT_FILES, VideoRequest
+from mien.video.timeline import SmoothedFrame
 
 #: Keys of the session state: the input, the report of its video, and the upload that the report is of.
 _INPUT, _REPORT, _REPORT_UPLOAD = "video", "video report", "upload of the video report"
@@ -45,7 +56,7 @@ def draw_page() -> str | None:
     st.markdown("Emotions over time: as a timeline, a report, tables, subtitles, and an annotated video.")
     megabytes = MAX_VIDEO_BYTES // MB
     upload = st.file_uploader("Upload a video", type=["video", "image/gif"], max_upload_size=megabytes, key=_INPUT)
-    image_input.track_uploads("video", [upload])
+    session_state.track_uploads("video", [upload])
     if upload and upload.file_id != st.session_state.get(_REPORT_UPLOAD):
         _drop_report()
     left, right = st.columns([1, 2], vertical_alignment="bottom")
@@ -96,8 +107,8 @@ def _analyze(upload: Upload, fps: float, blur: bool) -> VideoReport:
         def show_waiting() -> None:
             bar.progress(0.0, "Another video is being analysed; this one is next …")
 
-        with video_result.wait_for_turn(show_waiting):
-            report = video_result.analyze_upload(engine, upload, fps, blur, show_report, latest)
+        with wait_for_turn(show_waiting):
+            report = analyze_upload(engine, upload, fps, blur, show_report, latest)
     placeholder.empty()
     return report
 
@@ -151,7 +162,7 @@ def _show_video_and_events(report: VideoReport) -> None:
         st.info("No emotion lasted long enough to be an event.")
         return
     st.markdown("**Events**")
-    st.vega_lite_chart(spec=video_result.timeline_chart(report.events, report.facts["summary"]["end"]))
+    st.vega_lite_chart(spec=timeline_chart(report.events, report.facts["summary"]["end"]))
     height: int | Literal["content"] = "content" if len(report.events) < _MAX_ROWS else 420
     st.dataframe([_event_row(event) for event in report.events], hide_index=True, height=height)
 
@@ -186,3 +197,130 @@ def _show_downloads(report: VideoReport) -> None:
                 st.download_button(title, report.files[name], f"{stem}-{name}", media_type, on_click="ignore")
         archive = f"{stem}-mien.zip"
         st.download_button("All files (ZIP)", report.pack_zip, archive, "application/zip", on_click="ignore")
+
+
+#: Pixels: the row of a track, and the axis with the legend, which Streamlit counts as part of the height.
+_ROW_HEIGHT, _MARGIN_HEIGHT = 36, 124
+
+
+@dataclass(frozen=True, eq=False)
+class VideoReport:
+    """The result files of a video by name, and the facts of :func:`mien.video.results.save_video_results`."""
+
+    name: str
+    files: dict[str, bytes]
+    facts: dict[str, Any]
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return list(self.facts["summary"]["events"])
+
+    @property
+    def tracks(self) -> list[dict[str, Any]]:
+        return list(self.facts["summary"]["tracks"])
+
+    def pack_zip(self) -> bytes:
+        """All files in one archive, so that the report is beside its video."""
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in self.files.items():
+                archive.writestr(name, data)
+        return stream.getvalue()
+
+
+class LatestFrame:
+    """The newest analysed frame, handed from the thread of the analysis to the one that draws the page."""
+
+    def __init__(self) -> None:
+        self._frame: SmoothedFrame | None = None
+
+    def set(self, frame: SmoothedFrame) -> None:
+        self._frame = frame
+
+    def pop(self) -> SmoothedFrame | None:
+        """The newest frame, once."""
+        frame, self._frame = self._frame, None
+        return frame
+
+
+def analyze_upload(
+    engine: Engine,
+    upload: Upload,
+    fps: float,
+    blur_faces: bool,
+    on_report: Callable[[dict[str, Any]], None],
+    latest: LatestFrame | None = None,
+) -> VideoReport:
+    """Analyse a video in a temporary folder. ``on_report`` gets the facts so far; an exception in it ends the job."""
+    with _temporary_folder() as folder:
+        path = folder / "source"
+        try:
+            path.write_bytes(upload.video_bytes())
+            request = VideoRequest(path, upload.name, folder, fps, MAX_VIDEO_SECONDS, blur_faces)
+            with VideoJob(engine, request, on_frame=(latest or LatestFrame()).set) as job:
+                for report in job.reports(timeout=0.5):
+                    if report and "seconds" in report:
+                        on_report(report)
+            if job.error:
+                raise job.error
+            files = {name: path.read_bytes() for name, path in job.files.items()}
+        except OSError as error:
+            expected = "Free space on the disk was expected"
+            raise OutputError(f"The video could not be analysed: {error.strerror}", expected) from error
+    return VideoReport(upload.name, files, job.facts)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    # Only this user may read it.
+    with tempfile.TemporaryDirectory(prefix="mien-video-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@contextmanager
+def wait_for_turn(on_wait: Callable[[], None]) -> Iterator[None]:
+    """One video at a time for all visitors; ``on_wait`` is called repeatedly while another one is analysed."""
+    semaphore = _video_semaphore()
+    while not semaphore.acquire(timeout=0.5):
+        on_wait()
+    try:
+        yield
+    finally:
+        semaphore.release()
+
+
+@st.cache_resource(show_spinner=False)
+def _video_semaphore() -> threading.Semaphore:
+    return threading.Semaphore(1)
+
+
+def timeline_chart(events: list[dict[str, Any]], end: float) -> dict[str, Any]:
+    """A Vega-Lite chart: a row for each track, a bar for each event in the colour of its emotion."""
+    labels = tuple(dict.fromkeys(event["emotion"] for event in events))
+    rows = [
+        {**event, "row": f"Track {event['track']}", "description": describe_label(event["emotion"])} for event in events
+    ]
+    names = list(dict.fromkeys(row["row"] for row in sorted(rows, key=lambda row: row["track"])))
+    colours = {"domain": list(labels), "range": [label_colour(label, labels) for label in labels]}
+    return {
+        "data": {"values": rows},
+        "mark": {"type": "bar", "height": {"band": 0.6}, "cornerRadius": 3},
+        "height": _MARGIN_HEIGHT + _ROW_HEIGHT * len(names),
+        "encoding": {
+            "x": {**_field("start"), "title": "seconds", "scale": {"domain": [0, max(end, 0.1)]}},
+            "x2": {"field": "end"},
+            "y": {**_field("row"), "title": None, "sort": names},
+            "color": {**_field("emotion"), "title": None, "scale": colours, "legend": {"orient": "top"}},
+            "tooltip": [
+                {**_field("row"), "title": "Track"},
+                {**_field("description"), "title": "Expression"},
+                {**_field("start"), "title": "From", "format": ".1f"},
+                {**_field("end"), "title": "To", "format": ".1f"},
+                {**_field("peak"), "title": "Peak", "format": ".0%"},
+            ],
+        },
+    }
+
+
+def _field(name: str) -> dict[str, Any]:
+    return {"field": name, "type": "quantitative" if name in ("start", "end", "peak") else "nominal"}

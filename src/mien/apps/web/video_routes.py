@@ -10,8 +10,8 @@ from typing import Any
 from flask import Blueprint, Response, g, jsonify, request, send_file, url_for
 
 from mien.apps.session.video_jobs import FINAL_STATES, VideoJob
-from mien.apps.web.api.readings import select_engine
 from mien.apps.web.errors import HttpProblem
+from mien.apps.web.image_routes import select_engine
 from mien.apps.web.jobs import QueueFull, VideoOptions
 from mien.apps.web.service import current_service
 from mien.apps.web.uploads import parse_request
