@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mien.datasets import cache, dataset, fer2013, ferplus, loading, synthetic
+from mien.datasets import dataset, fer2013, ferplus, loading, synthetic
 from mien.datasets.dataset import Problem
 from mien.datasets.splits import DataSettings, SourceSettings
 from mien.errors import ExperimentError
@@ -496,7 +496,7 @@ def test_small_sources_are_not_cached(tmp_path, home, monkeypatch):
 
 
 def test_cache_deletes_the_least_recently_used(tmp_path, home):
-    for count in range(cache.MAX_CACHED + 2):
-        cache.save_arrays(f"{count}", {"a": np.arange(count)})
-    assert len(list((home / "data").glob("*.npz"))) == cache.MAX_CACHED
-    assert cache.load_arrays(f"{cache.MAX_CACHED + 1}")["a"].size == cache.MAX_CACHED + 1
+    for count in range(loading.MAX_CACHED + 2):
+        loading.save_cached_arrays(f"{count}", {"a": np.arange(count)})
+    assert len(list((home / "data").glob("*.npz"))) == loading.MAX_CACHED
+    assert loading.load_cached_arrays(f"{loading.MAX_CACHED + 1}")["a"].size == loading.MAX_CACHED + 1

@@ -1,4 +1,4 @@
-"""Synthetic faces: the same for the same seed, balanced, and not solved by mean pixels."""
+"""Synthetic faces: the same for the same seed, balanced, not solved by mean pixels. Images without a face."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,8 @@ import pytest
 from mien.datasets import loading, synthetic
 from mien.datasets.report.statistics import standardize
 from mien.labels import EMOTIONS
+from mien.models import ModelCard
+from mien.models.classifier import Outputs
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +48,32 @@ def test_every_format_has_the_same_faces(tmp_path):
         assert np.array_equal(getattr(table, name), getattr(arrays, name)), name
     training = table.split("Training")
     assert sorted(face.tobytes() for face in folders.pixels) == sorted(face.tobytes() for face in training.pixels)
+
+
+@pytest.mark.parametrize("kind", synthetic.NON_FACES)
+def test_pattern_varies_and_depends_only_on_the_seed(kind):
+    draw, rngs = synthetic.NON_FACES[kind], (np.random.default_rng(1), np.random.default_rng(1))
+    first, again = ([draw(rng) for _ in range(20)] for rng in rngs)
+    assert {(image.shape, image.dtype.name) for image in first} == {((48, 48), "uint8")}
+    assert np.array_equal(first, again)
+    assert len({image.tobytes() for image in first}) > 15
+    deviations = [image.std() for image in first]
+    assert max(deviations) == 0 if kind == "flat" else np.mean(deviations) > 5
+
+
+class BrightnessClassifier:
+    """Certain of bright images, uncertain of all others."""
+
+    card = ModelCard("light", EMOTIONS, uncertain_below=0.5)
+
+    def run(self, faces):
+        top = np.where(faces.mean((1, 2, 3)) > 127.5, 0.88, 1 / 7)[:, None]
+        return Outputs(np.hstack([top, np.repeat((1 - top) / 6, 6, axis=1)]).astype(np.float32), None)
+
+
+def test_uncertain_rate_follows_the_threshold_of_the_card():
+    rates = synthetic.measure_uncertain_rates(BrightnessClassifier(), count=60)
+    assert list(rates) == list(synthetic.NON_FACES)
+    rng = np.random.default_rng(0)
+    images = [synthetic.flat(rng) for _ in range(60)]
+    assert rates["flat"] == np.mean([image.mean() <= 127.5 for image in images])

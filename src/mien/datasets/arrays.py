@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,12 +58,11 @@ def read_npz(path: Path, labels: LabelMap, group: str | None = None) -> LoadedDa
     if group is not None:
         if group.lower() not in arrays:
             raise ExperimentError(f"{path.name} has no array '{group}' to group by", f"It has {', '.join(arrays)}", "")
-        groups = arrays[group.lower()].astype(np.str_)[included]
-    faces = FaceDataset(
-        _to_gray(pixels)[included], classes[included], usage[included], votes[included], problems, groups=groups
-    )
+        groups = arrays[group.lower()].astype(np.str_)
+    faces = FaceDataset(_to_gray(pixels), classes, usage, votes, groups=groups).take(included)
     excluded = int((classes == label_maps.EXCLUDED).sum())
     remarks = (f"The label map excludes {excluded} faces.",) if excluded else ()
+    faces = replace(faces, problems=problems)
     return LoadedDataset(path, "arrays", faces, np.flatnonzero(included) + 1, remarks=remarks)
 
 

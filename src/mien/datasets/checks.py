@@ -175,6 +175,10 @@ def _describe(loaded: LoadedDataset, index: int) -> str:
     return location if loaded.names else f"{location} ({loaded.faces.usage[index]})"
 
 
+# The order of the labels: Keras numbers folders alphabetically, FER2013 has its own order, RAF-DB and AffectNet have
+# others. Where folders have names and numbers, the names show a different order; where there are only numbers, the
+# predictions of the embedded model on some faces do.
+
 #: Faces of each class that are predicted, and the fewest that say anything.
 SAMPLES_PER_CLASS, MIN_PER_CLASS = 40, 10
 #: Another order is reported when it agrees with this fraction of the predictions, and so much more than the given one.

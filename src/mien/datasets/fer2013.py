@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -130,21 +130,16 @@ def _to_dataset(
 ) -> LoadedDataset:
     labels = np.array([row.label for row in rows], np.int64)
     included = labels >= 0
-    usage, groups = np.array([row.usage for row in rows]), np.array([row.group for row in rows])
-    faces = FaceDataset(
-        pixels[included],
-        labels[included],
-        usage[included],
-        empty_votes(int(included.sum())),
-        tuple(problems),
-        groups=None if header.group is None else groups[included],
-    )
+    usage = np.array([row.usage for row in rows])
+    groups = None if header.group is None else np.array([row.group for row in rows])
+    faces = FaceDataset(pixels, labels, usage, empty_votes(len(rows)), groups=groups).take(included)
     remarks = []
     if header.usage is None:
         remarks.append("The table has no column Usage: all of its faces count as Training.")
     if excluded := int((~included).sum()):
         remarks.append(f"The label map excludes {excluded} faces.")
     numbers = np.array([row.number for row in rows], np.int64)[included]
+    faces = replace(faces, problems=tuple(problems))
     return LoadedDataset(path, "table", faces, numbers, remarks=tuple(remarks))
 
 

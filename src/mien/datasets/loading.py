@@ -5,8 +5,13 @@ Rows and images that cannot be read are listed as problems and do not stop the r
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,16 +20,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets import arrays, cache, fer2013, ferplus, folders, label_maps
+from mien.datasets import arrays, fer2013, ferplus, folders, label_maps
 from mien.datasets.dataset import USAGES, FaceDataset, LabelMap, LoadedDataset, Problem, Progress
 from mien.datasets.splits import DataSettings, SourceSettings
 from mien.errors import ExperimentError, suggest_name
-from mien.models import ModelCard
+from mien.files import atomic_path, write_atomically
+from mien.models import ModelCard, cache_folder
 
 #: Part of the cache key: raise it when files are read differently, so that no old entry is used.
 _CACHE_VERSION = 3
 #: Smaller sources, in bytes or images, load fast enough without the cache.
 CACHE_MIN_BYTES, CACHE_MIN_IMAGES = 8_000_000, 500
+#: The arrays of every FaceDataset, in its order.
+_ARRAYS = ("pixels", "labels", "usage", "votes")
 _TABLES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
 
 
@@ -45,7 +53,7 @@ def load_dataset(
     label_map = dict(labels or {})
     label_maps.check_label_map(label_map)
     key = _cache_key(source, label_map, group) if cached else ""
-    if key and (stored := cache.load_arrays(key)):
+    if key and (stored := load_cached_arrays(key)):
         return _from_arrays(stored, source)
     try:
         loaded = _read(source, label_map, group, progress)
@@ -54,7 +62,7 @@ def load_dataset(
             f"{source} cannot be read: {error.strerror or error}", "", "Check its permissions"
         ) from error
     if key:
-        cache.save_arrays(key, _to_arrays(loaded))
+        save_cached_arrays(key, _to_arrays(loaded))
     return loaded
 
 
@@ -80,7 +88,7 @@ def find_source(path: str | Path) -> Path:
 def fingerprint_source(path: str | Path) -> str:
     """SHA-256 over the content that would be read at this path, in hexadecimal."""
     source = find_source(path)
-    return cache.hash_paths([source, *_vote_files(source)])
+    return _hash_paths([source, *_vote_files(source)])
 
 
 def _read(path: Path, labels: LabelMap, group: str | None, progress: Progress | None) -> LoadedDataset:
@@ -111,10 +119,10 @@ def _cache_key(path: Path, labels: LabelMap, group: str | None) -> str:
             large = len(folders.list_images(path)) >= CACHE_MIN_IMAGES
         else:
             large = path.stat().st_size >= CACHE_MIN_BYTES
-        content = cache.hash_paths([path, *_vote_files(path)]) if large else ""
+        content = _hash_paths([path, *_vote_files(path)]) if large else ""
     except OSError:
         return ""
-    return cache.hash_json([_CACHE_VERSION, content, sorted(labels.items()), group]) if content else ""
+    return _hash_json([_CACHE_VERSION, content, sorted(labels.items()), group]) if content else ""
 
 
 def _to_arrays(loaded: LoadedDataset) -> dict[str, NDArray[Any]]:
@@ -125,22 +133,15 @@ def _to_arrays(loaded: LoadedDataset) -> dict[str, NDArray[Any]]:
         "remarks": loaded.remarks,
         "problems": [asdict(problem) for problem in faces.problems],
     }
-    arrays: dict[str, NDArray[Any]] = {
-        "pixels": faces.pixels,
-        "labels": faces.labels,
-        "usage": faces.usage,
-        "votes": faces.votes,
-        "rows": loaded.rows,
-        "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8),
-    }
+    arrays: dict[str, NDArray[Any]] = {name: getattr(faces, name) for name in _ARRAYS}
+    arrays |= {"rows": loaded.rows, "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
     return arrays if faces.groups is None else arrays | {"groups": faces.groups}
 
 
 def _from_arrays(arrays: dict[str, NDArray[Any]], path: Path) -> LoadedDataset:
     facts = json.loads(arrays["facts"].tobytes())
-    faces = FaceDataset(arrays["pixels"], arrays["labels"], arrays["usage"], arrays["votes"])
     problems = tuple(Problem(**problem) for problem in facts["problems"])
-    faces = replace(faces, problems=problems, groups=arrays.get("groups"))
+    faces = FaceDataset(*(arrays[name] for name in _ARRAYS), problems, groups=arrays.get("groups"))
     return LoadedDataset(path, facts["kind"], faces, arrays["rows"], tuple(facts["names"]), tuple(facts["remarks"]))
 
 
@@ -155,10 +156,7 @@ def combine_sources(
     if not parts:
         raise ExperimentError("No source is named", "one path or more was expected", "")
     return FaceDataset(
-        np.concatenate([faces.pixels for faces in parts]),
-        np.concatenate([faces.labels for faces in parts]),
-        np.concatenate([faces.usage for faces in parts]),
-        np.concatenate([faces.votes for faces in parts]),
+        *(np.concatenate([getattr(faces, name) for faces in parts]) for name in _ARRAYS),
         tuple(problem for faces in parts for problem in faces.problems),
         groups=np.concatenate([faces.groups for faces in parts if faces.groups is not None]) if group else None,
     )
@@ -211,3 +209,97 @@ def load_evaluation_faces(
         with suppress(ExperimentError):  # data without the column can be evaluated, without validation faces
             return combine_sources([source], group, progress)
     return combine_sources([source], progress=progress)
+
+
+# The cache of loaded data sets: arrays in mien's cache folder, keyed by the content of the files. The hash of a file is
+# stored with its size and modification time, as git does, so that an unchanged file is not hashed again.
+
+#: Number of cached data sets; each is about as large as its pixels.
+MAX_CACHED = 6
+_CACHE_FOLDER, _HASHES = "data", "stamps.json"
+#: Number of files whose hash is stored.
+_MAX_HASHES = 64
+#: The hash of a file is stored when its last change is this many seconds ago: the clock of a file system is coarse.
+_MIN_AGE = 2.0
+
+
+def _hash_paths(paths: Iterable[Path]) -> str:
+    """SHA-256 in hexadecimal over the content of these files; of a folder, over names, sizes and times of its files.
+
+    Reading all images of a folder to find out whether they changed would take as long as loading them.
+    """
+    return _hash_json([_hash_folder(path) if path.is_dir() else _hash_file(path) for path in paths])
+
+
+def _hash_json(parts: Any) -> str:
+    """SHA-256 in hexadecimal of a JSON value."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def load_cached_arrays(name: str) -> dict[str, NDArray[Any]] | None:
+    """The arrays under this name, or None where there are none or the file is damaged."""
+    path = _data_folder() / f"{name}.npz"
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            arrays = {part: file[part] for part in file.files}
+        os.utime(path)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None
+    return arrays
+
+
+def save_cached_arrays(name: str, arrays: dict[str, NDArray[Any]]) -> None:
+    """Store the arrays and delete the least recently used ones; errors of the file system are ignored."""
+    with contextlib.suppress(OSError):
+        _data_folder().mkdir(parents=True, exist_ok=True)
+        with atomic_path(_data_folder() / f"{name}.npz") as part, part.open("wb") as file:
+            save: Callable[..., None] = np.savez  # its annotations do not allow arrays as keywords
+            save(file, **arrays)
+    with contextlib.suppress(OSError):
+        for old in sorted(_data_folder().glob("*.npz"), key=lambda each: -each.stat().st_mtime)[MAX_CACHED:]:
+            old.unlink()
+
+
+def _data_folder() -> Path:
+    return cache_folder() / _CACHE_FOLDER
+
+
+def _hash_file(path: Path) -> str:
+    status = path.stat()
+    stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
+    stored = _stored_hashes().get(str(path.resolve()))
+    if stored and stored[0] == stamp:
+        return str(stored[1])
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if time.time() - status.st_mtime > _MIN_AGE:
+        hashes = {**_stored_hashes(), str(path.resolve()): [stamp, digest]}
+        with contextlib.suppress(OSError):
+            _data_folder().mkdir(parents=True, exist_ok=True)
+            write_atomically(_data_folder() / _HASHES, json.dumps(dict(list(hashes.items())[-_MAX_HASHES:])))
+    return digest
+
+
+def _hash_folder(path: Path) -> str:
+    digest = hashlib.sha256()
+    for name, size, changed in sorted(_list_files(path, "")):
+        digest.update(f"{name}\0{size}\0{changed}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _list_files(folder: Path, prefix: str) -> Iterator[tuple[str, int, int]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _list_files(Path(entry.path), f"{prefix}{entry.name}/")
+            else:
+                status = entry.stat()
+                yield prefix + entry.name, status.st_size, status.st_mtime_ns
+
+
+def _stored_hashes() -> dict[str, list[Any]]:
+    try:
+        hashes = json.loads((_data_folder() / _HASHES).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return hashes if isinstance(hashes, dict) else {}

@@ -2,13 +2,15 @@
 
 Brows, eyes, nose and mouth follow the expression; head, hair, position, rotation, light and noise are random, so mean
 pixels do not give the label away. They show no real person, and a network trained on them learns nothing about real
-faces.
+faces. Other images show no face: a model should be uncertain on them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -18,6 +20,9 @@ from mien import images
 from mien.datasets import ferplus
 from mien.datasets.dataset import PRIVATE, PUBLIC, SIDE, TRAINING, VOTE_CATEGORIES, FaceDataset, write_csv, write_votes
 from mien.labels import EMOTIONS
+
+if TYPE_CHECKING:
+    from mien.models import Classifier
 
 #: Faces are drawn this many times larger and then reduced, which gives soft lines.
 _OVERSAMPLING = 4
@@ -151,7 +156,7 @@ def _add_variation(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8
     matrix[:, 2] += rng.uniform(-4, 4, 2) * _OVERSAMPLING
     warped = cv2.warpAffine(canvas, matrix, canvas.shape, borderMode=cv2.BORDER_REPLICATE)
     small = cv2.resize(warped, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-    across, down = np.meshgrid(np.linspace(-1, 1, SIDE), np.linspace(-1, 1, SIDE))
+    across, down = _coordinates()
     light = rng.uniform(0.55, 1.1) * (1 + rng.uniform(-0.35, 0.35) * across + rng.uniform(-0.25, 0.25) * down)
     noisy = small * light + rng.normal(0, rng.uniform(1, 7), small.shape)
     return np.asarray(np.clip(noisy, 0, 255), np.uint8)
@@ -203,3 +208,82 @@ def write_synthetic(out: Path, count: int, seed: int = 0, *, folders: bool = Fal
         votes, labels = ferplus.to_ferplus_columns(faces.votes).astype(np.int8), faces.labels.astype(np.int8)
         np.savez_compressed(out / ARRAYS, pixels=faces.pixels, emotion=labels, usage=faces.usage, votes=votes)
     return list_outputs(out, folders=folders, npz=npz)
+
+
+# Images without a face: others than those of the training augmentation, which are noise and shuffled faces.
+
+_LETTERS = "ABCDEFGHKMNPRSTUXYZ2345679&?%"
+
+
+def measure_uncertain_rates(classifier: Classifier, count: int = 200, seed: int = 0) -> dict[str, float]:
+    """By pattern, the fraction of ``count`` such images whose prediction is below the card's ``uncertain_below``."""
+    rates = {}
+    for kind, draw in NON_FACES.items():
+        rng = np.random.default_rng(seed)
+        scores = classifier.run(np.stack([draw(rng) for _ in range(count)])[..., None]).scores
+        rates[kind] = float(np.mean(scores.max(1) < classifier.card.uncertain_below))
+    return rates
+
+
+def flat(rng: np.random.Generator) -> Canvas:
+    """A single gray value."""
+    return np.full((SIDE, SIDE), rng.integers(0, 256), np.uint8)
+
+
+def slope(rng: np.random.Generator) -> Canvas:
+    """A linear gradient."""
+    (across, down), angle = _coordinates(), rng.uniform(0, 2 * np.pi)
+    return _scale_to_gray((np.cos(angle) * across + np.sin(angle) * down) / np.sqrt(2), rng)
+
+
+def stripes(rng: np.random.Generator) -> Canvas:
+    """A sine wave in one direction."""
+    (across, down), angle, frequency = _coordinates(), rng.uniform(0, np.pi), rng.uniform(4, 30)
+    return _scale_to_gray(np.sin(frequency * (np.cos(angle) * across + np.sin(angle) * down) + rng.uniform(0, 6)), rng)
+
+
+def checks(rng: np.random.Generator) -> Canvas:
+    """A chessboard."""
+    side, (right, low) = rng.integers(3, 14), rng.integers(0, 14, 2)
+    rows = (np.arange(SIDE) + low) // side
+    columns = (np.arange(SIDE) + right) // side
+    return _scale_to_gray(((rows[:, None] + columns) % 2 * 2 - 1).astype(float), rng)
+
+
+def discs(rng: np.random.Generator) -> Canvas:
+    """Filled circles of random sizes and gray values."""
+    canvas = flat(rng)
+    for _ in range(rng.integers(1, 12)):
+        middle = tuple(int(each) for each in rng.integers(0, SIDE, 2))
+        cv2.circle(canvas, middle, int(rng.integers(2, 20)), int(rng.integers(0, 256)), -1, cv2.LINE_AA)
+    return canvas
+
+
+def letters(rng: np.random.Generator) -> Canvas:
+    """One to three large letters."""
+    canvas = flat(rng)
+    for _ in range(rng.integers(1, 4)):
+        corner = (int(rng.integers(-5, 30)), int(rng.integers(18, 56)))
+        ink, size = int(rng.integers(0, 256)), float(rng.uniform(0.6, 2))
+        letter = _LETTERS[rng.integers(len(_LETTERS))]
+        cv2.putText(canvas, letter, corner, cv2.FONT_HERSHEY_SIMPLEX, size, ink, int(rng.integers(1, 5)), cv2.LINE_AA)
+    return canvas
+
+
+def _coordinates() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Horizontal and vertical coordinates of the pixels, from -1 to 1."""
+    across, down = np.meshgrid(np.linspace(-1, 1, SIDE), np.linspace(-1, 1, SIDE))
+    return across, down
+
+
+def _scale_to_gray(values: NDArray[np.float64], rng: np.random.Generator) -> Canvas:
+    """Values from -1 to 1 scaled to a random range of gray values, with a little noise."""
+    dark, bright = np.sort(rng.uniform(0, 255, 2))
+    gray = dark + (values + 1) / 2 * (bright - dark) + rng.normal(0, rng.uniform(0, 6), values.shape)
+    return np.asarray(np.clip(gray, 0, 255), np.uint8)
+
+
+#: The patterns without a face by name.
+NON_FACES: dict[str, Callable[[np.random.Generator], Canvas]] = {
+    each.__name__: each for each in (flat, slope, stripes, checks, discs, letters)
+}

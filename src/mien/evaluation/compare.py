@@ -8,7 +8,7 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -245,6 +245,9 @@ def _summarize(group: Sequence[EvaluatedModel]) -> ComparisonRow:
 #: McNemar's test is called significant below this p-value.
 _SIGNIFICANCE_LEVEL = 0.05
 
+#: The fields of a row that are values of ``comparison.json`` under the same name.
+_ROW_VALUES = tuple(field.name for field in fields(ComparisonRow))[5:]
+
 _COLUMNS = (
     "model",
     "accuracy",
@@ -316,14 +319,7 @@ def comparison_values(comparison: Comparison) -> dict[str, Any]:
             "split": row.models[0].metrics["split"],
             "accuracy": row.accuracy,
             "ci95": [row.low, row.high],
-            "spread": row.spread,
-            "accuracy_no_duplicates": row.accuracy_no_duplicates,
-            "balanced_accuracy": row.balanced_accuracy,
-            "ece": row.ece,
-            "parameters": row.parameters,
-            "megabytes": row.megabytes,
-            "milliseconds": row.milliseconds,
-            "training_seconds": row.training_seconds,
+            **{key: getattr(row, key) for key in _ROW_VALUES},
         }
         for row in comparison.rows
     ]

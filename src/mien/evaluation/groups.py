@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mien.datasets.dataset import SIDE
 from mien.errors import ExperimentError, MienError, suggest_name
 from mien.evaluation.metrics import Labels, Scores, accuracy, accuracy_interval, calibration_error
+from mien.faces.crop import measure_eye_slope
 from mien.faces.detectors import Detector, load_detector
 from mien.models import find_model_file
 from mien.results import Face
@@ -192,18 +193,8 @@ def _estimate_pose(pixels: NDArray[np.uint8], detector: Detector) -> dict[str, G
     """Groups by YuNet's five landmarks."""
     faces = [_detect_largest(face, detector) for face in pixels]
     return {
-        "yaw": _bands(
-            [None if face is None else _measure_yaw(face) for face in faces],
-            ((0.15, "1. frontal"), (0.4, "2. half turned"), (9, "3. turned away")),
-        ),
-        "roll": _bands(
-            [None if face is None else _measure_roll(face) for face in faces],
-            ((4, "1. up to 4°"), (10, "2. 4° to 10°"), (360, "3. more than 10°")),
-        ),
-        "size in the crop": _bands(
-            [None if face is None else _measure_size(face) for face in faces],
-            ((0.8, "1. smaller than the crop"), (1.0, "2. as large as the crop"), (9, "3. larger than the crop")),
-        ),
+        column: _bands([None if face is None else measure(face) for face in faces], bands)
+        for column, (measure, bands) in _POSE_GROUPS.items()
     }
 
 
@@ -223,8 +214,7 @@ def _measure_yaw(face: Face) -> float:
 
 def _measure_roll(face: Face) -> float:
     """The angle of the line between the eyes in degrees."""
-    right, left, *_ = face.landmarks or ()
-    return float(abs(np.degrees(np.arctan2(left.y - right.y, left.x - right.x))))
+    return abs(measure_eye_slope(face))
 
 
 def _measure_size(face: Face) -> float:
@@ -239,3 +229,14 @@ def _bands(values: Sequence[float | None], bands: Sequence[tuple[float, str]]) -
         [missing if value is None else next(name for limit, name in bands if value < limit) for value in values],
         np.str_,
     )
+
+
+#: By column the measurement of a face, and the limit and name of each group.
+_POSE_GROUPS: dict[str, tuple[Callable[[Face], float], Sequence[tuple[float, str]]]] = {
+    "yaw": (_measure_yaw, ((0.15, "1. frontal"), (0.4, "2. half turned"), (9, "3. turned away"))),
+    "roll": (_measure_roll, ((4, "1. up to 4°"), (10, "2. 4° to 10°"), (360, "3. more than 10°"))),
+    "size in the crop": (
+        _measure_size,
+        ((0.8, "1. smaller than the crop"), (1.0, "2. as large as the crop"), (9, "3. larger than the crop")),
+    ),
+}

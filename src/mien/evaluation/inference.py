@@ -1,4 +1,4 @@
-"""Inference over many faces: batches with progress, and test-time augmentation (mirror images and shifts)."""
+"""Inference over many faces: batches with progress, test-time augmentation (mirror images, shifts), and latency."""
 
 from __future__ import annotations
 

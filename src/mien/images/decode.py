@@ -232,6 +232,9 @@ def _to_8_bits(values: NDArray[np.generic], white: float | None) -> NDArray[np.u
     return np.asarray((scaled - minimum) * (255.0 / (white - minimum)) + 0.5).astype(np.uint8)
 
 
+# Formats, recognized by the first bytes of a file; its suffix is not used. The list is short on purpose: Pillow reads
+# many more formats, some of which run other programs or have no size limits.
+
 #: The number of bytes that are enough to recognize a format.
 HEAD_BYTES = 512
 

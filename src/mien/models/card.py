@@ -168,17 +168,13 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_probability(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 1
-
-
 def _is_framing(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 3 and all(map(_is_number, value)) and value[0] > 0
 
 
 _Rule = tuple[Callable[[Any], bool], str]
 _POSITIVE: _Rule = (lambda value: _is_number(value) and value > 0, "a number above 0")
-_PROBABILITY: _Rule = (_is_probability, "a number between 0 and 1")
+_PROBABILITY: _Rule = (lambda value: _is_number(value) and 0 <= value <= 1, "a number between 0 and 1")
 _COUNT: _Rule = (_is_count, "a whole number, 0 or more")
 _TEXT: _Rule = (lambda value: isinstance(value, str), "text")
 

@@ -122,8 +122,14 @@ def render_data_report(report: DatasetReport, svgs: Mapping[str, str]) -> str:
         balance=_class_balance(measured.counts),
         test_splits=list(_test_splits(report)),
         baseline=baseline,
-        classes=list(_class_rows(report)),
-        samples=list(_samples(report)),
+        classes=[
+            {"label": label, "counts": counts, "share": sum(counts) / max(len(loaded), 1), "weight": weight}
+            for label, weight, *counts in zip(EMOTIONS, measured.weights, *measured.counts.values(), strict=True)
+        ],
+        samples=[
+            {"label": EMOTIONS[label], "count": len(pixels), "image": _gray_image(figures.draw_strip(pixels), 1)}
+            for label, pixels in figures.sample_classes(loaded.faces)
+        ],
         duplicates={
             "count": measured.duplicates,
             "near_count": measured.near_duplicates,
@@ -171,21 +177,6 @@ def _test_splits(report: DatasetReport) -> Iterator[dict[str, Any]]:
     for split, count in count_training_duplicates(report.loaded.faces).items():
         detail = f"{count:,} pixel-identical faces; test results are too good" if count else "no pixel-identical face"
         yield {"name": split, "share": count / sum(report.statistics.counts[split]), "detail": detail}
-
-
-def _class_rows(report: DatasetReport) -> Iterator[dict[str, Any]]:
-    for index, label in enumerate(EMOTIONS):
-        counts = [row[index] for row in report.statistics.counts.values()]
-        share = sum(counts) / max(len(report.loaded), 1)
-        yield {"label": label, "counts": counts, "share": share, "weight": report.statistics.weights[index]}
-
-
-def _samples(report: DatasetReport) -> Iterator[dict[str, Any]]:
-    faces = report.loaded.faces
-    for index, label in enumerate(EMOTIONS):
-        pixels = faces.pixels[figures.sample_class(faces, index)]
-        if len(pixels):
-            yield {"label": label, "count": len(pixels), "image": _gray_image(figures.draw_strip(pixels), 1)}
 
 
 def _duplicate_pairs(report: DatasetReport, *, exact: bool) -> list[dict[str, Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,17 +39,19 @@ def encode_png(sheet: Sheet, scale: int = 2) -> bytes:
     return buffer.getvalue()
 
 
-def sample_class(faces: FaceDataset, label: int, count: int = SAMPLES) -> NDArray[np.int64]:
-    """The indices of random faces of a class, from Training where it has any, without blank ones."""
-    inside = (faces.labels == label) & ~faces.blank()
-    training = inside & (faces.usage == TRAINING)
-    return np.random.default_rng(label).permutation(np.flatnonzero(training if training.any() else inside))[:count]
+def sample_classes(faces: FaceDataset) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Random faces of each class that has any, from Training where it has some, without blank ones."""
+    for label in range(len(EMOTIONS)):
+        inside = (faces.labels == label) & ~faces.blank()
+        training = inside & (faces.usage == TRAINING)
+        indices = np.flatnonzero(training if training.any() else inside)
+        if len(indices):
+            yield label, faces.pixels[np.random.default_rng(label).permutation(indices)[:SAMPLES]]
 
 
 def draw_samples(faces: FaceDataset) -> Sheet:
     """A row of faces for each class that has any."""
-    samples = [faces.pixels[sample_class(faces, label)] for label in range(len(EMOTIONS))]
-    return draw_rows([pixels for pixels in samples if len(pixels)], columns=1)
+    return draw_rows([pixels for _, pixels in sample_classes(faces)], columns=1)
 
 
 def draw_strip(pixels: NDArray[np.uint8]) -> Sheet:
@@ -189,27 +192,24 @@ def plot_axes(pixel_map: PixelMap) -> Figure:
     return figure
 
 
-@with_style
 def plot_pixel_map(pixel_map: PixelMap) -> Figure:
     """Every face as a point in the colour of its class; the large points are the class means."""
-    figure, ax = new_axes(6.6, 5.6, "Principal components of the pixels")
-    _draw_points(ax, pixel_map.points, pixel_map.labels, 7)
-    ax.set(xlabel="axis 1, standard deviations", ylabel="axis 2", aspect="equal", xlim=(-3.4, 3.4), ylim=(-3.4, 3.4))
-    figure.legend(loc="outside right upper", title="mean of", alignment="left", markerscale=0.6)
-    return figure
+    axes = {"xlabel": "axis 1, standard deviations", "ylabel": "axis 2", "xlim": (-3.4, 3.4), "ylim": (-3.4, 3.4)}
+    return _plot_points("Principal components of the pixels", pixel_map, 5.6, 7, axes)
+
+
+def plot_prediction_map(prediction_map: PredictionMap) -> Figure:
+    """The same for the predictions of the embedded model."""
+    axes = {"xlabel": "axis 1", "ylabel": "axis 2"}
+    return _plot_points("Principal components of the predictions", prediction_map, 5.2, 11, axes)
 
 
 @with_style
-def plot_prediction_map(prediction_map: PredictionMap) -> Figure:
-    """The same for the predictions of the embedded model."""
-    figure, ax = new_axes(6.6, 5.2, "Principal components of the predictions")
-    _draw_points(ax, prediction_map.points, prediction_map.labels, 11)
-    ax.set(xlabel="axis 1", ylabel="axis 2", aspect="equal")
-    figure.legend(loc="outside right upper", title="mean of", alignment="left", markerscale=0.6)
-    return figure
-
-
-def _draw_points(ax: Axes, points: NDArray[np.float64], labels: NDArray[np.int64], size: float) -> None:
+def _plot_points(
+    title: str, projection: PixelMap | PredictionMap, height: float, size: float, axes: Mapping[str, Any]
+) -> Figure:
+    points, labels = projection.points, projection.labels
+    figure, ax = new_axes(6.6, height, title)
     order = np.random.default_rng(0).permutation(len(points))
     hues = [label_colour(EMOTIONS[label]) for label in labels[order]]
     ax.scatter(points[order, 0], points[order, 1], c=hues, s=size, alpha=0.5, linewidths=0, rasterized=True)
@@ -218,3 +218,6 @@ def _draw_points(ax: Axes, points: NDArray[np.float64], labels: NDArray[np.int64
         if len(members):
             x, y = members.mean(0)
             ax.scatter(x, y, s=120, color=label_colour(name), edgecolors=INK, linewidths=0.8, label=name, zorder=3)
+    ax.set(aspect="equal", **axes)
+    figure.legend(loc="outside right upper", title="mean of", alignment="left", markerscale=0.6)
+    return figure
