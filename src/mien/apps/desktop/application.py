@@ -218,7 +218,7 @@ class DesktopApplication:
         if video.video and video.has_results:
             name, _, save = saving.VIDEO_FORMATS[kind]
             self.state.show_message(f"{name}: writing …")
-            file = saving.VideoExport(path, self.state.session, video.selection, video.blur_faces)
+            file = saving.VideoExport(path, self.state.session, video.blur_faces)
             self._submit_saving(save(video.video, file), f"{name} saved")
 
     def _submit_saving(self, steps: Steps, text: str) -> None:

@@ -108,13 +108,9 @@ class ExplainPage(PageFrame):
             uniform = "" if narrow else "half"
             body.columnconfigure(0, weight=1, uniform=uniform)
             body.columnconfigure(1, weight=0 if narrow else 1, uniform=uniform)
-            columns, padding = (2, 0) if narrow else (1, gap)
-            prediction.grid(row=0, column=0, columnspan=columns, sticky="nsew", padx=(0, padding))
-            if narrow:
-                place: dict[str, Any] = {"row": 1, "column": 0, "columnspan": 2, "pady": (gap, 0)}
-            else:
-                place = {"row": 0, "column": 1, "columnspan": 1, "pady": 0}
-            self._map.grid(sticky="nsew", **place)
+            row, column, columns = (1, 0, 2) if narrow else (0, 1, 1)
+            prediction.grid(row=0, column=0, columnspan=columns, sticky="nsew", padx=(0, 0 if narrow else gap))
+            self._map.grid(row=row, column=column, columnspan=columns, sticky="nsew", pady=(gap * row, 0))
 
         on_narrow(body, theme, arrange, 700)
         return frame

@@ -80,11 +80,8 @@ class ModelsPage(ttk.Frame):
 
         def arrange(narrow: bool) -> None:
             facts.grid(row=1, column=0, columnspan=3 if narrow else 2, sticky="new", pady=theme.px(10))
-            if narrow:
-                place: dict[str, Any] = {"row": 2, "column": 0, "columnspan": 3}
-            else:
-                place = {"row": 1, "column": 2, "columnspan": 1}
-            measures.grid(sticky="new", pady=theme.px(10), **place)
+            row, column, columns = (2, 0, 3) if narrow else (1, 2, 1)
+            measures.grid(row=row, column=column, columnspan=columns, sticky="new", pady=theme.px(10))
 
         on_narrow(frame, theme, arrange)
         if per_class := card.metrics.get("per_class"):

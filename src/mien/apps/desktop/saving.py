@@ -87,11 +87,10 @@ def save_walkthrough(
 
 
 class VideoExport(NamedTuple):
-    """Where to save a file, the model that analysed the video, and whether faces are blurred."""
+    """Where to save a file, what the worker has loaded, and whether faces are blurred."""
 
     path: Path
     session: ModelSession
-    selection: ModelSelection
     blur_faces: bool = False
 
 
@@ -192,7 +191,7 @@ def _repeat_analysis(video: OpenVideo, file: VideoExport) -> Iterator[SmoothedFr
     from mien.video.journal import read_frames
     from mien.video.timeline import VideoSummary
 
-    rule = partial(build_emotions, file.session.engine(file.selection).card)
+    rule = partial(build_emotions, file.session.engine(video.selection).card)
     return VideoSummary(rule).process(read_frames(video.journal_path, rule))
 
 

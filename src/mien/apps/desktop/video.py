@@ -95,10 +95,9 @@ class VideoPage(PageFrame):
         table = self._build_events(frame)
 
         def arrange(narrow: bool) -> None:
-            columns = 2 if narrow else 1
+            row, column, columns = (5, 0, 2) if narrow else (2, 1, 1)
             self._view.grid(row=2, column=0, columnspan=columns, sticky="nsew")
-            place: dict[str, Any] = {"row": 5 if narrow else 2, "column": 0 if narrow else 1}
-            table.grid(sticky="nsew", columnspan=columns, padx=(0 if narrow else gap, 0), **place)
+            table.grid(row=row, column=column, columnspan=columns, sticky="nsew", padx=(gap * column, 0))
 
         on_narrow(frame, theme, arrange)
         self._build_controls(frame).grid(row=3, column=0, columnspan=2, sticky="ew", pady=theme.px(8))

@@ -97,8 +97,8 @@ class OpenVideo:
     the analysis does not reach the end of the video.
     """
 
-    def __init__(self, path: Path, folder: Path, fps: float, number: int) -> None:
-        self.path, self.fps = path, fps
+    def __init__(self, path: Path, folder: Path, fps: float, number: int, selection: ModelSelection) -> None:
+        self.path, self.fps, self.selection = path, fps, selection
         self.journal_path = folder / f"{number}.journal"
         self.history = FrameHistory()
         self.info: VideoInfo | None = None
@@ -111,7 +111,7 @@ class OpenVideo:
         self.labels: tuple[str, ...] = ()
         self.detector = self.model = ""
 
-    def analyze(self, session: ModelSession, selection: ModelSelection) -> Steps:
+    def analyze(self, session: ModelSession) -> Steps:
         """Analyse it from beginning to end. Results are VideoInfo, DisplayFrame and VideoProgress."""
         from mien import video
         from mien.concurrency import single_core_opencv
@@ -123,7 +123,7 @@ class OpenVideo:
         with closing(video.open_video(self.path)) as reader:
             self.info = reader.info
         yield self.info
-        engine = session.engine(selection)
+        engine = session.engine(self.selection)
         self.labels, self.detector, self.model = engine.labels, engine.detector, engine.card.name
         options = AnalysisOptions(str(self.path), fps=self.fps)
         analysis = ResumableAnalysis(engine, options, self.journal_path)
@@ -247,7 +247,7 @@ class VideoState:
         self.fps, self.playing = 10.0, False
         #: Whether faces are blurred in the files that are saved from now on.
         self.blur_faces = False
-        self.selection, self._view_size = state.selection, (960, 540)
+        self._view_size = (960, 540)
         self._numbers, self._folder = count(1), TemporaryDirectory(prefix="mien-", ignore_cleanup_errors=True)
         #: The position to display next, until its frame arrives.
         self._next_position: float | None = None
@@ -279,13 +279,12 @@ class VideoState:
         if self.video:
             # After everything that is still to be saved of it; not cancelled with the other tasks.
             self._state.worker.submit(Task(self.video.delete_journal()), BACKGROUND)
-        self.selection = self._state.selection
-        video = OpenVideo(path, Path(self._folder.name), self.fps, next(self._numbers))
+        video = OpenVideo(path, Path(self._folder.name), self.fps, next(self._numbers), self._state.selection)
         self.video, self.stage, self.error = video, "analysing", None
         video.view_size = self._view_size
         self.progress, self.frame = VideoProgress(), None
         self._analysis = self._state.submit(
-            video.analyze(self._state.session, self.selection),
+            video.analyze(self._state.session),
             lambda update: self._apply(video, update),
             priority=BACKGROUND,
             on_error=lambda error: self._fail(video, error),
