@@ -384,7 +384,7 @@ def test_video_is_analyzed_and_can_be_displayed_at_any_position(video_applicatio
 @pytest.mark.full
 def test_playback_displays_frames_in_order_until_the_end(video_application):
     state, positions = video_application.video, []
-    video_application.state.events.subscribe("frame", lambda: positions.append(state.position))
+    video_application.state.events.subscribe(lambda: positions.append(state.position), "frame")
     state.seek(1.0)
     state.play()
     assert state.playing
@@ -510,7 +510,7 @@ def test_cancelled_analysis_keeps_its_results(application, tmp_path):
 
 def test_progress_is_a_snapshot_that_the_analysis_does_not_change(application, video_path):
     snapshots = []
-    application.state.events.subscribe("progress", lambda: snapshots.append(application.video.progress))
+    application.state.events.subscribe(lambda: snapshots.append(application.video.progress), "progress")
     application.open([video_path])
     wait_until_idle(application)
     fractions = [

@@ -142,9 +142,8 @@ class DesktopApplication:
 
     def subscribe(self) -> None:
         """Subscribe to events that concern several parts; again after all subscribers were removed."""
-        self.state.events.subscribe("selection", self._use_selected_model)
-        for topic in ("face", "page"):
-            self.state.events.subscribe(topic, self._update_explanation)
+        self.state.events.subscribe(self._use_selected_model, "selection")
+        self.state.events.subscribe(self._update_explanation, "face", "page")
 
     def load_model(self) -> None:
         """Load the model in the background, while the window is visible already."""

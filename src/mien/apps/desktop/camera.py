@@ -43,7 +43,7 @@ class CameraPage(PageFrame):
         #: None while the camera is off.
         self.panel: LivePanel | None = None
         self._content: tk.Widget | None = None
-        self._state.events.subscribe("camera", self._show)
+        self._state.events.subscribe(self._show, "camera")
         self._show()
 
     def press(self, key: str) -> None:

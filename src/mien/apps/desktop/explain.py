@@ -61,9 +61,9 @@ class ExplainPage(PageFrame):
             ),
         )
         self._content = self._build()
-        request_show = IdleCallback(self, self._show)
-        for topic in ("explanation", "face", "image", "card", "camera"):
-            self._application.state.events.subscribe(topic, request_show)
+        self._application.state.events.subscribe(
+            IdleCallback(self, self._show), "explanation", "face", "image", "card", "camera"
+        )
         self._show()
 
     def show(self, explanation: FaceExplanation) -> None:

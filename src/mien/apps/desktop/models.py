@@ -39,9 +39,7 @@ class ModelsPage(ttk.Frame):
         self.scroll_frame.pack(fill="both", expand=True)
         self._body = self.scroll_frame.inner
         self._body.configure(padding=(gap, 0, gap, gap))
-        request_show = IdleCallback(self, self._show)
-        for topic in ("models", "card"):
-            self._state.events.subscribe(topic, request_show)
+        self._state.events.subscribe(IdleCallback(self, self._show), "models", "card")
         self._state.refresh_models()
         self._show()
 

@@ -63,9 +63,9 @@ class PhotoPage(PageFrame):
         self._empty.add_examples("Or try", examples, samples.CREDIT)
         self._content = self._build()
         self._displayed: tuple[object, ...] = ()
-        request_show = IdleCallback(self, self._show)
-        for topic in ("images", "image", "annotated", "face", "card"):
-            self._application.state.events.subscribe(topic, request_show)
+        self._application.state.events.subscribe(
+            IdleCallback(self, self._show), "images", "image", "annotated", "face", "card"
+        )
         self._show()
 
     def _build(self) -> ttk.Frame:

@@ -83,8 +83,9 @@ class EventBus:
     def __init__(self) -> None:
         self._subscribers: dict[str, list[Callable[[], None]]] = defaultdict(list)
 
-    def subscribe(self, topic: str, callback: Callable[[], None]) -> None:
-        self._subscribers[topic].append(callback)
+    def subscribe(self, callback: Callable[[], None], *topics: str) -> None:
+        for topic in topics:
+            self._subscribers[topic].append(callback)
 
     def publish(self, *topics: str) -> None:
         for topic in topics:

@@ -61,9 +61,9 @@ class VideoPage(PageFrame):
         )
         self._content = self._build()
         events = window.application.state.events
-        events.subscribe("video", IdleCallback(self, self._show))
-        events.subscribe("progress", IdleCallback(self, self._show_progress))
-        events.subscribe("frame", IdleCallback(self, self._show_frame))
+        events.subscribe(IdleCallback(self, self._show), "video")
+        events.subscribe(IdleCallback(self, self._show_progress), "progress")
+        events.subscribe(IdleCallback(self, self._show_frame), "frame")
         self._show()
         self._show_progress()
         self._show_frame()

@@ -195,10 +195,10 @@ class MainWindow:
         StatusBar(body, self).grid(row=1, column=0, columnspan=2, sticky="ew")
         self.menus.attach()
         events = application.state.events
-        events.subscribe("page", self._show_page)
-        events.subscribe("settings", IdleCallback(self._body, self._apply_settings))
-        events.subscribe("camera", self._update_live_explanation)
-        events.subscribe("card", self._handle_loaded_model)
+        events.subscribe(self._show_page, "page")
+        events.subscribe(IdleCallback(self._body, self._apply_settings), "settings")
+        events.subscribe(self._update_live_explanation, "camera")
+        events.subscribe(self._handle_loaded_model, "card")
         self._show_page()
 
     def _handle_loaded_model(self) -> None:
@@ -336,8 +336,7 @@ class NavigationBar(ttk.Frame):
             Tooltip(button, theme, f"{PAGE_NAMES[page]} ({'⌘' if window.on_mac else 'Ctrl+'}{place})")
             self._buttons[page] = button
         events = window.application.state.events
-        events.subscribe("page", self._show)
-        events.subscribe("camera", self._show)
+        events.subscribe(self._show, "page", "camera")
         self._show()
 
     def _show(self) -> None:
@@ -374,9 +373,9 @@ class StatusBar(ttk.Frame):
         self.bind("<Destroy>", self._destroy)
         for column, (part, label) in enumerate((("model", "Model"), ("detector", "Detector")), 3):
             self._create_field(part, label).grid(row=0, column=column, padx=(theme.px(14), 0))
-        request_show = IdleCallback(self, self._show)
-        for topic in ("status", "busy", "images", "progress", "video", "card", "models", "camera"):
-            self._state.events.subscribe(topic, request_show)
+        self._state.events.subscribe(
+            IdleCallback(self, self._show), "status", "busy", "images", "progress", "video", "card", "models", "camera"
+        )
         self._show()
 
     def _create_field(self, part: str, label: str) -> ttk.Frame:
