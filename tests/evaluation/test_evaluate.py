@@ -1,4 +1,4 @@
-"""Evaluation of one model on one split, and calibration on data with a known temperature."""
+"""Evaluation of one model on one split."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 from mien.datasets import synthetic
 from mien.datasets.splits import DataSettings, select_validation
 from mien.errors import ExperimentError
-from mien.evaluation import calibration, metrics
+from mien.evaluation import metrics
 from mien.evaluation.evaluate import (
     VALIDATION_FINGERPRINT,
     compute_metrics,
@@ -18,20 +18,10 @@ from mien.evaluation.evaluate import (
     predict_split,
 )
 from mien.evaluation.inference import BatchPredictor, predict_tta
-from mien.evaluation.metrics import log_loss
 from mien.labels import EMOTIONS, VOTES
 from mien.models import ModelCard, load_classifier
 from mien.models.classifier import Outputs
 from tiny import tiny_card, tiny_model
-
-
-@pytest.fixture(scope="module")
-def noisy_logits():
-    """Logits of a model with an accuracy of about 50 %, and labels of which one class is missing."""
-    rng = np.random.default_rng(0)
-    labels = rng.choice([0, 2, 3, 4, 5, 6], 900, p=[0.1, 0.1, 0.3, 0.2, 0.1, 0.2])
-    logits = rng.normal(0, 1, (900, 7)) + 1.2 * np.eye(7)[labels]
-    return logits, labels
 
 
 def test_metrics_of_a_perfect_classifier_exclude_duplicates():
@@ -201,35 +191,3 @@ def test_fingerprint_depends_on_pixels_and_labels(faces):
     changed = replace(faces, labels=(faces.labels + 1) % 7)
     assert len({fingerprint_faces(each) for each in (faces, changed, faces.take(np.arange(3)))}) == 3
     assert fingerprint_faces(faces) == fingerprint_faces(faces.take(np.arange(len(faces))))
-
-
-# Temperatures and thresholds
-
-
-def test_fitted_temperature_is_that_of_the_labels():
-    rng = np.random.default_rng(2)
-    logits = rng.normal(0, 2, (6000, 7))
-    labels = (calibration.softmax(logits).cumsum(1) > rng.random((6000, 1))).argmax(1)
-    assert calibration.fit_temperature(logits * 1.7, np.eye(7)[labels]) == pytest.approx(1.7, rel=0.05)
-
-
-def test_cross_entropy_of_one_hot_targets_is_log_loss(noisy_logits):
-    logits, labels = noisy_logits
-    loss = calibration.cross_entropy(logits, np.eye(7)[labels])
-    assert loss == pytest.approx(log_loss(calibration.softmax(logits), labels))
-
-
-def test_threshold_has_the_requested_coverage(noisy_logits):
-    logits, labels = noisy_logits
-    fitted = calibration.calibrate({"shares": logits}, {"shares": np.eye(7)[labels]})
-    scores = calibration.softmax(logits / fitted.temperatures["shares"])
-    assert np.mean(scores.max(1) >= fitted.uncertain_below) == pytest.approx(calibration.COVERAGE, abs=0.005)
-    assert fitted.mixture_above == 0.2
-
-
-def test_mixture_threshold_separates_expressions_with_votes_from_others():
-    targets = np.array([[0.7, 0.3, 0.0], [0.5, 0.0, 0.5], [1.0, 0.0, 0.0]] * 10)
-    predicted = np.where(targets >= 0.2, np.maximum(targets, 0.3), 0.27)
-    above = calibration.fit_threshold(predicted, targets)
-    assert 0.27 < above <= 0.3
-    assert metrics.mixture_metrics(predicted, targets, above) == {"above": above, "precision": 1, "recall": 1, "f1": 1}

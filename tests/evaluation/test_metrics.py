@@ -204,3 +204,35 @@ def test_mcnemar_of_equal_models_is_one():
     correct = np.array([True, False, True])
     assert compare.mcnemar(correct, correct) == (0, 0, 1.0)
     assert compare.mcnemar(np.array([True, False]), np.array([False, True])).p == 1.0
+
+
+# Fitted temperatures and thresholds
+
+
+def test_fitted_temperature_is_that_of_the_labels():
+    rng = np.random.default_rng(2)
+    logits = rng.normal(0, 2, (6000, 7))
+    labels = (calibration.softmax(logits).cumsum(1) > rng.random((6000, 1))).argmax(1)
+    assert calibration.fit_temperature(logits * 1.7, np.eye(7)[labels]) == pytest.approx(1.7, rel=0.05)
+
+
+def test_cross_entropy_of_one_hot_targets_is_log_loss(logits_and_labels):
+    logits, labels = logits_and_labels
+    loss = calibration.cross_entropy(logits, np.eye(7)[labels])
+    assert loss == pytest.approx(metrics.log_loss(calibration.softmax(logits), labels))
+
+
+def test_threshold_has_the_requested_coverage(logits_and_labels):
+    logits, labels = logits_and_labels
+    fitted = calibration.calibrate({"shares": logits}, {"shares": np.eye(7)[labels]})
+    scores = calibration.softmax(logits / fitted.temperatures["shares"])
+    assert np.mean(scores.max(1) >= fitted.uncertain_below) == pytest.approx(calibration.COVERAGE, abs=0.005)
+    assert fitted.mixture_above == 0.2
+
+
+def test_mixture_threshold_separates_expressions_with_votes_from_others():
+    targets = np.array([[0.7, 0.3, 0.0], [0.5, 0.0, 0.5], [1.0, 0.0, 0.0]] * 10)
+    predicted = np.where(targets >= 0.2, np.maximum(targets, 0.3), 0.27)
+    above = calibration.fit_threshold(predicted, targets)
+    assert 0.27 < above <= 0.3
+    assert metrics.mixture_metrics(predicted, targets, above) == {"above": above, "precision": 1, "recall": 1, "f1": 1}

@@ -152,20 +152,12 @@ def test_half_transparent_is_half_white():
     assert (images.load_image(encode(Image.new("RGBA", (4, 4), (0, 0, 0, 127)), "PNG")).pixels == 128).all()
 
 
-def test_a_palette_with_a_transparent_colour():
+@pytest.mark.parametrize("format_name", ["PNG", "GIF"])
+def test_transparent_colour_of_a_palette_is_white(format_name):
     image = Image.new("P", (4, 4), 1)
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putpixel((0, 0), 0)
-    pixels = images.load_image(encode(image, "PNG", transparency=0)).pixels
-    assert tuple(pixels[0, 0]) == (255, 255, 255)
-    assert tuple(pixels[1, 1]) == (40, 50, 60)
-
-
-def test_transparent_gif_is_on_white():
-    image = Image.new("P", (4, 4), 1)
-    image.putpalette([10, 20, 30, 40, 50, 60])
-    image.putpixel((0, 0), 0)
-    pixels = images.load_image(encode(image, "GIF", transparency=0)).pixels
+    pixels = images.load_image(encode(image, format_name, transparency=0)).pixels
     assert tuple(pixels[0, 0]) == (255, 255, 255)
     assert tuple(pixels[1, 1]) == (40, 50, 60)
 

@@ -31,7 +31,7 @@ from mien.models import ModelCard, cache_folder
 _CACHE_VERSION = 3
 #: Smaller sources, in bytes or images, load fast enough without the cache.
 CACHE_MIN_BYTES, CACHE_MIN_IMAGES = 8_000_000, 500
-#: The arrays of every FaceDataset, in its order.
+#: The arrays of every FaceDataset.
 _ARRAYS = ("pixels", "labels", "usage", "votes")
 _TABLES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
 
@@ -85,12 +85,6 @@ def find_source(path: str | Path) -> Path:
     return next(iter([*tables, *arrays]), path)
 
 
-def fingerprint_source(path: str | Path) -> str:
-    """SHA-256 over the content that would be read at this path, in hexadecimal."""
-    source = find_source(path)
-    return _hash_paths([source, *_vote_files(source)])
-
-
 def _read(path: Path, labels: LabelMap, group: str | None, progress: Progress | None) -> LoadedDataset:
     if path.is_dir():
         if group is not None:
@@ -141,7 +135,8 @@ def _to_arrays(loaded: LoadedDataset) -> dict[str, NDArray[Any]]:
 def _from_arrays(arrays: dict[str, NDArray[Any]], path: Path) -> LoadedDataset:
     facts = json.loads(arrays["facts"].tobytes())
     problems = tuple(Problem(**problem) for problem in facts["problems"])
-    faces = FaceDataset(*(arrays[name] for name in _ARRAYS), problems, groups=arrays.get("groups"))
+    values: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+    faces = FaceDataset(**values, problems=problems, groups=arrays.get("groups"))
     return LoadedDataset(path, facts["kind"], faces, arrays["rows"], tuple(facts["names"]), tuple(facts["remarks"]))
 
 
@@ -155,9 +150,10 @@ def combine_sources(
     parts = [_load_source(source, number, group, progress) for number, source in enumerate(sources)]
     if not parts:
         raise ExperimentError("No source is named", "one path or more was expected", "")
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(faces, name) for faces in parts]) for name in _ARRAYS}
     return FaceDataset(
-        *(np.concatenate([getattr(faces, name) for faces in parts]) for name in _ARRAYS),
-        tuple(problem for faces in parts for problem in faces.problems),
+        **arrays,
+        problems=tuple(problem for faces in parts for problem in faces.problems),
         groups=np.concatenate([faces.groups for faces in parts if faces.groups is not None]) if group else None,
     )
 
