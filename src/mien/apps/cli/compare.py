@@ -16,7 +16,6 @@ from mien.apps.cli.options import (
     SPLIT_OPTION,
     complete_models,
     locate_models,
-    parse_label_map,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def compare(
     data: str | None,
     split: str,
     out: Path | None,
-    label_map: tuple[str, ...],
+    label_map: dict[str, str],
     labels: str | None,
     scale: str | None,
     as_json: bool,
@@ -65,7 +64,7 @@ def compare(
     from mien.evaluation.report import output_folder
 
     with output_folder(out) if out else nullcontext():
-        models = _collect_evaluations(context, runs, data, split, parse_label_map(label_map), (labels, scale))
+        models = _collect_evaluations(context, runs, data, split, label_map, (labels, scale))
         comparison = compare.compare_models(models)
         page = compare.write_comparison(out, comparison)[-1] if out else None
     values = compare.comparison_values(comparison)

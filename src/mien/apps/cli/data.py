@@ -92,7 +92,7 @@ def data() -> None:
 @click.option("--strict", is_flag=True, help="Exit status 1 when there are findings.")
 @click.pass_context
 def check(
-    context: click.Context, src: str, label_map: tuple[str, ...], as_json: bool, show_all: bool, strict: bool
+    context: click.Context, src: str, label_map: dict[str, str], as_json: bool, show_all: bool, strict: bool
 ) -> None:
     """Find errors in faces and labels.
 
@@ -152,7 +152,7 @@ def _format_findings(kind: str, findings: list[Finding], count: int) -> Iterator
 @click.argument("src")
 @LABEL_MAP_OPTION
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Output folder.")
-def report(src: str, label_map: tuple[str, ...], out: Path) -> None:
+def report(src: str, label_map: dict[str, str], out: Path) -> None:
     """Write a report of a data set.
 
     The page report.html shows classes and weights, samples, mean faces, brightness and contrast, duplicates, annotator

@@ -16,7 +16,6 @@ from mien.apps.cli.options import (
     OUT_FOLDER_OPTION,
     SPLIT_OPTION,
     locate_model,
-    parse_label_map,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def evaluate(
     data: str,
     split: str,
     out: Path,
-    label_map: tuple[str, ...],
+    label_map: dict[str, str],
     labels: str | None,
     scale: str | None,
     no_tta: bool,
@@ -66,10 +65,9 @@ def evaluate(
     """
     from mien.evaluation.report import PAGE, format_evaluation, output_folder, write_evaluation
 
-    map_values = parse_label_map(label_map)
     path = locate_model(context, model, labels, scale)
     with output_folder(out):
-        predictions, metrics = evaluate_model(path, data, split, map_values, tta=not no_tta)
+        predictions, metrics = evaluate_model(path, data, split, label_map, tta=not no_tta)
         write_evaluation(out, predictions, metrics)
     print_result(as_json, metrics, format_evaluation(metrics))
     print_note(f"Report: {escape_controls(str(out / PAGE))}")

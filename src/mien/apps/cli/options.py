@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -62,6 +62,22 @@ def complete_models(context: click.Context, option: click.Parameter, incomplete:
     except MienError:  # an error message does not belong in the middle of a command line
         names = []
     return names or [CompletionItem(incomplete, type="file")]
+
+
+def parse_label_map(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    """``1=surprise`` as an entry of a dictionary; a label that does not exist is a usage error."""
+    from mien.labels import EMOTIONS, normalize_label
+
+    label_map = {}
+    for pair in pairs:
+        theirs, equals, ours = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"'{pair}' has no '='; it should look like 1=surprise")
+        if ours and normalize_label(ours) not in EMOTIONS:
+            hint = suggest_name(normalize_label(ours), EMOTIONS) or f"There are {', '.join(EMOTIONS)}."
+            raise click.BadParameter(f"no label '{ours}'. {hint}")
+        label_map[theirs] = ours
+    return label_map
 
 
 # Options
@@ -133,6 +149,7 @@ KERAS_OPTIONS = combine_options(
 LABEL_MAP_OPTION = click.option(
     "--label-map",
     multiple=True,
+    callback=parse_label_map,
     metavar="NAME=LABEL",
     help="Label of a folder name or number, as 1=surprise; NAME= excludes it. May be repeated.",
 )
@@ -265,13 +282,12 @@ def suggest_yunet(seconds: float) -> None:
 # Data sets
 
 
-def load_with_progress(src: str, label_map: tuple[str, ...] = ()) -> LoadedDataset:
+def load_with_progress(src: str, label_map: Mapping[str, str] | None = None) -> LoadedDataset:
     """The faces at SRC, with a progress bar."""
-    labels = parse_label_map(label_map)
     with convert_import_errors(), ProgressBar() as bar:
         from mien.datasets import loading
 
-        return loading.load_dataset(src, labels=labels, progress=bar.update)
+        return loading.load_dataset(src, labels=label_map, progress=bar.update)
 
 
 def load_recipe_faces(recipe: Recipe, data: str | None = None) -> FaceDataset:
@@ -285,23 +301,6 @@ def load_recipe_faces(recipe: Recipe, data: str | None = None) -> FaceDataset:
 def check_new_file(path: Path, force: bool) -> None:
     if path.exists() and not force:
         raise OutputError(f"'{path}' exists already", "a new file was expected", "Name another, or use --force")
-
-
-def parse_label_map(label_map: tuple[str, ...]) -> dict[str, str]:
-    """The values of ``--label-map`` as a dictionary."""
-    return dict(_parse_pair(each) for each in label_map)
-
-
-def _parse_pair(text: str) -> tuple[str, str]:
-    from mien.labels import EMOTIONS, normalize_label
-
-    theirs, equals, ours = text.partition("=")
-    if not equals:
-        raise click.BadParameter(f"'{text}' has no '='; it should look like 1=surprise", param_hint="--label-map")
-    if ours and normalize_label(ours) not in EMOTIONS:
-        hint = suggest_name(normalize_label(ours), EMOTIONS) or f"There are {', '.join(EMOTIONS)}."
-        raise click.BadParameter(f"no label '{ours}'. {hint}", param_hint="--label-map")
-    return theirs, ours
 
 
 # Errors
