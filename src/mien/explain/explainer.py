@@ -17,7 +17,6 @@ from mien.explain.explanation import (
     Activations,
     Explanation,
     ExplanationTarget,
-    Map,
     Saliency,
     parse_methods,
     resolve_target,
@@ -101,14 +100,12 @@ class Explainer:
         else:
             scores, votes = tensors.tensors["shares"], tensors.tensors.get("votes")
         emotions = build_emotions(self.card, scores[0], None if votes is None else votes[0])
-        if tensors is None:
-            return Activations(_freeze_crop(crop), emotions, ())
-        if not self.has_class_maps:
-            return Activations(_freeze_crop(crop), emotions, tensors.layers(selected))
-        target = resolve_target(self.card.labels, emotions.top, None, 0)
-        saliency = self._class_map(tensors, target)
-        regions = measure_regions(saliency, build_region_map(self.card.side), MEAN_GEOMETRY)
-        return Activations(_freeze_crop(crop), emotions, tensors.layers(selected), saliency, regions)
+        saliency = regions = None
+        if tensors is not None and self.has_class_maps:
+            saliency = self._class_map(tensors, resolve_target(self.card.labels, emotions.top, None, 0))
+            regions = measure_regions(saliency, build_region_map(self.card.side), MEAN_GEOMETRY)
+        activations = () if tensors is None else tensors.layers(selected)
+        return Activations(_freeze_crop(crop), emotions, activations, saliency, regions)
 
     def explain(
         self,
@@ -230,35 +227,27 @@ class Explainer:
         if method == "cam":
             assert tensors is not None, "class maps need the graph"
             return self._class_map(tensors, target)
+        versus = None if target.versus is None else self.card.labels[target.versus]
+        label = self.card.labels[target.target]
         if method == "occlusion":
-            parameters = {"patch": perturbation.PATCH, "step": perturbation.STEP}
+            parameters: dict[str, Any] = {"patch": perturbation.PATCH, "step": perturbation.STEP}
             values = perturbation.compute_occlusion(self.score, crop, target)
-            return self._label_map(values, method, target, parameters)
+            return Saliency(values, label, method, versus, parameters)
         parameters = {
             "masks": perturbation.MASKS,
             "cells": perturbation.CELLS,
             "visible_part": perturbation.VISIBLE_PART,
         }
         values = perturbation.compute_rise(self.score, crop, target)
-        return self._label_map(values, method, target, parameters, target.seed)
+        return Saliency(values, label, method, versus, parameters, target.seed)
 
     def _class_map(self, tensors: FaceTensors, target: ExplanationTarget) -> Saliency:
         pooled, layers = tensors.pooled, tensors.structure.layers
         assert pooled is not None, "the caller checks for class maps"
         layer = next((layer.name for layer in layers if layer.tensor == pooled.maps), pooled.maps)
         values = tensors.class_map(target.target, target.versus, self.card.side)
-        return self._label_map(values, "cam", target, {"layer": layer})
-
-    def _label_map(
-        self,
-        values: Map,
-        method: str,
-        target: ExplanationTarget,
-        parameters: dict[str, Any],
-        seed: int | None = None,
-    ) -> Saliency:
         versus = None if target.versus is None else self.card.labels[target.versus]
-        return Saliency(values, self.card.labels[target.target], method, versus, parameters, seed)
+        return Saliency(values, self.card.labels[target.target], "cam", versus, {"layer": layer})
 
 
 def _freeze_crop(crop: Pixels) -> Pixels:

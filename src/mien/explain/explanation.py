@@ -222,6 +222,13 @@ class Layer:
     receptive_field: ReceptiveField | None
     tensor: str
 
+    def active_channels(self) -> tuple[int, ...]:
+        """The channels that are not constant on this face, strongest first; all of them for single values."""
+        if len(self.shape) < 3:
+            return self.order
+        varies = np.ptp(self.activations.reshape(self.shape[0], -1), axis=1) > 0
+        return tuple(channel for channel in self.order if varies[channel])
+
     def omitted_maps(self, count: int) -> list[str]:
         """What is missing where only ``count`` maps are drawn: ``12 weaker maps``, ``3 with zero activation``."""
         weaker = self.shape[0] - count - self.zero_activation

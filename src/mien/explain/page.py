@@ -18,7 +18,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from mien.explain.explanation import MAP_METHODS, Explanation, Kernels, Layer, MapMethod
-from mien.explain.figures.colormaps import apply_colours, legend_colours
+from mien.explain.figures.colormaps import apply_colours, evidence_scale, legend_colours
 from mien.explain.page_images import MapSheet, PageImages, build_images, colour_crop_uri
 from mien.html import image_tag, render
 from mien.html.environment import read_asset
@@ -66,10 +66,6 @@ def render_walkthrough_body(
     return render("walkthrough/body.html", **_body_values(explanation, pixels, layers, prefix))
 
 
-def walkthrough_title(explanation: Explanation) -> str:
-    return f"How a network reads {PurePath(explanation.source).name or 'a face'}"
-
-
 def walkthrough_style() -> str:
     """The style sheet, which follows :func:`mien.html.style_sheet`."""
     return read_asset("walkthrough/walkthrough.css")
@@ -102,7 +98,8 @@ def _body_values(
     facts += [f"face {explanation.number}"] if explanation.number else []
     facts += [f"model {explanation.model}"] if explanation.model else []
     facts += [f"{_format_count(parameters)} parameters"] if parameters else []
-    title, steps = walkthrough_title(explanation), tuple(_build_steps(images))
+    title = f"How a network reads {PurePath(explanation.source).name or 'a face'}"
+    steps = tuple(_build_steps(images))
     return {"title": title, "images": images, "facts": " · ".join(facts), "steps": steps}
 
 
@@ -127,7 +124,7 @@ def _build_steps(images: PageImages) -> Iterator[WalkthroughStep]:
     if explanation.logits:
         yield WalkthroughStep("softmax", "softmax", {"logits": dict(explanation.logits)})
     if explanation.maps:
-        yield WalkthroughStep("evidence", "evidence", _evidence_values(images))
+        yield WalkthroughStep("evidence", "evidence", _evidence_values(explanation))
     votes = explanation.emotions.votes
     annotators = None if votes is None else allocate_ten_votes(votes)
     yield WalkthroughStep("result", "result", {"annotators": annotators})
@@ -293,35 +290,20 @@ def _dense_values(images: PageImages) -> dict[str, Any]:
     }
 
 
-def _evidence_values(images: PageImages) -> dict[str, Any]:
-    """Each map with its method, its regions and its colours; and where the maps lie in the photo."""
-    explanation = images.explanation
+def _evidence_values(explanation: Explanation) -> dict[str, Any]:
+    """Each map with its method, its regions and its colours."""
     maps = [
         {
             "saliency": saliency,
             "method": MAP_METHODS.get(saliency.method) or MapMethod(saliency.method, saliency.method, ""),
             "basis": regions.basis,
             "regions": sorted(regions.evidence, key=lambda region: -region.score),
-            "colours": legend_colours("tide" if saliency.signed else "ember"),
+            "colours": legend_colours(evidence_scale(saliency.signed)),
         }
         for saliency, regions in zip(explanation.maps, explanation.regions, strict=True)
     ]
     top = explanation.regions[0].top if explanation.regions else None
-    return {"maps": maps, "outlines": _region_outlines(explanation), "top": top, "photo": _photo_overlay(images)}
-
-
-def _photo_overlay(images: PageImages) -> dict[str, str] | None:
-    """Where an evidence map lies in the photo: a ``viewBox`` around the face and a transform; None without a photo."""
-    placement = images.explanation.placement
-    if images.pixels is None or placement is None:
-        return None
-    left, top, side, angle = placement
-    margin, centre = 0.45 * side, (left + side / 2, top + side / 2)
-    return {
-        "box": f"{left - margin:.1f} {top - margin:.1f} {side + 2 * margin:.1f} {side + 2 * margin:.1f}",
-        "transform": f"rotate({angle:.2f} {centre[0]:.2f} {centre[1]:.2f}) translate({left:.2f} {top:.2f}) "
-        f"scale({side / images.side:.5f})",
-    }
+    return {"maps": maps, "outlines": _region_outlines(explanation), "top": top}
 
 
 def _region_outlines(explanation: Explanation) -> str:

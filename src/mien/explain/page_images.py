@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.explain.explanation import Explanation, Layer, Saliency
-from mien.explain.figures.colormaps import Scale, choose_scale, colour_indices, colour_table
+from mien.explain.figures.colormaps import Scale, choose_scale, colour_evidence, colour_indices, colour_table
+from mien.explain.figures.evidence import warp_to_square
 from mien.html import data_uri
 from mien.html.images import encode_image, shrink_image
 from mien.results import Pixels
@@ -146,8 +147,7 @@ def _last_layer(spatial: Sequence[Layer], explanation: Explanation) -> Layer | N
 
 def build_map_sheet(layer: Layer, name: str, most: int = _MAPS, needed: Sequence[int] = ()) -> MapSheet:
     """The ``most`` strongest non-constant maps, and the channels ``needed``, each scaled to its own maximum."""
-    varying = [channel for channel in layer.order if float(np.ptp(layer.activations[channel])) > 0]
-    channels = tuple(dict.fromkeys([*varying[:most], *needed]))
+    channels = tuple(dict.fromkeys([*layer.active_channels()[:most], *needed]))
     maps = [_shrink_map(layer.activations[channel]) for channel in channels]
     colours = choose_scale(layer.activations)
     height, width = maps[0].shape if maps else (1, 1)
@@ -175,15 +175,12 @@ def _shrink_map(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _overlay_uri(saliency: Saliency) -> str:
     """An evidence map as an image that is transparent where there is no evidence."""
-    name: Scale = "tide" if saliency.signed else "ember"
     side = saliency.map.shape[0]
     size = _ENLARGEMENT * side if side <= 64 else side
     values = np.asarray(cv2.resize(saliency.map, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
-    strength = np.clip(np.abs(values) / (saliency.strongest or 1.0), 0, 1)
-    alpha = np.power(strength, 0.7) * 0.95
-    colours = colour_table(name)[colour_indices(values, name, saliency.strongest)]
+    colours, opacity = colour_evidence(values, saliency.signed, saliency.strongest)
     buffer = io.BytesIO()
-    pixels = np.dstack([colours, np.rint(alpha * 255).astype(np.uint8)])
+    pixels = np.dstack([colours, np.rint(opacity * 0.95 * 255).astype(np.uint8)])
     Image.fromarray(pixels).save(buffer, "WEBP", quality=80, method=4)
     return data_uri(buffer.getvalue(), "image/webp")
 
@@ -197,10 +194,5 @@ def colour_crop_uri(images: PageImages) -> str:
     target = np.array([(0, 0), (side, 0), (side, side)], np.float32)
     source = np.array(placement.corners()[:3], np.float32)
     matrix = np.asarray(cv2.getAffineTransform(source, target), np.float64)
-    # warpAffine samples single pixels: a large face is scaled down first, to avoid aliasing.
-    factor = max(1, int(1 / max(float(np.hypot(matrix[0, 0], matrix[0, 1])), 1e-6)))
-    size = (max(pixels.shape[1] // factor, 1), max(pixels.shape[0] // factor, 1))
-    small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    matrix = np.asarray(matrix @ np.diag([factor, factor, 1.0]))
-    crop = cv2.warpAffine(small, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return data_uri(encode_image(np.asarray(crop, np.uint8), "webp", 86), "image/webp")
+    crop = warp_to_square(pixels, matrix, side, borderMode=cv2.BORDER_REPLICATE)
+    return data_uri(encode_image(crop, "webp", 86), "image/webp")

@@ -7,7 +7,7 @@ under corruption and by group; then deletion, insertion, weight randomization an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -337,12 +337,14 @@ def plot_insertion(methods: Curves, baselines: Curves) -> Figure:
 def _plot_faithfulness(
     title: str,
     x_label: str,
-    legend: str,
+    legend: Literal["upper right", "lower right"],
     methods: Curves,
     baselines: Curves,
 ) -> Figure:
     figure, ax = new_axes(5.6, 4.4, title)
-    styles = [{"color": MUTED, "linestyle": dashes, "linewidth": 1.3} for dashes in _DASHES][: len(baselines)]
+    styles: list[dict[str, Any]] = [
+        {"color": MUTED, "linestyle": dashes, "linewidth": 1.3} for dashes, _ in zip(_DASHES, baselines, strict=False)
+    ]
     styles += [{"color": colour} for colour in COLOURS]
     for style, (name, values) in zip(styles, [*baselines.items(), *methods.items()], strict=False):
         heights = np.asarray(values)

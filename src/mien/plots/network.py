@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -74,7 +74,7 @@ def _depth(stage: NetworkStage) -> float:
 def _draw_block(ax: Axes, stage: NetworkStage, middle: float, width: float, largest: int) -> None:
     height, colour = _height(stage, largest), RED if stage.head else BLUE
     if not stage.side:
-        _draw_front(ax, middle - width / 2, -height / 2, width, height, colour, 0.85)
+        _draw_front(ax, middle - width / 2, -height / 2, width, height, colour)
         return
     depth = _depth(stage)
     front, left, bottom = width - depth, middle - width / 2, -height / 2 - depth / 3
@@ -83,13 +83,12 @@ def _draw_block(ax: Axes, stage: NetworkStage, middle: float, width: float, larg
     side = [(right, top), (right + depth, top + shift), (right + depth, bottom + shift), (right, bottom)]
     for corners, alpha in ((upper, 0.35), (side, 0.6)):
         ax.add_patch(Polygon(corners, facecolor=colour, alpha=alpha, edgecolor=PAPER, linewidth=0.8))
-    _draw_front(ax, left, bottom, front, height, colour, 0.85)
+    _draw_front(ax, left, bottom, front, height, colour)
 
 
-def _draw_front(ax: Axes, left: float, bottom: float, width: float, height: float, colour: str, alpha: float) -> None:
-    ax.add_patch(
-        Rectangle((left, bottom), width, height, facecolor=colour, alpha=alpha, edgecolor=PAPER, linewidth=0.8)
-    )
+def _draw_front(ax: Axes, left: float, bottom: float, width: float, height: float, colour: str) -> None:
+    style: dict[str, Any] = {"facecolor": colour, "alpha": 0.85, "edgecolor": PAPER, "linewidth": 0.8}
+    ax.add_patch(Rectangle((left, bottom), width, height, **style))
 
 
 def _write_layers(ax: Axes, stage: NetworkStage, middle: float) -> None:

@@ -97,15 +97,12 @@ def _find_offsets(ax: Axes, models: Sequence[ModelPoint]) -> list[float]:
     offsets = []
     for model in models:
         x, y = ax.transData.transform((model.milliseconds, model.accuracy)) * 72 / ax.figure.dpi
-        offset = next((each for each in _OFFSETS if _is_free(x, y + each, used)), _OFFSETS[0])
+        # A name needs 90 by 12 points.
+        free = (each for each in _OFFSETS if all(abs(x - a) > 90 or abs(y + each - b) > 12 for a, b in used))
+        offset = next(free, _OFFSETS[0])
         used.append((x, y + offset))
         offsets.append(offset)
     return offsets
-
-
-def _is_free(x: float, y: float, used: Sequence[tuple[float, float]]) -> bool:
-    """Is there space for a name, in points?"""
-    return all(abs(x - left) > 90 or abs(y - top) > 12 for left, top in used)
 
 
 _DOTS = (0, (1, 2))

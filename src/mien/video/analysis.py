@@ -64,7 +64,10 @@ def analyze(
 ) -> Generator[AnalyzedFrame]:
     """The analysed frames of an open video. However this ends, the video is closed and all threads have ended."""
     live = video.info.live
-    stage = _without_thread if live else iterate_in_background
+
+    def stage(items: Generator[Item], depth: int, name: str) -> Generator[Item]:
+        return items if live else iterate_in_background(items, depth, name)
+
     width, height = video.info.size
     depth = min(max(QUEUE_BYTES // max(width * height * 3, 1), 2), QUEUE_FRAMES)
     schedule = DetectionSchedule(steps.detector, min_face)
@@ -117,14 +120,9 @@ def _classify(
     with closing(tracked):
         while batch := list(islice(tracked, batch_size)):
             results = steps.classify([frame.crops for frame in batch])
-            yield [_analyzed_frame(frame, result) for frame, result in zip(batch, results, strict=True)]
-
-
-def _analyzed_frame(frame: _TrackedFrame[Crops], result: FrameResult) -> AnalyzedFrame:
-    readings = tuple(replace(reading, track=track) for reading, track in zip(result, frame.tracks, strict=True))
-    return AnalyzedFrame(frame.index, frame.seconds, replace(result, readings=readings), frame.cut, frame.pixels)
-
-
-def _without_thread(items: Generator[Item], depth: int, name: str) -> Generator[Item]:
-    """Takes the place of ``iterate_in_background``: the next stage pulls one item after the other."""
-    return items
+            frames = []
+            for frame, result in zip(batch, results, strict=True):
+                pairs = zip(result, frame.tracks, strict=True)
+                numbered = replace(result, readings=tuple(replace(reading, track=track) for reading, track in pairs))
+                frames.append(AnalyzedFrame(frame.index, frame.seconds, numbered, frame.cut, frame.pixels))
+            yield frames

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import MienError
-from mien.results import AnalyzedFrame, Emotions, Reading, Score
+from mien.results import AnalyzedFrame, Reading, Score
 from mien.video.smoothing import DecisionRule, ScoreArray, score_array
 
 #: The score that a face at rest commonly has for an emotion other than neutral: the median of the highest such score
@@ -70,9 +70,14 @@ class Baseline:
         if reading.track not in self._tracks:
             return reading
         scores, votes = (resting.result() for resting in self._tracks[reading.track])
-        if scores is None or not _is_raised(reading.emotions.labels, scores):
+        if scores is None:
             return reading
-        return replace(reading, emotions=_relative_emotions(reading.emotions, scores, votes, decide))
+        emotions = reading.emotions
+        others = (score for label, score in zip(emotions.labels, scores, strict=True) if label != "neutral")
+        if max(others, default=0.0) <= TYPICAL_RESTING_SCORE:
+            return reading
+        relative_votes = None if emotions.votes is None or votes is None else _relative_scores(emotions.votes, votes)
+        return replace(reading, emotions=decide(_relative_scores(emotions.scores, scores), relative_votes, 0.0))
 
 
 class _RestingScores:
@@ -102,20 +107,6 @@ class _RestingScores:
             return self._sum / self._seconds
         medians = (self._histograms.cumsum(axis=1) >= self._seconds / 2).argmax(axis=1) / _BINS
         return np.asarray(medians / max(medians.sum(), 1e-9))
-
-
-def _is_raised(labels: Sequence[str], resting: ScoreArray) -> bool:
-    """Is a score other than neutral's above the typical one?"""
-    return any(
-        label != "neutral" and score > TYPICAL_RESTING_SCORE for label, score in zip(labels, resting, strict=True)
-    )
-
-
-def _relative_emotions(
-    emotions: Emotions, scores: ScoreArray, votes: ScoreArray | None, decide: DecisionRule
-) -> Emotions:
-    relative_votes = None if emotions.votes is None or votes is None else _relative_scores(emotions.votes, votes)
-    return decide(_relative_scores(emotions.scores, scores), relative_votes, 0.0)
 
 
 def _relative_scores(scores: tuple[Score, ...], resting: ScoreArray) -> ScoreArray:

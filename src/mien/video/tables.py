@@ -15,6 +15,7 @@ from mien.video.timeline import VideoSummary
 
 _FACE_COLUMNS = ("frame", "seconds", "track", "x", "y", "width", "height", "detection", "emotion")
 _REASON_COLUMNS = ("uncertain", "quality")
+_EVENT_COLUMNS = ("track", "emotion", "start", "end", "seconds", "peak", "peak_at")
 
 
 def face_columns(labels: Sequence[str], raw: bool = False) -> list[str]:
@@ -45,10 +46,6 @@ def face_rows(frame: AnalyzedFrame, raw: AnalyzedFrame | None = None) -> Iterato
         ]
 
 
-def event_columns() -> list[str]:
-    return ["track", "emotion", "start", "end", "seconds", "peak", "peak_at"]
-
-
 def event_row(event: Event) -> list[Cell]:
     numbers = (event.start, event.end, event.seconds, event.peak, event.peak_at)
     return [event.track, event.emotion, *(round(number, 4) for number in numbers)]
@@ -63,7 +60,7 @@ def format_csv(rows: Iterable[Sequence[Cell]]) -> str:
 
 def format_events(events: Iterable[Event]) -> str:
     """The table of events as CSV."""
-    return format_csv([event_columns(), *map(event_row, events)])
+    return format_csv([_EVENT_COLUMNS, *map(event_row, events)])
 
 
 def format_json_lines(records: Iterable[dict[str, Any]]) -> str:

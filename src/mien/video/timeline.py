@@ -69,13 +69,10 @@ class TrackSummary:
         return {emotion: seconds / self.judged_seconds for emotion, seconds in emotions}
 
     def to_dict(self) -> dict[str, Any]:
+        seconds = ("first", "last", "visible_seconds", "judged_seconds", "uncertain_seconds")
         return {
             "track": self.number,
-            "first": round(self.first, 3),
-            "last": round(self.last, 3),
-            "visible_seconds": round(self.visible_seconds, 3),
-            "judged_seconds": round(self.judged_seconds, 3),
-            "uncertain_seconds": round(self.uncertain_seconds, 3),
+            **{name: round(getattr(self, name), 3) for name in seconds},
             "emotions": {emotion: round(part, 4) for emotion, part in self.emotions().items()},
             "unjudged_seconds": {reason: round(seconds, 3) for reason, seconds in self.unjudged_seconds.items()},
         }

@@ -72,20 +72,16 @@ def open_writer(
             # Encoders take the container from the suffix.
             part = stack.enter_context(temporary_path(Path(os.path.realpath(target)), suffix))
             part.touch(exist_ok=False)
-            encoder = _create_encoder(part, even_size, fps or 25.0, audio, start)
+            encoder: VideoEncoder
+            if has_pyav():
+                from mien.video.pyav import PyAVEncoder
+
+                encoder = PyAVEncoder(part, even_size, fps or 25.0, audio, start)
+            else:
+                encoder = OpenCVEncoder(part, even_size, fps or 25.0, start)
         except (OSError, ValueError) as error:
             raise _write_error(path, error) from error
         return VideoWriter(target, size, encoder, part, stack.pop_all())
-
-
-def _create_encoder(
-    part: Path, size: tuple[int, int], fps: float, audio: str | PathLike[str] | None, start: float
-) -> VideoEncoder:
-    if has_pyav():
-        from mien.video.pyav import PyAVEncoder
-
-        return PyAVEncoder(part, size, fps, audio, start)
-    return OpenCVEncoder(part, size, fps, start)
 
 
 class VideoWriter(ClosingContext):

@@ -54,6 +54,19 @@ def apply_colours(values: NDArray[np.floating], name: Scale, strongest: float | 
     return colour_table(name)[colour_indices(values, name, strongest)]
 
 
+def evidence_scale(signed: bool) -> Scale:
+    """``tide`` for a map that compares two labels, else ``ember``."""
+    return "tide" if signed else "ember"
+
+
+def colour_evidence(
+    values: NDArray[np.floating], signed: bool, strongest: float
+) -> tuple[NDArray[np.uint8], NDArray[np.floating]]:
+    """Colours and opacity (0 to 1, 0 where there is no evidence) of an evidence map over a face."""
+    strength = np.clip(np.abs(values) / (strongest or 1.0), 0, 1)
+    return apply_colours(values, evidence_scale(signed), strongest), np.power(strength, 0.7)
+
+
 def choose_scale(values: NDArray[np.floating]) -> Scale:
     """``tide`` for values below 0 too, else ``sea``."""
     return "tide" if float(values.min(initial=0.0)) < 0 else "sea"

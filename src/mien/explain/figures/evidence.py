@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from mien.explain.figures.canvas import (
     load_font,
     wrap_text,
 )
-from mien.explain.figures.colormaps import Scale, colour_indices, colour_table
+from mien.explain.figures.colormaps import colour_evidence, colour_table, evidence_scale
 from mien.labels import label_colour
 from mien.results import Pixels
 from mien.text import format_percent
@@ -86,15 +87,9 @@ def _overlay(background: Pixels, saliency: Saliency, corners: NDArray[np.float64
     transform = cv2.getAffineTransform(source, corners.astype(np.float32))
     size = (background.shape[1], background.shape[0])
     values = np.asarray(cv2.warpAffine(saliency.map, transform, size, flags=cv2.INTER_CUBIC), np.float32)
-    scale = _scale_of(saliency)
-    colours = colour_table(scale)[colour_indices(values, scale, saliency.strongest)].astype(np.float64)
-    strength = np.clip(np.abs(values) / (saliency.strongest or 1.0), 0, 1)
-    alpha = (0.85 * np.power(strength, 0.7))[..., None]
-    return np.asarray(np.rint(background * (1 - alpha) + colours * alpha), np.uint8)
-
-
-def _scale_of(saliency: Saliency) -> Scale:
-    return "tide" if saliency.signed else "ember"
+    colours, opacity = colour_evidence(values, saliency.signed, saliency.strongest)
+    alpha = (0.85 * opacity)[..., None]
+    return np.asarray(np.rint(background * (1 - alpha) + colours.astype(np.float64) * alpha), np.uint8)
 
 
 def _overlay_image(pixels: Pixels, placement: Placement, saliency: Saliency) -> Pixels:
@@ -102,20 +97,21 @@ def _overlay_image(pixels: Pixels, placement: Placement, saliency: Saliency) -> 
     section = _SECTION * placement.side
     zoom = _SIDE / section
     origin = np.array([placement.left, placement.top]) + (placement.side - section) / 2
-    background = _cut_section(pixels, origin, zoom)
+    matrix = np.array([[zoom, 0, -origin[0] * zoom], [0, zoom, -origin[1] * zoom]])
+    empty = tuple(int(PANEL[i : i + 2], 16) for i in (1, 3, 5))
+    background = warp_to_square(pixels, matrix, _SIDE, borderValue=empty)
     corners = (np.array(placement.corners()[:3]) - origin) * zoom
     return _overlay(background, saliency, corners)
 
 
-def _cut_section(pixels: Pixels, corner: NDArray[np.float64], zoom: float) -> Pixels:
-    """A square section of the image from its upper left corner, without aliasing; outside the image it is empty."""
-    factor = max(1, int(1 / zoom))
+def warp_to_square(pixels: Pixels, matrix: NDArray[np.float64], side: int, **border: Any) -> Pixels:
+    """The part of an image that an affine transform ``(2, 3)`` maps to a square; ``border`` is for ``warpAffine``."""
+    # warpAffine samples single pixels: a large image is scaled down first, to avoid aliasing.
+    factor = max(1, int(1 / max(float(np.hypot(matrix[0, 0], matrix[0, 1])), 1e-6)))
     size = (max(pixels.shape[1] // factor, 1), max(pixels.shape[0] // factor, 1))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    matrix = np.array([[zoom * factor, 0, -corner[0] * zoom], [0, zoom * factor, -corner[1] * zoom]])
-    empty = tuple(int(PANEL[i : i + 2], 16) for i in (1, 3, 5))
-    section = cv2.warpAffine(small, matrix, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR, borderValue=empty)
-    return np.asarray(section, np.uint8)
+    matrix = np.asarray(matrix @ np.diag([factor, factor, 1.0]))
+    return np.asarray(cv2.warpAffine(small, matrix, (side, side), flags=cv2.INTER_LINEAR, **border), np.uint8)
 
 
 def _mark_box(pixels: Pixels, box: NDArray[np.float64]) -> None:
@@ -127,7 +123,7 @@ def _mark_box(pixels: Pixels, box: NDArray[np.float64]) -> None:
 def _draw_legend(canvas: Canvas, x: int, y: int, saliency: Saliency) -> None:
     """The colour scale from the strongest value down, with numbers."""
     indices = np.linspace(0, 255, _SIDE).round().astype(int)[::-1]
-    canvas.paste(np.repeat(colour_table(_scale_of(saliency))[indices, None], _LEGEND_WIDTH, 1), (x, y))
+    canvas.paste(np.repeat(colour_table(evidence_scale(saliency.signed))[indices, None], _LEGEND_WIDTH, 1), (x, y))
     highest, lowest = saliency.strongest, -saliency.strongest if saliency.signed else 0.0
     for value, position in ((highest, 0), ((highest + lowest) / 2, _SIDE // 2), (lowest, _SIDE)):
         text_position = (x + _LEGEND_WIDTH + 8, y + min(max(position, 10), _SIDE - 10))

@@ -47,11 +47,12 @@ def draw_feature_maps(layer: Layer, crop_side: int | None = None, before: Layer 
     """
     if len(layer.shape) < 3:
         return _draw_values(layer, before)
-    channels = active_channels(layer)[:_MAX_MAPS]
+    channels = layer.active_channels()[:_MAX_MAPS]
     scale = choose_scale(layer.activations)
     facts = [f"{layer.kind}, {layer.shape[0]:,} maps of {layer.shape[1]} × {layer.shape[2]} values"]
-    if layer.receptive_field is not None:
-        facts.append(f"receptive field: {_describe_field(layer.receptive_field, crop_side)}")
+    if (field := layer.receptive_field) is not None:
+        whole = crop_side is not None and field.size >= crop_side
+        facts.append(f"receptive field: {'the whole face' if whole else f'{field.size} × {field.size} pixels'}")
     facts.append(f"zero activation: {layer.zero_activation:,} of {layer.shape[0]:,}")
     colours = "blue is below 0, white 0, orange above" if scale == "tide" else "dark is 0, yellow the strongest"
     notes = [
@@ -61,20 +62,6 @@ def draw_feature_maps(layer: Layer, crop_side: int | None = None, before: Layer 
     omitted = layer.omitted_maps(len(channels))
     notes += [f"Not shown: {' and '.join(omitted)}."] if omitted else []
     return compose_figure(layer.name, [" · ".join(facts)], _draw_grid(layer, channels, scale), notes)
-
-
-def active_channels(layer: Layer) -> tuple[int, ...]:
-    """The channels that are not constant on this face, strongest first."""
-    if len(layer.shape) < 3:
-        return layer.order
-    varies = np.ptp(layer.activations.reshape(layer.shape[0], -1), axis=1) > 0
-    return tuple(channel for channel in layer.order if varies[channel])
-
-
-def _describe_field(field: ReceptiveField, crop_side: int | None) -> str:
-    if crop_side is not None and field.size >= crop_side:
-        return "the whole face"
-    return f"{field.size} × {field.size} pixels"
 
 
 def _draw_grid(layer: Layer, channels: Sequence[int], scale: Scale) -> Canvas:
@@ -180,7 +167,7 @@ def _draw_small_face(canvas: Canvas, left: int, top: int, layer: Layer, crop: Pi
 
 def _draw_small_maps(canvas: Canvas, left: int, top: int, layer: Layer) -> None:
     scale = choose_scale(layer.activations)
-    for index, channel in enumerate(active_channels(layer)[:_MAPS_IN_ROW]):
+    for index, channel in enumerate(layer.active_channels()[:_MAPS_IN_ROW]):
         tile = enlarge_image(apply_colours(layer.activations[channel], scale), _SMALL_TILE)
         canvas.paste(tile[:_SMALL_TILE, :_SMALL_TILE], (left + index * (_SMALL_TILE + 8), top))
 
