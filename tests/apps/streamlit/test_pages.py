@@ -20,6 +20,7 @@ from mien.apps.streamlit.results import escape_markdown
 from mien.apps.streamlit.session_state import EXPLANATION, FIGURES, RESULTS, WALKTHROUGH, clean_file_name
 from mien.engine import Engine
 from mien.errors import MienError, MissingExtra
+from mien.html.environment import render_macro
 from mien.html.images import encode_image
 from mien.labels import EMOTIONS, label_colour
 from mien.training import run_folder
@@ -173,7 +174,7 @@ def test_file_names_are_escaped():
 
 def test_labels_of_a_model_cannot_insert_html():
     label = "<img src=x onerror=alert(1)>"
-    bars = results.render_bars([(label, 0.5)], (label,))
+    bars = render_macro("bars", [(label, 0.5)], (label,), {}, template="streamlit.html")
     assert "<img src=x" not in bars
     assert "&lt;img src=x" in bars
 

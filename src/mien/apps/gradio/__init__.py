@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
-from mien.apps.session.ports import check_port, find_free_port, make_listen_error
+from mien.apps.session.ports import check_port, find_free_port, handle_stop_signals, make_listen_error
 from mien.errors import FetchError, MissingExtra, install_command
 
 if TYPE_CHECKING:
@@ -75,7 +74,8 @@ def serve_page(
     # Before the model is loaded: an occupied port is reported at once.
     if error := check_port(host, port):
         raise make_listen_error(host, port, error, "mien gradio") from error
-    with _temporary_upload_folder(), _no_proxy_for_localhost(), _stop_signals() as stopped:
+    stopped = threading.Event()
+    with _temporary_upload_folder(), _no_proxy_for_localhost(), handle_stop_signals(stopped.set):
         page = build_page(model=model, detector=detector)
         output = io.StringIO()
         try:
@@ -124,18 +124,3 @@ def _no_proxy_for_localhost() -> Iterator[None]:
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, [before, "127.0.0.1", "localhost"]))
     yield
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set."""
-    stopped = threading.Event()
-    before = {}
-    with suppress(ValueError):  # not the main thread: the caller handles signals
-        for number in (signal.SIGTERM, signal.SIGINT):
-            before[number] = signal.signal(number, lambda *_: stopped.set())
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from mien import text
 from mien.apps.gradio import results
 from mien.apps.session import model_cards
 from mien.apps.session.engines import EngineCache
@@ -51,7 +50,8 @@ def create_models_tab(engines: EngineCache, model: Any) -> None:
         is_default = name == engines.default
         with gr.Accordion(f"{name} (default)" if is_default else name, open=is_default), gr.Row():
             _create_card(name, card)
-    gr.Markdown(_describe_limitations(cards[engines.default]))
+    sentences = model_cards.list_limitations(cards[engines.default])
+    gr.Markdown("\n".join(["### Limitations\n", *(f"- {sentence}" for sentence in sentences)]))
 
 
 def _create_coverage_plot(cards: dict[str, ModelCard]) -> None:
@@ -102,12 +102,3 @@ def _create_card(name: str, card: ModelCard) -> None:
             label="F1 score of each expression",
             elem_id=f"models-f1-{name}",
         )
-
-
-def _describe_limitations(card: ModelCard) -> str:
-    sentences = list(text.LIMITATIONS)
-    if accuracy := card.metrics.get("accuracy"):
-        count = f"{len(card.labels)} expressions for {100 * accuracy:.0f} of 100"
-        sentences.insert(1, f"It is often wrong: it predicts the correct one of {count} test faces.")
-    items = "\n".join(f"- {sentence}" for sentence in sentences)
-    return f"### Limitations\n\n{items}"

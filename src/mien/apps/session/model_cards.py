@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mien.models import ModelCard
-from mien.text import format_percent
+from mien.text import LIMITATIONS, format_percent
 
 #: The rows of a comparison, and the metric of the card in each.
 _METRICS = (
@@ -40,6 +40,16 @@ def list_facts(card: ModelCard) -> list[tuple[str, str]]:
         ("Licence", card.license),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def list_limitations(card: ModelCard) -> list[str]:
+    """What the model cannot do, in sentences, with its accuracy if the card has one."""
+    sentences = list(LIMITATIONS)
+    accuracy = card.metrics.get("accuracy")
+    if isinstance(accuracy, float):
+        count = f"{len(card.labels)} expressions for {100 * accuracy:.0f} of 100"
+        sentences.insert(1, f"It is often wrong: it predicts the correct one of {count} test faces.")
+    return sentences
 
 
 def coverage_curve(card: ModelCard) -> list[tuple[float, float]]:

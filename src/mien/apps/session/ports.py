@@ -1,9 +1,12 @@
-"""Ports and addresses of local servers: whether a port is free, which one is, and the error where it is not."""
+"""Local servers: whether a port is free, which one is, the error where it is not, and the signals that stop one."""
 
 from __future__ import annotations
 
 import errno
+import signal
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mien.errors import MienError
@@ -61,6 +64,20 @@ def make_listen_error(host: str, port: int, error: Exception, command: str) -> M
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     remedy = "127.0.0.1 is this machine alone, 0.0.0.0 every address it has"
     return MienError(f"mien cannot listen on {address}: {reason}", "An address of this machine was expected", remedy)
+
+
+@contextmanager
+def handle_stop_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call ``stop`` at SIGTERM and SIGINT. Outside the main thread nothing changes: the main thread handles signals."""
+    before = {}
+    with suppress(ValueError):  # not the main thread
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before[number] = signal.signal(number, lambda *_: stop())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, socket.SocketKind, int, Any]:

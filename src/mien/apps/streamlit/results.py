@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from markupsafe import Markup
@@ -51,12 +52,6 @@ class ImageResult:
     thumbnails: tuple[bytes, ...] = ()
 
 
-class ResultCounts(NamedTuple):
-    images: int
-    faces: int
-    failed: int
-
-
 def read_images(engine: Engine, photos: Sequence[UploadedPhoto]) -> list[ImageResult]:
     """The results of the photos, each read once for a choice of model and detector. Results of others are deleted."""
     before: dict[tuple[str, ...], ImageResult] = st.session_state.get(RESULTS, {})
@@ -92,19 +87,13 @@ def read_image(engine: Engine, photo: UploadedPhoto) -> ImageResult:
     )
 
 
-def count_results(results: Iterable[ImageResult]) -> ResultCounts:
-    all_results = [each.result for each in results]
-    faces = [len(result) for result in all_results if isinstance(result, FrameResult)]
-    return ResultCounts(len(faces), sum(faces), len(all_results) - len(faces))
-
-
 def format_summary(results: Sequence[ImageResult]) -> str:
     """``3 faces in 2 photos; 1 could not be read``."""
-    images, faces, failed = count_results(results)
-    parts = []
+    faces = [len(each.result) for each in results if isinstance(each.result, FrameResult)]
+    images, failed, parts = len(faces), len(results) - len(faces), []
     if images:
         photos = "one photo" if images == 1 else f"{images} photos"
-        parts.append(f"{text.describe_face_count(range(faces))} in {photos}")
+        parts.append(f"{text.describe_face_count(range(sum(faces)))} in {photos}")
     if failed:
         parts.append(f"{failed} could not be read")
     return "; ".join(parts)
@@ -147,15 +136,24 @@ def require_lab() -> Iterator[None]:
 def show_downloads(engine: Engine, results: Sequence[ImageResult]) -> None:
     """Buttons for all results as JSON and CSV."""
     with st.container(horizontal=True):
-        _show_download("JSON", partial(format_json, results), "mien.json", "application/json")
-        _show_download("CSV", partial(format_csv, results, engine.labels), "mien.csv", "text/csv")
+        show_download("JSON", partial(format_json, results), "mien.json", "application/json")
+        show_download("CSV", partial(format_csv, results, engine.labels), "mien.csv", "text/csv")
 
 
-def _show_download(
-    label: str, make: partial[str] | partial[bytes], name: str, media_type: str, key: str | None = None
+def show_download(
+    label: str, data: str | bytes | Callable[[], str | bytes], name: str, media_type: str, key: str | None = None
 ) -> None:
-    # The file is made after a click, and without running the page again.
-    st.download_button(label, make, name, media_type, key=key, on_click="ignore", icon=":material/download:")
+    """A button that saves a file. A function is called after the click; the page does not run again."""
+    st.download_button(label, data, name, media_type, key=key, on_click="ignore", icon=":material/download:")
+
+
+def pack_zip(files: Mapping[str, bytes]) -> bytes:
+    """The files in one ZIP archive."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
 
 
 def show_image_result(engine: Engine, image: ImageResult, index: int) -> int | None:
@@ -174,7 +172,7 @@ def show_image_result(engine: Engine, image: ImageResult, index: int) -> int | N
         if result.readings:
             stem = image.photo.name.rpartition(".")[0] or image.photo.name
             make = partial(annotate_image, engine, image.photo)
-            _show_download("Annotated image", make, f"{stem}-annotated.jpg", "image/jpeg", key=f"annotated {index}")
+            show_download("Annotated image", make, f"{stem}-annotated.jpg", "image/jpeg", key=f"annotated {index}")
     with right:
         if not result.readings:
             st.info(f"{text.NO_FACE} {text.NO_FACE_HELP}", icon=":material/search_off:")
@@ -260,11 +258,6 @@ def render_face_card(reading: Reading, number: int, count: int, thumbnail: bytes
         vote_icons=_icon_uris(tuple(label for label, _ in votes)),
         template="streamlit.html",
     )
-
-
-def render_bars(scores: Sequence[tuple[str, float]], labels: tuple[str, ...], *, icons: bool = True) -> str:
-    """HTML: all probabilities as bars with their numbers, in this order."""
-    return render_macro("bars", scores, labels, _icon_uris(labels) if icons else {}, template="streamlit.html")
 
 
 @lru_cache(maxsize=16)

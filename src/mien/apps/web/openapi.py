@@ -82,6 +82,8 @@ BOOLEAN: Schema = {"type": "boolean"}
 OBJECT: Schema = {"type": "object"}
 BINARY: Schema = {"type": "string", "contentMediaType": "application/octet-stream"}
 
+_TYPES = {"number": NUMBER, "text": TEXT, "integer": INTEGER, "boolean": BOOLEAN, "object": OBJECT}
+
 
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
@@ -95,11 +97,29 @@ def _nullable(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def _object(description: str = "", optional: tuple[str, ...] = (), **properties: Schema) -> Schema:
-    """An object with these properties, all of which but the optional ones are required."""
-    required = [name for name in properties if name not in optional]
+def _object(description: str, properties: str, **schemas: Schema) -> Schema:
+    """An object with ``properties``: "name: type, other?: type". An optional one has ``?`` after its name.
+
+    A type is a word of :data:`_TYPES`, the name of a schema, a list of it ``[type]``, or one that may be null
+    ``type|null``. A property without a type has its schema in ``schemas``.
+    """
+    fields, required = {}, []
+    for field in properties.split(", "):
+        name, _, kind = field.partition(": ")
+        if not name.endswith("?"):
+            required.append(name)
+        name = name.removesuffix("?")
+        fields[name] = _parse_type(kind) if kind else schemas[name]
     head = {"description": description} if description else {}
-    return {"type": "object", **head, "properties": properties, "required": required}
+    return {"type": "object", **head, "properties": fields, "required": required}
+
+
+def _parse_type(kind: str) -> Schema:
+    if kind.endswith("|null"):
+        return _nullable(_parse_type(kind.removesuffix("|null")))
+    if kind.startswith("["):
+        return _array(_parse_type(kind[1:-1]))
+    return _TYPES[kind] if kind in _TYPES else _ref(kind)
 
 
 def _probabilities(description: str) -> Schema:
@@ -113,12 +133,13 @@ def _probabilities(description: str) -> Schema:
 def _reading_schemas() -> dict[str, Schema]:
     face = _object(
         "One face and what its expression looks like.",
+        "box, detection, emotion, scores, uncertain, quality, track, mixture, votes, landmarks",
         box=_array(INTEGER, minItems=4, maxItems=4, description="x, y, width, height in pixels of the upright image"),
         detection={**NUMBER, "description": "confidence of the face detector"},
         emotion={**TEXT, "description": "the label with the largest score"},
         scores=_probabilities("probability of each label"),
         uncertain=_nullable({**TEXT, "description": "why the prediction is uncertain"}),
-        quality=_object("Is the face clear enough for a prediction?", ok=BOOLEAN, reason=_nullable(TEXT)),
+        quality=_object("Is the face clear enough for a prediction?", "ok: boolean, reason: text|null"),
         track=_nullable({**INTEGER, "description": "number of the face in a video"}),
         mixture=_probabilities("expressions with many predicted votes"),
         votes=_nullable(_probabilities("predicted annotator votes (FER+)")),
@@ -126,175 +147,128 @@ def _reading_schemas() -> dict[str, Schema]:
     )
     image = _object(
         "The result of one image, as `mien predict --json` prints it. An image without a face has an empty list.",
-        source=TEXT,
+        "source: text, size, faces: [Face], detector: text, model: text",
         size=_array(INTEGER, minItems=2, maxItems=2, description="width, height"),
-        faces=_array(_ref("Face")),
-        detector=TEXT,
-        model=TEXT,
     )
-    entry: Schema = {"anyOf": [_object(optional=("name",), name=TEXT, data=TEXT), TEXT]}
+    entry: Schema = {"anyOf": [_object("", "name?: text, data: text"), TEXT]}
     upload = _object(
         "Images in base64, with or without `data:image/...;base64,`.",
-        optional=("model", "detector", "min_face"),
+        "images, model?: text, detector?: text, min_face?",
         images=_array(entry, minItems=1, maxItems=32),
-        model=TEXT,
-        detector=TEXT,
         min_face={**INTEGER, "minimum": 1},
     )
     return {
         "Face": face,
         "Image": image,
-        "FailedImage": _object("An image that could not be read.", source=TEXT, error=TEXT),
-        "Readings": _object(images=_array({"anyOf": [_ref("Image"), _ref("FailedImage")]})),
+        "FailedImage": _object("An image that could not be read.", "source: text, error: text"),
+        "Readings": _object("", "images", images=_array({"anyOf": [_ref("Image"), _ref("FailedImage")]})),
         "ImagesInJson": upload,
     }
 
 
 def _explanation_schemas() -> dict[str, Schema]:
+    scores = _probabilities("probability of each label")
     array = _object(
         "Integers from 0 to 255, row by row, in base64; `scale` is the colour scale in which they are indices.",
-        optional=("scale", "strongest"),
-        shape=_array(INTEGER),
+        "shape: [integer], data, scale?, strongest?",
         data={**TEXT, "contentEncoding": "base64"},
         scale={"enum": ["sea", "ember", "tide"]},
         strongest={**NUMBER, "description": "the value at the end of the scale"},
     )
+    field = _object("", "size: number, stride: number, offset_y: number, offset_x: number")
     layer = _object(
         "The strongest feature maps of a layer.",
-        name=TEXT,
-        kind=TEXT,
-        channels=_array(INTEGER),
-        channel_count=INTEGER,
+        "name: text, kind: text, channels: [integer], channel_count: integer, zero_activation, receptive_field",
         zero_activation={**INTEGER, "description": "channels that are constant on this face"},
-        receptive_field=_nullable(_object(size=NUMBER, stride=NUMBER, offset_y=NUMBER, offset_x=NUMBER)),
-    )
-    arrays = _object(
-        crop=_ref("Array"),
-        region_map=_ref("Array"),
-        maps=_array(_ref("EvidenceMap")),
-        layers=_array(_ref("LayerArray")),
+        receptive_field=_nullable(field),
     )
     explanation = _object(
         "How the network computes its prediction for one face; see `mien explain --json`.",
-        number=_nullable(INTEGER),
-        emotion=TEXT,
-        scores=_probabilities("probability of each label"),
-        target=TEXT,
-        versus=_nullable(TEXT),
+        "number: integer|null, emotion: text, scores, target: text, versus: text|null, logits, temperature: number, "
+        "maps: [object], layers: [object], contributions: [object], costs: [object], counterfactual: object|null, "
+        "notes: [text], arrays",
+        scores=scores,
         logits={"type": "object", "additionalProperties": NUMBER},
-        temperature=NUMBER,
-        maps=_array(OBJECT),
-        layers=_array(OBJECT),
-        contributions=_array(OBJECT),
-        costs=_array(OBJECT),
-        counterfactual=_nullable(OBJECT),
-        notes=_array(TEXT),
-        arrays=arrays,
+        arrays=_object("", "crop: Array, region_map: Array, maps: [EvidenceMap], layers: [LayerArray]"),
     )
     activations = _object(
-        emotion=TEXT,
-        scores=_probabilities("probability of each label"),
-        regions=_nullable(OBJECT),
-        crop=_ref("Array"),
-        map=_nullable(_ref("EvidenceMap")),
-        layers=_array(_ref("LayerArray")),
+        "",
+        "emotion: text, scores, regions: object|null, crop: Array, map: EvidenceMap|null, layers: [LayerArray]",
+        scores=scores,
     )
+    evidence = _object("", "method: text, target: text, versus: text|null")
     return {
         "Array": array,
-        "EvidenceMap": {"allOf": [_ref("Array"), _object(method=TEXT, target=TEXT, versus=_nullable(TEXT))]},
+        "EvidenceMap": {"allOf": [_ref("Array"), evidence]},
         "LayerArray": {"allOf": [_ref("Array"), layer]},
         "Explanation": explanation,
-        "Explanations": _object(source=TEXT, size=_array(INTEGER), explanations=_array(_ref("Explanation"))),
-        "Activations": _object(image=_ref("Image"), activations=_nullable(activations)),
+        "Explanations": _object("", "source: text, size: [integer], explanations: [Explanation]"),
+        "Activations": _object("", "image: Image, activations", activations=_nullable(activations)),
     }
 
 
 def _video_schemas() -> dict[str, Schema]:
-    event = _object(track=INTEGER, emotion=TEXT, start=NUMBER, end=NUMBER, peak=NUMBER, peak_at=NUMBER)
+    event = _object("", "track: integer, emotion: text, start: number, end: number, peak: number, peak_at: number")
     track = _object(
         "One face from its first to its last frame.",
-        track=INTEGER,
-        first=NUMBER,
-        last=NUMBER,
-        visible_seconds=NUMBER,
-        judged_seconds=NUMBER,
-        uncertain_seconds=NUMBER,
+        "track: integer, first: number, last: number, visible_seconds: number, judged_seconds: number, "
+        "uncertain_seconds: number, emotions, unjudged_seconds",
         emotions=_probabilities("part of the judged time of each emotion"),
         unjudged_seconds={"type": "object", "additionalProperties": NUMBER, "description": "seconds by reason"},
     )
-    summary = _object(start=NUMBER, end=NUMBER, tracks=_array(track), events=_array(event))
-    progress = {
-        "size": _array(INTEGER),
-        "seconds": {**NUMBER, "description": "position of the last analysed frame"},
-        "of": _nullable({**NUMBER, "description": "position of the end"}),
-        "frames": INTEGER,
-        "frames_per_second": _nullable(NUMBER),
-        "tracks": INTEGER,
-        "events": INTEGER,
-        "damage": _nullable({**TEXT, "description": "why a part of the video could not be read"}),
-    }
     job = _object(
         "The job of a video. The optional members are added while it is analysed.",
-        optional=(*progress, "summary"),
-        id=TEXT,
-        source=TEXT,
+        "id: text, source: text, state, error: text|null, results: [text], links, size?: [integer], seconds?, of?, "
+        "frames?: integer, frames_per_second?: number|null, tracks?: integer, events?: integer, damage?, summary?",
         state={"enum": [WAITING, RUNNING, *FINAL_STATES]},
-        error=_nullable(TEXT),
-        results=_array(TEXT),
         links={"type": "object", "additionalProperties": TEXT},
-        **progress,
-        summary=summary,
+        seconds={**NUMBER, "description": "position of the last analysed frame"},
+        of=_nullable({**NUMBER, "description": "position of the end"}),
+        damage=_nullable({**TEXT, "description": "why a part of the video could not be read"}),
+        summary=_object("", "start: number, end: number, tracks, events", tracks=_array(track), events=_array(event)),
     )
     return {"VideoJob": job}
 
 
 def _service_schemas() -> dict[str, Schema]:
     model = _object(
-        name=TEXT,
-        default=BOOLEAN,
+        "",
+        "name: text, default: boolean, colours, card",
         colours={"type": "object", "additionalProperties": {"type": "string", "pattern": "^#[0-9a-f]{6}$"}},
         card={**OBJECT, "description": "the model card: labels, input, scores, licence"},
     )
     problem = _object(
         "RFC 9457. `detail` is the message for people.",
-        optional=("request_id", "error", "images"),
-        type=TEXT,
-        title=TEXT,
-        status=INTEGER,
-        detail=TEXT,
-        request_id=_nullable(TEXT),
+        "type: text, title: text, status: integer, detail: text, request_id?: text|null, error?, "
+        "images?: [FailedImage]",
         error={**TEXT, "description": "the class of the error, such as SourceUnreadable"},
-        images=_array(_ref("FailedImage")),
     )
+    states: Schema = {"enum": ["ready", "full", "stopping"]}
     return {
-        "Models": _object(models=_array(model), detector=TEXT),
-        "Health": _object(status=TEXT, version=TEXT),
-        "Ready": _object(status={"enum": ["ready", "full", "stopping"]}, model=TEXT, detector=TEXT),
+        "Models": _object("", "models, detector: text", models=_array(model)),
+        "Health": _object("", "status: text, version: text"),
+        "Ready": _object("", "status, model: text, detector: text", status=states),
         "Problem": problem,
     }
 
 
 def _deepface_schemas() -> dict[str, Schema]:
     face = _object(
+        "",
+        "emotion, dominant_emotion: text, region, face_confidence: number",
         emotion={"type": "object", "additionalProperties": NUMBER, "description": "percentages"},
-        dominant_emotion=TEXT,
         region={"type": "object", "additionalProperties": _nullable({"anyOf": [INTEGER, _array(INTEGER)]})},
-        face_confidence=NUMBER,
     )
     options = _object(
         "As DeepFace's own server accepts it, without paths and URLs.",
-        optional=("actions", "detector_backend", "enforce_detection", "align", "anti_spoofing"),
+        "img, actions?, detector_backend?: text, enforce_detection?: boolean, align?: boolean, anti_spoofing?: boolean",
         img={**TEXT, "description": "data:image/...;base64, and the image"},
         actions=_array({"enum": ["emotion"]}),
-        detector_backend=TEXT,
-        enforce_detection=BOOLEAN,
-        align=BOOLEAN,
-        anti_spoofing=BOOLEAN,
     )
     return {
-        "DeepFaceResults": _object(results=_array(face)),
+        "DeepFaceResults": _object("", "results", results=_array(face)),
         "DeepFaceOptions": options,
-        "DeepFaceError": _object(error=TEXT),
+        "DeepFaceError": _object("", "error: text"),
     }
 
 
@@ -321,17 +295,22 @@ _STATUS_TEXTS = {
 def _paths() -> dict[str, Any]:
     job_id = {"name": "id", "in": "path", "required": True, "schema": TEXT, "description": "The id of the job."}
     file_name = {"name": "name", "in": "path", "required": True, "schema": {"enum": list(RESULT_FILES)}}
+    not_found = (*_COMMON, "404")
+    state = _operation("videos", "State, progress and summary of a job", _json("VideoJob"), not_found)
+    removed = {"204": {"description": "The video and its results are removed."}}
+    delete = _operation("videos", "Cancel a job and remove its results", removed, not_found)
+    ready = {"200": _json("Ready"), "503": {**_json("Ready"), "description": "The queue is full, or a stop began."}}
     return {
         "/api/v1/readings": {"post": _readings()},
         "/api/v1/explanations": {"post": _explanations()},
         "/api/v1/activations": {"post": _activations()},
         "/api/v1/videos": {"post": _create_video()},
-        "/api/v1/videos/{id}": {"parameters": [job_id], "get": _video_state(), "delete": _delete_video()},
+        "/api/v1/videos/{id}": {"parameters": [job_id], "get": state, "delete": delete},
         "/api/v1/videos/{id}/events": {"parameters": [job_id], "get": _video_events()},
         "/api/v1/videos/{id}/{name}": {"parameters": [job_id, file_name], "get": _video_result()},
         "/api/v1/models": {"get": _operation("service", "The models and their cards", _json("Models"))},
         "/api/v1/health": {"get": _operation("service", "Is the process alive?", _json("Health"), ())},
-        "/api/v1/ready": {"get": _ready()},
+        "/api/v1/ready": {"get": _operation("service", "Are new requests accepted?", ready, ())},
         "/api/v1/metrics": {"get": _operation("service", "Metrics for Prometheus", _content("text/plain", TEXT))},
         "/api/openapi.json": {"get": _operation("service", "This description", _content("application/json", {}), ())},
         "/analyze": {"post": _analyze()},
@@ -369,16 +348,15 @@ def _query(name: str, schema: Schema, description: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": schema, "description": description, "required": False}
 
 
+_NAME = _query("name", TEXT, "The name of a file that is sent as the body itself.")
+
+
 def _engine_parameters() -> list[dict[str, Any]]:
     return [
         _query("model", TEXT, "The name of a model, see /models. Default: the default model."),
         _query("detector", {"enum": list(detector_names())}, "The face detector."),
         _query("min_face", {**INTEGER, "minimum": 1, "maximum": 100000}, "The smallest face to detect, in pixels."),
     ]
-
-
-def _name_parameter() -> dict[str, Any]:
-    return _query("name", TEXT, "The name of a file that is sent as the body itself.")
 
 
 def _layer_parameters() -> list[dict[str, Any]]:
@@ -414,7 +392,7 @@ def _readings() -> dict[str, Any]:
         _content("application/json", _ref("Readings"), **others),
         (*_COMMON, "404", "406"),
         description=description,
-        parameters=[*_engine_parameters(), _name_parameter()],
+        parameters=[*_engine_parameters(), _NAME],
         requestBody=_request_body(),
     )
 
@@ -437,7 +415,7 @@ def _explanations() -> dict[str, Any]:
         _content("application/json", _ref("Explanations"), **{"text/html": TEXT}),
         (*_COMMON, "404", "406"),
         description="With `Accept: text/html` the response is the walkthrough page.",
-        parameters=[*parameters, *_engine_parameters(), _name_parameter()],
+        parameters=[*parameters, *_engine_parameters(), _NAME],
         requestBody=_request_body(many=False),
     )
 
@@ -449,7 +427,7 @@ def _activations() -> dict[str, Any]:
         "Predictions for an image, and the activations of one face, for live video",
         _json("Activations"),
         (*_COMMON, "404"),
-        parameters=[face, *_layer_parameters(), *_engine_parameters(), _name_parameter()],
+        parameters=[face, *_layer_parameters(), *_engine_parameters(), _NAME],
         requestBody=_request_body(many=False),
     )
 
@@ -464,18 +442,9 @@ def _create_video() -> dict[str, Any]:
         "Create a job that analyses a video",
         {"202": {**_json("VideoJob"), "headers": {"Location": {"schema": TEXT}}}},
         (*_COMMON, "404"),
-        parameters=[*parameters, *_engine_parameters()[:2], _name_parameter()],
+        parameters=[*parameters, *_engine_parameters()[:2], _NAME],
         requestBody=_request_body(json=False, many=False),
     )
-
-
-def _video_state() -> dict[str, Any]:
-    return _operation("videos", "State, progress and summary of a job", _json("VideoJob"), (*_COMMON, "404"))
-
-
-def _delete_video() -> dict[str, Any]:
-    success = {"204": {"description": "The video and its results are removed."}}
-    return _operation("videos", "Cancel a job and remove its results", success, (*_COMMON, "404"))
 
 
 def _video_events() -> dict[str, Any]:
@@ -495,11 +464,6 @@ def _video_result() -> dict[str, Any]:
     save = [_query("save", {"enum": ["0", "1"]}, "1: as an attachment, which browsers save.")]
     success = {"200": {"description": "The file.", "content": content}}
     return _operation("videos", "One result file", success, (*_COMMON, "404"), parameters=save)
-
-
-def _ready() -> dict[str, Any]:
-    success = {"200": _json("Ready"), "503": {**_json("Ready"), "description": "The queue is full, or a stop began."}}
-    return _operation("service", "Are new requests accepted?", success, ())
 
 
 def _analyze() -> dict[str, Any]:

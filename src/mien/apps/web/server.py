@@ -15,11 +15,9 @@ import ctypes
 import io
 import json
 import os
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
@@ -32,7 +30,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask
 from waitress.utilities import Error
 
-from mien.apps.session.ports import make_listen_error
+from mien.apps.session.ports import handle_stop_signals, make_listen_error
 from mien.apps.session.uploads import MB
 from mien.apps.web.app import FORM_OVERHEAD
 from mien.apps.web.errors import PROBLEM_TYPE
@@ -94,7 +92,7 @@ class WebServer:
 
     def run(self) -> bool:
         """Serve until SIGTERM, SIGINT or :meth:`stop`, then finish open requests. False if some were not finished."""
-        with self._handle_signals():
+        with handle_stop_signals(self.stop):
             while not self._stop_requested.is_set():
                 self._poll_sockets(1.0)
             return self._finish_requests()
@@ -120,20 +118,6 @@ class WebServer:
     def _has_open_requests(self) -> bool:
         channels = list(self._server.active_channels.values())
         return any(channel.requests or channel.total_outbufs_len for channel in channels)
-
-    @contextmanager
-    def _handle_signals(self) -> Iterator[None]:
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        try:
-            before = {number: signal.signal(number, lambda *_: self.stop()) for number in numbers}
-        except ValueError:  # not in the main thread, which then handles signals itself
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 class _RejectedRequest(Error):  # type: ignore[misc]

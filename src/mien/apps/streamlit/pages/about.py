@@ -45,12 +45,7 @@ def _show_how_it_works(card: ModelCard) -> None:
 
 def _show_limitations(card: ModelCard) -> None:
     st.header("Limitations", anchor=False)
-    sentences = [*text.LIMITATIONS]
-    accuracy = card.metrics.get("accuracy")
-    if isinstance(accuracy, float):
-        count = f"{len(card.labels)} expressions for {100 * accuracy:.0f} of 100"
-        sentences.insert(1, f"It is often wrong: it predicts the correct one of {count} test faces.")
-    st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
+    st.markdown("\n".join(f"- {sentence}" for sentence in model_cards.list_limitations(card)))
     st.header("Prohibited uses", anchor=False)
     st.warning(text.PROHIBITED_USES, icon=":material/gavel:")
     st.header("Privacy", anchor=False)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -90,8 +88,7 @@ def _show_report(report: UploadedDataReport) -> None:
     )
     with st.container(horizontal=True):
         for title, suffix, media_type, data in files:
-            name = f"{stem}-report.{suffix}"
-            st.download_button(title, data, name, media_type, on_click="ignore", icon=":material/download:")
+            results.show_download(title, data, f"{stem}-report.{suffix}", media_type)
     results.show_html_page(report.page, f"The report of {report.name}", 1000)
 
 
@@ -153,17 +150,8 @@ def _report(path: Path, notify: Notify, *, cached: bool) -> UploadedDataReport:
     with _temporary_folder() as folder:
         page, *others = report.write_report(report.analyze_dataset(dataset, notify), folder, notify)
         numbers = folder / report.TABLE
-        figures = [file for file in others if file != numbers]
-        archive = _pack_zip(figures)
+        archive = results.pack_zip({file.name: file.read_bytes() for file in others if file != numbers})
         return UploadedDataReport(dataset.path.name, page.read_text("utf-8"), numbers.read_text("utf-8"), archive)
-
-
-def _pack_zip(files: Sequence[Path]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for file in files:
-            archive.write(file, file.name)
-    return stream.getvalue()
 
 
 @contextmanager

@@ -166,14 +166,7 @@ def _show_figures(figures: list[DescribedImage]) -> None:
 
 def _show_walkthrough(engine: Engine, request: ExplanationRequest, explanation: Explanation) -> None:
     page = render_steps(engine, request, explanation)
-    st.download_button(
-        "Save the walkthrough",
-        page,
-        "walkthrough.html",
-        "text/html",
-        on_click="ignore",
-        icon=":material/download:",
-    )
+    results.show_download("Save the walkthrough", page, "walkthrough.html", "text/html")
     results.show_html_page(page, "The computation for this face, step by step", 900)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
 import tempfile
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -196,7 +195,9 @@ def _show_downloads(report: VideoReport) -> None:
                 media_type = RESULT_FILES[name].partition(";")[0]
                 st.download_button(title, report.files[name], f"{stem}-{name}", media_type, on_click="ignore")
         archive = f"{stem}-mien.zip"
-        st.download_button("All files (ZIP)", report.pack_zip, archive, "application/zip", on_click="ignore")
+        st.download_button(
+            "All files (ZIP)", partial(results.pack_zip, report.files), archive, "application/zip", on_click="ignore"
+        )
 
 
 #: Pixels: the row of a track, and the axis with the legend, which Streamlit counts as part of the height.
@@ -218,14 +219,6 @@ class VideoReport:
     @property
     def tracks(self) -> list[dict[str, Any]]:
         return list(self.facts["summary"]["tracks"])
-
-    def pack_zip(self) -> bytes:
-        """All files in one archive, so that the report is beside its video."""
-        stream = io.BytesIO()
-        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in self.files.items():
-                archive.writestr(name, data)
-        return stream.getvalue()
 
 
 class LatestFrame:
@@ -252,7 +245,9 @@ def analyze_upload(
     latest: LatestFrame | None = None,
 ) -> VideoReport:
     """Analyse a video in a temporary folder. ``on_report`` gets the facts so far; an exception in it ends the job."""
-    with _temporary_folder() as folder:
+    # Only this user may read the folder.
+    with tempfile.TemporaryDirectory(prefix="mien-video-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
         path = folder / "source"
         try:
             path.write_bytes(upload.video_bytes())
@@ -268,13 +263,6 @@ def analyze_upload(
             expected = "Free space on the disk was expected"
             raise OutputError(f"The video could not be analysed: {error.strerror}", expected) from error
     return VideoReport(upload.name, files, job.facts)
-
-
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    # Only this user may read it.
-    with tempfile.TemporaryDirectory(prefix="mien-video-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
 
 
 @contextmanager
