@@ -208,7 +208,9 @@ def check_label_order(faces: FaceDataset, predict: Predict | None = None) -> str
     if measured is None:
         return ""
     labels, fractions = measured
-    best = _best_order(fractions)
+    # Of all orders the one that agrees best: which of EMOTIONS each class is predicted as.
+    orders = np.array(list(permutations(range(len(EMOTIONS)), len(labels))))
+    best = orders[fractions[np.arange(len(labels)), orders].sum(1).argmax()]
     agreement = fractions[np.arange(len(labels)), best].mean()
     current = np.diag(fractions[:, labels]).mean()
     if agreement < MIN_AGREEMENT or agreement < current + MIN_GAIN:
@@ -240,9 +242,3 @@ def _predicted_fractions(faces: FaceDataset, predict: Predict) -> tuple[list[int
     predictions = predict(faces.pixels[np.concatenate(samples)]).argmax(1)
     parts = np.split(predictions, np.cumsum([len(indices) for indices in samples])[:-1])
     return labels, np.array([np.bincount(part, minlength=len(EMOTIONS)) / len(part) for part in parts])
-
-
-def _best_order(fractions: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Of all orders the one that agrees best: which of EMOTIONS each class is predicted as."""
-    orders = np.array(list(permutations(range(fractions.shape[1]), len(fractions))))
-    return np.asarray(orders[fractions[np.arange(len(fractions)), orders].sum(1).argmax()])

@@ -19,7 +19,7 @@ from mien.evaluation.evaluate import Predictions
 from mien.files import write_atomically
 from mien.html import data_uri, render
 from mien.html.images import encode_image
-from mien.plots.evaluation import Mistake, rank_votes, vote_colour
+from mien.plots.evaluation import Mistake, vote_colour
 from mien.text import format_percent
 
 if TYPE_CHECKING:
@@ -97,13 +97,9 @@ def _unwritable(path: Path, error: OSError) -> OutputError:
 
 def format_evaluation(values: Values) -> str:
     """The classification report and the metrics as text; no line is longer than 80 characters."""
-    lines = [evaluation_title(values), "", *_class_lines(values), "", *_metric_lines(values), *_notes(values)]
+    title = f"{values['model']['name']} on the {values['split']} split: {values['faces']:,} faces"
+    lines = [title, "", *_class_lines(values), "", *_metric_lines(values), *_notes(values)]
     return "\n".join(lines) + "\n"
-
-
-def evaluation_title(values: Values) -> str:
-    """``base on the public split: 3,589 faces``."""
-    return f"{values['model']['name']} on the {values['split']} split: {values['faces']:,} faces"
 
 
 def percent_or_dash(value: float | None, digits: int = 1) -> str:
@@ -178,8 +174,7 @@ def _mistake_values(mistake: Mistake) -> dict[str, Any]:
         "label": mistake.label,
         "label_probability": mistake.label_probability,
         "votes": [
-            {"answer": answer, "count": count, "colour": vote_colour(answer)}
-            for answer, count in rank_votes(mistake.votes)
+            {"answer": answer, "count": count, "colour": vote_colour(answer)} for answer, count in mistake.votes.items()
         ],
     }
 

@@ -77,16 +77,12 @@ def iterate_sources(sources: object) -> Iterable[Any]:
     match sources:
         case str() | PathLike() | bytes() | bytearray() | memoryview() | Image.Image():
             return [sources]
-        case np.ndarray() if is_single_image(sources):
+        # One image, also if its channels come first, which is an error with advice.
+        case np.ndarray() if sources.ndim < 3 or (sources.ndim == 3 and {*sources.shape[::2]} & {1, 3, 4}):
             return [sources]
         case Iterable():
             return sources
     return [sources]
-
-
-def is_single_image(array: NDArray[Any]) -> bool:
-    """Whether an array is meant as one image, also if its channels come first, which is an error with advice."""
-    return array.ndim < 3 or (array.ndim == 3 and bool({array.shape[0], array.shape[2]} & {1, 3, 4}))
 
 
 def convert_array(array: NDArray[Any]) -> Pixels:

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
@@ -112,9 +112,9 @@ def pull_model(
     published, target = PUBLISHED_FILES[name], _cached_path(name)
     if source is not None:
         chunks = download.stream_file(published, Path(source))
-    elif _is_verified(name):
-        return target
     else:
+        with suppress(ModelError):
+            return _verify_cached(name)
         chunks = download.stream_download(published, url or published.url, timeout=timeout, deadline=deadline)
     with closing(chunks):
         return download.install_file(published, chunks, target, progress)
@@ -175,13 +175,6 @@ def _verify_cached(name: str) -> Path:
     path, remedy = _cached_path(name), f"Download it again: mien models pull {name}"
     verify_checksum(read_file(path), PUBLISHED_FILES[name].checksum, f"The file '{path}'", remedy)
     return path
-
-
-def _is_verified(name: str) -> bool:
-    try:
-        return bool(_verify_cached(name))
-    except ModelError:
-        return False
 
 
 def _user_folder() -> Path:
