@@ -9,8 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,20 +175,13 @@ def _replace_target(path: Path, target: Path) -> None:
     if path.is_file():
         write_atomically(target, path.read_bytes(), sync=True)
         return
-    with _temporary_folder(target) as new:
+    new = target.with_name(target.name + ".part")  # on the same disk
+    shutil.rmtree(new, ignore_errors=True)
+    try:
         shutil.copytree(path, new)
         if target.exists():
             shutil.rmtree(target)
         new.replace(target)
-
-
-@contextmanager
-def _temporary_folder(target: Path) -> Iterator[Path]:
-    """The path of a folder on the same disk, removed at the end of the block."""
-    new = target.with_name(target.name + ".part")
-    shutil.rmtree(new, ignore_errors=True)
-    try:
-        yield new
     finally:
         shutil.rmtree(new, ignore_errors=True)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mien.errors import ExperimentError
 
+#: The metrics of one epoch, by their column of ``history.csv``.
 Row = dict[str, float]
 
 

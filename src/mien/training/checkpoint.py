@@ -16,12 +16,12 @@ import numpy as np
 
 from mien.errors import ExperimentError, OutputError
 from mien.files import temporary_path, write_atomically, write_bytes
+from mien.training.callbacks import Row
 from mien.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import keras
 
-Row = dict[str, float]
 STATE, PREVIOUS_STATE, BEST, WEIGHTS = "state.npz", "state.before.npz", "best.npz", "weights.npz"
 RECIPE, HISTORY = "recipe.toml", "history.csv"
 

@@ -26,7 +26,7 @@ from mien.errors import ExperimentError
 from mien.training import backends, checkpoint, distillation, networks, precision, schedule, transfer
 from mien.training.backends import TrainingState, TrainStep, devices
 from mien.training.batches import make_batches
-from mien.training.callbacks import Callback, EpochEvent, MessageEvent, StepEvent, StopCheck, TrainingStopped
+from mien.training.callbacks import Callback, EpochEvent, MessageEvent, Row, StepEvent, StopCheck, TrainingStopped
 from mien.training.checkpoint import PartialEpoch, SavedState
 from mien.training.loss import Loss, cross_entropy
 from mien.training.optimizer import Optimizer
@@ -35,7 +35,6 @@ from mien.training.recipe import Recipe
 from mien.training.targets import TrainingTargets, build_targets
 
 log = logging.getLogger(__name__)
-Row = dict[str, float]
 
 #: Seconds between two progress events inside an epoch.
 PROGRESS_INTERVAL = 0.25

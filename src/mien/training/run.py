@@ -21,8 +21,8 @@ from mien.export import formats, onnx
 from mien.files import write_atomically
 from mien.models import OnnxClassifier, write_card
 from mien.training import checkpoint, environment, loop, network_summary, networks, run_folder, schedule
-from mien.training.callbacks import Callback, MessageEvent, StopCheck
-from mien.training.checkpoint import WEIGHTS, Row, has_state
+from mien.training.callbacks import Callback, MessageEvent, Row, StopCheck
+from mien.training.checkpoint import WEIGHTS, has_state
 from mien.training.plan import plan_run
 from mien.training.recipe import Recipe
 

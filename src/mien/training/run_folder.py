@@ -29,7 +29,8 @@ from typing import Any
 from mien.errors import ExperimentError, OutputError, suggest_name
 from mien.files import TEMPORARY_FILES
 from mien.training import checkpoint, schedule
-from mien.training.checkpoint import BEST, HISTORY, PREVIOUS_STATE, RECIPE, STATE, WEIGHTS, Row
+from mien.training.callbacks import Row
+from mien.training.checkpoint import BEST, HISTORY, PREVIOUS_STATE, RECIPE, STATE, WEIGHTS
 from mien.training.recipe import Recipe
 
 ENVIRONMENT, METRICS, PREDICTIONS = "environment.json", "metrics.json", "predictions.csv"
