@@ -24,8 +24,8 @@ from _tables import RESULTS, Figures, format_percent, format_table
 
 from mien.datasets.dataset import FaceDataset
 from mien.datasets.loading import load_faces
-from mien.datasets.synthetic import measure_uncertain_rates
 from mien.datasets.splits import split_training_validation
+from mien.datasets.synthetic import measure_uncertain_rates
 from mien.evaluation import evaluate
 from mien.evaluation.groups import estimate_groups, measure_groups
 from mien.evaluation.robustness import measure_robustness
