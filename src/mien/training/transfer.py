@@ -131,12 +131,21 @@ def _refuse_weights(name: str, reason: str) -> NoReturn:
 
 
 def _fetch_imagenet_network(settings: NetworkSettings) -> keras.Model:
-    try:
+    with _DownloadErrors(settings.name):
         return networks.load_application(settings, IMAGENET)
-    except Exception as error:
-        # Keras raises a plain Exception for a failed download; only its context distinguishes it from other failures.
-        if not isinstance(error, URLError | OSError) and not isinstance(error.__context__, URLError | OSError):
-            raise
-        happened = f"The ImageNet weights of {settings.name} cannot be downloaded from storage.googleapis.com"
-        remedy = "Name a local file in net.weights, or train from scratch with net.weights=none"
-        raise ExperimentError(happened, "a network connection was expected", remedy) from None
+
+
+class _DownloadErrors:
+    """Explains failed downloads: Keras raises a plain Exception, whose context distinguishes it from other failures."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, URLError | OSError) or isinstance(error and error.__context__, URLError | OSError):
+            happened = f"The ImageNet weights of {self.name} cannot be downloaded from storage.googleapis.com"
+            remedy = "Name a local file in net.weights, or train from scratch with net.weights=none"
+            raise ExperimentError(happened, "a network connection was expected", remedy) from None
