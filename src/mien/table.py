@@ -68,6 +68,15 @@ class CsvTable:
         self._stream.flush()
 
 
+def format_table(results: Iterable[FrameResult | Failure], labels: Sequence[str]) -> str:
+    """The whole CSV file of these results."""
+    stream = StringIO(newline="")
+    table = CsvTable(stream, labels)
+    for result in results:
+        table.write(result)
+    return stream.getvalue()
+
+
 def format_csv_line(row: Sequence[Cell]) -> str:
     """One row as text that ends with a line feed."""
     line = StringIO(newline="")

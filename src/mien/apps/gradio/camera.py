@@ -161,7 +161,7 @@ class CameraTab:
         if not len(frame.result):
             return [f"### {text.NO_FACE}\n\n{details}", None, gr.skip()]
         first = frame.result.readings[0]
-        scores = self._scores.postprocess(results.label_scores(first))
+        scores = self._scores.postprocess(dict(first.emotions.scores))
         plot = gr.skip()
         if session.seconds - session.plotted >= _TIMELINE_INTERVAL:
             session.plotted = session.seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from mien.apps.session.samples import CREDIT, sample_paths
 from mien.draw import draw_readings
 from mien.html.images import encode_image, shrink_image
 from mien.results import FrameResult, Pixels
-from mien.table import CsvTable
+from mien.table import format_table
 
 _INSTRUCTIONS = "Drop a photo, paste one, or choose one of the portraits. Every face in it is read."
 
@@ -90,11 +89,9 @@ class PhotoTab:
     def _write_files(self, pixels: Pixels, result: FrameResult, labels: tuple[str, ...]) -> list[Any]:
         """The result as JSON, CSV and an annotated image, in the folder that Gradio cleans up."""
         stem = Path(result.source).stem or "photo"
-        table = io.StringIO(newline="")
-        CsvTable(table, labels).write(result)
         contents = {
             f"{stem}.json": result.to_json().encode() + b"\n",
-            f"{stem}.csv": table.getvalue().encode(),
+            f"{stem}.csv": format_table([result], labels).encode(),
             f"{stem}-annotated.jpg": encode_image(draw_readings(pixels, result), "jpeg", 92),
         }
         files = [save_bytes_to_cache(data, name, self.photo.GRADIO_CACHE) for name, data in contents.items()]
@@ -105,7 +102,7 @@ class PhotoTab:
         if result is None or not 0 <= event.index < len(result):
             return [gr.skip(), gr.skip()]
         reading = result.readings[event.index]
-        return [results.describe_reading(reading, event.index + 1), results.label_scores(reading)]
+        return [results.describe_reading(reading, event.index + 1), dict(reading.emotions.scores)]
 
 
 def _show_result(pixels: Pixels, result: FrameResult) -> list[Any]:
@@ -119,7 +116,7 @@ def _show_result(pixels: Pixels, result: FrameResult) -> list[Any]:
     portraits = results.list_portraits(pixels, result) if several else None
     return [
         results.describe_reading(first, 1 if several else None),
-        gr.Label(results.label_scores(first), visible=True),
+        gr.Label(dict(first.emotions.scores), visible=True),
         gr.Gallery(portraits, visible=several, selected_index=0 if several else None),
         gr.AnnotatedImage(annotated, color_map=colours, visible=True),
     ]

@@ -82,11 +82,6 @@ def describe_no_face() -> str:
     return f"### {text.NO_FACE}\n\n{text.NO_FACE_HELP}"
 
 
-def label_scores(reading: Reading) -> dict[str, float]:
-    """The value of ``gr.Label``."""
-    return dict(reading.emotions.scores)
-
-
 def create_timeline(labels: tuple[str, ...], title: str, name: str, **options: Any) -> Any:
     """A line plot of the probabilities over time, with a legend below it."""
     seconds, expression, probability = _TIMELINE_COLUMNS

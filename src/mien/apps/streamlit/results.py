@@ -25,8 +25,8 @@ from mien.faces.crop import crop_thumbnail
 from mien.html import data_uri, icon_svg, style_colours
 from mien.html.environment import render_macro
 from mien.html.images import encode_image, shrink_image
-from mien.results import Failure, FrameResult, Pixels, Reading
-from mien.table import CsvTable
+from mien.results import Failure, FrameResult, Reading
+from mien.table import format_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,14 +104,6 @@ def format_json(results: Sequence[ImageResult]) -> str:
     return json.dumps({"images": [each.result.to_dict() for each in results]}, ensure_ascii=False, indent=2)
 
 
-def format_csv(results: Sequence[ImageResult], labels: Sequence[str]) -> str:
-    stream = io.StringIO(newline="")
-    table = CsvTable(stream, labels)
-    for each in results:
-        table.write(each.result)
-    return stream.getvalue()
-
-
 def annotate_image(engine: Engine, photo: UploadedPhoto) -> bytes:
     """The annotated image in full size, as JPEG."""
     pixels = photo.pixels()
@@ -137,7 +129,9 @@ def show_downloads(engine: Engine, results: Sequence[ImageResult]) -> None:
     """Buttons for all results as JSON and CSV."""
     with st.container(horizontal=True):
         show_download("JSON", partial(format_json, results), "mien.json", "application/json")
-        show_download("CSV", partial(format_csv, results, engine.labels), "mien.csv", "text/csv")
+        show_download(
+            "CSV", partial(format_table, [each.result for each in results], engine.labels), "mien.csv", "text/csv"
+        )
 
 
 def show_download(
@@ -197,16 +191,6 @@ def show_figure(figure: Figure, description: str, *, width: int | None = None) -
     svg = _COLOUR_VARIABLE.sub(lambda variable: colours[variable[1]], plots.render_svg(figure, description))
     svg = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     st.image(svg, width=width or "stretch", alt=description)
-
-
-def show_image(pixels: Pixels, description: str) -> None:
-    """A figure of an explanation, which has a background of its own."""
-    st.image(encode_image(pixels), width="stretch", alt=description)
-
-
-def show_html_page(html: str, description: str, height: int) -> None:
-    """A standalone page in a frame."""
-    st.iframe(html, height=height, alt=description)
 
 
 def is_dark_theme() -> bool:

@@ -102,7 +102,7 @@ def drop_stale_results() -> None:
     st.session_state[RESULTS] = {key: result for key, result in results.items() if key[0] in keys}
     for slot in (EXPLANATION, FIGURES, WALKTHROUGH):
         if slot in st.session_state and st.session_state[slot][0][0] not in keys:
-            drop_slot(slot)
+            del st.session_state[slot]
 
 
 def select_face(photo: UploadedPhoto, number: int) -> None:
@@ -123,10 +123,6 @@ def get_or_make(slot: str, key: Hashable, make: Callable[[], Value]) -> Value:
         entry = key, make()
         st.session_state[slot] = entry
     return entry[1]
-
-
-def drop_slot(slot: str) -> None:
-    st.session_state.pop(slot, None)
 
 
 #: What the file dialog offers; the format of a file is determined from its content.

@@ -11,7 +11,6 @@ machine and send requests into its network.
 from __future__ import annotations
 
 import base64
-import io
 import json
 from dataclasses import replace
 from typing import Any
@@ -42,7 +41,7 @@ from mien.explain import Activations, Explanation, Layer, Saliency
 from mien.explain.figures import colormaps
 from mien.images.sources import clean_file_name
 from mien.results import Failure, FrameResult, Pixels
-from mien.table import CsvTable
+from mien.table import format_table
 
 routes = Blueprint("images", __name__)
 deepface_routes = Blueprint("deepface", __name__)
@@ -64,11 +63,7 @@ def read() -> Response:
     if content_type == JSON:
         body = {"images": [each.to_dict() for each in results]}
         return Response(json.dumps(body, ensure_ascii=False), content_type=JSON)
-    text = io.StringIO(newline="")
-    table = CsvTable(text, engine.labels)
-    for each in results:
-        table.write(each)
-    return Response(text.getvalue(), content_type=f"{CSV}; charset=utf-8")
+    return Response(format_table(results, engine.labels), content_type=f"{CSV}; charset=utf-8")
 
 
 def select_engine(service: WebService, options: dict[str, str]) -> Engine:

@@ -14,7 +14,7 @@ from mien.apps.session.uploads import Upload, hide_server_paths
 from mien.apps.streamlit import results
 from mien.apps.streamlit.results import escape_markdown
 from mien.apps.streamlit.server import is_loopback
-from mien.apps.streamlit.session_state import clean_file_name, drop_slot, track_uploads
+from mien.apps.streamlit.session_state import clean_file_name, track_uploads
 from mien.errors import MienError, OutputError
 
 #: The largest table, in megabytes.
@@ -32,7 +32,7 @@ def draw_page() -> str | None:
     )
     with results.require_lab():
         if make := _choose_source():
-            drop_slot(_REPORT)
+            st.session_state.pop(_REPORT, None)
             st.session_state[_REPORT] = _make_report(make)
     if report := st.session_state.get(_REPORT):
         _show_report(report)
@@ -89,7 +89,7 @@ def _show_report(report: UploadedDataReport) -> None:
     with st.container(horizontal=True):
         for title, suffix, media_type, data in files:
             results.show_download(title, data, f"{stem}-report.{suffix}", media_type)
-    results.show_html_page(report.page, f"The report of {report.name}", 1000)
+    st.iframe(report.page, alt=f"The report of {report.name}", height=1000)
 
 
 #: Called with what is being done at the moment.

@@ -28,6 +28,7 @@ from mien.engine import Engine
 from mien.explain import Explanation, Layer, figures
 from mien.explain.explanation import AUTO, AUTO_METHOD, MAP_METHODS, METHODS
 from mien.explain.page import render_walkthrough
+from mien.html.images import encode_image
 from mien.results import FrameResult, Pixels
 from mien.text import NO_FACE, NO_FACE_HELP, format_explanation_title
 
@@ -161,13 +162,13 @@ def _show_figures(figures: list[DescribedImage]) -> None:
     if not figures:
         st.info("This network has no such figure.", icon=":material/visibility_off:")
     for description, pixels in figures:
-        results.show_image(pixels, description)
+        st.image(encode_image(pixels), width="stretch", alt=description)
 
 
 def _show_walkthrough(engine: Engine, request: ExplanationRequest, explanation: Explanation) -> None:
     page = render_steps(engine, request, explanation)
     results.show_download("Save the walkthrough", page, "walkthrough.html", "text/html")
-    results.show_html_page(page, "The computation for this face, step by step", 900)
+    st.iframe(page, alt="The computation for this face, step by step", height=900)
 
 
 @dataclass(frozen=True)

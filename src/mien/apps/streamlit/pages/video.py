@@ -19,7 +19,7 @@ from mien.apps.session.uploads import MAX_VIDEO_BYTES, MAX_VIDEO_SECONDS, MB, Up
 from mien.apps.session.video_jobs import VideoJob
 from mien.apps.streamlit import results, session_state
 from mien.apps.streamlit.results import escape_markdown
-from mien.apps.streamlit.session_state import clean_file_name, current_engine, drop_slot
+from mien.apps.streamlit.session_state import clean_file_name, current_engine
 from mien.draw import draw_readings
 from mien.engine import Engine
 from mien.errors import OutputError
@@ -78,8 +78,8 @@ def draw_page() -> str | None:
 
 
 def _drop_report() -> None:
-    drop_slot(_REPORT)
-    drop_slot(_REPORT_UPLOAD)
+    st.session_state.pop(_REPORT, None)
+    st.session_state.pop(_REPORT_UPLOAD, None)
 
 
 def _analyze(upload: Upload, fps: float, blur: bool) -> VideoReport:
@@ -132,7 +132,7 @@ def _show_report(report: VideoReport) -> None:
     with st.expander("Report", icon=":material/article:"):
         # The video of the report is a file beside it, which this page has above.
         page = re.sub(r"<video[^>]*></video>", "", report.files["report.html"].decode())
-        results.show_html_page(page, "The report of the video", 900)
+        st.iframe(page, alt="The report of the video", height=900)
 
 
 def _show_numbers(facts: dict[str, Any]) -> None:
