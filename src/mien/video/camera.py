@@ -75,7 +75,8 @@ class Camera(ClosingContext):
             self.dropped += frame.index - last - 1 if last >= 0 else 0
             last = frame.index
             if is_selected(frame.index, frame.seconds):
-                yield self._convert(frame)
+                pixels: Pixels = np.asarray(cv2.cvtColor(frame.pixels, cv2.COLOR_BGR2RGB), np.uint8)
+                yield replace(frame, pixels=np.ascontiguousarray(pixels[:, ::-1]) if self._mirror else pixels)
 
     def close(self, timeout: float = JOIN_TIMEOUT) -> None:
         """Stop the thread, which releases the camera; waits for it at most ``timeout`` seconds."""
@@ -142,11 +143,6 @@ class Camera(ClosingContext):
             "A camera that stays connected was expected",
             "Check its cable or its network, and start again",
         )
-
-    def _convert(self, frame: Frame) -> Frame:
-        """BGR to RGB, mirrored if requested; only for frames that the caller takes."""
-        pixels: Pixels = np.asarray(cv2.cvtColor(frame.pixels, cv2.COLOR_BGR2RGB), np.uint8)
-        return replace(frame, pixels=np.ascontiguousarray(pixels[:, ::-1]) if self._mirror else pixels)
 
 
 def open_camera(
