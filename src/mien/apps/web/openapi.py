@@ -295,10 +295,10 @@ _STATUS_TEXTS = {
 def _paths() -> dict[str, Any]:
     job_id = {"name": "id", "in": "path", "required": True, "schema": TEXT, "description": "The id of the job."}
     file_name = {"name": "name", "in": "path", "required": True, "schema": {"enum": list(RESULT_FILES)}}
-    not_found = (*_COMMON, "404")
-    state = _operation("videos", "State, progress and summary of a job", _json("VideoJob"), not_found)
+    problems = (*_COMMON, "404")
+    state = _operation("videos", "State, progress and summary of a job", _json("VideoJob"), problems)
     removed = {"204": {"description": "The video and its results are removed."}}
-    delete = _operation("videos", "Cancel a job and remove its results", removed, not_found)
+    delete = _operation("videos", "Cancel a job and remove its results", removed, problems)
     ready = {"200": _json("Ready"), "503": {**_json("Ready"), "description": "The queue is full, or a stop began."}}
     return {
         "/api/v1/readings": {"post": _readings()},
