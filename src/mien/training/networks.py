@@ -1,5 +1,7 @@
 """The network architectures: small convolutional networks, residual networks, and four Keras applications.
 
+``face_resnet`` is the architecture of dlib's face recognition network, so that its weights can be the start of a trunk.
+
 Every network takes raw gray faces, float32 or uint8 0-255 of shape (N, 48, 48, 1), and scales them itself, so no caller
 can normalise them wrongly. Its outputs are logits: (N, classes), and with ``votes`` a second output (N, 8) for the
 distribution of the FER+ votes. Probabilities are computed in the loss and at export.
@@ -177,7 +179,7 @@ def _input_layers(net: NetworkSettings) -> tuple[Tensor, Tensor]:
 
 def input_color(net: NetworkSettings) -> str:
     """The colour of the images that the layers receive: "gray" or "rgb"."""
-    automatic = "rgb" if net.name in APPLICATIONS else "gray"
+    automatic = "rgb" if net.name in APPLICATIONS or net.name == "face_resnet" else "gray"
     return automatic if net.color == "auto" else net.color
 
 
@@ -308,6 +310,47 @@ def _residual_block(x: Tensor, width: int, name: str, stride: int) -> Tensor:
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, shortcut]))
 
 
+#: The stages of dlib's network: their width and the number of their blocks; all but the first begin by halving the side.
+FACE_RESNET_STAGES = ((32, 3), (64, 4), (128, 3), (256, 3))
+#: The means of red, green and blue that it subtracts.
+FACE_RESNET_MEANS = (122.782, 117.001, 104.298)
+
+
+def face_resnet(net: NetworkSettings) -> keras.Model:
+    """The residual network of dlib's face recognition, without its last block.
+
+    ``input_size`` 96 gives feature maps of 2 x 2; ``width`` and ``depth`` are those of the original.
+    """
+    faces = keras.Input((SIDE, SIDE, 1), name="faces")
+    x = _crop(net, _add_mirror_images(net, faces))
+    x = layers.Resizing(net.input_size, net.input_size, name="resized")(layers.Concatenate(name="rgb")([x, x, x]))
+    x = layers.Rescaling(1 / 256, [-mean / 256 for mean in FACE_RESNET_MEANS], name="rescaled")(x)
+    x = layers.Conv2D(32, 7, 2, use_bias=False, kernel_initializer="he_normal", name="stem_conv")(x)
+    x = layers.ReLU(name="stem_relu")(_norm(x, "stem_norm"))
+    x = layers.MaxPooling2D(3, 2, name="stem_pool")(x)
+    for stage, (width, blocks) in enumerate(FACE_RESNET_STAGES, start=1):
+        for block in range(1, blocks + 1):
+            x = _face_block(x, width, f"stage{stage}_block{block}", halve=block == 1 and stage > 1)
+    return _trunk(net, "face_resnet", faces, x)
+
+
+def _face_block(x: Tensor, width: int, name: str, halve: bool) -> Tensor:
+    """A block whose shortcut has no weights: pooling halves its side, and the second half of its channels is zero."""
+    shortcut, padding, stride = x, "same", 1
+    if halve:
+        shortcut, padding, stride = layers.AveragePooling2D(2, name=f"{name}_short_pool")(x), "valid", 2
+        zeros = layers.Rescaling(0.0, name=f"{name}_short_zeros")(shortcut)
+        shortcut = layers.Concatenate(name=f"{name}_short_wide")([shortcut, zeros])
+    convolution = layers.Conv2D(
+        width, 3, stride, padding, use_bias=False, kernel_initializer="he_normal", name=f"{name}_1_conv"
+    )
+    x = layers.ReLU(name=f"{name}_1_relu")(_norm(convolution(x), f"{name}_1_norm"))
+    x = _norm(_conv(x, width, f"{name}_2_conv"), f"{name}_2_norm")
+    if x.shape[1] < shortcut.shape[1]:
+        x = layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}_pad")(x)
+    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, shortcut]))
+
+
 def _application(name: str) -> Callable[[NetworkSettings], keras.Model]:
     """The function that builds the trunk of a Keras application."""
 
@@ -325,6 +368,7 @@ NETWORKS: dict[str, Callable[[NetworkSettings], keras.Model]] = {
     "fiveclass": fiveclass,
     "vgg": vgg,
     "residual": residual,
+    "face_resnet": face_resnet,
     **{name: _application(name) for name in APPLICATIONS},
 }
 

@@ -1,11 +1,12 @@
 """Transfer learning: the trunk starts from the weights of another network, the heads are trained from scratch.
 
-The weights come from a run, a Keras file, an ``.npz`` file of arrays in order, or for the Keras applications from
-ImageNet. Every layer of the trunk must have its weights there, or the run is refused.
+The weights come from a run, a Keras file, an ``.npz`` file of arrays in order, for the Keras applications from
+ImageNet, or for ``face_resnet`` from dlib's face recognition network in the format of TensorFlow.js. Every layer of the trunk must have its weights there, or the run is refused.
 """
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,11 +25,23 @@ HEADS = ("shares", "votes")
 IMAGENET = "imagenet"
 
 
-def load_initial_weights(model: keras.Model, recipe: Recipe) -> str:
-    """Load ``net.weights`` into the trunk; a sentence about it."""
+#: The end of the name of the file that lists the weights of dlib's network for TensorFlow.js.
+MANIFEST = "weights_manifest.json"
+
+#: Faces whose statistics batch normalisation receives where the weights have none.
+_STATISTICS_FACES = 2000
+
+
+def load_initial_weights(model: keras.Model, recipe: Recipe, faces: np.ndarray) -> str:
+    """Load ``net.weights`` into the trunk; a sentence about it.
+
+    ``faces`` uint8 (N, 48, 48, 1) are training faces, for the batch statistics of weights that have none.
+    """
     weights = recipe.net.weights
     if weights == IMAGENET:
         _load_by_name(model, _fetch_imagenet_network(recipe.net), "ImageNet")
+    elif weights.endswith(MANIFEST):
+        _load_face_recognition(model, _find_weights_file(recipe), faces[:_STATISTICS_FACES])
     else:
         _load_file(model, _find_weights_file(recipe), recipe.net)
     count = sum(layer.count_params() for layer in list_trunk_layers(model))
@@ -108,6 +121,65 @@ def _load_by_name(model: keras.Model, source: keras.Model, name: str) -> None:
             _refuse_weights(name, f"its layer '{layer.name}' has {len(arrays)} arrays instead of {len(layer.weights)}")
         for weight, array in zip(layer.weights, arrays, strict=True):
             _assign(weight, np.asarray(array), name)
+
+
+def _load_face_recognition(model: keras.Model, manifest: Path, faces: np.ndarray) -> None:
+    """Load dlib's network, whose normalisation is a scale and an offset, into ``face_resnet``."""
+    if model.name != "face_resnet":
+        _refuse_weights(manifest.name, f"the network is {model.name}, and the weights are those of face_resnet")
+    arrays = _read_tensorflowjs(manifest)
+    names = ["conv32_down", *(f"conv32_{block}" for block in (1, 2, 3))]
+    for width, blocks in networks.FACE_RESNET_STAGES[1:]:
+        names += [f"conv{width}_down", *(f"conv{width}_{block}" for block in range(1, blocks))]
+    layer_names = ["stem"]
+    for stage, (_, blocks) in enumerate(networks.FACE_RESNET_STAGES, start=1):
+        layer_names += [f"stage{stage}_block{block}" for block in range(1, blocks + 1)]
+    norms = []
+    for name, layer_name in zip(names, layer_names, strict=True):
+        parts = {"": ""} if layer_name == "stem" else {"/conv1": "_1", "/conv2": "_2"}
+        for part, number in parts.items():
+            convolution, norm = (model.get_layer(f"{layer_name}{number}_{kind}") for kind in ("conv", "norm"))
+            _assign(convolution.weights[0], arrays[f"{name}{part}/conv/filters"], manifest.name)
+            scale = arrays[f"{name}{part}/scale/weights"]
+            _assign(norm.gamma, scale * np.sqrt(1 + norm.epsilon), manifest.name)
+            offset = arrays[f"{name}{part}/scale/biases"] + scale * arrays[f"{name}{part}/conv/bias"]
+            _assign(norm.beta, offset, manifest.name)
+            norms.append(norm)
+    _set_batch_statistics(model, norms, faces)
+
+
+def _read_tensorflowjs(manifest: Path) -> dict[str, np.ndarray]:
+    """The arrays of a model in the format of TensorFlow.js, float32 or quantised to uint8, by name."""
+    arrays = {}
+    for group in json.loads(manifest.read_text("utf-8")):
+        content = b"".join(manifest.with_name(name).read_bytes() for name in group["paths"])
+        position = 0
+        for entry in group["weights"]:
+            quantization = entry.get("quantization")
+            dtype = np.dtype(quantization["dtype"] if quantization else entry["dtype"])
+            count = int(np.prod(entry["shape"], dtype=int))
+            array = np.frombuffer(content, dtype, count, position).reshape(entry["shape"]).astype(np.float32)
+            position += count * dtype.itemsize
+            if quantization:
+                array = array * quantization["scale"] + quantization["min"]
+            arrays[entry["name"]] = array.astype(np.float32)
+    return arrays
+
+
+def _set_batch_statistics(model: keras.Model, norms: Sequence[keras.Layer], faces: np.ndarray) -> None:
+    """Give each normalisation the mean and variance of its inputs on these faces; the network computes the same."""
+    inputs = keras.Model(model.inputs, [norm.input for norm in norms])
+    starts = range(0, len(faces), 100)
+    batches = [inputs(faces[start : start + 100].astype(np.float32), training=False) for start in starts]
+    for norm, *parts in zip(norms, *batches, strict=True):
+        values = np.concatenate([keras.ops.convert_to_numpy(keras.ops.mean(part, (1, 2))) for part in parts])
+        squares = np.concatenate([keras.ops.convert_to_numpy(keras.ops.mean(part**2, (1, 2))) for part in parts])
+        mean, scale = values.mean(0), norm.gamma.numpy() / np.sqrt(1 + norm.epsilon)
+        variance = np.maximum(squares.mean(0) - mean**2, 1e-6)
+        norm.moving_mean.assign(mean)
+        norm.moving_variance.assign(variance)
+        norm.gamma.assign(scale * np.sqrt(variance + norm.epsilon))
+        norm.beta.assign(norm.beta.numpy() + scale * mean)
 
 
 def _list_layers(model: Any) -> Iterator[keras.Layer]:
