@@ -53,12 +53,12 @@ def load_detector(name: str = "auto", *, yunet: Path | None = None, threads: int
         import cv2
 
         cv2.setNumThreads(max(threads, 1))
-    return _load_built_in(name, yunet) if point is None else _load_entry_point(point)
+    return _load_built_in(name, yunet, threads) if point is None else _load_entry_point(point)
 
 
-def _load_built_in(name: str, yunet: Path | None) -> Detector:
+def _load_built_in(name: str, yunet: Path | None, threads: int | None) -> Detector:
     # Imported here: the names are needed without OpenCV.
-    from mien.faces.opencv_detectors import HaarDetector, WholeImageDetector, YunetDetector
+    from mien.faces.opencv_detectors import HaarDetector, WholeImageDetector
 
     if name == "haar":
         return HaarDetector()
@@ -70,7 +70,9 @@ def _load_built_in(name: str, yunet: Path | None) -> Detector:
             "its file in mien's cache folder",
             "Download it once with 'mien models pull yunet', or use detector 'haar', which needs no file",
         )
-    return YunetDetector(yunet)
+    from mien.faces.yunet import YunetDetector
+
+    return YunetDetector(yunet, threads=threads)
 
 
 def _package_detectors() -> dict[str, EntryPoint]:

@@ -1,4 +1,4 @@
-"""The detectors of OpenCV: Haar cascades, which are always available, and YuNet, which is better and needs a file."""
+"""The detectors that need no file: the Haar cascades of OpenCV, and the whole image as the face."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import exp, log1p
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import cv2
@@ -14,10 +13,9 @@ import numpy as np
 from cv2.data import haarcascades
 from numpy.typing import NDArray
 
-from mien.errors import DetectorError
 from mien.faces.crop import Framing, crop_face
 from mien.faces.tiling import Detection, TilingSettings, convert_to_faces, detect_in_tiles, suppress_overlaps
-from mien.results import Box, Face, Pixels, Point
+from mien.results import Box, Face, Pixels
 
 Resource = TypeVar("Resource")
 
@@ -188,101 +186,3 @@ def _compute_confidence(*window_counts: float) -> float:
         weight * log1p(count) for weight, count in zip(CONFIDENCE[1:], window_counts, strict=True)
     )
     return 1 / (1 + exp(-logit))
-
-
-# YuNet
-
-#: The smallest side of an image for YuNet: its coarsest feature map needs two cells of 32 pixels. For smaller images
-#: OpenCV 4.14 reads uninitialized memory.
-MIN_YUNET_SIDE = 64
-
-#: The patch in which YuNet detects a face near the position in an earlier frame.
-YUNET_NEAR_FRAMING, YUNET_NEAR_SIDE = Framing(2.4), 96
-
-#: Networks for so many image sizes are retained for each thread.
-MAX_NETWORKS = 4
-
-_YUNET_EXPECTED = "the file that 'mien models pull yunet' downloads"
-_YUNET_REMEDY = "Download it again with 'mien models pull yunet', or use detector 'haar', which needs no file"
-
-
-class YunetDetector:
-    """YuNet: a small network that also detects landmarks, and faces that are turned or tilted."""
-
-    name = "yunet"
-    tiling = TilingSettings(smallest=18, area=576 * 432, close_up=192)
-
-    def __init__(self, path: Path) -> None:
-        try:
-            model = np.frombuffer(path.read_bytes(), np.uint8)
-        except OSError as error:
-            happened = f"The YuNet file {path} cannot be read ({error.strerror})"
-            raise DetectorError(happened, _YUNET_EXPECTED, _YUNET_REMEDY) from error
-        self._networks = ObjectPool(lambda: YunetNetworks(lambda: _create_network(model, path)))
-
-    def detect(self, pixels: Pixels, *, min_face: int | None = None) -> tuple[Face, ...]:
-        """The faces in an RGB uint8 image, largest first; ``min_face`` is the width of the smallest in pixels."""
-        with self._networks.borrow() as networks:
-            return convert_to_faces(detect_in_tiles(pixels, networks.detect, self.tiling, min_face))
-
-    def detect_near(self, pixels: Pixels, boxes: Sequence[Box]) -> tuple[Face, ...]:
-        """The faces near these boxes, each once."""
-        with self._networks.borrow() as networks:
-            detections = [detection for box in boxes for detection in networks.detect_near(pixels, box)]
-        return convert_to_faces(suppress_overlaps(detections))
-
-
-class YunetNetworks:
-    """YuNet for one thread at a time.
-
-    OpenCV prepares a network for one image size, and a change of the size takes half the time of a detection: the
-    networks of the last sizes are retained.
-    """
-
-    def __init__(self, create: Callable[[], cv2.FaceDetectorYN]) -> None:
-        self._create = create
-        self._by_size = {(0, 0): create()}
-
-    def detect(self, pixels: Pixels) -> list[Detection]:
-        height, width = pixels.shape[:2]
-        right, bottom = max(MIN_YUNET_SIDE - width, 0), max(MIN_YUNET_SIDE - height, 0)
-        gray = (127, 127, 127)
-        padded = cv2.copyMakeBorder(pixels, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=gray)
-        size = (width + right, height + bottom)
-        network = self._network_for(*size)
-        network.setInputSize(size)
-        rows = network.detect(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))[1]
-        return [] if rows is None else [_parse_row(row) for row in rows if np.isfinite(row).all()]
-
-    def detect_near(self, pixels: Pixels, box: Box) -> Iterator[Detection]:
-        """The faces in a patch around a box, without those at its edge, which belong to other boxes."""
-        face, side = Face(box), YUNET_NEAR_SIDE
-        left, top, size = YUNET_NEAR_FRAMING.square(face)
-        for detection in self.detect(crop_face(pixels, face, YUNET_NEAR_FRAMING, side)):
-            x, y = detection.x + detection.width / 2, detection.y + detection.height / 2
-            if min(x, y, side - x, side - y) > 0.15 * side:
-                yield detection.to_image(side / size, left, top)
-
-    def _network_for(self, width: int, height: int) -> cv2.FaceDetectorYN:
-        cells = -(-width // 32), -(-height // 32)  # YuNet processes cells of 32 pixels
-        network = self._by_size.pop(cells, None)
-        if network is None and len(self._by_size) >= MAX_NETWORKS:
-            network = self._by_size.pop(next(iter(self._by_size)))
-        self._by_size[cells] = network or self._create()
-        return self._by_size[cells]
-
-
-def _create_network(model: NDArray[np.uint8], path: Path) -> cv2.FaceDetectorYN:
-    try:
-        network = cv2.FaceDetectorYN.create("onnx", model, np.empty(0, np.uint8), (64, 64), 0.6, 0.3, 5000)
-        network.detect(np.zeros((64, 64, 3), np.uint8))
-    except cv2.error as error:
-        happened = f"The YuNet file {path} is damaged or is another model"
-        raise DetectorError(happened, _YUNET_EXPECTED, _YUNET_REMEDY) from error
-    return network
-
-
-def _parse_row(row: NDArray[np.float32]) -> Detection:
-    x, y, width, height = map(float, row[:4])
-    landmarks = tuple(Point(float(px), float(py)) for px, py in row[4:14].reshape(5, 2))
-    return Detection(x, y, width, height, float(row[14]), landmarks)

@@ -57,7 +57,7 @@ class TilingSettings:
     ``smallest`` is the width of the smallest face that it detects reliably, ``area`` the number of pixels of the image
     at the working scale. ``close_up`` is the length of the longer side at which a face that fills the image is
     detected best, with ``border`` pixels around it that repeat the edge. Larger images are divided into tiles with the
-    side ``tile`` that share ``overlap`` pixels.
+    side ``tile`` that share ``overlap`` pixels. The detector extends images with a side below ``min_side``.
     """
 
     smallest: int
@@ -66,6 +66,7 @@ class TilingSettings:
     border: int = 0
     tile: int = 960
     overlap: int = 240
+    min_side: int = 1
 
 
 class Tile(NamedTuple):
@@ -127,7 +128,7 @@ def plan_tiles(shape: tuple[int, ...], settings: TilingSettings, min_face: int |
     if min_face is None:
         return
     scale = min(max(2.0, working_scale), settings.smallest / max(min_face, 1))
-    while scale > working_scale * 1.05:
+    while scale > working_scale * 1.05 and min(height, width) * scale >= settings.smallest / 2:
         yield from _tiles_at_scale(width, height, scale, settings)
         # A face larger than half the overlap may be cut by every tile; the next scale is small enough for it.
         scale *= 2.0 * settings.smallest / settings.overlap
@@ -138,7 +139,9 @@ def compute_working_scale(shape: tuple[int, ...], settings: TilingSettings) -> f
     height, width = shape[:2]
     if max(height, width) < settings.close_up:
         return min(settings.close_up / max(height, width), _MAX_ENLARGEMENT)
-    return min(1.0, sqrt(settings.area / (height * width)))
+    # The detector extends the shorter side of a long strip to ``min_side``, which must not exceed the area either.
+    extended = settings.area / (max(height, width) * settings.min_side)
+    return min(1.0, sqrt(settings.area / (height * width)), max(extended, settings.close_up / max(height, width)))
 
 
 def suppress_overlaps(detections: Iterable[Detection]) -> list[Detection]:

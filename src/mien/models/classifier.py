@@ -5,28 +5,22 @@ When a model is loaded, its graph is checked against its card and run once, so t
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from mien.errors import ArrayError, CardError, ModelError
 from mien.models.card import ModelCard, extract_card
 from mien.models.onnx_file import ModelSource, add_outputs, damaged_file_error, describe_source, read_model
+from mien.onnx_session import OnnxSession, SessionError
 
 #: The names of the outputs in model files.
 SCORES_OUTPUT, VOTES_OUTPUT = "shares", "votes"
 
 #: Faces in one run of a session: larger batches were not faster in measurements, and memory does not grow.
 MAX_BATCH = 16
-
-#: Small networks are not faster with more threads, and the detectors need cores too.
-_MAX_THREADS = 4
 
 #: The largest difference of a row's sum from 1: an int8 graph rounds each value.
 _SUM_TOLERANCE = 0.05
@@ -35,25 +29,6 @@ _SUM_TOLERANCE = 0.05
 _FLOAT_TYPES = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 _REMEDY = "Export the model again with 'mien export', or write a card that fits with mien.models.write_card"
-
-#: The exceptions of ONNX Runtime, which have no common base but Exception, and those of its Python binding.
-_RUNTIME_ERRORS = (
-    state.EPFail,
-    state.Fail,
-    state.InvalidArgument,
-    state.InvalidGraph,
-    state.InvalidProtobuf,
-    state.NoSuchFile,
-    state.NotImplemented,
-    state.RuntimeException,
-    RuntimeError,
-    ValueError,
-)
-
-#: ONNX Runtime begins its messages with its name, a number and a constant.
-_ERROR_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
-
-_FATAL_ONLY = 4
 
 
 class Outputs(NamedTuple):
@@ -89,7 +64,7 @@ class OnnxClassifier:
         labels_by_output = {SCORES_OUTPUT: self.card.labels, VOTES_OUTPUT: self.card.vote_labels}
         self._outputs = {output: labels for output, labels in labels_by_output.items() if labels}
         # A graph that was exported for one face at a time works too, only more slowly.
-        self._batch_size = 1 if self._session.get_inputs()[0].shape[0] == 1 else MAX_BATCH
+        self._batch_size = 1 if self._session.inputs[0].shape[0] == 1 else MAX_BATCH
         # Two faces if possible: there are graphs that declare any number of faces and fail for two.
         count = min(self._batch_size, 2)
         black = np.zeros((count, self.card.side, self.card.side, self.card.channels), np.uint8)
@@ -139,44 +114,26 @@ def load_classifier(model: ModelSource, *, threads: int | None = None) -> OnnxCl
 # Sessions of ONNX Runtime
 
 
-def _open_session(model: bytes, name: str, threads: int | None) -> Any:
+def _open_session(model: bytes, name: str, threads: int | None) -> OnnxSession:
     """A session on the CPU that several threads may run at once."""
-    if threads is None:
-        # Containers and taskset give a process fewer cores than the machine has.
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        threads = min(cores or 1, _MAX_THREADS)
-    if threads < 1:
+    if threads is not None and threads < 1:
         raise ModelError(f"The number of threads is {threads}", "Expected 1 or more", "Leave the number out")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # Waiting threads would otherwise spin, and take the cores from the detector and from other sessions.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Failures are raised; a library prints nothing.
-    options.log_severity_level = _FATAL_ONLY
     try:
-        # The fallback would try the same provider again, and print a message.
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
-    except _RUNTIME_ERRORS as error:
-        raise damaged_file_error(name, f"ONNX Runtime says: {_first_line(error)}") from error
+        return OnnxSession(model, threads)
+    except SessionError as error:
+        raise damaged_file_error(name, f"ONNX Runtime says: {error}") from error
 
 
-def _run_session(session: Any, outputs: Sequence[str], faces: NDArray[np.uint8], name: str) -> list[NDArray[Any]]:
+def _run_session(
+    session: OnnxSession, outputs: Sequence[str], faces: NDArray[np.uint8], name: str
+) -> list[NDArray[Any]]:
     """The outputs for a batch of face crops; the input of the graph is uint8 or float32."""
-    graph_input = session.get_inputs()[0]
-    feed = faces if graph_input.type == "tensor(uint8)" else faces.astype(np.float32)
+    feed = faces if session.inputs[0].type == "tensor(uint8)" else faces.astype(np.float32)
     try:
-        values: list[NDArray[Any]] = session.run(list(outputs), {graph_input.name: feed})
-    except _RUNTIME_ERRORS as error:
-        happened = f"{name} failed while running: {_first_line(error)}"
+        return session.run(outputs, feed)
+    except SessionError as error:
+        happened = f"{name} failed while running: {error}"
         raise ModelError(happened, "Expected a graph that runs on the CPU", "Export the model again") from error
-    return values
-
-
-def _first_line(error: Exception) -> str:
-    line = str(error).strip().partition("\n")[0]
-    return _ERROR_PREFIX.sub("", line)[:300] or type(error).__name__
 
 
 # Checks of the graph against the card
@@ -184,7 +141,7 @@ def _first_line(error: Exception) -> str:
 
 def _check_input(session: Any, card: ModelCard, name: str) -> None:
     """One input, uint8 or float32, for any number of faces (or one) of the card's side and colour."""
-    inputs = session.get_inputs()
+    inputs = session.inputs
     if len(inputs) != 1 or inputs[0].type not in ("tensor(float)", "tensor(uint8)"):
         actual = ", ".join(f"{tensor.name} {tensor.type}" for tensor in inputs) or "no input"
         raise CardError(f"{name} has {actual}", "Expected one input of raw pixels, float32 or uint8", _REMEDY)
@@ -201,7 +158,7 @@ def _check_input(session: Any, card: ModelCard, name: str) -> None:
 
 def _check_outputs(session: Any, card: ModelCard, name: str) -> None:
     """An output for the scores, and one for the votes if and only if the card has labels for them; both with floats."""
-    types = {tensor.name: tensor.type for tensor in session.get_outputs()}
+    types = {tensor.name: tensor.type for tensor in session.outputs}
     if SCORES_OUTPUT not in types:
         expected = f"Expected an output named {SCORES_OUTPUT}"
         raise CardError(f"{name} has the outputs {', '.join(types)}", expected, _REMEDY)
