@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -133,7 +133,8 @@ class Engine:
         end: float | None = None,
         min_face: int | None = None,
         frames: bool = False,
-    ) -> Iterator[AnalyzedFrame]:
+        max_pixels: int | None = None,
+    ) -> Generator[AnalyzedFrame]:
         """Analyse a video lazily, frame by frame, and track its faces: ``track`` of a reading numbers its track.
 
         Every ``every``-th frame is analysed, at most ``fps`` frames per second, from ``start`` to ``end`` (seconds).
@@ -146,7 +147,8 @@ class Engine:
             1 if every is None else every, fps, start or 0.0, float("inf") if end is None else end
         )
         steps = AnalysisSteps(self._detector, self._crop_faces, self._classify)
-        return analyze(steps, video.open_video(source), selection, min_face=min_face, frames=frames)
+        reader = video.open_video(source, max_pixels=max_pixels)
+        return analyze(steps, reader, selection, min_face=min_face, frames=frames)
 
     # Face crops
 

@@ -27,17 +27,20 @@ __all__ = [
 _LAZY = {"Camera": "camera", "open_camera": "camera", "open_writer": "writers"}
 
 
-def open_video(source: VideoSource, *, fps: float = 25.0, reader: str | None = None) -> VideoReader:
+def open_video(
+    source: VideoSource, *, fps: float = 25.0, reader: str | None = None, max_pixels: int | None = None
+) -> VideoReader:
     """Open a video: a path, the bytes of a video file, a folder of images, a camera's number, or an open video.
 
     ``fps`` is the number of images a second of a folder. ``reader`` is ``pyav`` or ``opencv``; None takes PyAV where
-    it is installed. Raises :class:`SourceError` before any frame is read.
+    it is installed. A frame with more pixels than ``max_pixels`` (else ``MIEN_MAX_PIXELS``) is not decoded. Raises
+    :class:`SourceError` before any frame is read.
     """
     if isinstance(source, int) and not isinstance(source, bool):
         from mien.video.camera import open_camera
 
         return open_camera(source)
-    return open_video_file(source, fps=fps, reader=reader)
+    return open_video_file(source, fps=fps, reader=reader, max_pixels=max_pixels)
 
 
 def __getattr__(name: str) -> Any:

@@ -24,7 +24,8 @@ Item = TypeVar("Item")
 
 #: Frames whose faces are classified in one run of the model.
 BATCH_FRAMES = 8
-#: Bytes of the frames that wait between two stages, and the most frames that wait.
+#: Bytes of the frames that wait between two stages or in a batch, and the most frames that wait. A frame that is
+#: larger waits alone.
 QUEUE_BYTES, QUEUE_FRAMES = 32 << 20, 16
 
 
@@ -69,13 +70,16 @@ def analyze(
         return items if live else iterate_in_background(items, depth, name)
 
     width, height = video.info.size
-    depth = min(max(QUEUE_BYTES // max(width * height * 3, 1), 2), QUEUE_FRAMES)
+    depth = min(max(QUEUE_BYTES // max(width * height * 3, 1), 1), QUEUE_FRAMES)
+    batch = 1 if live else min(depth, BATCH_FRAMES) if frames else BATCH_FRAMES
     schedule = DetectionSchedule(steps.detector, min_face)
     with single_core_opencv if not live else nullcontext(), closing(video):
         decoded = stage(video.frames(selection), depth, "mien-decode")
         detected = stage(_detect(decoded, schedule), depth, "mien-detect")
-        tracked = stage(_track(steps, detected, schedule, video.info.name, frames, live), depth, "mien-track")
-        with closing(stage(_classify(steps, tracked, 1 if live else BATCH_FRAMES), 2, "mien-classify")) as batches:
+        interpolate = not live and depth > 1
+        tracks = _track(steps, detected, schedule, video.info.name, frames, interpolate)
+        tracked = stage(tracks, depth, "mien-track")
+        with closing(stage(_classify(steps, tracked, batch), min(depth, 2), "mien-classify")) as batches:
             for batch in batches:
                 yield from batch
 
@@ -92,7 +96,7 @@ def _track(
     schedule: DetectionSchedule,
     name: str,
     keep_pixels: bool,
-    live: bool,
+    interpolate: bool,
 ) -> Generator[_TrackedFrame[Crops]]:
     def crop(item: _DetectedFrame, faces: TrackedFaces) -> _TrackedFrame[Crops]:
         frame, detection = item
@@ -101,9 +105,9 @@ def _track(
         pixels = frame.pixels if keep_pixels else None
         return _TrackedFrame(frame.index, frame.seconds, detection.cut, tracks, crops, pixels)
 
-    # A live frame cannot wait for the next one, so nothing is interpolated.
+    # A live frame cannot wait for the next one, and a large frame should not.
     tracker: InterpolatingTracker[_DetectedFrame] = InterpolatingTracker(
-        FaceTracker(steps.detector, schedule), 0.0 if live else None
+        FaceTracker(steps.detector, schedule), None if interpolate else 0.0
     )
     with closing(detected):
         for item in detected:

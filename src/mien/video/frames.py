@@ -175,9 +175,17 @@ class VideoFile(ClosingContext):
     """A video with an end, open for one pass."""
 
     def __init__(
-        self, reader: FrameReader, on_close: Callable[[], None] | None = None, damage: str | None = None
+        self,
+        reader: FrameReader,
+        on_close: Callable[[], None] | None = None,
+        damage: str | None = None,
+        max_pixels: int | None = None,
     ) -> None:
-        """``on_close`` is called once after closing; ``damage`` describes what is wrong with the file."""
+        """``on_close`` is called once after closing; ``damage`` describes what is wrong with the file.
+
+        A frame with more than ``max_pixels`` pixels ends the video, whatever size its container states.
+        """
+        self._max_pixels = max_pixels
         self._reader = reader
         self._on_close = on_close
         self._damage = damage
@@ -206,6 +214,10 @@ class VideoFile(ClosingContext):
                         if self._closed:
                             return
                         pixels = encoded.decode()
+                    height, width = pixels.shape[:2]
+                    if self._max_pixels and height * width > self._max_pixels:
+                        self._damage = f"it has a frame of {width} × {height} pixels, more than are decoded"
+                        return
                     yield Frame(encoded.index, encoded.seconds, pixels)
         if last < selection.start - TIME_TOLERANCE:
             raise self._no_frames_error(last, selection)

@@ -251,8 +251,11 @@ class ResumableAnalysis:
         self, journal: Journal, pixels: bool, options: AnalysisOptions, matcher: _TrackMatcher | None = None
     ) -> Generator[AnalyzedFrame]:
         reader = video.open_video(options.source)
-        with closing(journal):
-            for new_frame in self._engine.analyze_video(reader, frames=pixels, **options.arguments()):
+        with (
+            closing(journal),
+            closing(self._engine.analyze_video(reader, frames=pixels, **options.arguments())) as frames,
+        ):
+            for new_frame in frames:
                 frame = matcher.match(new_frame) if matcher else new_frame
                 if frame is not None:
                     journal.add(frame)

@@ -34,6 +34,9 @@ DAMAGE = (FFmpegError, ValueError)
 #: Frames with at least so many pixels are decoded with two threads.
 _LARGE_FRAME = 1280 * 720
 
+#: Pixels by which a coded frame may be larger than the shown one: codecs extend it to whole blocks.
+_CODED_MARGIN = 1 << 16
+
 #: A video file may refer to other files and addresses, which must not be opened.
 LOCAL_FILE_ONLY = {"protocol_whitelist": "file"}
 
@@ -43,11 +46,16 @@ class PyAVReader:
 
     damage: str | None = None
 
-    def __init__(self, path: str, name: str, *, timeline: bool = False) -> None:
-        """``timeline``: the container's clock begins at 0, and the first frame may come later (mp4, mov)."""
+    def __init__(self, path: str, name: str, *, timeline: bool = False, max_pixels: int | None = None) -> None:
+        """``timeline``: the container's clock begins at 0, and the first frame may come later (mp4, mov).
+
+        If the size that the container states is within ``max_pixels``, the decoder refuses larger frames.
+        """
         with ExitStack() as on_error:
             self._container: InputContainer = on_error.enter_context(av.open(path, options=LOCAL_FILE_ONLY))
             self._stream = self._select_stream(name)
+            if max_pixels and self._stream.width * self._stream.height <= max_pixels:
+                self._stream.codec_context.options = {"max_pixels": str(max_pixels + _CODED_MARGIN)}
             self._zero = 0.0 if timeline else (self._container.start_time or 0) / av.time_base
             self._first = self._decode_first()
             self.info = self._read_info(name)

@@ -59,13 +59,15 @@ _PLAYLIST = re.compile(
 )
 
 
-def open_video_file(source: VideoSource, *, fps: float = 25.0, reader: str | None = None) -> VideoReader:
+def open_video_file(
+    source: VideoSource, *, fps: float = 25.0, reader: str | None = None, max_pixels: int | None = None
+) -> VideoReader:
     """Open a path, the bytes of a video file, or a folder of images; see :func:`mien.video.open_video`."""
     match source:
         case bytes() | bytearray() | memoryview():
-            return _open_bytes(bytes(source), reader)
+            return _open_bytes(bytes(source), reader, max_pixels)
         case str() | PathLike():
-            return _open_path(source, fps, reader)
+            return _open_path(source, fps, reader, max_pixels)
         case VideoReader():
             return source
     remedy = "For images use engine.read or engine.read_many"
@@ -84,7 +86,7 @@ def require_pyav(feature: str, alternative: str) -> None:
         raise MissingExtra(f"{feature} needs PyAV, which is not installed", "The extra 'video' installs it", remedy)
 
 
-def _open_path(source: str | PathLike[str], fps: float, reader: str | None) -> VideoReader:
+def _open_path(source: str | PathLike[str], fps: float, reader: str | None, max_pixels: int | None) -> VideoReader:
     if is_url(source):
         remedy = f"Download it and name the file, or use it as a camera: mien live --camera {source_name(source)}"
         raise SourceError(f"{quote_source(source)} is an address, not a path", _EXPECTED, remedy)
@@ -92,11 +94,11 @@ def _open_path(source: str | PathLike[str], fps: float, reader: str | None) -> V
         raise error
     path = Path(os.path.abspath(os.fsdecode(source)))  # noqa: PTH100 - resolve() would follow links in names
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for names that are too long
-        return VideoFile(FolderReader(path, fps=fps))
-    return _open_file(path, source_name(source), reader)
+        return VideoFile(FolderReader(path, fps=fps, max_pixels=max_pixels))
+    return _open_file(path, source_name(source), reader, max_pixels)
 
 
-def _open_bytes(data: bytes, reader: str | None) -> VideoReader:
+def _open_bytes(data: bytes, reader: str | None, max_pixels: int | None) -> VideoReader:
     """Decoders need a file: the bytes are written to a temporary file, which is deleted when the video is closed."""
     with ExitStack() as on_error:
         file = on_error.enter_context(tempfile.NamedTemporaryFile(prefix="mien-", suffix=".video", delete=False))
@@ -104,24 +106,26 @@ def _open_bytes(data: bytes, reader: str | None) -> VideoReader:
         on_error.callback(remove)
         file.write(data)
         file.flush()
-        video = _open_file(Path(file.name), "<bytes>", reader, remove)
+        video = _open_file(Path(file.name), "<bytes>", reader, max_pixels, remove)
         on_error.pop_all()
         file.close()
     return video
 
 
-def _open_file(path: Path, name: str, reader: str | None, on_close: Callable[[], None] | None = None) -> VideoFile:
-    head = _read_head(path, name)
+def _open_file(
+    path: Path, name: str, reader: str | None, max_pixels: int | None, on_close: Callable[[], None] | None = None
+) -> VideoFile:
+    head, limit = _read_head(path, name), resolve_pixel_limit(max_pixels)
     image_format = detect_format(head)
     if image_format is not None and image_format.name in _ANIMATED:
-        return _check_frame_size(VideoFile(AnimationReader(str(path), name), on_close))
+        return _check_frame_size(VideoFile(AnimationReader(str(path), name, limit), on_close, None, limit), limit)
     # AVIF and HEIC share their first bytes with MP4.
     _check_head(head, name, image_format.name if image_format and image_format.name not in ("AVIF", "HEIC") else None)
-    frame_reader = _create_reader(str(path), name, bool(_MP4_FAMILY.match(head)), reader)
-    return _check_frame_size(VideoFile(frame_reader, on_close, describe_truncation(path)))
+    frame_reader = _create_reader(str(path), name, bool(_MP4_FAMILY.match(head)), reader, limit)
+    return _check_frame_size(VideoFile(frame_reader, on_close, describe_truncation(path), limit), limit)
 
 
-def _create_reader(path: str, name: str, timeline: bool, reader: str | None) -> FrameReader:
+def _create_reader(path: str, name: str, timeline: bool, reader: str | None, limit: int) -> FrameReader:
     if reader not in (None, *READERS):
         remedy = suggest_name(str(reader), READERS) or "Leave it out"
         raise SourceError(f"There is no reader '{reader}'", f"One of {', '.join(READERS)} was expected", remedy)
@@ -137,7 +141,7 @@ def _create_reader(path: str, name: str, timeline: bool, reader: str | None) -> 
     from mien.video.pyav import DAMAGE, PyAVReader
 
     try:
-        return PyAVReader(path, name, timeline=timeline)
+        return PyAVReader(path, name, timeline=timeline, max_pixels=limit)
     except LookupError as error:
         raise SourceUnreadable(
             f"{quote_source(name)} has no video stream, only audio or text", _EXPECTED, "Name the file with the video"
@@ -171,8 +175,8 @@ def _check_head(head: bytes, name: str, image_format: str | None) -> None:
         raise SourceUnreadable(f"{quoted} is {describe_content(head)}, not a video", _EXPECTED, "Name a video")
 
 
-def _check_frame_size(video: VideoFile) -> VideoFile:
-    (width, height), limit = video.info.size, resolve_pixel_limit(None)
+def _check_frame_size(video: VideoFile, limit: int) -> VideoFile:
+    width, height = video.info.size
     if width * height <= limit:
         return video
     video.close()
@@ -256,8 +260,8 @@ class AnimationReader:
 
     damage: str | None = None
 
-    def __init__(self, path: str, name: str) -> None:
-        self._quoted_name = quote_source(name)
+    def __init__(self, path: str, name: str, limit: int) -> None:
+        self._quoted_name, self._limit = quote_source(name), limit
         with ExitStack() as on_error:
             self._file = on_error.enter_context(Path(path).open("rb"))
             self._image = self._open_image(self._file.read(HEAD_BYTES))
@@ -307,7 +311,7 @@ class AnimationReader:
 
     def _decode(self) -> Pixels | None:
         try:
-            return convert_pil_image(self._image.copy(), self._quoted_name, resolve_pixel_limit(None))
+            return convert_pil_image(self._image.copy(), self._quoted_name, self._limit)
         except (SourceUnreadable, *DECODER_ERRORS) as error:
             happened = error.happened if isinstance(error, MienError) else error
             self.damage = f"it could not be read to its end ({happened})"
@@ -319,7 +323,8 @@ class FolderReader:
 
     damage: str | None = None
 
-    def __init__(self, folder: Path, *, fps: float = 25.0) -> None:
+    def __init__(self, folder: Path, *, fps: float = 25.0, max_pixels: int | None = None) -> None:
+        self._max_pixels = max_pixels
         entries = list(find_images(folder))
         self._paths = [entry for entry in entries if isinstance(entry, Path)]
         if not self._paths:
@@ -333,7 +338,7 @@ class FolderReader:
         first = max(int(start * self._fps) - 1, 0)
         for index, path in enumerate(self._paths[first:], first):
             try:
-                pixels = load_image(path).pixels
+                pixels = load_image(path, max_pixels=self._max_pixels).pixels
             except SourceError as error:
                 self.damage = self.damage or error.happened
                 continue
@@ -347,7 +352,7 @@ class FolderReader:
         failure: SourceError | None = None
         for path in self._paths:
             try:
-                return load_image(path).pixels
+                return load_image(path, max_pixels=self._max_pixels).pixels
             except SourceError as error:
                 failure = failure or error
         assert failure is not None, "the folder has images, and all failed"

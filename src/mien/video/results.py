@@ -16,7 +16,7 @@ from PIL import Image
 
 from mien import video
 from mien.concurrency import single_core_opencv
-from mien.errors import MienError, OutputError
+from mien.errors import MienError, OutputError, SourceTooLarge
 from mien.faces.crop import crop_square
 from mien.images.sources import quote_source
 from mien.models.decision import build_emotions
@@ -52,7 +52,10 @@ _PEAK_STEP, _JPEG_QUALITY = 0.02, 80
 
 @dataclass(frozen=True)
 class VideoRequest:
-    """A video file, its name for people, the folder of the result files, and the options."""
+    """A video file, its name for people, the folder of the result files, and the options.
+
+    ``max_pixels`` limits the pixels of a frame, ``time_limit`` the seconds that the analysis may take.
+    """
 
     path: Path
     name: str
@@ -60,6 +63,8 @@ class VideoRequest:
     fps: float = 10.0
     end: float = inf
     blur_faces: bool = False
+    max_pixels: int | None = None
+    time_limit: float = inf
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,8 @@ def _save(
     on_progress: Callable[[dict[str, Any]], None],
     on_frame: Callable[[SmoothedFrame], None],
 ) -> VideoResults | None:
-    reader = video.open_video(request.path)
+    deadline = time.monotonic() + request.time_limit
+    reader = video.open_video(request.path, max_pixels=request.max_pixels)
     info = replace(reader.info, name=request.name)
     options = AnalysisOptions(str(request.path), fps=request.fps, end=request.end)
     with ExitStack() as stack:
@@ -113,13 +119,19 @@ def _save(
         # Several analyses share the cores, and requests for images come first.
         stack.enter_context(single_core_opencv)
         writer = _ResultWriter(engine, request, options, info, stack, on_progress)
-        frames = engine.analyze_video(reader, frames=True, **options.arguments())
-        with closing(writer.summary.process(frames)) as smoothed_frames:  # type: ignore[type-var]
-            for smoothed in smoothed_frames:
-                if is_cancelled():
-                    return None
-                writer.add(smoothed)
-                on_frame(smoothed)
+        # Closed here, not when the generator is collected: its threads must have ended before the reader is closed.
+        frames = stack.enter_context(closing(engine.analyze_video(reader, frames=True, **options.arguments())))
+        for smoothed in writer.summary.process(frames):
+            if is_cancelled():
+                return None
+            if time.monotonic() > deadline:
+                raise SourceTooLarge(
+                    f"The analysis of {quote_source(request.name)} took longer than {request.time_limit:g} seconds",
+                    "A video that is analysed in that time was expected",
+                    "Take a shorter part of it, fewer frames a second, or a smaller video",
+                )
+            writer.add(smoothed)
+            on_frame(smoothed)
     return writer.finish(reader.damage)
 
 

@@ -330,3 +330,23 @@ def test_folders_of_a_killed_process_are_removed_by_the_next_one(create_queue, t
     assert not abandoned.exists()
     assert own.exists()
     assert foreign.exists()
+
+
+def test_failed_and_finished_jobs_free_their_place(create_queue, analysis, tmp_path):
+    """As many results are kept as jobs may wait; the oldest make room."""
+    analysis.finish.set()
+    queue = create_queue(video_jobs=2)
+    jobs = []
+    for name in ("damaged", "damaged", "bug", "good", "good", "good"):
+        jobs.append(add(queue, name))
+        wait_until(lambda: jobs[-1].state in (DONE, FAILED))
+    assert queue.get(jobs[0].id) is None
+    assert queue.get(jobs[-1].id) is jobs[-1]
+    assert len(queue.list_jobs()) <= 2 + 1
+    assert {path for path in tmp_path.iterdir() if path.is_dir()} <= {job.request.folder for job in jobs[-3:]}
+
+
+def test_limits_of_the_settings_are_those_of_the_request(create_queue):
+    queue = create_queue(max_pixels=2000, max_analysis_seconds=33.0)
+    request = add(queue).request
+    assert (request.max_pixels, request.time_limit) == (2000, 33.0)

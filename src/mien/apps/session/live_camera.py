@@ -190,7 +190,7 @@ class CameraWorker:
         frames = self.engine.analyze_video(self.camera, frames=True, min_face=self._min_face)
         try:
             # The camera is released here too, because the owner may never call close().
-            with closing(self.camera):
+            with closing(self.camera), closing(frames):
                 for frame in frames:
                     if self.ended:
                         return

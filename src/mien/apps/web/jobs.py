@@ -121,11 +121,25 @@ class VideoQueue:
         """Add a video with this content and client's name. QueueFull, or OutputError if the disk is full."""
         with self._changed:
             self._remove_expired()
-            if self._closed or len(self._jobs) >= self._settings.video_jobs:
+            active = sum(job.state not in FINAL_STATES for job in self._jobs.values())
+            if self._closed or active >= self._settings.video_jobs:
                 raise QueueFull
+            ended = [id_ for id_, job in self._jobs.items() if job.state in FINAL_STATES]
+            for id_ in ended[: len(ended) - self._settings.video_jobs + 1]:
+                del self._jobs[id_]
+                self._folders.pop(id_).remove()
             folder = self._create_folder()
             path = folder.path / "source"
-            request = VideoRequest(path, name, folder.path, options.fps, options.end, options.blur)
+            request = VideoRequest(
+                path,
+                name,
+                folder.path,
+                options.fps,
+                options.end,
+                options.blur,
+                self._settings.max_pixels,
+                self._settings.max_analysis_seconds,
+            )
             job = VideoJob(engine, request, analyze=self.analyze)
             self._jobs[job.id], self._folders[job.id] = job, folder
         try:
