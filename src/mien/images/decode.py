@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 import struct
+import time
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
-from PIL.Image import Transpose
 from PIL.ImageFile import ImageFile
 
 from mien.errors import SourceError, SourceTooLarge, SourceUnreadable
@@ -43,16 +44,9 @@ DECODER_ERRORS = (
     Warning,
 )
 
-#: The transposition for each EXIF orientation but 1.
-_TRANSPOSITIONS = {
-    2: Transpose.FLIP_LEFT_RIGHT,
-    3: Transpose.ROTATE_180,
-    4: Transpose.FLIP_TOP_BOTTOM,
-    5: Transpose.TRANSPOSE,
-    6: Transpose.ROTATE_270,
-    7: Transpose.TRANSVERSE,
-    8: Transpose.ROTATE_90,
-}
+#: Seconds after which a file is no longer read, and the most scans of a JPEG: cameras write one, web sites up to
+#: twelve, and each is decoded over the whole image.
+MAX_SECONDS, MAX_SCANS = 20.0, 100
 
 
 def resolve_pixel_limit(max_pixels: int | None) -> int:
@@ -80,6 +74,9 @@ def decode_image(file: IO[bytes], name: str, limit: int) -> Pixels:
         happened = f"{name} is {describe_content(head)}, not an image that mien reads"
         raise SourceUnreadable(happened, expected, "Open it in the program it comes from and save it as PNG or JPEG")
     file.seek(0)
+    if image_format.name == "JPEG":
+        _check_scans(file, name)
+    file = cast("IO[bytes]", _TimedFile(file, name))
     with suppress_decoder_warnings():
         image = _read_header(image_format, file, name)
         try:
@@ -130,6 +127,32 @@ def _read_header(image_format: ImageFormat, file: IO[bytes], name: str) -> Image
         raise _too_large_error(name, "its header requires more memory than there is") from error
     except DECODER_ERRORS as error:
         _raise_damaged(image_format, file, name, error, 0.0)
+
+
+class _TimedFile:
+    """A file that can only be read for MAX_SECONDS: some decoders need minutes for a file of some megabytes."""
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self._file, self._name, self._end = file, name, time.monotonic() + MAX_SECONDS
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        if time.monotonic() > self._end:
+            raise _too_large_error(self._name, f"it was not decoded after {MAX_SECONDS:g} seconds")
+        return self._file.read(size)
+
+
+def _check_scans(file: IO[bytes], name: str) -> None:
+    """Count the scans by their markers, which do not occur inside compressed data."""
+    scans, last = 0, b""
+    while block := file.read(1 << 20):
+        scans += (last + block).count(b"\xff\xda")
+        last = block[-1:]
+    file.seek(0)
+    if scans > MAX_SCANS:
+        raise _too_large_error(name, f"it has {scans:,} scans")
 
 
 # Errors
@@ -191,21 +214,45 @@ def _decoded_part(image: ImageFile) -> float:
     return box[3] / image.height if box and image.height else 0.0
 
 
-# Conversion
+# Conversion. Rows are converted in blocks, so that beside the decoded image (4 bytes a pixel in Pillow) there is only
+# the result (3 bytes a pixel), whatever the mode of the image is.
+
+_BLOCK_PIXELS = 1 << 20
 
 
 def _to_rgb(image: Image.Image) -> Pixels:
     image.load()
+    width, height = image.size
+    # Pillow has a limit for crops too, which the program that uses mien may have lowered.
+    rows = max(min(_BLOCK_PIXELS, Image.MAX_IMAGE_PIXELS or _BLOCK_PIXELS) // width, 1)
+    boxes = [(0, top, width, min(top + rows, height)) for top in range(0, height, rows)]
+    scale = _measure_scale(image, boxes) if image.mode.startswith(("I", "F")) else None
     # After loading: a PNG may have its EXIF data after the pixels, and TIFF applies the orientation itself.
-    transposition = _TRANSPOSITIONS.get(_read_orientation(image))
-    if transposition is not None:
-        image = image.transpose(transposition)
-    if image.mode.startswith(("I", "F")):
-        has_16_bits = image.mode.startswith("I;16") or image.format in ("PNG", "PPM")
-        image = Image.fromarray(_to_8_bits(np.asarray(image), 65535.0 if has_16_bits else None))
-    elif image.has_transparency_data:
-        image = composite_on_white(image.convert("RGBA"))
-    return np.ascontiguousarray(image.convert("RGB"), np.uint8)
+    orientation = _read_orientation(image)
+    upright = np.empty((width, height, 3) if orientation in _TURNED else (height, width, 3), np.uint8)
+    pixels = _view_as_stored(upright, orientation)
+    for box in boxes:
+        block = image.crop(box)
+        if scale is not None:
+            pixels[box[1] : box[3]] = scale.to_8_bits(np.asarray(block))[..., None]
+        elif image.has_transparency_data:
+            pixels[box[1] : box[3]] = np.asarray(composite_on_white(block.convert("RGBA")))
+        else:
+            pixels[box[1] : box[3]] = np.asarray(block if block.mode == "RGB" else block.convert("RGB"))
+    return upright
+
+
+#: The EXIF orientations whose rows are columns of the upright image.
+_TURNED = (5, 6, 7, 8)
+
+
+def _view_as_stored(upright: Pixels, orientation: int) -> Pixels:
+    """A view of the upright image in which rows and columns are those of the file with this EXIF orientation."""
+    if orientation in (3, 4, 7, 8):
+        upright = upright[::-1]
+    if orientation in (2, 3, 6, 7):
+        upright = upright[:, ::-1]
+    return upright.transpose(1, 0, 2) if orientation in _TURNED else upright
 
 
 def _read_orientation(image: Image.Image) -> int:
@@ -217,19 +264,34 @@ def _read_orientation(image: Image.Image) -> int:
     return orientation if isinstance(orientation, int) else 1
 
 
-def _to_8_bits(values: NDArray[np.generic], white: float | None) -> NDArray[np.uint8]:
-    """One channel of 16 or 32 bits or of floats, scaled to 0..255 and never clipped.
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """The values of one channel of 16 or 32 bits, or of floats, that become 0 and 255."""
 
-    Without ``white``, it is the smallest usual value that no value exceeds: 1 for floats, 255, 65535, else the maximum.
-    Black is 0, or the minimum if that is negative.
+    black: float
+    white: float
+
+    def to_8_bits(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
+        scaled = (values.astype(np.float64) - self.black) * (255.0 / (self.white - self.black))
+        return np.asarray(scaled + 0.5).astype(np.uint8)
+
+
+def _measure_scale(image: Image.Image, boxes: Sequence[tuple[int, int, int, int]]) -> _Scale:
+    """The scale with which no value is clipped.
+
+    White is 65535 for 16 bits, else the smallest usual value that no value exceeds: 1 for floats, 255, 65535, else the
+    maximum. Black is 0, or the minimum if that is negative.
     """
-    scaled = values.astype(np.float64)
-    if not np.isfinite(scaled).all():
-        raise ValueError("it has values that are not finite")
-    minimum, maximum = min(float(scaled.min()), 0.0), float(scaled.max())
-    usual = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (255.0, 65535.0)
-    white = white or next((value for value in usual if maximum <= value), maximum)
-    return np.asarray((scaled - minimum) * (255.0 / (white - minimum)) + 0.5).astype(np.uint8)
+    minimum, maximum = 0.0, float("-inf")
+    for box in boxes:
+        values = np.asarray(image.crop(box))
+        if not np.isfinite(values).all():
+            raise ValueError("it has values that are not finite")
+        minimum, maximum = min(minimum, float(values.min())), max(maximum, float(values.max()))
+    if image.mode.startswith("I;16") or image.format in ("PNG", "PPM"):
+        return _Scale(minimum, 65535.0)
+    usual = (1.0, 255.0, 65535.0) if image.mode.startswith("F") else (255.0, 65535.0)
+    return _Scale(minimum, next((value for value in usual if maximum <= value), maximum))
 
 
 # Formats, recognized by the first bytes of a file; its suffix is not used. The list is short on purpose: Pillow reads

@@ -179,7 +179,7 @@ def test_forms_without_a_boundary_are_rejected(client, kind):
     ],
 )
 def test_invalid_json_is_rejected(client, body):
-    check_rejected(client.post(READINGS, data=body.encode(), content_type="application/json"), 400, 422)
+    check_rejected(client.post(READINGS, data=body.encode(), content_type="application/json"), 400, 413, 422)
 
 
 def test_large_json_is_rejected(client):
@@ -249,3 +249,17 @@ def test_analyze_rejects_invalid_images(client):
         assert response.json["error"]
     bomb = base64.b64encode(decompression_bomb()).decode()
     assert client.post("/analyze", json={"img": f"data:image/png;base64,{bomb}"}).status_code == 413
+
+
+@pytest.mark.parametrize("entry", [b'{"data":"A"},', b"[],", b'"",'])
+def test_json_with_a_million_entries_is_refused_before_it_is_parsed(entry, monkeypatch):
+    body = b'{"images": [' + entry * 1_000_000 + b'""]}'
+    client = make_app().test_client()
+
+    def parse(text):
+        raise AssertionError("the JSON is parsed")
+
+    monkeypatch.setattr("mien.apps.web.uploads.json.loads", parse)
+    answer = client.post(READINGS, data=body, content_type="application/json")
+    assert answer.status_code == 413
+    assert "too many entries" in answer.get_data(as_text=True)

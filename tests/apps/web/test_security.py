@@ -134,3 +134,13 @@ def test_log_formatters_write_json_or_text():
     record.facts = {"status": 200}
     assert json.loads(JsonFormatter().format(record))["status"] == 200
     assert TextFormatter().format(record).endswith("request status=200")
+
+
+def test_wrong_keys_are_limited_and_the_right_key_is_not():
+    client = make_client(keys=("first",))
+    codes = [client.get("/api/v1/models", headers={"X-API-Key": f"wrong {n}"}).status_code for n in range(40)]
+    assert codes[0] == 401
+    assert codes[-1] == 429
+    answer = client.get("/api/v1/models", headers={"X-API-Key": "wrong"})
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert all(client.get("/api/v1/models", headers={"X-API-Key": "first"}).status_code == 200 for _ in range(40))

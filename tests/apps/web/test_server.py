@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 from waitress.adjustments import Adjustments
@@ -346,3 +346,16 @@ def test_memory_arenas_are_limited_unless_a_variable_sets_them():
     assert count_arenas(limited=False) > MEMORY_ARENAS
     assert count_arenas(limited=True) <= MEMORY_ARENAS
     assert count_arenas(limited=True, MALLOC_ARENA_MAX="7") > MEMORY_ARENAS
+
+
+@full
+def test_idle_connections_do_not_shut_others_out():
+    """More connections than the server has, all without a request; whoever sends one is answered."""
+    with running_server(make_app(make_fake_engine())) as address, ExitStack() as stack:
+        for _ in range(480):
+            stack.enter_context(socket.create_connection(address, timeout=5))
+        for _ in range(30):
+            start = time.monotonic()
+            assert send_request(address)[0] == 200
+            assert time.monotonic() - start < 10
+            stack.enter_context(socket.create_connection(address, timeout=5))

@@ -51,9 +51,14 @@ _PUBLIC = (
 )
 
 
+#: Requests with a wrong key that an address may send in a minute.
+WRONG_KEYS_PER_MINUTE = 60.0
+
+
 def install_security(app: Flask, settings: WebSettings, metrics: Metrics) -> None:
     """Check each request before its route, and add the headers to each response."""
     limiter = RateLimiter(settings.rate) if settings.rate else None
+    wrong_keys = RateLimiter(WRONG_KEYS_PER_MINUTE)
 
     @app.before_request
     def _check() -> Response | None:
@@ -61,7 +66,7 @@ def install_security(app: Flask, settings: WebSettings, metrics: Metrics) -> Non
         client_id = request.headers.get("X-Request-ID", "")
         g.request_id = client_id if _REQUEST_ID.fullmatch(client_id) else secrets.token_hex(8)
         try:
-            return _check_request(settings, limiter)
+            return _check_request(settings, limiter, wrong_keys)
         except HttpProblem as problem:
             metrics.refused.labels(reason=str(problem.members.pop("reason", "other"))).inc()
             raise
@@ -77,7 +82,7 @@ def install_security(app: Flask, settings: WebSettings, metrics: Metrics) -> Non
         return response
 
 
-def _check_request(settings: WebSettings, limiter: RateLimiter | None) -> Response | None:
+def _check_request(settings: WebSettings, limiter: RateLimiter | None, wrong_keys: RateLimiter) -> Response | None:
     """The response to a CORS preflight request, None for a request that may continue; else HttpProblem."""
     _check_host(settings)
     _check_origin(settings)
@@ -85,7 +90,7 @@ def _check_request(settings: WebSettings, limiter: RateLimiter | None) -> Respon
         return Response(status=204)
     if (request.endpoint or "").startswith(_PUBLIC):
         return None
-    _check_key(settings)
+    _check_key(settings, wrong_keys)
     if limiter and (wait := limiter.wait_for(request.remote_addr or "")):
         detail = f"The rate limit is {settings.rate:g} requests a minute. Wait a little."
         raise HttpProblem(429, detail, headers={"Retry-After": str(int(wait) + 1)}, reason="rate")
@@ -129,7 +134,7 @@ def _is_allowed_origin(origin: str, settings: WebSettings) -> bool:
     return "*" in settings.origins or origin.rstrip("/") in settings.origins
 
 
-def _check_key(settings: WebSettings) -> None:
+def _check_key(settings: WebSettings, wrong_keys: RateLimiter) -> None:
     if not settings.keys:
         return
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -137,6 +142,9 @@ def _check_key(settings: WebSettings) -> None:
     # All keys are compared, in constant time, so that the duration reveals nothing about them.
     matches = [hmac.compare_digest(key.encode(), each.encode()) for each in settings.keys]
     if not any(matches):
+        if wait := wrong_keys.wait_for(request.remote_addr or ""):
+            headers = {"Retry-After": str(int(wait) + 1)}
+            raise HttpProblem(429, "Too many requests with a wrong key. Wait a little.", headers=headers, reason="rate")
         detail = "This server needs a key: send it as 'Authorization: Bearer KEY' or as 'X-API-Key'."
         raise HttpProblem(401, detail, headers={"WWW-Authenticate": "Bearer"}, reason="key")
 

@@ -48,6 +48,9 @@ _MAX_DISCARDED_BYTES = 1000 * MB
 
 _VIDEO_PATH = "/api/v1/videos"
 
+#: Connections at once, and how many of them may be idle while others arrive.
+_MAX_CONNECTIONS, _MAX_IDLE = 500, 400
+
 #: waitress writes to the disk what is larger than this.
 _NO_LIMIT = 1 << 62
 
@@ -242,6 +245,11 @@ class TimedChannel(HTTPChannel):  # type: ignore[misc]
         length = self.request.length if self.request else 0
         return time.monotonic() - self.request_start > request_seconds + _SECONDS_PER_MB * length / MB
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being processed, and not even the header of one is complete."""
+        return not self.requests and (self.request is None or not self.request.headers_finished)
+
     def handle_close(self) -> None:
         if self.request is not None:
             self.request.close()
@@ -250,6 +258,19 @@ class TimedChannel(HTTPChannel):  # type: ignore[misc]
 
 class _SocketServer(TcpWSGIServer):  # type: ignore[misc]
     request_seconds: float
+
+    def readable(self) -> bool:
+        self._close_idle_connections()
+        return bool(super().readable())
+
+    def _close_idle_connections(self) -> None:
+        """Make room for new connections: those that have sent no complete request for the longest time are closed."""
+        channels = list(self.active_channels.values())
+        if len(channels) <= _MAX_IDLE:
+            return
+        idle = [channel for channel in channels if channel.is_idle and not channel.will_close]
+        for channel in sorted(idle, key=lambda channel: channel.last_activity)[: len(channels) - _MAX_IDLE]:
+            channel.will_close = True
 
     def maintenance(self, now: float) -> None:
         super().maintenance(now)
@@ -271,7 +292,7 @@ def _listen(server: type[_SocketServer], app: Flask, sockets: dict[int, Any], se
             outbuf_overflow=_NO_LIMIT,
             max_request_body_size=_NO_LIMIT,
             max_request_header_size=32_768,
-            connection_limit=500,
+            connection_limit=_MAX_CONNECTIONS,
             channel_timeout=60,
             cleanup_interval=2,
             asyncore_use_poll=True,

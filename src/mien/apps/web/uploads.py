@@ -21,6 +21,9 @@ from mien.images.sources import clean_file_name
 #: The number of feature maps of a layer that are sent: by default, and at most.
 DEFAULT_MAPS, MAX_MAPS = 12, 256
 
+#: Braces and commas that the entry of one image in JSON has at most; a name may have some too.
+_JSON_MARKS = 20
+
 _DATA_URL = re.compile(r"data:[^,]{0,200},")
 
 
@@ -53,7 +56,7 @@ def parse_request(request: Request, settings: WebSettings) -> ImageRequest:
     if content_type == "multipart/form-data":
         parsed = _parse_multipart(request)
     elif content_type == "application/json":
-        parsed = _parse_json_images(request)
+        parsed = _parse_json_images(request, settings)
     elif content_type == "application/x-www-form-urlencoded":
         raise HttpProblem(415, "Send images as multipart/form-data, as image bytes, or as JSON with base64.")
     else:
@@ -91,7 +94,11 @@ def _parse_body(request: Request) -> ImageRequest:
     return ImageRequest([Upload(clean_file_name(request.args.get("name", "image")), data)], request.args.to_dict())
 
 
-def _parse_json_images(request: Request) -> ImageRequest:
+def _parse_json_images(request: Request, settings: WebSettings) -> ImageRequest:
+    # Counted before they are parsed: a million empty entries need fifty times the memory of the text.
+    body = request.get_data()
+    if sum(map(body.count, (b"{", b"[", b","))) > _JSON_MARKS * (settings.max_images + 1):
+        raise HttpProblem(413, f"The JSON has too many entries; at most {settings.max_images} images are accepted.")
     content = parse_json(request)
     images = content.pop("images", None)
     if not isinstance(images, list) or not images:
@@ -105,7 +112,7 @@ def _parse_json_images(request: Request) -> ImageRequest:
 def parse_json(request: Request) -> dict[str, Any]:
     """The JSON object in the body of a request."""
     try:
-        content = json.loads(request.get_data(cache=False))
+        content = json.loads(request.get_data())
     except (ValueError, RecursionError) as error:
         raise HttpProblem(400, f"The body is not valid JSON: {_reason(error)}.") from error
     if not isinstance(content, dict):
