@@ -14,10 +14,16 @@ from __future__ import annotations
 
 import os
 import secrets
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 #: The glob pattern of temporary files that have the default suffix.
 TEMPORARY_FILES = ".mien-*.part"
@@ -50,6 +56,36 @@ def temporary_path(path: Path, suffix: str = ".part") -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+#: An archive may become so many bytes, or so many times its own size, when it is unpacked.
+MAX_UNPACKED_BYTES, MAX_UNPACKED_FACTOR = 2 << 30, 8
+
+
+def check_unpacked_size(file: IO[bytes]) -> None:
+    """Raise ValueError for a ZIP archive (also .npz and .keras) that is small and becomes very large.
+
+    The sizes are those that the archive states; ``zipfile`` stops reading there. Other files pass.
+    """
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        size = file.seek(0, os.SEEK_END)
+        if unpacked > max(MAX_UNPACKED_BYTES, MAX_UNPACKED_FACTOR * size):
+            raise ValueError(f"its {size:,} bytes become {unpacked:,} when it is unpacked")
+    file.seek(0)
+
+
+def load_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an ``.npz`` file by name. OSError, or ValueError for a file that is damaged or too large."""
+    try:
+        # Opened here, because NumPy leaves a file open that is not in its format.
+        with path.open("rb") as file:
+            check_unpacked_size(file)
+            with np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, AttributeError, MemoryError) as error:
+        raise ValueError(str(error) or type(error).__name__) from error
 
 
 def write_bytes(path: Path, content: bytes, *, sync: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from mien.datasets.dataset import (
 )
 from mien.errors import ExperimentError
 from mien.faces.crop import to_model_input
+from mien.files import load_npz
 from mien.labels import EMOTIONS
 
 #: Accepted names for each of the three arrays.
@@ -68,10 +68,8 @@ def read_npz(path: Path, labels: LabelMap, group: str | None = None) -> LoadedDa
 
 def _load_arrays(path: Path) -> _Arrays:
     try:
-        # Opened here: NumPy leaves a file open that is not in its format.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name.lower(): file[name] for name in file.files}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError, AttributeError, TypeError) as error:
+        return {name.lower(): array for name, array in load_npz(path).items()}
+    except (ValueError, OSError) as error:
         expected = "an .npz file of plain arrays was expected"
         raise ExperimentError(
             f"{path.name} cannot be read: {error}", expected, "Write it again with numpy.savez"

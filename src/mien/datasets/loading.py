@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import time
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -24,7 +23,7 @@ from mien.datasets import arrays, fer2013, ferplus, folders, label_maps
 from mien.datasets.dataset import USAGES, FaceDataset, LabelMap, LoadedDataset, Problem, Progress
 from mien.datasets.splits import DataSettings, SourceSettings
 from mien.errors import ExperimentError, suggest_name
-from mien.files import atomic_path, write_atomically
+from mien.files import atomic_path, load_npz, write_atomically
 from mien.models import ModelCard, cache_folder
 
 #: Part of the cache key: raise it when files are read differently, so that no old entry is used.
@@ -236,10 +235,9 @@ def load_cached_arrays(name: str) -> dict[str, NDArray[Any]] | None:
     """The arrays under this name, or None where there are none or the file is damaged."""
     path = _data_folder() / f"{name}.npz"
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {part: file[part] for part in file.files}
+        arrays = load_npz(path)
         os.utime(path)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+    except (OSError, ValueError):
         return None
     return arrays
 

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mien.errors import ExperimentError, MissingExtra, ModelMissing, install_command
-from mien.files import temporary_path, write_atomically
+from mien.files import check_unpacked_size, temporary_path, write_atomically
 from mien.models import ModelCard, cache_folder, write_card
 from mien.models.registry import RUN_FILE
 
@@ -79,6 +79,8 @@ def read_card(path: Path) -> ModelCard | None:
 def read_embedded_card(path: Path) -> ModelCard | None:
     """The card in a Keras file of mien; None in any other."""
     try:
+        with path.open("rb") as file:
+            check_unpacked_size(file)
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 return ModelCard.from_json(archive.read(f"{CARD_INSIDE}.json"))
@@ -88,6 +90,10 @@ def read_embedded_card(path: Path) -> ModelCard | None:
             return ModelCard.from_json(file.attrs[CARD_INSIDE])
     except (KeyError, OSError, ImportError, zipfile.BadZipFile):
         return None
+    except ValueError as error:
+        raise ExperimentError(
+            f"'{path}' is too large: {error}", "A network was expected", "Name another file"
+        ) from None
 
 
 def _cache_key(path: Path, labels: Sequence[str], votes: Sequence[str], scale: str, card: ModelCard | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mien.errors import ExperimentError, OutputError
-from mien.files import temporary_path, write_atomically, write_bytes
+from mien.files import load_npz, temporary_path, write_atomically, write_bytes
 from mien.training.callbacks import Row
 from mien.training.recipe import Recipe
 
@@ -26,7 +25,7 @@ STATE, PREVIOUS_STATE, BEST, WEIGHTS = "state.npz", "state.before.npz", "best.np
 RECIPE, HISTORY = "recipe.toml", "history.csv"
 
 #: What reading a damaged or missing state raises.
-_READ_ERRORS = (OSError, zipfile.BadZipFile, EOFError, ValueError, KeyError)
+_READ_ERRORS = (OSError, ValueError, KeyError)
 #: Settings that may change when a run is resumed: its name, the path of the same faces, the number of epochs (the
 #: schedule follows the new number), and the views, which only the trained network has.
 _CHANGEABLE = {"training.epochs", "name", "data.sources", "net.views"}
@@ -171,9 +170,8 @@ def read_recipe(folder: Path) -> Recipe:
 
 def read_arrays(path: Path) -> list[np.ndarray]:
     """The arrays of a file of weights or of a state, in order."""
-    # Opened here, because NumPy leaves a damaged file open.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return [arrays[name] for name in sorted(arrays.files)]
+    arrays = load_npz(path)
+    return [arrays[name] for name in sorted(arrays)]
 
 
 def _pack(arrays: list[np.ndarray]) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from mien.datasets.dataset import FaceDataset
 from mien.errors import ExperimentError
+from mien.files import load_npz
 from mien.labels import VOTES
 from mien.training.recipe import Recipe
 
@@ -127,16 +127,16 @@ class SoftTargets:
     def read(cls, path: Path) -> SoftTargets:
         """Read a file of soft targets; an ExperimentError where it is none."""
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                facts = json.loads(str(arrays["facts"]))
-                if facts.get("kind") != _KIND:
-                    raise KeyError("kind")
-                votes = arrays["votes"].astype(np.float32) if "votes" in arrays.files else None
-                return cls(_join_bytes(arrays["keys"]), arrays["shares"].astype(np.float32), votes, facts)
+            arrays = load_npz(path)
+            facts = json.loads(str(arrays["facts"]))
+            if facts.get("kind") != _KIND:
+                raise KeyError("kind")
+            votes = arrays["votes"].astype(np.float32) if "votes" in arrays else None
+            return cls(_join_bytes(arrays["keys"]), arrays["shares"].astype(np.float32), votes, facts)
         except FileNotFoundError:
             remedy = "'mien distill' writes such files; paths in a recipe are relative to the folder of the recipe"
             raise ExperimentError(f"There is no file '{path}'", "a file of soft targets was expected", remedy) from None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError) as error:
             happened = f"'{path}' has no soft targets: {error}"
             raise ExperimentError(happened, "a file written by 'mien distill' was expected", "Distil again") from None
 
