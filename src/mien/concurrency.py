@@ -34,7 +34,8 @@ def ordered_map(
     The caller processes a group at once, such as in one run of a model. A group has ``workers * group_per_worker``
     results; at most two groups of items are taken from ``items`` before their results are yielded. From a slow source,
     smaller groups are yielded after ``max_delay`` seconds. An exception of ``function`` is raised in its place. When
-    the generator ends or is closed, its threads have ended.
+    the generator ends or is closed, its threads have ended. Only after Ctrl-C or a signal that raises they are not
+    waited for: one may be reading from a pipe to which nothing is written.
     """
     pending: deque[Future[Result]] = deque()
     group_size, last_yield = workers * group_per_worker, monotonic()
@@ -52,8 +53,11 @@ def ordered_map(
                 last_yield = monotonic()
         while pending:
             yield [pending.popleft().result() for _ in range(min(group_size, len(pending)))]
-    finally:
-        pool.shutdown(cancel_futures=True)
+    except BaseException as error:
+        pool.shutdown(wait=isinstance(error, Exception | GeneratorExit), cancel_futures=True)
+        raise
+    else:
+        pool.shutdown()
 
 
 def iterate_in_background(

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import tomllib
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -390,3 +391,20 @@ def test_doctor_checks_the_extras_of_the_project():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert set(EXTRAS) == set(project["optional-dependencies"]) - {"all", "dev"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes of Unix")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.full
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_pipe_to_which_nothing_is_written_does_not_keep_the_command(tmp_path, number, status, opened):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with ExitStack() as stack:
+        if opened:
+            stack.callback(os.close, os.open(path, os.O_RDWR))
+        process = stack.enter_context(start_process("predict", path, "--json", stdout=subprocess.PIPE))
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(4)  # it waits for the pipe
+        process.send_signal(number)
+        assert process.wait(10) == status

@@ -1,7 +1,9 @@
 """The command line. ``main`` is the entry point; every command has a module of its own, imported when it is called."""
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 
@@ -14,4 +16,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
         status = 130
+    if status in (130, 143):
+        # Interrupted: a thread may still decode, or wait for a pipe, and Python would wait for it at the end.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
     sys.exit(status)
