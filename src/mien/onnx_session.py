@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from threading import Timer
 from typing import Any
 
 import onnxruntime
@@ -75,12 +76,23 @@ class OnnxSession:
         """The outputs with ``name``, ``shape`` and ``type``."""
         return list(self._session.get_outputs())
 
-    def run(self, outputs: Sequence[str], feed: NDArray[Any]) -> list[NDArray[Any]]:
-        """These outputs for the first input of the graph."""
+    def run(self, outputs: Sequence[str], feed: NDArray[Any], *, time_limit: float | None = None) -> list[NDArray[Any]]:
+        """These outputs for the first input of the graph; after ``time_limit`` seconds the run is ended."""
+        options = onnxruntime.RunOptions()
+        timer = Timer(time_limit, setattr, (options, "terminate", True)) if time_limit else None
+        if timer:
+            timer.daemon = True
+            timer.start()
         try:
-            values: list[NDArray[Any]] = self._session.run(list(outputs), {self._session.get_inputs()[0].name: feed})
+            inputs = {self._session.get_inputs()[0].name: feed}
+            values: list[NDArray[Any]] = self._session.run(list(outputs), inputs, options)
         except _RUNTIME_ERRORS as error:
+            if options.terminate:
+                raise SessionError(f"it was not finished after {time_limit:g} seconds") from error
             raise SessionError(_first_line(error)) from error
+        finally:
+            if timer:
+                timer.cancel()
         return values
 
 

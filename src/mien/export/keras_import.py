@@ -60,7 +60,13 @@ def convert_to_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") 
     target = cache_folder() / "converted" / f"{_cache_key(path, labels, votes, scale, card)}.onnx"
     if not target.is_file():
         _check_packages(("keras", "tensorflow", "tf2onnx"), path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.with_name(".writable").touch()
+        except OSError as error:
+            happened = f"The converted model cannot be stored in '{target.parent}': {error.strerror or error}"
+            remedy = "Set MIEN_HOME to a folder that can be written to"
+            raise ExperimentError(happened, "a writable folder was expected", remedy) from None
         with temporary_path(target) as temporary:
             _convert(path, temporary, labels, votes, scale)
             content = temporary.read_bytes()

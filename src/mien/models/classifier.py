@@ -22,6 +22,9 @@ SCORES_OUTPUT, VOTES_OUTPUT = "shares", "votes"
 #: Faces in one run of a session: larger batches were not faster in measurements, and memory does not grow.
 MAX_BATCH = 16
 
+#: Seconds after which the first run of a model is ended: a graph may have an endless loop.
+FIRST_RUN_SECONDS = 30.0
+
 #: The largest difference of a row's sum from 1: an int8 graph rounds each value.
 _SUM_TOLERANCE = 0.05
 
@@ -68,7 +71,9 @@ class OnnxClassifier:
         # Two faces if possible: there are graphs that declare any number of faces and fail for two.
         count = min(self._batch_size, 2)
         black = np.zeros((count, self.card.side, self.card.side, self.card.channels), np.uint8)
-        for values, (output, labels) in zip(self._run_batch(black), self._outputs.items(), strict=True):
+        for values, (output, labels) in zip(
+            self._run_batch(black, FIRST_RUN_SECONDS), self._outputs.items(), strict=True
+        ):
             _check_values(values, count, labels, output, self._name)
 
     def run(self, faces: NDArray[np.uint8]) -> Outputs:
@@ -80,8 +85,8 @@ class OnnxClassifier:
         scores, *votes = (np.concatenate(parts) for parts in zip(empty, *batches, strict=True))
         return Outputs(scores, votes[0] if votes else None)
 
-    def _run_batch(self, faces: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        outputs = _run_session(self._session, tuple(self._outputs), faces, self._name)
+    def _run_batch(self, faces: NDArray[np.uint8], time_limit: float | None = None) -> list[NDArray[np.float32]]:
+        outputs = _run_session(self._session, tuple(self._outputs), faces, self._name, time_limit)
         return [output.astype(np.float32, copy=False) for output in outputs]
 
 
@@ -125,12 +130,12 @@ def _open_session(model: bytes, name: str, threads: int | None) -> OnnxSession:
 
 
 def _run_session(
-    session: OnnxSession, outputs: Sequence[str], faces: NDArray[np.uint8], name: str
+    session: OnnxSession, outputs: Sequence[str], faces: NDArray[np.uint8], name: str, time_limit: float | None = None
 ) -> list[NDArray[Any]]:
     """The outputs for a batch of face crops; the input of the graph is uint8 or float32."""
     feed = faces if session.inputs[0].type == "tensor(uint8)" else faces.astype(np.float32)
     try:
-        return session.run(outputs, feed)
+        return session.run(outputs, feed, time_limit=time_limit)
     except SessionError as error:
         happened = f"{name} failed while running: {error}"
         raise ModelError(happened, "Expected a graph that runs on the CPU", "Export the model again") from error

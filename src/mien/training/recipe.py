@@ -186,7 +186,7 @@ class Recipe:
             raise ExperimentError(
                 f"{path} cannot be read: {error.strerror or error}", "a TOML file was expected"
             ) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ExperimentError(
                 f"{path} is not valid TOML: {error}", "", "Compare it with recipes/base.toml"
             ) from None

@@ -310,9 +310,13 @@ class AnimationReader:
         return True
 
     def _decode(self) -> Pixels | None:
+        width, height = self._image.size  # a frame may extend the image
+        if width * height > self._limit:
+            self.damage = f"it has a frame of {width} × {height} pixels, more than are decoded"
+            return None
         try:
             return convert_pil_image(self._image.copy(), self._quoted_name, self._limit)
-        except (SourceUnreadable, *DECODER_ERRORS) as error:
+        except (SourceError, MemoryError, *DECODER_ERRORS) as error:
             happened = error.happened if isinstance(error, MienError) else error
             self.damage = f"it could not be read to its end ({happened})"
             return None

@@ -116,6 +116,7 @@ class VideoQueue:
         #: The event streams that may still be opened.
         self.streams = threading.Semaphore(settings.streams)
         remove_abandoned_folders(settings.scratch)
+        self._create_folder().remove()  # a folder that cannot be written is an error now, not at the first video
 
     def add(self, data: bytes, name: str, engine: Engine, options: VideoOptions) -> VideoJob:
         """Add a video with this content and client's name. QueueFull, or OutputError if the disk is full."""
