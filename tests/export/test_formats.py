@@ -45,10 +45,10 @@ def net(model):
 
 def test_plain_network_has_stock_layers_and_calibrated_predictions(model, net, faces):
     assert {type(layer).__module__.partition(".")[0] for layer in net.layers} == {"keras"}
-    assert net.output_names == ["shares", "votes"]
+    assert net.output_names == ["label", "votes"]
     logits = onnx.predict_logits_by_head(model, faces)
     shares, votes = formats.predict_with_keras(net)(faces[..., None].astype(np.float32))
-    np.testing.assert_allclose(shares, calibration.softmax(logits["shares"] / 1.3), atol=1e-5)
+    np.testing.assert_allclose(shares, calibration.softmax(logits["label"] / 1.3), atol=1e-5)
     np.testing.assert_allclose(votes, calibration.softmax(logits["votes"] / 0.8), atol=1e-5)
 
 
@@ -69,7 +69,7 @@ def test_every_family_becomes_plain(settings, faces):
     temperatures = dict.fromkeys(model.output_names, 1.5)
     net = formats.to_plain_keras(model, temperatures)
     assert {type(layer).__module__.partition(".")[0] for layer in net.layers} == {"keras"}
-    logits = onnx.predict_logits_by_head(model, faces[:4])["shares"]
+    logits = onnx.predict_logits_by_head(model, faces[:4])["label"]
     shares = formats.predict_with_keras(net)(faces[:4, ..., None].astype(np.float32))[0]
     np.testing.assert_allclose(shares, calibration.softmax(logits / 1.5), atol=1e-4)
 
@@ -167,7 +167,7 @@ def test_card_is_beside_a_tflite_file_and_inside_a_saved_model(net, card, faces,
 def test_without_validation_faces_nothing_is_calibrated(model):
     no_faces = synthetic.draw_faces(7).take(np.zeros(7, bool))
     result = onnx.calibrate_network(model, no_faces)
-    assert (result.temperatures, result.uncertain_below) == ({"shares": 1.0, "votes": 1.0}, 0.0)
+    assert (result.temperatures, result.uncertain_below) == ({"label": 1.0, "votes": 1.0}, 0.0)
 
 
 def test_temperature_without_votes_is_one():

@@ -155,7 +155,7 @@ def test_multiply_adds_of_the_layers_sum_to_those_of_the_card(net):
 
 def test_graph_with_other_predictions_is_refused(faces):
     model = make_network(RECIPE.net)
-    other = dataclasses.replace(CALIBRATION, temperatures={"shares": 3.0, "votes": 0.8})
+    other = dataclasses.replace(CALIBRATION, temperatures={"label": 3.0, "votes": 0.8})
     with pytest.raises(ExperimentError, match="Keras and ONNX Runtime differ by"):
         onnx_export.check_equal(model, CALIBRATION, load_classifier(export_network(model, other)), faces.pixels[:9])
 
@@ -164,7 +164,7 @@ def test_temperatures_are_inside_the_graph(faces):
     model = make_network(RECIPE.net)
     logits = onnx_export.predict_logits_by_head(model, faces.pixels[:5])
     outputs = load_classifier(export_network(model)).run(faces.pixels[:5, ..., None])
-    assert np.allclose(outputs.scores, softmax(logits["shares"] / 1.3), atol=1e-5)
+    assert np.allclose(outputs.scores, softmax(logits["label"] / 1.3), atol=1e-5)
     assert np.allclose(outputs.votes, softmax(logits["votes"] / 0.8), atol=1e-5)
 
 
@@ -178,7 +178,7 @@ def test_tensors_are_named_after_the_layers():
 def test_unsupported_layer_is_refused():
     inputs = keras.Input((48, 48, 1), name="faces")
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Softmax(name="odd")(inputs))
-    model = keras.Model(inputs, keras.layers.Dense(7, name="shares")(x))
+    model = keras.Model(inputs, keras.layers.Dense(7, name="label")(x))
     with pytest.raises(ExperimentError, match="odd of kind Softmax"):
         build_onnx_model(model, {})
 
@@ -261,14 +261,14 @@ def test_smaller_file_that_loses_too_much_is_refused(tmp_path, faces, monkeypatc
 
     def negate_logits(model, pixels):
         for tensor in model.graph.initializer:
-            if tensor.name.startswith("shares/"):
+            if tensor.name.startswith("label/"):
                 array = onnx.numpy_helper.to_array(tensor)
                 tensor.CopyFrom(onnx.numpy_helper.from_array(-array, tensor.name))
         return model
 
     recipe = dataclasses.replace(RECIPE, data=DataSettings(validation=70))
     model = write_finished_run(tmp_path / "run", recipe)
-    predicted = onnx_export.predict_logits_by_head(model, faces.pixels)["shares"].argmax(1)
+    predicted = onnx_export.predict_logits_by_head(model, faces.pixels)["label"].argmax(1)
     relabelled = dataclasses.replace(faces, labels=predicted)  # an accuracy of 100 % before the quantisation
     monkeypatch.setattr(onnx_export, "quantize_int8", negate_logits)
     monkeypatch.setattr(onnx_export, "MIN_FACES", 20)

@@ -9,7 +9,7 @@ from mien.evaluation.calibration import Calibration
 from mien.training import checkpoint, networks
 from mien.training.recipe import NetworkSettings, Recipe
 
-CALIBRATION = Calibration({"shares": 1.3, "votes": 0.8}, 0.4, 0.25)
+CALIBRATION = Calibration({"label": 1.3, "votes": 0.8}, 0.4, 0.25)
 
 RECIPE = Recipe(name="tiny", data=DataSettings(validation=35), net=NetworkSettings(width=4, depth=(1, 2)))
 

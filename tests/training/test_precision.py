@@ -107,7 +107,7 @@ def test_network_with_an_integer_weight_is_trained(monkeypatch, tmp_path):
 
 def test_input_size_and_colour_are_exported():
     model = networks.build_network(NetworkSettings(width=4, depth=(1,), input_size=64, color="rgb", votes=False))
-    calibration = Calibration({"shares": 1.0}, 0.0, 0.2)
+    calibration = Calibration({"label": 1.0}, 0.0, 0.2)
     card = ModelCard(name="rgb", labels=Recipe().data.classes)
     content = write_card(build_onnx_model(model, calibration.temperatures).SerializeToString(), card)
     faces = synthetic.draw_faces(21, seed=1).pixels

@@ -67,7 +67,7 @@ class NetworkStructure:
     @cached_property
     def head(self) -> SoftmaxHead | None:
         """The head of the expressions; None if the graph ends in another way."""
-        return find_head(self.graph, "shares")
+        return find_head(self.graph, "scores")
 
     @cached_property
     def votes_head(self) -> SoftmaxHead | None:
@@ -222,10 +222,6 @@ _GENERATED = re.compile(
 )
 
 
-#: The output of the scores is called ``shares`` in model files.
-_SCORES_OUTPUT = re.compile(r"(?:^|(?<=/))shares\b")
-
-
 class LayerTensor(NamedTuple):
     """A layer without a name: its kind, the name of its output tensor, and whether it is a global pooling."""
 
@@ -247,7 +243,7 @@ def build_layer_names(layers: Sequence[LayerTensor]) -> list[str]:
 def _split_path(tensor: str) -> tuple[str, ...]:
     """The parts of a tensor name; a number moves to the word after it: ``block1/2/conv`` is block1, conv2."""
     parts: list[str] = []
-    path = _SCORES_OUTPUT.sub("scores", re.sub(r":\d+$", "", tensor))
+    path = re.sub(r":\d+$", "", tensor)
     for part in filter(None, path.split("/")):
         number = parts.pop() if parts and parts[-1].isdigit() and not part.isdigit() else ""
         parts.append(part + number)

@@ -12,9 +12,10 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from mien.errors import ExperimentError, MissingExtra, ModelMissing, install_command
 from mien.files import temporary_path, write_atomically
@@ -62,7 +63,7 @@ def convert_to_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") 
         _check_packages(("keras", "tensorflow", "tf2onnx"), path)
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary_path(target) as temporary:
-            _convert(path, temporary, labels, votes, scale)
+            _convert(path, temporary, labels, votes, scale, card.decision if card else {})
             content = temporary.read_bytes()
         write_atomically(target, write_card(content, card) if card else content, sync=True)
     return target
@@ -105,9 +106,11 @@ def _check_packages(packages: Sequence[str], path: Path) -> None:
         raise MissingExtra(happened, "The extra 'train' installs it", f"Run {install_command('train')}")
 
 
-def _convert(path: Path, target: Path, labels: Sequence[str], votes: Sequence[str], scale: str) -> None:
+def _convert(
+    path: Path, target: Path, labels: Sequence[str], votes: Sequence[str], scale: str, decision: Mapping[str, Any]
+) -> None:
     """Write the model as ONNX to ``target``, in another process."""
-    arguments = json.dumps([str(path), str(target), list(labels), list(votes), scale])
+    arguments = json.dumps([str(path), str(target), list(labels), list(votes), scale, dict(decision)])
     command = [sys.executable, "-m", "mien.export.keras_import_process", arguments]
     # Only the TensorFlow backend of Keras exports to ONNX.
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}

@@ -183,7 +183,9 @@ class Trainer:
             self.callback(MessageEvent(f"Resuming {done}"))
         else:
             if self.recipe.net.pretrained:
-                self.callback(MessageEvent(transfer.load_initial_weights(self.network, self.recipe, self.targets.faces)))
+                self.callback(
+                    MessageEvent(transfer.load_initial_weights(self.network, self.recipe, self.targets.faces))
+                )
             self.average.set_weights(self.network.get_weights())
         seeds = [each for each in self.network.variables if "seed" in each.path]
         devices.separate_seeds([self.seed.state, *seeds])

@@ -401,7 +401,7 @@ def check_views(net: NetworkSettings) -> None:
 
 
 def _add_heads(net: NetworkSettings, trunk: keras.Model, classes: int) -> keras.Model:
-    sizes = {"shares": classes} | ({"votes": len(VOTES)} if net.votes else {})
+    sizes = {"label": classes} | ({"votes": len(VOTES)} if net.votes else {})
     heads = [layers.Dense(size, dtype="float32", name=name)(trunk.output) for name, size in sizes.items()]
     return keras.Model(trunk.inputs[0], heads, name=trunk.name)
 

@@ -21,7 +21,7 @@ from mien.errors import ExperimentError
 from mien.training import checkpoint, networks
 from mien.training.recipe import NetworkSettings, Recipe
 
-HEADS = ("shares", "votes")
+HEADS = ("label", "votes")
 IMAGENET = "imagenet"
 
 

@@ -195,7 +195,7 @@ def write_finished_run():
     )
     model, fitted = (
         networks.build_recipe_network(recipe, "float32"),
-        Calibration({"shares": 1.0, "votes": 1.0}, 0.0, 0.2),
+        Calibration({"label": 1.0, "votes": 1.0}, 0.0, 0.2),
     )
     if not folder.exists():
         folder.mkdir(parents=True)
