@@ -89,8 +89,13 @@ class NetworkStructure:
 
     @cached_property
     def costs(self) -> tuple[LayerCost, ...]:
-        """Parameters and multiply-adds of each layer with parameters."""
-        return tuple(cost for layer in self.layers if (cost := self._cost(layer)).parameters)
+        """Parameters and multiply-adds of each layer with parameters.
+
+        The head of the scores is left out where the weights of two other heads were joined into it.
+        """
+        joined = None if self.head is None or find_head(self.graph, "label") is None else self.head.logits
+        layers = [layer for layer in self.layers if layer.tensor != joined]
+        return tuple(cost for layer in layers if (cost := self._cost(layer)).parameters)
 
     def layout(self, tensor: str) -> SpatialLayout | None:
         return self._layouts.get(tensor)

@@ -138,7 +138,7 @@ def add_decision_head(
         offsets = np.array([decision["offsets"][label] for label in labels])
         bias = decision["votes"] * votes_bias[columns] + decision["label"] * bias + offsets
     head = keras.layers.Dense(len(labels), dtype="float32", name="scores")
-    finished = keras.Model(model.inputs, [head(heads["label"].input), *(heads[name].output for name in others)])
+    finished = keras.Model(model.inputs[0], [head(heads["label"].input), *(heads[name].output for name in others)])
     finished.name = model.name
     head.set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
     return finished, {

@@ -194,8 +194,7 @@ class BatchingClassifier:
         start = 0
         for request in batch:
             end = start + len(request.faces)
-            votes = None if outputs.votes is None else outputs.votes[start:end]
-            request.outputs = Outputs(outputs.scores[start:end], votes)
+            request.outputs = Outputs(*(None if values is None else values[start:end] for values in outputs))
             start = end
 
 
