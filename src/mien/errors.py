@@ -94,6 +94,10 @@ class HeadMissing(ModelError):
     """The model does not have the requested output."""
 
 
+class PriorError(ModelError):
+    """No such prior, or a model without the class frequencies that it needs."""
+
+
 class FetchError(MienError):
     """A download that failed or was incomplete."""
 

@@ -25,8 +25,8 @@ from mien.explain.layers import GraphLayer, NetworkStructure
 from mien.explain.regions import LANDMARKS, MEAN_GEOMETRY, build_region_map, measure_regions
 from mien.models import Classifier, ModelCard
 from mien.models.classifier import Outputs, name_outputs, output_labels
-from mien.models.decision import build_emotions
-from mien.results import Emotions, Point
+from mien.models.decision import build_emotions, prior_offsets
+from mien.results import Emotions, Point, Score
 
 Pixels = NDArray[np.uint8]
 
@@ -200,12 +200,14 @@ class Explainer:
         heads = (tensors.structure.head, tensors.structure.votes_head)
         logits, votes_logits = (None if head is None else head.logits for head in heads)
         contributions, bias = tensors.contributions(target.target)
+        offsets = prior_offsets(self.card)
+        graph_logits = tensors.logits(logits, self.card.labels, 1.0 if self.card.decision else self.card.temperature)
         return {
-            "logits": tensors.logits(logits, self.card.labels, 1.0 if self.card.decision else self.card.temperature),
+            "logits": tuple(Score(label, round(value + offsets[label], 6)) for label, value in graph_logits),
             "votes_logits": tensors.logits(votes_logits, self.card.vote_labels, self.card.votes_temperature),
             "layers": tensors.layers(layers),
             "contributions": contributions,
-            "bias": bias,
+            "bias": bias + offsets[self.card.labels[target.target]],
             "kernels": tensors.structure.kernels,
             "costs": tensors.structure.costs,
         }

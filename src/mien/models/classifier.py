@@ -15,9 +15,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from mien.errors import ArrayError, CardError, ModelError, suggest_name
+from mien.errors import ArrayError, CardError, ModelError
 from mien.models.card import ModelCard, extract_card
-from mien.models.decision import PRIORS, assume_even_prior, divide_by_prior
+from mien.models.decision import PRIORS, assume_even_prior, check_prior, divide_by_prior
 from mien.models.onnx_file import ModelSource, add_outputs, damaged_file_error, describe_source, read_model
 
 #: The names of the outputs in model files.
@@ -160,9 +160,7 @@ def load_classifier(model: ModelSource, *, threads: int | None = None, prior: st
 
     ``threads`` is the number of cores that one run uses; ``prior`` is one of PRIORS.
     """
-    if prior not in PRIORS:
-        raise ModelError(f"There is no prior '{prior}'", "Expected training or even", suggest_name(prior, PRIORS))
-    return OnnxClassifier(model, threads=threads, prior=prior)
+    return OnnxClassifier(model, threads=threads, prior=check_prior(prior))
 
 
 # Sessions of ONNX Runtime

@@ -8,13 +8,14 @@ the card's ``decision``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MienError, ModelError, suggest_name
+from mien.errors import MienError, PriorError, suggest_name
 from mien.models.card import ModelCard
 from mien.results import Emotions, Score
 from mien.text import format_percent
@@ -33,12 +34,30 @@ def check_target(target: str) -> str:
     return target
 
 
+def check_prior(prior: str) -> str:
+    """The prior, if there is one of that name."""
+    if prior not in PRIORS:
+        raise PriorError(f"There is no prior '{prior}'", "Expected training or even", suggest_name(prior, PRIORS))
+    return prior
+
+
+def assumed_prior(card: ModelCard) -> str:
+    """The prior that the scores of a model with this card assume, one of PRIORS."""
+    return "even" if card.decision.get("even") else "training"
+
+
 def assume_even_prior(card: ModelCard) -> ModelCard:
     """The card of a model whose scores assume that all expressions are equally frequent."""
     if not card.decision.get("prior"):
         happened = f"The card of the model '{card.name}' has no class frequencies"
-        raise ModelError(happened, "An even prior needs them", "Export the model again, or leave the prior out")
+        raise PriorError(happened, "An even prior needs them", "Name a model with votes, or leave the prior out")
     return replace(card, decision={**card.decision, "even": True})
+
+
+def prior_offsets(card: ModelCard) -> dict[str, float]:
+    """What the assumed prior adds to the logit of each label: nothing, or with an even prior the negative logarithm."""
+    frequencies = card.decision["prior"] if assumed_prior(card) == "even" else dict.fromkeys(card.labels, 1.0)
+    return {label: -math.log(frequencies[label]) for label in card.labels}
 
 
 def divide_by_prior(

@@ -127,7 +127,7 @@ def test_missing_parts_have_a_command_that_installs_them(capsys):
 
 
 def test_a_broken_model_is_reported_with_status_1(capsys):
-    def load(*, model, detector):
+    def load(*, model, detector, prior="training"):
         raise ModelDamaged("the model is cut off", "a whole file", "pip install it again")
 
     assert mien("doctor", load=load) == 1

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   mien evaluate --model base --data faces -o evaluation
-  mien evaluate --model base --data fer2013.csv --target people
+  mien evaluate --model base --data faces --target people -o people
   mien evaluate --model base --data faces --split private --no-tta --json -o private
 
 \b
