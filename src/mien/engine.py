@@ -144,7 +144,8 @@ class Engine:
         """Analyse a video lazily, frame by frame, and track its faces: ``track`` of a reading numbers its track.
 
         Every ``every``-th frame is analysed, at most ``fps`` frames per second, from ``start`` to ``end`` (seconds).
-        The results have no ``label_scores``. With ``frames=True`` they have the pixels. Leaving the loop early closes the video.
+        The results have no ``label_scores``; with ``frames=True`` they have the pixels. Leaving the loop early closes
+        the video.
         """
         # Imported here: images need no tracker.
         from mien.video.analysis import AnalysisSteps, analyze

@@ -1,9 +1,9 @@
 """Calibration: temperatures, thresholds, and the decision that joins two heads; fitted on faces for validation only.
 
-The decision answers what most people would call an expression (the target ``people``): its logits are a weighted sum of
-the logits of the votes and of the label, plus an offset for each label. Its parameters have the lowest weighted log loss
-on the faces whose label at least half of the annotators chose. A rare expression has a larger weight there, so that it
-is recognised too: a face of a class with frequency ``p`` has the weight ``p ** -BALANCE``.
+The decision answers what most people would call an expression (the target ``people``): its logits are a weighted sum
+of the logits of the votes and of the label, plus an offset for each label. Its parameters have the lowest weighted log
+loss on the faces whose label at least half of the annotators chose. A rare expression has a larger weight there, so
+that it is recognised too: a face of a class with frequency ``p`` has the weight ``p ** -BALANCE``.
 ``benchmarks/decision.py`` compares this rule with others.
 """
 
@@ -39,7 +39,7 @@ _RIDGE, _STEPS = 1e-3, 30
 
 @dataclass(frozen=True)
 class Calibration:
-    """The values of a model card: the temperature of each head, the thresholds, and the decision; empty for one head."""
+    """The values of a model card: temperatures by head, thresholds, and the decision, which is empty for one head."""
 
     temperatures: dict[str, float]
     uncertain_below: float

@@ -50,7 +50,9 @@ class BatchPredictor:
             self._done += len(crops)
             if self._progress:
                 self._progress(self._done, self._total)
-        return Outputs(*(None if parts[0] is None else np.concatenate(parts) for parts in zip(*batches, strict=True)))
+        scores, *others = zip(*batches, strict=True)
+        votes, label_scores = (None if parts[0] is None else np.concatenate(parts) for parts in others)
+        return Outputs(np.concatenate(scores), votes, label_scores)
 
 
 def predict_tta(predictor: BatchPredictor, pixels: Pixels, plain: ScoreRows) -> dict[str, ScoreRows]:

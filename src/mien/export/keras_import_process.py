@@ -185,7 +185,7 @@ def _check_equal(model: keras.Model, content: bytes, faces: np.ndarray, path: Pa
 
 
 def main(arguments: str) -> None:
-    """``arguments`` is JSON: path, target, labels, votes, scale, decision. The last line of stdout is null, or the error."""
+    """``arguments`` are JSON: path, target, labels, votes, scale, decision. Null or the error is printed last."""
     path, target, labels, votes, scale, decision = json.loads(arguments)
     try:
         Path(target).write_bytes(convert(Path(path), labels, votes, scale, decision))

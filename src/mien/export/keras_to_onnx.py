@@ -1,7 +1,8 @@
 """Conversion of Keras networks to ONNX graphs whose tensors have readable names.
 
-The graph takes ``faces`` uint8 (N, 48, 48, 1), raw, and returns the probabilities ``scores`` (N, 7), ``votes`` (N,
-8) and ``label`` (N, 7), or ``scores`` alone. Inside, tensors have the channels first and are named after the layers, with ``/`` between the parts:
+The graph takes ``faces`` uint8 (N, 48, 48, 1), raw, and returns the probabilities ``scores`` (N, 7), ``votes`` (N, 8)
+and ``label`` (N, 7), or ``scores`` alone. Inside, tensors have the channels first and are named after the layers, with
+``/`` between the parts:
 ``stage1/block2/relu``. Batch normalisation after a convolution or dense layer is folded into it, temperatures are
 folded into the heads, dropout is removed, and padding is explicit. Layers without a writer are refused.
 

@@ -67,6 +67,11 @@ class Outputs(NamedTuple):
     votes: NDArray[np.float32] | None
     label_scores: NDArray[np.float32] | None = None
 
+    def rows(self, start: int, end: int) -> Outputs:
+        """The outputs of some of the faces."""
+        votes, label_scores = (None if values is None else values[start:end] for values in self[1:])
+        return Outputs(self.scores[start:end], votes, label_scores)
+
     def target_scores(self, target: str) -> NDArray[np.float32]:
         """The scores of the target ``people`` or ``label``."""
         return self.label_scores if target == "label" and self.label_scores is not None else self.scores

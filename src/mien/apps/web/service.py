@@ -195,7 +195,7 @@ class BatchingClassifier:
         start = 0
         for request in batch:
             end = start + len(request.faces)
-            request.outputs = Outputs(*(None if values is None else values[start:end] for values in outputs))
+            request.outputs = outputs.rows(start, end)
             start = end
 
 

@@ -55,7 +55,7 @@ def _describe_logits(explanation: Explanation) -> str:
     text = "The logits are the inputs of the softmax. "
     if decision := explanation.decision:
         return (
-            f"{text}They join both heads of the network: {decision['votes']:.2f} times the logit of the annotator votes, "
+            f"{text}They join both heads of the network: {decision['votes']:.2f} times the logit of the votes, "
             f"{decision['label']:.2f} times the logit of FER2013's label, and an offset for each expression. Fitted on "
             "validation faces: of the predictions with 70 % probability about 70 % are what most people say."
         )
