@@ -73,6 +73,15 @@ class ModelCard:
         """1 for a gray model, 3 for a colour model."""
         return 1 if self.color == "gray" else 3
 
+    def accuracy(self, target: str) -> float | None:
+        """The accuracy of the target ``people`` or ``label`` in the card's metrics, None without it."""
+        table = self.metrics if target == "label" else self.metrics.get("people")
+        if not isinstance(table, Mapping) or not isinstance(value := table.get("accuracy"), float):
+            return None
+        # A card has four digits; the number of correct faces, which is whole, has all of them.
+        faces = table.get("faces")
+        return round(value * faces) / faces if isinstance(faces, int) and 0 < faces < 5000 else value
+
     @classmethod
     def read(cls, model: ModelSource) -> ModelCard:
         """The card of an ONNX file (path or bytes); the graph is not loaded."""
