@@ -274,6 +274,7 @@ def _agreement(scores: Scores, majority: Labels, names: Sequence[str], details: 
         "ci95": list(accuracy_interval(correct)),
         "balanced_accuracy": float(np.mean(list(recalls.values()))),
         "recall": recalls,
+        "support": {name: int((labels == k).sum()) for k, name in enumerate(names)},
     }
     if details:
         table["ece"] = calibration_error(scores, labels)
