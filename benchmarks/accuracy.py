@@ -93,27 +93,48 @@ def format_accuracy_table(figures: Figures) -> str:
     """The default model and the other embedded models."""
     models = [figures, *load_other_models("small", "classic")]
     rows: list[tuple[str, Callable[[Figures], str]]] = [
-        ("accuracy, seven expressions", format_public("accuracy")),
-        ("95 % interval", lambda each: "{:.1f} to {:.1f}".format(*(100 * end for end in each["public"]["ci95"]))),
+        ("**people**: accuracy", format_people("accuracy")),
+        ("95 % interval", lambda each: format_interval(each["public"]["people"])),
+        ("balanced accuracy (mean recall)", format_people("balanced_accuracy")),
+        ("the same with an even prior", format_people("even_prior", "balanced_accuracy")),
+        ("accuracy on clear faces (eight of ten annotators agree)", format_people("clear", "accuracy")),
+        ("accuracy at 70 % coverage", format_people("coverage", "0.7")),
+        ("calibration error (ECE)", lambda each: f"{each['public']['people']['ece']:.3f}"),
+        ("**label**: accuracy", format_public("accuracy")),
+        ("95 % interval", lambda each: format_interval(each["public"])),
         ("accuracy without duplicates of training faces", format_public("accuracy_no_duplicates")),
         ("balanced accuracy (mean recall)", format_public("balanced_accuracy")),
         ("accuracy at 70 % coverage", format_public("accuracy_at_coverage_70")),
-        ("accuracy on annotator votes (FER+), eight expressions", format_public("votes_accuracy")),
         ("calibration error (ECE)", lambda each: f"{each['public']['ece']:.3f}"),
+        ("**votes** (FER+): accuracy, eight expressions", format_public("votes_accuracy")),
         ("parameters", lambda each: f"{each['model']['parameters']:,}"),
         ("file, MB", lambda each: f"{each['model']['bytes'] / 1e6:.2f}"),
         ("one face on one core, ms", lambda each: f"{each['one_face_one_core_ms']['median']:.2f}"),
     ]
-    header = [f"PublicTest, {figures['public']['faces']:,} faces", *(each["model"]["name"] for each in models)]
+    people = figures["public"]["people"]["faces"]
+    header = [
+        f"PublicTest, {figures['public']['faces']:,} faces; people: {people:,}",
+        *(each["model"]["name"] for each in models),
+    ]
     return format_table(header, [(title, *map(cell, models)) for title, cell in rows])
 
 
 def format_classes_table(figures: Figures) -> str:
+    people = figures["public"]["people"]
     rows = [
-        (label, row["support"], format_percent(row["precision"]), format_percent(row["recall"]), f"{row['f1']:.2f}")
+        (
+            label,
+            people["support"][label],
+            format_percent(people["recall"][label]),
+            row["support"],
+            format_percent(row["precision"]),
+            format_percent(row["recall"]),
+            f"{row['f1']:.2f}",
+        )
         for label, row in figures["public"]["per_class"].items()
     ]
-    return format_table(["expression", "faces", "precision", "recall", "F1"], rows)
+    header = ["expression", "faces, people", "recall", "faces, label", "precision", "recall", "F1"]
+    return format_table(header, rows)
 
 
 def format_corruptions_table(figures: Figures) -> str:
@@ -127,6 +148,22 @@ def format_corruptions_table(figures: Figures) -> str:
 def format_public(key: str) -> Callable[[Figures], str]:
     """A metric on PublicTest; empty for a model without it."""
     return lambda each: format_percent(each["public"][key]) if key in each["public"] else ""
+
+
+def format_people(*keys: str) -> Callable[[Figures], str]:
+    """A metric of the target people on PublicTest; empty for a model without it."""
+
+    def read(each: Figures) -> str:
+        value: Any = each["public"]["people"]
+        for key in keys:
+            value = value.get(key, {})
+        return format_percent(value) if isinstance(value, float) else ""
+
+    return read
+
+
+def format_interval(table: Figures) -> str:
+    return "{:.1f} to {:.1f}".format(*(100 * end for end in table["ci95"]))
 
 
 def load_other_models(*names: str) -> Iterator[Figures]:
