@@ -92,7 +92,7 @@ def test_majority_labels():
     assert not faces.label_votes()[5].any()
 
 
-def test_people_metrics_of_known_predictions():
+def test_people_metrics_of_fixed_predictions():
     faces = faces_with({"happy": 10}, {"happy": 6, "sad": 4}, {"sad": 9, "fear": 1}, {"happy": 5, "sad": 5})
     scores = np.full((4, 7), 0.02)
     scores[[0, 1, 2, 3], [3, 4, 4, 6]] = 0.88
