@@ -16,6 +16,7 @@ from mien.faces.crop import crop_face, to_model_input
 from mien.images import load_image
 from mien.labels import label_colour
 from mien.models import load_classifier, resolve_model
+from mien.models.decision import build_emotions
 from mien.plots.style import MUTED, new_figure, with_style
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -67,15 +68,14 @@ def plot_mistakes(crops: list[NDArray[np.uint8]], classifier) -> Figure:
 
 
 def _draw_cell(ax, title: str, pixels: NDArray[np.uint8], classifier) -> None:
-    scores = classifier.run(pixels[None, ..., None]).scores[0]
-    first, card = int(scores.argmax()), classifier.card
+    outputs, card = classifier.run(pixels[None, ..., None]), classifier.card
+    emotions = build_emotions(card, outputs.scores[0], None if outputs.votes is None else outputs.votes[0])
+    top = emotions.top
     ax.imshow(pixels, cmap="gray", vmin=0, vmax=255)
     ax.set(xticks=[], yticks=[])
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
     ax.set_title(title, loc="center", fontsize=7, color=MUTED, pad=2, weight="normal")
-    certain = scores[first] >= card.uncertain_below
-    text = f"{card.labels[first]} {100 * scores[first]:.0f} %" if certain else "uncertain"
-    ax.set_xlabel(
-        text, fontsize=7.5, color=label_colour(card.labels[first]) if certain else MUTED, weight="bold", labelpad=2
-    )
+    text = "uncertain" if emotions.uncertain else f"{top} {100 * emotions[top]:.0f} %"
+    colour = MUTED if emotions.uncertain else label_colour(top)
+    ax.set_xlabel(text, fontsize=7.5, color=colour, weight="bold", labelpad=2)

@@ -111,6 +111,9 @@ def format_file(name: str, card: ModelCard, figures: Figures) -> str:
     descriptions = {2: ", and its mirror image", 4: ", and its mirror image, each in two crops"}
     views = descriptions.get(_network_settings(card).get("views", 1), "")
     views += "; the output is the mean" if views else ""
+    uncertain = f"below {format_percent(card.uncertain_below)} for the leading expression"
+    uncertain += ", or where another one has the most predicted votes" if card.decision else ""
+    mixture = f"the leading expression, and every other with {format_percent(card.mixture_above)} of the votes"
     rows = [
         ("size", f"{checksum.size:,} bytes"),
         ("SHA-256", f"`{checksum.sha256}`"),
@@ -120,11 +123,8 @@ def format_file(name: str, card: ModelCard, figures: Figures) -> str:
         ("parameters", f"{card.parameters:,}"),
         ("multiply-adds", f"{card.multiply_adds:,}"),
         *([("one face on one core", f"{time:.2f} ms")] if time else []),
-        ("uncertain", f"below {format_percent(card.uncertain_below)} for the leading expression"),
-        (
-            "mixture",
-            f"every expression with {format_percent(card.mixture_above)} of the votes" if votes else "none",
-        ),
+        ("uncertain", uncertain),
+        ("mixture", mixture if votes else "none"),
         ("licence", card.license),
     ]
     return format_table(["the file", ""], rows).replace("---:", "---")
@@ -136,12 +136,118 @@ def format_results(card: ModelCard, result: Figures) -> Iterator[str]:
     count = format_count(figures["evaluations"])
     evaluations = f"This model was evaluated {count} on PublicTest, which was never used for training or tuning."
     brackets = "In brackets: 95 % intervals."
-    yield f"## Accuracy\n\n{format_metrics_table(sheet)}\n\n{brackets} {evaluations} {describe_origin(result)}"
+    if "people" in sheet:
+        yield f"## Accuracy of both targets\n\n{describe_targets(card)}\n\n{format_targets_table(sheet)}\n\n{brackets}"
+        yield f"### Recall of each expression\n\n{format_recalls_table(sheet)}\n\n{RECALL_NOTE}"
+    if card.decision:
+        yield f"## How the two heads are joined\n\n{describe_decision(card, sheet)}"
+    heading = "## Accuracy of the label"
+    yield f"{heading}\n\n{format_metrics_table(sheet)}\n\n{brackets} {evaluations} {describe_origin(result)}"
     yield f"### By expression\n\n{format_classes_table(sheet)}"
     yield f"## Accuracy against coverage, and images without a face\n\n{format_uncertainty_tables(figures)}"
     yield f"## Robustness\n\n{format_corruptions_table(figures['corruptions'])}"
     if groups := figures.get("groups"):
         yield f"## Accuracy by group\n\n{format_groups_table(groups)}"
+
+
+RECALL_NOTE = """\
+People: of the faces that at least half of the annotators called so, the part that the model calls so. Clear faces: of
+those that at least eight of ten called so. Label: of the faces with this label."""
+
+ONE_TARGET = """\
+This model has one target: its scores are those of FER2013's label, and it predicts no votes. The column of people
+compares the same scores with what most annotators chose."""
+
+TWO_TARGETS = """\
+The model answers two questions. **People**: what would most people call this expression? This is what every window
+shows: the leading expression, `scores`, `mixture` and `uncertain`. It is measured on the faces where at least half of
+the ten FER+ annotators chose one of the seven expressions. **Label**: what would FER2013's label be? Published
+accuracies are about this label, which often is not what most people say. It is in `label_scores`, and in
+`engine.score(crops, target="label")`."""
+
+
+CONTEMPT = """\
+The annotators could also vote for contempt, which is none of the seven labels. It stays in `votes` and can be in the
+mixture, but it is never the leading expression. Where it has the most predicted votes, the reading is uncertain, as
+where any other expression than the leading one has them."""
+
+
+def describe_targets(card: ModelCard) -> str:
+    return TWO_TARGETS if card.decision else ONE_TARGET
+
+
+def format_targets_table(sheet: Figures) -> str:
+    """Both targets side by side."""
+    people = sheet["people"]
+
+    def format_accuracy(table: Figures) -> str:
+        low, high = table["ci95"]
+        return f"{format_percent(table['accuracy'])} ({100 * low:.1f} to {100 * high:.1f})"
+
+    rows = [
+        ("faces", f"{people['faces']:,}", f"{sheet['faces']:,}"),
+        ("accuracy", format_accuracy(people), format_accuracy(sheet)),
+        ("accuracy at 70 % coverage", *(format_percent(table["coverage"]["0.7"]) for table in (people, sheet))),
+        ("balanced accuracy", *(format_percent(table["balanced_accuracy"]) for table in (people, sheet))),
+    ]
+    if even := people.get("even_prior"):
+        rows.append(("balanced accuracy with an even prior", format_percent(even["balanced_accuracy"]), ""))
+        rows.append(("accuracy with an even prior", format_percent(even["accuracy"]), ""))
+    if clear := people.get("clear"):
+        rows.append((f"accuracy on clear faces ({clear['faces']:,})", format_accuracy(clear), ""))
+    rows.append(("calibration error (ECE)", *(format_calibration(table) for table in (people, sheet))))
+    return format_table(["PublicTest", "people", "label"], rows)
+
+
+def format_recalls_table(sheet: Figures) -> str:
+    """The recall of each expression of both targets, and of people on clear faces, with intervals and counts."""
+    people = sheet["people"]
+
+    def format_cell(recall: float, faces: int) -> str:
+        return f"{format_interval(recall, faces)}, {faces:,} faces" if faces else "no face"
+
+    rows = [
+        (
+            label,
+            *(
+                format_cell(table["recall"].get(label, 0), table["support"][label])
+                for table in (people, people["clear"])
+            ),
+            format_cell(row["recall"], row["support"]),
+        )
+        for label, row in sheet["per_class"].items()
+    ]
+    return format_table(["expression", "people", "people, clear faces", "label"], rows)
+
+
+def describe_decision(card: ModelCard, sheet: Figures) -> str:
+    """The weights, offsets and class frequencies of the decision; contempt, and the even prior."""
+    decision, even = card.decision, sheet["people"]["even_prior"]
+    rows = [
+        (
+            label,
+            f"{decision['offsets'][label]:+.2f}",
+            format_percent(decision["prior"][label]),
+            format_percent(decision["label_prior"][label]),
+        )
+        for label in card.labels
+    ]
+    rule = f"""\
+The network has two heads: one learned FER2013's label, the other the distribution of the FER+ votes. The scores of
+people are a softmax whose logit of an expression is **{decision["votes"]:.2f} times its logit of the votes, plus
+{decision["label"]:.2f} times its logit of the label, plus an offset**. Weights and offsets have the lowest log loss on
+the validation faces that at least half of the annotators agree on. There a face of a class with frequency p has the
+weight p^-0.6, so that rare expressions are recognised too. They are in the card's `decision` and in the graph."""
+    table = format_table(["expression", "offset", "frequency, people", "frequency, label"], rows)
+    accuracy, even_accuracy, balanced, even_balanced = (
+        format_percent(table[key]) for key in ("accuracy", "balanced_accuracy") for table in (sheet["people"], even)
+    )
+    prior = f"""\
+The scores assume the class frequencies of the table; those of people are partly evened out by the class weights.
+`--prior even` divides the scores by them. The balanced accuracy (mean recall) of people is then {even_balanced}
+instead of {balanced}, and the accuracy {even_accuracy} instead of {accuracy}: rare expressions are recognised more
+often, and more frequent ones are mistaken for them."""
+    return "\n\n".join([rule, table, CONTEMPT, prior])
 
 
 def format_metrics_table(sheet: Figures) -> str:
@@ -215,7 +321,9 @@ def format_uncertainty_tables(figures: Figures) -> str:
     )
     coverage = figures["public"]["coverage"]
     rows = [(format_percent(float(part)), format_percent(right)) for part, right in coverage.items()]
-    curve = format_table(["coverage of PublicTest", "accuracy"], rows)
+    if people := figures["public"].get("people"):
+        rows = [(*row, format_percent(right)) for row, right in zip(rows, people["coverage"].values(), strict=True)]
+    curve = format_table(["coverage of PublicTest", "accuracy, label", *(["accuracy, people"] if people else [])], rows)
     return f"{curve}\n\n{uncertain}\n\nThese patterns are not those of the training augmentation."
 
 
@@ -226,7 +334,7 @@ def format_corruptions_table(rows: Sequence[Figures]) -> str:
     ]
     return (
         f"{format_table(['corruption', 'strength', 'accuracy', 'points lost'], body)}\n\n"
-        "Measured on the validation faces; `mien robustness` explains the corruptions and repeats the measurement."
+        "Measured on the validation faces, for the label; `mien robustness` explains the corruptions and repeats it."
     )
 
 
@@ -241,7 +349,7 @@ def format_groups_table(groups: Sequence[Figures]) -> str:
             )
         if gap := split["gaps"].get("accuracy"):
             rows.append((split["column"], "*gap, best to worst*", "", f"{100 * gap:.1f} points", ""))
-    note = "Estimated from the validation faces. FER2013 has no data on age, gender and skin tone."
+    note = "Estimated from the validation faces, for the label. FER2013 has no data on age, gender and skin tone."
     return f"{format_table(['estimated', 'group', 'faces', 'accuracy', '95 %'], rows)}\n\n{note}"
 
 
@@ -256,7 +364,7 @@ def format_comparison(name: str) -> Iterator[str]:
         for number, row in enumerate(models[0]["rows"])
     ]
     body = format_table([f"{result['figures']['split']} split", "strength", *names], rows)
-    yield f"## Robustness of several models\n\n{body}\n\n{describe_origin(result)}"
+    yield f"## Robustness of several models\n\nThe accuracy of the label.\n\n{body}\n\n{describe_origin(result)}"
 
 
 def format_row(row: Figures) -> str:
@@ -275,9 +383,8 @@ def format_mistakes(name: str, figures: Figures) -> Iterator[str]:
             "training data is shown.",
         ]
     if counts := figures.get("public", {}).get("confusion"):
-        parts.append(
-            f"The most frequent mistakes on PublicTest: {describe_mistakes(counts, figures['public']['labels'])}."
-        )
+        mistakes = describe_mistakes(counts, figures["public"]["labels"])
+        parts.append(f"The most frequent mistakes on PublicTest, for the label: {mistakes}.")
     if parts:
         yield "\n\n".join(["## Mistakes", *parts])
 

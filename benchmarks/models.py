@@ -139,8 +139,19 @@ def render_section(name: str) -> str:
     evaluations = f"This model was evaluated {format_count(result['figures']['evaluations'])} on PublicTest. "
     corrupted = any(target in ROBUSTNESS for target in MODELS[name])
     note = "Points lost under corruptions are measured on the validation faces." if corrupted else ""
-    notes = [(evaluations + note).strip(), *describe_chance(result["figures"]["public"])]
+    notes = [describe_people(result["figures"]["public"]), (evaluations + note).strip()]
+    notes += describe_chance(result["figures"]["public"])
     return "\n\n".join([format_table(["", "target", "result", "met"], rows), *notes, describe_origin(result)])
+
+
+def describe_people(metrics: Figures) -> str:
+    """The accuracy of the target people, for which no limit is set."""
+    people = metrics["people"]
+    return (
+        f"The accuracies are those of the label. For people, what at least half of the annotators chose, the accuracy "
+        f"is {format_percent(people['accuracy'])} on {people['faces']:,} faces, and the balanced accuracy "
+        f"{format_percent(people['balanced_accuracy'])}."
+    )
 
 
 def describe_chance(metrics: Figures) -> list[str]:

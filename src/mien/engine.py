@@ -21,7 +21,7 @@ from mien.faces.detectors import Detector, load_detector
 from mien.faces.quality import assess_quality
 from mien.images import Source
 from mien.models import Classifier, ModelCard, find_model_file, load_classifier, resolve_model
-from mien.models.decision import build_emotions
+from mien.models.decision import build_emotions, check_target
 from mien.results import AnalyzedFrame, Emotions, Face, Failure, FrameResult, Pixels, Quality, Reading
 from mien.video import FrameSelection, VideoSource
 
@@ -54,13 +54,20 @@ class Engine:
         self._framing = select_framing(classifier.card, detector.name)
 
     @classmethod
-    def load(cls, model: str | PathLike[str] = "base", detector: str = "auto", threads: int | None = None) -> Engine:
+    def load(
+        cls,
+        model: str | PathLike[str] = "base",
+        detector: str = "auto",
+        threads: int | None = None,
+        prior: str = "training",
+    ) -> Engine:
         """Load a model (a name of ``mien.available_models()`` or the path of an ``.onnx`` file) and a face detector.
 
         ``detector`` is ``haar``, ``yunet``, ``none`` (the whole image is the face) or ``auto`` (yunet if its file was
-        downloaded, else haar). ``threads`` limits the cores that one call uses.
+        downloaded, else haar). ``threads`` limits the cores that one call uses. With ``prior="even"`` the scores
+        assume that all expressions are equally frequent, instead of as frequent as in FER2013.
         """
-        classifier = load_classifier(resolve_model(model), threads=threads)
+        classifier = load_classifier(resolve_model(model), threads=threads, prior=prior)
         # Only if YuNet may be used: a damaged file must not prevent the use of Haar.
         yunet = find_model_file("yunet") if detector in ("auto", "yunet") else None
         return cls(classifier, load_detector(detector, yunet=yunet, threads=threads))
@@ -138,7 +145,8 @@ class Engine:
         """Analyse a video lazily, frame by frame, and track its faces: ``track`` of a reading numbers its track.
 
         Every ``every``-th frame is analysed, at most ``fps`` frames per second, from ``start`` to ``end`` (seconds).
-        With ``frames=True`` the results have the pixels. Leaving the loop early closes the video.
+        The results have no ``label_scores``; with ``frames=True`` they have the pixels. Leaving the loop early closes
+        the video.
         """
         # Imported here: images need no tracker.
         from mien.video.analysis import AnalysisSteps, analyze
@@ -146,15 +154,20 @@ class Engine:
         selection = FrameSelection(
             1 if every is None else every, fps, start or 0.0, float("inf") if end is None else end
         )
-        steps = AnalysisSteps(self._detector, self._crop_faces, self._classify)
+        steps = AnalysisSteps(self._detector, self._crop_faces, partial(self._classify, with_label=False))
         reader = video.open_video(source, max_pixels=max_pixels)
         return analyze(steps, reader, selection, min_face=min_face, frames=frames)
 
     # Face crops
 
-    def score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probabilities ``(N, labels)`` of face crops, uint8 ``(N, H, W)`` gray or ``(N, H, W, 3)`` RGB."""
-        return self._classifier.run(self._to_input(images.check_crops(crops))).scores
+    def score(self, crops: NDArray[np.uint8], target: str = "people") -> NDArray[np.float32]:
+        """Probabilities ``(N, labels)`` of face crops, uint8 ``(N, H, W)`` gray or ``(N, H, W, 3)`` RGB.
+
+        ``target`` is ``people`` (what most people would call the expression) or ``label`` (what FER2013's label would
+        be, which published accuracies are about). They are the same for a model that has one target only.
+        """
+        check_target(target)
+        return self._classifier.run(self._to_input(images.check_crops(crops))).target_scores(target)
 
     def votes(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Predicted annotator votes (FER+) of face crops as probabilities ``(N, vote_labels)``; crops as for score."""
@@ -283,9 +296,9 @@ class Engine:
         qualities = [assess_quality(pixels, face, crop) for face, crop in zip(faces, crops, strict=True)]
         return FaceCrops(name, (pixels.shape[1], pixels.shape[0]), faces, crops, qualities)
 
-    def _classify(self, items: Sequence[FaceCrops]) -> list[FrameResult]:
+    def _classify(self, items: Sequence[FaceCrops], with_label: bool = True) -> list[FrameResult]:
         """The results of several images, whose faces are classified in one run of the model."""
-        emotions = iter(self._predict([crop for item in items for crop in item.crops]))
+        emotions = iter(self._predict([crop for item in items for crop in item.crops], with_label))
         return [
             FrameResult(
                 item.name,
@@ -309,12 +322,13 @@ class Engine:
                 return [Failure(items[0].name, error)]
             return [result for item in items for result in self._classify_or_fail([item])]
 
-    def _predict(self, crops: Sequence[NDArray[np.uint8]]) -> Iterator[Emotions]:
+    def _predict(self, crops: Sequence[NDArray[np.uint8]], with_label: bool) -> Iterator[Emotions]:
         if not crops:
             return
         outputs = self._classifier.run(self._to_input(np.stack(crops)))
         for index, scores in enumerate(outputs.scores):
-            yield build_emotions(self.card, scores, None if outputs.votes is None else outputs.votes[index])
+            votes, label_scores = (None if values is None else values[index] for values in outputs[1:])
+            yield build_emotions(self.card, scores, votes, label_scores=label_scores if with_label else None)
 
     def _load_crop(self, crop: Source) -> NDArray[np.uint8]:
         face: NDArray[np.uint8] = self._to_input(images.load_image(crop).pixels[None])[0]

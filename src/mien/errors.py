@@ -13,7 +13,8 @@
     │   ├── ModelMissing     no such model, or its file does not exist
     │   ├── ModelDamaged     truncated, changed, or not ONNX
     │   ├── CardError        an ONNX file without a card, or with a card that does not fit
-    │   └── HeadMissing      the model does not have the requested output
+    │   ├── HeadMissing      the model does not have the requested output
+    │   └── PriorError       no such prior, or a model without the class frequencies that it needs
     ├── FetchError           a download that failed or was incomplete
     ├── OutputError          a result that could not be written
     ├── MissingExtra         an optional part of mien that is not installed
@@ -92,6 +93,10 @@ class CardError(ModelError):
 
 class HeadMissing(ModelError):
     """The model does not have the requested output."""
+
+
+class PriorError(ModelError):
+    """No such prior, or a model without the class frequencies that it needs."""
 
 
 class FetchError(MienError):

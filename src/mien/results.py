@@ -67,15 +67,18 @@ class Quality:
 class Emotions:
     """What an expression looks like: the probability of every label, in the order of the model's labels.
 
-    ``votes`` are the predicted annotator votes (FER+) as probabilities; None if the model has no such head.
-    ``mixture`` are the expressions with many votes, largest first; one entry means that the expression is not mixed.
-    ``uncertain`` is None, or the reason why the prediction is uncertain.
+    ``scores`` answer what most people would call the expression (the target ``people``); ``label_scores`` what
+    FER2013's label would be (the target ``label``), None if the model has one target only. ``votes`` are the predicted
+    annotator votes (FER+) as probabilities; None if the model has no such head. ``mixture`` are the expressions with
+    many votes: the leading expression first, then the others by their votes; one entry means that the expression is not
+    mixed. ``uncertain`` is None, or the reason why the prediction is uncertain.
     """
 
     scores: tuple[Score, ...]
     votes: tuple[Score, ...] | None = None
     mixture: tuple[Score, ...] = ()
     uncertain: str | None = None
+    label_scores: tuple[Score, ...] | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -115,6 +118,7 @@ class Reading:
             "track": self.track,
             "mixture": dict(emotions.mixture),
             "votes": None if emotions.votes is None else dict(emotions.votes),
+            "label_scores": None if emotions.label_scores is None else dict(emotions.label_scores),
             "landmarks": None if self.face.landmarks is None else [list(point) for point in self.face.landmarks],
         }
 

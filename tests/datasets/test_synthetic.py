@@ -5,7 +5,7 @@ import pytest
 
 from mien.datasets import loading, synthetic
 from mien.datasets.report.statistics import standardize
-from mien.labels import EMOTIONS
+from mien.labels import EMOTIONS, VOTES
 from mien.models import ModelCard
 from mien.models.classifier import Outputs
 
@@ -77,3 +77,10 @@ def test_uncertain_rate_follows_the_threshold_of_the_card():
     rng = np.random.default_rng(0)
     images = [synthetic.flat(rng) for _ in range(60)]
     assert rates["flat"] == np.mean([image.mean() <= 127.5 for image in images])
+
+
+def test_predictions_whose_votes_differ_are_uncertain():
+    card = ModelCard("two heads", EMOTIONS, VOTES, decision={"votes": 1.0})
+    happy, sad = np.eye(len(VOTES))[[EMOTIONS.index("happy"), EMOTIONS.index("sad")]].astype(np.float32)
+    outputs = Outputs(np.stack([happy, happy])[:, : len(EMOTIONS)], np.stack([happy, sad]))
+    assert synthetic.measure_uncertain_part(card, outputs) == 0.5

@@ -101,17 +101,17 @@ def test_audit_depends_only_on_the_seed(audited):
 def test_weight_randomization_permutes_layers_from_the_last_to_the_first():
     explainer = Explainer(load_classifier(build_patch_network()))
     stages = list(map_audit.randomize_weights(build_patch_network()))
-    assert [layer for layer, _ in stages] == ["shares/logits", "patch", "stripes/conv"]
+    assert [layer for layer, _ in stages] == ["scores/logits", "patch", "stripes/conv"]
     before = explainer.structure.graph
     for count, (_, model) in enumerate(stages, 1):
         card, after = ModelCard.read(model), Explainer(load_classifier(model)).structure.graph
         assert card.name == "known"
         changed = []
-        for name in ("shares/kernel", "mask", "stripes/kernel"):
+        for name in ("scores/kernel", "mask", "stripes/kernel"):
             np.testing.assert_array_equal(np.sort(before.constant(name), None), np.sort(after.constant(name), None))
             changed.append(not np.array_equal(before.constant(name), after.constant(name)))
         assert changed[count:] == [False] * (3 - count)
-        np.testing.assert_array_equal(before.constant("shares/bias"), after.constant("shares/bias"))
+        np.testing.assert_array_equal(before.constant("scores/bias"), after.constant("scores/bias"))
     assert changed == [True] * 3
 
 

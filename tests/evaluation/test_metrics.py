@@ -224,8 +224,8 @@ def test_cross_entropy_of_one_hot_targets_is_log_loss(logits_and_labels):
 
 def test_threshold_has_the_requested_coverage(logits_and_labels):
     logits, labels = logits_and_labels
-    fitted = calibration.calibrate({"shares": logits}, {"shares": np.eye(7)[labels]})
-    scores = calibration.softmax(logits / fitted.temperatures["shares"])
+    fitted = calibration.calibrate({"label": logits}, {"label": np.eye(7)[labels]}, np.full(len(labels), -1), EMOTIONS)
+    scores = calibration.softmax(logits / fitted.temperatures["label"])
     assert np.mean(scores.max(1) >= fitted.uncertain_below) == pytest.approx(calibration.COVERAGE, abs=0.005)
     assert fitted.mixture_above == 0.2
 

@@ -51,10 +51,10 @@ def test_mixture_metrics_follow_the_decision_rule_of_the_engine():
     from mien.models import ModelCard
     from mien.models.decision import build_emotions
 
-    card = ModelCard("m", ("sad", "happy"), VOTES, mixture_above=0.3)
+    card = ModelCard("m", VOTES, VOTES, mixture_above=0.3)
     rng = np.random.default_rng(0)
     for votes in rng.dirichlet(np.full(8, 0.5), 40).astype(np.float32):
-        mixture = build_emotions(card, np.array([0.5, 0.5], np.float32), votes).mixture
+        mixture = build_emotions(card, votes, votes).mixture
         targets = np.zeros((1, 8), np.float32)
         targets[0, [VOTES.index(each.label) for each in mixture]] = 1
         metric = metrics.mixture_metrics(votes[None], targets, 0.3)

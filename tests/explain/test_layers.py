@@ -169,7 +169,7 @@ def test_slice_with_computed_bounds_is_accepted():
 def build_model(name, nodes, constants) -> bytes:
     """A model with an input of 12 x 12 pixels and three labels."""
     inputs = helper.make_tensor_value_info("faces", TensorProto.FLOAT, ["N", 12, 12, 1])
-    outputs = helper.make_tensor_value_info("shares", TensorProto.FLOAT, ["N", 3])
+    outputs = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 3])
     initializers = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()]
     graph = helper.make_graph(nodes, name, [inputs], [outputs], initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
@@ -196,7 +196,7 @@ def build_numbered_model(layout: str) -> bytes:
         helper.make_node("Add", ["6", "bias"], ["7"]),
         helper.make_node("Mul", ["7", "half"], ["8"]),
         helper.make_node("Softmax", ["8"], ["9"]),
-        helper.make_node("Identity", ["9"], ["shares"]),
+        helper.make_node("Identity", ["9"], ["scores"]),
     ]
     return build_model("numbered", nodes, constants)
 
@@ -233,7 +233,7 @@ def build_shuffling_model() -> bytes:
         helper.make_node("GlobalAveragePool", ["relu"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["vector"]),
         helper.make_node("MatMul", ["vector", "dense"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["shares"]),
+        helper.make_node("Softmax", ["logits"], ["scores"]),
     ]
     return build_model("shuffling", nodes, constants)
 

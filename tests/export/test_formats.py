@@ -11,6 +11,7 @@ import pytest
 from mien.datasets import synthetic
 from mien.errors import ExperimentError
 from mien.export import keras_import
+from mien.labels import EMOTIONS
 from mien.models import ModelCard, load_classifier
 from mien.training.recipe import NetworkSettings
 
@@ -18,7 +19,7 @@ keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
 
-from exported_networks import CALIBRATION, RECIPE, make_network  # noqa: E402
+from exported_networks import CALIBRATION, RECIPE, finish_network, make_network  # noqa: E402
 from mien.evaluation import calibration  # noqa: E402
 from mien.export import formats, onnx  # noqa: E402
 
@@ -40,15 +41,17 @@ def card(model):
 
 @pytest.fixture(scope="module")
 def net(model):
-    return formats.to_plain_keras(model, CALIBRATION.temperatures)
+    return formats.to_plain_keras(*finish_network(model)[:2])
 
 
 def test_plain_network_has_stock_layers_and_calibrated_predictions(model, net, faces):
     assert {type(layer).__module__.partition(".")[0] for layer in net.layers} == {"keras"}
-    assert net.output_names == ["shares", "votes"]
+    assert net.output_names == ["scores", "votes", "label"]
     logits = onnx.predict_logits_by_head(model, faces)
-    shares, votes = formats.predict_with_keras(net)(faces[..., None].astype(np.float32))
-    np.testing.assert_allclose(shares, calibration.softmax(logits["shares"] / 1.3), atol=1e-5)
+    scores, votes, label_scores = formats.predict_with_keras(net)(faces[..., None].astype(np.float32))
+    joined = calibration.join_logits(logits, EMOTIONS, CALIBRATION.decision)
+    np.testing.assert_allclose(scores, calibration.softmax(joined), atol=1e-5)
+    np.testing.assert_allclose(label_scores, calibration.softmax(logits["label"] / 1.3), atol=1e-5)
     np.testing.assert_allclose(votes, calibration.softmax(logits["votes"] / 0.8), atol=1e-5)
 
 
@@ -69,14 +72,14 @@ def test_every_family_becomes_plain(settings, faces):
     temperatures = dict.fromkeys(model.output_names, 1.5)
     net = formats.to_plain_keras(model, temperatures)
     assert {type(layer).__module__.partition(".")[0] for layer in net.layers} == {"keras"}
-    logits = onnx.predict_logits_by_head(model, faces[:4])["shares"]
-    shares = formats.predict_with_keras(net)(faces[:4, ..., None].astype(np.float32))[0]
-    np.testing.assert_allclose(shares, calibration.softmax(logits / 1.5), atol=1e-4)
+    logits = onnx.predict_logits_by_head(model, faces[:4])["label"]
+    scores = formats.predict_with_keras(net)(faces[:4, ..., None].astype(np.float32))[0]
+    np.testing.assert_allclose(scores, calibration.softmax(logits / 1.5), atol=1e-4)
 
 
 @pytest.fixture(scope="module")
 def four_views():
-    return formats.to_plain_keras(make_network(dataclasses.replace(RECIPE.net, views=4)), CALIBRATION.temperatures)
+    return formats.to_plain_keras(*finish_network(make_network(dataclasses.replace(RECIPE.net, views=4)))[:2])
 
 
 @pytest.mark.full
@@ -166,8 +169,8 @@ def test_card_is_beside_a_tflite_file_and_inside_a_saved_model(net, card, faces,
 
 def test_without_validation_faces_nothing_is_calibrated(model):
     no_faces = synthetic.draw_faces(7).take(np.zeros(7, bool))
-    result = onnx.calibrate_network(model, no_faces)
-    assert (result.temperatures, result.uncertain_below) == ({"shares": 1.0, "votes": 1.0}, 0.0)
+    result = onnx.calibrate_network(model, no_faces, EMOTIONS)
+    assert (result.temperatures, result.uncertain_below) == ({"label": 1.0, "votes": 1.0}, 0.0)
 
 
 def test_temperature_without_votes_is_one():

@@ -55,6 +55,30 @@ def test_page_has_the_checksum_and_the_facts_of_the_file(name):
 
 
 @pytest.mark.parametrize("name", read_checksums())
+def test_page_has_the_accuracy_of_both_targets_and_the_decision_of_the_file(name):
+    page = (ROOT / "docs" / "models" / f"{name}.md").read_text("utf-8")
+    card = ModelCard.read(WEIGHTS / f"{name}.onnx")
+    for target in ("people", "label"):
+        if accuracy := card.accuracy(target):
+            assert f"{accuracy:.1%}".replace("%", " %") in page
+    decision = card.decision
+    assert bool(decision) == ("## How the two heads are joined" in page) == ("contempt, which is none" in page)
+    if decision:
+        assert f"**{decision['votes']:.2f} times its logit of the votes" in page
+        assert f"| disgust | {decision['offsets']['disgust']:+.2f} | {decision['prior']['disgust']:.1%}"[:-1] in page
+        assert "balanced accuracy with an even prior" in page
+
+
+def test_results_of_people_are_those_of_the_cards():
+    for name in read_checksums():
+        figures = json.loads((BENCHMARKS / "results" / f"accuracy-{name}.json").read_text("utf-8"))["figures"]
+        card = ModelCard.read(WEIGHTS / f"{name}.onnx")
+        if accuracy := card.accuracy("people"):
+            assert accuracy == pytest.approx(figures["public"]["people"]["accuracy"], abs=1e-9)
+        assert card.accuracy("label") == pytest.approx(figures["public"]["accuracy"], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", read_checksums())
 def test_results_were_measured_with_the_embedded_graph(name):
     """A new network needs new results; a change of the card does not."""
     results = json.loads((BENCHMARKS / "results" / f"accuracy-{name}.json").read_text("utf-8"))

@@ -37,7 +37,8 @@ def card_error(model) -> CardError:
 
 
 def test_outputs_are_probabilities(model):
-    scores, votes = model.run(random_faces(3))
+    scores, votes, label_scores = model.run(random_faces(3))
+    assert label_scores is None
     assert (scores.shape, scores.dtype) == ((3, 7), np.float32)
     assert (votes.shape, votes.dtype) == ((3, 8), np.float32)
     assert scores.sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
@@ -45,7 +46,7 @@ def test_outputs_are_probabilities(model):
 
 
 def test_no_faces_have_empty_outputs(model):
-    scores, votes = model.run(random_faces(0))
+    scores, votes, _ = model.run(random_faces(0))
     assert (scores.shape, votes.shape) == ((0, 7), (0, 8))
     assert scores.dtype == votes.dtype == np.float32
 
@@ -102,7 +103,7 @@ def test_graph_that_fails_for_two_faces_is_an_error_when_it_is_loaded():
 
 def test_model_may_have_other_labels_and_no_votes():
     card = tiny_card(labels=("yes", "no", "perhaps"), vote_labels=())
-    scores, votes = load_classifier(tiny_model(card)).run(random_faces(2))
+    scores, votes, _ = load_classifier(tiny_model(card)).run(random_faces(2))
     assert scores.shape == (2, 3)
     assert votes is None
 
@@ -241,7 +242,7 @@ def test_intermediate_outputs_have_the_values_of_the_graph(model):
 def test_intermediate_outputs_do_not_change_the_model():
     source = tiny_model()
     assert IntermediateOutputs(source, ["conv", "conv"]).names == ("conv",)
-    assert load_classifier(source).run(random_faces(1))._fields == ("scores", "votes")
+    assert load_classifier(source).run(random_faces(1))._fields == ("scores", "votes", "label_scores")
     assert [tensor.name for tensor in list_tensors(source)].count("conv") == 1
 
 

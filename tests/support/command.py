@@ -18,7 +18,7 @@ from mien.apps.cli.command_line import run
 def with_fakes(**parts):
     """A loader that returns an engine of fakes, whatever the names of model and detector."""
     engine = Engine(parts.get("classifier") or FakeClassifier(), parts.get("detector") or FakeDetector())
-    return lambda *, model, detector: engine
+    return lambda *, model, detector, prior="training": engine
 
 
 def mien(*arguments, load=None) -> int:

@@ -1,15 +1,26 @@
 """Small networks whose weights differ from their initial values, and a calibration for their export."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 
 from mien.datasets import synthetic
 from mien.datasets.splits import DataSettings
 from mien.evaluation.calibration import Calibration
+from mien.export.onnx import add_decision_head
+from mien.labels import EMOTIONS
 from mien.training import checkpoint, networks
 from mien.training.recipe import NetworkSettings, Recipe
 
-CALIBRATION = Calibration({"shares": 1.3, "votes": 0.8}, 0.4, 0.25)
+DECISION = {
+    "votes": 1.5,
+    "label": 0.25,
+    "offsets": {label: 0.1 * index for index, label in enumerate(EMOTIONS)},
+    "prior": {label: (1 + index) / 28 for index, label in enumerate(EMOTIONS)},
+    "label_prior": dict.fromkeys(EMOTIONS, 1 / 7),
+}
+CALIBRATION = Calibration({"label": 1.3, "votes": 0.8}, 0.4, 0.25, DECISION)
 
 RECIPE = Recipe(name="tiny", data=DataSettings(validation=35), net=NetworkSettings(width=4, depth=(1, 2)))
 
@@ -26,6 +37,13 @@ def make_network(settings, classes=7):
             layer.momentum = 0.0
     model(synthetic.draw_faces(28, seed=3).pixels[..., None].astype(np.float32), training=True)
     return model
+
+
+def finish_network(model, calibration=CALIBRATION):
+    """The network with the heads of a file, their temperatures, and the calibration of a network with these heads."""
+    if "votes" not in model.output_names:
+        calibration = replace(calibration, temperatures={"label": calibration.temperatures["label"]}, decision={})
+    return *add_decision_head(model, calibration, EMOTIONS), calibration
 
 
 def write_finished_run(folder, recipe=RECIPE):

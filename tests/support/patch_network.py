@@ -33,8 +33,8 @@ def build_patch_network() -> bytes:
     weights = {
         "stripes/kernel": stripes / 2,
         "mask": mask,
-        "shares/kernel": dense,
-        "shares/bias": np.array([-2, 0, -0.5], np.float32),
+        "scores/kernel": dense,
+        "scores/bias": np.array([-2, 0, -0.5], np.float32),
     }
     nodes = [
         helper.make_node("Cast", ["faces"], ["faces/float"], to=TensorProto.FLOAT),
@@ -44,11 +44,11 @@ def build_patch_network() -> bytes:
         helper.make_node("Mul", ["stripes/relu", "mask"], ["patch"]),
         helper.make_node("GlobalAveragePool", ["patch"], ["pooled/maps"]),
         helper.make_node("Flatten", ["pooled/maps"], ["pooled"]),
-        helper.make_node("Gemm", ["pooled", "shares/kernel", "shares/bias"], ["shares/logits"]),
-        helper.make_node("Softmax", ["shares/logits"], ["shares"]),
+        helper.make_node("Gemm", ["pooled", "scores/kernel", "scores/bias"], ["scores/logits"]),
+        helper.make_node("Softmax", ["scores/logits"], ["scores"]),
     ]
     inputs = helper.make_tensor_value_info("faces", TensorProto.UINT8, ["N", SIDE, SIDE, 1])
-    outputs = helper.make_tensor_value_info("shares", TensorProto.FLOAT, ["N", len(LABELS)])
+    outputs = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", len(LABELS)])
     constants = [numpy_helper.from_array(array, name) for name, array in weights.items()]
     graph = helper.make_graph(nodes, "known", [inputs], [outputs], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

@@ -38,7 +38,7 @@ def tiny_graph(
     ]
     flat = 2 * (side // 2) ** 2
     weights = [_make_weight("conv.kernel", (2, channels, 3, 3))]
-    heads = [("shares", scores), ("votes", votes)] if votes else [("shares", scores)]
+    heads = [("scores", scores), ("votes", votes)] if votes else [("scores", scores)]
     for head, width in heads:
         weights.append(_make_weight(f"{head}.kernel", (flat, width)))
         nodes.append(helper.make_node("MatMul", ["flat", f"{head}.kernel"], [f"{head}.logits"], name=f"{head}.dense"))

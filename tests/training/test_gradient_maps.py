@@ -27,7 +27,7 @@ def patch_network():
     x = keras.layers.ReLU()(stripes(entry))
     x = keras.layers.Cropping2D(((TOP, below), (LEFT, beside)))(x)
     x = keras.layers.ZeroPadding2D(((TOP, below), (LEFT, beside)), name="patch")(x)
-    dense = keras.layers.Dense(3, name="shares")
+    dense = keras.layers.Dense(3, name="scores")
     model = keras.Model(entry, dense(keras.layers.GlobalAveragePooling2D()(x)))
     kernel = np.zeros((3, 3, 1, 2), np.float32)
     kernel[1, :, 0, 0], kernel[1, :, 0, 1] = (-0.5, 1, -0.5), (0.5, -1, 0.5)

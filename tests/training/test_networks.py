@@ -118,8 +118,8 @@ def test_precision_is_that_of_the_network_alone():
 def test_heads_are_for_labels_and_votes():
     model = build_network(SMALL)
     shapes = {name: head.shape for name, head in zip(model.output_names, model.outputs, strict=True)}
-    assert shapes == {"shares": (None, 7), "votes": (None, 8)}
-    assert build_network(NetworkSettings(width=4, depth=(1,), votes=False)).output_names == ["shares"]
+    assert shapes == {"label": (None, 7), "votes": (None, 8)}
+    assert build_network(NetworkSettings(width=4, depth=(1,), votes=False)).output_names == ["label"]
 
 
 def test_pixels_are_scaled_and_cropped_inside_the_network():

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.train
 
 from mien.evaluation.calibration import Calibration  # noqa: E402
 from mien.export.keras_to_onnx import build_onnx_model  # noqa: E402
-from mien.export.onnx import check_equal  # noqa: E402
+from mien.export.onnx import add_decision_head, check_equal  # noqa: E402
 from mien.models import ModelCard, OnnxClassifier, write_card  # noqa: E402
 from mien.training import checkpoint, loop, networks, precision  # noqa: E402
 from mien.training.callbacks import EpochEvent, MessageEvent  # noqa: E402
@@ -107,11 +107,11 @@ def test_network_with_an_integer_weight_is_trained(monkeypatch, tmp_path):
 
 def test_input_size_and_colour_are_exported():
     model = networks.build_network(NetworkSettings(width=4, depth=(1,), input_size=64, color="rgb", votes=False))
-    calibration = Calibration({"shares": 1.0}, 0.0, 0.2)
+    finished, temperatures = add_decision_head(model, Calibration({"label": 1.0}, 0.0, 0.2), Recipe().data.classes)
     card = ModelCard(name="rgb", labels=Recipe().data.classes)
-    content = write_card(build_onnx_model(model, calibration.temperatures).SerializeToString(), card)
+    content = write_card(build_onnx_model(finished, temperatures).SerializeToString(), card)
     faces = synthetic.draw_faces(21, seed=1).pixels
-    assert check_equal(model, calibration, OnnxClassifier(content), faces) < 1e-4
+    assert check_equal(finished, temperatures, OnnxClassifier(content), faces) < 1e-4
 
 
 def test_gray_keras_application_is_refused():

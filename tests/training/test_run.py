@@ -107,7 +107,7 @@ def test_fingerprint_depends_on_every_part_of_the_data(faces):
 def test_metrics_are_those_of_the_model(finished, faces):
     metrics = json.loads((finished / "metrics.json").read_text("utf-8"))
     test = faces.split("PublicTest")
-    scores = OnnxClassifier(resolve_model(finished).read_bytes()).run(test.pixels[..., None]).scores
+    scores = OnnxClassifier(resolve_model(finished).read_bytes()).run(test.pixels[..., None]).label_scores
     assert metrics["accuracy"] == pytest.approx(np.mean(scores.argmax(1) == test.labels))
     assert (metrics["split"], metrics["faces"], metrics["training"]["epochs"]) == ("public", 21, 2)
     assert metrics["training"]["best_epoch"] in (1, 2)
@@ -124,9 +124,10 @@ def test_plain_keras_loads_the_network_and_predicts_the_same(finished, faces, na
     assert {type(layer).__module__.partition(".")[0] for layer in plain.layers} == {"keras"}
     batch = faces.split("PublicTest").pixels[:5, ..., None]
     outputs = OnnxClassifier(resolve_model(finished).read_bytes()).run(batch)
-    scores, votes = (np.asarray(each) for each in plain(batch.astype(np.float32), training=False))
+    scores, votes, label_scores = (np.asarray(each) for each in plain(batch.astype(np.float32), training=False))
     assert np.abs(scores - outputs.scores).max() < 1e-4
     assert np.abs(votes - outputs.votes).max() < 1e-4
+    assert np.abs(label_scores - outputs.label_scores).max() < 1e-4
 
 
 def test_card_has_metrics_and_recipe_without_folders(finished):

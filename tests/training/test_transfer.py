@@ -1,5 +1,6 @@
 """Transfer learning: initial weights from runs and files, frozen epochs, and files that do not fit."""
 
+import json
 from dataclasses import replace
 from urllib.error import URLError
 
@@ -19,6 +20,7 @@ from exported_networks import write_finished_run  # noqa: E402
 from mien.training import checkpoint, loop, networks, transfer  # noqa: E402
 from mien.training.callbacks import EpochEvent, MessageEvent  # noqa: E402
 
+NO_FACES = np.zeros((0, 48, 48, 1), np.uint8)
 NET = NetworkSettings(width=8, depth=(1, 1), dropout=0.0)
 SETTINGS = TrainingSettings(epochs=6, batch_size=32, learning_rate=0.1, warmup=0.5, precision="float32", ema=0.5)
 #: Four expressions are learned first, and the other three from few faces.
@@ -84,7 +86,7 @@ def test_frozen_layers_are_not_trainable_and_keep_their_statistics():
     before = model.get_layer("stem_norm").get_weights()
     bright = np.full((2, 48, 48, 1), 99, np.float32)
     with transfer.freeze_trunk(model):
-        assert {weight.path.split("/")[0] for weight in model.trainable_variables} == {"shares", "votes"}
+        assert {weight.path.split("/")[0] for weight in model.trainable_variables} == {"label", "votes"}
         model(bright, training=True)
     assert all(np.array_equal(*pair) for pair in zip(before, model.get_layer("stem_norm").get_weights(), strict=True))
     model(bright, training=True)
@@ -107,7 +109,7 @@ def test_weights_of_the_trunk_are_loaded_from_a_run_or_a_keras_file(name, first_
         path = tmp_path / name
         source.save(path)
     model = networks.build_recipe_network(SECOND, "float32")
-    transfer.load_initial_weights(model, with_weights(SECOND, path))
+    transfer.load_initial_weights(model, with_weights(SECOND, path), NO_FACES)
     for layer in transfer.list_trunk_layers(model):
         for weight, other in zip(layer.get_weights(), source.get_layer(layer.name).get_weights(), strict=True):
             assert np.array_equal(weight, other)
@@ -121,7 +123,7 @@ def test_weights_of_a_keras_application_are_loaded(tmp_path):
     source = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(48, 48, 3))
     source.save_weights(tmp_path / "mobile.weights.h5")
     model = networks.build_recipe_network(recipe, "float32")
-    assert "2,257,984 parameters" in transfer.load_initial_weights(model, recipe)
+    assert "2,257,984 parameters" in transfer.load_initial_weights(model, recipe, NO_FACES)
     assert np.array_equal(model.get_layer("Conv1").kernel, source.get_layer("Conv1").kernel)
 
 
@@ -136,7 +138,7 @@ def test_weights_of_a_keras_application_are_loaded(tmp_path):
 def test_weights_of_another_trunk_are_refused(first_run, net, message):
     recipe = with_weights(Recipe(net=net), first_run)
     with pytest.raises(ExperimentError, match=rf"The weights of 'weights.npz' do not fit this network: .*{message}"):
-        transfer.load_initial_weights(networks.build_recipe_network(recipe, "float32"), recipe)
+        transfer.load_initial_weights(networks.build_recipe_network(recipe, "float32"), recipe, NO_FACES)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_missing_or_damaged_weights_are_refused(tmp_path, name, content, message
         (tmp_path / name).write_bytes(content)
     recipe = with_weights(Recipe(net=NET), tmp_path / name)
     with pytest.raises(ExperimentError, match=message):
-        transfer.load_initial_weights(networks.build_recipe_network(recipe, "float32"), recipe)
+        transfer.load_initial_weights(networks.build_recipe_network(recipe, "float32"), recipe, NO_FACES)
 
 
 def test_failed_download_of_imagenet_weights_is_explained(monkeypatch):
@@ -167,10 +169,91 @@ def test_failed_download_of_imagenet_weights_is_explained(monkeypatch):
     monkeypatch.setitem(networks.APPLICATIONS, "vgg16", broken)
     recipe = Recipe(net=NetworkSettings(name="vgg16", weights="imagenet"))
     with pytest.raises(ExperimentError, match=r"weights of vgg16 cannot be downloaded.*local file.*net.weights=none"):
-        transfer.load_initial_weights(networks.build_network(NET), recipe)
+        transfer.load_initial_weights(networks.build_network(NET), recipe, NO_FACES)
 
 
 def test_networks_of_mien_have_no_imagenet_weights():
     recipe = with_weights(Recipe(net=NET), "imagenet")
     with pytest.raises(ExperimentError, match=r"residual is no Keras application.*vgg16.*net.weights=none"):
-        transfer.load_initial_weights(networks.build_network(NET), recipe)
+        transfer.load_initial_weights(networks.build_network(NET), recipe, NO_FACES)
+
+
+# dlib's face recognition network
+
+FACE_NET = NetworkSettings(name="face_resnet", input_size=96, votes=False)
+BLOCKS = [("conv32_down", "stem"), *((f"conv32_{block}", f"stage1_block{block}") for block in (1, 2, 3))]
+for STAGE, (WIDTH, COUNT) in enumerate(networks.FACE_RESNET_STAGES[1:], start=2):
+    BLOCKS += [
+        (f"conv{WIDTH}_down" if b == 1 else f"conv{WIDTH}_{b - 1}", f"stage{STAGE}_block{b}")
+        for b in range(1, COUNT + 1)
+    ]
+
+
+def write_manifest(folder, skip=""):
+    """Random weights with the names and shapes of dlib's network, in the format of TensorFlow.js; the arrays."""
+    rng, model = np.random.default_rng(0), networks.build_network(FACE_NET)
+    entries, content, arrays = [], b"", {}
+    for name, layer in BLOCKS:
+        for part, number in {"": ""}.items() if layer == "stem" else {"/conv1": "_1", "/conv2": "_2"}.items():
+            kernel = model.get_layer(f"{layer}{number}_conv").weights[0].shape
+            shapes = {
+                "conv/filters": kernel,
+                "conv/bias": kernel[3:],
+                "scale/weights": kernel[3:],
+                "scale/biases": kernel[3:],
+            }
+            for kind, shape in shapes.items():
+                entry = {"name": f"{name}{part}/{kind}", "shape": list(shape), "dtype": "float32"}
+                if kind == "conv/filters":
+                    values = rng.integers(0, 256, shape, np.uint8)
+                    scale = 2 / 255 / np.sqrt(np.prod(shape[:3]))
+                    entry["quantization"] = {"dtype": "uint8", "scale": scale, "min": -128 * scale}
+                    arrays[entry["name"]] = (values * scale - 128 * scale).astype(np.float32)
+                else:
+                    values = rng.uniform(0.5, 1.0, shape).astype(np.float32)
+                    arrays[entry["name"]] = values
+                if entry["name"] != skip:
+                    entries.append(entry)
+                    content += values.tobytes()
+    (folder / "net.bin").write_bytes(content)
+    manifest = folder / "net-weights_manifest.json"
+    manifest.write_text(json.dumps([{"paths": ["net.bin"], "weights": entries}]))
+    return manifest, arrays
+
+
+def test_face_recognition_weights_are_applied_as_written(tmp_path):
+    """The first layers by hand: convolution, then a scale and an offset, whatever the batch statistics are."""
+    manifest, arrays = write_manifest(tmp_path)
+    model, faces = networks.build_network(FACE_NET), synthetic.draw_faces(40, seed=5).pixels[..., None]
+    message = transfer.load_initial_weights(model, with_weights(Recipe(net=FACE_NET), manifest), faces)
+    assert "start from the weights of net-weights_manifest.json" in message
+    stem = keras.Model(model.inputs[0], [model.get_layer(name).output for name in ("rescaled", "stem_norm")])
+    rescaled, actual = (np.asarray(each) for each in stem(faces[:2].astype(np.float32), training=False))
+    convolved = np.array(keras.ops.conv(rescaled, arrays["conv32_down/conv/filters"], 2, "valid"))
+    convolved += arrays["conv32_down/conv/bias"]
+    expected = convolved * arrays["conv32_down/scale/weights"] + arrays["conv32_down/scale/biases"]
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-3)
+    # Batch normalisation has the statistics of the faces, so that training continues from the same network.
+    inputs = keras.Model(model.inputs[0], model.get_layer("stage4_block3_2_norm").input)(
+        faces.astype(np.float32), training=False
+    )
+    norm = model.get_layer("stage4_block3_2_norm")
+    np.testing.assert_allclose(norm.moving_mean, np.asarray(inputs).mean((0, 1, 2)), rtol=1e-2, atol=1e-2)
+    np.testing.assert_allclose(norm.moving_variance, np.asarray(inputs).var((0, 1, 2)), rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("net", "skip", "message"),
+    [
+        (NET, "", "the network is residual, and the weights are those of face_resnet"),
+        (FACE_NET, "conv64_1/conv2/scale/biases", "conv64_1/conv2/scale/biases"),
+    ],
+)
+def test_face_recognition_weights_that_do_not_fit_are_refused(tmp_path, net, skip, message):
+    manifest, _ = write_manifest(tmp_path, skip)
+    with pytest.raises(ExperimentError, match=message):
+        transfer.load_initial_weights(
+            networks.build_network(net),
+            with_weights(Recipe(net=net), manifest),
+            synthetic.draw_faces(7).pixels[..., None],
+        )

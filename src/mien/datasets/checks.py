@@ -221,13 +221,16 @@ def check_label_order(faces: FaceDataset, predict: Predict | None = None) -> str
 
 
 def predict_scores(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The scores (N, 7) of the embedded model for faces (N, 48, 48), in the order of EMOTIONS."""
+    """The scores (N, 7) of the embedded model for faces (N, 48, 48), in the order of EMOTIONS, for the target label.
+
+    They are compared with the labels of the data.
+    """
     from mien.faces.crop import to_model_input
     from mien.models import load_classifier, resolve_model
 
     model = load_classifier(resolve_model("base"))
     labels = [normalize_label(label) for label in model.card.labels]
-    scores = model.run(to_model_input(pixels, model.card.side, model.card.color)).scores
+    scores = model.run(to_model_input(pixels, model.card.side, model.card.color)).target_scores("label")
     return scores[:, [labels.index(name) for name in EMOTIONS]]
 
 

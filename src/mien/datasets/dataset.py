@@ -89,6 +89,23 @@ class FaceDataset:
         counts = self.votes[:, : len(VOTES)].astype(np.float32)
         return np.asarray(counts / np.maximum(counts.sum(1, keepdims=True), 1))
 
+    def label_votes(self) -> NDArray[np.float32]:
+        """The votes for the ``classes`` as probabilities, float32 (N, classes); zeros where there is no such vote."""
+        columns = [self.votes[:, VOTES.index(name)] if name in VOTES else np.zeros(len(self)) for name in self.classes]
+        counts = np.stack(columns, axis=1).astype(np.float32)
+        return np.asarray(counts / np.maximum(counts.sum(1, keepdims=True), 1))
+
+    def majority_labels(self, fraction: float = 0.5) -> NDArray[np.int64]:
+        """The label that at least this fraction of the annotators chose, int64 (N,); -1 where there is none.
+
+        It is -1 too where two expressions have equally many votes, and where the class is not one of ``classes``.
+        """
+        expressions = self.votes[:, : len(VOTES)].astype(np.int64)
+        most = expressions.max(1, initial=0)
+        is_clear = (most >= fraction * self.votes.sum(1)) & (most > 0) & ((expressions == most[:, None]).sum(1) == 1)
+        index_of = np.array([self.classes.index(name) if name in self.classes else -1 for name in VOTES])
+        return np.where(is_clear, index_of[expressions.argmax(1)], -1)
+
     def votes_of(self, index: int) -> dict[str, int]:
         """The annotator votes for one face by category, most votes first, without categories that have none."""
         names = (*VOTE_CATEGORIES[:-1], "no face")

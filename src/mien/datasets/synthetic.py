@@ -22,7 +22,8 @@ from mien.datasets.dataset import PRIVATE, PUBLIC, SIDE, TRAINING, VOTE_CATEGORI
 from mien.labels import EMOTIONS
 
 if TYPE_CHECKING:
-    from mien.models import Classifier
+    from mien.models import Classifier, ModelCard
+    from mien.models.classifier import Outputs
 
 #: Faces are drawn this many times larger and then reduced, which gives soft lines.
 _OVERSAMPLING = 4
@@ -216,13 +217,23 @@ _LETTERS = "ABCDEFGHKMNPRSTUXYZ2345679&?%"
 
 
 def measure_uncertain_rates(classifier: Classifier, count: int = 200, seed: int = 0) -> dict[str, float]:
-    """By pattern, the fraction of ``count`` such images whose prediction is below the card's ``uncertain_below``."""
+    """By pattern, the fraction of ``count`` such images whose prediction is uncertain."""
     rates = {}
     for kind, draw in NON_FACES.items():
         rng = np.random.default_rng(seed)
-        scores = classifier.run(np.stack([draw(rng) for _ in range(count)])[..., None]).scores
-        rates[kind] = float(np.mean(scores.max(1) < classifier.card.uncertain_below))
+        outputs = classifier.run(np.stack([draw(rng) for _ in range(count)])[..., None])
+        rates[kind] = measure_uncertain_part(classifier.card, outputs)
     return rates
+
+
+def measure_uncertain_part(card: ModelCard, outputs: Outputs) -> float:
+    """The fraction of the predictions that are uncertain by the decision rule of the card."""
+    # Imported here: drawing faces needs no model.
+    from mien.models.decision import build_emotions
+
+    votes = [None] * len(outputs.scores) if outputs.votes is None else outputs.votes
+    emotions = (build_emotions(card, *values) for values in zip(outputs.scores, votes, strict=True))
+    return float(np.mean([each.uncertain is not None for each in emotions]))
 
 
 def flat(rng: np.random.Generator) -> Canvas:

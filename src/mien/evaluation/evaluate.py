@@ -30,10 +30,12 @@ from mien.evaluation.metrics import (
     compare_with_majority,
     confusion_matrix,
     log_loss,
+    people_metrics,
     vote_metrics,
 )
 from mien.labels import VOTES, normalize_label
 from mien.models import Classifier, ModelCard, load_classifier
+from mien.models.decision import divide_by_prior
 
 #: FER2013's name of each split of the command line. Validation faces are a part of Training.
 SPLITS = {"public": PUBLIC, "private": PRIVATE, "validation": TRAINING}
@@ -51,8 +53,9 @@ class Predictions:
 
     ``faces`` are labelled along the card's labels; ``indices`` (N,) are their positions in the data; ``unique`` are
     those without a duplicate in another split; ``excluded`` counts faces of classes that the model does not have.
-    ``calibrated`` are the scores at the ``temperature`` that was fitted on ``validation_faces`` other faces, None
-    without them. ``tta`` has the mean scores of several passes by the name of the augmentation.
+    ``scores`` are those of the target ``label``, ``people_scores`` those of the target ``people``. ``calibrated`` are
+    the scores at the ``temperature`` that was fitted on ``validation_faces`` other faces, None without them. ``tta``
+    has the mean scores of several passes by the name of the augmentation.
     """
 
     card: ModelCard
@@ -62,6 +65,7 @@ class Predictions:
     unique: Mask
     excluded: Mapping[str, int]
     scores: NDArray[np.float32]
+    people_scores: NDArray[np.float32]
     votes: NDArray[np.float32] | None
     calibrated: Scores | None
     temperature: float | None
@@ -73,14 +77,16 @@ def evaluate_classifier(classifier: Classifier, faces: FaceDataset, split: str =
     """All metrics of one model on one of FER2013's splits, one pass per face."""
     faces = faces.only(_data_labels(classifier.card, faces))
     selected = faces.split(split)
-    scores, votes = BatchPredictor(classifier).predict(selected.pixels)
+    outputs = BatchPredictor(classifier).run(selected.pixels)
+    scores = outputs.target_scores("label")
     unique = mask_without_duplicates(faces, split)
     return {
         "split": split,
         "faces": len(selected),
         **classification_metrics(scores, selected.labels, selected.classes),
         **_metrics_without_duplicates(scores, selected, unique),
-        **_vote_metrics(classifier.card, votes, selected),
+        **_vote_metrics(classifier.card, outputs.votes, selected),
+        **people_metrics(outputs.scores, selected, _even_scores(classifier.card, outputs.scores)),
     }
 
 
@@ -115,7 +121,8 @@ def predict_split(
     selected = _select_split(labelled, mask, split)
     others = labelled.take(np.zeros(len(labelled), bool) if on_validation else validation)
     predictor = BatchPredictor(classifier, progress, len(selected) * (1 + tta * TTA_PASSES) + len(others))
-    scores, votes = predictor.predict(selected.pixels)
+    outputs = predictor.run(selected.pixels)
+    scores = outputs.target_scores("label")
     calibrated, temperature = (
         _cross_calibrate(scores, selected.labels)
         if on_validation
@@ -129,7 +136,8 @@ def predict_split(
         unique=np.ones(len(selected), bool) if on_validation else mask_without_duplicates(labelled, SPLITS[split]),
         excluded={} if on_validation else _count_excluded(faces, labels, SPLITS[split]),
         scores=scores,
-        votes=votes,
+        people_scores=outputs.scores,
+        votes=outputs.votes,
         calibrated=calibrated,
         temperature=temperature,
         validation_faces=int(validation.sum()),
@@ -157,6 +165,9 @@ def compute_metrics(predictions: Predictions) -> dict[str, Any]:
             "on": "the other half of validation" if on_validation else "validation",
         },
         **_vote_metrics(predictions.card, predictions.votes, predictions.faces),
+        **people_metrics(
+            predictions.people_scores, predictions.faces, _even_scores(predictions.card, predictions.people_scores)
+        ),
         "confusion": confusion_matrix(scores, labels).tolist(),
         "mistakes": compare_with_majority(scores, predictions.faces),
         "tta": {
@@ -246,6 +257,12 @@ def _to_logits(scores: Scores) -> Scores:
 def _metrics_without_duplicates(scores: Scores, faces: FaceDataset, unique: Mask) -> dict[str, Any]:
     value = accuracy(scores[unique], faces.labels[unique]) if unique.any() else None
     return {"faces_no_duplicates": int(unique.sum()), "accuracy_no_duplicates": value}
+
+
+def _even_scores(card: ModelCard, scores: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """The scores of the target ``people`` with an even prior; None where the card has no class frequencies."""
+    prior = card.decision.get("prior")
+    return divide_by_prior(scores, card.labels, prior) if prior else None
 
 
 def _vote_metrics(card: ModelCard, votes: NDArray[np.float32] | None, faces: FaceDataset) -> dict[str, Any]:

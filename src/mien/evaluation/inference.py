@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mien.datasets.dataset import Progress
 from mien.faces.crop import to_model_input
 from mien.models import Classifier, ModelCard, load_classifier
+from mien.models.classifier import Outputs
 
 #: Passes over each face that ``predict_tta`` adds to the plain one.
 TTA_PASSES = 9
@@ -34,8 +35,13 @@ class BatchPredictor:
     def __init__(self, classifier: Classifier, progress: Progress | None = None, total: int = 0) -> None:
         self._classifier, self._progress, self._total, self._done = classifier, progress, total, 0
 
-    def predict(self, pixels: Pixels) -> tuple[ScoreRows, ScoreRows | None]:
-        """Scores (N, K) and, where the model has that head, votes of the faces uint8 (N, H, W)."""
+    def predict(self, pixels: Pixels, target: str = "label") -> tuple[ScoreRows, ScoreRows | None]:
+        """Scores (N, K) of the target and, where the model has that head, votes of the faces uint8 (N, H, W)."""
+        outputs = self.run(pixels)
+        return outputs.target_scores(target), outputs.votes
+
+    def run(self, pixels: Pixels) -> Outputs:
+        """All outputs of the model for the faces uint8 (N, H, W)."""
         card = self._classifier.card
         batches = []
         for start in range(0, max(len(pixels), 1), _BATCH):
@@ -44,8 +50,9 @@ class BatchPredictor:
             self._done += len(crops)
             if self._progress:
                 self._progress(self._done, self._total)
-        votes = [batch.votes for batch in batches if batch.votes is not None]
-        return np.concatenate([batch.scores for batch in batches]), np.concatenate(votes) if votes else None
+        scores, *others = zip(*batches, strict=True)
+        votes, label_scores = (None if parts[0] is None else np.concatenate(parts) for parts in others)
+        return Outputs(np.concatenate(scores), votes, label_scores)
 
 
 def predict_tta(predictor: BatchPredictor, pixels: Pixels, plain: ScoreRows) -> dict[str, ScoreRows]:

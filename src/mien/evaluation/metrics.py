@@ -29,6 +29,9 @@ COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 #: The fraction of the annotators from which an expression is part of a mixture.
 MIN_VOTE_FRACTION = 0.2
 
+#: The fraction of the annotators who chose one expression, on the faces of the target ``people``, and on clear faces.
+MAJORITY, CLEAR_MAJORITY = 0.5, 0.8
+
 Scores = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
@@ -232,6 +235,52 @@ def vote_metrics(votes: Scores, faces: FaceDataset, above: float = MIN_VOTE_FRAC
         "votes_second": float(np.mean(second[has_second])) if has_second.any() else None,
         "mixture": mixture_metrics(votes[has_votes], targets[has_votes], above),
     }
+
+
+def people_metrics(scores: Scores, faces: FaceDataset, even_scores: Scores | None = None) -> dict[str, Any]:
+    """Metrics of the target ``people`` on the faces whose label at least half of the annotators chose, as ``people``.
+
+    Empty without such a face. ``clear`` are the faces of which at least eight of ten chose it. ``log_loss`` is against
+    the distribution of the votes for the labels, on all faces with such votes. ``even_prior`` has the same for
+    ``even_scores``, where an even prior is assumed.
+    """
+    majority = faces.majority_labels(MAJORITY)
+    decided = majority >= 0
+    if not decided.any():
+        return {}
+    table = _agreement(scores, majority, faces.classes)
+    if even_scores is not None:
+        even = _agreement(even_scores, majority, faces.classes)
+        table["even_prior"] = {key: even[key] for key in ("accuracy", "balanced_accuracy")}
+    votes = faces.label_votes()
+    has_votes = votes.any(1)
+    logs = np.log(np.maximum(scores[has_votes].astype(np.float64), 1e-12))
+    table["log_loss"] = float(-np.mean(np.sum(votes[has_votes] * logs, axis=1))) if has_votes.any() else None
+    clear = faces.majority_labels(CLEAR_MAJORITY)
+    if (clear >= 0).any():
+        table["clear"] = _agreement(scores, clear, faces.classes, details=False)
+    return {"people": table}
+
+
+def _agreement(scores: Scores, majority: Labels, names: Sequence[str], details: bool = True) -> dict[str, Any]:
+    """How often the largest score is the label that most annotators chose."""
+    decided = majority >= 0
+    scores, labels = scores[decided], majority[decided]
+    correct = scores.argmax(1) == labels
+    recalls = {name: float(np.mean(correct[labels == k])) for k, name in enumerate(names) if (labels == k).any()}
+    table: dict[str, Any] = {
+        "faces": len(labels),
+        "accuracy": float(np.mean(correct)),
+        "ci95": list(accuracy_interval(correct)),
+        "balanced_accuracy": float(np.mean(list(recalls.values()))),
+        "recall": recalls,
+        "support": {name: int((labels == k).sum()) for k, name in enumerate(names)},
+    }
+    if details:
+        table["ece"] = calibration_error(scores, labels)
+        table["ece_by_chance"] = list(calibration_by_chance(scores))
+        table["coverage"] = {f"{part:.1f}": accuracy_at_coverage(scores, labels, part) for part in COVERAGES}
+    return table
 
 
 def compare_with_majority(scores: Scores, faces: FaceDataset) -> dict[str, int]:

@@ -95,11 +95,46 @@ def _unwritable(path: Path, error: OSError) -> OutputError:
     return OutputError(happened, "a writable folder with enough space was expected", "Name another with -o")
 
 
-def format_evaluation(values: Values) -> str:
-    """The classification report and the metrics as text; no line is longer than 80 characters."""
+def format_evaluation(values: Values, target: str = "both") -> str:
+    """The metrics of the target ``people``, ``label`` or ``both`` as text; no line is longer than 80 characters.
+
+    Without annotator votes there are no faces for the target ``people``, and ``both`` is the label alone.
+    """
     title = f"{values['model']['name']} on the {values['split']} split: {values['faces']:,} faces"
-    lines = [title, "", *_class_lines(values), "", *_metric_lines(values), *_notes(values)]
-    return "\n".join(lines) + "\n"
+    people = [] if target == "label" else [*_people_lines(values), ""]
+    if target == "both" and "people" in values:
+        people.append("label: FER2013's own label of each face")
+    label = [] if target == "people" else [*_class_lines(values), "", *_metric_lines(values)]
+    return "\n".join([title, "", *people, *label, *_notes(values)]) + "\n"
+
+
+def _people_lines(values: Values) -> Iterator[str]:
+    people = values.get("people")
+    if not people:
+        yield "people: the data has no annotator votes (FER+) to compare with"
+        return
+    yield f"people: what at least half of the annotators chose; {people['faces']:,} faces"
+    clear = people.get("clear")
+    clear_recall = clear["recall"] if clear else {}
+    yield f"{'expression':10}  recall  recall of clear faces"
+    for name, recall in people["recall"].items():
+        yield f"{name:10}  {percent_or_dash(recall):>6}  {percent_or_dash(clear_recall.get(name)):>21}"
+    yield ""
+    low, high = people["ci95"]
+    interval = f"(95 % interval {100 * low:.1f} to {100 * high:.1f})"
+    yield f"accuracy            {percent_or_dash(people['accuracy'])}  {interval}"
+    if clear:
+        faces = f"({clear['faces']:,} faces of which eight of ten chose it)"
+        yield f"  clear faces       {percent_or_dash(clear['accuracy'])}  {faces}"
+    yield f"  at 70 % coverage  {percent_or_dash(people['coverage']['0.7'])}"
+    yield f"balanced accuracy   {percent_or_dash(people['balanced_accuracy'])}"
+    if even := people.get("even_prior"):
+        plain = percent_or_dash(even["accuracy"])
+        yield f"  with even prior   {percent_or_dash(even['balanced_accuracy'])}  (accuracy {plain})"
+    chance = percent_or_dash(people["ece_by_chance"][0])
+    yield f"calibration error   {percent_or_dash(people['ece'])}  (expected by chance: {chance})"
+    if people["log_loss"] is not None:
+        yield f"log loss of votes   {people['log_loss']:.3f}"
 
 
 def percent_or_dash(value: float | None, digits: int = 1) -> str:
@@ -184,12 +219,20 @@ def plot_evaluation(predictions: Predictions, values: Values) -> dict[str, Figur
     scores, labels, names = predictions.scores, predictions.faces.labels, predictions.card.labels
     counts = metrics.confusion_matrix(scores, labels)
     confidence, correct, _ = metrics.reliability_curve(scores, labels)
+    majority = predictions.faces.majority_labels(metrics.MAJORITY)
+    decided = majority >= 0
     figures = {
         "confusion": plots.plot_confusion(counts, names),
         "confusion_normalized": plots.plot_confusion(counts, names, normalized=True),
         "reliability": plots.plot_reliability(confidence, correct, values["ece"], scores.max(1)),
         "coverage": plots.plot_coverage(*metrics.coverage_curve(scores, labels)),
     }
+    if decided.any():
+        people = predictions.people_scores[decided]
+        figures["people_coverage"] = plots.plot_coverage(*metrics.coverage_curve(people, majority[decided]))
+        figures["people_confusion"] = plots.plot_confusion(
+            metrics.confusion_matrix(people, majority[decided]), names, normalized=True
+        )
     classes = [
         (name, scores[:, number], labels == number)
         for number, name in enumerate(names)
@@ -232,11 +275,19 @@ def worst_mistakes(predictions: Predictions, count: int = MAX_MISTAKES) -> list[
 
 
 def format_predictions(predictions: Predictions) -> str:
-    """CSV with one row per face: its index in the data (from 0), label, prediction, and the score of each label."""
+    """CSV with one row per face: its index in the data (from 0), label, prediction, and the score of each label.
+
+    The prediction and the scores are those of the target ``label``; ``people`` is the prediction of the other target,
+    and ``majority`` what at least half of the annotators chose, empty without it.
+    """
     names = predictions.card.labels
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["index", "label", "prediction", *names])
-    for index, label, scores in zip(predictions.indices, predictions.faces.labels, predictions.scores, strict=True):
-        rows.writerow([index, names[label], names[scores.argmax()], *(f"{score:.6f}" for score in scores)])
+    rows.writerow(["index", "label", "prediction", "majority", "people", *names])
+    faces, people = predictions.faces, predictions.people_scores.argmax(1)
+    columns = (predictions.indices, faces.labels, faces.majority_labels(metrics.MAJORITY), people, predictions.scores)
+    for index, label, majority, people_label, scores in zip(*columns, strict=True):
+        chosen = names[majority] if majority >= 0 else ""
+        values = (f"{score:.6f}" for score in scores)
+        rows.writerow([index, names[label], names[scores.argmax()], chosen, names[people_label], *values])
     return text.getvalue()

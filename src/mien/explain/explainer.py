@@ -24,8 +24,9 @@ from mien.explain.explanation import (
 from mien.explain.layers import GraphLayer, NetworkStructure
 from mien.explain.regions import LANDMARKS, MEAN_GEOMETRY, build_region_map, measure_regions
 from mien.models import Classifier, ModelCard
-from mien.models.decision import build_emotions
-from mien.results import Point
+from mien.models.classifier import Outputs, name_outputs, output_labels
+from mien.models.decision import build_emotions, prior_offsets
+from mien.results import Emotions, Point, Score
 
 Pixels = NDArray[np.uint8]
 
@@ -92,14 +93,10 @@ class Explainer:
     def activations(self, crop: Pixels, layers: str | Sequence[str] = "auto") -> Activations:
         """Activations, prediction and class map of a crop ``(side, side, channels)``, in one run of the network."""
         selected = self._select_layers(layers)
-        outputs = ("shares", "votes") if self.card.vote_labels else ("shares",)
-        names = [*(layer.tensor for layer in selected), *outputs, *self._head_tensors(logits=False)]
+        names = [*(layer.tensor for layer in selected), *output_labels(self.card), *self._head_tensors(logits=False)]
         tensors = self._read_tensors(crop, names)
-        if tensors is None:
-            scores, votes = self._classifier.run(crop[None])
-        else:
-            scores, votes = tensors.tensors["shares"], tensors.tensors.get("votes")
-        emotions = build_emotions(self.card, scores[0], None if votes is None else votes[0])
+        outputs = self._classifier.run(crop[None]) if tensors is None else name_outputs(self.card, tensors.tensors)
+        emotions = _first_emotions(self.card, outputs)
         saliency = regions = None
         if tensors is not None and self.has_class_maps:
             saliency = self._class_map(tensors, resolve_target(self.card.labels, emotions.top, None, 0))
@@ -127,8 +124,7 @@ class Explainer:
         requested = parse_methods(methods, self.default_method)
         available = self._available(requested)
         selected = self._select_layers(layers)
-        scores, votes = self._classifier.run(crop[None])
-        emotions = build_emotions(self.card, scores[0], None if votes is None else votes[0])
+        emotions = _first_emotions(self.card, self._classifier.run(crop[None]))
         resolved = resolve_target(self.card.labels, target or emotions.top, versus, seed)
         tensors = self._read_tensors(crop, [*(layer.tensor for layer in selected), *self._head_tensors()])
 
@@ -148,8 +144,9 @@ class Explainer:
             region_map=region_map,
             counterfactual=counterfactual,
             counterfactual_searched="occlusion" in available,
-            temperature=self.card.temperature,
+            temperature=1.0 if self.card.decision else self.card.temperature,
             votes_temperature=self.card.votes_temperature,
+            decision=self.card.decision,
             model=self.card.name,
             notes=(*self._notes(requested, available), *notes),
             **self._graph_fields(tensors, selected, resolved),
@@ -203,12 +200,14 @@ class Explainer:
         heads = (tensors.structure.head, tensors.structure.votes_head)
         logits, votes_logits = (None if head is None else head.logits for head in heads)
         contributions, bias = tensors.contributions(target.target)
+        offsets = prior_offsets(self.card)
+        graph_logits = tensors.logits(logits, self.card.labels, 1.0 if self.card.decision else self.card.temperature)
         return {
-            "logits": tensors.logits(logits, self.card.labels, self.card.temperature),
+            "logits": tuple(Score(label, round(value + offsets[label], 6)) for label, value in graph_logits),
             "votes_logits": tensors.logits(votes_logits, self.card.vote_labels, self.card.votes_temperature),
             "layers": tensors.layers(layers),
             "contributions": contributions,
-            "bias": bias,
+            "bias": bias + offsets[self.card.labels[target.target]],
             "kernels": tensors.structure.kernels,
             "costs": tensors.structure.costs,
         }
@@ -248,6 +247,13 @@ class Explainer:
         values = tensors.class_map(target.target, target.versus, self.card.side)
         versus = None if target.versus is None else self.card.labels[target.versus]
         return Saliency(values, self.card.labels[target.target], "cam", versus, {"layer": layer})
+
+
+def _first_emotions(card: ModelCard, outputs: Outputs) -> Emotions:
+    """The emotions of the first face of a batch."""
+    scores, votes, label_scores = (None if values is None else values[0] for values in outputs)
+    assert scores is not None, "every model has scores"
+    return build_emotions(card, scores, votes, label_scores=label_scores)
 
 
 def _freeze_crop(crop: Pixels) -> Pixels:

@@ -307,6 +307,7 @@ class Explanation:
     region_map: NDArray[np.uint8]
     votes_logits: tuple[Score, ...] = ()
     votes_temperature: float = 1.0
+    decision: Mapping[str, Any] = field(default_factory=dict)
     contributions: tuple[Contribution, ...] = ()
     bias: float = 0.0
     kernels: Kernels | None = None
@@ -356,6 +357,7 @@ class Explanation:
             "scores": dict(emotions.scores),
             "uncertain": emotions.uncertain,
             "votes": None if emotions.votes is None else dict(emotions.votes),
+            "label_scores": None if emotions.label_scores is None else dict(emotions.label_scores),
             "mixture": dict(emotions.mixture),
             "target": self.target,
             "versus": self.versus,
@@ -364,6 +366,7 @@ class Explanation:
             "scores_without_temperature": dict(self.scores_without_temperature),
             "votes_logits": dict(self.votes_logits),
             "votes_temperature": self.votes_temperature,
+            "decision": dict(self.decision),
             "maps": [{**saliency.to_dict(), "regions": regions.to_dict()} for saliency, regions in maps],
             "counterfactual": None if self.counterfactual is None else self.counterfactual._asdict(),
             "counterfactual_searched": self.counterfactual_searched,

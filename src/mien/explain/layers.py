@@ -67,7 +67,7 @@ class NetworkStructure:
     @cached_property
     def head(self) -> SoftmaxHead | None:
         """The head of the expressions; None if the graph ends in another way."""
-        return find_head(self.graph, "shares")
+        return find_head(self.graph, "scores")
 
     @cached_property
     def votes_head(self) -> SoftmaxHead | None:
@@ -89,8 +89,13 @@ class NetworkStructure:
 
     @cached_property
     def costs(self) -> tuple[LayerCost, ...]:
-        """Parameters and multiply-adds of each layer with parameters."""
-        return tuple(cost for layer in self.layers if (cost := self._cost(layer)).parameters)
+        """Parameters and multiply-adds of each layer with parameters.
+
+        The head of the scores is left out where the weights of two other heads were joined into it.
+        """
+        joined = None if self.head is None or find_head(self.graph, "label") is None else self.head.logits
+        layers = [layer for layer in self.layers if layer.tensor != joined]
+        return tuple(cost for layer in layers if (cost := self._cost(layer)).parameters)
 
     def layout(self, tensor: str) -> SpatialLayout | None:
         return self._layouts.get(tensor)
@@ -222,10 +227,6 @@ _GENERATED = re.compile(
 )
 
 
-#: The output of the scores is called ``shares`` in model files.
-_SCORES_OUTPUT = re.compile(r"(?:^|(?<=/))shares\b")
-
-
 class LayerTensor(NamedTuple):
     """A layer without a name: its kind, the name of its output tensor, and whether it is a global pooling."""
 
@@ -247,7 +248,7 @@ def build_layer_names(layers: Sequence[LayerTensor]) -> list[str]:
 def _split_path(tensor: str) -> tuple[str, ...]:
     """The parts of a tensor name; a number moves to the word after it: ``block1/2/conv`` is block1, conv2."""
     parts: list[str] = []
-    path = _SCORES_OUTPUT.sub("scores", re.sub(r":\d+$", "", tensor))
+    path = re.sub(r":\d+$", "", tensor)
     for part in filter(None, path.split("/")):
         number = parts.pop() if parts and parts[-1].isdigit() and not part.isdigit() else ""
         parts.append(part + number)

@@ -12,9 +12,10 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from mien.errors import ExperimentError, MissingExtra, ModelMissing, install_command
 from mien.files import check_unpacked_size, temporary_path, write_atomically
@@ -68,7 +69,7 @@ def convert_to_onnx(path: Path, *, labels: Sequence[str] = (), scale: str = "") 
             remedy = "Set MIEN_HOME to a folder that can be written to"
             raise ExperimentError(happened, "a writable folder was expected", remedy) from None
         with temporary_path(target) as temporary:
-            _convert(path, temporary, labels, votes, scale)
+            _convert(path, temporary, labels, votes, scale, card.decision if card else {})
             content = temporary.read_bytes()
         write_atomically(target, write_card(content, card) if card else content, sync=True)
     return target
@@ -117,9 +118,11 @@ def _check_packages(packages: Sequence[str], path: Path) -> None:
         raise MissingExtra(happened, "The extra 'train' installs it", f"Run {install_command('train')}")
 
 
-def _convert(path: Path, target: Path, labels: Sequence[str], votes: Sequence[str], scale: str) -> None:
+def _convert(
+    path: Path, target: Path, labels: Sequence[str], votes: Sequence[str], scale: str, decision: Mapping[str, Any]
+) -> None:
     """Write the model as ONNX to ``target``, in another process."""
-    arguments = json.dumps([str(path), str(target), list(labels), list(votes), scale])
+    arguments = json.dumps([str(path), str(target), list(labels), list(votes), scale, dict(decision)])
     command = [sys.executable, "-m", "mien.export.keras_import_process", arguments]
     # Only the TensorFlow backend of Keras exports to ONNX.
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}

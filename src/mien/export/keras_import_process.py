@@ -9,7 +9,7 @@ import json
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +44,21 @@ _LOAD_ERRORS = (
 )
 
 
-def convert(path: Path, labels: Sequence[str], votes: Sequence[str], scale: str) -> bytes:
-    """The file as ONNX with a card, checked against Keras on a few images."""
+def convert(
+    path: Path, labels: Sequence[str], votes: Sequence[str], scale: str, decision: Mapping[str, Any] | None = None
+) -> bytes:
+    """The file as ONNX with a card, checked against Keras on a few images; ``decision`` is that of mien's own card."""
     with suppress_decoder_warnings():
         network = _load_network(path)
         faces = _make_images(_check_input_shape(network, path))
-        model = _add_preprocessing_and_heads(network, labels, votes, scale, faces, path)
+        model = _add_preprocessing_and_heads(network, labels, votes, scale, faces, path, bool(decision))
         card = ModelCard(
             name=path.stem,
             labels=tuple(labels),
             vote_labels=tuple(votes),
             side=faces.shape[1],
             color="gray" if faces.shape[3] == 1 else "rgb",
+            decision=decision or {},
             parameters=int(network.count_params()),
             recipe=f"converted from {path.name}",
         )
@@ -120,13 +123,19 @@ def _make_images(shape: tuple[int, int, int], count: int = 6) -> np.ndarray:
 
 
 def _add_preprocessing_and_heads(
-    network: keras.Model, labels: Sequence[str], votes: Sequence[str], scale: str, faces: np.ndarray, path: Path
+    network: keras.Model,
+    labels: Sequence[str],
+    votes: Sequence[str],
+    scale: str,
+    faces: np.ndarray,
+    path: Path,
+    decision: bool,
 ) -> keras.Model:
     """A model from raw pixels to probabilities, whatever the network itself takes and returns."""
     entry = keras.Input(faces.shape[1:], name="faces", dtype="float32")
     factor, offset = _SCALES[scale]
     outputs = keras.tree.flatten(network(keras.layers.Rescaling(factor, offset, name="scale")(entry)))
-    heads = {"shares": labels} | ({"votes": votes} if votes else {})
+    heads = {"scores": labels} | ({"votes": votes} if votes else {}) | ({"label": labels} if decision else {})
     if len(outputs) < len(heads):
         raise ExperimentError(f"'{path}' has {len(outputs)} outputs", f"{' and '.join(heads)} were expected")
     arrays = keras.tree.flatten(network(faces.astype(np.float32) * factor + offset, training=False))
@@ -176,10 +185,10 @@ def _check_equal(model: keras.Model, content: bytes, faces: np.ndarray, path: Pa
 
 
 def main(arguments: str) -> None:
-    """``arguments`` is JSON: path, target, labels, votes, scale. The last line of stdout is null, or the error."""
-    path, target, labels, votes, scale = json.loads(arguments)
+    """``arguments`` are JSON: path, target, labels, votes, scale, decision. Null or the error is printed last."""
+    path, target, labels, votes, scale, decision = json.loads(arguments)
     try:
-        Path(target).write_bytes(convert(Path(path), labels, votes, scale))
+        Path(target).write_bytes(convert(Path(path), labels, votes, scale, decision))
         error = None
     except ExperimentError as refused:
         error = refused.args

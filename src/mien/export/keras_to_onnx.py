@@ -1,7 +1,8 @@
 """Conversion of Keras networks to ONNX graphs whose tensors have readable names.
 
-The graph takes ``faces`` uint8 (N, 48, 48, 1), raw, and returns the probabilities ``shares`` (N, 7) and ``votes`` (N,
-8). Inside, tensors have the channels first and are named after the layers, with ``/`` between the parts:
+The graph takes ``faces`` uint8 (N, 48, 48, 1), raw, and returns the probabilities ``scores`` (N, 7), ``votes`` (N, 8)
+and ``label`` (N, 7), or ``scores`` alone. Inside, tensors have the channels first and are named after the layers, with
+``/`` between the parts:
 ``stage1/block2/relu``. Batch normalisation after a convolution or dense layer is folded into it, temperatures are
 folded into the heads, dropout is removed, and padding is explicit. Layers without a writer are refused.
 
@@ -281,7 +282,7 @@ OPSET, IR = 17, 9
 
 
 def build_onnx_model(model: keras.Model, temperatures: Mapping[str, float]) -> onnx.ModelProto:
-    """The graph of a network with one or two heads, whose logits are divided by ``temperatures`` by head."""
+    """The graph of a network with its heads, whose logits are divided by ``temperatures`` by head."""
     graph = GraphWriter(temperatures)
     names = [graph.add_head(head) for head in model.outputs]
     inputs = [helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ("batch", *model.inputs[0].shape[1:]))]

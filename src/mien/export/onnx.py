@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from mien.datasets.dataset import PUBLIC, SIDE, FaceDataset
 from mien.errors import ExperimentError
-from mien.evaluation.calibration import Calibration, calibrate, softmax
+from mien.evaluation.calibration import Calibration, calibrate, fit_decision, softmax
 from mien.evaluation.compare import read_training_seconds
 from mien.evaluation.evaluate import VALIDATION_FINGERPRINT, evaluate_classifier, fingerprint_faces
-from mien.evaluation.metrics import accuracy, classification_metrics
+from mien.evaluation.metrics import accuracy, classification_metrics, people_metrics
 from mien.export.formats import TOLERANCE
 from mien.export.keras_to_onnx import build_onnx_model
 from mien.export.quantize import convert_float16, quantize_int8
@@ -53,10 +53,14 @@ MAX_LOSS = 0.1
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished run for export: its network in float32, its calibration, its card without scores, and its faces."""
+    """A finished run for export: its network in float32, its card without scores, and its faces.
+
+    The network has the heads of the file, in this order: ``scores``, and with two targets ``votes`` and ``label``;
+    ``temperatures`` are the divisors of their logits.
+    """
 
     model: keras.Model
-    calibration: Calibration
+    temperatures: Mapping[str, float]
     card: ModelCard
     training: FaceDataset
     validation: FaceDataset
@@ -88,9 +92,10 @@ def load_finished_run(run: Path, faces: FaceDataset, name: str = "", views: int 
         expected = "the training data of the run was expected"
         raise ExperimentError("The data has no Training faces", expected, "Name the data of the run")
     _check_same_validation(run, plan.validation)
-    calibration = calibrate_network(model, plan.validation)
+    calibration = calibrate_network(model, plan.validation, recipe.data.classes)
     card = make_card(model, recipe, calibration, name or recipe.name)
-    return FinishedRun(model, calibration, card, plan.training, plan.validation)
+    finished, temperatures = add_decision_head(model, calibration, recipe.data.classes)
+    return FinishedRun(finished, temperatures, card, plan.training, plan.validation)
 
 
 def _check_same_validation(run: Path, validation: FaceDataset) -> None:
@@ -104,12 +109,42 @@ def _check_same_validation(run: Path, validation: FaceDataset) -> None:
         raise ExperimentError(happened, expected, "Name the data of the run")
 
 
-def calibrate_network(model: keras.Model, validation: FaceDataset) -> Calibration:
-    """Temperatures and thresholds from the validation faces; the defaults without any."""
-    if not len(validation):
-        return Calibration(dict.fromkeys(model.output_names, 1.0), 0.0, 0.2)
-    targets = {"shares": np.eye(len(validation.classes))[validation.labels], "votes": validation.vote_scores()}
-    return calibrate(predict_logits_by_head(model, validation.pixels), targets)
+def calibrate_network(model: keras.Model, validation: FaceDataset, labels: Sequence[str]) -> Calibration:
+    """Temperatures, thresholds and the decision from the validation faces; the defaults without any."""
+    targets = {"label": np.eye(len(labels))[validation.labels], "votes": validation.vote_scores()}
+    if len(validation):
+        logits = predict_logits_by_head(model, validation.pixels)
+        return calibrate(logits, targets, validation.majority_labels(), labels)
+    logits = {name: np.zeros((0, head.shape[-1])) for name, head in zip(model.output_names, model.outputs, strict=True)}
+    decision = fit_decision(logits, targets["label"], validation.majority_labels(), labels) if "votes" in logits else {}
+    return Calibration(dict.fromkeys(model.output_names, 1.0), 0.0, 0.2, decision)
+
+
+def add_decision_head(
+    model: keras.Model, calibration: Calibration, labels: Sequence[str]
+) -> tuple[keras.Model, dict[str, float]]:
+    """The network with the heads of a file, see :class:`FinishedRun`, and the temperatures of these heads.
+
+    The logits of both heads are linear in the features, and so is their weighted sum: the new head is a dense layer.
+    """
+    decision, temperatures = calibration.decision, calibration.temperatures
+    heads = {name: model.get_layer(name) for name in model.output_names}
+    kernel, bias = heads["label"].get_weights()
+    others = [name for name in ("votes", "label") if name in heads and (name == "votes" or decision)]
+    if decision:
+        columns = [VOTES.index(label) for label in labels]
+        votes_kernel, votes_bias = heads["votes"].get_weights()
+        kernel = decision["votes"] * votes_kernel[:, columns] + decision["label"] * kernel
+        offsets = np.array([decision["offsets"][label] for label in labels])
+        bias = decision["votes"] * votes_bias[columns] + decision["label"] * bias + offsets
+    head = keras.layers.Dense(len(labels), dtype="float32", name="scores")
+    finished = keras.Model(model.inputs[0], [head(heads["label"].input), *(heads[name].output for name in others)])
+    finished.name = model.name
+    head.set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
+    return finished, {
+        "scores": 1.0 if decision else temperatures["label"],
+        **{key: temperatures[key] for key in others},
+    }
 
 
 def predict_logits_by_head(model: keras.Model, pixels: np.ndarray) -> dict[str, np.ndarray]:
@@ -130,10 +165,11 @@ def make_card(model: keras.Model, recipe: Recipe, calibration: Calibration, name
         labels=recipe.data.classes,
         vote_labels=VOTES if "votes" in calibration.temperatures else (),
         side=SIDE,
-        temperature=calibration.temperatures["shares"],
+        temperature=calibration.temperatures["label"],
         votes_temperature=calibration.temperatures.get("votes", 1.0),
         uncertain_below=calibration.uncertain_below,
         mixture_above=calibration.mixture_above,
+        decision=calibration.decision,
         parameters=model.count_params(),
         multiply_adds=networks.count_multiply_adds(model),
         recipe=recipe.public_table(),
@@ -173,9 +209,9 @@ def export_onnx(
 
 def to_onnx(finished: FinishedRun) -> tuple[bytes, dict[str, Any]]:
     """The float32 file, checked against Keras, and its scores for the card."""
-    model = build_onnx_model(finished.model, finished.calibration.temperatures)
+    model = build_onnx_model(finished.model, finished.temperatures)
     content = write_card(model.SerializeToString(), finished.card)
-    difference = check_equal(finished.model, finished.calibration, OnnxClassifier(content), finished.test_pixels)
+    difference = check_equal(finished.model, finished.temperatures, OnnxClassifier(content), finished.test_pixels)
     log.info("Keras and ONNX Runtime differ by at most %.1e", difference)
     scores = {"precision": "float32", "keras_difference": difference, **_measure_accuracy(content, finished)}
     if len(finished.validation):
@@ -219,7 +255,7 @@ def _finish_smaller(
 def _measure_accuracy(content: bytes, finished: FinishedRun) -> dict[str, float]:
     """The accuracy of the file on the test faces, under a key that says which faces these are."""
     faces = finished.test_faces
-    scores = OnnxClassifier(content).run(faces.pixels[..., None]).scores
+    scores = OnnxClassifier(content).run(faces.pixels[..., None]).target_scores("label")
     key = "validation_accuracy" if len(finished.validation) else "training_accuracy"
     return {key: accuracy(scores, faces.labels)}
 
@@ -228,9 +264,10 @@ def validation_scores(classifier: OnnxClassifier, validation: FaceDataset) -> di
     """All metrics on the validation faces, empty without any."""
     if not len(validation):
         return {}
-    scores = classifier.run(validation.pixels[..., None]).scores
-    metrics = classification_metrics(scores, validation.labels, validation.classes)
-    return {"split": "validation", "faces": len(validation), **metrics}
+    outputs = classifier.run(validation.pixels[..., None])
+    metrics = classification_metrics(outputs.target_scores("label"), validation.labels, validation.classes)
+    people = people_metrics(outputs.scores, validation)
+    return {"split": "validation", "faces": len(validation), **metrics, **people}
 
 
 def round_scores(scores: Any) -> Any:
@@ -244,10 +281,12 @@ def round_scores(scores: Any) -> Any:
     return scores
 
 
-def check_equal(model: keras.Model, calibration: Calibration, classifier: OnnxClassifier, pixels: np.ndarray) -> float:
+def check_equal(
+    model: keras.Model, temperatures: Mapping[str, float], classifier: OnnxClassifier, pixels: np.ndarray
+) -> float:
     """The largest difference of a probability, in batches of one and of three; an ExperimentError above TOLERANCE."""
     logits = predict_logits_by_head(model, pixels)
-    expected = [softmax(logits[head] / calibration.temperatures[head]) for head in logits]
+    expected = [softmax(logits[head] / temperatures[head]) for head in logits]
     worst = 0.0
     for size in (1, 3):
         starts = range(0, len(pixels) - size + 1, size)

@@ -37,6 +37,10 @@ class ModelCard:
     ``mien.faces.crop``. The temperatures are inside the graph and recorded here for information. A prediction whose
     largest probability is below ``uncertain_below`` is uncertain; an expression with at least ``mixture_above`` of the
     votes is part of the mixture. ``metrics`` are the results of evaluations.
+
+    ``decision`` describes the scores of a model with two heads; it is empty for a model with one target. ``votes`` and
+    ``label`` are the weights of the logits of both heads, ``offsets`` the number added for each label; the graph has
+    them already. ``prior`` and ``label_prior`` are the class frequencies that the scores of both targets assume.
     """
 
     name: str
@@ -49,6 +53,7 @@ class ModelCard:
     votes_temperature: float = 1.0
     uncertain_below: float = 0.0
     mixture_above: float = 0.2
+    decision: Mapping[str, Any] = field(default_factory=dict, hash=False)
     parameters: int = 0
     multiply_adds: int = 0
     metrics: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -67,6 +72,15 @@ class ModelCard:
     def channels(self) -> int:
         """1 for a gray model, 3 for a colour model."""
         return 1 if self.color == "gray" else 3
+
+    def accuracy(self, target: str) -> float | None:
+        """The accuracy of the target ``people`` or ``label`` in the card's metrics, None without it."""
+        table = self.metrics if target == "label" else self.metrics.get("people")
+        if not isinstance(table, Mapping) or not isinstance(value := table.get("accuracy"), float):
+            return None
+        # A card has four digits; the number of correct faces, which is whole, has all of them.
+        faces = table.get("faces")
+        return round(value * faces) / faces if isinstance(faces, int) and 0 < faces < 5000 else value
 
     @classmethod
     def read(cls, model: ModelSource) -> ModelCard:
@@ -172,6 +186,15 @@ def _is_framing(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 3 and all(map(_is_number, value)) and value[0] > 0
 
 
+def _is_decision(value: object) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    numbers = [value[key] for key in ("votes", "label") if key in value]
+    tables = [value[key] for key in ("offsets", "prior", "label_prior") if key in value]
+    are_tables = all(isinstance(table, Mapping) and all(map(_is_number, table.values())) for table in tables)
+    return all(map(_is_number, numbers)) and are_tables
+
+
 _Rule = tuple[Callable[[Any], bool], str]
 _POSITIVE: _Rule = (lambda value: _is_number(value) and value > 0, "a number above 0")
 _PROBABILITY: _Rule = (lambda value: _is_number(value) and 0 <= value <= 1, "a number between 0 and 1")
@@ -195,6 +218,7 @@ _RULES: dict[str, _Rule] = {
     "votes_temperature": _POSITIVE,
     "uncertain_below": _PROBABILITY,
     "mixture_above": _PROBABILITY,
+    "decision": (_is_decision, "weights of both heads, offsets and priors by label"),
     "parameters": _COUNT,
     "multiply_adds": _COUNT,
     "metrics": (lambda value: isinstance(value, Mapping), "a table of metrics"),

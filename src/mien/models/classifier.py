@@ -5,7 +5,7 @@ When a model is loaded, its graph is checked against its card and run once, so t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from mien.errors import ArrayError, CardError, ModelError
 from mien.models.card import ModelCard, extract_card
+from mien.models.decision import PRIORS, assume_even_prior, check_prior, divide_by_prior
 from mien.models.onnx_file import ModelSource, add_outputs, damaged_file_error, describe_source, read_model
 from mien.onnx_session import OnnxSession, SessionError
 
 #: The names of the outputs in model files.
-SCORES_OUTPUT, VOTES_OUTPUT = "shares", "votes"
+SCORES_OUTPUT, VOTES_OUTPUT, LABEL_OUTPUT = "scores", "votes", "label"
 
 #: Faces in one run of a session: larger batches were not faster in measurements, and memory does not grow.
 MAX_BATCH = 16
@@ -35,10 +36,23 @@ _REMEDY = "Export the model again with 'mien export', or write a card that fits 
 
 
 class Outputs(NamedTuple):
-    """``scores`` are float32 ``(N, labels)``; ``votes`` float32 ``(N, vote labels)``, or None without that head."""
+    """``scores`` are float32 ``(N, labels)``; ``votes`` float32 ``(N, vote labels)``, or None without that head.
+
+    ``label_scores`` are the scores of the target ``label``, float32 ``(N, labels)``; None if the model has one target.
+    """
 
     scores: NDArray[np.float32]
     votes: NDArray[np.float32] | None
+    label_scores: NDArray[np.float32] | None = None
+
+    def rows(self, start: int, end: int) -> Outputs:
+        """The outputs of some of the faces."""
+        votes, label_scores = (None if values is None else values[start:end] for values in self[1:])
+        return Outputs(self.scores[start:end], votes, label_scores)
+
+    def target_scores(self, target: str) -> NDArray[np.float32]:
+        """The scores of the target ``people`` or ``label``."""
+        return self.label_scores if target == "label" and self.label_scores is not None else self.scores
 
 
 class Classifier(Protocol):
@@ -58,14 +72,15 @@ class OnnxClassifier:
     ``model`` are the bytes that it was loaded from: the file may have changed since.
     """
 
-    def __init__(self, model: ModelSource, *, threads: int | None = None) -> None:
+    def __init__(self, model: ModelSource, *, threads: int | None = None, prior: str = PRIORS[0]) -> None:
         self.model, self.threads, self._name = read_model(model), threads, describe_source(model)
         self.card = extract_card(self.model, self._name)
+        if prior == "even":
+            self.card = assume_even_prior(self.card)
         self._session = _open_session(self.model, self._name, threads)
         _check_input(self._session, self.card, self._name)
         _check_outputs(self._session, self.card, self._name)
-        labels_by_output = {SCORES_OUTPUT: self.card.labels, VOTES_OUTPUT: self.card.vote_labels}
-        self._outputs = {output: labels for output, labels in labels_by_output.items() if labels}
+        self._outputs = output_labels(self.card)
         # A graph that was exported for one face at a time works too, only more slowly.
         self._batch_size = 1 if self._session.inputs[0].shape[0] == 1 else MAX_BATCH
         # Two faces if possible: there are graphs that declare any number of faces and fail for two.
@@ -82,12 +97,29 @@ class OnnxClassifier:
         size = self._batch_size
         batches = [self._run_batch(faces[start : start + size]) for start in range(0, len(faces), size)]
         empty = [np.zeros((0, len(labels)), np.float32) for labels in self._outputs.values()]
-        scores, *votes = (np.concatenate(parts) for parts in zip(empty, *batches, strict=True))
-        return Outputs(scores, votes[0] if votes else None)
+        values = dict(zip(self._outputs, map(np.concatenate, zip(empty, *batches, strict=True)), strict=True))
+        return name_outputs(self.card, values)
 
     def _run_batch(self, faces: NDArray[np.uint8], time_limit: float | None = None) -> list[NDArray[np.float32]]:
         outputs = _run_session(self._session, tuple(self._outputs), faces, self._name, time_limit)
         return [output.astype(np.float32, copy=False) for output in outputs]
+
+
+def output_labels(card: ModelCard) -> dict[str, tuple[str, ...]]:
+    """The names of the outputs of a model with this card, and the labels of their columns."""
+    label_target = card.labels if card.decision else ()
+    columns = {SCORES_OUTPUT: card.labels, VOTES_OUTPUT: card.vote_labels, LABEL_OUTPUT: label_target}
+    return {output: labels for output, labels in columns.items() if labels}
+
+
+def name_outputs(card: ModelCard, values: Mapping[str, NDArray[np.float32]]) -> Outputs:
+    """The outputs of the graph by their names as a value, with the prior of the card."""
+    scores, label_scores = values[SCORES_OUTPUT], values.get(LABEL_OUTPUT)
+    if card.decision.get("even"):
+        scores = divide_by_prior(scores, card.labels, card.decision["prior"])
+        if label_scores is not None:
+            label_scores = divide_by_prior(label_scores, card.labels, card.decision["label_prior"])
+    return Outputs(scores, values.get(VOTES_OUTPUT), label_scores)
 
 
 class IntermediateOutputs:
@@ -108,12 +140,12 @@ class IntermediateOutputs:
         return dict(zip(self.names, _run_session(self._session, self.names, faces, self._name), strict=True))
 
 
-def load_classifier(model: ModelSource, *, threads: int | None = None) -> OnnxClassifier:
+def load_classifier(model: ModelSource, *, threads: int | None = None, prior: str = PRIORS[0]) -> OnnxClassifier:
     """Load a model by path or bytes, check it against its card and run it once; ModelError if it does not fit.
 
-    ``threads`` is the number of cores that one run uses.
+    ``threads`` is the number of cores that one run uses; ``prior`` is one of PRIORS.
     """
-    return OnnxClassifier(model, threads=threads)
+    return OnnxClassifier(model, threads=threads, prior=check_prior(prior))
 
 
 # Sessions of ONNX Runtime
@@ -171,7 +203,11 @@ def _check_outputs(session: Any, card: ModelCard, name: str) -> None:
         has_output = VOTES_OUTPUT in types
         actual = "an output votes, but no labels for it" if has_output else "labels for votes, but no such output"
         raise CardError(f"{name} has {actual}", "Expected both or neither", _REMEDY)
-    for output in {SCORES_OUTPUT, VOTES_OUTPUT} & set(types):
+    if (LABEL_OUTPUT in types) != bool(card.decision):
+        has_output = LABEL_OUTPUT in types
+        actual = "an output label, but no decision" if has_output else "a decision, but no output label"
+        raise CardError(f"{name} has {actual}", "Expected both or neither", _REMEDY)
+    for output in {SCORES_OUTPUT, VOTES_OUTPUT, LABEL_OUTPUT} & set(types):
         if types[output] not in _FLOAT_TYPES:
             raise CardError(f"The output {output} of {name} is {types[output]}", "Expected a tensor of floats", _REMEDY)
 

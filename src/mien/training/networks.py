@@ -310,8 +310,10 @@ def _residual_block(x: Tensor, width: int, name: str, stride: int) -> Tensor:
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, shortcut]))
 
 
-#: The stages of dlib's network: their width and the number of their blocks; all but the first begin by halving the side.
+#: The stages of dlib's network: width and number of blocks. All but the first begin by halving the side.
 FACE_RESNET_STAGES = ((32, 3), (64, 4), (128, 3), (256, 3))
+#: The factor of its last feature maps.
+FACE_RESNET_SCALE = 0.1
 #: The means of red, green and blue that it subtracts.
 FACE_RESNET_MEANS = (122.782, 117.001, 104.298)
 
@@ -331,6 +333,8 @@ def face_resnet(net: NetworkSettings) -> keras.Model:
     for stage, (width, blocks) in enumerate(FACE_RESNET_STAGES, start=1):
         for block in range(1, blocks + 1):
             x = _face_block(x, width, f"stage{stage}_block{block}", halve=block == 1 and stage > 1)
+    # Its feature maps are so large that the heads would diverge at the learning rates of the other networks.
+    x = layers.Rescaling(FACE_RESNET_SCALE, name="features")(x)
     return _trunk(net, "face_resnet", faces, x)
 
 
@@ -401,7 +405,7 @@ def check_views(net: NetworkSettings) -> None:
 
 
 def _add_heads(net: NetworkSettings, trunk: keras.Model, classes: int) -> keras.Model:
-    sizes = {"shares": classes} | ({"votes": len(VOTES)} if net.votes else {})
+    sizes = {"label": classes} | ({"votes": len(VOTES)} if net.votes else {})
     heads = [layers.Dense(size, dtype="float32", name=name)(trunk.output) for name, size in sizes.items()]
     return keras.Model(trunk.inputs[0], heads, name=trunk.name)
 

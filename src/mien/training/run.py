@@ -136,7 +136,7 @@ def write_results(recipe: Recipe, faces: FaceDataset, folder: Path, callback: Ca
     card_scores = {key: value for key, value in results.items() if key not in _NOT_FOR_CARDS} | export_scores
     card = replace(finished.card, metrics=onnx.round_scores(card_scores), recipe=recipe.public_table())
     write_atomically(folder / run_folder.ONNX, write_card(content, card), sync=True)
-    plain = formats.to_plain_keras(finished.model, finished.calibration.temperatures)
+    plain = formats.to_plain_keras(finished.model, finished.temperatures)
     formats.save_keras(plain, card, folder / run_folder.KERAS)
     (folder / run_folder.H5).unlink(missing_ok=True)
     if formats.supports_h5(plain):

@@ -1,7 +1,8 @@
 """Transfer learning: the trunk starts from the weights of another network, the heads are trained from scratch.
 
 The weights come from a run, a Keras file, an ``.npz`` file of arrays in order, for the Keras applications from
-ImageNet, or for ``face_resnet`` from dlib's face recognition network in the format of TensorFlow.js. Every layer of the trunk must have its weights there, or the run is refused.
+ImageNet, or for ``face_resnet`` from dlib's face recognition network in the format of TensorFlow.js. Every layer of the
+trunk must have its weights there, or the run is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mien.errors import ExperimentError
 from mien.training import checkpoint, networks
 from mien.training.recipe import NetworkSettings, Recipe
 
-HEADS = ("shares", "votes")
+HEADS = ("label", "votes")
 IMAGENET = "imagenet"
 
 
@@ -41,7 +42,8 @@ def load_initial_weights(model: keras.Model, recipe: Recipe, faces: np.ndarray) 
     if weights == IMAGENET:
         _load_by_name(model, _fetch_imagenet_network(recipe.net), "ImageNet")
     elif weights.endswith(MANIFEST):
-        _load_face_recognition(model, _find_weights_file(recipe), faces[:_STATISTICS_FACES])
+        with _read_errors(Path(weights)):
+            _load_face_recognition(model, _find_weights_file(recipe), faces[:_STATISTICS_FACES])
     else:
         _load_file(model, _find_weights_file(recipe), recipe.net)
     count = sum(layer.count_params() for layer in list_trunk_layers(model))
@@ -78,13 +80,20 @@ def _find_weights_file(recipe: Recipe) -> Path:
 
 
 def _load_file(model: keras.Model, path: Path, settings: NetworkSettings) -> None:
-    try:
+    with _read_errors(path):
         if path.suffix == ".npz":
             _load_in_order(model, checkpoint.read_arrays(path), path.name)
         elif path.suffix == ".h5" and not _has_architecture(path):
             _load_by_name(model, networks.load_application(settings, str(path)), path.name)
         else:
             _load_by_name(model, keras.models.load_model(path, compile=False, safe_mode=True), path.name)
+
+
+@contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
+    """Explain what is wrong with a file of weights."""
+    try:
+        yield
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         happened = f"The weights in '{path.name}' cannot be read: {str(error).partition(chr(10))[0][:200]}"
         raise ExperimentError(happened, "a run, .npz, .keras or .h5 of the same trunk was expected") from None
@@ -168,7 +177,7 @@ def _read_tensorflowjs(manifest: Path) -> dict[str, np.ndarray]:
 
 def _set_batch_statistics(model: keras.Model, norms: Sequence[keras.Layer], faces: np.ndarray) -> None:
     """Give each normalisation the mean and variance of its inputs on these faces; the network computes the same."""
-    inputs = keras.Model(model.inputs, [norm.input for norm in norms])
+    inputs = keras.Model(model.inputs[0], [norm.input for norm in norms])
     starts = range(0, len(faces), 100)
     batches = [inputs(faces[start : start + 100].astype(np.float32), training=False) for start in starts]
     for norm, *parts in zip(norms, *batches, strict=True):

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from mien import video
 from mien.errors import MienError, OutputError
 from mien.models import ModelCard
-from mien.models.decision import build_emotions
+from mien.models.decision import assumed_prior, build_emotions
 from mien.results import AnalyzedFrame, Box, Face, FrameResult, Point, Quality, Reading
 from mien.video import FrameSelection, VideoSource
 from mien.video.smoothing import DecisionRule
@@ -70,6 +70,7 @@ class JournalHeader:
     start: float | None = None
     end: float | None = None
     min_face: int | None = None
+    prior: str = "training"
 
     def differences(self, other: JournalHeader) -> list[str]:
         """The names of the fields with different values."""
@@ -107,7 +108,16 @@ class AnalysisOptions:
         path = Path(self.source)
         length = path.stat().st_size if path.is_file() else None
         labels, vote_labels = tuple(card.labels), tuple(card.vote_labels)
-        return JournalHeader(self.source, length, engine.detector, card.name, labels, vote_labels, **self.arguments())
+        return JournalHeader(
+            self.source,
+            length,
+            engine.detector,
+            card.name,
+            labels,
+            vote_labels,
+            prior=assumed_prior(card),
+            **self.arguments(),
+        )
 
 
 class Journal:

@@ -184,6 +184,7 @@ def install_yunet(file):
 
 def write_finished_run():
     """The folder of a finished training, unless an example has written it, and its network as a Keras file."""
+    from exported_networks import DECISION
     from mien.datasets.splits import DataSettings
     from mien.evaluation.calibration import Calibration
     from mien.export import formats, onnx
@@ -196,14 +197,15 @@ def write_finished_run():
     )
     model, fitted = (
         networks.build_recipe_network(recipe, "float32"),
-        Calibration({"shares": 1.0, "votes": 1.0}, 0.0, 0.2),
+        Calibration({"label": 1.0, "votes": 1.0}, 0.0, 0.2, DECISION),
     )
     if not folder.exists():
         folder.mkdir(parents=True)
         checkpoint.save_state(folder, model.get_weights(), recipe, [{"epoch": 1}])
         checkpoint.save_weights(folder, model)
     card = onnx.make_card(model, recipe, fitted, "first")
-    formats.save_keras(formats.to_plain_keras(model, fitted.temperatures), card, Path("emotion_model.h5"))
+    plain = formats.to_plain_keras(*onnx.add_decision_head(model, fitted, recipe.data.classes))
+    formats.save_keras(plain, card, Path("emotion_model.h5"))
 
 
 def run_shell(line, folder):
@@ -260,7 +262,7 @@ def test_an_unknown_detector_or_model_is_a_usage_error(arguments, suggestion, tm
 
 
 def raise_on_load(error):
-    def load(*, model, detector):
+    def load(*, model, detector, prior="training"):
         raise error
 
     return load

@@ -111,7 +111,7 @@ def test_control_characters_from_files_are_escaped(capsys):
     assert "\x1b" not in capsys.readouterr().err
 
 
-def load_real_engine(*, model, detector):
+def load_real_engine(*, model, detector, prior="training"):
     from mien import Engine
 
     return Engine.load(model=model, detector="none")

@@ -39,7 +39,9 @@ def engine():
 @pytest.fixture(scope="module")
 def explain(engine):
     """Runs the command with the embedded model in this process, and returns its exit status."""
-    return lambda *arguments: run(["explain", *map(str, arguments)], lambda *, model, detector: engine)
+    return lambda *arguments: run(
+        ["explain", *map(str, arguments)], lambda *, model, detector, prior="training": engine
+    )
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.train
 
-from exported_networks import CALIBRATION, write_finished_run  # noqa: E402
+from exported_networks import CALIBRATION, finish_network, write_finished_run  # noqa: E402
 from mien.apps.cli.command_line import run as run_mien  # noqa: E402
 from mien.apps.cli.export import SUFFIXES  # noqa: E402
 from mien.datasets.splits import DataSettings  # noqa: E402
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
     synthetic.write_fer2013(folder / "faces", 210)
     model = write_finished_run(folder / "run", RECIPE)
     card = ModelCard.from_json(onnx.make_card(model, RECIPE, CALIBRATION, "first").to_json())
-    formats.save_keras(formats.to_plain_keras(model, CALIBRATION.temperatures), card, folder / "emotion_model.h5")
+    formats.save_keras(formats.to_plain_keras(*finish_network(model)[:2]), card, folder / "emotion_model.h5")
     return folder
 
 

@@ -1,6 +1,7 @@
 """``mien models``, ``mien doctor`` and ``mien completion``."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -28,7 +29,7 @@ def test_the_list_has_models_and_detectors(capsys):
     assert mien("models") == 0
     out = capsys.readouterr().out
     head, *rows = out.splitlines()
-    assert head.split()[:4] == ["NAME", "KIND", "SIZE", "STATE"]
+    assert head.split() == ["NAME", "KIND", "SIZE", "PEOPLE", "LABEL", "STATE", "DESCRIPTION"]
     assert any(row.startswith("base ") and " embedded " in row and " MB " in row for row in rows)
     assert any(row.startswith("yunet ") and "mien models pull yunet" in row for row in rows)
 
@@ -39,6 +40,25 @@ def test_the_list_as_json(capsys):
     assert lines["base"]["size"] == resolve_model("base").stat().st_size
     assert lines["base"]["kind"] == "model"
     assert lines["yunet"]["state"].startswith("not downloaded")
+    assert lines["yunet"]["people"] is lines["yunet"]["label"] is None
+
+
+def test_the_list_has_the_accuracy_of_both_targets(capsys):
+    assert mien("models") == 0
+    [row] = [row for row in capsys.readouterr().out.splitlines() if row.startswith("base ")]
+    card = ModelCard.read(resolve_model("base"))
+    people, label = card.accuracy("people"), card.accuracy("label")
+    assert f"{people:.1%}  {label:.1%}".replace("%", " %") in row
+    # The card has four digits; the accuracy is that of a whole number of faces.
+    assert label * card.metrics["faces"] == pytest.approx(round(label * card.metrics["faces"]), abs=1e-9)
+    assert label == pytest.approx(card.metrics["accuracy"], abs=6e-5)
+
+
+def test_the_list_has_no_accuracy_of_people_for_a_model_with_one_target(capsys):
+    mien("models", "--json")
+    lines = {line["name"]: line for line in json.loads(capsys.readouterr().out)}
+    assert lines["classic"]["people"] is None
+    assert lines["classic"]["label"] > 0.6
 
 
 # Pull
@@ -71,12 +91,35 @@ def test_show_prints_the_facts_of_the_card(tmp_path, capsys):
     path = tmp_path / "mine.onnx"
     path.write_bytes(tiny_model(tiny_card(metrics=metrics, license="MIT", parameters=1234567)))
     assert mien("models", "show", path) == 0
-    out = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
-    facts = {name: value.strip() for name, value in out.items()}
+    out = capsys.readouterr().out
+    rows = (line.strip().split("  ", 1) for line in out.splitlines() if line.startswith("  "))
+    facts = {name: value.strip() for name, value in rows}
     assert facts["expressions"].startswith("angry, disgust, fear")
     assert facts["input"] == "8 x 8 gray"
-    assert facts["metrics PublicTest"] == "accuracy 0.5, faces 3,589"
+    assert facts["PublicTest"] == "accuracy 50.0 %, faces 3,589"
     assert facts["parameters"] == "1,234,567"
+
+
+def test_show_groups_the_facts_and_explains_the_decision(capsys):
+    assert mien("models", "show", "base") == 0
+    paragraphs = {text.splitlines()[0]: text for text in capsys.readouterr().out.strip().split("\n\n")}
+    card = ModelCard.read(resolve_model("base"))
+    decision = paragraphs["Decision"]
+    assert f"{card.decision['votes']:.2f} x logit of votes + {card.decision['label']:.2f} x logit of label" in decision
+    assert "another expression has the most predicted votes" in decision
+    [people] = [text for heading, text in paragraphs.items() if heading.startswith("People: ")]
+    assert f"{card.metrics['people']['faces']:,} faces" in people
+    assert f"{card.accuracy('people'):.1%}".replace("%", " %") in people
+    assert "with an even prior" in people
+    assert any(heading.startswith("Label: FER2013's label (PublicTest, 3,589 faces)") for heading in paragraphs)
+
+
+def test_show_of_a_model_with_one_target_has_no_group_of_people(capsys):
+    assert mien("models", "show", "classic") == 0
+    out = capsys.readouterr().out
+    assert "People: " not in out
+    assert "softmax of" not in out
+    assert re.search(r"^  mixture +none$", out, re.MULTILINE)
 
 
 def test_show_json_prints_the_card(capsys):
@@ -127,7 +170,7 @@ def test_missing_parts_have_a_command_that_installs_them(capsys):
 
 
 def test_a_broken_model_is_reported_with_status_1(capsys):
-    def load(*, model, detector):
+    def load(*, model, detector, prior="training"):
         raise ModelDamaged("the model is cut off", "a whole file", "pip install it again")
 
     assert mien("doctor", load=load) == 1

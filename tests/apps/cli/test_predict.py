@@ -143,9 +143,9 @@ def test_model_detector_and_smallest_face_reach_the_engine():
         return Engine(FakeClassifier(), detector)
 
     write_image(Path("a.png"))
-    mien("predict", "a.png", "--min-face", 24, "--detector", "d", "--model", "m", load=load)
+    mien("predict", "a.png", "--min-face", 24, "--detector", "d", "--model", "m", "--prior", "even", load=load)
     assert detector.min_faces == [24]
-    assert loaded == {"detector": "d", "model": "m"}
+    assert loaded == {"detector": "d", "model": "m", "prior": "even"}
 
 
 def test_max_pixels_refuses_larger_images(capsys):

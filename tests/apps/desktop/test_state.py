@@ -42,7 +42,7 @@ def engine():
 
 @pytest.fixture
 def application(engine):
-    application = DesktopApplication(lambda *, model, detector: engine)
+    application = DesktopApplication(lambda *, model, detector, prior="training": engine)
     application.load_model()
     yield wait_until_idle(application)
     application.close()
@@ -295,7 +295,7 @@ def test_image_without_a_file_is_analyzed_under_its_name(fake_application):
 
 
 def test_selecting_another_detector_analyzes_all_again_and_a_wrong_name_changes_nothing():
-    def load(*, model, detector):
+    def load(*, model, detector, prior="training"):
         if detector == "wrong":
             raise MienError("There is no detector 'wrong'")
         return Engine(FakeClassifier(), FakeDetector((Box(0, 0, 8, 8),), name=detector))
@@ -551,7 +551,9 @@ def device():
 
 @pytest.fixture
 def camera_application(engine, device):
-    application = DesktopApplication(lambda *, model, detector: engine, open_device=lambda source: device)
+    application = DesktopApplication(
+        lambda *, model, detector, prior="training": engine, open_device=lambda source: device
+    )
     yield application
     application.close()
     assert mien_threads() == set()
@@ -589,7 +591,9 @@ def test_missing_camera_is_an_error(application):
 
 
 def test_closing_the_application_releases_the_camera_and_stops_all_threads(engine, device, video_path):
-    application = DesktopApplication(lambda *, model, detector: engine, open_device=lambda source: device)
+    application = DesktopApplication(
+        lambda *, model, detector, prior="training": engine, open_device=lambda source: device
+    )
     application.camera.start("0", False)
     wait_until_idle(application)
     application.open([EXAMPLES, video_path])

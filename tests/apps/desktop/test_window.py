@@ -55,7 +55,7 @@ def engine():
 
 @pytest.fixture(scope="module")
 def load(engine):
-    return lambda *, model, detector: engine
+    return lambda *, model, detector, prior="training": engine
 
 
 @pytest.fixture(scope="module")
@@ -275,7 +275,7 @@ class FailingExplanation:
 
 def test_failed_explanation_shows_its_error_once_and_the_camera_continues(display, engine, device):
     failing = FailingExplanation(engine)
-    with open_with_camera(display, lambda *, model, detector: failing, device) as driver:
+    with open_with_camera(display, lambda *, model, detector, prior="training": failing, device) as driver:
         driver.press("i")
         driver.wait_for_text("The map cannot be drawn.")
         driver.application.state.show_message("Ready again.")
@@ -684,7 +684,9 @@ def measure_longest_delay(driver, path: Path) -> float:
 def test_missing_model_is_an_error_in_the_window(display):
     from mien.apps.cli.options import load_engine
 
-    with open_window(display, lambda *, model, detector: load_engine(model="missing", detector=detector)) as driver:
+    with open_window(
+        display, lambda *, model, detector, prior="training": load_engine(model="missing", detector=detector)
+    ) as driver:
         driver.wait_for_text("There is no model 'missing'")
 
 

@@ -18,7 +18,7 @@ class Loader:
         self.calls, self.ready = [], threading.Event()
         self.ready.set()
 
-    def __call__(self, *, model, detector):
+    def __call__(self, *, model, detector, prior):
         self.calls.append((model, detector))
         self.ready.wait(10)
         return Engine(FakeClassifier(), FakeDetector())
@@ -90,7 +90,7 @@ def test_default_may_be_a_path_but_requests_name_only_offered_models():
 
 
 def test_failed_load_is_tried_again():
-    def load(*, model, detector):
+    def load(*, model, detector, prior="training"):
         raise ModelMissing("damaged")
 
     engines = cache(load)

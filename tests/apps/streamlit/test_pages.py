@@ -104,7 +104,7 @@ def test_results_are_those_of_the_engine(engine):
 def test_a_card_has_headline_votes_and_all_probabilities():
     page = upload(create_page_test().run(), image_file(PORTRAITS))
     content = page_text(page)
-    assert "looks happy\u00a0· 9" in content
+    assert "looks happy\u00a0· 100" in content
     assert "Predicted annotator votes" in content
     assert content.count("class='mien-bar'") == 2 * len(EMOTIONS)
     assert [button.label for button in page.button].count("Explain") == 2

@@ -96,9 +96,9 @@ def test_an_occupied_port_is_reported_with_a_free_one(capsys):
 
 
 def test_settings_come_from_variables():
-    assert load_page_settings({}) == PageSettings("base", "auto", None)
-    variables = {"MIEN_MODEL": "a.onnx", "MIEN_DETECTOR": "haar", "MIEN_RUNS": "there"}
-    assert load_page_settings(variables) == PageSettings("a.onnx", "haar", Path("there"))
+    assert load_page_settings({}) == PageSettings("base", "auto", "training", None)
+    variables = {"MIEN_MODEL": "a.onnx", "MIEN_DETECTOR": "haar", "MIEN_PRIOR": "even", "MIEN_RUNS": "there"}
+    assert load_page_settings(variables) == PageSettings("a.onnx", "haar", "even", Path("there"))
     assert load_page_settings({"MIEN_MODEL": "", "MIEN_RUNS": ""}) == PageSettings()
 
 

@@ -39,7 +39,7 @@ def address_options(port: int, *, configurable: bool = False) -> Callable[[Comma
     )
 
 
-#: The model and the detector that a visitor may change; None where the option is not used.
+#: The model, the detector and the prior of the page; None where the option is not used.
 DEFAULT_MODEL_OPTIONS = combine_options(
     click.option("--model", metavar="NAME", shell_complete=complete_models, help="The default model. Default: base."),
     click.option(
@@ -48,6 +48,7 @@ DEFAULT_MODEL_OPTIONS = combine_options(
         shell_complete=complete_detectors,
         help="The face detector: haar, yunet, none or auto.",
     ),
+    click.option("--prior", type=click.Choice(["training", "even"]), help="The default prior. Default: training."),
 )
 
 
@@ -123,7 +124,7 @@ be dropped on the window. Exit status: 0; 1 where there is no screen.
 @click.argument("paths", nargs=-1, metavar="[IMAGE|FOLDER|VIDEO]...", type=click.Path(path_type=Path))
 @ENGINE_OPTIONS
 @click.pass_context
-def desktop(context: click.Context, paths: tuple[Path, ...], detector: str, model: str) -> None:
+def desktop(context: click.Context, paths: tuple[Path, ...], detector: str, model: str, prior: str) -> None:
     """Open the desktop application.
 
     Images and folders of images, the camera, videos, and explanations, in one window. All
@@ -133,7 +134,8 @@ def desktop(context: click.Context, paths: tuple[Path, ...], detector: str, mode
     from mien.apps.desktop.state import ModelSelection
 
     with silence_native_stderr():
-        run_application(context.obj, [Path(os.path.abspath(path)) for path in paths], ModelSelection(model, detector))  # noqa: PTH100
+        files = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100
+        run_application(context.obj, files, ModelSelection(model, detector, prior))
 
 
 GRADIO_EPILOG = """\b
@@ -159,7 +161,7 @@ or detector.
 )
 @ENGINE_OPTIONS
 @click.pass_context
-def gradio(context: click.Context, host: str, port: int, share: bool, detector: str, model: str) -> None:
+def gradio(context: click.Context, host: str, port: int, share: bool, detector: str, model: str, prior: str) -> None:
     """Start the Gradio page.
 
     Tabs for photos, the camera, videos, explanations and models. Uploaded files are in a folder of
@@ -174,7 +176,7 @@ def gradio(context: click.Context, host: str, port: int, share: bool, detector: 
             print_line(f"public address: {public_url}")
 
     try:
-        serve_page(convert_keras_model(model), detector, host, port, share, announce)
+        serve_page(convert_keras_model(model), detector, prior, host, port, share, announce)
     except (DetectorError, ModelMissing) as error:
         raise click.UsageError(escape_controls(str(error)), context) from error
 
@@ -187,7 +189,8 @@ Examples:
 
 \b
 For `streamlit run` and for Streamlit's cloud, see examples/streamlit. There the variables
-MIEN_MODEL, MIEN_DETECTOR and MIEN_RUNS replace the options. SIGTERM and Ctrl-C exit with 0.
+MIEN_MODEL, MIEN_DETECTOR, MIEN_PRIOR and MIEN_RUNS replace the options. SIGTERM and Ctrl-C exit
+with 0.
 """
 
 
@@ -199,7 +202,14 @@ MIEN_MODEL, MIEN_DETECTOR and MIEN_RUNS replace the options. SIGTERM and Ctrl-C 
 )
 @click.pass_context
 def streamlit(
-    context: click.Context, /, host: str, port: int, model: str | None, detector: str | None, runs: Path | None
+    context: click.Context,
+    /,
+    host: str,
+    port: int,
+    model: str | None,
+    detector: str | None,
+    prior: str | None,
+    runs: Path | None,
 ) -> None:
     """Start the Streamlit page.
 
@@ -207,13 +217,14 @@ def streamlit(
     are not stored, and no usage statistics are sent. It listens on this machine alone unless --host
     says otherwise.
     """
-    from mien.apps.streamlit.server import DETECTOR, MODEL, RUNS, load_page_settings, load_streamlit, serve_streamlit
+    from mien.apps.streamlit import server
 
-    run = load_streamlit()
-    options = {MODEL: convert_keras_model(model) if model else None, DETECTOR: detector, RUNS: runs}
+    run = server.load_streamlit()
+    model_path = convert_keras_model(model) if model else None
+    options = {server.MODEL: model_path, server.DETECTOR: detector, server.PRIOR: prior, server.RUNS: runs}
     # Streamlit runs the page in its own way and passes nothing on but environment variables.
     os.environ.update({name: str(value) for name, value in options.items() if value is not None})
-    settings = load_page_settings()
+    settings = server.load_page_settings()
     # Loaded once here: an error shows at the start, and not to the first visitor.
-    context.obj(model=settings.model, detector=settings.detector)
-    serve_streamlit(run, host, port, announce_server)
+    context.obj(model=settings.model, detector=settings.detector, prior=settings.prior)
+    server.serve_streamlit(run, host, port, announce_server)

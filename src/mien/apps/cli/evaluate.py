@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   mien evaluate --model base --data faces -o evaluation
+  mien evaluate --model base --data faces --target people -o people
   mien evaluate --model base --data faces --split private --no-tta --json -o private
 
 \b
@@ -39,6 +40,13 @@ Exit status: 0; 1 if the model or the data cannot be used or the folder cannot b
 @OUT_FOLDER_OPTION
 @LABEL_MAP_OPTION
 @KERAS_OPTIONS
+@click.option(
+    "--target",
+    type=click.Choice(["both", "people", "label"]),
+    default="both",
+    show_default=True,
+    help="The answers to print: what most annotators chose (people), FER2013's label, or both.",
+)
 @click.option("--no-tta", is_flag=True, help="No test-time augmentation: ten times faster.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json as one line.")
 @click.pass_context
@@ -52,14 +60,17 @@ def evaluate(
     label_map: dict[str, str],
     labels: str | None,
     scale: str | None,
+    target: str,
     no_tta: bool,
     as_json: bool,
 ) -> None:
     """Evaluate a model on labelled faces.
 
     The folder receives metrics.json, report.txt, predictions.csv, the figures as PNG, and evaluation.html,
-    a page with everything. All metrics but those of test-time augmentation are of a single pass. The temperature of
-    the calibrated error is fitted on validation faces, never on the faces that are reported.
+    a page with everything. They have both targets: people is what at least half of the annotators (FER+) chose,
+    and label is FER2013's own label, which published accuracies are about. All metrics but those of test-time
+    augmentation are of a single pass. The temperature of the calibrated error is fitted on validation faces,
+    never on the faces that are reported.
 
     A Keras file is converted to ONNX once, which needs the extra 'train'; Lambda layers are rejected.
     """
@@ -69,7 +80,7 @@ def evaluate(
     with output_folder(out):
         predictions, metrics = evaluate_model(path, data, split, label_map, tta=not no_tta)
         write_evaluation(out, predictions, metrics)
-    print_result(as_json, metrics, format_evaluation(metrics))
+    print_result(as_json, metrics, format_evaluation(metrics, target))
     print_note(f"Report: {escape_controls(str(out / PAGE))}")
 
 

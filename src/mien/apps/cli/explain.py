@@ -79,6 +79,7 @@ class ExplainOptions:
     formats: tuple[str, ...] = FORMATS
     detector: str = "auto"
     model: str = "base"
+    prior: str = "training"
     min_face: int | None = None
     require_face: bool = False
     force: bool = False
@@ -142,7 +143,7 @@ def explain(context: click.Context, /, **arguments: Any) -> None:
     """
     options = ExplainOptions(**arguments)
     _check_options(options)
-    engine = open_engine(context, options.model, options.detector)
+    engine = open_engine(context, options.model, options.detector, options.prior)
     with ProgressBar() as bar:
         context.exit(run(options, engine, bar))
 

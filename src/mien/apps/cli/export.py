@@ -139,7 +139,7 @@ def _export_keras(
     from mien.export import formats, onnx
 
     finished = onnx.load_finished_run(run, faces, name, views)
-    plain = formats.to_plain_keras(finished.model, finished.calibration.temperatures)
+    plain = formats.to_plain_keras(finished.model, finished.temperatures)
     with convert_output_errors(target):
         difference = formats.write_format(plain, finished.card, kind, target, finished.test_pixels)
     return _collect_facts(kind, target, difference, {})

@@ -55,6 +55,7 @@ class LiveCommand:
     min_face: int | None
     detector: str
     model: str
+    prior: str
 
 
 class SizeParameter(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
@@ -90,7 +91,7 @@ def live(context: click.Context, /, **options: Any) -> None:
     command = LiveCommand(**options)
     if command.explain and command.no_window:
         raise click.UsageError("--explain shows layers in the window. Leave out --no-window.")
-    engine = open_engine(context, command.model, command.detector)
+    engine = open_engine(context, command.model, command.detector, command.prior)
     context.exit(run(command, engine))
 
 

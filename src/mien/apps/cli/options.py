@@ -118,6 +118,15 @@ DETECTOR_OPTION = click.option(
 )
 
 
+PRIOR_OPTION = click.option(
+    "--prior",
+    type=click.Choice(["training", "even"]),
+    default="training",
+    show_default=True,
+    help="Class frequencies that the probabilities assume: those of FER2013, or all equal (even).",
+)
+
+
 def _make_model_option(kinds: str) -> Callable[[Any], Any]:
     return click.option(
         "--model",
@@ -131,7 +140,7 @@ def _make_model_option(kinds: str) -> Callable[[Any], Any]:
 MODEL_OPTION = _make_model_option("or an .onnx file")
 
 #: The engine of the commands that read no Keras file.
-ENGINE_OPTIONS = combine_options(DETECTOR_OPTION, MODEL_OPTION)
+ENGINE_OPTIONS = combine_options(DETECTOR_OPTION, MODEL_OPTION, PRIOR_OPTION)
 
 #: For the commands that also take what a training leaves behind.
 MODEL_OR_RUN_OPTION = _make_model_option("an .onnx, .keras or .h5 file, or the folder of a training run")
@@ -196,20 +205,25 @@ def is_keras_file(model: str) -> bool:
     return Path(model).suffix.lower() in KERAS_SUFFIXES
 
 
-def load_engine(*, model: str, detector: str) -> Engine:
+def load_engine(*, model: str, detector: str, prior: str = "training") -> Engine:
     """The engine for a model name or file; a Keras file is converted to ONNX first."""
     from mien.engine import Engine
 
-    return Engine.load(model=convert_keras_model(model), detector=detector)
+    return Engine.load(model=convert_keras_model(model), detector=detector, prior=prior)
 
 
 def open_engine(
-    context: click.Context, model: str, detector: str, labels: str | None = None, scale: str | None = None
+    context: click.Context,
+    model: str,
+    detector: str,
+    prior: str,
+    labels: str | None = None,
+    scale: str | None = None,
 ) -> Engine:
     """The engine that a command's options name; an unknown model or detector is a usage error."""
     load: EngineLoader = context.obj  # the loader of the command line; tests pass their own
     try:
-        return load(model=convert_keras_model(model, labels, scale), detector=detector)
+        return load(model=convert_keras_model(model, labels, scale), detector=detector, prior=prior)
     except (DetectorError, ModelMissing) as error:
         raise click.UsageError(escape_controls(str(error)), context) from error
 

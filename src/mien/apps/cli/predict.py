@@ -28,6 +28,7 @@ from mien.apps.cli.options import (
     KERAS_OPTIONS,
     MIN_FACE_OPTION,
     MODEL_OR_RUN_OPTION,
+    PRIOR_OPTION,
     REQUIRE_FACE_OPTION,
     SOURCES_ARGUMENT,
     is_keras_file,
@@ -70,6 +71,7 @@ class PredictOptions:
     annotate: str | None
     detector: str
     model: str
+    prior: str
     labels: str | None
     scale: str | None
     min_face: int | None
@@ -86,6 +88,7 @@ class PredictOptions:
 @click.option("--annotate", metavar="PATH", help="Write annotated copies: a file for one image, a folder for several.")
 @DETECTOR_OPTION
 @MODEL_OR_RUN_OPTION
+@PRIOR_OPTION
 @KERAS_OPTIONS
 @MIN_FACE_OPTION
 @REQUIRE_FACE_OPTION
@@ -101,7 +104,7 @@ def predict(context: click.Context, /, **arguments: Any) -> None:
     """
     options = PredictOptions(**arguments)
     _check_options(context, options)
-    engine = open_engine(context, options.model, options.detector, options.labels, options.scale)
+    engine = open_engine(context, options.model, options.detector, options.prior, options.labels, options.scale)
     context.exit(run(options, engine))
 
 

@@ -82,6 +82,7 @@ class VideoCommand:
     resume: bool
     detector: str
     model: str
+    prior: str
 
     def files(self) -> dict[str, str]:
         """The output files by option, in a fixed order; without stdout."""
@@ -169,7 +170,7 @@ def video(context: click.Context, /, **options: Any) -> None:
     """
     command = VideoCommand(**options)
     _check_options(command)
-    engine = open_engine(context, command.model, command.detector)
+    engine = open_engine(context, command.model, command.detector, command.prior)
     # What reads images analyses videos too.
     context.exit(run(command, cast("VideoAnalyzer", engine)))
 

@@ -136,11 +136,14 @@ class Dialogs:
         self._show("Keyboard", build)
 
     def show_about(self) -> None:
+        from mien.apps.session.model_cards import describe_targets
         from mien.text import DISCLAIMER, LIMITATIONS, PROHIBITED_USES
 
+        card = self._window.application.state.card
         paragraphs = (
             f"mien {__version__} reads what facial expressions look like, says how certain it is, and explains the "
             "network's prediction. Everything happens on this machine, and nothing is stored unless you save it.",
+            *([describe_targets(card)] if card else []),
             DISCLAIMER,
             *LIMITATIONS,
             PROHIBITED_USES,

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 
 class ModelSelection(NamedTuple):
-    """The names of the model and of the face detector."""
+    """The names of the model, of the face detector and of the prior."""
 
     model: str = "base"
     detector: str = "auto"
+    prior: str = "training"
 
 
 class ModelSession:
@@ -39,7 +40,7 @@ class ModelSession:
     def engine(self, selection: ModelSelection) -> Engine:
         """The engine of this selection, loaded when it is first needed."""
         if self._engine is None or selection != self._selection:
-            self._engine = self._load(model=selection.model, detector=selection.detector)
+            self._engine = self._load(model=selection.model, detector=selection.detector, prior=selection.prior)
             self._selection = selection
         return self._engine
 

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["build_page", "page_style"]
 
 
-def build_page(engine: Engine | None = None, *, model: str = "base", detector: str = "auto") -> GradioPage:
+def build_page(
+    engine: Engine | None = None, *, model: str = "base", detector: str = "auto", prior: str = "training"
+) -> GradioPage:
     """The page as a ``gr.Blocks``: ``demo = build_page()``, then ``demo.launch()``.
 
-    ``engine`` reads everything. Without it ``model`` and ``detector`` are loaded, and other installed models can be
-    chosen on the page. Gradio's telemetry and its check for newer versions are off unless GRADIO_ANALYTICS_ENABLED
-    turns them on.
+    ``engine`` reads everything. Without it ``model`` and ``detector`` are loaded with ``prior``, and other installed
+    models can be chosen on the page. Gradio's telemetry and its check for newer versions are off unless
+    GRADIO_ANALYTICS_ENABLED turns them on.
     """
     _import_gradio()
     from mien.apps.gradio.page import create_page
@@ -39,8 +41,8 @@ def build_page(engine: Engine | None = None, *, model: str = "base", detector: s
     if engine:
         return create_page(EngineCache(engine, detector=detector))
     # Loaded now: an error shows at the start, and not to the first visitor.
-    first = Engine.load(model, detector)
-    return create_page(EngineCache(first, detector=detector, models=available_models()))
+    first = Engine.load(model, detector, prior=prior)
+    return create_page(EngineCache(first, detector=detector, prior=prior, models=available_models()))
 
 
 def page_style() -> dict[str, Any]:
@@ -68,7 +70,13 @@ def _import_gradio() -> None:
 
 
 def serve_page(
-    model: str, detector: str, host: str, port: int, share: bool, on_ready: Callable[[str, str | None], None]
+    model: str,
+    detector: str,
+    prior: str,
+    host: str,
+    port: int,
+    share: bool,
+    on_ready: Callable[[str, str | None], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT. ``on_ready`` gets the URL, and the public URL if there is one."""
     # Before the model is loaded: an occupied port is reported at once.
@@ -76,7 +84,7 @@ def serve_page(
         raise make_listen_error(host, port, error, "mien gradio") from error
     stopped = threading.Event()
     with _temporary_upload_folder(), _no_proxy_for_localhost(), handle_stop_signals(stopped.set):
-        page = build_page(model=model, detector=detector)
+        page = build_page(model=model, detector=detector, prior=prior)
         output = io.StringIO()
         try:
             with redirect_stdout(output):

@@ -71,7 +71,7 @@ def _create_coverage_plot(cards: dict[str, ModelCard]) -> None:
         color_map=colours,
         colors_in_legend=[],
         height=300,
-        label="Accuracy against coverage: the accuracy on the faces with the highest probabilities",
+        label="Accuracy of the label against coverage: the accuracy on the faces with the highest probabilities",
         elem_id="models-curve",
     )
     if len(cards) > 1:

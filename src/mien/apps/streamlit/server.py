@@ -18,7 +18,7 @@ from typing import TypeAlias
 from mien.apps.session.ports import check_port, find_free_port, format_url, local_host, make_listen_error
 from mien.errors import MissingExtra, install_command
 
-MODEL, DETECTOR, RUNS = "MIEN_MODEL", "MIEN_DETECTOR", "MIEN_RUNS"
+MODEL, DETECTOR, PRIOR, RUNS = "MIEN_MODEL", "MIEN_DETECTOR", "MIEN_PRIOR", "MIEN_RUNS"
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class PageSettings:
 
     model: str = "base"
     detector: str = "auto"
+    prior: str = "training"
     runs: Path | None = None
 
 
@@ -37,6 +38,7 @@ def load_page_settings(environ: Mapping[str, str] | None = None) -> PageSettings
     return PageSettings(
         variables.get(MODEL) or defaults.model,
         variables.get(DETECTOR) or defaults.detector,
+        variables.get(PRIOR) or defaults.prior,
         Path(runs) if runs else None,
     )
 

@@ -52,14 +52,14 @@ class UploadedPhoto(Upload):
 
 
 @st.cache_resource(show_spinner=False)
-def _load_engine_cache(model: str, detector: str) -> EngineCache:
+def _load_engine_cache(model: str, detector: str, prior: str) -> EngineCache:
     """One cache for all visitors of a page with these settings."""
-    return EngineCache(model=model, detector=detector, limit=_MAX_ENGINES)
+    return EngineCache(model=model, detector=detector, prior=prior, limit=_MAX_ENGINES)
 
 
 def _engine_cache() -> EngineCache:
     settings = load_page_settings()
-    return _load_engine_cache(settings.model, settings.detector)
+    return _load_engine_cache(settings.model, settings.detector, settings.prior)
 
 
 def list_models() -> tuple[str, ...]:

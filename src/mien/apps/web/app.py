@@ -69,7 +69,12 @@ def _build_service(engine: Engine | None, settings: WebSettings) -> WebService:
     metrics, limit = Metrics(), ConcurrencyLimit(settings.worker_count, settings.queue_length)
     load = BatchingEngineLoader(settings, metrics, others=lambda: limit.running > 1)
     engines = EngineCache(
-        engine, model=settings.model, detector=settings.detector, models=settings.models or None, load=load
+        engine,
+        model=settings.model,
+        detector=settings.detector,
+        prior=settings.prior,
+        models=settings.models or None,
+        load=load,
     )
     default, jobs = engines.get(), VideoQueue(settings)
     text = "Requests that wait for a worker."

@@ -11,7 +11,16 @@ from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from mien.apps.web.monitoring import log_event
-from mien.errors import ArrayError, DetectorError, MienError, MissingExtra, ModelMissing, SourceError, SourceTooLarge
+from mien.errors import (
+    ArrayError,
+    DetectorError,
+    MienError,
+    MissingExtra,
+    ModelMissing,
+    PriorError,
+    SourceError,
+    SourceTooLarge,
+)
 
 
 class ServerBusy(Exception):
@@ -34,6 +43,7 @@ _STATUSES = (
     (ArrayError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (ModelMissing, HTTPStatus.NOT_FOUND),
     (DetectorError, HTTPStatus.NOT_FOUND),
+    (PriorError, HTTPStatus.BAD_REQUEST),
     (MissingExtra, HTTPStatus.NOT_IMPLEMENTED),
 )
 

@@ -67,8 +67,8 @@ def read() -> Response:
 
 
 def select_engine(service: WebService, options: dict[str, str]) -> Engine:
-    """The engine for the model and the detector that a request names, or the default."""
-    return service.engines.get(text_option(options, "model"), text_option(options, "detector"))
+    """The engine for the model, the detector and the prior that a request names, or the default."""
+    return service.engines.get(*(text_option(options, name) for name in ("model", "detector", "prior")))
 
 
 def decode_upload(service: WebService, upload: Upload) -> Pixels:

@@ -18,6 +18,7 @@ from mien.apps.session.video_jobs import FINAL_STATES, RUNNING, WAITING
 from mien.apps.web.uploads import DEFAULT_MAPS, MAX_MAPS
 from mien.explain.explanation import METHODS
 from mien.faces.detectors import detector_names
+from mien.models.decision import PRIORS
 from mien.video.results import RESULT_FILES
 
 Schema: TypeAlias = dict[str, Any]
@@ -133,16 +134,17 @@ def _probabilities(description: str) -> Schema:
 def _reading_schemas() -> dict[str, Schema]:
     face = _object(
         "One face and what its expression looks like.",
-        "box, detection, emotion, scores, uncertain, quality, track, mixture, votes, landmarks",
+        "box, detection, emotion, scores, uncertain, quality, track, mixture, votes, label_scores, landmarks",
         box=_array(INTEGER, minItems=4, maxItems=4, description="x, y, width, height in pixels of the upright image"),
         detection={**NUMBER, "description": "confidence of the face detector"},
         emotion={**TEXT, "description": "the label with the largest score"},
-        scores=_probabilities("probability of each label"),
+        scores=_probabilities("what most people would call the expression: probability of each label"),
         uncertain=_nullable({**TEXT, "description": "why the prediction is uncertain"}),
         quality=_object("Is the face clear enough for a prediction?", "ok: boolean, reason: text|null"),
         track=_nullable({**INTEGER, "description": "number of the face in a video"}),
-        mixture=_probabilities("expressions with many predicted votes"),
+        mixture=_probabilities("the leading expression, then others with many predicted votes"),
         votes=_nullable(_probabilities("predicted annotator votes (FER+)")),
+        label_scores=_nullable(_probabilities("what FER2013's label would be; null for a model with one target")),
         landmarks=_nullable(_array(_array(NUMBER, minItems=2, maxItems=2))),
     )
     image = _object(
@@ -153,8 +155,9 @@ def _reading_schemas() -> dict[str, Schema]:
     entry: Schema = {"anyOf": [_object("", "name?: text, data: text"), TEXT]}
     upload = _object(
         "Images in base64, with or without `data:image/...;base64,`.",
-        "images, model?: text, detector?: text, min_face?",
+        "images, model?: text, detector?: text, prior?, min_face?",
         images=_array(entry, minItems=1, maxItems=32),
+        prior={"enum": list(PRIORS)},
         min_face={**INTEGER, "minimum": 1},
     )
     return {
@@ -355,6 +358,7 @@ def _engine_parameters() -> list[dict[str, Any]]:
     return [
         _query("model", TEXT, "The name of a model, see /models. Default: the default model."),
         _query("detector", {"enum": list(detector_names())}, "The face detector."),
+        _query("prior", {"enum": list(PRIORS)}, "Class frequencies that the scores assume: of FER2013, or all equal."),
         _query("min_face", {**INTEGER, "minimum": 1, "maximum": 100000}, "The smallest face to detect, in pixels."),
     ]
 

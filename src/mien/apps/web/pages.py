@@ -17,7 +17,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from mien import text
 from mien._version import __version__
 from mien.apps.session import samples
-from mien.apps.session.model_cards import compare_cards, coverage_curve, format_score, list_facts
+from mien.apps.session.model_cards import (
+    compare_cards,
+    coverage_curve,
+    describe_targets,
+    format_score,
+    list_facts,
+    list_limitations,
+)
 from mien.apps.session.samples import SAMPLES
 from mien.apps.web.service import current_service
 from mien.explain.explanation import MAP_METHODS
@@ -111,7 +118,13 @@ def redirect_old_explain_address() -> BaseResponse:
 def about() -> str:
     service = current_service()
     card = service.engines.card(service.engines.default)
-    return render_template("about.html", settings=service.settings, card=card)
+    return render_template(
+        "about.html",
+        settings=service.settings,
+        card=card,
+        targets=describe_targets(card),
+        limitations=list_limitations(card),
+    )
 
 
 @routes.get("/models")

@@ -28,6 +28,7 @@ from mien.engine import Engine
 from mien.faces.detectors import load_detector
 from mien.models import Classifier, ModelCard, find_model_file, load_classifier, resolve_model
 from mien.models.classifier import Outputs
+from mien.models.decision import PRIORS
 
 
 class ConcurrencyLimit:
@@ -194,26 +195,26 @@ class BatchingClassifier:
         start = 0
         for request in batch:
             end = start + len(request.faces)
-            votes = None if outputs.votes is None else outputs.votes[start:end]
-            request.outputs = Outputs(outputs.scores[start:end], votes)
+            request.outputs = outputs.rows(start, end)
             start = end
 
 
 class BatchingEngineLoader:
-    """Loads engines whose parts are measured, and whose faces share the runs of one classifier for each model.
+    """Loads engines whose parts are measured, and whose faces share the runs of one classifier.
 
+    There is one classifier for each model and prior.
     ``others``: are other requests being processed at the moment?
     """
 
     def __init__(self, settings: WebSettings, metrics: Metrics, others: Callable[[], bool]) -> None:
         self._window, self._metrics, self._others = settings.window_ms / 1000, metrics, others
         self._lock = Lock()
-        self._classifiers: dict[str, BatchingClassifier] = {}
+        self._classifiers: dict[tuple[str, str], BatchingClassifier] = {}
 
-    def __call__(self, *, model: str, detector: str) -> Engine:
+    def __call__(self, *, model: str, detector: str, prior: str = PRIORS[0]) -> Engine:
         yunet = find_model_file("yunet") if detector in ("auto", "yunet") else None
         part: Any = TimedPart(load_detector(detector, yunet=yunet), self._metrics)
-        return Engine(self._classifier(model), part)
+        return Engine(self._classifier(model, prior), part)
 
     def counts(self) -> tuple[int, int]:
         """The runs of all models so far, and the faces in them."""
@@ -221,13 +222,14 @@ class BatchingEngineLoader:
             classifiers = list(self._classifiers.values())
         return sum(each.runs for each in classifiers), sum(each.faces for each in classifiers)
 
-    def _classifier(self, model: str) -> BatchingClassifier:
+    def _classifier(self, model: str, prior: str) -> BatchingClassifier:
         with self._lock:
-            if model not in self._classifiers:
+            if (model, prior) not in self._classifiers:
                 # One core for each run: a face takes less than a millisecond, and other requests need the other cores.
-                part: Any = TimedPart(load_classifier(resolve_model(model), threads=1), self._metrics)
-                self._classifiers[model] = BatchingClassifier(part, window=self._window, others=self._others)
-            return self._classifiers[model]
+                classifier = load_classifier(resolve_model(model), threads=1, prior=prior)
+                part: Any = TimedPart(classifier, self._metrics)
+                self._classifiers[model, prior] = BatchingClassifier(part, window=self._window, others=self._others)
+            return self._classifiers[model, prior]
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,7 @@ class WebSettings:
     model: str = _setting("base", "The default model.")
     models: tuple[str, ...] = _setting((), "The models that requests may name; empty: every installed one.")
     detector: str = _setting("auto", "The default face detector: haar, yunet, none, or auto.")
+    prior: str = _setting("training", "The default class frequencies of the scores: training, or even.")
     max_bytes: int = _setting(uploads.MAX_IMAGE_BYTES, "The largest request with images, in bytes.", 1000)
     max_pixels: int = _setting(uploads.MAX_IMAGE_PIXELS, "The largest image, in pixels, checked before decoding.", 1000)
     max_images: int = _setting(uploads.MAX_IMAGES, "The most images in one request.", 1)

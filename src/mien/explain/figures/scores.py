@@ -53,6 +53,12 @@ def _describe_logits(explanation: Explanation) -> str:
     if not explanation.logits:
         return "This model does not provide its graph, so its logits cannot be shown."
     text = "The logits are the inputs of the softmax. "
+    if decision := explanation.decision:
+        return (
+            f"{text}They join both heads of the network: {decision['votes']:.2f} times the logit of the votes, "
+            f"{decision['label']:.2f} times the logit of FER2013's label, and an offset for each expression. Fitted on "
+            "validation faces: of the predictions with 70 % probability about 70 % are what most people say."
+        )
     if explanation.temperature == 1:
         return f"{text}The probabilities of this model have not been calibrated."
     return (

@@ -41,6 +41,7 @@ def _show_how_it_works(card: ModelCard) -> None:
         f"expression{votes}.\n"
         "4. **Judge.** Blurred, dark, small or turned faces are marked, and so are uncertain predictions."
     )
+    st.markdown(model_cards.describe_targets(card))
 
 
 def _show_limitations(card: ModelCard) -> None:
