@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -53,11 +54,9 @@ def ordered_map(
                 last_yield = monotonic()
         while pending:
             yield [pending.popleft().result() for _ in range(min(group_size, len(pending)))]
-    except BaseException as error:
-        pool.shutdown(wait=isinstance(error, Exception | GeneratorExit), cancel_futures=True)
-        raise
-    else:
-        pool.shutdown()
+    finally:
+        error = sys.exception()
+        pool.shutdown(wait=error is None or isinstance(error, Exception | GeneratorExit), cancel_futures=True)
 
 
 def iterate_in_background(

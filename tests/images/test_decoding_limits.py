@@ -100,7 +100,7 @@ def test_jpeg_with_many_scans_is_refused_before_decoding():
         pytest.param(b"P2\n3000 3000\n255\n" + b"17 " * 9_000_000, id="text"),
     ],
 )
-def test_slow_files_are_given_up(content, monkeypatch):
+def test_slow_files_are_refused(content, monkeypatch):
     monkeypatch.setattr(decode, "MAX_SECONDS", 0.2)
     with pytest.raises(SourceTooLarge, match=r"not decoded after 0.2 seconds"):
         images.load_image(content)

@@ -71,7 +71,7 @@ def analyze(
 
     width, height = video.info.size
     depth = min(max(QUEUE_BYTES // max(width * height * 3, 1), 1), QUEUE_FRAMES)
-    batch = 1 if live else min(depth, BATCH_FRAMES) if frames else BATCH_FRAMES
+    size = 1 if live else min(depth, BATCH_FRAMES) if frames else BATCH_FRAMES
     schedule = DetectionSchedule(steps.detector, min_face)
     with single_core_opencv if not live else nullcontext(), closing(video):
         decoded = stage(video.frames(selection), depth, "mien-decode")
@@ -79,7 +79,7 @@ def analyze(
         interpolate = not live and depth > 1
         tracks = _track(steps, detected, schedule, video.info.name, frames, interpolate)
         tracked = stage(tracks, depth, "mien-track")
-        with closing(stage(_classify(steps, tracked, batch), min(depth, 2), "mien-classify")) as batches:
+        with closing(stage(_classify(steps, tracked, size), min(depth, 2), "mien-classify")) as batches:
             for batch in batches:
                 yield from batch
 

@@ -52,7 +52,7 @@ class VideoAnalyzer(Protocol):
         end: float | None = None,
         min_face: int | None = None,
         frames: bool = False,
-    ) -> Iterator[AnalyzedFrame]: ...
+    ) -> Generator[AnalyzedFrame]: ...
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def metrics(folder: Path) -> dict:
 
 def test_folder_has_exactly_the_documented_files(evaluated):
     figures = ("confusion", "confusion_normalized", "roc", "precision_recall", "reliability", "coverage", "mistakes")
+    figures += ("people_confusion", "people_coverage")
     files = {f"{name}.png" for name in figures} | {"metrics.json", "predictions.csv", "report.txt", "evaluation.html"}
     assert {path.name for path in evaluated.iterdir()} == files
     for name in figures:
