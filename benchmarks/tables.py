@@ -22,6 +22,7 @@ SECTION = re.compile(r"<!-- table:(?P<name>[\w-]+) -->\n(?P<body>.*?)<!-- /table
 #: The benchmark module of each section.
 MODULES = {
     "speed": "speed",
+    "decision": "decision",
     "peers": "peers",
     "accuracy": "accuracy",
     "classes": "accuracy",

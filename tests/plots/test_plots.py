@@ -50,6 +50,9 @@ KINDS = {
         "number of parameters",
     ),
     "speed": lambda: plots.plot_accuracy_and_speed([plots.ModelPoint("base", 2, 0.7, 0.68, 0.72, 3)] * 7),
+    "rules": lambda: plots.plot_rules(
+        {"mean, 0": (0.7, 0.7), "mean, 1": (0.6, 0.9), "fitted, 1": (0.6, 0.8)}, "mean, 1"
+    ),
     "corruption": lambda: plots.plot_corruption(PANEL),
     "corruptions": lambda: plots.plot_corruptions([PANEL] * 4),
     "groups": lambda: plots.plot_groups(

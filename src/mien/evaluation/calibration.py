@@ -72,7 +72,12 @@ def calibrate(
 
 
 def fit_decision(
-    heads: Mapping[str, Array], one_hot: Array, majority: NDArray[np.int64], labels: Sequence[str]
+    heads: Mapping[str, Array],
+    one_hot: Array,
+    majority: NDArray[np.int64],
+    labels: Sequence[str],
+    *,
+    balance: float = BALANCE,
 ) -> dict[str, Any]:
     """The ``decision`` of a card; empty where a label is not among the expressions that annotators voted for.
 
@@ -88,8 +93,8 @@ def fit_decision(
         prior = frequencies
     else:
         features = _decision_features(heads, labels)[is_clear]
-        parameters = _fit_multinomial(features, majority[is_clear], frequencies[majority[is_clear]] ** -BALANCE)
-        prior = frequencies ** (1 - BALANCE) / (frequencies ** (1 - BALANCE)).sum()
+        parameters = _fit_multinomial(features, majority[is_clear], frequencies[majority[is_clear]] ** -balance)
+        prior = frequencies ** (1 - balance) / (frequencies ** (1 - balance)).sum()
     label_counts = one_hot.sum(0) + 1.0
     tables = {"offsets": parameters[2:], "prior": prior, "label_prior": label_counts / label_counts.sum()}
     named = {

@@ -38,5 +38,6 @@ from mien.plots.training import ModelPoint as ModelPoint
 from mien.plots.training import plot_accuracy_and_speed as plot_accuracy_and_speed
 from mien.plots.training import plot_history as plot_history
 from mien.plots.training import plot_importance as plot_importance
+from mien.plots.training import plot_rules as plot_rules
 from mien.plots.training import plot_runs as plot_runs
 from mien.plots.training import plot_trials as plot_trials

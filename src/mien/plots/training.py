@@ -173,3 +173,26 @@ def plot_trials(values: Sequence[float | None], finished: Sequence[bool]) -> Fig
     ax.set(xlabel="trial", ylabel="validation accuracy")
     format_percent_axes(ax.yaxis)
     return figure
+
+
+@with_style
+def plot_rules(rules: Mapping[str, tuple[float, float]], chosen: str) -> Figure:
+    """For each rule that joins two heads the accuracy on labels, and the agreement with people above it.
+
+    The rules of one family, named before the first comma, are one line; the ``chosen`` rule is marked.
+    """
+    figure, ax = new_axes(6.8, 4.6, "How both heads are joined")
+    families: dict[str, list[str]] = {}
+    for name in rules:
+        families.setdefault(name.partition(",")[0], []).append(name)
+    for colour, (family, names) in zip(COLOURS * len(families), families.items(), strict=False):
+        ax.plot(*zip(*(rules[name] for name in names), strict=True), "o-", color=colour, label=family, markersize=4)
+        for name in (names[0], names[-1]):
+            detail = name.partition(", ")[2]
+            ax.annotate(detail, rules[name], (5, -11), textcoords="offset points", color=colour, fontsize=8)
+    ax.plot(*rules[chosen], "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, label=chosen)
+    ax.set(xlabel="accuracy on FER2013's labels", ylabel="agreement with the majority of the annotators")
+    format_percent_axes(ax.xaxis)
+    format_percent_axes(ax.yaxis)
+    ax.legend(loc="lower left")
+    return figure

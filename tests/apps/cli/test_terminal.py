@@ -13,8 +13,9 @@ from rich.console import Console
 
 from command import command, environment, mien, with_fakes, write_image
 from fakes import FakeDetector
+from mien.apps.cli import options
 from mien.apps.cli.console import ProgressBar
-from mien.apps.cli.options import suggest_yunet
+from mien.apps.cli.options import offer_yunet, suggest_yunet
 from mien.apps.cli.results import SHADES, ResultTable
 from mien.labels import EMOTIONS
 from mien.results import Box, Emotions, Face, FrameResult, Quality, Reading, Score
@@ -259,3 +260,55 @@ def test_json_on_a_terminal_is_json_and_nothing_else(tmp_path):
     assert text.startswith("{")
     assert text.count("\n") == 1
     assert "\x1b" not in text
+
+
+# The offer to download YuNet
+
+
+@pytest.fixture
+def interactive(monkeypatch, tmp_path):
+    """A person at a terminal, without YuNet's file; the answers are given in the test."""
+    monkeypatch.setenv("MIEN_HOME", str(tmp_path))
+    monkeypatch.setattr(options, "is_terminal", lambda stream: True)
+    questions = []
+
+    def answer(reply):
+        monkeypatch.setattr(options.click, "prompt", lambda *_, **__: questions.append(reply) or reply)
+        return questions
+
+    return answer
+
+
+def test_yunet_is_offered_until_the_answer_is_never(interactive):
+    questions = interactive("n")
+    offer_yunet("auto")
+    offer_yunet("haar")
+    assert questions == ["n"]
+    interactive("never")
+    offer_yunet("auto")
+    offer_yunet("auto")
+    assert questions == ["n", "never"]
+
+
+def test_yunet_is_downloaded_on_request_and_a_failure_is_one_line(interactive, monkeypatch, capsys):
+    from mien.errors import FetchError
+    from mien.models import registry
+
+    limits = []
+
+    def pull(name, **arguments):
+        limits.append(arguments)
+        raise FetchError("'yunet' could not be fetched", "Expected a network", "Try again")
+
+    monkeypatch.setattr(registry, "pull_model", pull)
+    interactive("y")
+    offer_yunet("auto")
+    assert limits == [{"timeout": 5.0, "deadline": 60.0}]
+    assert "could not be fetched" in capsys.readouterr().err
+
+
+def test_nobody_is_asked_in_a_pipe(monkeypatch, tmp_path):
+    monkeypatch.setenv("MIEN_HOME", str(tmp_path))
+    monkeypatch.setattr(options, "is_terminal", lambda stream: stream is not sys.stdout)
+    monkeypatch.setattr(options.click, "prompt", lambda *_, **__: pytest.fail("a pipe was asked"))
+    offer_yunet("auto")

@@ -19,6 +19,7 @@ from mien.apps.cli.options import (
     complete_detectors,
     complete_models,
     convert_keras_model,
+    offer_yunet,
 )
 from mien.errors import DetectorError, ModelMissing
 
@@ -133,6 +134,7 @@ def desktop(context: click.Context, paths: tuple[Path, ...], detector: str, mode
     from mien.apps.desktop.main_loop import run_application
     from mien.apps.desktop.state import ModelSelection
 
+    offer_yunet(detector)
     with silence_native_stderr():
         files = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100
         run_application(context.obj, files, ModelSelection(model, detector, prior))

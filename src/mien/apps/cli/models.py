@@ -125,7 +125,10 @@ def format_megabytes(size: int | None) -> str:
     metavar="FILE",
     help="Install this local file; no network is used.",
 )
-def pull(name: str, source: Path | None) -> None:
+@click.option(
+    "--time-limit", type=click.FloatRange(0.1), default=600.0, show_default=True, help="Seconds that it may take."
+)
+def pull(name: str, source: Path | None, time_limit: float) -> None:
     """Download NAME from its publisher, verify it, and store it in mien's folder.
 
     The folder is the platform's cache folder, or the one that MIEN_HOME names.
@@ -133,7 +136,7 @@ def pull(name: str, source: Path | None) -> None:
     from mien.models.registry import pull_model
 
     with ProgressBar(amount=lambda size: f"{size / 1000:,.0f} kB") as bar:
-        path = pull_model(name, source=source, progress=bar.update)
+        path = pull_model(name, source=source, progress=bar.update, timeout=min(time_limit, 20.0), deadline=time_limit)
     print_line(f"{escape_controls(name)} is installed: {escape_controls(str(path))}")
 
 
