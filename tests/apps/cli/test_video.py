@@ -26,6 +26,7 @@ from mien.video.journal import OVERLAP_SECONDS
 from mien.video.results import MAX_PEAKS, PeakImages, encode_peak
 from mien.video.timeline import VideoSummary
 from synthetic_video import BOX, FPS, HAPPY, synthetic_frame, write_synthetic_video
+from video_files import two_faces, write_still_video
 
 
 @pytest.fixture(scope="module")
@@ -408,3 +409,27 @@ def test_run_interrupted_while_measuring_a_baseline_writes_its_frames(clip, tmp_
     assert 10 <= len(read_table(tmp_path / "a.csv")) < 80
     assert video(clip, *options, "--resume") == 0
     assert len(read_table(tmp_path / "a.csv")) == 80
+
+
+FULL_DISK = """
+import resource, signal, sys
+from mien.apps.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the limit stands for a full disk")
+@pytest.mark.parametrize(
+    "options", [("--csv", "out.csv"), ("--annotate", "out.webm"), ("--annotate", "o.webm", "--csv", "o.csv")]
+)
+def test_a_full_disk_leaves_no_hidden_file(tmp_path, options):
+    clip = write_still_video(tmp_path / "clip.webm", two_faces(), 4.0)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    program = [sys.executable, "-c", FULL_DISK, "video", str(clip), *options]
+    result = subprocess.run(program, cwd=folder, capture_output=True, text=True, check=False, env=environment())
+    assert result.returncode == 1
+    assert "cannot be written" in result.stderr or "could not be written" in result.stderr
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []

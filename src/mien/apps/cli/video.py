@@ -6,7 +6,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -255,7 +255,19 @@ class _VideoRun:
 
         baseline, interruption = self._measure_baseline()
         summary = VideoSummary(self._analysis.decide, baseline)
-        outputs = VideoOutputs(self._command, self._engine, self._info, summary)
+        with closing(VideoOutputs(self._command, self._engine, self._info, summary)) as outputs:
+            self._write(outputs, summary, baseline, interruption)
+        self._analysis.delete_journal()
+        self._print(summary)
+
+    def _write(
+        self,
+        outputs: VideoOutputs,
+        summary: VideoSummary,
+        baseline: Baseline | None,
+        interruption: BaseException | None,
+    ) -> None:
+        """Analyse the video, or what the journal has of it, into the outputs."""
         try:
             analyze = self._analysis.replay if baseline else self._analysis.frames
             with closing(analyze(outputs.needs_pixels)) as frames, ProgressBar(self._total) as bar:
@@ -275,8 +287,6 @@ class _VideoRun:
                 self._analysis.delete_journal()
             raise
         self._finish(outputs, summary, self._analysis.damage)
-        self._analysis.delete_journal()
-        self._print(summary)
 
     def _measure_baseline(self) -> tuple[Baseline | None, BaseException | None]:
         """The faces at rest, and what interrupted the analysis."""
@@ -392,6 +402,11 @@ class VideoOutputs:
         if command.report and self._peaks:
             images = self._peaks.images(summary.events)
             _write_file(command.report, render_report(summary, self._report_options(incomplete), images))
+
+    def close(self) -> None:
+        """Leave no open or temporary file behind, also where finishing them failed."""
+        with suppress(MienError, OSError):
+            self._stack.close()
 
     def discard(self) -> None:
         """Without any frame, no file is left behind."""
