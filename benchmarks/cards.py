@@ -237,7 +237,7 @@ The network has two heads: one learned FER2013's label, the other the distributi
 people are a softmax whose logit of an expression is **{decision["votes"]:.2f} times its logit of the votes, plus
 {decision["label"]:.2f} times its logit of the label, plus an offset**. Weights and offsets have the lowest log loss on
 the validation faces that at least half of the annotators agree on. There a face of a class with frequency p has the
-weight p^-0.6, so that rare expressions are recognised too. They are in the card's `decision` and in the graph."""
+weight p^-0.8, so that rare expressions are recognised too. They are in the card's `decision` and in the graph."""
     table = format_table(["expression", "offset", "frequency, people", "frequency, label"], rows)
     accuracy, even_accuracy, balanced, even_balanced = (
         format_percent(table[key]) for key in ("accuracy", "balanced_accuracy") for table in (sheet["people"], even)

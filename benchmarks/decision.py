@@ -31,7 +31,7 @@ FIGURE = Path(__file__).resolve().parent.parent / "docs" / "images" / "decision.
 MEANS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 #: The exponents of the class weights with which the decision is fitted.
-BALANCES = (0.0, 0.25, 0.5, 0.6, 0.75, 1.0)
+BALANCES = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 def main() -> None:

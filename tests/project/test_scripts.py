@@ -54,7 +54,8 @@ def python_calls(checkout: Path) -> str:
 def test_first_call_installs_and_passes_its_arguments(checkout):
     done = mien(checkout, "predict", "a b.jpg", "--json")
     assert done.stdout.splitlines() == ["[predict]", "[a b.jpg]", "[--json]"]
-    assert len(done.stderr.splitlines()) == 1
+    assert len(done.stderr.splitlines()) == 2
+    assert "YuNet" in done.stderr
     assert str(checkout) in done.stderr
 
 
@@ -110,7 +111,8 @@ def test_missing_python_gives_one_message(checkout):
     done = mien(checkout, PATH=str(bare), MIEN_PYTHON="")
     assert done.returncode == 1
     assert done.stderr.startswith("mien needs Python 3.11 or later")
-    assert len(done.stderr.splitlines()) == 1
+    assert len(done.stderr.splitlines()) == 2
+    assert "YuNet" in done.stderr
 
 
 @pytest.mark.parametrize(

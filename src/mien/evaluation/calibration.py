@@ -25,7 +25,7 @@ Array = NDArray[np.floating[Any]]
 COVERAGE = 0.85
 
 #: The exponent of the class weights: 0 counts every face equally, 1 every class.
-BALANCE = 0.6
+BALANCE = 0.8
 
 #: With fewer faces that most annotators agree on, the decision is not fitted.
 MIN_FACES = 200

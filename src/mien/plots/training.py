@@ -185,11 +185,12 @@ def plot_rules(rules: Mapping[str, tuple[float, float]], chosen: str) -> Figure:
     families: dict[str, list[str]] = {}
     for name in rules:
         families.setdefault(name.partition(",")[0], []).append(name)
-    for colour, (family, names) in zip(COLOURS * len(families), families.items(), strict=False):
+    for number, (family, names) in enumerate(families.items()):
+        colour, below = COLOURS[number % len(COLOURS)], -13 if number % 2 else 7
         ax.plot(*zip(*(rules[name] for name in names), strict=True), "o-", color=colour, label=family, markersize=4)
         for name in (names[0], names[-1]):
             detail = name.partition(", ")[2]
-            ax.annotate(detail, rules[name], (5, -11), textcoords="offset points", color=colour, fontsize=8)
+            ax.annotate(detail, rules[name], (4, below), textcoords="offset points", color=colour, fontsize=8)
     ax.plot(*rules[chosen], "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, label=chosen)
     ax.set(xlabel="accuracy on FER2013's labels", ylabel="agreement with the majority of the annotators")
     format_percent_axes(ax.xaxis)

@@ -307,8 +307,8 @@ def test_yunet_is_downloaded_on_request_and_a_failure_is_one_line(interactive, m
     assert "could not be fetched" in capsys.readouterr().err
 
 
-def test_nobody_is_asked_in_a_pipe(monkeypatch, tmp_path):
+def test_a_pipe_gets_no_question(monkeypatch, tmp_path):
     monkeypatch.setenv("MIEN_HOME", str(tmp_path))
     monkeypatch.setattr(options, "is_terminal", lambda stream: stream is not sys.stdout)
-    monkeypatch.setattr(options.click, "prompt", lambda *_, **__: pytest.fail("a pipe was asked"))
+    monkeypatch.setattr(options.click, "prompt", lambda *_, **__: pytest.fail("a pipe got a question"))
     offer_yunet("auto")

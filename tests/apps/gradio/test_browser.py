@@ -270,7 +270,7 @@ def test_a_missing_video_is_reported(chromium, site):
 
 def test_the_models_show_their_scores_and_limitations(chromium, site):
     with open_page(chromium, site, "Models") as page:
-        expect(page.get_by_text("Calibration error")).to_be_visible()
+        expect(page.get_by_text("Calibration error (ECE), people")).to_be_visible()
         expect(page.locator("#models-f1-base svg, #models-f1-base canvas").first).to_be_visible()
         for sentence in text.LIMITATIONS:
             expect(page.get_by_text(sentence)).to_be_visible()

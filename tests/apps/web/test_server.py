@@ -20,6 +20,7 @@ from waitress.adjustments import Adjustments
 
 from command import command, environment
 from mien.apps.web.server import MEMORY_ARENAS, LimitingRequestParser, WebServer
+from video_files import two_faces, write_still_video
 from web import (
     ASTRONAUT,
     READINGS,
@@ -359,3 +360,40 @@ def test_idle_connections_do_not_shut_others_out():
             assert send_request(address)[0] == 200
             assert time.monotonic() - start < 10
             stack.enter_context(socket.create_connection(address, timeout=5))
+
+
+@full
+@unix
+@pytest.mark.parametrize("state", ["running", "waiting", "cancelled", "done", "client gone"])
+def test_signal_stops_the_process_in_every_state_of_a_video(state, tmp_path):
+    """Within the grace of two seconds and a few more for Python itself, although the video takes minutes."""
+    seconds = 1 if state == "done" else 600
+    content = write_still_video(tmp_path / "clip.webm", two_faces(), seconds, 10, "-g", "600").read_bytes()
+    process, address = start_server(MIEN_GRACE="2", MIEN_MAX_VIDEO_SECONDS="3600")
+    host, port = address.removeprefix("http://").split(":")
+
+    def post():
+        status, _, body = send_request((host, int(port)), "POST", VIDEOS, content, {"Content-Type": "video/webm"})
+        assert status == 202, body
+        return json.loads(body)["id"]
+
+    def state_of(job):
+        return json.loads(send_request((host, int(port)), "GET", f"{VIDEOS}/{job}")[2])["state"]
+
+    try:
+        job = post()
+        wait_until(lambda: state_of(job) == ("done" if state == "done" else "running"))
+        if state == "waiting":
+            assert state_of(post()) == "waiting"
+        if state == "cancelled":
+            assert send_request((host, int(port)), "DELETE", f"{VIDEOS}/{job}")[0] == 204
+        if state == "client gone":
+            with socket.create_connection((host, int(port))) as client:
+                client.sendall(f"GET {VIDEOS}/{job}/events HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                client.recv(10)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=12)
+        assert process.returncode in (0, 1)
+    finally:
+        process.kill()
+        process.communicate()
