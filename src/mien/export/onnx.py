@@ -91,14 +91,14 @@ def load_finished_run(run: Path, faces: FaceDataset, name: str = "", views: int 
     if not len(plan.training):
         expected = "the training data of the run was expected"
         raise ExperimentError("The data has no Training faces", expected, "Name the data of the run")
-    _check_same_validation(run, plan.validation)
+    check_same_validation(run, plan.validation)
     calibration = calibrate_network(model, plan.validation, recipe.data.classes)
     card = make_card(model, recipe, calibration, name or recipe.name)
     finished, temperatures = add_decision_head(model, calibration, recipe.data.classes)
     return FinishedRun(finished, temperatures, card, plan.training, plan.validation)
 
 
-def _check_same_validation(run: Path, validation: FaceDataset) -> None:
+def check_same_validation(run: Path, validation: FaceDataset) -> None:
     """Other data has other validation faces, some of which the run may have been trained on."""
     if not len(validation):
         return

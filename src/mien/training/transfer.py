@@ -71,12 +71,22 @@ def _find_weights_file(recipe: Recipe) -> Path:
     """The file of weights, relative to the recipe or to the current folder; of a run its final weights."""
     for path in (recipe.resolve_path(recipe.net.weights), Path(recipe.net.weights)):
         if (path / checkpoint.WEIGHTS).exists():
+            _check_same_fold(path, recipe)
             return path / checkpoint.WEIGHTS
         if path.is_file():
             return path
     happened = f"net.weights is '{recipe.net.weights}', and there is no such file or finished run"
     expected = "imagenet, none, a run or a file was expected"
     raise ExperimentError(happened, expected, "Set net.weights=none to train from scratch")
+
+
+def _check_same_fold(run: Path, recipe: Recipe) -> None:
+    """A network that begins from one that was trained on the faces of its fold has seen them too."""
+    own, other = recipe.data, checkpoint.read_recipe(run).data
+    if own.folds and (other.folds, other.fold, other.group) != (own.folds, own.fold, own.group):
+        happened = f"The run '{run.name}' was trained on faces of fold {own.fold}, which this run is measured on"
+        remedy = f"Name a run with data.folds={own.folds} and data.fold={own.fold}, or set net.weights=none"
+        raise ExperimentError(happened, "a run of the same fold was expected", remedy)
 
 
 def _load_file(model: keras.Model, path: Path, settings: NetworkSettings) -> None:

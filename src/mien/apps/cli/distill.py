@@ -29,6 +29,7 @@ Examples:
   mien distill base small.onnx --data faces --recipe student.toml
   mien distill base --data faces --recipe student.toml -o targets/base.npz --no-tta
   mien distill base --data faces --recipe small -o teachers.npz --no-tta
+  mien distill runs/teacher-* --folds --data fer2013.csv -o out-of-fold.npz
 
 \b
 The recipe of the student then has
@@ -54,6 +55,7 @@ Exit status: 0; 1 if a teacher, the recipe or the data cannot be used; 2 for wro
 )
 @KERAS_OPTIONS
 @click.option("--no-tta", is_flag=True, help="No test-time augmentation: one view of each face instead of ten.")
+@click.option("--folds", is_flag=True, help="TEACHER are runs of all folds; each predicts the faces of its own fold.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts about the file as one line of JSON.")
 @click.pass_context
@@ -68,6 +70,7 @@ def distill(
     labels: str | None,
     scale: str | None,
     no_tta: bool,
+    folds: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -76,7 +79,13 @@ def distill(
     TEACHER is a model from 'mien models', an .onnx or Keras file, or the folder of a training run. Each teacher
     predicts ten views of every face (mirrored and shifted); the means of all teachers are written to one small file.
     Only training faces of the student get soft targets; validation faces, PublicTest and PrivateTest never do.
+
+    With --folds the teachers are runs whose recipes have data.folds, at least one for each fold. Each predicts only the
+    faces that it was not trained on. 'mien evaluate --model FILE.npz' measures these out-of-fold predictions.
     """
+    if folds:
+        _distill_folds(context, [Path(teacher) for teacher in teachers], data, out, not no_tta, force, as_json)
+        return
     with convert_import_errors():
         from mien.evaluation.report import write_file
         from mien.training import distillation
@@ -103,6 +112,34 @@ def distill(
     facts = {"file": str(target), "bytes": len(content), **result.soft_targets.facts}
     print_result(as_json, facts, _summarize(target, len(content), result))
     print_note(escape_controls(_describe_use(target, student, builtin)))
+
+
+def _distill_folds(
+    context: click.Context, runs: list[Path], data: str, out: Path | None, tta: bool, force: bool, as_json: bool
+) -> None:
+    with convert_import_errors():
+        from mien.evaluation.report import write_file
+        from mien.training import checkpoint, out_of_fold
+
+    if out is None:
+        raise click.UsageError("no output file: add -o FILE.", context)
+    check_new_file(out, force)
+    faces = load_recipe_faces(checkpoint.read_recipe(runs[0]), data)
+    with ProgressBar() as bar:
+        soft_targets = out_of_fold.predict_folds(runs, faces, tta=tta, progress=bar.update)
+    with convert_output_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    content = soft_targets.to_bytes()
+    write_file(out, content)
+    facts = {"file": str(out), "bytes": len(content), **soft_targets.facts}
+    lines = [f"{escape_controls(str(out))}: {facts['faces']:,} faces, {len(content) / 1e6:.2f} MB"]
+    for run in facts["runs"]:
+        accuracy = f"accuracy {100 * run['accuracy']:.1f} % on {run['faces']:,} faces"
+        lines.append(f"fold {run['fold']}  {escape_controls(run['name'])}  {accuracy}")
+    print_result(as_json, facts, "\n".join(lines))
+    print_note(
+        escape_controls(f"Measure them with: mien evaluate --model {shlex.quote(str(out))} --data {shlex.quote(data)}")
+    )
 
 
 def _describe_use(target: Path, student: Recipe, builtin: str) -> str:

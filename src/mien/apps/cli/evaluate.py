@@ -72,16 +72,29 @@ def evaluate(
     augmentation are of a single pass. The temperature of the calibrated error is fitted on validation faces,
     never on the faces that are reported.
 
+    MODEL may be a file of out-of-fold predictions (mien distill --folds): then all Training faces are evaluated.
+
     A Keras file is converted to ONNX once, which needs the extra 'train'; Lambda layers are rejected.
     """
     from mien.evaluation.report import PAGE, format_evaluation, output_folder, write_evaluation
 
-    path = locate_model(context, model, labels, scale)
     with output_folder(out):
-        predictions, metrics = evaluate_model(path, data, split, label_map, tta=not no_tta)
+        if Path(model).suffix == ".npz":
+            predictions, metrics = _evaluate_folds(Path(model), data)
+        else:
+            path = locate_model(context, model, labels, scale)
+            predictions, metrics = evaluate_model(path, data, split, label_map, tta=not no_tta)
         write_evaluation(out, predictions, metrics)
     print_result(as_json, metrics, format_evaluation(metrics, target))
     print_note(f"Report: {escape_controls(str(out / PAGE))}")
+
+
+def _evaluate_folds(path: Path, data: str) -> tuple[Predictions, dict[str, Any]]:
+    """The out-of-fold predictions in a file and their metrics."""
+    from mien.datasets.loading import load_faces
+    from mien.training.out_of_fold import evaluate_folds
+
+    return evaluate_folds(path, load_faces(data))
 
 
 def evaluate_model(
