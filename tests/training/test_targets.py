@@ -74,6 +74,27 @@ def test_temperature_makes_the_distribution_flatter(tmp_path, faces):
     assert 1 / 7 < build_targets(faces, replace(recipe, distillation=settings)).labels[0, HAPPY] < 0.5
 
 
+def test_files_of_the_first_kind_are_read_and_written_as_the_second(tmp_path, faces):
+    write_soft_targets(tmp_path, faces)
+    path = tmp_path / "targets" / "t.npz"
+    with np.load(path) as file:
+        assert sorted(file.files) == ["facts", "hashes", "scores", "votes"]
+        arrays, facts = {"keys": file["hashes"], "shares": file["scores"], "votes": file["votes"]}, str(file["facts"])
+    assert "mien.targets.2" in facts
+    np.savez(tmp_path / "first.npz", facts=facts.replace("mien.targets.2", "mien.targets.1"), **arrays)
+    first, second = SoftTargets.read(tmp_path / "first.npz"), SoftTargets.read(path)
+    for name in ("hashes", "scores", "votes"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert first.facts == second.facts
+    assert first.to_bytes() == second.to_bytes()
+
+
+def test_a_file_of_an_unknown_kind_is_refused(tmp_path):
+    np.savez(tmp_path / "other.npz", facts='{"kind": "mien.targets.9"}', hashes=np.zeros((5, 0), np.uint8))
+    with pytest.raises(ExperimentError, match=r"has no soft targets: 'mien.targets.9'"):
+        SoftTargets.read(tmp_path / "other.npz")
+
+
 @pytest.mark.parametrize(
     ("path", "message"), [("none.npz", "There is no file"), ("student.toml", "has no soft targets")]
 )

@@ -27,7 +27,10 @@ from mien.training.recipe import Recipe
 _HASH_BYTES = 5
 
 #: The kind and version of the file, which distinguishes it from other .npz files.
-_KIND = "mien.targets.1"
+_KIND = "mien.targets.2"
+
+#: The names of the hashes and the scores in a file of each kind that can be read.
+_ARRAY_NAMES = {_KIND: ("hashes", "scores"), "mien.targets.1": ("keys", "shares")}
 
 #: The soft targets of a file must cover this fraction of the training faces.
 MIN_COVERAGE = 0.5
@@ -129,20 +132,19 @@ class SoftTargets:
         try:
             arrays = load_npz(path)
             facts = json.loads(str(arrays["facts"]))
-            if facts.get("kind") != _KIND:
-                raise KeyError("kind")
+            hashes, scores = (arrays[name] for name in _ARRAY_NAMES[facts.pop("kind")])
             votes = arrays["votes"].astype(np.float32) if "votes" in arrays else None
-            return cls(_join_bytes(arrays["keys"]), arrays["shares"].astype(np.float32), votes, facts)
+            return cls(_join_bytes(hashes), scores.astype(np.float32), votes, facts)
         except FileNotFoundError:
             remedy = "'mien distill' writes such files; paths in a recipe are relative to the folder of the recipe"
             raise ExperimentError(f"There is no file '{path}'", "a file of soft targets was expected", remedy) from None
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             happened = f"'{path}' has no soft targets: {error}"
             raise ExperimentError(happened, "a file written by 'mien distill' was expected", "Distil again") from None
 
     def to_bytes(self) -> bytes:
         """The content of the file: float16, and a few bytes of each hash."""
-        arrays = {"keys": _split_bytes(self.hashes), "shares": _round(self.scores)}
+        arrays = {"hashes": _split_bytes(self.hashes), "scores": _round(self.scores)}
         arrays |= {} if self.votes is None else {"votes": _round(self.votes)}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, facts=np.array(json.dumps({"kind": _KIND, **self.facts})), **arrays)
