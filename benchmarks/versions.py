@@ -40,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, help="the checkout of the other version")
     parser.add_argument("--yunet", type=Path, required=True, help="YuNet's model file")
+    parser.add_argument("--name", default="versions", help="name of the result file")
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     options = parser.parse_args()
     sources = {"other": options.other.resolve() / "src", "this": ROOT / "src"}
@@ -52,7 +53,7 @@ def main() -> None:
     commit = subprocess.run(
         ["git", "-C", options.other, "rev-parse", "--short", "HEAD"], capture_output=True, text=True
     )
-    write_or_print("versions", {"other": commit.stdout.strip(), "ratios": figures}, options.dry)
+    write_or_print(options.name, {"other": commit.stdout.strip(), "ratios": figures}, options.dry)
 
 
 Runner = Callable[..., str]

@@ -137,7 +137,7 @@ def test_file_in_a_run_folder_needs_no_options(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(ExperimentError, match=r"The process that converts .* ended"):
         keras_import.convert_to_onnx(tmp_path / "net.keras")
-    assert calls[0][2:] == [["sad", "happy"], list(VOTES), "0-255"]
+    assert calls[0][2:] == [["sad", "happy"], list(VOTES), "0-255", {}]
 
 
 class CrashedProcess:

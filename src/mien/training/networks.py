@@ -342,7 +342,9 @@ def _face_block(x: Tensor, width: int, name: str, halve: bool) -> Tensor:
     """A block whose shortcut has no weights: pooling halves its side, and the second half of its channels is zero."""
     shortcut, padding, stride = x, "same", 1
     if halve:
-        shortcut, padding, stride = layers.AveragePooling2D(2, name=f"{name}_short_pool")(x), "valid", 2
+        # Of two pixels, which only small inputs have left here, a kernel of three would have no position.
+        padding = "valid" if x.shape[1] > 2 else "same"
+        shortcut, stride = layers.AveragePooling2D(2, name=f"{name}_short_pool")(x), 2
         zeros = layers.Rescaling(0.0, name=f"{name}_short_zeros")(shortcut)
         shortcut = layers.Concatenate(name=f"{name}_short_wide")([shortcut, zeros])
     convolution = layers.Conv2D(

@@ -116,7 +116,9 @@ class VideoQueue:
         #: The event streams that may still be opened.
         self.streams = threading.Semaphore(settings.streams)
         remove_abandoned_folders(settings.scratch)
-        self._create_folder().remove()  # a folder that cannot be written is an error now, not at the first video
+        if settings.scratch and not os.access(settings.scratch, os.W_OK):  # now, not at the first video
+            happened = f"The folder for videos '{settings.scratch}' cannot be written to"
+            raise OutputError(happened, "A writable folder was expected", "Set 'scratch' to one")
 
     def add(self, data: bytes, name: str, engine: Engine, options: VideoOptions) -> VideoJob:
         """Add a video with this content and client's name. QueueFull, or OutputError if the disk is full."""
