@@ -42,6 +42,33 @@ def test_rows_are_sorted_by_accuracy_and_the_best_two_are_tested():
     assert "McNemar's test:\nsignificant (p = " in compare.format_comparison(comparison)
 
 
+def test_difference_of_the_best_two_has_its_standard_error():
+    correct = np.arange(400) < 300
+    other = correct & (np.arange(400) >= 16)
+    comparison = compare.compare_models([model("a", 0.75, correct=correct), model("b", 0.71, correct=other)])
+    assert "Difference of the accuracies: 4.00 points, with a standard error of 0.98." in compare.format_comparison(
+        comparison
+    )
+    test = compare.comparison_values(comparison)["mcnemar"]
+    assert (test["difference"], test["standard_error"]) == comparison.paired
+
+
+def test_predictions_without_a_network_have_no_latency(tmp_path):
+    """Out-of-fold predictions: the table has a dash, and the figure only models with a latency."""
+    first, second = model("a", 0.8), model("b", 0.7)
+    for each in (first, second):
+        each.metrics["model"]["milliseconds"] = None
+    comparison = compare.compare_models([first, second])
+    assert compare.table_rows(comparison)[0]["ms"] == "-"
+    assert "ms: one face" not in compare.format_comparison(comparison)
+    (tmp_path / "none").mkdir()
+    (tmp_path / "one").mkdir()
+    compare.write_comparison(tmp_path / "none", comparison)
+    assert {path.suffix for path in (tmp_path / "none").iterdir()} == {".json", ".txt", ".html"}
+    compare.write_comparison(tmp_path / "one", compare.compare_models([first, model("c", 0.6)]))
+    assert (tmp_path / "one" / "accuracy_and_speed.png").exists()
+
+
 def test_equal_models_are_not_significantly_different():
     correct = RNG.random(900) < 0.7
     comparison = compare.compare_models([model("a", correct=correct), model("b", correct=correct)])

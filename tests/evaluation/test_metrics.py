@@ -206,6 +206,16 @@ def test_mcnemar_of_equal_models_is_one():
     assert compare.mcnemar(np.array([True, False]), np.array([False, True])).p == 1.0
 
 
+def test_paired_difference_has_the_standard_error_of_the_mean():
+    """Of eight faces both are right on three, only the first on three, only the second on one."""
+    first = np.array([1, 1, 1, 1, 1, 1, 0, 0], bool)
+    second = np.array([1, 1, 1, 0, 0, 0, 1, 0], bool)
+    difference, error = compare.paired_difference(first, second)
+    assert difference == pytest.approx(0.25)
+    assert error == pytest.approx(np.sqrt((3 + 1) / 8 - 0.25**2) / np.sqrt(8))
+    assert compare.paired_difference(first, first) == (0, 0)
+
+
 # Fitted temperatures and thresholds
 
 

@@ -242,6 +242,44 @@ def test_face_recognition_weights_are_applied_as_written(tmp_path):
     np.testing.assert_allclose(norm.moving_variance, np.asarray(inputs).var((0, 1, 2)), rtol=1e-2, atol=1e-2)
 
 
+def test_batch_statistics_do_not_change_what_the_face_recognition_network_computes(tmp_path):
+    """Loaded with the statistics of two sets of faces, the trunk has the same features."""
+    manifest, _ = write_manifest(tmp_path)
+    faces = synthetic.draw_faces(56, seed=5).pixels[..., None]
+    features, variances = [], []
+    for part in (faces[:28], 255 - faces[28:]):
+        model = networks.build_network(FACE_NET)
+        transfer.load_initial_weights(model, with_weights(Recipe(net=FACE_NET), manifest), part)
+        trunk = keras.Model(model.inputs[0], model.get_layer("label").input)
+        features.append(np.asarray(trunk(faces.astype(np.float32), training=False)))
+        variances.append(np.asarray(model.get_layer("stem_norm").moving_variance))
+    assert not np.allclose(variances[0], variances[1], rtol=0.01)
+    assert features[0].std() > 0
+    np.testing.assert_allclose(features[0], features[1], rtol=1e-3, atol=1e-3 * np.abs(features[0]).max())
+
+
+def test_damaged_face_recognition_weights_are_explained(tmp_path):
+    manifest, _ = write_manifest(tmp_path)
+    model, faces = networks.build_network(FACE_NET), synthetic.draw_faces(7).pixels[..., None]
+    content, text = (tmp_path / "net.bin").read_bytes(), manifest.read_text()
+
+    def assert_refused(happened):
+        with pytest.raises(ExperimentError, match=rf"'net-weights_manifest.json' cannot be read: .*{happened}"):
+            transfer.load_initial_weights(model, with_weights(Recipe(net=FACE_NET), manifest), faces)
+
+    (tmp_path / "net.bin").write_bytes(content[: len(content) // 2])
+    assert_refused("buffer")
+    (tmp_path / "net.bin").unlink()
+    assert_refused("No such file")
+    (tmp_path / "net.bin").write_bytes(content)
+    for damaged in (text[:500], "{}", "[{}]", "[1]", "null"):
+        manifest.write_text(damaged)
+        assert_refused("")
+    manifest.unlink()
+    with pytest.raises(ExperimentError, match="no such file or finished run"):
+        transfer.load_initial_weights(model, with_weights(Recipe(net=FACE_NET), manifest), faces)
+
+
 @pytest.mark.parametrize(
     ("net", "skip", "message"),
     [

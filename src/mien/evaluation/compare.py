@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from mien import plots
 from mien.errors import ExperimentError
-from mien.evaluation.evaluate import Predictions
+from mien.evaluation.evaluate import SPLITS, Predictions
 from mien.evaluation.metrics import Mask
 from mien.evaluation.report import METRICS, TABLE, encode_json, percent_or_dash, write_files
 from mien.html import render
@@ -36,6 +36,13 @@ class McNemar(NamedTuple):
     only_first: int
     only_second: int
     p: float
+
+
+class PairedDifference(NamedTuple):
+    """The accuracy of the first model minus that of the second on the same faces, and its standard error."""
+
+    difference: float
+    standard_error: float
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,8 @@ class EvaluatedModel:
 class ComparisonRow:
     """One model, or the mean of runs of one recipe with different seeds.
 
-    ``spread`` is the standard deviation of their accuracies, 0 for a single run.
+    ``spread`` is the standard deviation of their accuracies, 0 for a single run. ``milliseconds`` is None for
+    out-of-fold predictions.
     """
 
     name: str
@@ -75,23 +83,33 @@ class ComparisonRow:
     ece: float
     parameters: int
     megabytes: float
-    milliseconds: float
+    milliseconds: float | None
     training_seconds: float | None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """``rows``, the most accurate first; ``test`` compares the first two, None with a ``reason`` where it cannot."""
+    """``rows``, the most accurate first; ``test`` and ``paired`` compare the first two.
+
+    They are None with a ``reason`` where these cannot be compared.
+    """
 
     rows: tuple[ComparisonRow, ...]
     test: McNemar | None = None
     reason: str = ""
+    paired: PairedDifference | None = None
 
 
 def mcnemar(first: Mask, second: Mask) -> McNemar:
     """McNemar's exact test of two models that are correct where these are true, bool (N,) over the same faces."""
     only_first, only_second = int(np.sum(first & ~second)), int(np.sum(second & ~first))
     return McNemar(only_first, only_second, _binomial_p(min(only_first, only_second), only_first + only_second))
+
+
+def paired_difference(first: Mask, second: Mask) -> PairedDifference:
+    """Of two models that are correct where these are true, bool (N,) over the same faces."""
+    differences = first.astype(float) - second.astype(float)
+    return PairedDifference(float(differences.mean()), float(differences.std() / math.sqrt(len(differences))))
 
 
 def _binomial_p(fewer: int, total: int) -> float:
@@ -115,7 +133,8 @@ def compare_models(models: Sequence[EvaluatedModel]) -> Comparison:
     if first.correct is None or second.correct is None:
         name = (first if first.correct is None else second).name
         return Comparison(rows, None, f"the predictions of {name} were not stored")
-    return Comparison(rows, mcnemar(first.correct, second.correct))
+    paired = paired_difference(first.correct, second.correct)
+    return Comparison(rows, mcnemar(first.correct, second.correct), paired=paired)
 
 
 def evaluated_model(predictions: Predictions, metrics: Mapping[str, Any], model: Path) -> EvaluatedModel:
@@ -179,6 +198,8 @@ def check_split(name: str, model: EvaluatedModel, split: str) -> None:
     actual = model.metrics["split"]
     if actual != split:
         remedy = f"Add --split {actual}, or evaluate its model on the {split} split"
+        if actual not in SPLITS:
+            remedy = f"Compare it with other {actual} predictions, without --split"
         raise ExperimentError(f"'{name}' was evaluated on the {actual} split", f"{split} was expected", remedy)
 
 
@@ -224,6 +245,7 @@ def _summarize(group: Sequence[EvaluatedModel]) -> ComparisonRow:
     each = [model.metrics for model in group]
     facts = [metrics["model"] for metrics in each]
     times = [model.training_seconds for model in group if model.training_seconds is not None]
+    latencies = [model["milliseconds"] for model in facts if model["milliseconds"] is not None]
     unique = [value for metrics in each if (value := metrics.get("accuracy_no_duplicates")) is not None]
     return ComparisonRow(
         name=group[0].name if len(group) == 1 else f"{facts[0]['name']} ({len(group)} seeds)",
@@ -237,7 +259,7 @@ def _summarize(group: Sequence[EvaluatedModel]) -> ComparisonRow:
         ece=statistics.fmean(metrics["ece"] for metrics in each),
         parameters=facts[0]["parameters"],
         megabytes=facts[0]["megabytes"],
-        milliseconds=statistics.median(model["milliseconds"] for model in facts),
+        milliseconds=statistics.median(latencies) if latencies else None,
         training_seconds=statistics.fmean(times) if times else None,
     )
 
@@ -294,19 +316,26 @@ def summary_sentences(comparison: Comparison) -> Iterator[str]:
         yield f"Only {first} is right on {only_first:,} faces, only {second} on {only_second:,}. McNemar's test:"
         significant = p < _SIGNIFICANCE_LEVEL
         yield f"significant (p = {p:.2g})." if significant else f"not significant (p = {p:.2g})."
+    if comparison.paired is not None:
+        difference, error = (100 * value for value in comparison.paired)
+        yield f"Difference of the accuracies: {difference:.2f} points, with a standard error of {error:.2f}."
     if len({model.fingerprint for row in comparison.rows for model in row.models}) > 1:
         yield "The models were evaluated on different faces, so the order of the rows means little."
     if any(len(row.models) > 1 for row in comparison.rows):
         yield "± is the standard deviation over the seeds of one recipe."
-    yield "ms: one face on one core, measured on the machine of each evaluation."
+    if any(row.milliseconds is not None for row in comparison.rows):
+        yield "ms: one face on one core, measured on the machine of each evaluation."
 
 
-def plot_comparison(comparison: Comparison) -> Figure:
-    """Accuracy against speed."""
+def plot_comparison(comparison: Comparison) -> Figure | None:
+    """Accuracy against speed; None where no speed is known."""
     points = [
         plots.ModelPoint(row.name, row.milliseconds, row.accuracy, row.low, row.high, row.megabytes)
         for row in comparison.rows
+        if row.milliseconds is not None
     ]
+    if not points:
+        return None
     return plots.plot_accuracy_and_speed(points)
 
 
@@ -328,14 +357,19 @@ def comparison_values(comparison: Comparison) -> dict[str, Any]:
         significant = comparison.test.p < _SIGNIFICANCE_LEVEL
         models = [row.name for row in comparison.rows[:2]]
         test = {**comparison.test._asdict(), "significant": significant, "models": models}
+    if test is not None and comparison.paired is not None:
+        test |= comparison.paired._asdict()
     return {"rows": rows, "mcnemar": test, "mcnemar_missing": comparison.reason or None}
 
 
 def write_comparison(folder: Path, comparison: Comparison) -> list[Path]:
-    """Write ``comparison.json``, ``.txt``, ``.html`` and ``accuracy_and_speed.png``; the paths, the page last."""
+    """Write ``comparison.json``, ``.txt``, ``.html`` and ``accuracy_and_speed.png``; the paths, the page last.
+
+    There is no figure where no speed is known.
+    """
     figure = plot_comparison(comparison)
-    files = {
-        "accuracy_and_speed.png": plots.render_png(figure),
+    files = {"accuracy_and_speed.png": plots.render_png(figure)} if figure else {}
+    files |= {
         "comparison.txt": format_comparison(comparison).encode(),
         "comparison.json": encode_json(comparison_values(comparison)),
         "comparison.html": render(
@@ -344,7 +378,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> list[Path]:
             columns=_COLUMNS,
             rows=table_rows(comparison),
             sentences=list(summary_sentences(comparison)),
-            figure=plots.render_svg(figure, "accuracy against speed"),
+            figure=plots.render_svg(figure, "accuracy against speed") if figure else "",
         ).encode(),
     }
     return write_files(folder, files)
@@ -361,7 +395,7 @@ def _cells(row: ComparisonRow) -> tuple[str, ...]:
         percent_or_dash(row.ece),
         f"{row.parameters / 1e6:.2f} M" if row.parameters else "-",
         f"{row.megabytes:.1f}",
-        f"{row.milliseconds:.2f}",
+        "-" if row.milliseconds is None else f"{row.milliseconds:.2f}",
         _format_duration(row.training_seconds),
     )
 

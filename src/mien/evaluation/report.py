@@ -156,6 +156,8 @@ def _metric_lines(values: Values) -> Iterator[str]:
     low, high = values["ci95"]
     interval = f"(95 % interval {100 * low:.1f} to {100 * high:.1f})"
     yield f"accuracy            {percent_or_dash(values['accuracy'])}  {interval}"
+    if "standard_error" in values:
+        yield f"  standard error    {percent_or_dash(values['standard_error'], 2)}"
     if values["faces_no_duplicates"]:
         faces = f"({values['faces_no_duplicates']:,} faces)"
         yield f"  no duplicates     {percent_or_dash(values['accuracy_no_duplicates'])}  {faces}"

@@ -7,7 +7,7 @@ decisions are taken: there are twenty times as many as validation faces, so the 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mien.evaluation.inference import augment_views
 from mien.evaluation.metrics import accuracy
 from mien.labels import VOTES
 from mien.models import ModelCard
+from mien.training.distillation import TTA_VIEWS
 from mien.training.recipe import Recipe
 from mien.training.targets import SoftTargets, hash_faces
 
@@ -37,7 +38,8 @@ def predict_folds(
     """The out-of-fold predictions of finished runs for all Training faces; of several runs of a fold their mean.
 
     With ``tta`` each logit is the mean over ten views of the face. The temperatures of both heads are fitted for each
-    run on the faces of its fold. An ExperimentError where a fold has no run, or a run does not fit the others.
+    run on the faces of its fold. There are votes where all runs have that head. An ExperimentError where a fold has no
+    run, or a run is unfinished, was trained on other data, or does not fit the others; before the first prediction.
     """
     # Imported here: the predictions can be read without Keras.
     from mien.export import onnx
@@ -46,30 +48,33 @@ def predict_folds(
 
     recipes = {run: checkpoint.read_recipe(run) for run in runs}
     by_fold = _group_by_fold(recipes)
-    parts, run_facts, done = [], [], 0
-    total = len(runs) * (10 if tta else 1)
+    models, validation_faces = {}, {}
     for fold, fold_runs in sorted(by_fold.items()):
-        outputs = []
+        validation_faces[fold] = RunPlan(recipes[fold_runs[0]], faces).validation
         for run in fold_runs:
-            recipe = recipes[run]
-            validation = RunPlan(recipe, faces).validation
-            onnx.check_same_validation(run, validation)
-            model = networks.build_recipe_network(recipe, "float32", finished=True)
-            checkpoint.load_weights(run, model)
-            sums: dict[str, NDArray[np.float64]] = {}
+            onnx.check_same_validation(run, validation_faces[fold])
+            models[run] = networks.build_recipe_network(recipes[run], "float32", finished=True)
+            checkpoint.load_weights(run, models[run])
+    heads = ["label", "votes"] if all("votes" in model.output_names for model in models.values()) else ["label"]
+    parts, run_facts, done = [], [], 0
+    views, total = (TTA_VIEWS if tta else 1), len(models) * (TTA_VIEWS if tta else 1)
+    for fold, validation in validation_faces.items():
+        outputs = []
+        for run in by_fold[fold]:
+            means: dict[str, NDArray[np.float64]] = dict.fromkeys(heads, np.float64(0))
             for view in augment_views(validation.pixels) if tta else [validation.pixels]:
-                for head, logits in onnx.predict_logits_by_head(model, view).items():
-                    sums[head] = sums.get(head, 0.0) + logits.astype(np.float64) / (10 if tta else 1)
+                logits = onnx.predict_logits_by_head(models[run], view)
+                means = {head: mean + logits[head].astype(np.float64) / views for head, mean in means.items()}
                 done += 1
                 if progress:
                     progress(done, total)
-            scores, facts = _calibrate(sums, validation)
+            scores, facts = _calibrate(means, validation)
             outputs.append(scores)
-            run_facts.append({"name": recipe.name, "fold": fold, "faces": len(validation), **facts})
-        parts.append((validation, {head: np.mean([each[head] for each in outputs], axis=0) for head in outputs[0]}))
+            run_facts.append({"name": recipes[run].name, "fold": fold, "faces": len(validation), **facts})
+        parts.append((validation, {head: np.mean([each[head] for each in outputs], axis=0) for head in heads}))
     pixels = np.concatenate([validation.pixels for validation, _ in parts])
     scores, votes = (
-        np.concatenate([heads[name] for _, heads in parts]).astype(np.float32) if name in parts[0][1] else None
+        np.concatenate([outputs[name] for _, outputs in parts]).astype(np.float32) if name in heads else None
         for name in ("label", "votes")
     )
     assert scores is not None, "every network has a head for the label"
@@ -79,7 +84,7 @@ def predict_folds(
         "vote_classes": [] if votes is None else list(VOTES),
         "folds": first.data.folds,
         "runs": run_facts,
-        "views": 10 if tta else 1,
+        "views": views,
         "faces": len(pixels),
         "fingerprint": fingerprint_faces(_training_faces(faces, first.data.classes)),
     }
@@ -126,22 +131,22 @@ def _training_faces(faces: FaceDataset, classes: tuple[str, ...]) -> FaceDataset
     return faces.take(faces.usage == TRAINING)
 
 
-def is_out_of_fold(path: Path) -> bool:
-    """Whether a file has out-of-fold predictions."""
-    return path.suffix == ".npz" and bool(SoftTargets.read(path).facts.get("folds"))
-
-
 def evaluate_folds(path: Path, faces: FaceDataset) -> tuple[Predictions, dict[str, Any]]:
     """The out-of-fold predictions of a file for all Training faces, and their metrics.
 
     The decision that joins both heads for the target ``people`` is fitted on one half of the faces and applied to the
-    other, both ways.
+    other, both ways. An ExperimentError where the file has other soft targets, or other faces than the data.
     """
     soft_targets = SoftTargets.read(path)
+    if not soft_targets.facts.get("folds"):
+        happened = f"'{path}' has soft targets of teachers that were trained on these faces"
+        raise ExperimentError(happened, "out-of-fold predictions were expected", "Write them with mien distill --folds")
     classes = tuple(soft_targets.facts.get("classes", ()))
     training = _training_faces(faces, classes)
+    of_classes = np.isin(faces.labels, [faces.classes.index(name) for name in classes])
+    others = Counter(faces.classes[label] for label in faces.labels[(faces.usage == TRAINING) & ~of_classes])
     covered, rows = soft_targets.find_rows(hash_faces(training.pixels))
-    if not covered.all():
+    if not covered.all() or not len(training):
         happened = f"'{path}' has predictions for {int(covered.sum()):,} of the {len(training):,} Training faces"
         raise ExperimentError(happened, "the data of its runs was expected", "Name the data of the runs")
     scores = soft_targets.scores[rows]
@@ -151,13 +156,13 @@ def evaluate_folds(path: Path, faces: FaceDataset) -> tuple[Predictions, dict[st
         card=card,
         split=SPLIT,
         faces=training,
-        indices=np.flatnonzero(faces.usage == TRAINING),
+        indices=np.flatnonzero((faces.usage == TRAINING) & of_classes),
         unique=np.ones(len(training), bool),
-        excluded={},
+        excluded={name: others[name] for name in faces.classes if others[name]},
         scores=scores,
         people_scores=scores if votes is None else _join_halves(scores, votes, training),
         votes=votes,
-        calibrated=None,
+        calibrated=scores,
         temperature=None,
         validation_faces=0,
         tta={},
@@ -166,6 +171,7 @@ def evaluate_folds(path: Path, faces: FaceDataset) -> tuple[Predictions, dict[st
     model = {"name": card.name, "file": path.name, "megabytes": size, "parameters": 0, "multiply_adds": 0}
     facts = {"mien": __version__, "model": {**model, "milliseconds": None, "recipe": dict(soft_targets.facts)}}
     metrics = compute_metrics(predictions)
+    metrics["calibration"] = {"temperature": None, "faces": len(training), "on": "the own fold of each run"}
     error = (metrics["accuracy"] * (1 - metrics["accuracy"]) / len(training)) ** 0.5
     return predictions, {**facts, **metrics, "standard_error": error}
 

@@ -74,6 +74,8 @@ def _find_weights_file(recipe: Recipe) -> Path:
             _check_same_fold(path, recipe)
             return path / checkpoint.WEIGHTS
         if path.is_file():
+            if (path.parent / checkpoint.RECIPE).exists():
+                _check_same_fold(path.parent, recipe)
             return path
     happened = f"net.weights is '{recipe.net.weights}', and there is no such file or finished run"
     expected = "imagenet, none, a run or a file was expected"
@@ -81,10 +83,13 @@ def _find_weights_file(recipe: Recipe) -> Path:
 
 
 def _check_same_fold(run: Path, recipe: Recipe) -> None:
-    """A network that begins from one that was trained on the faces of its fold has seen them too."""
-    own, other = recipe.data, checkpoint.read_recipe(run).data
-    if own.folds and (other.folds, other.fold, other.group) != (own.folds, own.fold, own.group):
-        happened = f"The run '{run.name}' was trained on faces of fold {own.fold}, which this run is measured on"
+    """With folds an ExperimentError where the run was trained on the validation faces of this recipe."""
+    own = recipe.data
+    if not own.folds:
+        return
+    other = checkpoint.read_recipe(run).data
+    if (other.folds, other.fold, other.group) != (own.folds, own.fold, own.group):
+        happened = f"The run '{run.name}' has seen the faces of fold {own.fold}, which this run is measured on"
         remedy = f"Name a run with data.folds={own.folds} and data.fold={own.fold}, or set net.weights=none"
         raise ExperimentError(happened, "a run of the same fold was expected", remedy)
 

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from mien.apps.cli.console import escape_controls, print_note, print_result
-from mien.apps.cli.evaluate import evaluate_model
+from mien.apps.cli.evaluate import evaluate_model, has_predictions
 from mien.apps.cli.options import (
     KERAS_OPTIONS,
     LABEL_MAP_OPTION,
@@ -25,6 +25,7 @@ EPILOG = """\b
 Examples:
   mien compare base small.onnx --data faces
   mien compare base small.onnx --data faces -o comparison
+  mien compare first.npz second.npz --data fer2013.csv
 
 \b
 Exit status: 0; 1 if a model, an evaluation or the data cannot be used; 2 for wrong usage.
@@ -55,8 +56,9 @@ def compare(
     """Compare models on the same faces.
 
     RUN is a folder written by 'mien evaluate', the folder of a finished training run, or with --data any
-    model: from 'mien models', an .onnx or Keras file. Runs of one recipe with different seeds become one row.
-    McNemar's test says whether the difference of the best two is significant.
+    model: from 'mien models', an .onnx or Keras file, or out-of-fold predictions (mien distill --folds).
+    Runs of one recipe with different seeds become one row. McNemar's test says whether the difference of the
+    best two is significant.
     """
     from contextlib import nullcontext
 
@@ -87,16 +89,18 @@ def _collect_evaluations(
     unique = list(dict.fromkeys(runs))
     stored = {run: model for run in unique if (model := read_evaluation(Path(run)))}
     pending = [run for run in unique if run not in stored or (data is not None and has_model(Path(run)))]
-    if data is not None or context.get_parameter_source("split") is not ParameterSource.DEFAULT:
+    models = [run for run in pending if not has_predictions(run)]
+    if (data is not None and models) or context.get_parameter_source("split") is not ParameterSource.DEFAULT:
         for run in stored.keys() - pending:
             check_split(run, stored[run], split)
-    paths = locate_models(context, pending, *keras_options)
+    paths = {run: Path(run) for run in pending}
+    paths |= dict(zip(models, locate_models(context, models, *keras_options), strict=True))
     if pending and data is None:
         raise click.UsageError(f"'{pending[0]}' has no evaluation. Add --data, the faces to evaluate it on.", context)
     if data is not None and not pending:
         raise click.UsageError("these are evaluations, without a model to evaluate. Leave out --data.", context)
     evaluated = {
         run: evaluated_model(*evaluate_model(path, str(data), split, label_map, tta=False), path)
-        for run, path in zip(pending, paths, strict=True)
+        for run, path in paths.items()
     }
     return [(stored | evaluated)[run] for run in unique]

@@ -84,6 +84,9 @@ def distill(
     faces that it was not trained on. 'mien evaluate --model FILE.npz' measures these out-of-fold predictions.
     """
     if folds:
+        if recipe or labels or scale or temperature != 1:
+            happened = "--folds predicts with runs, and fits their temperatures"
+            raise click.UsageError(f"{happened}. Leave out --recipe, --labels, --scale and --temperature.", context)
         _distill_folds(context, [Path(teacher) for teacher in teachers], data, out, not no_tta, force, as_json)
         return
     with convert_import_errors():
@@ -137,9 +140,8 @@ def _distill_folds(
         accuracy = f"accuracy {100 * run['accuracy']:.1f} % on {run['faces']:,} faces"
         lines.append(f"fold {run['fold']}  {escape_controls(run['name'])}  {accuracy}")
     print_result(as_json, facts, "\n".join(lines))
-    print_note(
-        escape_controls(f"Measure them with: mien evaluate --model {shlex.quote(str(out))} --data {shlex.quote(data)}")
-    )
+    command = shlex.join(["mien", "evaluate", "--model", str(out), "--data", data, "-o", str(out.with_suffix(""))])
+    print_note(escape_controls(f"Measure them with: {command}"))
 
 
 def _describe_use(target: Path, student: Recipe, builtin: str) -> str:

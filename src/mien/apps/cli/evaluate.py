@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_note, print_result
 from mien.apps.cli.options import (
@@ -16,6 +17,7 @@ from mien.apps.cli.options import (
     OUT_FOLDER_OPTION,
     SPLIT_OPTION,
     locate_model,
+    reject_keras_options,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ Examples:
   mien evaluate --model base --data faces -o evaluation
   mien evaluate --model base --data faces --target people -o people
   mien evaluate --model base --data faces --split private --no-tta --json -o private
+  mien evaluate --model out-of-fold.npz --data fer2013.csv -o out-of-fold
 
 \b
 Exit status: 0; 1 if the model or the data cannot be used or the folder cannot be written;
@@ -78,33 +81,43 @@ def evaluate(
     """
     from mien.evaluation.report import PAGE, format_evaluation, output_folder, write_evaluation
 
+    if has_predictions(model):
+        reject_keras_options(context, labels, scale)
+        if context.get_parameter_source("split") is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"'{model}' has predictions of the Training faces. Leave out --split.", context)
+        path = Path(model)
+    else:
+        path = locate_model(context, model, labels, scale)
     with output_folder(out):
-        if Path(model).suffix == ".npz":
-            predictions, metrics = _evaluate_folds(Path(model), data)
-        else:
-            path = locate_model(context, model, labels, scale)
-            predictions, metrics = evaluate_model(path, data, split, label_map, tta=not no_tta)
+        predictions, metrics = evaluate_model(path, data, split, label_map, tta=not no_tta)
         write_evaluation(out, predictions, metrics)
     print_result(as_json, metrics, format_evaluation(metrics, target))
     print_note(f"Report: {escape_controls(str(out / PAGE))}")
 
 
-def _evaluate_folds(path: Path, data: str) -> tuple[Predictions, dict[str, Any]]:
-    """The out-of-fold predictions in a file and their metrics."""
-    from mien.datasets.loading import load_faces
-    from mien.training.out_of_fold import evaluate_folds
-
-    return evaluate_folds(path, load_faces(data))
+def has_predictions(model: str) -> bool:
+    """Whether it is a file of out-of-fold predictions, not a model."""
+    return Path(model).suffix == ".npz"
 
 
 def evaluate_model(
     path: Path, data: str, split: str, label_map: dict[str, str], *, tta: bool
 ) -> tuple[Predictions, dict[str, Any]]:
-    """The predictions and metrics of a model file on one split, with progress bars."""
-    from mien.datasets.loading import load_evaluation_faces
+    """The predictions and metrics of a model file on one split, with progress bars.
+
+    Of a file of out-of-fold predictions they are those of all Training faces, whatever the split.
+    """
+    from mien.datasets.loading import combine_sources, load_evaluation_faces
+    from mien.datasets.splits import SourceSettings
     from mien.evaluation.evaluate import evaluate_file
     from mien.models import ModelCard
 
+    if has_predictions(str(path)):
+        from mien.training.out_of_fold import evaluate_folds
+
+        with ProgressBar() as bar:
+            faces = combine_sources([SourceSettings(data, label_map)], progress=bar.update)
+        return evaluate_folds(path, faces)
     with ProgressBar() as bar:
         faces = load_evaluation_faces(ModelCard.read(path), data, label_map, bar.update)
     with ProgressBar() as bar:

@@ -112,8 +112,9 @@ def _show_comparison(selected_runs: Sequence[TrainingRun]) -> None:
         return
     st.dataframe(compare.table_rows(comparison), hide_index=True)
     st.markdown(escape_markdown(" ".join(compare.summary_sentences(comparison))))
-    with st.container(width=_PLOT_WIDTH):
-        results.show_figure(compare.plot_comparison(comparison), "Accuracy against speed")
+    if figure := compare.plot_comparison(comparison):
+        with st.container(width=_PLOT_WIDTH):
+            results.show_figure(figure, "Accuracy against speed")
 
 
 def _show_settings(selected_runs: Sequence[TrainingRun]) -> None:
