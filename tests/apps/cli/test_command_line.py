@@ -23,7 +23,9 @@ from command import command, environment, mien, run_process, start_process, writ
 from mien.apps.cli.command_line import COMMANDS, Terminated, run
 from mien.apps.cli.command_line import mien as mien_group
 from mien.datasets import synthetic
+from mien.datasets.loading import load_faces
 from mien.errors import ModelDamaged
+from mien.training.targets import SoftTargets
 from mien.video.writers import open_writer
 from run_folders import write_run
 from tiny import tiny_model
@@ -127,9 +129,18 @@ def examples_folder(tmp_path_factory):
     (folder / "tiny.toml").write_text(TINY_RECIPE)
     for name in ("earlier", "another"):
         write_run(folder / "runs" / name)
+    for name in ("folds.npz", "others.npz"):
+        write_out_of_fold_predictions(folder / name, load_faces(folder / "faces"))
     (folder / "space.toml").write_text("[training.learning_rate]\nlow = 0.01\nhigh = 0.1\nlog = true\n")
     (folder / "student.toml").write_text('[data]\nvalidation = 14\n[distillation]\ntargets = "targets/teachers.npz"\n')
     return folder
+
+
+def write_out_of_fold_predictions(path, faces):
+    """The labels of the faces as their predictions."""
+    scores = np.eye(len(faces.classes), dtype=np.float32)[faces.labels]
+    facts = {"classes": list(faces.classes), "folds": 2}
+    path.write_bytes(SoftTargets.from_predictions(faces.pixels, scores, None, facts).to_bytes())
 
 
 def write_video(path):
@@ -141,7 +152,7 @@ def write_video(path):
 
 
 def needs_keras(line):
-    return any(word in line for word in ("augment-preview", ".h5", "mien train", "mien export", "mien tune"))
+    return any(word in line for word in ("augment-preview", ".h5", "mien train", "mien export", "mien tune", "--folds"))
 
 
 def is_interactive(line):
@@ -167,6 +178,8 @@ def test_the_examples_of_the_help_run(line, examples_folder, monkeypatch, capsys
         pytest.importorskip("keras", reason="needs the extra train")
     if "runs/first" in line or ".h5" in line:
         write_finished_run()
+    if "--folds" in line:
+        write_fold_runs()
     if "pull yunet" in line:
         install_yunet(request.getfixturevalue("yunet_file"))
     if set("|<>") & set(line):
@@ -206,6 +219,17 @@ def write_finished_run():
     card = onnx.make_card(model, recipe, fitted, "first")
     plain = formats.to_plain_keras(*onnx.add_decision_head(model, fitted, recipe.data.classes))
     formats.save_keras(plain, card, Path("emotion_model.h5"))
+
+
+def write_fold_runs():
+    """Finished runs of two folds."""
+    from exported_networks import write_finished_run
+    from mien.datasets.splits import DataSettings
+    from mien.training.recipe import NetworkSettings, Recipe
+
+    for fold in (1, 2):
+        data, net = DataSettings(validation=0, folds=2, fold=fold), NetworkSettings(width=4, depth=(1,))
+        write_finished_run(Path("runs", f"teacher-{fold}"), Recipe(name=f"teacher-{fold}", data=data, net=net))
 
 
 def run_shell(line, folder):

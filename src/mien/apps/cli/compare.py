@@ -25,7 +25,7 @@ EPILOG = """\b
 Examples:
   mien compare base small.onnx --data faces
   mien compare base small.onnx --data faces -o comparison
-  mien compare first.npz second.npz --data fer2013.csv
+  mien compare folds.npz others.npz --data faces
 
 \b
 Exit status: 0; 1 if a model, an evaluation or the data cannot be used; 2 for wrong usage.

@@ -29,7 +29,7 @@ Examples:
   mien distill base small.onnx --data faces --recipe student.toml
   mien distill base --data faces --recipe student.toml -o targets/base.npz --no-tta
   mien distill base --data faces --recipe small -o teachers.npz --no-tta
-  mien distill runs/teacher-* --folds --data fer2013.csv -o out-of-fold.npz
+  mien distill runs/teacher-1 runs/teacher-2 --folds --data faces -o out-of-fold.npz
 
 \b
 The recipe of the student then has

@@ -28,7 +28,7 @@ Examples:
   mien evaluate --model base --data faces -o evaluation
   mien evaluate --model base --data faces --target people -o people
   mien evaluate --model base --data faces --split private --no-tta --json -o private
-  mien evaluate --model out-of-fold.npz --data fer2013.csv -o out-of-fold
+  mien evaluate --model folds.npz --data faces -o folds
 
 \b
 Exit status: 0; 1 if the model or the data cannot be used or the folder cannot be written;
