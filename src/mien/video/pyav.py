@@ -78,7 +78,7 @@ class PyAVReader:
         streams = [
             stream
             for stream in self._container.streams.video
-            if not int(stream.disposition) & int(Disposition.attached_pic)
+            if not stream.disposition & Disposition.attached_pic
         ]
         if not streams:
             raise LookupError(name)
