@@ -146,6 +146,7 @@ def test_command_takes_a_builtin_recipe(folder, teachers, capsys):
 
 
 def test_labels_and_scale_are_for_keras_files(folder, teachers, capsys):
+    pytest.importorskip("h5py")
     arguments = ("--data", folder / "fer2013.csv", "-o", folder / "t.npz")
     (folder / "net.h5").write_bytes(b"a network")
     assert mien("distill", teachers[0], folder / "net.h5", *arguments) == 1

@@ -194,6 +194,7 @@ def test_missing_matplotlib_names_the_install_command(data, model, tmp_path, cap
 
 
 def test_keras_file_needs_labels_and_onnx_file_rejects_scale(data, model, tmp_path, capsys):
+    pytest.importorskip("h5py")
     (tmp_path / "net.h5").write_bytes(b"a net")
     assert evaluate("--model", tmp_path / "net.h5", "--data", data, out=tmp_path / "out") == 1
     assert "--labels" in capsys.readouterr().err
