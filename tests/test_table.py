@@ -50,7 +50,9 @@ def test_each_face_has_a_row():
         "detection": "0.98",
         "emotion": "angry",
         **{label: "0.9" if label == "angry" else str(0.1 / 6) for label in EMOTIONS},
-        "uncertain": "",
+        "uncertain": "False",
+        "uncertain_reason": "",
+        "mixture": "",
         "quality_ok": "True",
         "quality_reason": "",
         "track": "",
@@ -64,7 +66,7 @@ def test_each_face_has_a_row():
 def test_uncertainty_and_quality_have_columns():
     quality = Quality(False, "the face is small")
     [row] = read_table(make_frame(make_reading(uncertain="no expression stands out", quality=quality)))
-    assert row["uncertain"] == "no expression stands out"
+    assert (row["uncertain"], row["uncertain_reason"]) == ("True", "no expression stands out")
     assert (row["quality_ok"], row["quality_reason"]) == ("False", "the face is small")
 
 
@@ -109,6 +111,19 @@ def test_source_is_no_formula_and_still_names_the_file(name, tmp_path, monkeypat
 
 def test_name_of_standard_input_is_unchanged():
     assert read_table(make_frame(make_reading(), source="-"))[0]["source"] == "-"
+
+
+def test_votes_and_mixture_have_columns():
+    votes = (Score("happy", 0.7), Score("contempt", 0.2))
+    emotions = Emotions((Score("happy", 1.0),), votes, votes)
+    result = make_frame(Reading(Face(Box(1, 2, 30, 40)), emotions))
+    stream = io.StringIO(newline="")
+    table = CsvTable(stream, ("happy",), ("happy", "contempt"))
+    table.write(result)
+    table.write(Failure("x", SourceMissing("gone")))
+    read, failed = csv.DictReader(io.StringIO(stream.getvalue(), newline=""))
+    assert (read["votes_happy"], read["votes_contempt"], read["mixture"]) == ("0.7", "0.2", "happy+contempt")
+    assert (failed["votes_happy"], failed["error"][:4]) == ("", "gone")
 
 
 def test_no_text_is_a_formula():

@@ -17,35 +17,44 @@ from mien.results import Failure, FrameResult, Reading
 Cell: TypeAlias = str | int | float | None
 
 _COLUMNS_BEFORE_SCORES = ("source", "face", "x", "y", "width", "height", "detection", "emotion")
-_COLUMNS_AFTER_SCORES = ("uncertain", "quality_ok", "quality_reason", "track", "detector", "model", "error")
+_COLUMNS_AFTER_SCORES = (
+    *("uncertain", "uncertain_reason", "mixture"),
+    *("quality_ok", "quality_reason", "track", "detector", "model", "error"),
+)
 
 #: The first characters of a formula; spreadsheet programs for wide scripts accept the full-width ones.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
-def csv_header(labels: Sequence[str]) -> list[str]:
+def csv_header(labels: Sequence[str], vote_labels: Sequence[str] = ()) -> list[str]:
     """The columns: the position of the face, a score for each label in the model's order, and quality and model.
 
-    The column of a label that has the name of another column is called ``score_...``.
+    The column of a label that has the name of another column is called ``score_...``. The predicted annotator votes are
+    the last columns, ``votes_...``.
     """
     reserved = {*_COLUMNS_BEFORE_SCORES, *_COLUMNS_AFTER_SCORES}
     scores = [f"score_{label}" if label in reserved else escape_formula(label) or "" for label in labels]
-    return [*_COLUMNS_BEFORE_SCORES, *scores, *_COLUMNS_AFTER_SCORES]
+    return [*_COLUMNS_BEFORE_SCORES, *scores, *_COLUMNS_AFTER_SCORES, *(f"votes_{label}" for label in vote_labels)]
 
 
-def csv_rows(result: FrameResult | Failure, labels: Sequence[str]) -> Iterator[list[Cell]]:
+def csv_rows(
+    result: FrameResult | Failure, labels: Sequence[str], vote_labels: Sequence[str] = ()
+) -> Iterator[list[Cell]]:
     """The rows of one image, as wide as the header: one for each face, largest first; none without a face.
 
-    A failure has one row with its source and ``error``. Faces are numbered from 1; scores are 0 to 1; ``uncertain`` is
-    empty if the prediction is certain.
+    A failure has one row with its source and ``error``. Faces are numbered from 1; scores are 0 to 1;
+    ``uncertain_reason`` is empty if the prediction is certain, and ``mixture`` joins its expressions with ``+``.
     """
     if isinstance(result, Failure):
         empty = [None] * (len(csv_header(labels)) - 2)
-        yield [_escape_path(result.source), *empty, escape_formula(str(result.error))]
+        error = escape_formula(str(result.error))
+        yield [_escape_path(result.source), *empty, error, *(None for _ in vote_labels)]
         return
     for number, reading in enumerate(result.readings, 1):
         model = (escape_formula(result.detector), escape_formula(result.model))
-        yield [_escape_path(result.source), number, *_reading_cells(reading, labels), *model, None]
+        votes = dict(reading.emotions.votes or ())
+        cells = _reading_cells(reading, labels)
+        yield [_escape_path(result.source), number, *cells, *model, None, *map(votes.get, vote_labels)]
 
 
 class CsvTable:
@@ -54,13 +63,13 @@ class CsvTable:
     ``stream`` is a text stream opened with ``newline=""``; the caller closes it.
     """
 
-    def __init__(self, stream: IO[str], labels: Sequence[str]) -> None:
+    def __init__(self, stream: IO[str], labels: Sequence[str], vote_labels: Sequence[str] = ()) -> None:
         self._stream = stream
-        self._labels = tuple(labels)
-        self._write_rows([csv_header(labels)])
+        self._labels, self._vote_labels = tuple(labels), tuple(vote_labels)
+        self._write_rows([csv_header(labels, vote_labels)])
 
     def write(self, result: FrameResult | Failure) -> None:
-        self._write_rows(csv_rows(result, self._labels))
+        self._write_rows(csv_rows(result, self._labels, self._vote_labels))
 
     def _write_rows(self, rows: Iterable[Sequence[Cell]]) -> None:
         # One write for all rows of an image: an interrupted run does not leave half of them.
@@ -68,10 +77,12 @@ class CsvTable:
         self._stream.flush()
 
 
-def format_table(results: Iterable[FrameResult | Failure], labels: Sequence[str]) -> str:
+def format_table(
+    results: Iterable[FrameResult | Failure], labels: Sequence[str], vote_labels: Sequence[str] = ()
+) -> str:
     """The whole CSV file of these results."""
     stream = StringIO(newline="")
-    table = CsvTable(stream, labels)
+    table = CsvTable(stream, labels, vote_labels)
     for result in results:
         table.write(result)
     return stream.getvalue()
@@ -102,7 +113,9 @@ def _reading_cells(reading: Reading, labels: Sequence[str]) -> list[Cell]:
         reading.face.detection,
         escape_formula(reading.emotions.top),
         *(scores.get(label) for label in labels),
+        reading.emotions.uncertain is not None,
         escape_formula(reading.emotions.uncertain),
+        escape_formula("+".join(each.label for each in reading.emotions.mixture)),
         reading.quality.ok,
         escape_formula(reading.quality.reason),
         reading.track,

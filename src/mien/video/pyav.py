@@ -76,9 +76,7 @@ class PyAVReader:
     def _select_stream(self, name: str) -> VideoStream:
         # A cover image is a video stream too.
         streams = [
-            stream
-            for stream in self._container.streams.video
-            if not stream.disposition & Disposition.attached_pic
+            stream for stream in self._container.streams.video if not stream.disposition & Disposition.attached_pic
         ]
         if not streams:
             raise LookupError(name)

@@ -148,7 +148,7 @@ def run(options: PredictOptions, engine: Engine) -> int:
     counts = PredictionCounts()
     with ExitStack() as stack:
         stack.enter_context(silence_native_stderr())
-        write = stack.enter_context(open_output(options.as_json, options.csv, engine.labels))
+        write = stack.enter_context(open_output(options.as_json, options.csv, engine.labels, engine.vote_labels))
         bar = stack.enter_context(ProgressBar(total))
         for image, result in bar.track(stack.enter_context(closing(_read_in_order(engine, images, options)))):
             counts.add(result)

@@ -37,7 +37,9 @@ _Line: TypeAlias = tuple[str | tuple[str, str], ...]
 
 
 @contextmanager
-def open_output(as_json: bool, csv: str | None, labels: Sequence[str]) -> Iterator[ResultWriter]:
+def open_output(
+    as_json: bool, csv: str | None, labels: Sequence[str], vote_labels: Sequence[str] = ()
+) -> Iterator[ResultWriter]:
     """A function that prints each result, and writes its rows to the table ``csv``: a file, or stdout for ``-``."""
     print_result = _select_printer(as_json, failures_only=csv == STDOUT)
     if csv is None:
@@ -48,7 +50,7 @@ def open_output(as_json: bool, csv: str | None, labels: Sequence[str]) -> Iterat
     with ExitStack() as stack:
         with convert_output_errors(csv):
             stream = stack.enter_context(open_table(csv))
-            table = CsvTable(stream, labels)
+            table = CsvTable(stream, labels, vote_labels)
 
         def write(result: FrameResult | Failure) -> None:
             print_result(result)

@@ -196,7 +196,7 @@ class DesktopApplication:
 
     def format_results(self, kind: str) -> str:
         """The results of all images as ``json`` or ``csv``."""
-        return saving.format_results(kind, self.images.outcomes(), self.state.labels)
+        return saving.format_results(kind, self.images.outcomes(), self.state.labels, self.state.vote_labels)
 
     def save(self, kind: str, path: Path) -> None:
         """``json`` and ``csv`` of all analysed images; ``image`` and ``report`` of the current one."""

@@ -5,7 +5,6 @@ Functions that return :data:`Steps` run in the worker, and yield the path when t
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -29,17 +28,15 @@ if TYPE_CHECKING:
 # Images
 
 
-def format_results(kind: str, outcomes: Sequence[FrameResult | Failure], labels: Sequence[str]) -> str:
+def format_results(
+    kind: str, outcomes: Sequence[FrameResult | Failure], labels: Sequence[str], vote_labels: Sequence[str]
+) -> str:
     """The lines of ``mien predict --json`` for the kind ``json``, and the table of ``--csv`` for ``csv``."""
-    from mien.table import CsvTable
+    from mien.table import format_table
 
     if kind == "json":
         return "".join(outcome.to_json() + "\n" for outcome in outcomes)
-    stream = io.StringIO(newline="")
-    table = CsvTable(stream, labels)
-    for outcome in outcomes:
-        table.write(outcome)
-    return stream.getvalue()
+    return format_table(outcomes, labels, vote_labels)
 
 
 def save_text(path: Path, text: str) -> Steps:

@@ -129,6 +129,10 @@ class AppState:
     def labels(self) -> tuple[str, ...]:
         return self.card.labels if self.card else ()
 
+    @property
+    def vote_labels(self) -> tuple[str, ...]:
+        return self.card.vote_labels if self.card else ()
+
     def names(self, part: str) -> tuple[str, ...]:
         """The choices of ``detector``, or of ``model``: the installed ones and the one in use, which may be a file."""
         return self.detector_names if part == "detector" else tuple(dict.fromkeys([*self.cards, self.selection.model]))

@@ -15,6 +15,7 @@ from mien.apps.gradio.uploads import find_sent_file
 from mien.apps.session.engines import EngineCache
 from mien.apps.session.samples import CREDIT, sample_paths
 from mien.draw import draw_readings
+from mien.engine import Engine
 from mien.html.images import encode_image, shrink_image
 from mien.results import FrameResult, Pixels
 from mien.table import format_table
@@ -83,15 +84,15 @@ class PhotoTab:
             engine = self._engines.get(model)
             pixels = photo.decode_image()
             result = replace(engine.read(pixels), source=photo.name)
-        files = self._write_files(pixels, result, engine.labels)
+        files = self._write_files(pixels, result, engine)
         return [result, *_show_result(pixels, result), gr.Row(visible=True), *files]
 
-    def _write_files(self, pixels: Pixels, result: FrameResult, labels: tuple[str, ...]) -> list[Any]:
+    def _write_files(self, pixels: Pixels, result: FrameResult, engine: Engine) -> list[Any]:
         """The result as JSON, CSV and an annotated image, in the folder that Gradio cleans up."""
         stem = Path(result.source).stem or "photo"
         contents = {
             f"{stem}.json": result.to_json().encode() + b"\n",
-            f"{stem}.csv": format_table([result], labels).encode(),
+            f"{stem}.csv": format_table([result], engine.labels, engine.vote_labels).encode(),
             f"{stem}-annotated.jpg": encode_image(draw_readings(pixels, result), "jpeg", 92),
         }
         files = [save_bytes_to_cache(data, name, self.photo.GRADIO_CACHE) for name, data in contents.items()]

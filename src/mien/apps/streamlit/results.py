@@ -130,7 +130,10 @@ def show_downloads(engine: Engine, results: Sequence[ImageResult]) -> None:
     with st.container(horizontal=True):
         show_download("JSON", partial(format_json, results), "mien.json", "application/json")
         show_download(
-            "CSV", partial(format_table, [each.result for each in results], engine.labels), "mien.csv", "text/csv"
+            "CSV",
+            partial(format_table, [each.result for each in results], engine.labels, engine.vote_labels),
+            "mien.csv",
+            "text/csv",
         )
 
 

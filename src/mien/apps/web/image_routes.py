@@ -63,7 +63,7 @@ def read() -> Response:
     if content_type == JSON:
         body = {"images": [each.to_dict() for each in results]}
         return Response(json.dumps(body, ensure_ascii=False), content_type=JSON)
-    return Response(format_table(results, engine.labels), content_type=f"{CSV}; charset=utf-8")
+    return Response(format_table(results, engine.labels, engine.vote_labels), content_type=f"{CSV}; charset=utf-8")
 
 
 def select_engine(service: WebService, options: dict[str, str]) -> Engine:
