@@ -43,7 +43,7 @@ class YunetDetector:
     """YuNet also detects landmarks, and faces that are turned or tilted. Threads may share one detector."""
 
     name = "yunet"
-    tiling = TilingSettings(smallest=18, area=576 * 432, close_up=192, min_side=MIN_SIDE)
+    tiling = TilingSettings(smallest=18, area=576 * 432, close_up=192, min_side=MIN_SIDE, linear_above=0.5)
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         try:
