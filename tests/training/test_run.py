@@ -335,5 +335,5 @@ def test_five_classes_with_folds_of_groups(faces, tmp_path):
     data = DataSettings(classes=five, folds=3, fold=2, group="person")
     metrics = run_training(replace(ONE_EPOCH, data=data), people, tmp_path / "x")
     assert metrics["labels"] == list(five)
-    assert metrics["faces"] == 15
-    assert metrics["calibration"]["faces"] == pytest.approx(120 / 3, abs=16)
+    assert metrics["split"] == "validation"  # the fold, not a test split
+    assert metrics["faces"] == metrics["calibration"]["faces"] == pytest.approx(120 / 3, abs=16)

@@ -129,7 +129,8 @@ def write_results(recipe: Recipe, faces: FaceDataset, folder: Path, callback: Ca
     finished = onnx.load_finished_run(folder, faces, recipe.name)
     content, export_scores = onnx.to_onnx(finished)
     has_test = (faces.only(finished.card.labels).usage == PUBLIC).any()
-    split = "public" if has_test else "validation"
+    # A run of a fold is one of several for one decision, which is not taken on test faces.
+    split = "public" if has_test and not recipe.data.folds else "validation"
     predictions = evaluate.predict_split(OnnxClassifier(content), faces, split, tta=False)
     results = evaluate.compute_metrics(predictions)
 
