@@ -155,6 +155,7 @@ def test_keras_file_of_mien_is_converted_without_options(suffix, net, card, face
     outputs = classifier.run(faces[..., None])
     np.testing.assert_allclose(outputs.scores, expected[0], atol=1e-5)
     np.testing.assert_allclose(outputs.votes, expected[1], atol=1e-5)
+    np.testing.assert_allclose(outputs.label_scores, expected[2], atol=1e-5)
 
 
 @pytest.mark.full
