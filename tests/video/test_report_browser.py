@@ -20,6 +20,11 @@ VIDEO_IS_MISSING = (
     "new Promise(done => { const check = () => document.querySelector('.stage').classList.contains('bare') "
     "? done(true) : setTimeout(check, 30); check(); })"
 )
+#: True once the player knows the length of the video, so that a seek sets its time.
+VIDEO_IS_READY = (
+    "new Promise(done => { const check = () => document.querySelector('video').readyState "
+    "? done(true) : setTimeout(check, 30); check(); })"
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +63,18 @@ def test_slider_moves_cursors_and_chips(page):
     assert positions.pop() in range(85, 90)
     assert page.console_errors == []
     assert [each for each in page.requests if not each.startswith(("file:", "data:", "about:"))] == []
+
+
+def test_rounded_time_of_the_player_does_not_leave_the_event(page):
+    page.evaluate(VIDEO_IS_READY)
+    page.evaluate("[...document.querySelectorAll('.events button')].at(-1).click()")
+    # A player that returns a time a microsecond before the one it was set to.
+    page.evaluate(
+        "(() => { const video = document.querySelector('video'), at = video.currentTime; "
+        "Object.defineProperty(video, 'currentTime', { value: at - 1e-6 }); "
+        "video.dispatchEvent(new Event('seeked')); })()"
+    )
+    assert page.evaluate(CHIP).startswith("looks sad")
 
 
 def test_click_on_an_event_or_a_peak_seeks_to_its_time(page):

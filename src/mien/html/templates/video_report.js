@@ -42,8 +42,12 @@ const showTime = at => {
   $(".chip", true).forEach(chip => updateChip(chip, Math.min(at, VIDEO.end - 0.001)));
 };
 
+// The time of the last seek. The player rounds times; an event that starts at this time must still be found.
+let seekTime = null;
+
 const seek = at => {
   slider.value = at;
+  seekTime = at;
   if (video && video.readyState) video.currentTime = at;
   showTime(at);
 };
@@ -61,7 +65,12 @@ if (slider) {
     video.addEventListener("error", () => { video.remove(); stage.classList.add("bare"); });
     const follow = () => { slider.value = video.currentTime; showTime(video.currentTime); if (!video.paused) requestAnimationFrame(follow); };
     video.addEventListener("play", follow);
-    video.addEventListener("seeked", () => { if (document.activeElement !== slider) { slider.value = video.currentTime; showTime(video.currentTime); } });
+    video.addEventListener("seeked", () => {
+      if (document.activeElement === slider) return;
+      const rounded = seekTime !== null && Math.abs(video.currentTime - seekTime) < 0.05;
+      slider.value = rounded ? seekTime : video.currentTime;
+      showTime(rounded ? seekTime : video.currentTime);
+    });
     if (video.error) video.dispatchEvent(new Event("error"));
   }
   showTime(VIDEO.start);
