@@ -1,4 +1,4 @@
-"""Two checkouts side by side in one run: start-up, reading and video, interleaved; writes results/versions.json.
+"""Two checkouts side by side in one run: start-up, photos, video, service; writes results/versions.json.
 
     python benchmarks/versions.py OTHER_CHECKOUT --yunet FILE    OTHER_CHECKOUT has the version to compare with
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -18,11 +17,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import _photos
 from _results import write_or_print
 from _tables import ROOT
 
+from web import run_server, send_requests
+
 EXAMPLES = ROOT / "examples"
-PHOTOS = 120
+PHOTOS, FRAMES, REQUESTS = 600, 900, 200
 READ_ONE = """
 import statistics, sys, time
 from mien import Engine
@@ -48,8 +50,12 @@ def main() -> None:
         folder = Path(name)
         run = make_runner(sources, folder)
         run("this", "-m", "mien", "models", "pull", "yunet", "--from", str(options.yunet.resolve()))
-        photos = copy_photos(folder / "photos")
-        figures = {title: compare(measure, rounds) for title, (measure, rounds) in measurements(run, photos).items()}
+        _photos.write_photos(folder / "photos", PHOTOS)
+        write_film(folder / "film.webm")
+        figures = {}
+        for title, (measure, rounds) in measurements(run, sources, folder).items():
+            figures[title] = compare(measure, rounds)
+            print(title, figures[title], flush=True)
     commit = subprocess.run(
         ["git", "-C", options.other, "rev-parse", "--short", "HEAD"], capture_output=True, text=True
     )
@@ -68,15 +74,23 @@ def make_runner(sources: dict[str, Path], folder: Path) -> Runner:
     return run
 
 
-def copy_photos(folder: Path) -> Path:
-    folder.mkdir()
-    names = ("hopper", "astronaut", "portraits")
-    for number in range(PHOTOS):
-        shutil.copy(EXAMPLES / f"{names[number % 3]}.jpg", folder / f"{number}.jpg")
-    return folder
+def write_film(path: Path) -> None:
+    """The example clip ten times in a row, which has 90 frames with two faces."""
+    command = (
+        "ffmpeg",
+        "-v",
+        "error",
+        "-stream_loop",
+        str(FRAMES // 90 - 1),
+        "-i",
+        EXAMPLES / "clip.webm",
+        "-c",
+        "copy",
+    )
+    subprocess.run([*command, path], check=True)
 
 
-def measurements(run: Runner, photos: Path) -> dict[str, tuple[Callable[[str], float], int]]:
+def measurements(run: Runner, sources: dict[str, Path], folder: Path) -> dict[str, tuple[Callable[[str], float], int]]:
     """The measurement of each figure for one version, and how often it is repeated."""
 
     def time_process(*arguments: str) -> Callable[[str], float]:
@@ -90,16 +104,31 @@ def measurements(run: Runner, photos: Path) -> dict[str, tuple[Callable[[str], f
     def time_reading(detector: str) -> Callable[[str], float]:
         return lambda version: float(run(version, "-c", READ_ONE, detector, str(EXAMPLES / "hopper.jpg")))
 
-    predict = ("-m", "mien", "predict", str(photos), "--json", "--detector")
+    def time_service(detector: str) -> Callable[[str], float]:
+        def measure(version: str) -> float:
+            variables = {"PYTHONPATH": str(sources[version]), "MIEN_HOME": str(folder / "home")}
+            with run_server("--detector", detector, **variables) as (_, port):
+                send_requests(port, photo, 4, 40)
+                return float(1000 / send_requests(port, photo, 4, REQUESTS)["requests_per_s"])
+
+        return measure
+
+    photos = sorted((folder / "photos").iterdir())
+    photo = photos[0].read_bytes()
+    predict = ("-m", "mien", "predict", str(folder / "photos"), "--json", "--detector")
+    film = ("-m", "mien", "video", str(folder / "film.webm"), "--detector")
     return {
         "import mien, s": (time_process("-c", "import mien"), 15),
         "import Engine, s": (time_process("-c", "from mien import Engine"), 15),
         "mien predict, one photo, s": (time_process("-m", "mien", "predict", str(EXAMPLES / "hopper.jpg")), 15),
-        f"mien predict, {PHOTOS} photos, yunet, s": (time_process(*predict, "yunet"), 5),
-        f"mien predict, {PHOTOS} photos, haar, s": (time_process(*predict, "haar"), 5),
+        f"mien predict, {PHOTOS} photos, yunet, s": (time_process(*predict, "yunet"), 3),
+        f"mien predict, {PHOTOS} photos, haar, s": (time_process(*predict, "haar"), 3),
         "engine.read, yunet, ms": (time_reading("yunet"), 5),
         "engine.read, haar, ms": (time_reading("haar"), 5),
-        "mien video, clip, s": (time_process("-m", "mien", "video", str(EXAMPLES / "clip.webm")), 5),
+        f"mien video, {FRAMES} frames, yunet, s": (time_process(*film, "yunet"), 3),
+        f"mien video, {FRAMES} frames, haar, s": (time_process(*film, "haar"), 3),
+        "service, 4 clients, yunet, ms a request": (time_service("yunet"), 3),
+        "service, 4 clients, haar, ms a request": (time_service("haar"), 3),
     }
 
 
