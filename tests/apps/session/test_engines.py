@@ -42,6 +42,13 @@ def test_cache_loads_each_combination_once():
     assert loader.calls == [("base", "haar"), ("small", "haar"), ("small", "none")]
 
 
+def test_loaded_engine_needs_no_files_of_packages(monkeypatch):
+    engines = cache(Loader(), detector="haar")
+    engines.get("base", "haar")
+    monkeypatch.setattr("mien.apps.session.engines.detector_names", lambda: pytest.fail("packages were read again"))
+    assert engines.get("base", "haar") is engines.get()
+
+
 def test_cache_loads_once_for_many_threads():
     loader = Loader()
     loader.ready.clear()

@@ -60,6 +60,11 @@ class EngineCache:
         if self._engine and model == self.default and not detector and prior in (None, "", self.prior):
             return self._engine
         key = model, detector or self.detector, prior or self.prior
+        with self._lock:
+            # The names of detectors are read from the files of all installed packages, which takes milliseconds.
+            if key in self._engines:
+                self._engines.move_to_end(key)
+                return self._engines[key]
         self._check_names(*key)
         if self._engine and model == self.default:
             if not detector:
