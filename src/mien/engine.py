@@ -28,6 +28,7 @@ from mien.video import FrameSelection, VideoSource
 if TYPE_CHECKING:
     from mien.explain import Activations, Explanation
     from mien.explain.explainer import Explainer
+    from mien.video.analysis import TrackingStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +142,13 @@ class Engine:
         min_face: int | None = None,
         frames: bool = False,
         max_pixels: int | None = None,
+        states: TrackingStates | None = None,
     ) -> Generator[AnalyzedFrame]:
         """Analyse a video lazily, frame by frame, and track its faces: ``track`` of a reading numbers its track.
 
         Every ``every``-th frame is analysed, at most ``fps`` frames per second, from ``start`` to ``end`` (seconds).
         The results have no ``label_scores``; with ``frames=True`` they have the pixels. Leaving the loop early closes
-        the video.
+        the video. With ``states`` another process can continue the analysis.
         """
         # Imported here: images need no tracker.
         from mien.video.analysis import AnalysisSteps, analyze
@@ -156,7 +158,7 @@ class Engine:
         )
         steps = AnalysisSteps(self._detector, self._crop_faces, partial(self._classify, with_label=False))
         reader = video.open_video(source, max_pixels=max_pixels)
-        return analyze(steps, reader, selection, min_face=min_face, frames=frames)
+        return analyze(steps, reader, selection, min_face=min_face, frames=frames, states=states)
 
     # Face crops
 

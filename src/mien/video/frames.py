@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, dropwhile
 from math import floor, inf, isfinite
 from os import PathLike
 from threading import RLock
@@ -57,12 +58,16 @@ class VideoInfo:
 class FrameSelection:
     """Which frames of a video are read: from ``start`` until before ``end`` (seconds), every nth of all frames, and
     at most ``fps`` a second. The selected frames do not depend on where reading starts.
+
+    ``after`` continues an earlier pass: it is the index of the frame at ``start``, which was selected, and reading
+    begins with the next one.
     """
 
     every: int = 1
     fps: float | None = None
     start: float = 0.0
     end: float = inf
+    after: int | None = None
 
     def __post_init__(self) -> None:
         read_all = "Leave it out to read all frames"
@@ -204,12 +209,12 @@ class VideoFile(ClosingContext):
     def frames(self, selection: FrameSelection = ALL_FRAMES) -> Generator[Frame]:
         """The selected frames. :class:`SourceError` for a video without frames, or that ends before ``start``."""
         is_selected, last = selection.create_filter(), -inf
-        with closing(self._encoded_frames(selection.start)) as encoded_frames:
+        with closing(self._encoded_frames(selection)) as encoded_frames:
             for encoded in encoded_frames:
                 if encoded.seconds >= selection.end - TIME_TOLERANCE:
                     return
                 last = encoded.seconds
-                if is_selected(encoded.index, encoded.seconds):
+                if is_selected(encoded.index, encoded.seconds) and encoded.index != selection.after:
                     with self._lock:
                         if self._closed:
                             return
@@ -231,7 +236,25 @@ class VideoFile(ClosingContext):
             if self._on_close:
                 self._on_close()
 
-    def _encoded_frames(self, start: float) -> Generator[EncodedFrame]:
+    def _encoded_frames(self, selection: FrameSelection) -> Generator[EncodedFrame]:
+        """Every frame from ``start`` or earlier; with ``after``, from the frame with this index on."""
+        start, after = selection.start, selection.after
+        frames = self._read_from(start)
+        if after is None:
+            yield from frames
+            return
+        for frame in frames:
+            if abs(frame.seconds - start) < TIME_TOLERANCE:
+                # After a seek the reader estimates the index.
+                offset = after - frame.index
+                for each in chain([frame], frames):
+                    yield replace(each, index=each.index + offset)
+                return
+            if frame.seconds > start:
+                break
+        yield from dropwhile(lambda frame: frame.index < after, self._read_from(0.0))
+
+    def _read_from(self, start: float) -> Generator[EncodedFrame]:
         frames = self._reader.read_from(start)
         while True:
             with self._lock:

@@ -2,12 +2,16 @@
 
 The journal is a file beside the outputs with one line for each frame; it is deleted when the analysis is complete.
 Times and scores are written with all their digits, so frames read from a journal equal those that were written.
+
+Every two seconds of the video a line has the state of the tracking too: positions, velocities and appearances of the
+tracks and a thumbnail of the last frame. The analysis continues after the last state, and its results equal those of an
+analysis that was not interrupted. The frames after it are analysed again.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from base64 import b64decode, b64encode
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
@@ -16,21 +20,24 @@ from math import inf
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mien import video
 from mien.errors import MienError, OutputError
 from mien.models import ModelCard
 from mien.models.decision import assumed_prior, build_emotions
 from mien.results import AnalyzedFrame, Box, Face, FrameResult, Point, Quality, Reading
 from mien.video import FrameSelection, VideoSource
+from mien.video.analysis import TrackingStates
 from mien.video.smoothing import DecisionRule
+from mien.video.tracker import Appearance, ScheduleState, Track, TrackingState
 
-_KIND, _VERSION = "mien journal", 1
+_KIND, _VERSION = "mien journal", 2
 
-#: Seconds before the interruption that are analysed again, to match the new track numbers with the old ones.
-OVERLAP_SECONDS = 3.0
 
-#: Intersection over union above which two boxes in the same frame are the same face.
-_SAME_FACE = 0.5
+#: The fields of a track that are numbers.
+_TRACK_VALUES = ("last_seconds", "size", "confidence_sum", "appearance_seconds", "number", "velocity")
 
 
 class VideoAnalyzer(Protocol):
@@ -52,6 +59,7 @@ class VideoAnalyzer(Protocol):
         end: float | None = None,
         min_face: int | None = None,
         frames: bool = False,
+        states: TrackingStates | None = None,
     ) -> Generator[AnalyzedFrame]: ...
 
 
@@ -133,15 +141,13 @@ class Journal:
         self._write_line({"kind": _KIND, "version": _VERSION, "run": asdict(header)})
 
     @classmethod
-    def reopen(cls, path: Path) -> Journal:
-        """Continue a journal after its last complete line."""
+    def reopen(cls, path: Path, length: int) -> Journal:
+        """Continue a journal after its first ``length`` bytes; the rest is removed."""
         journal = cls.__new__(cls)
         journal.path = path
         try:
-            with path.open("rb") as lines:
-                complete_bytes = sum(len(line) for line in lines if line.endswith(b"\n"))
             journal._stream = path.open("r+", encoding="utf-8", newline="\n")
-            journal._stream.truncate(complete_bytes)
+            journal._stream.truncate(length)
             journal._stream.seek(0, 2)
         except OSError as error:
             raise _write_error(path, error) from error
@@ -150,6 +156,10 @@ class Journal:
     def add(self, frame: AnalyzedFrame) -> None:
         faces = [_pack_reading(reading) for reading in frame]
         self._write_line([frame.index, frame.seconds, frame.cut, frame.result.size, faces])
+
+    def add_state(self, state: TrackingState) -> None:
+        """The state of the tracking after the last frame."""
+        self._write_line(_pack_state(state))
 
     def close(self) -> None:
         self._stream.close()
@@ -183,17 +193,32 @@ def read_frames(path: Path, decide: DecisionRule) -> Generator[AnalyzedFrame]:
         next(lines)
         for line in lines:
             if line.endswith(b"\n"):
-                index, seconds, cut, size, faces = json.loads(line)
+                values = json.loads(line)
+                if isinstance(values, dict):
+                    continue
+                index, seconds, cut, size, faces = values
                 readings = tuple(_unpack_reading(face, decide) for face in faces)
                 result = FrameResult(header.source, tuple(size), readings, header.detector, header.model)
                 yield AnalyzedFrame(index, seconds, result, cut)
+
+
+def read_last_state(path: Path) -> tuple[TrackingState, int] | None:
+    """The last state of the tracking in a journal, and the length in bytes of the journal up to it."""
+    last, position, length = b"", 0, 0
+    with path.open("rb") as lines:
+        position = len(next(lines))
+        for line in lines:
+            position += len(line)
+            if line.startswith(b"{") and line.endswith(b"\n"):
+                last, length = line, position
+    return (_unpack_state(json.loads(last)), length) if last else None
 
 
 def _pack_reading(reading: Reading) -> list[Any]:
     face, emotions, quality = reading.face, reading.emotions, reading.quality
     return [
         reading.track,
-        *(face.box, face.detection, face.landmarks),
+        *_pack_face(face),
         None if quality.ok else quality.reason or "",
         [each.score for each in emotions.scores],
         None if emotions.votes is None else [each.score for each in emotions.votes],
@@ -201,10 +226,66 @@ def _pack_reading(reading: Reading) -> list[Any]:
 
 
 def _unpack_reading(values: list[Any], decide: DecisionRule) -> Reading:
-    track, box, detection, points, reason, scores, votes = values
-    landmarks = None if points is None else tuple(Point(*point) for point in points)
+    track, *face, reason, scores, votes = values
     quality = Quality() if reason is None else Quality(False, reason or None)
-    return Reading(Face(Box(*box), detection, landmarks), decide(scores, votes, 0.0), quality, track)
+    return Reading(_unpack_face(face), decide(scores, votes, 0.0), quality, track)
+
+
+def _pack_face(face: Face) -> list[Any]:
+    return [face.box, face.detection, face.landmarks]
+
+
+def _unpack_face(values: list[Any]) -> Face:
+    box, detection, points = values
+    return Face(Box(*box), detection, None if points is None else tuple(Point(*point) for point in points))
+
+
+def _pack_array(array: NDArray[np.float32] | None) -> list[Any] | None:
+    return None if array is None else [array.shape, b64encode(array.astype("<f4").tobytes()).decode("ascii")]
+
+
+def _unpack_array(values: list[Any]) -> NDArray[np.float32]:
+    shape, data = values
+    return np.frombuffer(b64decode(data), "<f4").astype(np.float32).reshape(shape)
+
+
+def _pack_state(state: TrackingState) -> dict[str, Any]:
+    return {
+        "index": state.index,
+        "seconds": state.seconds,
+        "detection_seconds": state.schedule.detection_seconds,
+        "thumbnail": _pack_array(state.schedule.thumbnail),
+        "shape": state.schedule.shape,
+        "faces": [[number, *_pack_face(face)] for number, face in state.faces],
+        "missed": state.missed,
+        "last_number": state.last_number,
+        "tracks": [
+            {
+                **{name: getattr(track, name) for name in _TRACK_VALUES},
+                "face": _pack_face(track.face),
+                "appearance": [_pack_array(array) for array in track.appearance],
+            }
+            for track in state.tracks
+        ],
+    }
+
+
+def _unpack_state(values: dict[str, Any]) -> TrackingState:
+    thumbnail = None if values["thumbnail"] is None else _unpack_array(values["thumbnail"])
+    tracks = tuple(
+        Track(
+            **{name: each[name] for name in _TRACK_VALUES if name != "velocity"},
+            face=_unpack_face(each["face"]),
+            appearance=Appearance(*map(_unpack_array, each["appearance"])),
+            velocity=(each["velocity"][0], each["velocity"][1]),
+        )
+        for each in values["tracks"]
+    )
+    schedule = ScheduleState(values["detection_seconds"], thumbnail, tuple(values["shape"]))
+    faces = tuple((number, _unpack_face(face)) for number, *face in values["faces"])
+    return TrackingState(
+        values["index"], values["seconds"], schedule, faces, values["missed"], tracks, values["last_number"]
+    )
 
 
 def _write_error(path: Path, error: OSError) -> OutputError:
@@ -232,21 +313,15 @@ class ResumableAnalysis:
             self._check_header()
 
     def frames(self, pixels: bool) -> Generator[AnalyzedFrame]:
-        tail: deque[AnalyzedFrame] = deque()
-        last_number = 0
-        if self._resume:
-            for frame in self.replay(pixels):
-                tail.append(replace(frame, pixels=None))
-                last_number = max([last_number, *(reading.track or 0 for reading in frame)])
-                while frame.seconds - tail[0].seconds > OVERLAP_SECONDS:
-                    tail.popleft()
-                yield frame
-        if not tail:
+        saved = read_last_state(self.journal) if self._resume else None
+        if saved is None:
             journal = Journal(self.journal, self._options.journal_header(self._engine))
-            yield from self._analyze(journal, pixels, self._options)
-        else:
-            options = replace(self._options, start=tail[0].seconds)
-            yield from self._analyze(Journal.reopen(self.journal), pixels, options, _TrackMatcher(tail, last_number))
+            yield from self._analyze(journal, pixels, TrackingStates())
+            return
+        state, length = saved
+        journal = Journal.reopen(self.journal, length)
+        yield from self.replay(pixels)
+        yield from self._analyze(journal, pixels, TrackingStates(state))
 
     def replay(self, pixels: bool) -> Generator[AnalyzedFrame]:
         """All frames in the journal."""
@@ -257,19 +332,18 @@ class ResumableAnalysis:
         """Call it when the outputs are complete."""
         self.journal.unlink(missing_ok=True)
 
-    def _analyze(
-        self, journal: Journal, pixels: bool, options: AnalysisOptions, matcher: _TrackMatcher | None = None
-    ) -> Generator[AnalyzedFrame]:
-        reader = video.open_video(options.source)
+    def _analyze(self, journal: Journal, pixels: bool, states: TrackingStates) -> Generator[AnalyzedFrame]:
+        reader = video.open_video(self._options.source)
+        arguments = self._options.arguments()
         with (
             closing(journal),
-            closing(self._engine.analyze_video(reader, frames=pixels, **options.arguments())) as frames,
+            closing(self._engine.analyze_video(reader, frames=pixels, states=states, **arguments)) as frames,
         ):
-            for new_frame in frames:
-                frame = matcher.match(new_frame) if matcher else new_frame
-                if frame is not None:
-                    journal.add(frame)
-                    yield frame
+            for frame in frames:
+                journal.add(frame)
+                if state := states.take(frame.index):
+                    journal.add_state(state)
+                yield frame
         self.damage = reader.damage
 
     def _add_pixels(self, frames: Iterator[AnalyzedFrame]) -> Generator[AnalyzedFrame]:
@@ -298,56 +372,3 @@ class ResumableAnalysis:
             "The same video and the same options as in the interrupted run were expected",
             "Give the same options as before, or leave out --resume to start again",
         )
-
-
-class _TrackMatcher:
-    """Gives the tracks of a resumed analysis their numbers from before: the new tracker starts at 1 again.
-
-    The last seconds before the interruption are analysed twice; faces at the same place of the same frame belong to
-    the same track.
-    """
-
-    def __init__(self, tail: deque[AnalyzedFrame], last_number: int) -> None:
-        self._frames_before = {frame.index: frame for frame in tail}
-        self._last_index = tail[-1].index
-        self._last_number = last_number
-        self._match_counts: Counter[tuple[int, int]] = Counter()
-        self._numbers: dict[int, int] | None = None
-
-    def match(self, frame: AnalyzedFrame) -> AnalyzedFrame | None:
-        """The frame with the numbers from before; None for a frame that is already in the journal."""
-        if frame.index <= self._last_index:
-            self._count_matches(frame)
-            return None
-        if self._numbers is None:
-            # The tracks that matched most often first, and each old number once.
-            self._numbers = {}
-            for (new, old), _ in self._match_counts.most_common():
-                if new not in self._numbers and old not in self._numbers.values():
-                    self._numbers[new] = old
-        readings = tuple(replace(reading, track=self._old_number(reading.track)) for reading in frame)
-        return replace(frame, result=replace(frame.result, readings=readings))
-
-    def _count_matches(self, frame: AnalyzedFrame) -> None:
-        if (before := self._frames_before.get(frame.index)) is None:
-            return
-        for reading in frame:
-            overlaps = [(_intersection_over_union(other.face.box, reading.face.box), other) for other in before]
-            overlap, same = max(overlaps, key=lambda pair: pair[0], default=(0.0, reading))
-            if overlap >= _SAME_FACE and same.track and reading.track:
-                self._match_counts[reading.track, same.track] += 1
-
-    def _old_number(self, track: int | None) -> int | None:
-        if track is None or self._numbers is None:
-            return track
-        if track not in self._numbers:
-            self._last_number += 1
-            self._numbers[track] = self._last_number
-        return self._numbers[track]
-
-
-def _intersection_over_union(one: Box, other: Box) -> float:
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    intersection = max(width, 0) * max(height, 0)
-    return intersection / max(one.width * one.height + other.width * other.height - intersection, 1)

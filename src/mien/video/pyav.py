@@ -58,10 +58,14 @@ class PyAVReader:
                 self._stream.codec_context.options = {"max_pixels": str(max_pixels + _CODED_MARGIN)}
             self._zero = 0.0 if timeline else (self._container.start_time or 0) / av.time_base
             self._first = self._decode_first()
+            self._is_read = False
             self.info = self._read_info(name)
             on_error.pop_all()
 
     def read_from(self, start: float) -> Iterator[EncodedFrame]:
+        if start <= 0 and self._is_read:
+            self._rewind()
+        self._is_read = True
         index, frames = (0, self._decode_frames()) if start <= 0 else self._seek(start)
         seconds = 0.0
         for frame in frames:

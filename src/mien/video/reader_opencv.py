@@ -57,15 +57,20 @@ class OpenCVReader:
         """Seek to a little before ``start`` if that is far; returns the index of the next frame."""
         fps = self.info.fps
         if start < _SEEK_FROM or not fps:
+            if self._get(cv2.CAP_PROP_POS_FRAMES):
+                self._reopen()
             return 0
         self._capture.set(cv2.CAP_PROP_POS_MSEC, (start - _SEEK_MARGIN) * 1000)
         index = self._get(cv2.CAP_PROP_POS_FRAMES)
         # One frame is read to get the position after the seek; the caller's first frame is the next one.
         if self._capture.grab() and 0 < self._seconds() < start - 1 / fps:
             return round(self._seconds() * fps) + 1 if index else 0
+        self._reopen()
+        return 0
+
+    def _reopen(self) -> None:
         self._capture.release()
         self._capture = open_capture(self._path, cv2.CAP_FFMPEG)
-        return 0
 
     def _first_frame_delay(self, index: int) -> float:
         """Seconds from the container's zero to the first frame; OpenCV counts from the first frame."""

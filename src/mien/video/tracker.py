@@ -11,13 +11,14 @@ For each frame, in this order:
 
 :class:`Tracker` predicts the position of each track with its velocity and assigns faces to tracks with the Hungarian
 algorithm; the cost is distance, change of size and difference of appearance. Appearance is a colour histogram and a
-few cells of the head: enough to tell two people apart whose paths cross. It is never stored.
+few cells of the head: enough to tell two people apart whose paths cross. It is stored only in the journal of a video
+(``video/journal.py``), which is deleted when the analysis is complete.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from math import exp, hypot, inf, log, sqrt
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
@@ -84,16 +85,17 @@ class SceneCutDetector:
     """Detects the first frame of each new shot of one video."""
 
     def __init__(self) -> None:
-        self._previous: NDArray[np.float32] | None = None
-        self._shape: tuple[int, ...] = ()
+        #: The thumbnail and the shape of the frame before.
+        self.previous: NDArray[np.float32] | None = None
+        self.shape: tuple[int, ...] = ()
 
     def is_cut(self, pixels: Pixels) -> bool:
         """Does a new shot begin with this frame? Never with the first frame."""
-        previous, shape = self._previous, self._shape
-        self._previous, self._shape = _thumbnail(pixels), pixels.shape
+        previous, shape = self.previous, self.shape
+        self.previous, self.shape = _thumbnail(pixels), pixels.shape
         if previous is None:
             return False
-        return shape != pixels.shape or scene_distance(previous, self._previous) > SCENE_CUT
+        return shape != pixels.shape or scene_distance(previous, self.previous) > SCENE_CUT
 
 
 def scene_distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
@@ -221,6 +223,13 @@ class Tracker:
     def reset(self) -> None:
         """End all tracks, at a scene cut. Numbers are not used again."""
         self._tracks = []
+
+    def get_state(self) -> tuple[tuple[Track, ...], int]:
+        """Copies of the tracks, and the last number."""
+        return tuple(replace(track) for track in self._tracks), self._last_number
+
+    def set_state(self, tracks: Sequence[Track], last_number: int) -> None:
+        self._tracks, self._last_number = [replace(track) for track in tracks], last_number
 
     def expected_boxes(self, seconds: float) -> tuple[Box, ...]:
         """The expected boxes of the tracks that had a face until recently."""
@@ -394,12 +403,41 @@ class LocalDetector(Protocol):
         """The faces near these boxes, each once, in any order."""
 
 
+class ScheduleState(NamedTuple):
+    """The time of the last detection in a whole frame, and the thumbnail and the shape of the last frame."""
+
+    detection_seconds: float | None
+    thumbnail: NDArray[np.float32] | None
+    shape: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class DetectionResult:
-    """Whether a shot begins with a frame, and all faces in it; ``faces`` is None where no detection was due."""
+    """Whether a shot begins with a frame, and all faces in it; ``faces`` is None where no detection was due.
+
+    ``schedule`` is the state of the schedule after this frame.
+    """
 
     cut: bool
     faces: tuple[Face, ...] | None
+    schedule: ScheduleState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingState:
+    """Everything that the tracking after a frame depends on: with it, tracking can continue in another process.
+
+    ``index`` and ``seconds`` are those of the frame, ``faces`` the faces in it, ``missed`` whether a face was not
+    detected near its expected position.
+    """
+
+    index: int
+    seconds: float
+    schedule: ScheduleState
+    faces: TrackedFaces
+    missed: bool
+    tracks: tuple[Track, ...]
+    last_number: int
 
 
 class DetectionSchedule:
@@ -413,10 +451,13 @@ class DetectionSchedule:
 
     def step(self, pixels: Pixels, seconds: float) -> DetectionResult:
         cut = self._cuts.is_cut(pixels)
-        if self._last is not None and not cut and seconds - self._last < self._interval - 1e-3:
-            return DetectionResult(cut, None)
-        self._last = seconds
-        return DetectionResult(cut, self.detect(pixels))
+        due = self._last is None or cut or seconds - self._last >= self._interval - 1e-3
+        self._last = seconds if due else self._last
+        state = ScheduleState(self._last, self._cuts.previous, self._cuts.shape)
+        return DetectionResult(cut, self.detect(pixels) if due else None, state)
+
+    def set_state(self, state: ScheduleState) -> None:
+        self._last, self._cuts.previous, self._cuts.shape = state
 
     def detect(self, pixels: Pixels) -> tuple[Face, ...]:
         """Every face in the frame, largest first."""
@@ -429,8 +470,9 @@ class FaceTracker:
     def __init__(self, detector: Detector, schedule: DetectionSchedule) -> None:
         self._local_detector = detector if isinstance(detector, LocalDetector) else None
         self._schedule = schedule
-        self._tracker = Tracker()
-        self._missed = False
+        self.tracker = Tracker()
+        #: Whether a face was not detected near its expected position in the last frame.
+        self.missed = False
 
     @property
     def interval(self) -> float:
@@ -439,18 +481,18 @@ class FaceTracker:
 
     def step(self, pixels: Pixels, seconds: float, detection: DetectionResult) -> TrackedFaces:
         if detection.cut:
-            self._tracker.reset()
+            self.tracker.reset()
         faces = self._detect(pixels, seconds, detection.faces)
-        return tuple(zip(self._tracker.update(pixels, faces, seconds), faces, strict=True))
+        return tuple(zip(self.tracker.update(pixels, faces, seconds), faces, strict=True))
 
     def _detect(self, pixels: Pixels, seconds: float, detections: tuple[Face, ...] | None) -> tuple[Face, ...]:
-        expected = self._tracker.expected_boxes(seconds)
+        expected = self.tracker.expected_boxes(seconds)
         if self._local_detector is None:
             return detections or ()
         nearby = self._local_detector.detect_near(pixels, expected) if expected else ()
         # When a face is missed, the whole frame is searched once: it may have moved faster than expected.
-        missed_before, self._missed = self._missed, len(nearby) < len(expected)
-        if detections is None and self._missed and not missed_before:
+        missed_before, self.missed = self.missed, len(nearby) < len(expected)
+        if detections is None and self.missed and not missed_before:
             detections = self._schedule.detect(pixels)
         new = [face for face in detections or () if all(compute_overlap(face.box, other.box) < 0.5 for other in nearby)]
         return tuple(sorted([*nearby, *new], key=lambda face: -face.box.width * face.box.height))
@@ -478,6 +520,18 @@ class InterpolatingTracker(Generic[Item]):
             self._waiting.append((item, pixels, seconds))
             return ready
         return ready + self._track(item, pixels, seconds, detection)
+
+    def get_state(self, index: int, schedule: ScheduleState) -> TrackingState | None:
+        """The state after the frame with this index; None while frames wait for the next tracked frame."""
+        if self._waiting:
+            return None
+        tracks, last_number = self._tracker.tracker.get_state()
+        seconds, faces = self._previous
+        return TrackingState(index, seconds, schedule, faces, self._tracker.missed, tracks, last_number)
+
+    def set_state(self, state: TrackingState) -> None:
+        self._previous, self._tracker.missed = (state.seconds, state.faces), state.missed
+        self._tracker.tracker.set_state(state.tracks, state.last_number)
 
     def flush(self) -> list[tuple[Item, TrackedFaces]]:
         """Track the last of the frames that still wait; returns all of them."""

@@ -21,8 +21,8 @@ from fakes import FakeClassifier, FakeDetector, fake_card
 from mien.labels import EMOTIONS
 from mien.results import AnalyzedFrame, Box
 from mien.video import open_video
+from mien.video.analysis import STATE_SECONDS
 from mien.video.annotate import FaceBlur, blur_faces
-from mien.video.journal import OVERLAP_SECONDS
 from mien.video.results import MAX_PEAKS, PeakImages, encode_peak
 from mien.video.timeline import VideoSummary
 from synthetic_video import BOX, FPS, HAPPY, synthetic_frame, write_synthetic_video
@@ -342,7 +342,7 @@ def test_interrupted_run_leaves_complete_files_and_is_resumed(clip, outputs, tmp
 
     detector = InterruptedDetector()
     assert video(clip, *options, "--resume", detector=detector) == 0
-    assert detector.count <= 80 - count + OVERLAP_SECONDS * FPS + 1
+    assert detector.count <= 80 - count + (STATE_SECONDS + 1) * FPS
     for suffix in ("csv", "jsonl", "e.csv", "vtt", "html"):
         assert (tmp_path / f"out.{suffix}").read_text() == (outputs / f"out.{suffix}").read_text(), suffix
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in outputs.iterdir()}
