@@ -85,6 +85,11 @@ def format_duration(seconds: float) -> str:
 # Readings
 
 
+def format_count(number: int, noun: str) -> str:
+    """``1 track``, ``1,200 tracks``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def describe_label(label: str) -> str:
     """``looks afraid`` for the label fear."""
     return f"looks {label_adjective(label)}"

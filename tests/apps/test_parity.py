@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from video_files import EXAMPLES, two_faces, write_still_video
-from windows import QUICK_WINDOWS, WINDOWS, open_library
+from mien import Engine
+from video_files import EXAMPLES, two_faces, write_shots, write_still_video
+from windows import QUICK_WINDOWS, WINDOWS, open_library, summary_lines
 
 #: Scores may differ by the rounding of their text.
 TOLERANCE = 1e-6
@@ -56,6 +57,13 @@ def expected_rows(video, tmp_path_factory):
         return library.analyze_video(video)
 
 
+@pytest.fixture(scope="module")
+def video_with_cuts(folder):
+    """Two shots with two faces each, and a shot without a face."""
+    faces = two_faces()
+    return write_shots(folder / "cuts.mp4", [faces, np.full_like(faces, 90), faces[:, ::-1]], 0.6)
+
+
 def test_the_library_finds_the_faces_of_the_images_and_of_the_video(expected_results, expected_rows):
     assert [len(result["faces"]) for result in expected_results] == [1, 6, 0]
     assert len({row["track"] for row in expected_rows}) == 2
@@ -99,3 +107,11 @@ def test_every_window_has_the_same_message_for_a_file_that_is_no_image(window, f
 
 def test_every_window_has_the_same_rows_for_a_video(window, video, expected_rows):
     assert window.analyze_video(video) == expected_rows
+
+
+def test_every_window_shows_the_same_summary_of_a_video(window, video_with_cuts, folder):
+    expected = summary_lines(Engine.load(detector="haar"), video_with_cuts)
+    assert re.fullmatch(r"1\.\d s, \d+ frames, 4 tracks, \d+ events", expected[0])
+    assert len(expected) == 5
+    text = re.sub(r"\s+", " ", window.video_text(video_with_cuts))
+    assert [line for line in expected if line not in text] == []

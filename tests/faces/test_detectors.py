@@ -17,7 +17,7 @@ from mien.results import Box, Pixels
 EXAMPLES = Path(__file__).parents[2] / "examples"
 #: From the eyebrows to the chin and from cheek to cheek, measured by eye.
 PORTRAITS = {"astronaut": Box(178, 70, 92, 104), "hopper": Box(174, 112, 182, 222)}
-ODD_SIZES = [(1, 1), (3, 5), (2, 10000), (10000, 2), (48, 48)]
+ODD_SIZES = [(1, 1), (3, 5), (1, 2000), (2000, 1), (2, 10000), (10000, 2), (48, 48)]
 
 
 def portrait(name: str) -> Pixels:

@@ -180,10 +180,18 @@ def open_for_comparison(folder: Path) -> Iterator[Any]:
             driver.settle()
             return (folder / "faces.csv").read_text("utf-8")
 
+        def video_text(path: Path) -> str:
+            video(path)
+            driver.application.show_page("video")
+            driver.settle()
+            timeline = driver.window.pages["video"].timeline.canvas
+            texts = [timeline.itemcget(item, "text") for item in timeline.find_all() if timeline.type(item) == "text"]
+            return "\n".join([driver.visible_text(), *texts])
+
         def no_face_text(path: Path) -> str:
             images([path])
             driver.application.show_page("photo")
             driver.settle()
             return driver.visible_text()
 
-        yield SimpleNamespace(images=images, video=video, no_face_text=no_face_text)
+        yield SimpleNamespace(images=images, video=video, video_text=video_text, no_face_text=no_face_text)

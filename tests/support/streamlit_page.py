@@ -61,13 +61,14 @@ def read_in_test(paths: Sequence[Path]) -> list[dict[str, Any]]:
     return [image.result.to_dict() for image in page.session_state[RESULTS].values()]
 
 
-def analyze_video_in_test(path: Path) -> str:
-    """The table of faces of a video."""
+def analyze_video_in_test(path: Path) -> tuple[str, str]:
+    """The table of faces of a video, and the text of the page."""
     page = create_page_test("video").run()
     page.file_uploader[0].set_value((path.name, path.read_bytes(), "video/mp4")).run()
     click(page, "Analyse the video")
     assert not page.exception
-    return str(page.session_state[VIDEO_REPORT].files["faces.csv"].decode())
+    table = page.session_state[VIDEO_REPORT].files["faces.csv"].decode()
+    return table, "\n".join(str(each.value) for each in page.markdown)
 
 
 # As a server, and in a browser

@@ -3,11 +3,14 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from mien.video import open_writer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -41,3 +44,11 @@ def write_still_video(path: Path, pixels: np.ndarray, seconds: float = 1.0, rate
     Image.fromarray(pixels).save(image)
     output = ("-pix_fmt", "yuv420p", *options)
     return ffmpeg("-loop", 1, "-framerate", rate, "-i", image, "-t", seconds, *output, path)
+
+
+def write_shots(path: Path, shots: Sequence[np.ndarray], seconds: float, rate: int = 25) -> Path:
+    """A video of several images of the same size, each for some seconds."""
+    with open_writer(path.with_suffix(".webm"), (shots[0].shape[1], shots[0].shape[0]), rate) as writer:
+        for index in range(round(len(shots) * seconds * rate)):
+            writer.write(np.ascontiguousarray(shots[int(index / rate / seconds)]), index / rate)
+    return path.with_suffix(".webm")

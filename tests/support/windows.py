@@ -41,13 +41,28 @@ class Window:
     """An open app with the model ``base`` and the detector ``haar``.
 
     ``read_images`` gives for each path the dict of ``mien predict --json``, or ``{"error": message}``.
-    ``analyze_video`` gives the rows of the table of faces. ``no_face_text`` gives the message that users see for an
-    image without a face.
+    ``analyze_video`` gives the rows of the table of faces. ``video_text`` gives the text that users see of a video.
+    ``no_face_text`` gives the message that they see for an image without a face.
     """
 
     read_images: Callable[[list[Path]], list[dict[str, Any]]]
     analyze_video: Callable[[Path], list[dict[str, str]]]
+    video_text: Callable[[Path], str]
     no_face_text: Callable[[Path], str]
+
+
+def summary_lines(engine: Engine, path: Path) -> list[str]:
+    """The description of a video, and of each of its tracks."""
+    summary = VideoSummary(partial(build_emotions, engine.card))
+    for _ in summary.process(engine.analyze_video(path, fps=FPS)):
+        pass
+    summary.finish()
+    return [summary.describe(), *(track.describe() for track in summary.timeline.tracks_by_duration())]
+
+
+def join_descriptions(summary: dict[str, Any]) -> str:
+    """The descriptions in the summary of a video as a dict."""
+    return "\n".join([summary["description"], *(track["description"] for track in summary["tracks"])])
 
 
 def parse_csv(text: str) -> list[dict[str, str]]:
@@ -67,7 +82,12 @@ def open_library(folder: Path) -> Iterator[Window]:
     def no_face_text(path: Path) -> str:
         return A_FACE if engine.read(path) else wording.NO_FACE
 
-    yield Window(lambda paths: [result.to_dict() for result in engine.read_many(paths)], analyze_video, no_face_text)
+    yield Window(
+        lambda paths: [result.to_dict() for result in engine.read_many(paths)],
+        analyze_video,
+        lambda path: "\n".join(summary_lines(engine, path)),
+        no_face_text,
+    )
 
 
 @contextmanager
@@ -83,7 +103,12 @@ def open_command_line(folder: Path) -> Iterator[Window]:
     def analyze_video(path: Path) -> list[dict[str, str]]:
         return parse_csv(run("video", path, "--csv", "-", "--fps", FPS))
 
-    yield Window(read_images, analyze_video, lambda path: run("predict", path))
+    yield Window(
+        read_images,
+        analyze_video,
+        lambda path: run("video", path, "--fps", FPS),
+        lambda path: run("predict", path),
+    )
 
 
 @contextmanager
@@ -103,27 +128,34 @@ def open_service(folder: Path) -> Iterator[Window]:
         def read_images(paths: list[Path]) -> list[dict[str, Any]]:
             return post("readings", *paths)["images"]
 
+        def run_job(path: Path) -> str:
+            job_url = server + post(f"videos?fps={FPS:g}", path)["links"]["self"]
+            _wait_for_job(job_url)
+            return str(job_url)
+
         def analyze_video(path: Path) -> list[dict[str, str]]:
-            job = post(f"videos?fps={FPS:g}", path)
-            return parse_csv(_wait_for_table(server + job["links"]["self"]))
+            with urllib.request.urlopen(f"{run_job(path)}/faces.csv", timeout=60) as response:
+                return parse_csv(response.read().decode())
+
+        def video_text(path: Path) -> str:
+            return join_descriptions(_wait_for_job(run_job(path))["summary"])
 
         def no_face_text(path: Path) -> str:
             return A_FACE if read_images([path])[0]["faces"] else wording.NO_FACE
 
-        yield Window(read_images, analyze_video, no_face_text)
+        yield Window(read_images, analyze_video, video_text, no_face_text)
     web.service_of(app).jobs.close()
 
 
-def _wait_for_table(job_url: str) -> str:
-    """The table of faces of a job, when it is done."""
+def _wait_for_job(job_url: str) -> dict[str, Any]:
+    """The facts of a job, when it is done."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with urllib.request.urlopen(job_url, timeout=60) as response:
             job = json.load(response)
         if job["state"] not in ("waiting", "running"):
             assert job["state"] == "done", job
-            with urllib.request.urlopen(f"{job_url}/faces.csv", timeout=60) as response:
-                return response.read().decode()
+            return dict(job)
         time.sleep(0.05)
     raise AssertionError("the video was not analysed in time")
 
@@ -132,13 +164,14 @@ def _wait_for_table(job_url: str) -> str:
 def open_desktop(folder: Path) -> Iterator[Window]:
     """The desktop application, on a virtual screen of its own."""
     with desktop.open_for_comparison(folder) as window:
-        yield Window(window.images, lambda path: parse_csv(window.video(path)), window.no_face_text)
+        yield Window(window.images, lambda path: parse_csv(window.video(path)), window.video_text, window.no_face_text)
 
 
 @contextmanager
 def open_gradio(folder: Path) -> Iterator[Window]:
     """The Gradio page, through Gradio's own client."""
     import gradio_page
+    from mien.apps.gradio.video import describe_result
 
     with gradio_page.serve_gradio(folder) as page:
 
@@ -148,7 +181,10 @@ def open_gradio(folder: Path) -> Iterator[Window]:
         def no_face_text(path: Path) -> str:
             return A_FACE if page.read(path)["faces"] else wording.NO_FACE
 
-        yield Window(lambda paths: [page.read(path) for path in paths], analyze_video, no_face_text)
+        def video_text(path: Path) -> str:
+            return describe_result(page.analyze_video(path, fps=FPS)[0])
+
+        yield Window(lambda paths: [page.read(path) for path in paths], analyze_video, video_text, no_face_text)
 
 
 @contextmanager
@@ -161,13 +197,18 @@ def open_streamlit_test(folder: Path) -> Iterator[Window]:
         patch.setenv("MIEN_HOME", str(folder))
 
         def analyze_video(path: Path) -> list[dict[str, str]]:
-            return parse_csv(streamlit_page.analyze_video_in_test(path))
+            return parse_csv(streamlit_page.analyze_video_in_test(path)[0])
 
         def no_face_text(path: Path) -> str:
             [result] = streamlit_page.read_in_test([path])
             return A_FACE if result["faces"] else wording.NO_FACE
 
-        yield Window(streamlit_page.read_in_test, analyze_video, no_face_text)
+        yield Window(
+            streamlit_page.read_in_test,
+            analyze_video,
+            lambda path: streamlit_page.analyze_video_in_test(path)[1],
+            no_face_text,
+        )
 
 
 @contextmanager
@@ -180,9 +221,14 @@ def open_streamlit_browser(folder: Path) -> Iterator[Window]:
         def analyze_video(path: Path) -> list[dict[str, str]]:
             return parse_csv(streamlit_page.analyze_video_in_browser(page, path, folder)["faces.csv"])
 
+        def video_text(path: Path) -> str:
+            streamlit_page.analyze_video_in_browser(page, path, folder)
+            return str(page.get_by_test_id("stMain").inner_text())
+
         yield Window(
             partial(streamlit_page.read_in_browser, page),
             analyze_video,
+            video_text,
             partial(streamlit_page.read_message_in_browser, page),
         )
 

@@ -107,6 +107,7 @@ def test_track_record_has_the_documented_keys():
         "uncertain_seconds",
         "emotions",
         "unjudged_seconds",
+        "description",
     ]
     assert (record["kind"], record["track"], record["emotions"]) == ("track", 3, {"happy": 1.0})
 

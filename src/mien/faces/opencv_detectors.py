@@ -114,11 +114,12 @@ class HaarCascades:
     def propose(self, pixels: Pixels, step: float = 1.2) -> list[Detection]:
         """Candidates: groups of windows of the fast cascade. The score is the number of windows in the group."""
         gray = _increase_contrast(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
-        half = cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_LINEAR)
         side = MAX_FULL_SIZE_WINDOW
         windows = [list(map(int, each)) for each in self._fast.detectMultiScale(gray, step, 0, maxSize=(side, side))]
-        for window in self._fast.detectMultiScale(half, step * HALF_SIZE_STEP, 0):
-            windows += [[2 * int(value) for value in window]] * HALF_SIZE_WEIGHT
+        if min(gray.shape) > side:
+            half = cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_LINEAR)
+            for window in self._fast.detectMultiScale(half, step * HALF_SIZE_STEP, 0):
+                windows += [[2 * int(value) for value in window]] * HALF_SIZE_WEIGHT
         # Each window twice: OpenCV drops groups of one.
         twice = [window for window in windows for _ in range(2)]
         boxes, counts = cv2.groupRectangles(twice, 1, 0.2)

@@ -54,7 +54,9 @@ def render_report(
 ) -> str:
     """The page; ``peak_images`` are JPEG files of the peaks of events."""
     timeline = summary.timeline
-    tracks = sorted(timeline.tracks_by_duration()[:MAX_CHARTS], key=lambda track: track.number)
+    by_duration = timeline.tracks_by_duration()
+    tracks = [track for track in by_duration if track.judged_seconds][:MAX_CHARTS]
+    others = [track for track in by_duration if track not in tracks]
     axis = _Axis(timeline.start, timeline.end)
     visible, uncertain = (
         sum(getattr(track, name) for track in timeline.tracks.values())
@@ -74,12 +76,47 @@ def render_report(
         video_source=options.player_source and f"{quote(options.player_source)}#t={timeline.start + 0.001:.3f}",
         visible=visible,
         uncertain=uncertain,
-        others=timeline.tracks_by_duration()[MAX_CHARTS:],
+        others=others,
         max_rows=_MAX_ROWS,
         reasons=reasons,
         min_event_seconds=MIN_EVENT_SECONDS,
         max_gap_seconds=MAX_GAP_SECONDS,
     )
+
+
+def timeline_record(
+    summary: VideoSummary, labels: tuple[str, ...], peak_images: Mapping[Event, bytes]
+) -> dict[str, Any]:
+    """The drawings of the report for another page, in values for JSON: the longest visible tracks first.
+
+    ``areas`` are SVG paths with their colours in a ``viewBox`` of ``width`` and ``height``; an area without a colour
+    could not be judged. ``peaks`` have the images of faces as data addresses.
+    """
+    axis = _Axis(summary.timeline.start, summary.timeline.end)
+    return {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "tracks": [
+            {
+                "track": track.number,
+                "areas": list(_areas(list(summary.timeline.steps(track.number)), axis, labels)),
+                "peaks": [
+                    {"emotion": event.emotion, "peak": round(event.peak, 4), "peak_at": event.peak_at, "image": image}
+                    for event, image in _peaks(track, summary, peak_images)
+                ],
+            }
+            for track in summary.timeline.tracks_by_duration()[:MAX_CHARTS]
+        ],
+    }
+
+
+def _peaks(
+    track: TrackSummary, summary: VideoSummary, peak_images: Mapping[Event, bytes]
+) -> Iterator[tuple[Event, str]]:
+    """The events of a track that have an image, in order, with the image as a data address."""
+    for event in sorted(summary.events, key=lambda event: event.start):
+        if event.track == track.number and event in peak_images:
+            yield event, data_uri(peak_images[event], "image/jpeg")
 
 
 def _track_values(
@@ -97,11 +134,7 @@ def _track_values(
         "areas": _areas(list(summary.timeline.steps(track.number)), axis, options.labels),
         "means": zip(options.labels, scores if len(scores) else [0.0] * len(options.labels), strict=True),
         "events": events,
-        "peaks": [
-            (event, data_uri(peak_images[event], "image/jpeg"))
-            for event in sorted(events, key=lambda event: event.start)
-            if event in peak_images
-        ],
+        "peaks": list(_peaks(track, summary, peak_images)),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
@@ -25,7 +26,7 @@ from mien.video import VideoInfo, tables
 from mien.video.annotate import AnnotatedVideo, blur_image
 from mien.video.events import Event
 from mien.video.journal import AnalysisOptions, VideoAnalyzer
-from mien.video.report import ReportOptions, render_report
+from mien.video.report import ReportOptions, render_report, timeline_record
 from mien.video.timeline import SmoothedFrame, VideoSummary
 
 #: The result files and their media types.
@@ -34,14 +35,12 @@ RESULT_FILES = {
     "faces.csv": "text/csv; charset=utf-8",
     "events.csv": "text/csv; charset=utf-8",
     "subtitles.vtt": "text/vtt; charset=utf-8",
+    "timeline.json": "application/json",
     "annotated.webm": "video/webm",
 }
 
 #: Seconds between two progress reports.
 _PROGRESS_SECONDS = 0.2
-
-#: The most events in the facts; the table has all.
-_MAX_EVENTS = 400
 
 #: Side of the images of peaks in pixels, their margin in face sizes, and the most of them for one track.
 PEAK_SIDE, PEAK_MARGIN, MAX_PEAKS = 128, 0.35, 8
@@ -180,15 +179,17 @@ class _ResultWriter:
             player_source="annotated.webm",
             incomplete=damage,
         )
+        images = self._peaks.images(summary.events)
         texts = {
-            "report.html": render_report(summary, options, self._peaks.images(summary.events)),
+            "report.html": render_report(summary, options, images),
+            "timeline.json": json.dumps(timeline_record(summary, options.labels, images), separators=(",", ":")),
             "events.csv": tables.format_events(summary.events),
             "subtitles.vtt": tables.format_webvtt(summary.events),
         }
         for name, text in texts.items():
             (request.folder / name).write_text(text, encoding="utf-8", newline="\n")
         files = tuple(name for name in RESULT_FILES if (request.folder / name).exists())
-        return VideoResults(files, {**facts, "summary": self._summary()})
+        return VideoResults(files, {**facts, "summary": summary.to_dict()})
 
     def _progress(self) -> dict[str, Any]:
         summary, timeline = self.summary, self.summary.timeline
@@ -203,15 +204,6 @@ class _ResultWriter:
             "frames_per_second": round(summary.frames / elapsed, 1) if elapsed > 0 else None,
             "tracks": len(timeline.tracks),
             "events": len(summary.events),
-        }
-
-    def _summary(self) -> dict[str, Any]:
-        timeline = self.summary.timeline
-        return {
-            "start": round(timeline.start, 3),
-            "end": round(timeline.end, 3),
-            "tracks": [track.to_dict() for track in timeline.tracks_by_number()],
-            "events": [event.to_dict() for event in self.summary.events[:_MAX_EVENTS]],
         }
 
 

@@ -146,8 +146,8 @@ def test_report_is_one_page_without_other_files(outputs):
 def test_summary_is_printed_without_output_files(clip, capsys):
     assert video(clip) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith("4.0 s, 80 frames, 1 track")
-    assert lines[1].startswith("track 1: visible 4.0 s from 0.0 s, judged 100 %, looks happy 5")
+    assert lines[0].endswith("4.0 s, 80 frames, 1 track, 2 events")
+    assert lines[1].startswith("track 1: visible for 4.0 s from 0.0 s, judged 100 %, looks happy 5")
     assert lines[2].startswith("track 1: happy from 0.0 to 2.0 s, peak 0.")
 
 

@@ -362,7 +362,7 @@ def test_video_shows_tracks_and_events_and_can_be_played(driver, video_path, dis
     driver.dialogs.answer = str(video_path)
     driver.press("Control-m")
     driver.settle()
-    driver.wait_for_text("2 tracks · 2 events", "Track 1")
+    driver.wait_for_text("2 tracks, 2 events", "Track 1")
     driver.wait_until(lambda: count_pixels(display, label_colour("happy")) > 5000)
     page, state = driver.window.pages["video"], driver.application.video
     page.events.selection_set(page.events.get_children()[0])

@@ -142,7 +142,7 @@ def test_analyze_video_returns_a_summary_and_files(api, uploads, tmp_path):
     assert (facts["source"], facts["detector"], facts["model"]) == ("clip.mp4", "haar", "base")
     assert len(facts["summary"]["tracks"]) == 2
     names = {Path(file).name for file in files}
-    assert names == {"report.html", "faces.csv", "events.csv", "subtitles.vtt", "annotated.webm"}
+    assert names == {"report.html", "faces.csv", "events.csv", "subtitles.vtt", "timeline.json", "annotated.webm"}
     assert "'fps' is 0" in error_of(api.analyze_video, uploads(video), fps=0)
 
 

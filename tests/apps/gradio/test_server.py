@@ -59,7 +59,7 @@ def test_analyze_video_returns_a_summary_and_files(page, tmp_path):
     facts, files = page.analyze_video(video, fps=5, blur=True)
     assert (facts["source"], facts["detector"], facts["model"]) == ("clip.mp4", "haar", "base")
     assert len(facts["summary"]["tracks"]) == 2
-    assert set(files) == {"report.html", "faces.csv", "events.csv", "subtitles.vtt", "annotated.webm"}
+    assert set(files) == {"report.html", "faces.csv", "events.csv", "subtitles.vtt", "timeline.json", "annotated.webm"}
     assert "clip.mp4" in files["report.html"].read_text("utf-8")
 
 

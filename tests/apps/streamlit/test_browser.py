@@ -235,7 +235,7 @@ def test_a_face_of_a_photo_is_explained(page):
 def test_a_video_is_analysed_with_its_tables_and_report(page, tmp_path):
     video = write_still_video(tmp_path / "two.mp4", two_faces(), seconds=2)
     files = analyze_video_in_browser(page, video, tmp_path)
-    assert set(files) == {"report.html", "faces.csv", "events.csv", "subtitles.vtt"}
+    assert set(files) == {"report.html", "faces.csv", "events.csv", "subtitles.vtt", "timeline.json"}
     assert len(files["faces.csv"].splitlines()) > 20
     with zipfile.ZipFile(tmp_path / "video.zip") as archive:
         assert archive.read("annotated.webm")[:4] == b"\x1a\x45\xdf\xa3"

@@ -267,7 +267,14 @@ def test_a_video_is_analysed_in_a_folder_that_is_deleted(engine, temporary_folde
     reports, latest = [], video_page.LatestFrame()
     video = Upload("clip.webm", CLIP.read_bytes())
     report = video_page.analyze_upload(engine, video, 2.0, False, reports.append, latest)
-    assert set(report.files) == {"report.html", "faces.csv", "events.csv", "subtitles.vtt", "annotated.webm"}
+    assert set(report.files) == {
+        "report.html",
+        "faces.csv",
+        "events.csv",
+        "subtitles.vtt",
+        "timeline.json",
+        "annotated.webm",
+    }
     assert report.tracks
     assert reports[-1]["frames"] == report.facts["frames"]
     assert latest.pop() is not None

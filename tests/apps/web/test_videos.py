@@ -69,7 +69,14 @@ def test_video_from_upload_to_removal(app, video, tmp_path):
     assert report["tracks"] == len(report["summary"]["tracks"]) == 1
     check_schema("VideoJob", response.json)
     check_schema("VideoJob", report)
-    assert set(report["results"]) == {"report.html", "faces.csv", "events.csv", "subtitles.vtt", "annotated.webm"}
+    assert set(report["results"]) == {
+        "report.html",
+        "faces.csv",
+        "events.csv",
+        "subtitles.vtt",
+        "timeline.json",
+        "annotated.webm",
+    }
     files = {name: client.get(report["links"][name]) for name in report["results"]}
     assert files["faces.csv"].text.startswith("frame,seconds,track")
     assert files["subtitles.vtt"].text.startswith("WEBVTT")

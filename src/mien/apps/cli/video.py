@@ -512,34 +512,14 @@ def print_summary(summary: VideoSummary, source: str, labels: Sequence[str]) -> 
 def plain_summary(summary: VideoSummary, source: str) -> Iterator[str]:
     yield _headline(summary, source)
     for track in summary.timeline.tracks_by_duration():
-        yield f"track {track.number}: {describe_track(track)}"
+        yield f"track {track.number}: {track.describe()}"
     yield from map(str, summary.events)
     for reason, seconds in summary.timeline.unjudged_seconds().items():
         yield f"could not be judged: {reason}, {format_duration(seconds)}"
 
 
-def describe_track(track: TrackSummary) -> str:
-    """``visible 12 s from 0.0 s, judged 96 %, looks happy 61 %, looks neutral 30 %``."""
-    from mien.apps.cli.results import describe_expression
-
-    visible, judged = track.visible_seconds, track.judged_seconds
-    leading = list(track.emotions().items())[:3]
-    parts = [
-        f"visible {format_duration(visible)} from {format_time(track.first)}",
-        f"judged {format_percent(judged / visible if visible else 0.0)}",
-        *(f"{describe_expression(emotion)} {format_percent(part)}" for emotion, part in leading if part >= 0.01),
-    ]
-    if track.uncertain_seconds > 0.01 * judged:
-        parts.append(f"uncertain {format_percent(track.uncertain_seconds / judged)}")
-    return ", ".join(parts)
-
-
 def _headline(summary: VideoSummary, source: str) -> str:
-    timeline = summary.timeline
-    count = len(timeline.tracks)
-    tracks = "no face found" if not count else f"{count:,} {'track' if count == 1 else 'tracks'}"
-    duration = format_duration(timeline.end - timeline.start)
-    return f"{escape_controls(source)}: {duration}, {summary.frames:,} frames, {tracks}"
+    return f"{escape_controls(source)}: {summary.describe()}"
 
 
 def _coloured_summary(summary: VideoSummary, source: str, strip: _ColourStrip) -> Iterator[Text]:
@@ -548,7 +528,7 @@ def _coloured_summary(summary: VideoSummary, source: str, strip: _ColourStrip) -
     tracks = summary.timeline.tracks_by_duration()
     yield Text(_headline(summary, source), "bold")
     for track in sorted(tracks[:MAX_TRACKS], key=lambda track: track.number):
-        yield Text.assemble("\n", (f"Track {track.number}", "bold"), f"  {describe_track(track)}")
+        yield Text.assemble("\n", (f"Track {track.number}", "bold"), f"  {track.describe()}")
         yield strip.render(track)
         yield from _event_lines([event for event in summary.events if event.track == track.number], strip.labels)
     if (more := len(tracks) - MAX_TRACKS) > 0:

@@ -29,7 +29,7 @@ from mien.apps.desktop.widgets import (
     set_visible,
 )
 from mien.labels import label_colour
-from mien.text import DISCLAIMER, describe_label, format_duration, format_percent, format_time
+from mien.text import DISCLAIMER, format_count, format_percent, format_time
 
 if TYPE_CHECKING:
     from mien.video.events import Event
@@ -169,10 +169,7 @@ class VideoPage(PageFrame):
         facts = (
             "analysing …" if state.stage == "analysing" else "",
             f"{info.size[0]} × {info.size[1]}" if info else "",
-            format_duration(state.duration) if state.duration else "",
-            f"{progress.frames:,} frames analysed",
-            _count(len(progress.tracks), "track"),
-            _count(len(progress.events), "event"),
+            progress.description,
         )
         self._header.show(state.video.path.name, facts)
 
@@ -206,10 +203,6 @@ class VideoPage(PageFrame):
         selection = self.events.selection()
         if selection and self._state.has_results:
             self._state.seek(self._state.progress.events[self.events.index(selection[0])].peak_at)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 class TimelineView(ttk.Frame):
@@ -254,7 +247,8 @@ class TimelineView(ttk.Frame):
 
     @property
     def _height(self) -> int:
-        return self._row_height * len(self._progress.tracks) + self._theme.px(_AXIS)
+        hidden = self._progress.track_count > len(self._progress.tracks)
+        return self._row_height * len(self._progress.tracks) + self._theme.px(_AXIS) * (2 if hidden else 1)
 
     @property
     def _width(self) -> int:
@@ -272,6 +266,9 @@ class TimelineView(ttk.Frame):
             self._draw_track(track, top)
             top += self._row_height
         text: dict[str, Any] = {"fill": theme.colors.muted, "font": theme.font(11)}
+        if hidden := self._progress.track_count - len(self._progress.tracks):
+            note = f"{format_count(hidden, 'more track')}, visible for less time or not judged: see the report"
+            canvas.create_text(self._left, top + theme.px(_AXIS), text=note, anchor="nw", **text)
         end = self._progress.start + self._length
         for seconds in axis_marks(self._progress.start, end, max(self._width // theme.px(90), 1)):
             x = self._x(seconds)
@@ -288,7 +285,7 @@ class TimelineView(ttk.Frame):
         title = canvas.create_text(self._left, top, text=name, anchor="nw", fill=theme.colors.text)
         canvas.itemconfigure(title, font=theme.font(13, True))
         right = canvas.bbox(title)[2] + px(12)
-        facts = canvas.create_text(right, top + px(1), text=_describe_track(track), anchor="nw")
+        facts = canvas.create_text(right, top + px(1), text=track.summary.describe(), anchor="nw")
         canvas.itemconfigure(facts, fill=theme.colors.muted, font=theme.font(12))
         y, size = top + px(_TITLE), (self._width, px(_SCORES))
         span = self._progress.start, self._progress.start + self._length
@@ -306,13 +303,3 @@ class TimelineView(ttk.Frame):
         self.canvas.focus_set()
         fraction = min(max((event.x - self._left) / self._width, 0.0), 1.0)
         self._on_seek(self._progress.start + fraction * self._length)
-
-
-def _describe_track(track: TrackTimeline) -> str:
-    leading = [
-        f"{describe_label(label)} {format_percent(fraction)}"
-        for label, fraction in list(track.summary.emotions().items())[:3]
-        if fraction >= 0.01
-    ]
-    emotions = ", ".join(leading) if leading else "no expression stands out"
-    return f"visible for {format_duration(track.summary.visible_seconds)} · {emotions}"

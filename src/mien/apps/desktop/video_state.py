@@ -58,13 +58,17 @@ class TrackTimeline(NamedTuple):
 
 @dataclass(frozen=True)
 class VideoProgress:
-    """The video as far as it was analysed; ``tracks`` with the longest visible first."""
+    """The video as far as it was analysed; ``tracks`` with the longest visible first, those that could not be judged
+    last, and ``description`` as all apps show it.
+    """
 
     start: float = 0.0
     end: float = 0.0
     frames: int = 0
     tracks: tuple[TrackTimeline, ...] = ()
     events: tuple[Event, ...] = ()
+    description: str = ""
+    track_count: int = 0
 
 
 class FrameHistory:
@@ -207,6 +211,9 @@ class OpenVideo:
 def _measure_progress(summary: VideoSummary) -> VideoProgress:
     """Values that the analysis does not change any more, for the thread of the window."""
     timeline = summary.timeline
+    by_duration = timeline.tracks_by_duration()
+    judged = [track for track in by_duration if track.judged_seconds]
+    unjudged = [track for track in by_duration if not track.judged_seconds]
     tracks = tuple(
         TrackTimeline(
             replace(
@@ -216,9 +223,12 @@ def _measure_progress(summary: VideoSummary) -> VideoProgress:
             ),
             tuple(timeline.steps(track.number)),
         )
-        for track in timeline.tracks_by_duration()[:_MAX_TRACKS]
+        for track in [*judged, *unjudged][:_MAX_TRACKS]
     )
-    return VideoProgress(timeline.start, timeline.end, summary.frames, tracks, tuple(summary.events))
+    events, description = tuple(summary.events), summary.describe()
+    return VideoProgress(
+        timeline.start, timeline.end, summary.frames, tracks, events, description, len(timeline.tracks)
+    )
 
 
 def _file_stamp(path: Path) -> tuple[int, int] | None:

@@ -29,6 +29,9 @@ from mien.video.timeline import SmoothedFrame
 #: The number of points that are plotted for one track, and the most that are kept for all tracks.
 PLOTTED_POINTS, _MAX_POINTS = 400, 20_000
 
+#: The most tracks that are described without a click.
+_MAX_TRACKS = 12
+
 _INSTRUCTIONS = f"""The emotions of each face over time: a face keeps its track number, and what lasts is an event.
 
 Up to {MAX_VIDEO_BYTES // MB} MB; of long videos the first {MAX_VIDEO_SECONDS / 60:.0f} minutes are analysed.
@@ -205,7 +208,7 @@ def _show_result(job: VideoJob, scores: TrackScores) -> list[Any]:
     if job.state != DONE:
         return ["Stopped. The video and its results are deleted.", *_show_start(), *[gr.skip()] * 7]
     facts, files = job.facts["summary"], job.files
-    tracks = [track["track"] for track in facts["tracks"]]
+    tracks = [track["track"] for track in facts["tracks"] if track["judged_seconds"]]
     first = tracks[0] if tracks else None
     video = files.get("annotated.webm")
     rows = [
@@ -219,7 +222,7 @@ def _show_result(job: VideoJob, scores: TrackScores) -> list[Any]:
         for event in facts["events"]
     ]
     return [
-        _describe_result(job.facts),
+        describe_result(job.facts),
         *_show_start(),
         gr.Video(str(video) if video else None, visible=video is not None),
         gr.Column(visible=True),
@@ -227,37 +230,35 @@ def _show_result(job: VideoJob, scores: TrackScores) -> list[Any]:
         gr.Radio([(f"Track {track}", track) for track in tracks], value=first, visible=len(tracks) > 1),
         _plot_track(scores, first),
         rows,
-        [str(path) for path in files.values()],
+        [str(path) for name, path in files.items() if name != "timeline.json"],
     ]
 
 
 def format_progress(facts: dict[str, Any]) -> str:
     """How much is analysed, as Markdown."""
     duration = f" of {format_time(facts['of'])}" if facts.get("of") else ""
-    tracks = _count_tracks(facts["tracks"])
+    tracks = text.format_count(facts["tracks"], "track")
     return f"### {format_time(facts['seconds'])}{duration} analysed\n\n{facts['frames']} frames, {tracks}."
 
 
-def _describe_result(facts: dict[str, Any]) -> str:
+def describe_result(facts: dict[str, Any]) -> str:
+    """The description of a video and of its tracks, as Markdown."""
     summary = facts["summary"]
     if not summary["tracks"]:
         return results.describe_no_face()
-    duration = format_time(summary["end"] - summary["start"])
-    lines = [f"### {duration} analysed, {_count_tracks(len(summary['tracks']))}"]
-    for track in summary["tracks"]:
-        emotions = [
-            f"{text.describe_label(label)} {text.format_percent(part)}"
-            for label, part in list(track["emotions"].items())[:3]
-        ]
-        description = f"{', '.join(emotions)} of the time" if emotions else "never clear enough to judge"
-        lines.append(f"- Track {track['track']}: {description}")
+    judged = [track for track in summary["tracks"] if track["judged_seconds"]][:_MAX_TRACKS]
+    others = [track for track in summary["tracks"] if track not in judged]
+    lines = [f"### {summary['description']}", *map(_describe_track, judged)]
+    if others:
+        title = "More tracks, which were visible for less time or could not be judged"
+        lines += ["", f"<details><summary>{title}</summary>", "", *map(_describe_track, others), "", "</details>"]
     if facts.get("damage"):
         lines.append(f"\n**{facts['damage']}**")
     return "\n".join(lines)
 
 
-def _count_tracks(count: int) -> str:
-    return {0: "no face yet", 1: "one track"}.get(count, f"{count} tracks")
+def _describe_track(track: dict[str, Any]) -> str:
+    return f"- Track {track['track']}: {track['description']}"
 
 
 def _plot_track(scores: TrackScores | None, track: int | None) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from mien.engine import Engine
 from mien.errors import OutputError
 from mien.html.images import encode_image, shrink_image
 from mien.labels import label_colour
-from mien.text import NO_FACE, describe_label, format_percent, format_time
+from mien.text import NO_FACE, describe_label, format_count, format_percent, format_time
 from mien.video.results import RESULT_FILES, VideoRequest
 from mien.video.timeline import SmoothedFrame
 
@@ -48,6 +48,9 @@ _PREVIEW_INTERVAL, _PREVIEW_SIDE = 0.5, 640
 
 #: A table with more rows scrolls.
 _MAX_ROWS = 12
+
+#: The most tracks that are described without a click.
+_MAX_TRACKS = 12
 
 
 def draw_page() -> str | None:
@@ -115,7 +118,7 @@ def _analyze(upload: Upload, fps: float, blur: bool) -> VideoReport:
 def _format_progress(facts: dict[str, Any]) -> str:
     duration = f" of {format_time(facts['of'])}" if facts["of"] else ""
     speed = f" · {facts['frames_per_second']:g} frames per second" if facts["frames_per_second"] else ""
-    counts = f"{facts['tracks']} tracks · {facts['events']} events"
+    counts = f"{format_count(facts['tracks'], 'track')} · {format_count(facts['events'], 'event')}"
     return f"{format_time(facts['seconds'])}{duration} analysed{speed} · {counts}"
 
 
@@ -136,16 +139,7 @@ def _show_report(report: VideoReport) -> None:
 
 
 def _show_numbers(facts: dict[str, Any]) -> None:
-    numbers = (
-        ("Tracks", facts["tracks"]),
-        ("Events", facts["events"]),
-        ("Analysed", format_time(facts["seconds"])),
-        ("Frames", f"{facts['frames']:,}"),
-        ("Frames per second", facts["frames_per_second"] or "–"),
-    )
-    with st.container(horizontal=True, gap="large"):
-        for name, value in numbers:
-            st.metric(name, value, width="content")
+    st.markdown(f"**{facts['summary']['description']}**")
 
 
 def _show_video_and_events(report: VideoReport) -> None:
@@ -156,7 +150,12 @@ def _show_video_and_events(report: VideoReport) -> None:
             st.video(video, format="video/webm", subtitles=subtitles, alt="The annotated video")
     with right:
         st.markdown("**Tracks**")
-        st.dataframe([_track_row(track) for track in report.tracks], hide_index=True)
+        judged = [track for track in report.tracks if track["judged_seconds"]][:_MAX_TRACKS]
+        for track in judged:
+            st.markdown(_describe_track(track))
+        if others := [track for track in report.tracks if track not in judged]:
+            with st.expander(f"{format_count(len(others), 'more track')}, visible for less time or not judged"):
+                st.markdown("\n".join(f"- {_describe_track(track)}" for track in others))
     if not report.events:
         st.info("No emotion lasted long enough to be an event.")
         return
@@ -166,14 +165,8 @@ def _show_video_and_events(report: VideoReport) -> None:
     st.dataframe([_event_row(event) for event in report.events], hide_index=True, height=height)
 
 
-def _track_row(track: dict[str, Any]) -> dict[str, Any]:
-    first = next(iter(track["emotions"].items()), None)
-    return {
-        "Track": track["track"],
-        "Visible": f"{track['visible_seconds']:.1f} s",
-        "Judged": f"{track['judged_seconds']:.1f} s",
-        "Mostly": f"{describe_label(first[0])}, {format_percent(first[1])}" if first else "–",
-    }
+def _describe_track(track: dict[str, Any]) -> str:
+    return f"Track {track['track']}: {track['description']}"
 
 
 def _event_row(event: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 // The page for videos: upload, progress of the analysis in the background, and its results.
-import { announce, describeLabel, el, faceIcon, finder, formatPercent, formatTime, labelColour, pageData, sortScores, svg } from "./dom.js";
+import { announce, describeLabel, el, faceIcon, finder, formatPercent, formatTime, labelColour, pageData, svg } from "./dom.js";
 import { ensureKey, query, request, sizeError, storage } from "./api.js";
 import { watchFiles } from "./file_input.js";
 import { FINAL_STATES, followJob, removeJob, uploadVideo } from "./video_job.js";
@@ -172,33 +172,77 @@ export function start(root) {
 function resultView(job, onReset, onRemove) {
   const { summary } = job, problem = el("p", { class: "note warn", role: "alert", hidden: true });
   const player = el("video", { class: "player", controls: true, playsinline: true, preload: "metadata", src: job.links["annotated.webm"], "aria-label": "The annotated video" });
-  const links = job.results.map(name => el("a", { class: "button", href: `${job.links[name]}${name === "report.html" ? "" : "?save=1"}`, ...(name === "report.html" ? { target: "_blank", rel: "noopener" } : { download: name }) }, FILES[name]));
-  const tracks = summary.tracks.filter(track => track.visible_seconds > 0);
+  const links = job.results.filter(name => FILES[name]).map(name => el("a", { class: "button", href: `${job.links[name]}${name === "report.html" ? "" : "?save=1"}`, ...(name === "report.html" ? { target: "_blank", rel: "noopener" } : { download: name }) }, FILES[name]));
+  const judged = summary.tracks.filter(track => track.judged_seconds > 0).slice(0, MAX_TRACKS);
+  const others = summary.tracks.filter(track => !judged.includes(track));
+  const view = createTrackView(summary, player), sections = judged.map(view.section);
+  if (job.links["timeline.json"]) view.load(job.links["timeline.json"]);
   return el("div", {},
     job.damage ? el("p", { class: "note warn" }, job.damage) : null,
+    el("p", { class: "lead" }, summary.description),
     job.results.includes("annotated.webm") ? player : null,
     el("p", { class: "downloads" }, links),
-    tracks.length ? tracks.slice(0, MAX_TRACKS).map(track => trackSection(track, summary, player)) : el("p", { class: "empty" }, "No face was found in this video."),
-    tracks.length > MAX_TRACKS ? el("p", { class: "muted" }, `${tracks.length - MAX_TRACKS} more tracks are in the report.`) : null,
+    sections,
+    summary.tracks.length ? null : el("p", { class: "empty" }, "No face was found in this video."),
+    others.length ? el("details", { class: "muted" }, el("summary", {}, `${others.length} more ${others.length === 1 ? "track" : "tracks"}, which were visible for less time or could not be judged`),
+      el("ul", {}, others.map(track => el("li", {}, `Track ${track.track}: ${track.description}`)))) : null,
     el("p", { class: "live-buttons" }, el("button", { type: "button", class: "main", onclick: onReset }, "Another video"), el("button", { type: "button", onclick: () => onRemove(problem) }, "Delete the video and its results")),
     problem);
 }
 
-// The events of a track as a timeline and as a list; a click moves the player to the event.
-function trackSection(track, summary, player) {
-  const duration = Math.max(summary.end - summary.start, 0.001), events = summary.events.filter(event => event.track === track.track);
-  const timeline = svg("svg", { viewBox: "0 0 1000 36", preserveAspectRatio: "none", role: "img", "aria-label": `Events of track ${track.track}` });
-  const seek = event => { player.currentTime = event.start; player.scrollIntoView({ block: "center" }); };
-  for (const event of events) {
-    const bar = svg("rect", { x: 1000 * (event.start - summary.start) / duration, width: Math.max(1000 * (event.end - event.start) / duration, 2), y: 0, height: 36, fill: labelColour(event.emotion) }, svg("title", {}, describeEvent(event)));
-    bar.addEventListener("click", () => seek(event));
-    timeline.append(bar);
+// The sections of the tracks: scores and events over time with the position of the player, and faces at the peaks.
+function createTrackView(summary, player) {
+  const duration = Math.max(summary.end - summary.start, 0.001), parts = new Map(), cursors = [];
+  const position = seconds => 100 * Math.min(Math.max((seconds - summary.start) / duration, 0), 1);
+  const moveCursors = () => cursors.forEach(cursor => { cursor.style.left = `${position(player.currentTime)}%`; });
+  player.addEventListener("timeupdate", moveCursors);
+  player.addEventListener("seeked", moveCursors);
+  const seek = (seconds, scroll = true) => { player.currentTime = seconds; if (scroll) player.scrollIntoView({ block: "center" }); };
+
+  function section(track) {
+    const events = summary.events.filter(event => event.track === track.track);
+    const scores = el("div", { class: "track-scores" }), peaks = el("div", { class: "track-peaks" }), cursor = el("i", { class: "cursor" });
+    const bars = svg("svg", { viewBox: "0 0 1000 36", preserveAspectRatio: "none", role: "img", "aria-label": `Events of track ${track.track}` });
+    for (const event of events) {
+      const bar = svg("rect", { x: 10 * position(event.start), width: Math.max(10 * (position(event.end) - position(event.start)), 2), y: 0, height: 36, fill: labelColour(event.emotion) }, svg("title", {}, describeEvent(event)));
+      bar.addEventListener("click", () => seek(event.start));
+      bars.append(bar);
+    }
+    scores.addEventListener("click", event => {
+      const box = scores.getBoundingClientRect();
+      seek(summary.start + duration * (event.clientX - box.left) / box.width, false);
+    });
+    cursors.push(cursor);
+    parts.set(track.track, { scores, peaks });
+    const legend = Object.entries(track.emotions).filter(([, part]) => part >= 0.01).map(([label]) => el("span", {}, faceIcon(label), ` ${label}`));
+    return el("section", { class: "track-events" }, el("h2", {}, `Track ${track.track}`), el("p", { class: "muted" }, track.description),
+      el("div", { class: "track-timeline" }, scores, bars, cursor), el("p", { class: "legend muted" }, legend), peaks,
+      events.length ? el("details", {}, el("summary", {}, events.length === 1 ? "One event" : `${events.length} events`),
+        el("ul", {}, events.map(event => el("li", {}, el("button", { type: "button", onclick: () => seek(event.start) }, faceIcon(event.emotion), describeEvent(event)))))) : el("p", {}, "No event."));
   }
-  const emotions = sortScores(track.emotions).slice(0, 3).map(([label, part]) => el("span", {}, faceIcon(label), ` ${label} ${formatPercent(part)} `));
-  return el("section", { class: "track-events" }, el("h2", {}, `Track ${track.track}`), timeline,
-    el("p", { class: "legend muted" }, `${formatTime(track.visible_seconds)} visible. `, emotions),
-    events.length ? el("details", {}, el("summary", {}, events.length === 1 ? "One event" : `${events.length} events`),
-      el("ul", {}, events.map(event => el("li", {}, el("button", { type: "button", onclick: () => seek(event) }, faceIcon(event.emotion), describeEvent(event)))))) : el("p", {}, "No event."));
+
+  // The drawings of the report; without them the page has the events alone.
+  async function load(address) {
+    let timeline;
+    try {
+      timeline = await (await request(address)).json();
+    } catch {
+      return;
+    }
+    for (const { track, areas, peaks } of timeline.tracks) {
+      const part = parts.get(track);
+      if (!part) continue;
+      const drawing = svg("svg", { viewBox: `0 0 ${timeline.width} ${timeline.height}`, preserveAspectRatio: "none", role: "img", "aria-label": `Probabilities of track ${track} over time` });
+      drawing.append(...areas.map(([path, fill]) => svg("path", fill ? { d: path, fill } : { d: path, class: "unjudged" })));
+      part.scores.replaceChildren(drawing);
+      part.peaks.replaceChildren(...peaks.map(({ emotion, peak, peak_at: at, image }) => {
+        const text = `${describeLabel(emotion)} ${formatPercent(peak)}`;
+        return el("button", { type: "button", hue: labelColour(emotion), onclick: () => seek(at) }, el("img", { src: image, alt: `Track ${track} ${text}`, width: 128, height: 128 }), el("span", {}, text), el("small", {}, formatTime(at)));
+      }));
+    }
+  }
+
+  return { section, load };
 }
 
 const describeEvent = event => `${formatTime(event.start)} to ${formatTime(event.end)}: ${describeLabel(event.emotion)}, peak ${formatPercent(event.peak)}`;
