@@ -255,7 +255,7 @@ def data(folder: Path) -> Any:
     faces = synthesize_faces(folder, 140)
     run_mien("data", "report", faces, "-o", folder / "report")
     report = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
-    with (faces / "fer2013.csv").open("a", encoding="utf-8") as file:
+    with (faces / "synthetic.csv").open("a", encoding="utf-8") as file:
         file.write("9,1 2 3,Training\n")
     checked = json.loads(run_mien("data", "check", faces, "--json"))
     return {"check": checked, "report": report, "files": list_files(folder)}

@@ -43,7 +43,7 @@ def test_every_format_has_the_same_faces(tmp_path):
     files = synthetic.write_synthetic(tmp_path, 70, seed=5, folders=True, npz=True)
     assert files == synthetic.list_outputs(tmp_path, folders=True, npz=True)
     table = loading.load_faces(tmp_path)
-    arrays, folders = loading.load_faces(tmp_path / "fer2013.npz"), loading.load_faces(tmp_path / "train")
+    arrays, folders = loading.load_faces(tmp_path / "synthetic.npz"), loading.load_faces(tmp_path / "train")
     for name in ("pixels", "labels", "usage", "votes"):
         assert np.array_equal(getattr(table, name), getattr(arrays, name)), name
     training = table.split("Training")
@@ -84,3 +84,13 @@ def test_predictions_whose_votes_differ_are_uncertain():
     happy, sad = np.eye(len(VOTES))[[EMOTIONS.index("happy"), EMOTIONS.index("sad")]].astype(np.float32)
     outputs = Outputs(np.stack([happy, happy])[:, : len(EMOTIONS)], np.stack([happy, sad]))
     assert synthetic.measure_uncertain_part(card, outputs) == 0.5
+
+
+def test_files_and_loaded_faces_say_that_they_are_synthetic(tmp_path):
+    files = synthetic.write_synthetic(tmp_path, 70, folders=True, npz=True)
+    assert [path.name for path in files if "fer2013" in path.name] == []
+    for source in (tmp_path, tmp_path / "synthetic.npz", tmp_path / "train"):
+        loaded = loading.load_faces(source)
+        assert loaded.synthetic
+        assert loaded.split("Training").only(("sad",)).synthetic
+    assert not loading.load_faces(synthetic.write_fer2013(tmp_path / "other", 7)).synthetic

@@ -42,6 +42,15 @@ def test_rows_are_sorted_by_accuracy_and_the_best_two_are_tested():
     assert "McNemar's test:\nsignificant (p = " in compare.format_comparison(comparison)
 
 
+def test_comparison_says_what_chance_would_be():
+    first, second = model("a", 0.8), model("b", 0.7)
+    assert "chance" not in compare.format_comparison(compare.compare_models([first, second]))
+    for each in (first, second):
+        each.metrics["per_class"] = {"happy": {"support": 3}, "sad": {"support": 1}}
+    text = compare.format_comparison(compare.compare_models([first, second]))
+    assert "Accuracy by chance: 50.0 % (always happy: 75.0 %)." in text
+
+
 def test_difference_of_the_best_two_has_its_standard_error():
     correct = np.arange(400) < 300
     other = correct & (np.arange(400) >= 16)

@@ -196,7 +196,7 @@ def test_classifier_without_a_graph_uses_occlusion():
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "drawn"
     assert mien("data", "sample", folder, "--faces", "140") == 0
-    return folder / "fer2013.csv"
+    return folder / "synthetic.csv"
 
 
 @pytest.mark.full

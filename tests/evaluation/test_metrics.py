@@ -246,3 +246,8 @@ def test_mixture_threshold_separates_expressions_with_votes_from_others():
     above = calibration.fit_threshold(predicted, targets)
     assert 0.27 < above <= 0.3
     assert metrics.mixture_metrics(predicted, targets, above) == {"above": above, "precision": 1, "recall": 1, "f1": 1}
+
+
+def test_chance_is_one_of_the_classes_or_always_the_largest():
+    chance = metrics.chance_accuracy({"angry": 1, "happy": 3, "sad": 0, "neutral": 0})
+    assert chance == {"uniform": 0.25, "majority_class_accuracy": 0.75, "majority_class": "happy"}

@@ -128,3 +128,10 @@ def test_missing_matplotlib_names_the_command_that_installs_it():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert 'pip install ".[lab]"' in out
+
+
+def test_figure_of_synthetic_faces_says_so():
+    figure = plots.plot_history({"training": [0.1, 0.9]}, "Accuracy by epoch", percent=True)
+    plain = plots.render_png(figure)
+    assert plots.render_png(figure, synthetic=True) != plain
+    assert figure.get_supxlabel() == "synthetic faces"

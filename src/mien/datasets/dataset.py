@@ -16,6 +16,9 @@ from mien.labels import EMOTIONS, VOTES
 SIDE = 48
 TRAINING, PUBLIC, PRIVATE = "Training", "PublicTest", "PrivateTest"
 USAGES = (TRAINING, PUBLIC, PRIVATE)
+#: The names of synthetic faces begin with it: files without "fer2013" in their name are not mistaken for FER2013.
+SYNTHETIC = "synthetic"
+SYNTHETIC_TABLE, SYNTHETIC_VOTES = f"{SYNTHETIC}.csv", f"{SYNTHETIC}_votes.csv"
 #: What an annotator of FER+ could vote for: the eight expressions in our order, "unknown", and "nf" (no face).
 VOTE_CATEGORIES = (*VOTES, "unknown", "nf")
 
@@ -40,7 +43,7 @@ class FaceDataset:
     ``pixels`` uint8 (N, 48, 48); ``labels`` int64 (N,), an index into ``classes``; ``usage`` (N,), the name of the
     split; ``votes`` int16 (N, 10), annotator votes for each of VOTE_CATEGORIES, all zero without annotators;
     ``problems`` are the rows that could not be read; ``groups`` (N,) names the group of each face (a person, a
-    photograph), None where no group column was requested.
+    photograph), None where no group column was requested; ``synthetic``: faces among them are drawn, not photographed.
     """
 
     pixels: NDArray[np.uint8]
@@ -50,6 +53,7 @@ class FaceDataset:
     problems: tuple[Problem, ...] = ()
     classes: tuple[str, ...] = EMOTIONS
     groups: NDArray[np.str_] | None = None
+    synthetic: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -58,7 +62,7 @@ class FaceDataset:
         """The faces at these indices or where this mask is true, without the problems."""
         arrays = (self.pixels[which], self.labels[which], self.usage[which], self.votes[which])
         groups = None if self.groups is None else self.groups[which]
-        return FaceDataset(*arrays, classes=self.classes, groups=groups)
+        return FaceDataset(*arrays, classes=self.classes, groups=groups, synthetic=self.synthetic)
 
     def only(self, classes: tuple[str, ...]) -> FaceDataset:
         """The faces of these classes; labels are indices into them. A ExperimentError for an unknown class."""

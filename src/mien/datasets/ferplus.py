@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.dataset import VOTE_CATEGORIES, LoadedDataset, Problem
+from mien.datasets.dataset import SYNTHETIC, VOTE_CATEGORIES, LoadedDataset, Problem
 from mien.datasets.label_maps import normalize_usage
 from mien.labels import normalize_label
 
@@ -96,5 +96,5 @@ def _row_number(name: str) -> int:
 
 
 def _has_split(name: str, usage: str) -> bool:
-    stem = PurePath(name).stem
+    stem = PurePath(name).stem.removeprefix(f"{SYNTHETIC}_")
     return stem.startswith("fer") or normalize_usage(stem.partition("_")[0]) == usage

@@ -13,14 +13,24 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets import arrays, fer2013, ferplus, folders, label_maps
-from mien.datasets.dataset import USAGES, FaceDataset, LabelMap, LoadedDataset, Problem, Progress
+from mien.datasets.dataset import (
+    SYNTHETIC,
+    SYNTHETIC_TABLE,
+    SYNTHETIC_VOTES,
+    USAGES,
+    FaceDataset,
+    LabelMap,
+    LoadedDataset,
+    Problem,
+    Progress,
+)
 from mien.datasets.splits import DataSettings, SourceSettings
 from mien.errors import ExperimentError, suggest_name
 from mien.files import atomic_path, load_npz, write_atomically
@@ -32,7 +42,7 @@ _CACHE_VERSION = 3
 CACHE_MIN_BYTES, CACHE_MIN_IMAGES = 8_000_000, 500
 #: The arrays of every FaceDataset.
 _ARRAYS = ("pixels", "labels", "usage", "votes")
-_TABLES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
+_TABLES = ("fer2013.csv", "icml_face_data.csv", "train.csv", SYNTHETIC_TABLE)
 
 
 def load_dataset(
@@ -53,7 +63,7 @@ def load_dataset(
     label_maps.check_label_map(label_map)
     key = _cache_key(source, label_map, group) if cached else ""
     if key and (stored := load_cached_arrays(key)):
-        return _from_arrays(stored, source)
+        return _mark_synthetic(_from_arrays(stored, source))
     try:
         loaded = _read(source, label_map, group, progress)
     except OSError as error:
@@ -62,7 +72,13 @@ def load_dataset(
         ) from error
     if key:
         save_cached_arrays(key, _to_arrays(loaded))
-    return loaded
+    return _mark_synthetic(loaded)
+
+
+def _mark_synthetic(loaded: LoadedDataset) -> LoadedDataset:
+    """The names of the files say whether faces are synthetic; the cache has the content of files, not their names."""
+    synthetic = any(PurePath(name).name.startswith(SYNTHETIC) for name in loaded.names or [loaded.path.name])
+    return replace(loaded, faces=replace(loaded.faces, synthetic=synthetic))
 
 
 def load_faces(path: str | Path) -> FaceDataset:
@@ -100,8 +116,10 @@ def _read(path: Path, labels: LabelMap, group: str | None, progress: Progress | 
 
 
 def _vote_files(path: Path) -> list[Path]:
-    """FER+'s table in the folder, or beside the file; empty where there is none."""
-    votes = path / ferplus.FILE_NAME if path.is_dir() else path.with_name(ferplus.FILE_NAME)
+    """The table of votes in the folder, or beside the file; empty where there is none."""
+    folder = path if path.is_dir() else path.parent
+    name = SYNTHETIC_VOTES if path.name == SYNTHETIC_TABLE else ferplus.FILE_NAME
+    votes = folder / name
     return [votes] if votes.is_file() and votes != path else []
 
 
@@ -154,6 +172,7 @@ def combine_sources(
         **arrays,
         problems=tuple(problem for faces in parts for problem in faces.problems),
         groups=np.concatenate([faces.groups for faces in parts if faces.groups is not None]) if group else None,
+        synthetic=any(faces.synthetic for faces in parts),
     )
 
 

@@ -18,7 +18,19 @@ from numpy.typing import NDArray
 
 from mien import images
 from mien.datasets import ferplus
-from mien.datasets.dataset import PRIVATE, PUBLIC, SIDE, TRAINING, VOTE_CATEGORIES, FaceDataset, write_csv, write_votes
+from mien.datasets.dataset import (
+    PRIVATE,
+    PUBLIC,
+    SIDE,
+    SYNTHETIC,
+    SYNTHETIC_TABLE,
+    SYNTHETIC_VOTES,
+    TRAINING,
+    VOTE_CATEGORIES,
+    FaceDataset,
+    write_csv,
+    write_votes,
+)
 from mien.labels import EMOTIONS
 
 if TYPE_CHECKING:
@@ -27,7 +39,7 @@ if TYPE_CHECKING:
 
 #: Faces are drawn this many times larger and then reduced, which gives soft lines.
 _OVERSAMPLING = 4
-TABLE, ARRAYS = "fer2013.csv", "fer2013.npz"
+ARRAYS = f"{SYNTHETIC}.npz"
 #: The folder of each split; loading the folders gives the same splits.
 FOLDERS = {TRAINING: "train", PUBLIC: "validation", PRIVATE: "test"}
 _SPLITS = (TRAINING,) * 8 + (PUBLIC, PRIVATE)
@@ -75,16 +87,16 @@ def draw_faces(count: int, seed: int = 0) -> FaceDataset:
     for index, label in enumerate(labels):
         pixels[index] = draw_face(EXPRESSION_SHAPES[label], rng)
     usage = np.array(_SPLITS)[(np.arange(count) // len(EMOTIONS)) % len(_SPLITS)]
-    return FaceDataset(pixels, labels.astype(np.int64), usage, _draw_votes(labels, rng))
+    return FaceDataset(pixels, labels.astype(np.int64), usage, _draw_votes(labels, rng), synthetic=True)
 
 
 def write_fer2013(folder: str | Path, count: int, seed: int = 0) -> Path:
-    """Write ``fer2013.csv`` and ``fer2013new.csv`` into that folder, in their formats; the path of the first."""
+    """Write the faces under the names of FER2013 and FER+, to test what reads those files; the path of the first."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     faces = draw_faces(count, seed)
     write_votes(faces, folder / ferplus.FILE_NAME)
-    return write_csv(faces, folder / TABLE)
+    return write_csv(faces, folder / "fer2013.csv")
 
 
 def draw_face(shape: ExpressionShape, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -191,20 +203,20 @@ def _draw_oval(canvas: Canvas, middle: Point, half: Point, gray: float) -> None:
 def list_outputs(out: Path, *, folders: bool = False, npz: bool = False) -> list[Path]:
     """The files and folders that ``write_synthetic`` writes into ``out``."""
     images = [out / folder for folder in FOLDERS.values()] if folders else []
-    return [out / TABLE, out / ferplus.FILE_NAME, *images, *([out / ARRAYS] if npz else [])]
+    return [out / SYNTHETIC_TABLE, out / SYNTHETIC_VOTES, *images, *([out / ARRAYS] if npz else [])]
 
 
 def write_synthetic(out: Path, count: int, seed: int = 0, *, folders: bool = False, npz: bool = False) -> list[Path]:
-    """Draw ``count`` faces and write them as FER2013's table with FER+ votes, image folders and arrays; the paths."""
+    """Draw ``count`` faces and write them as a table in FER2013's format, votes in FER+'s, image folders and arrays."""
     faces = draw_faces(count, seed)
     out.mkdir(parents=True, exist_ok=True)
-    write_csv(faces, out / TABLE)
-    write_votes(faces, out / ferplus.FILE_NAME)
+    write_csv(faces, out / SYNTHETIC_TABLE)
+    write_votes(faces, out / SYNTHETIC_VOTES)
     if folders:
         for index, (pixels, label, usage) in enumerate(zip(faces.pixels, faces.labels, faces.usage, strict=True)):
             folder = out / FOLDERS[str(usage)] / faces.classes[label]
             folder.mkdir(parents=True, exist_ok=True)
-            images.save_image(np.repeat(pixels[..., None], 3, axis=2), folder / f"{usage}_{index}.png")
+            images.save_image(np.repeat(pixels[..., None], 3, axis=2), folder / f"{SYNTHETIC}_{usage}_{index}.png")
     if npz:
         votes, labels = ferplus.to_ferplus_columns(faces.votes).astype(np.int8), faces.labels.astype(np.int8)
         np.savez_compressed(out / ARRAYS, pixels=faces.pixels, emotion=labels, usage=faces.usage, votes=votes)

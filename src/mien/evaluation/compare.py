@@ -18,8 +18,16 @@ from matplotlib.figure import Figure
 from mien import plots
 from mien.errors import ExperimentError
 from mien.evaluation.evaluate import SPLITS, Predictions
-from mien.evaluation.metrics import Mask
-from mien.evaluation.report import METRICS, TABLE, encode_json, percent_or_dash, write_files
+from mien.evaluation.metrics import Mask, chance_accuracy
+from mien.evaluation.report import (
+    METRICS,
+    TABLE,
+    describe_chance,
+    describe_faces,
+    encode_json,
+    percent_or_dash,
+    write_files,
+)
 from mien.html import render
 from mien.models.registry import RUN_FILE
 
@@ -62,6 +70,12 @@ class EvaluatedModel:
     def fingerprint(self) -> str:
         """The fingerprint of the faces."""
         return str(self.metrics["fingerprint"])
+
+    @property
+    def chance(self) -> Mapping[str, Any] | None:
+        """The accuracy by chance, as ``chance_accuracy`` has it; None in metrics without the classes."""
+        table = self.metrics.get("per_class")
+        return chance_accuracy({name: row["support"] for name, row in table.items()}) if table else None
 
 
 @dataclass(frozen=True)
@@ -289,8 +303,8 @@ def comparison_title(comparison: Comparison) -> str:
     metrics = [model.metrics for row in comparison.rows for model in row.models]
     splits = " and ".join(f"the {split} split" for split in dict.fromkeys(each["split"] for each in metrics))
     counts = {each.get("faces") for each in metrics}
-    faces = counts.pop() if len(counts) == 1 else None
-    return f"Models on {splits}" + (f": {faces:,} faces" if faces else "")
+    has_count = len(counts) == 1 and counts != {None}
+    return f"Models on {splits}" + (f": {describe_faces(metrics[0])}" if has_count else "")
 
 
 def format_comparison(comparison: Comparison) -> str:
@@ -319,6 +333,9 @@ def summary_sentences(comparison: Comparison) -> Iterator[str]:
     if comparison.paired is not None:
         difference, error = (100 * value for value in comparison.paired)
         yield f"Difference of the accuracies: {difference:.2f} points, with a standard error of {error:.2f}."
+    chances = {describe_chance(chance) for row in comparison.rows for model in row.models if (chance := model.chance)}
+    if len(chances) == 1:
+        yield f"Accuracy by chance: {chances.pop()}."
     if len({model.fingerprint for row in comparison.rows for model in row.models}) > 1:
         yield "The models were evaluated on different faces, so the order of the rows means little."
     if any(len(row.models) > 1 for row in comparison.rows):
@@ -368,7 +385,8 @@ def write_comparison(folder: Path, comparison: Comparison) -> list[Path]:
     There is no figure where no speed is known.
     """
     figure = plot_comparison(comparison)
-    files = {"accuracy_and_speed.png": plots.render_png(figure)} if figure else {}
+    synthetic = any(model.metrics.get("synthetic") for row in comparison.rows for model in row.models)
+    files = {"accuracy_and_speed.png": plots.render_png(figure, synthetic=synthetic)} if figure else {}
     files |= {
         "comparison.txt": format_comparison(comparison).encode(),
         "comparison.json": encode_json(comparison_values(comparison)),
@@ -378,7 +396,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> list[Path]:
             columns=_COLUMNS,
             rows=table_rows(comparison),
             sentences=list(summary_sentences(comparison)),
-            figure=plots.render_svg(figure, "accuracy against speed") if figure else "",
+            figure=plots.render_svg(figure, "accuracy against speed", synthetic=synthetic) if figure else "",
         ).encode(),
     }
     return write_files(folder, files)

@@ -26,6 +26,7 @@ from mien.evaluation.metrics import (
     Scores,
     accuracy,
     calibration_error,
+    chance_accuracy,
     classification_metrics,
     compare_with_majority,
     confusion_matrix,
@@ -156,7 +157,9 @@ def compute_metrics(predictions: Predictions) -> dict[str, Any]:
         "labels": list(predictions.card.labels),
         "excluded": dict(predictions.excluded),
         "fingerprint": fingerprint_faces(predictions.faces),
-        **classification_metrics(scores, labels, predictions.card.labels),
+        "synthetic": predictions.faces.synthetic,
+        **(table := classification_metrics(scores, labels, predictions.card.labels)),
+        "chance": chance_accuracy({name: row["support"] for name, row in table["per_class"].items()}),
         **_metrics_without_duplicates(scores, predictions.faces, predictions.unique),
         "ece_calibrated": calibrated,
         "calibration": {

@@ -5,7 +5,7 @@ A score is a probability; a label is a column of the scores. Metrics of no faces
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,20 @@ def classification_metrics(scores: Scores, labels: Labels, names: Sequence[str] 
 def accuracy(scores: Scores, labels: Labels) -> float:
     """The fraction of the faces whose largest score is that of the label."""
     return float(np.mean(scores.argmax(1) == labels))
+
+
+def chance_accuracy(support: Mapping[str, int]) -> dict[str, Any]:
+    """The accuracy without looking at a face, from the faces of each class.
+
+    ``uniform``: every class is equally often the prediction, 1 / classes; ``majority_class_accuracy``: it is always
+    ``majority_class``, the class with the most faces.
+    """
+    largest = max(support, key=lambda name: support[name])
+    return {
+        "uniform": 1 / len(support),
+        "majority_class_accuracy": support[largest] / sum(support.values()),
+        "majority_class": largest,
+    }
 
 
 def accuracy_interval(correct: Mask, draws: int = DRAWS, seed: int = SEED) -> tuple[float, float]:

@@ -54,10 +54,11 @@ def output_folder(folder: Path) -> Iterator[None]:
 
 def write_evaluation(folder: Path, predictions: Predictions, values: Values) -> list[Path]:
     """Write every file of the evaluation; the paths, the page with everything last."""
-    files, svgs = render_figures(plot_evaluation(predictions, values))
+    synthetic = predictions.faces.synthetic
+    files, svgs = render_figures(plot_evaluation(predictions, values), synthetic=synthetic)
     mistakes = worst_mistakes(predictions)
     if mistakes:
-        files["mistakes.png"] = plots.render_png(plots.plot_mistakes(mistakes))
+        files["mistakes.png"] = plots.render_png(plots.plot_mistakes(mistakes), synthetic=synthetic)
     files[TABLE] = format_predictions(predictions).encode()
     files[REPORT] = format_evaluation(values).encode()
     files[METRICS] = encode_json(values)
@@ -65,10 +66,15 @@ def write_evaluation(folder: Path, predictions: Predictions, values: Values) -> 
     return write_files(folder, files)
 
 
-def render_figures(figures: Mapping[str, Figure]) -> tuple[dict[str, bytes], dict[str, str]]:
+def render_figures(
+    figures: Mapping[str, Figure], *, synthetic: bool = False
+) -> tuple[dict[str, bytes], dict[str, str]]:
     """The PNG files by file name, and the ``<svg>`` elements by the name of the figure."""
-    files = {f"{name}.png": plots.render_png(figure) for name, figure in figures.items()}
-    return files, {name: plots.render_svg(figure, name.replace("_", " ")) for name, figure in figures.items()}
+    files = {f"{name}.png": plots.render_png(figure, synthetic=synthetic) for name, figure in figures.items()}
+    svgs = {
+        name: plots.render_svg(figure, name.replace("_", " "), synthetic=synthetic) for name, figure in figures.items()
+    }
+    return files, svgs
 
 
 def encode_json(values: Values) -> bytes:
@@ -100,12 +106,23 @@ def format_evaluation(values: Values, target: str = "both") -> str:
 
     Without annotator votes there are no faces for the target ``people``, and ``both`` is the label alone.
     """
-    title = f"{values['model']['name']} on the {values['split']} split: {values['faces']:,} faces"
+    title = f"{values['model']['name']} on the {values['split']} split: {describe_faces(values)}"
     people = [] if target == "label" else [*_people_lines(values), ""]
     if target == "both" and "people" in values:
         people.append("label: FER2013's own label of each face")
     label = [] if target == "people" else [*_class_lines(values), "", *_metric_lines(values)]
     return "\n".join([title, "", *people, *label, *_notes(values)]) + "\n"
+
+
+def describe_faces(values: Values) -> str:
+    """``3,589 faces``, or ``700 synthetic faces``."""
+    return f"{values['faces']:,} {'synthetic ' if values.get('synthetic') else ''}faces"
+
+
+def describe_chance(chance: Values) -> str:
+    """``14.3 % (always happy: 24.9 %)``: one of the classes at random, and always the class with the most faces."""
+    uniform, majority = (percent_or_dash(chance[key]) for key in ("uniform", "majority_class_accuracy"))
+    return f"{uniform} (always {chance['majority_class']}: {majority})"
 
 
 def _people_lines(values: Values) -> Iterator[str]:
@@ -123,6 +140,7 @@ def _people_lines(values: Values) -> Iterator[str]:
     low, high = people["ci95"]
     interval = f"(95 % interval {100 * low:.1f} to {100 * high:.1f})"
     yield f"accuracy            {percent_or_dash(people['accuracy'])}  {interval}"
+    yield f"  chance            {describe_chance(metrics.chance_accuracy(people['support']))}"
     if clear:
         faces = f"({clear['faces']:,} faces of which eight of ten chose it)"
         yield f"  clear faces       {percent_or_dash(clear['accuracy'])}  {faces}"
@@ -156,6 +174,7 @@ def _metric_lines(values: Values) -> Iterator[str]:
     low, high = values["ci95"]
     interval = f"(95 % interval {100 * low:.1f} to {100 * high:.1f})"
     yield f"accuracy            {percent_or_dash(values['accuracy'])}  {interval}"
+    yield f"  chance            {describe_chance(values['chance'])}"
     if "standard_error" in values:
         yield f"  standard error    {percent_or_dash(values['standard_error'], 2)}"
     if values["faces_no_duplicates"]:
@@ -192,9 +211,12 @@ def _notes(values: Values) -> Iterator[str]:
 
 def render_evaluation_report(values: Values, figures: Mapping[str, str], mistakes: Sequence[Mistake]) -> str:
     """The page. ``figures`` are ``<svg>`` elements by name; ``mistakes`` are the errors with the highest confidence."""
+    people = values.get("people")
     return render(
         "evaluation_report.html",
         metrics=values,
+        chance=describe_chance(values["chance"]),
+        people_chance=describe_chance(metrics.chance_accuracy(people["support"])) if people else "",
         figures=figures,
         mistakes=[_mistake_values(mistake) for mistake in mistakes],
     )

@@ -27,6 +27,9 @@ COLOURS = (BLUE, RED, "#6a994e", "#8367c7", "#b8862f", MUTED)
 #: On a page these colours follow its light or dark colour scheme.
 _STYLE_VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line", PAPER: "--paper"}
 
+#: The line on figures of data that was drawn, so that nobody takes them for results on real faces.
+SYNTHETIC_NOTE = "synthetic faces"
+
 #: Dots per inch: a figure of 6 inches is sharp on a projector and on paper.
 DPI = 160
 
@@ -98,19 +101,24 @@ def new_axes(width: float, height: float, title: str = "") -> tuple[Figure, Axes
 
 
 @with_style
-def render_png(figure: Figure) -> bytes:
-    """The figure as a PNG file."""
+def render_png(figure: Figure, *, synthetic: bool = False) -> bytes:
+    """The figure as a PNG file; with ``synthetic`` it says that the faces behind it are synthetic."""
+    if synthetic:
+        _note_synthetic(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
 
 
 @with_style
-def render_svg(figure: Figure, description: str = "") -> str:
+def render_svg(figure: Figure, description: str = "", *, synthetic: bool = False) -> str:
     """The figure as an ``<svg>`` element for a page with the colours ``--ink --muted --line --paper``.
 
-    ``description`` is the text alternative for screen readers.
+    ``description`` is the text alternative for screen readers; with ``synthetic`` the figure says that the faces behind
+    it are synthetic.
     """
+    if synthetic:
+        _note_synthetic(figure)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
@@ -122,6 +130,12 @@ def render_svg(figure: Figure, description: str = "") -> str:
     for colour, variable in _STYLE_VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
     return svg
+
+
+def _note_synthetic(figure: Figure) -> None:
+    """Add the line below the axes; once, however often the figure is rendered."""
+    if all(text.get_text() != SYNTHETIC_NOTE for text in figure.texts):
+        figure.supxlabel(SYNTHETIC_NOTE, x=0.995, ha="right", fontsize=8, color=MUTED)
 
 
 def label_cells(ax: Axes, columns: Sequence[str], rows: Sequence[str], centre: float = 0.5) -> None:

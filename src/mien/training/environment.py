@@ -44,6 +44,7 @@ def describe_data(plan: RunPlan) -> dict[str, Any]:
         **({"validation": evaluate.fingerprint_faces(plan.validation)} if len(plan.validation) else {}),
         "faces": len(plan.faces),
         "splits": {usage: count for usage, count in counts.items() if count},
+        "synthetic": plan.faces.synthetic,
         "problems": len(plan.faces.problems),
         "sources": [source.path for source in plan.recipe.data.sources],
     }

@@ -33,7 +33,10 @@ _LINES = {
 }
 
 #: Metrics that are too long for a card, or that are no metrics of the model.
-_NOT_FOR_CARDS = ("fingerprint", "labels", "excluded", "confusion", "mistakes", "tta", "calibration", "ece_calibrated")
+_NOT_FOR_CARDS = (
+    *("fingerprint", "labels", "excluded", "synthetic", "chance", "confusion", "mistakes", "tta", "calibration"),
+    "ece_calibrated",
+)
 
 
 def run_training(
@@ -124,7 +127,7 @@ def write_results(recipe: Recipe, faces: FaceDataset, folder: Path, callback: Ca
     callback(MessageEvent("Writing the models, and evaluating them"))
     history = checkpoint.read_history(folder)
     checkpoint.write_history(folder, history)
-    plot_history(folder, history)
+    plot_history(folder, history, synthetic=faces.synthetic)
 
     finished = onnx.load_finished_run(folder, faces, recipe.name)
     content, export_scores = onnx.to_onnx(finished)
@@ -145,7 +148,7 @@ def write_results(recipe: Recipe, faces: FaceDataset, folder: Path, callback: Ca
 
     counts = metrics.confusion_matrix(predictions.scores, predictions.faces.labels)
     figure = plots.plot_confusion(counts, predictions.card.labels)
-    write_atomically(folder / run_folder.CONFUSION, plots.render_png(figure), sync=True)
+    write_atomically(folder / run_folder.CONFUSION, plots.render_png(figure, synthetic=faces.synthetic), sync=True)
     write_atomically(folder / run_folder.PREDICTIONS, report.format_predictions(predictions), sync=True)
     facts = {"mien": __version__, "model": model_facts(folder / run_folder.ONNX), **results}
     facts["training"] = summarize_training(recipe, history)
@@ -167,7 +170,7 @@ def summarize_training(recipe: Recipe, history: Sequence[Row]) -> dict[str, Any]
     return summary
 
 
-def plot_history(folder: Path, history: Sequence[Row]) -> None:
+def plot_history(folder: Path, history: Sequence[Row], *, synthetic: bool = False) -> None:
     """Write ``accuracy.png``, in which the best epoch is marked, and ``loss.png``."""
     for metric, lines in _LINES.items():
         keys = [key for key in lines if history and key in history[0]]
@@ -176,4 +179,5 @@ def plot_history(folder: Path, history: Sequence[Row]) -> None:
         best = "validation" if is_accuracy and "validation" in curves else ""
         if curves:
             figure = plots.plot_history(curves, f"{metric.capitalize()} by epoch", percent=is_accuracy, best=best)
-            write_atomically(folder / f"{metric}.png", plots.render_png(figure), sync=True)
+            content = plots.render_png(figure, synthetic=synthetic)
+            write_atomically(folder / f"{metric}.png", content, sync=True)

@@ -84,6 +84,12 @@ class TrainingRun:
         return (max(values)[0], -max(values)[1]) if values else None
 
     @property
+    def synthetic(self) -> bool:
+        """Whether its faces are synthetic."""
+        data = self.environment.get("data")
+        return isinstance(data, dict) and bool(data.get("synthetic"))
+
+    @property
     def seconds(self) -> float:
         return sum(row.get("seconds", 0.0) for row in self.history)
 

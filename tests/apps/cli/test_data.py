@@ -28,15 +28,15 @@ def sample(tmp_path_factory):
 
 
 def test_check_prints_counts_by_split_and_label(sample, capsys):
-    assert mien("data", "check", sample / "fer2013.csv") == 0
+    assert mien("data", "check", sample / "synthetic.csv") == 0
     out = capsys.readouterr().out
-    assert "140 faces (table)" in out
+    assert "140 synthetic faces (table)" in out
     assert out.splitlines()[2].split() == [*EMOTIONS, "all"]
     assert "FER+ votes are available for 140 faces." in out
 
 
 def test_check_as_json_has_every_finding(sample, tmp_path, capsys):
-    lines = (sample / "fer2013.csv").read_text().splitlines()
+    lines = (sample / "synthetic.csv").read_text().splitlines()
     path = tmp_path / "short.csv"
     path.write_text("\n".join([*lines[:100], "8,1 2 3,Training", lines[1]]) + "\n")
     assert mien("data", "check", path, "--json") == 0
@@ -49,13 +49,13 @@ def test_strict_exits_with_one_when_there_are_findings(sample, tmp_path, capsys)
     assert mien("data", "check", sample, "--strict") == 0
     assert "No problem was found." in capsys.readouterr().out
     path = tmp_path / "short.csv"
-    path.write_text("".join((sample / "fer2013.csv").read_text().splitlines(keepends=True)[:50]))
+    path.write_text("".join((sample / "synthetic.csv").read_text().splitlines(keepends=True)[:50]))
     assert mien("data", "check", path) == 0
     assert mien("data", "check", path, "--strict") == 1
 
 
 def test_findings_are_limited_without_all(sample, tmp_path, capsys):
-    line = (sample / "fer2013.csv").read_text().splitlines()[1]
+    line = (sample / "synthetic.csv").read_text().splitlines()[1]
     path = tmp_path / "bad.csv"
     path.write_text("emotion,pixels,Usage\n" + (line + "\n") + "7,1,Training\n" * 9)
     mien("data", "check", path)
@@ -100,14 +100,14 @@ def test_wrong_usage_and_missing_data(arguments, status, message, capsys, tmp_pa
 def test_sample_writes_every_format(tmp_path, capsys):
     out = tmp_path / "out"
     assert mien("data", "sample", out, "--faces", 70, "--seed", 5, "--folders", "--npz") == 0
-    assert "70 faces drawn" in capsys.readouterr().out
+    assert "70 synthetic faces" in capsys.readouterr().out
     assert {path.name for path in out.iterdir()} == {path.name for path in list_outputs(out, folders=True, npz=True)}
 
 
 def test_sample_depends_only_on_the_seed(tmp_path):
     for name, seed in {"a": 1, "b": 1, "c": 2}.items():
         mien("data", "sample", tmp_path / name, "--faces", 14, "--seed", seed)
-    a, b, c = ((tmp_path / name / "fer2013.csv").read_bytes() for name in "abc")
+    a, b, c = ((tmp_path / name / "synthetic.csv").read_bytes() for name in "abc")
     assert a == b != c
 
 

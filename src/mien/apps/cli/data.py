@@ -43,7 +43,7 @@ Examples:
 
 CHECK_EPILOG = """\b
 Examples:
-  mien data check faces/fer2013.csv
+  mien data check faces/synthetic.csv
   mien data check faces --json
   mien data check faces/train --label-map contempt=
 
@@ -54,7 +54,7 @@ Exit status: 0 when the faces could be read, whatever the findings are; with --s
 REPORT_EPILOG = """\b
 Examples:
   mien data report faces -o report
-  mien data report faces/fer2013.csv -o other --label-map contempt=
+  mien data report faces/synthetic.csv -o other --label-map contempt=
 """
 
 PREVIEW_EPILOG = """\b
@@ -110,7 +110,8 @@ def check(
 
 def _format_check(checked: CheckResult, show_all: bool) -> Iterator[str]:
     loaded, values = checked.loaded, checked.to_dict()
-    yield escape_controls(f"{loaded.path}: {len(loaded):,} faces ({loaded.kind})")
+    word = "synthetic faces" if loaded.faces.synthetic else "faces"
+    yield escape_controls(f"{loaded.path}: {len(loaded):,} {word} ({loaded.kind})")
     yield from ("", _format_counts(values["splits"]), "")
     yield from (escape_controls(remark) for remark in loaded.remarks)
     if values["faces_with_votes"]:
@@ -223,14 +224,14 @@ def _draw_face(seed: int) -> NDArray[np.uint8]:
 @click.option("--faces", default=7000, show_default=True, type=click.IntRange(7, 1_000_000), help="Number of faces.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the random faces.")
 @click.option("--folders", is_flag=True, help="Also as images: train/angry/..., validation/..., test/...")
-@click.option("--npz", is_flag=True, help="Also as arrays: fer2013.npz.")
+@click.option("--npz", is_flag=True, help="Also as arrays: synthetic.npz.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 def sample(out: Path, faces: int, seed: int, folders: bool, npz: bool, force: bool) -> None:
     """Draw synthetic faces to try training.
 
-    They are written into the folder OUT as fer2013.csv, with FER+ votes beside it. They show no real person: brows,
-    eyes and mouths follow the expression, everything else is random. A small network learns to read them within a
-    minute, and learns nothing about real faces.
+    They are written into the folder OUT as synthetic.csv, with votes in synthetic_votes.csv, in the formats of FER2013
+    and FER+. They show no real person: brows, eyes and mouths follow the expression, everything else is random. A small
+    network learns to read them within a minute from 7,000 faces, and learns nothing about real faces.
     """
     with convert_import_errors():
         from mien.datasets import synthetic
@@ -240,4 +241,4 @@ def sample(out: Path, faces: int, seed: int, folders: bool, npz: bool, force: bo
         raise OutputError(f"'{existing[0]}' exists already", expected, "Name another, or add --force")
     with convert_output_errors(out):
         files = synthetic.write_synthetic(out, faces, seed, folders=folders, npz=npz)
-    print_line(escape_controls(f"{faces:,} faces drawn in {out}: {', '.join(path.name for path in files)}"))
+    print_line(escape_controls(f"{faces:,} synthetic faces in {out}: {', '.join(path.name for path in files)}"))

@@ -93,7 +93,8 @@ def plot(names: tuple[str, ...], folder: Path, out: Path) -> None:
         )
     with convert_import_errors():
         from mien import plots
-    write_png(out, plots.render_png(plots.plot_runs({run.name: run.history for run in entries})))
+    figure = plots.plot_runs({run.name: run.history for run in entries})
+    write_png(out, plots.render_png(figure, synthetic=any(run.synthetic for run in entries)))
 
 
 def summarize_run(run: TrainingRun) -> dict[str, Any]:

@@ -161,11 +161,18 @@ def _describe_stop(stop: TrainingStopped, folder: Path) -> str:
 
 
 def _summarize(metrics: dict[str, Any], folder: Path) -> str:
+    from mien.evaluation.report import describe_chance
     from mien.training.run_folder import ONNX
 
     low, high = metrics["ci95"]
     split = {"public": "PublicTest", "validation": "the validation faces"}[metrics["split"]]
-    accuracy = f"Accuracy {100 * metrics['accuracy']:.1f} % on {split} (95 %: {100 * low:.1f} to {100 * high:.1f})"
+    if metrics.get("synthetic"):
+        split += ", synthetic faces"
+    interval = f"95 %: {100 * low:.1f} to {100 * high:.1f}"
+    chance = describe_chance(metrics["chance"]) if "chance" in metrics else ""
+    accuracy = f"Accuracy {100 * metrics['accuracy']:.1f} % on {split} ({interval})" + f"; chance: {chance}" * bool(
+        chance
+    )
     model = f"--model {escape_controls(str(folder))}"
     return f"{accuracy}, {metrics['training']['epochs']} epochs. Use the model with {model} ({ONNX} in that folder)"
 

@@ -40,12 +40,13 @@ def write_report(report: DatasetReport, folder: str | Path, notify: Notify = lam
     """Write ``report.html``, ``report.json`` and a PNG for every figure into the folder; the paths, the page first."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    synthetic = report.loaded.faces.synthetic
     svgs: dict[str, str] = {}
     files: dict[str, bytes] = {}
     for name, figure in _plot_figures(report):
         notify(f"drawing {name}")
-        svgs[name] = plots.render_svg(figure, name.replace("_", " "))
-        files[f"{name}.png"] = plots.render_png(figure)
+        svgs[name] = plots.render_svg(figure, name.replace("_", " "), synthetic=synthetic)
+        files[f"{name}.png"] = plots.render_png(figure, synthetic=synthetic)
     for name, pixels in _draw_sheets(report):
         files[f"{name}.png"] = figures.encode_png(pixels)
     files[TABLE] = json.dumps(report.to_dict(), ensure_ascii=False, indent=1).encode()
@@ -116,6 +117,7 @@ def render_data_report(report: DatasetReport, svgs: Mapping[str, str]) -> str:
         figures=svgs,
         name=loaded.path.name,
         face_count=len(loaded),
+        synthetic=loaded.faces.synthetic,
         source_kind=_KINDS[loaded.kind],
         remarks=loaded.remarks,
         splits=list(measured.counts),
