@@ -57,7 +57,8 @@ def format_probability(part: float, *, no_break: bool = False) -> str:
 
 def format_decimal(value: float, *, plus: bool = False) -> str:
     """``0.28`` or ``−0.12`` with a real minus sign; with ``plus`` also ``+0.28``."""
-    return f"{'−' if value < 0 else '+' * plus}{abs(value):.2f}"
+    rounded = round(value, 2)
+    return f"{'−' if rounded < 0 else '+' * plus}{abs(rounded):.2f}"
 
 
 def format_time(seconds: float) -> str:

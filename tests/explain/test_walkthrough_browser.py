@@ -110,13 +110,13 @@ def test_slider_moves_and_announces_the_step(page):
     page.press("ArrowRight")
     assert current_step(page) == "face"
     assert page.evaluate("document.querySelector('[data-slider]').getAttribute('aria-valuetext')").startswith(
-        "2 of 13: "
+        "2 of 14: "
     )
-    assert page.evaluate("document.querySelector('[data-live]').textContent").startswith("Step 2 of 13: ")
+    assert page.evaluate("document.querySelector('[data-live]').textContent").startswith("Step 2 of 14: ")
 
 
 def test_navigation_and_address_open_a_step(page, pages):
-    page.evaluate("document.querySelector('[data-index=\"9\"]').click()")
+    page.evaluate("document.querySelector('[data-index=\"10\"]').click()")
     assert current_step(page) == "softmax"
     assert page.evaluate("location.hash") == "#softmax"
     assert page.evaluate("document.querySelectorAll('[aria-current]').length") == 1
@@ -130,7 +130,7 @@ def test_navigation_and_address_open_a_step(page, pages):
 
 
 def test_feature_maps_are_selected_by_keyboard_and_pointer(page):
-    page.evaluate("document.querySelector('[data-index=\"4\"]').click()")
+    page.evaluate("document.querySelector('[data-index=\"5\"]').click()")
     box = "document.querySelector('#layer-1 [data-large]').getAttribute('viewBox')"
     field = "document.querySelector('#layer-1 [data-field]').getAttribute('x')"
     first = page.evaluate(box)
@@ -169,8 +169,31 @@ def test_pixel_of_the_crop_shows_its_value_and_the_kernel_slides(page):
     assert_no_messages(page)
 
 
+def test_arithmetic_is_animated_and_pauses(page, pages):
+    running = "document.querySelector('[data-run]').textContent"
+    pending = "document.querySelectorAll('#arithmetic .pending').length"
+    page.open("about:blank")
+    page.open((pages / "walkthrough.html").as_uri() + "#arithmetic")
+    assert page.evaluate(running) == "Play"
+    assert page.evaluate(pending) == 0
+    first = page.evaluate("document.querySelector('[data-sum]').textContent")
+    page.evaluate("document.querySelector('[data-forward]').click()")
+    assert page.evaluate("document.querySelector('[data-sum]').textContent") != first
+    page.emulate_media(motion="no-preference")
+    page.open("about:blank")
+    page.open((pages / "walkthrough.html").as_uri() + "#arithmetic")
+    assert page.evaluate(running) == "Pause"
+    assert becomes_true(page, f"{pending} > 0")
+    page.evaluate("document.querySelector('[data-run]').click()")
+    assert page.evaluate(running) == "Play"
+    before = page.evaluate(pending)
+    time.sleep(1)
+    assert page.evaluate(pending) == before
+    assert_no_messages(page)
+
+
 def test_opacity_of_the_evidence_map_changes(page):
-    page.evaluate("document.querySelector('[data-index=\"10\"]').click()")
+    page.evaluate("document.querySelector('[data-index=\"11\"]').click()")
     page.evaluate("document.querySelector('[data-strength]').focus()")
     page.press("ArrowLeft")
     assert (
@@ -185,7 +208,7 @@ def test_opacity_of_the_evidence_map_changes(page):
 def test_no_step_is_wider_than_the_window(page, width, height, scheme, tmp_path):
     page.set_size(width, height, phone=width < 500)
     page.emulate_media(scheme=scheme, motion="reduce")
-    for _ in range(13):
+    for _ in range(14):
         assert page.evaluate("document.documentElement.scrollWidth") <= width, current_step(page)
         page.press("ArrowRight")
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -202,7 +225,7 @@ def test_all_steps_are_visible_without_the_script(browser, pages):
         root = browser.call("DOM.getDocument", depth=0)["root"]["nodeId"]
         nodes = browser.call("DOM.querySelectorAll", nodeId=root, selector="[data-step]")["nodeIds"]
         heights = [browser.call("DOM.getBoxModel", nodeId=node)["model"]["height"] for node in nodes]
-        assert len(heights) == 13
+        assert len(heights) == 14
         assert min(heights) > 100
     finally:
         browser.call("Emulation.setScriptExecutionDisabled", value=False)

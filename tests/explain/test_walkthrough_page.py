@@ -1,5 +1,6 @@
 """The walkthrough page: one self-contained file for any model and any face."""
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -13,6 +14,7 @@ from mien import Engine, images
 from mien.explain import Counterfactual, Kernels, Placement, Regions, Saliency
 from mien.explain.page import render_overview, render_walkthrough, render_walkthrough_body
 from mien.explain.page_images import build_map_sheet
+from mien.models import ModelCard, resolve_model
 from mien.results import Box, Emotions, Face, Score
 from mien.text import allocate_ten_votes
 
@@ -82,7 +84,7 @@ def step_ids(page):
 
 def test_steps_lead_from_the_image_to_the_network(page):
     assert step_ids(page) == [
-        *("image", "face", "crop", "kernels"),
+        *("image", "face", "crop", "kernels", "arithmetic"),
         *(f"layer-{place}" for place in range(1, 5)),
         *("dense", "softmax", "evidence", "result", "network"),
     ]
@@ -316,3 +318,58 @@ def test_hidden_dense_layer_has_one_step_with_all_layers(photo):
 
 def test_network_with_global_pooling_has_no_hidden_dense_layer(explanation, photo):
     assert "Dense layer: every input counts for every output" not in render_walkthrough(explanation, photo)
+
+
+# Terms of the field
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        *("Convolution", "Kernel", "Stride", "Feature map", "Patch", "Bias", "ReLU", "Channel", "Receptive field"),
+        *("Residual connection", "Global average pooling", "Dense layer", "Logit", "Parameter", "Batch normalisation"),
+    ],
+)
+def test_page_gives_the_term_and_a_plain_sentence(term, engine, photo):
+    [explanation] = engine.explain_image(photo, methods=(), layers="all")
+    html = render_walkthrough(explanation, photo, ["stem.conv", "stem", "stage1.block2", "views", "pooled"])
+    [meaning, *_] = re.findall(f"<dt>{term}</dt><dd>(.*?)</dd>", html)
+    assert meaning.endswith(".")
+    assert 5 < len(meaning.split()) < 45
+
+
+@pytest.mark.parametrize("model", ["base", "small", "classic"])
+def test_arithmetic_of_a_patch_is_that_of_the_network(model, photo):
+    [explanation] = Engine.load(model, detector="haar").explain_image(photo, methods=(), layers="all")
+    first = next(layer for layer in explanation.layers if layer.name == explanation.kernels.layer)
+    page = PageParser(render_walkthrough(explanation, photo, [first.name]))
+    [element] = [each for each in page.all("div") if "data-arithmetic" in each]
+    [patch, *_] = patches = json.loads(element["data-arithmetic"])
+    assert len(patches) == 4
+
+    def number(text):
+        return float(text.replace("−", "-"))
+
+    assert sum(map(number, patch["products"])) == pytest.approx(number(patch["sum"]), abs=0.06)
+    totals = [number(each["total"]) for each in patches]
+    assert any(
+        np.allclose(values[column : column + 4], totals, atol=0.02)
+        for channel in first.activations
+        for values in channel
+        for column in range(len(values) - 3)
+    )
+
+
+def test_diagram_has_an_arc_for_each_residual_connection(explanation, photo):
+    page = PageParser(render_walkthrough(explanation, photo, ["stem"]))
+    arcs = [row for row in explanation.rows if row.skip_from is not None]
+    assert len(arcs) == 6
+    assert len(page.all("path", **{"class": "skip"})) == 6
+    names = [row.name for row in explanation.rows]
+    assert [names[row.skip_from] for row in arcs][:2] == ["stem.conv", "stage1.block1.add"]
+
+
+def test_parameters_of_the_page_are_those_of_the_card(explanation, photo):
+    parameters = ModelCard.read(resolve_model("base")).parameters
+    assert sum(cost.parameters for cost in explanation.costs) == parameters
+    assert render_walkthrough(explanation, photo, ["stem"]).count(f"{parameters:,}") == 3

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.explain.class_map import PooledHead, compute_class_map, project_to_crop
-from mien.explain.explanation import Contribution, Layer, Map
+from mien.explain.explanation import Contribution, Kernels, Layer, Map
 from mien.explain.layers import GraphLayer, NetworkStructure
 from mien.explain.onnx_graph import OnnxGraph, OnnxNode, dequantize
 from mien.explain.receptive_field import SpatialLayout
@@ -90,6 +90,13 @@ class FaceTensors:
 
     def layers(self, layers: Sequence[GraphLayer]) -> tuple[Layer, ...]:
         return tuple(build_layer(layer, self.tensors[layer.tensor]) for layer in layers)
+
+    def kernels(self) -> Kernels | None:
+        """The kernels of the first convolution with the pixels that it receives."""
+        kernels, name = self.structure.kernels, self.structure.kernel_input
+        if kernels is None or name is None or name not in self.tensors or self.tensors[name].ndim != 4:
+            return kernels
+        return kernels._replace(inputs=freeze_map(self.tensors[name][0]))
 
     def logits(self, tensor: str | None, labels: Sequence[str], temperature: float) -> tuple[Score, ...]:
         """The logits as they were trained: the last weights in the file are divided by the temperature."""

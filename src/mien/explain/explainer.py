@@ -17,6 +17,7 @@ from mien.explain.explanation import (
     Activations,
     Explanation,
     ExplanationTarget,
+    LayerCost,
     Saliency,
     parse_methods,
     resolve_target,
@@ -126,7 +127,10 @@ class Explainer:
         selected = self._select_layers(layers)
         emotions = _first_emotions(self.card, self._classifier.run(crop[None]))
         resolved = resolve_target(self.card.labels, target or emotions.top, versus, seed)
-        tensors = self._read_tensors(crop, [*(layer.tensor for layer in selected), *self._head_tensors()])
+        names = [*(layer.tensor for layer in selected), *self._head_tensors()]
+        if self.structure is not None and self.structure.kernel_input is not None:
+            names.append(self.structure.kernel_input)
+        tensors = self._read_tensors(crop, names)
 
         maps = tuple(self._saliency(crop, method, resolved, tensors) for method in available)
         region_map = build_region_map(self.card.side, landmarks)
@@ -208,9 +212,18 @@ class Explainer:
             "layers": tensors.layers(layers),
             "contributions": contributions,
             "bias": bias + offsets[self.card.labels[target.target]],
-            "kernels": tensors.structure.kernels,
-            "costs": tensors.structure.costs,
+            "kernels": tensors.kernels(),
+            "rows": tensors.structure.rows,
+            "costs": self._costs(tensors.structure.costs),
         }
+
+    def _costs(self, costs: tuple[LayerCost, ...]) -> tuple[LayerCost, ...]:
+        """The costs with a row for the batch normalisation that the file has merged into the convolutions.
+
+        So their sum is the number of parameters in the model's card.
+        """
+        merged = self.card.parameters - sum(cost.parameters for cost in costs)
+        return (*costs, LayerCost("batch normalisation", "norm", merged, 0)) if merged > 0 else costs
 
     def _notes(self, requested: Sequence[str], available: Sequence[str]) -> Iterator[str]:
         if self.structure is None:

@@ -122,10 +122,35 @@ class LayerCost(NamedTuple):
 
 
 class Kernels(NamedTuple):
-    """The kernels of the first convolution, float32 ``(out, in, height, width)``, and the name of its layer."""
+    """The kernels of the first convolution, float32 ``(out, in, height, width)``, and the name of its layer.
+
+    ``bias`` is ``(out,)``, ``inputs`` ``(in, height, width)`` are the rescaled pixels which the convolution receives;
+    both None where they are unknown. ``padding`` is the number of zero rows above and zero columns left of them.
+    """
 
     layer: str
     weights: Map
+    bias: Map | None = None
+    inputs: Map | None = None
+    stride: int = 1
+    padding: tuple[int, int] = (0, 0)
+
+
+class NetworkRow(NamedTuple):
+    """One row of the architecture diagram, from the input to the output.
+
+    ``kind`` is that of the layer; its output are ``channels`` maps of ``side`` times ``side`` values, or a vector where
+    ``side`` is 0. ``kernel`` and ``stride`` are those of a convolution, else 0. ``skip_from`` is the index of the row
+    whose output a residual connection adds here (-1: the input), None for other rows.
+    """
+
+    name: str
+    kind: str
+    channels: int
+    side: int
+    kernel: int = 0
+    stride: int = 0
+    skip_from: int | None = None
 
 
 class Contribution(NamedTuple):
@@ -311,6 +336,7 @@ class Explanation:
     contributions: tuple[Contribution, ...] = ()
     bias: float = 0.0
     kernels: Kernels | None = None
+    rows: tuple[NetworkRow, ...] = ()
     costs: tuple[LayerCost, ...] = ()
     counterfactual: Counterfactual | None = None
     counterfactual_searched: bool = False

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from mien.errors import ModelError, suggest_name
 from mien.explain.class_map import PooledHead, SoftmaxHead, find_head
-from mien.explain.explanation import Kernels, LayerCost, ReceptiveField
+from mien.explain.explanation import Kernels, LayerCost, NetworkRow, ReceptiveField
 from mien.explain.onnx_graph import OnnxGraph, OnnxNode
 from mien.explain.receptive_field import SpatialLayout, is_batch_concat, is_batch_split, trace_layouts
 from mien.models.onnx_file import ModelSource
@@ -85,7 +85,69 @@ class NetworkStructure:
         """The kernels of the first convolution."""
         first = next((layer for layer in self.layers if layer.kind == "conv"), None)
         weights = None if first is None else self.graph.constant(first.node.inputs[1])
-        return None if first is None or weights is None else Kernels(first.name, weights.astype("float32"))
+        if first is None or weights is None:
+            return None
+        bias = self.graph.constant(first.node.inputs[2]) if len(first.node.inputs) > 2 else None
+        pads = first.node.attributes.get("pads", [0, 0])
+        return Kernels(
+            first.name,
+            weights.astype("float32"),
+            None if bias is None else bias.astype("float32"),
+            stride=first.node.attributes.get("strides", [1])[0],
+            padding=(pads[0], pads[1]),
+        )
+
+    @cached_property
+    def kernel_input(self) -> str | None:
+        """The tensor that the first convolution receives, before its rounding to eight bits."""
+        first = next((layer for layer in self.layers if layer.kind == "conv"), None)
+        if first is None or first.node.inputs[0] not in self.graph.producers:
+            return None
+        node = self.graph.producers[first.node.inputs[0]]
+        if node.op == "DequantizeLinear" and node.inputs[0] in self.graph.producers:
+            return self.graph.producers[node.inputs[0]].inputs[0]
+        return first.node.inputs[0]
+
+    @cached_property
+    def rows(self) -> tuple[NetworkRow, ...]:
+        """The rows of the architecture diagram: every layer but activations, norms, and those in shortcuts."""
+        kinds = ("conv", "pool", "dense", "sum", "views", "softmax")
+        layers = [layer for layer in self.layers if layer.kind in kinds and "short" not in layer.name.split(".")]
+        index_of = {layer.tensor: index for index, layer in enumerate(layers)}
+        rows: list[NetworkRow] = []
+        channels = 1
+        for layer in layers:
+            kernel = stride = 0
+            skip_from = None
+            before = self._rows_before(layer.node.inputs[0], index_of)
+            channels = rows[max(before)].channels if before else channels
+            if layer.kind in ("conv", "dense"):
+                weights = self.graph.constant(layer.node.inputs[1])
+                if weights is not None and layer.kind == "conv":
+                    channels, kernel = weights.shape[0], weights.shape[2]
+                    stride = layer.node.attributes.get("strides", [1])[0]
+                elif weights is not None:
+                    channels = weights.shape[0 if layer.node.attributes.get("transB") else 1]
+            elif layer.kind == "sum" and layer.node.op == "Add":
+                paths = [self._rows_before(name, index_of) for name in layer.node.inputs]
+                skip_from = max(set.intersection(*paths), default=-1)
+            side = 0 if layer.layout is None else layer.layout.length
+            rows.append(NetworkRow(layer.name, layer.kind, channels, side, kernel, stride, skip_from))
+        return tuple(rows)
+
+    def _rows_before(self, tensor: str, index_of: Mapping[str, int]) -> set[int]:
+        """The indices of the rows on which a tensor depends, its own included."""
+        pending, visited, indices = [tensor], set[str](), set[int]()
+        while pending:
+            name = pending.pop()
+            if name in visited:
+                continue
+            visited.add(name)
+            if name in index_of:
+                indices.add(index_of[name])
+            if name in self.graph.producers:
+                pending += self.graph.producers[name].inputs
+        return indices
 
     @cached_property
     def costs(self) -> tuple[LayerCost, ...]:

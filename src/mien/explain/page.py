@@ -17,7 +17,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from mien.explain.explanation import MAP_METHODS, Explanation, Kernels, Layer, MapMethod
+from mien.explain.explanation import MAP_METHODS, Explanation, Kernels, Layer, MapMethod, NetworkRow
 from mien.explain.figures.colormaps import apply_colours, evidence_scale, legend_colours
 from mien.explain.page_images import MapSheet, PageImages, build_images, colour_crop_uri
 from mien.html import image_tag, render
@@ -97,7 +97,7 @@ def _body_values(
     facts = [PurePath(explanation.source).name] if explanation.source else []
     facts += [f"face {explanation.number}"] if explanation.number else []
     facts += [f"model {explanation.model}"] if explanation.model else []
-    facts += [f"{_format_count(parameters)} parameters"] if parameters else []
+    facts += [f"{parameters:,} parameters"] if parameters else []
     title = f"How a network reads {PurePath(explanation.source).name or 'a face'}"
     steps = tuple(_build_steps(images))
     return {"title": title, "images": images, "facts": " · ".join(facts), "steps": steps}
@@ -112,6 +112,8 @@ def _build_steps(images: PageImages) -> Iterator[WalkthroughStep]:
     yield WalkthroughStep("crop", "crop", _crop_values(images))
     if kernels is not None and kernels.layer in images.sheets:
         yield WalkthroughStep("kernels", "kernels", _kernel_values(images, kernels))
+        if patches := _patch_values(images.sheets[kernels.layer].layer, kernels):
+            yield WalkthroughStep("arithmetic", "arithmetic", patches)
     for index, layer in enumerate(images.layers):
         if layer.name in images.sheets:
             yield WalkthroughStep("maps", f"layer-{index + 1}", _layer_values(images, layer))
@@ -150,6 +152,76 @@ def _kernel_values(images: PageImages, kernels: Kernels) -> dict[str, Any]:
     return {**values, "kernels": kernels, "term": kernels.layer}
 
 
+#: Neighbouring positions of the kernel in the step with its arithmetic.
+_PATCHES = 4
+
+
+def _patch_values(layer: Layer, kernels: Kernels) -> dict[str, Any] | None:
+    """The arithmetic of one kernel at neighbouring positions; the last has the highest activation of all kernels.
+
+    None where it cannot be shown: several input channels, a large kernel, or values that it does not reproduce.
+    """
+    if kernels.inputs is None or kernels.bias is None or kernels.weights.shape[1] != 1 or kernels.weights.shape[2] > 5:
+        return None
+    # Positions at the border have zeros beside the pixels, and the first ones have no neighbours to the left.
+    inner = layer.activations[:, 1:-1, _PATCHES:-1]
+    if not inner.size:
+        return None
+    channel, row, column = (int(each) for each in np.unravel_index(int(inner.argmax()), inner.shape))
+    row, column, size = row + 1, column + _PATCHES, kernels.weights.shape[2]
+    weights, bias, inputs = kernels.weights[channel, 0], float(kernels.bias[channel]), kernels.inputs[0]
+    values = layer.activations[channel]
+    top, left = kernels.padding
+
+    patches = []
+    for each in range(column - _PATCHES + 1, column + 1):
+        y, x = row * kernels.stride - top, each * kernels.stride - left
+        pixels = inputs[y : y + size, x : x + size]
+        if pixels.shape != weights.shape:
+            return None
+        products = pixels * weights
+        grays = [f"#{gray:02x}{gray:02x}{gray:02x}" for gray in _to_gray(pixels, inputs).ravel().tolist()]
+        total = float(products.sum()) + bias
+        # Eight-bit networks round their activations.
+        if abs(total - float(values[row, each])) > 0.02 * max(float(np.abs(values).max()), 1.0):
+            return None
+        patches.append(
+            {
+                "column": each,
+                "pixels": [format_decimal(float(value)) for value in pixels.ravel()],
+                "products": [format_decimal(float(value)) for value in products.ravel()],
+                "grays": grays,
+                "dark": [_is_dark(gray) for gray in grays],
+                "sum": format_decimal(float(products.sum())),
+                "total": format_decimal(total),
+                "relu": format_decimal(max(total, 0.0)),
+            }
+        )
+    return {
+        "kernels": kernels,
+        "channel": channel,
+        "row": row,
+        "size": size,
+        "bias": format_decimal(bias),
+        "weights": [format_decimal(float(value)) for value in weights.ravel()],
+        "colours": (colours := [colour for *_, colour in _kernel_cells(kernels.weights[channel])["cells"]]),
+        "dark": [_is_dark(colour) for colour in colours],
+        "patches": patches,
+        "term": kernels.layer,
+    }
+
+
+def _to_gray(pixels: NDArray[np.float32], inputs: NDArray[np.float32]) -> NDArray[np.uint8]:
+    low, high = float(inputs.min()), float(inputs.max())
+    gray: NDArray[np.uint8] = np.asarray(255 * (pixels - low) / max(high - low, 1e-6), np.uint8)
+    return gray
+
+
+def _is_dark(colour: str) -> bool:
+    """Is ``#rrggbb`` so dark that text on it should be white?"""
+    return sum(int(colour[start : start + 2], 16) for start in (1, 3, 5)) < 3 * 130
+
+
 def _kernel_cells(weights: NDArray[np.float32]) -> dict[str, Any]:
     """Weights ``(in, height, width)`` as coloured cells; of several input channels the mean."""
     values = weights.mean(axis=0)
@@ -170,7 +242,16 @@ def _layer_values(images: PageImages, layer: Layer) -> dict[str, Any]:
         short = layer.name
     elif pooling and len(same) > 1:
         short = f"{stage} pool"
-    values = {"short": short, "term": f"layer {layer.name}", "topic": _select_topic(images, layer)}
+    values = {
+        "short": short,
+        "term": f"layer {layer.name}",
+        "topic": _select_topic(images, layer),
+        "is_first_activation": layer
+        is next((each for each in images.layers if each.name in images.sheets and each.kind == "activation"), None),
+        "is_residual": any(
+            row.skip_from is not None and row.name.startswith(f"{layer.name}.") for row in images.explanation.rows
+        ),
+    }
     return {**values, **_map_values(images.sheets[layer.name])}
 
 
@@ -179,7 +260,8 @@ def _select_topic(images: PageImages, layer: Layer) -> str:
     if layer.kind in ("pool", "views"):
         return layer.kind
     part = 1.0 if layer.receptive_field is None else layer.receptive_field.size / images.side
-    if part < 0.2 and layer is next((each for each in images.layers if each.name in images.sheets), layer):
+    first = next((each for each in images.layers if each.name in images.sheets), layer)
+    if part < 0.2 and layer.receptive_field == first.receptive_field:
         return "edges"
     if part < 0.75:
         return "shapes"
@@ -325,10 +407,48 @@ def _network_values(explanation: Explanation) -> dict[str, Any]:
     return {
         "parameters": parameters,
         "operations": operations,
-        "parameter_count": _format_count(parameters),
         "operation_count": _format_count(operations),
         "duration": _format_long_duration(operations),
+        "diagram": _diagram_values(explanation),
     }
+
+
+#: Height of a row of the diagram, in units of its SVG.
+_ROW_HEIGHT = 30
+
+
+def _diagram_values(explanation: Explanation) -> dict[str, Any]:
+    """The rows of the architecture diagram with their text and width, and the arcs of residual connections.
+
+    Of several softmaxes only the last is drawn: that of the scores.
+    """
+    side, rows = explanation.crop.shape[0], explanation.rows
+    last = max((index for index, row in enumerate(rows) if row.kind == "softmax"), default=-1)
+    places = {-1: 0}
+    items = [{"kind": "input", "text": "input", "shape": f"{side} × {side}", "width": 1.0}]
+    arcs = []
+    for index, row in enumerate(rows):
+        if row.kind == "softmax" and index != last:
+            continue
+        places[index] = len(items)
+        if row.skip_from is not None:
+            begin = max(place for source, place in places.items() if source <= row.skip_from)
+            arcs.append((begin, len(items)))
+        shape = f"{row.side} × {row.side} × {row.channels}" if row.side else f"{row.channels} values"
+        width = row.side / side if row.side else 0.12
+        items.append({"kind": row.kind, "text": _describe_row(row), "shape": shape, "width": width})
+    return {"items": items, "arcs": arcs, "row_height": _ROW_HEIGHT}
+
+
+def _describe_row(row: NetworkRow) -> str:
+    if row.kind == "conv":
+        return f"convolution {row.kernel} × {row.kernel}" + f", stride {row.stride}" * (row.stride > 1)
+    if row.kind == "pool":
+        return "pooling" if row.side else "global average pooling"
+    if row.kind == "dense":
+        head = row.name.removesuffix(".logits")
+        return "dense layer" + f": {head}" * (head != row.name)
+    return {"sum": "residual sum", "views": "mean over views", "softmax": "softmax"}[row.kind]
 
 
 def _format_count(number: int) -> str:

@@ -80,9 +80,11 @@ for (const walkthrough of document.querySelectorAll(".walkthrough:not(.interacti
       if (kernel) kernel.replaceChildren(one(".kernel", button).cloneNode(true));
       mark(...button.dataset.peak.split(" ").map(Number));
     }
+    const play = one("[data-play]", container);
     function stop() {
       cancelAnimationFrame(timer);
       timer = 0;
+      if (play) play.textContent = "Slide the kernel";
       if (cover) cover.removeAttribute("d");
     }
     // Row by row: the part of the map after the current position is covered.
@@ -97,6 +99,7 @@ for (const walkthrough of document.querySelectorAll(".walkthrough:not(.interacti
         cover.setAttribute("d", `M${right} ${y + row * line}H${x + width}V${y + height}H${x}V${y + (row + 1) * line}H${right}Z`);
         timer = requestAnimationFrame(frame);
       };
+      play.textContent = "Stop";
       timer = requestAnimationFrame(frame);
     }
     buttons.forEach((button, i) => {
@@ -117,8 +120,44 @@ for (const walkthrough of document.querySelectorAll(".walkthrough:not(.interacti
       const area = large.getBoundingClientRect(), cell = (value, start, length, count) => Math.min(Math.max(Math.floor((value - start) / length * count), 0), count - 1);
       mark(cell(event.clientX, area.left, area.width, columns), cell(event.clientY, area.top, area.height, rows));
     });
-    one("[data-play]", container)?.addEventListener("click", slide);
+    play?.addEventListener("click", slide);
     if (buttons.length) select(buttons[0]);
+  }
+
+  // One kernel on one patch: product by product, then the next position. Without motion all products are there at once.
+  for (const arithmetic of all("[data-arithmetic]")) {
+    const patches = JSON.parse(arithmetic.dataset.arithmetic), run = one("[data-run]", arithmetic);
+    const groups = name => all("g", one(`[data-cells=${name}]`, arithmetic)), lines = all("[data-line]", arithmetic);
+    const pixels = groups("pixels"), weights = groups("weights"), products = groups("products"), positions = all("[data-position]", arithmetic);
+    const moves = !window.matchMedia("(prefers-reduced-motion: reduce)").matches, last = products.length + lines.length;
+    let patch = patches.length - 1, done = last, timer = 0;
+
+    function draw() {
+      const values = patches[patch];
+      pixels.forEach((group, i) => { const text = one("text", group); text.textContent = values.pixels[i]; text.setAttribute("class", values.dark[i] ? "on-dark" : "on-light"); one("rect", group).setAttribute("fill", values.grays[i]); });
+      products.forEach((group, i) => { one("text", group).textContent = values.products[i]; group.classList.toggle("pending", i >= done); });
+      for (const group of [pixels, weights, products]) group.forEach((each, i) => each.classList.toggle("current", i === done - 1 && timer !== 0));
+      one("[data-sum]", arithmetic).textContent = values.sum;
+      one("[data-total]", arithmetic).textContent = values.total;
+      one("[data-relu]", arithmetic).textContent = values.relu;
+      lines.forEach((line, i) => line.classList.toggle("pending", products.length + i >= done));
+      positions.forEach((position, i) => position.classList.toggle("current", i === patch));
+    }
+    function forward() {
+      if (moves && done < last) done += 1;
+      else { patch = (patch + 1) % patches.length; done = moves && timer ? 0 : last; }
+      draw();
+    }
+    function setRunning(running) {
+      clearInterval(timer);
+      timer = running ? setInterval(() => { if (arithmetic.getClientRects().length) forward(); }, moves ? 450 : 2500) : 0;
+      run.textContent = running ? "Pause" : "Play";
+      run.setAttribute("aria-pressed", running);
+      draw();
+    }
+    run.addEventListener("click", () => setRunning(timer === 0));
+    one("[data-forward]", arithmetic).addEventListener("click", () => { setRunning(false); done = last; forward(); });
+    if (moves) setRunning(true);
   }
 
   // The crop: the value of the pixel under the pointer
