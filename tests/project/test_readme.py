@@ -7,16 +7,20 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
+import time
 import tomllib
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from command import run_in_process
+from command import run_in_process, start_process
 from mien.errors import install_command
 from mien.evaluation import metrics
+from screen import start_screen, wait_for_window
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "docs/guide.md", "docs/training.md", "CONTRIBUTING.md"]
@@ -30,6 +34,7 @@ PAGES_WITHOUT_COMMANDS = [
 PACKAGE_TREE = re.compile(r"^```\n(src/mien/.*?)^```$", re.DOTALL | re.MULTILINE)
 #: Options that name a file or folder that the command writes.
 OUTPUT_OPTIONS = ("--csv", "--annotate", "-o")
+APPLICATIONS = ("serve", "gradio", "streamlit", "desktop")
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -47,7 +52,14 @@ def blocks(language: str) -> list[pytest.param]:
 
 
 def is_offline_command(code: str) -> bool:
-    return all(line.startswith("mien ") and " pull " not in line for line in code.splitlines())
+    return all(line.startswith("mien ") and " pull " not in line for line in code.splitlines()) and not applications(
+        code
+    )
+
+
+def applications(code: str) -> list[str]:
+    """The lines that start an application, which runs until it is stopped."""
+    return [line for line in code.splitlines() if line.split()[:2] in [["mien", name] for name in APPLICATIONS]]
 
 
 def commands(first: str) -> list[str]:
@@ -93,6 +105,36 @@ def test_block_of_commands_runs(code, folder):
 @pytest.mark.parametrize("command", sorted({line.split()[1] for line in commands("mien ")}))
 def test_each_command_starts_as_a_process(command, folder):
     assert "Usage: mien" in run_process([sys.executable, "-m", "mien", command, "--help"], folder).stdout
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("line", [line for line in commands("mien ") if applications(line) and "desktop" not in line])
+def test_application_of_the_pages_answers(line, folder):
+    name = line.split()[1]
+    pytest.importorskip({"serve": "flask"}.get(name, name))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with start_process(*shlex.split(line)[1:], "--port", port, stdout=subprocess.DEVNULL, cwd=folder):
+        end = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+                    assert answer.status == 200
+                return
+            except OSError:
+                assert time.monotonic() < end, f"{line} does not answer"
+                time.sleep(0.2)
+
+
+@pytest.mark.full
+def test_desktop_application_of_the_pages_opens(folder):
+    [line] = commands("mien desktop")
+    with (
+        start_screen() as display,
+        start_process(*shlex.split(line)[1:], env={**os.environ, "DISPLAY": display}, cwd=folder),
+    ):
+        assert wait_for_window(display, "mien")
 
 
 @pytest.mark.full

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import permutations
 from pathlib import PurePath
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets import duplicates, label_maps
+from mien.datasets import duplicates, fer2013, label_maps
 from mien.datasets.dataset import PRIVATE, PUBLIC, TRAINING, USAGES, FaceDataset, LoadedDataset
 from mien.datasets.splits import count_five_classes
 from mien.labels import EMOTIONS, normalize_label
@@ -61,6 +61,7 @@ class CheckResult:
             "faces": len(loaded),
             "faces_with_votes": int(loaded.faces.votes.any(1).sum()),
             "splits": {usage: dict(zip(EMOTIONS, counts, strict=True)) for usage, counts in splits.items()},
+            "fer2013": compare_with_fer2013(splits),
             "duplicates_in_training": count_training_duplicates(loaded.faces),
             "five_classes": count_five_classes(loaded.faces),
             "remarks": list(loaded.remarks),
@@ -88,6 +89,11 @@ def count_classes(faces: FaceDataset) -> dict[str, list[int]]:
     usages = set(faces.usage.tolist())
     names = [*(usage for usage in USAGES if usage in usages), *sorted(usages - set(USAGES))]
     return {name: np.bincount(faces.labels[faces.usage == name], minlength=len(EMOTIONS)).tolist() for name in names}
+
+
+def compare_with_fer2013(splits: Mapping[str, Sequence[int]]) -> dict[str, bool]:
+    """For each of FER2013's splits that has faces: are there as many of each class as in the complete FER2013?"""
+    return {usage: tuple(splits[usage]) == fer2013.CLASS_COUNTS[usage] for usage in USAGES if usage in splits}
 
 
 def count_training_duplicates(faces: FaceDataset) -> dict[str, int]:

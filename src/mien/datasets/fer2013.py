@@ -16,11 +16,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets import label_maps
-from mien.datasets.dataset import SIDE, TRAINING, FaceDataset, LabelMap, LoadedDataset, Problem, Progress, empty_votes
+from mien.datasets.dataset import (
+    PRIVATE,
+    PUBLIC,
+    SIDE,
+    TRAINING,
+    FaceDataset,
+    LabelMap,
+    LoadedDataset,
+    Problem,
+    Progress,
+    empty_votes,
+)
 from mien.errors import ExperimentError, suggest_name
 from mien.labels import EMOTIONS
 
 PIXELS = SIDE * SIDE
+#: The number of faces of each of EMOTIONS in each split of the complete data set.
+CLASS_COUNTS = {
+    TRAINING: (3995, 436, 4097, 7215, 4830, 3171, 4965),
+    PUBLIC: (467, 56, 496, 895, 653, 415, 607),
+    PRIVATE: (491, 55, 528, 879, 594, 416, 626),
+}
 #: Bytes of the file per batch, so that the arrays of a batch fit into the processor's cache.
 BATCH_BYTES = 1 << 20
 _SPACE, _ZERO = np.uint8(32), np.uint8(48)

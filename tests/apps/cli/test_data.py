@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from command import mien, run_process
-from mien.datasets import synthetic
+from mien.datasets import checks, fer2013, synthetic
 from mien.datasets.synthetic import list_outputs
 from mien.labels import EMOTIONS
 
@@ -159,3 +159,12 @@ def test_report_needs_a_writable_folder(sample, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert mien("data", "report", sample, "-o", tmp_path / "file" / "out") == 1
     assert "could not be written" in capsys.readouterr().err
+
+
+def test_check_compares_the_counts_with_the_complete_fer2013():
+    assert checks.compare_with_fer2013({"Training": [0] * 7, "PublicTest": [467, 56, 496, 895, 653, 415, 607]}) == {
+        "Training": False,
+        "PublicTest": True,
+    }
+    totals = [sum(counts) for counts in fer2013.CLASS_COUNTS.values()]
+    assert totals == [28709, 3589, 3589]

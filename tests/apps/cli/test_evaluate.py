@@ -213,3 +213,9 @@ def test_label_map_maps_numbered_folders(command, file, numbered_folders, model,
     assert "35 faces" in (tmp_path / "out" / file).read_text()
     assert mien(command, *arguments, "--data", root, "--label-map", "1=surprize", "-o", tmp_path / "no") == 2
     assert "Did you mean 'surprise'?" in capsys.readouterr().err
+
+
+def test_private_test_is_evaluated_by_its_own_name(data, model, tmp_path, capsys):
+    words = ("--model", model.parent, "--data", data, "--no-tta", "--json", "--split")
+    assert mien("evaluate", *words, "PrivateTest", "-o", tmp_path / "a") == 0
+    assert json.loads(capsys.readouterr().out)["split"] == "private"

@@ -71,8 +71,8 @@ Examples:
 
 #: Findings of each kind that are printed without --all.
 MAX_FINDINGS = 3
-#: From this many faces on the five-class subset is compared with that of FER2013.
-MIN_FIVE_CLASS_FACES = 20_000
+#: From this many faces on the counts are compared with those of FER2013 and of its five-class subset.
+MIN_FER2013_FACES = 20_000
 
 
 @click.group(epilog=EPILOG)
@@ -113,6 +113,8 @@ def _format_check(checked: CheckResult, show_all: bool) -> Iterator[str]:
     word = "synthetic faces" if loaded.faces.synthetic else "faces"
     yield escape_controls(f"{loaded.path}: {len(loaded):,} {word} ({loaded.kind})")
     yield from ("", _format_counts(values["splits"]), "")
+    if len(loaded) > MIN_FER2013_FACES:
+        yield from _compare_with_fer2013(values["splits"], values["fer2013"])
     yield from (escape_controls(remark) for remark in loaded.remarks)
     if values["faces_with_votes"]:
         yield f"FER+ votes are available for {values['faces_with_votes']:,} faces."
@@ -121,7 +123,7 @@ def _format_check(checked: CheckResult, show_all: bool) -> Iterator[str]:
             total = sum(values["splits"][usage].values())
             part = format_percent(count / total)
             yield f"{count:,} of {total:,} {usage} faces ({part}) are pixel-identical to a Training face."
-    if len(loaded) > MIN_FIVE_CLASS_FACES:
+    if len(loaded) > MIN_FER2013_FACES:
         five = values["five_classes"]
         here = f"{five['here']['training']:,} training and {five['here']['test']:,} test faces"
         yield f"Without disgust and fear there are {here}; the folders on Kaggle have 24,176 and 6,043:"
@@ -130,6 +132,16 @@ def _format_check(checked: CheckResult, show_all: bool) -> Iterator[str]:
         yield "No problem was found."
     for kind, findings in checked.by_kind().items():
         yield from _format_findings(kind, findings, len(findings) if show_all else MAX_FINDINGS)
+
+
+def _compare_with_fer2013(splits: dict[str, dict[str, int]], complete: dict[str, bool]) -> Iterator[str]:
+    from mien.datasets.fer2013 import CLASS_COUNTS
+
+    if equal := [usage for usage, is_complete in complete.items() if is_complete]:
+        yield f"{', '.join(equal)}: as many faces of each class as in FER2013."
+    for usage, is_complete in complete.items():
+        if not is_complete:
+            yield f"{usage}: {sum(splits[usage].values()):,} faces; the complete FER2013 has {sum(CLASS_COUNTS[usage]):,}."
 
 
 def _format_counts(splits: dict[str, dict[str, int]]) -> str:

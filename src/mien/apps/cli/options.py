@@ -165,9 +165,22 @@ LABEL_MAP_OPTION = click.option(
 DATA_OPTION = click.option(
     "--data", required=True, metavar="SRC", help="Labelled faces: fer2013.csv, an .npz, or a folder."
 )
+
+
+class SplitChoice(click.Choice[str]):
+    """The name of a split; FER2013's own names PublicTest and PrivateTest are accepted."""
+
+    def __init__(self) -> None:
+        super().__init__(["public", "private", "validation"])
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> str:
+        names = {"publictest": "public", "privatetest": "private"}
+        return super().convert(names.get(str(value).lower(), value), parameter, context)
+
+
 SPLIT_OPTION = click.option(
     "--split",
-    type=click.Choice(["public", "private", "validation"]),
+    type=SplitChoice(),
     default="public",
     show_default=True,
     help="PublicTest, PrivateTest, or the validation faces of the training.",

@@ -232,17 +232,17 @@ class PredictionCounts:
 
 
 def _print_summary(options: PredictOptions, engine: Engine, counts: PredictionCounts) -> None:
-    """Counts and written files for a person at a terminal; a pipe gets results only."""
+    """Counts on stderr, also where stdout is a pipe; written files and advice only for a person at a terminal."""
     if options.require_face and counts.without_face:
         print_note(f"mien: {counts.without_face:,} of {counts.images:,} images have no face (--require-face).")
-    if options.as_json or not is_terminal(sys.stderr) or not is_terminal(sys.stdout):
-        return
     seconds = time.monotonic() - counts.started
     if counts.images > 1:
         parts = [f"{counts.images:,} images", f"{counts.faces:,} face{'s' * (counts.faces != 1)}"]
         parts += [f"{counts.without_face:,} without a face"] * bool(counts.without_face)
         parts += [f"{counts.failed:,} failed"] * bool(counts.failed)
         print_note(", ".join([*parts, f"{seconds:.1f} s"]))
+    if options.as_json or not is_terminal(sys.stderr) or not is_terminal(sys.stdout):
+        return
     if options.annotate:
         print_note(f"Annotated: {escape_controls(options.annotate)}")
     if options.csv:

@@ -215,9 +215,10 @@ def _format_percent(value: float) -> str:
 COLUMNS: tuple[tuple[str, str, int, Callable[[float], str]], ...] = (
     ("epoch", "epoch", 6, "{:.0f}".format),
     ("loss", "loss", 8, "{:.3f}".format),
-    ("accuracy", "training", 10, _format_percent),
-    ("validation_accuracy", "validation", 12, _format_percent),
-    ("validation_votes", "votes", 9, _format_percent),
+    ("validation_loss", "val. loss", 11, "{:.3f}".format),
+    ("accuracy", "accuracy", 10, _format_percent),
+    ("validation_accuracy", "val. accuracy", 15, _format_percent),
+    ("validation_votes", "val. votes", 12, _format_percent),
     ("learning_rate", "rate", 10, "{:.2g}".format),
     ("seconds", "time", 9, format_elapsed),
 )
