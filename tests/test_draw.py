@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from mien.draw import draw_readings
+from mien.draw import draw_readings, place_tags
 from mien.labels import EMOTIONS, label_colour
 from mien.results import Box, Emotions, Face, FrameResult, Reading, Score
 
@@ -177,3 +177,50 @@ def test_many_readings_take_seconds():
     start = time.process_time()
     annotate(*readings, size=(1920, 1080))
     assert time.process_time() - start < 5  # takes a third of a second
+
+
+# Numbers and positions
+
+GROUP = [make_reading((100 * (i % 6) + 20, 110 * (i // 6) + 30, 60, 60), EMOTIONS[i % 7]) for i in range(24)]
+
+
+def overlaps(first: Box, second: Box) -> bool:
+    return min(first.x + first.width, second.x + second.width) > max(first.x, second.x) and min(
+        first.y + first.height, second.y + second.height
+    ) > max(first.y, second.y)
+
+
+@pytest.mark.parametrize("pixel_ratio", [1.0, 1.7])
+def test_tags_of_a_group_have_numbers_and_do_not_overlap(pixel_ratio):
+    size = (640, 480)
+    tags = place_tags(FrameResult("group", size, tuple(GROUP)), size, numbered=True, pixel_ratio=pixel_ratio)
+    assert [int(tag.lines[0].partition(":")[0]) for tag in tags] == list(range(1, 25))
+    boxes = [tag.box for tag in tags]
+    assert not any(overlaps(first, second) for i, first in enumerate(boxes) for second in boxes[:i])
+    assert all(0 <= x <= 640 - width and 0 <= y <= 480 - height for x, y, width, height in boxes)
+    assert all(tag.text_height >= 9 * pixel_ratio for tag in tags)
+
+
+def test_texts_of_a_group_are_shortened_together_where_space_is_small():
+    size = (640, 480)
+    texts = {}
+    for ratio in (0.6, 3.0):
+        tags = place_tags(FrameResult("group", size, tuple(GROUP)), size, numbered=True, pixel_ratio=ratio)
+        texts[ratio] = [tag.lines[0] for tag in tags]
+    assert sum("92 %" in text for text in texts[0.6]) >= 20
+    assert texts[3.0] == [str(number) for number in range(1, 25)]
+
+
+def test_one_face_has_no_number():
+    for numbered in (True, False):
+        [tag] = place_tags(FrameResult("one", (640, 480), (make_reading(CENTRE),)), (640, 480), numbered=numbered)
+        assert tag.lines == ("happy 92 %",)
+
+
+def test_annotated_image_has_the_tags_of_place_tags():
+    pixels = np.full((480, 640, 3), 128, np.uint8)
+    result = FrameResult("group", (640, 480), tuple(GROUP))
+    annotated = draw_readings(pixels, result, numbered=True)
+    for reading, tag in zip(GROUP, place_tags(result, (640, 480), numbered=True), strict=True):
+        x, y, width, height = tag.box
+        assert (annotated[y : y + height, x : x + width] == rgb(reading.emotions.top)).all(axis=2).mean() > 0.3

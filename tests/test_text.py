@@ -86,3 +86,12 @@ def test_percentages_have_a_space_and_digits_as_requested():
 def test_times_and_durations_have_the_unit_of_their_size(seconds, time, duration):
     assert text.format_time(seconds) == time
     assert text.format_duration(seconds) == duration
+
+
+def test_expressions_are_counted_with_uncertain_faces_last():
+    sad = make_reading(("happy", 0.2), ("sad", 0.8))
+    unsure = make_reading(("happy", 0.5), ("sad", 0.5), uncertain="no expression stands out")
+    readings = [sad, unsure, unsure, unsure, HAPPY, HAPPY]
+    assert text.count_expressions(readings) == {"happy": 2, "sad": 1, "uncertain": 3}
+    assert text.summarize_expressions(readings) == "2 happy, 1 sad, 3 uncertain"
+    assert text.summarize_expressions([]) == ""

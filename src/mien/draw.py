@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ _SUPERSAMPLING = 4
 #: The smallest readable text height in pixels; a tag that does not fit even with this height is left out.
 _MIN_TEXT_HEIGHT = 9
 
+#: The number of texts for a numbered tag, and the part of the faces that must have space for a text.
+_NUMBERED_TEXTS, _MIN_LONGEST = 3, 0.8
+
 #: The space between the lines of a tag, in text heights.
 _LINE_SPACING = 0.22
 
@@ -35,24 +39,80 @@ _LIGHT: _Colour = (255, 255, 255)
 _MUTED: _Colour = (98, 104, 115)
 
 
-def draw_readings(pixels: Pixels, result: FrameResult) -> Pixels:
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """The label of a face: its lines of text, the height of the first line and the position, in pixels of the image.
+
+    ``rank`` is 0 for the longest text, more for shorter ones; ``hidden_tags`` is the number of pixels of other tags
+    below it.
+    """
+
+    lines: tuple[str, ...]
+    text_height: int
+    box: Box
+    rank: int = 0
+    hidden_tags: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"text": "\n".join(self.lines), "text_height": self.text_height, "box": list(self.box)}
+
+
+def draw_readings(pixels: Pixels, result: FrameResult, *, numbered: bool = False, pixel_ratio: float = 1.0) -> Pixels:
     """A copy of the image ``(h, w, 3)`` RGB uint8 with a box and a tag for each face.
 
     The tag shows the leading expression and its probability, after the number of the track in a video, and a mixture in
-    a second line. The box of an uncertain reading is dashed and muted, and its label has a question mark. Tags stay
-    inside the image and avoid other tags and faces as far as there is space; a box without space for a tag has none.
+    a second line. The box of an uncertain reading is dashed and muted, and its label has a question mark. Tags are
+    placed by :func:`place_tags`; a box without space for a tag has none.
     """
     image = Image.fromarray(pixels)
     for reading in result.readings:
         _draw_box(image, reading)
-    faces = _to_array([reading.face.box for reading in result.readings])
-    tags: list[Box] = []
-    for reading in result.readings:
-        if tag := _render_tag(reading, image.size):
-            position = _place_tag(tag.size, reading.face.box, image.size, faces, _to_array(tags))
-            image.paste(tag, position[:2], tag)
-            tags.append(position)
+    tags = place_tags(result, image.size, numbered=numbered, pixel_ratio=pixel_ratio)
+    for reading, tag in zip(result.readings, tags, strict=True):
+        if tag:
+            tag_image = _draw_tag(tag.lines, tag.text_height, _tag_colour(reading))
+            image.paste(tag_image, tag.box[:2], tag_image)
     return np.array(image, np.uint8)
+
+
+def place_tags(
+    result: FrameResult, image_size: tuple[int, int], *, numbered: bool = False, pixel_ratio: float = 1.0
+) -> list[Tag | None]:
+    """The tag of each face in an image of ``(width, height)``; None for a face without space for one.
+
+    Tags stay inside the image and avoid other tags and faces as far as there is space. A text that would hide another
+    tag is shortened. With ``numbered``, the tags of several faces begin with the number of the face, from 1; where
+    texts would hide faces, the number is all that is left of them. ``pixel_ratio`` is the number of pixels of the image
+    for each pixel of the display: texts are readable on the display.
+    """
+    if not numbered or len(result) < 2:
+        return _place_tags(result, image_size, pixel_ratio)
+    for skipped in range(_NUMBERED_TEXTS):
+        tags = _place_tags(result, image_size, pixel_ratio, skipped)
+        # Texts of one kind are easier to compare: shorter ones for all, if many have no space for the longer one.
+        longest = sum(tag is not None and not tag.rank for tag in tags)
+        if longest >= _MIN_LONGEST * len(tags) and not any(tag.hidden_tags for tag in tags if tag):
+            break
+    return tags
+
+
+def _place_tags(
+    result: FrameResult, image_size: tuple[int, int], pixel_ratio: float, skipped: int | None = None
+) -> list[Tag | None]:
+    """``skipped`` is the number of longer texts that are left out of numbered tags; None without numbers."""
+    faces = _to_array([reading.face.box for reading in result.readings])
+    tags: list[Tag | None] = []
+    for number, reading in enumerate(result.readings, 1):
+        text_height = _text_height(reading.face.box, image_size, pixel_ratio)
+        numbered = skipped is not None
+        if skipped is not None:
+            texts, heights = _numbered_texts(reading, number)[skipped:], [text_height]
+        else:
+            texts = tuple(_tag_texts(reading, text_height))
+            heights = sorted({text_height, round(_MIN_TEXT_HEIGHT * pixel_ratio)}, reverse=True)
+        others = _to_array([tag.box for tag in tags if tag])
+        tags.append(_place_tag(reading, texts, heights, image_size, faces, others, avoid_faces=numbered))
+    return tags
 
 
 # Boxes
@@ -130,24 +190,12 @@ def _stroke_width(box: Box, image_size: tuple[int, int]) -> int:
 # Tags
 
 
-def _render_tag(reading: Reading, image_size: tuple[int, int]) -> Image.Image | None:
-    """The tag as an RGBA image; None if no tag fits into the image."""
-    text_height = _text_height(reading.face.box, image_size)
-    for lines in _tag_lines(reading, text_height):
-        for height in sorted({text_height, _MIN_TEXT_HEIGHT}, reverse=True):
-            tag_width, tag_height = _tag_size(lines, height)
-            if tag_width <= image_size[0] and tag_height <= image_size[1] // 2:
-                return _draw_tag(lines, height, _tag_colour(reading))
-    return None
-
-
-def _tag_lines(reading: Reading, text_height: int) -> Iterator[tuple[str, ...]]:
+def _tag_texts(reading: Reading, text_height: int) -> Iterator[tuple[str, ...]]:
     """The possible texts of a tag, the longest first."""
     emotions = reading.emotions
     top = emotions.ranked()[0]
-    label = _to_ascii(top.label) + ("?" if emotions.uncertain else "")
     track = "" if reading.track is None else f"{reading.track}: "
-    headline = f"{track}{label} {format_percent(top.score)}".strip()
+    headline = f"{track}{_format_label(reading)} {format_percent(top.score)}".strip()
     if len(emotions.mixture) > 1:
         mixture = ", ".join(map(_format_part, emotions.mixture))
         # Below a small face the second line would be several times as wide as the face.
@@ -155,6 +203,18 @@ def _tag_lines(reading: Reading, text_height: int) -> Iterator[tuple[str, ...]]:
             yield headline, mixture
     yield (headline,)
     yield (f"{track}{format_percent(top.score)}",)
+
+
+def _numbered_texts(reading: Reading, number: int) -> tuple[tuple[str, ...], ...]:
+    """The possible texts of the tag of face ``number``, the longest first: ``_NUMBERED_TEXTS`` of them."""
+    label = _format_label(reading)
+    percent = format_percent(reading.emotions[reading.emotions.top])
+    last = f"{number}?" if reading.emotions.uncertain else f"{number}"
+    return (f"{number}: {label} {percent}",), (f"{number}: {label}",), (last,)
+
+
+def _format_label(reading: Reading) -> str:
+    return _to_ascii(reading.emotions.top) + ("?" if reading.emotions.uncertain else "")
 
 
 def _format_part(score: Score) -> str:
@@ -166,11 +226,12 @@ def _to_ascii(label: str) -> str:
     return unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().strip()
 
 
-def _text_height(box: Box, image_size: tuple[int, int]) -> int:
-    """The text height in pixels: proportional to the face, within limits that depend on the image."""
-    short_side = min(image_size)
+def _text_height(box: Box, image_size: tuple[int, int], pixel_ratio: float) -> int:
+    """The text height in pixels: proportional to the face, within limits that depend on the image on the display."""
+    short_side = min(image_size) / pixel_ratio
     smallest, largest = max(short_side / 110, 12), max(short_side / 24, 12)
-    return max(_MIN_TEXT_HEIGHT, round(min(max(0.13 * box.width, smallest), largest)))
+    height = min(max(0.13 * box.width / pixel_ratio, smallest), largest)
+    return round(max(_MIN_TEXT_HEIGHT, round(height)) * pixel_ratio)
 
 
 @lru_cache(maxsize=64)
@@ -247,10 +308,52 @@ def _blend(first: _Colour, second: _Colour) -> _Colour:
 # Positions
 
 
-def _place_tag(tag: tuple[int, int], box: Box, image_size: tuple[int, int], faces: _Boxes, tags: _Boxes) -> Box:
-    """The position around the box at which a tag hides least of other tags, then of faces."""
+def _place_tag(
+    reading: Reading,
+    texts: Sequence[tuple[str, ...]],
+    heights: Sequence[int],
+    image_size: tuple[int, int],
+    faces: _Boxes,
+    tags: _Boxes,
+    *,
+    avoid_faces: bool,
+) -> Tag | None:
+    """The first text that hides no other tag, and with ``avoid_faces`` no face; else the text that hides least.
+
+    A text has the first height with which it fits into the image; None if no text fits.
+    """
+    best, least = None, float("inf")
+    for rank, lines in enumerate(texts):
+        for height in heights:
+            size = _tag_size(lines, height)
+            if size[0] > image_size[0] or size[1] > image_size[1] // 2:
+                continue
+            box = reading.face.box
+            # A number between two faces could belong to both: it lies on a corner of its box.
+            is_number = avoid_faces and rank == len(texts) - 1
+            corners = _corner_positions(size, box) if is_number else _candidate_positions(size, box, image_size)
+            position = _find_position(size, box, corners, image_size, faces, tags)
+            hidden_tags = _shared_area(position, tags)
+            hidden = hidden_tags + (_shared_area(position, faces) if avoid_faces else 0)
+            if hidden < least:
+                best, least = Tag(lines, height, position, rank, hidden_tags), hidden
+            break
+        if not least:
+            break
+    return best
+
+
+def _find_position(
+    tag: tuple[int, int],
+    box: Box,
+    corners: Iterable[tuple[int, int]],
+    image_size: tuple[int, int],
+    faces: _Boxes,
+    tags: _Boxes,
+) -> Box:
+    """The one of these upper left corners at which a tag hides least of other tags, then of faces."""
     best, least, own_face = Box(0, 0, *tag), float("inf"), _to_array([box])
-    for rank, (x, y) in enumerate(_candidate_positions(tag, box, image_size)):
+    for rank, (x, y) in enumerate(corners):
         position = Box(min(max(x, 0), image_size[0] - tag[0]), min(max(y, 0), image_size[1] - tag[1]), *tag)
         # The tag's own face is one of the faces, but counts less than the others.
         hidden = 8 * _shared_area(position, tags) + 3 * _shared_area(position, faces)
@@ -271,6 +374,13 @@ def _candidate_positions(tag: tuple[int, int], box: Box, image_size: tuple[int, 
     yield from ((box.x + box.width + gap, box.y), (box.x - tag[0] - gap, box.y))
     inset = gap + stroke
     yield from ((left + inset, box.y + inset), (left + inset, box.y + box.height - tag[1] - inset))
+
+
+def _corner_positions(tag: tuple[int, int], box: Box) -> Iterator[tuple[int, int]]:
+    """On the corners of the box, most of the tag outside."""
+    left, right = box.x - tag[0] // 2, box.x + box.width - tag[0] // 2
+    top, bottom = box.y - 2 * tag[1] // 3, box.y + box.height - tag[1] // 3
+    yield from ((left, top), (right, top), (left, bottom), (right, bottom))
 
 
 def _to_array(boxes: list[Box]) -> _Boxes:

@@ -5,6 +5,7 @@ A reading says what an expression looks like, never what a person is or feels.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence, Sized
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from mien.labels import label_adjective
 
 if TYPE_CHECKING:
     from mien.results import Reading, Score
+
+#: Counts the faces with an uncertain prediction, whatever their leading expression.
+UNCERTAIN = "uncertain"
 
 
 #: Shown for an image in which no face was detected, with what helps.
@@ -143,6 +147,21 @@ def allocate_ten_votes(votes: Sequence[Score]) -> tuple[str, ...]:
 def describe_face_count(faces: Sized) -> str:
     """``No face``, ``One face``, ``12 faces``."""
     return {0: "No face", 1: "One face"}.get(len(faces), f"{len(faces)} faces")
+
+
+def count_expressions(readings: Sequence[Reading]) -> dict[str, int]:
+    """The number of faces of each leading expression, the most frequent first.
+
+    Faces with an uncertain prediction are counted last as :data:`UNCERTAIN`, and not by their leading expression.
+    """
+    counts = Counter(reading.emotions.top for reading in readings if not reading.emotions.uncertain)
+    uncertain = sum(reading.emotions.uncertain is not None for reading in readings)
+    return dict(counts.most_common()) | ({UNCERTAIN: uncertain} if uncertain else {})
+
+
+def summarize_expressions(readings: Sequence[Reading]) -> str:
+    """``9 happy, 9 neutral, 5 angry, 1 uncertain``; empty for no readings."""
+    return ", ".join(f"{count} {label}" for label, count in count_expressions(readings).items())
 
 
 def join_scores(scores: Iterable[Score]) -> str:

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from mien.apps.web.openapi import openapi_document
+from mien.draw import place_tags
 from mien.engine import Engine
 from mien.labels import EMOTIONS
 from web import (
@@ -111,6 +112,18 @@ def test_accept_image_returns_the_annotated_image(fake_client, content_type, fil
     assert (response.content_type, Image.open(io.BytesIO(response.data)).format) == (content_type, file_format)
     assert decode(response.data).shape == (80, 80, 3)
     assert (decode(response.data) != decode(original)).any()
+
+
+def test_display_width_adds_the_positions_of_labels(client):
+    response = post_bytes(client, PORTRAITS.read_bytes(), f"{READINGS}?display_width=480")
+    check_schema("Readings", response.json)
+    [image] = response.json["images"]
+    result = Engine.load(detector="haar").read(PORTRAITS)
+    tags = place_tags(result, result.size, numbered=True, pixel_ratio=result.size[0] / 480)
+    assert [face.pop("tag") for face in image["faces"]] == [tag.to_dict() for tag in tags]
+    assert image["faces"] == result.to_dict()["faces"]
+    assert "tag" not in post_bytes(client, PORTRAITS.read_bytes()).json["images"][0]["faces"][0]
+    assert post_bytes(client, PORTRAITS.read_bytes(), f"{READINGS}?display_width=0").status_code == 400
 
 
 def test_accept_of_another_type_is_not_acceptable(fake_client):

@@ -560,7 +560,10 @@ def test_pages_are_usable_with_the_keyboard(page):
         if page.evaluate("document.activeElement.classList.contains('box')"):
             break
     name = page.evaluate("document.activeElement.getAttribute('aria-label')")
-    assert re.fullmatch(r"Face \d .*looks \w+, \d+\u00a0%\. Explain\.", name)
+    assert re.fullmatch(r"Face \d .*looks \w+, \d+\u00a0%\. Select\.", name)
+    page.keyboard.press("Enter")
+    expect(page.locator("summary:focus")).to_have_count(1)
+    page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("[data-title]")).to_contain_text("Why it looks")
     assert page.evaluate("document.activeElement.id") == "main"

@@ -61,7 +61,7 @@ def read() -> Response:
     results = _read_images(service, engine, image_request)
     g.facts = {"images": len(results), "faces": sum(len(each) for each in results if isinstance(each, FrameResult))}
     if content_type == JSON:
-        body = {"images": [each.to_dict() for each in results]}
+        body = {"images": [_result_to_dict(each, image_request.options) for each in results]}
         return Response(json.dumps(body, ensure_ascii=False), content_type=JSON)
     return Response(format_table(results, engine.labels, engine.vote_labels), content_type=f"{CSV}; charset=utf-8")
 
@@ -108,6 +108,24 @@ def _read_images(service: WebService, engine: Engine, image_request: ImageReques
     return results
 
 
+def _result_to_dict(result: FrameResult | Failure, options: dict[str, str]) -> dict[str, Any]:
+    """The result; with the option ``display_width`` each face also has the ``tag`` of its box."""
+    body = result.to_dict()
+    if "display_width" in options and isinstance(result, FrameResult):
+        from mien.draw import place_tags
+
+        tags = place_tags(result, result.size, numbered=True, pixel_ratio=_pixel_ratio(result, options))
+        for face, tag in zip(body["faces"], tags, strict=True):
+            face["tag"] = tag and tag.to_dict()
+    return body
+
+
+def _pixel_ratio(result: FrameResult, options: dict[str, str]) -> float:
+    """Pixels of the image for each pixel of the display, at least 1: images are not enlarged on the display."""
+    display_width = integer_option(options, "display_width", 1, 100_000)
+    return max(result.size[0] / display_width, 1.0) if display_width else 1.0
+
+
 def _annotated_image(service: WebService, engine: Engine, image_request: ImageRequest, content_type: str) -> Response:
     """The image with boxes and labels."""
     from mien.draw import draw_readings
@@ -120,7 +138,9 @@ def _annotated_image(service: WebService, engine: Engine, image_request: ImageRe
         pixels = decode_upload(service, upload)
         result = read_pixels(service, engine, pixels, upload.name, image_request.options)
         g.facts = {"images": 1, "faces": len(result)}
-        annotated = draw_readings(pixels, result)
+        annotated = draw_readings(
+            pixels, result, numbered=True, pixel_ratio=_pixel_ratio(result, image_request.options)
+        )
         data = encode_image(annotated, "png") if content_type == PNG else encode_image(annotated, "jpeg", 90)
     return Response(data, content_type=content_type)
 

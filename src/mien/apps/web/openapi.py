@@ -134,7 +134,7 @@ def _probabilities(description: str) -> Schema:
 def _reading_schemas() -> dict[str, Schema]:
     face = _object(
         "One face and what its expression looks like.",
-        "box, detection, emotion, scores, uncertain, quality, track, mixture, votes, label_scores, landmarks",
+        "box, detection, emotion, scores, uncertain, quality, track, mixture, votes, label_scores, landmarks, tag?",
         box=_array(INTEGER, minItems=4, maxItems=4, description="x, y, width, height in pixels of the upright image"),
         detection={**NUMBER, "description": "confidence of the face detector"},
         emotion={**TEXT, "description": "the label with the largest score"},
@@ -146,6 +146,12 @@ def _reading_schemas() -> dict[str, Schema]:
         votes=_nullable(_probabilities("predicted annotator votes (FER+)")),
         label_scores=_nullable(_probabilities("what FER2013's label would be; null for a model with one target")),
         landmarks=_nullable(_array(_array(NUMBER, minItems=2, maxItems=2))),
+        tag=_nullable(_ref("Tag")),
+    )
+    tag = _object(
+        "The label of a face, in pixels of the image; only with `display_width`. Null if there is no space for one.",
+        "text: text, text_height: integer, box",
+        box=_array(INTEGER, minItems=4, maxItems=4, description="x, y, width, height"),
     )
     image = _object(
         "The result of one image, as `mien predict --json` prints it. An image without a face has an empty list.",
@@ -162,6 +168,7 @@ def _reading_schemas() -> dict[str, Schema]:
     )
     return {
         "Face": face,
+        "Tag": tag,
         "Image": image,
         "FailedImage": _object("An image that could not be read.", "source: text, error: text"),
         "Readings": _object("", "images", images=_array({"anyOf": [_ref("Image"), _ref("FailedImage")]})),
@@ -390,13 +397,19 @@ def _readings() -> dict[str, Any]:
         "the response is an error. With `Accept: text/csv` the response is a table, with `image/jpeg` or `image/png` "
         "the annotated image."
     )
+    width = _query(
+        "display_width",
+        {**INTEGER, "minimum": 1, "maximum": 100000},
+        "The width in pixels at which the image will be displayed: each face then has the position of its label, in a "
+        "size that is readable at this width.",
+    )
     return _operation(
         "images",
         "Predict what the expressions of faces look like",
         _content("application/json", _ref("Readings"), **others),
         (*_COMMON, "404", "406"),
         description=description,
-        parameters=[*_engine_parameters(), _NAME],
+        parameters=[*_engine_parameters(), width, _NAME],
         requestBody=_request_body(),
     )
 

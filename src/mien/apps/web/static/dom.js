@@ -49,6 +49,14 @@ export function joinWords(words) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
+// Hide one part of the page and show another. The focus does not stay in the hidden part.
+export function replaceSection(before, after, focus) {
+  const hadFocus = before.contains(document.activeElement) || document.activeElement === document.body;
+  before.hidden = true;
+  after.hidden = false;
+  if (hadFocus) focus.focus({ preventScroll: true });
+}
+
 // For screen readers only.
 export function announce(text) {
   document.getElementById("announcer").textContent = text;

@@ -1,9 +1,10 @@
 // The page of explanations. The image stays in the tab; the options are in the address.
-import { download, el, finder } from "./dom.js";
+import { download, el, finder, replaceSection } from "./dom.js";
+import { annotatedImage } from "./annotated_image.js";
 import { postImage, query, sizeError } from "./api.js";
-import { renderDashboard } from "./dashboard.js";
-import { explanationTitle } from "./face_result.js";
+import { explanationTitle, headline } from "./face_result.js";
 import { watchFiles } from "./file_input.js";
+import { cropFace, readImage } from "./readings.js";
 import { keepPhoto, tab } from "./tab_state.js";
 
 const OPTIONS = ["face", "target", "versus", "methods"];
@@ -12,21 +13,24 @@ const NO_FACE = "No face was found in this image. Try one in which a face is lar
 export function start(root) {
   const find = finder(root);
   const form = find("options"), problem = find("problem");
-  let controller = null, explanation = null, view = "dashboard", walkthroughKey = "";
+  let controller = null, explanation = null, view = "dashboard", walkthroughKey = "", stopped = false;
   const unwatchFiles = watchFiles(root, ([file]) => { keepPhoto(file, file.name); open(); });
   form.addEventListener("change", event => {
     if (event.target.name === "face") for (const name of ["target", "versus"]) form[name].value = "";
     update();
   });
-  find("other").addEventListener("click", () => { find("explanation").hidden = true; find("intro").hidden = false; find("choose").focus(); });
+  find("other").addEventListener("click", () => replaceSection(find("explanation"), find("intro"), find("choose")));
   for (const button of root.querySelectorAll("[data-view]")) button.addEventListener("click", () => selectView(button.dataset.view));
   if (tab.photo) open(Object.fromEntries(new URLSearchParams(location.search)));
 
   function open(options = {}) {
-    find("intro").hidden = true;
-    find("explanation").hidden = false;
-    const count = tab.photo.result?.faces.length ?? 1;
-    setOptions("face", Array.from({ length: Math.max(count, 1) }, (_, i) => [String(i + 1), `${i + 1} of ${count || 1}`]), options.face);
+    replaceSection(find("intro"), find("explanation"), find("title"));
+    find("faces").hidden = true;
+    if (tab.photo.result) showFaces(options.face);
+    else {
+      setOptions("face", [[options.face || "1", options.face || "1"]], options.face || "1");
+      readFaces(tab.photo);
+    }
     setOptions("target", [["", "the prediction"]], "");
     setOptions("versus", [["", "all others"]], "");
     if (options.methods) form.methods.value = options.methods;
@@ -35,6 +39,38 @@ export function start(root) {
     find("walkthrough").replaceChildren();
     walkthroughKey = "";
     update({ target: options.target, versus: options.versus });
+  }
+
+  // The faces of an image that was chosen on this page; the largest is explained at the same time.
+  async function readFaces(photo) {
+    const limits = pictureLimits();
+    if (sizeError(photo.blob)) return;
+    try {
+      const read = await readImage(photo.blob, photo.name, limits);
+      if (tab.photo !== photo || stopped) return;
+      keepPhoto(photo.blob, photo.name, read);
+      showFaces(form.face.value);
+    } catch { /* The explanation of the same image reports the problem. */ }
+  }
+
+  function showFaces(selected) {
+    const { result, image } = tab.photo, count = Math.max(result.faces.length, 1);
+    setOptions("face", Array.from({ length: count }, (_, i) => [String(i + 1), `${i + 1} of ${count}`]), selected);
+    find("faces").hidden = count < 2;
+    if (count < 2) return;
+    const select = number => {
+      form.face.value = String(number);
+      form.face.dispatchEvent(new Event("change", { bubbles: true }));
+    };
+    const buttons = result.faces.map((reading, i) => el("button", { type: "button", "data-number": String(i + 1), "aria-label": `Face ${i + 1} ${headline(reading)}`, onclick: () => select(i + 1) },
+      cropFace(image, reading.box, result.size), el("b", { class: "number" }, String(i + 1))));
+    find("faces").replaceChildren(annotatedImage(tab.photo, { onSelect: select, action: "Explain" }), el("div", { class: "face-crops" }, buttons));
+    markFace();
+  }
+
+  function markFace() {
+    for (const each of find("faces").querySelectorAll("button")) each.setAttribute("aria-pressed", String(each.dataset.number === form.face.value));
+    for (const tag of find("faces").querySelectorAll(".tags g")) tag.classList.toggle("selected", tag.dataset.number === form.face.value);
   }
 
   function setOptions(name, pairs, selected) {
@@ -49,6 +85,7 @@ export function start(root) {
   }
 
   async function update(more) {
+    markFace();
     const options = readOptions(more), message = sizeError(tab.photo.blob);
     controller?.abort();
     controller = new AbortController();
@@ -58,7 +95,8 @@ export function start(root) {
     find("dashboard").classList.add("outdated");
     const spinner = setTimeout(() => { find("waiting").hidden = false; }, 200);
     try {
-      const response = await post({ ...options, maps: 48 }, { signal: current.signal });
+      // The page without an explanation loads without the scripts that display one.
+      const [response, { renderDashboard }] = await Promise.all([post({ ...options, maps: 48 }, { signal: current.signal }), import("./dashboard.js")]);
       const { explanations } = await response.json();
       if (current !== controller) return;
       if (!explanations.length) { setProblem(NO_FACE); return; }
@@ -132,8 +170,11 @@ export function start(root) {
     } }, "Save the walkthrough as a page"));
   }
 
-  return () => { controller?.abort(); unwatchFiles(); enableWalkthroughStyle(false); };
+  return () => { stopped = true; controller?.abort(); unwatchFiles(); enableWalkthroughStyle(false); };
 }
+
+// The largest size of the image on the page, as in the style sheet.
+const pictureLimits = () => ({ maxWidth: document.getElementById("main").clientWidth * (matchMedia("(min-width: 46rem)").matches ? 0.5 : 0.9), maxHeight: innerHeight * 0.36 });
 
 // The style sheet of the walkthrough is disabled beside the dashboard.
 function enableWalkthroughStyle(enabled) {

@@ -68,14 +68,31 @@ function describeMixture(reading) {
   return parts.length > 1 ? `Mixed expression: ${joinWords(parts.map(([label, part]) => `${formatPercent(part)} ${label}`))} of the predicted annotator votes.` : "";
 }
 
-// One face in full. onExplain(number) opens its explanation.
-export function faceCard(reading, number, count, onExplain) {
-  const label = reading.emotion, mixture = describeMixture(reading);
-  return el("section", { class: "face-card", hue: labelColour(label), "data-number": String(number), "aria-label": `Face ${number}` },
-    el("h4", {}, faceIcon(label), el("span", {}, count > 1 ? el("small", { class: "muted" }, `Face ${number} `) : "", headline(reading), ` · ${formatPercent(reading.scores[label])}`)),
+// The only face of an image, in full.
+export function faceCard(reading, onExplain) {
+  const label = reading.emotion;
+  return el("section", { class: "face-card", hue: labelColour(label), "data-number": "1", "aria-label": "Face 1" },
+    el("h4", {}, faceIcon(label), el("span", {}, headline(reading), ` · ${formatPercent(reading.scores[label])}`)),
+    faceDetails(reading, onExplain));
+}
+
+// One of several faces: a line that opens. onExplain(number) opens its explanation.
+export function faceLine(reading, number, crop, { onExplain, open }) {
+  const label = reading.emotion, doubtful = reading.uncertain || !reading.quality.ok;
+  return el("details", { class: "face-card face-line", hue: labelColour(label), "data-number": String(number), "aria-label": `Face ${number}`, open },
+    el("summary", {}, el("b", { class: "number" }, String(number)), crop, faceIcon(label),
+      el("span", {}, headline(reading), ` · ${formatPercent(reading.scores[label])}`),
+      doubtful ? el("small", {}, reading.quality.ok ? "unsure" : "hard to judge") : null),
+    faceDetails(reading, () => onExplain(number)));
+}
+
+function faceDetails(reading, onExplain) {
+  const mixture = describeMixture(reading);
+  return el("div", { class: "face-details" },
     describeDoubts(reading).map(sentence => el("p", { class: "doubt" }, sentence)),
     mixture ? el("p", {}, mixture) : null,
     scoreBars(reading.scores),
     reading.votes ? voteIcons(reading.votes) : null,
-    el("button", { type: "button", onclick: () => onExplain(number) }, "Explain"));
+    el("p", { class: "muted" }, el("small", {}, `Face of ${reading.box[2]} × ${reading.box[3]} pixels, detected with ${formatPercent(reading.detection)}.`)),
+    el("button", { type: "button", onclick: onExplain }, "Explain"));
 }

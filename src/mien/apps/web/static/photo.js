@@ -1,9 +1,10 @@
 // The page for photos: one or several, each displayed as soon as its result arrives.
-import { announce, download, el, finder, pageData } from "./dom.js";
+import { announce, download, el, finder, pageData, replaceSection } from "./dom.js";
+import { sizeError } from "./api.js";
 import { annotatedImage } from "./annotated_image.js";
-import { postImage, query, sizeError } from "./api.js";
-import { faceCard } from "./face_result.js";
+import { faceList } from "./face_list.js";
 import { watchFiles } from "./file_input.js";
+import { postReadings, readImage } from "./readings.js";
 import { keepPhoto } from "./tab_state.js";
 
 const CONCURRENT = 2;
@@ -11,7 +12,7 @@ const CONCURRENT = 2;
 export function start(root, navigate) {
   const find = finder(root);
   const intro = find("intro"), tools = find("tools"), results = find("results"), progress = find("progress");
-  let done = [], controller = new AbortController(), objectUrls = [];
+  let done = [], controller = new AbortController(), images = [];
   const unwatchFiles = watchFiles(root, readFiles);
   find("more").addEventListener("click", reset);
   for (const button of tools.querySelectorAll("[data-save]")) button.addEventListener("click", () => saveAll(button.dataset.save));
@@ -21,20 +22,17 @@ export function start(root, navigate) {
     controller = new AbortController();
     done = [];
     results.replaceChildren();
-    tools.hidden = true;
-    intro.hidden = false;
-    intro.querySelector("[data-choose]").focus();
+    replaceSection(tools, intro, intro.querySelector("[data-choose]"));
     revokeUrls();
   }
 
   function revokeUrls() {
-    objectUrls.forEach(url => URL.revokeObjectURL(url));
-    objectUrls = [];
+    images.forEach(image => URL.revokeObjectURL(image.src));
+    images = [];
   }
 
   async function readFiles(files) {
-    intro.hidden = true;
-    tools.hidden = false;
+    replaceSection(intro, tools, find("heading"));
     const entries = files.map(file => ({ file, article: waitingArticle(file) }));
     results.prepend(...entries.map(entry => entry.article));
     let finished = 0;
@@ -63,60 +61,30 @@ export function start(root, navigate) {
     const message = sizeError(file);
     if (message) return showError(article, file, message);
     try {
-      const response = await post(file, { signal });
-      const [result] = (await response.json()).images;
-      done.push({ file, result });
-      await showResult(article, file, result);
+      const photo = await readImage(file, file.name, { ...imageLimits(article), signal });
+      images.push(photo.image);
+      done.push({ file, result: photo.result });
+      showResult(article, file, photo);
     } catch (error) {
       if (error.name !== "AbortError") showError(article, file, error.message);
     }
   }
 
-  async function showResult(article, file, result) {
-    const onExplain = number => { keepPhoto(file, file.name, result); navigate(`/explain?face=${number}`); };
-    const mark = (number, marked) => {
-      for (const each of article.querySelectorAll(`[data-number="${number}"]`)) each.classList.toggle("marked", marked);
-    };
-    const count = result.faces.length;
-    const cards = result.faces.map((reading, i) => faceCard(reading, i + 1, count, onExplain));
-    cards.forEach((card, i) => {
-      card.addEventListener("mouseenter", () => mark(i + 1, true));
-      card.addEventListener("mouseleave", () => mark(i + 1, false));
-    });
-    const source = await imageUrl(file);
+  function showResult(article, file, photo) {
+    const { result } = photo, count = result.faces.length;
+    const onExplain = number => { keepPhoto(file, file.name, photo); navigate(`/explain?face=${number}`); };
     article.replaceChildren(
       el("header", {}, el("h3", {}, file.name), el("p", { class: "muted" }, `${result.size[0]} × ${result.size[1]}, detector ${result.detector}, model ${result.model}`),
         count ? el("span", { class: "saves" }, el("button", { type: "button", onclick: event => saveAnnotated(event.target, file) }, "Save annotated")) : ""),
-      el("div", { class: "photo-body" }, annotatedImage(source, result, { onExplain, mark }),
-        el("div", { class: "face-cards" }, count ? cards : el("p", { class: "empty" }, pageData.noFace))));
+      count ? faceList(photo, onExplain) : el("div", { class: "photo-body" }, annotatedImage(photo, {}), el("p", { class: "empty" }, pageData.noFace)));
     article.removeAttribute("aria-busy");
-    if (done.length === 1) keepPhoto(file, file.name, result);
-  }
-
-  function post(file, options) {
-    return postImage(`/api/v1/readings?${query({ name: file.name })}`, file, options);
-  }
-
-  // Formats that the browser cannot display (HEIC, TIFF) are replaced by the server's annotated JPEG.
-  async function imageUrl(file) {
-    const url = URL.createObjectURL(file);
-    objectUrls.push(url);
-    try {
-      const image = new Image();
-      image.src = url;
-      await image.decode();
-      return url;
-    } catch {
-      const response = await post(file, { accept: "image/jpeg" });
-      objectUrls.push(URL.createObjectURL(await response.blob()));
-      return objectUrls.at(-1);
-    }
+    if (done.length === 1) keepPhoto(file, file.name, photo);
   }
 
   async function saveAnnotated(button, file) {
     button.disabled = true;
     try {
-      const response = await post(file, { accept: "image/jpeg" });
+      const response = await postReadings(file, file.name, { accept: "image/jpeg" });
       download(await response.blob(), `${file.name.replace(/\.[^.]*$/, "") || "photo"}-mien.jpg`);
     } catch (error) {
       button.after(el("p", { class: "doubt", role: "alert" }, error.message));
@@ -133,7 +101,7 @@ export function start(root, navigate) {
     const parts = [];
     try {
       for (const { file } of done) {
-        const response = await post(file, { accept: "text/csv" });
+        const response = await postReadings(file, file.name, { accept: "text/csv" });
         const text = await response.text();
         parts.push(parts.length ? text.slice(text.indexOf("\n") + 1) : text);
       }
@@ -144,6 +112,12 @@ export function start(root, navigate) {
   }
 
   return () => { controller.abort(); unwatchFiles(); revokeUrls(); };
+}
+
+// The largest size of an image on the page, as in the style sheet: beside the faces, or above them on a small screen.
+function imageLimits(article) {
+  const wide = matchMedia("(min-width: 56rem)").matches;
+  return { maxWidth: article.clientWidth * (wide ? 0.56 : 1), maxHeight: innerHeight * (wide ? 0.8 : 0.38) };
 }
 
 function waitingArticle(file) {

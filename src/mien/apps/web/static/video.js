@@ -1,5 +1,5 @@
 // The page for videos: upload, progress of the analysis in the background, and its results.
-import { announce, describeLabel, el, faceIcon, finder, formatPercent, formatTime, labelColour, pageData, svg } from "./dom.js";
+import { announce, describeLabel, el, faceIcon, finder, formatPercent, formatTime, labelColour, pageData, replaceSection, svg } from "./dom.js";
 import { ensureKey, query, request, sizeError, storage } from "./api.js";
 import { watchFiles } from "./file_input.js";
 import { FINAL_STATES, followJob, removeJob, uploadVideo } from "./video_job.js";
@@ -62,9 +62,8 @@ export function start(root) {
   function replaceVideo(name) {
     dropVideo();
     video = { job: null, running: true, upload: new AbortController(), stopFollowing() {} };
-    find("intro").hidden = true;
-    find("job").hidden = false;
     find("name").textContent = name;
+    replaceSection(find("intro"), find("job"), find("name"));
     find("progress-card").hidden = false;
     find("cancel").textContent = "Cancel";
     find("cancel").disabled = false;
@@ -161,9 +160,7 @@ export function start(root) {
   function reset() {
     dropVideo();
     storage.set("video", "");
-    find("job").hidden = true;
-    find("intro").hidden = false;
-    find("choose").focus();
+    replaceSection(find("job"), find("intro"), find("choose"));
   }
 
   return () => { stopped = true; dropVideo(); unwatchFiles(); };
