@@ -66,7 +66,7 @@ def draw_readings(pixels: Pixels, result: FrameResult, *, numbered: bool = False
     """
     image = Image.fromarray(pixels)
     for reading in result.readings:
-        _draw_box(image, reading)
+        _draw_box(image, reading, pixel_ratio)
     tags = place_tags(result, image.size, numbered=numbered, pixel_ratio=pixel_ratio)
     for reading, tag in zip(result.readings, tags, strict=True):
         if tag:
@@ -118,8 +118,10 @@ def _place_tags(
 # Boxes
 
 
-def _draw_box(image: Image.Image, reading: Reading) -> None:
-    box, stroke = reading.face.box, _stroke_width(reading.face.box, image.size)
+def _draw_box(image: Image.Image, reading: Reading, pixel_ratio: float) -> None:
+    box = reading.face.box
+    # On the display, the line is at least as wide as the one of a small image in its own size.
+    stroke = max(_stroke_width(box, image.size), round(pixel_ratio))
     dashed = reading.emotions.uncertain is not None
     margin = max(1, stroke // 3)
     shadow = Box(box.x - margin, box.y - margin, box.width + 2 * margin, box.height + 2 * margin)

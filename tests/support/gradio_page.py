@@ -109,7 +109,8 @@ def serve_gradio(folder: Path, program: list[str] | None = None) -> Iterator[Gra
 @contextmanager
 def start_python(arguments: list[str], folder: Path, stderr: Any = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
     """Python with these arguments, in a process with its temporary files in ``folder``; stopped at the end."""
-    variables = {"TMPDIR": str(folder), "MIEN_DEBUG": "", "PYTHONPATH": str(Path(__file__).parent)}
+    modules = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
+    variables = {"TMPDIR": str(folder), "MIEN_DEBUG": "", "PYTHONPATH": modules}
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", *arguments],
         stdout=subprocess.PIPE,

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from group_photo import write_group
 from running_threads import wait_until
 from tabs import open_tab
 from video_files import EXAMPLES, two_faces, write_still_video
@@ -89,15 +90,42 @@ def test_a_photo_is_read(photo):
     expect(photo.locator("#photo-faces")).to_be_hidden()
 
 
-def test_faces_are_selected_in_the_gallery_and_in_the_legend(photo):
+def test_a_group_has_a_summary_and_a_line_for_each_face(photo, tmp_path):
+    path = write_group(tmp_path / "group.jpg")
+    result = Engine.load(detector="haar").read(path)
+    upload(photo, "photo-input", path)
+    summary, lines = photo.locator("#photo-summary"), photo.locator("#photo-faces details")
+    expect(summary.locator("h3")).to_have_text("24 faces")
+    expect(summary).to_contain_text(text.summarize_expressions(result.readings))
+    expect(lines).to_have_count(24)
+    expect(photo.locator("#photo-faces details[open]")).to_have_count(0)
+    assert photo.evaluate("document.documentElement.scrollHeight") < 3000
+    lines.nth(1).locator("summary").click()
+    expect(lines.nth(1)).to_contain_text(text.describe_votes(result.readings[1]))
+    expect(lines.nth(1).locator(".mien-bars").first).to_be_visible()
+    # The whole face is in its crop, without a text on it.
+    box = lines.nth(1).locator("summary img").first.bounding_box()
+    assert abs(box["width"] - box["height"]) < 1
+    # A click on a number of the legend opens the line of that face.
+    photo.locator("#photo-result .legend-item").nth(4).click()
+    expect(photo.locator("#photo-faces details[open]")).to_have_count(1)
+    expect(photo.locator("#photo-faces details[open] summary b")).to_have_text("5")
+    counts = text.count_expressions(result.readings)
+    name = next(iter(counts))
+    photo.locator("#photo-show input").click()
+    photo.get_by_role("option", name=f"{counts[name]} {name}").click()
+    expect(lines).to_have_count(counts[name])
+
+
+def test_two_faces_are_open_and_a_single_one_has_its_scores(photo):
     upload(photo, "photo-input", PORTRAITS)
-    summary = photo.locator("#photo-summary h3")
-    expect(summary).to_contain_text("Face 1 looks neutral")
-    photo.locator("#photo-faces button.thumbnail-item").nth(1).click()
-    expect(summary).to_contain_text("Face 2 looks happy")
-    photo.locator("#photo-result .legend-item").first.click()
-    expect(summary).to_contain_text("Face 1 looks neutral")
+    expect(photo.locator("#photo-faces details[open]")).to_have_count(2)
+    expect(photo.locator("#photo-scores")).to_be_hidden()
+    photo.get_by_role("button", name="Remove Image").click()
+    expect(photo.locator("#photo-faces")).to_be_hidden()
+    upload(photo, "photo-input", HOPPER)
     assert displayed_scores(photo, "photo-scores")[0][0] == "neutral"
+    expect(photo.locator("#photo-faces")).to_be_hidden()
 
 
 def test_results_are_downloaded_as_json_csv_and_image(photo):
@@ -283,7 +311,7 @@ def test_the_page_fits_a_phone_in_dark_mode(chromium, site):
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert max(map(int, re.findall(r"\d+", background)[:3])) < 60
         upload(page, "photo-input", PORTRAITS)
-        expect(page.locator("#photo-summary h3")).to_contain_text("Face 1")
+        expect(page.locator("#photo-summary h3")).to_contain_text("2 faces")
         expect(page.locator("#photo-result img").first).to_be_visible()
         for name in ("Camera", "Video", "Explain", "Models"):
             select_tab(page, name)

@@ -245,6 +245,6 @@ def test_readings_are_described_without_html_from_labels(engine):
     assert description.startswith(f"### Face 1 {text.format_headline(result.readings[0])}")
     pixels = np.array(Image.open(PORTRAITS).convert("RGB"))
     (image, layers), colours = results.annotate_layers(pixels, result)
-    assert [title for _, title in layers] == list(colours)
+    assert [title for _, title in layers] == list(colours) == ["1", "2"]
     assert image.shape == pixels.shape
     assert "&lt;b&gt;" in results.render_legend({"<b>": "#000000"})

@@ -21,6 +21,7 @@ from mien.apps.session.engines import EngineCache
 from mien.apps.session.uploads import MAX_VIDEO_BYTES
 from mien.html import style_colours
 from mien.html.environment import render_macro
+from mien.html.faces import faces_style
 from mien.labels import VOTES, label_colour
 
 #: Seconds after which uploads and results are removed, and between two such clean-ups.
@@ -173,6 +174,7 @@ def build_head(labels: tuple[str, ...] = VOTES) -> str:
     rules = "".join(_bar_rule(label, labels) for label in labels)
     # A few of Gradio's own variables have no dark variant.
     rules += f".dark, .dark * {{ --color-accent: {style_colours(dark=True)['accent']} !important; }}\n"
+    rules += faces_style()
     rules += files("mien.apps.gradio").joinpath("page.css").read_text("utf-8")
     return render_macro("style", Markup(rules), template="gradio.html")
 

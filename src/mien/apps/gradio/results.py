@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from mien import text
@@ -17,7 +18,8 @@ from mien.draw import draw_readings
 from mien.errors import MienError
 from mien.faces.crop import crop_thumbnail
 from mien.html.environment import render_macro
-from mien.html.images import shrink_image
+from mien.html.faces import DISPLAY_WIDTH, filter_readings, render_face_line
+from mien.html.images import encode_image, shrink_image
 from mien.labels import label_colour
 from mien.results import Box, FrameResult, Pixels, Reading
 
@@ -27,20 +29,27 @@ MAX_IMAGE_SIDE = 1600
 #: The number of faces with a layer of their own; more faces are drawn and listed without one.
 _MAX_LAYERS = 24
 
-#: The side of a face in the gallery, and the margin around its box.
-_THUMBNAIL_SIDE, _THUMBNAIL_MARGIN = 160, 0.2
+#: The side of a face in its line, and the margin around its box.
+_THUMBNAIL_SIDE, _THUMBNAIL_MARGIN = 96, 0.25
+
+#: Lines of so many faces are open.
+_MAX_OPEN = 2
 
 #: The columns of :func:`create_timeline`.
 _TIMELINE_COLUMNS = ["seconds", "expression", "probability"]
 
 
 def annotate_layers(pixels: Pixels, result: FrameResult) -> tuple[Any, dict[str, str]]:
-    """The value of ``gr.AnnotatedImage`` and the colours of its legend: the annotated image, a layer for each face."""
-    image = shrink_image(draw_readings(pixels, result), MAX_IMAGE_SIDE)
+    """The value of ``gr.AnnotatedImage`` and the colours of its legend: the annotated image, a layer for each face.
+
+    The legend has the number of each of several faces, as their boxes have, or what the only face looks like.
+    """
+    ratio = max(pixels.shape[1] / DISPLAY_WIDTH, 1.0)
+    image = shrink_image(draw_readings(pixels, result, numbered=True, pixel_ratio=ratio), MAX_IMAGE_SIDE)
     scale = image.shape[1] / pixels.shape[1]
     layers, colours = [], {}
     for number, reading in enumerate(result.readings[:_MAX_LAYERS], 1):
-        title = face_title(number, reading)
+        title = str(number) if len(result) > 1 else text.format_headline(reading)
         layers.append((_face_layer(reading.face.box, scale, image), title))
         colours[title] = label_colour(reading.emotions.top, reading.emotions.labels)
     return (image, layers), colours
@@ -60,12 +69,31 @@ def face_title(number: int, reading: Reading) -> str:
     return f"{number} · {text.format_headline(reading)}"
 
 
-def list_portraits(pixels: Pixels, result: FrameResult) -> list[tuple[Pixels, str]]:
-    """A thumbnail of each face with its title, for a gallery."""
-    return [
-        (crop_thumbnail(pixels, reading.face.box, _THUMBNAIL_SIDE, _THUMBNAIL_MARGIN), face_title(number, reading))
-        for number, reading in enumerate(result, 1)
+def encode_thumbnails(pixels: Pixels, result: FrameResult) -> list[bytes]:
+    """A JPEG file of each face."""
+    boxes = (reading.face.box for reading in result)
+    return [encode_image(crop_thumbnail(pixels, box, _THUMBNAIL_SIDE, _THUMBNAIL_MARGIN), "jpeg", 85) for box in boxes]
+
+
+def render_face_lines(
+    result: FrameResult, thumbnails: Sequence[bytes], expression: str | None = None, selected: int | None = None
+) -> str:
+    """HTML: one line for each face of this expression, or for all; the ``selected`` one is open, of two faces both."""
+    lines = [
+        render_face_line(
+            result.readings[number - 1],
+            number,
+            thumbnails[number - 1],
+            expanded=number == selected or (selected is None and len(result) <= _MAX_OPEN),
+        )
+        for number in filter_readings(result.readings, expression)
     ]
+    return render_macro("lines", Markup("".join(lines)), template="faces.html")
+
+
+def describe_faces(result: FrameResult) -> str:
+    """How many faces there are of each expression, as Markdown."""
+    return f"### {text.describe_face_count(result)}\n\n{escape(text.summarize_expressions(result.readings))}"
 
 
 def describe_reading(reading: Reading, number: int | None = None) -> str:

@@ -9,8 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
-from importlib.resources import files
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -22,10 +21,11 @@ from mien.draw import draw_readings
 from mien.engine import Engine
 from mien.errors import MienError, MissingExtra, install_command
 from mien.faces.crop import crop_thumbnail
-from mien.html import data_uri, icon_svg, style_colours
+from mien.html import style_colours
 from mien.html.environment import render_macro
+from mien.html.faces import DISPLAY_WIDTH, faces_style, filter_readings, render_face_card, render_face_line
 from mien.html.images import encode_image, shrink_image
-from mien.results import Failure, FrameResult, Reading
+from mien.results import Failure, FrameResult
 from mien.table import format_table
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def read_image(engine: Engine, photo: UploadedPhoto) -> ImageResult:
     except MienError as error:
         return ImageResult(photo, Failure(photo.name, error))
     thumbnails = (crop_thumbnail(pixels, reading.face.box, _THUMBNAIL_SIDE, _THUMBNAIL_MARGIN) for reading in result)
-    annotated = shrink_image(draw_readings(pixels, result), MAX_IMAGE_SIDE)
+    ratio = max(pixels.shape[1] / DISPLAY_WIDTH, 1.0)
+    annotated = shrink_image(draw_readings(pixels, result, numbered=True, pixel_ratio=ratio), MAX_IMAGE_SIDE)
     return ImageResult(
         photo,
         result,
@@ -107,7 +108,7 @@ def format_json(results: Sequence[ImageResult]) -> str:
 def annotate_image(engine: Engine, photo: UploadedPhoto) -> bytes:
     """The annotated image in full size, as JPEG."""
     pixels = photo.pixels()
-    return encode_image(draw_readings(pixels, engine.read(pixels)), "jpeg", 92)
+    return encode_image(draw_readings(pixels, engine.read(pixels), numbered=True), "jpeg", 92)
 
 
 @contextmanager
@@ -164,7 +165,8 @@ def show_image_result(engine: Engine, image: ImageResult, index: int) -> int | N
     detector, model = escape_markdown(result.detector), escape_markdown(result.model)
     st.caption(f"{width} × {height}, detector {detector}, model {model}")
     left, right = st.columns(2, gap="medium")
-    with left:
+    # The picture of several faces stays in view beside their lines.
+    with left, st.container(key=f"{'sticky_' if len(result) > 1 else ''}picture_{index}"):
         st.image(image.annotated, width="stretch", alt=f"{text.describe_face_count(result)}, annotated")
         if result.readings:
             stem = image.photo.name.rpartition(".")[0] or image.photo.name
@@ -173,16 +175,37 @@ def show_image_result(engine: Engine, image: ImageResult, index: int) -> int | N
     with right:
         if not result.readings:
             st.info(f"{text.NO_FACE} {text.NO_FACE_HELP}", icon=":material/search_off:")
-        return _show_cards(image, result, index)
+            return None
+        if len(result) == 1:
+            with st.container(border=True):
+                st.html(render_face_card(result.readings[0], 1, 1, image.thumbnails[0]))
+                return 1 if st.button("Explain", key=f"explain {index} 1", icon=":material/neurology:") else None
+        return _show_lines(image, result, index)
 
 
-def _show_cards(image: ImageResult, result: FrameResult, index: int) -> int | None:
+def _show_lines(image: ImageResult, result: FrameResult, index: int) -> int | None:
+    """One line for each of several faces, all or those of one expression."""
+    counts = text.count_expressions(result.readings)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{escape_markdown(text.summarize_expressions(result.readings))}**")
+        expression = None
+        if len(counts) > 1:
+            expression = st.selectbox(
+                "Show",
+                [None, *counts],
+                format_func=lambda name: f"{counts[name]} {name}" if name else f"all {len(result)} faces",
+                key=f"expression {index}",
+                label_visibility="collapsed",
+                width=180,
+            )
     selected = None
-    for number, reading in enumerate(result, 1):
-        with st.container(border=True):
-            st.html(render_face_card(reading, number, len(result), image.thumbnails[number - 1]))
-            if st.button("Explain", key=f"explain {index} {number}", icon=":material/neurology:"):
-                selected = number
+    with st.container(gap="xxsmall", key=f"face_lines_{index}"):
+        for number in filter_readings(result.readings, expression):
+            reading = result.readings[number - 1]
+            with st.container(horizontal=True, vertical_alignment="top", gap="xsmall"):
+                st.html(render_face_line(reading, number, image.thumbnails[number - 1], expanded=len(result) <= 2))
+                if st.button("Explain", key=f"explain {index} {number}", help=f"Explain face {number}"):
+                    selected = number
     return selected
 
 
@@ -212,47 +235,18 @@ def escape_markdown(plain: str) -> str:
 def build_style(*, dark: bool) -> str:
     """HTML: the style sheet of the page."""
     colours = style_colours(dark=dark)
-    rules = files("mien.apps.streamlit").joinpath("page.css").read_text("utf-8")
+    rules = faces_style()
     # Streamlit's own colours of these have too little contrast.
     rules += f"""
 div[data-testid="stCaptionContainer"] {{ color: {colours["muted"]}; opacity: 1; }}
+div[data-testid="stColumn"]:has([class*="st-key-sticky_picture"]) {{ align-self: flex-start;
+  position: sticky; top: 3.7rem; z-index: 2; background: {colours["paper"]}; }}
+[class*="st-key-sticky_picture"] img {{ max-height: calc(100dvh - 9rem); object-fit: contain; object-position: left; }}
+@media (max-width: 40rem) {{ [class*="st-key-sticky_picture"] img {{ max-height: 40dvh; }} }}
+[class*="st-key-face_lines"] div[data-testid="stHorizontalBlock"],
+[class*="st-key-face_lines"] div[data-testid="stLayoutWrapper"] > div {{ flex-wrap: nowrap; }}
+[class*="st-key-face_lines"] div[data-testid="stElementContainer"]:has(details) {{ flex: 1 1 0; min-width: 0; }}
 button[role="radio"][aria-checked="true"] p, div[data-testid="stCameraInput"] button,
 div[data-testid="stCameraInput"] button span {{ color: {colours["ink"]}; }}
 """
     return render_macro("style", Markup(rules), template="streamlit.html")
-
-
-def render_face_card(reading: Reading, number: int, count: int, thumbnail: bytes) -> str:
-    """HTML: headline, doubts, mixture, all probabilities and the predicted votes of face ``number`` of ``count``."""
-    emotions = reading.emotions
-    votes = emotions.votes or ()
-    # Values stay on the line of their text.
-    headline = text.format_headline(reading).replace(" %", "\u00a0%").replace(" · ", "\u00a0· ")
-    return render_macro(
-        "face_card",
-        number=number,
-        count=count,
-        portrait=data_uri(thumbnail, "image/jpeg") if thumbnail else "",
-        headline=headline,
-        top=emotions.top,
-        doubts=text.describe_doubts(reading),
-        mixture=text.describe_mixture(reading),
-        scores=emotions.ranked(),
-        labels=emotions.labels,
-        ten=text.allocate_ten_votes(votes) if votes else (),
-        votes_sentence=text.describe_votes(reading),
-        icons=_icon_uris(emotions.labels),
-        vote_icons=_icon_uris(tuple(label for label, _ in votes)),
-        template="streamlit.html",
-    )
-
-
-@lru_cache(maxsize=16)
-def _icon_uris(labels: tuple[str, ...]) -> dict[str, str]:
-    """The icon of each label as a data URI."""
-
-    def encode(label: str) -> str:
-        svg = icon_svg(label, labels).replace("<svg ", "<svg xmlns='http://www.w3.org/2000/svg' ", 1)
-        return data_uri(svg.encode(), "image/svg+xml")
-
-    return {label: encode(label) for label in labels}

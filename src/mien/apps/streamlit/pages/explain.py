@@ -28,6 +28,7 @@ from mien.engine import Engine
 from mien.explain import Explanation, Layer, figures
 from mien.explain.explanation import AUTO, AUTO_METHOD, MAP_METHODS, METHODS
 from mien.explain.page import render_walkthrough
+from mien.html.faces import render_face_card
 from mien.html.images import encode_image
 from mien.results import FrameResult, Pixels
 from mien.text import NO_FACE, NO_FACE_HELP, format_explanation_title
@@ -93,7 +94,7 @@ def _explain_face(engine: Engine, image: ImageResult, result: FrameResult) -> No
     st.header(escape_markdown(title), anchor=False)
     with st.expander("Prediction", icon=":material/face:"):
         reading, thumbnail = result.readings[request.face - 1], image.thumbnails[request.face - 1]
-        st.html(results.render_face_card(reading, request.face, len(result), thumbnail))
+        st.html(render_face_card(reading, request.face, len(result), thumbnail))
     for note in explanation.notes:
         st.caption(escape_markdown(note))
     view = st.segmented_control(
