@@ -23,6 +23,7 @@ if not os.environ.get("MIEN_REQUIRE_BROWSER"):
 
 from playwright.sync_api import expect
 
+from group_photo import write_group
 from mien.apps.session.ports import check_port, find_free_port
 from mien.datasets import synthetic
 from mien.engine import Engine
@@ -107,6 +108,27 @@ def test_several_photos_are_read_and_downloaded(page):
     assert download.value.path().read_bytes()[:3] == b"\xff\xd8\xff"
     button(page, "Clear").click()
     expect(page.get_by_text("Example photos")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_picture_of_a_group_stays_in_view_beside_its_lines(chromium, address, tmp_path, width):
+    viewport = {"width": width, "height": 844}
+    with open_tab(chromium, address, expected=EXPECTED_LINES, viewport=viewport) as page:
+        page.goto("/")
+        upload_in_browser(page, [write_group(tmp_path / "group.jpg")])
+        lines, picture = page.locator("details.mien-line"), page.locator("[class*=sticky_picture] img")
+        expect(lines).to_have_count(24)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        lines.nth(19).locator("summary").click()
+        expect(lines.nth(19)).to_contain_text("Predicted annotator votes")
+        expect(lines.nth(19).locator(".mien-bars").first).to_be_visible()
+        box = picture.bounding_box()
+        assert 0 <= box["y"] <= 844 - box["height"]
+        # The line and its button stand side by side.
+        tops = [
+            part.bounding_box()["y"] for part in (lines.nth(20), page.get_by_role("button", name="Explain").nth(20))
+        ]
+        assert abs(tops[0] - tops[1]) < 10
 
 
 def test_images_without_a_face_and_damaged_images_are_reported(page, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 if not os.environ.get("MIEN_REQUIRE_BROWSER"):
     pytest.importorskip("streamlit", reason="the page needs the extra 'streamlit'")
 
+from group_photo import write_group
 from mien.apps.session.uploads import Upload
 from mien.apps.streamlit import results, session_state
 from mien.apps.streamlit.pages import data, experiments
@@ -23,6 +24,7 @@ from mien.errors import MienError, MissingExtra
 from mien.html.environment import render_macro
 from mien.html.images import encode_image
 from mien.labels import EMOTIONS, label_colour
+from mien.text import count_expressions, summarize_expressions
 from mien.training import run_folder
 from mien.training.recipe import NetworkSettings
 from run_folders import write_run
@@ -108,6 +110,24 @@ def test_a_card_has_headline_votes_and_all_probabilities():
     assert "Predicted annotator votes" in content
     assert content.count("class='mien-bar'") == 2 * len(EMOTIONS)
     assert [button.label for button in page.button].count("Explain") == 2
+
+
+def test_a_group_has_a_summary_a_line_for_each_face_and_a_filter(engine, tmp_path):
+    path = write_group(tmp_path / "group.jpg")
+    result = engine.read(path)
+    page = upload(create_page_test().run(), image_file(path))
+    assert summarize_expressions(result.readings) in page_text(page)
+    assert page_text(page).count("<details") == len(result) == 24
+    assert "<details class='mien-line' aria-label='Face 3'>" in page_text(page)
+    counts = count_expressions(result.readings)
+    name, count = next(iter(counts.items()))
+    page.selectbox(key="expression 0").select(name).run()
+    assert page_text(page).count("<details") == count
+    # The button of a line explains the face of that line.
+    number = next(n for n, reading in enumerate(result, 1) if reading.emotions.top == name)
+    page.button(key=f"explain 0 {number}").click().run()
+    assert not page.exception
+    assert page.selectbox(key="face").value == number
 
 
 def test_results_stay_until_their_photo_is_removed():
