@@ -13,6 +13,7 @@ from mien import Engine, images
 from mien.explain import Contribution, Counterfactual, Kernels, Regions, Saliency, figures
 from mien.explain.figures.canvas import PAPER, ellipsize, load_font, printable_text, text_width, wrap_text
 from mien.explain.figures.colormaps import colour_indices, colour_table
+from mien.html import style_colours
 from mien.results import Emotions, Score
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -241,3 +242,13 @@ def test_figures_and_page_import_no_package_of_the_extras():
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert process.stdout.strip() == "[]"
+
+
+def test_figures_of_a_dark_page_have_its_colours(explanation):
+    light = figures.draw_softmax(explanation)
+    with figures.use_dark_colours():
+        dark = figures.draw_softmax(explanation)
+    assert tuple(dark[0, 0]) == tuple(bytes.fromhex(style_colours(dark=True)["paper"][1:]))
+    assert dark.shape == light.shape
+    assert light.mean() > 200 > 80 > dark.mean()
+    assert (figures.draw_softmax(explanation) == light).all()

@@ -26,6 +26,7 @@ from playwright.sync_api import expect
 
 from gradio_page import SERVE_PROGRAM, serve_gradio
 from mien import Engine, text
+from mien.html import style_colours
 
 pytestmark = pytest.mark.full
 
@@ -191,6 +192,23 @@ def test_another_face_method_and_target_are_explained(chromium, site):
         expect(page.locator("#explain-maps img").first).to_be_visible()
         select_tab(page, "Walkthrough")
         expect(page.frame_locator("#explain-walkthrough iframe").locator("h1")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_have_the_colours_of_the_page(chromium, site, scheme):
+    with open_page(chromium, site, "Explain", color_scheme=scheme) as page:
+        upload(page, "explain-input", HOPPER)
+        image = page.locator("#explain-evidence img")
+        expect(image).to_be_visible()
+        corner = image.evaluate(
+            """async image => {
+              await image.decode();
+              const context = new OffscreenCanvas(4, 4).getContext("2d");
+              context.drawImage(image, 0, 0);
+              return [...context.getImageData(1, 1, 1, 1).data].slice(0, 3);
+            }"""
+        )
+        assert corner == list(bytes.fromhex(style_colours(dark=scheme == "dark")["paper"][1:]))
 
 
 def test_the_camera_opens_after_its_notice_and_closes_with_its_tab(chromium, site):

@@ -123,7 +123,7 @@ def test_no_listener_opens_a_file_that_was_not_uploaded(page, tmp_path, componen
 def test_an_uploaded_image_is_read_without_gradio_s_mark(page):
     answer = page.call_listener("photo-input", {"path": page.upload(PORTRAITS), "orig_name": "two.jpg"}, "base")
     assert answer["success"]
-    assert answer["output"]["data"][1].startswith("### Face 1 looks")
+    assert answer["output"]["data"][1].startswith("### 2 faces")
     answer = page.call_listener("explain-input", {"path": page.upload(PORTRAITS)}, "base")
     assert len(answer["output"]["data"][0]["choices"]) == 2
 

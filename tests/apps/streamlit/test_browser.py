@@ -99,7 +99,7 @@ def test_several_photos_are_read_and_downloaded(page):
     expect(page.locator(".mien-face")).to_have_count(3)
     expect(page.get_by_text("3 faces in 2 photos")).to_be_visible()
     assert "Predicted annotator votes" in page.locator(".mien-face >> nth=0").inner_text()
-    assert "looks happy" in page.locator(".mien-face >> nth=1").inner_text()
+    assert "looks happy" in page.locator(".mien-line >> nth=1").inner_text()
     with page.expect_download() as download:
         button(page, "CSV").click()
     assert download.value.path().read_text().count("portraits.jpg") == 2

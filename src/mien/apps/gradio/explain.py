@@ -72,7 +72,10 @@ class ExplainTab:
             with gr.Tab("Walkthrough"):
                 walkthrough = gr.HTML(elem_id="explain-walkthrough", padding=False)
         outputs = [summary, views, evidence, softmax, contributions, maps, network, walkthrough]
-        inputs = [photo, face, method, target, versus, all_layers, model]
+        # The browser alone knows whether the page is dark: it sets this value when a listener is called.
+        dark = gr.Checkbox(False, visible=False)
+        inputs = [photo, face, method, target, versus, all_layers, model, dark]
+        set_dark = "(...values) => [...values.slice(0, -1), document.body.classList.contains('dark')]"
         options = {"preprocess": False, "api_visibility": "private", "show_progress_on": summary, **queue}
         # The choosers are no outputs of this listener: what a visitor chooses during a run must not be reset by it.
         gr.on(
@@ -81,12 +84,13 @@ class ExplainTab:
             inputs,
             outputs,
             trigger_mode="always_last",
+            js=set_dark,
             **options,
         )
         changed = gr.on(
             [photo.change, model.change], self._reset_choosers, [photo, model], [face, target, versus], **options
         )
-        changed.success(self._explain, inputs, outputs, **options)
+        changed.success(self._explain, inputs, outputs, js=set_dark, **options)
         # Beside a photo that could not be read, nothing of an earlier one stays.
         changed.failure(lambda: _show_nothing(_INSTRUCTIONS), outputs=outputs, api_visibility="private", queue=False)
 
@@ -106,7 +110,7 @@ class ExplainTab:
         ]
 
     def _explain(
-        self, payload: Any, face: int, method: str, target: str, versus: str, all_layers: bool, model: str
+        self, payload: Any, face: int, method: str, target: str, versus: str, all_layers: bool, model: str, dark: bool
     ) -> list[Any]:
         photo = find_sent_file(payload)
         if photo is None:
@@ -126,7 +130,9 @@ class ExplainTab:
                 versus=versus if versus in engine.labels else None,
             )
             explanation = replace(explanation, source=photo.name)
-        return [_describe(explanation, faces), gr.Column(visible=True), *_draw_views(explanation, pixels)]
+            with figures.use_dark_colours(dark is True):
+                views = _draw_views(explanation, pixels)
+        return [_describe(explanation, faces), gr.Column(visible=True), *views]
 
 
 def _show_nothing(summary: str) -> list[Any]:

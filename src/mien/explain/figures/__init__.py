@@ -9,6 +9,7 @@
     canvas.py        text that is measured before it is drawn, the layout of a figure, and icons
 """
 
+from mien.explain.figures.canvas import use_dark_colours as use_dark_colours
 from mien.explain.figures.evidence import draw_evidence_maps as draw_evidence_maps
 from mien.explain.figures.evidence import number_faces as number_faces
 from mien.explain.figures.feature_maps import draw_feature_maps as draw_feature_maps

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, TypeAlias
@@ -12,12 +14,17 @@ from typing import Literal, TypeAlias
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from mien.html.environment import style_colours
 from mien.html.icons import ICON_SIDE, icon_strokes
 from mien.labels import label_colour
 from mien.results import Pixels
 
 PAPER, INK, MUTED, LINE, PANEL, ACCENT = "#fdfcfa", "#1c2128", "#5b6470", "#dedbd4", "#f3f1ec", "#0b6e69"
 POSITIVE, NEGATIVE = "#d9731f", "#3f86c4"
+
+_NAMES = {PAPER: "paper", INK: "ink", MUTED: "muted", LINE: "line", PANEL: "panel", ACCENT: "accent"}
+
+_is_dark: ContextVar[bool] = ContextVar("figures are dark", default=False)
 
 #: Font sizes in pixels: title, text, and labels beside maps.
 TITLE, TEXT, SMALL = 38, 22, 17
@@ -35,6 +42,21 @@ _REPLACEMENTS = {"×": "x", "−": "-", "–": "-", "—": "-", "‘": "’", "\
 OVERSAMPLING = 4
 
 Anchor: TypeAlias = Literal["la", "ma", "ra", "lm", "mm", "rm", "ls", "ms", "rs"]
+
+
+@contextmanager
+def use_dark_colours(dark: bool = True) -> Iterator[None]:
+    """Inside, figures have the colours of a dark page if ``dark`` is true."""
+    token = _is_dark.set(dark)
+    try:
+        yield
+    finally:
+        _is_dark.reset(token)
+
+
+def theme_colour(code: str) -> str:
+    """The colour that takes the place of a colour of the light page; other colours are returned unchanged."""
+    return style_colours(dark=True)[_NAMES[code]] if _is_dark.get() and code in _NAMES else code
 
 
 def printable_text(text: str) -> str:
@@ -97,7 +119,7 @@ class Canvas:
     draw: ImageDraw.ImageDraw = field(init=False)
 
     def __post_init__(self) -> None:
-        self.image = Image.new("RGB", (self.width, self.height), PAPER)
+        self.image = Image.new("RGB", (self.width, self.height), theme_colour(PAPER))
         self.draw = ImageDraw.Draw(self.image)
 
     def write(
@@ -113,11 +135,11 @@ class Canvas:
         self.draw.text(
             position,
             printable_text(text),
-            fill=colour,
+            fill=theme_colour(colour),
             font=load_font(size),
             anchor=anchor,
             stroke_width=bold,
-            stroke_fill=colour,
+            stroke_fill=theme_colour(colour),
         )
 
     def paste(self, pixels: Pixels, position: tuple[int, int]) -> None:
@@ -126,7 +148,8 @@ class Canvas:
     def bar(self, x: float, y: float, width: float, height: float, colour: str) -> None:
         """A bar with rounded ends; a width above 0 is at least 1.5 pixels."""
         if width > 0:
-            self.draw.rounded_rectangle((x, y, x + max(width, 1.5), y + height), min(height, width) / 2.6, fill=colour)
+            corners = (x, y, x + max(width, 1.5), y + height)
+            self.draw.rounded_rectangle(corners, min(height, width) / 2.6, fill=theme_colour(colour))
 
 
 def compose_figure(title: str, sentences: Sequence[str], body: Canvas, notes: Sequence[str] = ()) -> Pixels:

@@ -22,6 +22,7 @@ from mien.explain.figures.canvas import (
     compose_figure,
     ellipsize,
     load_font,
+    theme_colour,
     wrap_text,
 )
 from mien.explain.figures.colormaps import colour_evidence, colour_table, evidence_scale
@@ -98,7 +99,7 @@ def _overlay_image(pixels: Pixels, placement: Placement, saliency: Saliency) -> 
     zoom = _SIDE / section
     origin = np.array([placement.left, placement.top]) + (placement.side - section) / 2
     matrix = np.array([[zoom, 0, -origin[0] * zoom], [0, zoom, -origin[1] * zoom]])
-    empty = tuple(int(PANEL[i : i + 2], 16) for i in (1, 3, 5))
+    empty = tuple(int(theme_colour(PANEL)[i : i + 2], 16) for i in (1, 3, 5))
     background = warp_to_square(pixels, matrix, _SIDE, borderValue=empty)
     corners = (np.array(placement.corners()[:3]) - origin) * zoom
     return _overlay(background, saliency, corners)
@@ -142,7 +143,7 @@ def _draw_regions(canvas: Canvas, x: int, y: int, regions: Regions) -> None:
         top = y + row * 52
         canvas.write((x, top), "elsewhere" if name == "rest" else name, TEXT)
         canvas.write((x + width, top), format_percent(part), TEXT, anchor="ra")
-        canvas.draw.rounded_rectangle((x, top + 30, x + width, top + 38), 4, fill=PANEL)
+        canvas.draw.rounded_rectangle((x, top + 30, x + width, top + 38), 4, fill=theme_colour(PANEL))
         canvas.bar(x, top + 30, width * part, 8, ACCENT)
     landmarks = regions.basis == "landmarks"
     basis = "by the landmarks of this face" if landmarks else "by the average positions in aligned faces"

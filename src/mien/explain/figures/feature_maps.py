@@ -21,6 +21,7 @@ from mien.explain.figures.canvas import (
     compose_figure,
     ellipsize,
     enlarge_image,
+    theme_colour,
 )
 from mien.explain.figures.colormaps import Scale, apply_colours, choose_scale
 from mien.explain.figures.evidence import resize_crop
@@ -79,7 +80,7 @@ def _draw_grid(layer: Layer, channels: Sequence[int], scale: Scale) -> Canvas:
         row, column = divmod(index, columns)
         x, y, values = column * step_x, row * step_y, layer.activations[channel]
         canvas.paste(tile, (x, y))
-        canvas.draw.rectangle((x, y + height + 5, x + width - 1, y + height + 9), fill=LINE)
+        canvas.draw.rectangle((x, y + height + 5, x + width - 1, y + height + 9), fill=theme_colour(LINE))
         canvas.bar(x, y + height + 5, width * float(np.abs(values).mean()) / highest, 4, ACCENT)
         canvas.write((x, y + height + 15), f"{channel}", SMALL, INK)
         strongest = values.flat[int(np.abs(values).argmax())]
@@ -107,12 +108,12 @@ def _draw_value_bars(layer: Layer, before: Layer | None) -> Canvas:
         _draw_means(canvas, layer, before)
     low, high = min(float(values.min(initial=0)), 0.0), max(float(values.max(initial=0)), 1e-9)
     zero = top + 260 * high / (high - low) + 20
-    canvas.draw.rounded_rectangle((0, top, width - 1, top + 299), 14, fill=PANEL)
+    canvas.draw.rounded_rectangle((0, top, width - 1, top + 299), 14, fill=theme_colour(PANEL))
     for index, value in enumerate(values):
         y = zero - 260 * float(value) / (high - low)
         box = (index * bar, min(y, zero), index * bar + max(bar - 2, 0), max(y, zero))
-        canvas.draw.rectangle(box, fill=NEGATIVE if value < 0 else ACCENT)
-    canvas.draw.line((0, zero, width, zero), fill=MUTED)
+        canvas.draw.rectangle(box, fill=theme_colour(NEGATIVE if value < 0 else ACCENT))
+    canvas.draw.line((0, zero, width, zero), fill=theme_colour(MUTED))
     canvas.write((width - 12, top + 8), f"highest {high:.2f}", SMALL, MUTED, "ra")
     return canvas
 
@@ -177,12 +178,14 @@ def _draw_small_bars(canvas: Canvas, left: int, top: int, values: Map) -> None:
     values = values[:width]
     bar = width / len(values)
     highest = float(np.abs(values).max(initial=0.0)) or 1.0
-    canvas.draw.rounded_rectangle((left, top, left + width - 1, top + _SMALL_TILE), 8, fill=PANEL)
+    canvas.draw.rounded_rectangle((left, top, left + width - 1, top + _SMALL_TILE), 8, fill=theme_colour(PANEL))
     for index, value in enumerate(values):
         x, height = left + index * bar, (_SMALL_TILE - 10) * abs(float(value)) / highest
         right = x + max(min(bar - 1, 60), 1)
         colour = NEGATIVE if value < 0 else ACCENT
-        canvas.draw.rectangle((x, top + _SMALL_TILE - 2 - height, right, top + _SMALL_TILE - 2), fill=colour)
+        canvas.draw.rectangle(
+            (x, top + _SMALL_TILE - 2 - height, right, top + _SMALL_TILE - 2), fill=theme_colour(colour)
+        )
 
 
 # Receptive fields and kernels

@@ -21,6 +21,7 @@ from mien.explain.figures.canvas import (
     ellipsize,
     printable_text,
     text_width,
+    theme_colour,
 )
 from mien.labels import label_adjective, label_colour
 from mien.results import Pixels, Score
@@ -82,18 +83,18 @@ def _draw_probabilities(canvas: Canvas, explanation: Explanation) -> None:
         canvas.write((name_x, middle), ellipsize(name, TEXT, 200), anchor="lm")
         if label in logits:
             canvas.write((logit_x, middle), f"{logits[label]:.2f}", TEXT, MUTED, "rm")
-        canvas.draw.rounded_rectangle((left, middle - 15, right, middle + 15), 8, fill=PANEL)
+        canvas.draw.rounded_rectangle((left, middle - 15, right, middle + 15), 8, fill=theme_colour(PANEL))
         canvas.bar(left, middle - 15, (right - left) * score, 30, label_colour(label, labels))
         if label in uncalibrated and calibrated:
             x = left + (right - left) * uncalibrated[label]
-            canvas.draw.line((x, middle - 19, x, middle + 19), fill=INK, width=2)
+            canvas.draw.line((x, middle - 19, x, middle + 19), fill=theme_colour(INK), width=2)
         canvas.write((_WIDTH, middle), format_probability(score), TEXT, anchor="rm", bold=1 if row == 0 else 0)
 
 
 def _draw_votes(canvas: Canvas, top: int, votes: Sequence[Score]) -> None:
     annotators = allocate_ten_votes(votes)
     labels = tuple(vote.label for vote in votes)
-    canvas.draw.line((0, top - 14, _WIDTH, top - 14), fill=LINE)
+    canvas.draw.line((0, top - 14, _WIDTH, top - 14), fill=theme_colour(LINE))
     canvas.write((0, top + 4), "Predicted annotator votes (FER+)", TEXT)
     for index, label in enumerate(annotators):
         icon = draw_icon(label, 58, labels)
@@ -119,7 +120,7 @@ def draw_contributions(explanation: Explanation) -> Pixels:
     canvas = Canvas(_WIDTH, bottom + 60)
     for index, (name, factors, amount) in enumerate(rows):
         _draw_amount(canvas, index * 42 + 20, name, factors, amount, highest)
-    canvas.draw.line((0, bottom + 8, _WIDTH, bottom + 8), fill=LINE)
+    canvas.draw.line((0, bottom + 8, _WIDTH, bottom + 8), fill=theme_colour(LINE))
     canvas.write((0, bottom + 36), f"logit of {explanation.target}", TEXT, anchor="lm")
     canvas.write((_WIDTH, bottom + 36), f"{sum(amount for _, _, amount in rows):.2f}", TEXT, anchor="rm", bold=1)
     text = "The dense layer: the sum of the mean of every last feature map, times its weight for this expression."
@@ -133,7 +134,7 @@ def _draw_amount(canvas: Canvas, middle: int, name: str, factors: str, amount: f
     length = longest * abs(amount) / highest
     left, colour = (zero - length, NEGATIVE) if amount < 0 else (zero, POSITIVE)
     canvas.bar(left, middle - 12, length, 24, colour)
-    canvas.draw.line((zero, middle - 20, zero, middle + 21), fill=MUTED)
+    canvas.draw.line((zero, middle - 20, zero, middle + 21), fill=theme_colour(MUTED))
     canvas.write((_WIDTH, middle), f"{amount:+.2f}", TEXT, anchor="rm")
 
 

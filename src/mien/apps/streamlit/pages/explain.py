@@ -211,7 +211,13 @@ def explain_face(engine: Engine, request: ExplanationRequest) -> Explanation:
 def get_figures(
     request: ExplanationRequest, view: str, make: Callable[[], list[DescribedImage]]
 ) -> list[DescribedImage]:
-    return get_or_make(FIGURES, (*request.key, view), make)
+    dark = results.is_dark_theme()
+
+    def make_in_theme() -> list[DescribedImage]:
+        with figures.use_dark_colours(dark):
+            return make()
+
+    return get_or_make(FIGURES, (*request.key, view, dark), make_in_theme)
 
 
 def list_evidence(request: ExplanationRequest, explanation: Explanation) -> list[DescribedImage]:
