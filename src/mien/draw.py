@@ -121,7 +121,7 @@ def _place_tags(
 def _draw_box(image: Image.Image, reading: Reading, pixel_ratio: float) -> None:
     box = reading.face.box
     # On the display, the line is at least as wide as the one of a small image in its own size.
-    stroke = max(_stroke_width(box, image.size), round(pixel_ratio))
+    stroke = max(_stroke_width(box, image.size), round(1.6 * pixel_ratio) if pixel_ratio > 1 else 1)
     dashed = reading.emotions.uncertain is not None
     margin = max(1, stroke // 3)
     shadow = Box(box.x - margin, box.y - margin, box.width + 2 * margin, box.height + 2 * margin)

@@ -387,7 +387,7 @@ def _annotate(pixels: Pixels, result: FrameResult | None, size: tuple[int, int])
         yield ScaledImage(fitted, fitted.shape[1] / pixels.shape[1])
         return
     scale = fitted.shape[1] / result.size[0]
-    yield ScaledImage(draw_readings(fitted, scale_result(result, scale)), scale)
+    yield ScaledImage(draw_readings(fitted, scale_result(result, scale), numbered=True), scale)
 
 
 def fit_image(pixels: Pixels, size: tuple[int, int]) -> Pixels:
