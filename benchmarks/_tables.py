@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mien import text
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 Figures = dict[str, Any]
@@ -19,7 +21,7 @@ def format_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str
 
 
 def format_percent(fraction: float) -> str:
-    return f"{fraction:.1%}".replace("%", " %")
+    return text.format_percent(fraction, 1)
 
 
 def format_count(count: int) -> str:

@@ -18,7 +18,7 @@ HAPPY = make_reading(("happy", 0.934), ("sad", 0.066))
 
 @pytest.mark.parametrize(
     ("label", "expected"),
-    [("fear", "looks afraid"), ("happiness", "looks happiness"), ("disgusted", "looks disgusted")],
+    [("fear", "looks fearful"), ("happiness", "looks happiness"), ("disgusted", "looks disgusted")],
 )
 def test_labels_are_described_by_an_adjective(label, expected):
     assert text.describe_label(label) == expected
@@ -26,7 +26,7 @@ def test_labels_are_described_by_an_adjective(label, expected):
 
 def test_title_says_why_only_if_the_target_is_the_prediction():
     assert text.format_explanation_title("happy", "happy") == "Why it looks happy"
-    assert text.format_explanation_title("fear", "fear", "sad") == "Why it looks afraid compared with sad"
+    assert text.format_explanation_title("fear", "fear", "sad") == "Why it looks fearful compared with sad"
     assert text.format_explanation_title("happy", "fear") == "Evidence for fear"
     assert text.format_explanation_title("happy", "sad", "happy") == "Evidence for sad compared with happy"
 

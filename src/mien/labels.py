@@ -47,7 +47,7 @@ _ALIASES = {
 #: The adjectives of labels that are nouns; other labels are adjectives already.
 _ADJECTIVES = {
     "disgust": "disgusted",
-    "fear": "afraid",
+    "fear": "fearful",
     "surprise": "surprised",
     "contempt": "contemptuous",
 }
@@ -73,7 +73,7 @@ def label_colour(label: str, among: tuple[str, ...] = ()) -> str:
 
 
 def label_adjective(label: str) -> str:
-    """The adjective after "looks": ``afraid`` for fear, ``happy`` for happy; other labels are returned unchanged."""
+    """The adjective after "looks": ``fearful`` for fear, ``happy`` for happy; other labels are returned unchanged."""
     return _ADJECTIVES.get(normalize_label(label), label)
 
 

@@ -96,7 +96,7 @@ def format_count(number: int, noun: str) -> str:
 
 
 def describe_label(label: str) -> str:
-    """``looks afraid`` for the label fear."""
+    """``looks fearful`` for the label fear."""
     return f"looks {label_adjective(label)}"
 
 

@@ -135,3 +135,31 @@ def test_figure_of_synthetic_faces_says_so():
     plain = plots.render_png(figure)
     assert plots.render_png(figure, synthetic=True) != plain
     assert figure.get_supxlabel() == "synthetic faces"
+
+
+def test_runs_have_the_same_colour_in_every_figure():
+    colours = plots.assign_colours(["a", "b", "c"])
+    rows = [{"validation_accuracy": 0.5, "accuracy": 0.4, "validation_loss": 1.0, "loss": 1.1}] * 2
+    top = plots.plot_runs({"c": rows, "b": rows}, colours).axes[0]
+    assert [line.get_color() for line in top.lines[::2]] == [colours["c"], colours["b"]]
+    points = [plots.ModelPoint(name, 1.0, 0.7, 0.6, 0.8, 1.0) for name in "ba"]
+    [ax] = plots.plot_accuracy_and_speed(points, colours).axes
+    assert {text.get_text(): text.get_color() for text in ax.texts} == {"b": colours["b"], "a": colours["a"]}
+
+
+def lab_of(colour):
+    """CIE L*a*b* of ``#rrggbb``."""
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(colour))
+    x, y, z = (
+        (0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.9505,
+        0.2126 * red + 0.7152 * green + 0.0722 * blue,
+        (0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.0888,
+    )
+    x, y, z = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in (x, y, z))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_any_two_colours_of_runs_differ_clearly():
+    colours = list(plots.assign_colours("abcdef").values())
+    distances = [np.linalg.norm(lab_of(a) - lab_of(b)) for i, a in enumerate(colours) for b in colours[:i]]
+    assert min(distances) > 35

@@ -344,8 +344,11 @@ def summary_sentences(comparison: Comparison) -> Iterator[str]:
         yield "ms: one face on one core, measured on the machine of each evaluation."
 
 
-def plot_comparison(comparison: Comparison) -> Figure | None:
-    """Accuracy against speed; None where no speed is known."""
+def plot_comparison(comparison: Comparison, runs: Sequence[str] = ()) -> Figure | None:
+    """Accuracy against speed; None where no speed is known.
+
+    ``runs`` are names of run folders in the order of their colours; other rows have the colours after them.
+    """
     points = [
         plots.ModelPoint(row.name, row.milliseconds, row.accuracy, row.low, row.high, row.megabytes)
         for row in comparison.rows
@@ -353,7 +356,9 @@ def plot_comparison(comparison: Comparison) -> Figure | None:
     ]
     if not points:
         return None
-    return plots.plot_accuracy_and_speed(points)
+    folders = {row.name: row.models[0].location for row in comparison.rows}
+    ordered = plots.assign_colours([*runs, *(folder for folder in folders.values() if folder not in runs)])
+    return plots.plot_accuracy_and_speed(points, {name: ordered[folder] for name, folder in folders.items()})
 
 
 def comparison_values(comparison: Comparison) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from mien.evaluation.report import encode_json, write_files
 from mien.html import data_uri, render
 from mien.html.images import encode_image
 from mien.models import Classifier
+from mien.text import format_percent
 
 GrayFace = NDArray[np.uint8]
 Change = Callable[[GrayFace, float, int], GrayFace]
@@ -319,7 +320,7 @@ def _format_result(row: CorruptionResult) -> str:
 def _format_group(group: GroupMetrics) -> str:
     accuracy = group.metrics["accuracy"]
     few = "" if group.large_enough else " (few)"
-    return f"{100 * accuracy.value:.1f} % ({100 * accuracy.low:.1f} to {100 * accuracy.high:.1f}){few}"
+    return f"{format_percent(accuracy.value, 1)} ({100 * accuracy.low:.1f} to {100 * accuracy.high:.1f}){few}"
 
 
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:

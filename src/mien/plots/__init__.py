@@ -31,6 +31,7 @@ from mien.plots.evaluation import plot_roc as plot_roc
 from mien.plots.evaluation import plot_weight_randomization as plot_weight_randomization
 from mien.plots.network import NetworkStage as NetworkStage
 from mien.plots.network import plot_network as plot_network
+from mien.plots.style import assign_colours as assign_colours
 from mien.plots.style import render_png as render_png
 from mien.plots.style import render_svg as render_svg
 from mien.plots.style import with_style as with_style

@@ -30,6 +30,7 @@ from mien.plots.style import (
     new_figure,
     with_style,
 )
+from mien.text import format_percent
 
 Numbers = NDArray[np.floating[Any]]
 
@@ -78,7 +79,7 @@ def plot_reliability(confidence: Numbers, accuracy: Numbers, error: float, confi
     top.vlines(confidence, low, high, color=RED, linewidth=5, alpha=0.35)
     top.plot(confidence, accuracy, "o-", color=BLUE, markersize=5)
     top.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
-    top.text(0.04, 0.93, f"calibration error (ECE) {100 * error:.1f} %", weight="bold", transform=top.transAxes)
+    top.text(0.04, 0.93, f"calibration error (ECE) {format_percent(error, 1)}", weight="bold", transform=top.transAxes)
     top.text(0.04, 0.875, "bars: accuracy minus confidence, by bin", color=MUTED, fontsize=9, transform=top.transAxes)
     below.hist(confidences, bins=np.linspace(0, 1, 41), color=BLUE, alpha=0.75)
     below.yaxis.set_major_locator(MaxNLocator(3, prune="lower", integer=True))
@@ -96,7 +97,7 @@ def plot_coverage(coverage: Numbers, accuracy: Numbers, annotated: Sequence[floa
     for at in annotated:
         height = float(accuracy[min(int(np.searchsorted(coverage, at)), len(coverage) - 1)])
         ax.plot(at, height, "o", color=BLUE, markersize=6)
-        label = f"{100 * height:.1f} %"
+        label = format_percent(height, 1)
         ax.annotate(label, (at, height), (5, 6), textcoords="offset points", weight="bold", fontsize=9)
     lowest = float(accuracy[start:].min())
     ax.set(xlabel="coverage: part of the faces, by confidence", ylabel="accuracy")

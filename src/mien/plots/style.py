@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 INK, MUTED, GRID, PAPER = "#20252b", "#6a727c", "#e2e5e9", "#fefefe"
 BLUE, RED = "#2b6a99", "#c8553d"
 
-#: Colours of curves and dots, in this order.
-COLOURS = (BLUE, RED, "#6a994e", "#8367c7", "#b8862f", MUTED)
+#: Colours of curves and dots, in this order. Any two differ clearly, also on a dark page.
+COLOURS = (BLUE, RED, "#6a994e", "#b4459a", "#b8862f", "#1fa7a0")
 
 #: On a page these colours follow its light or dark colour scheme.
 _STYLE_VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line", PAPER: "--paper"}
@@ -85,6 +85,11 @@ def with_style(plot: Callable[P, R]) -> Callable[P, R]:
             return plot(*args, **kwargs)
 
     return wrapper
+
+
+def assign_colours(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each name, by its place: the same names have the same colours in every figure."""
+    return {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -12,7 +12,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from mien.plots.style import BLUE, COLOURS, INK, MUTED, format_percent_axes, new_axes, new_figure, with_style
+from mien.plots.style import (
+    BLUE,
+    COLOURS,
+    INK,
+    MUTED,
+    assign_colours,
+    format_percent_axes,
+    new_axes,
+    new_figure,
+    with_style,
+)
+from mien.text import format_percent
 
 #: Vertical offsets of a name from its dot, in points, in the order of preference.
 _OFFSETS = (4.0, -12.0, 18.0, -26.0, 32.0, -40.0)
@@ -41,7 +52,7 @@ def plot_history(lines: Mapping[str, Sequence[float]], title: str, *, percent: b
 
 def _mark_best(ax: Axes, values: Sequence[float], percent: bool) -> None:
     epoch = int(np.nanargmax(values) if percent else np.nanargmin(values))
-    value = f"{100 * values[epoch]:.1f} %" if percent else f"{values[epoch]:.3f}"
+    value = format_percent(values[epoch], 1) if percent else f"{values[epoch]:.3f}"
     ax.plot(epoch + 1, values[epoch], "o", color=INK, markersize=5)
     ax.annotate(
         f"best: {value} in epoch {epoch + 1}",
@@ -66,10 +77,15 @@ class ModelPoint(NamedTuple):
 
 
 @with_style
-def plot_accuracy_and_speed(models: Sequence[ModelPoint]) -> Figure:
-    """Accuracy with its interval against time for a face: up and left is better. The area of a dot is the file size."""
+def plot_accuracy_and_speed(models: Sequence[ModelPoint], colours: Mapping[str, str] | None = None) -> Figure:
+    """Accuracy with its interval against time for a face: up and left is better. The area of a dot is the file size.
+
+    ``colours`` are those of the models by name, from ``assign_colours``; by default by their place.
+    """
+    colours = colours or assign_colours(model.name for model in models)
     figure, ax = new_axes(6.8, 4.6, "Accuracy against speed")
-    for colour, model in zip(COLOURS * len(models), models, strict=False):
+    for model in models:
+        colour = colours[model.name]
         ax.plot([model.milliseconds] * 2, [model.low, model.high], color=colour, alpha=0.5, linewidth=2)
         ax.scatter(model.milliseconds, model.accuracy, s=_dot_area(model), color=colour, zorder=3)
     times = [model.milliseconds for model in models]
@@ -80,9 +96,16 @@ def plot_accuracy_and_speed(models: Sequence[ModelPoint]) -> Figure:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     format_percent_axes(ax.yaxis)
-    for colour, model, offset in zip(COLOURS * len(models), models, _find_offsets(ax, models), strict=False):
+    for model, offset in zip(models, _find_offsets(ax, models), strict=True):
         position, distance = (model.milliseconds, model.accuracy), 5 + math.sqrt(_dot_area(model)) / 2
-        ax.annotate(model.name, position, (distance, offset), textcoords="offset points", color=colour, weight="bold")
+        ax.annotate(
+            model.name,
+            position,
+            (distance, offset),
+            textcoords="offset points",
+            color=colours[model.name],
+            weight="bold",
+        )
     return figure
 
 
@@ -109,22 +132,28 @@ _DOTS = (0, (1, 2))
 
 
 @with_style
-def plot_runs(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
-    """Accuracy and loss of runs by epoch, from the rows of their histories; validation is solid, training dotted."""
+def plot_runs(
+    histories: Mapping[str, Sequence[Mapping[str, float]]], colours: Mapping[str, str] | None = None
+) -> Figure:
+    """Accuracy and loss of runs by epoch, from the rows of their histories; validation is solid, training dotted.
+
+    ``colours`` are those of the runs by name, from ``assign_colours``; by default by their place.
+    """
+    colours = colours or assign_colours(histories)
     figure = new_figure(7.2, 6.4)
     top, below = figure.subplots(2, 1, sharex=True)
-    for colour, rows in zip(COLOURS * len(histories), histories.values(), strict=False):
-        _plot_pair(top, rows, ("validation_accuracy", "accuracy"), colour)
-        _plot_pair(below, rows, ("validation_loss", "loss"), colour)
+    for name, rows in histories.items():
+        _plot_pair(top, rows, ("validation_accuracy", "accuracy"), colours[name])
+        _plot_pair(below, rows, ("validation_loss", "loss"), colours[name])
     top.set_title("Accuracy")
     below.set_title("Loss")
     below.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     below.set(xlabel="epoch", xlim=(0.5, None))
     format_percent_axes(top.yaxis)
-    colours = [Line2D([], [], color=colour) for _, colour in zip(histories, COLOURS * len(histories), strict=False)]
+    lines = [Line2D([], [], color=colours[name]) for name in histories]
     styles = [Line2D([], [], color=MUTED, linestyle=style) for style in ("-", _DOTS)]
     names = [*histories, "validation", "training"]
-    figure.legend([*colours, *styles], names, loc="outside lower center", ncols=min(len(names), 5))
+    figure.legend([*lines, *styles], names, loc="outside lower center", ncols=min(len(names), 5))
     return figure
 
 
@@ -147,7 +176,7 @@ def plot_importance(parts: Mapping[str, float]) -> Figure:
     rows = np.arange(len(ranked))
     ax.barh(rows, [part for _, part in ranked], color=BLUE, height=0.6)
     for row, (_, part) in zip(rows, ranked, strict=True):
-        ax.annotate(f"{100 * part:.0f} %", (part, row), (5, 0), textcoords="offset points", va="center", fontsize=9)
+        ax.annotate(format_percent(part), (part, row), (5, 0), textcoords="offset points", va="center", fontsize=9)
     ax.set_yticks(rows, [name for name, _ in ranked])
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")

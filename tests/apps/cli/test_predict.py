@@ -77,7 +77,7 @@ def test_uncertainty_and_quality_are_in_the_plain_line(capsys):
     assert "; hard to judge: " in out
 
 
-@pytest.mark.parametrize(("value", "word"), [(43, "looks disgusted"), (85, "looks afraid"), (213, "looks surprised")])
+@pytest.mark.parametrize(("value", "word"), [(43, "looks disgusted"), (85, "looks fearful"), (213, "looks surprised")])
 def test_an_expression_is_described_by_its_adjective(value, word, capsys):
     write_image(Path("a.png"), value=value)
     mien("predict", "a.png")

@@ -177,7 +177,7 @@ def test_explanation_shows_the_map_and_the_layers_and_its_fields_change_it(drive
     driver.application.open([PORTRAITS])
     driver.press("Control-Key-4")
     driver.settle()
-    driver.wait_for_text("Prediction", "Evidence map for “neutral”", "elsewhere", "Layers", "maps of 22 × 22")
+    driver.wait_for_text("Prediction", "Evidence map for “neutral”", "rest", "Layers", "maps of 22 × 22")
     page = driver.window.pages["explain"]
     page.select("target", 1 + driver.application.state.labels.index("sad"))
     driver.settle()

@@ -328,7 +328,7 @@ def test_the_timeline_has_a_row_for_each_track_and_the_colours_of_the_labels():
         "domain": ["fear", "happy"],
         "range": [label_colour("fear"), label_colour("happy")],
     }
-    assert chart["data"]["values"][0]["description"] == "looks afraid"
+    assert chart["data"]["values"][0]["description"] == "looks fearful"
 
 
 # Experiments

@@ -141,7 +141,8 @@ def _compare_with_fer2013(splits: dict[str, dict[str, int]], complete: dict[str,
         yield f"{', '.join(equal)}: as many faces of each class as in FER2013."
     for usage, is_complete in complete.items():
         if not is_complete:
-            yield f"{usage}: {sum(splits[usage].values()):,} faces; the complete FER2013 has {sum(CLASS_COUNTS[usage]):,}."
+            count, complete_count = sum(splits[usage].values()), sum(CLASS_COUNTS[usage])
+            yield f"{usage}: {count:,} faces; the complete FER2013 has {complete_count:,}."
 
 
 def _format_counts(splits: dict[str, dict[str, int]]) -> str:

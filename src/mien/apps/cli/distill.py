@@ -19,6 +19,7 @@ from mien.apps.cli.options import (
     load_recipe_faces,
     locate_models,
 )
+from mien.text import format_percent
 
 if TYPE_CHECKING:
     from mien.training.distillation import DistillationResult
@@ -137,7 +138,7 @@ def _distill_folds(
     facts = {"file": str(out), "bytes": len(content), **soft_targets.facts}
     lines = [f"{escape_controls(str(out))}: {facts['faces']:,} faces, {len(content) / 1e6:.2f} MB"]
     for run in facts["runs"]:
-        accuracy = f"accuracy {100 * run['accuracy']:.1f} % on {run['faces']:,} faces"
+        accuracy = f"accuracy {format_percent(run['accuracy'], 1)} on {run['faces']:,} faces"
         lines.append(f"fold {run['fold']}  {escape_controls(run['name'])}  {accuracy}")
     print_result(as_json, facts, "\n".join(lines))
     command = shlex.join(["mien", "evaluate", "--model", str(out), "--data", data, "-o", str(out.with_suffix(""))])
@@ -163,6 +164,6 @@ def _summarize(target: Path, size: int, result: DistillationResult) -> str:
         f"{teachers}, {views} of each face",
     ]
     if result.ensemble:
-        accuracy, faces = 100 * result.ensemble["accuracy"], result.ensemble["faces"]
-        lines.append(f"ensemble accuracy {accuracy:.1f} % on {faces:,} validation faces")
+        accuracy, faces = format_percent(result.ensemble["accuracy"], 1), result.ensemble["faces"]
+        lines.append(f"ensemble accuracy {accuracy} on {faces:,} validation faces")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ import click
 
 from mien.apps.cli.console import convert_output_errors, escape_controls, print_note, print_result, silence_stderr
 from mien.apps.cli.options import check_new_file, convert_import_errors, load_recipe_faces
+from mien.text import format_percent
 
 if TYPE_CHECKING:
     from mien.datasets.dataset import FaceDataset
@@ -167,8 +168,8 @@ def _summarize(facts: dict[str, Any]) -> str:
     for split in ("validation", "training"):
         key = f"{split}_accuracy"
         if key in scores:
-            lines.append(f"accuracy on {split} faces: {100 * scores[key]:.1f} %")
+            lines.append(f"accuracy on {split} faces: {format_percent(scores[key], 1)}")
         if (after := scores.get(f"{key}_{precision}")) is not None:
             change = 100 * (after - scores[key])
-            lines[-1] += f" in float32, {100 * after:.1f} % in {precision} ({change:+.1f} points)"
+            lines[-1] += f" in float32, {format_percent(after, 1)} in {precision} ({change:+.1f} points)"
     return "\n".join(lines)

@@ -28,6 +28,7 @@ from mien.apps.cli.console import (
     silence_native_stderr,
 )
 from mien.apps.cli.options import convert_import_errors, load_recipe_faces
+from mien.text import format_percent
 
 if TYPE_CHECKING:
     from mien.datasets.dataset import FaceDataset
@@ -170,8 +171,9 @@ def _summarize(metrics: dict[str, Any], folder: Path) -> str:
         split += ", synthetic faces"
     interval = f"95 %: {100 * low:.1f} to {100 * high:.1f}"
     chance = describe_chance(metrics["chance"]) if "chance" in metrics else ""
-    accuracy = f"Accuracy {100 * metrics['accuracy']:.1f} % on {split} ({interval})" + f"; chance: {chance}" * bool(
-        chance
+    accuracy = (
+        f"Accuracy {format_percent(metrics['accuracy'], 1)} on {split} ({interval})"
+        + f"; chance: {chance}" * bool(chance)
     )
     model = f"--model {escape_controls(str(folder))}"
     return f"{accuracy}, {metrics['training']['epochs']} epochs. Use the model with {model} ({ONNX} in that folder)"
@@ -208,7 +210,7 @@ class SignalCheck:
 
 
 def _format_percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return format_percent(value, 1)
 
 
 #: The columns of the epochs: key in the history, title, width, and format of the number.

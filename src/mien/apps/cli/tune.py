@@ -9,6 +9,7 @@ import click
 
 from mien.apps.cli.console import ProgressBar, escape_controls, print_note, print_result, silence_stderr
 from mien.apps.cli.options import convert_import_errors, load_recipe_faces
+from mien.text import format_percent
 
 if TYPE_CHECKING:
     from mien.training.callbacks import Event
@@ -102,7 +103,7 @@ class _SearchProgress:
 
 
 def _format_trial(trial: Trial) -> str:
-    value = "" if trial.value is None else f"{100 * trial.value:.1f} % "
+    value = "" if trial.value is None else f"{format_percent(trial.value, 1)} "
     settings = ", ".join(f"{key} {_format_value(each)}" for key, each in trial.settings.items())
     return escape_controls(f"trial {trial.number}: {value}{trial.state} after {trial.epochs} epochs ({settings})")
 

@@ -259,7 +259,7 @@ class EvidenceMap(ttk.Frame):
     def _draw_region(self, top: int, region: Score) -> None:
         theme, colors, canvas, right = self._theme, self._theme.colors, self._regions, self._regions.winfo_width()
         text: dict[str, Any] = {"fill": colors.text, "font": theme.font(13)}
-        canvas.create_text(0, top, text="elsewhere" if region.label == "rest" else region.label, anchor="nw", **text)
+        canvas.create_text(0, top, text=region.label, anchor="nw", **text)
         canvas.create_text(right, top, text=format_percent(region.score), anchor="ne", **text)
         width = max(right, 8)
         filled = round(width * min(region.score, 1.0))

@@ -141,7 +141,7 @@ def _draw_regions(canvas: Canvas, x: int, y: int, regions: Regions) -> None:
         return
     for row, (name, part) in enumerate(sorted(regions.evidence, key=lambda region: -region.score)):
         top = y + row * 52
-        canvas.write((x, top), "elsewhere" if name == "rest" else name, TEXT)
+        canvas.write((x, top), name, TEXT)
         canvas.write((x + width, top), format_percent(part), TEXT, anchor="ra")
         canvas.draw.rounded_rectangle((x, top + 30, x + width, top + 38), 4, fill=theme_colour(PANEL))
         canvas.bar(x, top + 30, width * part, 8, ACCENT)

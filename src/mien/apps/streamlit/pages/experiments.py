@@ -112,7 +112,7 @@ def _show_comparison(selected_runs: Sequence[TrainingRun]) -> None:
         return
     st.dataframe(compare.table_rows(comparison), hide_index=True)
     st.markdown(escape_markdown(" ".join(compare.summary_sentences(comparison))))
-    if figure := compare.plot_comparison(comparison):
+    if figure := compare.plot_comparison(comparison, [run.name for run in selected_runs]):
         with st.container(width=_PLOT_WIDTH):
             results.show_figure(figure, "Accuracy against speed")
 
@@ -172,7 +172,7 @@ def plot_curves(runs: Sequence[TrainingRun]) -> Figure | None:
     from mien import plots
 
     histories = {run.name: run.history for run in runs if run.history}
-    return plots.plot_runs(histories) if histories else None
+    return plots.plot_runs(histories, plots.assign_colours(run.name for run in runs)) if histories else None
 
 
 def plot_confusion(run: TrainingRun) -> Figure | None:
