@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from browser import open_browser
 from mien.datasets import loading, report, synthetic
 from mien.datasets.dataset import VOTE_CATEGORIES, FaceDataset, empty_votes
 from mien.datasets.report import figures, statistics
@@ -224,3 +225,14 @@ def test_face_map_is_full_and_ordered():
     assert sheet.min() >= 0
     first_row = sheet[0, ::32]
     assert np.array_equal(first_row, np.sort(first_row))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("width", [390, 1000, 1280])
+def test_every_column_of_the_page_is_visible(folder, width):
+    hidden = "[...document.querySelectorAll('.scroll')].filter(each => each.scrollWidth > each.clientWidth).length"
+    with open_browser() as page:
+        page.set_size(width, 844, phone=width < 500)
+        page.open((folder / "report.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(hidden) == 0
