@@ -3,6 +3,8 @@
 Playwright uses the Chromium of the system. ``MIEN_REQUIRE_BROWSER=1`` makes a missing one a failure instead of a skip.
 """
 
+import csv
+import io
 import json
 import os
 import re
@@ -12,6 +14,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from group_photo import write_group
 from mien.video.results import save_video_results
@@ -269,6 +272,25 @@ def test_explanation_page_without_an_image_offers_the_file_input(page):
     expect(page.locator("[data-title]")).to_contain_text("Why it looks")
 
 
+def test_photo_with_too_many_pixels_is_scaled_down_in_the_browser(page, tmp_path):
+    large = Image.new("RGB", (8160, 6144), (90, 100, 110))
+    portrait = Image.open(HOPPER).convert("RGB").resize((3072, 3600))
+    large.paste(portrait, (2000, 1000))
+    exif = large.getexif()
+    exif[0x0112] = 6
+    large.save(tmp_path / "phone.jpg", quality=90, exif=exif)
+    sizes = []
+    page.on("request", lambda request: sizes.append(request.post_data_buffer) if "/readings" in request.url else None)
+    open_page(page, "/")
+    page.set_input_files("[data-file]", tmp_path / "phone.jpg")
+    wait_for(page, "document.body.textContent.includes('looks')")
+    sent = Image.open(io.BytesIO(sizes[0]))
+    assert sent.width * sent.height <= 50_000_000
+    # The orientation of the file is applied.
+    assert sent.width / sent.height == pytest.approx(6144 / 8160, abs=0.001)
+    assert sent.width > 6000
+
+
 # Live
 
 
@@ -299,13 +321,13 @@ def test_one_frame_is_sent_at_a_time(page):
     requests = {"open": 0, "most": 0, "all": 0}
 
     def count_start(request):
-        if "/api/v1/readings" in request.url:
+        if "/frames" in request.url:
             requests["open"] += 1
             requests["all"] += 1
             requests["most"] = max(requests["most"], requests["open"])
 
     def count_end(request):
-        requests["open"] -= "/api/v1/readings" in request.url
+        requests["open"] -= "/frames" in request.url
 
     page.on("request", count_start)
     page.on("requestfinished", count_end)
@@ -320,10 +342,48 @@ def test_one_frame_is_sent_at_a_time(page):
     assert requests["most"] == 1
 
 
+def test_live_page_tracks_records_and_saves_tables(page):
+    open_page(page, "/live")
+    page.click("[data-start]")
+    expect(page.locator(".lane")).to_contain_text("Track 1 looks happy")
+    page.click("[data-record]")
+    expect(page.locator("[data-record]")).to_have_text("Stop recording")
+    page.click("[data-mirror]")
+    assert page.evaluate("getComputedStyle(document.querySelector('.stage video')).transform") == "none"
+    wait_for(page, "parseInt(document.querySelector('[data-rows]').textContent) > 6")
+    with page.expect_download() as saved:
+        page.click("[data-record]")
+    assert saved.value.path().read_bytes()[:4] == b"\x1a\x45\xdf\xa3"
+    page.click("[data-stop]")
+    with page.expect_download() as saved:
+        page.click("[data-csv]")
+    rows = list(csv.DictReader(saved.value.path().read_text().splitlines()))
+    assert len(rows) > 6
+    assert {row["track"] for row in rows} == {"1"}
+    assert {"frame", "seconds", "x", "width", "emotion", "happy", "uncertain", "quality"} <= set(rows[0])
+    seconds = [float(row["seconds"]) for row in rows]
+    assert seconds == sorted(seconds)
+    with page.expect_download() as saved:
+        page.click("[data-json]")
+    assert len(json.loads(saved.value.path().read_text())) == len(rows)
+    assert page.evaluate("document.querySelectorAll('.lane canvas').length") == 1
+
+
+def test_session_that_ended_is_opened_again(page, app):
+    open_page(page, "/live")
+    page.click("[data-start]")
+    expect(page.locator(".lane")).to_contain_text("Track 1")
+    service_of(app).live.clear()
+    before = page.locator("[data-rows]").text_content()
+    wait_for(page, f"document.querySelector('[data-rows]').textContent !== {before!r}")
+    expect(page.locator("[data-status]")).to_have_text("")
+    page.click("[data-stop]")
+
+
 @pytest.mark.parametrize("button", ["pause", "stop"])
 def test_no_frame_is_sent_after_a_pause_or_stop(page, button):
     requests = []
-    page.on("request", lambda request: requests.append(request.url) if "/api/v1/readings" in request.url else None)
+    page.on("request", lambda request: requests.append(request.url) if "/frames" in request.url else None)
     open_page(page, "/live")
     # A frame that is encoded when the button is pressed, and is ready later.
     page.evaluate("""() => {
@@ -347,10 +407,10 @@ def test_face_that_is_hard_to_judge_has_a_message(page):
     def set_quality(route):
         response = route.fetch()
         results = response.json()
-        results["images"][0]["faces"][0]["quality"] = qualities[-1]
+        results["image"]["faces"][0]["quality"] = qualities[-1]
         route.fulfill(response=response, json=results)
 
-    page.route("**/api/v1/readings*", set_quality)
+    page.route("**/frames*", set_quality)
     open_page(page, "/live")
     page.click("[data-start]")
     expect(page.locator("[data-doubts]")).to_have_text("Hard to judge: the face is blurred.")

@@ -212,7 +212,7 @@ class CameraWorker:
         number, track = (previous.number + 1, previous.main_track) if previous else (1, None)
         dropped = self.camera.dropped - self._ignored
         frame = LiveFrame(
-            number, raw.pixels, smoothed, raw, _select_main_track(raw, track), self._measure_fps(), dropped
+            number, raw.pixels, smoothed, raw, select_main_track(raw, track), self._measure_fps(), dropped
         )
         self._newest = frame
         if self._on_frame:
@@ -227,7 +227,7 @@ class CameraWorker:
         return (len(self._times) - 1) / elapsed if elapsed else 0.0
 
 
-def _select_main_track(frame: AnalyzedFrame, previous: int | None) -> int | None:
+def select_main_track(frame: AnalyzedFrame, previous: int | None) -> int | None:
     """The track of the largest face; the previous one, unless another face is much larger."""
     largest = max(frame, key=_area, default=None)
     same = find_reading(frame, previous)

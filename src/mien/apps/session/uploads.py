@@ -35,7 +35,11 @@ class Upload:
         """The image, upright RGB uint8; a SourceError that has the client's name if it cannot be decoded."""
         if self.error:
             raise self.error
-        return decoded(BytesIO(self.data), f"'{self.name}'", max_pixels)
+        try:
+            return decoded(BytesIO(self.data), f"'{self.name}'", max_pixels)
+        except SourceTooLarge as error:
+            # A visitor cannot change the limits of the server.
+            raise SourceTooLarge(error.happened, error.expected, "Send a smaller image") from error
 
     def video_bytes(self) -> bytes:
         """The content of a video that is not empty, else a SourceError."""

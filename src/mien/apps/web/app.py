@@ -11,9 +11,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mien._version import __version__
 from mien.apps.session.engines import EngineCache
-from mien.apps.web import image_routes, openapi, pages, video_routes
+from mien.apps.web import image_routes, live_routes, openapi, pages, video_routes
 from mien.apps.web.errors import register_error_handlers
 from mien.apps.web.jobs import VideoQueue
+from mien.apps.web.live_sessions import LiveSessions
 from mien.apps.web.monitoring import Metrics, log_event
 from mien.apps.web.security import install_security
 from mien.apps.web.service import BatchingEngineLoader, ConcurrencyLimit, WebService, current_service
@@ -54,7 +55,7 @@ def build_app(engine: Engine | None, settings: WebSettings) -> Flask:
     register_error_handlers(app)
     _limit_request_size(app, settings)
     _record_requests(app, service)
-    for blueprint in (image_routes.routes, video_routes.routes, routes):
+    for blueprint in (image_routes.routes, video_routes.routes, live_routes.routes, routes):
         app.register_blueprint(blueprint, url_prefix=PREFIX)
     app.register_blueprint(openapi.routes, url_prefix="/api")
     app.register_blueprint(image_routes.deepface_routes)
@@ -86,7 +87,9 @@ def _build_service(engine: Engine | None, settings: WebSettings) -> WebService:
     metrics.add_gauge("mien_model_faces_total", "Faces in these runs.", lambda: {(): load.counts()[1]})
     info: dict[tuple[str, ...], float] = {(default.detector, engines.default): 1}
     metrics.add_gauge("mien_model_info", "The default model and detector.", lambda: info, ("detector", "model"))
-    return WebService(settings, metrics, limit, engines, jobs)
+    live = LiveSessions(settings.live_sessions)
+    metrics.add_gauge("mien_live_sessions", "Open live sessions.", lambda: {(): len(live)})
+    return WebService(settings, metrics, limit, engines, jobs, live)
 
 
 def _limit_request_size(app: Flask, settings: WebSettings) -> None:

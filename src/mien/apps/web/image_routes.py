@@ -40,7 +40,7 @@ from mien.errors import MienError, SourceError, SourceUnreadable, suggest_name
 from mien.explain import Activations, Explanation, Layer, Saliency
 from mien.explain.figures import colormaps
 from mien.images.sources import clean_file_name
-from mien.results import Failure, FrameResult, Pixels
+from mien.results import Face, Failure, FrameResult, Pixels
 from mien.table import format_table
 
 routes = Blueprint("images", __name__)
@@ -182,12 +182,19 @@ def activations() -> Response:
         index = (integer_option(options, "face", 1, 100_000) or 1) - 1
         arrays = None
         if index < len(result):
-            crop = engine.crop(pixels, result.faces[index])
-            with service.metrics.measure_stage("activations"):
-                layers = _select_layers(engine, options)
-                arrays = activation_arrays(engine.activations(crop, layers), _map_count(options))
+            arrays = crop_activations(service, engine, pixels, result.faces[index], options)
         g.facts = {"images": 1, "faces": len(result)}
     return jsonify(image=result.to_dict(), activations=arrays)
+
+
+def crop_activations(
+    service: WebService, engine: Engine, pixels: Pixels, face: Face, options: dict[str, str]
+) -> dict[str, Any]:
+    """The activations for a face, of the layers and with the number of maps in the options."""
+    crop = engine.crop(pixels, face)
+    with service.metrics.measure_stage("activations"):
+        layers = _select_layers(engine, options)
+        return activation_arrays(engine.activations(crop, layers), _map_count(options))
 
 
 def explanation_arrays(explanation: Explanation, maps: int) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def openapi_document() -> dict[str, Any]:
         "security": [{}, {"bearer": []}, {"header": []}],
         "tags": [
             {"name": "images", "description": "Photos, and frames of a camera."},
+            {"name": "live", "description": "Frames of a camera, tracked and smoothed, by the process that opened it."},
             {"name": "videos", "description": "Analysed in the background, by the process that received them."},
             {"name": "service", "description": "The models, and the state of the service."},
             {"name": "DeepFace", "description": "For programs that call DeepFace's own server."},
@@ -214,6 +215,18 @@ def _explanation_schemas() -> dict[str, Schema]:
         "Explanation": explanation,
         "Explanations": _object("", "source: text, size: [integer], explanations: [Explanation]"),
         "Activations": _object("", "image: Image, activations", activations=_nullable(activations)),
+        "LiveSession": _object(
+            "",
+            "links, idle_seconds: number",
+            links={"type": "object", "additionalProperties": TEXT},
+            idle_seconds={**NUMBER, "description": "seconds without a frame after which the session is removed"},
+        ),
+        "LiveFrame": _object(
+            "The tracked faces of a frame with smoothed scores.",
+            "frame: integer, seconds: number, main_track: integer|null, image: Image, activations",
+            main_track=_nullable({**INTEGER, "description": "the track of the largest face, whose change is delayed"}),
+            activations=_nullable(activations),
+        ),
     }
 
 
@@ -305,7 +318,10 @@ _STATUS_TEXTS = {
 def _paths() -> dict[str, Any]:
     job_id = {"name": "id", "in": "path", "required": True, "schema": TEXT, "description": "The id of the job."}
     file_name = {"name": "name", "in": "path", "required": True, "schema": {"enum": list(RESULT_FILES)}}
+    session_id = {**job_id, "description": "The id of the live session."}
+    closed = {"204": {"description": "The session is removed."}}
     problems = (*_COMMON, "404")
+    close_session = _operation("live", "Close a live session", closed, problems)
     state = _operation("videos", "State, progress and summary of a job", _json("VideoJob"), problems)
     removed = {"204": {"description": "The video and its results are removed."}}
     delete = _operation("videos", "Cancel a job and remove its results", removed, problems)
@@ -314,6 +330,9 @@ def _paths() -> dict[str, Any]:
         "/api/v1/readings": {"post": _readings()},
         "/api/v1/explanations": {"post": _explanations()},
         "/api/v1/activations": {"post": _activations()},
+        "/api/v1/live": {"post": _open_live_session()},
+        "/api/v1/live/{id}": {"parameters": [session_id], "delete": close_session},
+        "/api/v1/live/{id}/frames": {"parameters": [session_id], "post": _live_frame()},
         "/api/v1/videos": {"post": _create_video()},
         "/api/v1/videos/{id}": {"parameters": [job_id], "get": state, "delete": delete},
         "/api/v1/videos/{id}/events": {"parameters": [job_id], "get": _video_events()},
@@ -331,7 +350,7 @@ def _operation(
     tag: str, summary: str, success: dict[str, Any], problems: tuple[str, ...] = _COMMON, **more: Any
 ) -> dict[str, Any]:
     """An operation; ``success`` is its response with status 200, or several by status."""
-    responses = success if {"200", "202", "204"} & set(success) else {"200": success}
+    responses = success if {"200", "201", "202", "204"} & set(success) else {"200": success}
     return {
         "tags": [tag],
         "summary": summary,
@@ -445,6 +464,31 @@ def _activations() -> dict[str, Any]:
         _json("Activations"),
         (*_COMMON, "404"),
         parameters=[face, *_layer_parameters(), *_engine_parameters(), _NAME],
+        requestBody=_request_body(many=False),
+    )
+
+
+def _open_live_session() -> dict[str, Any]:
+    return _operation(
+        "live",
+        "Open a session for the frames of one camera",
+        {"201": {**_json("LiveSession"), "headers": {"Location": {"schema": TEXT}}}},
+        (*_COMMON, "404"),
+        description="Faces are tracked and smoothed over the frames of a session. It has no images.",
+        parameters=_engine_parameters()[:3],
+    )
+
+
+def _live_frame() -> dict[str, Any]:
+    seconds = _query("seconds", {**NUMBER, "minimum": 0}, "The time of the frame. Default: the time of its arrival.")
+    return _operation(
+        "live",
+        "Predictions for a frame, tracked and smoothed",
+        _json("LiveFrame"),
+        (*_COMMON, "404"),
+        description="429 while another frame of the session is analysed: leave the frame out. With `maps` also the "
+        "activations of the main track.",
+        parameters=[seconds, *_layer_parameters(), _NAME],
         requestBody=_request_body(many=False),
     )
 

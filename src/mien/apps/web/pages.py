@@ -70,6 +70,7 @@ def _shared_values() -> dict[str, Any]:
             "adjectives": {label: label_adjective(label) for label in VOTES},
             "colours": {label: label_colour(label) for label in VOTES},
             "scales": {name: list(colormaps.legend_colours(name)) for name in ("sea", "ember", "tide")},
+            "maxPixels": service.settings.max_pixels,
             "maxBytes": service.settings.max_bytes,
             "maxVideoBytes": service.settings.max_video_bytes,
             "noFace": f"{text.NO_FACE} {text.NO_FACE_HELP}",

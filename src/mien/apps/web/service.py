@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from mien.apps.session.engines import EngineCache
 from mien.apps.web.errors import ServerBusy
 from mien.apps.web.jobs import VideoQueue
+from mien.apps.web.live_sessions import LiveSessions
 from mien.apps.web.monitoring import Metrics, TimedPart
 from mien.apps.web.settings import WebSettings
 from mien.concurrency import single_core_opencv
@@ -241,6 +242,7 @@ class WebService:
     limit: ConcurrencyLimit
     engines: EngineCache
     jobs: VideoQueue
+    live: LiveSessions
     #: Set while the server finishes open requests before it stops.
     stopping: Event = field(default_factory=Event)
 

@@ -1,11 +1,12 @@
 // The browser's camera; errors have a message for people.
-export async function openCamera(video) {
+// deviceId selects one of listCameras(); without it the browser selects.
+export async function openCamera(video, deviceId = "") {
   if (!navigator.mediaDevices?.getUserMedia) {
     throw new Error("Browsers permit the camera only for https pages and for this machine itself (localhost).");
   }
   let stream;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" }, audio: false });
+    stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, height: { ideal: 480 }, ...(deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" }) }, audio: false });
   } catch (error) {
     const messages = { NotAllowedError: "The camera is not permitted for this page. Change this in the browser's address bar.",
       NotFoundError: "No camera was found.", NotReadableError: "The camera is in use by another program." };
@@ -14,6 +15,12 @@ export async function openCamera(video) {
   video.srcObject = stream;
   await video.play();
   return stream;
+}
+
+// The cameras of the machine, whose names are known once one was permitted.
+export async function listCameras() {
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  return devices.filter(device => device.kind === "videoinput").map((device, i) => ({ id: device.deviceId, name: device.label || `Camera ${i + 1}` }));
 }
 
 export function stopCamera(stream) {

@@ -1,25 +1,35 @@
-// The camera, one frame at a time: the next one is sent when the server has responded to the last one.
+// The camera, one frame at a time: the next one is sent when the server has responded to the last one. The server tracks
+// and smooths the faces of the session.
 import { announce, describeLabel, download, el, faceIcon, finder, formatPercent, labelColour } from "./dom.js";
 import { query, request } from "./api.js";
-import { captureFrame, openCamera, stopCamera } from "./camera.js";
+import { captureFrame, listCameras, openCamera, stopCamera } from "./camera.js";
 import { createCanvas, drawCrop, drawEvidence, drawFeatureMap } from "./canvas.js";
 import { describeDoubts, headline, liveBars } from "./face_result.js";
+import { createRecorder, createTable } from "./live_recording.js";
 import { createTimeline } from "./timeline.js";
 
 const WIDTH = 640, MAPS = 9;
 
 export function start(root) {
   const find = finder(root);
-  const video = find("video"), overlay = find("overlay"), status = find("status");
-  const showScores = liveBars(find("bars")), timeline = createTimeline(find("timeline"), find("legend")), showActivations = activationView(find("layers"));
+  const video = find("video"), overlay = find("overlay"), status = find("status"), cameras = find("cameras");
+  const showScores = liveBars(find("bars")), timeline = createTimeline(find("lanes")), showActivations = activationView(find("layers"));
+  const recorder = createRecorder((context, size) => drawFrame(context, size)), table = createTable();
   // The controller ends the loop, and aborts the request for its frame.
-  let stream = null, paused = false, explaining = false, controller = new AbortController(), times = [], lastResult = null, stopped = false;
+  let stream = null, paused = false, explaining = false, mirrored = true, controller = new AbortController(), times = [], lastResult = null, stopped = false;
+  // The session on the server, and when this page's clock began.
+  let session = null, began = 0;
 
-  find("start").addEventListener("click", open);
+  find("start").addEventListener("click", () => open());
   find("stop").addEventListener("click", () => close("The camera is off."));
   find("pause").addEventListener("click", togglePause);
   find("explain").addEventListener("click", () => { explaining = !explaining; setPressed("explain", explaining); find("activations").hidden = !explaining; });
+  find("mirror").addEventListener("click", () => { mirrored = !mirrored; setPressed("mirror", mirrored); find("stage").classList.toggle("mirrored", mirrored); if (lastResult) drawOverlay(); });
   find("snapshot").addEventListener("click", saveSnapshot);
+  find("record").addEventListener("click", toggleRecording);
+  find("csv").addEventListener("click", () => download(table.toCsv(), "mien-live.csv"));
+  find("json").addEventListener("click", () => download(table.toJson(), "mien-live.json"));
+  cameras.addEventListener("change", () => open(cameras.value));
   const closeWhenHidden = () => { if (document.hidden) close("The camera was closed, because this tab was hidden."); };
   document.addEventListener("visibilitychange", closeWhenHidden);
 
@@ -28,40 +38,62 @@ export function start(root) {
     if (text) find(name).textContent = text;
   }
 
-  async function open() {
+  // Opens a camera, the one with this id or any; a camera that is open is closed first.
+  async function open(deviceId = "") {
     setProblem("");
     find("start").disabled = true;
+    if (stream) { controller.abort(); stopCamera(stream); stream = null; }
+    let opened = null;
     try {
-      stream = await openCamera(video);
+      opened = await openCamera(video, deviceId);
     } catch (error) {
       setProblem(error.message);
+      find("live").hidden = true;
+      find("notice").hidden = false;
     }
     find("start").disabled = false;
-    if (!stream) return;
+    if (!opened) return;
+    stream = opened;
     if (stopped) return close("");
-    stream.getVideoTracks()[0].addEventListener("ended", () => close("The camera was disconnected."));
+    opened.getVideoTracks()[0].addEventListener("ended", () => { if (stream === opened) close("The camera was disconnected."); });
+    await showCameras();
     find("notice").hidden = true;
     find("live").hidden = false;
     paused = false;
     setPressed("pause", false, "Pause");
     announce("The camera is open");
-    find("pause").focus({ preventScroll: true });
+    if (!deviceId) find("pause").focus({ preventScroll: true });
+    closeSession();
+    timeline.clear();
+    table.clear();
     run();
+  }
+
+  async function showCameras() {
+    const devices = await listCameras(), current = stream.getVideoTracks()[0].getSettings().deviceId;
+    cameras.replaceChildren(...devices.map(({ id, name }) => el("option", { value: id, selected: id === current }, name)));
+    find("camera-choice").hidden = devices.length < 2;
   }
 
   function close(message) {
     if (!stream) return;
+    if (recorder.running) toggleRecording();
     stopCamera(stream);
     stream = null;
     controller.abort();
+    closeSession();
     video.srcObject = null;
     find("live").hidden = true;
     find("notice").hidden = false;
     setProblem(message);
-    timeline.clear();
     overlay.getContext("2d").clearRect(0, 0, overlay.width, overlay.height);
     times = [];
     lastResult = null;
+  }
+
+  function closeSession() {
+    if (session) request(session.self, { method: "DELETE" }).catch(() => { /* it ends by itself */ });
+    session = null;
   }
 
   function setProblem(message) {
@@ -88,6 +120,8 @@ export function start(root) {
         await send(frame, signal);
       } catch (error) {
         if (signal.aborted) return;
+        // The session of a camera that was paused for long, or the server was started again.
+        if (error.status === 404) { session = null; continue; }
         status.textContent = error.message;
         await wait(error.status === 429 || error.status === 503 ? 1000 * Math.max(error.retryAfter, 1) : 2000);
       }
@@ -95,24 +129,28 @@ export function start(root) {
   }
 
   async function send(frame, signal) {
-    const began = performance.now();
-    const path = explaining ? `/api/v1/activations?${query({ name: "camera.jpg", maps: MAPS })}` : `/api/v1/readings?${query({ name: "camera.jpg" })}`;
+    const sent = performance.now();
+    if (!session) {
+      session = (await (await request(`/api/v1/live?${query()}`, { method: "POST", signal })).json()).links;
+      began = sent;
+    }
+    const path = `${session.frames}?${query({ name: "camera.jpg", seconds: ((sent - began) / 1000).toFixed(3), maps: explaining ? MAPS : "" })}`;
     const response = await (await request(path, { method: "POST", body: frame, type: "image/jpeg", signal })).json();
     if (signal.aborted) return;
-    lastResult = response.image ?? response.images[0];
-    showResult(lastResult, performance.now() - began);
+    lastResult = response;
+    showResult(response, performance.now() - sent);
     if (explaining) showActivations(response.activations);
   }
 
-  function showResult(result, milliseconds) {
+  function showResult({ image, seconds, main_track: mainTrack, frame }, milliseconds) {
     const now = performance.now();
     times = [...times.filter(time => now - time < 2000), now];
     find("latency").textContent = `${Math.round(milliseconds)} ms`;
     find("rate").textContent = times.length > 1 ? ((times.length - 1) / ((now - times[0]) / 1000)).toFixed(1) : "–";
-    find("faces").textContent = String(result.faces.length);
-    status.textContent = result.faces.length ? "" : "No face";
-    drawOverlay(overlay, result);
-    const [face] = result.faces;
+    find("faces").textContent = String(image.faces.length);
+    status.textContent = image.faces.length ? "" : "No face";
+    drawOverlay();
+    const face = image.faces.find(each => each.track !== null && each.track === mainTrack) ?? image.faces[0];
     if (face) {
       showScores(face.scores);
       find("label").replaceChildren(faceIcon(face.emotion), headline(face));
@@ -120,15 +158,44 @@ export function start(root) {
       find("label").textContent = "\u00a0";
     }
     find("doubts").textContent = face ? describeDoubts(face).join(" ") : "";
-    timeline.add(now / 1000, face?.quality.ok ? face.scores : null);
+    timeline.add(seconds, image.faces);
+    table.add(frame, seconds, image.faces);
+    find("rows").textContent = table.describe();
+    find("downloads").hidden = !table.describe();
+    recorder.draw();
+  }
+
+  function drawOverlay() {
+    const density = Math.min(devicePixelRatio || 1, 2), [width, height] = lastResult.image.size;
+    if (overlay.width !== width * density) { overlay.width = width * density; overlay.height = height * density; }
+    const context = overlay.getContext("2d");
+    context.clearRect(0, 0, overlay.width, overlay.height);
+    drawBoxes(context, lastResult.image, density, mirrored);
+  }
+
+  // The camera's image with the boxes of the last frame, as it is saved: never mirrored.
+  function drawFrame(context, [width]) {
+    context.drawImage(video, 0, 0, width, width * video.videoHeight / video.videoWidth);
+    if (lastResult) drawBoxes(context, lastResult.image, width / lastResult.image.size[0], false);
   }
 
   async function saveSnapshot() {
-    const canvas = el("canvas", { width: video.videoWidth, height: video.videoHeight }), context = canvas.getContext("2d");
-    context.drawImage(video, 0, 0);
-    if (lastResult) drawBoxes(context, lastResult, canvas.width / lastResult.size[0], false);
+    const canvas = el("canvas", { width: video.videoWidth, height: video.videoHeight });
+    drawFrame(canvas.getContext("2d"), [canvas.width, canvas.height]);
     canvas.toBlob(blob => { if (blob) download(blob, "mien-live.jpg"); }, "image/jpeg", 0.92);
     announce("A snapshot was saved");
+  }
+
+  async function toggleRecording() {
+    if (!recorder.running) {
+      const message = recorder.start([video.videoWidth, video.videoHeight]);
+      if (message) { status.textContent = message; return; }
+    } else {
+      const blob = await recorder.stop();
+      if (blob) download(blob, "mien-live.webm");
+      announce("The recording was saved");
+    }
+    setPressed("record", recorder.running, recorder.running ? "Stop recording" : "Record");
   }
 
   return () => { stopped = true; close(""); document.removeEventListener("visibilitychange", closeWhenHidden); };
@@ -136,22 +203,14 @@ export function start(root) {
 
 const wait = ms => new Promise(resolve => setTimeout(resolve, ms));
 
-function drawOverlay(overlay, result) {
-  const density = Math.min(devicePixelRatio || 1, 2), [width, height] = result.size;
-  if (overlay.width !== width * density) { overlay.width = width * density; overlay.height = height * density; }
-  const context = overlay.getContext("2d");
-  context.clearRect(0, 0, overlay.width, overlay.height);
-  drawBoxes(context, result, density, true);
-}
-
-// The video and the overlay are mirrored; the text must not be.
+// The video and the overlay may be mirrored; the text must not be.
 function drawBoxes(context, result, scale, mirrored) {
   context.save();
   context.scale(scale, scale);
   context.font = "600 15px system-ui, sans-serif";
-  for (const { box: [x, y, w, h], emotion, scores, uncertain, quality } of result.faces) {
-    const doubtful = uncertain || !quality.ok;
-    const text = `${emotion}${doubtful ? "?" : ""} ${formatPercent(scores[emotion])}`, textWidth = context.measureText(text).width + 14;
+  for (const { box: [x, y, w, h], emotion, scores, uncertain, quality, track } of result.faces) {
+    const doubtful = uncertain || !quality.ok, number = track === null ? "" : `${track}: `;
+    const text = `${number}${emotion}${doubtful ? "?" : ""} ${formatPercent(scores[emotion])}`, textWidth = context.measureText(text).width + 14;
     context.lineWidth = 3;
     context.setLineDash(doubtful ? [9, 6] : []);
     context.strokeStyle = labelColour(emotion);

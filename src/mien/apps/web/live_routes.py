@@ -1,0 +1,102 @@
+"""Live sessions: ``POST /live`` opens one, frames of a camera are posted into it one by one, ``DELETE`` closes it.
+
+The faces of a session are tracked and smoothed as in all apps. A session has positions and scores, no images; it is
+removed when no frame arrives for a minute.
+"""
+
+from __future__ import annotations
+
+import time
+from math import isfinite
+
+from flask import Blueprint, Response, g, jsonify, request, url_for
+
+from mien.apps.session.live_camera import select_main_track
+from mien.apps.web.errors import HttpProblem
+from mien.apps.web.image_routes import crop_activations, decode_upload, select_engine
+from mien.apps.web.live_sessions import IDLE_SECONDS, SessionsFull
+from mien.apps.web.service import current_service
+from mien.apps.web.uploads import parse_request
+
+routes = Blueprint("live", __name__)
+
+
+@routes.post("/live")
+def open_session() -> tuple[Response, int]:
+    """201 and the address for the frames of one camera."""
+    service = current_service()
+    try:
+        session = service.live.open(select_engine(service, request.args.to_dict()))
+    except SessionsFull as full:
+        detail = "The server has as many live sessions as it accepts. Try again in a little while."
+        raise HttpProblem(503, detail, headers={"Retry-After": str(round(IDLE_SECONDS))}) from full
+    address = url_for("live.analyze", id_=session.id)
+    response = jsonify(
+        links={"frames": address, "self": url_for("live.close", id_=session.id)}, idle_seconds=IDLE_SECONDS
+    )
+    response.headers["Location"] = address
+    return response, 201
+
+
+@routes.post("/live/<id_>/frames")
+def analyze(id_: str) -> Response:
+    """The tracked and smoothed faces of a frame; with ``maps`` also the activations of the main track.
+
+    While a frame of the same session is analysed another one is rejected with status 429: a client that is too fast
+    loses frames, and the server needs no queue.
+    """
+    service = current_service()
+    session = service.live.get(id_)
+    if session is None:
+        raise HttpProblem(
+            404, "There is no such live session. It ends after a minute without a frame; open another one."
+        )
+    frame_request = parse_request(request, service.settings)
+    if len(frame_request.uploads) != 1:
+        raise HttpProblem(400, "One frame was expected in a request.")
+    [upload], options = frame_request.uploads, frame_request.options
+    if not session.lock.acquire(blocking=False):
+        raise HttpProblem(429, "A frame of this session is being analysed.", headers={"Retry-After": "1"})
+    try:
+        with service.slot():
+            pixels = decode_upload(service, upload)
+            seconds = session.next_seconds(_parse_seconds(options.get("seconds")), time.monotonic())
+            frame = session.stream.analyze(pixels, seconds)
+            session.main_track = select_main_track(frame, session.main_track)
+            service.metrics.images.labels(outcome="read").inc()
+            main = next((i for i, each in enumerate(frame) if each.track == session.main_track), None)
+            activations = None
+            if options.get("maps") and main is not None:
+                activations = crop_activations(service, session.engine, pixels, frame.result.faces[main], options)
+    finally:
+        session.lock.release()
+    g.facts = {"images": 1, "faces": len(frame.result)}
+    image = {**frame.result.to_dict(), "source": upload.name}
+    return jsonify(
+        frame=frame.index,
+        seconds=round(seconds, 3),
+        main_track=session.main_track if main is not None else None,
+        image=image,
+        activations=activations,
+    )
+
+
+@routes.delete("/live/<id_>")
+def close(id_: str) -> tuple[str, int]:
+    """Remove the session."""
+    if not current_service().live.close(id_):
+        raise HttpProblem(404, "There is no such live session.")
+    return "", 204
+
+
+def _parse_seconds(text: str | None) -> float | None:
+    """The time of a frame on the clock of the client; None if it is missing."""
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not (isfinite(seconds) and 0 <= seconds <= 1e7):
+        raise HttpProblem(400, "'seconds' is the time of the frame: a number from 0 on that does not decrease.")
+    return seconds
