@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from fakes import FakeClassifier
+from mien.apps.session.uploads import Upload
 from mien.apps.web.errors import ServerBusy
-from mien.apps.web.service import MAX_BATCH, BatchingClassifier, ConcurrencyLimit
+from mien.apps.web.service import MAX_BATCH, BatchingClassifier, ConcurrencyLimit, PixelBudget
 from mien.errors import ModelError
 from web import READINGS, GatedClassifier, image_bytes, make_app, make_fake_engine, post_bytes, service_of, wait_until
 
@@ -184,3 +185,36 @@ def test_request_with_many_images_lets_others_run_between_its_images():
     thread.join(10)
     assert len(response.json["images"]) == 5
     assert classifier.bright == [False, False, True, False, False, False]
+
+
+def test_large_images_wait_for_each_other():
+    budget, order = PixelBudget(100), []
+
+    def analyze(name, pixels):
+        with budget.hold(pixels, time.monotonic() + 20):
+            order.append(f"{name} begins")
+            time.sleep(0.05)
+            order.append(f"{name} ends")
+
+    with budget.hold(60, time.monotonic() + 20):
+        large = threading.Thread(target=analyze, args=("large", 500))
+        large.start()
+        analyze("small", 30)
+        time.sleep(0.05)
+        assert order == ["small begins", "small ends"]
+    large.join()
+    assert order[2:] == ["large begins", "large ends"]
+
+
+def test_image_that_waits_too_long_for_memory_is_rejected():
+    budget = PixelBudget(100)
+    with budget.hold(60, time.monotonic()), pytest.raises(ServerBusy), budget.hold(60, time.monotonic() + 0.02):
+        pass
+    with budget.hold(100, time.monotonic()):
+        pass
+
+
+@pytest.mark.parametrize(("kind", "pixels"), [("PNG", 200), ("WEBP", 400)])
+def test_pixels_are_read_from_the_head_of_a_file(kind, pixels):
+    assert Upload("a", image_bytes(20, 10, file_format=kind)).count_pixels() == pixels
+    assert Upload("a", b"no image").count_pixels() == 0

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
+
 from mien.errors import MienError, SourceError, SourceTooLarge, SourceUnreadable
 from mien.images.decode import decode_image as decoded
 from mien.images.sources import quote_source
@@ -40,6 +42,14 @@ class Upload:
         except SourceTooLarge as error:
             # A visitor cannot change the limits of the server.
             raise SourceTooLarge(error.happened, error.expected, "Send a smaller image") from error
+
+    def count_pixels(self) -> int:
+        """The pixels of the image by its head, twice for WebP, which needs more memory; 0 if unknown."""
+        try:
+            with Image.open(BytesIO(self.data)) as image:
+                return image.width * image.height * (2 if image.format == "WEBP" else 1)
+        except Exception:  # noqa: BLE001 - Pillow raises errors of any type for damaged files; decoding reports them
+            return 0
 
     def video_bytes(self) -> bytes:
         """The content of a video that is not empty, else a SourceError."""

@@ -17,7 +17,7 @@ from mien.apps.web.jobs import VideoQueue
 from mien.apps.web.live_sessions import LiveSessions
 from mien.apps.web.monitoring import Metrics, log_event
 from mien.apps.web.security import install_security
-from mien.apps.web.service import BatchingEngineLoader, ConcurrencyLimit, WebService, current_service
+from mien.apps.web.service import BatchingEngineLoader, ConcurrencyLimit, PixelBudget, WebService, current_service
 from mien.apps.web.settings import WebSettings
 from mien.apps.web.uploads import InMemoryRequest
 from mien.engine import Engine
@@ -89,7 +89,7 @@ def _build_service(engine: Engine | None, settings: WebSettings) -> WebService:
     metrics.add_gauge("mien_model_info", "The default model and detector.", lambda: info, ("detector", "model"))
     live = LiveSessions(settings.live_sessions)
     metrics.add_gauge("mien_live_sessions", "Open live sessions.", lambda: {(): len(live)})
-    return WebService(settings, metrics, limit, engines, jobs, live)
+    return WebService(settings, metrics, limit, PixelBudget(settings.max_pixels), engines, jobs, live)
 
 
 def _limit_request_size(app: Flask, settings: WebSettings) -> None:

@@ -92,7 +92,7 @@ def _read_images(service: WebService, engine: Engine, image_request: ImageReques
     failures: list[Failure] = []
     for i, upload in enumerate(image_request.uploads):
         # A slot for each image, so that a request with many does not delay others.
-        with service.slot(bounded=i == 0):
+        with service.slot(upload, bounded=i == 0):
             try:
                 pixels = decode_upload(service, upload)
                 results.append(read_pixels(service, engine, pixels, upload.name, image_request.options))
@@ -134,7 +134,7 @@ def _annotated_image(service: WebService, engine: Engine, image_request: ImageRe
     if len(image_request.uploads) != 1:
         raise HttpProblem(400, "An annotated image is available for one image in a request.")
     [upload] = image_request.uploads
-    with service.slot():
+    with service.slot(upload):
         pixels = decode_upload(service, upload)
         result = read_pixels(service, engine, pixels, upload.name, image_request.options)
         g.facts = {"images": 1, "faces": len(result)}
@@ -151,7 +151,7 @@ def explain() -> Response:
     content_type = negotiate_content_type(request, [JSON, HTML])
     service, image_request = current_service(), _parse_single_image(current_service())
     engine = select_engine(service, image_request.options)
-    with service.slot():
+    with service.slot(image_request.uploads[0]):
         pixels = decode_upload(service, image_request.uploads[0])
         with service.metrics.measure_stage("explain"):
             explanations = _explain(engine, pixels, image_request.options)
@@ -176,7 +176,7 @@ def activations() -> Response:
     service, image_request = current_service(), _parse_single_image(current_service())
     options, [upload] = image_request.options, image_request.uploads
     engine = select_engine(service, options)
-    with service.slot():
+    with service.slot(upload):
         pixels = decode_upload(service, upload)
         result = read_pixels(service, engine, pixels, upload.name, options)
         index = (integer_option(options, "face", 1, 100_000) or 1) - 1
@@ -310,7 +310,7 @@ def analyze() -> tuple[Response, int]:
     service = current_service()
     try:
         upload, options = _parse_request()
-        with service.slot():
+        with service.slot(upload):
             return jsonify(results=_analyze(service, upload, options)), 200
     except HttpProblem as problem:
         return jsonify(error=problem.detail), problem.status

@@ -58,7 +58,7 @@ def analyze(id_: str) -> Response:
     if not session.lock.acquire(blocking=False):
         raise HttpProblem(429, "A frame of this session is being analysed.", headers={"Retry-After": "1"})
     try:
-        with service.slot():
+        with service.slot(upload):
             pixels = decode_upload(service, upload)
             seconds = session.next_seconds(_parse_seconds(options.get("seconds")), time.monotonic())
             frame = session.stream.analyze(pixels, seconds)

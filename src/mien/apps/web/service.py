@@ -19,6 +19,7 @@ from flask import current_app
 from numpy.typing import NDArray
 
 from mien.apps.session.engines import EngineCache
+from mien.apps.session.uploads import Upload
 from mien.apps.web.errors import ServerBusy
 from mien.apps.web.jobs import VideoQueue
 from mien.apps.web.live_sessions import LiveSessions
@@ -93,6 +94,35 @@ class ConcurrencyLimit:
 
     def _retry_after(self) -> int:
         return max(1, round(self.waiting * self._average / self._workers))
+
+
+class PixelBudget:
+    """Limits the pixels of the images that are decoded and analysed at once, and with them the memory of the process.
+
+    An image that alone exceeds the budget is analysed when no other image is.
+    """
+
+    def __init__(self, pixels: int) -> None:
+        self._total, self._used = pixels, 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, pixels: int, deadline: float) -> Iterator[None]:
+        """Hold a part of the budget; ServerBusy if it is not free before ``deadline``, a time of time.monotonic()."""
+        part = min(pixels, self._total)
+        with self._changed:
+            is_free = self._changed.wait_for(
+                lambda: self._used + part <= self._total, max(deadline - time.monotonic(), 0.0)
+            )
+            if not is_free:
+                raise ServerBusy(1, timed_out=True)
+            self._used += part
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= part
+                self._changed.notify_all()
 
 
 #: The maximum number of faces in one run; further requests wait for the next run.
@@ -240,6 +270,7 @@ class WebService:
     settings: WebSettings
     metrics: Metrics
     limit: ConcurrencyLimit
+    pixels: PixelBudget
     engines: EngineCache
     jobs: VideoQueue
     live: LiveSessions
@@ -247,10 +278,16 @@ class WebService:
     stopping: Event = field(default_factory=Event)
 
     @contextmanager
-    def slot(self, *, bounded: bool = True) -> Iterator[None]:
-        """Hold a slot of the concurrency limit, for which the request waits until its deadline. Else ServerBusy."""
+    def slot(self, upload: Upload, *, bounded: bool = True) -> Iterator[None]:
+        """Hold a slot of the concurrency limit and a part of the pixel budget for an image, for which the request waits
+        until its deadline. Else ServerBusy.
+        """
+        deadline = time.monotonic() + self.settings.deadline
         try:
-            with self.limit.slot(time.monotonic() + self.settings.deadline, bounded=bounded) as seconds:
+            with (
+                self.limit.slot(deadline, bounded=bounded) as seconds,
+                self.pixels.hold(upload.count_pixels(), deadline),
+            ):
                 self.metrics.stages.labels(stage="wait").observe(seconds)
                 yield
         except ServerBusy as busy:
