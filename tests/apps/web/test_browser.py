@@ -273,7 +273,8 @@ def test_explanation_page_without_an_image_offers_the_file_input(page):
 
 def test_photo_with_too_many_pixels_is_scaled_down_in_the_browser(page, tmp_path):
     large = Image.new("RGB", (8160, 6144), (90, 100, 110))
-    portrait = Image.open(HOPPER).convert("RGB").resize((3072, 3600))
+    # Orientation 6: the file has the picture turned to the left.
+    portrait = Image.open(HOPPER).convert("RGB").resize((3072, 3600)).rotate(90, expand=True)
     large.paste(portrait, (2000, 1000))
     exif = large.getexif()
     exif[0x0112] = 6
