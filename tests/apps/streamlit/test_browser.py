@@ -330,7 +330,7 @@ def test_a_folder_of_this_computer_is_reported(page):
     page.get_by_role("textbox", name="A file or folder on this computer").fill("faces")
     button(page, "Make the report").click()
     frame = page.frame_locator("iframe")
-    expect(frame.get_by_text("140 faces, 48 x 48")).to_be_visible()
+    expect(frame.get_by_text("140 synthetic faces, 48 x 48")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Figures (ZIP)").click()
     assert "samples.png" in zipfile.ZipFile(download.value.path()).namelist()
