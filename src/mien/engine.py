@@ -28,7 +28,7 @@ from mien.video import FrameSelection, VideoSource
 if TYPE_CHECKING:
     from mien.explain import Activations, Explanation
     from mien.explain.explainer import Explainer
-    from mien.video.analysis import TrackingStates
+    from mien.video.analysis import AnalysisSteps, TrackingStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +151,19 @@ class Engine:
         the video. With ``states`` another process can continue the analysis.
         """
         # Imported here: images need no tracker.
-        from mien.video.analysis import AnalysisSteps, analyze
+        from mien.video.analysis import analyze
 
         selection = FrameSelection(
             1 if every is None else every, fps, start or 0.0, float("inf") if end is None else end
         )
-        steps = AnalysisSteps(self._detector, self._crop_faces, partial(self._classify, with_label=False))
         reader = video.open_video(source, max_pixels=max_pixels)
-        return analyze(steps, reader, selection, min_face=min_face, frames=frames, states=states)
+        return analyze(self.analysis_steps(), reader, selection, min_face=min_face, frames=frames, states=states)
+
+    def analysis_steps(self) -> AnalysisSteps[FaceCrops]:
+        """The steps of :meth:`analyze_video`, for a caller that receives the frames of a camera one by one."""
+        from mien.video.analysis import AnalysisSteps
+
+        return AnalysisSteps(self._detector, self._crop_faces, partial(self._classify, with_label=False))
 
     # Face crops
 

@@ -1,9 +1,12 @@
 """Live analysis of a camera without a window: worker, notice, recording, explanation, and ``mien live --no-window``."""
 
+import gc
 import os
 import sys
 import threading
 import time
+import weakref
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +24,16 @@ from mien.apps.session.overlay import overlay_saliency
 from mien.errors import MienError, OutputError
 from mien.explain import Saliency
 from mien.faces.crop import Framing
+from mien.faces.detectors import load_detector
+from mien.images import load_image
+from mien.models import load_classifier, resolve_model
+from mien.models.decision import build_emotions
 from mien.results import Box, Face, Point
+from mien.video import Frame, VideoInfo
+from mien.video.smoothing import Smoother
 from running_threads import mien_threads, wait_until
 from synthetic_video import BOX, HAPPY, SAD, synthetic_frame, write_synthetic_video
+from video_files import EXAMPLES
 
 
 def fake_engine(detector=None) -> Engine:
@@ -126,6 +136,75 @@ def test_frame_stream_tracks_and_smooths_frames_of_a_browser():
     assert {reading.track for frame in frames for reading in frame} == {1}
     assert frames[0].result.readings[0].emotions.top == "happy"
     assert frames[-1].result.readings[0].emotions.top == "sad"
+
+
+class PushedFrames:
+    """A camera that has these frames, ten a second."""
+
+    damage = None
+
+    def __init__(self, frames):
+        self._frames = frames
+        self.info = VideoInfo("camera", (frames[0].shape[1], frames[0].shape[0]), live=True)
+
+    def frames(self, selection):
+        yield from (Frame(index, index / 10, pixels) for index, pixels in enumerate(self._frames))
+
+    def close(self):
+        pass
+
+
+def moving_portraits(count):
+    """Two people who move to the right, then a scene with other positions."""
+    portraits = load_image(EXAMPLES / "portraits.jpg").pixels
+    frames = [np.ascontiguousarray(np.roll(portraits, 3 * index, axis=1)) for index in range(count)]
+    return [*frames, *(np.ascontiguousarray(frame[:, ::-1]) for frame in frames)]
+
+
+@pytest.mark.parametrize("detector", ["haar", "yunet"])
+def test_frame_stream_has_the_results_of_a_local_camera(detector, request):
+    if detector == "yunet":
+        yunet = request.getfixturevalue("yunet_file")
+        engine = Engine(load_classifier(resolve_model("base")), load_detector("yunet", yunet=yunet))
+    else:
+        engine = Engine.load(detector=detector)
+    frames, stream = moving_portraits(6), FrameStream(engine)
+    smoother = Smoother(partial(build_emotions, engine.card))
+    expected = [smoother.step(frame) for frame in engine.analyze_video(PushedFrames(frames), frames=True)]
+    results = [stream.analyze(pixels, index / 10) for index, pixels in enumerate(frames)]
+    assert len(results) == len(expected) == 12
+    assert sum(len(frame.result) for frame in results) >= 20
+    for frame, other in zip(results, expected, strict=True):
+        assert (frame.index, frame.seconds, frame.cut) == (other.index, other.seconds, other.cut)
+        assert [(each.track, each.face.box) for each in frame] == [(each.track, each.face.box) for each in other]
+        scores = [score for each in frame for score in dict(each.emotions.scores).values()]
+        other_scores = [score for each in other for score in dict(each.emotions.scores).values()]
+        assert scores == pytest.approx(other_scores, abs=1e-6)
+
+
+def test_frame_stream_stores_no_frame():
+    stream, pixels = FrameStream(Engine.load(detector="haar")), load_image(EXAMPLES / "hopper.jpg").pixels.copy()
+    reference = weakref.ref(pixels)
+    assert len(stream.analyze(pixels, 0.0).result) == 1
+    del pixels
+    gc.collect()
+    assert reference() is None
+
+
+def test_frame_stream_continues_after_an_error():
+    class FailingOnce(FakeClassifier):
+        failed = False
+
+        def run(self, faces):
+            if not self.failed:
+                self.failed = True
+                raise MienError("The model failed", "A working one was expected", "Repair it")
+            return super().run(faces)
+
+    stream = FrameStream(Engine(FailingOnce(), FakeDetector((BOX,))))
+    with pytest.raises(MienError):
+        stream.analyze(synthetic_frame(HAPPY), 0.0)
+    assert [reading.track for reading in stream.analyze(synthetic_frame(HAPPY), 0.1)] == [1]
 
 
 # The explanation and the map

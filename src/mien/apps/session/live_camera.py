@@ -12,19 +12,20 @@ from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from mien.draw import draw_readings
+from mien.engine import Engine
 from mien.errors import MienError
-from mien.models import ModelCard, cache_folder
+from mien.models import cache_folder
 from mien.models.decision import build_emotions
-from mien.results import AnalyzedFrame, FrameResult, Pixels, Reading
+from mien.results import AnalyzedFrame, Pixels, Reading
 from mien.text import CAMERA_NOTICE, DISCLAIMER
 from mien.video import Camera
 from mien.video.annotate import simplify_labels
 from mien.video.journal import VideoAnalyzer
 from mien.video.smoothing import Smoother
-from mien.video.tracker import Tracker
+from mien.video.tracker import DetectionSchedule, FaceTracker
 from mien.video.writers import VideoWriter
 
 #: Shown on the command line before a camera is opened for the first time.
@@ -282,29 +283,26 @@ class CameraRecorder:
 # Frames sent one by one
 
 
-class ImageAnalyzer(Protocol):
-    """What reads one frame; :class:`mien.Engine` is the real one."""
-
-    @property
-    def card(self) -> ModelCard: ...
-
-    def read(self, source: Pixels, *, min_face: int | None = None) -> FrameResult: ...
-
-
 class FrameStream:
-    """Analyses, tracks and smooths frames that are passed one by one, for example by a browser: one for each camera."""
+    """Analyses, tracks and smooths frames that are passed one by one, for example by a browser: one for each camera.
 
-    def __init__(self, engine: ImageAnalyzer) -> None:
-        self._engine = engine
-        self._tracker = Tracker()
+    The results are those of :class:`CameraWorker` for the same frames. No frame is stored.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._steps = engine.analysis_steps()
+        self._schedule = DetectionSchedule(self._steps.detector)
+        self._tracker = FaceTracker(self._steps.detector, self._schedule)
         self._smoother = Smoother(partial(build_emotions, engine.card))
         self._count = 0
 
     def analyze(self, pixels: Pixels, seconds: float) -> AnalyzedFrame:
         """The smoothed frame with its pixels; ``seconds`` is the camera's clock, which must not decrease."""
-        result = self._engine.read(pixels)
-        tracks = self._tracker.update(pixels, result.faces, seconds)
-        readings = tuple(replace(reading, track=track) for reading, track in zip(result, tracks, strict=True))
-        frame = AnalyzedFrame(self._count, seconds, replace(result, readings=readings), pixels=pixels)
+        detection = self._schedule.step(pixels, seconds)
+        faces = self._tracker.step(pixels, seconds, detection)
+        [result] = self._steps.classify([self._steps.crop("camera", pixels, tuple(face for _, face in faces))])
+        pairs = zip(result, faces, strict=True)
+        numbered = replace(result, readings=tuple(replace(reading, track=track) for reading, (track, _) in pairs))
+        frame = AnalyzedFrame(self._count, seconds, numbered, detection.cut, pixels)
         self._count += 1
         return self._smoother.step(frame)

@@ -23,7 +23,7 @@ from mien.apps.session.uploads import Upload
 from mien.apps.web.errors import ServerBusy
 from mien.apps.web.jobs import VideoQueue
 from mien.apps.web.live_sessions import LiveSessions
-from mien.apps.web.monitoring import Metrics, TimedPart
+from mien.apps.web.monitoring import Metrics, TimedLocalDetector, TimedPart
 from mien.apps.web.settings import WebSettings
 from mien.concurrency import single_core_opencv
 from mien.engine import Engine
@@ -31,6 +31,7 @@ from mien.faces.detectors import load_detector
 from mien.models import Classifier, ModelCard, find_model_file, load_classifier, resolve_model
 from mien.models.classifier import Outputs
 from mien.models.decision import PRIORS
+from mien.video.tracker import LocalDetector
 
 
 class ConcurrencyLimit:
@@ -244,7 +245,9 @@ class BatchingEngineLoader:
 
     def __call__(self, *, model: str, detector: str, prior: str = PRIORS[0]) -> Engine:
         yunet = find_model_file("yunet") if detector in ("auto", "yunet") else None
-        part: Any = TimedPart(load_detector(detector, yunet=yunet), self._metrics)
+        loaded = load_detector(detector, yunet=yunet)
+        timed = TimedLocalDetector if isinstance(loaded, LocalDetector) else TimedPart
+        part: Any = timed(loaded, self._metrics)
         return Engine(self._classifier(model, prior), part)
 
     def counts(self) -> tuple[int, int]:
