@@ -20,7 +20,7 @@ LIVE = "/api/v1/live"
 
 @pytest.fixture
 def app(tmp_path):
-    app = web.make_app(scratch=str(tmp_path), live_sessions=2)
+    app = web.make_app(scratch=str(tmp_path), live_sessions=4)
     yield app
     web.service_of(app).jobs.close()
 
@@ -41,9 +41,13 @@ def open_session(client, **query):
     return response.json["links"]
 
 
-def send(client, links, data=None, **query):
+def send(client, links, data=None, address="127.0.0.1", **query):
     return client.post(
-        links["frames"], data=photo() if data is None else data, content_type="image/jpeg", query_string=query
+        links["frames"],
+        data=photo() if data is None else data,
+        content_type="image/jpeg",
+        query_string=query,
+        environ_base={"REMOTE_ADDR": address},
     )
 
 
@@ -80,15 +84,54 @@ def test_sessions_of_two_clients_are_separate(client):
     assert send(client, second).json["frame"] == 0
 
 
+def test_session_belongs_to_the_client_that_opened_it(client):
+    links = open_session(client)
+    assert send(client, links, address="192.0.2.7").status_code == 404
+    assert client.delete(links["self"], environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 404
+    assert send(client, links).json["frame"] == 0
+
+
 def test_number_of_sessions_is_limited(client):
     links = [open_session(client) for _ in range(2)]
     response = client.post(LIVE)
+    assert response.status_code == 429
+    assert "This client" in response.json["detail"]
+    for _ in range(2):
+        assert client.post(LIVE, environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 201
+    response = client.post(LIVE, environ_base={"REMOTE_ADDR": "192.0.2.8"})
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "60"
     assert client.delete(links[0]["self"]).status_code == 204
     assert client.delete(links[0]["self"]).status_code == 404
     assert send(client, links[0]).status_code == 404
     open_session(client)
+
+
+@pytest.mark.parametrize("size", [live_sessions.MAX_FRAME_BYTES + 1, 2 * live_sessions.MAX_FRAME_BYTES])
+def test_large_frame_is_rejected(client, size):
+    links = open_session(client)
+    response = send(client, links, photo() + bytes(size - len(photo())))
+    assert response.status_code == 413
+    assert "MIEN_" not in response.json["detail"]
+    assert send(client, links).json["frame"] == 0
+
+
+def test_frame_with_many_pixels_is_rejected_before_it_is_decoded(client):
+    links = open_session(client)
+    response = send(client, links, web.image_bytes(3001, 3000))
+    assert response.status_code == 413
+    assert "Send a smaller image" in response.json["detail"]
+
+
+def test_frames_are_counted(app, client):
+    links = open_session(client)
+    send(client, links)
+    with web.service_of(app).live.get(links["self"].split("/")[-1], "127.0.0.1").lock:
+        send(client, links)
+    metrics = client.get("/api/v1/metrics").text
+    assert "mien_live_sessions 1.0" in metrics
+    assert 'mien_live_frames_total{outcome="read"} 1.0' in metrics
+    assert 'mien_live_frames_total{outcome="dropped"} 1.0' in metrics
 
 
 def test_idle_session_is_removed(app, client, monkeypatch):
@@ -102,7 +145,7 @@ def test_idle_session_is_removed(app, client, monkeypatch):
 
 def test_frame_that_comes_too_early_is_rejected(app, client):
     links = open_session(client)
-    session = web.service_of(app).live.get(links["self"].split("/")[-1])
+    session = web.service_of(app).live.get(links["self"].split("/")[-1], "127.0.0.1")
     with session.lock:
         response = send(client, links)
     assert response.status_code == 429

@@ -71,10 +71,11 @@ def select_engine(service: WebService, options: dict[str, str]) -> Engine:
     return service.engines.get(*(text_option(options, name) for name in ("model", "detector", "prior")))
 
 
-def decode_upload(service: WebService, upload: Upload) -> Pixels:
+def decode_upload(service: WebService, upload: Upload, max_pixels: int | None = None) -> Pixels:
     """The pixels of an upload within the limits, RGB uint8; else a SourceError."""
+    limit = service.settings.max_pixels if max_pixels is None else min(max_pixels, service.settings.max_pixels)
     with service.metrics.measure_stage("decode"):
-        return upload.decode_image(service.settings.max_pixels)
+        return upload.decode_image(limit)
 
 
 def read_pixels(service: WebService, engine: Engine, pixels: Pixels, name: str, options: dict[str, str]) -> FrameResult:

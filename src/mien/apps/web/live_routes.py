@@ -1,7 +1,8 @@
 """Live sessions: ``POST /live`` opens one, frames of a camera are posted into it one by one, ``DELETE`` closes it.
 
 The faces of a session are tracked and smoothed as in all apps. A session has positions and scores, no images; it is
-removed when no frame arrives for a minute.
+removed when no frame arrives for a minute. Only the client that opened it can use it: its address is compared, beside
+the id, which cannot be guessed.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from math import isfinite
 from flask import Blueprint, Response, g, jsonify, request, url_for
 
 from mien.apps.session.live_camera import select_main_track
+from mien.apps.session.uploads import check_image_size
 from mien.apps.web.errors import HttpProblem
 from mien.apps.web.image_routes import crop_activations, decode_upload, select_engine
-from mien.apps.web.live_sessions import IDLE_SECONDS, SessionsFull
+from mien.apps.web.live_sessions import IDLE_SECONDS, MAX_FRAME_BYTES, MAX_FRAME_PIXELS, SessionsFull
 from mien.apps.web.service import current_service
 from mien.apps.web.uploads import parse_request
 
@@ -26,10 +28,11 @@ def open_session() -> tuple[Response, int]:
     """201 and the address for the frames of one camera."""
     service = current_service()
     try:
-        session = service.live.open(select_engine(service, request.args.to_dict()))
+        session = service.live.open(select_engine(service, request.args.to_dict()), request.remote_addr or "")
     except SessionsFull as full:
-        detail = "The server has as many live sessions as it accepts. Try again in a little while."
-        raise HttpProblem(503, detail, headers={"Retry-After": str(round(IDLE_SECONDS))}) from full
+        status, owner = (429, "This client") if full.of_client else (503, "The server")
+        detail = f"{owner} has as many live sessions as are accepted. Try again in a little while."
+        raise HttpProblem(status, detail, headers={"Retry-After": str(round(IDLE_SECONDS))}) from full
     address = url_for("live.analyze", id_=session.id)
     response = jsonify(
         links={"frames": address, "self": url_for("live.close", id_=session.id)}, idle_seconds=IDLE_SECONDS
@@ -46,24 +49,27 @@ def analyze(id_: str) -> Response:
     loses frames, and the server needs no queue.
     """
     service = current_service()
-    session = service.live.get(id_)
+    session = service.live.get(id_, request.remote_addr or "")
     if session is None:
-        raise HttpProblem(
-            404, "There is no such live session. It ends after a minute without a frame; open another one."
-        )
+        detail = "There is no such live session. It ends after a minute without a frame; open another one."
+        raise HttpProblem(404, detail)
+    # A frame in base64 and the form around it are a little larger.
+    request.max_content_length = min(service.settings.max_bytes, MAX_FRAME_BYTES * 3 // 2)
     frame_request = parse_request(request, service.settings)
     if len(frame_request.uploads) != 1:
         raise HttpProblem(400, "One frame was expected in a request.")
     [upload], options = frame_request.uploads, frame_request.options
+    check_image_size(upload.name, len(upload.data), MAX_FRAME_BYTES)
     if not session.lock.acquire(blocking=False):
+        service.metrics.live_frames.labels(outcome="dropped").inc()
         raise HttpProblem(429, "A frame of this session is being analysed.", headers={"Retry-After": "1"})
     try:
         with service.slot(upload):
-            pixels = decode_upload(service, upload)
+            pixels = decode_upload(service, upload, MAX_FRAME_PIXELS)
             seconds = session.next_seconds(_parse_seconds(options.get("seconds")), time.monotonic())
             frame = session.stream.analyze(pixels, seconds)
             session.main_track = select_main_track(frame, session.main_track)
-            service.metrics.images.labels(outcome="read").inc()
+            service.metrics.live_frames.labels(outcome="read").inc()
             main = next((i for i, each in enumerate(frame) if each.track == session.main_track), None)
             activations = None
             if options.get("maps") and main is not None:
@@ -84,7 +90,7 @@ def analyze(id_: str) -> Response:
 @routes.delete("/live/<id_>")
 def close(id_: str) -> tuple[str, int]:
     """Remove the session."""
-    if not current_service().live.close(id_):
+    if not current_service().live.close(id_, request.remote_addr or ""):
         raise HttpProblem(404, "There is no such live session.")
     return "", 204
 

@@ -13,16 +13,26 @@ from mien.engine import Engine
 #: Seconds without a frame after which a session is removed.
 IDLE_SECONDS = 60.0
 
+#: The largest frame, in bytes of its file and in pixels: more than a 4K camera has in a JPEG.
+MAX_FRAME_BYTES, MAX_FRAME_PIXELS = 2_000_000, 9_000_000
+
 
 class SessionsFull(Exception):
-    """There are as many live sessions as the server accepts."""
+    """There are as many live sessions as the server accepts; with ``of_client``, of this client."""
+
+    def __init__(self, of_client: bool) -> None:
+        super().__init__("of this client" if of_client else "of all clients")
+        self.of_client = of_client
 
 
 class LiveSession:
-    """The tracks of one camera. Frames are analysed one at a time: ``lock`` is held meanwhile."""
+    """The tracks of one camera. Frames are analysed one at a time: ``lock`` is held meanwhile.
 
-    def __init__(self, engine: Engine, now: float) -> None:
-        self.id = secrets.token_urlsafe(24)
+    ``client`` is the address of the client that opened it.
+    """
+
+    def __init__(self, engine: Engine, client: str, now: float) -> None:
+        self.id, self.client = secrets.token_urlsafe(24), client
         self.engine, self.stream, self.lock = engine, FrameStream(engine), Lock()
         self.last_used = self._started = now
         self.main_track: int | None = None
@@ -35,7 +45,10 @@ class LiveSession:
 
 
 class LiveSessions:
-    """The open sessions by id, at most ``limit``; idle ones are removed when others are opened or used."""
+    """The open sessions by id, at most ``limit``, and at most half of them of one client.
+
+    Only the client that opened a session finds it. Idle ones are removed when others are opened or used.
+    """
 
     def __init__(self, limit: int, idle_seconds: float = IDLE_SECONDS) -> None:
         self._limit, self._idle_seconds = limit, idle_seconds
@@ -47,29 +60,40 @@ class LiveSessions:
             self._remove_idle(time.monotonic())
             return len(self._sessions)
 
-    def open(self, engine: Engine) -> LiveSession:
+    def open(self, engine: Engine, client: str) -> LiveSession:
+        """A new session. SessionsFull if there are too many."""
         now = time.monotonic()
         with self._lock:
             self._remove_idle(now)
             if len(self._sessions) >= self._limit:
-                raise SessionsFull
-            session = LiveSession(engine, now)
+                raise SessionsFull(of_client=False)
+            # One client cannot take the sessions of all others.
+            if sum(each.client == client for each in self._sessions.values()) >= max(self._limit // 2, 1):
+                raise SessionsFull(of_client=True)
+            session = LiveSession(engine, client, now)
             self._sessions[session.id] = session
             return session
 
-    def get(self, id_: str) -> LiveSession | None:
+    def get(self, id_: str, client: str) -> LiveSession | None:
+        """The session of this client; None if it has none with this id."""
         now = time.monotonic()
         with self._lock:
             self._remove_idle(now)
             session = self._sessions.get(id_)
-            if session:
-                session.last_used = now
-                self._sessions.move_to_end(id_)
+            if session is None or session.client != client:
+                return None
+            session.last_used = now
+            self._sessions.move_to_end(id_)
             return session
 
-    def close(self, id_: str) -> bool:
+    def close(self, id_: str, client: str) -> bool:
+        """Remove a session of this client; False if it has none with this id."""
         with self._lock:
-            return self._sessions.pop(id_, None) is not None
+            session = self._sessions.get(id_)
+            if session is None or session.client != client:
+                return False
+            del self._sessions[id_]
+            return True
 
     def clear(self) -> None:
         """Close all sessions."""

@@ -31,6 +31,8 @@ class Metrics(Collector):
         self.requests = Counter("mien_requests_total", text, ("route", "method", "status"), registry=own)
         text = "Images, by outcome: read or failed."
         self.images = Counter("mien_images_total", text, ("outcome",), registry=own)
+        text = "Frames of live sessions, by outcome: read, or dropped because one was being analysed."
+        self.live_frames = Counter("mien_live_frames_total", text, ("outcome",), registry=own)
         text = "Faces, by model and by leading emotion."
         self.faces = Counter("mien_faces_total", text, ("model", "emotion"), registry=own)
         text = "Rejected requests, by reason."

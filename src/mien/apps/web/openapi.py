@@ -14,7 +14,9 @@ from typing import Any, TypeAlias
 from flask import Blueprint, Response, jsonify, render_template
 
 from mien._version import __version__
+from mien.apps.session.uploads import MB
 from mien.apps.session.video_jobs import FINAL_STATES, RUNNING, WAITING
+from mien.apps.web.live_sessions import MAX_FRAME_BYTES, MAX_FRAME_PIXELS
 from mien.apps.web.uploads import DEFAULT_MAPS, MAX_MAPS
 from mien.explain.explanation import METHODS
 from mien.faces.detectors import detector_names
@@ -474,7 +476,8 @@ def _open_live_session() -> dict[str, Any]:
         "Open a session for the frames of one camera",
         {"201": {**_json("LiveSession"), "headers": {"Location": {"schema": TEXT}}}},
         (*_COMMON, "404"),
-        description="Faces are tracked and smoothed over the frames of a session. It has no images.",
+        description="Faces are tracked and smoothed over the frames of a session. It has no images. Only the client "
+        "that opened it can use it. 503 when the server has too many sessions, 429 when this client has.",
         parameters=_engine_parameters()[:3],
     )
 
@@ -486,8 +489,9 @@ def _live_frame() -> dict[str, Any]:
         "Predictions for a frame, tracked and smoothed",
         _json("LiveFrame"),
         (*_COMMON, "404"),
-        description="429 while another frame of the session is analysed: leave the frame out. With `maps` also the "
-        "activations of the main track.",
+        description="429 while another frame of the session is analysed: leave the frame out. A frame has at most "
+        f"{MAX_FRAME_BYTES // MB} MB and {MAX_FRAME_PIXELS:,} pixels. With `maps` also the activations of the main "
+        "track.",
         parameters=[seconds, *_layer_parameters(), _NAME],
         requestBody=_request_body(many=False),
     )

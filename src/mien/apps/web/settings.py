@@ -46,7 +46,9 @@ class WebSettings:
     keep_minutes: float = _setting(uploads.RESULT_MINUTES, "Minutes until the results of a video are removed.", 0.01)
     scratch: str = _setting("", "The folder for videos and their results; empty: the system's temporary folder.")
     streams: int = _setting(4, "Event streams at once; further clients poll every second.", 0)
-    live_sessions: int = _setting(32, "Live sessions at once: cameras whose faces are tracked.", 0)
+    live_sessions: int = _setting(
+        32, "Live sessions at once: cameras whose faces are tracked; at most half of them of one client.", 0
+    )
     keys: tuple[str, ...] = _setting((), "API keys; empty: no key is needed.")
     origins: tuple[str, ...] = _setting((), "Web origins whose pages may call the API: https://example.org, or *.")
     hosts: tuple[str, ...] = _setting((), "Accepted host names besides addresses and localhost; * accepts any.")

@@ -17,8 +17,8 @@ export function start(root) {
   const recorder = createRecorder((context, size) => drawFrame(context, size)), table = createTable();
   // The controller ends the loop, and aborts the request for its frame.
   let stream = null, paused = false, explaining = false, mirrored = true, controller = new AbortController(), times = [], lastResult = null, stopped = false;
-  // The session on the server, and when this page's clock began.
-  let session = null, began = 0;
+  // The session on the server. A second one for the same camera continues the numbers of the first: see send().
+  let session = null, began = 0, frameCount = 0, trackCount = 0, first = { frame: 0, track: 0 };
 
   find("start").addEventListener("click", () => open());
   find("stop").addEventListener("click", () => close("The camera is off."));
@@ -66,6 +66,8 @@ export function start(root) {
     closeSession();
     timeline.clear();
     table.clear();
+    began = performance.now();
+    frameCount = trackCount = 0;
     run();
   }
 
@@ -132,11 +134,16 @@ export function start(root) {
     const sent = performance.now();
     if (!session) {
       session = (await (await request(`/api/v1/live?${query()}`, { method: "POST", signal })).json()).links;
-      began = sent;
+      first = { frame: frameCount, track: trackCount };
     }
     const path = `${session.frames}?${query({ name: "camera.jpg", seconds: ((sent - began) / 1000).toFixed(3), maps: explaining ? MAPS : "" })}`;
     const response = await (await request(path, { method: "POST", body: frame, type: "image/jpeg", signal })).json();
     if (signal.aborted) return;
+    // A new session counts frames and tracks from the beginning, and cannot know which faces are the same.
+    response.frame += first.frame;
+    if (response.main_track !== null) response.main_track += first.track;
+    for (const face of response.image.faces) if (face.track !== null) trackCount = Math.max(trackCount, face.track += first.track);
+    frameCount = response.frame + 1;
     lastResult = response;
     showResult(response, performance.now() - sent);
     if (explaining) showActivations(response.activations);

@@ -2,6 +2,8 @@
 import { el } from "./dom.js";
 
 const MAX_ROWS = 100_000, FRAME_RATE = 15;
+const FACE_COLUMNS = ["frame", "seconds", "track", "x", "y", "width", "height", "detection", "emotion"], REASON_COLUMNS = ["uncertain", "quality"];
+const RESERVED = new Set([...FACE_COLUMNS, ...REASON_COLUMNS]);
 
 // Records what draw(context, [width, height]) draws, once for each analysed frame.
 export function createRecorder(draw) {
@@ -36,6 +38,9 @@ export function createRecorder(draw) {
 // The faces of all frames, in the columns of the table of faces of a video.
 export function createTable() {
   let rows = [], labels = [], full = false;
+  // Labels come from model files: none has the name of another column, and none is a formula in a spreadsheet.
+  const scoreColumn = label => RESERVED.has(label) ? `score_${label}` : label;
+  const escapeFormula = value => typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
   const cell = value => value === null || value === undefined ? "" : /[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
   return {
     add(frame, seconds, faces) {
@@ -48,9 +53,9 @@ export function createTable() {
     clear() { rows = []; full = false; },
     describe() { return rows.length ? `${rows.length.toLocaleString("en")} rows${full ? ", the most that are kept" : ""}` : ""; },
     toCsv() {
-      const header = ["frame", "seconds", "track", "x", "y", "width", "height", "detection", "emotion", ...labels, "uncertain", "quality"];
+      const header = [...FACE_COLUMNS, ...labels.map(scoreColumn), ...REASON_COLUMNS];
       const lines = rows.map(row => [row.frame, row.seconds, row.track, ...row.box, row.detection, row.emotion, ...labels.map(label => row.scores[label].toFixed(5)), row.uncertain, row.quality.ok ? "" : row.quality.reason ?? "the face is not clear"]);
-      return new Blob([[header, ...lines].map(line => line.map(cell).join(",")).join("\n"), "\n"], { type: "text/csv" });
+      return new Blob([[header, ...lines].map(line => line.map(escapeFormula).map(cell).join(",")).join("\n"), "\n"], { type: "text/csv" });
     },
     toJson() { return new Blob([JSON.stringify(rows, null, 1)], { type: "application/json" }); },
   };
