@@ -22,6 +22,14 @@ def test_decoding_errors_have_the_name_of_the_upload():
         Upload("a.png", image_bytes(40, 30)).decode_image(1000)
 
 
+def test_errors_do_not_tell_a_visitor_to_change_the_settings_of_the_server():
+    with pytest.raises(SourceTooLarge) as caught:
+        Upload("a.png", image_bytes(40, 30)).decode_image(1000)
+    assert "MIEN_" not in str(caught.value)
+    assert "max_pixels" not in str(caught.value)
+    assert str(caught.value).endswith("Send a smaller one.")
+
+
 def test_upload_with_an_error_raises_it_for_every_use():
     upload = Upload("a.png", b"", SourceUnreadable("not received"))
     for use in (lambda: upload.decode_image(1000), upload.video_bytes):

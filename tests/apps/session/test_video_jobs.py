@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.apps.session.video_jobs import CANCELLED, DONE, FAILED, RUNNING, WAITING, VideoJob
-from mien.errors import OutputError, SourceUnreadable
+from mien.errors import OutputError, SourceTooLarge, SourceUnreadable
 from mien.video.results import VideoRequest, VideoResults
 from web import make_fake_engine
 
@@ -101,6 +101,15 @@ def test_error_of_a_failed_job_has_no_paths_of_the_server(tmp_path, kind):
     job.run()
     assert (job.state, type(job.error)) == (FAILED, kind)
     assert job.message == job.to_dict()["error"] == "'holiday.mp4' fills 'faces.csv'."
+
+
+def test_error_of_a_large_video_does_not_name_settings_of_the_server(tmp_path):
+    remedy = "Make it smaller, or raise the limit with MIEN_MAX_PIXELS"
+    analysis = FakeAnalysis(SourceTooLarge("'holiday.mp4' is too large", "At most 10 pixels are decoded", remedy))
+    analysis.finish.set()
+    job = job_with(analysis, tmp_path)
+    job.run()
+    assert job.message == "'holiday.mp4' is too large. At most 10 pixels are decoded. Send a smaller one."
 
 
 def test_unexpected_exception_is_stored_but_not_published(tmp_path):

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from group_photo import write_group
+from mien import Engine
 from mien.video.results import save_video_results
 from mien.video.tables import face_columns
 from tabs import open_tab
@@ -285,11 +286,39 @@ def test_photo_with_too_many_pixels_is_scaled_down_in_the_browser(page, tmp_path
         page.set_input_files("[data-file]", tmp_path / "phone.jpg")
     [image] = response.value.json()["images"]
     width, height = image["size"]
-    assert width * height <= 50_000_000
+    assert 15_900_000 < width * height <= 16_000_000
     # The orientation of the file is applied.
     assert width / height == pytest.approx(6144 / 8160, abs=0.001)
-    assert width > 6000
+    [face] = image["faces"]
+    expected = Engine.load(detector="haar").read(tmp_path / "phone.jpg")
+    assert face["emotion"] == expected.readings[0].emotions.top
+    assert face["box"][2] / width == pytest.approx(expected.faces[0].box.width / expected.size[0], rel=0.1)
+    text = f"{width} × {height} (scaled down in the browser from 6144 × 8160)"
+    expect(page.locator(".photo-result header p")).to_contain_text(text)
+
+
+def test_photo_with_too_many_bytes_is_encoded_again(page, tmp_path):
+    """The app of these tests accepts 2 MB."""
+    pixels = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), np.uint8)
+    pixels[:600, :510] = np.array(Image.open(HOPPER).convert("RGB").resize((510, 600)))
+    Image.fromarray(pixels).save(tmp_path / "noise.png")
+    assert (tmp_path / "noise.png").stat().st_size > 2_000_000
+    open_page(page, "/")
+    with page.expect_response("**/api/v1/readings*") as response:
+        page.set_input_files("[data-file]", tmp_path / "noise.png")
+    [image] = response.value.json()["images"]
     assert image["faces"]
+
+
+def test_large_photo_is_explained_in_its_smaller_size(page, tmp_path):
+    large = Image.open(HOPPER).convert("RGB").resize((5100, 6000))
+    large.save(tmp_path / "large.jpg", quality=60)
+    open_page(page, "/explain")
+    with page.expect_response("**/api/v1/explanations*") as response:
+        page.set_input_files("[data-file]", tmp_path / "large.jpg")
+    assert response.value.status == 200
+    width, height = response.value.json()["size"]
+    assert width * height <= 16_000_000
 
 
 # Live

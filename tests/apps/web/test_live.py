@@ -120,7 +120,7 @@ def test_frame_with_many_pixels_is_rejected_before_it_is_decoded(client):
     links = open_session(client)
     response = send(client, links, web.image_bytes(3001, 3000))
     assert response.status_code == 413
-    assert "Send a smaller image" in response.json["detail"]
+    assert "Send a smaller one" in response.json["detail"]
 
 
 def test_frames_are_counted(app, client):

@@ -9,6 +9,7 @@ import pytest
 from command import command, environment, run_in_process
 from mien.apps.web.settings import WebSettings, format_toml, load_settings
 from mien.errors import MienError
+from mien.images.decode import resolve_pixel_limit
 
 
 def test_argument_overrides_variable_and_variable_overrides_file(tmp_path):
@@ -22,6 +23,11 @@ def test_argument_overrides_variable_and_variable_overrides_file(tmp_path):
     assert sources["threads"] == "MIEN_THREADS"
     assert sources["host"] == "file mien.toml"
     assert sources["log"] == sources["model"] == "default"
+
+
+def test_the_pixel_limit_is_that_of_the_command_line(monkeypatch):
+    monkeypatch.delenv("MIEN_MAX_PIXELS", raising=False)
+    assert WebSettings().max_pixels == resolve_pixel_limit(None)
 
 
 def test_lists_in_variables_are_separated_by_commas():

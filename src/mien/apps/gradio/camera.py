@@ -6,7 +6,6 @@ import base64
 import binascii
 import time
 from collections import deque
-from io import BytesIO
 from typing import Any
 
 import gradio as gr
@@ -17,12 +16,12 @@ from mien.apps.gradio.results import convert_errors
 from mien.apps.session.engines import EngineCache
 from mien.apps.session.live_camera import FrameStream
 from mien.apps.session.overlay import overlay_saliency
-from mien.apps.session.uploads import MAX_IMAGE_PIXELS
+from mien.apps.session.uploads import Upload
 from mien.draw import draw_readings
 from mien.engine import Engine, select_framing
 from mien.html import data_uri
 from mien.html.images import encode_image
-from mien.images.decode import decode_image
+from mien.images.decode import resolve_pixel_limit
 from mien.results import AnalyzedFrame, Pixels
 from mien.video.annotate import simplify_labels
 
@@ -150,7 +149,7 @@ class CameraTab:
             engine = self._engines.get(model)
             if session is None or session.engine is not engine:
                 session = CameraSession(engine)
-            frame = session.read(decode_image(BytesIO(data), "the camera's frame", MAX_IMAGE_PIXELS))
+            frame = session.read(Upload("the camera's frame", data).decode_image(resolve_pixel_limit(None)))
             image = encode_image(_annotate_frame(engine, frame, show_evidence), "jpeg", 80)
         return [session, {"url": data_uri(image, "image/jpeg")}, *self._show_frame(frame, session)]
 

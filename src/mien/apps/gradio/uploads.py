@@ -5,7 +5,6 @@ Gradio's own decoding is off (``preprocess=False``): images are decoded by mien,
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +14,12 @@ from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, travers
 from mien.apps.gradio.results import make_user_error
 from mien.apps.session.uploads import (
     MAX_IMAGE_BYTES,
-    MAX_IMAGE_PIXELS,
     MAX_VIDEO_BYTES,
+    Upload,
     check_image_size,
     check_video_size,
 )
-from mien.images.decode import decode_image
-from mien.images.sources import quote_source
+from mien.images.decode import resolve_pixel_limit
 from mien.results import Pixels
 
 
@@ -35,7 +33,7 @@ class SentFile(NamedTuple):
         """RGB uint8 with the EXIF orientation applied, or a SourceError with the visitor's name for the file."""
         check_image_size(self.name, self.path.stat().st_size)
         with self.path.open("rb") as file:
-            return decode_image(BytesIO(file.read(MAX_IMAGE_BYTES)), quote_source(self.name), MAX_IMAGE_PIXELS)
+            return Upload(self.name, file.read(MAX_IMAGE_BYTES)).decode_image(resolve_pixel_limit(None))
 
     def video_path(self) -> Path:
         """The path of a video that is neither too large nor empty, else a SourceError."""

@@ -16,9 +16,10 @@ from mien.results import Pixels
 
 MB = 1_000_000
 
-#: The default limits of every window: images in one request, bytes and pixels of an image, bytes of a video, seconds
-#: of a video that are analysed, and minutes after which the results of a video are removed.
-MAX_IMAGES, MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS = 32, 20 * MB, 50_000_000
+#: The default limits of every window: images in one request, bytes of an image, bytes of a video, seconds of a video
+#: that are analysed, and minutes after which the results of a video are removed. The pixels of an image have the limit
+#: of the library and of the command line: ``mien.images.MAX_PIXELS``.
+MAX_IMAGES, MAX_IMAGE_BYTES = 32, 20 * MB
 MAX_VIDEO_BYTES, MAX_VIDEO_SECONDS, RESULT_MINUTES = 200 * MB, 1800.0, 15.0
 
 
@@ -38,10 +39,9 @@ class Upload:
         if self.error:
             raise self.error
         try:
-            return decoded(BytesIO(self.data), f"'{self.name}'", max_pixels)
+            return decoded(BytesIO(self.data), quote_source(self.name), max_pixels)
         except SourceTooLarge as error:
-            # A visitor cannot change the limits of the server.
-            raise SourceTooLarge(error.happened, error.expected, "Send a smaller image") from error
+            raise hide_server_settings(error) from error
 
     def count_pixels(self) -> int:
         """The pixels of the image by its head, twice for WebP, which needs more memory; 0 if unknown."""
@@ -71,6 +71,11 @@ def check_video_size(name: str, size: int, limit: int | None = None) -> None:
     if not size:
         expected = "A video was expected: mp4, mov, webm, mkv, avi or an animated GIF"
         raise SourceUnreadable(f"{quote_source(name)} is empty", expected)
+
+
+def hide_server_settings(error: SourceTooLarge) -> SourceTooLarge:
+    """The error without the settings of the server as a remedy, which a visitor cannot change."""
+    return SourceTooLarge(error.happened, error.expected, "Send a smaller one")
 
 
 def hide_server_paths(error: MienError, path: Path, name: str, folder: Path | None = None) -> MienError:

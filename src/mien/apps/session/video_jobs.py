@@ -18,9 +18,9 @@ from pathlib import Path
 from threading import Condition, Event, Thread
 from typing import Any, Protocol, Self
 
-from mien.apps.session.uploads import hide_server_paths
+from mien.apps.session.uploads import hide_server_paths, hide_server_settings
 from mien.engine import Engine
-from mien.errors import MienError
+from mien.errors import MienError, SourceTooLarge
 from mien.video.results import VideoRequest, VideoResults, save_video_results
 from mien.video.timeline import SmoothedFrame
 
@@ -122,7 +122,7 @@ class VideoJob:
                 on_frame=self._on_frame,
             )
         except Exception as error:  # noqa: BLE001 - whoever owns the job decides what becomes of a bug
-            self._finish(FAILED, error=self._without_paths(error))
+            self._finish(FAILED, error=self._without_server_facts(error))
         except BaseException:
             self.cancel()
             raise
@@ -181,7 +181,9 @@ class VideoJob:
             self._version += 1
             self._changed.notify_all()
 
-    def _without_paths(self, error: Exception) -> Exception:
+    def _without_server_facts(self, error: Exception) -> Exception:
         if not isinstance(error, MienError):
             return error
+        if isinstance(error, SourceTooLarge):
+            error = hide_server_settings(error)
         return hide_server_paths(error, self.request.path, self.request.name, self.request.folder)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 from mien.apps.session import uploads
 from mien.apps.session.uploads import MB
 from mien.errors import MienError, suggest_name
+from mien.images import MAX_PIXELS
 
 #: The variable that names the TOML file, as the argument ``config`` does.
 CONFIG = "MIEN_CONFIG"
@@ -37,7 +38,7 @@ class WebSettings:
     detector: str = _setting("auto", "The default face detector: haar, yunet, none, or auto.")
     prior: str = _setting("training", "The default class frequencies of the scores: training, or even.")
     max_bytes: int = _setting(uploads.MAX_IMAGE_BYTES, "The largest request with images, in bytes.", 1000)
-    max_pixels: int = _setting(uploads.MAX_IMAGE_PIXELS, "The largest image, in pixels, checked before decoding.", 1000)
+    max_pixels: int = _setting(MAX_PIXELS, "The largest image, in pixels, checked before decoding.", 1000)
     max_images: int = _setting(uploads.MAX_IMAGES, "The most images in one request.", 1)
     max_video_bytes: int = _setting(uploads.MAX_VIDEO_BYTES, "The largest video, in bytes; 0 disables videos.", 0)
     max_video_seconds: float = _setting(uploads.MAX_VIDEO_SECONDS, "Seconds of a video that are analysed.", 1)

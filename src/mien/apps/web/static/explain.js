@@ -4,6 +4,7 @@ import { annotatedImage } from "./annotated_image.js";
 import { postImage, query, sizeError } from "./api.js";
 import { explanationTitle, headline } from "./face_result.js";
 import { watchFiles } from "./file_input.js";
+import { shrinkImage } from "./image_scaling.js";
 import { cropFace, readImage } from "./readings.js";
 import { keepPhoto, tab } from "./tab_state.js";
 
@@ -14,7 +15,12 @@ export function start(root) {
   const find = finder(root);
   const form = find("options"), problem = find("problem");
   let controller = null, explanation = null, view = "dashboard", walkthroughKey = "", stopped = false;
-  const unwatchFiles = watchFiles(root, ([file]) => { keepPhoto(file, file.name); open(); });
+  const unwatchFiles = watchFiles(root, async ([original]) => {
+    const file = await shrinkImage(original);
+    if (stopped) return;
+    keepPhoto(file, file.name);
+    open();
+  });
   form.addEventListener("change", event => {
     if (event.target.name === "face") for (const name of ["target", "versus"]) form[name].value = "";
     update();

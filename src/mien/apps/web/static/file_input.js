@@ -1,13 +1,12 @@
 // A drop zone: files are dropped, pasted, chosen, taken with the camera, or one of the samples.
 import { announce, el, pageData } from "./dom.js";
-import { shrinkImage } from "./image_scaling.js";
 import { captureFrame, openCamera, stopCamera } from "./camera.js";
 
 // Calls onFiles with a list of File. Returns a function that removes the listeners of the document.
 export function watchFiles(root, onFiles) {
   const zone = root.querySelector(".drop"), input = zone.querySelector("[data-file]");
   const cameraInput = zone.querySelector("[data-camera]"), cameraButton = zone.querySelector("[data-take]");
-  const pass = async files => { if (files.length) onFiles(await Promise.all([...files].map(shrinkImage))); };
+  const pass = files => { if (files.length) onFiles([...files]); };
   zone.querySelector("[data-choose]").addEventListener("click", () => input.click());
   for (const each of [input, cameraInput].filter(Boolean)) {
     each.addEventListener("change", () => { pass([...each.files]); each.value = ""; });

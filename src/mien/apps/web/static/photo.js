@@ -4,6 +4,7 @@ import { sizeError } from "./api.js";
 import { annotatedImage } from "./annotated_image.js";
 import { faceList } from "./face_list.js";
 import { watchFiles } from "./file_input.js";
+import { shrinkImage } from "./image_scaling.js";
 import { postReadings, readImage } from "./readings.js";
 import { keepPhoto } from "./tab_state.js";
 
@@ -57,7 +58,9 @@ export function start(root, navigate) {
     return `${done.length ? `${faces} in ${photos}` : ""}${failed ? `${done.length ? "; " : ""}${failed} could not be read` : ""}`;
   }
 
-  async function readFile({ file, article }, signal) {
+  async function readFile({ file: original, article }, signal) {
+    const file = await shrinkImage(original);
+    if (signal.aborted) return;
     const message = sizeError(file);
     if (message) return showError(article, file, message);
     try {
@@ -74,7 +77,7 @@ export function start(root, navigate) {
     const { result } = photo, count = result.faces.length;
     const onExplain = number => { keepPhoto(file, file.name, photo); navigate(`/explain?face=${number}`); };
     article.replaceChildren(
-      el("header", {}, el("h3", {}, file.name), el("p", { class: "muted" }, `${result.size[0]} × ${result.size[1]}, detector ${result.detector}, model ${result.model}`),
+      el("header", {}, el("h3", {}, file.name), el("p", { class: "muted" }, `${result.size[0]} × ${result.size[1]}${describeScaling(file)}, detector ${result.detector}, model ${result.model}`),
         count ? el("span", { class: "saves" }, el("button", { type: "button", onclick: event => saveAnnotated(event.target, file) }, "Save annotated")) : ""),
       count ? faceList(photo, onExplain) : el("div", { class: "photo-body" }, annotatedImage(photo, {}), el("p", { class: "empty" }, pageData.noFace)));
     article.removeAttribute("aria-busy");
@@ -119,6 +122,8 @@ function imageLimits(article) {
   const wide = matchMedia("(min-width: 56rem)").matches;
   return { maxWidth: article.clientWidth * (wide ? 0.56 : 1), maxHeight: innerHeight * (wide ? 0.8 : 0.38) };
 }
+
+const describeScaling = ({ originalSize }) => originalSize ? ` (scaled down in the browser from ${originalSize[0]} × ${originalSize[1]})` : "";
 
 function waitingArticle(file) {
   return el("article", { class: "photo-result", "aria-busy": "true" }, el("header", {}, el("h3", {}, file.name)),
