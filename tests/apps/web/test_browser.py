@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from browser import find_browser
 from group_photo import write_group
 from mien import Engine
 from mien.video.results import save_video_results
 from mien.video.tables import face_columns
-from tabs import open_tab
+from tabs import SWITCHES, open_tab
 from video_files import two_faces
 from web import ASTRONAUT, HOPPER, PORTRAITS, make_app, running_server, service_of
 
@@ -397,6 +398,45 @@ def test_live_page_tracks_records_and_saves_tables(page, app):
         page.click("[data-json]")
     assert len(json.loads(saved.value.path().read_text())) == len(rows)
     assert page.evaluate("document.querySelectorAll('.lane canvas').length") == 1
+
+
+def test_camera_can_be_chosen(chromium, address):
+    switches = [*SWITCHES, "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=device-count=2"]
+    browser = chromium.browser_type.launch(executable_path=find_browser(), args=switches)
+    try:
+        with open_tab(browser, address, expected=EXPECTED) as page:
+            open_page(page, "/live")
+            page.click("[data-start]")
+            expect(page.locator("[data-cameras] option")).to_have_count(2)
+            current = "document.querySelector('video').srcObject.getVideoTracks()[0].getSettings().deviceId"
+            before = page.evaluate(current)
+            page.select_option(
+                "[data-cameras]", index=1 - page.evaluate("document.querySelector('select').selectedIndex")
+            )
+            wait_for(page, f"document.querySelector('video').srcObject && {current} !== {before!r}")
+            expect(page.locator("[data-status]")).to_have_text("No face")
+    finally:
+        browser.close()
+
+
+def test_labels_are_readable_on_a_phone(chromium, address):
+    with open_tab(chromium, address, expected=EXPECTED, viewport={"width": 390, "height": 844}) as page:
+        open_page(page, "/live")
+        page.evaluate("""() => {
+            const fillText = CanvasRenderingContext2D.prototype.fillText;
+            window.fonts = [];
+            CanvasRenderingContext2D.prototype.fillText = function (...all) {
+                const overlay = document.querySelector('[data-overlay]');
+                const scale = overlay.clientWidth / overlay.width * this.getTransform().d;
+                window.fonts.push(parseFloat(this.font.split(' ')[1]) * scale);
+                return fillText.apply(this, all);
+            };
+        }""")
+        page.click("[data-start]")
+        expect(page.locator(".lane")).to_contain_text("Track 1")
+        wait_for(page, "window.fonts.length > 3")
+        assert page.evaluate("window.fonts.at(-1)") >= 14
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_session_that_ended_is_opened_again(page, app):

@@ -160,7 +160,8 @@ export function start(root) {
     const face = image.faces.find(each => each.track !== null && each.track === mainTrack) ?? image.faces[0];
     if (face) {
       showScores(face.scores);
-      find("label").replaceChildren(faceIcon(face.emotion), headline(face));
+      const number = image.faces.length > 1 && face.track !== null ? el("small", { class: "muted" }, `track ${face.track}`) : "";
+      find("label").replaceChildren(faceIcon(face.emotion), headline(face), number);
     } else {
       find("label").textContent = "\u00a0";
     }
@@ -177,7 +178,8 @@ export function start(root) {
     if (overlay.width !== width * density) { overlay.width = width * density; overlay.height = height * density; }
     const context = overlay.getContext("2d");
     context.clearRect(0, 0, overlay.width, overlay.height);
-    drawBoxes(context, lastResult.image, density, mirrored);
+    // On a small screen the canvas is scaled down, and its text must stay readable.
+    drawBoxes(context, lastResult.image, density, mirrored, Math.max(width / (overlay.clientWidth || width), 1));
   }
 
   // The camera's image with the boxes of the last frame, as it is saved: never mirrored.
@@ -211,24 +213,28 @@ export function start(root) {
 const wait = ms => new Promise(resolve => setTimeout(resolve, ms));
 
 // The video and the overlay may be mirrored; the text must not be.
-function drawBoxes(context, result, scale, mirrored) {
+// unit: the size of a pixel of text and lines, in pixels of the image.
+function drawBoxes(context, result, scale, mirrored, unit = 1) {
   context.save();
   context.scale(scale, scale);
-  context.font = "600 15px system-ui, sans-serif";
+  context.font = `600 ${15 * unit}px system-ui, sans-serif`;
   for (const { box: [x, y, w, h], emotion, scores, uncertain, quality, track } of result.faces) {
-    const doubtful = uncertain || !quality.ok, number = track === null ? "" : `${track}: `;
-    const text = `${number}${emotion}${doubtful ? "?" : ""} ${formatPercent(scores[emotion])}`, textWidth = context.measureText(text).width + 14;
-    context.lineWidth = 3;
-    context.setLineDash(doubtful ? [9, 6] : []);
+    const doubtful = uncertain || !quality.ok, number = track === null ? "" : `${track}: `, height = 23 * unit;
+    const text = `${number}${emotion}${doubtful ? "?" : ""} ${formatPercent(scores[emotion])}`, textWidth = context.measureText(text).width + 14 * unit;
+    context.lineWidth = 3 * unit;
+    context.setLineDash(doubtful ? [9 * unit, 6 * unit] : []);
     context.strokeStyle = labelColour(emotion);
     context.strokeRect(x, y, w, h);
-    const top = y > 28 ? y - 27 : y + 5;
+    const top = y > height + 5 * unit ? y - height - 4 * unit : y + 5 * unit;
+    // The whole label is inside the image; in a mirrored one the text begins at the right side of the box.
+    const start = mirrored ? Math.max(x + w, textWidth) : Math.min(x, Math.max(result.size[0] - textWidth, 0));
     context.save();
-    if (mirrored) { context.translate(x + w, 0); context.scale(-1, 1); } else context.translate(x, 0);
+    context.translate(start, 0);
+    if (mirrored) context.scale(-1, 1);
     context.fillStyle = labelColour(emotion);
-    context.fillRect(0, top, textWidth, 23);
+    context.fillRect(0, top, textWidth, height);
     context.fillStyle = "#1c2128";
-    context.fillText(text, 7, top + 16.5);
+    context.fillText(text, 7 * unit, top + 16.5 * unit);
     context.restore();
   }
   context.restore();
