@@ -92,6 +92,23 @@ def decode_image(file: IO[bytes], name: str, limit: int) -> Pixels:
             image.close()
 
 
+def count_decoding_pixels(file: IO[bytes]) -> int:
+    """The pixels of an image by its header, twice for WebP, which needs more memory; 0 for what cannot be decoded.
+
+    It has no limit: what is refused as too large is counted too.
+    """
+    image_format = detect_format(file.read(HEAD_BYTES))
+    if image_format is None:
+        return 0
+    file.seek(0)
+    with suppress_decoder_warnings():
+        try:
+            with image_format.open(file) as image:
+                return image.width * image.height * (2 if image_format.name == "WebP" else 1)
+        except (ImportError, MemoryError, Image.DecompressionBombError, *DECODER_ERRORS):
+            return 0
+
+
 def convert_pil_image(image: Image.Image, name: str, limit: int) -> Pixels:
     """A PIL image as RGB uint8: orientation applied, transparency on white, 16 bits scaled to 8."""
     _check_size(image.size, name, limit)

@@ -1,12 +1,14 @@
 """Batching of faces, the concurrency limit, its queue and its deadlines."""
 
 import base64
+import io
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fakes import FakeClassifier
 from mien.apps.session.uploads import Upload
@@ -218,3 +220,9 @@ def test_image_that_waits_too_long_for_memory_is_rejected():
 def test_pixels_are_read_from_the_head_of_a_file(kind, pixels):
     assert Upload("a", image_bytes(20, 10, file_format=kind)).count_pixels() == pixels
     assert Upload("a", b"no image").count_pixels() == 0
+
+
+def test_pixels_above_the_limit_of_pillow_are_counted():
+    stream = io.BytesIO()
+    Image.new("1", (14_000, 14_000)).save(stream, "PNG")
+    assert Upload("a", stream.getvalue()).count_pixels() == 196_000_000

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
-
 from mien.errors import MienError, SourceError, SourceTooLarge, SourceUnreadable
+from mien.images.decode import count_decoding_pixels
 from mien.images.decode import decode_image as decoded
 from mien.images.sources import quote_source
 from mien.results import Pixels
@@ -44,12 +43,8 @@ class Upload:
             raise hide_server_settings(error) from error
 
     def count_pixels(self) -> int:
-        """The pixels of the image by its head, twice for WebP, which needs more memory; 0 if unknown."""
-        try:
-            with Image.open(BytesIO(self.data)) as image:
-                return image.width * image.height * (2 if image.format == "WEBP" else 1)
-        except Exception:  # noqa: BLE001 - Pillow raises errors of any type for damaged files; decoding reports them
-            return 0
+        """The pixels of the image by its header, as the memory for decoding counts them; 0 for what is no image."""
+        return count_decoding_pixels(BytesIO(self.data))
 
     def video_bytes(self) -> bytes:
         """The content of a video that is not empty, else a SourceError."""
