@@ -8,7 +8,6 @@ the id, which cannot be guessed.
 from __future__ import annotations
 
 import time
-from math import isfinite
 
 from flask import Blueprint, Response, g, jsonify, request, url_for
 
@@ -18,9 +17,12 @@ from mien.apps.web.errors import HttpProblem
 from mien.apps.web.image_routes import crop_activations, decode_upload, select_engine
 from mien.apps.web.live_sessions import IDLE_SECONDS, MAX_FRAME_BYTES, MAX_FRAME_PIXELS, SessionsFull
 from mien.apps.web.service import current_service
-from mien.apps.web.uploads import parse_request
+from mien.apps.web.uploads import number_option, parse_request
 
 routes = Blueprint("live", __name__)
+
+#: The largest time of a frame on the clock of a client.
+_MAX_SECONDS = 1e7
 
 
 @routes.post("/live")
@@ -66,7 +68,10 @@ def analyze(id_: str) -> Response:
     try:
         with service.slot(upload):
             pixels = decode_upload(service, upload, MAX_FRAME_PIXELS)
-            seconds = session.next_seconds(_parse_seconds(options.get("seconds")), time.monotonic())
+            client_seconds = number_option(
+                options, "seconds", 0, _MAX_SECONDS, "the time of the frame, which does not decrease"
+            )
+            seconds = session.next_seconds(client_seconds, time.monotonic())
             frame = session.stream.analyze(pixels, seconds)
             session.main_track = select_main_track(frame, session.main_track)
             service.metrics.live_frames.labels(outcome="read").inc()
@@ -93,16 +98,3 @@ def close(id_: str) -> tuple[str, int]:
     if not current_service().live.close(id_, request.remote_addr or ""):
         raise HttpProblem(404, "There is no such live session.")
     return "", 204
-
-
-def _parse_seconds(text: str | None) -> float | None:
-    """The time of a frame on the clock of the client; None if it is missing."""
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not (isfinite(seconds) and 0 <= seconds <= 1e7):
-        raise HttpProblem(400, "'seconds' is the time of the frame: a number from 0 on that does not decrease.")
-    return seconds

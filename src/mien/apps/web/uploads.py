@@ -7,6 +7,7 @@ import binascii
 import json
 import re
 from io import BytesIO
+from math import nan
 from typing import IO, Any, NamedTuple
 
 from flask import Request
@@ -155,6 +156,20 @@ def integer_option(options: dict[str, str], name: str, minimum: int, maximum: in
         detail = f"'{name}' is {clean_file_name(text)!r}: a whole number from {minimum} to {maximum} was expected."
         raise HttpProblem(400, detail)
     return int(text)
+
+
+def number_option(options: dict[str, str], name: str, minimum: float, maximum: float, meaning: str) -> float | None:
+    """The value of an option that is ``meaning``; None if it is missing or empty, HttpProblem if out of bounds."""
+    text = options.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = nan
+    if not minimum <= value <= maximum:
+        raise HttpProblem(400, f"'{name}' is {meaning}: a number from {minimum:g} to {maximum:g}.")
+    return value
 
 
 def text_option(options: dict[str, str], name: str) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from math import isfinite
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request, send_file, url_for
@@ -14,7 +13,7 @@ from mien.apps.web.errors import HttpProblem
 from mien.apps.web.image_routes import select_engine
 from mien.apps.web.jobs import QueueFull, VideoOptions
 from mien.apps.web.service import current_service
-from mien.apps.web.uploads import parse_request
+from mien.apps.web.uploads import number_option, parse_request
 from mien.video.results import RESULT_FILES
 
 routes = Blueprint("videos", __name__)
@@ -38,7 +37,7 @@ def create() -> tuple[Response, int]:
         raise HttpProblem(400, "One video was expected in a request.")
     [upload], options = video_request.uploads, video_request.options
     video_options = VideoOptions(
-        fps=_parse_fps(options.get("fps")),
+        fps=number_option(options, "fps", 0.1, 60, "the number of frames analysed per second") or _DEFAULT_FPS,
         end=service.settings.max_video_seconds,
         blur=options.get("blur", "").strip().lower() in ("1", "true", "yes", "on"),
     )
@@ -135,15 +134,3 @@ def _sandbox_policy(page: str) -> str:
     start = page.index(_CSP_META) + len(_CSP_META)
     policy = page[start : page.index('"', start)].replace("file:", "")
     return f"{policy}; frame-ancestors 'none'; sandbox allow-scripts allow-downloads"
-
-
-def _parse_fps(text: str | None) -> float:
-    if not text:
-        return _DEFAULT_FPS
-    try:
-        fps = float(text)
-    except ValueError:
-        fps = -1.0
-    if not (isfinite(fps) and 0.1 <= fps <= 60):
-        raise HttpProblem(400, "'fps' is the number of frames analysed per second: a number from 0.1 to 60.")
-    return fps
